@@ -1,0 +1,36 @@
+"""A microscope for convolutional networks in JupyterLab, after Zeiler & Fergus 2014.
+
+Public names load lazily, so that `import deconvwidgets` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "engine": "deconvwidgets.engine",
+    "load_model": "deconvwidgets.data.zoo",
+    "ModelBundle": "deconvwidgets.data.bundle",
+    "open_images": "deconvwidgets.data.image_sets",
+    "project": "deconvwidgets.analysis.projecting",
+    "ActivationIndex": "deconvwidgets.analysis.activation_index",
+    "LocalModelService": "deconvwidgets.service.local",
+    "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - the table above is the one list of public names
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'deconvwidgets' has no attribute {name!r}")
+    module = import_module(home)
+    return module if home.endswith("." + name) else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*_HOMES, "__version__"]

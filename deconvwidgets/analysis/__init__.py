@@ -1,0 +1,1 @@
+"""The paper's experiments, each a module on the engine and the data."""

@@ -1,0 +1,1 @@
+"""What a convnet computes, and how to run it downwards. PyTorch only."""

@@ -1,0 +1,231 @@
+"""Values that cross the borders between the parts: frozen, NumPy arrays and plain Python only.
+
+Positions are (row, column). Boxes are half-open (left, top, right, bottom) in pixels and may pass the border of the picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One layer of a model.
+
+    `receptive_field`, `stride` and `offset` are (rows, columns) in input pixels: the unit at position (r, c) sees the
+    rows from `offset[0] + r * stride[0]` on, `receptive_field[0]` of them. They are None where a unit sees the
+    whole input (fully connected layers) or where the graph could not be followed.
+    """
+
+    name: str
+    alias: str | None
+    kind: str  # "conv", "pool", "fc" or the operation's own name
+    channels: int
+    height: int
+    width: int
+    receptive_field: tuple[int, int] | None
+    stride: tuple[int, int] | None
+    offset: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The affine map from source pixels to input pixels: input = source * scale + shift, as (x, y)."""
+
+    scale: tuple[float, float]
+    shift: tuple[float, float]
+
+    def to_source(self, box: Box) -> tuple[float, float, float, float]:
+        """A box in input pixels as (left, top, right, bottom) in source pixels, unclipped."""
+        (sx, sy), (tx, ty) = self.scale, self.shift
+        left, top, right, bottom = box
+        return ((left - tx) / sx, (top - ty) / sy, (right - tx) / sx, (bottom - ty) / sy)
+
+    def after(self, first: Geometry) -> Geometry:
+        """The map that applies `first` and then this one."""
+        return Geometry(
+            (first.scale[0] * self.scale[0], first.scale[1] * self.scale[1]),
+            (first.shift[0] * self.scale[0] + self.shift[0], first.shift[1] * self.scale[1] + self.shift[1]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One of a unit's strongest activations: the item of the image set, where in the map, how strong, what it saw."""
+
+    image: int
+    row: int
+    column: int
+    value: float
+    box: Box | None  # in input pixels; None where the layer's receptive field is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Projections to pixels: `pixels` (N, C, h, w) float32 in the model's normalised input units, zero where nothing
+    excited the unit; `boxes` (N, 4) int64 says which input pixels they cover; `values` (N,) and `positions` (N, 2)
+    the activations they started from."""
+
+    pixels: NDArray[np.float32]
+    boxes: NDArray[np.int64]
+    values: NDArray[np.float32]
+    positions: NDArray[np.int64]
+    layer: str
+    unit: int
+    rule: str
+    method: str  # "local" or "full": how it was computed
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStats:
+    """Per unit of one layer, over the maxima that the unit reached in each view (crop) of the image set; all arrays
+    start with (units,)."""
+
+    maximum: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    fires: NDArray[np.float32]  # share of views in which the maximum is above zero
+    selectivity: NDArray[np.float32]  # (maximum - mean) / std, 0 where std is 0
+    histogram: NDArray[np.int64]  # (units, bins)
+    edges: NDArray[np.float32]  # (units, bins + 1)
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """Units that fired in no view."""
+        return self.fires == 0
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPicture:
+    """A picture that could not be read, and why, in words."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long job is. `total` 0 means not known yet; `rate` is items per second."""
+
+    job: str
+    done: int
+    total: int
+    rate: float = 0.0
+    message: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.total > 0 and self.done >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture, as it crosses to the browser or to a file."""
+
+    data: bytes
+    mime: str  # "image/jpeg", "image/png" or "image/webp"
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """A layer as the explorers list it."""
+
+    info: LayerInfo
+    dead: int | None  # units that fire on no photograph; None before the index stands
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a widget needs to know before it asks anything else."""
+
+    version: int  # grows with every change of the service's state; caches are keyed by it
+    model: str
+    weights: str  # where the weights come from, in words ("ImageNet conv trunk ...", "random, untrained")
+    trained: bool
+    classifier: str | None  # whose classes the model answers with, in words; None without a classifier
+    images: str  # the image set's name
+    photographs: int  # source photographs
+    views: int  # crops of them that the index looks at
+    skipped: tuple[SkippedPicture, ...]
+    layers: tuple[LayerSummary, ...]
+    k: int  # activations kept per unit (9)
+    device: str
+    index_ready: bool
+    notes: tuple[str, ...] = ()  # sentences a view should show (untrained, whole-image fallback, ...)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTable:
+    """All units of a layer, for sorting and filtering in the browser. Arrays start with (units,)."""
+
+    layer: str
+    maximum: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    fires: NDArray[np.float32]
+    selectivity: NDArray[np.float32]
+    labels: NDArray[np.int64]  # (units, k): dataset label of each of the top k, -1 where unknown or not filled
+    categories: tuple[str, ...]  # what the labels mean; empty where the image set has none
+
+
+@dataclass(frozen=True, slots=True)
+class NineEntry:
+    """One of the nine: where it comes from and what is known of it."""
+
+    image: int
+    source: str  # the photograph's name
+    label: str | None  # its dataset label
+    prediction: str | None  # what the classifier says of it, where there is one
+    probability: float | None
+    value: float
+    row: int
+    column: int
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDetail:
+    """One unit in words and numbers."""
+
+    layer: str
+    unit: int
+    maximum: float
+    mean: float
+    std: float
+    fires: float
+    selectivity: float
+    histogram: tuple[int, ...]
+    edges: tuple[float, ...]
+    entries: tuple[NineEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nine:
+    """A unit's nine as two mosaics, `grid` x `grid` square tiles of `tile` pixels with `gap` pixels between them."""
+
+    layer: str
+    unit: int
+    rule: str
+    count: int  # tiles that are filled (a dead unit has none)
+    grid: int
+    tile: int
+    gap: int
+    projections: Picture
+    patches: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePicture:
+    """A source photograph (or, for an opaque transform, the model's input) with the receptive-field box on it."""
+
+    picture: Picture
+    box: tuple[float, float, float, float] | None  # left, top, right, bottom as shares of the picture's width and height
+    view: tuple[float, float, float, float] | None  # the part the model was shown, likewise
+    caption: str

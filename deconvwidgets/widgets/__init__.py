@@ -1,0 +1,1 @@
+"""The JupyterLab widgets. Each adapts a service; none computes."""
