@@ -21,7 +21,7 @@ _HOMES = {
     "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - the table above is the one list of public names
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
