@@ -1,0 +1,204 @@
+"""The figures as a reader gets them: sizes, words, pictures, and nothing that points outside the file."""
+
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from deconvwidgets import figures
+from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.figures.drawing import shorten, text_width, wrap
+from deconvwidgets.records import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
+
+TILE, GAP = 54, 1
+SIDE = 3 * TILE + 2 * GAP
+
+
+def encoded(pixels: NDArray[np.uint8]) -> Picture:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return Picture(buffer.getvalue(), "image/png", pixels.shape[1], pixels.shape[0])
+
+
+def mosaic(seed: int, low: int, high: int) -> NDArray[np.uint8]:
+    pixels = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    random = np.random.default_rng(seed)
+    for rank in range(9):
+        row, column = divmod(rank, 3)
+        top, left = row * (TILE + GAP), column * (TILE + GAP)
+        pixels[top : top + TILE, left : left + TILE] = random.integers(low, high, (TILE, TILE, 3))
+    return pixels
+
+
+def panel(unit: int, count: int = 9) -> figures.UnitPanel:
+    entries = tuple(
+        NineEntry(
+            rank, f"photo_{rank}.jpg", "tabby <cat>" if rank < 5 else "lamp & shade", "lamp", 0.5, 30.0 - rank, rank, rank, (0, 0, 50, 50)
+        )
+        for rank in range(count)
+    )
+    histogram = (90, 5, 3, 1, 1)
+    detail = UnitDetail("conv5", unit, 30.0, 2.0, 4.0, 0.4, 7.0, histogram, (0.0, 6.0, 12.0, 18.0, 24.0, 30.0), entries)
+    nine = Nine("conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256)))
+    return figures.UnitPanel.from_nine(nine, detail)
+
+
+@pytest.fixture
+def sheet() -> figures.FigureSheet:
+    layers = tuple(
+        LayerSummary(LayerInfo(f"features.{i}", f"conv{i}", "conv", 64 * i, 13, 13, (163, 163), (16, 16), (-63, -63)), i)
+        for i in range(1, 6)
+    )
+    notes = ("The model has no classifier.",)
+    overview = Overview(1, "AlexNet", "ImageNet conv trunk", True, None, "photos", 31, 310, (), layers, 9, "cpu", True, notes)
+    source = SourcePicture(encoded(np.full((90, 120, 3), 200, np.uint8)), (-0.1, 0.2, 0.5, 0.9), None, "photo_0.jpg")
+    panels = tuple(panel(unit) for unit in (3, 7, 11))
+    return figures.FigureSheet(overview, "conv5", "deconvnet", "tile", panels, "the 3 strongest of 320 units", source=source)
+
+
+def opened(data: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["layer.png", "unit.png", "explorer.png"])
+def test_a_png_opens_and_shows_more_than_paper(sheet: figures.FigureSheet, kind: str) -> None:
+    picture = opened(figures.render(kind, sheet))  # type: ignore[arg-type]
+    assert picture.format == "PNG"
+    pixels = np.asarray(picture)
+    assert (pixels != 255).any(axis=2).mean() > 0.1
+    assert (pixels[:8] == 255).all() or kind == "explorer.png", "the margin is paper"
+
+
+def test_the_layer_figure_contains_every_mosaic_exactly(sheet: figures.FigureSheet) -> None:
+    pixels = np.asarray(opened(figures.render("layer.png", sheet)))
+    for shown in sheet.panels:
+        for expected in (shown.projections, shown.patches):
+            corner = expected[:4, :4]
+            hits = [
+                (y, x)
+                for y, x in zip(*np.nonzero((pixels[: -SIDE + 1, : -SIDE + 1] == corner[0, 0]).all(axis=2)), strict=True)
+                if (pixels[y : y + SIDE, x : x + SIDE] == expected).all()
+            ]
+            assert len(hits) == 1, f"unit {shown.unit}"
+
+
+def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: figures.FigureSheet) -> None:
+    caption = sheet.caption()
+    for words in (
+        "ImageNet conv trunk",
+        "31 photographs",
+        "photos",
+        "310 views",
+        "deconvnet rule",
+        "2.5 of its own",
+        "3 strongest of 320",
+        "no classifier",
+    ):
+        assert words in caption
+    assert "scaled together" in replace(sheet, contrast="shared").caption()
+    untrained = replace(sheet, overview=replace(sheet.overview, trained=False))
+    assert "Untrained" in untrained.caption()
+
+
+@pytest.mark.parametrize("kind", ["layer.svg", "unit.svg"])
+def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: figures.FigureSheet, kind: str) -> None:
+    root = ET.fromstring(figures.render(kind, sheet))  # type: ignore[arg-type]
+    space = "{http://www.w3.org/2000/svg}"
+    texts = " ".join(node.text or "" for node in root.iter(f"{space}text"))
+    assert "AlexNet · conv5" in texts
+    assert "tabby <cat>" in texts
+    links = [node.get("{http://www.w3.org/1999/xlink}href", "") for node in root.iter(f"{space}image")]
+    assert len(links) == (6 if kind == "layer.svg" else 3)
+    assert all(link.startswith("data:image/") for link in links)
+    width, height = float(root.get("width", 0)), float(root.get("height", 0))
+    for node in root.iter(f"{space}text"):
+        assert 0 <= float(node.get("x", -1)) <= width
+        assert 0 <= float(node.get("y", -1)) <= height
+
+
+class Page(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.mark.parametrize("kind", ["layer.html", "unit.html"])
+def test_a_page_stands_alone_and_names_every_value(sheet: figures.FigureSheet, kind: str) -> None:
+    text = figures.render(kind, sheet).decode()  # type: ignore[arg-type]
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:""", text), "a standalone page points at nothing"
+    assert "prefers-color-scheme: dark" in text
+    page = Page(text)
+    tips = [attributes["data-tip"] for tag, attributes in page.tags if tag == "i"]
+    assert len(tips) == 18 * (3 if kind == "layer.html" else 1)
+    assert "#1 · 30.00 · tabby <cat> · seen as lamp 50% · photo_0.jpg" in tips
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert all((picture["src"] or "").startswith("data:image/") and picture["alt"] for picture in pictures)
+
+
+def test_projections_stay_exact_in_html_and_svg(sheet: figures.FigureSheet) -> None:
+    import base64
+
+    for kind in ("layer.html", "layer.svg"):
+        text = figures.render(kind, sheet).decode()  # type: ignore[arg-type]
+        first = re.search(r"data:image/png;base64,([\w+/=]+)", text)
+        assert first
+        pixels = np.asarray(opened(base64.b64decode(first.group(1))).convert("RGB"))
+        np.testing.assert_array_equal(pixels, sheet.panels[0].projections)
+
+
+def test_a_dead_unit_is_an_empty_frame_that_says_so(sheet: figures.FigureSheet) -> None:
+    dead = replace(panel(5, count=0), detail=None)
+    shown = replace(sheet, panels=(dead,), source=None)
+    assert b"fires on no photograph" in figures.render("layer.svg", shown)
+    assert b"fires on no photograph" in figures.render("layer.html", shown)
+    for kind in ("layer.png", "unit.png", "unit.svg", "unit.html", "explorer.png"):
+        assert figures.render(kind, shown)  # type: ignore[arg-type]
+
+
+def test_a_wrong_layer_an_empty_sheet_and_a_wrong_kind_are_named(sheet: figures.FigureSheet) -> None:
+    with pytest.raises(LayerError, match="conv1, conv2"):
+        figures.render("layer.png", replace(sheet, layer="conv9"))
+    with pytest.raises(LayerError, match="at least one"):
+        figures.render("unit.png", replace(sheet, panels=()))
+    with pytest.raises(ServiceError, match=r"layer\.html"):
+        figures.render("layer.gif", sheet)  # type: ignore[arg-type]
+
+
+def table(maximum: list[float]) -> UnitTable:
+    values = np.array(maximum, np.float32)
+    return UnitTable("conv5", values, values, values, (values > 0).astype(np.float32), values, np.full((len(values), 9), -1), ())
+
+
+def test_units_are_chosen_as_the_words_say() -> None:
+    units, words = figures.choose_units(table([1, 5, 0, 5, 2]), 3)
+    assert units == [1, 3, 4]
+    assert words == "the 3 strongest of 5 units"
+    drawn, words = figures.choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
+    assert drawn == [0, 1, 3, 4], "a random subset takes no dead unit"
+    assert "seed 4" in words
+    assert figures.choose_units(table([1] * 50), 5, "random", 1)[0] != figures.choose_units(table([1] * 50), 5, "random", 2)[0]
+    assert figures.choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
+    with pytest.raises(LayerError, match="at least one"):
+        figures.choose_units(table([1]), 0)
+
+
+def test_long_words_never_run_out_of_their_line() -> None:
+    text = "Weights: " + "x" * 400 + " and then a sentence of ordinary words that needs a second line"
+    for line in wrap(text, 14, 200):
+        assert text_width(line, 14) <= 200
+    assert shorten("short", 14, 200) == "short"
+    assert shorten("x" * 400, 14, 200).endswith("…")
