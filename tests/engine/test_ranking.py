@@ -1,0 +1,111 @@
+"""Running top-k: any grouping and order of updates and merges equals one sort of everything."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deconvwidgets.engine.ranking import EMPTY, RunningTopK
+from deconvwidgets.errors import ModelError
+
+UNITS = 2
+# Few distinct values, sources, views and positions: ties are the rule, not the exception.
+entry = st.tuples(
+    st.integers(0, 3),  # source
+    st.integers(0, 2),  # crop
+    st.lists(st.sampled_from([-1.0, 0.0, 0.5, 0.5, 2.0, np.inf, EMPTY]), min_size=UNITS, max_size=UNITS),
+    st.integers(0, 2),
+    st.integers(0, 2),
+)
+
+
+def reference(entries, unit, k, per_source):
+    """Sort everything once, then take places greedily."""
+    flat = {(-values[unit], source, source * 3 + crop, row, column) for source, crop, values, row, column in entries}
+    taken, held = [], {}
+    for item in sorted(one for one in flat if one[0] < np.inf):
+        if per_source is None or held.get(item[1], 0) < per_source:
+            held[item[1]] = held.get(item[1], 0) + 1
+            taken.append(item)
+    return taken[:k]
+
+
+def offer(ranking, entries):
+    if not entries:
+        return ranking
+    sources, crops, values, rows, columns = map(np.array, zip(*entries, strict=True))
+    shape = (len(entries), UNITS)
+    wide = [np.broadcast_to(position[:, None], shape) for position in (rows, columns)]
+    ranking.update(values, sources, sources * 3 + crops, *wide)
+    return ranking
+
+
+def contents(ranking, unit):
+    count = ranking.counts[unit]
+    table = zip(-ranking.values[unit], ranking.sources[unit], ranking.views[unit], ranking.rows[unit], ranking.columns[unit], strict=True)
+    return [tuple(row) for row in table][:count]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(entry, max_size=24), st.integers(1, 5), st.sampled_from([1, 2, None]), st.data())
+def test_any_split_and_order_equals_one_sort(entries, k, per_source, data):
+    shuffled = data.draw(st.permutations(entries))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(entries)), max_size=4)))
+    parts = [shuffled[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(entries)], strict=True)]
+    rankings = []
+    for part in parts:
+        ranking = RunningTopK(UNITS, k, per_source)
+        middle = data.draw(st.integers(0, len(part)))
+        rankings.append(offer(offer(ranking, part[:middle]), part[middle:]))
+    while len(rankings) > 1:  # merge in any tree
+        left = rankings.pop(data.draw(st.integers(0, len(rankings) - 1)))
+        right = rankings.pop(data.draw(st.integers(0, len(rankings) - 1)))
+        rankings.append(left.merge(right))
+    for unit in range(UNITS):
+        assert contents(rankings[0], unit) == reference(entries, unit, k, per_source)
+
+
+def test_photograph_gives_up_its_place_to_its_own_better_crop():
+    ranking = RunningTopK(1, k=2)
+    ranking.update([[1.0], [0.9], [2.0]], [0, 1, 0], [0, 2, 1], 0, 0)
+    assert ranking.views.tolist() == [[1, 2]]
+    assert ranking.values.tolist() == [[2.0, 0.9]]
+
+
+def test_nan_is_refused():
+    with pytest.raises(ModelError, match="unit 1 answers NaN"):
+        RunningTopK(2).update([[0.0, np.nan]], [0], [0], 0, 0)
+
+
+def test_negative_ids_are_refused():
+    with pytest.raises(ValueError, match="negative"):
+        RunningTopK(1).update([[1.0]], [-1], [0], 0, 0)
+
+
+def test_unfilled_places_are_marked():
+    ranking = RunningTopK(2, k=3)
+    ranking.update([[1.0, EMPTY]], [4], [7], [[2, 0]], [[3, 0]])
+    assert ranking.counts.tolist() == [1, 0]
+    assert ranking.views.tolist() == [[7, -1, -1], [-1, -1, -1]]
+    assert ranking.values[0].tolist() == [1.0, EMPTY, EMPTY]
+
+
+def test_memory_does_not_grow_with_images():
+    ranking = RunningTopK(3, k=9)
+    generator = np.random.default_rng(0)
+    for batch in range(50):
+        views = np.arange(batch * 8, batch * 8 + 8)
+        ranking.update(generator.normal(size=(8, 3)), views // 2, views, 0, 0)
+    assert ranking.values.shape == (3, 9)
+    assert ranking.values.base is None
+    assert ranking._ids.shape == (4, 3, 9)
+
+
+def test_merge_leaves_its_parts_alone_and_refuses_strangers():
+    left, right = RunningTopK(1, 2), RunningTopK(1, 2)
+    left.update([[1.0]], [0], [0], 0, 0)
+    right.update([[3.0]], [1], [1], 0, 0)
+    assert left.merge(right).values.tolist() == [[3.0, 1.0]]
+    assert left.values.tolist() == [[1.0, EMPTY]]
+    with pytest.raises(ValueError, match="same units"):
+        left.merge(RunningTopK(1, 3))
