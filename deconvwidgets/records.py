@@ -97,7 +97,7 @@ class LayerStats:
     @property
     def dead(self) -> NDArray[np.bool_]:
         """Units that fired in no view."""
-        return self.fires == 0
+        return np.equal(self.fires, 0)
 
 
 @dataclass(frozen=True, slots=True)

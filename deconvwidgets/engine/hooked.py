@@ -1,0 +1,86 @@
+"""Models that cannot be followed: the layers that one forward pass shows, by its module calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.GELU, nn.SiLU, nn.ELU, nn.Hardswish)
+_POOLS = (nn.MaxPool2d, nn.AvgPool2d)
+_TRANSPARENT = (nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCall:
+    """One call of one module: the `number`-th of that module (from 1), and the shape of its output with batch size 1."""
+
+    module: str
+    number: int
+    kind: str
+    shape: tuple[int, ...]
+    alias: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The dotted name, with #number from the second call on."""
+        return self.module if self.number == 1 else f"{self.module}#{self.number}"
+
+
+def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
+    """The module calls whose output is one tensor (1, C, H, W) or (1, C), in order. Aliases are found by following tensors from a
+    convolution to the rectifier *module* called on them next; a functional rectifier is not seen here."""
+    calls: list[ModuleCall] = []
+    tensors: list[tuple[Tensor, Tensor]] = []  # input and output of each call, kept alive so that identity means something
+    count: dict[str, int] = {}
+
+    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def seen(module: nn.Module, args: Any, output: Any) -> None:
+            count[name] = count.get(name, 0) + 1
+            if isinstance(output, Tensor) and output.dim() in (2, 4) and args and isinstance(args[0], Tensor):
+                calls.append(ModuleCall(name, count[name], type(module).__name__, tuple(output.shape)))
+                tensors.append((args[0], output))
+
+        return seen
+
+    modules = dict(model.named_modules())
+    handles = [module.register_forward_hook(watch(name)) for name, module in modules.items() if name]
+    try:
+        with torch.no_grad():
+            model(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return _with_aliases(calls, tensors, modules)
+
+
+def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]], modules: dict[str, nn.Module]) -> list[ModuleCall]:
+    named = list(calls)
+
+    def directly_after(place: int, kinds: tuple[type[nn.Module], ...]) -> int | None:
+        for later in range(place + 1, len(calls)):
+            if tensors[later][0] is tensors[place][1] and isinstance(modules[calls[later].module], kinds):
+                return later
+        return None
+
+    def activated(place: int) -> int:
+        if (rectifier := directly_after(place, _RECTIFIERS)) is not None:
+            return rectifier
+        through = directly_after(place, _TRANSPARENT)
+        return place if through is None else activated(through)
+
+    number = 0
+    for kinds, prefix in ((nn.Conv2d, "conv"), (nn.Linear, "fc")):
+        for place, call in enumerate(calls):
+            if not isinstance(modules[call.module], kinds):
+                continue
+            number += 1
+            features = activated(place)
+            named[features] = replace(named[features], alias=f"{prefix}{number}")
+            pooled = directly_after(features, _POOLS) if prefix == "conv" else None
+            if pooled is not None:
+                named[pooled] = replace(named[pooled], alias=f"pool{number}")
+    return named

@@ -1,0 +1,198 @@
+"""Running a layer on the receptive-field crops of chosen positions, exactly.
+
+All crops of one layer have one size and run as one batch. They live on a *virtual plane* that goes on beyond the image: before each
+windowed operation, the positions outside the real extent of its input are set to that operation's pad value, which is just what the
+operation's own padding would have put there. (Cutting the result afterwards would be wrong as soon as a bias or a batch norm stands
+between two windowed operations.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.engine.regions import Region, demand
+from deconvwidgets.engine.windows import Window
+
+
+@dataclass(frozen=True)
+class LocalPlan:
+    """How to compute one position of a layer from its receptive field."""
+
+    graph: Graph
+    target: fx.Node
+    operations: tuple[Operation, ...]  # the ancestors, in order
+    regions: Mapping[fx.Node, Region]
+    last_use: Mapping[fx.Node, int]  # after which operation a crop can be dropped
+    cost: float  # multiplications of the crop over those of the whole image
+
+    @property
+    def receptive_field(self) -> Region:
+        """The region of the input, as spans of the position."""
+        return self.regions[self.graph.source]
+
+    def boxes(self, positions: Tensor) -> Tensor:
+        """Receptive fields (N, 4) as (left, top, right, bottom) in input pixels; may pass the border. positions (N, 2)."""
+        rows, columns = self.receptive_field
+        top, left = positions[:, 0] * rows.step + rows.start, positions[:, 1] * columns.step + columns.start
+        return torch.stack([left, top, left + columns.size, top + rows.size], dim=1)
+
+    def crop(self, batch: Tensor, positions: Tensor) -> Tensor:
+        """The receptive fields' pixels (N, C, h, w), zero outside the images."""
+        return cut(batch, self.boxes(positions))
+
+    def run(self, crops: Tensor, positions: Tensor) -> Tensor:
+        """The layer's value at the positions: (N, channels, 1, 1) from the crops (N, C, h, w)."""
+        values: dict[fx.Node, Any] = {self.graph.source: crops}
+        border = _Border(self, positions)
+        for number, operation in enumerate(self.operations):
+            if operation.node is self.graph.source or operation.node.op == "placeholder":
+                values.setdefault(operation.node, operation.node.args[0] if operation.node.args else None)
+                continue
+            values[operation.node] = self._step(operation, values, border)
+            for feeder in operation.node.all_input_nodes:
+                if self.last_use[feeder] == number:
+                    values.pop(feeder, None)
+        result = values[self.target]
+        assert isinstance(result, Tensor)
+        return result
+
+    def _step(self, operation: Operation, values: Mapping[fx.Node, Any], border: _Border) -> Any:
+        node = operation.node
+        if operation.window is None:
+
+            def part(feeder: fx.Node) -> Any:
+                whole = values[feeder]
+                if feeder not in self.regions:
+                    return whole
+                piece = self._slice(whole, feeder, self.regions[node])
+                return piece.clone() if isinstance(piece, Tensor) and piece is not whole else piece  # it may be written in place
+
+            return self.graph.call(node, fx.node.map_arg(node.args, part), fx.node.map_arg(node.kwargs, part))
+        feeder = node.all_input_nodes[0]
+        rows, columns = self.regions[node]
+        needed = (rows.below(operation.window, 0), columns.below(operation.window, 1))
+        crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
+        weight, bias = _parameters(self.graph, node, values)
+        result = operation.window.run(crop, weight, bias, border.counts(operation))
+        # A max over nothing but padding is -inf: put a number there, for 0 * inf is nan on the way down.
+        return border.fill(result, node, self.regions[node], 0.0) if operation.window.kind == "max" else result
+
+    def _slice(self, value: Any, feeder: fx.Node, needed: Region) -> Any:
+        if isinstance(value, tuple | list):
+            return type(value)(self._slice(part, feeder, needed) for part in value)
+        have = self.regions[feeder]
+        if have == needed:
+            return value
+        top, left = needed[0].start - have[0].start, needed[1].start - have[1].start
+        return value[..., top : top + needed[0].size, left : left + needed[1].size]
+
+
+def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
+    """The plan for a layer, or None where its receptive field is unknown or not smaller than the image."""
+    regions = demand(graph, target)
+    if regions is None:
+        return None
+    height, width = graph.operations[graph.source].extent
+    if regions[graph.source][0].size >= height or regions[graph.source][1].size >= width:
+        return None
+    operations = tuple(graph.ancestors([target]))
+    last_use = {feeder: number for number, operation in enumerate(operations) for feeder in operation.node.all_input_nodes}
+    cost = _multiplications(graph, operations, regions) / max(1, _multiplications(graph, operations, None))
+    return LocalPlan(graph, target, operations, regions, last_use, cost)
+
+
+def cut(maps: Tensor, boxes: Tensor) -> Tensor:
+    """Equal-sized boxes (N, 4) out of maps (N, C, H, W): (N, C, h, w), zero outside the maps."""
+    height, width = maps.shape[-2:]
+    left, top, right, bottom = (int(value) for value in boxes[0])
+    pieces = maps.new_zeros((*maps.shape[:2], bottom - top, right - left))
+    for piece, whole, (left, top, right, bottom) in zip(pieces, maps, boxes.tolist(), strict=True):
+        inside = (max(top, 0), min(bottom, height), max(left, 0), min(right, width))
+        if inside[0] < inside[1] and inside[2] < inside[3]:
+            piece[:, inside[0] - top : inside[1] - top, inside[2] - left : inside[3] - left] = whole[
+                :, inside[0] : inside[1], inside[2] : inside[3]
+            ]
+    return pieces
+
+
+class _Border:
+    """Which positions of a batch of crops lie outside the real extent of a map."""
+
+    def __init__(self, plan: LocalPlan, positions: Tensor) -> None:
+        self._plan = plan
+        self._positions = positions
+        self._masks: dict[tuple[tuple[int, int], Region], Tensor | None] = {}
+
+    def fill(self, crop: Tensor, node: fx.Node, region: Region, value: float) -> Tensor:
+        """The crop with everything outside `node`'s map set to `value`."""
+        mask = self._outside(self._plan.graph.operations[node].extent, region)
+        return crop if mask is None else crop.masked_fill(mask, value)
+
+    def counts(self, operation: Operation) -> Tensor | None:
+        """Average pooling's divisors (N, 1, h, w), None where no window passes the border (or none are needed)."""
+        window = operation.window
+        assert window is not None
+        if window.kind != "average" or window.divisor is not None:
+            return None
+        feeder, region = operation.node.all_input_nodes[0], self._plan.regions[operation.node]
+        if self._outside(self._plan.graph.operations[feeder].extent, _below(region, window)) is None:
+            return None
+        extent = self._plan.graph.operations[feeder].extent
+        rows, columns = (
+            window.divisors(self._positions[:, axis] * span.step + span.start, span.size, extent[axis], axis)
+            for axis, span in enumerate(region)
+        )
+        return (rows[:, None, :, None] * columns[:, None, None, :]).to(self._plan_dtype())
+
+    def _plan_dtype(self) -> torch.dtype:
+        parameter = next(iter(self._plan.graph.modules[""].parameters()), None)
+        return torch.get_default_dtype() if parameter is None else parameter.dtype
+
+    def _outside(self, extent: tuple[int, int], region: Region) -> Tensor | None:
+        """True where outside, (N, 1, h, w); None where every crop lies inside."""
+        key = (extent, region)
+        if key not in self._masks:
+            axes = []
+            for axis, span in enumerate(region):
+                place = self._positions[:, axis, None] * span.step + span.start + torch.arange(span.size, device=self._positions.device)
+                axes.append((place < 0) | (place >= extent[axis]))
+            mask = axes[0][:, None, :, None] | axes[1][:, None, None, :]
+            self._masks[key] = mask if bool(mask.any()) else None
+        return self._masks[key]
+
+
+def _below(region: Region, window: Window) -> Region:
+    return (region[0].below(window, 0), region[1].below(window, 1))
+
+
+def _parameters(graph: Graph, node: fx.Node, values: Mapping[fx.Node, Any]) -> tuple[Tensor | None, Tensor | None]:
+    """A convolution's weight and bias; (None, None) for pooling and padding."""
+    window = graph.operations[node].window
+    if window is None or window.kind != "conv":
+        return None, None
+    if node.op == "call_module":
+        module: Any = graph.modules[str(node.target)]
+        return module.weight, module.bias
+    arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
+    weight, bias = (values[feeder] if isinstance(feeder := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
+    return weight, bias
+
+
+def _multiplications(graph: Graph, operations: tuple[Operation, ...], regions: Mapping[fx.Node, Region] | None) -> float:
+    """Multiplications of all convolutions, on crops of these regions or on whole maps."""
+    total = 0.0
+    for operation in operations:
+        window, shape = operation.window, operation.shape
+        if window is None or window.kind != "conv" or shape is None:
+            continue
+        area = shape[-2] * shape[-1] if regions is None else regions[operation.node][0].size * regions[operation.node][1].size
+        channels = graph.operations[operation.node.all_input_nodes[0]].shape
+        assert channels is not None
+        total += area * shape[1] * channels[1] / window.groups * window.kernel[0] * window.kernel[1]
+    return total

@@ -1,0 +1,93 @@
+"""Layer names: the paper's aliases (conv1, pool1, fc6, ...) found in the graph.
+
+`convN` is the map after the rectifier that directly follows the N-th convolution (batch norm and dropout may stand between); where no
+rectifier follows directly, it is the convolution's map, after its batch norm if it has one. `poolN` is convN's pooled map.
+Fully connected layers count on from the last convolution, as the paper counts (AlexNet: conv5, then fc6), and so on likewise.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import fx, nn
+
+from deconvwidgets.engine.graph import Graph
+
+_RECTIFIERS = {
+    "ReLU", "ReLU6", "LeakyReLU", "PReLU", "RReLU", "Hardtanh", "Threshold", "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_",
+    "prelu", "hardtanh", "hardtanh_", "threshold", "threshold_", "clamp", "clamp_", "clamp_min", "clamp_min_",
+}  # fmt: skip
+_OTHER_ACTIVATIONS = {"ELU", "GELU", "SiLU", "Hardswish", "Mish", "Softplus", "elu", "gelu", "silu", "hardswish", "mish", "softplus"}
+_TRANSPARENT = {"BatchNorm2d", "Dropout", "Dropout2d", "Identity", "batch_norm", "dropout", "dropout2d"}
+_NORMALISERS = {"LocalResponseNorm", "local_response_norm"}
+
+
+def operation_name(graph: Graph, node: fx.Node) -> str:
+    """The operation's own name: the module's class or the function's name."""
+    if node.op == "call_module":
+        return type(graph.modules[str(node.target)]).__name__
+    if node.target in (F.max_pool2d, torch.max_pool2d):
+        return "max_pool2d"
+    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+
+
+def find_aliases(graph: Graph) -> dict[str, fx.Node]:
+    """Alias -> node, in order of execution."""
+    aliases: dict[str, fx.Node] = {}
+    convolutions = 0
+    for node, operation in graph.operations.items():
+        if operation.window is not None and operation.window.kind == "conv":
+            convolutions += 1
+            aliases[f"conv{convolutions}"] = features = _after_activation(graph, node)
+            pooled = _pooled(graph, features)
+            if pooled is not None:
+                aliases[f"pool{convolutions}"] = pooled
+    connected = [node for node in graph.operations if _is_linear(graph, node)]
+    for number, node in enumerate(connected, start=convolutions + 1):
+        aliases[f"fc{number}"] = _after_activation(graph, node)
+    return aliases
+
+
+def kind_of(graph: Graph, node: fx.Node) -> str:
+    """ "conv", "pool", "fc", or the operation's own name."""
+    window = graph.operations[node].window
+    if window is not None and window.kind == "conv":
+        return "conv"
+    if window is not None and window.kind in ("max", "average"):
+        return "pool"
+    return "fc" if _is_linear(graph, node) else operation_name(graph, node)
+
+
+def _is_linear(graph: Graph, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return isinstance(graph.modules[str(node.target)], nn.Linear)
+    return node.target is F.linear and graph.operations[node].kind != "constant"
+
+
+def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
+    """Up from a convolution or linear layer: through its batch norm to the rectifier, if that is what directly follows."""
+    current, normalised = node, node
+    while len(current.users) == 1:
+        user = next(iter(current.users))
+        if user.op == "output":
+            break
+        name = operation_name(graph, user)
+        if name in _RECTIFIERS or name in _OTHER_ACTIVATIONS:
+            return user
+        if name not in _TRANSPARENT:
+            break
+        normalised = user if name in ("BatchNorm2d", "batch_norm") else normalised
+        current = user
+    return normalised
+
+
+def _pooled(graph: Graph, features: fx.Node) -> fx.Node | None:
+    for user in features.users:
+        if user.op == "output":
+            continue
+        window = graph.operations[user].window
+        if window is not None and window.kind in ("max", "average"):
+            return user
+        if operation_name(graph, user) in _NORMALISERS:
+            return _pooled(graph, user)
+    return None

@@ -1,0 +1,230 @@
+"""A model made ready for the microscope: its layers under all their names, their receptive fields, and how to run up to them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, fx, nn
+
+from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
+from deconvwidgets.engine.graph import Graph, follow
+from deconvwidgets.engine.hooked import list_calls
+from deconvwidgets.engine.local import LocalPlan, plan_local
+from deconvwidgets.engine.naming import find_aliases, kind_of, operation_name
+from deconvwidgets.engine.regions import receptive_fields
+from deconvwidgets.errors import GraphError, LayerError, ModelError
+from deconvwidgets.records import Box, LayerInfo
+
+Size = tuple[int, int, int]
+
+
+class Network:
+    """A model, followed once for one input size (C, H, W). Keep it: following costs a forward pass or two.
+
+    `followed` says whether the model's graph could be followed; `reason` says in words why not. Nothing of the model is changed.
+    """
+
+    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[_Layer]) -> None:
+        self.model = model
+        self.input_size = input_size
+        self.reason = reason
+        self._graph = graph
+        self._layers = {layer.info.name: layer for layer in layers}
+        self._names = dict(self._other_names())
+        self._plans: dict[str, LocalPlan | None] = {}
+
+    @classmethod
+    def of(cls, model: nn.Module, input_size: Sequence[int]) -> Network:
+        """Follow `model` for inputs of (C, H, W). Raises ModelError for a model in training mode or one that rejects the size."""
+        size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
+        _refuse_training(model)
+        example = _example(model, size)
+        try:
+            graph = follow(model, example)
+        except GraphError as error:
+            _run_once(model, example)  # a model that cannot run at all gets its own error, not the graph's
+            return cls(model, size, None, str(error), _layers_by_hooks(model, example))
+        return cls(model, size, graph, None, _layers_of_graph(graph))
+
+    @property
+    def followed(self) -> bool:
+        """Whether the graph could be followed: receptive fields and local projections need it."""
+        return self._graph is not None
+
+    @property
+    def layers(self) -> list[LayerInfo]:
+        """All layers, in order of execution."""
+        return [layer.info for layer in self._layers.values()]
+
+    @property
+    def explorer_layers(self) -> list[LayerInfo]:
+        """The convN maps; where the model has none, every layer that has maps."""
+        maps = [info for info in self.layers if info.alias is not None and info.alias.startswith("conv")]
+        return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
+
+    def layer(self, name: str) -> LayerInfo:
+        """The layer of a dotted name or an alias. Raises LayerError with the closest names for an unknown one."""
+        return self._find(name).info
+
+    def box(self, layer: str, row: int, column: int) -> Box:
+        """What the unit at (row, column) sees, in input pixels: its receptive field, which may pass the border, or the whole input
+        where the receptive field is not smaller than that, or unknown."""
+        info = self.layer(layer)
+        if not self._has_crop(info):
+            return (0, 0, self.input_size[2], self.input_size[1])
+        assert info.receptive_field is not None
+        assert info.stride is not None
+        assert info.offset is not None
+        top, left = info.offset[0] + row * info.stride[0], info.offset[1] + column * info.stride[1]
+        return (left, top, left + info.receptive_field[1], top + info.receptive_field[0])
+
+    def visit(self, batch: Tensor, layers: Iterable[str], visit: Visit) -> None:
+        """One forward pass on `batch` (N, C, H, W), stopping at the deepest of `layers`; `visit(name, map)` is called with each
+        map (N, C, H, W) or (N, C) as soon as it is computed, and must not keep it: it may be overwritten later."""
+        found = {name: self._find(name) for name in layers}
+        if self._graph is not None:
+            visit_graph(self._graph, batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visit)
+        else:
+            visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visit)
+
+    def map(self, batch: Tensor, layer: str) -> Tensor:
+        """One layer's map (N, C, H, W), or (N, C, 1, 1) for a fully connected layer."""
+        maps: list[Tensor] = []
+        self.visit(batch, [layer], lambda name, value: maps.append(value))
+        return maps[0] if maps[0].dim() == 4 else maps[0][:, :, None, None]
+
+    def plan(self, layer: str) -> LocalPlan | None:
+        """How to compute the layer on receptive-field crops; None where that is impossible or the field is not smaller than the input."""
+        found = self._find(layer)
+        name = found.info.name
+        if name not in self._plans:
+            possible = self._graph is not None and found.node is not None and self._has_crop(found.info)
+            self._plans[name] = plan_local(self._graph, found.node) if possible and self._graph and found.node else None
+        return self._plans[name]
+
+    def digest(self, layer: str) -> str:
+        """sha256 (hex) of everything that decides the layer's values: operations, parameters and buffers up to it."""
+        found, hasher = self._find(layer), hashlib.sha256()
+        if self._graph is None or found.node is None:
+            for name, value in self.model.state_dict().items():
+                _hash_tensor(hasher, name, value)
+            return hasher.hexdigest()
+        for operation in self._graph.ancestors([found.node]):
+            hasher.update(f"{operation_name(self._graph, operation.node)} {operation.window}".encode())
+            if operation.node.op == "call_module":
+                for name, value in self._graph.modules[str(operation.node.target)].state_dict().items():
+                    _hash_tensor(hasher, name, value)
+            elif operation.node.op == "get_attr":
+                _hash_tensor(hasher, "", self._graph.call(operation.node, (), {}))
+        return hasher.hexdigest()
+
+    def _has_crop(self, info: LayerInfo) -> bool:
+        field = info.receptive_field
+        return field is not None and field[0] < self.input_size[1] and field[1] < self.input_size[2]
+
+    def _find(self, name: str) -> _Layer:
+        found = self._layers.get(self._names.get(name, name))
+        if found is None:
+            known = [*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]
+            close = difflib.get_close_matches(name, known, n=4) or known[:6]
+            raise LayerError(f"The model has no layer '{name}'. Did you mean {', '.join(close)}? describe_layers lists them all.")
+        return found
+
+    def _other_names(self) -> Iterable[tuple[str, str]]:
+        by_node = {layer.node: name for name, layer in self._layers.items() if layer.node is not None}
+        if self._graph is not None:
+            for call, node in self._graph.calls.items():
+                if node in by_node:
+                    yield call, by_node[node]
+            for alias, node in find_aliases(self._graph).items():
+                if node in by_node:
+                    yield alias, by_node[node]
+        for name, layer in self._layers.items():
+            if layer.info.alias is not None:
+                yield layer.info.alias, name
+
+
+def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 224, 224)) -> list[LayerInfo]:
+    """Every layer of the model for inputs (C, H, W), in order of execution, with its receptive field in input pixels.
+
+    Names are module names ("features.10", "layer1.0.relu#2" for the second call of a module); aliases are the paper's (conv1 ... conv5,
+    pool5, fc6). Raises ModelError for a model in training mode or one that cannot take the size.
+    """
+    return (model if isinstance(model, Network) else Network.of(model, input_size)).layers
+
+
+class _Layer:
+    """A layer and how it is reached: a node of the graph, or a module call."""
+
+    def __init__(self, info: LayerInfo, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
+        self.info = info
+        self.node = node
+        self.call = call
+
+
+def _layers_of_graph(graph: Graph) -> list[_Layer]:
+    by_alias = find_aliases(graph)
+    aliases: dict[fx.Node, str] = {}
+    for alias, node in by_alias.items():
+        aliases.setdefault(node, alias)
+    names: dict[fx.Node, str] = {}
+    for call, node in graph.calls.items():
+        names.setdefault(node, call)
+    fields = receptive_fields(graph)
+    layers = []
+    for node, operation in graph.operations.items():
+        named = names.get(node, node.name if node in aliases else None)
+        if named is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.source:
+            continue
+        if by_alias.get(named, node) is not node:
+            named += "#1"  # a module called conv1 whose own output is not the paper's conv1: the alias keeps the short name
+        height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
+        field = fields.get(node)
+        sees = None if field is None else (field[0].size, field[1].size)
+        stride = None if field is None else (field[0].step, field[1].step)
+        offset = None if field is None else (field[0].start, field[1].start)
+        info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
+        layers.append(_Layer(info, node=node))
+    return layers
+
+
+def _layers_by_hooks(model: nn.Module, example: Tensor) -> list[_Layer]:
+    layers = []
+    for call in list_calls(model, example):
+        height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
+        info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
+        layers.append(_Layer(info, call=(call.module, call.number)))
+    return layers
+
+
+def _example(model: nn.Module, size: Size) -> Tensor:
+    parameter = next((value for value in model.parameters() if value.is_floating_point()), torch.zeros(()))
+    noise = torch.rand((1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    return noise.to(parameter.device, parameter.dtype)
+
+
+def _run_once(model: nn.Module, example: Tensor) -> None:
+    try:
+        with torch.no_grad():
+            model(example)
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        raise ModelError(
+            f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. Pass the input_size that it expects."
+        ) from error
+
+
+def _refuse_training(model: nn.Module) -> None:
+    stateful = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    for name, module in model.named_modules():
+        if module.training and isinstance(module, stateful):
+            raise ModelError(
+                f"'{name or type(module).__name__}' is in training mode: its output is random or changes it. Call model.eval() first."
+            )
+
+
+def _hash_tensor(hasher: hashlib._Hash, name: str, value: Tensor) -> None:
+    hasher.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+    hasher.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if value.dim() else str(value.item()).encode())
