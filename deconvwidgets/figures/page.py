@@ -44,7 +44,16 @@ def _mosaic(panel: UnitPanel, what: str, source: str) -> str:
         place = f"left:{left * share:.3f}%;top:{top * share:.3f}%;width:{panel.tile * share:.3f}%"
         words = escape(panel.describe(rank) or f"#{rank + 1}", quote=True)
         cells.append(f'<i data-rank="{rank}" data-tip="{words}" style="{place}"></i>')
-    return f'<div class="mosaic"><img src="{source}" alt="unit {panel.unit}, {what}">{"".join(cells)}</div>'
+    return f'<div class="mosaic"><img src="{source}" alt="unit {panel.unit}, {what}">{"".join(cells)}{_gaps(panel, share)}</div>'
+
+
+def _gaps(panel: UnitPanel, share: float) -> str:
+    """The mosaic's gaps are white; painting them over in the page's colour keeps a dark page dark."""
+    wide = f"{panel.gap * share:.3f}%"
+    places = [f"{(line * (panel.tile + panel.gap) - panel.gap) * share:.3f}%" for line in range(1, panel.grid)]
+    down = (f'<s style="left:{place};top:0;width:{wide};height:100%"></s>' for place in places)
+    across = (f'<s style="top:{place};left:0;height:{wide};width:100%"></s>' for place in places)
+    return "".join([*down, *across])
 
 
 def _variables(palette: dict[Tone, str]) -> str:
@@ -95,11 +104,13 @@ figure { margin: 0; min-width: 0; }
 .mosaic.dead { border: 1px solid var(--line); }
 .mosaic img { display: block; width: 100%; height: 100%; }
 .mosaic i { position: absolute; aspect-ratio: 1; }
-.mosaic i.on { outline: 2px solid var(--accent); outline-offset: -1px; }
+.mosaic s { position: absolute; background: var(--paper); }
+.mosaic i.on { z-index: 1; outline: 2px solid var(--accent); outline-offset: -1px; }
 figcaption { margin-top: 4px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
 figcaption b { margin-right: .4em; font-weight: 600; }
 ol { padding-left: 1.6em; font-variant-numeric: tabular-nums; }
-@media print { .mosaic i.on { outline: none; } }
+@media print { .mosaic s { position: absolute; background: var(--paper); }
+.mosaic i.on { z-index: 1; outline: none; } }
 """
 )
 

@@ -1,0 +1,28 @@
+"""A Jupyter Server extension for the tests: tells which kernel websockets are open and whether they send at once."""
+
+from __future__ import annotations
+
+import gc
+import json
+import socket
+from typing import Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+from tornado import web
+
+
+class Probe(APIHandler):
+    @web.authenticated
+    def get(self) -> None:
+        handlers = [thing for thing in gc.get_objects() if isinstance(thing, KernelWebsocketHandler) and thing.ws_connection]
+        sockets = [handler.ws_connection.stream.socket for handler in handlers]
+        self.finish(json.dumps([one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets]))
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "nodelay_probe"}]
+
+
+def _load_jupyter_server_extension(serverapp: Any) -> None:
+    serverapp.web_app.add_handlers(".*$", [(serverapp.base_url + "nodelay-probe", Probe)])
