@@ -1,0 +1,208 @@
+"""The command line: `deconvwidgets lab`, `index` and `figure`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deconvwidgets import __version__
+from deconvwidgets.errors import DeconvWidgetsError
+
+if TYPE_CHECKING:
+    from deconvwidgets.analysis.activation_index import ActivationIndex
+    from deconvwidgets.data.bundle import ModelBundle
+    from deconvwidgets.data.image_set import ImageSet
+    from deconvwidgets.figures import FigureSheet
+    from deconvwidgets.service.local import LocalModelService
+
+_FIGURE_TILE = 64  # pixels a side: sixteen units then make a sheet some 1,700 pixels wide
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, 2 for an error that was told in a sentence, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code: int = options.run(options)
+    except DeconvWidgetsError as error:
+        print(f"deconvwidgets: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    return code
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    """A warning as a sentence, without the line of our source that it came from."""
+    print(f"deconvwidgets: {message}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("deconvwidgets", description="A microscope for convolutional networks in JupyterLab.")
+    parser.add_argument("--version", action="version", version=f"deconvwidgets {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subject = argparse.ArgumentParser(add_help=False)
+    subject.add_argument(
+        "--model", default="alexnet", help="a torchvision classification CNN, zfnet or efficientnet_lite0 (default: alexnet)"
+    )
+    subject.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of pictures')
+    subject.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    _lab_options(commands.add_parser("lab", parents=[subject], help="fetch everything, copy the tour and start JupyterLab"))
+    _index_options(commands.add_parser("index", parents=[subject], help="find every unit's nine strongest photographs and save them"))
+    _figure_options(commands.add_parser("figure", parents=[subject], help="write the paper's figure 2 for a layer to a file"))
+    return parser
+
+
+def _lab_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+    parser.add_argument("--port", type=int, help="the port to listen on, 0 for any (default: the first free one from 8888)")
+    parser.add_argument("--ip", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine only)")
+    parser.set_defaults(run=_lab)
+
+
+def _index_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, help="where to save the index (default: the cache, where everything else looks for it)")
+    parser.set_defaults(run=_index)
+
+
+def _figure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--layer", required=True, help="the layer, as conv5 or as the module's own name")
+    parser.add_argument("--units", type=int, default=16, help="how many units (default: 16)")
+    parser.add_argument("--unit", type=int, help="one unit, large, instead of many")
+    parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
+    parser.add_argument("--seed", type=int, default=0, help="for --sort random (default: 0)")
+    parser.add_argument(
+        "--rule", choices=["deconvnet", "gradient", "guided"], default="deconvnet", help="how to project (default: deconvnet)"
+    )
+    parser.add_argument("--contrast", choices=["tile", "shared"], default="tile", help="scale each tile, or a unit's nine together")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg or .html")
+    parser.set_defaults(run=_figure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The subject of every command: a model, an image set and the index over both."""
+
+    bundle: ModelBundle
+    images: ImageSet
+    index: ActivationIndex
+
+    def service(self, device: str) -> LocalModelService:
+        """A model service on it, ready to answer."""
+        from deconvwidgets.service.local import LocalModelService
+
+        return LocalModelService(self.bundle, self.images, index=self.index, device=device)
+
+
+def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared:
+    """Fetch or load what the options name, with progress bars; the index goes to `path`, or where the service looks for it."""
+    from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
+    from deconvwidgets.data.image_sets import open_images
+    from deconvwidgets.data.zoo import load_model
+
+    bundle = load_model(options.model)
+    print(f"Model: {bundle.name} ({bundle.weights})")
+    images = open_images(options.images)
+    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} views")
+    for picture in images.skipped:
+        print(f"  left out: {picture.name}: {picture.reason}")
+    path = path or default_path(bundle, images)
+    index = ActivationIndex.build(bundle, images, path=path, device=options.device)
+    print(f"Index: the strongest {index.k} of every unit, in {path}", flush=True)
+    return _Prepared(bundle, images, index)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from deconvwidgets.lab.server import choose_port, new_address, require_jupyterlab, running, stopped_by_signals
+    from deconvwidgets.lab.tour import FIRST, FOLDER, copy_tour
+
+    require_jupyterlab()
+    port = choose_port(options.ip, options.port)  # before the long work, so that nobody waits for a refusal
+    _prepare(options)
+    copied = copy_tour(Path.cwd() / FOLDER)
+    print(f"Tour: {copied.folder}")
+    for name in copied.kept:
+        print(f"  {name} is yours (it was changed), so it stays; delete or rename it to get this version's.")
+    address = new_address(options.ip, port)
+    url = address.notebook(FIRST)
+    with stopped_by_signals(), running(address, copied.folder, _environment(options)) as server:
+        print(f"\nThe microscope is ready:\n\n    {url}\n\nPress Ctrl-C here to stop it.\n", flush=True)
+        if not options.no_browser:
+            _open_browser(url)
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            print("\nStopping JupyterLab and its kernels ...", flush=True)
+            return 0
+    print(f"JupyterLab ended with code {code}.", file=sys.stderr)
+    return code
+
+
+def _open_browser(url: str) -> None:
+    import webbrowser
+
+    if not webbrowser.open(url):
+        print("No browser could be opened here; open the address above yourself.", flush=True)
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """What `LocalModelService.from_environment` reads in the notebooks; paths made absolute, since those run elsewhere."""
+    return {
+        "DECONVWIDGETS_MODEL": _absolute(options.model),
+        "DECONVWIDGETS_IMAGES": _absolute(options.images),
+        "DECONVWIDGETS_DEVICE": options.device,
+    }
+
+
+def _absolute(name: str) -> str:
+    path = Path(name).expanduser()
+    return str(path.resolve()) if os.sep in name or (path.exists() and not name.isidentifier()) else name
+
+
+def _index(options: argparse.Namespace) -> int:
+    _prepare(options, options.out)
+    return 0
+
+
+def _figure(options: argparse.Namespace) -> int:
+    from deconvwidgets.figures import render
+
+    kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
+    if options.out.suffix.lower() not in (".png", ".svg", ".html"):
+        raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html: that says what kind of file to write.")
+    if not options.out.resolve().parent.is_dir():
+        raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
+    data = render(kind, _sheet(_prepare(options).service(options.device), options))  # type: ignore[arg-type]
+    try:
+        options.out.write_bytes(data)
+    except OSError as error:
+        raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}.") from error
+    print(f"{options.out} ({len(data) / 1e6:.1f} MB)")
+    return 0
+
+
+def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureSheet:
+    """The units that the options ask for, drawn by the service."""
+    from deconvwidgets.figures import FigureSheet, UnitPanel, choose_units
+
+    if options.unit is None:
+        units, selection = choose_units(service.unit_table(options.layer), options.units, options.sort, options.seed)
+    else:
+        units, selection = [options.unit], f"unit {options.unit}"
+    tile = _FIGURE_TILE if options.unit is None else 2 * _FIGURE_TILE
+    panels = tuple(
+        UnitPanel.from_nine(
+            service.nine(options.layer, unit, options.rule, options.contrast, tile), service.unit_detail(options.layer, unit)
+        )
+        for unit in units
+    )
+    source = service.source(options.layer, units[0], 0) if options.unit is not None and panels[0].count else None
+    return FigureSheet(service.overview(), options.layer, options.rule, options.contrast, panels, selection, source=source)

@@ -1,0 +1,170 @@
+"""A real JupyterLab, started by `deconvwidgets lab`, and a real Chromium on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+CHROMIUM_FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+READY_SECONDS = 300.0
+
+
+def find_chromium() -> str | None:
+    """The browser to drive: DECONVWIDGETS_CHROMIUM, else what is installed under a usual name."""
+    named = os.environ.get("DECONVWIDGETS_CHROMIUM")
+    return named or next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+@dataclass
+class Lab:
+    """A running `deconvwidgets lab`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    folder: Path
+    said: list[str]
+
+
+@dataclass
+class Visit:
+    """A page on the tour's first notebook, with everything it complained about or asked other hosts for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def run_code(self, code: str) -> Any:
+        """Run code in the notebook's kernel without a cell; its standard output."""
+        return self.page.evaluate(
+            """async (code) => {
+              const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+              const future = kernel.requestExecute({code, store_history: false});
+              let text = "";
+              future.onIOPub = (message) => {
+                if (message.header.msg_type === "stream") text += message.content.text;
+                if (message.header.msg_type === "error") text += message.content.ename + ": " + message.content.evalue;
+              };
+              await future.done;
+              return text;
+            }""",
+            code,
+        )
+
+
+def jupyter_environment(root: Path) -> dict[str, str]:
+    """Jupyter's folders in `root`: none of this user's settings, no question about news, the app within reach of a test."""
+    names = {"JUPYTER_CONFIG_DIR": "cfg", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipy"}
+    names |= {"JUPYTERLAB_SETTINGS_DIR": "set", "JUPYTERLAB_WORKSPACES_DIR": "ws"}
+    folders = {name: str(root / folder) for name, folder in names.items()}
+    for folder in folders.values():
+        Path(folder).mkdir(parents=True)
+    (root / "cfg" / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\nc.ServerApp.terminals_enabled = False\n")
+    news = root / "set" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    return {**os.environ, **folders, "PYTHONUNBUFFERED": "1"}
+
+
+def start_lab(folder: Path, *arguments: str) -> Lab:
+    """`deconvwidgets lab` in `folder`, once it has printed its address."""
+    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0", "--device", "cpu", *arguments]
+    environment = jupyter_environment(folder / "jupyter")
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said: list[str] = []
+    found, ended = threading.Event(), threading.Event()
+    addresses: list[str] = []
+
+    def listen() -> None:  # to the end, or the server would stop at a full pipe
+        assert process.stdout
+        for line in process.stdout:
+            said.append(line)
+            if match := re.search(r"http://\S+/lab/tree/\S+", line):
+                addresses.append(match.group())
+                found.set()
+        ended.set()
+        found.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    if not found.wait(READY_SECONDS) or not addresses:
+        process.kill()
+        raise AssertionError("deconvwidgets lab did not start:\n" + "".join(said))
+    return Lab(process, addresses[0], folder, said)
+
+
+def stop_lab(lab: Lab) -> int:
+    """End it as a user does, with Ctrl-C."""
+    if lab.process.poll() is None:
+        lab.process.send_signal(signal.SIGINT)
+    return lab.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    if find_chromium() is None:
+        pytest.skip("no Chromium or Chrome found; install one, or name it in DECONVWIDGETS_CHROMIUM")
+    running = start_lab(tmp_path_factory.mktemp("lab"))
+    yield running
+    stop_lab(running)
+
+
+@pytest.fixture(scope="module")
+def browser(lab: Lab) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # The sandbox needs a kernel feature that containers seldom grant; the pages here are our own.
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=False, args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def watch(page: Page, lab: Lab) -> Visit:
+    """Record errors on the console and requests to other hosts."""
+    visit = Visit(page)
+    home = urlsplit(lab.url).netloc
+    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+
+    def note(address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != home:
+            visit.outside.append(address)
+
+    page.on("request", lambda request: note(request.url))
+    page.on("websocket", lambda websocket: note(websocket.url))
+    return visit
+
+
+def open_and_run(visit: Visit, url: str) -> None:
+    """Open the notebook, wait for its kernel, and run all cells."""
+    page = visit.page
+    page.goto(url + "&reset", wait_until="domcontentloaded")
+    page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
+    """The tour's first notebook, run, at a usual window size."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    visiting = watch(context.new_page(), lab)
+    open_and_run(visiting, lab.url)
+    yield visiting
+    context.close()
