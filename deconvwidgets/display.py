@@ -102,8 +102,9 @@ def fitted(shape: Sequence[int], size: Size) -> tuple[int, int]:
 def mosaic(tiles: Sequence[Rgb], grid: int = 3, tile: int = 54, gap: int = 2, background: int | tuple[int, int, int] = 255) -> Rgb:
     """`tiles` in reading order on a `grid` x `grid` mosaic of square places, `gap` pixels between them.
 
-    Tiles are at most `tile` pixels a side; a smaller one (a receptive field that is not square) stands centred on mid-grey. Places
-    without a tile keep the background (a level, or red, green, blue). Returns (side, side, 3) uint8 with side = grid * tile + (grid - 1) * gap.
+    Tiles are at most `tile` pixels a side; a smaller one (a receptive field that is not square) stands centred on mid-grey.
+    Places without a tile keep the background (a level, or red, green, blue). Returns (side, side, 3) uint8 with
+    side = grid * tile + (grid - 1) * gap.
     """
     if len(tiles) > grid * grid:
         raise ValueError(f"{len(tiles)} tiles do not fit a {grid} x {grid} mosaic")

@@ -35,3 +35,7 @@ class ActivationIndexError(DeconvWidgetsError):
 
 class ServiceError(DeconvWidgetsError):
     """A request that the model service cannot answer (now, or at all); the message says which."""
+
+
+class Cancelled(DeconvWidgetsError):
+    """A long job was told to stop; nothing of it was kept."""

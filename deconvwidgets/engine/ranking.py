@@ -31,10 +31,12 @@ class _Entries(NamedTuple):
     column: NDArray[np.int64]
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> _Entries:
-        return _Entries(*(column[chosen] for column in self))
+        ids = (self.source[chosen], self.view[chosen], self.row[chosen], self.column[chosen])
+        return _Entries(self.unit[chosen], self.value[chosen], *ids)
 
     def joined(self, other: _Entries) -> _Entries:
-        return _Entries(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        ids = (np.concatenate(pair) for pair in zip(self[2:], other[2:], strict=True))
+        return _Entries(np.concatenate((self.unit, other.unit)), np.concatenate((self.value, other.value)), *ids)
 
 
 class RunningTopK:
@@ -79,6 +81,11 @@ class RunningTopK:
     def columns(self) -> NDArray[np.int64]:
         """(units, k) columns in the feature map."""
         return np.asarray(self._ids[3])
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(4, units, k): sources, views, rows and columns, as `restored` takes them."""
+        return self._ids
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -1,0 +1,49 @@
+"""Where a model computes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.errors import ModelError
+
+
+def pick_device(wanted: str = "auto") -> torch.device:
+    """`wanted` ("cpu", "cuda:1", ...), or for "auto" the first that there is of CUDA, Apple's MPS and the CPU.
+
+    Raises ModelError where PyTorch does not know or have the device.
+    """
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: "Torch not compiled with CUDA enabled"
+        raise ModelError(f"The device {wanted!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error
+    return device
+
+
+def on_device(bundle: ModelBundle, device: torch.device) -> ModelBundle:
+    """The bundle with its model on `device`: itself where it lies there already, else a copy (the caller's model stays where it is)."""
+    home = model_home(bundle.model)
+    if home.device.type == device.type and device.index in (None, home.device.index):
+        return bundle
+    return replace(bundle, model=copy.deepcopy(bundle.model).to(device))
+
+
+def model_home(model: nn.Module) -> Tensor:
+    """A tensor with the device and floating type that the model's inputs must have."""
+    tensors = (tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point())
+    return next(tensors, torch.zeros(()))
+
+
+def to_model(batch: Tensor, model: nn.Module) -> Tensor:
+    """A batch on the model's device and in its floating type."""
+    home = model_home(model)
+    return batch.to(home.device, home.dtype)

@@ -1,0 +1,48 @@
+"""The turnstile at the device: requests first, long jobs in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+
+class DeviceGate:
+    """One user of the device at a time; a batch of a long job never starts while a request waits.
+
+    A bare Lock is unfair: the job that gives it up takes it again before a waiting thread wakes. Hence the count of
+    waiting requests: a request waits for one batch at the most. Not re-entrant.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._busy = False
+        self._waiting = 0
+
+    @contextmanager
+    def interactive(self) -> Iterator[None]:
+        """For a request that somebody looks at."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not self._busy)
+            finally:
+                self._waiting -= 1
+            self._busy = True
+        yield from self._held()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """For one batch of a long job."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._busy and not self._waiting)
+            self._busy = True
+        yield from self._held()
+
+    def _held(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
