@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from deconvwidgets.data.efficientnet_lite import EfficientNetLite0
-from deconvwidgets.data.preprocess import Preprocess, default_preprocess, from_torchvision
+from deconvwidgets.data.known_transforms import as_preprocess
+from deconvwidgets.data.preprocess import Preprocess, default_preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.data.zfnet import ZFNet
 from deconvwidgets.errors import ModelError
@@ -57,8 +58,13 @@ def is_own(name: str) -> bool:
 
 
 def official_weights(name: str) -> Any:
-    """torchvision's default weights enum member of a torchvision model."""
+    """torchvision's default weights of a torchvision model, a member of its weights enum."""
     return import_torchvision().models.get_model_weights(name).DEFAULT
+
+
+def all_official_weights(name: str) -> list[Any]:
+    """Every member of the weights enum of a torchvision model; none for our own modules."""
+    return [] if is_own(name) else list(import_torchvision().models.get_model_weights(name))
 
 
 def build_random(name: str, num_classes: int = 1000) -> nn.Module:
@@ -84,16 +90,16 @@ def build_trunk(name: str) -> ConvTrunk:
     return ConvTrunk(model.features, model.avgpool).eval()
 
 
-def default_transform(name: str) -> Preprocess:
-    """The transform that the architecture's published weights were trained for; a zfnet's is the common one of 224 pixels.
+def transform_of(name: str, weights: Any = None) -> Preprocess:
+    """The transform that published weights were trained for: torchvision's `weights`, or the architecture's default ones.
 
-    Raises ModelError where torchvision has no classification preset for it.
+    A zfnet's is the common one of 224 pixels.
     """
     if name == "efficientnet_lite0":
         return EFFICIENTNET_LITE0_PREPROCESS
     if name == "zfnet":
         return Preprocess()
-    known = from_torchvision(official_weights(name).transforms())
+    known = as_preprocess((weights or official_weights(name)).transforms())
     return known or default_preprocess((3, 224, 224))
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from deconvwidgets.data.preprocess import Preprocess, default_preprocess, from_torchvision, picture_of_unit_range
+from deconvwidgets.data.known_transforms import as_preprocess
+from deconvwidgets.data.preprocess import Preprocess, default_preprocess, picture_of_unit_range
 from deconvwidgets.errors import ModelError
 from deconvwidgets.records import Geometry
 
@@ -56,14 +57,14 @@ class ModelBundle:
     ) -> ModelBundle:
         """A bundle of your own model, which is used as it is: neither copied nor changed.
 
-        `transform` turns a PIL picture into a float tensor `input_size`. A `Preprocess` or a torchvision
-        `ImageClassification` preset keeps its geometry; for any other callable the explorers show the model's input
-        instead of the photograph. None means: shorter side resized to fit, centre crop, ImageNet's mean and std (gray,
-        with their average, for one channel). `input_size` defaults to the transform's own, else (3, 224, 224).
+        `transform` turns a PIL picture into a float tensor `input_size`. A `Preprocess`, a torchvision preset, and a
+        `Compose` of Resize, CenterCrop, ToTensor and Normalize keep their geometry; for any other callable the explorers
+        show the model's input instead of the photograph. None means: shorter side resized to fit, centre crop, ImageNet's mean and std
+        (for one channel: gray, with their average). `input_size` defaults to the transform's own, else (3, 224, 224).
 
         Raises ModelError where the model is in training mode or does not fit its transform.
         """
-        known = transform if isinstance(transform, Preprocess) else from_torchvision(transform)
+        known = as_preprocess(transform)
         size = input_size or (known.input_size if known else (3, 224, 224))
         if known is not None and known.input_size != tuple(size):
             raise ModelError(f"The transform makes inputs of {known.input_size}, but input_size is {tuple(size)}. Leave one of them out.")

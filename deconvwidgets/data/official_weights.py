@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import urllib.request
 from pathlib import Path
@@ -60,7 +61,7 @@ def _download(url: str, name: str, progress: bool) -> bytes:
                     pieces.append(piece)
                     arrived += len(piece)
                     advance(arrived)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = f"the download from {urlsplit(url).netloc} broke off ({error})"
         remember_failure(url, reason)
         raise AssetError(reason) from error

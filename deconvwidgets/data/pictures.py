@@ -32,6 +32,7 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
+    Image.DecompressionBombWarning,  # for those who turn warnings into errors
 )
 _WHITE = (255, 255, 255, 255)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -107,23 +106,6 @@ def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:
     channels, height, width = input_size
     mean, std = (_GRAY_MEAN, _GRAY_STD) if channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
     return Preprocess(resize=max(height, width), crop=(height, width), mean=mean, std=std)
-
-
-def from_torchvision(preset: Any) -> Preprocess | None:
-    """The same transform as a torchvision `ImageClassification` preset; None for anything else, which stays opaque."""
-    names = ("resize_size", "crop_size", "mean", "std", "interpolation")
-    if not all(hasattr(preset, name) for name in names):
-        return None
-    crop, resize = list(preset.crop_size), list(preset.resize_size)
-    if len(resize) != 1:
-        return None
-    return Preprocess(
-        resize=int(resize[0]),
-        crop=(int(crop[0]), int(crop[-1])),
-        mean=tuple(float(value) for value in preset.mean),
-        std=tuple(float(value) for value in preset.std),
-        interpolation=Image.Resampling[str(preset.interpolation.value).upper()],
-    )
 
 
 def picture_of_unit_range(unit: Tensor) -> NDArray[np.uint8]:

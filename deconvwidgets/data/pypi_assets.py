@@ -135,7 +135,12 @@ def _start_pip(arguments: list[str], folder: Path, distribution: Distribution) -
     no_constraints.touch()
     temporary = folder / "temporary"
     temporary.mkdir()
-    environment = {**os.environ, "PIP_CONSTRAINT": str(no_constraints), "TMPDIR": str(temporary), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {
+        **os.environ,
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+        "PIP_CONSTRAINT": str(no_constraints),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
     log = folder / "pip.log"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "pip", "download", "--progress-bar=off", *arguments]

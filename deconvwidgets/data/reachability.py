@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import queue
@@ -63,7 +64,7 @@ def _head(url: str) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         return f"{urlsplit(url).netloc} answered {error.code} {error.reason}"
-    except OSError as error:  # names that do not resolve, refused connections, timeouts, certificates
+    except (OSError, http.client.HTTPException) as error:  # names that do not resolve, refusals, timeouts, certificates, no HTTP
         reason = getattr(error, "reason", error)
         return f"{urlsplit(url).netloc} cannot be reached ({reason})"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -31,8 +32,9 @@ def load_model(
     """A model by name: any of torchvision's classification models, `zfnet`, or `efficientnet_lite0`.
 
     `weights` is "default" (torchvision's own where its server answers within 5 seconds, else pinned ones from the
-    package index: AlexNet's and VGG16's convolutions, all of EfficientNet-Lite0), None (random, always the same, and
-    labelled so), or the path of a local checkpoint of this architecture. `input_size` (channels, height, width) departs
+    package index: AlexNet's and VGG16's convolutions, all of EfficientNet-Lite0), the name of others of torchvision's
+    ("IMAGENET1K_V1"), None (random, always the same, and labelled so), or the path of a local checkpoint of this
+    architecture, which may be one of torchvision's own files. `input_size` (channels, height, width) departs
     from the size that the weights were trained for. The model comes in evaluation mode, on the CPU, and with parameters
     that ask for no gradient.
 
@@ -44,7 +46,7 @@ def load_model(
     elif weights == "default":
         bundle = _default(name, progress)
     else:
-        bundle = _from_checkpoint(name, Path(weights).expanduser())
+        bundle = _named(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
     bundle.model.requires_grad_(False)
     return bundle if input_size is None else _resized(bundle, input_size)
 
@@ -55,7 +57,7 @@ def _default(name: str, progress: bool) -> ModelBundle:
     if architectures.is_own(name):
         return _pinned_classifier(name, progress)
     try:
-        return _official(name, progress)
+        return _official(name, architectures.official_weights(name), progress)
     except AssetError as error:
         if name in PINNED_WEIGHTS:
             return _pinned_trunk(name, progress)
@@ -66,11 +68,17 @@ def _default(name: str, progress: bool) -> ModelBundle:
         ) from error
 
 
-def _official(name: str, progress: bool) -> ModelBundle:
-    weights = architectures.official_weights(name)
+def _named(name: str, weights: str, progress: bool) -> ModelBundle | None:
+    for member in architectures.all_official_weights(name):
+        if member.name == weights:
+            return _official(name, member, progress)
+    return None
+
+
+def _official(name: str, weights: Any, progress: bool) -> ModelBundle:
     ensure_official_file(weights, progress)
     model = import_torchvision().models.get_model(name, weights=weights, progress=False)
-    return _bundle(name, model, f"torchvision's {weights.name}", classifier=_IMAGENET)
+    return _bundle(name, model, f"torchvision's {weights.name}", classifier=_IMAGENET, official=weights)
 
 
 def _pinned_classifier(name: str, progress: bool) -> ModelBundle:
@@ -105,8 +113,9 @@ def _from_checkpoint(name: str, path: Path) -> ModelBundle:
     if classes != 1000:
         note = f"The checkpoint's {classes} classes have no names here: use ModelBundle.from_module(bundle.model, categories=[...])."
         return _bundle(name, model, f"checkpoint {path.name}", classifier=f"the checkpoint's {classes} classes", notes=(note,), named=False)
-    if _is_official(name, path):
-        return _bundle(name, model, f"torchvision's {architectures.official_weights(name).name} ({path.name})", classifier=_IMAGENET)
+    official = _recognised(name, path)
+    if official is not None:
+        return _bundle(name, model, f"torchvision's {official.name} ({path.name})", classifier=_IMAGENET, official=official)
     classifier = "1,000 classes, taken to be ImageNet's"
     return _bundle(name, model, f"checkpoint {path.name}", classifier=classifier)
 
@@ -117,11 +126,14 @@ def _without_auxiliary(name: str, state: StateDict) -> StateDict:
     return {key: value for key, value in state.items() if not key.lower().startswith("aux")}
 
 
-def _is_official(name: str, path: Path) -> bool:
-    if architectures.is_own(name):
-        return False
-    prefix = hash_prefix(architectures.official_weights(name))
-    return bool(prefix) and sha256_of_file(path).startswith(prefix)
+def _recognised(name: str, path: Path) -> Any:
+    """The member of torchvision's weights enum that the file is, by its hash; None where it is none of them."""
+    digest = sha256_of_file(path)
+    for member in architectures.all_official_weights(name):
+        prefix = hash_prefix(member)
+        if prefix and digest.startswith(prefix):
+            return member
+    return None
 
 
 def _output_count(model: nn.Module) -> int:
@@ -130,9 +142,15 @@ def _output_count(model: nn.Module) -> int:
 
 
 def _bundle(
-    name: str, model: nn.Module, weights: str, classifier: str | None, notes: tuple[str, ...] = (), named: bool = True
+    name: str,
+    model: nn.Module,
+    weights: str,
+    classifier: str | None,
+    notes: tuple[str, ...] = (),
+    named: bool = True,
+    official: Any = None,
 ) -> ModelBundle:
-    transform = architectures.default_transform(name)
+    transform = architectures.transform_of(name, official)
     return ModelBundle(
         name=name,
         model=model.eval(),
