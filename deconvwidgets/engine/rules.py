@@ -27,7 +27,7 @@ Rule = Literal["deconvnet", "gradient", "guided"]
 
 _CUT = "gets a signal whose way back to the input was cut (by detach(), .data or torch.no_grad())"
 _CUT_HERE = "is called under torch.no_grad(), or inside a custom autograd function, so that no rule reaches it"
-_UNSEEN = "takes a tensor that came out of something no rule can look into (a custom autograd function, TorchScript or an extension)"
+_UNSEEN = "is in the graph, but came out of something no rule can look into (a custom autograd function, TorchScript or an extension)"
 _ModuleReference = Callable[[], nn.Module | None]  # weak
 _KEPT = 3  # a transformer has hundreds of operations without a rule; the first few, in calling order, tell the story
 
@@ -102,9 +102,10 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         if self.rule == "gradient":
             return
         refusals = self._refusals_of(target)
+        if refusals is None and self._reaches_origin(target):
+            raise self._error(layer, f"{target.grad_fn.name() if target.grad_fn else 'its output'} {_UNSEEN}")
         if refusals is None:
-            unseen = "" if self._reaches_origin(target) else " and does not seem to depend on the network's input"
-            raise self._error(layer, f"it came out of something no rule can look into{unseen}")
+            raise self._error(layer, "nothing that was seen connects the network's input with it")
         if self._is_cut(target):
             raise self._error(layer, "its way back to the input was cut (by detach(), .data or torch.no_grad())")
         if refusals:
@@ -164,6 +165,9 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         found = False
         for tensor in tensors_in((call.args, dict(call.kwargs))):
             refusals = self._refusals_of(tensor)
+            if refusals is None and tensor.grad_fn is not None and self._reaches_origin(tensor):
+                refusals = (self._refuse(tensor.grad_fn.name(), _UNSEEN),)
+                self._follow(tensor, refusals)
             if refusals is not None:
                 found = True
                 carried.update(refusals)
@@ -171,18 +175,15 @@ class RuleMode(torch.overrides.TorchFunctionMode):
                     reason = _CUT
                 elif tensor.requires_grad and not torch.is_grad_enabled():
                     reason = _CUT_HERE
-            elif tensor.grad_fn is not None and self._reaches_origin(tensor):
-                found, reason = True, _UNSEEN
         if not found:
             return None
         reason = without_rule(call) or reason
         if reason is not None:
-            carried.add(self._refuse(func, reason))
+            carried.add(self._refuse(torch.overrides.resolve_name(func) or operation_name(func), reason))
         return tuple(sorted(carried)[:_KEPT])
 
-    def _refuse(self, func: Callable[..., Any], reason: str) -> _Refusal:
+    def _refuse(self, name: str, reason: str) -> _Refusal:
         modules = _calling_modules()
-        name = torch.overrides.resolve_name(func) or operation_name(func)
         inner, outer = (weakref.ref(modules[0]), weakref.ref(modules[-1])) if modules else (_nowhere, _nowhere)
         return _Refusal(next(self._order), name, reason, inner, outer)
 
