@@ -69,7 +69,7 @@ class ActivationIndex:
         on_progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         threads: int = 2,
-    ) -> Self:
+    ) -> ActivationIndex:
         """One pass over the views of `images` for all `layers` (default: the convN maps), in memory that does not depend on their number.
 
         Args:
@@ -90,7 +90,7 @@ class ActivationIndex:
         identity = IndexIdentity.of(bundle, images, network, infos, k, per_source)
         span = views if views is not None else range(len(images))
         if path is not None and resume:
-            stored = cls._stored(Path(path), identity, span)
+            stored = stored_index(Path(path), identity, span)
             if stored is not None:
                 return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
@@ -108,19 +108,6 @@ class ActivationIndex:
         if path is not None:
             index.save(path)
         return index
-
-    @classmethod
-    def _stored(cls, path: Path, identity: IndexIdentity, span: range) -> Self | None:
-        """The index at `path` if it can stand for the one asked for."""
-        if not path.exists():
-            return None
-        try:
-            stored = cls.load(path)
-            stored.check(identity, span)
-        except ActivationIndexError as error:
-            warnings.warn(f"{error}. Building the index again.", stacklevel=3)
-            return None
-        return stored
 
     def check(self, identity: IndexIdentity, span: range | None = None) -> None:
         """Raises ActivationIndexError unless it was made of that model, image set and settings (and, given a span, of those views)."""
@@ -242,6 +229,19 @@ class ActivationIndex:
         held = {int(source) for tally in self.tallies.values() for source in np.unique(tally.ranking.sources) if source >= 0}
         labels = {source: images.label(source) for source in held}
         return replace(self, source_labels={source: label for source, label in labels.items() if label is not None})
+
+
+def stored_index(path: Path, wanted: IndexIdentity, span: range) -> ActivationIndex | None:
+    """The index in the folder `path` if it can stand for the one wanted; else None, with a warning where something else is there."""
+    if not path.exists():
+        return None
+    try:
+        stored = ActivationIndex.load(path)
+        stored.check(wanted, span)
+    except ActivationIndexError as error:
+        warnings.warn(f"{error}. Building the index in {path} again.", stacklevel=3)
+        return None
+    return stored
 
 
 def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1, network: Network | None = None) -> Path:

@@ -1,0 +1,61 @@
+"""A LayerExplorer's state as a finished figure: the service's own answers, drawn by `deconvwidgets.figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.figures import FigureSheet, UnitPanel, render
+from deconvwidgets.records import UnitTable
+from deconvwidgets.service.protocol import Contrast, FigureKind, ModelService, Rule
+
+_TILE = 72
+_UNIT_TILE = 144
+_UNITS = {"explorer.png": 12, "layer.png": 16, "layer.svg": 16, "layer.html": 64}
+_SORTS = ("strongest", "mean", "selectivity", "dead", "index")
+
+
+def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
+    """A figure of what an explorer in `state` shows.
+
+    Read from `state`, each with a default: `layer`, `unit`, `rule`, `contrast`, `sort`, `units` (how many).
+    Raises ServiceError for a kind or sort that does not exist, LayerError for an unknown layer or unit.
+    """
+    overview = service.overview()
+    first = overview.layers[0].info
+    layer = str(state.get("layer") or first.alias or first.name)
+    rule: Rule = state.get("rule") or "deconvnet"
+    contrast: Contrast = state.get("contrast") or "tile"
+    table = service.unit_table(layer)
+    units, words = _ordered(table, str(state.get("sort") or "strongest"), int(state.get("units") or _UNITS.get(kind, 0)))
+    chosen = state.get("unit")
+    unit = int(chosen) if chosen is not None and int(chosen) >= 0 else int(np.argmax(table.maximum))
+    detailed = kind.startswith(("unit", "explorer"))
+    panels = tuple(_panel(service, layer, one, rule, contrast, _TILE) for one in units)
+    panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
+    source = service.source(layer, unit, 0) if panel is not None and panel.count else None
+    return render(kind, FigureSheet(overview, layer, rule, contrast, panels, words, chosen=panel, source=source))
+
+
+def _panel(service: ModelService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
+    return UnitPanel.from_nine(service.nine(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
+
+
+def _ordered(table: UnitTable, sort: str, count: int) -> tuple[list[int], str]:
+    """The first `count` units in the explorer's order, and how they were chosen, in words."""
+    if sort not in _SORTS:
+        raise ServiceError(f"Units cannot be sorted by {sort!r}: choose {', '.join(_SORTS)}")
+    keys: dict[str, tuple[NDArray[np.number], str]] = {
+        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
+        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
+        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
+        "dead": (table.fires, "the {count} most silent of {total} units"),
+        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
+    }
+    key, words = keys[sort]
+    units = [int(unit) for unit in np.argsort(key, kind="stable")[:count]]
+    return units, words.format(count=len(units), total=len(table.maximum))
