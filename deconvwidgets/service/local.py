@@ -9,6 +9,8 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, Self
 
+import numpy as np
+
 from deconvwidgets.analysis.activation_index import ActivationIndex, default_path, stored_index
 from deconvwidgets.analysis.devices import model_home, on_device, pick_device
 from deconvwidgets.analysis.index_identity import IndexIdentity
@@ -72,6 +74,7 @@ class LocalModelService:
             index.check(IndexIdentity.of(bundle, images, network, index.layers, index.k, index.identity.per_source))
         else:
             self._index_job = self._worker.submit("index", self._make_index, self._failed)
+        self._worker.submit("warm", self._warm_views, self._failed)
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -246,6 +249,13 @@ class LocalModelService:
                 notes = (*notes, f"{error}; it will be built again next time.")
         self._swap(index=index, notes=notes)
         return index
+
+    def _warm_views(self, job: Job) -> None:
+        """On the worker: decode the photographs of all nines, where they fit into memory."""
+        state = self._state
+        if state.index is not None:
+            views = {int(view) for info in state.index.layers for view in np.unique(state.index.image_ids(info.name)) if view >= 0}
+            self._views.warm(state, sorted(views), lambda: job.cancelled)
 
     def _advance(self, progress: Progress) -> None:
         self._progress = progress

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.preparing import prepared_views
+from deconvwidgets.analysis.preparing import PreparedView, prepared_views
 from deconvwidgets.errors import PictureError
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.snapshot import Snapshot
@@ -27,12 +27,26 @@ class ViewStore:
         found = {view: held for view in views if (held := self._cache.get((state.version, view))) is not None}
         missing = [view for view in dict.fromkeys(views) if view not in found]
         for item in prepared_views(state.bundle, state.images, missing) if missing else ():
-            if item.pixels is None:
-                reason = item.skipped.reason if item.skipped is not None else ""
-                raise PictureError(f"A photograph of the nine can no longer be read: {reason} Build the index again")
-            found[item.view] = (item.pixels, state.bundle.to_picture(item.pixels))
-            self._cache.put((state.version, item.view), found[item.view])
+            found[item.view] = self._keep(state, item)
         return [found[view] for view in views]
+
+    def warm(self, state: Snapshot, views: Sequence[int], cancelled: Callable[[], bool]) -> None:
+        """Prepare `views` beforehand, so that a first click need not decode; nothing where they do not all fit."""
+        channels, height, width = state.bundle.input_size
+        if len(views) * height * width * (4 * channels + 3) > self._cache.limit:
+            return
+        for item in prepared_views(state.bundle, state.images, views, threads=1, ahead=1):
+            if cancelled():
+                return
+            self._keep(state, item)
+
+    def _keep(self, state: Snapshot, item: PreparedView) -> Held:
+        if item.pixels is None:
+            reason = item.skipped.reason if item.skipped is not None else ""
+            raise PictureError(f"A photograph of the nine can no longer be read: {reason} Build the index again")
+        held = (item.pixels, state.bundle.to_picture(item.pixels))
+        self._cache.put((state.version, item.view), held)
+        return held
 
     def keep_only(self, version: int) -> None:
         """Forget what belongs to other versions."""
