@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from deconvwidgets import __version__
 from deconvwidgets.errors import DeconvWidgetsError
@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
     """A warning as a sentence, without the line of our source that it came from."""
     print(f"deconvwidgets: {message}", file=sys.stderr)
 

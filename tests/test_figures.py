@@ -83,10 +83,10 @@ def test_the_layer_figure_contains_every_mosaic_exactly(sheet: figures.FigureShe
     pixels = np.asarray(opened(figures.render("layer.png", sheet)))
     for shown in sheet.panels:
         for expected in (shown.projections, shown.patches):
-            corner = expected[:4, :4]
+            tile = expected[:TILE, :TILE]
             hits = [
                 (y, x)
-                for y, x in zip(*np.nonzero((pixels[: -SIDE + 1, : -SIDE + 1] == corner[0, 0]).all(axis=2)), strict=True)
+                for y, x in zip(*np.nonzero((pixels[: -TILE + 1, : -TILE + 1] == tile[0, 0]).all(axis=2)), strict=True)
                 if (pixels[y : y + SIDE, x : x + SIDE] == expected).all()
             ]
             assert len(hits) == 1, f"unit {shown.unit}"
@@ -102,7 +102,6 @@ def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: figures.Fi
         "deconvnet rule",
         "2.5 of its own",
         "3 strongest of 320",
-        "no classifier",
     ):
         assert words in caption
     assert "scaled together" in replace(sheet, contrast="shared").caption()

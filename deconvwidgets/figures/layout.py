@@ -18,7 +18,7 @@ def layer_figure(sheet: FigureSheet) -> Drawing:
     columns = _columns(len(sheet.panels))
     size = max(12.0, round(side / 13))
     pair = 2 * side + PAIR_GAP
-    column_gap, label = size * 1.5, size * 2.3
+    column_gap, label = round(size * 1.5), round(size * 2.3)
     drawing = Drawing(2 * MARGIN + columns * pair + (columns - 1) * column_gap)
     top = _heading(drawing, sheet.title(), sheet.geometry(), size)
     for position, panel in enumerate(sheet.panels):
@@ -43,10 +43,10 @@ def _heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
     room = drawing.width - MARGIN - left
     if room > text_width(subtitle, size) * 1.05:
         drawing.add(Words(left, baseline, subtitle, size, "quiet"))
-        return baseline + size
+        return round(baseline + size)
     baseline += size * LINE
     drawing.add(Words(MARGIN, baseline, shorten(subtitle, size, drawing.width - 2 * MARGIN), size, "quiet"))
-    return baseline + size
+    return round(baseline + size)
 
 
 def _pair(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float, size: float) -> None:
@@ -68,6 +68,17 @@ def _mosaics(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float
         Raster(x, y, side, side, panel.projections, photograph=False, title=f"unit {panel.unit}, projections\n{values}"),
         Raster(x + side + PAIR_GAP, y, side, side, panel.patches, photograph=True, title=f"unit {panel.unit}, patches\n{values}"),
     )
+    _gaps(drawing, panel, x, y, side)
+    _gaps(drawing, panel, x + side + PAIR_GAP, y, side)
+
+
+def _gaps(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -> None:
+    """Paper between the tiles: most of a tile at the border of a photograph is grey, like its neighbour."""
+    scale = side / panel.side
+    thin = max(1.0, panel.gap * scale)
+    for line in range(1, panel.grid):
+        place = (line * (panel.tile + panel.gap) - panel.gap) * scale
+        drawing.add(Block(x + place, y, thin, side, "paper"), Block(x, y + place, side, thin, "paper"))
 
 
 def _caption(drawing: Drawing, text: str, top: float, size: float) -> None:
@@ -98,20 +109,20 @@ def unit_figure(sheet: FigureSheet) -> Drawing:
     return drawing
 
 
-def _facts(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y: float, width: float) -> float:
-    """The column beside a unit: its nine in words, its histogram and the strongest photograph; returns its lower end."""
+def _facts(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y: float, width: float, beside: bool = False) -> float:
+    """A unit's nine in words, its histogram and the strongest photograph (below, or `beside` the words); returns the lower end."""
+    end = top = y
     if panel.detail is not None:
-        for rank, entry in enumerate(panel.detail.entries):
-            name = entry.label or entry.source
-            drawing.add(
-                Words(x + 34, y + 11, f"{entry.value:.1f}", 13, anchor="end"),
-                Words(x + 44, y + 11, shorten(name, 13, width - 44), 13, "quiet"),
-            )
-            y += 19 if rank < 8 else 24
-        y = _histogram(drawing, panel, x, y + 6, width)
-    if sheet.source is not None:
-        y = _source(drawing, sheet, x, y + 6, width)
-    return y
+        room = width * 0.5 - 10 if beside else width
+        for entry in panel.detail.entries:
+            name = shorten(entry.label or entry.source, 13, room - 44)
+            drawing.add(Words(x + 34, y + 11, f"{entry.value:.1f}", 13, anchor="end"), Words(x + 44, y + 11, name, 13, "quiet"))
+            y += 19
+        y += 10
+    if beside:
+        end = _source(drawing, sheet, x + width * 0.5, top, width * 0.5) + 4
+    y = _histogram(drawing, panel, x, max(y, end), width)
+    return y if beside else _source(drawing, sheet, x, y + 6, width)
 
 
 def _histogram(drawing: Drawing, panel: UnitPanel, x: float, y: float, width: float) -> float:
@@ -122,14 +133,14 @@ def _histogram(drawing: Drawing, panel: UnitPanel, x: float, y: float, width: fl
     height, gap = 48.0, 1.0
     step = width / len(detail.histogram)
     highest = math.sqrt(max(detail.histogram))
-    drawing.add(Words(x, y + 10, f"strongest activation per view · fires in {detail.fires:.0%}", 11.5, "quiet"))
+    drawing.add(Words(x, y + 10, f"strongest activation per view · fires in {detail.fires:.0%}", 12, "quiet"))
     base = y + 18 + height
     for position, number in enumerate(detail.histogram):
         tall = height * math.sqrt(number) / highest
         if tall > 0:
             drawing.add(Block(x + position * step, base - max(tall, 1.0), max(step - gap, 1.0), max(tall, 1.0), "soft"))
     low, high = f"{detail.edges[0]:.0f}", f"{detail.edges[-1]:.0f}"
-    drawing.add(Words(x, base + 13, low, 11, "quiet"), Words(x + width, base + 13, high, 11, "quiet", anchor="end"))
+    drawing.add(Words(x, base + 13, low, 12, "quiet"), Words(x + width, base + 13, high, 12, "quiet", anchor="end"))
     return base + 22
 
 
@@ -143,15 +154,17 @@ def _source(drawing: Drawing, sheet: FigureSheet, x: float, y: float, width: flo
     drawing.add(Raster(x, y, wide, high, decode(source.picture.data), photograph=True, title=source.caption))
     if source.box is not None:
         left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in source.box)
-        drawing.add(Block(x + left * wide, y + upper * high, (right - left) * wide, (lower - upper) * high, "accent", 2.0))
-    drawing.add(Words(x, y + high + 15, shorten(source.caption, 11.5, width), 11.5, "quiet"))
+        left, upper, wide_box, high_box = x + left * wide, y + upper * high, (right - left) * wide, (lower - upper) * high
+        drawing.add(Block(left - 1, upper - 1, wide_box + 2, high_box + 2, "paper", 4.0))  # seen on dark and on bright photographs
+        drawing.add(Block(left, upper, wide_box, high_box, "accent", 2.0))
+    drawing.add(Words(x, y + high + 15, shorten(source.caption, 12, width), 12, "quiet"))
     return y + high + 22
 
 
 def explorer_figure(sheet: FigureSheet) -> Drawing:
     """The LayerExplorer as a still: layers on the left, units in the middle, the chosen unit on the right."""
     drawing = Drawing(1200.0)
-    view, chosen, chosen_side = sheet.overview, sheet.unit, 158.0
+    view, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
     drawing.add(Words(20, 32, view.model, 17, strong=True))
     line = f"{sheet.layer} · {sheet.geometry()} · strongest {view.k} of {view.photographs:,} photographs · {sheet.rule}"
     drawing.add(Words(20 + text_width(view.model, 17) * 1.06 + 14, 32, line, 13, "quiet"), Block(0, 48, 1200, 1, "line"))
@@ -166,7 +179,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     after = right + text_width(f"unit {chosen.unit}", 15) + 14
     drawing.add(Words(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
     _mosaics(drawing, chosen, right, 90, chosen_side)
-    bottom = _facts(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right)
+    bottom = _facts(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right, beside=True)
     height = max(bottom, 62 + math.ceil(len(shown) / 2) * (side + 32), 62 + 56 * len(view.layers)) + 8
     drawing.add(Block(156, 48, 1, height - 48, "line"), Block(right - 12, 48, 1, height - 48, "line"), Block(0, height, 1200, 1, "line"))
     drawing.add(Words(20, height + 22, "A still picture: run the notebook to explore.", 12, "quiet"))
@@ -185,5 +198,5 @@ def _layers(drawing: Drawing, sheet: FigureSheet, x: float, y: float) -> None:
         drawing.add(Block(x, y, 120, 2.5, "line"), Block(x, y, 120 * info.channels / most, 2.5, "accent" if here else "soft"))
         dead = f" · {summary.dead} dead" if summary.dead else ""
         drawing.add(Words(x, y + 19, shorten(name, 13.5, 120), 13.5, "accent" if here else "ink", strong=True))
-        drawing.add(Words(x, y + 35, shorten(f"{info.channels} units{dead}", 11.5, 126), 11.5, "quiet"))
+        drawing.add(Words(x, y + 35, shorten(f"{info.channels} units{dead}", 12, 126), 12, "quiet"))
         y += 52

@@ -120,7 +120,7 @@ class FigureSheet:
         return f"{words} · each sees {info.receptive_field[0]} x {info.receptive_field[1]} px" if info.receptive_field else words
 
     def caption(self, selection: str | None = None) -> str:
-        """What is shown, of what, chosen how, and how it was scaled; ends with the overview's own notes."""
+        """What is shown, of what, chosen how, how it was scaled, and whose weights."""
         view = self.overview
         chosen = selection if selection is not None else self.selection
         shown = (
@@ -134,7 +134,7 @@ class FigureSheet:
             f"Mid-grey is zero; {spread} standard deviations. Positive and negative values are both real: they add to or take from a pixel."
         )
         weights = f"Weights: {view.weights.rstrip('.')}." + ("" if view.trained else " Untrained: the filters are random.")
-        return " ".join([shown, scale, weights, *view.notes, "After Zeiler & Fergus 2014, figure 2."])
+        return " ".join([shown, scale, weights, "After Zeiler & Fergus 2014, figure 2."])
 
 
 def _photographs(view: Overview) -> str:
