@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_TAKE_A_FORM = frozenset(["to", "type_as", "view_as", "reshape_as", "expand_as"])
 _UNLISTED = "has no rule for going down"
 
 
@@ -33,9 +34,13 @@ class Call:
     def argument(self, position: int, keyword: str, default: object = None) -> Any:
         return self.args[position] if len(self.args) > position else self.kwargs.get(keyword, default)
 
+    def operands(self) -> Iterator[Tensor]:
+        """The tensors whose values the result may depend on; `x.to(other)` takes no more than a type from `other`."""
+        return tensors_in(self.args[:1] if self.name in _TAKE_A_FORM else (self.args, dict(self.kwargs)))
+
     def carriers(self) -> int:
         """How many of the arguments hold the signal (one tensor given twice counts twice)."""
-        return sum(self.carries(value) for value in tensors_in((self.args, dict(self.kwargs))))
+        return sum(self.carries(value) for value in self.operands())
 
 
 def tensors_in(value: object) -> Iterator[Tensor]:
@@ -223,11 +228,12 @@ _LINEAR = _words("""
     max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices amax
     adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices
     adaptive_max_pool3d_with_indices max_unpool1d max_unpool2d max_unpool3d local_response_norm
+    fill_outside
 """)  # pooling goes down by its switches and local response normalisation as it stands (see rules.py)
 
 _PRODUCTS = _words("""
     mul matmul mm bmm mv dot inner outer kron tensordot einsum linear conv1d conv2d conv3d conv_tbc
-    conv_transpose1d conv_transpose2d conv_transpose3d convolution
+    conv_transpose1d conv_transpose2d conv_transpose3d convolution strided_conv2d
 """)
 
 READS_NOTHING = frozenset(

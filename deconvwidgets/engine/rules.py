@@ -163,7 +163,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         carried: set[_Refusal] = set()
         reason: str | None = None
         found = False
-        for tensor in tensors_in((call.args, dict(call.kwargs))):
+        for tensor in call.operands():
             refusals = self._refusals_of(tensor)
             if refusals is None and tensor.grad_fn is not None and self._reaches_origin(tensor):
                 refusals = (self._refuse(tensor.grad_fn.name(), _UNSEEN),)

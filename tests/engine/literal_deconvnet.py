@@ -55,7 +55,7 @@ class Conv:
     padding: int = 0
     dilation: int = 1
     groups: int = 1
-    input_shape: tuple[int, ...] = ()
+    input_shape: tuple[int, ...] = field(default=(), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.input_shape = x.shape
@@ -108,7 +108,7 @@ class Rectifier:
 
     ceiling: float = np.inf
     slope: float = 0.0
-    x: Maps = field(default_factory=lambda: np.zeros(0))
+    x: Maps = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.x = x.copy()
@@ -129,8 +129,8 @@ class MaxPool:
     padding: int = 0
     dilation: int = 1
     ceil: bool = False
-    switches: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
-    input_shape: tuple[int, ...] = ()
+    switches: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict, repr=False)
+    input_shape: tuple[int, ...] = field(default=(), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.switches, self.input_shape = {}, x.shape
@@ -160,7 +160,7 @@ class AvgPool:
     padding: int = 0
     ceil: bool = False
     count_include_pad: bool = True
-    input_shape: tuple[int, ...] = ()
+    input_shape: tuple[int, ...] = field(default=(), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.input_shape = x.shape
@@ -202,7 +202,7 @@ class LocalResponseNorm:
     alpha: float
     beta: float
     k: float
-    x: Maps = field(default_factory=lambda: np.zeros(0))
+    x: Maps = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.x = x.copy()
@@ -233,7 +233,7 @@ class FullyConnected:
 
     weight: Maps  # (out, in)
     bias: Maps
-    input_shape: tuple[int, ...] = ()
+    input_shape: tuple[int, ...] = field(default=(), repr=False)
 
     def up(self, x: Maps) -> Maps:
         self.input_shape = x.shape
@@ -276,7 +276,7 @@ class Concat:
     """Branches of one input, stacked as channels."""
 
     branches: list[Any]
-    widths: list[int] = field(default_factory=list)
+    widths: list[int] = field(default_factory=list, repr=False)
 
     def up(self, x: Maps) -> Maps:
         results = [branch.up(x) for branch in self.branches]

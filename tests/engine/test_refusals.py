@@ -218,6 +218,7 @@ ALLOWED: dict[str, Callable[[Tensor], Tensor]] = {
     "matrix products": lambda x: torch.einsum("nchw,cd->ndhw", x @ torch.eye(6), MIXER[:, :, 0, 0]),
     "mask from elsewhere": lambda x: torch.where(torch.eye(6) > 0, x, 0.0).masked_fill(torch.eye(6) > 0, 1.0),
     "casts": lambda x: x.to(torch.float64).float().to("cpu").type_as(x).contiguous(),
+    "forms taken from the signal": lambda x: x * torch.full((1,), 2).to(x).reciprocal().expand_as(x).square(),
     "eval layers": nn.Sequential(nn.BatchNorm2d(4), nn.Dropout(), nn.Dropout2d(), nn.InstanceNorm2d(4, track_running_stats=True)).eval(),
     "dropout of nothing": lambda x: F.dropout(x, 0.0),
     "response norm": nn.LocalResponseNorm(3),
