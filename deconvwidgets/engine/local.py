@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from deconvwidgets.engine.crop_operations import Inside, fill_outside
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.regions import Region, demand
+from deconvwidgets.engine.regions import Region, Span, demand
 from deconvwidgets.engine.windows import Window
 
 
@@ -79,7 +80,7 @@ class LocalPlan:
         needed = (rows.below(operation.window, 0), columns.below(operation.window, 1))
         crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
         weight, bias = _parameters(self.graph, node, values)
-        result = operation.window.run(crop, weight, bias, border.counts(operation))
+        result = operation.window.run(crop, weight, bias, border.counts(operation, crop))
         # A max over nothing but padding is -inf: put a number there, for 0 * inf is nan on the way down.
         return border.fill(result, node, self.regions[node], 0.0) if operation.window.kind == "max" else result
 
@@ -122,49 +123,50 @@ def cut(maps: Tensor, boxes: Tensor) -> Tensor:
 
 
 class _Border:
-    """Which positions of a batch of crops lie outside the real extent of a map."""
+    """Where a batch of crops passes the real extent of a map."""
 
     def __init__(self, plan: LocalPlan, positions: Tensor) -> None:
         self._plan = plan
         self._positions = positions
-        self._masks: dict[tuple[tuple[int, int], Region], Tensor | None] = {}
+        self._places = positions.tolist()
+        self._known: dict[tuple[tuple[int, int], Region], list[Inside] | None] = {}
 
     def fill(self, crop: Tensor, node: fx.Node, region: Region, value: float) -> Tensor:
         """The crop with everything outside `node`'s map set to `value`."""
-        mask = self._outside(self._plan.graph.operations[node].extent, region)
-        return crop if mask is None else crop.masked_fill(mask, value)
+        inside = self._inside(self._plan.graph.operations[node].extent, region)
+        return crop if inside is None else fill_outside(crop, inside, value)
 
-    def counts(self, operation: Operation) -> Tensor | None:
-        """Average pooling's divisors (N, 1, h, w), None where no window passes the border (or none are needed)."""
+    def counts(self, operation: Operation, like: Tensor) -> Tensor | None:
+        """Average pooling's divisors (N, 1, h, w) in `like`'s dtype, None where no window passes the border (or none are needed)."""
         window = operation.window
         assert window is not None
         if window.kind != "average" or window.divisor is not None:
             return None
         feeder, region = operation.node.all_input_nodes[0], self._plan.regions[operation.node]
-        if self._outside(self._plan.graph.operations[feeder].extent, _below(region, window)) is None:
-            return None
         extent = self._plan.graph.operations[feeder].extent
+        if self._inside(extent, _below(region, window)) is None:
+            return None
         rows, columns = (
             window.divisors(self._positions[:, axis] * span.step + span.start, span.size, extent[axis], axis)
             for axis, span in enumerate(region)
         )
-        return (rows[:, None, :, None] * columns[:, None, None, :]).to(self._plan_dtype())
+        return (rows[:, None, :, None] * columns[:, None, None, :]).to(like)
 
-    def _plan_dtype(self) -> torch.dtype:
-        parameter = next(iter(self._plan.graph.modules[""].parameters()), None)
-        return torch.get_default_dtype() if parameter is None else parameter.dtype
-
-    def _outside(self, extent: tuple[int, int], region: Region) -> Tensor | None:
-        """True where outside, (N, 1, h, w); None where every crop lies inside."""
+    def _inside(self, extent: tuple[int, int], region: Region) -> list[Inside] | None:
+        """The part of each crop that lies on the map; None where all of every crop does."""
         key = (extent, region)
-        if key not in self._masks:
-            axes = []
-            for axis, span in enumerate(region):
-                place = self._positions[:, axis, None] * span.step + span.start + torch.arange(span.size, device=self._positions.device)
-                axes.append((place < 0) | (place >= extent[axis]))
-            mask = axes[0][:, None, :, None] | axes[1][:, None, None, :]
-            self._masks[key] = mask if bool(mask.any()) else None
-        return self._masks[key]
+        if key not in self._known:
+            parts = [(*_overlap(row, region[0], extent[0]), *_overlap(column, region[1], extent[1])) for row, column in self._places]
+            whole = (0, region[0].size, 0, region[1].size)
+            self._known[key] = None if all(part == whole for part in parts) else parts
+        return self._known[key]
+
+
+def _overlap(position: int, span: Span, extent: int) -> tuple[int, int]:
+    """Where a span's crop begins and ends to lie on a map of this extent, counted from the crop's own start."""
+    first = position * span.step + span.start
+    begin = min(max(-first, 0), span.size)
+    return begin, max(begin, min(extent - first, span.size))
 
 
 def _below(region: Region, window: Window) -> Region:

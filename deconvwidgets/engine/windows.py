@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from deconvwidgets.engine.crop_operations import strided_conv2d
+
 Pair = tuple[int, int]
 Kind = Literal["conv", "max", "average", "pad"]
 
@@ -37,6 +39,8 @@ class Window:
         pooling where windows pass the border, None where every window lies inside."""
         if self.kind == "conv":
             assert weight is not None
+            if self._descends_faster_unstrided(crop):
+                return strided_conv2d(crop, weight, bias, self.stride[0])
             return F.conv2d(crop, weight, bias, self.stride, 0, self.dilation, self.groups)
         if self.kind == "max":
             return F.max_pool2d(crop, self.kernel, self.stride, 0, self.dilation)
@@ -45,6 +49,11 @@ class Window:
                 return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=self.divisor)
             return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=1) * counts.reciprocal()
         return crop
+
+    def _descends_faster_unstrided(self, crop: Tensor) -> bool:
+        """A first convolution, as far as `strided_conv2d` helps: on a CPU, with a stride and a few channels."""
+        plain = self.groups == 1 and self.dilation == (1, 1) and self.stride[0] == self.stride[1]
+        return plain and self.stride[0] > 1 and crop.shape[1] <= _FEW_CHANNELS and crop.device.type == "cpu"
 
     def divisors(self, first: Tensor, size: int, extent: int, axis: int) -> Tensor:
         """How many positions one axis of an average-pooling window counts: (N, size) for outputs first[n] .. first[n] + size - 1."""
@@ -153,4 +162,5 @@ def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     return None
 
 
+_FEW_CHANNELS = 4
 _SHORT = {"kernel_size": "kernel", "divisor_override": "divisor"}
