@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -182,7 +183,8 @@ def _figure(options: argparse.Namespace) -> int:
         raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html: that says what kind of file to write.")
     if not options.out.resolve().parent.is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
-    data = render(kind, _sheet(_prepare(options).service(options.device), options))  # type: ignore[arg-type]
+    with closing(_prepare(options).service(options.device)) as service:
+        data = render(kind, _sheet(service, options))  # type: ignore[arg-type]
     try:
         options.out.write_bytes(data)
     except OSError as error:

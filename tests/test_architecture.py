@@ -127,9 +127,10 @@ def state_violations(root: Path) -> list[str]:
             if isinstance(node, ast.ExceptHandler):
                 caught = ast.unparse(node.type) if node.type else "everything"
                 # A foreign model's forward may raise anything, and an exception in a thread or a comm callback vanishes. A broad
-                # handler is right there, if it raises in its turn, or hands on what it caught.
+                # handler is right there, if it raises in its turn, hands on what it caught, or logs it with its traceback.
                 handed_on = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
-                reported = node.name in handed_on or any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+                logged = any(isinstance(inner, ast.Attribute) and inner.attr == "exception" for inner in ast.walk(node))
+                reported = node.name in handed_on or logged or any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
                 if caught in ("everything", "BaseException", "Exception") and not reported:
                     found.append(f"{path.relative_to(root)}:{node.lineno}: catches {caught}")
     return found
