@@ -1,0 +1,321 @@
+"""The index against brute force, its files, its merging, and AlexNet's real conv trunk on real photographs."""
+
+import itertools
+import json
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import deconvwidgets as dw
+from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
+from deconvwidgets.analysis.index_pass import FixedPace
+from deconvwidgets.engine import Network
+from deconvwidgets.errors import ActivationIndexError, Cancelled, LayerError, ModelError
+
+LAYERS = ("conv1", "conv2")
+
+
+def build(bundle, images, **options):
+    return ActivationIndex.build(bundle, images, **{"progress": False, "device": "cpu", **options})
+
+
+def all_maps(bundle, images, layer):
+    """(views, units, H, W), one view at a time."""
+    network = Network.of(bundle.model, bundle.input_size)
+    with torch.no_grad():
+        return torch.cat([network.map(bundle.prepare(images.open_view(view))[None], layer).clone() for view in range(len(images))])
+
+
+def brute_force(maps, images, unit, k, per_source):
+    """Everything sorted at once: (value, view, row, column)."""
+    rows = []
+    for view in range(len(images)):
+        best = max(itertools.product(range(maps.shape[2]), range(maps.shape[3])), key=lambda at: (maps[view, unit][at], -at[0], -at[1]))
+        rows.append((-float(maps[view, unit][best]), images.view(view).source, view, *best))
+    taken, held = [], {}
+    for value, source, view, row, column in sorted(rows):
+        if value == 0 or (per_source and held.get(source, 0) >= per_source):
+            continue
+        held[source] = held.get(source, 0) + 1
+        taken.append((-value, view, row, column))
+    return taken[:k]
+
+
+def as_rows(index, layer, unit):
+    return [(one.value, one.image, one.row, one.column) for one in index.top(layer, unit)]
+
+
+def same(left, right):
+    for name, tally in left.tallies.items():
+        other = right.tallies[name]
+        assert np.array_equal(tally.ranking.values, other.ranking.values)
+        assert np.array_equal(tally.ranking.ids, other.ranking.ids)
+        for part, array in tally.stats.tensors().items():
+            np.testing.assert_allclose(array, other.stats.tensors()[part], rtol=1e-12, atol=1e-12)
+        assert np.array_equal(left.labels(name), right.labels(name))
+
+
+@pytest.mark.parametrize(("k", "per_source"), [(9, 1), (4, 2), (20, None)])
+@pytest.mark.parametrize("batch", [1, 8])
+def test_top_equals_brute_force(tiny_bundle, tiny_images, k, per_source, batch):
+    index = build(tiny_bundle, tiny_images, k=k, per_source=per_source, pace=FixedPace(batch))
+    for layer in LAYERS:
+        maps = all_maps(tiny_bundle, tiny_images, layer)
+        for unit in range(index.layer(layer).channels):
+            expected = brute_force(maps, tiny_images, unit, k, per_source)
+            got = as_rows(index, layer, unit)
+            assert [row[1:] for row in got] == [row[1:] for row in expected]
+            np.testing.assert_allclose([row[0] for row in got], [row[0] for row in expected], rtol=1e-5)
+
+
+def test_statistics_equal_numpy(tiny_bundle, tiny_images):
+    index = build(tiny_bundle, tiny_images)
+    for layer in LAYERS:
+        maxima = all_maps(tiny_bundle, tiny_images, layer).amax(dim=(2, 3)).double().numpy()
+        stats = index.stats(layer)
+        np.testing.assert_allclose(stats.mean, maxima.mean(axis=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(stats.std, maxima.std(axis=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(stats.fires, (maxima > 0).mean(axis=0), rtol=1e-6)
+        assert stats.histogram.sum(axis=1).tolist() == [len(tiny_images)] * maxima.shape[1]
+
+
+def test_dead_unit_has_no_top_and_negative_maxima_have_one(tiny_bundle, tiny_images):
+    index = build(tiny_bundle, tiny_images)
+    assert index.top("conv1", 2) == []
+    assert index.stats("conv1").dead.tolist() == [False, False, True, False]
+    assert index.image_ids("conv1")[2].tolist() == [-1] * 9
+    assert index.labels("conv1")[2].tolist() == [-1] * 9
+    assert index.class_counts("conv1", 2) == {}
+    assert index.stats("conv2").dead[1]  # it never rises above zero,
+    assert len(index.top("conv2", 1)) == 9  # but without a rectifier its maxima can be told apart
+
+
+def test_arrays_agree_with_top(tiny_bundle, tiny_images):
+    index = build(tiny_bundle, tiny_images)
+    network = Network.of(tiny_bundle.model, tiny_bundle.input_size)
+    assert index.values("conv1").shape == (4, 9)
+    assert index.positions("conv1").shape == (4, 9, 2)
+    for layer in LAYERS:
+        for unit in range(index.layer(layer).channels):
+            for place, one in enumerate(index.top(layer, unit)):
+                assert index.image_ids(layer)[unit, place] == one.image
+                assert index.positions(layer)[unit, place].tolist() == [one.row, one.column]
+                assert index.values(layer)[unit, place] == np.float32(one.value)
+                assert one.box == network.box(layer, one.row, one.column)
+                label = tiny_images.label(tiny_images.view(one.image).source)
+                assert index.labels(layer)[unit, place] == (-1 if label is None else label)
+    counts = index.class_counts("conv1", 0)
+    assert sum(counts.values()) == (index.labels("conv1")[0] >= 0).sum()
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
+    assert set(counts) <= {"cat", "dog", "kite"}
+
+
+def test_equal_maxima_take_the_first_position_and_the_first_view(tiny_bundle):
+    flat = dw.open_images([Image.new("RGB", (24, 24), (90, 140, 30)) for _ in range(3)])
+    index = build(tiny_bundle, flat)
+    maps = all_maps(tiny_bundle, flat, "conv1")
+    alive = [unit for unit in range(4) if index.top("conv1", unit)]
+    assert alive
+    for unit, view in itertools.product(alive, range(3)):
+        one = index.top("conv1", unit)[view]
+        assert one.image == view
+        assert (one.row, one.column) == divmod(int(np.argmax(maps[view, unit].numpy())), maps.shape[3])
+
+
+def test_halves_merge_to_the_whole(tiny_bundle, tiny_images):
+    whole = build(tiny_bundle, tiny_images)
+    parts = [build(tiny_bundle, tiny_images, views=range(*span)) for span in ((0, 10), (10, 25), (25, 42))]
+    merged = parts[2].merge(parts[0]).merge(parts[1])
+    same(merged, whole)
+    assert merged.spans == whole.spans == ((0, 42),)
+    with pytest.raises(ActivationIndexError, match="share none"):
+        merged.merge(parts[0])
+
+
+def test_strangers_do_not_merge(tiny_bundle, tiny_images, tiny_model):
+    left, right = build(tiny_bundle, tiny_images, views=range(5)), build(tiny_model(1), tiny_images, views=range(5, 9))
+    with pytest.raises(ActivationIndexError, match="other weights"):
+        left.merge(right)
+    with pytest.raises(ActivationIndexError, match="k=9"):
+        left.merge(build(tiny_bundle, tiny_images, views=range(5, 9), k=3))
+
+
+def test_broken_photographs_are_recorded_once(tiny_bundle, noise):
+    index = build(tiny_bundle, noise(broken=[2, 5]))
+    assert [(picture.name, "truncated" in picture.reason) for picture in index.skipped] == [("noise-2", True), ("noise-5", True)]
+    assert not set(index.image_ids("conv1").ravel()) & {6, 7, 8, 15, 16, 17}
+    assert index.tallies["1"].stats.count == 42 - 6
+
+
+def test_a_photograph_is_decoded_once_for_all_its_views(tiny_bundle, noise):
+    images = noise()
+    build(tiny_bundle, images)
+    assert images.opened == images.source_count
+
+
+def test_progress_turns_and_cancel(tiny_bundle, tiny_images):
+    seen, turns = [], []
+
+    @contextmanager
+    def turn():
+        turns.append("in")
+        yield
+        turns.append("out")
+
+    build(tiny_bundle, tiny_images, pace=FixedPace(4), on_progress=seen.append, turn=turn)
+    assert [state.done for state in seen] == [*range(4, 42, 4), 42]
+    assert seen[-1].finished
+    assert turns == ["in", "out"] * 11
+    with pytest.raises(Cancelled, match="8 of 42"):
+        build(tiny_bundle, tiny_images, pace=FixedPace(4), on_progress=seen.append, cancelled=lambda: seen[-1].done == 8)
+
+
+def test_nan_is_refused_in_words(tiny_model, tiny_images):
+    broken = tiny_model()
+    with torch.no_grad():
+        broken.model[3].weight[0] = float("nan")
+    with pytest.raises(ModelError, match="NaN"):
+        build(broken, tiny_images)
+
+
+def test_unknown_layers_and_units(tiny_bundle, tiny_images):
+    with pytest.raises(LayerError):
+        build(tiny_bundle, tiny_images, layers=["conv9"])
+    index = build(tiny_bundle, tiny_images, layers=["conv1"])
+    with pytest.raises(LayerError, match="It holds conv1"):
+        index.top("conv2", 0)
+    for unit in (-1, 4):
+        with pytest.raises(LayerError, match="0 to 3"):
+            index.top("conv1", unit)
+
+
+def test_saved_and_loaded_is_the_same(tiny_bundle, noise, tmp_path):
+    index = build(tiny_bundle, noise(broken=[5]))
+    index.save(tmp_path / "index")
+    again = ActivationIndex.load(tmp_path / "index")
+    same(index, again)
+    assert (again.identity, again.layers, again.spans, again.skipped) == (index.identity, index.layers, index.spans, index.skipped)
+    assert again.top("conv2", 3) == index.top("conv2", 3)
+    manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
+    assert manifest["identity"]["model"] == "tiny"
+    index.save(tmp_path / "index")
+    build(tiny_bundle, noise(), k=2).save(tmp_path / "index")  # another one in its place leaves nothing behind
+    assert len(list((tmp_path / "index").iterdir())) == 2
+
+
+def test_fitting_file_is_loaded_and_others_are_replaced_with_a_warning(tiny_bundle, noise, tiny_model, tmp_path):
+    images, path = noise(), tmp_path / "index"
+    first = build(tiny_bundle, images, path=path)
+    images.opened = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        same(build(tiny_bundle, images, path=path), first)
+        assert images.opened == 0
+        build(tiny_bundle, images, path=path, layers=["conv1"])  # it holds more than enough
+    for other, word in [
+        ((tiny_model(1), images), "other weights"),
+        ((tiny_bundle, noise(seed=1)), "other contents"),
+    ]:
+        build(tiny_bundle, images, path=path, resume=False)
+        with pytest.warns(UserWarning, match=word):
+            assert build(*other, path=path).identity != first.identity
+    with pytest.warns(UserWarning, match="k=9"):
+        build(tiny_model(1), noise(), path=path, k=3, resume=False)
+        build(tiny_bundle, images, path=path, resume=False)
+        build(tiny_bundle, images, path=path, k=3)
+
+
+def test_other_preprocessing_does_not_fit(tiny_bundle, tiny_images, tmp_path):
+    from dataclasses import replace
+
+    build(tiny_bundle, tiny_images, path=tmp_path / "index")
+    other = replace(tiny_bundle, transform=replace(tiny_bundle.transform, mean=(0.4, 0.4, 0.4)))
+    with pytest.warns(UserWarning, match="prepared in another way"):
+        build(other, tiny_images, path=tmp_path / "index")
+
+
+def damage_bytes(folder):
+    file = next(folder.glob("*.safetensors"))
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+def edit(folder, change):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    change(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+DAMAGES = {
+    "flipped bit": damage_bytes,
+    "tensors gone": lambda folder: next(folder.glob("*.safetensors")).unlink(),
+    "manifest gone": lambda folder: (folder / "manifest.json").unlink(),
+    "manifest cut": lambda folder: (folder / "manifest.json").write_text('{"format": "dec'),
+    "manifest not text": lambda folder: (folder / "manifest.json").write_bytes(b"\xff\xfe\x00"),
+    "manifest a list": lambda folder: (folder / "manifest.json").write_text("[]"),
+    "foreign": lambda folder: (folder / "manifest.json").write_text('{"format": "something else"}'),
+    "newer version": lambda folder: edit(folder, lambda m: m.update(version=99)),
+    "no tensors named": lambda folder: edit(folder, lambda m: m.pop("tensors")),
+    "outside the folder": lambda folder: edit(folder, lambda m: m["tensors"].update(file="../x.safetensors")),
+    "layer dropped": lambda folder: edit(folder, lambda m: m["layers"].pop(0)),
+    "other k": lambda folder: edit(folder, lambda m: m["identity"].update(k=4)),
+    "no identity": lambda folder: edit(folder, lambda m: m.pop("identity")),
+    "field missing": lambda folder: edit(folder, lambda m: m["layers"][0].pop("stride")),
+    "field unknown": lambda folder: edit(folder, lambda m: m["identity"].update(colour=1)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_index_is_refused_in_words_and_built_again(tiny_bundle, tiny_images, tmp_path, damage):
+    path = tmp_path / "index"
+    index = build(tiny_bundle, tiny_images, path=path)
+    DAMAGES[damage](path)
+    with pytest.raises(ActivationIndexError) as caught:
+        ActivationIndex.load(path)
+    assert str(path) in str(caught.value)
+    with pytest.warns(UserWarning, match="again"):
+        same(build(tiny_bundle, tiny_images, path=path), index)
+    same(ActivationIndex.load(path), index)
+
+
+def test_path_that_cannot_be_written(tiny_bundle, tiny_images, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ActivationIndexError, match="cannot be written"):
+        build(tiny_bundle, tiny_images, path=tmp_path / "file" / "index")
+
+
+def test_default_path_follows_model_and_images(tiny_bundle, tiny_images, noise, tiny_model, monkeypatch, tmp_path):
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path))
+    here = default_path(tiny_bundle, tiny_images)
+    assert here == default_path(tiny_bundle, noise())
+    others = [(tiny_bundle, noise(seed=1), 9), (tiny_model(1), tiny_images, 9), (tiny_bundle, tiny_images, 3)]
+    assert len({here, *(default_path(bundle, images, k) for bundle, images, k in others)}) == 4
+
+
+@pytest.fixture(scope="module")
+def real():
+    bundle, images = dw.load_model("alexnet"), dw.open_images("photos", limit=12)
+    return bundle, images, build(bundle, images)
+
+
+@pytest.mark.slow
+def test_alexnet_on_photographs(real):
+    bundle, images, index = real
+    assert [info.alias for info in index.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
+    network = Network.of(bundle.model, bundle.input_size)
+    for layer in ("conv1", "conv5"):
+        sources = np.array([[images.view(view).source if view >= 0 else -1 for view in row] for row in index.image_ids(layer)])
+        assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in sources)
+        for unit in (0, 33):
+            for one in index.top(layer, unit):
+                with torch.no_grad():
+                    maps = network.map(bundle.prepare(images.open_view(one.image))[None], layer)
+                assert float(maps[0, unit].max()) == pytest.approx(one.value, rel=1e-4)
+                assert float(maps[0, unit, one.row, one.column]) == pytest.approx(one.value, rel=1e-4)
+    assert not index.stats("conv1").dead.any()
+    assert not index.skipped

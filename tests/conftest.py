@@ -1,0 +1,91 @@
+"""A tiny world that several parts test with: a net of two convolutions and photographs of noise, with views and labels."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.image_set import ImageSet, View, digest_of
+from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.errors import PictureError
+
+
+class NoisePhotographs(ImageSet):
+    """`count` photographs of noise, three views each; those in `broken` cannot be decoded."""
+
+    BOXES = (None, (0, 0, 20, 20), (6, 4, 26, 24))
+
+    def __init__(self, count=14, seed=0, broken=()):
+        generator = np.random.default_rng(seed)
+        self.pixels = generator.integers(0, 256, (count, 24, 28, 3), dtype=np.uint8)
+        self.pixels[3] = self.pixels[2]  # two photographs alike: ties between sources
+        self.broken = set(broken)
+        self.opened = 0
+        super().__init__("noise", digest_of([str(seed), str(count)]), ["cat", "dog", "kite"])
+
+    @property
+    def source_count(self):
+        return len(self.pixels)
+
+    def source_name(self, source):
+        return f"noise-{source}"
+
+    def label(self, source):
+        return None if source == 0 else source % 3
+
+    def open_source(self, source):
+        self.opened += 1
+        if source in self.broken:
+            raise PictureError(f"noise-{source} is truncated.")
+        return Image.fromarray(self.pixels[source])
+
+    def __len__(self):
+        return 3 * self.source_count
+
+    def view(self, index):
+        return View(index // 3, index % 3, self.BOXES[index % 3])
+
+    def views_of(self, source):
+        return range(3 * source, 3 * source + 3)
+
+
+def make_tiny_bundle(seed=0, classes=3):
+    """A bundle whose conv1 has a dead unit (number 2) and whose conv2 is not rectified, so that it has negative maxima."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3, padding=1),
+        nn.Flatten(),
+        nn.Linear(5 * 16, classes),
+    )
+    with torch.no_grad():
+        net[0].bias[2] = -100.0
+        net[3].bias[1] = -5.0
+    transform = Preprocess(resize=18, crop=(16, 16), mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    return ModelBundle.from_module(net.eval(), transform=transform, categories=["ant", "bee", "cow"][:classes], name="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle():
+    return make_tiny_bundle()
+
+
+@pytest.fixture
+def noise():
+    """NoisePhotographs, to be made with other numbers."""
+    return NoisePhotographs
+
+
+@pytest.fixture
+def tiny_images():
+    return NoisePhotographs()
+
+
+@pytest.fixture
+def tiny_model():
+    """make_tiny_bundle, to be made with other seeds."""
+    return make_tiny_bundle
