@@ -223,9 +223,8 @@ def test_fitting_file_is_loaded_and_others_are_replaced_with_a_warning(tiny_bund
         build(tiny_bundle, images, path=path, resume=False)
         with pytest.warns(UserWarning, match=word):
             assert build(*other, path=path).identity != first.identity
+    build(tiny_bundle, images, path=path, resume=False)
     with pytest.warns(UserWarning, match="k=9"):
-        build(tiny_model(1), noise(), path=path, k=3, resume=False)
-        build(tiny_bundle, images, path=path, resume=False)
         build(tiny_bundle, images, path=path, k=3)
 
 
