@@ -9,6 +9,7 @@ MUST_RUN = {"browser tests": "tests.browser", "notebooks": "notebooks"}
 
 
 def main(report: str) -> int:
+    """0 where everything that must run did, else 1, with the reasons on standard error."""
     cases = list(ET.parse(report).getroot().iter("testcase"))
     wrong = []
     for what, place in MUST_RUN.items():
