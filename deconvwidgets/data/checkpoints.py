@@ -57,7 +57,8 @@ def _read_pytorch(path: Path) -> object:
             "If you trust it, load it yourself and save only its tensors with torch.save(model.state_dict(), path)."
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ModelError(f"{path} is damaged, or not a PyTorch checkpoint ({str(error).splitlines()[0]}). Copy it again.") from error
+        reason = (str(error) or "it ends too early").splitlines()[0]
+        raise ModelError(f"{path} is damaged, or not a PyTorch checkpoint ({reason}). Copy it again.") from error
 
 
 def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: str) -> nn.Module:
@@ -65,9 +66,10 @@ def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: 
 
     Raises ModelError, naming the first tensors that do not fit.
     """
-    with torch.device("meta"):
-        plan = build(1000)
-    model = build(_classes(plan, state))
+    model = build(1000)
+    classes = _classes(model, state)
+    if classes != 1000:
+        model = build(classes)
     problems = _mismatches(model.state_dict(), state)
     if problems:
         raise ModelError(f"The checkpoint is not of a {architecture}: {'; '.join(problems)}. Give the name of the model it was made from.")
@@ -75,9 +77,9 @@ def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: 
     return model
 
 
-def _classes(plan: nn.Module, state: StateDict) -> int:
+def _classes(model: nn.Module, state: StateDict) -> int:
     """Outputs of the last layer with weights, as the checkpoint has them; 1000 where it says nothing."""
-    last = [name for name, module in plan.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
+    last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     weight = state.get(f"{last}.weight")
     return int(weight.shape[0]) if weight is not None and weight.ndim >= 1 else 1000
 

@@ -1,0 +1,168 @@
+"""Every kind of picture file is decoded right or refused in words; nothing crashes."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deconvwidgets.data.pictures import check_header, open_picture, to_rgb
+from deconvwidgets.errors import PictureError
+
+
+def encode(picture, kind, **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
+def gradient(size=(32, 16)):
+    return np.linspace(0, 1, size[0] * size[1]).reshape(size[1], size[0])
+
+
+def pixels(file):
+    picture = open_picture(file)
+    assert picture.mode == "RGB"
+    return np.asarray(picture).astype(int)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_gray_is_scaled(kind):
+    values = (gradient() * 65535).round().astype(np.uint16)
+    got = pixels(encode(Image.fromarray(values), kind))
+    np.testing.assert_allclose(got[..., 0], values / 257, atol=0.51)
+
+
+def test_a_dark_16_bit_picture_stays_dark():
+    got = pixels(encode(Image.fromarray(np.full((8, 8), 200, np.uint16)), "PNG"))
+    assert got.max() == 1
+
+
+@pytest.mark.parametrize(("full", "words"), [(1.0, "unit"), (255.0, "8 bits"), (65535.0, "16 bits")])
+def test_floats_fill_the_range_that_holds_them(full, words):
+    got = pixels(encode(Image.fromarray((gradient() * full).astype(np.float32)), "TIFF"))
+    np.testing.assert_allclose(got[..., 1], gradient() * 255, atol=0.51)
+
+
+@pytest.mark.parametrize("value", [-1.0, 1e9, float("nan")])
+def test_numbers_without_a_meaning_are_refused(value):
+    values = gradient().astype(np.float32)
+    values[3, 3] = value
+    with pytest.raises(PictureError, match="8 or 16 bits"):
+        open_picture(encode(Image.fromarray(values), "TIFF"))
+
+
+def test_cmyk_becomes_its_colours():
+    got = pixels(encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95))
+    assert np.abs(got - (255, 0, 0)).max() < 12
+
+
+def test_palette_with_transparency_is_over_white():
+    picture = Image.new("P", (4, 4), 0)
+    picture.putpalette([255, 0, 0, 0, 0, 255])
+    picture.putpixel((1, 1), 1)
+    got = pixels(encode(picture, "PNG", transparency=1))
+    assert tuple(got[0, 0]) == (255, 0, 0)
+    assert tuple(got[1, 1]) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_over_white(mode):
+    color = (0, 0, 0, 128) if mode == "RGBA" else (0, 128)
+    assert np.abs(pixels(encode(Image.new(mode, (4, 4), color), "PNG")) - 127).max() <= 1
+
+
+def test_one_bit_and_gray():
+    assert tuple(pixels(encode(Image.new("1", (4, 4), 1), "PNG"))[0, 0]) == (255, 255, 255)
+    assert tuple(pixels(encode(Image.new("L", (4, 4), 77), "PNG"))[0, 0]) == (77, 77, 77)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_undone(orientation):
+    """Each orientation's inverse is written out here, so that the test does not lean on Pillow's own."""
+    upright = np.zeros((16, 32), np.uint8)
+    upright[:8, :16] = 250  # top left
+    upright[:8, 16:] = 120  # top right
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright, 1),
+        7: np.rot90(upright, 2).T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[274] = orientation
+    got = pixels(encode(Image.fromarray(np.ascontiguousarray(stored)), "JPEG", quality=95, exif=exif))
+    assert got.shape == (16, 32, 3)
+    assert np.abs(got[..., 0] - upright).max() < 30
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_an_animation_shows_its_first_frame(kind):
+    frames = [Image.new("RGB", (8, 8), color) for color in ((200, 0, 0), (0, 200, 0))]
+    got = pixels(encode(frames[0], kind, save_all=True, append_images=frames[1:]))
+    assert np.abs(got - (200, 0, 0)).max() < 25
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit", [159_999, 70_000])  # Pillow itself only warns up to twice the limit
+def test_a_decompression_bomb_is_refused(limit, monkeypatch):
+    file = encode(Image.new("L", (400, 400)), "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    with pytest.raises(PictureError):
+        open_picture(file)
+    file.seek(0)
+    with pytest.raises(PictureError):
+        check_header(file)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 160_000)
+    file.seek(0)
+    assert open_picture(file).size == (400, 400)
+
+
+def test_a_missing_file_and_a_text_file(tmp_path):
+    with pytest.raises(PictureError, match=r"gone\.jpg.*no such file"):
+        open_picture(tmp_path / "gone.jpg")
+    (tmp_path / "text.jpg").write_text("hello")
+    with pytest.raises(PictureError, match=r"text\.jpg.*not a picture"):
+        open_picture(tmp_path / "text.jpg")
+    with pytest.raises(PictureError):
+        open_picture(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on damaged TIFF
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])
+def test_damage_never_crashes(kind, noise_picture):
+    """Truncations and flipped bytes: decoded or a PictureError, nothing else."""
+    whole = encode(noise_picture(), kind).getvalue()
+    random = np.random.default_rng(0)
+    cuts = [whole[: int(cut)] for cut in np.linspace(0, len(whole) - 1, 25)]
+    for _ in range(120):
+        damaged = bytearray(whole)
+        for place in random.integers(0, min(len(damaged), 400), 3):
+            damaged[place] = random.integers(0, 256)
+        cuts.append(bytes(damaged))
+    outcomes = set()
+    for data in cuts:
+        try:
+            outcomes.add(open_picture(io.BytesIO(data), "damaged").mode)
+        except PictureError:
+            outcomes.add("refused")
+    assert outcomes <= {"RGB", "refused"}
+    assert "refused" in outcomes
+
+
+def test_a_truncated_jpeg_is_refused(noise_picture):
+    whole = encode(noise_picture(200, 200), "JPEG").getvalue()
+    with pytest.raises(PictureError, match="truncated"):
+        open_picture(io.BytesIO(whole[: len(whole) // 2]))
+
+
+def test_a_decoded_picture_is_not_changed(noise_picture):
+    picture = noise_picture().convert("RGBA")
+    before = picture.tobytes()
+    assert to_rgb(picture).mode == "RGB"
+    assert picture.tobytes() == before
