@@ -7,7 +7,7 @@ signal x, `x * gate(x)` is not; `batch_norm` is linear in eval mode only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,30 +28,37 @@ class Call:
 
     name: str
     args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    kwargs: dict[str, Any]
     carries: Callable[[object], bool]
 
     def argument(self, position: int, keyword: str, default: object = None) -> Any:
         return self.args[position] if len(self.args) > position else self.kwargs.get(keyword, default)
 
-    def operands(self) -> Iterator[Tensor]:
+    def operands(self) -> list[Tensor]:
         """The tensors whose values the result may depend on; `x.to(other)` takes no more than a type from `other`."""
-        return tensors_in(self.args[:1] if self.name in _TAKE_A_FORM else (self.args, dict(self.kwargs)))
+        return tensors_in(self.args[:1] if self.name in _TAKE_A_FORM else (self.args, self.kwargs))
 
     def carriers(self) -> int:
         """How many of the arguments hold the signal (one tensor given twice counts twice)."""
         return sum(self.carries(value) for value in self.operands())
 
 
-def tensors_in(value: object) -> Iterator[Tensor]:
+def tensors_in(value: object) -> list[Tensor]:
     """All tensors in nested lists, tuples and dicts."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: object, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        yield value
+        found.append(value)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from tensors_in(item)
+            _collect(item, found)
     elif isinstance(value, dict):
-        yield from tensors_in(list(value.values()))
+        for item in value.values():
+            _collect(item, found)
 
 
 def operation_name(func: Callable[..., Any]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
@@ -120,7 +120,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         return RuleError(f"Layer {layer!r} cannot be projected with rule={self.rule!r}: {reason}.{advice}")
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if self.rule == "gradient":
@@ -194,9 +194,6 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         if tensor.layout is not torch.strided:
             return
         reference = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-        known = self._signals.get(reference.cdata)
-        if known is not None and known[1]:
-            refusals = tuple(sorted({*known[1], *refusals})[:_KEPT])
         self._signals[reference.cdata] = (reference, refusals)  # the weak reference keeps the storage's address from being reused
 
     def _refusals_of(self, tensor: Tensor) -> tuple[_Refusal, ...] | None:

@@ -74,6 +74,19 @@ def squares_in_place(x: Tensor) -> Tensor:
     return x
 
 
+def adds_a_square_in_place(x: Tensor) -> Tensor:
+    y = 2 * x
+    y += x.square()
+    return y
+
+
+def overwrites_half_of_a_square(x: Tensor) -> Tensor:
+    buffer = torch.zeros(2, 4, 6, 6)
+    buffer.copy_(x.square())
+    buffer[:, :2].copy_(x[:, :2])
+    return buffer
+
+
 def squares_into_a_buffer(x: Tensor) -> Tensor:
     buffer = torch.zeros(2, 8, 6, 6)
     buffer[:, :4] = x
@@ -130,6 +143,8 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "norm": (lambda x: x / x.norm(), "norm"),
     "view in place": (squares_a_view, "square_"),
     "in place, result dropped": (squares_in_place, "square_"),
+    "added in place": (adds_a_square_in_place, "square"),
+    "half overwritten": (overwrites_half_of_a_square, "square"),
     "through a buffer": (squares_into_a_buffer, "square"),
     "detached": (lambda x: x.detach() * 2, "was cut"),
     "half detached": (lambda x: x + x.detach(), "was cut"),

@@ -144,10 +144,11 @@ def test_nothing_stays_behind() -> None:
         mode.watch(x)
         maps = module(x)
         mode.judge(maps, "top")
-    watched = weakref.ref(x), weakref.ref(maps), weakref.ref(maps.grad_fn)
-    del x, maps
+        mode.watch(watched_leaf := torch.ones(1, requires_grad=True))
+    watched = weakref.ref(x), weakref.ref(watched_leaf), weakref.ref(maps), weakref.ref(maps.grad_fn)
+    del x, maps, watched_leaf
     gc.collect()
-    assert [reference() for reference in watched] == [None, None, None]
+    assert [reference() for reference in watched] == [None] * 4
     assert not any(part._forward_hooks or part._backward_hooks or part._forward_pre_hooks for part in module.modules())
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     signal = torch.tensor([-1.0], dtype=torch.float64)
