@@ -107,8 +107,8 @@ class _NamingTracer(fx.Tracer):
         return result
 
 
-def follow(model: nn.Module, example: Tensor) -> Graph:
-    """The graph of `model` for inputs of the example's size (1, C, H, W).
+def follow(model: nn.Module, example: Tensor, own: Any) -> Graph:
+    """The graph of `model` for inputs of the example's size (1, C, H, W); `own` is the model's own output for the example.
 
     Raises GraphError where torch.fx cannot follow the model, where an in-place operation overwrites a map that is read again later,
     or where the followed graph does not reproduce the model's own output.
@@ -123,7 +123,11 @@ def follow(model: nn.Module, example: Tensor) -> Graph:
     sources = [node for node in traced.nodes if node.op == "placeholder"]
     _refuse_unusual_inputs(model, sources)
     _refuse_stale_reads(traced, dict(model.named_modules()))
-    graph = _type_operations(model, traced, sources, tracer.calls, example)
+    try:
+        graph, followed = _type_operations(model, traced, sources, tracer.calls, example)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise GraphError(f"The graph that torch.fx followed does not run ({error}); whole-image computation is used instead.") from error
+    _refuse_unfaithful(model, own, followed)
     return graph
 
 
@@ -151,13 +155,16 @@ def _refuse_stale_reads(traced: fx.Graph, modules: Mapping[str, nn.Module]) -> N
             raise GraphError(f"'{node.name}' overwrites '{written.name}' in place, and it is read again afterwards.")
 
 
-def _type_operations(model: nn.Module, traced: fx.Graph, sources: list[fx.Node], calls: dict[str, fx.Node], example: Tensor) -> Graph:
+def _type_operations(
+    model: nn.Module, traced: fx.Graph, sources: list[fx.Node], calls: dict[str, fx.Node], example: Tensor
+) -> tuple[Graph, Any]:
+    """The graph, and the output that following it gave."""
     modules = dict(model.named_modules())
     operations: dict[fx.Node, Operation] = {}
     graph = Graph(operations, calls, modules, sources[0], None)
     values: dict[fx.Node, Any] = {sources[0]: example}
     operations[sources[0]] = Operation(sources[0], "input", None, tuple(example.shape))
-    output: Any = None
+    output, result = None, None
     with torch.no_grad():
         for node in traced.nodes:
             if node.op == "placeholder":
@@ -167,8 +174,7 @@ def _type_operations(model: nn.Module, traced: fx.Graph, sources: list[fx.Node],
                 continue
             args = fx.node.map_arg(node.args, values.__getitem__)
             if node.op == "output":
-                output = node.args[0]
-                _refuse_unfaithful(model, example, args[0])
+                output, result = node.args[0], args[0]
                 continue
             kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
             typed = _classify(node, args, kwargs, operations, modules)
@@ -176,7 +182,7 @@ def _type_operations(model: nn.Module, traced: fx.Graph, sources: list[fx.Node],
             shape = tuple(value.shape) if isinstance(value, Tensor) else None
             kind, window = _confirm(*typed, node, shape, operations)
             operations[node] = Operation(node, kind, window, shape)
-    return Graph(operations, calls, modules, sources[0], output)
+    return Graph(operations, calls, modules, sources[0], output), result
 
 
 def _classify(
@@ -236,8 +242,7 @@ def _confirm(
     return kind, window
 
 
-def _refuse_unfaithful(model: nn.Module, example: Tensor, followed: Any) -> None:
-    own = model(example)
+def _refuse_unfaithful(model: nn.Module, own: Any, followed: Any) -> None:
     if isinstance(own, Tensor) and not (
         isinstance(followed, Tensor) and torch.allclose(own, followed, rtol=1e-4, atol=1e-5, equal_nan=True)
     ):

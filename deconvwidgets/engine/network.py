@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -42,10 +43,10 @@ class Network:
         size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
         _refuse_training(model)
         example = _example(model, size)
+        own = _run_once(model, example)
         try:
-            graph = follow(model, example)
+            graph = follow(model, example.clone(), own)
         except GraphError as error:
-            _run_once(model, example)  # a model that cannot run at all gets its own error, not the graph's
             return cls(model, size, None, str(error), _layers_by_hooks(model, example))
         return cls(model, size, graph, None, _layers_of_graph(graph))
 
@@ -113,6 +114,8 @@ class Network:
                 _hash_tensor(hasher, name, value)
             return hasher.hexdigest()
         for operation in self._graph.ancestors([found.node]):
+            if operation.node.op == "placeholder":
+                continue  # its name is the author's choice
             hasher.update(f"{operation_name(self._graph, operation.node)} {operation.window}".encode())
             if operation.node.op == "call_module":
                 for name, value in self._graph.modules[str(operation.node.target)].state_dict().items():
@@ -206,10 +209,10 @@ def _example(model: nn.Module, size: Size) -> Tensor:
     return noise.to(parameter.device, parameter.dtype)
 
 
-def _run_once(model: nn.Module, example: Tensor) -> None:
+def _run_once(model: nn.Module, example: Tensor) -> Any:
     try:
         with torch.no_grad():
-            model(example)
+            return model(example.clone())  # a clone: its first operation may work in place
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         raise ModelError(
             f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. Pass the input_size that it expects."

@@ -65,24 +65,30 @@ def project(
     "local" is impossible, ModelError for a batch that the model cannot take. Source: Zeiler & Fergus 2014, section 2.1; the rules for
     operations that the paper did not have are our extension (transposes of everything linear).
     """
-    network = _network_for(model, batch)
-    info = network.layer(layer)
-    units = _check_units(unit, len(batch), info.channels, layer)
-    plan = network.plan(layer)
     if method not in ("auto", "local", "full"):
         raise ValueError(f"method is 'auto', 'local' or 'full', not {method!r}")
+    with torch.inference_mode(False):  # its tensors could not be kept for the way down
+        images = _check_batch(batch)
+        network = _network_for(model, images)
+        info = network.layer(layer)
+        units = _check_units(unit, len(batch), info.channels, layer)
+        positions = None if at is None else _check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
+        plan = _choose_plan(network, layer, method)
+        if plan is not None:
+            return _project_local(network, plan, images, layer, units, positions, rule, seed)
+        return _project_full(network, images, layer, units, positions, rule, seed)
+
+
+def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | None:
+    """The plan to run on crops; None to run on whole images."""
+    plan = network.plan(layer)
     if method == "local" and plan is None:
         raise LayerError(
             f"'{layer}' cannot be projected locally: {network.reason or 'its receptive field is not smaller than the image'}. "
             "Use method='auto' or 'full'."
         )
-    local = plan is not None and (method == "local" or (method == "auto" and plan.cost < _WORTH_CROPPING))
-    with torch.inference_mode(False):
-        images = batch.detach().clone() if batch.is_inference() else batch.detach()
-        positions = None if at is None else _check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
-        if local and plan is not None:
-            return _project_local(network, plan, images, layer, units, positions, rule, seed)
-        return _project_full(network, images, layer, units, positions, rule, seed)
+    worth = plan is not None and (method == "local" or (method == "auto" and plan.cost < _WORTH_CROPPING))
+    return plan if worth else None
 
 
 def _project_local(
@@ -132,9 +138,13 @@ def _strongest(maps: Tensor, units: Tensor) -> Tensor:
     return torch.stack([place // maps.shape[-1], place % maps.shape[-1]], dim=1)
 
 
-def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
+def _check_batch(batch: Tensor) -> Tensor:
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
+    return batch.detach().clone() if batch.is_inference() else batch.detach()
+
+
+def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
     if not isinstance(model, Network):
         return Network.of(model, batch.shape[1:])
     if tuple(batch.shape[1:]) != model.input_size:

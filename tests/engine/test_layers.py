@@ -1,0 +1,108 @@
+"""Layer names, aliases, receptive fields and captured maps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from deconvwidgets import engine
+from deconvwidgets.data.torchvision_import import import_torchvision
+
+
+@pytest.fixture(scope="module")
+def alexnet() -> nn.Module:
+    torch.manual_seed(0)
+    model: nn.Module = import_torchvision().models.alexnet(weights=None).eval()
+    return model
+
+
+@pytest.fixture(scope="module")
+def network(alexnet: nn.Module) -> engine.Network:
+    return engine.Network.of(alexnet, (3, 224, 224))
+
+
+def test_alexnet_has_the_papers_layers(network: engine.Network) -> None:
+    layers = {info.alias: info for info in network.layers if info.alias}
+    fields = {alias: info.receptive_field for alias, info in layers.items()}
+    assert fields == {
+        "conv1": (11, 11), "pool1": (19, 19), "conv2": (51, 51), "pool2": (67, 67), "conv3": (99, 99), "conv4": (131, 131),
+        "conv5": (163, 163), "pool5": (195, 195), "fc6": None, "fc7": None, "fc8": None,
+    }  # fmt: skip
+    assert [(i.channels, i.height, i.width) for i in network.explorer_layers] == [
+        (64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]  # fmt: skip
+    assert (layers["conv5"].name, layers["conv5"].kind, layers["conv5"].stride, layers["conv5"].offset) == (
+        "features.11", "ReLU", (16, 16), (-66, -66))  # fmt: skip
+    assert layers["fc7"].name == "classifier.5"
+    assert network.layer("features.0").alias is None
+
+
+def test_a_box_is_what_a_unit_sees(network: engine.Network, alexnet: nn.Module) -> None:
+    """Changing a pixel outside the box changes nothing; changing all inside changes the unit."""
+    torch.manual_seed(1)
+    image = torch.randn(1, 3, 224, 224)
+    left, top, right, bottom = network.box("conv3", 5, 2)
+    outside, inside = image + 5 * torch.rand_like(image), image.clone()
+    window = (..., slice(max(top, 0), bottom), slice(max(left, 0), right))
+    outside[window], inside[window] = image[window], outside[window].clone()
+    with torch.no_grad():
+        value, unmoved, moved = (network.map(each, "conv3")[0, :, 5, 2] for each in (image, outside, inside))
+    assert torch.allclose(value, unmoved, atol=1e-6)
+    assert not torch.allclose(value, moved, atol=1e-3)
+
+
+def test_boxes_of_layers_that_see_everything_are_the_whole_input(network: engine.Network) -> None:
+    assert network.box("fc6", 0, 0) == (0, 0, 224, 224)
+    assert network.plan("fc6") is None
+    assert network.box("conv5", 0, 0) == (-66, -66, 97, 97)
+
+
+def test_maps_are_captured_in_one_pass_that_stops_early(alexnet: nn.Module, network: engine.Network) -> None:
+    batch = torch.randn(2, 3, 224, 224)
+    calls = []
+    handle = alexnet.classifier[1].register_forward_hook(lambda *_: calls.append(1))
+    seen: dict[str, Tensor] = {}
+    with torch.no_grad():
+        network.visit(batch, ["features.0", "conv1", "conv5"], lambda name, maps: seen.update({name: maps.clone()}))
+        handle.remove()
+        expected = alexnet.features[0](batch)
+        assert torch.allclose(seen["features.0"], expected, atol=1e-5)  # before the in-place ReLU overwrites it
+        assert float(seen["features.0"].min()) < 0
+        assert torch.allclose(seen["conv1"], expected.relu(), atol=1e-5)
+        assert torch.allclose(seen["conv5"], alexnet.features[:12](batch), atol=1e-4)
+    assert calls == []
+
+
+def test_a_modules_own_name_gives_way_to_the_alias() -> None:
+    """torchvision's ResNet has a module called conv1; the paper's conv1 is the rectified map."""
+    model = import_torchvision().models.resnet18(weights=None).eval()
+    network = engine.Network.of(model, (3, 64, 64))
+    assert network.layer("conv1").name == "relu"
+    assert network.layer("conv1#1").kind == "conv"
+    assert network.layer("layer1.0.relu#2").kind == "ReLU"
+    assert network.layer("conv3").name == "layer1.0.bn2"  # a sum follows, no rectifier
+    assert all(network.layer(info.name) == info for info in network.layers)
+
+
+def test_the_digest_covers_what_decides_the_layer_and_nothing_above() -> None:
+    torch.manual_seed(0)
+    model = import_torchvision().models.alexnet(weights=None).eval()
+    whole, part = engine.Network.of(model, (3, 224, 224)), engine.Network.of(nn.Sequential(model.features), (3, 224, 224))
+    assert whole.digest("conv5") == part.digest("conv5")
+    before = {layer: whole.digest(layer) for layer in ("conv2", "conv3", "conv5")}
+    with torch.no_grad():
+        model.features[6].weight[0, 0, 0, 0] += 1  # conv3
+    after = {layer: whole.digest(layer) for layer in before}
+    assert [before[layer] == after[layer] for layer in before] == [True, False, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg16", "squeezenet1_1", "resnet50", "googlenet", "densenet121", "mobilenet_v2", "mnasnet0_5"])
+def test_torchvision_graphs_are_followed(name: str) -> None:
+    options = {"init_weights": False} if name == "googlenet" else {}
+    model = getattr(import_torchvision().models, name)(weights=None, **options).eval()
+    network = engine.Network.of(model, (3, 224, 224))
+    convolutions = sum(isinstance(module, nn.Conv2d) for path, module in model.named_modules() if "aux" not in path)
+    assert network.followed, network.reason
+    assert len(network.explorer_layers) == convolutions
+    assert network.explorer_layers[0].receptive_field is not None
