@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from queue import SimpleQueue
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any, Protocol
+from weakref import finalize, ref
 
 from deconvwidgets.errors import Cancelled, DeconvWidgetsError, ServiceError
 
@@ -64,7 +65,8 @@ class Job:
             self._error = error
         finally:
             self._done.set()
-        if self._error is not None and not isinstance(self._error, Cancelled):
+        # While the interpreter ends, executors refuse work: no failure to tell anybody of.
+        if self._error is not None and not isinstance(self._error, Cancelled) and main_thread().is_alive():
             self._on_failure(in_words(self._error))
 
 
@@ -111,6 +113,7 @@ class Worker:
         self._open: list[Job] = []
         self._thread: Thread | None = None
         self._closed = False
+        finalize(self, _close, ref(self))  # also when the interpreter ends: torch aborts where a thread is still computing then
 
     def submit(self, name: str, work: Work, on_failure: Callable[[str], None]) -> Job:
         """Queue a job; one of the same name that has not ended is superseded (cancelled). Raises ServiceError when closed."""
@@ -139,6 +142,12 @@ class Worker:
             thread = self._thread
         if thread is not None and thread is not current_thread():
             thread.join()
+
+
+def _close(worker: ref[Worker]) -> None:
+    alive = worker()
+    if alive is not None:
+        alive.close()
 
 
 def _serve(queue: SimpleQueue[Job | None]) -> None:
