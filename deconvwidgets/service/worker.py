@@ -21,8 +21,8 @@ class Job:
 
     def __init__(self, name: str, work: Work, on_failure: Callable[[str], None]) -> None:
         self.name = name
-        self._work = work
-        self._on_failure = on_failure
+        self._work: Work | None = work
+        self._on_failure: Callable[[str], None] | None = on_failure
         self._cancel = Event()
         self._done = Event()
         self._result: Any = None
@@ -56,18 +56,23 @@ class Job:
         return self._result
 
     def run(self) -> None:
-        """Do the work; for executors."""
+        """Do the work, once; for executors."""
+        # Forgotten as soon as it is done: the work holds the service, and the worker's thread must not keep that alive.
+        work, self._work = self._work, None
+        on_failure, self._on_failure = self._on_failure, None
+        if work is None or on_failure is None:
+            raise ServiceError(f"The job {self.name!r} has run already: submit it again")
         try:
             if self.cancelled:
                 raise Cancelled(f"The job {self.name!r} was cancelled before it began")
-            self._result = self._work(self)
+            self._result = work(self)
         except BaseException as error:  # noqa: BLE001 - the border of a thread: kept, told, and raised by result()
             self._error = error
         finally:
             self._done.set()
         # While the interpreter ends, executors refuse work: no failure to tell anybody of.
         if self._error is not None and not isinstance(self._error, Cancelled) and main_thread().is_alive():
-            self._on_failure(in_words(self._error))
+            on_failure(in_words(self._error))
 
 
 def in_words(error: BaseException) -> str:
@@ -154,4 +159,3 @@ def _serve(queue: SimpleQueue[Job | None]) -> None:
     # Holds the queue only, not the Worker: a forgotten service can be collected while its thread waits.
     while (job := queue.get()) is not None:
         job.run()
-        del job  # else the last job's work, and with it the service, would live until the next one

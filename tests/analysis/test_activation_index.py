@@ -4,6 +4,7 @@ import itertools
 import json
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_arrays_agree_with_top(tiny_bundle, tiny_images):
     assert sum(counts.values()) == (index.labels("conv1")[0] >= 0).sum()
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert set(counts) <= {"cat", "dog", "kite"}
+
+
+def test_units_that_see_the_whole_input_have_its_box(tiny_bundle, tiny_images):
+    small = replace(
+        tiny_bundle, model=tiny_bundle.model[:4].eval(), transform=tiny_bundle.transform.resized_to(12, 12), input_size=(3, 12, 12)
+    )
+    index, network = build(small, tiny_images), Network.of(small.model, small.input_size)
+    assert network.layer("conv2").receptive_field == (13, 13)
+    one = index.top("conv2", 0)[0]
+    assert one.box == network.box("conv2", one.row, one.column) == (0, 0, 12, 12)
+    logits = build(tiny_bundle, tiny_images, layers=["5"])  # a fully connected layer has one position
+    assert {(one.row, one.column, one.box) for one in logits.top("5", 0)} == {(0, 0, (0, 0, 16, 16))}
 
 
 def test_equal_maxima_take_the_first_position_and_the_first_view(tiny_bundle):
@@ -229,8 +242,6 @@ def test_fitting_file_is_loaded_and_others_are_replaced_with_a_warning(tiny_bund
 
 
 def test_other_preprocessing_does_not_fit(tiny_bundle, tiny_images, tmp_path):
-    from dataclasses import replace
-
     build(tiny_bundle, tiny_images, path=tmp_path / "index")
     other = replace(tiny_bundle, transform=replace(tiny_bundle.transform, mean=(0.4, 0.4, 0.4)))
     with pytest.warns(UserWarning, match="prepared in another way"):

@@ -72,6 +72,14 @@ def test_photograph_gives_up_its_place_to_its_own_better_crop():
     assert ranking.values.tolist() == [[2.0, 0.9]]
 
 
+def test_ties_go_to_source_then_view_then_row_then_column():
+    ranking = RunningTopK(1, k=6, per_source=None)
+    ids = [(1, 3, 0, 0), (0, 2, 0, 0), (0, 1, 1, 0), (0, 1, 0, 2), (0, 1, 0, 1)]
+    for source, view, row, column in ids:
+        ranking.update([[1.0]], [source], [view], [[row]], [[column]])
+    assert ranking.ids[:, 0, :5].T.tolist() == [list(one) for one in sorted(ids)]
+
+
 def test_nan_is_refused():
     with pytest.raises(ModelError, match="unit 1 answers NaN"):
         RunningTopK(2).update([[0.0, np.nan]], [0], [0], 0, 0)

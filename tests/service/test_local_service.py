@@ -14,6 +14,7 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets import display
 from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
+from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.service.local import LocalModelService
 from deconvwidgets.service.protocol import ModelService
@@ -287,6 +288,19 @@ def test_swapping_the_state_is_atomic(tiny_model, tiny_images):
     assert asked
     assert not wrong
     assert versions == sorted(set(versions))
+
+
+def test_caches_tell_versions_apart(service, tiny_model, tiny_images):
+    """A request that is still on the old state must leave nothing that answers for the new one."""
+    new = tiny_model(1)
+    index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
+    old = service._state
+    later = replace(old, version=old.version + 1, bundle=new, network=Network.of(new.model, new.input_size), index=index)
+    nines = [service._nines.nine(state, state.index, "conv2", 3, "deconvnet", "tile", 32) for state in (old, later)]
+    assert nines[0].projections.data != nines[1].projections.data
+    assert nines[0].patches.data != nines[1].patches.data
+    views = [one.image for one in old.index.top("conv2", 3)]
+    assert service._predictions.of(old, views) != service._predictions.of(later, views)
 
 
 def test_requests_from_many_threads_agree(service):
