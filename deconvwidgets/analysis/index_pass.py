@@ -141,4 +141,4 @@ def strongest_positions(maps: Tensor) -> tuple[NDArray[np.float64], NDArray[np.i
     """
     maps = maps if maps.dim() == 4 else maps[:, :, None, None]
     values, positions = maps.detach().flatten(2).max(dim=2)  # torch documents the first index of equal maxima
-    return values.double().cpu().numpy(), positions.cpu().numpy(), maps.shape[3]
+    return values.cpu().double().numpy(), positions.cpu().numpy(), maps.shape[3]

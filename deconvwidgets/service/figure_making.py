@@ -22,7 +22,7 @@ _SORTS = ("strongest", "mean", "selectivity", "dead", "index")
 def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
     """A figure of what an explorer in `state` shows.
 
-    Read from `state`, each with a default: `layer`, `unit`, `rule`, `contrast`, `sort`, `units` (how many).
+    Read from `state`, each with a default: `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter`, and `units` (how many).
     Raises ServiceError for a kind or sort that does not exist, LayerError for an unknown layer or unit.
     """
     overview = service.overview()
@@ -31,22 +31,25 @@ def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any
     rule: Rule = state.get("rule") or "deconvnet"
     contrast: Contrast = state.get("contrast") or "tile"
     table = service.unit_table(layer)
-    units, words = _ordered(table, str(state.get("sort") or "strongest"), int(state.get("units") or _UNITS.get(kind, 0)))
+    order, words = _ordered(table, str(state.get("sort") or "strongest"), str(state.get("filter") or ""))
+    units = order[: int(state.get("units") or _UNITS.get(kind, 0))]
     chosen = state.get("unit")
-    unit = int(chosen) if chosen is not None and int(chosen) >= 0 else int(np.argmax(table.maximum))
+    unit = int(chosen) if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
     detailed = kind.startswith(("unit", "explorer"))
     panels = tuple(_panel(service, layer, one, rule, contrast, _TILE) for one in units)
     panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
-    source = service.source(layer, unit, 0) if panel is not None and panel.count else None
-    return render(kind, FigureSheet(overview, layer, rule, contrast, panels, words, chosen=panel, source=source))
+    rank = int(state.get("rank") or 0)
+    source = service.source(layer, unit, rank) if panel is not None and rank < panel.count else None
+    selection = words.format(count=len(units), total=len(table.maximum))
+    return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
 
 
 def _panel(service: ModelService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
     return UnitPanel.from_nine(service.nine(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
 
 
-def _ordered(table: UnitTable, sort: str, count: int) -> tuple[list[int], str]:
-    """The first `count` units in the explorer's order, and how they were chosen, in words."""
+def _ordered(table: UnitTable, sort: str, wanted: str) -> tuple[list[int], str]:
+    """The layer's units in the explorer's order, those alone with a class named like `wanted` among their top; and words with gaps."""
     if sort not in _SORTS:
         raise ServiceError(f"Units cannot be sorted by {sort!r}: choose {', '.join(_SORTS)}")
     keys: dict[str, tuple[NDArray[np.number], str]] = {
@@ -57,5 +60,11 @@ def _ordered(table: UnitTable, sort: str, count: int) -> tuple[list[int], str]:
         "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
     }
     key, words = keys[sort]
-    units = [int(unit) for unit in np.argsort(key, kind="stable")[:count]]
-    return units, words.format(count=len(units), total=len(table.maximum))
+    order = np.argsort(key, kind="stable")
+    if wanted:
+        labels = [number for number, name in enumerate(table.categories) if wanted.casefold() in name.casefold()]
+        fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
+        order = order[fits[order]]
+        name = wanted.replace("{", "{{").replace("}", "}}")
+        words += f" that answer to \u201c{name}\u201d"
+    return [int(unit) for unit in order], words

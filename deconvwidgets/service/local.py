@@ -71,7 +71,7 @@ class LocalModelService:
         self._worker = worker if worker is not None else Worker()
         self._index_job: Job | None = None
         if index is not None:
-            index.check(IndexIdentity.of(bundle, images, network, index.layers, index.k, index.identity.per_source))
+            _check_fit(index, bundle, images, network)
         else:
             self._index_job = self._worker.submit("index", self._make_index, self._failed)
         self._worker.submit("warm", self._warm_views, self._failed)
@@ -95,10 +95,10 @@ class LocalModelService:
         """Model, image set, layers, and whether the index stands yet."""
         state, progress = self._state, self._progress
         bundle, index = state.bundle, state.index
-        dead = {info.name: int(index.stats(info.name).dead.sum()) for info in index.layers} if index is not None else {}
+        dead = {name: int((tally.stats.fired == 0).sum()) for name, tally in index.tallies.items()} if index is not None else {}
         failure = self._index_job.error if self._index_job is not None else None
         notes = [*bundle.notes, *state.notes]
-        if bundle.classifier is None:
+        if bundle.classifier is None and not any("classifier" in note for note in bundle.notes):
             notes.append("The model has no classifier, so it says nothing of the photographs: only their own labels are shown.")
         if failure is not None:
             notes.append(f"The index of strongest activations could not be built: {failure}")
@@ -203,7 +203,7 @@ class LocalModelService:
         return state, state.require_index(self._progress)
 
     def _entries(self, state: Snapshot, index: ActivationIndex, layer: str, unit: int) -> list[NineEntry]:
-        top, images = index.top(layer, unit), state.images
+        top, images = index.top(layer, unit)[:K], state.images
         answers = self._predictions.of(state, [one.image for one in top])
         entries = []
         for one, answer in zip(top, answers, strict=True):
@@ -263,6 +263,14 @@ class LocalModelService:
 
     def _failed(self, message: str) -> None:
         self._listeners.tell(ServiceEvent("failed", message=message))
+
+
+def _check_fit(index: ActivationIndex, bundle: ModelBundle, images: ImageSet, network: Network) -> None:
+    try:
+        wanted = IndexIdentity.of(bundle, images, network, index.layers, index.k, index.identity.per_source)
+    except LayerError as error:
+        raise ActivationIndexError(f"The activation index was made of another model ({index.identity.model}): {error}") from error
+    index.check(wanted)
 
 
 def _graph_notes(network: Network) -> tuple[str, ...]:

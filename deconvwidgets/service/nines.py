@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 from deconvwidgets import display
 from deconvwidgets.analysis.activation_index import ActivationIndex
 from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.analysis.projecting import as_record
 from deconvwidgets.engine import project
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.records import Activation, Nine, Picture, Projection
+from deconvwidgets.records import Activation, Nine, Picture
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.encoding import GAP, GRID, encode_mosaic
 from deconvwidgets.service.gate import DeviceGate
@@ -27,13 +27,30 @@ _CONTRASTS = ("tile", "shared")
 _TILES = range(8, 513)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A unit's projections at half their size: float16 of the share of the largest value, finer than any display."""
+
+    shares: NDArray[np.float16]  # (N, C, h, w)
+    largest: float
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.float32]) -> _Kept:
+        largest = float(np.abs(pixels).max(initial=0)) or 1.0
+        return cls((pixels / largest).astype(np.float16), largest)
+
+    def pixels(self) -> list[NDArray[np.float32]]:
+        """N projections (C, h, w)."""
+        return list(self.shares.astype(np.float32) * np.float32(self.largest))
+
+
 class NineMaker:
     """Makes `Nine`s; thread-safe. Projections and encoded mosaics are cached apart: another contrast or size costs no projection."""
 
     def __init__(self, gate: DeviceGate, views: ViewStore) -> None:
         self._gate = gate
         self._views = views
-        self._projections: ByteCache[Projection] = ByteCache(96 << 20, lambda made: made.pixels.nbytes)
+        self._projections: ByteCache[_Kept] = ByteCache(128 << 20, lambda kept: kept.shares.nbytes)
         self._mosaics: ByteCache[Picture] = ByteCache(64 << 20, lambda picture: len(picture.data))
 
     def nine(self, state: Snapshot, index: ActivationIndex, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> Nine:
@@ -57,22 +74,22 @@ class NineMaker:
         self._projections.keep_only(lambda key: key[0] == version)
         self._mosaics.keep_only(lambda key: key[0] == version)
 
-    def project(self, state: Snapshot, name: str, unit: int, top: Sequence[Activation], rule: Rule) -> Projection:
-        """Projections of a unit's strongest activations (at least one), from the cache where they are."""
+    def project(self, state: Snapshot, name: str, unit: int, top: Sequence[Activation], rule: Rule) -> list[NDArray[np.float32]]:
+        """Projections (C, h, w) of a unit's strongest activations (at least one), from the cache where they are."""
         key = (state.version, name, unit, rule)
-        made = self._projections.get(key)
-        if made is not None:
-            return made
+        kept = self._projections.get(key)
+        if kept is not None:
+            return kept.pixels()
         batch = torch.stack([pixels for pixels, _ in self._views.get(state, [one.image for one in top])])
         at = torch.tensor([(one.row, one.column) for one in top])
         with self._gate.interactive():
-            made = self._projections.get(key)  # another request may have made it while this one waited
-            if made is None:
+            kept = self._projections.get(key)  # another request may have made them while this one waited
+            if kept is None:
                 on_device = to_model(batch, state.bundle.model)
                 projected = project(state.network, on_device, name, unit=unit, at=at.to(on_device.device), rule=rule)
-                made = as_record(projected, name, unit, rule)
-                self._projections.put(key, made)
-        return made
+                kept = _Kept.of(projected.pixels.detach().float().cpu().numpy())
+                self._projections.put(key, kept)
+        return kept.pixels()
 
     def _projected(
         self, state: Snapshot, name: str, unit: int, top: Sequence[Activation], rule: Rule, contrast: Contrast, tile: int
@@ -80,7 +97,7 @@ class NineMaker:
         key = (state.version, name, unit, rule, contrast, tile)
         picture = self._mosaics.get(key)
         if picture is None:
-            signed = list(self.project(state, name, unit, top, rule).pixels) if top else []
+            signed = self.project(state, name, unit, top, rule) if top else []
             picture = encode_mosaic(display.projections_to_rgb(signed, tile, shared=contrast == "shared"), tile)
             self._mosaics.put(key, picture)
         return picture

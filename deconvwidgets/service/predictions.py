@@ -49,7 +49,7 @@ class Predictions:
             logits = state.bundle.model(to_model(batch, state.bundle.model))
             if not isinstance(logits, torch.Tensor) or logits.dim() != 2:
                 raise ModelError(f"{state.bundle.name} does not answer (N, classes): make its bundle without categories")
-            probabilities, classes = logits.double().softmax(dim=1).max(dim=1)
+            probabilities, classes = logits.cpu().double().softmax(dim=1).max(dim=1)
             answers = list(zip(classes.tolist(), probabilities.tolist(), strict=True))
         names = state.bundle.categories or ()
         return [(names[number] if number < len(names) else f"class {number}", probability) for number, probability in answers]

@@ -379,6 +379,22 @@ def test_figures(service, kind):
     assert data.startswith(b"\x89PNG" if kind.endswith("png") else b"<")
 
 
+def test_figures_follow_the_explorers_state(service, monkeypatch):
+    sheets = []
+    monkeypatch.setattr("deconvwidgets.service.figure_making.render", lambda kind, sheet: sheets.append(sheet) or b"")
+    service.figure("explorer.png", {"layer": "conv2", "sort": "mean", "units": 2, "unit": 3, "rank": 4, "rule": "guided"})
+    service.figure("layer.png", {"layer": "conv1", "filter": "KITE", "units": 9, "unit": None})
+    explorer, layer = sheets
+    table = service.unit_table("conv2")
+    assert [panel.unit for panel in explorer.panels] == np.argsort(-table.mean)[:2].tolist()
+    assert (explorer.unit.unit, explorer.rule) == (3, "guided")
+    assert explorer.source == service.source("conv2", 3, 4)
+    kites = [unit for unit in range(4) if 2 in service.unit_table("conv1").labels[unit]]
+    assert sorted(panel.unit for panel in layer.panels) == kites
+    assert f"the {len(kites)} strongest of 4 units" in layer.selection
+    assert "KITE" in layer.selection
+
+
 def test_from_environment(monkeypatch, tmp_path, tiny_images):
     for source in range(4):
         Image.fromarray(tiny_images.pixels[source]).save(tmp_path / f"{source}.png")
