@@ -2,11 +2,14 @@
 
 import hashlib
 import http.server
+import io
 import os
+import pickle
 import re
 import threading
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -232,7 +235,7 @@ def test_a_missing_checkpoint_is_named():
 @pytest.fixture
 def tiny_pin(monkeypatch, own_cache):
     """A pinned checkpoint that counts how often it is fetched."""
-    buffer = __import__("io").BytesIO()
+    buffer = io.BytesIO()
     torch.save({"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}, buffer)
     fetched = []
 
@@ -256,6 +259,21 @@ def test_pinned_weights_are_fetched_once_and_again_when_damaged(tiny_pin, own_ca
         fetches = len(tiny_pin)
         assert torch.equal(pinned_weights.pinned_state_dict("efficientnet_lite0")["b"], torch.ones(2))
         assert len(tiny_pin) == fetches + 1
+
+
+def test_flax_kernels_are_turned_into_pytorchs_order(monkeypatch, own_cache):
+    random = np.random.default_rng(0)
+    shapes = [(11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256), (3, 3, 256, 256)]
+    layers = {
+        f"Conv_{n}": {"kernel": random.random(shape, np.float32), "bias": random.random(shape[-1], np.float32)}
+        for n, shape in enumerate(shapes)
+    }
+    monkeypatch.setattr(pinned_weights, "fetch_members", lambda *arguments: [pickle.dumps({"AlexNet_0": layers}, protocol=3)])
+    state = pinned_weights.pinned_state_dict("alexnet")
+    assert sorted({name.split(".")[1] for name in state}, key=int) == ["0", "3", "6", "8", "10"]
+    assert float(state["features.0.weight"][63, 2, 10, 4]) == layers["Conv_0"]["kernel"][10, 4, 2, 63]
+    assert float(state["features.10.weight"][200, 7, 0, 2]) == layers["Conv_4"]["kernel"][0, 2, 7, 200]
+    assert float(state["features.3.bias"][191]) == layers["Conv_1"]["bias"][191]
 
 
 # --- torchvision's own weights, served from here
