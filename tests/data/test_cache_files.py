@@ -27,14 +27,15 @@ def test_a_write_makes_folders_and_leaves_nothing_else(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["b.bin"]
 
 
-def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_whole(step, tmp_path, monkeypatch):
     path = tmp_path / "b.bin"
     cache.write_atomically(path, b"old")
 
-    def no_space(descriptor):
+    def no_space(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.os, "fsync", no_space)
+    monkeypatch.setattr(cache.os, step, no_space)
     with pytest.raises(AssetError, match=r"No space left.*DECONVWIDGETS_CACHE"):
         cache.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
