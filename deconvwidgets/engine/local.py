@@ -80,9 +80,7 @@ class LocalPlan:
         needed = (rows.below(operation.window, 0), columns.below(operation.window, 1))
         crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
         weight, bias = _parameters(self.graph, node, values)
-        result = operation.window.run(crop, weight, bias, border.counts(operation, crop))
-        # A max over nothing but padding is -inf: put a number there, for 0 * inf is nan on the way down.
-        return border.fill(result, node, self.regions[node], 0.0) if operation.window.kind == "max" else result
+        return operation.window.run(crop, weight, bias, border.counts(operation, crop))
 
     def _slice(self, value: Any, feeder: fx.Node, needed: Region) -> Any:
         if isinstance(value, tuple | list):

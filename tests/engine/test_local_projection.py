@@ -243,6 +243,29 @@ def test_a_model_that_cannot_be_followed_still_works_and_says_so() -> None:
         assert torch.allclose(before_relu.values, model.first(batch)[:, 0].flatten(1).max(1).values)
 
 
+class ReadsWhatItOverwrote(nn.Module):
+    """The sum reads x after the in-place rectifier has overwritten it: crops of x would not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        return self.last(self.second(F.relu(x, inplace=True)) + x)
+
+
+def test_a_model_that_reads_what_it_overwrote_is_not_cropped() -> None:
+    torch.manual_seed(0)
+    model = ReadsWhatItOverwrote().double().eval()
+    batch = torch.randn(1, 3, 16, 16, dtype=torch.float64)
+    network = engine.Network.of(model, batch.shape[1:])
+    assert not network.followed
+    assert "in place" in (network.reason or "")
+    with torch.no_grad():
+        assert torch.allclose(engine.project(network, batch, "last", unit=1, at=[[2, 2]]).values, model(batch)[:, 1, 2, 2])
+
+
 def test_bad_requests_are_answered_in_words() -> None:
     model = small(nn.Conv2d(3, 4, 3), nn.ReLU())
     batch = torch.randn(2, 3, 9, 9, dtype=torch.float64)
