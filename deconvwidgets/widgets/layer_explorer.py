@@ -1,0 +1,154 @@
+"""The LayerExplorer: Zeiler & Fergus 2014, figure 2, alive in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import anywidget
+import numpy as np
+import traitlets
+
+from deconvwidgets.errors import DeconvWidgetsError, ServiceError
+from deconvwidgets.service.protocol import FigureKind, ModelService, ServiceEvent
+from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.messages import answer, event_message
+from deconvwidgets.widgets.state import DEFAULTS, State, checked_state
+
+_log = logging.getLogger(__name__)
+
+MODULES = (
+    "dom.js",
+    "format.js",
+    "queue.js",
+    "units.js",
+    "layout.js",
+    "pictures.js",
+    "keys.js",
+    "requests.js",
+    "header.js",
+    "layers.js",
+    "toolbar.js",
+    "grid.js",
+    "mosaics.js",
+    "photograph.js",
+    "facts.js",
+    "detail.js",
+    "layer_explorer.js",
+)
+_FIGURES: dict[tuple[str, str], FigureKind] = {
+    ("layer", ".png"): "layer.png",
+    ("layer", ".svg"): "layer.svg",
+    ("layer", ".html"): "layer.html",
+    ("unit", ".png"): "unit.png",
+    ("unit", ".svg"): "unit.svg",
+    ("unit", ".html"): "unit.html",
+}
+_STILL_UNITS = 6  # as many as the static picture has room for
+
+
+class LayerExplorer(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets ships no types
+    """All units of a model's layers, each as projections beside patches of its nine strongest activations.
+
+    After Zeiler & Fergus 2014, figure 2. The widget computes nothing: it adapts a `ModelService`.
+
+    Args:
+        service: who answers.
+        layer: the layer to open, by its name in the paper ("conv5") or its dotted name; None for the first.
+        state: where to reopen: a dict as `state` gives it, or a part of one. It goes before `layer`.
+        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+
+    Raises LayerError for a layer or unit that the model does not have, ServiceError for another part of the state.
+    """
+
+    _esm = assemble(MODULES)
+    _css = read_static("layer_explorer.css")
+
+    state = traitlets.Dict().tag(sync=True)
+    height = traitlets.Int(720, min=360).tag(sync=True)
+
+    def __init__(
+        self, service: ModelService, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any
+    ) -> None:
+        self._service = service
+        self._still: tuple[tuple[int, str], bytes] | None = None
+        self._unsubscribe = lambda: None
+        opened = {**({} if layer is None else {"layer": layer}), **(state or {})}
+        super().__init__(state=opened, height=height, **kwargs)
+        self.on_msg(self._on_message)
+        self._unsubscribe = service.subscribe(self._on_event)
+
+    @traitlets.validate("state")  # type: ignore[untyped-decorator]
+    def _check_state(self, proposal: Mapping[str, Any]) -> State:
+        overview = self._service.overview()
+        now = self.state or DEFAULTS
+        checked = checked_state(proposal["value"], now, overview)
+        if checked["unit"] is None and overview.index_ready:
+            checked["unit"] = int(np.argmax(self._service.unit_table(checked["layer"]).maximum))
+        return checked
+
+    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
+        """Answer a view's request, in the message callback: the browser keeps one in flight."""
+        request = content if isinstance(content, Mapping) else {}
+        reply, buffers = answer(self._service, request)
+        self.send(reply, buffers)
+
+    def _on_event(self, event: ServiceEvent) -> None:
+        """Tell every view; called from any thread."""
+        self.send(event_message(event))
+
+    def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
+        """Write the shown layer, or the chosen unit alone, as a figure: PNG, SVG or a standalone HTML page, by the path's suffix.
+
+        Returns the path. Raises ServiceError for another suffix, or while the index is being built.
+        """
+        target = Path(path)
+        kind = _FIGURES.get((what, target.suffix.lower()))
+        if kind is None:
+            raise ServiceError(f"Cannot save {what!r} as {target.name!r}: save 'layer' or 'unit' to a name ending in .png, .svg or .html.")
+        target.write_bytes(self._service.figure(kind, self.state))
+        return target
+
+    def close(self) -> None:
+        """Leave the service and remove every view. The service itself goes on."""
+        self._unsubscribe()
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        unit = "" if self.state["unit"] is None else f", unit {self.state['unit']}"
+        return f"LayerExplorer({self._service.overview().model}, {self.state['layer']}{unit})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The live view with a still picture beside it, for GitHub, nbviewer and a closed kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data = {**data, "text/plain": repr(self)}
+        still = self._still_picture()
+        if still is not None:
+            data["image/png"] = base64.b64encode(still).decode("ascii")
+        return data, metadata
+
+    def _still_picture(self) -> bytes | None:
+        """A PNG of the state, kept until the state or the service changes; None before the index stands or where drawing fails."""
+        overview = self._service.overview()
+        if not overview.index_ready:
+            return None
+        key = (overview.version, repr(self.state))
+        if self._still is None or self._still[0] != key:
+            try:
+                self._still = (key, self._service.figure("explorer.png", {**self.state, "units": _STILL_UNITS}))
+            except DeconvWidgetsError as error:  # a picture less is no reason to show nothing; the live view says what is wrong
+                _log.warning("No still picture of %s: %s", repr(self), error)
+                return None
+        return self._still[1]

@@ -1,0 +1,102 @@
+"""A LayerExplorer's state as a plain dict: what each key may hold, checked against the model that is shown."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.records import LayerInfo, Overview
+from deconvwidgets.service.protocol import Contrast, Rule
+
+State = dict[str, Any]
+
+VIEWS = ("both", "projections", "patches")
+SORTS = ("strongest", "mean", "selectivity", "dead", "index")
+_CHOICES: dict[str, tuple[str, ...]] = {"rule": get_args(Rule), "contrast": get_args(Contrast), "view": VIEWS, "sort": SORTS}
+DEFAULTS: State = {
+    "layer": None,  # the paper's name where there is one ("conv5"), else the dotted name
+    "unit": None,  # None: the front end takes the first in order, as soon as the index stands
+    "rank": 0,  # which of the nine
+    "rule": "deconvnet",
+    "contrast": "tile",
+    "view": "both",
+    "sort": "strongest",
+    "filter": "",  # words of a class; units without it among their nine are left out
+    "pinned": None,  # {"layer": ..., "unit": ...}
+}
+
+
+def layer_id(info: LayerInfo) -> str:
+    """What people call the layer: its alias, else its dotted name."""
+    return info.alias or info.name
+
+
+def find_layer(overview: Overview, name: object) -> LayerInfo:
+    """The layer called `name`, by alias or dotted name. Raises LayerError with the names there are."""
+    layers = [summary.info for summary in overview.layers]
+    for info in layers:
+        if name in (info.alias, info.name):
+            return info
+    known = [layer_id(info) for info in layers]
+    near = difflib.get_close_matches(str(name), known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise LayerError(f"{overview.model} has no layer {name!r} to explore.{hint} Its layers are {', '.join(known)}.")
+
+
+def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: Overview) -> State:
+    """The whole state after setting `wanted`; keys that it leaves out keep their value of `now`.
+
+    A unit that is merely carried over from `now` to a layer with fewer units is forgotten; one that is asked for raises LayerError.
+    Raises ServiceError for an unknown key or value.
+    """
+    if not isinstance(wanted, Mapping):
+        raise ServiceError(f"A LayerExplorer's state is a dict such as {{'layer': 'conv5', 'unit': 59}}, not {type(wanted).__name__}.")
+    unknown = [str(key) for key in wanted if key not in DEFAULTS]
+    if unknown:
+        raise ServiceError(f"A LayerExplorer's state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(DEFAULTS)}.")
+    merged = {**DEFAULTS, **now, **wanted}
+    info = find_layer(overview, merged["layer"] if merged["layer"] is not None else layer_id(overview.layers[0].info))
+    merged["layer"] = layer_id(info)
+    carried = wanted.get("layer") is not None and merged["layer"] != now.get("layer") and merged["unit"] == now.get("unit")
+    merged["unit"] = _unit(info, merged["unit"], carried)
+    if merged["unit"] != now.get("unit") and "rank" not in wanted:
+        merged["rank"] = 0
+    merged["rank"] = _whole(merged["rank"], "rank")
+    if not 0 <= merged["rank"] < overview.k:
+        raise ServiceError(f"A unit has {overview.k} strongest activations, counted from 0: there is no rank {merged['rank']}.")
+    for key, choices in _CHOICES.items():
+        if merged[key] not in choices:
+            raise ServiceError(f"There is no {key} {merged[key]!r}: choose {', '.join(choices[:-1])} or {choices[-1]}.")
+    if not isinstance(merged["filter"], str):
+        raise ServiceError(f"The filter is a class's name or a part of it, not {merged['filter']!r}; '' shows every unit.")
+    merged["pinned"] = _pinned(overview, merged["pinned"])
+    return merged
+
+
+def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
+    if unit is None:
+        return None
+    number = _whole(unit, "unit")
+    if 0 <= number < info.channels:
+        return number
+    if carried:
+        return None
+    raise LayerError(f"{layer_id(info)} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
+
+
+def _pinned(overview: Overview, pinned: object) -> State | None:
+    if pinned is None:
+        return None
+    if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
+        raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
+    info = find_layer(overview, pinned["layer"])
+    return {"layer": layer_id(info), "unit": _unit(info, _whole(pinned["unit"], "unit"), carried=False)}
+
+
+def _whole(value: object, what: str) -> int:
+    """A whole number, NumPy's included."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise ServiceError(f"A {what} is a whole number, not {value!r}.")
+    return int(value.__index__())

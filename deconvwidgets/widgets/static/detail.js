@@ -1,0 +1,203 @@
+import { h, setText } from "./dom.js";
+import { createFacts, entryWords, unitWords } from "./facts.js";
+import { counted, number } from "./format.js";
+import { placeAfter, tileFor } from "./layout.js";
+import { createMosaics } from "./mosaics.js";
+import { createPhotograph } from "./photograph.js";
+
+const BETWEEN_NINES = 10;
+
+/**
+ * @typedef {object} DetailContent
+ * @property {any} state
+ * @property {any} overview
+ * @property {import("./units.js").Table | undefined} table
+ * @property {number} gridTile the grid's tile size: its mosaics stand in until the larger ones are there
+ * @property {number} started when the user's action began, on the page's clock
+ */
+
+/** The chosen unit: its nine, the photographs they come from, what is known of it, and a pinned unit to compare with. */
+export class UnitDetail {
+  /**
+   * @param {object} options
+   * @param {import("./requests.js").Wire} options.wire
+   * @param {(patch: any) => void} options.set
+   * @param {(info: any) => void} options.painted
+   */
+  constructor({ wire, set, painted }) {
+    this.wire = wire;
+    this.set = set;
+    this.painted = painted;
+    /** @type {DetailContent | null} */
+    this.content = null;
+    /** @type {number | null} */
+    this.pointed = null;
+    this.waiting = { key: "", started: 0 };
+    const point = (/** @type {number | null} */ rank) => this.point(rank);
+    const pick = (/** @type {number} */ rank) => set({ rank });
+    this.title = h("h3", { "data-testid": "detail-title" });
+    this.numbers = h("span", { class: "dwx-numbers", "data-testid": "detail-numbers" });
+    this.pin = h("button", { type: "button", class: "dwx-pin", "data-testid": "pin", title: "Keep this unit here, to compare others with (p)", onclick: () => this.togglePin() });
+    this.error = h("p", { class: "dwx-error", hidden: true, "data-testid": "detail-error" });
+    this.mosaics = createMosaics({ wire, testid: "nine", point, pick });
+    this.pinnedTitle = h("button", { type: "button", class: "dwx-link", "data-testid": "pinned-open", onclick: () => this.openPinned() });
+    this.pinnedError = h("p", { class: "dwx-error", hidden: true });
+    this.pinnedMosaics = createMosaics({ wire, testid: "pinned-nine" });
+    const unpin = h("button", { type: "button", class: "dwx-pin", "data-testid": "unpin", onclick: () => set({ pinned: null }) }, "unpin");
+    const pinnedHead = h("div", { class: "dwx-detail-head" }, this.pinnedTitle, unpin);
+    this.pinned = h("div", { class: "dwx-pinned", "data-testid": "pinned", hidden: true }, pinnedHead, this.pinnedError, this.pinnedMosaics.element);
+    this.photograph = createPhotograph();
+    this.facts = createFacts({ point, pick });
+    this.lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.element);
+    const head = h("div", { class: "dwx-detail-head" }, this.title, this.numbers, this.pin);
+    const parts = [head, this.error, this.mosaics.element, this.pinned, this.lower];
+    this.element = h("section", { class: "dwx-detail", "aria-label": "Chosen unit", "data-testid": "detail" }, ...parts);
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.element);
+    this.observer.observe(this.photograph.room);
+  }
+
+  close() {
+    this.observer.disconnect();
+  }
+
+  togglePin() {
+    const { layer, unit, pinned } = this.content?.state ?? {};
+    if (unit === null || unit === undefined) return;
+    const same = pinned?.layer === layer && pinned?.unit === unit;
+    this.set({ pinned: same ? null : { layer, unit } });
+  }
+
+  openPinned() {
+    const { pinned } = this.content?.state ?? {};
+    if (pinned) this.set({ layer: pinned.layer, unit: pinned.unit, rank: 0 });
+  }
+
+  /** One of the nine is pointed at: its photograph is shown as long as it is. @param {number | null} rank */
+  point(rank) {
+    this.pointed = rank;
+    this.mosaics.highlight(rank);
+    this.drawFacts();
+  }
+
+  /** Move among the nine. @param {string} key */
+  move(key) {
+    const { state } = this.content ?? {};
+    const next = placeAfter(key, state.rank, 3, Math.max(1, this.count()));
+    if (next !== null && next !== state.rank) this.set({ rank: next });
+    this.focus();
+  }
+
+  focus() {
+    this.mosaics.focus(this.content?.state.rank ?? 0);
+  }
+
+  /** How many of the nine there are. */
+  count() {
+    const { state, table } = /** @type {DetailContent} */ (this.content);
+    const detail = this.detail();
+    if (detail) return detail.entries.length;
+    return table && table.columns.fires[state.unit] === 0 ? 0 : 9;
+  }
+
+  /** The chosen unit's facts, if they are there already. */
+  detail() {
+    const { state } = /** @type {DetailContent} */ (this.content);
+    return this.wire.units.get(`unit ${state.layer} ${state.unit}`);
+  }
+
+  /** @param {DetailContent} content */
+  update(content) {
+    const before = this.content?.state;
+    this.content = content;
+    if (before?.layer !== content.state.layer || before?.unit !== content.state.unit) this.pointed = null;
+    this.draw();
+  }
+
+  /** The size of the nines that fill the column. */
+  size() {
+    const style = getComputedStyle(this.element);
+    const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
+    return tileFor((width - BETWEEN_NINES) / 2, window.devicePixelRatio || 1, 40, 110);
+  }
+
+  draw() {
+    const { content } = this;
+    if (!content || content.state.unit === null || !this.element.clientWidth) return;
+    this.drawHead(content);
+    const { tile, side } = this.size();
+    const { layer, unit, rule, contrast, pinned } = content.state;
+    const wanted = { layer, unit, rule, contrast, tile };
+    const dead = this.count() === 0;
+    this.note({ ...wanted, tile: 0 });
+    // The nine goes first: everything else waits for it.
+    this.wire.nines("nine", dead ? [] : [wanted], () => this.draw());
+    this.wire.nines("pinned", pinned ? [{ ...wanted, ...pinned }] : [], () => this.draw());
+    const entries = this.detail()?.entries ?? [];
+    const describe = (/** @type {number} */ rank) => (entries[rank] ? `#${rank + 1} · ${number(entries[rank].value)} · ${entryWords(entries[rank])}` : `#${rank + 1}`);
+    const common = { side, count: this.count(), rank: content.state.rank, describe };
+    const sharp = this.mosaics.update({ wanted, stopgap: { ...wanted, tile: content.gridTile }, ...common });
+    const failure = this.wire.failures.get(this.wire.nineKey(wanted));
+    this.error.hidden = !failure;
+    setText(this.error, failure ?? "");
+    if (sharp) this.report(wanted);
+    this.drawPinned(content, { ...wanted, ...pinned }, side);
+    this.drawFacts();
+  }
+
+  /** @param {DetailContent} content */
+  drawHead({ state, table, overview }) {
+    setText(this.title, `unit ${state.unit}`);
+    const of = counted(overview.views, overview.views > overview.photographs ? "crop" : "photograph");
+    const columns = table ? Object.fromEntries(Object.entries(table.columns).map(([name, column]) => [name, column[state.unit]])) : null;
+    setText(this.numbers, columns ? unitWords(/** @type {any} */ (columns), of) : "");
+    this.numbers.title = this.numbers.textContent ?? "";
+    const same = state.pinned?.layer === state.layer && state.pinned?.unit === state.unit;
+    setText(this.pin, same ? "unpin" : "pin");
+    this.pin.setAttribute("aria-pressed", String(same));
+  }
+
+  /** @param {DetailContent} content @param {import("./requests.js").NineWanted} wanted @param {number} side */
+  drawPinned({ state, gridTile }, wanted, side) {
+    const { pinned } = state;
+    this.pinned.hidden = !pinned;
+    if (!pinned) return;
+    setText(this.pinnedTitle, `pinned: ${pinned.layer} unit ${pinned.unit}`);
+    const failure = this.wire.failures.get(this.wire.nineKey(wanted));
+    this.pinnedError.hidden = !failure;
+    setText(this.pinnedError, failure ?? "");
+    this.pinnedMosaics.update({ wanted, side, stopgap: { ...wanted, tile: gridTile }, count: 9, rank: -1, describe: () => "" });
+  }
+
+  /** The photograph of the chosen or pointed-at one, and the unit's facts. */
+  drawFacts() {
+    const { content } = this;
+    if (!content) return;
+    const { state, overview } = content;
+    const rank = this.pointed ?? state.rank;
+    const { detail, failure } = this.wire.unit(state.layer, state.unit);
+    this.facts.update({ detail, failure, overview, rank });
+    const dead = this.count() === 0;
+    this.photograph.element.hidden = dead;
+    if (dead || rank >= this.count()) return;
+    const room = this.photograph.room;
+    const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
+    const source = this.wire.source({ layer: state.layer, unit: state.unit, rank, size }, () => this.drawFacts());
+    this.photograph.update({ ...source, words: `#${rank + 1}` }, room.clientWidth, Math.max(120, room.clientHeight));
+  }
+
+  /** Remember when the user asked for other nine. @param {import("./requests.js").NineWanted} wanted */
+  note(wanted) {
+    const key = this.wire.nineKey(wanted);
+    if (this.waiting.key !== key) this.waiting = { key, started: this.content?.started ?? performance.now() };
+  }
+
+  /** Tell, once and after the frame that shows them, how long the nine took. @param {import("./requests.js").NineWanted} wanted */
+  report({ layer, unit }) {
+    const { started } = this.waiting;
+    if (!started) return;
+    this.waiting.started = 0;
+    const { seq } = this.wire.queue;
+    requestAnimationFrame(() => setTimeout(() => this.painted({ kind: "detail", layer, unit, seq, ms: performance.now() - started }), 0));
+  }
+}

@@ -1,0 +1,98 @@
+import { h, setText } from "./dom.js";
+import { grouped, number, percent } from "./format.js";
+import { histogramBars } from "./layout.js";
+
+/**
+ * One of the nine in words.
+ * @param {any} entry
+ */
+export function entryWords(entry) {
+  const words = [entry.label ?? entry.source];
+  if (entry.prediction) words.push(`seen as ${entry.prediction}${entry.probability === null ? "" : ` ${percent(entry.probability)}`}`);
+  return words.join(" · ");
+}
+
+/**
+ * The unit's numbers in one line.
+ * @param {any} numbers maximum, mean, std, fires, selectivity
+ * @param {string} of "252 crops"
+ */
+export function unitWords({ maximum, mean, selectivity, fires }, of) {
+  if (fires === 0) return `dead: fires on none of ${of}`;
+  return `max ${number(maximum)} · mean ${number(mean)} · selectivity ${number(selectivity)} · fires on ${percent(fires)} of ${of}`;
+}
+
+/**
+ * What is known of a unit: its nine in a list, the classes among them, and how strongly photographs excite it.
+ * @param {{point: (rank: number | null) => void, pick: (rank: number) => void}} options
+ */
+export function createFacts({ point, pick }) {
+  const list = h("ol", { class: "dwx-entries", "data-testid": "entries" });
+  const classes = h("div", { class: "dwx-classes", "data-testid": "classes" });
+  const classesTitle = h("div", { class: "dwx-cap" });
+  const bars = h("div", { class: "dwx-histogram", role: "img", "data-testid": "histogram" });
+  const barsTitle = h("div", { class: "dwx-cap" });
+  const low = h("span", {});
+  const high = h("span", {});
+  const histogram = h("div", {}, barsTitle, bars, h("div", { class: "dwx-axis" }, low, high));
+  const error = h("p", { class: "dwx-error", hidden: true });
+  const element = h("div", { class: "dwx-facts" }, error, list, h("div", {}, classesTitle, classes), histogram);
+  /** @type {any} */
+  let shown = null;
+
+  /** @param {any} detail */
+  const fillEntries = (detail) => {
+    const rows = detail.entries.map((/** @type {any} */ entry, /** @type {number} */ rank) => {
+      const words = entryWords(entry);
+      const listeners = { onclick: () => pick(rank), onpointerenter: () => point(rank), onpointerleave: () => point(null) };
+      const properties = { class: "dwx-entry", title: `${words} · ${entry.source} · at row ${entry.row}, column ${entry.column}`, "data-rank": rank };
+      const seen = entry.prediction ? h("span", { class: "dwx-seen" }, `${entry.prediction}${entry.probability === null ? "" : ` ${percent(entry.probability)}`}`) : null;
+      return h("li", { ...properties, ...listeners }, h("span", { class: "dwx-num" }, number(entry.value)), h("span", { class: "dwx-what" }, entry.label ?? entry.source), seen);
+    });
+    list.replaceChildren(...rows);
+  };
+
+  /** @param {any} detail */
+  const fillClasses = (detail) => {
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const { label } of detail.entries) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+    const top = sorted.slice(0, 5).map(([name, count]) => {
+      const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * count) / detail.entries.length}%` }));
+      return h("div", { class: "dwx-class-row" }, h("span", { title: name }, name), track, h("span", { class: "dwx-num" }, String(count)));
+    });
+    const unlabelled = detail.entries.filter((/** @type {any} */ entry) => !entry.label).length;
+    const rest = [sorted.length > 5 ? `${sorted.length - 5} more` : "", unlabelled ? `${unlabelled} without a label` : ""].filter(Boolean).join(", ");
+    setText(classesTitle, sorted.length ? "classes among the nine" : "");
+    classes.replaceChildren(...(sorted.length ? [...top, ...(rest ? [h("div", { class: "dwx-rest" }, rest)] : [])] : []));
+  };
+
+  /** @param {any} detail @param {any} overview */
+  const fillHistogram = (detail, overview) => {
+    const found = histogramBars(detail.histogram, detail.edges);
+    const one = overview.views > overview.photographs ? "crop" : "photograph";
+    setText(barsTitle, `strongest activation per ${one} (root scale)`);
+    const columns = found.map((bar) => h("i", { style: `height:${100 * bar.height}%`, title: `${number(bar.from)} to ${number(bar.to)}: ${grouped(bar.count)}` }));
+    bars.replaceChildren(...columns);
+    bars.setAttribute("aria-label", `${barsTitle.textContent}: from ${number(detail.edges[0])} to ${number(detail.edges.at(-1))}`);
+    setText(low, number(detail.edges[0]));
+    setText(high, number(detail.edges.at(-1)));
+  };
+
+  /** @param {{detail?: any, failure?: string, overview: any, rank: number}} what */
+  const update = ({ detail, failure, overview, rank }) => {
+    error.hidden = !failure;
+    setText(error, failure ?? "");
+    element.dataset.ready = String(Boolean(detail));
+    if (detail && detail !== shown) {
+      shown = detail;
+      fillEntries(detail);
+      fillClasses(detail);
+      histogram.hidden = detail.entries.length === 0;
+      fillHistogram(detail, overview);
+    }
+    for (const row of list.children) row.classList.toggle("dwx-chosen", Number(/** @type {HTMLElement} */ (row).dataset.rank) === rank);
+  };
+  return { element, update };
+}

@@ -1,0 +1,50 @@
+/** Numbers and durations in words. */
+
+/**
+ * A value as captions show it: three significant digits, no exponent.
+ * @param {number | null | undefined} value
+ */
+export function number(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 100) return value.toFixed(0);
+  if (size >= 10) return value.toFixed(1);
+  return size === 0 ? "0" : value.toFixed(2);
+}
+
+/** @param {number} count */
+export function grouped(count) {
+  return count.toLocaleString("en");
+}
+
+/** @param {number | null | undefined} share */
+export function percent(share) {
+  if (share === null || share === undefined || !Number.isFinite(share)) return "–";
+  const hundredths = share * 100;
+  return `${hundredths > 0 && hundredths < 1 ? hundredths.toFixed(1) : hundredths.toFixed(0)} %`;
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export function counted(count, one, many = `${one}s`) {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  if (!Number.isFinite(seconds) || seconds < 0) return "";
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/**
+ * A long job's progress in words.
+ * @param {{done: number, total: number, rate: number, message?: string} | null} progress
+ */
+export function progressWords(progress) {
+  if (!progress || !progress.total) return progress?.message || "about to begin";
+  const { done, total, rate } = progress;
+  const words = [`${grouped(done)} of ${grouped(total)} views`];
+  if (rate > 0) words.push(`${number(rate)} images/s`);
+  if (rate > 0 && done < total) words.push(`${duration((total - done) / rate)} left`);
+  return words.join(" · ");
+}

@@ -1,0 +1,257 @@
+import { h, setText } from "./dom.js";
+import { number } from "./format.js";
+import { cellAt, gridLayout, inSight, nearestFirst, scrollFor, totalHeight } from "./layout.js";
+import { mosaicKey } from "./pictures.js";
+import { classCounts, isDead } from "./units.js";
+
+/**
+ * @typedef {object} GridContent
+ * @property {any} state
+ * @property {import("./units.js").Table} table
+ * @property {number[]} order the units to show
+ * @property {Set<number> | null} labels those that are filtered by
+ */
+
+/**
+ * All units of a layer, scrolling. Only tiles in sight are in the page; scrolling moves what is there and never waits.
+ */
+export class UnitGrid {
+  /**
+   * @param {object} options
+   * @param {string} options.id
+   * @param {import("./requests.js").Wire} options.wire
+   * @param {(unit: number, event: Event) => void} options.pick
+   * @param {(unit: number) => void} options.open
+   */
+  constructor({ id, wire, pick, open }) {
+    this.id = id;
+    this.wire = wire;
+    this.pick = pick;
+    /** @type {Map<number, {element: HTMLElement, canvas: HTMLCanvasElement, note: HTMLElement, drawn: string}>} */
+    this.tiles = new Map();
+    /** @type {GridContent | null} */
+    this.content = null;
+    this.layout = gridLayout(500, "both", 1);
+    this.space = h("div", { class: "dwx-space" });
+    this.empty = h("p", { class: "dwx-empty", hidden: true });
+    const properties = { class: "dwx-scroll", role: "listbox", tabindex: 0, "aria-label": "Units", "data-part": "grid", "data-testid": "grid" };
+    this.element = h("div", properties, this.space, this.empty);
+    this.element.addEventListener("scroll", () => this.later(), { passive: true });
+    this.element.addEventListener("click", (event) => {
+      const unit = this.unitOf(event.target);
+      if (unit !== null) pick(unit, event);
+    });
+    this.element.addEventListener("dblclick", (event) => {
+      const unit = this.unitOf(event.target);
+      if (unit !== null) open(unit);
+    });
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(this.element);
+    this.frame = 0;
+  }
+
+  close() {
+    this.observer.disconnect();
+    cancelAnimationFrame(this.frame);
+  }
+
+  /** @param {EventTarget | null} target */
+  unitOf(target) {
+    const tile = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(".dwx-tile")) : null;
+    return tile ? Number(tile.dataset.unit) : null;
+  }
+
+  /** Draw in the next frame, once. */
+  later() {
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  resized() {
+    if (!this.content || !this.element.clientWidth) return;
+    this.relayout(this.content.state.view);
+    this.later();
+  }
+
+  /** @param {string} view */
+  relayout(view) {
+    const before = this.layout;
+    const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1);
+    if (JSON.stringify(layout) === JSON.stringify(before)) return;
+    // What was at the top stays there.
+    const place = Math.floor(this.element.scrollTop / before.stepY) * before.columns;
+    this.layout = layout;
+    this.clearTiles();
+    this.stretch();
+    if (this.element.scrollTop > 0) this.element.scrollTop = cellAt(layout, place).y;
+  }
+
+  stretch() {
+    this.space.style.height = `${totalHeight(this.layout, this.content?.order.length ?? 0)}px`;
+  }
+
+  clearTiles() {
+    for (const { element } of this.tiles.values()) element.remove();
+    this.tiles.clear();
+  }
+
+  /** @param {GridContent} content */
+  update(content) {
+    const before = this.content;
+    const other = !before || before.table !== content.table || before.order !== content.order;
+    const filtered = before?.labels !== content.labels;
+    this.content = content;
+    this.relayout(content.state.view);
+    if (other || filtered || before?.state.view !== content.state.view) this.clearTiles();
+    if (other) {
+      this.stretch();
+      this.element.scrollTop = 0;
+      this.show(content.state.unit);
+    }
+    this.empty.hidden = content.order.length > 0;
+    setText(this.empty, `No unit of ${content.state.layer} has “${content.state.filter}” among its nine.`);
+    this.draw();
+  }
+
+  /** Scroll as far as needed to show a unit. @param {number | null} unit */
+  show(unit) {
+    const place = unit === null ? -1 : (this.content?.order.indexOf(unit) ?? -1);
+    if (place < 0 || !this.element.clientHeight) return;
+    const { scrollTop, clientHeight } = this.element;
+    const top = scrollFor(this.layout, place, scrollTop, clientHeight);
+    if (top !== scrollTop) this.element.scrollTop = top;
+    this.later();
+  }
+
+  rowsInSight() {
+    return Math.max(1, Math.floor(this.element.clientHeight / this.layout.stepY));
+  }
+
+  /** @param {number} unit @returns {import("./requests.js").NineWanted} */
+  wanted(unit) {
+    const { layer, rule, contrast } = /** @type {GridContent} */ (this.content).state;
+    return { layer, unit, rule, contrast, tile: this.layout.tile };
+  }
+
+  /** Put the tiles in sight into the page, take the others out, and ask for what is missing. */
+  draw() {
+    const { content, layout } = this;
+    if (!content || !this.element.clientHeight) return;
+    const { scrollTop, clientHeight } = this.element;
+    const [first, last] = inSight(layout, content.order.length, scrollTop, clientHeight, 1);
+    const places = Array.from({ length: last - first }, (_, at) => first + at);
+    const units = new Set(places.map((place) => content.order[place]));
+    for (const [unit, { element }] of this.tiles) {
+      if (units.has(unit)) continue;
+      element.remove();
+      this.tiles.delete(unit);
+    }
+    for (const place of places) this.place(place);
+    const chosen = this.tiles.get(content.state.unit);
+    if (chosen) this.element.setAttribute("aria-activedescendant", chosen.element.id);
+    else this.element.removeAttribute("aria-activedescendant");
+    const near = nearestFirst(layout, places, scrollTop, clientHeight).map((place) => content.order[place]);
+    const alive = near.filter((unit) => !isDead(content.table, unit));
+    this.wire.nines("tiles", alive.map((unit) => this.wanted(unit)), ({ unit }) => this.paint(unit));
+  }
+
+  /** @param {number} place */
+  place(place) {
+    const { content, layout } = this;
+    if (!content) return;
+    const unit = content.order[place];
+    let tile = this.tiles.get(unit);
+    if (!tile) {
+      tile = this.tileOf(unit, place);
+      this.tiles.set(unit, tile);
+      const { x, y } = cellAt(layout, place);
+      tile.element.style.transform = `translate(${x}px, ${y}px)`;
+      this.space.append(tile.element);
+    }
+    tile.element.setAttribute("aria-selected", String(unit === content.state.unit));
+    const { pinned } = content.state;
+    tile.element.classList.toggle("dwx-is-pinned", pinned?.layer === content.state.layer && pinned?.unit === unit);
+    this.paint(unit);
+  }
+
+  /** @param {number} unit @param {number} place */
+  tileOf(unit, place) {
+    const { table, labels, order } = /** @type {GridContent} */ (this.content);
+    const dead = isDead(table, unit);
+    const classes = classCounts(table, unit);
+    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {}));
+    const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "fires on no photograph" : "");
+    const commonest = labels ? classes.find(({ label }) => labels.has(label)) : classes[0]?.count > 1 ? classes[0] : undefined;
+    const bar = h("span", { class: "dwx-bar" }, ...classes.map((one, at) => segment(one.count, table.k, labels ? labels.has(one.label) : one.count > 1, at)));
+    const value = h("span", {}, dead ? "dead" : number(table.columns.maximum[unit]));
+    const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
+    const caption = h("div", { class: "dwx-caption" }, h("b", {}, String(unit)), value, bar, name);
+    caption.title = classes.map((one) => `${one.name} ${one.count}`).join(", ");
+    const words = `unit ${unit}, ${dead ? "dead" : `maximum ${number(table.columns.maximum[unit])}`}${commonest ? `, ${commonest.name} ${commonest.count} of ${table.k}` : ""}`;
+    const roles = { role: "option", "aria-label": words, "aria-setsize": order.length, "aria-posinset": place + 1 };
+    const properties = { class: "dwx-tile", id: `${this.id}-unit-${unit}`, "data-unit": unit, "data-testid": `tile-${unit}`, ...roles };
+    const { cellWidth, cellHeight } = this.layout;
+    const element = h("div", { ...properties, style: `width:${cellWidth}px;height:${cellHeight}px` }, h("div", { class: "dwx-pictures" }, canvas, note), caption);
+    return { element, canvas, note, drawn: "" };
+  }
+
+  /** Draw what is there of a unit's mosaics. @param {number} unit */
+  paint(unit) {
+    const tile = this.tiles.get(unit);
+    const { content, layout, wire } = this;
+    if (!tile || !content) return;
+    const wanted = this.wanted(unit);
+    const parts = content.state.view === "both" ? ["projections", "patches"] : [content.state.view];
+    const bitmaps = parts.map((part) => wire.pictures.get(mosaicKey(wanted, part)));
+    const failure = wire.failures.get(wire.nineKey(wanted));
+    const drawn = `${failure ?? ""} ${parts.map((part, at) => (bitmaps[at] ? mosaicKey(wanted, part) : "")).join(" ")}`;
+    if (drawn === tile.drawn) return;
+    tile.drawn = drawn;
+    tile.element.dataset.painted = String(bitmaps.every(Boolean));
+    if (!isDead(content.table, unit)) {
+      tile.note.hidden = !failure;
+      setText(tile.note, failure ?? "");
+    }
+    paintPair(tile.canvas, bitmaps, layout, window.devicePixelRatio || 1);
+  }
+}
+
+/**
+ * One or two mosaics side by side on a canvas, each pixel for pixel; grey where one has not come yet.
+ * @param {HTMLCanvasElement} canvas
+ * @param {(ImageBitmap | undefined)[]} bitmaps
+ * @param {import("./layout.js").GridLayout} layout
+ * @param {number} ratio
+ */
+function paintPair(canvas, bitmaps, layout, ratio) {
+  const side = Math.round(layout.side * ratio);
+  const seam = Math.round(layout.seam * ratio);
+  const width = bitmaps.length * side + (bitmaps.length - 1) * seam;
+  if (canvas.width !== width || canvas.height !== side) {
+    canvas.width = width;
+    canvas.height = side;
+    canvas.style.width = `${width / ratio}px`;
+    canvas.style.height = `${side / ratio}px`;
+  }
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  context.clearRect(0, 0, width, side);
+  bitmaps.forEach((bitmap, at) => {
+    const x = at * (side + seam);
+    context.fillStyle = "rgba(127, 127, 127, 0.16)";
+    if (bitmap) context.drawImage(bitmap, x, 0, side, side);
+    else context.fillRect(x, 0, side, side);
+  });
+}
+
+/**
+ * A class's share of the nine; those that occur once stay faint.
+ * @param {number} count @param {number} k @param {boolean} strong @param {number} at
+ */
+function segment(count, k, strong, at) {
+  const opacity = strong ? Math.max(0.3, 1 - 0.28 * at) : 0;
+  return h("i", { style: `width:${(100 * count) / k}%${strong ? `;opacity:${opacity}` : ""}`, class: strong ? "dwx-strong" : "dwx-faint" });
+}

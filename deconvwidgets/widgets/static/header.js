@@ -1,0 +1,130 @@
+import { h, segments, setText } from "./dom.js";
+import { counted, grouped } from "./format.js";
+
+export const RULES = /** @type {[string, string, string][]} */ ([
+  ["deconvnet", "Deconvnet", "The paper's way down: rectify the signal itself at every rectifier"],
+  ["gradient", "Gradient", "The gradient: a rectifier passes what it passed on the way up"],
+  ["guided", "Guided", "Guided backpropagation: both conditions at once"],
+]);
+const VIEWS = /** @type {[string, string, string][]} */ ([
+  ["projections", "Projections", "What excited the unit, projected to pixels"],
+  ["patches", "Patches", "What the unit saw"],
+  ["both", "Both", "As the paper prints them, side by side"],
+]);
+const EXPORTS = /** @type {[string, string][]} */ ([
+  ["layer.png", "Layer as PNG"],
+  ["layer.svg", "Layer as SVG"],
+  ["layer.html", "Layer as HTML page"],
+  ["unit.png", "Unit as PNG"],
+  ["unit.svg", "Unit as SVG"],
+  ["unit.html", "Unit as HTML page"],
+]);
+
+/**
+ * What is shown, of what, in one line.
+ * @param {any} overview @param {any} layer
+ */
+export function titleWords(overview, layer) {
+  const words = [];
+  if (layer) words.push(`${layer.id} · ${counted(layer.channels, "unit")}${layer.dead === null ? "" : `, ${grouped(layer.dead)} dead`}`);
+  const crops = overview.views > overview.photographs ? ` (${grouped(overview.views)} crops)` : "";
+  words.push(`strongest ${overview.k} of ${counted(overview.photographs, "photograph")}${crops}`);
+  return words.join(" · ");
+}
+
+/**
+ * Where everything comes from.
+ * @param {any} overview
+ */
+export function originWords(overview) {
+  const classes = overview.classifier ? `classes: ${overview.classifier}` : "no classifier";
+  const skipped = overview.skipped.length ? ` (${grouped(overview.skipped.length)} skipped)` : "";
+  return [overview.weights, classes, `${overview.images}${skipped}`, overview.device].join(" · ");
+}
+
+/**
+ * A state as Python writes it.
+ * @param {any} value
+ * @returns {string}
+ */
+export function toPython(value) {
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(toPython).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${toPython(item)}`);
+  return `{${pairs.join(", ")}}`;
+}
+
+/**
+ * The export menu: a button and what it opens.
+ * @param {{save: (figure: string) => void, copy: () => void}} options
+ */
+function createMenu({ save, copy }) {
+  const item = { type: "button", role: "menuitem", tabindex: -1, class: "dwx-item" };
+  const items = EXPORTS.map(([figure, words]) => h("button", { ...item, "data-testid": `export-${figure}`, onclick: () => act(() => save(figure)) }, words));
+  items.push(h("button", { ...item, "data-testid": "export-state", onclick: () => act(copy) }, "Copy state as Python"));
+  const list = h("div", { class: "dwx-menu-list", role: "menu", hidden: true }, ...items);
+  const properties = { type: "button", class: "dwx-menu-button", "aria-haspopup": "menu", "aria-expanded": "false" };
+  const button = h("button", { ...properties, "aria-label": "Export", title: "Export", "data-testid": "export-menu", onclick: () => open(list.hidden) }, "…");
+  /** @param {KeyboardEvent} event */
+  const onkeydown = (event) => {
+    if (list.hidden) return;
+    const at = items.indexOf(/** @type {HTMLElement} */ (event.target));
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) items[(at + step + items.length) % items.length].focus();
+    else if (event.key === "Escape") open(false);
+    else if (event.key !== "Enter" && event.key !== " ") return;
+    if (event.key !== "Enter" && event.key !== " ") event.preventDefault();
+    event.stopPropagation();
+  };
+  /** @param {FocusEvent} event */
+  const onfocusout = (event) => {
+    if (!element.contains(/** @type {Node | null} */ (event.relatedTarget))) open(false, false);
+  };
+  const element = h("div", { class: "dwx-menu", onkeydown, onfocusout }, button, list);
+  /** @param {boolean} shown @param {boolean} [focus] */
+  function open(shown, focus = true) {
+    list.hidden = !shown;
+    button.setAttribute("aria-expanded", String(shown));
+    if (focus) (shown ? items[0] : button).focus();
+  }
+  /** @param {() => void} action */
+  function act(action) {
+    open(false);
+    action();
+  }
+  return element;
+}
+
+/**
+ * Model, weights, classes; the rule, what the tiles show, and the export menu.
+ * @param {{set: (patch: any) => void, save: (figure: string) => void, copy: () => void}} options
+ */
+export function createHeader({ set, save, copy }) {
+  const name = h("b", { class: "dwx-model" });
+  const title = h("span", { class: "dwx-title", "data-testid": "title" });
+  const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
+  const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
+  const notes = h("button", { type: "button", class: "dwx-notes", "aria-expanded": "false", "data-testid": "notes", hidden: true });
+  notes.addEventListener("click", () => notes.setAttribute("aria-expanded", String(notes.getAttribute("aria-expanded") !== "true")));
+  const rules = segments({ label: "Rule", prefix: "rule", testid: "rules", choices: RULES, pick: (rule) => set({ rule }) });
+  const views = segments({ label: "Tiles show", prefix: "view", testid: "views", choices: VIEWS, pick: (view) => set({ view }) });
+  const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
+  const row = h("div", { class: "dwx-top" }, words, rules.element, views.element, createMenu({ save, copy }));
+  const element = h("header", { class: "dwx-header" }, row, notes);
+
+  /** @param {any} overview @param {any} layer @param {any} state */
+  const update = (overview, layer, state) => {
+    setText(name, overview.model);
+    setText(title, titleWords(overview, layer));
+    setText(origin, originWords(overview));
+    origin.title = origin.textContent ?? "";
+    untrained.hidden = overview.trained;
+    setText(notes, overview.notes.join(" "));
+    notes.hidden = overview.notes.length === 0;
+    rules.show(state.rule);
+    views.show(state.view);
+  };
+  return { element, update };
+}

@@ -1,0 +1,92 @@
+import { h, setText } from "./dom.js";
+import { mosaicKey } from "./pictures.js";
+
+const PARTS = /** @type {("projections" | "patches")[]} */ (["projections", "patches"]);
+
+/**
+ * Draw a mosaic over a whole canvas, or clear it.
+ * @param {HTMLCanvasElement} canvas
+ * @param {ImageBitmap | undefined} bitmap
+ * @param {number} pixels of its side
+ */
+export function drawMosaic(canvas, bitmap, pixels) {
+  if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
+  const context = canvas.getContext("2d");
+  if (!context) return;
+  context.clearRect(0, 0, pixels, pixels);
+  context.imageSmoothingEnabled = bitmap?.width !== pixels;
+  if (bitmap) context.drawImage(bitmap, 0, 0, pixels, pixels);
+}
+
+/**
+ * A unit's nine projections beside its nine patches, at readable size, one of the nine marked in both.
+ * @param {object} options
+ * @param {import("./requests.js").Wire} options.wire
+ * @param {string} options.testid
+ * @param {(rank: number | null) => void} [options.point] one is pointed at, or none any more
+ * @param {(rank: number) => void} [options.pick]
+ */
+export function createMosaics({ wire, testid, point = () => {}, pick }) {
+  const columns = PARTS.map((part) => {
+    const title = h("div", { class: "dwx-cap" });
+    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "data-testid": `${testid}-${part}`, role: "img" }));
+    const cells = pick ? Array.from({ length: 9 }, (_, rank) => cell(part, rank)) : [];
+    const frame = h("div", { class: "dwx-nine" }, canvas, ...cells);
+    return { part, title, canvas, cells, frame, element: h("div", { class: "dwx-nine-column" }, title, frame) };
+  });
+  const element = h("div", { class: "dwx-two", "data-part": pick ? "nine" : null }, ...columns.map((column) => column.element));
+
+  /** @param {string} part @param {number} rank */
+  function cell(part, rank) {
+    // One of the eighteen takes part in the tab order: the chosen projection.
+    const properties = { type: "button", class: "dwx-cell", tabindex: -1, "data-rank": rank, "data-testid": `${testid}-${part}-${rank + 1}` };
+    const listeners = { onpointerenter: () => point(rank), onpointerleave: () => point(null), onclick: () => pick?.(rank) };
+    return h("button", { ...properties, ...listeners });
+  }
+
+  /**
+   * @param {object} what
+   * @param {import("./requests.js").NineWanted} what.wanted
+   * @param {number} what.side CSS pixels
+   * @param {import("./requests.js").NineWanted | null} what.stopgap a smaller mosaic that may be there already
+   * @param {number} what.count
+   * @param {number} what.rank
+   * @param {(rank: number) => string} what.describe
+   * @returns {boolean} whether both are shown as asked for
+   */
+  const update = ({ wanted, side, stopgap, count, rank, describe }) => {
+    let sharp = true;
+    for (const { part, title, canvas, cells, frame } of columns) {
+      const bitmap = wire.pictures.get(mosaicKey(wanted, part));
+      const shown = bitmap ?? (stopgap ? wire.pictures.get(mosaicKey(stopgap, part)) : undefined);
+      sharp = sharp && bitmap !== undefined;
+      setText(title, part === "patches" ? "what it saw" : `what excited it (${wanted.rule})`);
+      canvas.setAttribute("aria-label", `${title.textContent}, unit ${wanted.unit} of ${wanted.layer}`);
+      frame.style.width = frame.style.height = `${side}px`;
+      frame.dataset.sharp = String(bitmap !== undefined);
+      drawMosaic(canvas, shown, 3 * wanted.tile + 4);
+      cells.forEach((button, at) => mark(button, at, at < count, at === rank, part, describe));
+    }
+    return sharp;
+  };
+
+  /** @param {HTMLElement} button @param {number} at @param {boolean} filled @param {boolean} chosen @param {string} part @param {(rank: number) => string} describe */
+  function mark(button, at, filled, chosen, part, describe) {
+    button.hidden = !filled;
+    button.setAttribute("aria-pressed", String(chosen && filled));
+    const words = describe(at);
+    if (button.title !== words) {
+      button.title = words;
+      button.setAttribute("aria-label", `${part === "patches" ? "patch" : "projection"} ${words}`);
+    }
+    button.tabIndex = chosen && part === "projections" ? 0 : -1;
+  }
+
+  /** Light up what is pointed at elsewhere. @param {number | null} rank */
+  const highlight = (rank) => {
+    for (const { cells } of columns) cells.forEach((button, at) => button.classList.toggle("dwx-pointed", at === rank));
+  };
+  /** @param {number} rank */
+  const focus = (rank) => columns[0].cells[rank]?.focus({ preventScroll: false });
+  return { element, update, highlight, focus };
+}

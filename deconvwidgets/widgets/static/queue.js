@@ -1,0 +1,151 @@
+/**
+ * Flow control in the browser: one request in flight, the rest waits in lanes of falling urgency, and asking for a lane again
+ * replaces what waited there. So a slow kernel never builds up a backlog, and the newest wish is the next to be sent.
+ *
+ * @typedef {Record<string, any>} Message
+ * @typedef {object} Request
+ * @property {string} key two requests with one key ask for the same thing
+ * @property {Message} message
+ * @property {(answer: Message, buffers: DataView[]) => void} done
+ * @property {(words: string) => void} failed
+ * @property {number} [timeout] milliseconds before it is sent again
+ * @property {number} [attempts] how often it is sent in all
+ *
+ * @typedef {object} Flight
+ * @property {Request} request
+ * @property {string} lane
+ * @property {Set<number>} seqs one for each time it was sent: any of them may be answered
+ * @property {any} timer
+ */
+
+export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "figure", "tiles"];
+export const TIMEOUT = 15000; // a kernel may have restarted
+export const ATTEMPTS = 3;
+export const SILENCE = "The kernel does not answer; run the cell again.";
+
+export class RequestQueue {
+  /**
+   * @param {object} options
+   * @param {(message: Message) => void} options.send
+   * @param {(silent: boolean) => void} [options.onSilence] the kernel stopped answering, or answers again
+   * @param {string[]} [options.lanes]
+   * @param {number} [options.timeout]
+   * @param {number} [options.attempts]
+   */
+  constructor({ send, onSilence = () => {}, lanes = LANES, timeout = TIMEOUT, attempts = ATTEMPTS }) {
+    this.send = send;
+    this.onSilence = onSilence;
+    this.timeout = timeout;
+    this.attempts = attempts;
+    /** @type {Map<string, Request[]>} */
+    this.lanes = new Map(lanes.map((lane) => [lane, []]));
+    /** @type {Flight | null} */
+    this.flight = null;
+    this.seq = 0;
+    this.silent = false;
+    this.closed = false;
+  }
+
+  /** How many requests wait or fly. */
+  get pending() {
+    let waiting = this.flight ? 1 : 0;
+    for (const requests of this.lanes.values()) waiting += requests.length;
+    return waiting;
+  }
+
+  /**
+   * Replace what waits in a lane.
+   * @param {string} lane
+   * @param {Request[]} requests most urgent first
+   */
+  want(lane, requests) {
+    if (!this.lanes.has(lane)) throw new Error(`no lane ${lane}`);
+    const flying = this.flight?.lane === lane ? this.flight.request.key : null;
+    this.lanes.set(lane, requests.filter((request) => request.key !== flying));
+    this.pump();
+  }
+
+  /** Forget all that waits; what flies is still answered. */
+  clear() {
+    for (const lane of this.lanes.keys()) this.lanes.set(lane, []);
+  }
+
+  close() {
+    this.closed = true;
+    this.clear();
+    clearTimeout(this.flight?.timer);
+    this.flight = null;
+  }
+
+  /** Send the most urgent request, if none is in flight. */
+  pump() {
+    if (this.flight || this.closed) return;
+    for (const [lane, requests] of this.lanes) {
+      const request = requests.shift();
+      if (!request) continue;
+      this.flight = { request, lane, seqs: new Set(), timer: undefined };
+      this.launch(this.flight);
+      return;
+    }
+  }
+
+  /** @param {Flight} flight */
+  launch(flight) {
+    const seq = ++this.seq;
+    flight.seqs.add(seq);
+    flight.timer = setTimeout(() => this.overdue(flight), flight.request.timeout ?? this.timeout);
+    try {
+      this.send({ ...flight.request.message, seq });
+    } catch (error) {
+      this.settle(flight);
+      flight.request.failed(`The request could not be sent: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** @param {Flight} flight */
+  overdue(flight) {
+    if (this.flight !== flight) return;
+    if (flight.seqs.size < (flight.request.attempts ?? this.attempts)) {
+      this.launch(flight);
+      return;
+    }
+    this.hush(true);
+    // What waits is not sent on its own any more: each would take as long to fail. The next wish tries again.
+    this.clear();
+    this.settle(flight);
+    flight.request.failed(SILENCE);
+  }
+
+  /** @param {Flight} flight */
+  settle(flight) {
+    clearTimeout(flight.timer);
+    if (this.flight === flight) this.flight = null;
+  }
+
+  /** @param {boolean} silent */
+  hush(silent) {
+    if (this.silent === silent) return;
+    this.silent = silent;
+    this.onSilence(silent);
+  }
+
+  /**
+   * Take an answer. False where it belongs to no request in flight: a late or second one.
+   * @param {Message} message
+   * @param {DataView[]} buffers
+   */
+  receive(message, buffers) {
+    if (this.closed) return false;
+    this.hush(false);
+    const flight = this.flight;
+    if (!flight || !flight.seqs.has(message.seq)) return false;
+    this.settle(flight);
+    try {
+      if (message.ok) flight.request.done(message, buffers);
+      else flight.request.failed(message.error || "The kernel gave no reason.");
+    } finally {
+      this.pump();
+    }
+    return true;
+  }
+}
