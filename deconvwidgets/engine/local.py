@@ -17,8 +17,11 @@ from torch import Tensor, fx
 
 from deconvwidgets.engine.crop_operations import Inside, fill_outside
 from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.engine.naming import operation_name
 from deconvwidgets.engine.regions import Region, Span, demand
 from deconvwidgets.engine.windows import Window
+
+_CHANNELS_ALIKE = {"ReLU", "ReLU6", "LeakyReLU", "Hardtanh", "relu", "relu_", "relu6", "leaky_relu", "hardtanh", "Identity", "Dropout"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class LocalPlan:
     regions: Mapping[fx.Node, Region]
     last_use: Mapping[fx.Node, int]  # after which operation a crop can be dropped
     cost: float  # multiplications of the crop over those of the whole image
+    head: fx.Node | None  # the last convolution, where one unit of the layer needs one filter of it only
 
     @property
     def receptive_field(self) -> Region:
@@ -47,15 +51,21 @@ class LocalPlan:
         """The receptive fields' pixels (N, C, h, w), zero outside the images."""
         return cut(batch, self.boxes(positions))
 
-    def run(self, crops: Tensor, positions: Tensor) -> Tensor:
-        """The layer's value at the positions: (N, channels, 1, 1) from the crops (N, C, h, w)."""
+    def run(self, crops: Tensor, positions: Tensor, units: Tensor) -> Tensor:
+        """Each image's unit (N,) at its position (N, 2): (N,) from the crops (N, C, h, w)."""
+        alone = int(units[0]) if self.head is not None and bool((units == units[0]).all()) else None
+        maps = self._maps(crops, positions, alone)
+        return maps[:, 0, 0, 0] if alone is not None else maps[torch.arange(len(maps), device=maps.device), units, 0, 0]
+
+    def _maps(self, crops: Tensor, positions: Tensor, alone: int | None) -> Tensor:
+        """(N, channels, 1, 1), or (N, 1, 1, 1) for a unit alone."""
         values: dict[fx.Node, Any] = {self.graph.source: crops}
         border = _Border(self, positions)
         for number, operation in enumerate(self.operations):
             if operation.node is self.graph.source or operation.node.op == "placeholder":
                 values.setdefault(operation.node, operation.node.args[0] if operation.node.args else None)
                 continue
-            values[operation.node] = self._step(operation, values, border)
+            values[operation.node] = self._step(operation, values, border, alone)
             for feeder in operation.node.all_input_nodes:
                 if self.last_use[feeder] == number:
                     values.pop(feeder, None)
@@ -63,7 +73,7 @@ class LocalPlan:
         assert isinstance(result, Tensor)
         return result
 
-    def _step(self, operation: Operation, values: Mapping[fx.Node, Any], border: _Border) -> Any:
+    def _step(self, operation: Operation, values: Mapping[fx.Node, Any], border: _Border, alone: int | None) -> Any:
         node = operation.node
         if operation.window is None:
 
@@ -80,6 +90,8 @@ class LocalPlan:
         needed = (rows.below(operation.window, 0), columns.below(operation.window, 1))
         crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
         weight, bias = _parameters(self.graph, node, values)
+        if node is self.head and alone is not None:
+            weight, bias = (None if part is None else part[alone : alone + 1] for part in (weight, bias))
         return operation.window.run(crop, weight, bias, border.counts(operation, crop))
 
     def _slice(self, value: Any, feeder: fx.Node, needed: Region) -> Any:
@@ -103,7 +115,16 @@ def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
     operations = tuple(graph.ancestors([target]))
     last_use = {feeder: number for number, operation in enumerate(operations) for feeder in operation.node.all_input_nodes}
     cost = _multiplications(graph, operations, regions) / max(1, _multiplications(graph, operations, None))
-    return LocalPlan(graph, target, operations, regions, last_use, cost)
+    return LocalPlan(graph, target, operations, regions, last_use, cost, _head(graph, target))
+
+
+def _head(graph: Graph, target: fx.Node) -> fx.Node | None:
+    """The convolution under `target`, if between them every channel goes its own way without parameters of its own."""
+    node = target
+    while operation_name(graph, node) in _CHANNELS_ALIKE:
+        node = node.all_input_nodes[0]
+    window = graph.operations[node].window
+    return node if window is not None and window.kind == "conv" and window.groups == 1 else None
 
 
 def cut(maps: Tensor, boxes: Tensor) -> Tensor:

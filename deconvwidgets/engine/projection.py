@@ -101,9 +101,8 @@ def _project_local(
     with torch.enable_grad(), RuleMode(rule) as mode:
         signal_origin = crops.clone()  # not a leaf: the model's first operation may work in place
         mode.watch(signal_origin)
-        values = plan.run(signal_origin, positions)
-        mode.judge(values, layer)
-    chosen = values[torch.arange(len(images), device=values.device), units, 0, 0]
+        chosen = plan.run(signal_origin, positions, units)
+        mode.judge(chosen, layer)
     return Projected(_descend(chosen, crops, seed), plan.boxes(positions), chosen.detach(), positions, "local")
 
 
