@@ -71,7 +71,7 @@ def project(
         images = _check_batch(batch)
         network = _network_for(model, images)
         info = network.layer(layer)
-        units = _check_units(unit, len(batch), info.channels, layer)
+        units = _check_units(unit, len(batch), info.channels, layer).to(batch.device)
         positions = None if at is None else _check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
         plan = _choose_plan(network, layer, method)
         if plan is not None:
