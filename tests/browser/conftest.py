@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,3 +168,19 @@ def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
     open_and_run(visiting, lab.url)
     yield visiting
     context.close()
+
+
+@pytest.fixture(scope="module")
+def other_visits(browser: Browser, lab: Lab) -> Iterator[Callable[..., Visit]]:
+    """Makes further pages on the same notebook, with their own window size and colours."""
+    contexts = []
+
+    def make(**settings: Any) -> Visit:
+        context = browser.new_context(**settings)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        return watch(context.new_page(), lab)
+
+    yield make
+    for context in contexts:
+        context.close()

@@ -98,7 +98,7 @@ export class RequestQueue {
       this.send({ ...flight.request.message, seq });
     } catch (error) {
       this.settle(flight);
-      flight.request.failed(`The request could not be sent: ${error instanceof Error ? error.message : error}`);
+      flight.request.failed(`The kernel cannot be reached (${error instanceof Error ? error.message : error}); run the cell again.`);
     }
   }
 

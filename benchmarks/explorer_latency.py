@@ -1,0 +1,147 @@
+"""How long from the click on a unit to its nine projections on the screen, in a real browser, under `deconvwidgets lab`.
+
+    python benchmarks/explorer_latency.py [--layer conv5] [--units 40]
+
+Starts `deconvwidgets lab` in a temporary folder, opens the tour's first notebook in Chromium, and clicks units of one layer: first each
+for the first time (cold: the kernel projects and encodes), then the same ones again (warm). The clock is the browser's: it starts when
+the pointer goes down and stops in the frame after the detail view has been painted with that unit's projections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
+    """The running command and the notebook's address."""
+    config = folder / "cfg"
+    config.mkdir()
+    (config / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\n")
+    news = folder / "set" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(config), "JUPYTERLAB_SETTINGS_DIR": str(folder / "set"), "PYTHONUNBUFFERED": "1"}
+    environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(folder / "ws"), "JUPYTER_RUNTIME_DIR": str(folder / "run")}
+    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0"]
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if match := re.search(r"http://\S+/lab/tree/\S+", line):
+            return process, match.group()
+    raise SystemExit("deconvwidgets lab did not start")
+
+
+def open_explorer(page: Page, address: str) -> None:
+    page.goto(address + "&reset")
+    page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.evaluate("() => { jupyterapp.shell.collapseLeft(); }")
+
+
+def report(name: str, times: list[float]) -> dict[str, Any]:
+    ordered = sorted(times)
+    row = {"what": name, "clicks": len(times), "median_ms": round(statistics.median(times), 1)}
+    row["p95_ms"] = round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1)
+    print(f"{name:>5}: {row['clicks']} clicks, median {row['median_ms']:.0f} ms, 95 % under {row['p95_ms']:.0f} ms", flush=True)
+    return row
+
+
+# The widget marks each painting of a unit's nine with the time since the pointer went down.
+CLICK = """async (unit) => {
+  const tile = document.querySelector(`[data-testid="tile-${unit}"]`);
+  const box = tile.getBoundingClientRect();
+  const root = tile.closest('[data-testid="layer-explorer"]');
+  const painted = new Promise((resolve, reject) => {
+    const listen = (event) => {
+      if (event.detail.kind !== "detail" || event.detail.unit !== unit) return;
+      root.removeEventListener("deconvwidgets:painted", listen);
+      resolve(event.detail.ms);
+    };
+    root.addEventListener("deconvwidgets:painted", listen);
+    setTimeout(() => reject(new Error(`unit ${unit} was not painted within 20 s`)), 20000);
+  });
+  globalThis.__painted = painted;
+  return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+
+
+def click(page: Page, unit: int) -> float:
+    """Milliseconds from the pointer going down on a tile to its nine on the screen."""
+    page.get_by_test_id(f"tile-{unit}").scroll_into_view_if_needed()
+    x, y = page.evaluate(CLICK, unit)
+    page.mouse.click(x, y)
+    return float(page.evaluate("() => globalThis.__painted"))
+
+
+def units_in_sight(page: Page) -> list[int]:
+    found = page.locator("[data-testid^=tile-]").evaluate_all("all => all.map(one => Number(one.dataset.unit))")
+    return [int(unit) for unit in found]
+
+
+def cold_and_warm(page: Page, layer: str, count: int) -> tuple[list[float], list[float]]:
+    """Click `count` units for the first time, scrolling on as they run out; then the same ones again, in another order."""
+    page.get_by_test_id(f"layer-{layer}").click()
+    page.get_by_test_id("sort").select_option("index")
+    page.wait_for_selector("[data-testid=tile-0]")
+    order = list(range(count + 1))
+    cold, warm = [], []
+    for times, units in ((cold, order), (warm, [*order[::2], *order[1::2]])):
+        for unit in units:
+            reach(page, unit)
+            times.append(click(page, unit))
+            page.wait_for_timeout(150)  # as a reader would, at the fastest
+    return cold[1:], warm[1:]
+
+
+def reach(page: Page, unit: int) -> None:
+    """Scroll the grid until the unit's tile is in the page."""
+    if unit not in units_in_sight(page):
+        page.get_by_test_id("search").fill("")
+        first, last = min(units_in_sight(page)), max(units_in_sight(page))
+        share = 0 if unit < first else 1
+        page.get_by_test_id("grid").evaluate("(grid, down) => { grid.scrollTop += (down ? 1 : -1) * grid.clientHeight * 0.8; }", share)
+        page.wait_for_timeout(400)
+        if unit not in units_in_sight(page) and (first, last) != (min(units_in_sight(page)), max(units_in_sight(page))):
+            reach(page, unit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layer", default="conv5")
+    parser.add_argument("--units", type=int, default=40)
+    options = parser.parse_args()
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        process, address = start_lab(Path(folder))
+        try:
+            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=FLAGS)
+            page = browser.new_page(viewport={"width": 1600, "height": 1100})
+            open_explorer(page, address)
+            cold, warm = cold_and_warm(page, options.layer, options.units)
+            rows = [report("cold", cold), report("warm", warm)]
+            print(json.dumps({"layer": options.layer, "cores": os.cpu_count(), "results": rows}))
+            browser.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+if __name__ == "__main__":
+    main()

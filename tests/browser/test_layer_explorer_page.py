@@ -1,0 +1,276 @@
+"""The LayerExplorer as a reader meets it: the tour's first notebook in a real JupyterLab and a real Chromium.
+
+One server, one page: the tests walk through the open notebook in order, as a reader would.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+UNITS = {"conv1": 64, "conv2": 192, "conv3": 384, "conv4": 256, "conv5": 256}
+
+# How many of a canvas's pixels are neither grey nor transparent: what a projection or a photograph looks like.
+COLOURED = """canvas => {
+  const {width, height} = canvas;
+  if (!width || !height) return 0;
+  const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+  let coloured = 0;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] > 200 && Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 24) coloured++;
+  return coloured / (width * height);
+}"""
+
+
+def by_id(page: Page, name: str) -> Locator:
+    return page.get_by_test_id(name)
+
+
+def detail_pixels(page: Page) -> str:
+    """The detail's mosaics as one string, to see whether they changed."""
+    return page.evaluate("() => [...document.querySelectorAll('[data-testid=detail] canvas')].map(c => c.toDataURL()).join()")
+
+
+def wait_until_coloured(page: Page, selector: str, count: int = 1, share: float = 0.02) -> None:
+    """Until `count` canvases under `selector` show colours."""
+    page.wait_for_function(
+        f"([selector, count, share]) => [...document.querySelectorAll(selector)].filter(c => ({COLOURED})(c) > share).length >= count",
+        arg=[selector, count, share],
+        timeout=30_000,
+    )
+
+
+def state(visit: Any) -> dict[str, Any]:
+    """The explorer's state as Python sees it."""
+    import json
+
+    return json.loads(visit.run_code("import json; print(json.dumps(explorer.state))"))
+
+
+def tiles(page: Page) -> list[int]:
+    """The units whose tiles are in the page, in order of appearance."""
+    place = "one => Number(one.getAttribute('aria-posinset'))"
+    ordered = f"all => all.sort((a, b) => ({place})(a) - ({place})(b)).map(one => Number(one.dataset.unit))"
+    return [int(unit) for unit in page.locator("[data-testid=grid] [data-testid^=tile-]").evaluate_all(ordered)]
+
+
+def open_layer(page: Page, layer: str) -> None:
+    by_id(page, f"layer-{layer}").click()
+    expect(by_id(page, f"layer-{layer}")).to_have_attribute("aria-current", "true")
+    expect(by_id(page, "title")).to_contain_text(layer)
+    # The tiles of the layer before stay until the new ones are known.
+    page.wait_for_selector(f"[data-testid=grid] [data-testid^=tile-][aria-setsize='{UNITS[layer]}']")
+
+
+def chosen(visit: Any) -> tuple[str, int]:
+    now = state(visit)
+    return now["layer"], now["unit"]
+
+
+def wait_for_choice(visit: Any, layer: str, unit: int) -> None:
+    for _ in range(50):
+        if chosen(visit) == (layer, unit):
+            return
+        visit.page.wait_for_timeout(100)
+    assert chosen(visit) == (layer, unit)
+
+
+def test_the_five_conv_layers_are_listed_with_what_they_see(visit: Any) -> None:
+    page = visit.page
+    by_id(page, "layers").scroll_into_view_if_needed()
+    for (layer, units), sees in zip(UNITS.items(), (11, 51, 99, 131, 163), strict=True):
+        button = by_id(page, f"layer-{layer}")
+        expect(button).to_contain_text(f"{units} units")
+        expect(button).to_contain_text(f"sees {sees} px")
+    expect(by_id(page, "title")).to_contain_text("photographs")
+
+
+def test_a_click_on_a_unit_shows_its_nine(visit: Any) -> None:
+    page = visit.page
+    open_layer(page, "conv5")
+    wait_until_coloured(page, "[data-testid=grid] canvas", 4)
+    unit = tiles(page)[2]
+    by_id(page, f"tile-{unit}").click()
+    wait_for_choice(visit, "conv5", unit)
+    expect(by_id(page, "detail")).to_contain_text(f"unit {unit}")
+    wait_until_coloured(page, "[data-testid=detail] canvas", 2)
+
+
+def test_the_nine_projections_differ_from_one_another(visit: Any) -> None:
+    """Nine tiles, each with its own picture: nothing is shown nine times, and none is grey."""
+    page = visit.page
+    different = by_id(page, "nine-projections").evaluate(
+        """canvas => {
+          const side = canvas.width / 3, inner = Math.floor(side) - 6, context = canvas.getContext('2d'), tiles = new Set();
+          for (let rank = 0; rank < 9; rank++) {
+            const left = Math.round((rank % 3) * side) + 3, top = Math.round(Math.floor(rank / 3) * side) + 3;
+            tiles.add(context.getImageData(left, top, inner, inner).data.join());
+          }
+          return tiles.size;
+        }"""
+    )
+    assert different == 9
+
+
+def test_arrows_move_and_enter_opens(visit: Any) -> None:
+    page = visit.page
+    shown = tiles(page)
+    by_id(page, f"tile-{shown[0]}").click()
+    wait_for_choice(visit, "conv5", shown[0])
+    page.keyboard.press("ArrowRight")
+    wait_for_choice(visit, "conv5", shown[1])
+    expect(by_id(page, "detail")).to_contain_text(f"unit {shown[1]}")
+    page.keyboard.press("ArrowLeft")
+    wait_for_choice(visit, "conv5", shown[0])
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => !!document.activeElement.closest('[data-testid=detail]')"), "Enter goes to the unit's detail"
+
+
+def test_slash_searches_for_a_unit(visit: Any) -> None:
+    page = visit.page
+    by_id(page, f"tile-{tiles(page)[0]}").click()
+    page.keyboard.press("/")
+    expect(by_id(page, "search")).to_be_focused()
+    page.keyboard.type("200")
+    page.keyboard.press("Enter")
+    wait_for_choice(visit, "conv5", 200)
+    expect(by_id(page, "tile-200")).to_be_visible()
+
+
+def test_a_class_filters_the_units(visit: Any) -> None:
+    page = visit.page
+    by_id(page, "search").fill("jeep")
+    by_id(page, "search").press("Enter")
+    kept = visit.run_code("t = service.unit_table('conv5'); j = t.categories.index('jeep'); print(int((t.labels == j).any(axis=1).sum()))")
+    assert 0 < int(kept) < 256
+    expect(by_id(page, "count")).to_have_text(f"{int(kept)} of 256")
+    by_id(page, "search").fill("")
+    by_id(page, "search").press("Enter")
+    expect(by_id(page, "count")).to_have_text("256 units")
+
+
+def test_the_order_can_be_changed(visit: Any) -> None:
+    page = visit.page
+    by_id(page, "sort").select_option("index")
+    by_id(page, "grid").press("Home")  # the unit that was chosen stays in sight, wherever it has gone
+    expect(by_id(page, "tile-0")).to_be_visible()
+    assert tiles(page)[:3] == [0, 1, 2]
+    by_id(page, "sort").select_option("strongest")
+    strongest = visit.run_code("print(int(service.unit_table('conv5').maximum.argmax()))")
+    by_id(page, "grid").press("Home")
+    wait_for_choice(visit, "conv5", int(strongest))
+
+
+def test_the_rule_changes_the_projections(visit: Any) -> None:
+    page = visit.page
+    by_id(page, f"tile-{tiles(page)[0]}").click()
+    wait_until_coloured(page, "[data-testid=detail] canvas", 2)
+    before = detail_pixels(page)
+    by_id(page, "rule-gradient").click()
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('[data-testid=detail] canvas')].map(c => c.toDataURL()).join() !== before", arg=before
+    )
+    by_id(page, "rule-deconvnet").click()
+    expect(by_id(page, "rule-deconvnet")).to_have_attribute("aria-checked", "true")
+
+
+def test_a_unit_can_be_pinned_beside_another(visit: Any) -> None:
+    page = visit.page
+    first, second = tiles(page)[:2]
+    by_id(page, f"tile-{first}").click()
+    wait_for_choice(visit, "conv5", first)
+    by_id(page, "pin").click()
+    by_id(page, f"tile-{second}").click()
+    wait_for_choice(visit, "conv5", second)
+    expect(by_id(page, "detail")).to_contain_text(f"unit {second}")
+    expect(by_id(page, "pinned-open")).to_have_text(f"pinned: conv5 unit {first}")
+    assert state(visit)["pinned"] == {"layer": "conv5", "unit": first}
+    visit.run_code("explorer.state = {**explorer.state, 'pinned': None}")
+
+
+@pytest.mark.parametrize("kind", ["layer.png", "unit.svg", "layer.html"])
+def test_an_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
+    page = visit.page
+    by_id(page, "export-menu").click()
+    with page.expect_download(timeout=60_000) as coming:
+        by_id(page, f"export-{kind}").click()
+    coming.value.save_as(tmp_path / kind)
+    data = (tmp_path / kind).read_bytes()
+    assert coming.value.suggested_filename.endswith(kind.rpartition(".")[2])
+    if kind.endswith("png"):
+        assert Image.open(io.BytesIO(data)).width > 800
+    else:
+        assert b"conv5" in data
+
+
+def test_python_moves_the_open_explorer(visit: Any) -> None:
+    page = visit.page
+    assert visit.run_code("explorer.state = {**explorer.state, 'layer': 'conv2', 'unit': 11}") == ""
+    expect(by_id(page, "layer-conv2")).to_have_attribute("aria-current", "true")
+    expect(by_id(page, "detail")).to_contain_text("unit 11")
+    wait_until_coloured(page, "[data-testid=detail] canvas", 2)
+
+
+def test_the_page_is_quiet(visit: Any) -> None:
+    """So far: no error on the console, and nothing asked of any other host."""
+    assert visit.outside == []
+    assert visit.complaints == []
+
+
+def test_at_700_pixels_nothing_is_cut_off(visit: Any) -> None:
+    page = visit.page
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    try:
+        by_id(page, "layers").scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        wide = page.evaluate(
+            """() => {
+              const root = document.querySelector('[data-testid=layers]').closest('.jp-OutputArea-output');
+              return [root.scrollWidth, root.clientWidth];
+            }"""
+        )
+        assert wide[0] <= wide[1] + 1
+        expect(by_id(page, "detail")).to_be_attached()
+        wait_until_coloured(page, "[data-testid=grid] canvas", 1)
+    finally:
+        page.set_viewport_size({"width": 1600, "height": 1100})
+
+
+def test_the_dark_theme_reaches_the_explorer(visit: Any) -> None:
+    page = visit.page
+    brightness = """() => {
+      let element = document.querySelector('[data-testid=detail]');
+      let colour = 'rgba(0, 0, 0, 0)';
+      while (element && (colour = getComputedStyle(element).backgroundColor) === 'rgba(0, 0, 0, 0)') element = element.parentElement;
+      const ink = getComputedStyle(document.querySelector('[data-testid=detail]')).color;
+      const mean = text => text.match(/[\\d.]+/g).slice(0, 3).reduce((sum, value) => sum + Number(value) / 3, 0);
+      return [mean(colour), mean(ink)];
+    }"""
+    paper, ink = page.evaluate(brightness)
+    assert paper > ink
+    page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
+    try:
+        page.wait_for_timeout(500)
+        paper, ink = page.evaluate(brightness)
+        assert paper + 60 < ink
+    finally:
+        page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
+
+
+def test_a_restarted_kernel_is_told_in_words(visit: Any) -> None:
+    page = visit.page
+    by_id(page, "layers").scroll_into_view_if_needed()
+    page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
+    page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'", timeout=60_000)
+    layer = by_id(page, "layer-conv4")
+    if layer.count():  # the view may also have been taken away with its kernel
+        layer.click()
+        expect(by_id(page, "alert")).to_contain_text("run the cell again", timeout=60_000)
