@@ -86,7 +86,7 @@ def new_address(ip: str, port: int) -> Address:
 
 def command(address: Address, folder: Path) -> list[str]:
     """The command line that starts JupyterLab on `folder`. The token travels in the environment: a process list is public."""
-    line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=WARN"]
+    line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=ERROR"]
     line += [f"--ServerApp.ip={address.ip}", f"--ServerApp.port={address.port}", "--ServerApp.port_retries=0"]
     line += [f"--ServerApp.root_dir={folder}", "--ServerApp.jpserver_extensions=deconvwidgets.lab.nodelay=True"]
     # A teaching tool asks nobody else for news or updates.
