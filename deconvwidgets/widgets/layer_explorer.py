@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,7 +12,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from deconvwidgets.errors import DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.service.protocol import FigureKind, ModelService, ServiceEvent
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.messages import answer, event_message
@@ -32,11 +32,12 @@ MODULES = (
     "header.js",
     "layers.js",
     "toolbar.js",
-    "grid.js",
     "mosaics.js",
+    "grid.js",
     "photograph.js",
     "facts.js",
     "detail.js",
+    "page.js",
     "layer_explorer.js",
 )
 _FIGURES: dict[tuple[str, str], FigureKind] = {
@@ -50,7 +51,7 @@ _FIGURES: dict[tuple[str, str], FigureKind] = {
 _STILL_UNITS = 6  # as many as the static picture has room for
 
 
-class LayerExplorer(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets ships no types
+class LayerExplorer(anywidget.AnyWidget):
     """All units of a model's layers, each as projections beside patches of its nine strongest activations.
 
     After Zeiler & Fergus 2014, figure 2. The widget computes nothing: it adapts a `ModelService`.
@@ -75,13 +76,13 @@ class LayerExplorer(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets sh
     ) -> None:
         self._service = service
         self._still: tuple[tuple[int, str], bytes] | None = None
-        self._unsubscribe = lambda: None
+        self._unsubscribe: Callable[[], None] | None = None
         opened = {**({} if layer is None else {"layer": layer}), **(state or {})}
         super().__init__(state=opened, height=height, **kwargs)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
 
-    @traitlets.validate("state")  # type: ignore[untyped-decorator]
+    @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
         overview = self._service.overview()
         now = self.state or DEFAULTS
@@ -114,7 +115,9 @@ class LayerExplorer(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets sh
 
     def close(self) -> None:
         """Leave the service and remove every view. The service itself goes on."""
-        self._unsubscribe()
+        if self._unsubscribe is not None:  # ipywidgets closes again when the object goes
+            self._unsubscribe()
+            self._unsubscribe = None
         super().close()
 
     def __enter__(self) -> Self:
@@ -148,7 +151,7 @@ class LayerExplorer(anywidget.AnyWidget):  # type: ignore[misc]  # ipywidgets sh
         if self._still is None or self._still[0] != key:
             try:
                 self._still = (key, self._service.figure("explorer.png", {**self.state, "units": _STILL_UNITS}))
-            except DeconvWidgetsError as error:  # a picture less is no reason to show nothing; the live view says what is wrong
-                _log.warning("No still picture of %s: %s", repr(self), error)
+            except Exception:  # noqa: BLE001 - IPython would show a traceback instead of the live view, which says what is wrong
+                _log.exception("There is no still picture of %r", self)
                 return None
         return self._still[1]

@@ -6,6 +6,7 @@ import { createMosaics } from "./mosaics.js";
 import { createPhotograph } from "./photograph.js";
 
 const BETWEEN_NINES = 10;
+const BENEATH = 385; // heading, captions, photograph and facts, in CSS pixels
 
 /**
  * @typedef {object} DetailContent
@@ -15,6 +16,11 @@ const BETWEEN_NINES = 10;
  * @property {number} gridTile the grid's tile size: its mosaics stand in until the larger ones are there
  * @property {number} started when the user's action began, on the page's clock
  */
+
+/** Whether the chosen unit is the pinned one. @param {any} state */
+export function isPinned({ layer, unit, pinned }) {
+  return pinned?.layer === layer && pinned?.unit === unit;
+}
 
 /** The chosen unit: its nine, the photographs they come from, what is known of it, and a pinned unit to compare with. */
 export class UnitDetail {
@@ -36,7 +42,7 @@ export class UnitDetail {
     const point = (/** @type {number | null} */ rank) => this.point(rank);
     const pick = (/** @type {number} */ rank) => set({ rank });
     this.title = h("h3", { "data-testid": "detail-title" });
-    this.numbers = h("span", { class: "dwx-numbers", "data-testid": "detail-numbers" });
+    this.numbers = h("div", { class: "dwx-numbers", "data-testid": "detail-numbers" });
     this.pin = h("button", { type: "button", class: "dwx-pin", "data-testid": "pin", title: "Keep this unit here, to compare others with (p)", onclick: () => this.togglePin() });
     this.error = h("p", { class: "dwx-error", hidden: true, "data-testid": "detail-error" });
     this.mosaics = createMosaics({ wire, testid: "nine", point, pick });
@@ -49,8 +55,8 @@ export class UnitDetail {
     this.photograph = createPhotograph();
     this.facts = createFacts({ point, pick });
     this.lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.element);
-    const head = h("div", { class: "dwx-detail-head" }, this.title, this.numbers, this.pin);
-    const parts = [head, this.error, this.mosaics.element, this.pinned, this.lower];
+    const head = h("div", { class: "dwx-detail-head" }, this.title, this.pin);
+    const parts = [head, this.numbers, this.error, this.mosaics.element, this.pinned, this.lower];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Chosen unit", "data-testid": "detail" }, ...parts);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.element);
@@ -62,10 +68,9 @@ export class UnitDetail {
   }
 
   togglePin() {
-    const { layer, unit, pinned } = this.content?.state ?? {};
-    if (unit === null || unit === undefined) return;
-    const same = pinned?.layer === layer && pinned?.unit === unit;
-    this.set({ pinned: same ? null : { layer, unit } });
+    const { state } = this.content ?? {};
+    if (!state || state.unit === null) return;
+    this.set({ pinned: isPinned(state) ? null : { layer: state.layer, unit: state.unit } });
   }
 
   openPinned() {
@@ -118,7 +123,9 @@ export class UnitDetail {
   size() {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
-    return tileFor((width - BETWEEN_NINES) / 2, window.devicePixelRatio || 1, 40, 110);
+    // Beneath it the photograph and the facts want room, where the column has a height of its own.
+    const height = style.overflowY === "visible" ? Infinity : this.element.clientHeight - BENEATH;
+    return tileFor(Math.min((width - BETWEEN_NINES) / 2, height), window.devicePixelRatio || 1, 48, 110);
   }
 
   draw() {
@@ -152,7 +159,7 @@ export class UnitDetail {
     const columns = table ? Object.fromEntries(Object.entries(table.columns).map(([name, column]) => [name, column[state.unit]])) : null;
     setText(this.numbers, columns ? unitWords(/** @type {any} */ (columns), of) : "");
     this.numbers.title = this.numbers.textContent ?? "";
-    const same = state.pinned?.layer === state.layer && state.pinned?.unit === state.unit;
+    const same = isPinned(state);
     setText(this.pin, same ? "unpin" : "pin");
     this.pin.setAttribute("aria-pressed", String(same));
   }
@@ -160,8 +167,8 @@ export class UnitDetail {
   /** @param {DetailContent} content @param {import("./requests.js").NineWanted} wanted @param {number} side */
   drawPinned({ state, gridTile }, wanted, side) {
     const { pinned } = state;
-    this.pinned.hidden = !pinned;
-    if (!pinned) return;
+    this.pinned.hidden = !pinned || isPinned(state); // beside itself it would say nothing
+    if (this.pinned.hidden) return;
     setText(this.pinnedTitle, `pinned: ${pinned.layer} unit ${pinned.unit}`);
     const failure = this.wire.failures.get(this.wire.nineKey(wanted));
     this.pinnedError.hidden = !failure;

@@ -2,6 +2,8 @@ import { h, setText } from "./dom.js";
 import { grouped, number, percent } from "./format.js";
 import { histogramBars } from "./layout.js";
 
+const MOST_CLASSES = 4; // the list beside it names them all
+
 /**
  * One of the nine in words.
  * @param {any} entry
@@ -58,12 +60,12 @@ export function createFacts({ point, pick }) {
     const counts = new Map();
     for (const { label } of detail.entries) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
-    const top = sorted.slice(0, 5).map(([name, count]) => {
+    const top = sorted.slice(0, MOST_CLASSES).map(([name, count]) => {
       const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * count) / detail.entries.length}%` }));
       return h("div", { class: "dwx-class-row" }, h("span", { title: name }, name), track, h("span", { class: "dwx-num" }, String(count)));
     });
     const unlabelled = detail.entries.filter((/** @type {any} */ entry) => !entry.label).length;
-    const rest = [sorted.length > 5 ? `${sorted.length - 5} more` : "", unlabelled ? `${unlabelled} without a label` : ""].filter(Boolean).join(", ");
+    const rest = [sorted.length > MOST_CLASSES ? `${sorted.length - MOST_CLASSES} more` : "", unlabelled ? `${unlabelled} without a label` : ""].filter(Boolean).join(", ");
     setText(classesTitle, sorted.length ? "classes among the nine" : "");
     classes.replaceChildren(...(sorted.length ? [...top, ...(rest ? [h("div", { class: "dwx-rest" }, rest)] : [])] : []));
   };
@@ -72,7 +74,8 @@ export function createFacts({ point, pick }) {
   const fillHistogram = (detail, overview) => {
     const found = histogramBars(detail.histogram, detail.edges);
     const one = overview.views > overview.photographs ? "crop" : "photograph";
-    setText(barsTitle, `strongest activation per ${one} (root scale)`);
+    setText(barsTitle, `strongest per ${one} (root scale)`);
+    barsTitle.title = `How often the unit's strongest activation in a ${one} was so high; the bars' heights are square roots of counts`;
     const columns = found.map((bar) => h("i", { style: `height:${100 * bar.height}%`, title: `${number(bar.from)} to ${number(bar.to)}: ${grouped(bar.count)}` }));
     bars.replaceChildren(...columns);
     bars.setAttribute("aria-label", `${barsTitle.textContent}: from ${number(detail.edges[0])} to ${number(detail.edges.at(-1))}`);

@@ -1,6 +1,7 @@
 import { h, setText } from "./dom.js";
 import { number } from "./format.js";
 import { cellAt, gridLayout, inSight, nearestFirst, scrollFor, totalHeight } from "./layout.js";
+import { clearGaps } from "./mosaics.js";
 import { mosaicKey } from "./pictures.js";
 import { classCounts, isDead } from "./units.js";
 
@@ -185,7 +186,7 @@ export class UnitGrid {
     const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {}));
     const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "fires on no photograph" : "");
     const commonest = labels ? classes.find(({ label }) => labels.has(label)) : classes[0]?.count > 1 ? classes[0] : undefined;
-    const bar = h("span", { class: "dwx-bar" }, ...classes.map((one, at) => segment(one.count, table.k, labels ? labels.has(one.label) : one.count > 1, at)));
+    const bar = h("span", { class: "dwx-bar" }, ...classes.map((one, at) => segment(one.count, table.k, labels ? labels.has(one.label) : one.count > 1, labels ? 0 : at)));
     const value = h("span", {}, dead ? "dead" : number(table.columns.maximum[unit]));
     const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
     const caption = h("div", { class: "dwx-caption" }, h("b", {}, String(unit)), value, bar, name);
@@ -244,6 +245,7 @@ function paintPair(canvas, bitmaps, layout, ratio) {
     context.fillStyle = "rgba(127, 127, 127, 0.16)";
     if (bitmap) context.drawImage(bitmap, x, 0, side, side);
     else context.fillRect(x, 0, side, side);
+    clearGaps(context, x, side);
   });
 }
 

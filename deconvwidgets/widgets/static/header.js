@@ -57,6 +57,15 @@ export function toPython(value) {
 }
 
 /**
+ * What a downloaded figure is called.
+ * @param {string} model @param {any} state @param {string} figure such as "unit.png"
+ */
+export function figureName(model, { layer, unit }, figure) {
+  const [kind, suffix] = figure.split(".");
+  return `${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`.replace(/[^\w.-]+/g, "_");
+}
+
+/**
  * The export menu: a button and what it opens.
  * @param {{save: (figure: string) => void, copy: () => void}} options
  */

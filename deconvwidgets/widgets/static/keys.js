@@ -3,8 +3,9 @@
 const SUPPRESS = "data-lm-suppress-shortcuts";
 
 /**
- * JupyterLab looks for shortcuts before any element hears of a key; an attribute keeps it off. Set for keys that the explorer may
- * want (in Lab, "d d" would delete the cell), taken away for those that stay Lab's: saving, running the cell.
+ * JupyterLab looks for shortcuts before any element hears of a key: from the focused element upwards, up to one with an attribute.
+ * Set it on that element for keys that the explorer may want (in Lab, "d d" would delete the cell); take it away for those that stay
+ * Lab's: saving, running the cell.
  * @param {HTMLElement} root
  * @returns {() => void} ends it
  */
@@ -12,11 +13,10 @@ export function guardShortcuts(root) {
   /** @param {KeyboardEvent} event */
   const listen = (event) => {
     const target = event.composedPath()[0];
-    if (!(target instanceof Node) || !root.contains(target)) return;
-    if (isForLab(event)) root.removeAttribute(SUPPRESS);
-    else root.setAttribute(SUPPRESS, "true");
+    if (!(target instanceof Element) || !root.contains(target)) return;
+    if (isForLab(event)) target.removeAttribute(SUPPRESS);
+    else target.setAttribute(SUPPRESS, "true");
   };
-  root.setAttribute(SUPPRESS, "true");
   window.addEventListener("keydown", listen, true);
   return () => window.removeEventListener("keydown", listen, true);
 }

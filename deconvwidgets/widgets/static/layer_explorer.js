@@ -1,19 +1,15 @@
-import { UnitDetail } from "./detail.js";
-import { h, setText } from "./dom.js";
-import { progressWords } from "./format.js";
-import { UnitGrid } from "./grid.js";
-import { createHeader, toPython } from "./header.js";
+import { h } from "./dom.js";
+import { figureName, toPython } from "./header.js";
 import { guardShortcuts, meaning, whereIs } from "./keys.js";
-import { createLayers } from "./layers.js";
 import { placeAfter } from "./layout.js";
+import { createPage } from "./page.js";
 import { SILENCE } from "./queue.js";
 import { Wire } from "./requests.js";
-import { createFooter, createToolbar } from "./toolbar.js";
 import { filterUnits, labelsNamed, orderUnits, readSearch } from "./units.js";
 
 const SAVE_AFTER = 120; // ms: the pictures are asked for first, then the kernel is told where we are
 
-/** One view of a LayerExplorer. */
+/** One view of a LayerExplorer: the state, and what the user does with it. */
 class ExplorerView {
   /** @param {{model: any, el: HTMLElement}} context */
   constructor({ model, el }) {
@@ -21,7 +17,7 @@ class ExplorerView {
     this.state = { ...model.get("state") };
     /** @type {any} */
     this.overview = null;
-    /** @type {number[]} */
+    /** @type {number[]} the units to show */
     this.order = [];
     this.ordered = /** @type {any[]} */ ([]);
     /** @type {Set<number> | null} */
@@ -31,52 +27,43 @@ class ExplorerView {
     this.started = performance.now();
     this.words = "";
     this.trouble = "";
+    /** @type {any} */
     this.progress = null;
     this.saving = 0;
+    this.frame = 0;
     this.wire = new Wire(model, {
       changed: () => this.later(),
       silence: (silent) => this.silence(silent),
       event: (message) => this.event(message),
     });
-    this.build(el);
+    this.page = createPage({
+      wire: this.wire,
+      height: model.get("height"),
+      set: (patch) => this.set(patch),
+      goTo: (layer) => this.goTo(layer),
+      find: (text) => this.find(text),
+      typed: (text) => this.typed(text),
+      save: (figure) => this.save(figure),
+      copy: () => this.copy(),
+      painted: (info) => this.painted(info),
+    });
+    const { root } = this.page;
+    root.addEventListener("keydown", (event) => this.key(event));
+    for (const name of ["pointerdown", "keydown"]) root.addEventListener(name, (event) => (this.started = event.timeStamp), true);
+    el.append(root);
+    this.unguard = guardShortcuts(root);
     this.follow = () => this.stateFromKernel();
     model.on("change:state", this.follow);
     this.greet();
   }
 
-  /** @param {HTMLElement} el */
-  build(el) {
-    const id = `dwx-${this.wire.view}`;
-    const set = (/** @type {any} */ patch) => this.set(patch);
-    this.header = createHeader({ set, save: (figure) => this.save(figure), copy: () => this.copy() });
-    this.layers = createLayers({ pick: (layer) => this.goTo(layer) });
-    this.toolbar = createToolbar({ id, set, find: (text) => this.find(text), typed: (text) => this.typed(text) });
-    this.grid = new UnitGrid({ id, wire: this.wire, pick: (unit) => this.set({ unit, rank: 0 }), open: () => this.detail.focus() });
-    this.detail = new UnitDetail({ wire: this.wire, set, painted: (info) => this.painted(info) });
-    this.footer = createFooter();
-    this.bar = h("progress", { max: 1, "aria-label": "Index of strongest activations" });
-    this.waitWords = h("span", {});
-    this.wait = h("div", { class: "dwx-wait", "data-testid": "progress", hidden: true }, h("p", {}, "Looking for each unit's strongest activations"), this.bar, this.waitWords);
-    this.alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
-    const middle = h("section", { class: "dwx-middle", "aria-label": "Units" }, this.toolbar.element, this.wait, this.grid.element);
-    const main = h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element);
-    this.root = h("div", { class: "dwx", "data-testid": "layer-explorer" }, h("div", { class: "dwx-frame" }, this.header.element, this.alert, main, this.footer.element));
-    this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
-    this.root.addEventListener("keydown", (event) => this.key(event));
-    for (const name of ["pointerdown", "keydown"]) this.root.addEventListener(name, (event) => (this.started = event.timeStamp), true);
-    el.append(this.root);
-    this.unguard = guardShortcuts(this.root);
-  }
-
   close() {
     this.saveNow();
     this.model.off("change:state", this.follow);
-    this.unguard?.();
-    this.grid.close();
-    this.detail.close();
+    this.unguard();
+    cancelAnimationFrame(this.frame);
+    this.page.close();
     this.wire.close();
-    cancelAnimationFrame(this.frame ?? 0);
-    this.root?.remove();
   }
 
   /** Ask for the overview; the request greets the kernel, too, which then answers this view while cells run. */
@@ -121,8 +108,8 @@ class ExplorerView {
 
   /** Draw in the next frame, once. */
   later() {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined;
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
       this.refresh();
     });
   }
@@ -138,14 +125,14 @@ class ExplorerView {
     this.state = { ...this.state, ...patch };
     this.words = "";
     this.refresh();
-    if ("unit" in patch || "layer" in patch) this.grid.show(this.state.unit);
+    if ("unit" in patch || "layer" in patch) this.page.grid.show(this.state.unit);
     clearTimeout(this.saving);
     this.saving = window.setTimeout(() => this.saveNow(), SAVE_AFTER);
   }
 
   saveNow() {
     clearTimeout(this.saving);
-    if (JSON.stringify(this.model.get("state")) === JSON.stringify(this.state)) return;
+    if (sameState(this.model.get("state"), this.state)) return;
     this.model.set("state", { ...this.state });
     this.model.save_changes();
   }
@@ -153,12 +140,13 @@ class ExplorerView {
   /** Python, or another view of this widget, set the state. */
   stateFromKernel() {
     const state = this.model.get("state");
-    if (JSON.stringify(state) === JSON.stringify(this.state)) return;
+    if (sameState(state, this.state)) return;
+    clearTimeout(this.saving);
     this.state = { ...state };
     // A cell that touched the widget has bound its answers to the cell's shell; a greeting frees them.
     this.greet();
     this.refresh();
-    this.grid.show(this.state.unit);
+    this.page.grid.show(this.state.unit);
   }
 
   /** Another layer, where one last was in it. @param {string} layer */
@@ -179,49 +167,31 @@ class ExplorerView {
 
   /** Everything from the state. Cheap: each part changes only what is another than before. */
   refresh() {
-    const { overview } = this;
-    setText(this.alert ?? h("i"), this.trouble);
-    if (this.alert) this.alert.hidden = !this.trouble;
+    const { overview, page, state } = this;
+    page.complain(this.trouble || this.wire.failures.get(`table ${state.layer}`) || "");
     if (overview) {
-      this.header?.update(overview, this.layer, this.state);
-      this.layers?.update(overview, this.state.layer);
-      this.drawWait(!overview.index_ready);
+      page.header.update(overview, this.layer, state);
+      page.layers.update(overview, state.layer);
+      page.showWait(!overview.index_ready, this.progress);
       if (overview.index_ready) this.drawUnits(overview);
     }
-    this.footer?.update(this.state.contrast, this.words);
+    page.footer.update(state.contrast, this.words);
   }
 
   /** @param {any} overview */
   drawUnits(overview) {
-    const { layer } = this.state;
-    this.wire.table(layer);
-    const table = this.wire.tables.get(layer);
-    const failure = this.wire.failures.get(`table ${layer}`);
-    if (failure && this.alert) {
-      this.alert.hidden = false;
-      setText(this.alert, failure);
-    }
+    const { wire, page, state, started } = this;
+    wire.table(state.layer);
+    const table = wire.tables.get(state.layer);
     if (table) {
       this.arrange(table);
-      if (this.state.unit === null || this.state.unit >= table.units) this.state.unit = this.order[0] ?? orderUnits(table, this.state.sort)[0];
-      this.visited.set(layer, this.state.unit);
+      if (state.unit === null || state.unit >= table.units) state.unit = this.order[0] ?? orderUnits(table, state.sort)[0];
+      this.visited.set(state.layer, state.unit);
     }
-    this.toolbar?.update({ state: this.state, table, shown: this.order.length });
+    page.toolbar.update({ state, table, shown: this.order.length });
     // The detail first: its nine is the most urgent.
-    this.detail.update({ state: this.state, overview, table, gridTile: this.grid.layout.tile, started: this.started });
-    if (table) this.grid.update({ state: this.state, table, order: this.order, labels: this.labels });
-  }
-
-  /** @param {boolean} waiting */
-  drawWait(waiting) {
-    if (!this.wait || !this.bar || !this.root) return;
-    this.wait.hidden = !waiting;
-    this.root.dataset.waiting = String(waiting);
-    if (!waiting) return;
-    const { done = 0, total = 0 } = /** @type {any} */ (this.progress) ?? {};
-    if (total) this.bar.setAttribute("value", String(done / total));
-    else this.bar.removeAttribute("value");
-    setText(/** @type {HTMLElement} */ (this.waitWords), progressWords(this.progress));
+    page.detail.update({ state, overview, table, gridTile: page.grid.layout.tile, started });
+    if (table) page.grid.update({ state, table, order: this.order, labels: this.labels });
   }
 
   /** As one types: words filter at once, numbers wait for Enter. @param {string} text */
@@ -250,7 +220,7 @@ class ExplorerView {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const target = /** @type {Element} */ (event.target);
+    const target = /** @type {HTMLElement} */ (event.target);
     if (event.ctrlKey || event.metaKey || event.altKey || !this.overview) return;
     const meant = meaning(event.key, whereIs(target));
     if (!meant) return;
@@ -259,28 +229,34 @@ class ExplorerView {
     this.act(meant, target);
   }
 
-  /** @param {{act: string, [name: string]: any}} meant @param {Element} target */
+  /** @param {{act: string, [name: string]: any}} meant @param {HTMLElement} target */
   act(meant, target) {
-    const search = this.toolbar?.search;
-    if (meant.act === "search") search?.select();
-    if (meant.act === "search") search?.focus();
-    if (meant.act === "pin") this.detail.togglePin();
-    if (meant.act === "layer" && this.overview.layers[meant.index]) this.goTo(this.overview.layers[meant.index].id);
-    if (meant.act === "open") this.detail.focus();
-    if (meant.act === "moveRank") this.detail.move(meant.key);
-    if (meant.act === "moveUnit") this.moveUnit(meant.key);
-    if (meant.act === "leave") /** @type {HTMLElement} */ (target).blur();
-    if (meant.act === "find") this.find(search?.value ?? "");
-    if (meant.act === "endSearch") {
-      if (search) search.value = "";
-      if (this.state.filter) this.set({ filter: "" });
-    }
-    if (["find", "endSearch", "grid"].includes(meant.act)) this.grid.element.focus({ preventScroll: true });
+    const { detail, toolbar } = this.page;
+    const actions = /** @type {Record<string, () => void>} */ ({
+      search: () => [toolbar.search.focus(), toolbar.search.select()],
+      find: () => [this.find(toolbar.search.value), this.focusGrid()],
+      endSearch: () => [this.set({ filter: "" }), this.focusGrid()],
+      pin: () => detail.togglePin(),
+      layer: () => this.overview.layers[meant.index] && this.goTo(this.overview.layers[meant.index].id),
+      open: () => detail.focus(),
+      grid: () => this.focusGrid(),
+      leave: () => target.blur(),
+      moveRank: () => detail.move(meant.key),
+      moveUnit: () => this.moveUnit(meant.key),
+    });
+    actions[meant.act]();
+  }
+
+  focusGrid() {
+    const { grid, toolbar } = this.page;
+    grid.element.focus({ preventScroll: true });
+    toolbar.search.value = this.state.filter;
   }
 
   /** @param {string} key */
   moveUnit(key) {
-    const { order, grid } = this;
+    const { order } = this;
+    const { grid } = this.page;
     if (!order.length) return;
     const at = order.indexOf(this.state.unit);
     const next = at < 0 ? 0 : placeAfter(key, at, grid.layout.columns, order.length, grid.rowsInSight());
@@ -290,13 +266,11 @@ class ExplorerView {
   /** @param {string} figure */
   save(figure) {
     this.say("Drawing the figure…");
-    const [kind, suffix] = figure.split(".");
-    const { layer, unit } = this.state;
-    const name = `${this.overview.model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`.replace(/[^\w.-]+/g, "_");
+    const name = figureName(this.overview.model, this.state, figure);
     const done = (/** @type {Blob} */ file) => {
-      const link = h("a", { href: URL.createObjectURL(file), download: name });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.getAttribute("href") ?? ""), 60000);
+      const url = URL.createObjectURL(file);
+      h("a", { href: url, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60000);
       this.say(`Saved ${name}`);
     };
     this.wire.figure(figure, this.state, done, (words) => this.say(words));
@@ -312,8 +286,14 @@ class ExplorerView {
   /** For benchmarks and tests. @param {any} info */
   painted(info) {
     performance.mark("deconvwidgets:painted", { detail: info });
-    this.root?.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
+    this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
   }
+}
+
+/** @param {any} one @param {any} other whatever the order of their keys */
+function sameState(one, other) {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...names].every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
 }
 
 /** @param {{model: any, el: HTMLElement}} context */

@@ -1,4 +1,5 @@
 import { h, setText } from "./dom.js";
+import { GAP } from "./layout.js";
 import { mosaicKey } from "./pictures.js";
 
 const PARTS = /** @type {("projections" | "patches")[]} */ (["projections", "patches"]);
@@ -16,6 +17,21 @@ export function drawMosaic(canvas, bitmap, pixels) {
   context.clearRect(0, 0, pixels, pixels);
   context.imageSmoothingEnabled = bitmap?.width !== pixels;
   if (bitmap) context.drawImage(bitmap, 0, 0, pixels, pixels);
+  clearGaps(context, 0, pixels);
+}
+
+/**
+ * The gaps between a mosaic's tiles, in its own grey, are hard to tell from the projections: let the background through instead.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} left
+ * @param {number} side
+ */
+export function clearGaps(context, left, side) {
+  const tile = (side - 2 * GAP) / 3;
+  for (const at of [tile, 2 * tile + GAP]) {
+    context.clearRect(left + at, 0, GAP, side);
+    context.clearRect(left, at, side, GAP);
+  }
 }
 
 /**

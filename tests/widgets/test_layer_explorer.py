@@ -1,0 +1,278 @@
+"""The LayerExplorer's Python side: state, messages, events, exports and the still picture."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+
+import numpy as np
+import pytest
+
+from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.records import Progress
+from deconvwidgets.service.protocol import ModelService
+from deconvwidgets.widgets.layer_explorer import LayerExplorer
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What widgets send to their views, as (content, buffers)."""
+    messages = []
+    monkeypatch.setattr(LayerExplorer, "send", lambda self, content, buffers=None: messages.append((content, buffers)))
+    return messages
+
+
+def ask(explorer, sent, kind, **request):
+    """Send a request as a front end does; the one answer."""
+    before = len(sent)
+    explorer._handle_custom_msg({"seq": before + 7, "view": "v1", "kind": kind, **request}, [])
+    assert len(sent) == before + 1, "each request is answered exactly once"
+    content, buffers = sent[-1]
+    assert (content["seq"], content["view"]) == (before + 7, "v1")
+    json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
+    return content, buffers
+
+
+def test_the_fake_is_a_model_service(service):
+    assert isinstance(service, ModelService)
+
+
+def test_state_opens_at_the_first_layers_strongest_unit(service):
+    explorer = LayerExplorer(service)
+    assert explorer.state["layer"] == "conv1"
+    assert explorer.state["unit"] == int(np.argmax(service.unit_table("conv1").maximum))
+    assert explorer.state["rule"] == "deconvnet"
+    assert explorer.state["view"] == "both"
+
+
+def test_a_layer_goes_by_its_alias_or_its_dotted_name(service):
+    assert LayerExplorer(service, "features.3").state["layer"] == "conv2"
+    assert LayerExplorer(service, layer="odd.layer").state["layer"] == "odd.layer"
+
+
+def test_state_is_a_dict_that_reopens_the_same_place(service):
+    first = LayerExplorer(service, layer="conv2")
+    first.state = {"unit": 41, "rank": 5, "rule": "gradient", "filter": "bee", "pinned": {"layer": "features.0", "unit": 2}}
+    kept = json.loads(json.dumps(first.state))
+    assert LayerExplorer(service, state=kept).state == first.state
+    assert first.state["pinned"] == {"layer": "conv1", "unit": 2}
+    assert first.state["layer"] == "conv2"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        ({"layer": "conv9"}, LayerError, "conv1, conv2, odd.layer"),
+        ({"layer": "conv2", "unit": 60}, LayerError, "60 units, 0 to 59"),
+        ({"unit": -1}, LayerError, "no unit -1"),
+        ({"unit": "7"}, ServiceError, "whole number"),
+        ({"unit": True}, ServiceError, "whole number"),
+        ({"rank": 9}, ServiceError, "no rank 9"),
+        ({"rule": "grad"}, ServiceError, "deconvnet, gradient or guided"),
+        ({"contrast": "none"}, ServiceError, "tile or shared"),
+        ({"view": None}, ServiceError, "both, projections or patches"),
+        ({"sort": "random"}, ServiceError, "strongest"),
+        ({"filter": 3}, ServiceError, "class's name"),
+        ({"pinned": 5}, ServiceError, "pinned unit is written"),
+        ({"pinned": {"layer": "conv1", "unit": 24}}, LayerError, "no unit 24"),
+        ({"units": 5}, ServiceError, "'units'"),
+    ],
+)
+def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, state, error, words):
+    explorer = LayerExplorer(service)
+    before = explorer.state
+    with pytest.raises(error, match=words):
+        explorer.state = state
+    assert explorer.state == before
+
+
+def test_numpy_integers_are_units(service):
+    explorer = LayerExplorer(service)
+    explorer.state = {"unit": np.int64(4)}
+    assert json.dumps(explorer.state["unit"]) == "4"
+
+
+def test_a_unit_carried_over_to_a_smaller_layer_is_forgotten(service):
+    explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 50})
+    explorer.state = {**explorer.state, "layer": "conv1"}
+    assert explorer.state["unit"] == int(np.argmax(service.unit_table("conv1").maximum))
+    explorer.state = {**explorer.state, "layer": "conv2", "unit": 50, "rank": 3}
+    explorer.state = {"unit": 51}
+    assert explorer.state["rank"] == 0, "another unit starts at its strongest"
+
+
+def test_hello_brings_the_overview(service, sent):
+    content, _ = ask(LayerExplorer(service), sent, "hello")
+    overview = content["overview"]
+    assert overview["model"] == "fakenet"
+    assert overview["trained"] is False
+    assert [layer["id"] for layer in overview["layers"]] == ["conv1", "conv2", "odd.layer"]
+    assert overview["layers"][0] == {
+        "id": "conv1",
+        "name": "features.0",
+        "kind": "ReLU",
+        "channels": 24,
+        "height": 55,
+        "width": 55,
+        "sees": [11, 11],
+        "dead": 1,
+    }
+    assert overview["skipped"] == [{"name": "broken.jpg", "reason": "it is truncated"}]
+
+
+def test_a_table_crosses_as_little_endian_columns(service, sent):
+    content, (numbers, labels) = ask(LayerExplorer(service), sent, "table", layer="conv2")
+    table = service.unit_table("conv2")
+    columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
+    for name, column in zip(content["columns"], columns, strict=True):
+        np.testing.assert_array_equal(column, getattr(table, name))
+    np.testing.assert_array_equal(np.frombuffer(labels, "<i4").reshape(content["units"], content["k"]), table.labels)
+    assert content["categories"] == dict(enumerate(table.categories))
+
+
+def test_a_nine_crosses_as_encoded_pictures(service, sent):
+    explorer = LayerExplorer(service)
+    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
+    nine = service.nine("conv1", 5, "gradient", "shared", 40)
+    assert buffers == [nine.projections.data, nine.patches.data]
+    assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
+    assert ("nine", ("conv1", 5, "gradient", "shared", 40)) in service.asked
+    _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, patches=False)
+    assert len(buffers) == 1
+
+
+def test_unit_source_and_figure(service, sent):
+    explorer = LayerExplorer(service)
+    content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
+    assert len(content["detail"]["entries"]) == 9
+    assert content["detail"]["selectivity"] is None, "not a number"
+    content, buffers = ask(explorer, sent, "source", layer="conv1", unit=5, rank=2, size=64)
+    assert content["box"] == (0.2, -0.1, 0.5, 0.3)
+    assert buffers[0][:2] == b"\xff\xd8"
+    content, buffers = ask(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
+    assert content["mime"] == "image/svg+xml"
+    assert buffers == [b"<figure>layer.svg"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"kind": "dance"}, "no request 'dance'"),
+        ({"kind": "table"}, "'layer' as a string"),
+        ({"kind": "table", "layer": "conv9"}, "no layer 'conv9'"),
+        ({"kind": "nine", "layer": "conv1", "unit": 2.5, "tile": 40}, "'unit' as a whole number"),
+        ({"kind": "nine", "layer": "conv2", "unit": 2, "tile": 40, "rule": "guided"}, "gelu"),
+        ({"kind": "figure", "figure": "layer.png"}, "state"),
+    ],
+)
+def test_a_refused_request_is_answered_in_words_and_the_next_one_works(service, sent, request_, words):
+    explorer = LayerExplorer(service)
+    content, buffers = ask(explorer, sent, **request_)
+    assert content["ok"] is False
+    assert words in content["error"]
+    assert not buffers
+    assert ask(explorer, sent, "hello")[0]["ok"] is True
+
+
+def test_a_bug_in_the_service_is_answered_and_logged(service, sent, caplog):
+    explorer = LayerExplorer(service)
+    service.breaks = ZeroDivisionError("by zero")
+    with caplog.at_level(logging.ERROR):
+        content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
+    assert content["error"] == "ZeroDivisionError: by zero"
+    assert "Traceback" in caplog.text
+
+
+def test_a_message_that_is_no_request_is_answered_too(service, sent):
+    LayerExplorer(service)._handle_custom_msg("nonsense", [])
+    assert sent[-1][0]["ok"] is False
+
+
+def test_events_reach_the_views_from_any_thread(building_service, sent):
+    explorer = LayerExplorer(building_service)
+    progress = Progress("index", 30, 120, 15.0)
+    thread = threading.Thread(target=building_service.tell, args=("progress", progress))
+    thread.start()
+    thread.join()
+    building_service.tell("failed", message="The disk is full")
+    contents = [content for content, _ in sent]
+    assert contents[0]["event"] == "progress"
+    assert contents[0]["progress"]["done"] == 30
+    assert contents[1] == {"event": "failed", "progress": None, "message": "The disk is full"}
+    explorer.close()
+    building_service.tell("changed")
+    assert len(sent) == 2
+    assert building_service.listeners == []
+    explorer.close()  # ipywidgets does, when the object goes
+
+
+def test_while_the_index_is_being_built(building_service, sent):
+    explorer = LayerExplorer(building_service, layer="conv2")
+    assert explorer.state["unit"] is None
+    assert repr(explorer) == "LayerExplorer(fakenet, conv2)"
+    content, _ = ask(explorer, sent, "hello")
+    assert content["overview"]["index_ready"] is False
+    assert "being built" in ask(explorer, sent, "table", layer="conv2")[0]["error"]
+    assert "image/png" not in explorer._repr_mimebundle_()[0]
+    building_service.finish()
+    assert "image/png" in explorer._repr_mimebundle_()[0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "html"])
+def test_save_by_suffix(service, tmp_path, suffix):
+    explorer = LayerExplorer(service, layer="conv2")
+    assert explorer.save(tmp_path / f"a.{suffix}") == tmp_path / f"a.{suffix}"
+    assert service.asked[-1] == ("figure", (f"layer.{suffix}", explorer.state))
+    explorer.save(str(tmp_path / f"b.{suffix.upper()}"), what="unit")
+    assert service.asked[-1][1][0] == f"unit.{suffix}"
+    assert (tmp_path / f"b.{suffix.upper()}").stat().st_size > 0
+
+
+def test_save_refuses_other_suffixes_before_anything_is_written(service, tmp_path):
+    with pytest.raises(ServiceError, match=r"\.png, \.svg or \.html"):
+        LayerExplorer(service).save(tmp_path / "a.pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_mimebundle_has_the_view_a_still_picture_and_stable_words(service):
+    explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 7})
+    data, _ = explorer._repr_mimebundle_()
+    assert data["text/plain"] == "LayerExplorer(fakenet, conv2, unit 7)"
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
+
+
+def figures_drawn(service):
+    return sum(1 for kind, _ in service.asked if kind == "figure")
+
+
+def test_the_still_picture_is_drawn_once_for_each_state_and_version(service):
+    explorer = LayerExplorer(service)
+    explorer._repr_mimebundle_()
+    explorer._repr_mimebundle_()
+    assert figures_drawn(service) == 1
+    explorer.state = {"unit": 9}
+    explorer._repr_mimebundle_()
+    assert figures_drawn(service) == 2
+    service.finish()
+    explorer._repr_mimebundle_()
+    assert figures_drawn(service) == 3
+
+
+@pytest.mark.parametrize("error", [ServiceError("not now"), ZeroDivisionError("a bug")])
+def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(service, caplog, error):
+    explorer = LayerExplorer(service)
+    service.breaks = error
+    data, _ = explorer._repr_mimebundle_()
+    assert "image/png" not in data
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert str(error) in caplog.text
+
+
+def test_height_and_state_are_the_only_synced_traits_of_ours(service):
+    explorer = LayerExplorer(service, height=500)
+    ours = {name for name in explorer.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
+    assert ours == {"state", "height"}
+    assert len(json.dumps(explorer.state)) < 500, "a trait holds small state only"
