@@ -121,7 +121,7 @@ class ExplorerView {
   /** Change the state, as the user asked. @param {any} patch */
   set(patch) {
     this.wire.retry();
-    if (!this.overview) this.greet();
+    if (!this.overview || this.wire.queue.silent) this.greet();
     this.state = { ...this.state, ...patch };
     this.words = "";
     this.refresh();

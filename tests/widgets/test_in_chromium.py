@@ -1,0 +1,292 @@
+"""The front end in a real Chromium, on a page without Jupyter: the kernel is the widget's own `answer` on a fake service."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.layer_explorer import MODULES
+from deconvwidgets.widgets.messages import answer
+from deconvwidgets.widgets.state import checked_state
+
+pytestmark = pytest.mark.browser
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+# A widget model with what the front end uses of anywidget's. `held` keeps requests back, as a busy or dead kernel would.
+MODEL = """
+globalThis.makeModel = (state, height) => {
+  const listeners = new Map();
+  const model = {
+    values: {state, height}, held: false, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
+    get: (name) => model.values[name],
+    set: (name, value) => { model.values[name] = value; },
+    save_changes: () => { model.saved += 1; model.tell("change:state"); },
+    on: (name, listener) => { listeners.set(name, [...(listeners.get(name) ?? []), listener]); },
+    off: (name, listener) => { listeners.set(name, (listeners.get(name) ?? []).filter((one) => one !== listener)); },
+    tell: (name, ...rest) => { for (const listener of listeners.get(name) ?? []) listener(...rest); },
+    listening: () => [...listeners.values()].flat().length,
+    send: (message) => {
+      model.sent.push(message);
+      if (model.held) model.waiting.push(message);
+      else model.ask(message);
+    },
+    ask: async (message) => {
+      model.flying += 1;
+      model.most = Math.max(model.most, model.flying);
+      const {content, buffers} = JSON.parse(await globalThis.kernel(message));
+      model.flying -= 1;
+      const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
+      model.tell("msg:custom", content, views);
+    },
+    release: () => { model.held = false; for (const message of model.waiting.splice(0)) model.ask(message); },
+  };
+  return model;
+};
+globalThis.open = async (code, state, width = 1180, height = 720) => {
+  globalThis.front ??= (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
+  globalThis.model ??= globalThis.makeModel(state, height);
+  const el = document.body.appendChild(Object.assign(document.createElement("div"), {style: `width:${width}px`}));
+  el.addEventListener("deconvwidgets:painted", (event) => (globalThis.painted ??= []).push(event.detail));
+  globalThis.closers = [...(globalThis.closers ?? []), await front.render({model, el})];
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium or Chrome found; install one, or name it in DECONVWIDGETS_CHROMIUM")
+    with sync_playwright() as playwright:
+        # The sandbox needs a kernel feature that containers seldom grant; the page is our own.
+        running = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=["--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def blank(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1240, "height": 900})
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    page.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def open_page(blank: Page) -> Callable[..., Page]:
+    """Open a page with one view on a service."""
+
+    def open_(service: Any, width: int = 1180, **state: Any) -> Page:
+        def kernel(message: dict[str, Any]) -> str:
+            content, buffers = answer(service, message)
+            return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
+
+        blank.expose_function("kernel", kernel)
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{read_static('layer_explorer.css')}</style>")
+        blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
+        opened = checked_state(state, {}, service.overview())
+        blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [assemble(MODULES), opened, width])
+        return blank
+
+    return open_
+
+
+def all_painted(page: Page) -> None:
+    page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('.dwx-tile')]; return all.length > 0 && all.every((one) =>"
+        " one.dataset.painted === 'true' || /fires on no/.test(one.textContent)); }"
+    )
+
+
+def chosen(page: Page) -> int:
+    return int(page.locator("[aria-selected=true]").first.get_attribute("data-unit") or -1)
+
+
+def test_tiles_detail_and_source_arrive_one_request_at_a_time(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    all_painted(page)
+    expect(page.get_by_test_id("detail-title")).to_have_text("unit 7")
+    expect(page.get_by_test_id("title")).to_have_text("conv2 · 60 units, 1 dead · strongest 9 of 40 photographs (120 crops)")
+    expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
+    expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-0.jpg")
+    expect(page.get_by_text("untrained: random weights")).to_be_visible()
+    kinds = [message["kind"] for message in page.evaluate("model.sent")]
+    assert kinds.index("nine") < kinds.index("unit") < kinds.index("source"), "the nine goes first"
+    assert page.evaluate("model.most") == 1, "one request in flight"
+    assert page.locator(".dwx-tile").count() < 25, "only tiles in sight are in the page"
+
+
+def test_a_click_shows_the_unit_and_tells_when_it_is_painted(service, open_page):
+    page = open_page(service, layer="conv2")
+    all_painted(page)
+    unit = int(page.locator(".dwx-tile").nth(3).get_attribute("data-unit") or -1)
+    page.get_by_test_id(f"tile-{unit}").click()
+    page.wait_for_function(f"() => painted.some((one) => one.unit === {unit})")
+    assert 0 < page.evaluate("painted.at(-1).ms") < 5000
+    assert page.evaluate("painted.at(-1).kind") == "detail"
+    expect(page.locator("[data-testid=nine-patches-1]")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_function(f"() => model.values.state.unit === {unit}")
+
+
+def test_scrolling_does_not_wait_and_brings_what_is_in_sight(service, open_page):
+    page = open_page(service, layer="conv2", sort="index")
+    all_painted(page)
+    page.evaluate("model.held = true")
+    page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = grid.scrollHeight; }")
+    expect(page.get_by_test_id("tile-59")).to_be_visible()
+    assert page.get_by_test_id("tile-59").get_attribute("data-painted") == "false"
+    for top in (0, 900, 3000, 10**6):  # nothing piles up while the kernel is busy
+        page.get_by_test_id("grid").evaluate(f"(grid) => {{ grid.scrollTop = {top}; }}")
+        page.wait_for_timeout(40)
+    assert page.evaluate("model.waiting.length") == 1
+    page.evaluate("model.release()")
+    all_painted(page)
+
+
+def test_keys_move_open_pin_search_and_stay_inside(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=0)
+    all_painted(page)
+    page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
+    page.get_by_test_id("grid").focus()
+    page.keyboard.press("ArrowRight")
+    assert chosen(page) == 1
+    page.keyboard.press("End")
+    assert chosen(page) == 59
+    expect(page.get_by_test_id("tile-59")).to_be_in_viewport()
+    page.keyboard.press("p")
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("pinned-open")).to_have_text("pinned: conv2 unit 59")
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_test_id("nine-projections-4")).to_be_focused()
+    expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-3.jpg")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("grid")).to_be_focused()
+    page.keyboard.press("1")
+    expect(page.get_by_test_id("layer-conv1")).to_have_attribute("aria-current", "true")
+    page.keyboard.press("/")
+    page.keyboard.type("17")
+    page.keyboard.press("Enter")
+    assert chosen(page) == 17
+    assert page.evaluate("leaked.filter((key) => !/^[17]$/.test(key))") == []
+    page.keyboard.press("z")
+    assert page.evaluate("leaked.at(-1)") == "z", "what is not ours goes on"
+
+
+def test_a_class_filters_and_escape_ends_it(service, open_page):
+    page = open_page(service, layer="conv2")
+    all_painted(page)
+    page.get_by_test_id("search").fill("sunfl")
+    table = service.unit_table("conv2")
+    count = int((table.labels == 2).any(axis=1).sum())
+    expect(page.get_by_test_id("count")).to_have_text(f"{count} of 60")
+    page.get_by_test_id("search").fill("zebra")
+    expect(page.get_by_text("No unit of conv2 has")).to_be_visible()
+    page.get_by_test_id("search").press("Escape")
+    expect(page.get_by_test_id("count")).to_have_text("60 units")
+
+
+def test_a_refusal_is_shown_in_its_place_and_the_next_action_works(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    all_painted(page)
+    page.get_by_test_id("rule-guided").click()
+    expect(page.get_by_test_id("detail-error")).to_contain_text("no rule for 'gelu'")
+    page.get_by_test_id("rule-gradient").click()
+    expect(page.get_by_test_id("detail-error")).to_be_hidden()
+    all_painted(page)
+
+
+def test_a_dead_unit_says_so(service, open_page):
+    page = open_page(service, layer="conv1", unit=3, sort="dead")
+    expect(page.get_by_test_id("tile-3")).to_contain_text("fires on no photograph")
+    expect(page.get_by_test_id("detail-numbers")).to_contain_text("dead")
+    assert chosen(page) == 3
+    expect(page.get_by_test_id("source")).to_be_hidden()
+
+
+def test_the_view_follows_the_building_of_the_index(building_service, open_page):
+    page = open_page(building_service, layer="conv2")
+    expect(page.get_by_test_id("layer-conv2")).to_be_visible()
+    progress = {"job": "index", "done": 30, "total": 120, "rate": 15, "message": ""}
+    page.evaluate("(progress) => model.tell('msg:custom', {event: 'progress', progress}, [])", progress)
+    expect(page.get_by_test_id("progress")).to_contain_text("30 of 120 views · 15.0 images/s · 6 s left")
+    building_service.finish()
+    page.evaluate("model.tell('msg:custom', {event: 'changed', progress: null}, [])")
+    all_painted(page)
+    expect(page.get_by_test_id("progress")).to_be_hidden()
+    page.wait_for_function("() => document.querySelector('[data-testid=detail-title]').textContent !== ''")
+
+
+def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(service, blank, open_page):
+    blank.clock.install()
+    page = open_page(service, layer="conv2", unit=7)
+    page.clock.run_for(1000)
+    expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
+    page.evaluate("model.held = true")
+    page.get_by_test_id("layer-conv1").click()
+    for _ in range(3):
+        page.clock.run_for(16_000)
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
+    page.evaluate("model.held = false")
+    page.get_by_test_id("layer-conv2").click()
+    page.clock.run_for(2000)
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    page.get_by_test_id("layer-conv1").click()
+    page.clock.run_for(2000)
+    expect(page.get_by_test_id("count")).to_have_text("24 units")
+
+
+def test_two_views_of_one_widget_each_get_their_answers(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    all_painted(page)
+    page.evaluate("open()")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=layer-explorer]').length === 2")
+    all_painted(page)
+    first, second = page.get_by_test_id("grid").nth(0), page.get_by_test_id("grid").nth(1)
+    second.scroll_into_view_if_needed()
+    second.locator(".dwx-tile").nth(2).click()
+    for grid in (first, second):  # they share the state
+        expect(grid.locator("[aria-selected=true]")).to_have_attribute(
+            "data-unit", second.locator(".dwx-tile").nth(2).get_attribute("data-unit")
+        )
+    page.evaluate("closers.forEach((close) => close())")
+    assert page.evaluate("model.listening()") == 0, "nothing listens after the views are gone"
+    assert page.locator(".dwx").count() == 0
+
+
+def test_nothing_overflows_at_700_pixels(service, open_page):
+    page = open_page(service, width=700, layer="conv2", unit=7)
+    all_painted(page)
+    wide = page.evaluate(
+        "[...document.querySelectorAll('.dwx *')].filter((one) => one.getBoundingClientRect().right > 709).map((one) => one.className)"
+    )
+    assert wide == []
+    detail, grid = page.get_by_test_id("detail").bounding_box(), page.get_by_test_id("grid").bounding_box()
+    assert detail
+    assert grid
+    assert detail["y"] >= grid["y"] + grid["height"], "the chosen unit stands beneath"
+
+
+def test_export_downloads_what_the_service_draws(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    all_painted(page)
+    page.get_by_test_id("export-menu").click()
+    with page.expect_download() as download:
+        page.get_by_test_id("export-unit.svg").click()
+    assert download.value.suggested_filename == "fakenet-conv2-unit7.svg"
+    assert download.value.path().read_bytes() == b"<figure>unit.svg"
+    kind, state = next(asked for what, asked in service.asked if what == "figure")
+    assert (kind, state["unit"], state["layer"]) == ("unit.svg", 7, "conv2")
