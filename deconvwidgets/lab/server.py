@@ -90,7 +90,11 @@ def command(address: Address, folder: Path) -> list[str]:
     line += [f"--ServerApp.ip={address.ip}", f"--ServerApp.port={address.port}", "--ServerApp.port_retries=0"]
     line += [f"--ServerApp.root_dir={folder}", "--ServerApp.jpserver_extensions=deconvwidgets.lab.nodelay=True"]
     # A teaching tool asks nobody else for news or updates.
-    line += ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    line += [
+        "--LabApp.news_url=None",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         line.append("--allow-root")
     return line
