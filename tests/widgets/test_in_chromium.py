@@ -237,15 +237,15 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(servic
     expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
     page.evaluate("model.held = true")
     page.get_by_test_id("layer-conv1").click()
-    for _ in range(3):
-        page.clock.run_for(16_000)
+    page.clock.run_for(16_000)
+    expect(page.get_by_test_id("status")).to_contain_text("slow")
+    page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
     page.evaluate("model.held = false")
+    page.clock.resume()
     page.get_by_test_id("layer-conv2").click()
-    page.clock.run_for(2000)
     expect(page.get_by_test_id("alert")).to_be_hidden()
     page.get_by_test_id("layer-conv1").click()
-    page.clock.run_for(2000)
     expect(page.get_by_test_id("count")).to_have_text("24 units")
 
 

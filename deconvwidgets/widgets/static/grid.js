@@ -109,8 +109,8 @@ export class UnitGrid {
     if (other || filtered || before?.state.view !== content.state.view) this.clearTiles();
     if (other) {
       this.stretch();
-      this.element.scrollTop = 0;
-      this.show(content.state.unit);
+      this.element.scrollTop = 0; // another order is read from its beginning, another layer from where one was in it
+      if (before?.table !== content.table) this.show(content.state.unit);
     }
     this.empty.hidden = content.order.length > 0;
     setText(this.empty, `No unit of ${content.state.layer} has “${content.state.filter}” among its nine.`);

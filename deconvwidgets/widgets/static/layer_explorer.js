@@ -9,6 +9,8 @@ import { filterUnits, labelsNamed, orderUnits, readSearch } from "./units.js";
 
 const SAVE_AFTER = 120; // ms: the pictures are asked for first, then the kernel is told where we are
 
+const SLOW = "The kernel is slow to answer; still waiting.";
+
 /** One view of a LayerExplorer: the state, and what the user does with it. */
 class ExplorerView {
   /** @param {{model: any, el: HTMLElement}} context */
@@ -34,6 +36,7 @@ class ExplorerView {
     this.wire = new Wire(model, {
       changed: () => this.later(),
       silence: (silent) => this.silence(silent),
+      slow: (slow) => this.say(slow ? SLOW : ""),
       event: (message) => this.event(message),
     });
     this.page = createPage({

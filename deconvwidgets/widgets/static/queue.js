@@ -28,13 +28,15 @@ export class RequestQueue {
    * @param {object} options
    * @param {(message: Message) => void} options.send
    * @param {(silent: boolean) => void} [options.onSilence] the kernel stopped answering, or answers again
+   * @param {(slow: boolean) => void} [options.onSlow] a request had to be sent again, or is answered after all
    * @param {string[]} [options.lanes]
    * @param {number} [options.timeout]
    * @param {number} [options.attempts]
    */
-  constructor({ send, onSilence = () => {}, lanes = LANES, timeout = TIMEOUT, attempts = ATTEMPTS }) {
+  constructor({ send, onSilence = () => {}, onSlow = () => {}, lanes = LANES, timeout = TIMEOUT, attempts = ATTEMPTS }) {
     this.send = send;
     this.onSilence = onSilence;
+    this.onSlow = onSlow;
     this.timeout = timeout;
     this.attempts = attempts;
     /** @type {Map<string, Request[]>} */
@@ -106,6 +108,7 @@ export class RequestQueue {
   overdue(flight) {
     if (this.flight !== flight) return;
     if (flight.seqs.size < (flight.request.attempts ?? this.attempts)) {
+      this.onSlow(true);
       this.launch(flight);
       return;
     }
@@ -119,6 +122,7 @@ export class RequestQueue {
   /** @param {Flight} flight */
   settle(flight) {
     clearTimeout(flight.timer);
+    if (flight.seqs.size > 1) this.onSlow(false);
     if (this.flight === flight) this.flight = null;
   }
 

@@ -12,7 +12,7 @@ import { readTable } from "./units.js";
 export class Wire {
   /**
    * @param {any} model anywidget's
-   * @param {{changed: () => void, silence: (silent: boolean) => void, event: (message: any) => void}} listeners
+   * @param {{changed: () => void, silence: (silent: boolean) => void, slow: (slow: boolean) => void, event: (message: any) => void}} listeners
    */
   constructor(model, listeners) {
     this.model = model;
@@ -22,6 +22,7 @@ export class Wire {
     this.queue = new RequestQueue({
       send: (message) => this.model.send({ ...message, view: this.view }),
       onSilence: (silent) => listeners.silence(silent),
+      onSlow: (slow) => listeners.slow(slow),
     });
     this.epoch = 0;
     /** @type {Map<string, import("./units.js").Table>} */

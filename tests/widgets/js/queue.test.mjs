@@ -99,7 +99,8 @@ test("a failing handler does not stop the queue", () => {
 
 test("it is sent again after the timeout, and any of its answers will do", () => {
   mock.timers.enable({ apis: ["setTimeout"] });
-  const { queue, sent, log, ask, answer } = make();
+  const slow = [];
+  const { queue, sent, log, ask, answer } = make({ onSlow: (now) => slow.push(now) });
   queue.want("nine", [ask("a")]);
   mock.timers.tick(TIMEOUT - 1);
   assert.equal(sent.length, 1);
@@ -108,6 +109,7 @@ test("it is sent again after the timeout, and any of its answers will do", () =>
   assert.equal(answer("the first one's", 1), true);
   assert.equal(answer("the second one's", 2), false);
   assert.deepEqual(log, [["a", "the first one's"]]);
+  assert.deepEqual(slow, [true, false]);
   queue.close();
   mock.timers.reset();
 });
