@@ -48,7 +48,8 @@ def test_lab_starts_sends_at_once_and_leaves_nothing_behind(tmp_path: Path) -> N
         ).split()
         assert variables == "alexnet"
         assert ask(address, "/lab/api/listings/@jupyterlab/extensionmanager-extension/listings.json") is not None
-        commandline = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(process.pid)], capture_output=True, text=True, check=True).stdout
+        listing = ["ps", "-ww", "-o", "args=", "-p", str(process.pid)]
+        commandline = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         assert address.token not in commandline, "a process list is public"
     assert process.returncode is not None
     with pytest.raises(ProcessLookupError):
