@@ -123,8 +123,8 @@ class ExplorerView {
 
   /** Change the state, as the user asked. @param {any} patch */
   set(patch) {
-    this.wire.retry();
     if (!this.overview || this.wire.queue.silent) this.greet();
+    this.wire.retry();
     this.state = { ...this.state, ...patch };
     this.words = "";
     this.refresh();

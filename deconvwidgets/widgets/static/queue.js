@@ -45,6 +45,7 @@ export class RequestQueue {
     this.flight = null;
     this.seq = 0;
     this.silent = false;
+    this.dormant = false; // after a silence, until the user does something or the kernel says something
     this.closed = false;
   }
 
@@ -81,7 +82,7 @@ export class RequestQueue {
 
   /** Send the most urgent request, if none is in flight. */
   pump() {
-    if (this.flight || this.closed) return;
+    if (this.flight || this.closed || this.dormant) return;
     for (const [lane, requests] of this.lanes) {
       const request = requests.shift();
       if (!request) continue;
@@ -104,6 +105,12 @@ export class RequestQueue {
     }
   }
 
+  /** Try again after a silence. */
+  wake() {
+    this.dormant = false;
+    this.pump();
+  }
+
   /** @param {Flight} flight */
   overdue(flight) {
     if (this.flight !== flight) return;
@@ -113,8 +120,9 @@ export class RequestQueue {
       return;
     }
     this.hush(true);
-    // What waits is not sent on its own any more: each would take as long to fail. The next wish tries again.
+    // What waits is not sent on its own any more: each would take as long to fail.
     this.clear();
+    this.dormant = true;
     this.settle(flight);
     flight.request.failed(SILENCE);
   }
@@ -140,9 +148,13 @@ export class RequestQueue {
    */
   receive(message, buffers) {
     if (this.closed) return false;
+    this.dormant = false;
     this.hush(false);
     const flight = this.flight;
-    if (!flight || !flight.seqs.has(message.seq)) return false;
+    if (!flight || !flight.seqs.has(message.seq)) {
+      this.pump();
+      return false;
+    }
     this.settle(flight);
     try {
       if (message.ok) flight.request.done(message, buffers);

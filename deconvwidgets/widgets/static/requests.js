@@ -186,5 +186,6 @@ export class Wire {
   /** Try again what failed. */
   retry() {
     this.failures.clear();
+    this.queue.wake();
   }
 }

@@ -114,7 +114,7 @@ test("it is sent again after the timeout, and any of its answers will do", () =>
   mock.timers.reset();
 });
 
-test("a dead kernel is told in words; the next wish tries again; a live one ends it", () => {
+test("a dead kernel is told in words; the next action tries again; a live one ends it", () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   const { queue, sent, told, log, ask, answer } = make();
   queue.want("tiles", [ask("b"), ask("c")]);
@@ -126,6 +126,8 @@ test("a dead kernel is told in words; the next wish tries again; a live one ends
   mock.timers.tick(10 * TIMEOUT);
   assert.equal(sent.length, ATTEMPTS);
   queue.want("nine", [ask("a")]);
+  assert.equal(sent.length, ATTEMPTS, "a redrawn view does not knock either");
+  queue.wake();
   assert.equal(sent.at(-1).kind, "a");
   answer("back");
   assert.deepEqual(told, [true, false]);
