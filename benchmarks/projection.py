@@ -1,9 +1,9 @@
 """Nine deconvnet projections of one unit, on nine different images: deconvwidgets against Captum's NeuronDeconvolution.
 
-Run it with `python benchmarks/projection.py [--repeats 15]`. Both are warmed up and timed in turn in one process; the medians of the
-times and of the pairwise ratios are printed, beside the largest difference of the outputs. Captum gets the model truncated at the layer, and is timed
-in the better of its two ways of asking: nine calls, or one call with a function that picks each image's own position.
-The weights are random (the arithmetic is the same) unless --weights names "default".
+Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process; the
+medians of the times and of the pairwise ratios are printed, beside the largest difference of the outputs. Captum gets the model
+truncated at the layer, and is timed in the better of its two ways of asking: nine calls, or one call with a function that picks each
+image's own position. The weights are random: the arithmetic is the same.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--models", nargs="*", default=list(CASES))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     for name in arguments.models:
         for layer in CASES[name]:

@@ -37,5 +37,5 @@ class ServiceError(DeconvWidgetsError):
     """A request that the model service cannot answer (now, or at all); the message says which."""
 
 
-class Cancelled(DeconvWidgetsError):
+class JobCancelledError(DeconvWidgetsError):
     """A long job was told to stop; nothing of it was kept."""

@@ -81,7 +81,7 @@ class ActivationIndex:
             pace, turn, cancelled: batch size, a context entered around each use of the device, and whether to stop.
 
         Pictures that cannot be read are left out and listed in `skipped`.
-        Raises LayerError for an unknown layer, Cancelled, ModelError for NaN, ActivationIndexError where `path` cannot be written.
+        Raises LayerError for an unknown layer, JobCancelledError, ModelError for NaN, ActivationIndexError where `path` cannot be written.
         """
         if network is None:
             bundle = on_device(bundle, pick_device(device))

@@ -18,7 +18,7 @@ from deconvwidgets.analysis.preparing import PreparedView
 from deconvwidgets.analysis.running_stats import RunningStats
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.ranking import EMPTY, RunningTopK
-from deconvwidgets.errors import Cancelled, ModelError
+from deconvwidgets.errors import JobCancelledError, ModelError
 from deconvwidgets.records import Progress, SkippedPicture
 
 Turn = Callable[[], AbstractContextManager[None]]
@@ -94,7 +94,7 @@ class IndexPass:
     ) -> None:
         """Consume the views batch by batch, entering `turn()` around each use of the device.
 
-        Raises Cancelled when `cancelled()` says so between batches; ModelError where the model answers NaN or infinity.
+        Raises JobCancelledError when `cancelled()` says so between batches; ModelError where the model answers NaN or infinity.
         """
         started, done, batch = time.monotonic(), 0, list[PreparedView]()
         for number, item in enumerate(prepared, start=1):
@@ -105,7 +105,7 @@ class IndexPass:
             if len(batch) < pace.size() and number < total:
                 continue
             if cancelled():
-                raise Cancelled(f"Building the index was cancelled after {done} of {total} views")
+                raise JobCancelledError(f"Building the index was cancelled after {done} of {total} views")
             if batch:
                 self._take(batch, pace, turn)
             done, batch = number, []

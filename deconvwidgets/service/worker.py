@@ -9,7 +9,7 @@ from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any, Protocol
 from weakref import finalize, ref
 
-from deconvwidgets.errors import Cancelled, DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import DeconvWidgetsError, JobCancelledError, ServiceError
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was told to stop; the work asks between its steps and raises Cancelled."""
+        """Whether it was told to stop; the work asks between its steps and raises JobCancelledError."""
         return self._cancel.is_set()
 
     @property
@@ -64,14 +64,14 @@ class Job:
             raise ServiceError(f"The job {self.name!r} has run already: submit it again")
         try:
             if self.cancelled:
-                raise Cancelled(f"The job {self.name!r} was cancelled before it began")
+                raise JobCancelledError(f"The job {self.name!r} was cancelled before it began")
             self._result = work(self)
         except BaseException as error:  # noqa: BLE001 - the border of a thread: kept, told, and raised by result()
             self._error = error
         finally:
             self._done.set()
         # While the interpreter ends, executors refuse work: no failure to tell anybody of.
-        if self._error is not None and not isinstance(self._error, Cancelled) and main_thread().is_alive():
+        if self._error is not None and not isinstance(self._error, JobCancelledError) and main_thread().is_alive():
             on_failure(in_words(self._error))
 
 

@@ -15,7 +15,7 @@ import deconvwidgets as dw
 from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
 from deconvwidgets.analysis.index_pass import FixedPace
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import ActivationIndexError, Cancelled, LayerError, ModelError
+from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ModelError
 
 LAYERS = ("conv1", "conv2")
 
@@ -183,7 +183,7 @@ def test_progress_turns_and_cancel(tiny_bundle, tiny_images):
     assert [state.done for state in seen] == [*range(4, 42, 4), 42]
     assert seen[-1].finished
     assert turns == ["in", "out"] * 11
-    with pytest.raises(Cancelled, match="8 of 42"):
+    with pytest.raises(JobCancelledError, match="8 of 42"):
         build(tiny_bundle, tiny_images, pace=FixedPace(4), on_progress=seen.append, cancelled=lambda: seen[-1].done == 8)
 
 

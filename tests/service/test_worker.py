@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from deconvwidgets.errors import Cancelled, ModelError, ServiceError
+from deconvwidgets.errors import JobCancelledError, ModelError, ServiceError
 from deconvwidgets.service.worker import SynchronousExecutor, Worker
 
 
@@ -28,7 +28,7 @@ def worker():
 def until_cancelled(job):
     while not job.cancelled:
         time.sleep(0.002)
-    raise Cancelled("stopped")
+    raise JobCancelledError("stopped")
 
 
 def test_result_comes_back(executor):
@@ -77,7 +77,7 @@ def test_jobs_run_in_order_in_one_thread(worker):
 def test_cancelling_stops_a_job_without_calling_it_a_failure(worker):
     job = worker.submit("long", until_cancelled, pytest.fail)
     job.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(JobCancelledError):
         job.result(5)
 
 
@@ -89,7 +89,7 @@ def test_same_name_supersedes_running_and_waiting(worker):
     assert newest.result(5) == "newest"
     assert other.result(5) == "other"
     for old in (running, waiting):
-        with pytest.raises(Cancelled):
+        with pytest.raises(JobCancelledError):
             old.result(5)
 
 

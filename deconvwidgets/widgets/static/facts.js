@@ -36,7 +36,7 @@ export function createFacts({ point, pick }) {
   const barsTitle = h("div", { class: "dwx-cap" });
   const low = h("span", {});
   const high = h("span", {});
-  const histogram = h("div", {}, barsTitle, bars, h("div", { class: "dwx-axis" }, low, high));
+  const histogram = h("div", {}, barsTitle, bars, h("div", { class: "dwx-axis" }, low, h("span", {}, "root scale"), high));
   const error = h("p", { class: "dwx-error", hidden: true });
   const element = h("div", { class: "dwx-facts" }, error, list, h("div", {}, classesTitle, classes), histogram);
   /** @type {any} */
@@ -74,7 +74,7 @@ export function createFacts({ point, pick }) {
   const fillHistogram = (detail, overview) => {
     const found = histogramBars(detail.histogram, detail.edges);
     const one = overview.views > overview.photographs ? "crop" : "photograph";
-    setText(barsTitle, `strongest per ${one} (root scale)`);
+    setText(barsTitle, `strongest activation per ${one}`);
     barsTitle.title = `How often the unit's strongest activation in a ${one} was so high; the bars' heights are square roots of counts`;
     const columns = found.map((bar) => h("i", { style: `height:${100 * bar.height}%`, title: `${number(bar.from)} to ${number(bar.to)}: ${grouped(bar.count)}` }));
     bars.replaceChildren(...columns);

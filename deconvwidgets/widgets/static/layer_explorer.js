@@ -129,12 +129,17 @@ class ExplorerView {
     this.words = "";
     this.refresh();
     if ("unit" in patch || "layer" in patch) this.page.grid.show(this.state.unit);
+    this.saveSoon();
+  }
+
+  saveSoon() {
     clearTimeout(this.saving);
     this.saving = window.setTimeout(() => this.saveNow(), SAVE_AFTER);
   }
 
   saveNow() {
     clearTimeout(this.saving);
+    if (this.state.unit === null) return; // the layer's table is on its way, and with it the first unit
     if (sameState(this.model.get("state"), this.state)) return;
     this.model.set("state", { ...this.state });
     this.model.save_changes();
@@ -188,7 +193,10 @@ class ExplorerView {
     const table = wire.tables.get(state.layer);
     if (table) {
       this.arrange(table);
-      if (state.unit === null || state.unit >= table.units) state.unit = this.order[0] ?? orderUnits(table, state.sort)[0];
+      if (state.unit === null) {
+        state.unit = this.order[0] ?? orderUnits(table, state.sort)[0];
+        this.saveSoon();
+      }
       this.visited.set(state.layer, state.unit);
     }
     page.toolbar.update({ state, table, shown: this.order.length });

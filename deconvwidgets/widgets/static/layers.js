@@ -38,13 +38,24 @@ export function createLayers({ pick }) {
     element.replaceChildren(...buttons.values());
   };
 
+  /** Scroll the list, and nothing around it, to a layer. @param {HTMLElement} button */
+  const reveal = (button) => {
+    const top = button.offsetTop - element.offsetTop;
+    if (top < element.scrollTop || top + button.offsetHeight > element.scrollTop + element.clientHeight) element.scrollTop = top - 8;
+    const left = button.offsetLeft - element.offsetLeft;
+    if (left < element.scrollLeft || left + button.offsetWidth > element.scrollLeft + element.clientWidth) element.scrollLeft = left - 8;
+  };
+
   /** @param {any} overview @param {string} chosen */
   const update = (overview, chosen) => {
     if (overview !== shown) rebuild(overview);
     shown = overview;
     for (const [id, button] of buttons) {
-      if (id === chosen) button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
+      if (id !== chosen) button.removeAttribute("aria-current");
+      else if (!button.hasAttribute("aria-current")) {
+        button.setAttribute("aria-current", "true");
+        reveal(button);
+      }
     }
   };
   return { element, update };

@@ -37,7 +37,8 @@ export function createToolbar({ id, find, typed, set }) {
   const update = ({ state, table, shown }) => {
     sort.select.value = state.sort;
     contrast.select.value = state.contrast;
-    if (document.activeElement !== search) search.value = state.filter;
+    const { activeElement } = /** @type {Document | ShadowRoot} */ (search.getRootNode());
+    if (activeElement !== search) search.value = state.filter;
     setText(count, table ? (shown === table.units ? `${shown} units` : `${shown} of ${table.units}`) : "");
     if (table && table !== suggested) {
       suggested = table;
