@@ -15,6 +15,17 @@ export function entryWords(entry) {
 }
 
 /**
+ * Its label, what the classifier says where that is something else, and how sure it is.
+ * @param {any} entry
+ */
+function entryParts({ label, source, prediction, probability }) {
+  const parts = [h("span", { class: "dwx-what" }, label ?? source)];
+  if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-seen" }, `→ ${prediction}`));
+  if (prediction && probability !== null) parts.push(h("span", { class: "dwx-sure" }, percent(probability)));
+  return parts;
+}
+
+/**
  * The unit's numbers in one line.
  * @param {any} numbers maximum, mean, std, fires, selectivity
  * @param {string} of "252 crops"
@@ -48,8 +59,7 @@ export function createFacts({ point, pick }) {
       const words = entryWords(entry);
       const listeners = { onclick: () => pick(rank), onpointerenter: () => point(rank), onpointerleave: () => point(null) };
       const properties = { class: "dwx-entry", title: `${words} · ${entry.source} · at row ${entry.row}, column ${entry.column}`, "data-rank": rank };
-      const seen = entry.prediction ? h("span", { class: "dwx-seen" }, `${entry.prediction}${entry.probability === null ? "" : ` ${percent(entry.probability)}`}`) : null;
-      return h("li", { ...properties, ...listeners }, h("span", { class: "dwx-num" }, number(entry.value)), h("span", { class: "dwx-what" }, entry.label ?? entry.source), seen);
+      return h("li", { ...properties, ...listeners }, h("span", { class: "dwx-num" }, number(entry.value)), ...entryParts(entry));
     });
     list.replaceChildren(...rows);
   };

@@ -183,7 +183,7 @@ class ExplorerView {
       page.showWait(!overview.index_ready, this.progress);
       if (overview.index_ready) this.drawUnits(overview);
     }
-    page.footer.update(state.contrast, this.words);
+    page.footer.update(state.contrast, this.words, overview?.layers.length ?? 0);
   }
 
   /** @param {any} overview */

@@ -9,7 +9,6 @@ const KEYS = /** @type {[string[], string][]} */ ([
   [["Enter"], "open"],
   [["/"], "search"],
   [["p"], "pin"],
-  [["1", "9"], "layer"],
   [["Esc"], "leave"],
 ]);
 
@@ -51,18 +50,18 @@ export function createToolbar({ id, find, typed, set }) {
 /** Beneath everything: keys, and what grey means. */
 export function createFooter() {
   const status = h("span", { class: "dwx-status", role: "status", "aria-live": "polite", "data-testid": "status" });
-  const layers = h("span", {});
-  const hints = KEYS.map(([keys, words]) => {
-    const caps = keys.flatMap((key, at) => (words === "layer" && at > 0 ? ["–", h("kbd", {}, key)] : [h("kbd", {}, key)]));
-    return h("span", { class: "dwx-hint" }, ...caps, ` ${words}`);
-  });
+  const last = h("kbd", {}, "9");
+  const layers = h("span", { class: "dwx-hint" }, h("kbd", {}, "1"), "–", last, " layer");
+  const hints = KEYS.map(([keys, words]) => h("span", { class: "dwx-hint" }, ...keys.map((key) => h("kbd", {}, key)), ` ${words}`));
   const grey = h("span", { class: "dwx-grey" });
   const element = h("footer", { class: "dwx-footer" }, ...hints, layers, status, grey);
   grey.title = NEGATIVE;
   grey.tabIndex = 0;
 
-  /** @param {string} contrast @param {string} words */
-  const update = (contrast, words) => {
+  /** @param {string} contrast @param {string} words @param {number} count of layers */
+  const update = (contrast, words, count) => {
+    layers.hidden = count < 2;
+    setText(last, String(Math.min(9, count)));
     const scaled = contrast === "tile" ? "Each tile is resampled, then scaled by 2.5 of its standard deviations." : "The nine of a unit are resampled, then scaled by 2.5 of their standard deviations.";
     setText(grey, `Mid-grey is zero. ${scaled}`);
     grey.setAttribute("aria-label", `${grey.textContent} ${NEGATIVE}`);
