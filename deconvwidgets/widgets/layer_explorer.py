@@ -29,6 +29,7 @@ MODULES = (
     "pictures.js",
     "keys.js",
     "requests.js",
+    "exporting.js",
     "header.js",
     "layers.js",
     "toolbar.js",

@@ -203,6 +203,7 @@ def test_a_refusal_is_shown_in_its_place_and_the_next_action_works(service, open
     page = open_page(service, layer="conv2", unit=7)
     all_painted(page)
     page.get_by_test_id("rule-guided").click()
+    expect(page.get_by_test_id("detail-error")).to_be_visible()
     expect(page.get_by_test_id("detail-error")).to_contain_text("no rule for 'gelu'")
     page.get_by_test_id("rule-gradient").click()
     expect(page.get_by_test_id("detail-error")).to_be_hidden()
@@ -247,6 +248,22 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(servic
     expect(page.get_by_test_id("alert")).to_be_hidden()
     page.get_by_test_id("layer-conv1").click()
     expect(page.get_by_test_id("count")).to_have_text("24 units")
+
+
+def test_answers_to_other_views_and_from_before_a_change_are_dropped(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=7)
+    all_painted(page)
+    page.evaluate("model.held = true")
+    page.get_by_test_id("tile-1").click()
+    waiting = page.evaluate("model.waiting.at(-1)")
+    assert (waiting["kind"], waiting["unit"]) == ("nine", 1)
+    page.evaluate("(seq) => model.tell('msg:custom', {seq, view: 'another', ok: false, error: 'not for you'}, [])", waiting["seq"])
+    expect(page.get_by_text("not for you")).to_have_count(0)
+    page.evaluate("model.tell('msg:custom', {event: 'changed'}, [])")
+    page.evaluate("model.release()")
+    page.wait_for_function("() => painted.some((one) => one.unit === 1)")
+    asked = [rest for kind, rest in service.asked if kind == "nine" and rest[1] == 1 and rest[-1] == waiting["tile"]]
+    assert len(asked) == 2, "the answer from before the change does not count"
 
 
 def test_two_views_of_one_widget_each_get_their_answers(service, open_page):

@@ -33,7 +33,7 @@ export class UnitGrid {
     /** @type {GridContent | null} */
     this.content = null;
     this.layout = gridLayout(500, "both", 1);
-    this.space = h("div", { class: "dwx-space" });
+    this.space = h("div", { class: "dwx-space", role: "presentation" });
     this.empty = h("p", { class: "dwx-empty", hidden: true });
     const properties = { class: "dwx-scroll", role: "listbox", tabindex: 0, "aria-label": "Units", "data-part": "grid", "data-testid": "grid" };
     this.element = h("div", properties, this.space, this.empty);

@@ -43,29 +43,6 @@ export function originWords(overview) {
 }
 
 /**
- * A state as Python writes it.
- * @param {any} value
- * @returns {string}
- */
-export function toPython(value) {
-  if (value === null || value === undefined) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return `[${value.map(toPython).join(", ")}]`;
-  if (typeof value !== "object") return JSON.stringify(value);
-  const pairs = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${toPython(item)}`);
-  return `{${pairs.join(", ")}}`;
-}
-
-/**
- * What a downloaded figure is called.
- * @param {string} model @param {any} state @param {string} figure such as "unit.png"
- */
-export function figureName(model, { layer, unit }, figure) {
-  const [kind, suffix] = figure.split(".");
-  return `${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`.replace(/[^\w.-]+/g, "_");
-}
-
-/**
  * The export menu: a button and what it opens.
  * @param {{save: (figure: string) => void, copy: () => void}} options
  */

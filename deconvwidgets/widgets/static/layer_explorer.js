@@ -1,5 +1,4 @@
-import { h } from "./dom.js";
-import { figureName, toPython } from "./header.js";
+import { download, figureName, sameState, toPython } from "./exporting.js";
 import { guardShortcuts, meaning, whereIs } from "./keys.js";
 import { placeAfter } from "./layout.js";
 import { createPage } from "./page.js";
@@ -279,9 +278,7 @@ class ExplorerView {
     this.say("Drawing the figure…");
     const name = figureName(this.overview.model, this.state, figure);
     const done = (/** @type {Blob} */ file) => {
-      const url = URL.createObjectURL(file);
-      h("a", { href: url, download: name }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 60000);
+      download(file, name);
       this.say(`Saved ${name}`);
     };
     this.wire.figure(figure, this.state, done, (words) => this.say(words));
@@ -299,12 +296,6 @@ class ExplorerView {
     performance.mark("deconvwidgets:painted", { detail: info });
     this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
   }
-}
-
-/** @param {any} one @param {any} other whatever the order of their keys */
-function sameState(one, other) {
-  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return [...names].every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
 }
 
 /** @param {{model: any, el: HTMLElement}} context */

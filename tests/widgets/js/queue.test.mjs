@@ -60,10 +60,13 @@ test("what flies is not sent twice, and its answer still counts when nobody wait
   const { queue, sent, log, ask, answer } = make();
   queue.want("tiles", [ask("a")]);
   queue.want("tiles", [ask("a"), ask("b")]);
+  assert.equal(queue.pending, 2);
+  answer(1);
+  assert.deepEqual(sent.map((message) => message.kind), ["a", "b"]);
   queue.want("tiles", []);
   answer("late but good");
-  assert.equal(sent.length, 1);
-  assert.deepEqual(log, [["a", "late but good"]]);
+  assert.equal(sent.length, 2);
+  assert.deepEqual(log, [["a", 1], ["b", "late but good"]]);
   queue.close();
 });
 

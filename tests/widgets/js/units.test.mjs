@@ -7,7 +7,8 @@ const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATI
 const { classCounts, filterUnits, isDead, labelsNamed, orderUnits, readSearch, readTable, suggestions } = await load("units.js");
 const { entryWords, unitWords } = await load("facts.js");
 const { duration, number, percent, progressWords } = await load("format.js");
-const { figureName, originWords, titleWords, toPython } = await load("header.js");
+const { figureName, sameState, toPython } = await load("exporting.js");
+const { originWords, titleWords } = await load("header.js");
 const { isForLab, meaning } = await load("keys.js");
 const { mosaicKey } = await load("pictures.js");
 
@@ -85,6 +86,8 @@ test("every view says out of how many photographs, and whose classes", () => {
 test("a state as Python writes it, and a figure's name", () => {
   assert.equal(toPython({ layer: "conv5", unit: null, pinned: { unit: 3 }, on: true }), '{"layer": "conv5", "unit": None, "pinned": {"unit": 3}, "on": True}');
   assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a.b-unit5.png");
+  assert.ok(sameState({ a: 1, b: { c: [2] } }, { b: { c: [2] }, a: 1 }));
+  assert.ok(!sameState({ a: 1 }, { a: 1, b: null }));
 });
 
 test("keys: ours where the focus is right, nobody else's", () => {
