@@ -13,7 +13,7 @@ from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.service.protocol import FigureKind
 
 _RENDERERS: dict[FigureKind, Callable[[FigureSheet], bytes]] = {
-    "explorer.png": lambda sheet: to_png(explorer_figure(sheet)),
+    "explorer.png": lambda sheet: to_png(explorer_figure(sheet), colours=256),
     "layer.png": lambda sheet: to_png(layer_figure(sheet)),
     "layer.svg": lambda sheet: to_svg(layer_figure(sheet)),
     "layer.html": layer_page,
