@@ -55,13 +55,16 @@ class ExplorerView {
     el.append(root);
     this.unguard = guardShortcuts(root);
     this.follow = () => this.stateFromKernel();
+    this.resize = () => root.style.setProperty("--dwx-height", `${model.get("height")}px`);
     model.on("change:state", this.follow);
+    model.on("change:height", this.resize);
     this.greet();
   }
 
   close() {
     this.saveNow();
     this.model.off("change:state", this.follow);
+    this.model.off("change:height", this.resize);
     this.unguard();
     cancelAnimationFrame(this.frame);
     this.page.close();
