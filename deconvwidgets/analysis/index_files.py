@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from deconvwidgets.data.cache import replace_file
 from deconvwidgets.errors import ActivationIndexError
 
 FORMAT = "deconvwidgets activation index"
@@ -40,8 +39,8 @@ def write_index(folder: Path, manifest: dict[str, Any], tensors: Tensors) -> Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         former = _former_tensor_file(folder)
-        _replace(folder / name, data)
-        _replace(folder / MANIFEST, json.dumps({**manifest, **entry}, indent=1).encode())
+        replace_file(folder / name, data)
+        replace_file(folder / MANIFEST, json.dumps({**manifest, **entry}, indent=1).encode())
         if former is not None and former.name != name:
             former.unlink(missing_ok=True)
     except OSError as error:
@@ -104,15 +103,3 @@ def _former_tensor_file(folder: Path) -> Path | None:
     except (ActivationIndexError, KeyError, TypeError):
         return None  # nothing there, or nothing that we may safely delete
     return folder / name if Path(name).name == name and name.endswith(".safetensors") else None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)  # gone already where the replacement succeeded
