@@ -23,9 +23,9 @@ from deconvwidgets.analysis.index_files import read_index, write_index
 from deconvwidgets.analysis.index_identity import IndexIdentity
 from deconvwidgets.analysis.index_pass import FixedPace, IndexPass, LayerTally, Pace, Turn
 from deconvwidgets.analysis.preparing import prepared_views
-from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.data.cache import cache_dir
-from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.ranking import RunningTopK
 from deconvwidgets.errors import ActivationIndexError, LayerError
@@ -83,10 +83,12 @@ class ActivationIndex:
         Pictures that cannot be read are left out and listed in `skipped`.
         Raises LayerError for an unknown layer, JobCancelledError, ModelError for NaN, ActivationIndexError where `path` cannot be written.
         """
+        require_images(images)
         if network is None:
-            bundle = on_device(bundle, pick_device(device))
+            bundle = on_device(require_bundle(bundle), pick_device(device))
             network = Network.of(bundle.model, bundle.input_size)
-        infos = tuple(network.explorer_layers if layers is None else map(network.layer, layers))
+        wanted = [layers] if isinstance(layers, str) else layers
+        infos = tuple(network.explorer_layers if wanted is None else dict.fromkeys(map(network.layer, wanted)))
         identity = IndexIdentity.of(bundle, images, network, infos, k, per_source)
         span = views if views is not None else range(len(images))
         if path is not None and resume:
@@ -133,7 +135,9 @@ class ActivationIndex:
             if name in (info.name, info.alias):
                 return info
         known = ", ".join(info.alias or info.name for info in self.layers)
-        raise LayerError(f"The index has no layer {name!r}. It holds {known}; build one with layers=[{name!r}] for others")
+        raise LayerError(
+            f"The index has no layer {name!r}. It holds {known}; ActivationIndex.build(..., layers=[...]) makes one of other layers"
+        )
 
     def values(self, layer: str) -> NDArray[np.float32]:
         """(units, k) activations, strongest first; -inf where a place is not filled."""

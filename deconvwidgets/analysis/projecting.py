@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.data.pictures import open_picture
 from deconvwidgets.engine import Network, Projected
 from deconvwidgets.engine import project as project_batch
@@ -46,6 +46,7 @@ def project(
     Returns N projections in normalised input units.
     Raises PictureError for something that is no picture, LayerError, RuleError.
     """
+    require_bundle(bundle)
     several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     if not several:
         raise PictureError("There is no picture to project: give at least one")

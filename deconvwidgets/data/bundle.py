@@ -120,3 +120,13 @@ def _stretched(pixels: Tensor) -> NDArray[np.uint8]:
         values = values.mean(0, keepdim=True)
     low, high = float(values.min()), float(values.max())
     return picture_of_unit_range((values - low) / (high - low) if high > low else values * 0)
+
+
+def require_bundle(value: object) -> ModelBundle:
+    """`value`, if it is a ModelBundle. Raises ModelError with the way to one: a bare network is the likeliest mistake."""
+    if isinstance(value, ModelBundle):
+        return value
+    what = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise ModelError(
+        f"A ModelBundle is needed here, not {what}: make one with dw.load_model(name) or dw.ModelBundle.from_module(net, ...)."
+    )

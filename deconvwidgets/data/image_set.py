@@ -137,6 +137,14 @@ def digest_of(parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
+def require_images(value: object) -> ImageSet:
+    """`value`, if it is an ImageSet. Raises PictureError with the way to one."""
+    if isinstance(value, ImageSet):
+        return value
+    what = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise PictureError(f"An image set is needed here, not {what}: make one with dw.open_images(...).")
+
+
 def require_not_empty(images: ImageSet) -> None:
     """Raise PictureError for a set without a single photograph, with the first reasons where files were skipped."""
     if images.source_count:

@@ -11,6 +11,7 @@ Each operation is of one of five kinds:
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -90,21 +91,36 @@ class Graph:
         return operator.attrgetter(str(node.target))(self.modules[""])  # get_attr
 
 
+# torch.fx follows a model by patching nn.Module for the whole process: two at once would undo each other's patches in the wrong order.
+_TRACING = threading.Lock()
+
+
 class _NamingTracer(fx.Tracer):
-    """Follows the model and writes down which node is the output of which module call."""
+    """Follows the model and writes down which node is the output of which module call.
+
+    While it follows, modules that other threads call meet its patches too; they are passed through as if nothing were there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self._thread = threading.get_ident()
         self.calls: dict[str, fx.Node] = {}
         self._count: dict[str, int] = {}
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
         name = self.path_of_module(m)
         self._count[name] = number = self._count.get(name, 0) + 1
         result = super().call_module(m, forward, args, kwargs)
         if isinstance(result, fx.Proxy):
             self.calls[name if number == 1 else f"{name}#{number}"] = result.node
         return result
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
 def follow(model: nn.Module, example: Tensor, own: Any) -> Graph:
@@ -115,7 +131,8 @@ def follow(model: nn.Module, example: Tensor, own: Any) -> Graph:
     """
     tracer = _NamingTracer()
     try:
-        traced = tracer.trace(model)
+        with _TRACING:
+            traced = tracer.trace(model)
     except Exception as error:  # torch.fx runs the model's own code on proxies: anything may be raised there
         raise GraphError(
             f"torch.fx cannot follow {type(model).__name__} ({type(error).__name__}: {error}); whole-image computation is used instead."

@@ -23,6 +23,7 @@ class ModuleCall:
     kind: str
     shape: tuple[int, ...]
     alias: str | None = None
+    features: bool = False  # a convolution's map
 
     @property
     def name(self) -> str:
@@ -32,7 +33,8 @@ class ModuleCall:
 
 def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
     """The module calls whose output is one tensor (1, C, H, W) or (1, C), in order. Aliases are found by following tensors from a
-    convolution to the rectifier *module* called on them next; a functional rectifier is not seen here."""
+    convolution to the rectifier *module* called on them next. A functional rectifier is not seen here, so a convolution or linear layer
+    without such a module after it gets no alias: convN would mean another map than in a model that can be followed."""
     calls: list[ModuleCall] = []
     tensors: list[tuple[Tensor, Tensor]] = []  # input and output of each call, kept alive so that identity means something
     count: dict[str, int] = {}
@@ -79,6 +81,9 @@ def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]],
                 continue
             number += 1
             features = activated(place)
+            named[features] = replace(named[features], features=prefix == "conv")
+            if not isinstance(modules[calls[features].module], _RECTIFIERS):
+                continue
             named[features] = replace(named[features], alias=f"{prefix}{number}")
             pooled = directly_after(features, _POOLS) if prefix == "conv" else None
             if pooled is not None:

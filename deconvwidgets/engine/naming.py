@@ -31,27 +31,55 @@ def operation_name(graph: Graph, node: fx.Node) -> str:
     return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
 
 
+def find_feature_maps(graph: Graph) -> list[fx.Node]:
+    """The convN maps, in order of execution, whether or not they can be called so."""
+    return [_after_activation(graph, node) for node in _convolutions(graph)]
+
+
 def find_aliases(graph: Graph) -> dict[str, fx.Node]:
-    """Alias -> node, in order of execution."""
-    aliases: dict[str, fx.Node] = {}
-    convolutions = 0
-    for node, operation in graph.operations.items():
-        if operation.window is not None and operation.window.kind == "conv":
-            convolutions += 1
-            aliases[f"conv{convolutions}"] = features = _after_activation(graph, node)
-            pooled = _pooled(graph, features)
-            if pooled is not None:
-                aliases[f"pool{convolutions}"] = pooled
+    """Alias -> node, in order of execution.
+
+    A module of the same name keeps it, unless it is the very layer that the alias counts (torchvision's ResNet has its first
+    convolution in a module called conv1). Where a model counts otherwise (conv0, conv1, ...), it has no such aliases at all: half
+    of them would mislead.
+    """
+    convolutions = _convolutions(graph)
     connected = [node for node in graph.operations if _is_linear(graph, node)]
-    for number, node in enumerate(connected, start=convolutions + 1):
-        aliases[f"fc{number}"] = _after_activation(graph, node)
+    counted = {f"conv{number}": node for number, node in enumerate(convolutions, start=1)}
+    fully = {f"fc{number}": node for number, node in enumerate(connected, start=len(convolutions) + 1)}
+    aliases: dict[str, fx.Node] = {}
+    for family in (counted, fully):
+        if any(_names_another(graph, alias, node) for alias, node in family.items()):
+            continue
+        for alias, node in family.items():
+            aliases[alias] = features = _after_activation(graph, node)
+            pooled = _pooled(graph, features) if family is counted else None
+            pool = alias.replace("conv", "pool")
+            if pooled is not None and graph.calls.get(pool, pooled) is pooled:
+                aliases[pool] = pooled
     return aliases
+
+
+def _names_another(graph: Graph, alias: str, node: fx.Node) -> bool:
+    """Whether a module called `alias` is another layer than the one that the alias counts."""
+    own = graph.calls.get(alias)
+    return own is not None and own not in (node, _after_activation(graph, node))
+
+
+def _convolutions(graph: Graph) -> list[fx.Node]:
+    return [node for node in graph.operations if _is_convolution(graph, node)]
+
+
+def _is_convolution(graph: Graph, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return isinstance(graph.modules[str(node.target)], nn.Conv2d)
+    return node.target in (F.conv2d, torch.conv2d) and graph.operations[node].kind != "constant"
 
 
 def kind_of(graph: Graph, node: fx.Node) -> str:
     """ "conv", "pool", "fc", or the operation's own name."""
     window = graph.operations[node].window
-    if window is not None and window.kind == "conv":
+    if _is_convolution(graph, node):
         return "conv"
     if window is not None and window.kind in ("max", "average"):
         return "pool"

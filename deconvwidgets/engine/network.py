@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
 from deconvwidgets.engine.graph import Graph, follow
 from deconvwidgets.engine.hooked import list_calls
 from deconvwidgets.engine.local import LocalPlan, plan_local
-from deconvwidgets.engine.naming import find_aliases, kind_of, operation_name
+from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of, operation_name
 from deconvwidgets.engine.regions import receptive_fields
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.records import Box, LayerInfo
@@ -63,7 +64,7 @@ class Network:
     @property
     def explorer_layers(self) -> list[LayerInfo]:
         """The convN maps; where the model has none, every layer that has maps."""
-        maps = [info for info in self.layers if info.alias is not None and info.alias.startswith("conv")]
+        maps = [layer.info for layer in self._layers.values() if layer.features]
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
 
     def layer(self, name: str) -> LayerInfo:
@@ -107,17 +108,24 @@ class Network:
         return self._plans[name]
 
     def digest(self, layer: str) -> str:
-        """sha256 (hex) of everything that decides the layer's values: operations, parameters and buffers up to it."""
+        """sha256 (hex) of everything that decides the layer's values: operations with their settings and wiring, parameters and buffers
+        up to it. For a model that cannot be followed: of all modules, their source where it can be read, and all parameters."""
         found, hasher = self._find(layer), hashlib.sha256()
         if self._graph is None or found.node is None:
+            hasher.update(f"{self.model!r} {_source(self.model)} {found.info.name}".encode())
             for name, value in self.model.state_dict().items():
                 _hash_tensor(hasher, name, value)
             return hasher.hexdigest()
+        numbers: dict[fx.Node, int] = {}
         for operation in self._graph.ancestors([found.node]):
-            if operation.node.op == "placeholder":
+            node = operation.node
+            numbers[node] = len(numbers)
+            if node.op == "placeholder":
                 continue  # its name is the author's choice
-            hasher.update(f"{operation_name(self._graph, operation.node)} {operation.window}".encode())
+            wiring = fx.node.map_arg((node.args, dict(node.kwargs)), lambda feeder: _Wire(numbers[feeder]))
+            hasher.update(f"{operation_name(self._graph, node)} {wiring} {operation.window}".encode())
             if operation.node.op == "call_module":
+                hasher.update(_settings(self._graph.modules[str(operation.node.target)]).encode())
                 for name, value in self._graph.modules[str(operation.node.target)].state_dict().items():
                     _hash_tensor(hasher, name, value)
             elif operation.node.op == "get_attr":
@@ -131,8 +139,10 @@ class Network:
     def _find(self, name: str) -> _Layer:
         found = self._layers.get(self._names.get(name, name))
         if found is None:
-            known = [*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]
-            close = difflib.get_close_matches(name, known, n=4) or known[:6]
+            known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]))
+            close = (
+                difflib.get_close_matches(str(name), known, n=4) or difflib.get_close_matches(str(name).lower(), known, n=4) or known[:6]
+            )
             raise LayerError(f"The model has no layer '{name}'. Did you mean {', '.join(close)}? describe_layers lists them all.")
         return found
 
@@ -162,8 +172,9 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
 class _Layer:
     """A layer and how it is reached: a node of the graph, or a module call."""
 
-    def __init__(self, info: LayerInfo, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
+    def __init__(self, info: LayerInfo, features: bool, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
         self.info = info
+        self.features = features  # a convolution's map: what the explorers show
         self.node = node
         self.call = call
 
@@ -176,10 +187,11 @@ def _layers_of_graph(graph: Graph) -> list[_Layer]:
     names: dict[fx.Node, str] = {}
     for call, node in graph.calls.items():
         names.setdefault(node, call)
+    features = set(find_feature_maps(graph))
     fields = receptive_fields(graph)
     layers = []
     for node, operation in graph.operations.items():
-        named = names.get(node, node.name if node in aliases else None)
+        named = names.get(node, node.name if node in aliases or node in features else None)
         if named is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.source:
             continue
         if by_alias.get(named, node) is not node:
@@ -190,7 +202,7 @@ def _layers_of_graph(graph: Graph) -> list[_Layer]:
         stride = None if field is None else (field[0].step, field[1].step)
         offset = None if field is None else (field[0].start, field[1].start)
         info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
-        layers.append(_Layer(info, node=node))
+        layers.append(_Layer(info, node in features, node=node))
     return layers
 
 
@@ -199,7 +211,7 @@ def _layers_by_hooks(model: nn.Module, example: Tensor) -> list[_Layer]:
     for call in list_calls(model, example):
         height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
         info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(_Layer(info, call=(call.module, call.number)))
+        layers.append(_Layer(info, call.features, call=(call.module, call.number)))
     return layers
 
 
@@ -226,6 +238,29 @@ def _refuse_training(model: nn.Module) -> None:
             raise ModelError(
                 f"'{name or type(module).__name__}' is in training mode: its output is random or changes it. Call model.eval() first."
             )
+
+
+class _Wire(int):
+    """An argument that is the output of the operation of this number."""
+
+    def __repr__(self) -> str:
+        return f"%{int(self)}"
+
+
+def _settings(module: nn.Module) -> str:
+    """A module's settings in words, less what changes nothing of its values."""
+    return module.extra_repr().replace(", inplace=True", "").replace("inplace=True", "")
+
+
+def _source(model: nn.Module) -> str:
+    """The source of the model's classes, where there is any to read."""
+    texts = []
+    for kind in sorted({type(module) for module in model.modules()}, key=lambda kind: kind.__qualname__):
+        try:
+            texts.append(inspect.getsource(kind))
+        except (OSError, TypeError):  # typed into a prompt, or built in
+            texts.append(kind.__qualname__)
+    return "\n".join(texts)
 
 
 def _hash_tensor(hasher: hashlib._Hash, name: str, value: Tensor) -> None:

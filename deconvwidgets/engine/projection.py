@@ -83,10 +83,9 @@ def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | No
     """The plan to run on crops; None to run on whole images."""
     plan = network.plan(layer)
     if method == "local" and plan is None:
-        raise LayerError(
-            f"'{layer}' cannot be projected locally: {network.reason or 'its receptive field is not smaller than the image'}. "
-            "Use method='auto' or 'full'."
-        )
+        unknown = network.layer(layer).receptive_field is None
+        reason = "something below it sees the whole image" if unknown else "its receptive field is not smaller than the image"
+        raise LayerError(f"'{layer}' cannot be projected locally ({network.reason or reason}); use method='auto' or 'full'.")
     worth = plan is not None and (method == "local" or (method == "auto" and plan.cost < _WORTH_CROPPING))
     return plan if worth else None
 
@@ -140,10 +139,19 @@ def _strongest(maps: Tensor, units: Tensor) -> Tensor:
 def _check_batch(batch: Tensor) -> Tensor:
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
+    if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
+        raise ModelError("The batch holds nan or infinite values; look at the transform that made it.")
     return batch.detach().clone() if batch.is_inference() else batch.detach()
 
 
 def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
+    module = model.model if isinstance(model, Network) else model
+    parameter = next((value for value in module.parameters() if value.is_floating_point()), batch)
+    if parameter.dtype != batch.dtype or parameter.device != batch.device:
+        raise ModelError(
+            f"The batch is {batch.dtype} on {batch.device}, the model {parameter.dtype} on {parameter.device}: "
+            "use batch.to(device, dtype) with the model's."
+        )
     if not isinstance(model, Network):
         return Network.of(model, batch.shape[1:])
     if tuple(batch.shape[1:]) != model.input_size:

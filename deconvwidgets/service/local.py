@@ -14,8 +14,8 @@ import numpy as np
 from deconvwidgets.analysis.activation_index import ActivationIndex, default_path, stored_index
 from deconvwidgets.analysis.devices import model_home, on_device, pick_device
 from deconvwidgets.analysis.index_identity import IndexIdentity
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.records import LayerSummary, Nine, NineEntry, Overview, Progress, SourcePicture, UnitDetail, UnitTable
@@ -57,8 +57,11 @@ class LocalModelService:
         device: str = "auto",
         worker: Executor | None = None,
     ) -> None:
-        bundle = on_device(bundle, pick_device(device))
+        require_images(images)
+        bundle = on_device(require_bundle(bundle), pick_device(device))
         network = Network.of(bundle.model, bundle.input_size)
+        if not network.explorer_layers:
+            raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers gives (N, channels, height, width).")
         self._state = Snapshot(1, bundle, network, images, index, _graph_notes(network))
         self._swap_lock = Lock()
         self._gate = DeviceGate()

@@ -75,6 +75,10 @@ class LayerExplorer(anywidget.AnyWidget):
     def __init__(
         self, service: ModelService, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any
     ) -> None:
+        if not isinstance(service, ModelService):
+            raise ServiceError(
+                f"LayerExplorer shows a model service, not a {type(service).__name__}: dw.LocalModelService(bundle, images)."
+            )
         self._service = service
         self._still: tuple[tuple[int, str], bytes] | None = None
         self._unsubscribe: Callable[[], None] | None = None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -94,6 +98,92 @@ def test_the_digest_covers_what_decides_the_layer_and_nothing_above() -> None:
         model.features[6].weight[0, 0, 0, 0] += 1  # conv3
     after = {layer: whole.digest(layer) for layer in before}
     assert [before[layer] == after[layer] for layer in before] == [True, False, False]
+
+
+SAME_WEIGHTS = [
+    (lambda: nn.LeakyReLU(0.01), lambda: nn.LeakyReLU(0.9)),
+    (lambda: nn.BatchNorm2d(4), lambda: nn.BatchNorm2d(4, eps=10.0)),
+    (lambda: nn.LocalResponseNorm(3), lambda: nn.LocalResponseNorm(3, alpha=10.0)),
+    (lambda: nn.MaxPool2d(2), lambda: nn.AvgPool2d(2)),
+    (lambda: Scaled(1.0), lambda: Scaled(-5.0)),
+    (lambda: Difference(True), lambda: Difference(False)),
+]
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+class Difference(nn.Module):
+    def __init__(self, forwards: bool) -> None:
+        super().__init__()
+        self.forwards = forwards
+
+    def forward(self, x: Tensor) -> Tensor:
+        rectified = torch.relu(x)
+        return x - rectified if self.forwards else rectified - x
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_WEIGHTS)
+def test_the_digest_knows_settings_and_wiring(one: Callable[[], nn.Module], other: Callable[[], nn.Module]) -> None:
+    first, last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+    digests = {engine.Network.of(nn.Sequential(first, make(), last).eval(), (3, 20, 20)).digest("2") for make in (one, other, one)}
+    assert len(digests) == 2
+
+
+class LeNet(nn.Module):
+    """Counts its fully connected layers from fc1, though two convolutions stand before them."""
+
+    def __init__(self, first: str = "conv1", second: str = "conv2") -> None:
+        super().__init__()
+        self.names = (first, second)
+        self.add_module(first, nn.Conv2d(3, 6, 5))
+        self.add_module(second, nn.Conv2d(6, 8, 5))
+        self.fc1, self.fc2, self.fc3 = nn.Linear(8 * 4 * 4, 20), nn.Linear(20, 12), nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.names:
+            x = torch.max_pool2d(torch.relu(self.get_submodule(name)(x)), 2)
+        x = torch.relu(self.fc1(torch.flatten(x, 1)))
+        return self.fc3(torch.relu(self.fc2(x)))
+
+
+def test_a_models_own_count_is_respected() -> None:
+    torch.manual_seed(0)
+    model, batch = LeNet().eval(), torch.randn(1, 3, 28, 28)
+    with torch.no_grad():
+        answer = model(batch)
+    network = engine.Network.of(model, batch.shape[1:])
+    assert torch.isclose(engine.project(network, batch, "fc3", unit=1).values, answer[0, 1])
+    assert (network.layer("conv2").kind, network.layer("conv2#1").kind) == ("relu", "conv")
+    from_zero = engine.Network.of(LeNet("conv0", "conv1").eval(), batch.shape[1:])
+    assert from_zero.layer("conv1").kind == "conv"
+    assert from_zero.layer("conv1").channels == 8
+    assert [info.channels for info in from_zero.explorer_layers] == [6, 8]
+    assert all(info.alias is None for info in from_zero.explorer_layers)
+
+
+def test_other_threads_run_their_models_while_one_is_followed() -> None:
+    """torch.fx patches nn.Module for the whole process while it follows a model."""
+    model, batch, ended = import_torchvision().models.alexnet(weights=None).eval(), torch.randn(1, 3, 64, 64), threading.Event()
+
+    def keep_running() -> None:
+        while not ended.is_set():
+            with torch.no_grad():
+                assert model(batch).shape == (1, 1000)
+                assert nn.Sequential(nn.Flatten())(batch).shape == (1, 3 * 64 * 64)
+
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(keep_running)
+        for _ in range(6):
+            assert engine.Network.of(model, (3, 64, 64)).followed
+        ended.set()
+        running.result()
 
 
 @pytest.mark.slow

@@ -283,6 +283,10 @@ def test_bad_requests_are_answered_in_words() -> None:
         engine.project(model, torch.randn(2, 1, 9, 9, dtype=torch.float64), "conv1", unit=0)
     with pytest.raises(ModelError, match=r"eval\(\) first"):
         engine.project(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), batch.float(), "conv1", unit=0)
+    with pytest.raises(ModelError, match="nan or infinite"):
+        engine.project(model, batch * float("nan"), "conv1", unit=0)
+    with pytest.raises(ModelError, match=r"the model torch\.float64"):
+        engine.project(model, batch.float(), "conv1", unit=0)
     network = engine.Network.of(model, (3, 12, 12))
     with pytest.raises(ModelError, match=r"followed for inputs \(3, 12, 12\)"):
         engine.project(network, batch, "conv1", unit=0)

@@ -1,0 +1,41 @@
+"""The likeliest first mistakes are answered with the way on."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+from torch import nn
+
+import deconvwidgets as dw
+from deconvwidgets.errors import ModelError, PictureError, ServiceError
+
+
+def test_a_bare_network_a_name_or_a_folder_where_something_opened_is_needed() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    picture = Image.new("RGB", (32, 32), (200, 30, 30))
+    bundle, images = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny"), dw.open_images([picture])
+    for call in (
+        lambda: dw.LocalModelService(net, images),
+        lambda: dw.ActivationIndex.build(net, images),
+        lambda: dw.project(net, picture, "0", unit=0),
+    ):
+        with pytest.raises(ModelError, match=r"not a Sequential.*from_module"):
+            call()
+    with pytest.raises(ModelError, match="not 'alexnet'"):
+        dw.project("alexnet", picture, "conv1", unit=0)
+    for call in (lambda: dw.LocalModelService(bundle, "a/folder"), lambda: dw.ActivationIndex.build(bundle, "a/folder")):
+        with pytest.raises(PictureError, match=r"not 'a/folder'.*open_images"):
+            call()
+    with pytest.raises(ServiceError, match=r"LocalModelService\(bundle, images\)"):
+        dw.LayerExplorer(bundle)
+    flat = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).eval(), input_size=(3, 4, 4), name="mlp")
+    with pytest.raises(ServiceError, match="no feature maps"):
+        dw.LocalModelService(flat, images)
+
+
+def test_one_layer_may_be_named_alone_and_twice_is_once() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+    bundle = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny")
+    images = dw.open_images([Image.new("RGB", (32, 32), (200, 30, 30))])
+    assert [info.alias for info in dw.ActivationIndex.build(bundle, images, layers="conv1", progress=False).layers] == ["conv1"]
+    assert len(dw.ActivationIndex.build(bundle, images, layers=["conv1", "1"], progress=False).layers) == 1
