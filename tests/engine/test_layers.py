@@ -180,7 +180,7 @@ def test_other_threads_run_their_models_while_one_is_followed() -> None:
 
     with ThreadPoolExecutor() as pool:
         running = pool.submit(keep_running)
-        for _ in range(6):
+        for _ in range(30):
             assert engine.Network.of(model, (3, 64, 64)).followed
         ended.set()
         running.result()
