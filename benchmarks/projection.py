@@ -80,10 +80,12 @@ def compare(name: str, layer: str, repeats: int) -> None:
             times[way].append(seconds(run))
     way = min(ways, key=lambda each: statistics.median(times[each]))
     ratio = statistics.median(peer / own for peer, own in zip(times[way], times["ours"], strict=True))
+    plan = network.plan(layer)
+    bound = 1 / plan.cost if plan else 1.0  # multiplications of the whole image over those of the crop
     own, peer, wanted = statistics.median(times["ours"]) * 1e3, statistics.median(times[way]) * 1e3, WANTED.get((name, layer))
     print(
         f"{name:8} {layer:7} ours {own:8.1f} ms   Captum {peer:8.1f} ms ({way})   ratio {ratio:6.1f}x"
-        f"{f' (wanted {wanted}x)' if wanted else '':17} largest difference {difference:.1e}",
+        f"{f' (wanted {wanted}x)' if wanted else '':17} arithmetic {bound:7.1f}x   largest difference {difference:.1e}",
         flush=True,
     )
 
