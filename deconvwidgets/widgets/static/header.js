@@ -89,7 +89,7 @@ function createMenu({ save, copy }) {
  */
 export function createHeader({ set, save, copy }) {
   const name = h("b", { class: "dwx-model" });
-  const title = h("span", { class: "dwx-title", "data-testid": "title" });
+  const title = h("span", { class: "dwx-title", "data-testid": "title" }, "waiting for the kernel: it answers when the running cells are done");
   const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
   const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
   const notes = h("button", { type: "button", class: "dwx-notes", "aria-expanded": "false", "data-testid": "notes", hidden: true });
