@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.graph import Graph, last_uses
 from deconvwidgets.errors import LayerError
 
 Visit = Callable[[str, Tensor], None]
@@ -20,7 +20,7 @@ def visit_graph(graph: Graph, batch: Tensor, targets: Mapping[str, fx.Node], vis
     for name, node in targets.items():
         names.setdefault(node, []).append(name)
     operations = graph.ancestors(targets.values())
-    last_use = {feeder: number for number, operation in enumerate(operations) for feeder in operation.node.all_input_nodes}
+    last_use = last_uses(operations)
     values: dict[fx.Node, Any] = {graph.source: batch}
     for number, operation in enumerate(operations):
         node = operation.node

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,7 +69,6 @@ class Graph:
     calls: Mapping[str, fx.Node]
     modules: Mapping[str, nn.Module]
     source: fx.Node
-    output: Any  # the model's own result, in terms of nodes
 
     def ancestors(self, targets: Iterable[fx.Node]) -> list[Operation]:
         """What has to run for these nodes, in order."""
@@ -89,6 +88,11 @@ class Graph:
         if node.op == "call_method":
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         return operator.attrgetter(str(node.target))(self.modules[""])  # get_attr
+
+
+def last_uses(operations: Sequence[Operation]) -> dict[fx.Node, int]:
+    """After which of these operations, run in order, each value is no longer needed."""
+    return {feeder: number for number, operation in enumerate(operations) for feeder in operation.node.all_input_nodes}
 
 
 # torch.fx follows a model by patching nn.Module for the whole process: two at once would undo each other's patches in the wrong order.
@@ -178,10 +182,10 @@ def _type_operations(
     """The graph, and the output that following it gave."""
     modules = dict(model.named_modules())
     operations: dict[fx.Node, Operation] = {}
-    graph = Graph(operations, calls, modules, sources[0], None)
+    graph = Graph(operations, calls, modules, sources[0])
     values: dict[fx.Node, Any] = {sources[0]: example}
     operations[sources[0]] = Operation(sources[0], "input", None, tuple(example.shape))
-    output, result = None, None
+    result = None
     with torch.no_grad():
         for node in traced.nodes:
             if node.op == "placeholder":
@@ -191,7 +195,7 @@ def _type_operations(
                 continue
             args = fx.node.map_arg(node.args, values.__getitem__)
             if node.op == "output":
-                output, result = node.args[0], args[0]
+                result = args[0]
                 continue
             kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
             typed = _classify(node, args, kwargs, operations, modules)
@@ -199,7 +203,7 @@ def _type_operations(
             shape = tuple(value.shape) if isinstance(value, Tensor) else None
             kind, window = _confirm(*typed, node, shape, operations)
             operations[node] = Operation(node, kind, window, shape)
-    return Graph(operations, calls, modules, sources[0], output), result
+    return graph, result
 
 
 def _classify(

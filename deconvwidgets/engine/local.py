@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.crop_operations import Inside, fill_outside
-from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.engine.graph import Graph, Operation, last_uses
 from deconvwidgets.engine.naming import operation_name
-from deconvwidgets.engine.regions import Region, Span, demand
-from deconvwidgets.engine.windows import Window
+from deconvwidgets.engine.regions import Region, Span, demand, region_below
 
 _CHANNELS_ALIKE = {"ReLU", "ReLU6", "LeakyReLU", "Hardtanh", "relu", "relu_", "relu6", "leaky_relu", "hardtanh", "Identity", "Dropout"}
 
@@ -86,8 +85,7 @@ class LocalPlan:
 
             return self.graph.call(node, fx.node.map_arg(node.args, part), fx.node.map_arg(node.kwargs, part))
         feeder = node.all_input_nodes[0]
-        rows, columns = self.regions[node]
-        needed = (rows.below(operation.window, 0), columns.below(operation.window, 1))
+        needed = region_below(self.regions[node], operation.window)
         crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
         weight, bias = _parameters(self.graph, node, values)
         if node is self.head and alone is not None:
@@ -105,17 +103,13 @@ class LocalPlan:
 
 
 def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
-    """The plan for a layer, or None where its receptive field is unknown or not smaller than the image."""
+    """The plan for a layer, or None where its receptive field is unknown."""
     regions = demand(graph, target)
     if regions is None:
         return None
-    height, width = graph.operations[graph.source].extent
-    if regions[graph.source][0].size >= height or regions[graph.source][1].size >= width:
-        return None
     operations = tuple(graph.ancestors([target]))
-    last_use = {feeder: number for number, operation in enumerate(operations) for feeder in operation.node.all_input_nodes}
     cost = _multiplications(graph, operations, regions) / max(1, _multiplications(graph, operations, None))
-    return LocalPlan(graph, target, operations, regions, last_use, cost, _head(graph, target))
+    return LocalPlan(graph, target, operations, regions, last_uses(operations), cost, _head(graph, target))
 
 
 def _head(graph: Graph, target: fx.Node) -> fx.Node | None:
@@ -163,7 +157,7 @@ class _Border:
             return None
         feeder, region = operation.node.all_input_nodes[0], self._plan.regions[operation.node]
         extent = self._plan.graph.operations[feeder].extent
-        if self._inside(extent, _below(region, window)) is None:
+        if self._inside(extent, region_below(region, window)) is None:
             return None
         rows, columns = (
             window.divisors(self._positions[:, axis] * span.step + span.start, span.size, extent[axis], axis)
@@ -186,10 +180,6 @@ def _overlap(position: int, span: Span, extent: int) -> tuple[int, int]:
     first = position * span.step + span.start
     begin = min(max(-first, 0), span.size)
     return begin, max(begin, min(extent - first, span.size))
-
-
-def _below(region: Region, window: Window) -> Region:
-    return (region[0].below(window, 0), region[1].below(window, 1))
 
 
 def _parameters(graph: Graph, node: fx.Node, values: Mapping[fx.Node, Any]) -> tuple[Tensor | None, Tensor | None]:

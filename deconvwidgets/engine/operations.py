@@ -159,11 +159,6 @@ def _maximum(call: Call) -> str | None:
     return None
 
 
-def _reads_nothing(call: Call) -> str | None:
-    """Looks at shape, type or place only, or sets values that do not depend on the signal."""
-    return None
-
-
 # Rectifiers. Each check returns where the rectified tensor is, or None.
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from deconvwidgets.engine.graph import Graph, Operation
+from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.windows import Window
 from deconvwidgets.errors import GraphError
 
@@ -46,6 +46,11 @@ class Span:
 Region = tuple[Span, Span]  # rows, columns
 
 
+def region_below(region: Region, window: Window) -> Region:
+    """What a windowed operation reads to produce this region."""
+    return (region[0].below(window, 0), region[1].below(window, 1))
+
+
 def receptive_fields(graph: Graph) -> dict[fx.Node, Region]:
     """The region of the input that one position of each map sees; absent where it is the whole image or unknown."""
     fields: dict[fx.Node, Region] = {graph.source: (Span(1, 0, 1), Span(1, 0, 1))}
@@ -74,15 +79,10 @@ def demand(graph: Graph, target: fx.Node) -> Mapping[fx.Node, Region] | None:
     for operation in reversed(below):
         if operation.kind not in ("window", "pointwise") or operation.node not in regions:
             continue
-        needed = _needed_below(operation, regions[operation.node])
+        region = regions[operation.node]
+        needed = region if operation.window is None else region_below(region, operation.window)
         for feeder in operation.node.all_input_nodes:
             if feeder in moving:
                 old = regions.get(feeder)
                 regions[feeder] = needed if old is None else (old[0].union(needed[0]), old[1].union(needed[1]))
     return regions
-
-
-def _needed_below(operation: Operation, region: Region) -> Region:
-    if operation.window is None:
-        return region
-    return (region[0].below(operation.window, 0), region[1].below(operation.window, 1))
