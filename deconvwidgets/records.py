@@ -5,6 +5,7 @@ Positions are (row, column). Boxes are half-open (left, top, right, bottom) in p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -229,3 +230,62 @@ class SourcePicture:
     box: tuple[float, float, float, float] | None  # left, top, right, bottom as shares of the picture's width and height
     view: tuple[float, float, float, float] | None  # the part the model was shown, likewise
     caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A softmax classifier on the features of one layer, with what is needed to tell which model it fits.
+
+    Its logits are `weight @ features + bias`, where the features are the layer's map, averaged down to `pool` (rows,
+    columns; adaptive average pooling, None: as it is) and flattened in the order (channel, row, column). Centring and scaling of the features
+    during training are folded into `weight` and `bias`.
+    """
+
+    model: str  # the name of the model it was trained on, in words
+    layer: str  # the layer's dotted name ("features.12")
+    alias: str | None  # its paper name ("pool5")
+    pool: tuple[int, int] | None
+    weight: NDArray[np.float16]  # (classes, features)
+    bias: NDArray[np.float32]  # (classes,)
+    categories: tuple[str, ...]
+    digest: str  # of everything that decides the layer's values
+    dataset: str  # what it was trained on, in words ("caltech101, 30 a class")
+    report: Mapping[str, float | int | str]  # accuracy and protocol, as the panel prints them
+
+
+@dataclass(frozen=True, slots=True)
+class HeadReport:
+    """What retraining the softmax head gave (Zeiler & Fergus 2014, sections 5.2 and 5.3; tables 4, 5 and 7).
+
+    Accuracies are shares in [0, 1], averaged over classes. The test arrays list every test photograph of every fold that was
+    finished: its source in the image set, its fold, its true and its predicted class, and the probability of the latter.
+    """
+
+    dataset: str
+    model: str
+    layer: str
+    features: str  # the features in words: "256 x 6 x 6 = 9,216 of pool5, one view"
+    images_per_class: int
+    seed: int
+    categories: tuple[str, ...]
+    per_fold: tuple[float, ...]
+    weight_decays: tuple[float, ...]  # the one chosen on held-out training images, per fold
+    confusion: NDArray[np.int64]  # (classes, classes): rows are truths, columns predictions, summed over folds
+    sources: NDArray[np.int64]  # (tests,)
+    folds: NDArray[np.int64]  # (tests,)
+    truths: NDArray[np.int64]  # (tests,)
+    predictions: NDArray[np.int64]  # (tests,)
+    confidences: NDArray[np.float32]  # (tests,)
+    head: Head  # trained on the first fold's training images
+    seconds: float
+    complete: bool  # False: stopped before the last fold; what was done is here
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over folds."""
+        return float(np.mean(self.per_fold))
+
+    @property
+    def std(self) -> float:
+        """Standard deviation over folds (0 for one fold)."""
+        return float(np.std(self.per_fold))
