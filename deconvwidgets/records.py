@@ -237,8 +237,8 @@ class Head:
     """A softmax classifier on the features of one layer, with what is needed to tell which model it fits.
 
     Its logits are `weight @ features + bias`, where the features are the layer's map, averaged down to `pool` (rows,
-    columns; adaptive average pooling, None: as it is) and flattened in the order (channel, row, column). Centring and scaling of the features
-    during training are folded into `weight` and `bias`.
+    columns; adaptive average pooling, None: as it is) and flattened in the order (channel, row, column). What training did to the
+    features (centring, scaling) is folded into `weight` and `bias`.
     """
 
     model: str  # the name of the model it was trained on, in words
