@@ -33,6 +33,10 @@ class ActivationIndexError(DeconvWidgetsError):
     """An activation index that is damaged, or that belongs to another model or image set."""
 
 
+class HeadError(DeconvWidgetsError):
+    """A classifier (head) that is damaged or fits another model, or labelled pictures that none can be trained on."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request that the model service cannot answer (now, or at all); the message says which."""
 
