@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.graph import Graph, last_uses
+from deconvwidgets.engine.graph import Graph
 from deconvwidgets.errors import LayerError
+from deconvwidgets.tracing import run_nodes
 
 Visit = Callable[[str, Tensor], None]
 
@@ -19,21 +20,10 @@ def visit_graph(graph: Graph, batch: Tensor, targets: Mapping[str, fx.Node], vis
     names: dict[fx.Node, list[str]] = {}
     for name, node in targets.items():
         names.setdefault(node, []).append(name)
-    operations = graph.ancestors(targets.values())
-    last_use = last_uses(operations)
-    values: dict[fx.Node, Any] = {graph.source: batch}
-    for number, operation in enumerate(operations):
-        node = operation.node
-        if node.op == "placeholder":
-            values.setdefault(node, node.args[0] if node.args else None)
-        else:
-            arguments = fx.node.map_arg(node.args, values.__getitem__), fx.node.map_arg(node.kwargs, values.__getitem__)
-            values[node] = graph.call(node, *arguments)
+    nodes = [operation.node for operation in graph.ancestors(targets.values())]
+    for node, value in run_nodes(nodes, graph.modules, graph.source, batch):
         for name in names.get(node, ()):
-            visit(name, values[node])
-        for feeder in node.all_input_nodes:
-            if last_use[feeder] == number:
-                del values[feeder]
+            visit(name, value)
 
 
 class _Enough(Exception):  # noqa: N818 - control flow: every layer has been seen, the rest of the forward pass is not needed

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from deconvwidgets import tracing
 from deconvwidgets.engine.graph import Graph
 
 _RECTIFIERS = {
@@ -24,11 +25,7 @@ _NORMALISERS = {"LocalResponseNorm", "local_response_norm"}
 
 def operation_name(graph: Graph, node: fx.Node) -> str:
     """The operation's own name: the module's class or the function's name."""
-    if node.op == "call_module":
-        return type(graph.modules[str(node.target)]).__name__
-    if node.target in (F.max_pool2d, torch.max_pool2d):
-        return "max_pool2d"
-    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+    return tracing.operation_name(node, graph.modules)
 
 
 def find_feature_maps(graph: Graph) -> list[fx.Node]:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import inspect
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
+from deconvwidgets.digests import model_digest, node_digest
 from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
 from deconvwidgets.engine.graph import Graph, follow
 from deconvwidgets.engine.hooked import list_calls
 from deconvwidgets.engine.local import LocalPlan, plan_local
-from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of, operation_name
+from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of
 from deconvwidgets.engine.regions import receptive_fields
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.records import Box, LayerInfo
+from deconvwidgets.tracing import example_batch, run_once
 
 Size = tuple[int, int, int]
 
@@ -43,8 +41,8 @@ class Network:
         """Follow `model` for inputs of (C, H, W). Raises ModelError for a model in training mode or one that rejects the size."""
         size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
         _refuse_training(model)
-        example = _example(model, size)
-        own = _run_once(model, example)
+        example = example_batch(model, size)
+        own = run_once(model, example)
         try:
             graph = follow(model, example.clone(), own)
         except GraphError as error:
@@ -110,27 +108,10 @@ class Network:
     def digest(self, layer: str) -> str:
         """sha256 (hex) of everything that decides the layer's values: operations with their settings and wiring, parameters and buffers
         up to it. For a model that cannot be followed: of all modules, their source where it can be read, and all parameters."""
-        found, hasher = self._find(layer), hashlib.sha256()
+        found = self._find(layer)
         if self._graph is None or found.node is None:
-            hasher.update(f"{self.model!r} {_source(self.model)} {found.info.name}".encode())
-            for name, value in self.model.state_dict().items():
-                _hash_tensor(hasher, name, value)
-            return hasher.hexdigest()
-        numbers: dict[fx.Node, int] = {}
-        for operation in self._graph.ancestors([found.node]):
-            node = operation.node
-            numbers[node] = len(numbers)
-            if node.op == "placeholder":
-                continue  # its name is the author's choice
-            wiring = fx.node.map_arg((node.args, dict(node.kwargs)), lambda feeder: _Wire(numbers[feeder]))
-            hasher.update(f"{operation_name(self._graph, node)} {wiring} {operation.window}".encode())
-            if operation.node.op == "call_module":
-                hasher.update(_settings(self._graph.modules[str(operation.node.target)]).encode())
-                for name, value in self._graph.modules[str(operation.node.target)].state_dict().items():
-                    _hash_tensor(hasher, name, value)
-            elif operation.node.op == "get_attr":
-                _hash_tensor(hasher, "", self._graph.call(operation.node, (), {}))
-        return hasher.hexdigest()
+            return model_digest(self.model, found.info.name)
+        return node_digest(self._graph.trace, self._graph.modules, found.node)
 
     def _has_crop(self, info: LayerInfo) -> bool:
         field = info.receptive_field
@@ -215,22 +196,6 @@ def _layers_by_hooks(model: nn.Module, example: Tensor) -> list[_Layer]:
     return layers
 
 
-def _example(model: nn.Module, size: Size) -> Tensor:
-    parameter = next((value for value in model.parameters() if value.is_floating_point()), torch.zeros(()))
-    noise = torch.rand((1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    return noise.to(parameter.device, parameter.dtype)
-
-
-def _run_once(model: nn.Module, example: Tensor) -> Any:
-    try:
-        with torch.no_grad():
-            return model(example.clone())  # a clone: its first operation may work in place
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        raise ModelError(
-            f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. Pass the input_size that it expects."
-        ) from error
-
-
 def _refuse_training(model: nn.Module) -> None:
     stateful = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in model.named_modules():
@@ -238,31 +203,3 @@ def _refuse_training(model: nn.Module) -> None:
             raise ModelError(
                 f"'{name or type(module).__name__}' is in training mode: its output is random or changes it. Call model.eval() first."
             )
-
-
-class _Wire(int):
-    """An argument that is the output of the operation of this number."""
-
-    def __repr__(self) -> str:
-        return f"%{int(self)}"
-
-
-def _settings(module: nn.Module) -> str:
-    """A module's settings in words, less what changes nothing of its values."""
-    return module.extra_repr().replace(", inplace=True", "").replace("inplace=True", "")
-
-
-def _source(model: nn.Module) -> str:
-    """The source of the model's classes, where there is any to read."""
-    texts = []
-    for kind in sorted({type(module) for module in model.modules()}, key=lambda kind: kind.__qualname__):
-        try:
-            texts.append(inspect.getsource(kind))
-        except (OSError, TypeError):  # typed into a prompt, or built in
-            texts.append(kind.__qualname__)
-    return "\n".join(texts)
-
-
-def _hash_tensor(hasher: hashlib._Hash, name: str, value: Tensor) -> None:
-    hasher.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-    hasher.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes() if value.dim() else str(value.item()).encode())
