@@ -18,14 +18,15 @@ from torch.overrides import handle_torch_function, has_torch_function
 Inside = tuple[int, int, int, int]  # top, bottom, left, right: the part of a crop that lies on the map
 
 
-def fill_outside(crops: Tensor, inside: Sequence[Inside], value: float) -> Tensor:
+def fill_outside(crops: Tensor, inside: Sequence[Inside], value: float, overwrite: bool = False) -> Tensor:
     """The crops (N, C, h, w) with everything outside each one's `inside` set to `value`; the signal there is zero on the way down.
 
-    The same as masked_fill, which takes ten times as long: only strips at the border are written.
+    The same as masked_fill, which takes ten times as long: only strips at the border are written. `overwrite` writes them into `crops`
+    itself, and on the way down into the signal: only for crops that nobody else reads, and whose one reader makes its signal anew.
     """
     if has_torch_function((crops,)):
-        return handle_torch_function(fill_outside, (crops,), crops, inside, value)
-    return _FillOutside.apply(crops, inside, value)  # type: ignore[no-any-return, no-untyped-call]
+        return handle_torch_function(fill_outside, (crops,), crops, inside, value, overwrite)
+    return _FillOutside.apply(crops, inside, value, overwrite)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def strided_conv2d(crops: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
@@ -55,14 +56,17 @@ def _write_outside(maps: Tensor, inside: Sequence[Inside], value: float) -> Tens
 
 class _FillOutside(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, crops: Tensor, inside: Sequence[Inside], value: float) -> Tensor:
-        ctx.inside = inside
-        return _write_outside(crops.clone(), inside, value)
+    def forward(ctx: Any, crops: Tensor, inside: Sequence[Inside], value: float, overwrite: bool) -> Tensor:
+        ctx.inside, ctx.overwrite = inside, overwrite
+        if overwrite:
+            ctx.mark_dirty(crops)
+        return _write_outside(crops if overwrite else crops.clone(), inside, value)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *signals: Any) -> Any:
-        return _write_outside(signals[0].clone(), ctx.inside, 0.0), None, None
+        signal = signals[0] if ctx.overwrite else signals[0].clone()
+        return _write_outside(signal, ctx.inside, 0.0), None, None, None
 
 
 class _StridedConv(torch.autograd.Function):

@@ -50,16 +50,17 @@ class LocalPlan:
         """The receptive fields' pixels (N, C, h, w), zero outside the images."""
         return cut(batch, self.boxes(positions))
 
-    def run(self, crops: Tensor, positions: Tensor, units: Tensor) -> Tensor:
-        """Each image's unit (N,) at its position (N, 2): (N,) from the crops (N, C, h, w)."""
+    def run(self, crops: Tensor, positions: Tensor, units: Tensor, overwrite: bool = False) -> Tensor:
+        """Each image's unit (N,) at its position (N, 2): (N,) from the crops (N, C, h, w). `overwrite`: maps may be written into after a
+        rectifier made them, which autograd's own rectifiers (rule "gradient") forbid, as they keep their results."""
         alone = int(units[0]) if self.head is not None and bool((units == units[0]).all()) else None
-        maps = self._maps(crops, positions, alone)
+        maps = self._maps(crops, positions, alone, overwrite)
         return maps[:, 0, 0, 0] if alone is not None else maps[torch.arange(len(maps), device=maps.device), units, 0, 0]
 
-    def _maps(self, crops: Tensor, positions: Tensor, alone: int | None) -> Tensor:
+    def _maps(self, crops: Tensor, positions: Tensor, alone: int | None, overwrite: bool) -> Tensor:
         """(N, channels, 1, 1), or (N, 1, 1, 1) for a unit alone."""
         values: dict[fx.Node, Any] = {self.graph.source: crops}
-        border = _Border(self, positions)
+        border = _Border(self, positions, overwrite)
         for number, operation in enumerate(self.operations):
             if operation.node is self.graph.source or operation.node.op == "placeholder":
                 values.setdefault(operation.node, operation.node.args[0] if operation.node.args else None)
@@ -86,7 +87,7 @@ class LocalPlan:
             return self.graph.call(node, fx.node.map_arg(node.args, part), fx.node.map_arg(node.kwargs, part))
         feeder = node.all_input_nodes[0]
         needed = region_below(self.regions[node], operation.window)
-        crop = border.fill(self._slice(values[feeder], feeder, needed), feeder, needed, operation.window.fill)
+        crop = border.fill(self._slice(values[feeder], feeder, needed), operation, needed)
         weight, bias = _parameters(self.graph, node, values)
         if node is self.head and alone is not None:
             weight, bias = (None if part is None else part[alone : alone + 1] for part in (weight, bias))
@@ -138,16 +139,30 @@ def cut(maps: Tensor, boxes: Tensor) -> Tensor:
 class _Border:
     """Where a batch of crops passes the real extent of a map."""
 
-    def __init__(self, plan: LocalPlan, positions: Tensor) -> None:
+    def __init__(self, plan: LocalPlan, positions: Tensor, overwrite: bool) -> None:
         self._plan = plan
+        self._overwrite = overwrite
         self._positions = positions
         self._places = positions.tolist()
         self._known: dict[tuple[tuple[int, int], Region], list[Inside] | None] = {}
 
-    def fill(self, crop: Tensor, node: fx.Node, region: Region, value: float) -> Tensor:
-        """The crop with everything outside `node`'s map set to `value`."""
-        inside = self._inside(self._plan.graph.operations[node].extent, region)
-        return crop if inside is None else fill_outside(crop, inside, value)
+    def fill(self, crop: Tensor, reader: Operation, region: Region) -> Tensor:
+        """A windowed operation's crop with everything outside the real extent of its input set to the operation's pad value."""
+        assert reader.window is not None
+        feeder = reader.node.all_input_nodes[0]
+        inside = self._inside(self._plan.graph.operations[feeder].extent, region)
+        if inside is None:
+            return crop
+        sole = self._overwrite and region == self._plan.regions[feeder] and reader.window.kind != "pad" and self._is_sole_reader(feeder)
+        return fill_outside(crop, inside, reader.window.fill, sole)
+
+    def _is_sole_reader(self, node: fx.Node) -> bool:
+        """Whether `node`'s map was made for its one reader: a window's result, or what rectifiers (perhaps in place) made of one."""
+        graph = self._plan.graph
+        while operation_name(graph, node) in _CHANNELS_ALIKE and len(node.users) == 1:
+            node = node.all_input_nodes[0]
+        window = graph.operations[node].window
+        return window is not None and window.kind != "pad" and len(node.users) == 1
 
     def counts(self, operation: Operation, like: Tensor) -> Tensor | None:
         """Average pooling's divisors (N, 1, h, w) in `like`'s dtype, None where no window passes the border (or none are needed)."""

@@ -92,8 +92,8 @@ def _is_linear(graph: Graph, node: fx.Node) -> bool:
 def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
     """Up from a convolution or linear layer: through its batch norm to the rectifier, if that is what directly follows."""
     current, normalised = node, node
-    while len(current.users) == 1:
-        user = next(iter(current.users))
+    while len(users := _own_users(graph, current)) == 1:
+        user = users[0]
         if user.op == "output":
             break
         name = operation_name(graph, user)
@@ -104,6 +104,11 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
         normalised = user if name in ("BatchNorm2d", "batch_norm") else normalised
         current = user
     return normalised
+
+
+def _own_users(graph: Graph, node: fx.Node) -> list[fx.Node]:
+    """What reads a node in the model itself: a head put on it beside changes no layer's name."""
+    return [user for user in node.users if user not in graph.trace.added]
 
 
 def _pooled(graph: Graph, features: fx.Node) -> fx.Node | None:

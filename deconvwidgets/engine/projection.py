@@ -100,7 +100,7 @@ def _project_local(
     with torch.enable_grad(), RuleMode(rule) as mode:
         signal_origin = crops.clone()  # not a leaf: the model's first operation may work in place
         mode.watch(signal_origin)
-        chosen = plan.run(signal_origin, positions, units)
+        chosen = plan.run(signal_origin, positions, units, overwrite=rule != "gradient")
         mode.judge(chosen, layer)
     return Projected(_descend(chosen, crops, seed), plan.boxes(positions), chosen.detach(), positions, "local")
 

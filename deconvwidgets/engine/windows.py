@@ -41,7 +41,7 @@ class Window:
             assert weight is not None
             if self._descends_faster_unstrided(crop):
                 return strided_conv2d(crop, weight, bias, self.stride[0])
-            return F.conv2d(crop, weight, bias, self.stride, 0, self.dilation, self.groups)
+            return F.conv2d(_in_fast_layout(crop, weight), weight, bias, self.stride, 0, self.dilation, self.groups)
         if self.kind == "max":
             return F.max_pool2d(crop, self.kernel, self.stride, 0, self.dilation)
         if self.kind == "average":
@@ -62,6 +62,14 @@ class Window:
         if not self.include_padding:
             start, end = start.clamp(min=0), end.clamp(max=extent)
         return (end - start).clamp(min=1)  # windows wholly outside are never used
+
+
+def _in_fast_layout(crop: Tensor, weight: Tensor) -> Tensor:
+    """The crop in the memory layout that a CPU convolves fastest. Channels last saves 10 % of VGG16's time and most of the pooling's, but
+    permutes the weights at every call, which costs more than it saves where they outweigh the crop (docs/decisions/local-projection.md)."""
+    if crop.device.type != "cpu" or crop.dtype != torch.float32:
+        return crop
+    return crop.contiguous(memory_format=torch.channels_last if crop.numel() > weight.numel() else torch.contiguous_format)
 
 
 def pair(value: int | Sequence[int]) -> Pair:
