@@ -9,6 +9,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import torch
@@ -36,6 +37,7 @@ class Trace:
 
     graph: fx.Graph
     calls: Mapping[str, fx.Node]
+    added: frozenset[fx.Node] = frozenset()  # put on the model afterwards: they change no layer's name
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -50,6 +52,11 @@ class Trace:
     def output(self) -> fx.Node:
         """The node that says what the model answers."""
         return self.graph.output_node()
+
+    @cached_property
+    def answering(self) -> list[fx.Node]:
+        """What has to run for the model's answer, in order."""
+        return needed_for(self.graph.nodes, self.output.all_input_nodes)
 
     def node_of(self, layer: str) -> fx.Node | None:
         """The node of a layer's name: a module call, or the operation's own name; None where there is no such layer."""

@@ -9,7 +9,9 @@ from torch import nn
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet, View, digest_of
 from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.engine import Network
 from deconvwidgets.errors import PictureError
+from deconvwidgets.records import Head
 
 
 class NoisePhotographs(ImageSet):
@@ -89,3 +91,30 @@ def tiny_images():
 def tiny_model():
     """make_tiny_bundle, to be made with other seeds."""
     return make_tiny_bundle
+
+
+def random_head(bundle, layer, classes=4, pool=None, seed=0, **changes):
+    """A head of random weights that fits the bundle's layer, as training would make one; `changes` are fields to spoil."""
+    network = Network.of(bundle.model, bundle.input_size)
+    info = network.layer(layer)
+    rows, columns = pool or (info.height, info.width)
+    draw = np.random.default_rng(seed)
+    fields = {
+        "model": bundle.name,
+        "layer": info.name,
+        "alias": info.alias,
+        "pool": pool,
+        "weight": draw.normal(size=(classes, info.channels * rows * columns)).astype(np.float16),
+        "bias": draw.normal(size=classes).astype(np.float32),
+        "categories": tuple(f"kind {number}" for number in range(classes)),
+        "digest": network.digest(layer),
+        "dataset": "caltech101, 30 a class",
+        "report": {"accuracy": 0.8461, "folds": 5, "note": "größer"},
+    }
+    return Head(**(fields | changes))
+
+
+@pytest.fixture
+def make_head():
+    """random_head"""
+    return random_head

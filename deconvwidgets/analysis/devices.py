@@ -34,6 +34,9 @@ def on_device(bundle: ModelBundle, device: torch.device) -> ModelBundle:
     home = model_home(bundle.model)
     if home.device.type == device.type and device.index in (None, home.device.index):
         return bundle
+    if bundle.headless is not None and bundle.head is not None:  # the head is put on the copy of the model below it
+        moved = on_device(bundle.headless, device).with_head(bundle.head)
+        return replace(bundle, model=moved.model, headless=moved.headless)
     return replace(bundle, model=copy.deepcopy(bundle.model).to(device))
 
 

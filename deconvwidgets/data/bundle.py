@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from deconvwidgets.data.headed_model import attach_head
+from deconvwidgets.data.heads import HeadSource, as_head, classes_in_words
 from deconvwidgets.data.known_transforms import as_preprocess
 from deconvwidgets.data.preprocess import Preprocess, default_preprocess, picture_of_unit_range
 from deconvwidgets.errors import ModelError
-from deconvwidgets.records import Geometry
+from deconvwidgets.records import Geometry, Head
 
 Transform = Callable[[Image.Image], Tensor]
 
@@ -25,7 +27,7 @@ class ModelBundle:
 
     `model` maps a normalised batch (N, *input_size) to logits (N, classes) where it has a classifier, else to feature
     maps. `classifier` says in words whose classes it answers with; None where it has none. `notes` are sentences that
-    every view should show.
+    every view should show. `head` is the softmax head that the model answers with, and `headless` the bundle that it was put on.
     """
 
     name: str
@@ -37,6 +39,8 @@ class ModelBundle:
     trained: bool
     classifier: str | None
     notes: tuple[str, ...] = ()
+    head: Head | None = field(default=None, compare=False, repr=False)
+    headless: ModelBundle | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.model.training:
@@ -81,6 +85,22 @@ class ModelBundle:
             classifier="your model's own classes" if categories is not None else None,
             notes=_notes_on_default(transform, size),
         )
+
+    def with_head(self, head: HeadSource | None) -> ModelBundle:
+        """A new bundle that answers with `head`: a Head, the path of a saved one, or "caltech101" for the one that is shipped for AlexNet.
+
+        A head that the bundle has already is replaced. Layers keep their names and digests, so an activation index still fits; parameters
+        are shared. None: the model without a classifier.
+
+        Raises HeadError for a head of another model or layer, for one whose features do not fit, and for a file that is none.
+        """
+        base = self.headless or self
+        if head is None:
+            return replace(base, categories=None, classifier=None)
+        chosen = as_head(head)
+        model = attach_head(base.model, chosen, base.input_size, base.name)
+        words = classes_in_words(chosen)
+        return replace(base, model=model, categories=chosen.categories, classifier=words, head=chosen, headless=base)
 
     def prepare(self, picture: Image.Image) -> Tensor:
         """The model's input for a picture: float32, shape `input_size`, on the CPU.
