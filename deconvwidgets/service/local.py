@@ -15,6 +15,7 @@ from deconvwidgets.analysis.activation_index import ActivationIndex, default_pat
 from deconvwidgets.analysis.devices import model_home, on_device, pick_device
 from deconvwidgets.analysis.index_identity import IndexIdentity
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.data.heads import HeadSource
 from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
@@ -63,6 +64,7 @@ class LocalModelService:
         if not network.explorer_layers:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers gives (N, channels, height, width).")
         self._state = Snapshot(1, bundle, network, images, index, _graph_notes(network))
+        self._made_with = bundle
         self._swap_lock = Lock()
         self._gate = DeviceGate()
         self._views = ViewStore()
@@ -182,6 +184,20 @@ class LocalModelService:
         """A finished figure as a file's bytes; `state` is a LayerExplorer's state."""
         return make_figure(self, kind, state)
 
+    def set_head(self, head: HeadSource | None) -> None:
+        """Answer with another softmax head from now on, on this service's device: a Head, the path of a saved one, "caltech101" for the
+        shipped one, or None for no classifier. The index stays, since the layers do, and every widget is told.
+
+        Raises HeadError, and changes nothing, for a head of another model or layer.
+        """
+        with self._gate.interactive():
+            bundle = self._state.bundle.with_head(head)
+        self._answer_with(bundle)
+
+    def reset_head(self) -> None:
+        """Answer as the model that the service was made with."""
+        self._answer_with(self._made_with)
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of events, from any thread. Returns the function that ends the subscription."""
         return self._listeners.subscribe(listener)
@@ -215,6 +231,12 @@ class LocalModelService:
             words = (images.source_name(source), _label(images, source), prediction, probability)
             entries.append(NineEntry(one.image, *words, one.value, one.row, one.column, one.box))
         return entries
+
+    def _answer_with(self, bundle: ModelBundle) -> None:
+        """Another classifier on the same layers."""
+        with self._gate.interactive():
+            network = Network.of(bundle.model, bundle.input_size)
+        self._swap(bundle=bundle, network=network)
 
     def _swap(self, **changes: Any) -> Snapshot:
         """Put a new snapshot in the old one's place, forget what was made of the old one, tell everybody."""
