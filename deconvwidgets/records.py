@@ -245,7 +245,7 @@ class Head:
     layer: str  # the layer's dotted name ("features.12")
     alias: str | None  # its paper name ("pool5")
     pool: tuple[int, int] | None
-    weight: NDArray[np.float16]  # (classes, features)
+    weight: NDArray[np.float16] | NDArray[np.float32]  # (classes, features); shipped heads have float16
     bias: NDArray[np.float32]  # (classes,)
     categories: tuple[str, ...]
     digest: str  # of everything that decides the layer's values
@@ -279,6 +279,8 @@ class HeadReport:
     head: Head  # trained on the first fold's training images
     seconds: float
     complete: bool  # False: stopped before the last fold; what was done is here
+    skipped: tuple[SkippedPicture, ...] = ()  # photographs that could not be read and took no part
+    classifier: str = "softmax"  # or "linear SVM", which gives no probabilities: `confidences` are NaN
 
     @property
     def mean(self) -> float:
@@ -289,3 +291,32 @@ class HeadReport:
     def std(self) -> float:
         """Standard deviation over folds (0 for one fold)."""
         return float(np.std(self.per_fold))
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStep:
+    """Where the training of one head is, for live curves. `validation_accuracy` is over the training images held out to choose the
+    weight decay; None while the head is trained on all training images of the fold. Accuracies are averaged over classes."""
+
+    fold: int
+    weight_decay: float
+    step: int  # counts from 0 for each weight decay
+    loss: float
+    train_accuracy: float
+    validation_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """Accuracy by number of training images a class: mean and standard deviation over `folds` folds, as shares."""
+
+    dataset: str
+    model: str
+    layer: str
+    features: str
+    images_per_class: tuple[int, ...]
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    folds: int
+    seed: int
+    complete: bool  # False: stopped; the numbers that were done are here

@@ -35,7 +35,7 @@ class IndexIdentity:
     ) -> IndexIdentity:
         """The identity that an index of these would have."""
         digests = tuple((info.name, network.digest(info.name)) for info in layers)
-        transform = _transform_digest(bundle)
+        transform = transform_digest(bundle)
         return cls(bundle.name, digests, transform, images.digest, images.name, bundle.input_size, k, per_source)
 
     def misfit(self, wanted: IndexIdentity) -> str | None:
@@ -61,7 +61,7 @@ class IndexIdentity:
         return hashlib.sha256(repr(decisive).encode()).hexdigest()[:20]
 
 
-def _transform_digest(bundle: ModelBundle) -> str:
+def transform_digest(bundle: ModelBundle) -> str:
     """A known transform by its settings; an opaque one by what it makes of a test picture."""
     if isinstance(bundle.transform, Preprocess):
         return hashlib.sha256(repr(bundle.transform).encode()).hexdigest()

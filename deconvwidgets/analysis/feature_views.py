@@ -1,0 +1,109 @@
+"""The views of a photograph that its features come from: one, with its mirror image, or ten crops; decoded ahead in threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.errors import ModelError, PictureError
+from deconvwidgets.records import SkippedPicture
+
+Views = Literal["one", "flips", "ten"]
+_MARGIN = 256 / 224  # Zeiler & Fergus 2014, section 3: crops of 224 out of 256
+WORDS: dict[Views, str] = {
+    "one": "one view",
+    "flips": "the view and its mirror image",
+    "ten": "the mean of ten views (corners, centre, and mirrored)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewMaker:
+    """From a photograph to the model's inputs (`inputs`, C, H, W); the features of `rows` of them are kept, or of their mean."""
+
+    bundle: ModelBundle
+    views: Views
+    inputs: int
+    rows: int
+    square: Preprocess | None  # makes the square that ten crops are cut from
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, views: Views) -> ViewMaker:
+        """Raises ModelError for views that do not exist, or ten crops where the transform's geometry is not known."""
+        if views not in get_args(Views):
+            raise ModelError(f"There are no views {views!r}: choose {', '.join(map(repr, get_args(Views)))}")
+        if views != "ten":
+            count = 1 if views == "one" else 2
+            return cls(bundle, views, count, count, None)
+        if not isinstance(bundle.transform, Preprocess):
+            raise ModelError(f"Ten crops need a transform whose geometry is known, which that of {bundle.name} is not: choose 'flips'")
+        return cls(bundle, views, 10, 1, _square(bundle.transform))
+
+    def __call__(self, picture: Image.Image) -> Tensor:
+        """The inputs, float32, on the CPU."""
+        if self.square is not None:
+            crops = _five_crops(self.square(picture), self.bundle.input_size[1:])
+            return torch.cat([crops, crops.flip(-1)])
+        pixels = self.bundle.prepare(picture)
+        return pixels[None] if self.views == "one" else torch.stack([pixels, pixels.flip(-1)])
+
+    def keep(self, features: Tensor) -> Tensor:
+        """Features (N * inputs, F) of N photographs to what is kept of them (N, rows, F)."""
+        per_photograph = features.reshape(-1, self.inputs, features.shape[1])
+        return per_photograph if self.rows == self.inputs else per_photograph.mean(1, keepdim=True)
+
+
+def _square(transform: Preprocess) -> Preprocess:
+    side = max(transform.resize or 0, round(max(transform.crop) * _MARGIN))
+    return replace(transform, resize=side, crop=(side, side))
+
+
+def _five_crops(square: Tensor, size: tuple[int, ...]) -> Tensor:
+    height, width = size
+    down, right = square.shape[1] - height, square.shape[2] - width
+    corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    return torch.stack([square[:, top : top + height, left : left + width] for top, left in corners])
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedSource:
+    """One photograph: its inputs (views, C, H, W), or why it could not be read."""
+
+    source: int
+    pixels: Tensor | None
+    skipped: SkippedPicture | None = None
+
+
+def prepared_sources(
+    images: ImageSet, maker: ViewMaker, sources: Iterable[int], threads: int = 2, ahead: int = 64
+) -> Iterator[PreparedSource]:
+    """The photographs in their order, as many waiting in memory as make about `ahead` inputs. One that cannot be read is recorded."""
+    waiting: deque[Future[PreparedSource]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    try:
+        for source in sources:
+            waiting.append(pool.submit(_prepare, images, maker, source))
+            if len(waiting) * maker.inputs >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare(images: ImageSet, maker: ViewMaker, source: int) -> PreparedSource:
+    try:
+        photograph = images.open_source(source)
+    except PictureError as error:
+        return PreparedSource(source, None, SkippedPicture(images.source_name(source), str(error)))
+    return PreparedSource(source, maker(photograph))

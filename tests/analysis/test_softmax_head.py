@@ -1,0 +1,195 @@
+"""The softmax head against a literal Newton method in float64, scikit-learn, and itself in the other form."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deconvwidgets.analysis.softmax_head import fit_path, fit_softmax
+from deconvwidgets.analysis.span import PrimalDesign, Scaling, SpanDesign, gram_matrix, in_blocks, make_design
+from deconvwidgets.analysis.svm_head import fit_svm
+from deconvwidgets.errors import JobCancelledError
+
+DOUBLE = torch.float64
+
+
+def problem(rows, features, classes, seed=0, dtype=DOUBLE):
+    """Noisy classes of unequal sizes, features off centre."""
+    draw = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, classes, (rows,), generator=draw) * torch.randint(0, 2, (rows,), generator=draw)
+    labels[:classes] = torch.arange(classes)
+    centres = torch.randn(classes, features, generator=draw, dtype=dtype)
+    values = centres[labels] + 1.5 * torch.randn(rows, features, generator=draw, dtype=dtype) + 3
+    return values, labels
+
+
+def literal_newton(features, labels, classes, decay, steps=60):
+    """Weights (features, classes) and bias by Newton's method with the whole Hessian, halving steps that do not descend."""
+    rows, count = features.shape
+    wide = np.concatenate([features, np.ones((rows, 1))], 1)
+    truth = np.eye(classes)[labels]
+    penalty = np.concatenate([np.full(count, decay), [0.0]])
+
+    def loss(theta):
+        logits = wide @ theta
+        top = logits.max(1)
+        entropy = np.log(np.exp(logits - top[:, None]).sum(1)) + top - (logits * truth).sum(1)
+        return entropy.mean() + 0.5 * (penalty[:, None] * theta**2).sum()
+
+    theta = np.zeros((count + 1, classes))
+    for _ in range(steps):
+        logits = wide @ theta
+        chances = np.exp(logits - logits.max(1, keepdims=True))
+        chances /= chances.sum(1, keepdims=True)
+        gradient = wide.T @ (chances - truth) / rows + penalty[:, None] * theta
+        hessian = np.zeros((classes, count + 1, classes, count + 1))
+        for one in range(classes):
+            for other in range(classes):
+                curve = chances[:, one] * ((one == other) - chances[:, other])
+                hessian[one, :, other] = (wide * curve[:, None]).T @ wide / rows + (one == other) * np.diag(penalty)
+        square = hessian.reshape(classes * (count + 1), -1)
+        step = -np.linalg.lstsq(square, gradient.T.ravel(), rcond=1e-12)[0].reshape(classes, count + 1).T
+        length = 1.0
+        while loss(theta + length * step) > loss(theta) and length > 1e-8:
+            length /= 2
+        theta = theta + length * step
+    return theta[:-1], theta[-1] - theta[-1].mean()
+
+
+def solution(design, labels, classes, decay, **settings):
+    fit = fit_softmax(design, labels, classes, decay, **settings)
+    bias = fit.parameters[-1]
+    return design.weights(fit.parameters), bias - bias.mean(), fit
+
+
+@pytest.mark.parametrize("decay", [1e-1, 1e-3])
+@pytest.mark.parametrize(("rows", "features"), [(30, 7), (12, 40)])
+def test_it_is_the_solution_of_newtons_method(rows, features, decay):
+    values, labels = problem(rows, features, 4)
+    scaled = Scaling.of(values).apply(values)
+    weights, bias = literal_newton(scaled.numpy(), labels.numpy(), 4, decay)
+    for design in (SpanDesign.of(scaled), PrimalDesign(scaled)):
+        found, free, fit = solution(design, labels, 4, decay, tolerance=1e-10, most_steps=3000)
+        assert fit.converged
+        np.testing.assert_allclose(found, weights, atol=1e-6 * np.abs(weights).max())
+        np.testing.assert_allclose(free, bias, atol=1e-6 * max(1.0, np.abs(bias).max()))
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(2, 24), features=st.integers(1, 30), classes=st.integers(2, 5), decay=st.floats(1e-3, 1.0), seed=st.integers(0, 99))
+def test_the_span_and_the_features_have_one_solution(rows, features, classes, decay, seed):
+    values, labels = problem(rows, features, min(classes, rows), seed)
+    scaled = Scaling.of(values).apply(values)
+    options = {"tolerance": 1e-9, "most_steps": 2000}
+    span, bias, first = solution(SpanDesign.of(scaled), labels, classes, decay, **options)
+    primal, free, second = solution(PrimalDesign(scaled), labels, classes, decay, **options)
+    assert first.loss == pytest.approx(second.loss, rel=1e-9)
+    # Bias differences of classes without images run to minus infinity: only what the classes that occur are given is determined.
+    present = labels.unique()
+    torch.testing.assert_close(span[:, present], primal[:, present], atol=1e-4 * float(primal.abs().max() + 1e-3), rtol=0)
+    logits = scaled @ span + bias, scaled @ primal + free
+    torch.testing.assert_close(torch.softmax(logits[0], 1), torch.softmax(logits[1], 1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("rows", "features"), [(80, 200), (200, 30)])
+def test_scikit_learn_finds_the_same(rows, features):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    values, labels = problem(rows, features, 5)
+    scaled = Scaling.of(values).apply(values)
+    weights, _, _ = solution(make_design(scaled), labels, 5, 1e-3, tolerance=1e-9, most_steps=3000)
+    peer = linear_model.LogisticRegression(C=1 / (1e-3 * rows), tol=1e-10, max_iter=20_000).fit(scaled.numpy(), labels.numpy())
+    np.testing.assert_allclose(weights.T, peer.coef_, atol=1e-5 * np.abs(peer.coef_).max())
+
+
+def test_a_path_ends_where_single_fits_do_and_takes_fewer_steps():
+    values, labels = problem(60, 200, 5, dtype=torch.float32)
+    design = make_design(Scaling.of(values).apply(values))
+    path = list(fit_path(design, labels, 5, (1e-4, 1e-2, 1e-3)))
+    assert [fit.weight_decay for fit in path] == [1e-2, 1e-3, 1e-4]
+    single = [fit_softmax(design, labels, 5, fit.weight_decay) for fit in path]
+    for one, other in zip(path, single, strict=True):
+        assert one.converged
+        assert other.converged
+        assert one.loss == pytest.approx(other.loss, rel=1e-2, abs=1e-4)
+
+
+def test_every_step_goes_down_and_can_stop_the_training():
+    values, labels = problem(60, 200, 5, dtype=torch.float32)
+    design, losses = make_design(Scaling.of(values).apply(values)), []
+    fit = fit_softmax(design, labels, 5, 1e-4, on_step=lambda fit: losses.append(fit.loss))
+    assert len(losses) == fit.steps + 1
+    assert losses[0] == pytest.approx(np.log(5), rel=1e-6)
+    assert all(after <= before + 1e-6 for before, after in zip(losses, losses[1:], strict=False))
+
+    def stop(fit):
+        if fit.steps == 3:
+            raise JobCancelledError("enough")
+
+    with pytest.raises(JobCancelledError):
+        fit_softmax(design, labels, 5, 1e-4, on_step=stop)
+    assert fit_softmax(design, labels, 5, 1e-4, most_steps=3).steps == 3
+
+
+def test_scaling_folds_into_weight_and_bias():
+    values, _ = problem(20, 50, 3)
+    scaling = Scaling.of(values)
+    scaled = scaling.apply(values)
+    assert float(scaled.mean(0).abs().max()) < 1e-12
+    assert float(scaled.square().sum(1).mean()) == pytest.approx(1.0)
+    weights, bias = torch.randn(50, 3, dtype=DOUBLE), torch.randn(3, dtype=DOUBLE)
+    weight, free = scaling.fold(weights, bias)
+    torch.testing.assert_close(values @ weight.T + free, scaled @ weights + bias)
+
+
+def test_features_that_are_all_alike_do_no_harm():
+    design = make_design(Scaling.of(torch.ones(6, 10)).apply(torch.ones(6, 10)))
+    fit = fit_softmax(design, torch.tensor([0, 0, 0, 1, 1, 2]), 3, 1e-3, tolerance=1e-4)
+    chances = torch.softmax(fit.logits, 1)[0]
+    torch.testing.assert_close(chances, torch.tensor([3, 2, 1]) / 6, atol=1e-3, rtol=0)
+
+
+def test_parts_of_a_design_are_designs_of_the_parts():
+    values, labels = problem(30, 80, 4)
+    scaled, rows = Scaling.of(values).apply(values), torch.tensor([1, 4, 5, 9, 12, 20, 29])
+    others = torch.tensor([0, 2, 28])
+    for kind in (SpanDesign.of, PrimalDesign):
+        whole, part = kind(scaled), kind(scaled).part(rows)
+        fit = fit_softmax(part, labels[rows], 4, 1e-2)
+        weights, bias = part.weights(fit.parameters), fit.parameters[-1]
+        torch.testing.assert_close(whole.weights(whole.lift(fit.parameters, rows)), weights)
+        torch.testing.assert_close(whole.outside(fit.parameters, rows, others), scaled[others] @ weights + bias)
+
+
+def test_blocks_change_nothing_and_take_a_turn_each(monkeypatch):
+    monkeypatch.setattr("deconvwidgets.analysis.span._GRAM_BLOCK", 7)
+    monkeypatch.setattr("deconvwidgets.analysis.span._BLOCK_OPERATIONS", 500)
+    values = torch.randn(20, 6, dtype=DOUBLE)
+    turns = []
+
+    class Turn:
+        def __enter__(self):
+            turns.append("in")
+
+        def __exit__(self, *failure):
+            turns.append("out")
+
+    torch.testing.assert_close(gram_matrix(values, Turn), values @ values.T)
+    assert turns == ["in", "out"] * 6
+    turns.clear()
+    torch.testing.assert_close(in_blocks(values, values.T[:, :9], Turn), values @ values.T[:, :9])
+    assert len(turns) == 2 * 5  # four rows at a time
+
+
+def test_the_svm_separates_what_scikit_learn_separates():
+    svm = pytest.importorskip("sklearn.svm")
+    multiclass = pytest.importorskip("sklearn.multiclass")
+    values, labels = problem(80, 100, 4)
+    scaled = Scaling.of(values).apply(values)
+    design = SpanDesign.of(scaled)
+    parameters = fit_svm(design.gram, labels, 4, cost=3.0)
+    peer = multiclass.OneVsRestClassifier(svm.SVC(kernel="linear", C=3.0)).fit(scaled.numpy(), labels.numpy())
+    news = torch.randn(50, 100, dtype=DOUBLE) / 10
+    scores = news @ design.weights(parameters) + parameters[-1]
+    np.testing.assert_allclose(scores, peer.decision_function(news.numpy()), atol=2e-3)
+    assert fit_svm(design.gram, labels.clamp(max=1), 3)[-1, 2] == -torch.inf
