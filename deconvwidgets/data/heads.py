@@ -23,15 +23,15 @@ SHIPPED_FOLDER = Path(__file__).with_name("shipped")
 SHIPPED = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
 _FORMAT = "deconvwidgets head 1"
 _DATASETS = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
-_ARRAYS = {"weight": "float16", "bias": "float32"}
+_ARRAYS = {"weight": ("float16", "float32"), "bias": ("float32",)}
 _ENDING = ".safetensors"
 
 HeadSource = Head | str | os.PathLike[str]
 
 
 def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
-    """Write a head as safetensors: `weight` float16 and `bias` float32, everything else as JSON in its metadata. The file is replaced
-    whole or left as it was. Returns its path, ".safetensors" added where it has no ending.
+    """Write a head as safetensors: `weight` and `bias` as they are, everything else as JSON in its metadata. The file is replaced whole
+    or left as it was. Returns its path, ".safetensors" added where it has no ending.
 
     Raises HeadError for a head whose parts do not fit together, or where the file cannot be written.
     """
@@ -39,7 +39,8 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     target = Path(path).expanduser()
     target = target if target.suffix else target.with_suffix(_ENDING)
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
-    words = json.dumps({name: value for name, value in _fields(head).items() if name not in _ARRAYS}, ensure_ascii=False)
+    described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
+    words = json.dumps(described, ensure_ascii=False, default=_plain)
     metadata = {"format": _FORMAT, "head": words, "checksum": _checksum(words, arrays)}
     try:
         replace_file(target, safetensors.numpy.save(arrays, metadata))
@@ -108,14 +109,13 @@ def require_head(head: object) -> Head:
     """`head`, if its parts fit together. Raises HeadError."""
     if not isinstance(head, Head):
         raise HeadError(f"A Head is needed here, not a {type(head).__name__}: dw.train_softmax_head(...).head is one, load_head(path) too.")
-    for name, kind in _ARRAYS.items():
-        if not isinstance(getattr(head, name), np.ndarray) or getattr(head, name).dtype != kind:
-            raise HeadError(f"A head's {name} is an array of {kind}; this one's is {getattr(getattr(head, name), 'dtype', 'no array')}.")
-    classes = len(head.categories)
-    if classes < 1 or head.weight.ndim != 2 or head.weight.shape[0] != classes or head.bias.shape != (classes,):
-        raise HeadError(
-            f"A head of {classes} classes cannot have weights {head.weight.shape} and biases {head.bias.shape}: train it again."
-        )
+    for name, kinds in _ARRAYS.items():
+        kind = getattr(getattr(head, name), "dtype", "no array")
+        if kind not in kinds:
+            raise HeadError(f"A head's {name} is an array of {' or '.join(kinds)}; this one's is {kind}.")
+    classes, weight, bias = len(head.categories), head.weight.shape, head.bias.shape
+    if classes < 1 or len(weight) != 2 or weight[0] != classes or bias != (classes,):
+        raise HeadError(f"A head of {classes} classes cannot have weights {weight} and biases {bias}: train it again.")
     if not (np.isfinite(head.weight).all() and np.isfinite(head.bias).all()):
         raise HeadError("The head's weights are not all finite numbers (float16 ends at 65,504): scale the features and train it again.")
     return head
@@ -133,6 +133,13 @@ def classes_in_words(head: Head) -> str:
 
 def _fields(head: Head) -> dict[str, Any]:
     return {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(head).items()}
+
+
+def _plain(value: object) -> object:
+    """A NumPy number of a report as Python's own."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise HeadError(f"A head's report holds numbers and words, not {value!r}: leave it out, or put it in words.")
 
 
 def _head_of(words: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:

@@ -13,14 +13,16 @@ from deconvwidgets.data import architectures
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.cache import sha256_of_file
 from deconvwidgets.data.checkpoints import StateDict, fit_into, read_checkpoint
+from deconvwidgets.data.heads import HeadSource, has_shipped
 from deconvwidgets.data.official_weights import ensure_official_file, hash_prefix
 from deconvwidgets.data.pinned import PINNED_WEIGHTS
 from deconvwidgets.data.pinned_weights import pinned_state_dict
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.errors import AssetError, ModelError
+from deconvwidgets.errors import AssetError, HeadError, ModelError
 
 _IMAGENET = "ImageNet's 1,000 classes"
+_SHIPPED_HEADS = {"alexnet": "caltech101"}
 
 
 def load_model(
@@ -28,6 +30,7 @@ def load_model(
     weights: str | os.PathLike[str] | None = "default",
     input_size: tuple[int, int, int] | None = None,
     progress: bool = True,
+    head: HeadSource | None = "default",
 ) -> ModelBundle:
     """A model by name: any of torchvision's classification models, `zfnet`, or `efficientnet_lite0`.
 
@@ -38,7 +41,11 @@ def load_model(
     from the size that the weights were trained for. The model comes in evaluation mode, on the CPU, and with parameters
     that ask for no gradient.
 
-    Raises ModelError for an unknown name or a checkpoint that does not fit, AssetError where no weights can be had.
+    `head` is the softmax head it answers with, as `ModelBundle.with_head` takes it. "default" leaves a classifier as it is, and puts the
+    shipped Caltech-101 head on AlexNet's convolutions where they came without one; None takes any classifier off.
+
+    Raises ModelError for an unknown name or a checkpoint that does not fit, AssetError where no weights can be had, HeadError for a head
+    of another model.
     """
     architectures.require_known(name)
     if weights is None:
@@ -48,7 +55,21 @@ def load_model(
     else:
         bundle = _named(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
     bundle.model.requires_grad_(False)
-    return bundle if input_size is None else _resized(bundle, input_size)
+    if input_size is not None:
+        bundle = _resized(bundle, input_size)
+    return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+
+
+def _with_default_head(bundle: ModelBundle) -> ModelBundle:
+    """The bundle with the head that is shipped for it, where it has no classifier and comes at the size that the head was trained at."""
+    shipped = _SHIPPED_HEADS.get(bundle.name)
+    own_size = architectures.transform_of(bundle.name).input_size
+    if shipped is None or bundle.classifier is not None or not bundle.trained or bundle.input_size != own_size or not has_shipped(shipped):
+        return bundle
+    try:
+        return bundle.with_head(shipped)
+    except HeadError as error:  # the convolutions are worth having without it
+        return replace(bundle, notes=(*bundle.notes, f"The shipped head was left off. {error}"))
 
 
 def _default(name: str, progress: bool) -> ModelBundle:
@@ -93,8 +114,8 @@ def _pinned_trunk(name: str, progress: bool) -> ModelBundle:
     model.load_state_dict(pinned_state_dict(name, progress), assign=True)
     url = architectures.official_weights(name).url
     note = (
-        f"No classifier: torchvision's server cannot be reached from here, so this is {name} up to its last pooling layer alone. "
-        f"For ImageNet's classes fetch {url} elsewhere and pass weights='its path'."
+        f"Without ImageNet's classifier: torchvision's server cannot be reached from here, so this is {name} up to its last pooling layer "
+        f"alone. For ImageNet's classes fetch {url} elsewhere and pass weights='its path'."
     )
     words = f"ImageNet convolutional trunk of torchvision's {name}, from {pinned.distribution.requirement}"
     return _bundle(name, model, words, classifier=None, notes=(note,))

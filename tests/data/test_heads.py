@@ -25,12 +25,20 @@ def same(one, other):
 
 def test_a_head_comes_back_as_it_was(head, tmp_path):
     odd = replace(head, categories=("", "größer", "ant\n", "象"), alias=None, pool=None, report={"a": 1, "b": 0.1, "c": "x"})
-    for number, one in enumerate((head, odd)):
+    exact = replace(head, weight=head.weight.astype(np.float32) * np.float32(1.1))
+    for number, one in enumerate((head, odd, exact)):
         again = load_head(save_head(one, tmp_path / f"{number}.safetensors"))
         assert same(one, again)
-        assert again.weight.dtype == np.float16
+        assert again.weight.dtype == one.weight.dtype
         assert again.bias.dtype == np.float32
         assert [type(value) for value in again.report.values()] == [type(value) for value in one.report.values()]
+
+
+def test_reports_hold_numbers_and_words(head, tmp_path):
+    numbers = {"folds": np.int64(5), "accuracy": np.float32(0.5)}
+    assert load_head(save_head(replace(head, report=numbers), tmp_path / "a")).report == {"folds": 5, "accuracy": 0.5}
+    with pytest.raises(HeadError, match="numbers and words"):
+        save_head(replace(head, report={"when": object()}), tmp_path / "b")
 
 
 def test_the_file_is_small_and_named(head, tmp_path):
@@ -107,7 +115,7 @@ def test_other_files_are_refused(tmp_path):
     [
         ({"categories": ("a", "b")}, "2 classes cannot have"),
         ({"bias": np.zeros(3, np.float32)}, "cannot have"),
-        ({"weight": np.zeros((4, 20))}, "array of float16; this one's is float64"),
+        ({"weight": np.zeros((4, 20))}, "array of float16 or float32; this one's is float64"),
         ({"bias": [0.0] * 4}, "no array"),
         ({"weight": np.full((4, 20), np.inf, np.float16)}, "not all finite"),
     ],

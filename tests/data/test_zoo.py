@@ -15,13 +15,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from deconvwidgets.data import architectures, official_weights, pinned_weights
+from deconvwidgets.data import architectures, heads, official_weights, pinned_weights
+from deconvwidgets.data.heads import save_head
 from deconvwidgets.data.pinned import PINNED_WEIGHTS
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.data.zfnet import ZFNet
 from deconvwidgets.data.zoo import load_model
-from deconvwidgets.errors import AssetError, ModelError
+from deconvwidgets.errors import AssetError, HeadError, ModelError
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def offline(monkeypatch, tmp_path):
 
 
 def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
-    bundle = load_model("alexnet")
+    bundle = load_model("alexnet", head=None)
     full = import_torchvision().models.alexnet()
     names = [name for name, _ in full.named_modules() if name.startswith(("features", "avgpool"))]
     assert [name for name, _ in bundle.model.named_modules() if name] == names
@@ -44,6 +45,36 @@ def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
     batch = bundle.prepare(photos.open_view(0))[None]
     assert torch.equal(bundle.model(batch), full.eval().avgpool(full.features(batch)))
     assert bundle.model(batch).shape == (1, 256, 6, 6)
+
+
+def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_head, tmp_path, monkeypatch):
+    monkeypatch.setattr(heads, "SHIPPED_FOLDER", tmp_path)
+    bare = load_model("alexnet")
+    assert (bare.classifier, bare.head) == (None, None)
+    head = make_head(bare, "pool5", classes=101)
+    path = save_head(head, tmp_path / heads.SHIPPED["caltech101"])
+
+    bundle = load_model("alexnet")
+    assert bundle.classifier == "Caltech-101's 101 classes (head on pool5, 84.6 %)"
+    assert bundle.categories == head.categories
+    assert "Without ImageNet's classifier" in bundle.notes[0]
+    assert not any(parameter.requires_grad for parameter in bundle.model.parameters())
+    batch = bundle.prepare(photos.open_view(0))[None]
+    expected = bare.model.features(batch).flatten(1) @ torch.from_numpy(head.weight).float().T + torch.from_numpy(head.bias)
+    torch.testing.assert_close(bundle.model(batch), expected, rtol=1e-4, atol=1e-3)
+
+    assert load_model("alexnet", head=None).classifier is None
+    assert load_model("alexnet", head=path).classifier == bundle.classifier
+    assert load_model("alexnet", input_size=(3, 300, 300)).classifier is None
+    random = load_model("alexnet", weights=None)
+    assert (random.classifier, random.notes) == (None, ("Random weights, untrained: what the layers answer to means nothing.",))
+    with pytest.raises(HeadError, match="other weights"):
+        load_model("alexnet", weights=None, head="caltech101")
+
+    save_head(make_head(bare, "pool5", digest="0" * 64), path)
+    left_off = load_model("alexnet")
+    assert left_off.classifier is None
+    assert left_off.notes[-1].startswith("The shipped head was left off. The head was trained on pool5 of alexnet")
 
 
 @pytest.mark.parametrize("name", ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)])
