@@ -32,9 +32,6 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
     config = folder / "cfg"
     config.mkdir()
     (config / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\n")
-    news = folder / "set" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    news.parent.mkdir(parents=True)
-    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(config), "JUPYTERLAB_SETTINGS_DIR": str(folder / "set"), "PYTHONUNBUFFERED": "1"}
     environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(folder / "ws"), "JUPYTER_RUNTIME_DIR": str(folder / "run")}
     command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deconvwidgets import __version__
-from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.errors import DeconvWidgetsError, ModelError
 
 if TYPE_CHECKING:
     from deconvwidgets.analysis.activation_index import ActivationIndex
@@ -111,6 +111,7 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     from deconvwidgets.data.image_sets import open_images
     from deconvwidgets.data.zoo import load_model
 
+    _require_device(options.device)
     bundle = load_model(options.model)
     print(f"Model: {bundle.name} ({bundle.weights})")
     images = open_images(options.images)
@@ -121,6 +122,19 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     index = ActivationIndex.build(bundle, images, path=path, device=options.device)
     print(f"Index: the strongest {index.k} of every unit, in {path}", flush=True)
     return _Prepared(bundle, images, index)
+
+
+def _require_device(name: str) -> None:
+    """Raise, saying what there is, where PyTorch cannot compute on the device; before the long work."""
+    import torch
+
+    from deconvwidgets.analysis.devices import pick_device
+
+    try:
+        pick_device(name)
+    except ModelError as error:
+        there = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.backends.mps.is_available() else [])]
+        raise ModelError(f"PyTorch has no device {name!r} here; choose --device auto, or what there is: {', '.join(there)}.") from error
 
 
 def _lab(options: argparse.Namespace) -> int:

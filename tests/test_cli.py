@@ -69,6 +69,18 @@ def test_what_does_not_exist_is_named(capsys: pytest.CaptureFixture[str], tmp_pa
     assert not Path(out).exists()
 
 
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+@pytest.mark.parametrize("command", [["lab", "--no-browser", "--port", "0"], ["figure", "--layer", "conv5", "--out", "f.png"], ["index"]])
+def test_a_device_that_is_not_there_is_refused_before_the_work(
+    capsys: pytest.CaptureFixture[str], command: list[str], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("deconvwidgets.data.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
+    sentence = refused(capsys, *command, "--device", device)
+    assert re.search(rf"no device '{device}' here; choose --device auto, or what there is: cpu", sentence)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_figure_two_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for suffix in ("png", "svg", "html"):

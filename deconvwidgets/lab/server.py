@@ -88,7 +88,8 @@ def command(address: Address, folder: Path) -> list[str]:
     """The command line that starts JupyterLab on `folder`. The token travels in the environment: a process list is public."""
     line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=ERROR"]
     line += [f"--ServerApp.ip={address.ip}", f"--ServerApp.port={address.port}", "--ServerApp.port_retries=0"]
-    line += [f"--ServerApp.root_dir={folder}", "--ServerApp.jpserver_extensions=deconvwidgets.lab.nodelay=True"]
+    line += [f"--ServerApp.root_dir={folder}"]
+    line += [f"--ServerApp.jpserver_extensions=deconvwidgets.lab.{name}=True" for name in ("nodelay", "quiet")]
     # A teaching tool asks nobody else for news or updates.
     line += [
         "--LabApp.news_url=None",

@@ -23,8 +23,11 @@ def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any
     """A figure of what an explorer in `state` shows.
 
     Read from `state`, each with a default: `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter`, and `units` (how many).
-    Raises ServiceError for a kind or sort that does not exist, LayerError for an unknown layer or unit.
+    Raises ServiceError for a kind or sort that does not exist or a state that is none, LayerError for an unknown layer or unit.
     """
+    if not isinstance(state, Mapping):
+        given = "None" if state is None else f"a {type(state).__name__}"
+        raise ServiceError(f"A figure is drawn from a state: a dict such as {{'layer': 'conv5'}} or an explorer's state, not {given}")
     overview = service.overview()
     first = overview.layers[0].info
     layer = str(state.get("layer") or first.alias or first.name)

@@ -32,6 +32,18 @@ class DeviceGate:
         yield from self._held()
 
     @contextmanager
+    def answering(self) -> Iterator[None]:
+        """For all of a request that somebody waits for, what it does beside the device included: no batch starts meanwhile."""
+        with self._changed:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._waiting -= 1
+                self._changed.notify_all()
+
+    @contextmanager
     def batch(self) -> Iterator[None]:
         """For one batch of a long job."""
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, Self
@@ -19,14 +19,15 @@ from deconvwidgets.data.heads import HeadSource
 from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
-from deconvwidgets.records import LayerSummary, Nine, NineEntry, Overview, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records import LayerSummary, Nine, NineEntry, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
 from deconvwidgets.service.figure_making import make_figure
 from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.later import Later
 from deconvwidgets.service.listeners import Listener, Listeners
 from deconvwidgets.service.nines import NineMaker
 from deconvwidgets.service.pacing import AdaptivePace
 from deconvwidgets.service.predictions import Predictions
-from deconvwidgets.service.protocol import Contrast, FigureKind, Rule, ServiceEvent
+from deconvwidgets.service.protocol import Contrast, FigureKind, NineWanted, Rule, ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.sources import source_picture
 from deconvwidgets.service.view_store import ViewStore
@@ -74,6 +75,7 @@ class LocalModelService:
         self._progress: Progress | None = None
         self._last_request = -float("inf")
         self._worker = worker if worker is not None else Worker()
+        self._later = Later(worker, self._failed)
         self._index_job: Job | None = None
         if index is not None:
             _check_fit(index, bundle, images, network)
@@ -144,7 +146,18 @@ class LocalModelService:
     def nine(self, layer: str, unit: int, rule: Rule = "deconvnet", contrast: Contrast = "tile", tile: int = 54) -> Nine:
         """The nine strongest activations as mosaics of projections and patches, `tile` pixels a side each."""
         state, index = self._ask()
-        return self._nines.nine(state, index, layer, unit, rule, contrast, tile)
+        with self._gate.answering():
+            return self._nines.nine(state, index, NineWanted(layer, unit, rule, contrast, tile))
+
+    def mosaics(self, wanted: NineWanted) -> Sequence[Picture]:
+        """One mosaic for each of `wanted.parts`; nothing else is computed."""
+        state, index = self._ask()
+        with self._gate.answering():
+            return self._nines.mosaics(state, index, wanted)
+
+    def mosaics_later(self, wanted: NineWanted, done: Callable[[Sequence[Picture]], None], failed: Callable[[Exception], None]) -> None:
+        """The same on a thread that gives way to every request between steps of some 30 ms; one of the two is called, once."""
+        self._later.ask(lambda: self._nines.mosaics(*self._ask(), wanted, patient=True), done, failed)
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:
         """Values, sources, labels and predictions of the nine; the unit's histogram, empty bins at its ends left out."""

@@ -6,14 +6,15 @@ Long jobs run elsewhere and report through `subscribe`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from deconvwidgets.records import Nine, Overview, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records import Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]
+Part = Literal["projections", "patches"]
 FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]
 
 
@@ -24,6 +25,18 @@ class ServiceEvent:
     kind: Literal["progress", "changed", "failed"]
     progress: Progress | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NineWanted:
+    """Which of a unit's nine are asked for, and how they are drawn: `parts` alone are computed, `tile` pixels a side each."""
+
+    layer: str
+    unit: int
+    rule: Rule = "deconvnet"
+    contrast: Contrast = "tile"
+    tile: int = 54
+    parts: tuple[Part, ...] = ("projections", "patches")
 
 
 @runtime_checkable
@@ -40,6 +53,14 @@ class ModelService(Protocol):
 
     def nine(self, layer: str, unit: int, rule: Rule = "deconvnet", contrast: Contrast = "tile", tile: int = 54) -> Nine:
         """The nine strongest activations as mosaics of projections and patches, `tile` pixels a side each."""
+        ...
+
+    def mosaics(self, wanted: NineWanted) -> Sequence[Picture]:
+        """One mosaic for each of `wanted.parts`. Patches alone cost no projection."""
+        ...
+
+    def mosaics_later(self, wanted: NineWanted, done: Callable[[Sequence[Picture]], None], failed: Callable[[Exception], None]) -> None:
+        """The same, when nobody waits for anything else: returns at once, and calls one of the two, once, from another thread."""
         ...
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import anywidget
 import numpy as np
 import traitlets
+from comm.base_comm import BaseComm
 
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.service.protocol import FigureKind, ModelService, ServiceEvent
+from deconvwidgets.widgets.any_shell_comm import AnyShellComm
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.messages import answer, event_message
-from deconvwidgets.widgets.state import DEFAULTS, State, checked_state
+from deconvwidgets.widgets.messages import event_message, respond
+from deconvwidgets.widgets.state import DEFAULTS, State, StateTrait, checked_state
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +72,8 @@ class LayerExplorer(anywidget.AnyWidget):
     _esm = assemble(MODULES)
     _css = read_static("layer_explorer.css")
 
-    state = traitlets.Dict().tag(sync=True)
+    comm: Any  # ipywidgets' own trait
+    state = StateTrait().tag(sync=True)
     height = traitlets.Int(720, min=360).tag(sync=True)
 
     def __init__(
@@ -87,6 +91,13 @@ class LayerExplorer(anywidget.AnyWidget):
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
 
+    def open(self) -> None:
+        """Open the comm to the browser, such that views are answered while a cell runs."""
+        if self.comm is None:
+            super().open()
+            if isinstance(self.comm, BaseComm):
+                self.comm = AnyShellComm(self.comm)
+
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
         overview = self._service.overview()
@@ -99,8 +110,8 @@ class LayerExplorer(anywidget.AnyWidget):
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight."""
         request = content if isinstance(content, Mapping) else {}
-        reply, buffers = answer(self._service, request)
-        self.send(reply, buffers)
+        asked = copy_context()  # an answer from another thread must still belong to the browser's message, not to a running cell
+        respond(self._service, request, lambda reply, buffers: asked.copy().run(self.send, reply, buffers))
 
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
@@ -109,13 +120,19 @@ class LayerExplorer(anywidget.AnyWidget):
     def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
         """Write the shown layer, or the chosen unit alone, as a figure: PNG, SVG or a standalone HTML page, by the path's suffix.
 
-        Returns the path. Raises ServiceError for another suffix, or while the index is being built.
+        Returns the path. Raises ServiceError for another suffix, for a place that cannot be written, or while the index is being built.
         """
         target = Path(path)
         kind = _FIGURES.get((what, target.suffix.lower()))
         if kind is None:
             raise ServiceError(f"Cannot save {what!r} as {target.name!r}: save 'layer' or 'unit' to a name ending in .png, .svg or .html.")
-        target.write_bytes(self._service.figure(kind, self.state))
+        if not target.resolve().parent.is_dir():  # before the drawing, which takes a while
+            raise ServiceError(f"The folder of {target} does not exist; create it first.")
+        data = self._service.figure(kind, self.state)
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
         return target
 
     def close(self) -> None:
@@ -155,8 +172,16 @@ class LayerExplorer(anywidget.AnyWidget):
         key = (overview.version, repr(self.state))
         if self._still is None or self._still[0] != key:
             try:
-                self._still = (key, self._service.figure("explorer.png", {**self.state, "units": _STILL_UNITS}))
+                self._still = (key, self._draw_still())
             except Exception:  # noqa: BLE001 - IPython would show a traceback instead of the live view, which says what is wrong
                 _log.exception("There is no still picture of %r", self)
                 return None
         return self._still[1]
+
+    def _draw_still(self) -> bytes:
+        """With the gradient where the rule does not lead down from the layer; the picture names its rule."""
+        state = {**self.state, "units": _STILL_UNITS}
+        try:
+            return self._service.figure("explorer.png", state)
+        except RuleError:
+            return self._service.figure("explorer.png", {**state, "rule": "gradient"})

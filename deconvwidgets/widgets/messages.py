@@ -1,22 +1,23 @@
 """What the front end may ask of a service, one message each way: words and numbers as JSON, pictures and arrays as buffers.
 
 A request is {"seq", "view", "kind", ...}; `view` names one view of a widget, `seq` one request of it. The answer repeats
-both, with {"ok": True, ...} and buffers, or with {"ok": False, "error": "words"}. There is exactly one for each request.
+both, with {"ok": True, ...} and buffers, or with {"ok": False, "error": "words"}, which says {"refused": True} where the rule does not
+lead down from that layer. There is exactly one for each request.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from deconvwidgets.errors import DeconvWidgetsError, ServiceError
+from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
 from deconvwidgets.records import LayerSummary, Picture
-from deconvwidgets.service.protocol import ModelService, ServiceEvent
+from deconvwidgets.service.protocol import ModelService, NineWanted, ServiceEvent
 from deconvwidgets.widgets.state import layer_id
 
 Content = dict[str, Any]
@@ -27,18 +28,46 @@ _log = logging.getLogger(__name__)
 
 def answer(service: ModelService, request: Mapping[str, Any]) -> Answer:
     """The one answer to a request. Never raises: an exception in a comm callback would vanish, and the view would wait in vain."""
-    echo = {"seq": request.get("seq"), "view": request.get("view")}
     try:
         handler = _HANDLERS.get(str(request.get("kind")))
         if handler is None:
             raise ServiceError(f"There is no request {request.get('kind')!r}: reload the page, so that the front end fits the kernel.")
         content, buffers = handler(service, request)
-    except DeconvWidgetsError as error:
-        return {**echo, "ok": False, "error": str(error)}, []
     except Exception as error:  # noqa: BLE001 - the border to the browser: what is not answered here is never seen by anyone
-        _log.exception("The request %s failed", dict(request))
-        return {**echo, "ok": False, "error": f"{type(error).__name__}: {error}"}, []
-    return {**echo, "ok": True, **content}, buffers
+        return _refusal(request, error)
+    return {**_echo(request), "ok": True, **content}, buffers
+
+
+def respond(service: ModelService, request: Mapping[str, Any], send: Callable[[Content, list[bytes]], None]) -> None:
+    """Send the one answer to a request: now, or for a nine that says {"later": True}, when nobody waits for anything else."""
+    if not (request.get("later") and request.get("kind") == "nine"):
+        send(*answer(service, request))
+        return
+
+    def done(pictures: Sequence[Picture]) -> None:
+        content, buffers = _pictures(pictures)
+        send({**_echo(request), "ok": True, **content}, buffers)
+
+    def failed(error: Exception) -> None:
+        send(*_refusal(request, error))
+
+    try:
+        service.mosaics_later(_wanted(request), done, failed)
+    except DeconvWidgetsError as error:  # no such request at all
+        failed(error)
+
+
+def _echo(request: Mapping[str, Any]) -> Content:
+    return {"seq": request.get("seq"), "view": request.get("view")}
+
+
+def _refusal(request: Mapping[str, Any], error: Exception) -> Answer:
+    """What went wrong, in words; a bug also goes to the log, with its traceback."""
+    if isinstance(error, DeconvWidgetsError):
+        refused = {"refused": True} if isinstance(error, RuleError) else {}
+        return {**_echo(request), "ok": False, "error": str(error), **refused}, []
+    _log.error("The request %s failed", dict(request), exc_info=error)
+    return {**_echo(request), "ok": False, "error": f"{type(error).__name__}: {error}"}, []
 
 
 def event_message(event: ServiceEvent) -> Content:
@@ -85,17 +114,22 @@ def _table(service: ModelService, request: Mapping[str, Any]) -> Answer:
 
 
 def _nine(service: ModelService, request: Mapping[str, Any]) -> Answer:
-    """Buffers: the projections' picture, and the patches' unless `patches` is false (they are the same under every rule)."""
-    nine = service.nine(
-        _text(request, "layer"),
-        _number(request, "unit"),
-        rule=request.get("rule", "deconvnet"),
-        contrast=request.get("contrast", "tile"),
-        tile=_number(request, "tile"),
-    )
-    pictures = [nine.projections, nine.patches] if request.get("patches", True) else [nine.projections]
-    content = {"layer": nine.layer, "unit": nine.unit, "count": nine.count, "grid": nine.grid, "tile": nine.tile, "gap": nine.gap}
-    return {**content, "pictures": [_picture(picture) for picture in pictures]}, [picture.data for picture in pictures]
+    """Buffers: the pictures of the asked `parts`, in that order; without `parts`, projections and patches."""
+    return _pictures(service.mosaics(_wanted(request)))
+
+
+def _wanted(request: Mapping[str, Any]) -> NineWanted:
+    layer, unit, tile = _text(request, "layer"), _number(request, "unit"), _number(request, "tile")
+    named = {key: request[key] for key in ("rule", "contrast") if key in request}  # the service says which there are
+    if "parts" in request:
+        if not isinstance(request["parts"], list | tuple):
+            raise ServiceError(f"The request 'nine' needs 'parts' as a list, not {request['parts']!r}.")
+        named["parts"] = tuple(request["parts"])
+    return NineWanted(layer, unit, tile=tile, **named)
+
+
+def _pictures(pictures: Sequence[Picture]) -> Answer:
+    return {"pictures": [_picture(picture) for picture in pictures]}, [picture.data for picture in pictures]
 
 
 def _unit(service: ModelService, request: Mapping[str, Any]) -> Answer:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, get_args
 
+import traitlets
+
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.records import LayerInfo, Overview
 from deconvwidgets.service.protocol import Contrast, Rule
@@ -25,7 +27,16 @@ DEFAULTS: State = {
     "sort": "strongest",
     "filter": "",  # words of a class; units without it among their nine are left out
     "pinned": None,  # {"layer": ..., "unit": ...}
+    "scroll": None,  # the unit whose row stands at the top of the grid; None: wherever the chosen unit is in sight
 }
+
+
+class StateTrait(traitlets.Dict):
+    """A dict, refused in our words where it is none. What it may hold is for `checked_state` to say."""
+
+    def validate(self, obj: Any, value: Any) -> State:
+        """The mapping as a dict. Raises ServiceError for anything else."""
+        return dict(_mapping(value))
 
 
 def layer_id(info: LayerInfo) -> str:
@@ -51,8 +62,7 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     A unit that is merely carried over from `now` to a layer with fewer units is forgotten; one that is asked for raises LayerError.
     Raises ServiceError for an unknown key or value.
     """
-    if not isinstance(wanted, Mapping):
-        raise ServiceError(f"A LayerExplorer's state is a dict such as {{'layer': 'conv5', 'unit': 59}}, not {type(wanted).__name__}.")
+    _mapping(wanted)
     unknown = [str(key) for key in wanted if key not in DEFAULTS]
     if unknown:
         raise ServiceError(f"A LayerExplorer's state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(DEFAULTS)}.")
@@ -72,7 +82,19 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class's name or a part of it, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])
+    moved = now.get("layer") not in (None, merged["layer"]) and merged["scroll"] == now.get("scroll")
+    merged["scroll"] = None if moved else _unit(info, merged["scroll"], carried=False)
     return merged
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        given = "None" if value is None else f"a {type(value).__name__}"
+        raise ServiceError(
+            f"A LayerExplorer's state is a dict such as {{'layer': 'conv5', 'unit': 59}}, not {given}; "
+            "its parts can be set alone, and what is left out stays."
+        )
+    return value
 
 
 def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -67,16 +66,13 @@ class Visit:
 
 
 def jupyter_environment(root: Path) -> dict[str, str]:
-    """Jupyter's folders in `root`: none of this user's settings, no question about news, the app within reach of a test."""
+    """Jupyter's folders in `root`: none of this user's settings, the app within reach of a test."""
     names = {"JUPYTER_CONFIG_DIR": "cfg", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipy"}
     names |= {"JUPYTERLAB_SETTINGS_DIR": "set", "JUPYTERLAB_WORKSPACES_DIR": "ws"}
     folders = {name: str(root / folder) for name, folder in names.items()}
     for folder in folders.values():
         Path(folder).mkdir(parents=True)
     (root / "cfg" / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\nc.ServerApp.terminals_enabled = False\n")
-    news = root / "set" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    news.parent.mkdir(parents=True)
-    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
     return {**os.environ, **folders, "PYTHONUNBUFFERED": "1"}
 
 

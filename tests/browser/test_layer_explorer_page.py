@@ -218,6 +218,49 @@ def test_python_moves_the_open_explorer(visit: Any) -> None:
     wait_until_coloured(page, "[data-testid=detail] canvas", 2)
 
 
+ADD_CELLS = """async (sources) => {
+  const panel = jupyterapp.shell.currentWidget;
+  const {content} = panel;
+  const at = content.model.cells.length;
+  sources.forEach((source, index) => content.model.sharedModel.insertCell(at + index, {cell_type: "code", source, metadata: {}}));
+  content.activeCellIndex = at;
+  content.scrollToCell?.(content.widgets[at]);
+  globalThis.__ended = false;
+  jupyterapp.commands.execute("notebook:run-all-below").then(() => { globalThis.__ended = true; });
+  return at;
+}"""
+TAKE_CELLS = """(at) => {
+  const {model} = jupyterapp.shell.currentWidget.content;
+  model.sharedModel.deleteCellRange(at, model.cells.length);
+}"""
+
+
+def test_a_new_explorer_answers_while_the_cells_beneath_it_run(visit: Any) -> None:
+    page = visit.page
+    explorer = "other = dw.LayerExplorer(service, layer='conv3', state={'sort': 'index', 'unit': 40})\nother"
+    at = page.evaluate(ADD_CELLS, [explorer, "import time; time.sleep(15)"])
+    try:
+        new = page.get_by_test_id("layer-explorer").last
+        expect(new.get_by_test_id("title")).to_contain_text("conv3", timeout=9_000)
+        expect(new.get_by_test_id("detail-title")).to_have_text("unit 40")
+        tile = new.locator(".dwx-tile").nth(1)
+        tile.click()
+        expect(new.get_by_test_id("detail-title")).to_have_text(f"unit {tile.get_attribute('data-unit')}")
+        expect(new.locator(".dwx-nine[data-sharp=true]")).to_have_count(2, timeout=5_000)
+        assert not page.evaluate("globalThis.__ended"), "the cell beneath is still running"
+        page.wait_for_function("globalThis.__ended")
+        assert visit.run_code("print(other.state['unit'])").strip() == tile.get_attribute("data-unit")
+    finally:
+        page.evaluate(TAKE_CELLS, at)
+
+
+def test_a_new_user_is_not_asked_about_news(visit: Any) -> None:
+    """JupyterLab asks with a box over the page; nobody has answered it for this test's user."""
+    assert visit.page.evaluate("() => jupyterapp.isPluginActivated('@jupyterlab/apputils-extension:notification')")
+    assert visit.page.locator(".Toastify__toast").count() == 0
+    assert not visit.page.evaluate("() => jupyterapp.hasPlugin('@jupyterlab/apputils-extension:announcements')")
+
+
 def test_the_page_is_quiet(visit: Any) -> None:
     """So far: no error on the console, and nothing asked of any other host."""
     assert visit.outside == []

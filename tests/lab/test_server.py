@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,13 +17,18 @@ import pytest
 from tornado.websocket import websocket_connect
 
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.lab import server
+from deconvwidgets.lab import quiet, server
 
 
 def ask(address: server.Address, path: str, data: bytes | None = None) -> Any:
+    return json.loads(read(address, path, data))
+
+
+def read(address: server.Address, path: str, data: bytes | None = None) -> bytes:
     request = urllib.request.Request(f"{address.root}{path}", data=data, headers={"Authorization": f"token {address.token}"})
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-        return json.load(answer)
+        body: bytes = answer.read()
+    return body
 
 
 def jupyter_folders(root: Path) -> dict[str, str]:
@@ -48,6 +54,9 @@ def test_lab_starts_sends_at_once_and_leaves_nothing_behind(tmp_path: Path) -> N
         ).split()
         assert variables == "alexnet"
         assert ask(address, "/lab/api/listings/@jupyterlab/extensionmanager-extension/listings.json") is not None
+        page = read(address, "/lab").decode()
+        config = json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+        assert quiet.ANNOUNCEMENTS in config["disabledExtensions"]
         listing = ["ps", "-ww", "-o", "args=", "-p", str(process.pid)]
         commandline = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         assert address.token not in commandline, "a process list is public"
@@ -84,6 +93,17 @@ async def told_by_kernel(address: server.Address, kernel: str, code: str) -> str
         if answer["msg_type"] == "stream":
             connection.close()
             return str(answer["content"]["text"])
+
+
+def test_the_news_plugin_is_left_out_beside_whatever_else_is() -> None:
+    hook = quiet.without(quiet.ANNOUNCEMENTS)
+    assert hook(None, {"a": 1}) == {"a": 1, "disabledExtensions": [quiet.ANNOUNCEMENTS]}
+    config = {"disabledExtensions": ["other"]}
+    for _ in range(2):  # the page is asked for again and again
+        config = hook(None, config)
+    assert config["disabledExtensions"] == ["other", quiet.ANNOUNCEMENTS]
+    before = quiet.without("first")
+    assert quiet.without("second", before)(None, {})["disabledExtensions"] == ["first", "second"]
 
 
 def test_a_taken_port_is_refused_and_a_default_one_avoided() -> None:

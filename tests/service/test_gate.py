@@ -73,6 +73,23 @@ def test_no_batch_starts_while_a_request_waits():
     assert log == ["request"] * 3 + ["batch"]  # and is served last
 
 
+def test_no_batch_starts_while_a_request_is_answered_and_one_does_after():
+    gate, entered = DeviceGate(), threading.Event()
+
+    def enter():
+        with gate.batch():
+            entered.set()
+
+    with gate.answering():
+        with gate.interactive():
+            pass
+        batch = threading.Thread(target=enter)
+        batch.start()
+        assert not entered.wait(0.1), "the request still encodes what the device gave"
+    batch.join(5)
+    assert entered.is_set()
+
+
 def test_one_at_a_time():
     gate, inside, most = DeviceGate(), [0], []
 

@@ -17,7 +17,7 @@ from deconvwidgets.analysis.activation_index import ActivationIndex, default_pat
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.service.local import LocalModelService
-from deconvwidgets.service.protocol import ModelService
+from deconvwidgets.service.protocol import ModelService, NineWanted
 from deconvwidgets.service.worker import Job, SynchronousExecutor
 
 
@@ -119,10 +119,85 @@ def test_dead_unit_has_an_empty_nine(service):
 
 def test_contrast_and_size_need_no_new_projection(service, monkeypatch):
     service.nine("conv2", 0)
-    monkeypatch.setattr("deconvwidgets.service.nines.project", lambda *args, **options: pytest.fail("projected again"))
+    monkeypatch.setattr("deconvwidgets.service.unit_projections.project", lambda *args, **options: pytest.fail("projected again"))
     shared = service.nine("conv2", 0, contrast="shared", tile=40)
     assert shared.tile == 40
     assert service.nine("conv2", 0) == service.nine("conv2", 0)
+
+
+@pytest.mark.parametrize("parts", [("patches",), ("projections",), ("patches", "projections")])
+def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
+    whole = service.nine("conv2", 3, tile=40)
+    service._swap()  # nothing is kept
+    if "projections" not in parts:
+        monkeypatch.setattr("deconvwidgets.service.unit_projections.project", lambda *args, **options: pytest.fail("projected"))
+    if "patches" not in parts:
+        monkeypatch.setattr("deconvwidgets.service.nines.display.crop_patch", lambda *args: pytest.fail("cropped"))
+    pictures = service.mosaics(NineWanted("conv2", 3, tile=40, parts=parts))
+    assert [picture.data for picture in pictures] == [getattr(whole, part).data for part in parts]
+
+
+def test_a_request_for_later_gives_the_same_and_fails_in_the_callback(service):
+    answers, failures = [], []
+    service.mosaics_later(NineWanted("conv2", 3, tile=40), answers.append, failures.append)
+    service.mosaics_later(NineWanted("conv2", 99, tile=40), answers.append, failures.append)
+    nine = service.nine("conv2", 3, tile=40)
+    assert [list(answer) for answer in answers] == [[nine.projections, nine.patches]]
+    assert [type(failure) for failure in failures] == [LayerError]
+
+
+def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny_images, monkeypatch):
+    """Three of the tile's nine are projected when the click on the same unit comes: it does the other six, once, and the tile none."""
+    from deconvwidgets.service import unit_projections
+
+    index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
+    service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
+    begun, go_on, steps, answers = threading.Event(), threading.Event(), [], []
+    real = unit_projections.project
+
+    def project(network, batch, *rest, **options):
+        steps.append((threading.current_thread().name, len(batch)))
+        if len(steps) == 2:
+            begun.set()
+            go_on.wait(10)
+        return real(network, batch, *rest, **options)
+
+    monkeypatch.setattr(unit_projections, "project", project)
+    monkeypatch.setattr(unit_projections.AdaptivePace, "size", lambda self: 2)
+    done = threading.Event()
+
+    def arrived(pictures):
+        answers.append(list(pictures))
+        done.set()
+
+    service.mosaics_later(NineWanted("conv2", 3, tile=40), arrived, pytest.fail)
+    assert begun.wait(10)  # the tile's thread is in its second step
+    click = threading.Thread(target=lambda: answers.append(list(service.mosaics(NineWanted("conv2", 3, tile=40)))), name="click")
+    click.start()
+    time.sleep(0.1)  # it waits for the device
+    go_on.set()
+    click.join(10)
+    assert done.wait(10)
+    assert [size for _, size in steps] == [2, 2, 5]
+    assert [name == "click" for name, _ in steps] == [False, False, True]
+    assert answers[0] == answers[1]
+    assert service._nines._projections._begun == {}
+    service.close()
+
+
+def test_what_is_asked_for_later_is_still_answered_after_closing(tiny_bundle, tiny_images):
+    index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
+    service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
+    service.close()
+    done = threading.Event()
+    service.mosaics_later(NineWanted("conv2", 3, tile=40), lambda pictures: done.set(), pytest.fail)
+    assert done.wait(10)
+
+
+@pytest.mark.parametrize("state", [None, "conv2", 5])
+def test_a_figure_of_no_state_is_refused_in_words(service, state):
+    with pytest.raises(ServiceError, match="a dict such as"):
+        service.figure("layer.png", state)
 
 
 def test_source_places_box_and_view(service, tiny_images, tiny_bundle):
@@ -296,7 +371,7 @@ def test_caches_tell_versions_apart(service, tiny_model, tiny_images):
     index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
     old = service._state
     later = replace(old, version=old.version + 1, bundle=new, network=Network.of(new.model, new.input_size), index=index)
-    nines = [service._nines.nine(state, state.index, "conv2", 3, "deconvnet", "tile", 32) for state in (old, later)]
+    nines = [service._nines.nine(state, state.index, NineWanted("conv2", 3, tile=32)) for state in (old, later)]
     assert nines[0].projections.data != nines[1].projections.data
     assert nines[0].patches.data != nines[1].patches.data
     views = [one.image for one in old.index.top("conv2", 3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from deconvwidgets.records import (
     UnitDetail,
     UnitTable,
 )
-from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.protocol import NineWanted, ServiceEvent
 
 CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
 GRID, GAP = 3, 2
@@ -54,6 +54,7 @@ class FakeService:
         self.asked: list[tuple[str, Any]] = []
         self.listeners: list[Callable[[ServiceEvent], None]] = []
         self.breaks: Exception | None = None
+        self.later: list[tuple[Any, ...]] = []
         self.layers = (
             LayerInfo("features.0", "conv1", "ReLU", 24, 55, 55, (11, 11), (4, 4), (-2, -2)),
             LayerInfo("features.3", "conv2", "ReLU", 60, 27, 27, (51, 51), (8, 8), (-18, -18)),
@@ -97,6 +98,28 @@ class FakeService:
         side = GRID * tile + (GRID - 1) * GAP
         pictures = [picture_of(grating(unit, side, signed)) for signed in (True, False)]
         return Nine(layer, unit, rule, count, GRID, tile, GAP, *pictures)
+
+    def mosaics(self, wanted: NineWanted) -> list[Picture]:
+        what = (wanted.layer, wanted.unit)
+        if "projections" not in wanted.parts:
+            self._look("patches", *what, wanted.tile)
+            return [picture_of(grating(wanted.unit, GRID * wanted.tile + (GRID - 1) * GAP, signed=False))]
+        nine = self.nine(*what, wanted.rule, wanted.contrast, wanted.tile)
+        return [getattr(nine, part) for part in wanted.parts]
+
+    def mosaics_later(self, wanted: NineWanted, done: Callable[[Sequence[Picture]], None], failed: Callable[[Exception], None]) -> None:
+        """When the test calls `self.go_on()`."""
+        self.later.append((wanted, done, failed))
+
+    def go_on(self) -> None:
+        for wanted, done, failed in self.later:
+            try:
+                pictures = self.mosaics(wanted)
+            except Exception as error:  # noqa: BLE001 - as the real one
+                failed(error)
+            else:
+                done(pictures)
+        self.later.clear()
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:
         self._look("unit", layer, unit)

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.layer_explorer import MODULES
 from deconvwidgets.widgets.messages import answer
 from deconvwidgets.widgets.state import checked_state
+
+# The units in the grid's top row, given where it begins.
+TOP_ROW = """(top) => [...document.querySelectorAll(".dwx-tile")]
+  .filter((one) => Math.abs(one.getBoundingClientRect().top - top) < 8).map((one) => Number(one.dataset.unit))"""
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +32,7 @@ MODEL = """
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
-    values: {state, height}, held: false, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
+    values: {state, height}, held: false, heldLater: false, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.tell("change:state"); },
@@ -37,7 +42,7 @@ globalThis.makeModel = (state, height) => {
     listening: () => [...listeners.values()].flat().length,
     send: (message) => {
       model.sent.push(message);
-      if (model.held) model.waiting.push(message);
+      if (model.held || (model.heldLater && message.later)) model.waiting.push(message);
       else model.ask(message);
     },
     ask: async (message) => {
@@ -48,7 +53,7 @@ globalThis.makeModel = (state, height) => {
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.tell("msg:custom", content, views);
     },
-    release: () => { model.held = false; for (const message of model.waiting.splice(0)) model.ask(message); },
+    release: () => { model.held = model.heldLater = false; for (const message of model.waiting.splice(0)) model.ask(message); },
   };
   return model;
 };
@@ -125,7 +130,9 @@ def test_tiles_detail_and_source_arrive_one_request_at_a_time(service, open_page
     expect(page.get_by_text("untrained: random weights")).to_be_visible()
     kinds = [message["kind"] for message in page.evaluate("model.sent")]
     assert kinds.index("nine") < kinds.index("unit") < kinds.index("source"), "the nine goes first"
-    assert page.evaluate("model.most") == 1, "one request in flight"
+    assert page.evaluate("model.most") <= 2, "one request in flight, and one that nobody waits for"
+    later = [message["kind"] for message in page.evaluate("model.sent") if message.get("later")]
+    assert set(later) == {"nine"}
     assert page.locator(".dwx-tile").count() < 25, "only tiles in sight are in the page"
 
 
@@ -154,6 +161,81 @@ def test_scrolling_does_not_wait_and_brings_what_is_in_sight(service, open_page)
     assert page.evaluate("model.waiting.length") == 1
     page.evaluate("model.release()")
     all_painted(page)
+
+
+def test_the_scroll_position_joins_the_state_and_is_restored(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=0, scroll=40)
+    all_painted(page)
+    top = page.get_by_test_id("grid").bounding_box()["y"]
+    assert 40 in page.evaluate(TOP_ROW, top), "it opens there, though the chosen unit is elsewhere"
+    page.wait_for_timeout(500)
+    assert page.evaluate("model.values.state.scroll") == 40
+    page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 0; }")
+    page.wait_for_function("() => model.values.state.scroll === 0")
+    page.evaluate("model.set('state', {...model.values.state, scroll: 50}); model.tell('change:state')")
+    page.wait_for_function(f"(top) => ({TOP_ROW})(top).includes(50) || document.querySelector('[data-testid=tile-59]')", arg=top)
+    page.get_by_test_id("sort").select_option("mean")
+    page.wait_for_function("() => model.values.state.scroll === null")
+    assert page.get_by_test_id("grid").evaluate("(grid) => grid.scrollTop") == 0, "another order is read from its beginning"
+
+
+def test_where_the_chosen_unit_is_in_sight_no_scroll_position_is_kept(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=59)
+    all_painted(page)
+    page.wait_for_timeout(500)
+    assert page.get_by_test_id("grid").evaluate("(grid) => grid.scrollTop") > 0
+    assert page.evaluate("model.values.state.scroll") is None
+
+
+def test_a_click_does_not_wait_for_the_tile_under_way(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=0)
+    all_painted(page)
+    page.evaluate("model.heldLater = true")
+    page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 700; }")
+    page.wait_for_function("() => model.waiting.length === 1")  # a tile, which the kernel is busy with
+    unit = int(page.locator(".dwx-tile[data-painted=false]").last.get_attribute("data-unit") or -1)
+    page.get_by_test_id(f"tile-{unit}").click()
+    page.wait_for_function(f"() => painted.some((one) => one.unit === {unit})")
+    assert page.evaluate("model.waiting.length") == 1, "no other tile is asked for meanwhile"
+    page.evaluate("model.release()")
+    all_painted(page)
+
+
+def test_a_unit_that_is_pointed_at_is_there_when_it_is_clicked(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=0)
+    all_painted(page)
+    side = page.evaluate("model.sent.findLast((one) => one.kind === 'nine' && one.unit === 0 && !one.later).tile")
+    page.get_by_test_id("tile-4").hover()
+    page.wait_for_function(f"() => model.sent.some((one) => one.unit === 4 && one.tile === {side} && one.later)")
+    page.wait_for_timeout(200)
+    page.evaluate("model.held = true")
+    page.get_by_test_id("tile-4").click()
+    page.wait_for_function("() => painted.some((one) => one.unit === 4)")
+
+
+@pytest.mark.parametrize(("view", "unasked"), [("patches", "nine"), ("projections", "patches")])
+def test_tiles_ask_for_what_they_show_alone(service, open_page, view, unasked):
+    page = open_page(service, layer="conv2", sort="index", unit=0, view=view)
+    all_painted(page)
+    parts = page.evaluate("model.sent.filter((one) => one.kind === 'nine' && one.later).map((one) => one.parts.join())")
+    assert set(parts) == {view}
+    small = {rest[-1] for kind, rest in service.asked if kind == ("patches" if view == "patches" else "nine")}
+    assert not any(kind == unasked and rest[-1] == min(small) and rest[1] != 0 for kind, rest in service.asked)
+
+
+def test_the_photograph_stays_in_sight_beneath_a_pinned_unit(service, open_page):
+    page = open_page(service, layer="conv2", unit=7, pinned={"layer": "conv2", "unit": 9})
+    all_painted(page)
+    expect(page.get_by_test_id("pinned")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('[data-testid=source]').getBoundingClientRect().height > 0")
+    column, photograph = page.get_by_test_id("detail").bounding_box(), page.get_by_test_id("source").bounding_box()
+    assert photograph["height"] >= 90
+    assert photograph["y"] + photograph["height"] <= column["y"] + column["height"]
+    assert page.get_by_test_id("detail").evaluate("(one) => one.scrollHeight <= one.clientHeight")
+    chosen_side = page.get_by_test_id("nine-projections").bounding_box()["width"]
+    assert page.get_by_test_id("pinned-nine-projections").bounding_box()["width"] == chosen_side, "to be compared"
+    page.get_by_test_id("unpin").click()
+    page.wait_for_function(f"() => document.querySelector('[data-testid=nine-projections]').getBoundingClientRect().width > {chosen_side}")
 
 
 def test_keys_move_open_pin_search_and_stay_inside(service, open_page):
@@ -199,12 +281,42 @@ def test_a_class_filters_and_escape_ends_it(service, open_page):
     expect(page.get_by_test_id("count")).to_have_text("60 units")
 
 
-def test_a_refusal_is_shown_in_its_place_and_the_next_action_works(service, open_page):
+def test_a_refused_rule_is_told_once_with_the_way_on(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     all_painted(page)
+    expect(page.get_by_test_id("refusal")).to_be_hidden()
+    before = len(service.asked)
     page.get_by_test_id("rule-guided").click()
-    expect(page.get_by_test_id("detail-error")).to_be_visible()
-    expect(page.get_by_test_id("detail-error")).to_contain_text("no rule for 'gelu'")
+    expect(page.get_by_test_id("refusal")).to_contain_text("no rule for 'gelu'")
+    all_painted(page)
+    assert page.get_by_text("no rule for 'gelu'").count() == 1, "not in every tile"
+    expect(page.get_by_test_id("detail-error")).to_be_hidden()
+    expect(page.get_by_text("no guided projection")).to_be_visible()
+    asked = [rest for kind, rest in service.asked[before:] if kind == "nine"]
+    assert len(asked) <= 4, "one refusal speaks for all of the layer's units"
+    page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 900; }")
+    page.wait_for_timeout(200)
+    all_painted(page)
+    assert len([rest for kind, rest in service.asked[before:] if kind == "nine"]) == len(asked)
+    page.get_by_test_id("layer-conv1").click()
+    expect(page.get_by_test_id("refusal")).to_be_hidden()
+    page.get_by_test_id("layer-conv2").click()
+    page.get_by_test_id("use-gradient").click()
+    expect(page.get_by_test_id("refusal")).to_be_hidden()
+    expect(page.get_by_test_id("rule-gradient")).to_have_attribute("aria-checked", "true")
+    all_painted(page)
+    assert any(rest[2] == "gradient" for kind, rest in service.asked if kind == "nine")
+
+
+def test_a_failed_nine_is_told_in_its_place_and_the_next_action_works(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    all_painted(page)
+    service.breaks = ServiceError("The disk is gone.")
+    page.get_by_test_id("rule-gradient").click()
+    expect(page.get_by_test_id("detail-error")).to_have_text("The disk is gone.")
+    service.breaks = None
+    page.get_by_test_id("rule-deconvnet").click()
+    expect(page.get_by_test_id("detail-error")).to_be_hidden()
     page.get_by_test_id("rule-gradient").click()
     expect(page.get_by_test_id("detail-error")).to_be_hidden()
     all_painted(page)

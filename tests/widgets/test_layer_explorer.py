@@ -7,10 +7,11 @@ import json
 import logging
 import threading
 
+import comm
 import numpy as np
 import pytest
 
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.records import Progress
 from deconvwidgets.service.protocol import ModelService
 from deconvwidgets.widgets.layer_explorer import LayerExplorer
@@ -139,8 +140,93 @@ def test_a_nine_crosses_as_encoded_pictures(service, sent):
     assert buffers == [nine.projections.data, nine.patches.data]
     assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
     assert ("nine", ("conv1", 5, "gradient", "shared", 40)) in service.asked
-    _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, patches=False)
-    assert len(buffers) == 1
+    _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["projections"])
+    assert buffers == [service.nine("conv1", 5, tile=40).projections.data]
+
+
+def test_patches_alone_cost_no_projection(service, sent):
+    explorer = LayerExplorer(service)
+    before = [kind for kind, _ in service.asked].count("nine")
+    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["patches"])
+    assert len(buffers) == len(content["pictures"]) == 1
+    assert [kind for kind, _ in service.asked].count("nine") == before
+    assert ("patches", ("conv1", 5, 40)) in service.asked
+
+
+def test_a_nine_for_later_is_answered_once_when_it_is_made(service, sent):
+    explorer = LayerExplorer(service)
+    explorer._handle_custom_msg({"seq": 3, "view": "v", "kind": "nine", "layer": "conv1", "unit": 5, "tile": 40, "later": True}, [])
+    assert sent == []
+    assert ask(explorer, sent, "unit", layer="conv1", unit=5)[0]["ok"], "what is urgent need not wait for it"
+    service.go_on()
+    content, buffers = sent[-1]
+    assert (content["seq"], content["view"], content["ok"]) == (3, "v", True)
+    assert buffers[0] == service.nine("conv1", 5, tile=40).projections.data
+    assert len(sent) == 2
+
+
+@pytest.mark.parametrize("request_", [{"unit": 99}, {"unit": "x"}, {"unit": 5, "parts": "projections"}])
+def test_a_nine_for_later_that_fails_is_answered_too(service, sent, request_):
+    LayerExplorer(service)._handle_custom_msg({"seq": 3, "kind": "nine", "layer": "conv1", "tile": 40, "later": True, **request_}, [])
+    service.go_on()
+    assert [(content["seq"], content["ok"]) for content, _ in sent] == [(3, False)]
+
+
+def test_a_refused_rule_is_told_apart_from_other_errors(service, sent):
+    explorer = LayerExplorer(service)
+    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=5, tile=40, rule="guided")
+    assert content["refused"] is True
+    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=500, tile=40)
+    assert "refused" not in content
+
+
+def test_the_still_picture_falls_back_to_the_gradient_where_the_rule_is_refused(service, monkeypatch):
+    drawn = []
+
+    def figure(kind, state):
+        drawn.append(state["rule"])
+        if state["rule"] == "guided":
+            raise RuleError("no rule for gelu")
+        return b"\x89PNG"
+
+    monkeypatch.setattr(service, "figure", figure)
+    explorer = LayerExplorer(service, state={"layer": "conv2", "rule": "guided"})
+    assert "image/png" in explorer._repr_mimebundle_()[0]
+    assert drawn == ["guided", "gradient"]
+    with pytest.raises(RuleError):
+        explorer.save("a.png")
+
+
+@pytest.mark.parametrize("state", [None, 5, "conv5", ["conv5"]])
+def test_a_state_that_is_no_dict_is_refused_in_words(service, state):
+    explorer = LayerExplorer(service)
+    before = explorer.state
+    with pytest.raises(ServiceError, match=r"a dict such as .*what is left out stays"):
+        explorer.state = state
+    assert explorer.state == before
+
+
+def test_the_scroll_position_is_part_of_the_state(service):
+    explorer = LayerExplorer(service, layer="conv2")
+    assert explorer.state["scroll"] is None
+    explorer.state = {"scroll": 41}
+    assert LayerExplorer(service, state=explorer.state).state["scroll"] == 41
+    explorer.state = {"unit": 3}
+    assert explorer.state["scroll"] == 41
+    with pytest.raises(LayerError, match="60 units"):
+        explorer.state = {"scroll": 60}
+    explorer.state = {**explorer.state, "layer": "conv1", "unit": 1}
+    assert explorer.state["scroll"] is None, "another layer is read from where its chosen unit is"
+
+
+def test_an_explorer_is_answered_in_the_shell_that_the_browser_chose(service):
+    """ipykernel looks for a route back to the shell that made a comm; ours has none."""
+    explorer = LayerExplorer(service)
+    assert comm.get_comm_manager().get_comm(explorer.model_id) is explorer.comm
+    assert not hasattr(explorer.comm, "_reply_subshell_for")
+    model = explorer.model_id
+    explorer.close()
+    assert model not in comm.get_comm_manager().comms
 
 
 def test_unit_source_and_figure(service, sent):
@@ -234,6 +320,15 @@ def test_save_refuses_other_suffixes_before_anything_is_written(service, tmp_pat
     with pytest.raises(ServiceError, match=r"\.png, \.svg or \.html"):
         LayerExplorer(service).save(tmp_path / "a.pdf")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_save_says_what_to_do_where_it_cannot_write(service, tmp_path):
+    with pytest.raises(ServiceError, match=r"missing.*create it first"):
+        LayerExplorer(service).save(tmp_path / "missing" / "a.png")
+    assert "figure" not in {kind for kind, _ in service.asked}, "before the work"
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
+        LayerExplorer(service).save(tmp_path / "a.png")
 
 
 def test_the_mimebundle_has_the_view_a_still_picture_and_stable_words(service):

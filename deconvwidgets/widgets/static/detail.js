@@ -4,9 +4,12 @@ import { counted, number } from "./format.js";
 import { placeAfter, tileFor } from "./layout.js";
 import { createMosaics } from "./mosaics.js";
 import { createPhotograph } from "./photograph.js";
+import { PARTS } from "./requests.js";
 
 const BETWEEN_NINES = 10;
-const BENEATH = 385; // heading, captions, photograph and facts, in CSS pixels
+// In CSS pixels, what the column holds besides nines:
+const BENEATH = 385; // heading, captions, photograph and facts
+const BENEATH_PINNED = 330; // the same and the pinned one's heading, with less of a photograph
 
 /**
  * @typedef {object} DetailContent
@@ -119,13 +122,32 @@ export class UnitDetail {
     this.draw();
   }
 
+  /** Whether a pinned unit stands beneath the chosen one: beside itself it would say nothing. */
+  pinnedShown() {
+    const { state } = /** @type {DetailContent} */ (this.content);
+    return Boolean(state.pinned) && !isPinned(state);
+  }
+
+  /**
+   * A unit may be chosen next: ask for its nine beforehand.
+   * @param {number} unit @param {"pointed" | "nine"} lane how soon
+   */
+  expect(unit, lane) {
+    const { content } = this;
+    if (!content || !this.element.clientWidth || content.table?.columns.fires[unit] === 0) return;
+    const { layer, rule, contrast } = content.state;
+    this.wire.nines(lane, [{ layer, unit, rule, contrast, tile: this.size().tile }], PARTS);
+  }
+
   /** The size of the nines that fill the column. */
   size() {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     // Beneath it the photograph and the facts want room, where the column has a height of its own.
-    const height = style.overflowY === "visible" ? Infinity : this.element.clientHeight - BENEATH;
-    return tileFor(Math.min((width - BETWEEN_NINES) / 2, height), window.devicePixelRatio || 1, 48, 110);
+    const { clientHeight } = this.element;
+    const pinned = this.pinnedShown();
+    const height = style.overflowY === "visible" ? Infinity : pinned ? (clientHeight - BENEATH_PINNED) / 2 : clientHeight - BENEATH;
+    return tileFor(Math.min((width - BETWEEN_NINES) / 2, height), window.devicePixelRatio || 1, pinned ? 36 : 48, 110);
   }
 
   draw() {
@@ -138,13 +160,13 @@ export class UnitDetail {
     const dead = this.count() === 0;
     this.note({ ...wanted, tile: 0 });
     // The nine goes first: everything else waits for it.
-    this.wire.nines("nine", dead ? [] : [wanted], () => this.draw());
-    this.wire.nines("pinned", pinned ? [{ ...wanted, ...pinned }] : [], () => this.draw());
+    this.wire.nines("nine", dead ? [] : [wanted], PARTS, () => this.draw());
+    this.wire.nines("pinned", this.pinnedShown() ? [{ ...wanted, ...pinned }] : [], PARTS, () => this.draw());
     const entries = this.detail()?.entries ?? [];
     const describe = (/** @type {number} */ rank) => (entries[rank] ? `#${rank + 1} · ${number(entries[rank].value)} · ${entryWords(entries[rank])}` : `#${rank + 1}`);
     const common = { side, count: this.count(), rank: content.state.rank, describe };
     const sharp = this.mosaics.update({ wanted, stopgap: { ...wanted, tile: content.gridTile }, ...common });
-    const failure = this.wire.failures.get(this.wire.nineKey(wanted));
+    const failure = this.failure(wanted);
     this.error.hidden = !failure;
     setText(this.error, failure ?? "");
     if (sharp) this.report(wanted);
@@ -167,13 +189,20 @@ export class UnitDetail {
   /** @param {DetailContent} content @param {import("./requests.js").NineWanted} wanted @param {number} side */
   drawPinned({ state, gridTile }, wanted, side) {
     const { pinned } = state;
-    this.pinned.hidden = !pinned || isPinned(state); // beside itself it would say nothing
+    this.pinned.hidden = !this.pinnedShown();
+    this.element.dataset.pinned = String(!this.pinned.hidden);
     if (this.pinned.hidden) return;
     setText(this.pinnedTitle, `pinned: ${pinned.layer} unit ${pinned.unit}`);
-    const failure = this.wire.failures.get(this.wire.nineKey(wanted));
+    const failure = this.failure(wanted);
     this.pinnedError.hidden = !failure;
     setText(this.pinnedError, failure ?? "");
     this.pinnedMosaics.update({ wanted, side, stopgap: { ...wanted, tile: gridTile }, count: 9, rank: -1, describe: () => "" });
+  }
+
+  /** Why a nine did not come. @param {import("./requests.js").NineWanted} wanted */
+  failure(wanted) {
+    const { failures } = this.wire;
+    return PARTS.map((part) => failures.get(this.wire.nineKey(wanted, part))).find(Boolean);
   }
 
   /** The photograph of the chosen or pointed-at one, and the unit's facts. */
@@ -190,7 +219,7 @@ export class UnitDetail {
     const room = this.photograph.room;
     const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;
     const source = this.wire.source({ layer: state.layer, unit: state.unit, rank, size }, () => this.drawFacts());
-    this.photograph.update({ ...source, words: `#${rank + 1}` }, room.clientWidth, Math.max(120, room.clientHeight));
+    this.photograph.update({ ...source, words: `#${rank + 1}` }, room.clientWidth, Math.max(100, room.clientHeight));
   }
 
   /** Remember when the user asked for other nine. @param {import("./requests.js").NineWanted} wanted */

@@ -1,9 +1,16 @@
 import { h, setText } from "./dom.js";
 import { number } from "./format.js";
 import { cellAt, gridLayout, inSight, nearestFirst, scrollFor, totalHeight } from "./layout.js";
-import { clearGaps } from "./mosaics.js";
+import { clearGaps, drawNothing } from "./mosaics.js";
 import { mosaicKey } from "./pictures.js";
+import { PARTS } from "./requests.js";
 import { classCounts, isDead } from "./units.js";
+
+const POINTED_FOR = 100; // ms: then a reader may well click
+const RESTED_FOR = 300; // ms after the last scrolling
+
+/** What a tile shows. @param {string} view @returns {import("./requests.js").Part[]} */
+const partsOf = (view) => PARTS.filter((part) => view === "both" || view === part);
 
 /**
  * @typedef {object} GridContent
@@ -23,11 +30,14 @@ export class UnitGrid {
    * @param {import("./requests.js").Wire} options.wire
    * @param {(unit: number, event: Event) => void} options.pick
    * @param {(unit: number) => void} options.open
+   * @param {(unit: number, lane: "pointed" | "nine") => void} options.expect a unit may be picked next
+   * @param {(unit: number) => void} options.scrolled the unit whose row now stands at the top
    */
-  constructor({ id, wire, pick, open }) {
+  constructor({ id, wire, pick, open, expect, scrolled }) {
     this.id = id;
     this.wire = wire;
     this.pick = pick;
+    this.scrolled = scrolled;
     /** @type {Map<number, {element: HTMLElement, canvas: HTMLCanvasElement, note: HTMLElement, drawn: string}>} */
     this.tiles = new Map();
     /** @type {GridContent | null} */
@@ -37,7 +47,21 @@ export class UnitGrid {
     this.empty = h("p", { class: "dwx-empty", hidden: true });
     const properties = { class: "dwx-scroll", role: "listbox", tabindex: 0, "aria-label": "Units", "data-part": "grid", "data-testid": "grid" };
     this.element = h("div", properties, this.space, this.empty);
-    this.element.addEventListener("scroll", () => this.later(), { passive: true });
+    this.element.addEventListener("scroll", () => this.moved(), { passive: true });
+    this.resting = 0;
+    this.placed = 0; // where the last scrolling of our own led
+    this.hidden = false; // when it was to be scrolled
+    let pointing = 0;
+    this.element.addEventListener("pointerover", (event) => {
+      clearTimeout(pointing);
+      const unit = this.unitOf(event.target);
+      if (unit !== null) pointing = window.setTimeout(() => expect(unit, "pointed"), POINTED_FOR);
+    });
+    this.element.addEventListener("pointerleave", () => clearTimeout(pointing));
+    this.element.addEventListener("pointerdown", (event) => {
+      const unit = this.unitOf(event.target);
+      if (unit !== null && event.button === 0 && event.pointerType === "mouse") expect(unit, "nine");
+    });
     this.element.addEventListener("click", (event) => {
       const unit = this.unitOf(event.target);
       if (unit !== null) pick(unit, event);
@@ -53,6 +77,7 @@ export class UnitGrid {
 
   close() {
     this.observer.disconnect();
+    clearTimeout(this.resting);
     cancelAnimationFrame(this.frame);
   }
 
@@ -74,7 +99,43 @@ export class UnitGrid {
   resized() {
     if (!this.content || !this.element.clientWidth) return;
     this.relayout(this.content.state.view);
+    if (this.hidden && this.element.clientHeight) this.restore(this.content.state);
     this.later();
+  }
+
+  /** The reader scrolled, or we did. */
+  moved() {
+    this.later();
+    clearTimeout(this.resting);
+    this.resting = window.setTimeout(() => this.rest(), RESTED_FOR);
+  }
+
+  /** Tell which row stands at the top now, unless the state says it already. */
+  rest() {
+    const { content, layout } = this;
+    if (!content || !this.element.clientHeight) return;
+    const { scrollTop } = this.element;
+    const { scroll } = content.state;
+    if (scroll === null && Math.abs(scrollTop - this.placed) <= 1) return; // where the chosen unit wants it
+    const first = Math.round(scrollTop / layout.stepY) * layout.columns;
+    const row = content.order.slice(first, first + layout.columns);
+    if (row.length && !row.includes(scroll)) this.scrolled(row[0]);
+  }
+
+  /** @param {number} top */
+  scrollTo(top) {
+    this.element.scrollTop = top;
+    this.placed = this.element.scrollTop;
+    this.later();
+  }
+
+  /** Where the state says: a unit's row at the top, or the chosen unit in sight. @param {any} state */
+  restore({ scroll, unit }) {
+    this.hidden = !this.element.clientHeight;
+    const place = scroll === null ? -1 : (this.content?.order.indexOf(scroll) ?? -1);
+    if (this.hidden) return;
+    if (place >= 0) this.scrollTo(cellAt(this.layout, place).y);
+    else this.show(unit);
   }
 
   /** @param {string} view */
@@ -87,7 +148,7 @@ export class UnitGrid {
     this.layout = layout;
     this.clearTiles();
     this.stretch();
-    if (this.element.scrollTop > 0) this.element.scrollTop = cellAt(layout, place).y;
+    if (this.element.scrollTop > 0) this.scrollTo(cellAt(layout, place).y);
   }
 
   stretch() {
@@ -109,8 +170,8 @@ export class UnitGrid {
     if (other || filtered || before?.state.view !== content.state.view) this.clearTiles();
     if (other) {
       this.stretch();
-      this.element.scrollTop = 0; // another order is read from its beginning, another layer from where one was in it
-      if (before?.table !== content.table) this.show(content.state.unit);
+      this.scrollTo(0); // another order is read from its beginning, another layer from where one was in it
+      if (before?.table !== content.table || content.state.scroll !== null) this.restore(content.state);
     }
     this.empty.hidden = content.order.length > 0;
     setText(this.empty, `No unit of ${content.state.layer} has “${content.state.filter}” among its nine.`);
@@ -123,7 +184,7 @@ export class UnitGrid {
     if (place < 0 || !this.element.clientHeight) return;
     const { scrollTop, clientHeight } = this.element;
     const top = scrollFor(this.layout, place, scrollTop, clientHeight);
-    if (top !== scrollTop) this.element.scrollTop = top;
+    if (top !== scrollTop) this.scrollTo(top);
     this.later();
   }
 
@@ -156,7 +217,7 @@ export class UnitGrid {
     else this.element.removeAttribute("aria-activedescendant");
     const near = nearestFirst(layout, places, scrollTop, clientHeight).map((place) => content.order[place]);
     const alive = near.filter((unit) => !isDead(content.table, unit));
-    this.wire.nines("tiles", alive.map((unit) => this.wanted(unit)), ({ unit }) => this.paint(unit));
+    this.wire.nines("tiles", alive.map((unit) => this.wanted(unit)), partsOf(content.state.view), ({ unit }) => this.paint(unit));
   }
 
   /** @param {number} place */
@@ -205,13 +266,14 @@ export class UnitGrid {
     const { content, layout, wire } = this;
     if (!tile || !content) return;
     const wanted = this.wanted(unit);
-    const parts = content.state.view === "both" ? ["projections", "patches"] : [content.state.view];
-    const bitmaps = parts.map((part) => wire.pictures.get(mosaicKey(wanted, part)));
-    const failure = wire.failures.get(wire.nineKey(wanted));
-    const drawn = `${failure ?? ""} ${parts.map((part, at) => (bitmaps[at] ? mosaicKey(wanted, part) : "")).join(" ")}`;
+    const parts = partsOf(content.state.view);
+    const refused = wire.refusal(wanted) !== undefined;
+    const bitmaps = parts.map((part) => (part === "projections" && refused ? null : wire.pictures.get(mosaicKey(wanted, part))));
+    const failure = parts.map((part) => wire.failures.get(wire.nineKey(wanted, part))).find(Boolean);
+    const drawn = `${failure ?? ""}${refused} ${parts.map((part, at) => (bitmaps[at] ? mosaicKey(wanted, part) : "")).join(" ")}`;
     if (drawn === tile.drawn) return;
     tile.drawn = drawn;
-    tile.element.dataset.painted = String(bitmaps.every(Boolean));
+    tile.element.dataset.painted = String(bitmaps.every((bitmap) => bitmap !== undefined));
     if (!isDead(content.table, unit)) {
       tile.note.hidden = !failure;
       setText(tile.note, failure ?? "");
@@ -221,9 +283,9 @@ export class UnitGrid {
 }
 
 /**
- * One or two mosaics side by side on a canvas, each pixel for pixel; grey where one has not come yet.
+ * One or two mosaics side by side on a canvas, each pixel for pixel; grey where one has not come yet, a mark where none will (null).
  * @param {HTMLCanvasElement} canvas
- * @param {(ImageBitmap | undefined)[]} bitmaps
+ * @param {(ImageBitmap | undefined | null)[]} bitmaps
  * @param {import("./layout.js").GridLayout} layout
  * @param {number} ratio
  */
@@ -242,6 +304,10 @@ function paintPair(canvas, bitmaps, layout, ratio) {
   context.clearRect(0, 0, width, side);
   bitmaps.forEach((bitmap, at) => {
     const x = at * (side + seam);
+    if (bitmap === null) {
+      drawNothing(context, x, side);
+      return;
+    }
     context.fillStyle = "rgba(127, 127, 127, 0.16)";
     if (bitmap) context.drawImage(bitmap, x, 0, side, side);
     else context.fillRect(x, 0, side, side);

@@ -45,6 +45,7 @@ class ExplorerView {
       goTo: (layer) => this.goTo(layer),
       find: (text) => this.find(text),
       typed: (text) => this.typed(text),
+      scrolled: (unit) => this.scrolled(unit),
       save: (figure) => this.save(figure),
       copy: () => this.copy(),
       painted: (info) => this.painted(info),
@@ -127,7 +128,8 @@ class ExplorerView {
   set(patch) {
     if (!this.overview || this.wire.queue.silent) this.greet();
     this.wire.retry();
-    this.state = { ...this.state, ...patch };
+    const anew = ["layer", "sort", "filter"].some((name) => name in patch); // read from its beginning
+    this.state = { ...this.state, ...(anew ? { scroll: null } : {}), ...patch };
     this.words = "";
     this.refresh();
     if ("unit" in patch || "layer" in patch) this.page.grid.show(this.state.unit);
@@ -152,11 +154,19 @@ class ExplorerView {
     const state = this.model.get("state");
     if (sameState(state, this.state)) return;
     clearTimeout(this.saving);
+    const scrolled = state.scroll !== null && state.scroll !== this.state.scroll;
     this.state = { ...state };
     // A cell that touched the widget has bound its answers to the cell's shell; a greeting frees them.
     this.greet();
     this.refresh();
-    this.page.grid.show(this.state.unit);
+    if (scrolled) this.page.grid.restore(this.state);
+    else this.page.grid.show(this.state.unit);
+  }
+
+  /** @param {number} unit whose row now stands at the top of the grid */
+  scrolled(unit) {
+    this.state.scroll = unit; // nothing to draw
+    this.saveSoon();
   }
 
   /** Another layer, where one last was in it. @param {string} layer */
@@ -183,6 +193,7 @@ class ExplorerView {
       page.header.update(overview, this.layer, state);
       page.layers.update(overview, state.layer);
       page.showWait(!overview.index_ready, this.progress);
+      page.refusal.update(this.wire.refusal(state));
       if (overview.index_ready) this.drawUnits(overview);
     }
     page.footer.update(state.contrast, this.words, overview?.layers.length ?? 0);

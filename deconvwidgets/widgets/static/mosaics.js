@@ -1,23 +1,41 @@
 import { h, setText } from "./dom.js";
 import { GAP } from "./layout.js";
 import { mosaicKey } from "./pictures.js";
-
-const PARTS = /** @type {("projections" | "patches")[]} */ (["projections", "patches"]);
+import { PARTS } from "./requests.js";
 
 /**
  * Draw a mosaic over a whole canvas, or clear it.
  * @param {HTMLCanvasElement} canvas
  * @param {ImageBitmap | undefined} bitmap
  * @param {number} pixels of its side
+ * @param {boolean} refused there is none
  */
-export function drawMosaic(canvas, bitmap, pixels) {
+export function drawMosaic(canvas, bitmap, pixels, refused) {
   if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
   const context = canvas.getContext("2d");
   if (!context) return;
   context.clearRect(0, 0, pixels, pixels);
   context.imageSmoothingEnabled = bitmap?.width !== pixels;
   if (bitmap) context.drawImage(bitmap, 0, 0, pixels, pixels);
-  clearGaps(context, 0, pixels);
+  if (refused) drawNothing(context, 0, pixels);
+  else clearGaps(context, 0, pixels);
+}
+
+/**
+ * A quiet mark where there is no projection, because the rule does not lead down there.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} left
+ * @param {number} side
+ */
+export function drawNothing(context, left, side) {
+  context.fillStyle = "rgba(127, 127, 127, 0.07)";
+  context.fillRect(left, 0, side, side);
+  context.strokeStyle = "rgba(127, 127, 127, 0.45)";
+  context.lineWidth = Math.max(1, side / 160);
+  context.beginPath();
+  context.moveTo(left + 0.44 * side, 0.5 * side);
+  context.lineTo(left + 0.56 * side, 0.5 * side);
+  context.stroke();
 }
 
 /**
@@ -75,12 +93,13 @@ export function createMosaics({ wire, testid, point = () => {}, pick }) {
     for (const { part, title, canvas, cells, frame } of columns) {
       const bitmap = wire.pictures.get(mosaicKey(wanted, part));
       const shown = bitmap ?? (stopgap ? wire.pictures.get(mosaicKey(stopgap, part)) : undefined);
-      sharp = sharp && bitmap !== undefined;
-      setText(title, part === "patches" ? "what it saw" : `what excited it (${wanted.rule})`);
+      const refused = part === "projections" && wire.refusal(wanted) !== undefined;
+      sharp = sharp && (bitmap !== undefined || refused);
+      setText(title, part === "patches" ? "what it saw" : refused ? `no ${wanted.rule} projection` : `what excited it (${wanted.rule})`);
       canvas.setAttribute("aria-label", `${title.textContent}, unit ${wanted.unit} of ${wanted.layer}`);
       frame.style.width = frame.style.height = `${side}px`;
       frame.dataset.sharp = String(bitmap !== undefined);
-      drawMosaic(canvas, shown, 3 * wanted.tile + 4);
+      drawMosaic(canvas, shown, 3 * wanted.tile + 4, refused);
       cells.forEach((button, at) => mark(button, at, at < count, at === rank, part, describe));
     }
     return sharp;

@@ -15,23 +15,26 @@ import { createFooter, createToolbar } from "./toolbar.js";
  * @param {(layer: string) => void} options.goTo
  * @param {(text: string) => void} options.find
  * @param {(text: string) => void} options.typed
+ * @param {(unit: number) => void} options.scrolled
  * @param {(figure: string) => void} options.save
  * @param {() => void} options.copy
  * @param {(info: any) => void} options.painted
  */
-export function createPage({ wire, height, set, goTo, find, typed, save, copy, painted }) {
+export function createPage({ wire, height, set, goTo, find, typed, scrolled, save, copy, painted }) {
   const id = `dwx-${wire.view}`;
   const header = createHeader({ set, save, copy });
   const layers = createLayers({ pick: goTo });
   const toolbar = createToolbar({ id, set, find, typed });
   const detail = new UnitDetail({ wire, set, painted });
-  const grid = new UnitGrid({ id, wire, pick: (unit) => set({ unit, rank: 0 }), open: () => detail.focus() });
+  const pick = (/** @type {number} */ unit) => set({ unit, rank: 0 });
+  const grid = new UnitGrid({ id, wire, pick, open: () => detail.focus(), expect: (unit, lane) => detail.expect(unit, lane), scrolled });
   const footer = createFooter();
   const wait = createWait();
   const alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
+  const refusal = createRefusal({ set });
   const middle = h("section", { class: "dwx-middle", "aria-label": "Units" }, toolbar.element, wait.element, grid.element);
   const main = h("div", { class: "dwx-main" }, layers.element, middle, detail.element);
-  const frame = h("div", { class: "dwx-frame" }, header.element, alert, main, footer.element);
+  const frame = h("div", { class: "dwx-frame" }, header.element, alert, refusal.element, main, footer.element);
   const root = h("div", { class: "dwx", "data-testid": "layer-explorer", style: `--dwx-height:${height}px` }, frame);
 
   /** @param {string} words empty for none */
@@ -49,7 +52,24 @@ export function createPage({ wire, height, set, goTo, find, typed, save, copy, p
     detail.close();
     root.remove();
   };
-  return { root, header, layers, toolbar, grid, detail, footer, complain, showWait, close };
+  return { root, header, layers, refusal, toolbar, grid, detail, footer, complain, showWait, close };
+}
+
+/**
+ * Said once, above everything: the rule does not lead down from this layer, and which one does.
+ * @param {{set: (patch: any) => void}} options
+ */
+function createRefusal({ set }) {
+  const words = h("span", { "data-testid": "refusal-words" });
+  const button = h("button", { type: "button", class: "dwx-use", "data-testid": "use-gradient", onclick: () => set({ rule: "gradient" }) }, "Show the gradient");
+  const element = h("div", { class: "dwx-refusal", role: "status", hidden: true, "data-testid": "refusal" }, words, button);
+  /** @param {string | undefined} refusal why, where it does not */
+  const update = (refusal) => {
+    element.hidden = !refusal;
+    setText(words, refusal ?? "");
+    words.title = refusal ?? "";
+  };
+  return { element, update };
 }
 
 /** What stands in the grid's place until the index does. */

@@ -2,23 +2,28 @@
  * Flow control in the browser: one request in flight, the rest waits in lanes of falling urgency, and asking for a lane again
  * replaces what waited there. So a slow kernel never builds up a backlog, and the newest wish is the next to be sent.
  *
+ * What nobody waits for flies aside: one request more, which the kernel works on in between. It is sent when nothing urgent is
+ * under way, and nothing urgent waits for it.
+ *
  * @typedef {Record<string, any>} Message
  * @typedef {object} Request
  * @property {string} key two requests with one key ask for the same thing
  * @property {Message} message
  * @property {(answer: Message, buffers: DataView[]) => void} done
- * @property {(words: string) => void} failed
+ * @property {(words: string, answer?: Message) => void} failed
  * @property {number} [timeout] milliseconds before it is sent again
  * @property {number} [attempts] how often it is sent in all
  *
  * @typedef {object} Flight
  * @property {Request} request
  * @property {string} lane
+ * @property {"urgent" | "aside"} way
  * @property {Set<number>} seqs one for each time it was sent: any of them may be answered
  * @property {any} timer
  */
 
-export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "figure", "tiles"];
+export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "figure", "pointed", "tiles"];
+export const ASIDE = ["pointed", "tiles"];
 export const TIMEOUT = 15000; // a kernel may have restarted
 export const ATTEMPTS = 3;
 export const SILENCE = "The kernel does not answer; run the cell again.";
@@ -30,10 +35,11 @@ export class RequestQueue {
    * @param {(silent: boolean) => void} [options.onSilence] the kernel stopped answering, or answers again
    * @param {(slow: boolean) => void} [options.onSlow] a request had to be sent again, or is answered after all
    * @param {string[]} [options.lanes]
+   * @param {string[]} [options.aside] those of them for which nobody waits
    * @param {number} [options.timeout]
    * @param {number} [options.attempts]
    */
-  constructor({ send, onSilence = () => {}, onSlow = () => {}, lanes = LANES, timeout = TIMEOUT, attempts = ATTEMPTS }) {
+  constructor({ send, onSilence = () => {}, onSlow = () => {}, lanes = LANES, aside = ASIDE, timeout = TIMEOUT, attempts = ATTEMPTS }) {
     this.send = send;
     this.onSilence = onSilence;
     this.onSlow = onSlow;
@@ -41,8 +47,9 @@ export class RequestQueue {
     this.attempts = attempts;
     /** @type {Map<string, Request[]>} */
     this.lanes = new Map(lanes.map((lane) => [lane, []]));
-    /** @type {Flight | null} */
-    this.flight = null;
+    this.aside = new Set(aside);
+    /** @type {Map<string, Flight>} one for each way */
+    this.flights = new Map();
     this.seq = 0;
     this.silent = false;
     this.dormant = false; // after a silence, until the user does something or the kernel says something
@@ -51,7 +58,7 @@ export class RequestQueue {
 
   /** How many requests wait or fly. */
   get pending() {
-    let waiting = this.flight ? 1 : 0;
+    let waiting = this.flights.size;
     for (const requests of this.lanes.values()) waiting += requests.length;
     return waiting;
   }
@@ -63,8 +70,8 @@ export class RequestQueue {
    */
   want(lane, requests) {
     if (!this.lanes.has(lane)) throw new Error(`no lane ${lane}`);
-    const flying = this.flight?.lane === lane ? this.flight.request.key : null;
-    this.lanes.set(lane, requests.filter((request) => request.key !== flying));
+    const flying = new Set([...this.flights.values()].filter((flight) => flight.lane === lane).map((flight) => flight.request.key));
+    this.lanes.set(lane, requests.filter((request) => !flying.has(request.key)));
     this.pump();
   }
 
@@ -76,19 +83,21 @@ export class RequestQueue {
   close() {
     this.closed = true;
     this.clear();
-    clearTimeout(this.flight?.timer);
-    this.flight = null;
+    for (const { timer } of this.flights.values()) clearTimeout(timer);
+    this.flights.clear();
   }
 
-  /** Send the most urgent request, if none is in flight. */
+  /** Send the most urgent request, if none is in flight; where there is nothing urgent, one aside. */
   pump() {
-    if (this.flight || this.closed || this.dormant) return;
     for (const [lane, requests] of this.lanes) {
+      if (this.closed || this.dormant || this.flights.has("urgent")) return;
+      const way = this.aside.has(lane) ? "aside" : "urgent";
+      if (this.flights.has(way)) continue;
       const request = requests.shift();
       if (!request) continue;
-      this.flight = { request, lane, seqs: new Set(), timer: undefined };
-      this.launch(this.flight);
-      return;
+      const flight = /** @type {Flight} */ ({ request, lane, way, seqs: new Set(), timer: undefined });
+      this.flights.set(way, flight);
+      this.launch(flight);
     }
   }
 
@@ -98,7 +107,7 @@ export class RequestQueue {
     flight.seqs.add(seq);
     flight.timer = setTimeout(() => this.overdue(flight), flight.request.timeout ?? this.timeout);
     try {
-      this.send({ ...flight.request.message, seq });
+      this.send({ ...flight.request.message, ...(flight.way === "aside" ? { later: true } : {}), seq });
     } catch (error) {
       this.settle(flight);
       flight.request.failed(`The kernel cannot be reached (${error instanceof Error ? error.message : error}); run the cell again.`);
@@ -113,7 +122,7 @@ export class RequestQueue {
 
   /** @param {Flight} flight */
   overdue(flight) {
-    if (this.flight !== flight) return;
+    if (this.flights.get(flight.way) !== flight) return;
     if (flight.seqs.size < (flight.request.attempts ?? this.attempts)) {
       this.onSlow(true);
       this.launch(flight);
@@ -131,7 +140,7 @@ export class RequestQueue {
   settle(flight) {
     clearTimeout(flight.timer);
     if (flight.seqs.size > 1) this.onSlow(false);
-    if (this.flight === flight) this.flight = null;
+    if (this.flights.get(flight.way) === flight) this.flights.delete(flight.way);
   }
 
   /** @param {boolean} silent */
@@ -150,15 +159,15 @@ export class RequestQueue {
     if (this.closed) return false;
     this.dormant = false;
     this.hush(false);
-    const flight = this.flight;
-    if (!flight || !flight.seqs.has(message.seq)) {
+    const flight = [...this.flights.values()].find(({ seqs }) => seqs.has(message.seq));
+    if (!flight) {
       this.pump();
       return false;
     }
     this.settle(flight);
     try {
       if (message.ok) flight.request.done(message, buffers);
-      else flight.request.failed(message.error || "The kernel gave no reason.");
+      else flight.request.failed(message.error || "The kernel gave no reason.", message);
     } finally {
       this.pump();
     }

@@ -6,9 +6,12 @@ import { readTable } from "./units.js";
  * What one view asks of the kernel, and what came of it. Pictures, tables and facts are kept until the service changes.
  *
  * @typedef {{layer: string, unit: number, rule: string, contrast: string, tile: number}} NineWanted
+ * @typedef {"projections" | "patches"} Part
  * @typedef {{layer: string, unit: number, rank: number, size: number}} SourceWanted
  * @typedef {{box: number[] | null, shown: number[] | null, caption: string, width: number, height: number}} SourceFound
  */
+export const PARTS = /** @type {Part[]} */ (["projections", "patches"]);
+
 export class Wire {
   /**
    * @param {any} model anywidget's
@@ -33,6 +36,8 @@ export class Wire {
     this.sources = new Map();
     /** @type {Map<string, string>} what failed, and why: not asked again until something changes */
     this.failures = new Map();
+    /** @type {Map<string, string>} layer and rule: why the rule does not lead down from there; so for all of the layer's units */
+    this.refusals = new Map();
     /** @type {(message: any, buffers: DataView[]) => void} */
     this.listen = (message, buffers) => {
       if (message?.event) listeners.event(message);
@@ -52,7 +57,7 @@ export class Wire {
     this.epoch += 1;
     this.queue.clear();
     this.pictures.clear();
-    for (const kept of [this.tables, this.units, this.sources, this.failures]) kept.clear();
+    for (const kept of [this.tables, this.units, this.sources, this.failures, this.refusals]) kept.clear();
   }
 
   /**
@@ -60,10 +65,10 @@ export class Wire {
    * @param {string} key
    * @param {Record<string, any>} message
    * @param {(answer: any, buffers: DataView[]) => void} done
-   * @param {Partial<import("./queue.js").Request>} [more]
+   * @param {Partial<import("./queue.js").Request> & {refused?: (words: string) => void}} [more]
    * @returns {import("./queue.js").Request}
    */
-  request(key, message, done, more = {}) {
+  request(key, message, done, { refused, ...more } = {}) {
     const { epoch } = this;
     return {
       key: `${epoch} ${key}`,
@@ -73,9 +78,10 @@ export class Wire {
         done(answer, buffers);
         this.listeners.changed();
       },
-      failed: (words) => {
+      failed: (words, answer) => {
         if (epoch !== this.epoch) return;
-        if (words !== SILENCE) this.failures.set(key, words); // after a silence the next action tries again
+        if (answer?.refused && refused) refused(words);
+        else if (words !== SILENCE) this.failures.set(key, words); // after a silence the next action tries again
         this.listeners.changed();
       },
       ...more,
@@ -84,7 +90,9 @@ export class Wire {
 
   /** @param {(overview: any) => void} done @param {(words: string) => void} failed */
   hello(done, failed) {
-    this.queue.want("hello", [{ key: "hello", message: { kind: "hello" }, done: (answer) => done(answer.overview), failed }]);
+    const request = { key: "hello", message: { kind: "hello" }, done: (/** @type {any} */ answer) => done(answer.overview), failed };
+    // Until the browser knows the kernel's subshell, its messages wait for the running cell; the next one need not.
+    this.queue.want("hello", [{ ...request, timeout: 3000, attempts: 15 }]);
   }
 
   /** @param {string} layer */
@@ -95,38 +103,45 @@ export class Wire {
     this.queue.want("table", [this.request(key, { kind: "table", layer }, done)]);
   }
 
-  /** @param {NineWanted} what */
-  nineKey(what) {
-    return `nine ${mosaicKey(what, "projections")}`;
+  /** What failures of it go by. @param {NineWanted} what @param {Part} [part] */
+  nineKey(what, part = "projections") {
+    return `nine ${mosaicKey(what, part)}`;
   }
 
-  /** Whether both mosaics are there, or came to nothing. @param {NineWanted} what */
-  nineSettled(what) {
-    const { pictures, failures } = this;
-    return failures.has(this.nineKey(what)) || (pictures.has(mosaicKey(what, "projections")) && pictures.has(mosaicKey(what, "patches")));
+  /** Why the rule does not lead down from that layer; undefined as long as it does. @param {{layer: string, rule: string}} what */
+  refusal({ layer, rule }) {
+    return this.refusals.get(`${layer}|${rule}`);
+  }
+
+  /** Those of the parts that are to be asked for. @param {NineWanted} what @param {Part[]} parts */
+  missing(what, parts) {
+    return parts.filter((part) => {
+      if (this.pictures.has(mosaicKey(what, part)) || this.failures.has(this.nineKey(what, part))) return false;
+      return part === "patches" || !this.refusal(what);
+    });
   }
 
   /**
-   * Ask for nines; those that are there are not asked for again.
+   * Ask for nines; what is there is not asked for again.
    * @param {string} lane
    * @param {NineWanted[]} wanted most urgent first
-   * @param {(what: NineWanted) => void} arrived
+   * @param {Part[]} parts
+   * @param {(what: NineWanted) => void} [arrived]
    */
-  nines(lane, wanted, arrived) {
-    const missing = wanted.filter((what) => !this.nineSettled(what));
-    this.queue.want(lane, missing.map((what) => this.nineRequest(what, arrived)));
+  nines(lane, wanted, parts, arrived = () => {}) {
+    const asked = wanted.map((what) => ({ what, missing: this.missing(what, parts) })).filter(({ missing }) => missing.length);
+    this.queue.want(lane, asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived)));
   }
 
-  /** @param {NineWanted} what @param {(what: NineWanted) => void} arrived */
-  nineRequest(what, arrived) {
-    const key = this.nineKey(what);
-    const patches = !this.pictures.has(mosaicKey(what, "patches"));
+  /** @param {NineWanted} what @param {Part[]} parts @param {(what: NineWanted) => void} arrived */
+  nineRequest(what, parts, arrived) {
+    const key = this.nineKey(what, parts[0]);
     const done = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => {
-      const parts = /** @type {("projections" | "patches")[]} */ (["projections", "patches"]).slice(0, buffers.length);
       const decoding = parts.map((part, at) => this.pictures.decode(mosaicKey(what, part), buffers[at], answer.pictures[at].mime));
       this.whenDecoded(key, decoding, () => arrived(what));
     };
-    return this.request(key, { kind: "nine", ...what, patches }, done);
+    const refused = (/** @type {string} */ words) => this.refusals.set(`${what.layer}|${what.rule}`, words);
+    return this.request(key, { kind: "nine", ...what, parts }, done, { refused });
   }
 
   /** @param {string} key @param {Promise<ImageBitmap | null>[]} decoding @param {() => void} then */

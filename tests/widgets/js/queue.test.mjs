@@ -37,21 +37,36 @@ test("one request is in flight, the rest waits", () => {
 
 test("detail goes before source before tiles", () => {
   const { queue, sent, ask, answer } = make();
+  queue.want("unit", [ask("unit")]);
   queue.want("tiles", [ask("tile1"), ask("tile2")]);
   queue.want("source", [ask("source")]);
   queue.want("nine", [ask("nine")]);
-  for (let at = 0; at < 4; at += 1) answer();
-  assert.deepEqual(sent.map((message) => message.kind), ["tile1", "nine", "source", "tile2"]);
+  for (let at = 0; at < 5; at += 1) answer();
+  assert.deepEqual(sent.map((message) => message.kind), ["unit", "nine", "source", "tile1", "tile2"]);
+  queue.close();
+});
+
+test("what is urgent does not wait for a tile, and no tile is sent before it is answered", () => {
+  const { queue, sent, log, ask, answer } = make();
+  queue.want("tiles", [ask("tile1"), ask("tile2")]);
+  queue.want("nine", [ask("nine")]);
+  assert.deepEqual(sent.map(({ kind, later }) => [kind, later]), [["tile1", true], ["nine", undefined]]);
+  answer("first", 1); // the tile is there
+  assert.equal(sent.length, 2, "the next tile waits for the nine");
+  answer("second", 2);
+  assert.deepEqual(sent.map((message) => message.kind), ["tile1", "nine", "tile2"]);
+  answer("third", 3);
+  assert.deepEqual(log, [["tile1", "first"], ["nine", "second"], ["tile2", "third"]]);
   queue.close();
 });
 
 test("the newest wish replaces what waited in its lane", () => {
   const { queue, sent, ask, answer } = make();
-  queue.want("tiles", [ask("tile")]);
+  queue.want("unit", [ask("unit")]);
   for (const unit of [1, 2, 3]) queue.want("nine", [ask(`nine${unit}`)]);
   answer();
   answer();
-  assert.deepEqual(sent.map((message) => message.kind), ["tile", "nine3"]);
+  assert.deepEqual(sent.map((message) => message.kind), ["unit", "nine3"]);
   assert.equal(queue.pending, 0);
   queue.close();
 });
