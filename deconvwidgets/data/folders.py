@@ -1,4 +1,4 @@
-"""Photographs in files: folders, with class subfolders or flat, and Caltech-101."""
+"""Photographs in files: folders, with class subfolders or flat."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from deconvwidgets.data.pictures import check_header, open_picture
 from deconvwidgets.errors import PictureError
 from deconvwidgets.records import SkippedPicture
 
-DATA_VARIABLE = "DECONVWIDGETS_DATA"
 _ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
-_CALTECH_FOLDER = "101_ObjectCategories"
-_CALTECH_BACKGROUND = "BACKGROUND_Google"
+_NO_CLASS = "__MACOSX"  # what zips made on a Mac carry beside the pictures
 
 
 class FileImages(ImageSet):
@@ -65,42 +63,52 @@ def _identity(root: Path, path: str) -> str:
     return f"{Path(path).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
-def open_folder(folder: Path, name: str | None = None, leave_out: frozenset[str] = frozenset()) -> FileImages:
+def open_folder(folder: Path) -> FileImages:
     """All pictures below a folder, in natural order (2 before 10). Two or more subfolders with pictures are taken for
-    classes, numbered in torchvision's order, so that labels agree with a model trained there.
+    classes, numbered in torchvision's order, so that labels agree with a model trained there; subfolders without one are classes
+    too then, empty ones.
 
     Raises PictureError where there is no such folder, or no picture in it.
     """
     if not folder.is_dir():
         raise PictureError(f"There is no folder {folder}. Give a folder of pictures, 'photos', 'caltech101', or a data set.")
-    paths = sorted(_picture_paths(folder, leave_out), key=_natural)
-    classes = sorted({path.split(os.sep)[0] for path in paths if os.sep in path})
-    if len(classes) < 2:
-        return FileImages(name or folder.resolve().name, folder, paths, [None] * len(paths))
+    name, paths = folder.resolve().name, picture_paths(folder)
+    with_pictures = {path.split(os.sep)[0] for path in paths if os.sep in path}
+    if len(with_pictures) < 2:
+        return FileImages(name, folder, paths, [None] * len(paths))
+    classes = sorted(with_pictures.union(subfolders(folder)))
     numbers = {label: number for number, label in enumerate(classes)}
     labels = [numbers[path.split(os.sep)[0]] if os.sep in path else None for path in paths]
-    return FileImages(name or folder.resolve().name, folder, paths, labels, classes)
+    return FileImages(name, folder, paths, labels, classes)
 
 
-def _picture_paths(folder: Path, leave_out: frozenset[str]) -> list[str]:
-    """Relative paths of picture files. Links are followed, each real folder visited once, so that no loop is endless."""
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders directly below, in torchvision's order; hidden ones left out."""
+    return sorted(
+        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name != _NO_CLASS and not entry.name.startswith(".")
+    )
+
+
+def picture_paths(folder: Path) -> list[str]:
+    """Relative paths of picture files, in natural order. Links are followed, each real folder visited once, so that no loop is endless."""
     found: list[str] = []
     visited = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited, leave_out)]
-        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if _is_picture(name)]
-    return found
+        folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_picture(name)]
+    return sorted(found, key=_natural)
 
 
-def _enter(parent: str, name: str, visited: set[str], leave_out: frozenset[str]) -> bool:
+def _enter(parent: str, name: str, visited: set[str]) -> bool:
     real = os.path.realpath(os.path.join(parent, name))
-    if name.startswith(".") or name in leave_out or real in visited:
+    if name.startswith(".") or name == _NO_CLASS or real in visited:
         return False
     visited.add(real)
     return True
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture by its name, and not hidden."""
     return not name.startswith(".") and name.lower().endswith(_ENDINGS)
 
 
@@ -108,21 +116,3 @@ def _natural(path: str) -> tuple[list[tuple[int, int | str]], str]:
     """Numbers inside names sort by value: dog2 before dog10. The path itself breaks ties."""
     pieces = re.split(r"(\d+)", path.casefold())
     return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces], path
-
-
-def open_caltech101(root: str | os.PathLike[str] | None = None) -> FileImages:
-    """Caltech-101 in torchvision's layout (`root/caltech101/101_ObjectCategories/<class>/*.jpg`), without its background class.
-
-    `root` defaults to the environment variable DECONVWIDGETS_DATA.
-
-    Raises PictureError where it is not there, with the way to get it.
-    """
-    chosen = root if root is not None else os.environ.get(DATA_VARIABLE)
-    how = "torchvision.datasets.Caltech101(root, download=True) fetches it"
-    if not chosen:
-        raise PictureError(f"Where is Caltech-101? Pass root=..., or set {DATA_VARIABLE}; {how}.")
-    base = Path(chosen).expanduser()
-    for folder in (base / "caltech101" / _CALTECH_FOLDER, base / _CALTECH_FOLDER, base):
-        if folder.name == _CALTECH_FOLDER and folder.is_dir():
-            return open_folder(folder, "Caltech-101", frozenset({_CALTECH_BACKGROUND}))
-    raise PictureError(f"There is no {Path('caltech101') / _CALTECH_FOLDER} in {base}; {how}.")

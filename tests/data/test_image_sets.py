@@ -161,38 +161,19 @@ def test_an_empty_folder_says_what_to_bring(tmp_path, make):
         open_images(tmp_path)
 
 
+def test_a_class_folder_without_a_picture_is_an_empty_class(tmp_path):
+    """torchvision numbers it too."""
+    for name in ("ant/1.png", "cow/1.png", "cow/2.png", ".hidden/1.png", "__MACOSX/ant/1.png"):
+        save(tmp_path / name)
+    (tmp_path / "bee").mkdir()
+    images = open_images(tmp_path)
+    assert images.categories == ("ant", "bee", "cow")
+    assert [images.label(source) for source in range(3)] == [0, 2, 2]
+
+
 def test_a_missing_folder(tmp_path):
     with pytest.raises(PictureError, match=r"no folder .*photos.*caltech101"):
         open_images(tmp_path / "nowhere")
-
-
-# --- Caltech-101
-
-
-def test_caltech_layout_without_background(tmp_path, monkeypatch):
-    base = tmp_path / "caltech101" / "101_ObjectCategories"
-    for name in ("Faces/image_0001.jpg", "ant/image_0001.jpg", "BACKGROUND_Google/image_0001.jpg"):
-        save(base / name)
-    monkeypatch.delenv("DECONVWIDGETS_DATA", raising=False)
-    with pytest.raises(PictureError, match=r"DECONVWIDGETS_DATA.*download=True"):
-        open_images("caltech101")
-    with pytest.raises(PictureError, match="no caltech101"):
-        open_images("caltech101", root=base / "ant")
-    monkeypatch.setenv("DECONVWIDGETS_DATA", str(tmp_path))
-    digests = set()
-    for root in (None, tmp_path, base.parent, base):
-        images = open_images("caltech101", root=root)
-        assert (images.name, images.categories, len(images)) == ("Caltech-101", ("Faces", "ant"), 2)
-        digests.add(images.digest)
-    assert len(digests) == 1
-
-
-@pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
-def test_real_caltech():
-    images = open_images("caltech101")
-    assert (len(images), len(images.categories), images.skipped) == (8677, 101, ())
-    assert images.categories[images.label(0)] == images.source_name(0).split("/")[0]
-    assert open_images("caltech101", limit=40).open_view(39).mode == "RGB"
 
 
 # --- data sets and lists
