@@ -1,0 +1,142 @@
+"""What hinders training is said before it, with the classes' names and the way on."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from deconvwidgets.data.class_folders import class_names, class_notes, class_sizes, labels_of, require_classes
+from deconvwidgets.data.image_sets import open_images
+from deconvwidgets.errors import HeadError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Makes a folder of classes of these sizes."""
+
+    def make(**sizes):
+        for name, size in sizes.items():
+            add(tmp_path / name, size)
+        return open_images(tmp_path)
+
+    return make
+
+
+def add(folder, count, first=0):
+    folder.mkdir(exist_ok=True)
+    for number in range(first, first + count):
+        Image.new("RGB", (4, 4)).save(folder / f"{number}.png")
+
+
+def dataset(labels, classes=None):
+    pairs = TensorDataset(torch.zeros(len(labels), 3, 4, 4), torch.tensor(labels))
+    pairs.targets = labels
+    if classes is not None:
+        pairs.classes = classes
+    return open_images(pairs)
+
+
+def test_sizes_and_labels(folder):
+    images = folder(ant=3, bee=1, cow=2)
+    assert class_sizes(images) == (3, 1, 2)
+    assert labels_of(images).tolist() == [0, 0, 0, 1, 2, 2]
+    assert labels_of(images).dtype == np.int64
+    assert class_names(images) == ("ant", "bee", "cow")
+    assert class_notes(images) == ()
+
+
+def test_enough_is_one_more_than_n(folder):
+    images = folder(ant=4, bee=3)
+    assert require_classes(images, 2) == (4, 3)
+    with pytest.raises(
+        HeadError, match=r"^1 class of 2 with fewer than 4 images \(3 to train, 1 or more to test\): 'bee' \(3\)\. Take at most 2 a"
+    ):
+        require_classes(images, 3)
+    with pytest.raises(
+        HeadError, match=r"2 classes of 2 .* 'bee' \(3\), 'ant' \(4\)\. Take at most 2 a class, or leave these classes out\.$"
+    ):
+        require_classes(images, 4)
+    with pytest.raises(HeadError, match="take 1 or more"):
+        require_classes(images, 0)
+
+
+def test_a_class_of_one_image_can_never_be_tested(folder):
+    with pytest.raises(HeadError, match=r"'bee' \(1\)\. Even 1 a class is too many"):
+        require_classes(folder(ant=4, bee=1), 1)
+
+
+def test_many_short_classes_are_counted_and_some_named(folder):
+    images = folder(**{f"c{number}": 2 for number in range(8)}, big=9)
+    with pytest.raises(HeadError, match=r"8 classes of 9 .* 'c4' \(2\) and 3 more\."):
+        require_classes(images, 2)
+
+
+def test_an_empty_class_is_named(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    images = folder(ant=3, bee=3)
+    assert class_sizes(images) == (3, 3, 0)
+    with pytest.raises(HeadError, match=r"1 class of 3 without a readable picture: 'empty'\. Put pictures into"):
+        require_classes(images, 1)
+
+
+def test_a_class_of_broken_files_is_empty_and_they_are_listed(folder, tmp_path):
+    (tmp_path / "bad").mkdir()
+    for number in range(7):
+        (tmp_path / "bad" / f"{number}.jpg").write_bytes(b"no picture")
+    images = folder(ant=3, bee=3)
+    with pytest.raises(HeadError, match=r"'bad'\. 7 files could not be read\."):
+        require_classes(images, 1)
+    (note,) = class_notes(images)
+    assert note.startswith("7 files could not be read and took no part: bad/0.jpg (")
+    assert note.endswith("and 2 more")
+
+
+def test_missing_labels(folder, tmp_path):
+    add(tmp_path / "only", 3)
+    for images in (open_images(tmp_path), open_images(tmp_path / "only"), open_images([Image.new("RGB", (4, 4))])):
+        for check in (class_sizes, class_names, lambda images: require_classes(images, 1)):
+            with pytest.raises(HeadError, match=r"has no labels.*folder of its own"):
+                check(images)
+
+
+def test_one_class_is_none(tmp_path):
+    with pytest.raises(HeadError, match="one class only, 'class 1'"):
+        require_classes(dataset([0, 0, 0]), 1)
+
+
+def test_loose_photographs_take_no_part(folder, tmp_path):
+    images = folder(ant=2, bee=2)
+    add(tmp_path, 1)
+    images = open_images(tmp_path)
+    assert class_sizes(images) == (2, 2)
+    assert class_notes(images) == ("1 photograph without a class took no part.",)
+
+
+def test_odd_names(tmp_path):
+    long = "x" * 200
+    for name in ("   ", "a\nb\tc", long, long + "y", "Dog", "dog", "\udcff bytes", "größe", "نیم‌فاصله"):
+        add(tmp_path / name, 2)
+    images = open_images(tmp_path)
+    names = class_names(images)
+    own = dict(zip(images.categories, names, strict=True))
+    assert own["   "] == "class 1"
+    assert own["a\nb\tc"] == "a b c"
+    assert [own["Dog"], own["dog"]] == ["Dog (class 2)", "dog (class 4)"]
+    assert (own["größe"], own["نیم‌فاصله"]) == ("größe", "نیم‌فاصله")
+    assert own["\udcff bytes"] == "? bytes"
+    assert own[long].startswith("x" * 47 + "… (class ")
+    assert own[long + "y"] != own[long]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert all(name.isprintable() or "‌" in name for name in names)
+    assert require_classes(images, 1) == (2,) * 9
+    (note,) = class_notes(images)
+    assert note.startswith("7 classes with odd names: '   ' is called 'class 1', ")
+    "".join([*names, note]).encode()  # nothing that cannot be written to a file
+
+
+def test_a_data_set_may_name_no_classes_or_too_few(tmp_path):
+    assert class_names(dataset([0, 2, 2])) == ("class 1", "class 2", "class 3")
+    assert class_sizes(dataset([0, 2, 2])) == (1, 0, 2)
+    assert class_names(dataset([0, 1, 2], ["ant", "bee"])) == ("ant", "bee", "class 3")
+    assert class_names(dataset([0, 1], ["crane", "crane"])) == ("crane (class 1)", "crane (class 2)")
