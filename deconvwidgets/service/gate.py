@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import Condition
+from time import monotonic
+
+DRAWING = 0.12  # seconds
 
 
 class DeviceGate:
@@ -18,6 +22,7 @@ class DeviceGate:
         self._changed = Condition()
         self._busy = False
         self._waiting = 0
+        self._drawn_at = -inf
 
     @contextmanager
     def interactive(self) -> Iterator[None]:
@@ -33,7 +38,8 @@ class DeviceGate:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """For all of a request that somebody waits for, what it does beside the device included: no batch starts meanwhile."""
+        """For all of a request that somebody waits for, what it does beside the device included: no batch starts meanwhile, nor
+        in the moment after, when a browser on the same machine draws the answer."""
         with self._changed:
             self._waiting += 1
         try:
@@ -41,13 +47,16 @@ class DeviceGate:
         finally:
             with self._changed:
                 self._waiting -= 1
+                self._drawn_at = monotonic() + DRAWING
                 self._changed.notify_all()
 
     @contextmanager
     def batch(self) -> Iterator[None]:
         """For one batch of a long job."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and not self._waiting)
+            while self._busy or self._waiting or monotonic() < self._drawn_at:
+                # Whoever leaves tells; that a moment has passed, nobody does.
+                self._changed.wait(None if self._busy or self._waiting else self._drawn_at - monotonic())
             self._busy = True
         yield from self._held()
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.gate import DRAWING, DeviceGate
 
 BATCH = 0.02
 
@@ -86,8 +86,11 @@ def test_no_batch_starts_while_a_request_is_answered_and_one_does_after():
         batch = threading.Thread(target=enter)
         batch.start()
         assert not entered.wait(0.1), "the request still encodes what the device gave"
+        ended = time.monotonic()
+    assert not entered.is_set()
+    assert entered.wait(5)
+    assert time.monotonic() - ended >= 0.9 * DRAWING, "the browser draws the answer first"
     batch.join(5)
-    assert entered.is_set()
 
 
 def test_one_at_a_time():

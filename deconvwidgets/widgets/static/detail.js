@@ -134,9 +134,9 @@ export class UnitDetail {
    */
   expect(unit, lane) {
     const { content } = this;
-    if (!content || !this.element.clientWidth || content.table?.columns.fires[unit] === 0) return;
+    if (!content || !this.element.clientWidth || content.table?.columns.fires[unit] === 0 || unit === content.state.unit) return;
     const { layer, rule, contrast } = content.state;
-    this.wire.nines(lane, [{ layer, unit, rule, contrast, tile: this.size().tile }], PARTS);
+    this.wire.nines(lane, [{ layer, unit, rule, contrast, tile: this.size().tile }], PARTS, () => this.draw()); // by then it may be the chosen one
   }
 
   /** The size of the nines that fill the column. */

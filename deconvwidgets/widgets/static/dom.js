@@ -73,3 +73,13 @@ export function choice({ label, testid, choices, pick, hint }) {
   const element = h("label", { class: "dwx-choice" }, `${label} `, select);
   return { element, select };
 }
+
+const HIDDEN_AFTER = 120; // ms: a page in the background draws no frames
+
+/** Kept when what was drawn is on the screen. @returns {Promise<void>} */
+export function framePassed() {
+  return new Promise((resolve) => {
+    const hidden = setTimeout(resolve, HIDDEN_AFTER);
+    requestAnimationFrame(() => setTimeout(() => resolve(clearTimeout(hidden)), 0));
+  });
+}

@@ -6,7 +6,7 @@ import { SILENCE } from "./queue.js";
 import { Wire } from "./requests.js";
 import { filterUnits, labelsNamed, orderUnits, readSearch } from "./units.js";
 
-const SAVE_AFTER = 120; // ms: the pictures are asked for first, then the kernel is told where we are
+const SAVE_AFTER = 300; // ms: the pictures are asked for and drawn first, then the kernel is told where we are
 
 const SLOW = "The kernel is slow to answer; still waiting.";
 

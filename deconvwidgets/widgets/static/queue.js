@@ -9,7 +9,7 @@
  * @typedef {object} Request
  * @property {string} key two requests with one key ask for the same thing
  * @property {Message} message
- * @property {(answer: Message, buffers: DataView[]) => void} done
+ * @property {(answer: Message, buffers: DataView[]) => unknown} done nothing else is sent until its promise is kept
  * @property {(words: string, answer?: Message) => void} failed
  * @property {number} [timeout] milliseconds before it is sent again
  * @property {number} [attempts] how often it is sent in all
@@ -20,6 +20,7 @@
  * @property {"urgent" | "aside"} way
  * @property {Set<number>} seqs one for each time it was sent: any of them may be answered
  * @property {any} timer
+ * @property {boolean} answered
  */
 
 export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "figure", "pointed", "tiles"];
@@ -95,7 +96,7 @@ export class RequestQueue {
       if (this.flights.has(way)) continue;
       const request = requests.shift();
       if (!request) continue;
-      const flight = /** @type {Flight} */ ({ request, lane, way, seqs: new Set(), timer: undefined });
+      const flight = /** @type {Flight} */ ({ request, lane, way, seqs: new Set(), timer: undefined, answered: false });
       this.flights.set(way, flight);
       this.launch(flight);
     }
@@ -143,6 +144,12 @@ export class RequestQueue {
     if (this.flights.get(flight.way) === flight) this.flights.delete(flight.way);
   }
 
+  /** It is over: the next one. @param {Flight} flight */
+  land(flight) {
+    this.settle(flight);
+    this.pump();
+  }
+
   /** @param {boolean} silent */
   hush(silent) {
     if (this.silent === silent) return;
@@ -159,17 +166,21 @@ export class RequestQueue {
     if (this.closed) return false;
     this.dormant = false;
     this.hush(false);
-    const flight = [...this.flights.values()].find(({ seqs }) => seqs.has(message.seq));
+    const flight = [...this.flights.values()].find(({ seqs, answered }) => !answered && seqs.has(message.seq));
     if (!flight) {
       this.pump();
       return false;
     }
-    this.settle(flight);
+    clearTimeout(flight.timer);
+    flight.answered = true;
+    /** @type {unknown} */
+    let drawing = null;
     try {
-      if (message.ok) flight.request.done(message, buffers);
+      if (message.ok) drawing = flight.request.done(message, buffers);
       else flight.request.failed(message.error || "The kernel gave no reason.", message);
     } finally {
-      this.pump();
+      if (drawing instanceof Promise) drawing.finally(() => this.land(flight));
+      else this.land(flight);
     }
     return true;
   }

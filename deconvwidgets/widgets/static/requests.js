@@ -1,3 +1,4 @@
+import { framePassed } from "./dom.js";
 import { Pictures, mosaicKey } from "./pictures.js";
 import { RequestQueue, SILENCE } from "./queue.js";
 import { readTable } from "./units.js";
@@ -64,7 +65,7 @@ export class Wire {
    * A request whose answer counts only if the service is still the same.
    * @param {string} key
    * @param {Record<string, any>} message
-   * @param {(answer: any, buffers: DataView[]) => void} done
+   * @param {(answer: any, buffers: DataView[]) => unknown} done what it gives, if a promise, holds back the next request
    * @param {Partial<import("./queue.js").Request> & {refused?: (words: string) => void}} [more]
    * @returns {import("./queue.js").Request}
    */
@@ -74,9 +75,10 @@ export class Wire {
       key: `${epoch} ${key}`,
       message,
       done: (answer, buffers) => {
-        if (epoch !== this.epoch) return;
-        done(answer, buffers);
+        if (epoch !== this.epoch) return undefined;
+        const drawing = done(answer, buffers);
         this.listeners.changed();
+        return drawing;
       },
       failed: (words, answer) => {
         if (epoch !== this.epoch) return;
@@ -126,19 +128,21 @@ export class Wire {
    * @param {string} lane
    * @param {NineWanted[]} wanted most urgent first
    * @param {Part[]} parts
-   * @param {(what: NineWanted) => void} [arrived]
+   * @param {(what: NineWanted) => void} arrived
    */
-  nines(lane, wanted, parts, arrived = () => {}) {
+  nines(lane, wanted, parts, arrived) {
     const asked = wanted.map((what) => ({ what, missing: this.missing(what, parts) })).filter(({ missing }) => missing.length);
-    this.queue.want(lane, asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived)));
+    const urgent = !this.queue.aside.has(lane);
+    this.queue.want(lane, asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived, urgent)));
   }
 
-  /** @param {NineWanted} what @param {Part[]} parts @param {(what: NineWanted) => void} arrived */
-  nineRequest(what, parts, arrived) {
+  /** @param {NineWanted} what @param {Part[]} parts @param {(what: NineWanted) => void} arrived @param {boolean} urgent */
+  nineRequest(what, parts, arrived, urgent) {
     const key = this.nineKey(what, parts[0]);
     const done = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => {
       const decoding = parts.map((part, at) => this.pictures.decode(mosaicKey(what, part), buffers[at], answer.pictures[at].mime));
-      this.whenDecoded(key, decoding, () => arrived(what));
+      const drawn = this.whenDecoded(key, decoding, () => arrived(what));
+      return urgent ? drawn.then(framePassed) : undefined; // drawing first: what is asked next would have the browser busy
     };
     const refused = (/** @type {string} */ words) => this.refusals.set(`${what.layer}|${what.rule}`, words);
     return this.request(key, { kind: "nine", ...what, parts }, done, { refused });
@@ -147,7 +151,7 @@ export class Wire {
   /** @param {string} key @param {Promise<ImageBitmap | null>[]} decoding @param {() => void} then */
   whenDecoded(key, decoding, then) {
     const { epoch } = this;
-    Promise.all(decoding).then(
+    return Promise.all(decoding).then(
       () => epoch === this.epoch && then(),
       (error) => {
         this.failures.set(key, `The picture cannot be decoded: ${error.message}`);

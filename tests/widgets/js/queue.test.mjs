@@ -174,3 +174,17 @@ test("a closed queue is deaf and dumb", () => {
   assert.equal(sent.length, 1);
   assert.deepEqual(log, []);
 });
+
+test("the next request waits until the answer is drawn, whose second copy is dropped", async () => {
+  const { queue, sent, ask, answer } = make();
+  let drawn;
+  queue.want("nine", [ask("nine", { done: () => new Promise((resolve) => { drawn = resolve; }) })]);
+  queue.want("unit", [ask("unit")]);
+  assert.equal(answer("first", 1), true);
+  assert.equal(answer("again", 1), false);
+  assert.equal(sent.length, 1);
+  drawn();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(sent.map((message) => message.kind), ["nine", "unit"]);
+  queue.close();
+});
