@@ -20,6 +20,7 @@ _HOMES = {
     "open_images": "deconvwidgets.data.image_sets",
     "project": "deconvwidgets.analysis.projecting",
     "ActivationIndex": "deconvwidgets.analysis.activation_index",
+    "train_softmax_head": "deconvwidgets.analysis.head",
     "LocalModelService": "deconvwidgets.service.local",
     "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
 }

@@ -71,7 +71,7 @@ def extract_features(
     wanted = [layers] if isinstance(layers, str) else list(layers if layers is not None else [default_layer(network).name])
     infos = {name: network.layer(name) for name in wanted}
     maker = ViewMaker.of(bundle, views)
-    tables: dict[str, _Table] = {}
+    tables: dict[str, LayerTable] = {}
     for info in infos.values():
         shape = FeatureShape.of(info)
         size = (images.source_count, maker.rows, shape.count)
@@ -82,7 +82,7 @@ def extract_features(
                 network.digest(info.name), images.digest, transform_digest(bundle), bundle.input_size, views, shape.pool
             )
             features = LayerFeatures.on_disk(identity, size, Path(folder) if folder is not None else None)
-        tables.setdefault(info.name, _Table(shape, features))
+        tables.setdefault(info.name, LayerTable(shape, features))
     start = min(table.features.done for table in tables.values())
     with tqdm(total=images.source_count, initial=start, desc="features", unit="photograph", disable=not progress) as bar:
 
@@ -97,7 +97,9 @@ def extract_features(
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class LayerTable:
+    """Where a layer's features go, and how they are made of its map."""
+
     shape: FeatureShape
     features: LayerFeatures
 
@@ -108,7 +110,7 @@ class FeaturePass:
 
     network: Network
     maker: ViewMaker
-    tables: Mapping[str, _Table]
+    tables: Mapping[str, LayerTable]
 
     def run(
         self,

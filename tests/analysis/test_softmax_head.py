@@ -1,5 +1,7 @@
 """The softmax head against a literal Newton method in float64, scikit-learn, and itself in the other form."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -120,7 +122,7 @@ def test_every_step_goes_down_and_can_stop_the_training():
     fit = fit_softmax(design, labels, 5, 1e-4, on_step=lambda fit: losses.append(fit.loss))
     assert len(losses) == fit.steps + 1
     assert losses[0] == pytest.approx(np.log(5), rel=1e-6)
-    assert all(after <= before + 1e-6 for before, after in zip(losses, losses[1:], strict=False))
+    assert all(after <= before + 1e-6 for before, after in pairwise(losses))
 
     def stop(fit):
         if fit.steps == 3:

@@ -1,0 +1,194 @@
+"""The paper's transfer experiments on the real Caltech-101, beside its numbers (Zeiler & Fergus 2014, tables 4 and 7).
+
+Run it with `DECONVWIDGETS_DATA=folder python benchmarks/transfer.py [parts] [--folds 5] [--threads 2]`; the folder holds
+Caltech-101 as torchvision lays it out. Parts: `accuracy` (AlexNet's pool5 from one view, flips, ten crops), `layers` (conv1 to
+conv5, SVM and softmax), `lite` (EfficientNet-Lite0), `time` (against scikit-learn's LogisticRegression), `extraction` (against the bare
+forward pass). Without parts all are run. Features stay in the cache, so that a second run is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import deconvwidgets as dw
+from deconvwidgets.analysis.feature_shape import FeatureShape
+from deconvwidgets.analysis.feature_store import FeatureIdentity, LayerFeatures
+from deconvwidgets.analysis.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
+from deconvwidgets.analysis.features import FeaturePass, LayerTable, extract_features
+from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS
+from deconvwidgets.analysis.head import train_softmax_head, train_svm_head
+from deconvwidgets.analysis.head_scores import class_accuracy
+from deconvwidgets.analysis.index_pass import FixedPace
+from deconvwidgets.analysis.softmax_head import fit_path
+from deconvwidgets.analysis.span import Scaling, make_design
+from deconvwidgets.analysis.transfer_data import TransferData
+from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.data.splits import draw_fold
+from deconvwidgets.engine import Network
+from deconvwidgets.records import HeadReport
+
+PAPER_LAYERS = {"conv1": ("44.8", ""), "conv2": ("66.2", ""), "conv3": ("72.3", ""), "conv4": ("76.6", ""), "conv5": ("86.2", "82.9")}
+
+
+def in_percent(report: HeadReport) -> str:
+    return f"{100 * report.mean:.1f} +- {100 * report.std:.1f}"
+
+
+def accuracy(images: ImageSet, folds: int, views: tuple[Views, ...]) -> None:
+    bundle = dw.load_model("alexnet")
+    print("\n| AlexNet, softmax on pool5 | 15 a class | 30 a class |\n|---|---|---|")
+    print("| paper, ZFNet: softmax on layer 5 (table 7) | | 82.9 |")
+    print("| paper, ZFNet: the whole net but its softmax (table 4) | 83.8 +- 0.5 | 86.5 +- 0.5 |")
+    for view in views:
+        row = [train_softmax_head(bundle, images, "pool5", n, folds, views=view, progress=False) for n in (15, 30)]
+        print(f"| {view} | {in_percent(row[0])} | {in_percent(row[1])} |", row[1].weight_decays, f"{row[1].seconds:.0f} s", flush=True)
+
+
+def layers(images: ImageSet, folds: int) -> None:
+    bundle = dw.load_model("alexnet")
+    names = list(PAPER_LAYERS)
+    extract_features(bundle, images, names)
+    print("\n| AlexNet, 30 a class | features | paper: SVM | SVM | paper: softmax | softmax |\n|---|---|---|---|---|---|")
+    for layer in names:
+        softmax = train_softmax_head(bundle, images, layer, folds=folds, progress=False)
+        svm = train_svm_head(bundle, images, layer, folds=folds, progress=False)
+        theirs = PAPER_LAYERS[layer]
+        print(f"| {layer} | {softmax.features} | {theirs[0]} | {in_percent(svm)} | {theirs[1]} | {in_percent(softmax)} |", flush=True)
+
+
+def lite(images: ImageSet, folds: int) -> None:
+    bundle = dw.load_model("efficientnet_lite0")
+    names = ["pool49", "conv49", "conv48"]
+    extract_features(bundle, images, names)
+    print("\n| EfficientNet-Lite0, softmax on | features | 15 a class | 30 a class |\n|---|---|---|---|")
+    print("| paper, ZFNet | | 83.8 +- 0.5 | 86.5 +- 0.5 |")
+    for layer in names:
+        row = [train_softmax_head(bundle, images, layer, n, folds, progress=False) for n in (15, 30)]
+        print(f"| {layer} | {row[1].features} | {in_percent(row[0])} | {in_percent(row[1])} |", row[1].weight_decays, flush=True)
+
+
+def compare_training(images: ImageSet, folds: int) -> None:
+    """5 folds x 5 weight decays from stored features: ours (Gram matrix included) and scikit-learn, fold by fold in turn."""
+    from sklearn.linear_model import LogisticRegression
+
+    bundle = dw.load_model("alexnet")
+    data = TransferData.of(images, extract_features(bundle, images, "pool5", device="cpu")["pool5"], torch.device("cpu"))
+    classes = len(data.categories)
+    times: dict[str, list[float]] = {"ours": [], "scikit-learn": []}
+    found: dict[str, list[list[float]]] = {"ours": [], "scikit-learn": []}
+
+    def ours(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        scaling = Scaling.of(rows)
+        design = make_design(scaling.apply(rows))
+        fits = fit_path(design, labels, classes, WEIGHT_DECAYS)
+        return [scaling.fold(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
+
+    def theirs(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        scaling = Scaling.of(rows)
+        scaled = scaling.apply(rows).numpy()
+        heads = []
+        for decay in sorted(WEIGHT_DECAYS, reverse=True):
+            peer = LogisticRegression(C=1 / (decay * len(rows)), max_iter=1000).fit(scaled, labels.numpy())
+            heads.append(scaling.fold(torch.from_numpy(peer.coef_.T.copy()).float(), torch.from_numpy(peer.intercept_).float()))
+        return heads
+
+    for fold in range(folds):
+        split = draw_fold(data.labels, 30, 0, fold)
+        for name, work in (("ours", ours), ("scikit-learn", theirs)):
+            start = time.perf_counter()
+            heads = work(data.rows(split.train)[:, 0], torch.from_numpy(data.labels[split.train]))
+            times[name].append(time.perf_counter() - start)
+            answers = [data.logits(split.test, weight, bias, nullcontext).argmax(1).numpy() for weight, bias in heads]
+            found[name].append([class_accuracy(data.labels[split.test], answer) for answer in answers])
+        print(f"fold {fold}: ours {times['ours'][-1]:.1f} s, scikit-learn {times['scikit-learn'][-1]:.1f} s", flush=True)
+    ratio = statistics.median(peer / own for peer, own in zip(times["scikit-learn"], times["ours"], strict=True))
+    mine, other = sum(times["ours"]), sum(times["scikit-learn"])
+    print(f"\n{folds} folds x {len(WEIGHT_DECAYS)} weight decays: ours {mine:.1f} s, scikit-learn {other:.1f} s")
+    print(
+        f"median ratio of a fold {ratio:.1f}x (wanted 4x)\n\n| weight decay | ours, % | scikit-learn, % | difference |\n|---|---|---|---|"
+    )
+    for number, decay in enumerate(sorted(WEIGHT_DECAYS, reverse=True)):
+        own, peer = (100 * np.mean([one[number] for one in found[name]]) for name in ("ours", "scikit-learn"))
+        print(f"| {decay:g} | {own:.2f} | {peer:.2f} | {own - peer:+.2f} |")
+
+
+def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> None:
+    """Photographs a second: the bare model on batches that lie ready, our pass from the same tensors, and our pass from JPEG files."""
+    bundle = dw.load_model("alexnet")
+    network = Network.of(bundle.model, bundle.input_size)
+    some = images.subset(range(0, images.source_count, images.source_count // count))
+    maker, shape = ViewMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
+    decoded = list(prepared_sources(some, maker, range(some.source_count)))
+    parts = [decoded[start : start + 32] for start in range(0, len(decoded), 32)]
+    ready = [torch.cat([item.pixels for item in part if item.pixels is not None]) for part in parts]
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for batch in ready:
+                bundle.model(batch)
+
+    def ours(prepared: Callable[[], Iterator[PreparedSource]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            identity = FeatureIdentity("pool5", some.digest, "benchmark", bundle.input_size, "one", None)
+            features = LayerFeatures.on_disk(identity, (some.source_count, 1, shape.count), Path(folder))
+            run = FeaturePass(network, maker, {"pool5": LayerTable(shape, features)})
+            run.run(prepared(), some.source_count, FixedPace(), nullcontext, lambda state: None, lambda: False)
+
+    ways: dict[str, Callable[[], None]] = {
+        "bare forward": bare,
+        "from decoded tensors": lambda: ours(lambda: iter(decoded)),
+        "from JPEG files": lambda: ours(lambda: prepared_sources(some, maker, range(some.source_count))),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, work in ways.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    print(f"\n| {some.source_count} photographs, AlexNet's trunk | photographs/s | against the bare forward |\n|---|---|---|")
+    for name, taken in times.items():
+        share = statistics.median(base / own for base, own in zip(times["bare forward"], taken, strict=True))
+        print(f"| {name} | {some.source_count / statistics.median(taken):.0f} | {100 * share:.0f} % |", flush=True)
+
+
+def main() -> None:
+    parts = ("accuracy", "layers", "lite", "time", "extraction")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=[])
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--views", nargs="*", default=["one", "flips", "ten"])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(parts)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}: choose of {', '.join(parts)}")
+    torch.set_num_threads(arguments.threads)
+    warnings.filterwarnings("ignore", module="sklearn")
+    chosen = arguments.parts or parts
+    images = dw.open_images("caltech101")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {images.source_count} photographs")
+    if "accuracy" in chosen:
+        accuracy(images, arguments.folds, tuple(arguments.views))
+    if "layers" in chosen:
+        layers(images, arguments.folds)
+    if "lite" in chosen:
+        lite(images, arguments.folds)
+    if "time" in chosen:
+        compare_training(images, arguments.folds)
+    if "extraction" in chosen:
+        compare_extraction(images)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,289 @@
+"""Retraining heads by the published protocol: what is trained on, what is tested, what a stop keeps, and that a run repeats."""
+
+import os
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import deconvwidgets as dw
+from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
+from deconvwidgets.analysis.head import HeadHooks, TransferRun, learning_curve, train_softmax_head, train_svm_head
+from deconvwidgets.analysis.head_scores import class_accuracy, confusion_matrix
+from deconvwidgets.data.image_set import ImageSet, digest_of
+from deconvwidgets.data.splits import draw_fold
+from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
+
+COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
+
+
+class ColouredPhotographs(ImageSet):
+    """Noisy photographs of three colours, one class each, in turn; the last `plain` have no class, `broken` ones cannot be read."""
+
+    def __init__(self, count=60, noise=40, plain=0, broken=(), seed=0):
+        self.seed, self.noise, self.plain, self.broken, self.count = seed, noise, plain, set(broken), count
+        super().__init__("colours", digest_of(map(str, (count, noise, plain, seed, *broken))), list(COLOURS))
+
+    @property
+    def source_count(self):
+        return self.count
+
+    def source_name(self, source):
+        return f"colour-{source}.jpg"
+
+    def label(self, source):
+        return None if source >= self.count - self.plain else source % 3
+
+    def open_source(self, source):
+        if source in self.broken:
+            raise PictureError(f"colour-{source}.jpg is truncated.")
+        draw = np.random.default_rng([self.seed, source])
+        mean = np.array(list(COLOURS.values())[source % 3])
+        values = mean + draw.normal(0, self.noise, (24, 28, 1)) + draw.normal(0, self.noise, 3)
+        return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def train(bundle, images, layer=None, images_per_class=6, folds=2, seed=0, **options):
+    options = {"store": "memory", "device": "cpu", "progress": False, **options}
+    return train_softmax_head(bundle, images, layer, images_per_class, folds, seed, **options)
+
+
+def test_the_report_says_what_was_tested(tiny_bundle):
+    images = ColouredPhotographs(70, plain=4, broken=(8, 9))
+    report = train(tiny_bundle, images, folds=3)
+    assert report.categories == ("brick", "grass", "sea")
+    assert (report.dataset, report.model, report.layer) == ("colours", "tiny", "3")
+    assert report.features == "5 x 4 x 4 = 80 of conv2, one view"
+    assert [skipped.name for skipped in report.skipped] == ["colour-8.jpg", "colour-9.jpg"]
+    assert report.complete
+    labels = np.array([-1 if images.label(s) is None or s in (8, 9) else images.label(s) for s in range(70)])
+    for fold in range(3):
+        mine = report.folds == fold
+        np.testing.assert_array_equal(np.sort(report.sources[mine]), draw_fold(labels, 6, 0, fold).test)
+        shares = [np.mean(report.predictions[mine & (report.truths == label)] == label) for label in range(3)]
+        assert report.per_fold[fold] == pytest.approx(np.mean(shares))
+    np.testing.assert_array_equal(report.truths, labels[report.sources])
+    assert report.confusion.sum() == len(report.sources)
+    assert report.confusion[0, 1] == np.sum((report.truths == 0) & (report.predictions == 1))
+    assert (report.confidences >= 1 / 3).all()
+    assert report.mean > 0.7
+    assert set(report.weight_decays) <= set(WEIGHT_DECAYS)
+
+
+def test_accuracy_is_averaged_over_classes():
+    truths, predictions = np.array([0, 0, 0, 0, 2]), np.array([0, 0, 0, 0, 0])
+    assert class_accuracy(truths, predictions) == 0.5  # 4 of 5 right; class 1 does not occur
+    np.testing.assert_array_equal(confusion_matrix(truths, predictions, 3), [[4, 0, 0], [0, 0, 0], [1, 0, 0]])
+
+
+def test_training_sees_training_images_only(tiny_bundle, monkeypatch):
+    seen, chosen = [], []
+    rows, choose = TransferRun._fold, SoftmaxTrainer._choose
+    images = ColouredPhotographs()
+    labels = np.arange(60) % 3
+
+    def watch(self, trainer, results, fold):
+        monkeypatch.setattr(type(self.data), "rows", lambda data, sources: (seen.append(sources), torch.zeros(len(sources), 1, 8))[1])
+        rows(self, trainer, results, fold)
+
+    monkeypatch.setattr(TransferRun, "_fold", watch)
+    monkeypatch.setattr(SoftmaxTrainer, "_choose", lambda self, given, *rest: (chosen.append(given), choose(self, given, *rest))[1])
+    monkeypatch.setattr(
+        "deconvwidgets.analysis.transfer_data.TransferData.logits", lambda self, sources, *rest: torch.zeros(len(sources), 3)
+    )
+    train(tiny_bundle, images)
+    for fold in range(2):
+        np.testing.assert_array_equal(seen[fold], draw_fold(labels, 6, 0, fold).train)
+        assert len(chosen[fold].labels) == 18
+
+
+def test_the_head_answers_in_the_model_as_in_the_report(tiny_bundle):
+    images = ColouredPhotographs()
+    report = train(tiny_bundle, images, "conv1", folds=1)
+    bundle = tiny_bundle.with_head(report.head)
+    assert bundle.categories == report.categories
+    batch = torch.stack([bundle.prepare(images.open_source(int(source))) for source in report.sources])
+    with torch.no_grad():
+        chances = torch.softmax(bundle.model(batch), 1)
+    np.testing.assert_array_equal(chances.argmax(1), report.predictions)
+    np.testing.assert_allclose(chances.max(1).values, report.confidences, atol=5e-3)  # the features were stored as float16
+    assert report.head.report["accuracy"] == report.mean
+
+
+def test_a_pooled_layers_head_fits_too(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("deconvwidgets.analysis.feature_shape.FeatureShape.of.__func__.__defaults__", (30,))
+    images = ColouredPhotographs()
+    report = train(tiny_bundle, images, "conv2", folds=1)
+    assert report.head.pool == (2, 2)
+    assert report.features == "5 x 2 x 2 = 20 of conv2, average-pooled from 4 x 4, one view"
+    bundle = tiny_bundle.with_head(report.head)
+    batch = torch.stack([bundle.prepare(images.open_source(int(source))) for source in report.sources])
+    with torch.no_grad():
+        np.testing.assert_array_equal(bundle.model(batch).argmax(1), report.predictions)
+
+
+@pytest.mark.parametrize("views", ["one", "flips", "ten"])
+def test_a_run_repeats_exactly(views, tiny_bundle):
+    first, second = (train(tiny_bundle, ColouredPhotographs(), views=views) for _ in range(2))
+    assert first.per_fold == second.per_fold
+    assert first.weight_decays == second.weight_decays
+    for name in ("sources", "predictions", "confidences"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    np.testing.assert_array_equal(first.head.weight, second.head.weight)
+    np.testing.assert_array_equal(first.head.bias, second.head.bias)
+    other = train(tiny_bundle, ColouredPhotographs(), views=views, seed=1)
+    assert not np.array_equal(first.head.weight, other.head.weight)
+
+
+def test_flips_hold_out_both_rows_of_a_photograph():
+    """Held-out photographs must not be known by their mirror images: with labels drawn at random, validation stays at chance."""
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(60, 1, 200, generator=draw).repeat(1, 2, 1)
+    labels = np.tile(np.arange(3), 20)
+    steps = []
+    images = FoldImages(0, 0, features, labels, 3)
+    SoftmaxTrainer(on_step=steps.append).train(images, HeadHooks().checked_turn)
+    validation = [step.validation_accuracy for step in steps if step.validation_accuracy is not None and step.step > 5]
+    assert max(validation) < 0.8
+    assert steps[-1].validation_accuracy is None
+    assert steps[-1].train_accuracy > 0.9
+
+
+def test_the_strongest_of_equal_weight_decays_is_taken():
+    features = torch.eye(3).repeat(10, 1)[:, None] * 5
+    images = FoldImages(0, 0, features, np.tile(np.arange(3), 10), 3)
+    trained = SoftmaxTrainer((1e-1, 1e-2, 1e-3)).train(images, HeadHooks().checked_turn)
+    assert trained.weight_decay == 1e-1
+
+
+def test_one_image_a_class_leaves_no_choice(tiny_bundle):
+    report = train(tiny_bundle, ColouredPhotographs(), images_per_class=1)
+    assert report.weight_decays == (WEIGHT_DECAYS[2],) * 2
+
+
+def test_steps_and_folds_are_told(tiny_bundle):
+    steps, reports, progress = [], [], []
+    hooks = HeadHooks(on_step=steps.append, on_fold=reports.append, on_progress=progress.append)
+    report = train(tiny_bundle, ColouredPhotographs(), weight_decay=(1e-2, 1e-1), hooks=hooks)
+    assert {step.fold for step in steps} == {0, 1}
+    assert {step.weight_decay for step in steps if step.validation_accuracy is not None} == {1e-1, 1e-2}
+    assert {step.weight_decay for step in steps if step.validation_accuracy is None and step.fold == 1} == {report.weight_decays[1]}
+    assert [step.step for step in steps][:3] == [0, 1, 2]
+    assert [(one.complete, len(one.per_fold)) for one in reports] == [(False, 1), (True, 2)]
+    assert reports[1].per_fold == report.per_fold
+    assert {state.job for state in progress} == {"features", "head"}
+    assert progress[-1].finished
+
+
+def test_a_stop_keeps_the_folds_that_are_done(tiny_bundle):
+    reports = []
+    hooks = HeadHooks(on_fold=reports.append, cancelled=lambda: len(reports) == 2)
+    report = train(tiny_bundle, ColouredPhotographs(), folds=5, hooks=hooks)
+    assert not report.complete
+    assert report.per_fold == train(tiny_bundle, ColouredPhotographs()).per_fold
+    assert set(report.folds) == {0, 1}
+
+
+def test_a_stop_before_the_first_fold_is_an_error_and_keeps_the_features(tiny_bundle, tmp_path):
+    images, steps = ColouredPhotographs(), []
+    hooks = HeadHooks(on_step=steps.append, cancelled=lambda: len(steps) > 4)
+    with pytest.raises(JobCancelledError, match="features stay"):
+        train(tiny_bundle, images, store="disk", path=tmp_path, hooks=hooks)
+    assert len(steps) == 5
+    images.open_source = lambda source: pytest.fail("the features are there")
+    assert train(tiny_bundle, images, store="disk", path=tmp_path).complete
+
+
+def test_every_use_of_the_device_takes_a_turn(tiny_bundle):
+    inside, turns = [], []
+
+    class Turn:
+        def __enter__(self):
+            assert not inside, "turns are not re-entrant"
+            inside.append(1)
+            turns.append(1)
+
+        def __exit__(self, *failure):
+            inside.pop()
+
+    report = train(tiny_bundle, ColouredPhotographs(), hooks=HeadHooks(turn=Turn))
+    assert report.per_fold == train(tiny_bundle, ColouredPhotographs()).per_fold
+    assert len(turns) > 50
+
+
+@pytest.mark.parametrize("decay", [0, -1.0, [], (1e-3, float("nan")), float("inf")])
+def test_weight_decays_that_make_no_sense_are_refused(decay, tiny_bundle):
+    with pytest.raises(HeadError, match="positive"):
+        train(tiny_bundle, ColouredPhotographs(), weight_decay=decay)
+
+
+def test_too_few_photographs_and_folds_are_refused(tiny_bundle):
+    with pytest.raises(HeadError):
+        train(tiny_bundle, ColouredPhotographs(12))
+    with pytest.raises(HeadError, match=r"at least|leave nothing"):  # enough in the folder, too few that can be read
+        train(tiny_bundle, ColouredPhotographs(21, broken=(0, 3)))
+    with pytest.raises(HeadError, match="one fold"):
+        train(tiny_bundle, ColouredPhotographs(), folds=0)
+
+
+def test_a_learning_curve_grows_and_can_be_stopped(tiny_bundle):
+    options = {"store": "memory", "device": "cpu", "progress": False, "folds": 3}
+    images, curves = ColouredPhotographs(120, noise=100), []
+    curve = learning_curve(tiny_bundle, images, images_per_class=(20, 1), on_point=curves.append, **options)
+    assert curve.images_per_class == (1, 20)
+    assert curve.means[0] < curve.means[1]
+    assert curve.complete
+    assert [one.images_per_class for one in curves] == [(1,), (1, 20)]
+    assert curve.means[1] == train(tiny_bundle, images, images_per_class=20, folds=3).mean
+    curves.clear()
+    hooks = HeadHooks(cancelled=lambda: len(curves) == 1)
+    stopped = learning_curve(tiny_bundle, images, images_per_class=(1, 20), on_point=curves.append, hooks=hooks, **options)
+    assert (stopped.images_per_class, stopped.complete) == ((1,), False)
+    with pytest.raises(HeadError, match="at least one"):
+        learning_curve(tiny_bundle, images, images_per_class=(), **options)
+
+
+def test_the_svm_runs_by_the_same_protocol(tiny_bundle, monkeypatch):
+    pytest.importorskip("sklearn")
+    options = {"images_per_class": 6, "folds": 2, "store": "memory", "device": "cpu", "progress": False}
+    report = train_svm_head(tiny_bundle, ColouredPhotographs(), **options)
+    assert report.classifier == "linear SVM"
+    assert report.mean > 0.7
+    assert np.isnan(report.confidences).all()
+    monkeypatch.setitem(sys.modules, "sklearn.svm", None)
+    with pytest.raises(HeadError, match=r"deconvwidgets\[transfer\]"):
+        train_svm_head(tiny_bundle, ColouredPhotographs(), **options)
+
+
+def test_a_model_that_cannot_be_followed_can_be_retrained(tiny_bundle):
+    class Wayward(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, batch):
+            return self.net(batch) if batch.sum() > -1e9 else batch
+
+    bundle = replace(tiny_bundle, model=Wayward(tiny_bundle.model).eval(), categories=None, classifier=None)
+    report = train(bundle, ColouredPhotographs(), "net.3")
+    assert report.mean > 0.7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
+def test_eight_classes_of_caltech101_on_alexnet():
+    everything = dw.open_images("caltech101")
+    sources = [source for source in range(everything.source_count) if everything.label(source) < 8]
+    by_class = {label: [s for s in sources if everything.label(s) == label][:24] for label in range(8)}
+
+    class Eight(type(everything.subset([0]))):
+        def __init__(self):
+            super().__init__(everything, [source for own in by_class.values() for source in own])
+            self.categories = everything.categories[:8]
+
+    report = dw.train_softmax_head(dw.load_model("alexnet"), Eight(), images_per_class=12, folds=2, store="memory", progress=False)
+    assert report.features == "256 x 6 x 6 = 9,216 of pool5, one view"
+    assert report.mean > 0.8  # by chance 0.125
