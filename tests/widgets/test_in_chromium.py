@@ -234,6 +234,8 @@ def test_the_photograph_stays_in_sight_beneath_a_pinned_unit(service, open_page)
     assert page.get_by_test_id("detail").evaluate("(one) => one.scrollHeight <= one.clientHeight")
     chosen_side = page.get_by_test_id("nine-projections").bounding_box()["width"]
     assert page.get_by_test_id("pinned-nine-projections").bounding_box()["width"] == chosen_side, "to be compared"
+    places = [page.get_by_test_id(f"{name}-patches").bounding_box()["x"] for name in ("nine", "pinned-nine")]
+    assert places[0] == places[1], "one beneath the other"
     page.get_by_test_id("unpin").click()
     page.wait_for_function(f"() => document.querySelector('[data-testid=nine-projections]').getBoundingClientRect().width > {chosen_side}")
 

@@ -90,7 +90,7 @@ export function createMosaics({ wire, testid, point = () => {}, pick }) {
    */
   const update = ({ wanted, side, stopgap, count, rank, describe }) => {
     let sharp = true;
-    for (const { part, title, canvas, cells, frame } of columns) {
+    for (const { part, title, canvas, cells, frame, element } of columns) {
       const bitmap = wire.pictures.get(mosaicKey(wanted, part));
       const shown = bitmap ?? (stopgap ? wire.pictures.get(mosaicKey(stopgap, part)) : undefined);
       const refused = part === "projections" && wire.refusal(wanted) !== undefined;
@@ -98,7 +98,9 @@ export function createMosaics({ wire, testid, point = () => {}, pick }) {
       setText(title, part === "patches" ? "what it saw" : refused ? `no ${wanted.rule} projection` : `what excited it (${wanted.rule})`);
       canvas.setAttribute("aria-label", `${title.textContent}, unit ${wanted.unit} of ${wanted.layer}`);
       frame.style.width = frame.style.height = `${side}px`;
+      element.style.width = `${side}px`; // a longer caption is cut, so that columns stand beneath each other
       frame.dataset.sharp = String(bitmap !== undefined);
+      frame.dataset.refused = String(refused);
       drawMosaic(canvas, shown, 3 * wanted.tile + 4, refused);
       cells.forEach((button, at) => mark(button, at, at < count, at === rank, part, describe));
     }
