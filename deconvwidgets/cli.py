@@ -125,16 +125,14 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
 
 
 def _require_device(name: str) -> None:
-    """Raise, saying what there is, where PyTorch cannot compute on the device; before the long work."""
-    import torch
-
+    """Raise, saying what to choose, where PyTorch cannot compute on the device; before the long work."""
     from deconvwidgets.analysis.devices import pick_device
 
     try:
         pick_device(name)
     except ModelError as error:
-        there = ["cpu", *(["cuda"] if torch.cuda.is_available() else []), *(["mps"] if torch.backends.mps.is_available() else [])]
-        raise ModelError(f"PyTorch has no device {name!r} here; choose --device auto, or what there is: {', '.join(there)}.") from error
+        advice = "choose --device auto or cpu, or cuda or mps where the machine has one"
+        raise ModelError(f"PyTorch has no device {name!r} here; {advice}.") from error
 
 
 def _lab(options: argparse.Namespace) -> int:

@@ -73,6 +73,7 @@ class LayerExplorer(anywidget.AnyWidget):
     _css = read_static("layer_explorer.css")
 
     comm: Any  # ipywidgets' own trait
+    _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     state = StateTrait().tag(sync=True)
     height = traitlets.Int(720, min=360).tag(sync=True)
 
@@ -85,7 +86,6 @@ class LayerExplorer(anywidget.AnyWidget):
             )
         self._service = service
         self._still: tuple[tuple[int, str], bytes] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
         opened = {**({} if layer is None else {"layer": layer}), **(state or {})}
         super().__init__(state=opened, height=height, **kwargs)
         self.on_msg(self._on_message)
