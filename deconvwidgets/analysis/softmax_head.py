@@ -87,7 +87,7 @@ def _descend(
     goal = tolerance * loss.steepness_at_zero(classes, turn)
     parameters = start if start is not None else design.start(classes)
     here = Vector(parameters, design.push(parameters))
-    compass = QuasiNewton(design)
+    compass = QuasiNewton(design, classes)
     with turn():
         point = loss.at(here)
     steps = 0
@@ -123,7 +123,7 @@ class _Loss:
 
     def at(self, here: Vector) -> _Point:
         entropy, residuals = self._entropy(here.logits)
-        norm = float(self.design.inner(here.parameters[None], here.logits[None]))
+        norm = float(self.design.inner(here.parameters[None], here.parameters[None], here.logits[None]))
         return _Point(0.0, entropy + self.decay / 2 * norm, residuals)
 
     def gradient(self, here: Vector, point: _Point) -> Vector:
@@ -133,12 +133,14 @@ class _Loss:
 
     def steepness_at_zero(self, classes: int, turn: Turn) -> float:
         """The norm of the gradient for a head of zeros."""
-        zeros = Vector(self.design.start(classes), self.design.start(classes).new_zeros(len(self.labels), classes))
+        parameters = self.design.start(classes)
+        zeros = Vector(parameters, parameters.new_zeros(len(self.labels), classes))
         with turn():
             point = self.at(zeros)
         gradient = self.gradient(zeros, point)
         with turn():
-            return QuasiNewton(self.design).descend(gradient, 0.0).gradient_norm
+            norm = self.design.inner(gradient.parameters[None], gradient.parameters[None], gradient.logits[None])
+        return math.sqrt(max(0.0, float(norm) + float(gradient.parameters[-1].square().sum())))
 
     def search(self, here: Vector, point: _Point, descent: Descent, length: float) -> _Point | None:
         """A point along the direction that meets the Wolfe conditions, `length` tried first; None where the loss cannot be lowered.
@@ -146,8 +148,8 @@ class _Loss:
         On a line the loss is convex, and costs no product with the design, so the zero of its slope is closed in on by secants.
         """
         direction = descent.direction
-        ends = torch.stack([here.parameters, direction.parameters]), torch.stack([here.logits, direction.logits])
-        norms = self.design.inner(*ends).cpu().double().numpy()
+        ends = torch.stack([here.parameters, direction.parameters])
+        norms = self.design.inner(ends, ends, torch.stack([here.logits, direction.logits])).cpu().double().numpy()
         rounding = 4 * torch.finfo(here.logits.dtype).eps * abs(point.loss)
         below, above = (0.0, descent.slope), (math.inf, 0.0)  # lengths, with their slopes, that the lowest point lies between
         best: _Point | None = None

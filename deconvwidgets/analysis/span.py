@@ -62,8 +62,9 @@ class Design(Protocol):
         """The gradient (p + 1, classes) of sum(residuals * logits), in this design's metric."""
         ...
 
-    def inner(self, parameters: Tensor, logits: Tensor) -> Tensor:
-        """Inner products (k, k) of the weights of k parameters (k, p + 1, classes), given their logits (k, rows, classes); no bias."""
+    def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
+        """Inner products (k, l) of the weights of parameters (k, p + 1, classes) and (l, p + 1, classes), the bias left out, given the
+        logits (l, rows, classes) of the latter."""
         ...
 
     def start(self, classes: int) -> Tensor:
@@ -113,10 +114,10 @@ class SpanDesign:
         """The residuals are the gradient: no product at all."""
         return torch.cat([residuals, residuals.sum(0, keepdim=True)])
 
-    def inner(self, parameters: Tensor, logits: Tensor) -> Tensor:
-        """Of weights in feature space: combination times Gram matrix times combination."""
-        without_bias = logits - parameters[:, -1:]
-        return parameters[:, :-1].flatten(1) @ without_bias.flatten(1).T
+    def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
+        """Of weights in feature space: combination times Gram matrix times combination, which is logits less bias."""
+        combinations = left[:, :-1]
+        return combinations.flatten(1) @ logits.flatten(1).T - combinations.sum(1) @ right[:, -1].T
 
     def start(self, classes: int) -> Tensor:
         return self.gram.new_zeros(self.rows + 1, classes)
@@ -154,9 +155,9 @@ class PrimalDesign:
     def pull(self, residuals: Tensor) -> Tensor:
         return torch.cat([in_blocks(self.features.T, residuals, self.turn), residuals.sum(0, keepdim=True)])
 
-    def inner(self, parameters: Tensor, logits: Tensor) -> Tensor:
-        weights = parameters[:, :-1].flatten(1)
-        return weights @ weights.T
+    def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
+        biases = left[:, -1] @ right[:, -1].T
+        return left.flatten(1) @ right.flatten(1).T - biases
 
     def start(self, classes: int) -> Tensor:
         return self.features.new_zeros(self.features.shape[1] + 1, classes)

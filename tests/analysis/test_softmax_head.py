@@ -81,17 +81,15 @@ def test_it_is_the_solution_of_newtons_method(rows, features, decay):
 @settings(max_examples=25, deadline=None)
 @given(rows=st.integers(2, 24), features=st.integers(1, 30), classes=st.integers(2, 5), decay=st.floats(1e-3, 1.0), seed=st.integers(0, 99))
 def test_the_span_and_the_features_have_one_solution(rows, features, classes, decay, seed):
-    values, labels = problem(rows, features, min(classes, rows), seed)
+    classes = min(classes, rows)  # the bias of a class without images runs to minus infinity: there is no solution to find
+    values, labels = problem(rows, features, classes, seed)
     scaled = Scaling.of(values).apply(values)
     options = {"tolerance": 1e-9, "most_steps": 2000}
     span, bias, first = solution(SpanDesign.of(scaled), labels, classes, decay, **options)
     primal, free, second = solution(PrimalDesign(scaled), labels, classes, decay, **options)
     assert first.loss == pytest.approx(second.loss, rel=1e-9)
-    # Bias differences of classes without images run to minus infinity: only what the classes that occur are given is determined.
-    present = labels.unique()
-    torch.testing.assert_close(span[:, present], primal[:, present], atol=1e-4 * float(primal.abs().max() + 1e-3), rtol=0)
-    logits = scaled @ span + bias, scaled @ primal + free
-    torch.testing.assert_close(torch.softmax(logits[0], 1), torch.softmax(logits[1], 1), atol=1e-4, rtol=0)
+    torch.testing.assert_close(span, primal, atol=1e-5 * float(primal.abs().max() + 1e-3), rtol=0)
+    torch.testing.assert_close(bias, free, atol=1e-5 * float(free.abs().max() + 1), rtol=0)
 
 
 @pytest.mark.parametrize(("rows", "features"), [(80, 200), (200, 30)])
