@@ -116,6 +116,29 @@ def test_branches_meet_with_spans_of_different_size(rule: str) -> None:
 TORCHVISION = ["alexnet", "vgg11_bn", "squeezenet1_0", "resnet18", "googlenet", "densenet121", "mobilenet_v2"]
 
 
+class SharedMaps(nn.Module):
+    """Maps under several padded windows of one size, before and after a rectifier, and a padded map in a sum: none may be filled in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.left, self.right, self.middle = (nn.Conv2d(channels, 6, 3, padding=1) for channels in (3, 6, 6, 6))
+        self.narrow, self.wide, self.last = nn.Conv2d(6, 6, 5), nn.Conv2d(6, 6, 5, padding=2), nn.Conv2d(6, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = F.relu(self.middle(F.max_pool2d(x, 3, 1, 1) + self.left(x) + self.right(x)))
+        return F.relu(self.last(F.relu(self.wide(x)) + self.wide(x) + F.pad(self.narrow(x), (2, 2, 2, 2))))
+
+
+@pytest.mark.parametrize("rule", ["deconvnet", "gradient", "guided"])
+def test_maps_with_several_readers_are_not_filled_in_place(rule: str) -> None:
+    torch.manual_seed(2)
+    batch = torch.randn(4, 3, 33, 30, dtype=torch.float64)
+    network = engine.Network.of(lively(SharedMaps()), batch.shape[1:])
+    assert network.followed
+    assert largest_difference(network, network.layers[-1].name, rule, batch) < 1e-10
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision_models_agree(name: str) -> None:
