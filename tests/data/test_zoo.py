@@ -65,7 +65,8 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
 
     assert load_model("alexnet", head=None).classifier is None
     assert load_model("alexnet", head=path).classifier == bundle.classifier
-    assert load_model("alexnet", input_size=(3, 300, 300)).classifier is None
+    larger = load_model("alexnet", input_size=(3, 300, 300))
+    assert (larger.classifier, larger.notes) == (None, bare.notes)
     random = load_model("alexnet", weights=None)
     assert (random.classifier, random.notes) == (None, ("Random weights, untrained: what the layers answer to means nothing.",))
     with pytest.raises(HeadError, match="other weights"):

@@ -51,6 +51,7 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
     assert after == replace(before, version=after.version, classifier="Caltech-101's 4 classes (head on conv1, 84.6 %)")
     assert after.version > before.version
     assert service.index is index
+    assert service._state.network.model is service._state.bundle.model  # whose logits can be followed, too
     assert {layer: service.nine(layer, 0) for layer in ("conv1", "conv2")} == nines  # conv2 lies above the head's layer
     assert unsaid(service) == entries
     assert said(service) != answers
