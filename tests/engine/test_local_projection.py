@@ -117,7 +117,7 @@ TORCHVISION = ["alexnet", "vgg11_bn", "squeezenet1_0", "resnet18", "googlenet", 
 
 
 class SharedMaps(nn.Module):
-    """Maps under several padded windows of one size, before and after a rectifier, and a padded map in a sum: none may be filled in place."""
+    """Maps under several padded windows of one size, before and after a rectifier, a padded map in a sum: none is filled in place."""
 
     def __init__(self) -> None:
         super().__init__()
