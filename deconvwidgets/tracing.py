@@ -233,9 +233,9 @@ def run_once(model: nn.Module, example: Tensor) -> Any:
         with torch.no_grad():
             return model(example.clone())  # a clone: its first operation may work in place
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        raise ModelError(
-            f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. Pass the input_size that it expects."
-        ) from error
+        several = isinstance(error, TypeError) and "required positional argument" in str(error)
+        advice = "Wrap it in a module that takes one batch of images" if several else "Pass the input_size that it expects"
+        raise ModelError(f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. {advice}.") from error
 
 
 def operation_name(node: fx.Node, modules: Mapping[str, nn.Module]) -> str:

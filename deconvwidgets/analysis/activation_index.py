@@ -81,9 +81,11 @@ class ActivationIndex:
             pace, turn, cancelled: batch size, a context entered around each use of the device, and whether to stop.
 
         Pictures that cannot be read are left out and listed in `skipped`.
-        Raises LayerError for an unknown layer, JobCancelledError, ModelError for NaN, ActivationIndexError where `path` cannot be written.
+        Raises LayerError for an unknown layer, JobCancelledError, ModelError for NaN, ActivationIndexError where `path` cannot be
+        written or `k` is not positive.
         """
         require_images(images)
+        _require_places(k, per_source)
         if network is None:
             bundle = on_device(require_bundle(bundle), pick_device(device))
             network = Network.of(bundle.model, bundle.input_size)
@@ -246,6 +248,13 @@ def stored_index(path: Path, wanted: IndexIdentity, span: range) -> ActivationIn
         warnings.warn(f"{error}. Building the index in {path} again.", stacklevel=3)
         return None
     return stored
+
+
+def _require_places(k: int, per_source: int | None) -> None:
+    if k < 1 or (per_source is not None and per_source < 1):
+        raise ActivationIndexError(
+            f"A unit keeps its k={k} strongest activations, at most per_source={per_source} of one photograph: give 1 or more for each."
+        )
 
 
 def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1, network: Network | None = None) -> Path:

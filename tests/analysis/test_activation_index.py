@@ -73,6 +73,12 @@ def test_top_equals_brute_force(tiny_bundle, tiny_images, k, per_source, batch):
             np.testing.assert_allclose([row[0] for row in got], [row[0] for row in expected], rtol=1e-5)
 
 
+@pytest.mark.parametrize(("k", "per_source"), [(0, 1), (9, 0)])
+def test_no_places_are_refused_in_words(tiny_bundle, tiny_images, k, per_source):
+    with pytest.raises(ActivationIndexError, match="give 1 or more"):
+        ActivationIndex.build(tiny_bundle, tiny_images, k=k, per_source=per_source, progress=False)
+
+
 def test_statistics_equal_numpy(tiny_bundle, tiny_images):
     index = build(tiny_bundle, tiny_images)
     for layer in LAYERS:

@@ -304,6 +304,8 @@ def test_bad_requests_are_answered_in_words() -> None:
         engine.project(model, batch[0], "conv1", unit=0)
     with pytest.raises(ModelError, match="cannot run on inputs of"):
         engine.project(model, torch.randn(2, 1, 9, 9, dtype=torch.float64), "conv1", unit=0)
+    with pytest.raises(ModelError, match="takes one batch of images"):
+        engine.describe_layers(nn.Bilinear(3, 3, 3).eval())
     with pytest.raises(ModelError, match=r"eval\(\) first"):
         engine.project(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), batch.float(), "conv1", unit=0)
     with pytest.raises(ModelError, match="nan or infinite"):
