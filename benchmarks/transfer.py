@@ -26,7 +26,7 @@ from deconvwidgets.analysis.feature_shape import FeatureShape
 from deconvwidgets.analysis.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.analysis.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
 from deconvwidgets.analysis.features import FeaturePass, LayerTable, extract_features
-from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS
+from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, TrainedHead
 from deconvwidgets.analysis.head import train_softmax_head, train_svm_head
 from deconvwidgets.analysis.head_scores import class_accuracy
 from deconvwidgets.analysis.index_pass import FixedPace
@@ -107,9 +107,9 @@ def compare_training(images: ImageSet, folds: int) -> None:
         split = draw_fold(data.labels, 30, 0, fold)
         for name, work in (("ours", ours), ("scikit-learn", theirs)):
             start = time.perf_counter()
-            heads = work(data.rows(split.train)[:, 0], torch.from_numpy(data.labels[split.train]))
+            heads = work(data.rows(split.train), torch.from_numpy(data.labels[split.train]))
             times[name].append(time.perf_counter() - start)
-            answers = [data.logits(split.test, weight, bias, nullcontext).argmax(1).numpy() for weight, bias in heads]
+            answers = [data.logits(split.test, TrainedHead(*head, 0.0), nullcontext).argmax(1).numpy() for head in heads]
             found[name].append([class_accuracy(data.labels[split.test], answer) for answer in answers])
         print(f"fold {fold}: ours {times['ours'][-1]:.1f} s, scikit-learn {times['scikit-learn'][-1]:.1f} s", flush=True)
     ratio = statistics.median(peer / own for peer, own in zip(times["scikit-learn"], times["ours"], strict=True))

@@ -54,7 +54,8 @@ def extract_features(
     """The features of `layers` (default: the deepest that has maps) of every photograph, whole, as (photographs, rows, features) float16.
 
     Args:
-        views: "one", the model's own transform; "flips", that and its mirror image, two rows; "ten", the mean over ten crops.
+        views: "one", the model's own transform; "flips", that and its mirror image, two rows; "ten", the mean over five crops (corners and
+            centre), and the mean over their mirror images, two rows.
         store: "disk", a memory map in the cache (or below `folder`) which later calls continue and reuse, or "memory".
         network: `bundle.model` followed already.
         pace, turn, on_progress, cancelled: inputs a batch, a context around each use of the device, progress, and whether to stop.

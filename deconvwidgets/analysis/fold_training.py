@@ -20,7 +20,7 @@ from deconvwidgets.data.splits import hold_out
 from deconvwidgets.errors import HeadError
 from deconvwidgets.records import HeadStep
 
-WEIGHT_DECAYS = (3e-4, 1e-4, 3e-5, 1e-5, 3e-6)
+WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 HELD_OUT = 0.2  # share of the training images
 
 
@@ -35,7 +35,7 @@ class TrainedHead:
 
 @dataclass(frozen=True)
 class FoldImages:
-    """The training images of one fold: features (images, rows, features) on the device, and their classes (images,)."""
+    """The training images of one fold: features (images, features) on the device, and their classes (images,)."""
 
     fold: int
     seed: int
@@ -54,6 +54,10 @@ class HeadTrainer(Protocol):
 
     def train(self, images: FoldImages, turn: Turn) -> TrainedHead:
         """Train on all of the fold's images, entering `turn()` around each use of the device."""
+        ...
+
+    def again(self, weight_decay: float) -> HeadTrainer:
+        """The same, quietly and with nothing to choose."""
         ...
 
 
@@ -76,6 +80,9 @@ class SoftmaxTrainer:
         fit = fit_softmax(design, labels, images.classes, decay, start, turn=turn, on_step=step)
         return TrainedHead(*scaling.fold(design.weights(fit.parameters), fit.parameters[-1]), decay)
 
+    def again(self, weight_decay: float) -> SoftmaxTrainer:
+        return SoftmaxTrainer((weight_decay,))
+
     def _single(self, labels: NDArray[np.int64]) -> float | None:
         """The weight decay where there is no choice: one only, or no class with an image to spare (then the middle one)."""
         spare = np.bincount(labels).max(initial=0) > 1
@@ -83,14 +90,11 @@ class SoftmaxTrainer:
 
     def _choose(self, images: FoldImages, design: Design, labels: Tensor, turn: Turn) -> tuple[float, Tensor]:
         split = hold_out(images.labels, HELD_OUT, images.seed + images.fold)
-        device, repeats = labels.device, images.features.shape[1]
-        own, held = _every_row(split.train, images, device), _every_row(split.test, images, device)
+        own, held = (torch.as_tensor(rows, device=labels.device) for rows in (split.train, split.test))
         part, own_labels = design.part(own), labels[own]
-        truths = labels[held[: len(split.test)]]
 
         def validate(parameters: Tensor) -> float:
-            logits = design.outside(parameters, own, held)
-            return accuracy_of_logits(logits.reshape(repeats, len(truths), -1).mean(0), truths)
+            return accuracy_of_logits(design.outside(parameters, own, held), labels[held])
 
         step = self._teller(images.fold, own_labels, validate)
         path = fit_path(part, own_labels, images.classes, self.weight_decays, turn=turn, on_step=step)
@@ -127,20 +131,14 @@ class SvmTrainer:
         parameters = fit_svm(design.gram, labels, images.classes, self.cost, breathe)
         return TrainedHead(*scaling.fold(design.weights(parameters), parameters[-1]), 1 / (self.cost * len(rows)))
 
+    def again(self, weight_decay: float) -> SvmTrainer:
+        return self
+
 
 def _prepared(images: FoldImages) -> tuple[Scaling, Tensor, Tensor]:
-    """The rows of all images, first all first rows, then all second ones, scaled; and their labels."""
-    rows = images.features.transpose(0, 1).flatten(0, 1)
-    labels = torch.as_tensor(images.labels, device=rows.device).repeat(images.features.shape[1])
-    scaling = Scaling.of(rows)
-    return scaling, scaling.apply(rows), labels
-
-
-def _every_row(chosen: NDArray[np.int64], images: FoldImages, device: torch.device) -> Tensor:
-    """Where all rows of some images lie in what `_prepared` makes."""
-    count, repeats = images.features.shape[:2]
-    starts = torch.arange(repeats, device=device)[:, None] * count
-    return (starts + torch.as_tensor(chosen, device=device)).flatten()
+    """The scaling, the scaled features, and the labels on their device."""
+    scaling = Scaling.of(images.features)
+    return scaling, scaling.apply(images.features), torch.as_tensor(images.labels, device=images.features.device)
 
 
 def decays_of(weight_decay: float | Sequence[float] | None) -> tuple[float, ...]:

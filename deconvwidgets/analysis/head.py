@@ -21,6 +21,7 @@ from deconvwidgets.analysis.feature_views import WORDS, Views
 from deconvwidgets.analysis.features import Store, extract_features
 from deconvwidgets.analysis.fold_training import FoldImages, HeadTrainer, SoftmaxTrainer, SvmTrainer, decays_of
 from deconvwidgets.analysis.head_report import FoldResults, RunFacts
+from deconvwidgets.analysis.head_scores import class_accuracy
 from deconvwidgets.analysis.index_pass import Pace, Turn
 from deconvwidgets.analysis.svm_head import COST
 from deconvwidgets.analysis.transfer_data import TransferData
@@ -83,9 +84,11 @@ def train_softmax_head(
         dataset: a labelled ImageSet, or anything `open_images` takes ("caltech101", a folder of class folders, a torchvision data set).
         layer: name or alias; None for the deepest that has maps (AlexNet: pool5). Over 10,000 values are average-pooled.
         seed: draws the folds and the held-out images; a run repeats exactly on one machine, device and number of threads.
-        views: "one"; "flips", trained on each photograph and its mirror image and tested on the mean of both; "ten", the mean of ten crops.
+        views: "one"; "flips", features of each photograph and of its mirror image side by side; "ten", those of five crops, averaged, and
+            of their mirror images. A model in place sees one view, so the report's head is trained on the unmirrored features alone
+            (its own accuracy on the first fold is in `head.report`).
         weight_decay: on half the squared norm of the weights, for features scaled to a mean squared norm of 1, beside the mean cross
-            entropy. Of several (None: five, from 3e-4 to 3e-6) each fold takes the best on a held-out fifth of its training images,
+            entropy. Of several (None: five, from 1e-2 to 1e-6) each fold takes the best on a held-out fifth of its training images,
             then trains on all of them.
         path: the folder for the features (None: the cache), which later runs reuse; store="memory" keeps nothing.
 
@@ -243,9 +246,17 @@ class TransferRun:
     def _fold(self, trainer: HeadTrainer, results: FoldResults, fold: int) -> None:
         facts, data, turn = results.facts, self.data, self.hooks.checked_turn
         split = draw_fold(data.labels, facts.images_per_class, facts.seed, fold)
+        truths = data.labels[split.test]
         images = FoldImages(fold, facts.seed, data.rows(split.train), data.labels[split.train], len(facts.categories))
         trained = trainer.train(images, turn)
-        results.add(trained, split.test, data.labels[split.test], data.logits(split.test, trained.weight, trained.bias, turn))
+        logits = data.logits(split.test, trained, turn)
+        if fold == 0:
+            head, own = trained, logits
+            if data.kinds > 1:
+                head = trainer.again(trained.weight_decay).train(replace(images, features=data.rows(split.train, plain=True)), turn)
+                own = data.logits(split.test, head, turn, plain=True)
+            results.set_head(head, class_accuracy(truths, own.argmax(1).numpy()))
+        results.add(trained.weight_decay, split.test, truths, logits)
 
     def _tell(self, results: FoldResults) -> None:
         if self.hooks.on_progress is not None:

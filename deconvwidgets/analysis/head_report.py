@@ -41,7 +41,7 @@ class FoldResults:
 
     facts: RunFacts
     started: float = field(default_factory=time.monotonic)
-    _first: TrainedHead | None = None
+    _head: tuple[TrainedHead, float] | None = None
     _accuracies: list[float] = field(default_factory=list)
     _decays: list[float] = field(default_factory=list)
     _tests: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
@@ -55,9 +55,12 @@ class FoldResults:
         """One a fold."""
         return tuple(self._accuracies)
 
-    def add(self, trained: TrainedHead, sources: NDArray[np.int64], truths: NDArray[np.int64], logits: Tensor) -> None:
-        """A fold's head, and its logits (tests, classes) for the test photographs."""
-        self._first = self._first or trained
+    def set_head(self, head: TrainedHead, accuracy: float) -> None:
+        """The head to hand out, trained on the first fold, with its own accuracy there."""
+        self._head = (head, accuracy)
+
+    def add(self, weight_decay: float, sources: NDArray[np.int64], truths: NDArray[np.int64], logits: Tensor) -> None:
+        """A fold's weight decay, and its logits (tests, classes) for the test photographs."""
         confidences, predictions = torch.softmax(logits, 1).max(1)
         if self.facts.classifier != "softmax":
             confidences = torch.full_like(confidences, torch.nan)
@@ -65,12 +68,12 @@ class FoldResults:
         folds = np.full(len(sources), len(self), np.int64)
         self._tests.append((sources, folds, truths, predicted))
         self._confidences.append(confidences.numpy().astype(np.float32))
-        self._decays.append(trained.weight_decay)
+        self._decays.append(weight_decay)
         self._accuracies.append(class_accuracy(truths, predicted))
 
     def report(self) -> HeadReport:
         """Of the folds so far, at least one."""
-        assert self._first is not None
+        assert self._head is not None
         facts = self.facts
         sources, folds, truths, predictions = (np.concatenate(parts) for parts in zip(*self._tests, strict=True))
         return HeadReport(
@@ -89,14 +92,14 @@ class FoldResults:
             truths=truths,
             predictions=predictions,
             confidences=np.concatenate(self._confidences),
-            head=self._head(self._first),
+            head=self._made_head(*self._head),
             seconds=time.monotonic() - self.started,
             complete=len(self) == facts.folds,
             skipped=facts.skipped,
             classifier=facts.classifier,
         )
 
-    def _head(self, trained: TrainedHead) -> Head:
+    def _made_head(self, trained: TrainedHead, accuracy: float) -> Head:
         facts = self.facts
         return Head(
             model=facts.model,
@@ -112,6 +115,7 @@ class FoldResults:
                 "accuracy": float(np.mean(self._accuracies)),
                 "std": float(np.std(self._accuracies)),
                 "folds": len(self),
+                "own_accuracy": accuracy,  # of this very head, from one kind of view, on the first fold
                 "images_per_class": facts.images_per_class,
                 "seed": facts.seed,
                 "weight_decay": trained.weight_decay,

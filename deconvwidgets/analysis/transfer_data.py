@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.analysis.feature_store import LayerFeatures
+from deconvwidgets.analysis.fold_training import TrainedHead
 from deconvwidgets.analysis.index_pass import Turn
 from deconvwidgets.data.class_folders import class_names, labels_of
 from deconvwidgets.data.image_set import ImageSet
@@ -38,20 +38,21 @@ class TransferData:
         skipped = (*images.skipped, *features.skipped.values())
         return cls(images.name, labels, class_names(images), features, device, skipped)
 
-    def rows(self, sources: NDArray[np.int64]) -> Tensor:
-        """Features (photographs, rows, features) float32 on the device."""
-        return torch.from_numpy(self.features.values[sources]).to(self.device).float()
+    @property
+    def kinds(self) -> int:
+        """How many kinds of views there are features of: 2 with mirror images, else 1."""
+        return int(self.features.values.shape[1])
 
-    def logits(self, sources: NDArray[np.int64], weight: Tensor, bias: Tensor, turn: Turn) -> Tensor:
-        """Logits (photographs, classes) on the CPU, of the mean of a photograph's rows (the same as the mean of their logits)."""
-        return torch.cat([self._logits(part, weight, bias, turn) for part in _chunks(sources)])
+    def rows(self, sources: NDArray[np.int64], plain: bool = False) -> Tensor:
+        """Features (photographs, features) float32 on the device: all kinds of views side by side, or the first alone."""
+        values = self.features.values[sources, 0] if plain else self.features.values[sources].reshape(len(sources), -1)
+        return torch.from_numpy(values).to(self.device).float()
 
-    def _logits(self, sources: NDArray[np.int64], weight: Tensor, bias: Tensor, turn: Turn) -> Tensor:
-        values = torch.from_numpy(self.features.values[sources])
-        with turn():
-            return (values.to(self.device).float().mean(1) @ weight.T + bias).cpu()
-
-
-def _chunks(sources: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(sources), _TEST_ROWS):
-        yield sources[start : start + _TEST_ROWS]
+    def logits(self, sources: NDArray[np.int64], head: TrainedHead, turn: Turn, plain: bool = False) -> Tensor:
+        """Logits (photographs, classes) on the CPU, of the same features."""
+        parts = []
+        for start in range(0, len(sources), _TEST_ROWS):
+            with turn():
+                rows = self.rows(sources[start : start + _TEST_ROWS], plain)
+                parts.append((rows @ head.weight.T + head.bias).cpu())
+        return torch.cat(parts)
