@@ -15,15 +15,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from deconvwidgets.analysis import index_codec
-from deconvwidgets.analysis.devices import on_device, pick_device
+from deconvwidgets.analysis.devices import ready_model
 from deconvwidgets.analysis.index_files import read_index, write_index
 from deconvwidgets.analysis.index_identity import IndexIdentity
 from deconvwidgets.analysis.index_pass import FixedPace, IndexPass, LayerTally, Pace, Turn
+from deconvwidgets.analysis.job_bar import job_bar
 from deconvwidgets.analysis.preparing import prepared_views
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.cache import cache_dir
 from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
@@ -86,9 +86,7 @@ class ActivationIndex:
         """
         require_images(images)
         _require_places(k, per_source)
-        if network is None:
-            bundle = on_device(require_bundle(bundle), pick_device(device))
-            network = Network.of(bundle.model, bundle.input_size)
+        bundle, network = ready_model(bundle, device, network)
         wanted = [layers] if isinstance(layers, str) else layers
         infos = tuple(network.explorer_layers if wanted is None else dict.fromkeys(map(network.layer, wanted)))
         identity = IndexIdentity.of(bundle, images, network, infos, k, per_source)
@@ -99,13 +97,7 @@ class ActivationIndex:
                 return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         run = IndexPass(network, tallies)
-        with tqdm(total=len(span), desc="index", unit="view", disable=not progress) as bar:
-
-            def tell(state: Progress) -> None:
-                bar.update(state.done - bar.n)
-                if on_progress is not None:
-                    on_progress(state)
-
+        with job_bar("index", "view", len(span), progress, on_progress) as tell:
             run.run(prepared_views(bundle, images, span, threads), len(span), pace or FixedPace(), turn, tell, cancelled)
         skipped = _without_repeats((*images.skipped, *run.skipped))
         index = cls(identity, infos, tallies, _spans(span), {}, tuple(images.categories or ()), skipped)._labelled(images)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 
 
@@ -38,6 +39,14 @@ def on_device(bundle: ModelBundle, device: torch.device) -> ModelBundle:
         moved = on_device(bundle.headless, device).with_head(bundle.head)
         return replace(bundle, model=moved.model, headless=moved.headless)
     return replace(bundle, model=copy.deepcopy(bundle.model).to(device))
+
+
+def ready_model(bundle: ModelBundle, device: str, network: Network | None = None) -> tuple[ModelBundle, Network]:
+    """The bundle on its device with its model followed; a caller who gives the network has done both. Raises ModelError."""
+    if network is None:
+        bundle = on_device(require_bundle(bundle), pick_device(device))
+        network = Network.of(bundle.model, bundle.input_size)
+    return bundle, network
 
 
 def model_home(model: nn.Module) -> Tensor:

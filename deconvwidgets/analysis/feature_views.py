@@ -6,16 +6,16 @@ most objects of a class face the same way, and a head trained on one kind of vie
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.analysis.preparing import decoded_ahead
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.data.preprocess import Preprocess
@@ -92,17 +92,7 @@ def prepared_sources(
     images: ImageSet, maker: ViewMaker, sources: Iterable[int], threads: int = 2, ahead: int = 64
 ) -> Iterator[PreparedSource]:
     """The photographs in their order, as many waiting in memory as make about `ahead` inputs. One that cannot be read is recorded."""
-    waiting: deque[Future[PreparedSource]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    try:
-        for source in sources:
-            waiting.append(pool.submit(_prepare, images, maker, source))
-            if len(waiting) * maker.inputs >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return decoded_ahead(((maker.inputs, partial(_prepare, images, maker, source)) for source in sources), threads, ahead)
 
 
 def _prepare(images: ImageSet, maker: ViewMaker, source: int) -> PreparedSource:

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from deconvwidgets.analysis.devices import on_device, pick_device, to_model
+from deconvwidgets.analysis.devices import ready_model, to_model
 from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.analysis.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
 from deconvwidgets.analysis.index_identity import transform_digest
 from deconvwidgets.analysis.index_pass import FixedPace, Pace, Turn
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.analysis.job_bar import job_bar
+from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import JobCancelledError, ModelError
@@ -66,9 +66,7 @@ def extract_features(
     Raises LayerError, JobCancelledError (what is on disk stays), ModelError for values that float16 cannot hold, AssetError for the disk.
     """
     require_images(images)
-    if network is None:
-        bundle = on_device(require_bundle(bundle), pick_device(device))
-        network = Network.of(bundle.model, bundle.input_size)
+    bundle, network = ready_model(bundle, device, network)
     wanted = [layers] if isinstance(layers, str) else list(layers if layers is not None else [default_layer(network).name])
     infos = {name: network.layer(name) for name in wanted}
     maker = ViewMaker.of(bundle, views)
@@ -85,13 +83,7 @@ def extract_features(
             features = LayerFeatures.on_disk(identity, size, Path(folder) if folder is not None else None)
         tables.setdefault(info.name, LayerTable(shape, features))
     start = min(table.features.done for table in tables.values())
-    with tqdm(total=images.source_count, initial=start, desc="features", unit="photograph", disable=not progress) as bar:
-
-        def tell(state: Progress) -> None:
-            bar.update(state.done - bar.n)
-            if on_progress is not None:
-                on_progress(state)
-
+    with job_bar("features", "photograph", images.source_count, progress, on_progress, start) as tell:
         prepared = prepared_sources(images, maker, range(start, images.source_count), threads)
         FeaturePass(network, maker, tables).run(prepared, images.source_count, pace or FixedPace(), turn, tell, cancelled)
     return {name: tables[info.name].features for name, info in infos.items()}

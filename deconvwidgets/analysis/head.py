@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from deconvwidgets.analysis.devices import model_home, on_device, pick_device
+from deconvwidgets.analysis.devices import model_home, ready_model
 from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_views import WORDS, Views
 from deconvwidgets.analysis.features import Store, extract_features
@@ -25,7 +25,7 @@ from deconvwidgets.analysis.head_scores import class_accuracy
 from deconvwidgets.analysis.index_pass import Pace, Turn
 from deconvwidgets.analysis.svm_head import COST
 from deconvwidgets.analysis.transfer_data import TransferData
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.class_folders import require_classes
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.data.image_sets import open_images
@@ -212,10 +212,7 @@ class TransferRun:
         hooks = hooks or HeadHooks()
         images = open_images(dataset)
         require_classes(images, images_per_class)
-        network = hooks.network
-        if network is None:
-            bundle = on_device(require_bundle(bundle), pick_device(device))
-            network = Network.of(bundle.model, bundle.input_size)
+        bundle, network = ready_model(bundle, device, hooks.network)
         info = default_layer(network) if layer is None else network.layer(layer)
         features = extract_features(
             bundle, images, info.name, views, store, path, progress=progress, network=network, pace=hooks.pace,

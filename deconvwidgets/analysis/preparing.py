@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -16,6 +19,8 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.records import SkippedPicture
 
 _GROUP = 16
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +40,27 @@ def prepared_views(
 
     A picture that cannot be read is recorded, not raised.
     """
-    waiting: deque[Future[list[PreparedView]]] = deque()
+    jobs = ((len(group), partial(_prepare, bundle, images, source, group)) for source, group in _by_source(images, views))
+    with closing(decoded_ahead(jobs, threads, ahead)) as decoded:
+        for ready in decoded:
+            yield from ready
+
+
+def decoded_ahead(jobs: Iterable[tuple[int, Callable[[], Made]]], threads: int, ahead: int) -> Generator[Made, None, None]:
+    """What the jobs make, in their order; each says first how many inputs that is, of which about `ahead` wait in memory."""
+    waiting: deque[tuple[int, Future[Made]]] = deque()
     held = 0
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
-        for source, group in _by_source(images, views):
-            waiting.append(pool.submit(_prepare, bundle, images, source, group))
-            held += len(group)
+        for inputs, job in jobs:
+            waiting.append((inputs, pool.submit(job)))
+            held += inputs
             while held >= ahead and waiting:
-                ready = waiting.popleft().result()
-                held -= len(ready)
-                yield from ready
+                count, ready = waiting.popleft()
+                held -= count
+                yield ready.result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft()[1].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from deconvwidgets.data.folders import is_picture
+from deconvwidgets.data.folders import is_left_out, is_picture
 from deconvwidgets.errors import PictureError
 
 _CHUNK = 1 << 20
@@ -137,7 +137,7 @@ def _checked_path(member: ZipInfo) -> tuple[str, ...]:
 
 
 def _left_out(path: tuple[str, ...]) -> bool:
-    return not path or any(part.startswith(".") or part == "__MACOSX" for part in path)
+    return not path or any(map(is_left_out, path))
 
 
 def _depth_around(members: dict[ZipInfo, tuple[str, ...]]) -> int:

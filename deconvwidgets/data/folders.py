@@ -15,7 +15,6 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.records import SkippedPicture
 
 _ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
-_NO_CLASS = "__MACOSX"  # what zips made on a Mac carry beside the pictures
 
 
 class FileImages(ImageSet):
@@ -84,9 +83,7 @@ def open_folder(folder: Path) -> FileImages:
 
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders directly below, in torchvision's order; hidden ones left out."""
-    return sorted(
-        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name != _NO_CLASS and not entry.name.startswith(".")
-    )
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_left_out(entry.name))
 
 
 def picture_paths(folder: Path) -> list[str]:
@@ -101,10 +98,15 @@ def picture_paths(folder: Path) -> list[str]:
 
 def _enter(parent: str, name: str, visited: set[str]) -> bool:
     real = os.path.realpath(os.path.join(parent, name))
-    if name.startswith(".") or name == _NO_CLASS or real in visited:
+    if is_left_out(name) or real in visited:
         return False
     visited.add(real)
     return True
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a folder is hidden, or what zips made on a Mac carry beside the pictures."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def is_picture(name: str) -> bool:

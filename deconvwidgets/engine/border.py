@@ -47,25 +47,13 @@ class Crops:
 
     def begin(self, pixels: Tensor, source: fx.Node) -> Tensor:
         """What is held of the input, out of the pixels (N, C, h, w) of the whole receptive fields."""
-        (rows, columns), whole = self.held(source), self._regions[source]
-        top, left = rows.start - whole[0].start, columns.start - whole[1].start
-        return pixels[..., top : top + rows.size, left : left + columns.size]
+        return _cut(pixels, self._regions[source], self.held(source), 0.0)
 
     def take(self, value: Any, node: fx.Node, needed: Region, fill: float = 0.0) -> Any:
         """A region of what is held of `node`'s map; `fill` outside of it."""
         if isinstance(value, tuple | list):
             return type(value)(self.take(part, node, needed, fill) for part in value)
-        have = self.held(node)
-        if have == needed:
-            return value
-        (top, bottom), (left, right) = (_margins(*spans) for spans in zip(have, needed, strict=True))
-        rows, columns = (
-            slice(max(-before, 0), span.size + min(after, 0))
-            for (before, after), span in zip(((top, bottom), (left, right)), have, strict=True)
-        )
-        piece = value[..., rows, columns]
-        padding = [max(margin, 0) for margin in (left, right, top, bottom)]
-        return F.pad(piece, padding, value=fill) if any(padding) else piece
+        return _cut(value, self.held(node), needed, fill)
 
     def read(self, reader: Operation, value: Any) -> Tensor:
         """The input of a windowed operation, with its pad value outside the real extent of the map."""
@@ -100,7 +88,7 @@ class Crops:
         key = (extent, region)
         if key not in self._insides:
             self._insides[key] = [
-                (*overlap(row, region[0], extent[0]), *overlap(column, region[1], extent[1])) for row, column in self._places
+                (*_overlap(row, region[0], extent[0]), *_overlap(column, region[1], extent[1])) for row, column in self._places
             ]
         return self._insides[key]
 
@@ -113,7 +101,21 @@ class Crops:
         return window is not None and window.kind != "pad" and len(node.users) == 1
 
 
-def overlap(position: int, span: Span, extent: int) -> tuple[int, int]:
+def _cut(value: Tensor, have: Region, needed: Region, fill: float) -> Tensor:
+    """A region out of a map of which the region `have` is there; `fill` beyond it."""
+    if have == needed:
+        return value
+    (top, bottom), (left, right) = (_margins(*spans) for spans in zip(have, needed, strict=True))
+    rows, columns = (
+        slice(max(-before, 0), span.size + min(after, 0))
+        for (before, after), span in zip(((top, bottom), (left, right)), have, strict=True)
+    )
+    piece = value[..., rows, columns]
+    padding = [max(margin, 0) for margin in (left, right, top, bottom)]
+    return F.pad(piece, padding, value=fill) if any(padding) else piece
+
+
+def _overlap(position: int, span: Span, extent: int) -> tuple[int, int]:
     """Where a span's crop begins and ends to lie on a map of this extent, counted from the crop's own start."""
     first = position * span.step + span.start
     begin = min(max(-first, 0), span.size)

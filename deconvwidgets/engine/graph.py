@@ -11,7 +11,7 @@ Each operation is of one of five kinds:
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,11 +83,6 @@ class Graph:
     def call(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one node on its arguments, exactly as the model would."""
         return call_node(node, self.modules, args, kwargs)
-
-
-def last_uses(operations: Sequence[Operation]) -> dict[fx.Node, int]:
-    """After which of these operations, run in order, each value is no longer needed."""
-    return tracing.last_uses([operation.node for operation in operations])
 
 
 def follow(model: nn.Module, example: Tensor, own: Any) -> Graph:

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.border import CHANNELS_ALIKE, Crops
-from deconvwidgets.engine.graph import Graph, Operation, last_uses
+from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.naming import operation_name
 from deconvwidgets.engine.regions import Region, demand
+from deconvwidgets.tracing import last_uses
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
         return None
     operations = tuple(graph.ancestors([target]))
     cost = _multiplications(graph, operations, regions) / max(1, _multiplications(graph, operations, None))
-    return LocalPlan(graph, target, operations, regions, last_uses(operations), cost, _head(graph, target))
+    last_use = last_uses([operation.node for operation in operations])
+    return LocalPlan(graph, target, operations, regions, last_use, cost, _head(graph, target))
 
 
 def _head(graph: Graph, target: fx.Node) -> fx.Node | None:

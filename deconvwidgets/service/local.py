@@ -12,9 +12,9 @@ from typing import Any, Self
 import numpy as np
 
 from deconvwidgets.analysis.activation_index import ActivationIndex, default_path, stored_index
-from deconvwidgets.analysis.devices import model_home, on_device, pick_device
+from deconvwidgets.analysis.devices import model_home, ready_model
 from deconvwidgets.analysis.index_identity import IndexIdentity
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.heads import HeadSource
 from deconvwidgets.data.image_set import ImageSet, require_images
 from deconvwidgets.engine import Network
@@ -60,8 +60,7 @@ class LocalModelService:
         worker: Executor | None = None,
     ) -> None:
         require_images(images)
-        bundle = on_device(require_bundle(bundle), pick_device(device))
-        network = Network.of(bundle.model, bundle.input_size)
+        bundle, network = ready_model(bundle, device)
         if not network.explorer_layers:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers gives (N, channels, height, width).")
         self._state = Snapshot(1, bundle, network, images, index, _graph_notes(network))

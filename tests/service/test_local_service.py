@@ -18,22 +18,7 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.service.local import LocalModelService
 from deconvwidgets.service.protocol import ModelService, NineWanted
-from deconvwidgets.service.worker import Job, SynchronousExecutor
-
-
-class ByHand:
-    """An executor whose jobs run when the test says so."""
-
-    def __init__(self):
-        self.jobs = []
-
-    def submit(self, name, work, on_failure):
-        self.jobs.append(Job(name, work, on_failure))
-        return self.jobs[-1]
-
-    def close(self):
-        for job in self.jobs:
-            job.cancel()
+from deconvwidgets.service.worker import SynchronousExecutor
 
 
 @pytest.fixture(autouse=True)
@@ -251,8 +236,8 @@ def test_what_cannot_be_answered_says_so_and_the_next_request_works(service, ask
     assert service.nine("conv1", 0).count == 9
 
 
-def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images):
-    worker, answers, events = ByHand(), [], []
+def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images, by_hand):
+    worker, answers, events = by_hand, [], []
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
     with pytest.raises(ServiceError, match="about to be built"):
         service.nine("conv1", 0)
@@ -276,10 +261,10 @@ def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_i
     assert service.nine("conv1", 0).count == 9
 
 
-def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise):
+def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise, by_hand):
     assert default_path(tiny_bundle, tiny_images).exists()
     images = noise()
-    events, worker = [], ByHand()
+    events, worker = [], by_hand
     again = LocalModelService(tiny_bundle, images, device="cpu", worker=worker)
     again.subscribe(events.append)
     worker.jobs[0].run()
@@ -301,8 +286,8 @@ def test_cache_that_cannot_be_written_costs_nothing_but_a_note(tiny_bundle, tiny
     assert any("built again next time" in note for note in service.overview().notes)
 
 
-def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images):
-    broken, events, worker = tiny_model(), [], ByHand()
+def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, by_hand):
+    broken, events, worker = tiny_model(), [], by_hand
     with torch.no_grad():
         broken.model[3].weight[0] = float("nan")
     service = LocalModelService(broken, tiny_images, device="cpu", worker=worker)
@@ -323,8 +308,8 @@ def test_foreign_index_is_refused(tiny_bundle, tiny_images, tiny_model):
         LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor())
 
 
-def test_photograph_that_went_bad_is_named(tiny_bundle, noise):
-    images, worker = noise(), ByHand()
+def test_photograph_that_went_bad_is_named(tiny_bundle, noise, by_hand):
+    images, worker = noise(), by_hand
     index = ActivationIndex.build(tiny_bundle, images, progress=False, device="cpu")
     images.broken = {images.view(index.top("conv1", 0)[4].image).source}
     service = LocalModelService(tiny_bundle, images, index=index, device="cpu", worker=worker)

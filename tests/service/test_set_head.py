@@ -12,7 +12,7 @@ import deconvwidgets as dw
 from deconvwidgets.analysis.preparing import prepared_views
 from deconvwidgets.errors import HeadError
 from deconvwidgets.service.local import LocalModelService
-from deconvwidgets.service.worker import Job, SynchronousExecutor
+from deconvwidgets.service.worker import SynchronousExecutor
 
 
 @pytest.fixture(autouse=True)
@@ -104,22 +104,8 @@ def test_made_with_a_head_it_comes_back_to_it(tiny_bundle, tiny_images, head, ma
     service.close()
 
 
-class ByHand:
-    """An executor whose jobs run when the test says so."""
-
-    def __init__(self):
-        self.jobs = []
-
-    def submit(self, name, work, on_failure):
-        self.jobs.append(Job(name, work, on_failure))
-        return self.jobs[-1]
-
-    def close(self):
-        pass
-
-
-def test_a_head_set_while_the_index_is_built_stays(tiny_bundle, tiny_images, head):
-    worker = ByHand()
+def test_a_head_set_while_the_index_is_built_stays(tiny_bundle, tiny_images, head, by_hand):
+    worker = by_hand
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
     service.set_head(head)
     worker.jobs[0].run()
