@@ -87,6 +87,22 @@ def test_small_nets_agree_at_every_layer(name: str, rule: str) -> None:
         assert largest_difference(network, layer, rule, batch) < 1e-10, layer
 
 
+@pytest.mark.parametrize("name", SMALL_NETS)
+def test_crops_that_all_pass_one_border_agree(name: str) -> None:
+    """What none of them has on the map is padding then, with the pad value of each operation."""
+    model = small(*SMALL_NETS[name])
+    network = engine.Network.of(model, (3, 37, 34))
+    layers = [info for info in network.layers if network.plan(info.name) is not None]
+    for info in layers:
+        for place in corners(info.height, info.width):
+            batch, at = torch.randn(2, 3, 37, 34, dtype=torch.float64), place.expand(2, 2)
+            local, full = (
+                engine.project(network, batch, info.name, unit=1, at=at, method=method, seed=1.0) for method in ("local", "full")
+            )
+            assert torch.allclose(local.values, full.values, rtol=1e-10, atol=1e-12), (info.name, place)
+            assert torch.allclose(local.pixels, full.pixels, rtol=1e-10, atol=1e-12), (info.name, place)
+
+
 class Branches(nn.Module):
     """Functional rectifiers, a residual sum in place, a concatenation, channel slices."""
 
