@@ -10,19 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from deconvwidgets.records import Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records import HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.transfer_records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]
 Part = Literal["projections", "patches"]
 FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]
+TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.html"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent:
-    """Told to every widget: progress of a long job, a new state (ask for the overview again), or a failure in words."""
+    """Told to every widget: progress of a long job, a new state (ask for the overview again), a failure in words, or that a TransferPanel
+    has something new to ask for."""
 
-    kind: Literal["progress", "changed", "failed"]
+    kind: Literal["progress", "changed", "failed", "transfer"]
     progress: Progress | None = None
     message: str = ""
 
@@ -77,4 +80,106 @@ class ModelService(Protocol):
 
     def subscribe(self, listener: Callable[[ServiceEvent], None]) -> Callable[[], None]:
         """Be told of events, from any thread. Returns the function that ends the subscription."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSettings:
+    """What to retrain on, and how. `data` is "caltech101", "caltech256", "photo-crops", "images" (the service's own), or the path of a
+    folder of class folders or of a zip of one; `root` is where the Caltechs lie (None: DECONVWIDGETS_DATA)."""
+
+    data: str
+    layer: str | None = None  # None: the deepest that has maps
+    images_per_class: int = 30
+    folds: int = 5
+    weight_decay: float | None = None  # None: chosen on held-out training images
+    views: Literal["one", "flips", "ten"] = "one"
+    seed: int = 0
+    curve: tuple[int, ...] = ()  # numbers of training images a class for the learning curve after the folds; empty: none
+    root: str | None = None
+
+
+@runtime_checkable
+class TransferDesk(Protocol):
+    """What the TransferPanel asks. Runs are numbered from 1; long work is done by the worker, in the order it was asked for.
+
+    A "transfer" event of the service says that `status` has something new (at most about ten a second while a run goes on).
+    """
+
+    def status(self) -> TransferStatus:
+        """What can be trained on, what is running, which runs there were, whose head answers."""
+        ...
+
+    def data(self, settings: TransferSettings) -> TransferDataSummary:
+        """The classes of `settings.data`, and what hinders training on it in words. Raises PictureError where nothing is there."""
+        ...
+
+    def start(self, settings: TransferSettings) -> int:
+        """Retrain on the worker; a run that is going on is stopped. Returns the run's number. Raises in words what can be said at once."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the run at its next step; the folds that are done are kept. Nothing where none is running."""
+        ...
+
+    def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
+        """The steps of a run's training from number `since` on."""
+        ...
+
+    def view(self, run: int) -> TransferRunView:
+        """A run's results so far. Raises HeadError before its first fold is done, or for a run that is none."""
+        ...
+
+    def photographs(self, run: int, wanted: TestsWanted) -> TestPhotographs:
+        """Test photographs of a run, best fit first."""
+        ...
+
+    def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[Picture]:
+        """Photographs of a run's data, cropped to squares of `size` pixels a side."""
+        ...
+
+    def use_head(self, run: int) -> str:
+        """Answer with the run's head from now on, and say what changed."""
+        ...
+
+    def undo_head(self) -> str:
+        """Answer as before the last `use_head` or `load_head`, and say what changed. Raises HeadError where there is nothing to undo."""
+        ...
+
+    def save_head(self, run: int, path: str) -> str:
+        """Write the run's head as safetensors on the kernel's machine; says where."""
+        ...
+
+    def load_head(self, path: str) -> str:
+        """Answer with a saved head ("caltech101": the shipped one), and say what changed. Raises HeadError for one that does not fit."""
+        ...
+
+    def file(self, run: int, kind: TransferFile) -> bytes:
+        """A run's results as a file's bytes."""
+        ...
+
+    def begin_upload(self, name: str, size: int) -> str:
+        """Make room for a zip of `size` bytes; the upload's id. Raises PictureError where it is too large or no zip by its name."""
+        ...
+
+    def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
+        """Add bytes at `offset`, which must be where the last chunk ended (sent again, a chunk counts once); the bytes that are there."""
+        ...
+
+    def finish_upload(self, upload: str) -> str:
+        """Unpack it; the folder, to be given as `TransferSettings.data`. Raises PictureError, and leaves nothing, for a bad zip."""
+        ...
+
+    def cancel_upload(self, upload: str) -> None:
+        """Forget an upload that has not been finished."""
+        ...
+
+
+@runtime_checkable
+class TransferringService(ModelService, Protocol):
+    """A model service whose head can be retrained."""
+
+    @property
+    def transfer(self) -> TransferDesk:
+        """Who retrains it, and keeps the runs."""
         ...
