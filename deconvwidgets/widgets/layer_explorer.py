@@ -17,8 +17,9 @@ from comm.base_comm import BaseComm
 from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.service.protocol import FigureKind, ModelService, ServiceEvent
 from deconvwidgets.widgets.any_shell_comm import AnyShellComm
+from deconvwidgets.widgets.exchange import event_message
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.messages import event_message, respond
+from deconvwidgets.widgets.messages import respond
 from deconvwidgets.widgets.state import DEFAULTS, State, StateTrait, checked_state
 
 _log = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 MODULES = (
     "dom.js",
     "format.js",
+    "buffers.js",
+    "menu.js",
     "queue.js",
     "units.js",
     "layout.js",

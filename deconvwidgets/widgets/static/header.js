@@ -1,5 +1,6 @@
 import { h, segments, setText } from "./dom.js";
 import { counted, grouped } from "./format.js";
+import { createMenu } from "./menu.js";
 
 export const RULES = /** @type {[string, string, string][]} */ ([
   ["deconvnet", "Deconvnet", "The paper's way down: rectify the signal itself at every rectifier"],
@@ -43,44 +44,13 @@ export function originWords(overview) {
 }
 
 /**
- * The export menu: a button and what it opens.
+ * What leaves the page.
  * @param {{save: (figure: string) => void, copy: () => void}} options
  */
-function createMenu({ save, copy }) {
-  const item = { type: "button", role: "menuitem", tabindex: -1, class: "dwx-item" };
-  const items = EXPORTS.map(([figure, words]) => h("button", { ...item, "data-testid": `export-${figure}`, onclick: () => act(() => save(figure)) }, words));
-  items.push(h("button", { ...item, "data-testid": "export-state", onclick: () => act(copy) }, "Copy state as Python"));
-  const list = h("div", { class: "dwx-menu-list", role: "menu", hidden: true }, ...items);
-  const properties = { type: "button", class: "dwx-menu-button", "aria-haspopup": "menu", "aria-expanded": "false" };
-  const button = h("button", { ...properties, "aria-label": "Export", title: "Export", "data-testid": "export-menu", onclick: () => open(list.hidden) }, "…");
-  /** @param {KeyboardEvent} event */
-  const onkeydown = (event) => {
-    if (list.hidden) return;
-    const at = items.indexOf(/** @type {HTMLElement} */ (event.target));
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) items[(at + step + items.length) % items.length].focus();
-    else if (event.key === "Escape") open(false);
-    else if (event.key !== "Enter" && event.key !== " ") return;
-    if (event.key !== "Enter" && event.key !== " ") event.preventDefault();
-    event.stopPropagation();
-  };
-  /** @param {FocusEvent} event */
-  const onfocusout = (event) => {
-    if (!element.contains(/** @type {Node | null} */ (event.relatedTarget))) open(false, false);
-  };
-  const element = h("div", { class: "dwx-menu", onkeydown, onfocusout }, button, list);
-  /** @param {boolean} shown @param {boolean} [focus] */
-  function open(shown, focus = true) {
-    list.hidden = !shown;
-    button.setAttribute("aria-expanded", String(shown));
-    if (focus) (shown ? items[0] : button).focus();
-  }
-  /** @param {() => void} action */
-  function act(action) {
-    open(false);
-    action();
-  }
-  return element;
+function exportMenu({ save, copy }) {
+  const items = EXPORTS.map(([figure, words]) => ({ words, testid: `export-${figure}`, act: () => save(figure) }));
+  items.push({ words: "Copy state as Python", testid: "export-state", act: copy });
+  return createMenu({ label: "Export", testid: "export-menu", items });
 }
 
 /**
@@ -97,7 +67,7 @@ export function createHeader({ set, save, copy }) {
   const rules = segments({ label: "Rule", prefix: "rule", testid: "rules", choices: RULES, pick: (rule) => set({ rule }) });
   const views = segments({ label: "Tiles show", prefix: "view", testid: "views", choices: VIEWS, pick: (view) => set({ view }) });
   const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
-  const row = h("div", { class: "dwx-top" }, words, rules.element, views.element, createMenu({ save, copy }));
+  const row = h("div", { class: "dwx-top" }, words, rules.element, views.element, exportMenu({ save, copy }));
   const element = h("header", { class: "dwx-header" }, row, notes);
 
   /** @param {any} overview @param {any} layer @param {any} state */

@@ -1,3 +1,5 @@
+import { aligned } from "./buffers.js";
+
 /**
  * All units of a layer as the grid needs them: sorted, filtered, counted.
  *
@@ -22,14 +24,6 @@ export const SORTS = /** @type {[string, string][]} */ ([
   ["dead", "dead first"],
   ["index", "index"],
 ]);
-
-/**
- * @param {DataView} view
- * @returns {ArrayBuffer} a copy that starts at a multiple of four bytes, as typed arrays want
- */
-export function aligned(view) {
-  return /** @type {ArrayBuffer} */ (view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
 
 /**
  * @param {any} answer
