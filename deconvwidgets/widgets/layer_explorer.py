@@ -20,7 +20,8 @@ from deconvwidgets.widgets.any_shell_comm import AnyShellComm
 from deconvwidgets.widgets.exchange import event_message
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.messages import respond
-from deconvwidgets.widgets.state import DEFAULTS, State, StateTrait, checked_state
+from deconvwidgets.widgets.state import DEFAULTS, WORDS, checked_state
+from deconvwidgets.widgets.state_trait import State, StateTrait
 
 _log = logging.getLogger(__name__)
 
@@ -73,11 +74,11 @@ class LayerExplorer(anywidget.AnyWidget):
     """
 
     _esm = assemble(MODULES)
-    _css = read_static("layer_explorer.css")
+    _css = read_static("shared.css") + read_static("layer_explorer.css")
 
     comm: Any  # ipywidgets' own trait
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
-    state = StateTrait().tag(sync=True)
+    state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(720, min=360).tag(sync=True)
 
     def __init__(

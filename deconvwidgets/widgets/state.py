@@ -6,13 +6,12 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, get_args
 
-import traitlets
-
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.records import LayerInfo, Overview
 from deconvwidgets.service.protocol import Contrast, Rule
+from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 
-State = dict[str, Any]
+WORDS = StateWords("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 
 VIEWS = ("both", "projections", "patches")
 SORTS = ("strongest", "mean", "selectivity", "dead", "index")
@@ -29,14 +28,6 @@ DEFAULTS: State = {
     "pinned": None,  # {"layer": ..., "unit": ...}
     "scroll": None,  # the unit whose row stands at the top of the grid; None: wherever the chosen unit is in sight
 }
-
-
-class StateTrait(traitlets.Dict):
-    """A dict, refused in our words where it is none. What it may hold is for `checked_state` to say."""
-
-    def validate(self, obj: Any, value: Any) -> State:
-        """The mapping as a dict. Raises ServiceError for anything else."""
-        return dict(_mapping(value))
 
 
 def layer_id(info: LayerInfo) -> str:
@@ -62,10 +53,7 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     A unit that is merely carried over from `now` to a layer with fewer units is forgotten; one that is asked for raises LayerError.
     Raises ServiceError for an unknown key or value.
     """
-    _mapping(wanted)
-    unknown = [str(key) for key in wanted if key not in DEFAULTS]
-    if unknown:
-        raise ServiceError(f"A LayerExplorer's state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(DEFAULTS)}.")
+    WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
     merged = {**DEFAULTS, **now, **wanted}
     info = find_layer(overview, merged["layer"] if merged["layer"] is not None else layer_id(overview.layers[0].info))
     merged["layer"] = layer_id(info)
@@ -73,12 +61,11 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     merged["unit"] = _unit(info, merged["unit"], carried)
     if merged["unit"] != now.get("unit") and "rank" not in wanted:
         merged["rank"] = 0
-    merged["rank"] = _whole(merged["rank"], "rank")
+    merged["rank"] = whole(merged["rank"], "rank")
     if not 0 <= merged["rank"] < overview.k:
         raise ServiceError(f"A unit has {overview.k} strongest activations, counted from 0: there is no rank {merged['rank']}.")
     for key, choices in _CHOICES.items():
-        if merged[key] not in choices:
-            raise ServiceError(f"There is no {key} {merged[key]!r}: choose {', '.join(choices[:-1])} or {choices[-1]}.")
+        one_of(merged[key], key, choices)
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class's name or a part of it, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])
@@ -87,20 +74,10 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     return merged
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        given = "None" if value is None else f"a {type(value).__name__}"
-        raise ServiceError(
-            f"A LayerExplorer's state is a dict such as {{'layer': 'conv5', 'unit': 59}}, not {given}; "
-            "its parts can be set alone, and what is left out stays."
-        )
-    return value
-
-
 def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
     if unit is None:
         return None
-    number = _whole(unit, "unit")
+    number = whole(unit, "unit")
     if 0 <= number < info.channels:
         return number
     if carried:
@@ -114,11 +91,4 @@ def _pinned(overview: Overview, pinned: object) -> State | None:
     if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
         raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
     info = find_layer(overview, pinned["layer"])
-    return {"layer": layer_id(info), "unit": _unit(info, _whole(pinned["unit"], "unit"), carried=False)}
-
-
-def _whole(value: object, what: str) -> int:
-    """A whole number, NumPy's included."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ServiceError(f"A {what} is a whole number, not {value!r}.")
-    return int(value.__index__())
+    return {"layer": layer_id(info), "unit": _unit(info, whole(pinned["unit"], "unit"), carried=False)}

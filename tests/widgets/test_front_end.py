@@ -58,5 +58,5 @@ def test_one_scope_holds_all_names_once() -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    for text in (assemble(MODULES), read_static("layer_explorer.css")):
+    for text in (assemble(MODULES), read_static("shared.css"), read_static("layer_explorer.css")):
         assert not re.search(r"https?://|@import|url\(", text)

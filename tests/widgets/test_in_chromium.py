@@ -100,7 +100,8 @@ def open_page(blank: Page) -> Callable[..., Page]:
             return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
 
         blank.expose_function("kernel", kernel)
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{read_static('layer_explorer.css')}</style>")
+        style = read_static("shared.css") + read_static("layer_explorer.css")
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{style}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state(state, {}, service.overview())
         blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [assemble(MODULES), opened, width])
