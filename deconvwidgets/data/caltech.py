@@ -49,6 +49,11 @@ def open_caltech256(root: str | os.PathLike[str] | None = None, include_backgrou
     return _open(_CALTECH_256, root, include_background)
 
 
+def find_caltech(what: str, root: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of "caltech101" or "caltech256" below `root`; nothing in it is looked at. Raises PictureError where it is not there."""
+    return _folder(_CALTECH_101 if what == "caltech101" else _CALTECH_256, root)
+
+
 def _open(data: _Caltech, root: str | os.PathLike[str] | None, include_background: bool) -> FileImages:
     folder = _folder(data, root)
     left_out = set() if include_background else {data.background}

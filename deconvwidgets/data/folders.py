@@ -55,6 +55,9 @@ class FileImages(ImageSet):
     def open_source(self, source: int) -> Image.Image:
         return open_picture(self._root / self._paths[source], self.source_name(source))
 
+    def glance(self, source: int, side: int) -> Image.Image:
+        return open_picture(self._root / self._paths[source], self.source_name(source), side)
+
 
 def _identity(root: Path, path: str) -> str:
     check_header(root / path, path)

@@ -36,8 +36,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     Raises HeadError for a head whose parts do not fit together, or where the file cannot be written.
     """
     require_head(head)
-    target = Path(path).expanduser()
-    target = target if target.suffix else target.with_suffix(_ENDING)
+    target = head_path(path)
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
     words = json.dumps(described, ensure_ascii=False, default=_plain)
@@ -49,6 +48,12 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
             f"The head cannot be saved as {target} ({error.strerror}). Choose a folder that exists and can be written to."
         ) from error
     return target
+
+
+def head_path(path: str | os.PathLike[str]) -> Path:
+    """Where `save_head` writes: the home folder spelled out, ".safetensors" added where there is no ending."""
+    target = Path(path).expanduser()
+    return target if target.suffix or not target.name else target.with_suffix(_ENDING)
 
 
 def load_head(path: str | os.PathLike[str]) -> Head:

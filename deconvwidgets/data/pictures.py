@@ -37,11 +37,12 @@ _DECODER_ERRORS = (
 _WHITE = (255, 255, 255, 255)
 
 
-def open_picture(source: Source, name: str | None = None) -> Image.Image:
+def open_picture(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
     """The picture as RGB, 8 bits a channel, turned upright as its EXIF orientation says.
 
     Of an animation the first frame; transparency over white; 16-bit and float pictures scaled to 8 bits; CMYK and palettes
-    converted; colour profiles left alone.
+    converted; colour profiles left alone. With `side`, a JPEG is decoded at a half, a quarter or an eighth of its size, both of its sides
+    `side` pixels at least: a quick look.
 
     Raises PictureError for files that are missing, broken, truncated or no pictures, and for those with more pixels than
     Pillow's `Image.MAX_IMAGE_PIXELS` (a decompression bomb).
@@ -50,6 +51,8 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
     try:
         with Image.open(source) as picture:
             _refuse_bomb(picture.size, what)
+            if side is not None:
+                picture.draft(None, (side, side))  # None: the mode stays
             return to_rgb(ImageOps.exif_transpose(picture))
     except _DECODER_ERRORS as error:
         raise PictureError(f"{what} cannot be decoded: {_reason(error)}. Replace it, or leave it out.") from error
