@@ -248,14 +248,18 @@ class LocalModelService:
         """Another classifier on the same layers."""
         with self._gate.interactive():
             network = Network.of(bundle.model, bundle.input_size)
-        self._swap(bundle=bundle, network=network)
+        self._swap(bundle=bundle, network=network, new_layers=False)
 
-    def _swap(self, **changes: Any) -> Snapshot:
-        """Put a new snapshot in the old one's place, forget what was made of the old one, tell everybody."""
+    def _swap(self, new_layers: bool = True, **changes: Any) -> Snapshot:
+        """Put a new snapshot in the old one's place, forget what was made of the old one, tell everybody. Not `new_layers`: the layers and
+        the index answer as before, so what was made of them alone stays."""
         with self._swap_lock:
-            self._state = state = replace(self._state, version=self._state.version + 1, **changes)
-        for kept in (self._views, self._nines, self._predictions):
-            kept.keep_only(state.version)
+            version = self._state.version + 1
+            layers_version = version if new_layers else self._state.layers_version
+            self._state = state = replace(self._state, version=version, layers_version=layers_version, **changes)
+        self._predictions.keep_only(state.version)
+        for kept in (self._views, self._nines):
+            kept.keep_only(state.layers_version)
         self._listeners.tell(ServiceEvent("changed"))
         return state
 

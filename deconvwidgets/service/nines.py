@@ -54,13 +54,13 @@ class NineMaker:
             for part in wanted.parts
         ]
 
-    def keep_only(self, version: int) -> None:
-        """Forget what belongs to other versions."""
-        self._projections.keep_only(version)
-        self._mosaics.keep_only(lambda key: key[0] == version)
+    def keep_only(self, layers_version: int) -> None:
+        """Forget what belongs to other layers."""
+        self._projections.keep_only(layers_version)
+        self._mosaics.keep_only(lambda key: key[0] == layers_version)
 
     def _projected(self, state: Snapshot, name: str, top: Sequence[Activation], wanted: NineWanted, patient: bool) -> Picture:
-        key = (state.version, name, wanted.unit, wanted.rule, wanted.contrast, wanted.tile)
+        key = (state.layers_version, name, wanted.unit, wanted.rule, wanted.contrast, wanted.tile)
         picture = self._mosaics.get(key)
         if picture is None:
             signed = self._projections.of(state, name, wanted.unit, top, wanted.rule, patient) if top else []
@@ -75,7 +75,7 @@ class NineMaker:
         return self._gate.batch() if patient else nullcontext()
 
     def _patches(self, state: Snapshot, name: str, top: Sequence[Activation], wanted: NineWanted, patient: bool) -> Picture:
-        key = (state.version, name, wanted.unit, wanted.tile)
+        key = (state.layers_version, name, wanted.unit, wanted.tile)
         picture = self._mosaics.get(key)
         if picture is None:
             views = self._views.get(state, [one.image for one in top])

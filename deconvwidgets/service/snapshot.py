@@ -14,7 +14,8 @@ from deconvwidgets.records import LayerInfo, Progress, SkippedPicture
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a request reads, from its beginning to its end. `version` grows with every replacement; caches are keyed by it."""
+    """What a request reads, from its beginning to its end. `version` grows with every replacement; what comes from the layers and the
+    index alone, whatever head answers, is kept by `layers_version`: the version in which these last changed."""
 
     version: int
     bundle: ModelBundle
@@ -22,6 +23,7 @@ class Snapshot:
     images: ImageSet
     index: ActivationIndex | None = None
     notes: tuple[str, ...] = ()  # sentences to show beside the bundle's own
+    layers_version: int = 1
 
     def require_index(self, progress: Progress | None) -> ActivationIndex:
         """The index. Raises ServiceError saying how far it is while it is being built."""

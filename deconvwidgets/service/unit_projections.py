@@ -69,7 +69,7 @@ class UnitProjections:
 
         Raises RuleError where an operation below the layer has no such rule.
         """
-        key = (state.version, name, unit, rule)
+        key = (state.layers_version, name, unit, rule)
         kept = self._kept.get(key)
         if kept is not None:
             return kept.pixels()
@@ -89,9 +89,9 @@ class UnitProjections:
             self._begun.pop(key, None)
         return kept.pixels()
 
-    def keep_only(self, version: int) -> None:
-        """Forget what belongs to other versions."""
-        self._kept.keep_only(lambda key: key[0] == version)
+    def keep_only(self, layers_version: int) -> None:
+        """Forget what belongs to other layers."""
+        self._kept.keep_only(lambda key: key[0] == layers_version)
 
     def _turn(self, patient: bool) -> AbstractContextManager[None]:
         return self._gate.batch() if patient else self._gate.interactive()

@@ -17,14 +17,14 @@ Held = tuple[Tensor, NDArray[np.uint8]]
 
 
 class ViewStore:
-    """Thread-safe, bounded by bytes, keyed by the snapshot's version."""
+    """Thread-safe, bounded by bytes, keyed by the version of the snapshot's layers."""
 
     def __init__(self, limit: int = 192 << 20) -> None:
         self._cache: ByteCache[Held] = ByteCache(limit, lambda held: held[0].nbytes + held[1].nbytes)
 
     def get(self, state: Snapshot, views: Sequence[int]) -> list[Held]:
         """Input (C, H, W) float32 and picture (H, W, 3) uint8 of each view. Raises PictureError where a file has gone bad since."""
-        found = {view: held for view in views if (held := self._cache.get((state.version, view))) is not None}
+        found = {view: held for view in views if (held := self._cache.get((state.layers_version, view))) is not None}
         missing = [view for view in dict.fromkeys(views) if view not in found]
         for item in prepared_views(state.bundle, state.images, missing) if missing else ():
             found[item.view] = self._keep(state, item)
@@ -45,9 +45,9 @@ class ViewStore:
             reason = item.skipped.reason if item.skipped is not None else ""
             raise PictureError(f"A photograph of the nine can no longer be read: {reason} Build the index again")
         held = (item.pixels, state.bundle.to_picture(item.pixels))
-        self._cache.put((state.version, item.view), held)
+        self._cache.put((state.layers_version, item.view), held)
         return held
 
-    def keep_only(self, version: int) -> None:
-        """Forget what belongs to other versions."""
-        self._cache.keep_only(lambda key: key[0] == version)
+    def keep_only(self, layers_version: int) -> None:
+        """Forget what belongs to other layers."""
+        self._cache.keep_only(lambda key: key[0] == layers_version)

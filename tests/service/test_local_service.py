@@ -355,7 +355,9 @@ def test_caches_tell_versions_apart(service, tiny_model, tiny_images):
     new = tiny_model(1)
     index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
     old = service._state
-    later = replace(old, version=old.version + 1, bundle=new, network=Network.of(new.model, new.input_size), index=index)
+    version = old.version + 1
+    network = Network.of(new.model, new.input_size)
+    later = replace(old, version=version, layers_version=version, bundle=new, network=network, index=index)
     nines = [service._nines.nine(state, state.index, NineWanted("conv2", 3, tile=32)) for state in (old, later)]
     assert nines[0].projections.data != nines[1].projections.data
     assert nines[0].patches.data != nines[1].patches.data

@@ -70,6 +70,15 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
     assert [event.kind for event in told] == ["changed", "changed"]
 
 
+def test_what_the_layers_made_is_not_made_again(service, head, monkeypatch):
+    nine = service.nine("conv2", 0)
+    monkeypatch.setattr("deconvwidgets.service.unit_projections.project", None)  # whoever projects now fails
+    service.set_head(head)
+    assert service.nine("conv2", 0) == nine
+    service.reset_head()
+    assert service.nine("conv2", 0) == nine
+
+
 def test_a_head_replaces_a_head_and_none_is_no_classifier(service, head, tiny_bundle, make_head, tmp_path):
     service.set_head(head)
     second = make_head(tiny_bundle, "conv2", classes=2, seed=7, dataset="mine", report={})
