@@ -29,6 +29,7 @@ class PaperRow:
     words: str
     mean: float
     std: float | None
+    images_per_class: int | None = None  # training images a class, which places it in a learning curve
 
 
 @dataclass(frozen=True, slots=True)
