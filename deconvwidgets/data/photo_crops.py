@@ -60,12 +60,12 @@ def crops_as_images(images: ImageSet, name: str | None = None) -> CropImages:
             f"{images.name} shows {len(images)} views of {images.source_count} photographs: crops to tell apart need two photographs with "
             "two crops each, as the default photographs have ('photo-crops')."
         )
-    return CropImages(images, views, name or f"crops of {images.name} (which photograph is it from?)")
+    return CropImages(images, views, name or f"crops of {images.name}, from which photograph?")
 
 
 def open_photo_crops(progress: bool = True) -> CropImages:
     """Eight crops of each of the default photographs, as `crops_as_images` has them. Raises AssetError where these cannot be fetched."""
-    return crops_as_images(open_photos(progress))
+    return crops_as_images(open_photos(progress), "photo crops, from which photograph?")
 
 
 def _class_name(images: ImageSet, source: int) -> str:

@@ -30,10 +30,12 @@ from deconvwidgets.service.predictions import Predictions
 from deconvwidgets.service.protocol import Contrast, FigureKind, NineWanted, Rule, ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.sources import source_picture
+from deconvwidgets.service.transfer import LocalTransferDesk
 from deconvwidgets.service.view_store import ViewStore
 from deconvwidgets.service.worker import Executor, Job, Worker
 
 K = 9  # "top 9" (Zeiler & Fergus 2014, figure 2)
+_NEWS = ServiceEvent("transfer")
 _BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
 
 
@@ -75,6 +77,9 @@ class LocalModelService:
         self._last_request = -float("inf")
         self._worker = worker if worker is not None else Worker()
         self._later = Later(worker, self._failed)
+        self._transfer = LocalTransferDesk(
+            self._worker, self._gate, lambda: self._state, self._answer_with, self._busy, lambda: self._listeners.tell(_NEWS)
+        )
         self._index_job: Job | None = None
         if index is not None:
             _check_fit(index, bundle, images, network)
@@ -210,6 +215,11 @@ class LocalModelService:
         """Answer as the model that the service was made with."""
         self._answer_with(self._made_with)
 
+    @property
+    def transfer(self) -> LocalTransferDesk:
+        """Retrains the classifier, and keeps the runs: what a TransferPanel asks."""
+        return self._transfer
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of events, from any thread. Returns the function that ends the subscription."""
         return self._listeners.subscribe(listener)
@@ -222,6 +232,7 @@ class LocalModelService:
 
     def close(self) -> None:
         """Cancel long jobs and end the worker. What stands can still be asked for."""
+        self._transfer.close()
         self._worker.close()
 
     def _ask(self) -> tuple[Snapshot, ActivationIndex]:
