@@ -33,7 +33,7 @@ class PaperResult:
             what = "ImageNet features, new softmax"
         else:
             what = f"{'SVM' if self.classifier == 'linear SVM' else 'softmax'} on layer {self.layer}"
-        return PaperRow(f"paper, {what}, {self.images_per_class} a class (table {self.table})", self.mean, self.std)
+        return PaperRow(f"paper, {what}, {self.images_per_class} a class (table {self.table})", self.mean, self.std, self.images_per_class)
 
 
 def _by_images(table: int, dataset: Dataset, pretrained: bool, *numbers: tuple[int, float, float]) -> list[PaperResult]:
@@ -56,20 +56,23 @@ RESULTS: tuple[PaperResult, ...] = (
 )
 
 
-def paper_rows(dataset: str, images_per_class: int, layer: str | None = None, convolutions: int = 5) -> tuple[PaperRow, ...]:
+def paper_rows(
+    dataset: str, images_per_class: int, layer: str | None = None, convolutions: int = 5, curve: bool = False
+) -> tuple[PaperRow, ...]:
     """The paper's results to set beside a run on `dataset` ("Caltech-101" or "Caltech-256", else there are none).
 
     Args:
         images_per_class: results with as many training images; between the paper's numbers, those of the next smaller and larger one.
         layer: the run's layer by its paper name ("pool5"): table 7's results on that layer come first, where it has them.
         convolutions: of the model. The paper's layers have counterparts in models of five alone.
+        curve: the results of ImageNet features for all the paper's numbers of training images as well.
     """
     near = _nearest({one.images_per_class for one in RESULTS if one.dataset == dataset and one.table != 7}, images_per_class)
     number = _layer_number(layer) if convolutions == 5 else None
     own = [one for one in RESULTS if one.dataset == dataset]
     same_layer = [one for one in own if one.table == 7 and one.layer == number and one.images_per_class == images_per_class]
-    whole = [one for one in own if one.table != 7 and one.images_per_class in near]
-    return tuple(one.row() for one in [*same_layer, *sorted(whole, key=lambda one: not one.pretrained)])
+    whole = [one for one in own if one.table != 7 and (one.images_per_class in near or (curve and one.pretrained))]
+    return tuple(one.row() for one in [*same_layer, *sorted(whole, key=lambda one: (not one.pretrained, one.images_per_class not in near))])
 
 
 def _nearest(numbers: Iterable[int], wanted: int) -> set[int]:

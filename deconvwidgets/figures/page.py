@@ -12,7 +12,7 @@ from deconvwidgets.figures.vector import FACES, data_uri
 def layer_page(sheet: FigureSheet) -> bytes:
     """The paper's figure 2 as a page."""
     panels = "\n".join(_panel(panel) for panel in sheet.panels)
-    return _page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption())
+    return whole_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
 
 
 def unit_page(sheet: FigureSheet) -> bytes:
@@ -21,7 +21,7 @@ def unit_page(sheet: FigureSheet) -> bytes:
     rows = "\n".join(f"<li>{escape(panel.describe(rank).partition(' · ')[2])}</li>" for rank in range(panel.count))
     body = f'<main class="units one">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
     caption = sheet.caption(f"unit {panel.unit} of {sheet.info.channels}")
-    return _page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption)
+    return whole_page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption, _STYLE, _SCRIPT)
 
 
 def _panel(panel: UnitPanel) -> str:
@@ -60,7 +60,8 @@ def _variables(palette: dict[Tone, str]) -> str:
     return "".join(f"--{tone}:{colour};" for tone, colour in palette.items())
 
 
-def _page(title: str, subtitle: str, body: str, caption: str) -> bytes:
+def whole_page(title: str, subtitle: str, body: str, caption: str, style: str, script: str = "") -> bytes:
+    """A standalone page around `body`, which is HTML as `style` and `script` are CSS and JavaScript; the rest are plain words."""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -71,30 +72,34 @@ def _page(title: str, subtitle: str, body: str, caption: str) -> bytes:
 <style>
 :root {{ {_variables(LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
-{_STYLE}
+{_FRAME}
+{style}
 </style>
 </head>
 <body>
 <header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>
 {body}
 <footer><p>{escape(caption)}</p></footer>
-<script>
-{_SCRIPT}
-</script>
+{f"<script>{script}</script>" if script else ""}
 </body>
 </html>
-""".encode()
+""".encode(errors="replace")
 
 
-_STYLE = (
+_FRAME = (
     """
 body { margin: 0 auto; padding: 28px; max-width: 1760px; background: var(--paper); color: var(--ink); font: 14px/1.45 """
     + FACES
     + """; }
 header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; margin-bottom: 16px; }
 h1 { margin: 0; font-size: 20px; font-weight: 600; }
-header p, footer p, .tip, ol { margin: 0; color: var(--quiet); }
+header p, footer p { margin: 0; color: var(--quiet); }
 footer p { margin-top: 20px; max-width: 75em; font-size: 13px; }
+"""
+)
+
+_STYLE = """
+.tip, ol { margin: 0; color: var(--quiet); }
 .units { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); }
 .units.one { grid-template-columns: minmax(0, 860px) minmax(220px, 1fr); }
 @media (max-width: 900px) { .units.one { grid-template-columns: 1fr; } }
@@ -112,7 +117,6 @@ ol { padding-left: 1.6em; font-variant-numeric: tabular-nums; }
 @media print { .mosaic s { position: absolute; background: var(--paper); }
 .mosaic i.on { z-index: 1; outline: none; } }
 """
-)
 
 # Pointing at a tile marks it in both mosaics and names it in the line below the unit.
 _SCRIPT = """

@@ -11,12 +11,12 @@ import numpy as np
 from deconvwidgets.analysis.paper_results import paper_rows
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.errors import HeadError
 from deconvwidgets.records import HeadStep, Picture
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.transfer.checks import check_run, data_summary, layer_choices
+from deconvwidgets.service.transfer.files import make_file
 from deconvwidgets.service.transfer.head_stack import HeadStack, save_run_head
 from deconvwidgets.service.transfer.photographs import Thumbnails, matching_tests
 from deconvwidgets.service.transfer.runs import Run, RunBook
@@ -92,8 +92,8 @@ class LocalTransferDesk:
         state, images = self._state(), self._shelf.images(settings)
         info = check_run(settings, images, state.bundle, state.network)
         layer = info.alias or info.name
-        paper = paper_rows(images.name, settings.images_per_class, layer, len(state.network.explorer_layers))
-        run, superseded = self._runs.open(settings, images, layer, paper)
+        paper = paper_rows(images.name, settings.images_per_class, layer, len(state.network.explorer_layers), bool(settings.curve))
+        run, superseded = self._runs.open(settings, state.bundle, images, layer, paper)
         for other in superseded:
             other.stop()
         try:
@@ -158,8 +158,9 @@ class LocalTransferDesk:
         return self._heads.put(path)
 
     def file(self, run: int, kind: TransferFile) -> bytes:
-        """A run's results as a file's bytes."""
-        raise HeadError(f"{kind} cannot be made yet.")
+        """A run's results so far as a file's bytes. Raises HeadError before its first fold is done, ServiceError for another kind."""
+        found = self._runs.get(run)
+        return make_file(kind, found.bundle, found.settings, found.images, found.require_report(), self.view(run))
 
     def begin_upload(self, name: str, size: int) -> str:
         """Make room for a zip of `size` bytes; the upload's id. Raises PictureError where it is too large or no zip by its name."""
@@ -203,7 +204,6 @@ class LocalTransferDesk:
 
         return Training(
             run=run,
-            bundle=state.bundle,
             network=state.network,
             open_again=open_again,
             turn=self._gate.batch,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from threading import Event, Lock
 
+from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.errors import HeadError
 from deconvwidgets.records import HeadReport, HeadStep, LearningCurve, Progress
@@ -19,9 +20,12 @@ _GOING_ON = ("waiting", "features", "training", "curve")
 class Run:
     """One run. Every method may be called from any thread; a run that has ended takes nothing in any more."""
 
-    def __init__(self, number: int, settings: TransferSettings, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]) -> None:
+    def __init__(
+        self, number: int, settings: TransferSettings, bundle: ModelBundle, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]
+    ) -> None:
         self.number = number
         self.settings = settings
+        self.bundle = bundle  # whose features are trained on
         self.layer = layer
         self.paper = paper
         self._lock = Lock()
@@ -162,11 +166,13 @@ class RunBook:
         self._runs: dict[int, Run] = {}
         self._last = 0
 
-    def open(self, settings: TransferSettings, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]) -> tuple[Run, list[Run]]:
+    def open(
+        self, settings: TransferSettings, bundle: ModelBundle, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]
+    ) -> tuple[Run, list[Run]]:
         """A new run, and those that it supersedes."""
         with self._lock:
             self._last += 1
-            run = Run(self._last, settings, images, layer, paper)
+            run = Run(self._last, settings, bundle, images, layer, paper)
             others = [other for other in self._runs.values() if other.going_on]
             self._runs[run.number] = run
             return run, others

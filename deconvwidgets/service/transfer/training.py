@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from deconvwidgets.analysis.head import HeadHooks, learning_curve, train_softmax_head
-from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import JobCancelledError
@@ -24,7 +23,6 @@ class Training:
     """What a run needs. `tell` is called with news; `wanted` says whether anybody still wants the run."""
 
     run: Run
-    bundle: ModelBundle
     network: Network
     open_again: Callable[[], ImageSet]
     turn: Callable[[], AbstractContextManager[None]]
@@ -75,7 +73,7 @@ class Training:
 
         hooks = replace(self._hooks(job), on_step=on_step, on_fold=on_fold, on_progress=on_progress)
         report = train_softmax_head(
-            self.bundle, run.images, run.layer, settings.images_per_class, settings.folds, settings.seed,
+            run.bundle, run.images, run.layer, settings.images_per_class, settings.folds, settings.seed,
             views=settings.views, weight_decay=settings.weight_decay, progress=False, hooks=hooks,
         )  # fmt: skip
         run.add_report(report)
@@ -99,7 +97,7 @@ class Training:
             self.tell(True)
 
         learning_curve(
-            self.bundle, run.images, run.layer, settings.curve, settings.folds, settings.seed, views=settings.views,
+            run.bundle, run.images, run.layer, settings.curve, settings.folds, settings.seed, views=settings.views,
             weight_decay=settings.weight_decay, progress=False, hooks=replace(self._hooks(job), on_fold=on_fold), on_point=on_point,
         )  # fmt: skip
 
