@@ -17,6 +17,7 @@ from torch import nn
 
 from deconvwidgets.data import architectures, heads, official_weights, pinned_weights
 from deconvwidgets.data.heads import save_head
+from deconvwidgets.data.image_sets import open_images
 from deconvwidgets.data.pinned import PINNED_WEIGHTS
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
@@ -78,10 +79,29 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
     assert left_off.notes[-1].startswith("The shipped head was left off. The head was trained on pool5 of alexnet")
 
 
+@pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
+def test_the_head_that_is_shipped(offline):
+    """It fits the pinned trunk, knows Caltech-101, and takes inputs of other sizes as torchvision's own classifier does."""
+    bundle, caltech101 = load_model("alexnet"), open_images("caltech101")
+    head = heads.shipped_head("caltech101")
+    assert bundle.head is not None
+    assert (head.weight.dtype, len(head.categories)) == (np.float16, 101)
+    assert head.report["images_per_class"] == 30
+    assert 0.845 <= head.report["accuracy"] <= 0.87
+    assert (heads.SHIPPED_FOLDER / heads.SHIPPED["caltech101"]).stat().st_size < 3_000_000
+    assert head.categories == caltech101.categories
+    sources = range(0, caltech101.source_count, 80)
+    batch = torch.stack([bundle.prepare(caltech101.open_source(source)) for source in sources])
+    with torch.inference_mode():
+        answers = bundle.model(batch).argmax(1)
+        assert bundle.model(batch[:1, :, :180, :200]).shape == (1, 101)
+    assert (answers.numpy() == [caltech101.label(source) for source in sources]).mean() > 0.8
+
+
 @pytest.mark.parametrize("name", ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)])
 def test_trunks_prefer_photographs_the_right_way_round(name, offline, photos):
     """Filters stored transposed or with swapped colours would answer more to such photographs than to real ones."""
-    bundle = load_model(name)
+    bundle = load_model(name, head=None)
     batch = torch.stack([bundle.prepare(photos.open_source(source)) for source in range(0, 20, 2)])
     batch = nn.functional.avg_pool2d(batch, 2)  # a quarter of the work is enough
     with torch.inference_mode():
