@@ -12,9 +12,9 @@
  * @typedef {{empty: Colour, right: [Colour, Colour], wrong: [Colour, Colour, Colour]}} Palette
  */
 
-const LARGEST = 72; // CSS pixels of a cell
+const LARGEST_CELL = 72; // CSS pixels of a cell
 const LEAST_TOP = 0.05; // the share at which the scale of mistakes ends, where there are hardly any
-const FAINTEST = 0.22; // how far up its scale a single mistake begins: it is to be seen
+const FAINTEST_MISTAKE = 0.22; // how far up its scale a single mistake begins: it is to be seen
 
 /** @param {number} count @param {number} side @returns {MatrixView} all of it */
 export function wholeMatrix(count, side) {
@@ -25,7 +25,7 @@ export function wholeMatrix(count, side) {
 function clamped(view) {
   const { count, side } = view;
   const fit = side / Math.max(1, count);
-  const size = Math.min(Math.max(view.size, fit), Math.max(fit, LARGEST));
+  const size = Math.min(Math.max(view.size, fit), Math.max(fit, LARGEST_CELL));
   const most = Math.max(0, count - side / size);
   return { count, side, size, left: Math.min(Math.max(view.left, 0), most), top: Math.min(Math.max(view.top, 0), most) };
 }
@@ -58,7 +58,7 @@ export function isZoomed({ count, side, size }) {
 
 /** @param {MatrixView} view */
 export function isNearest({ count, side, size }) {
-  return size >= Math.max(side / Math.max(1, count), LARGEST) * 0.999;
+  return size >= Math.max(side / Math.max(1, count), LARGEST_CELL) * 0.999;
 }
 
 /** Move as little as needed to show a cell whole. @param {MatrixView} view @param {number} row @param {number} column */
@@ -148,7 +148,7 @@ export function blend(stops, at) {
 export function cellColour(palette, right, share, top) {
   if (share <= 0) return palette.empty;
   if (right) return blend(palette.right, share);
-  return blend(palette.wrong, FAINTEST + (1 - FAINTEST) * Math.sqrt(Math.min(1, share / top)));
+  return blend(palette.wrong, FAINTEST_MISTAKE + (1 - FAINTEST_MISTAKE) * Math.sqrt(Math.min(1, share / top)));
 }
 
 /** Whether white is better read on it than black. @param {Colour} colour */

@@ -1,0 +1,118 @@
+import { h, setText } from "./dom.js";
+import { counted, grouped, percent } from "./format.js";
+import { createStrip, foldWords, groupedTests, photographWords } from "./transfer_photographs.js";
+import { confusedPairs, pairAt, runVersion } from "./transfer_runs.js";
+
+const CELL_PAIRS = 12;
+const CELL_SHOWN = 24; // photographs at once
+
+/**
+ * Pairs of classes of which one was taken for the other, with bars.
+ * @param {{testid: string, pick: (cell: [number, number]) => void}} options
+ */
+export function createPairs({ testid, pick }) {
+  const element = h("ol", { class: "dwt-pairs", "data-testid": testid });
+  /** @param {import("./transfer_runs.js").RunView} run @param {import("./transfer_runs.js").Pair[]} pairs @param {number} longest share of a whole bar */
+  const update = (run, pairs, longest) => {
+    const rows = pairs.map(({ truth, prediction, count, share }) => {
+      const names = `${run.categories[truth]} → ${run.categories[prediction]}`;
+      const numbers = `${grouped(count)} of ${grouped(run.tests[truth])}`;
+      const bar = h("span", { class: "dwt-track" }, h("i", { class: "dwt-fill-wrong", style: `width:${(100 * share) / longest}%` }));
+      const properties = { type: "button", class: "dwt-pair", "data-testid": `pair-${truth}-${prediction}`, title: `${names}: ${numbers} tests. Show the photographs` };
+      const parts = [h("span", { class: "dwt-pair-names" }, names), bar, h("span", { class: "dwt-number" }, percent(share)), h("span", { class: "dwt-number dwt-dim" }, numbers)];
+      return h("li", {}, h("button", { ...properties, onclick: () => pick([truth, prediction]) }, ...parts));
+    });
+    element.replaceChildren(...rows);
+  };
+  return { element, update };
+}
+
+/** Beside the confusion matrix: what the chosen cell holds, and which cells are worth choosing. */
+export class CellPane {
+  /** @param {{store: import("./transfer_photographs.js").PhotographStore, set: (patch: any) => void}} options */
+  constructor({ store, set }) {
+    this.store = store;
+    this.limit = CELL_SHOWN;
+    this.drawn = "";
+    /** @type {{run: import("./transfer_runs.js").RunView, cell: [number, number] | null} | null} */
+    this.content = null;
+    const caption = (/** @type {any} */ one) => [one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
+    const words = (/** @type {any} */ one) => photographWords(one, this.content?.run.categories ?? []);
+    this.strip = createStrip({ store, label: "Photographs of the chosen cell", testid: "cell-photographs", caption, words });
+    const pick = (/** @type {[number, number]} */ cell) => set({ cell });
+    this.pairs = createPairs({ testid: "cell-pairs", pick });
+    this.title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
+    this.numbers = h("p", { class: "dwt-dim", "data-testid": "cell-numbers" });
+    this.other = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-other", onclick: () => this.content?.cell && pick([this.content.cell[1], this.content.cell[0]]) });
+    this.clear = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-clear", onclick: () => set({ cell: null }) }, "all classes");
+    this.more = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-more", onclick: () => this.showMore() });
+    this.failure = h("p", { class: "dwx-error", hidden: true });
+    this.pairsTitle = h("h4", { "data-testid": "cell-pairs-title" });
+    const head = h("div", { class: "dwt-pane-head" }, this.title, this.clear);
+    this.chosen = h("div", { class: "dwt-chosen" }, head, this.numbers, this.failure, this.strip.element, this.more, this.other);
+    this.hint = h("p", { class: "dwt-dim" }, "Click a cell of the matrix, or a line below, to see its photographs.");
+    this.element = h("section", { class: "dwt-pane", "aria-label": "Chosen cell" }, this.chosen, this.hint, this.pairsTitle, this.pairs.element);
+    this.ignore = store.listen(() => this.draw());
+  }
+
+  close() {
+    this.ignore();
+  }
+
+  showMore() {
+    this.limit += 2 * CELL_SHOWN;
+    this.draw();
+  }
+
+  /** @param {{run: import("./transfer_runs.js").RunView, state: any, shown: boolean}} content */
+  update({ run, state, shown }) {
+    const inside = state.cell?.every((/** @type {number} */ one) => one < run.categories.length);
+    const cell = inside ? state.cell : null;
+    if (String(cell) !== String(this.content?.cell)) this.limit = CELL_SHOWN;
+    this.content = shown ? { run, cell } : null;
+    if (!shown) this.store.want("cell", []);
+    this.draw();
+  }
+
+  draw() {
+    if (!this.content) return;
+    const { run, cell } = this.content;
+    this.chosen.hidden = !cell;
+    this.hint.hidden = Boolean(cell);
+    if (cell) this.drawCell(run, cell);
+    else this.store.want("cell", []);
+    const key = `${runVersion(run.summary)} ${cell?.[0]}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const pairs = confusedPairs(run, CELL_PAIRS, cell ? cell[0] : null);
+    const words = cell ? `What ${run.categories[cell[0]]} was taken for` : "Most confused";
+    const none = cell ? `${run.categories[cell[0]]} was taken for nothing else.` : "No class was taken for another.";
+    setText(this.pairsTitle, pairs.length ? words : none);
+    this.pairs.update(run, pairs, pairs[0]?.share ?? 1);
+  }
+
+  /** @param {import("./transfer_runs.js").RunView} run @param {[number, number]} cell */
+  drawCell(run, [truth, prediction]) {
+    const { categories, tests, summary } = run;
+    const { count, share } = pairAt(run, truth, prediction);
+    const wanted = { version: runVersion(summary), run: summary.run, truth, prediction, right: null, limit: this.limit };
+    this.store.want("cell", count ? [wanted] : []);
+    setText(this.title, `${categories[truth]} → ${categories[prediction]}`);
+    const folds = counted(summary.per_fold.length, "fold");
+    const right = truth === prediction ? " right" : "";
+    setText(this.numbers, tests[truth] ? `${grouped(count)} of ${counted(tests[truth], "test")}${right} (${percent(share)}) in ${folds}` : `${categories[truth]} had no tests.`);
+    const back = pairAt(run, prediction, truth);
+    this.other.hidden = truth === prediction;
+    setText(this.other, `The other way round, ${categories[prediction]} → ${categories[truth]}: ${grouped(back.count)} of ${grouped(tests[prediction])}`);
+    const { found, failure } = this.store.found(wanted);
+    this.failure.hidden = !failure;
+    setText(this.failure, failure ?? "");
+    const before = this.store.found({ ...wanted, limit: this.limit - 2 * CELL_SHOWN }).found; // stays until the longer list is there
+    const photographs = count ? ((found ?? before)?.photographs ?? []) : [];
+    this.strip.update(summary.run, groupedTests(photographs));
+    this.strip.element.dataset.waiting = String(count > 0 && !found && !failure);
+    const left = (found?.total ?? 0) - photographs.length;
+    this.more.hidden = left <= 0;
+    setText(this.more, `Show ${left > 2 * CELL_SHOWN ? `${2 * CELL_SHOWN} of ${grouped(left)} more` : `${grouped(left)} more`}`);
+  }
+}

@@ -1,0 +1,70 @@
+import { h, setText } from "./dom.js";
+import { grouped, percent } from "./format.js";
+import { createStrip, foldWords, groupedTests, photographWords } from "./transfer_photographs.js";
+import { runVersion } from "./transfer_runs.js";
+
+const MISTAKES_SHOWN = 48;
+const MISTAKES_MOST = 480;
+
+/** The mistakes of which the head was surest. */
+export class Mistakes {
+  /** @param {{store: import("./transfer_photographs.js").PhotographStore, set: (patch: any) => void}} options */
+  constructor({ store, set }) {
+    this.store = store;
+    this.limit = MISTAKES_SHOWN;
+    /** @type {import("./transfer_runs.js").RunView | null} */
+    this.run = null;
+    const names = (/** @type {number} */ one) => this.run?.categories[one] ?? "";
+    const caption = (/** @type {any} */ one) => [names(one.truth), `→ ${names(one.prediction)}`, one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
+    const words = (/** @type {any} */ one) => photographWords(one, this.run?.categories ?? []);
+    const pick = (/** @type {any} */ one) => set({ show: "confusion", cell: [one.truth, one.prediction] });
+    this.strip = createStrip({ store, label: "Most confident mistakes", testid: "mistakes", caption, words, pick });
+    this.words = h("p", { class: "dwt-dim", "data-testid": "mistakes-words" });
+    this.failure = h("p", { class: "dwx-error", hidden: true });
+    this.more = h("button", { type: "button", class: "dwt-link", "data-testid": "mistakes-more", hidden: true, onclick: () => this.showMore() });
+    this.element = h("section", { class: "dwt-mistakes", "aria-label": "Mistakes" }, this.words, this.failure, this.strip.element, this.more);
+    this.ignore = store.listen(() => this.draw());
+  }
+
+  close() {
+    this.ignore();
+  }
+
+  showMore() {
+    this.limit += MISTAKES_SHOWN;
+    this.draw();
+  }
+
+  /** @param {{run: import("./transfer_runs.js").RunView, state: any, shown: boolean}} content */
+  update({ run, shown }) {
+    if (run.summary.run !== this.run?.summary.run) this.limit = MISTAKES_SHOWN;
+    this.run = shown ? run : null;
+    if (!shown) this.store.want("mistakes", []);
+    this.draw();
+  }
+
+  draw() {
+    const { run, store } = this;
+    if (!run) return;
+    const ask = (/** @type {number} */ limit) => ({ version: runVersion(run.summary), run: run.summary.run, truth: null, prediction: null, right: false, limit });
+    const wanted = ask(this.limit);
+    store.want("mistakes", [wanted]);
+    const { found, failure } = store.found(wanted);
+    this.failure.hidden = !failure;
+    setText(this.failure, failure ?? "");
+    const photographs = (found ?? store.found(ask(this.limit - MISTAKES_SHOWN)).found)?.photographs ?? [];
+    setText(this.words, found ? mistakesWords(run, found.total) : "");
+    this.strip.update(run.summary.run, groupedTests(photographs));
+    const left = (found?.total ?? 0) - photographs.length;
+    this.more.hidden = left <= 0 || this.limit >= MISTAKES_MOST;
+    setText(this.more, `Show ${grouped(Math.min(left, MISTAKES_SHOWN))} of ${grouped(left)} more`);
+  }
+}
+
+/** @param {import("./transfer_runs.js").RunView} run @param {number} total */
+function mistakesWords(run, total) {
+  const tests = run.tests.reduce((sum, one) => sum + one, 0);
+  if (!total) return `None of ${grouped(tests)} tests was answered wrongly.`;
+  const order = run.hasConfidences ? "the surest first" : "this head says only which class, not how sure it is";
+  return `${grouped(total)} of ${grouped(tests)} tests were answered wrongly; ${order}. Choose one to see what else was confused so.`;
+}

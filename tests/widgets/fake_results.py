@@ -1,0 +1,174 @@
+"""Results of runs that never were: every number of a view is counted from one list of test photographs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Answer = tuple[dict[str, Any], list[bytes]]
+PAPER = [
+    {"words": "Zeiler & Fergus, features + softmax", "mean": 86.5, "std": 0.5},
+    {"words": "… from layer 5, softmax", "mean": 82.9, "std": 0.4},
+    {"words": "… trained from scratch", "mean": 46.5, "std": 1.7},
+]
+
+
+class FakeRun:
+    """A run of `folds`, of which `done` are done; each class is taken for one or two neighbours, the more often the higher `errors`."""
+
+    def __init__(
+        self,
+        run: int,
+        categories: Sequence[str],
+        folds: int = 5,
+        done: int | None = None,
+        errors: float = 0.15,
+        confidences: bool = True,
+        untested: Sequence[int] = (),
+        skipped: int = 0,
+        **summary: Any,
+    ) -> None:
+        self.run, self.categories, self.folds, self.confidences = run, list(categories), folds, confidences
+        self.done = folds if done is None else done
+        self.skipped = [{"name": f"class-{at}/broken-{at}.jpg", "reason": "cannot be decoded"} for at in range(skipped)]
+        generator = np.random.default_rng(run)
+        count = len(categories)
+        difficulty = np.clip(generator.gamma(1.2, errors / 1.2, count), 0, 0.7)
+        rows = []
+        for truth in range(count):
+            sources = truth * 100 + np.arange(int(generator.integers(20, 60)))
+            neighbours = [(truth + step) % count for step in (1, 2, 7)]
+            for fold in range(0 if truth in untested else self.done):
+                for source in generator.permutation(sources)[: max(6, len(sources) // 2)]:
+                    wrong = generator.random() < difficulty[truth]
+                    prediction = int(generator.choice(neighbours, p=[0.7, 0.2, 0.1])) if wrong else truth
+                    rows.append((source, fold, truth, prediction, generator.uniform(0.3, 1)))
+        self.tests = np.array(rows or np.zeros((0, 5)), dtype=np.float64)
+        self.changes = summary
+
+    def counts(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
+        """Accuracy and tests of each class, and the confusion matrix."""
+        count = len(self.categories)
+        truths, predictions = self.tests[:, 2].astype(int), self.tests[:, 3].astype(int)
+        confusion = np.zeros((count, count), np.int32)
+        np.add.at(confusion, (truths, predictions), 1)
+        tests = confusion.sum(1).astype(np.int32)
+        accuracy = np.where(tests > 0, np.diag(confusion) / np.maximum(tests, 1), np.nan).astype(np.float32)
+        return accuracy, tests, confusion
+
+    def per_fold(self) -> list[float]:
+        shares = []
+        for fold in range(self.done):
+            rows = self.tests[self.tests[:, 1] == fold]
+            right = rows[:, 2] == rows[:, 3]
+            shares.append(float(np.mean([right[rows[:, 2] == truth].mean() for truth in np.unique(rows[:, 2])])))
+        return shares
+
+    def summary(self) -> dict[str, Any]:
+        per_fold = self.per_fold()
+        plain: dict[str, Any] = {
+            "run": self.run,
+            "phase": "done" if self.done == self.folds else "training",
+            "dataset": "Caltech-101",
+            "layer": "pool5",
+            "images_per_class": 30,
+            "folds": self.folds,
+            "weight_decay": None,
+            "views": "one",
+            "per_fold": per_fold,
+            "weight_decays": [0.001] * self.done,
+            "features": "9,216 of pool5" if self.done else "",
+            "seconds": 31.0 * self.done,
+            "steps": 0,
+            "progress": None,
+            "problem": None,
+            "curve": None,
+            "paper": PAPER,
+            "mean": float(np.mean(per_fold)) if per_fold else None,
+            "std": float(np.std(per_fold)) if per_fold else None,
+        }
+        return {**plain, **self.changes}
+
+
+class FakeResults:
+    """Answers what the results area asks, and keeps what it was asked."""
+
+    def __init__(self, *runs: FakeRun, picture: Callable[[int, int], Image.Image] | None = None) -> None:
+        self.runs = {run.run: run for run in runs}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.used: int | None = None
+        self.breaks: dict[str, str] = {}
+        self.picture = picture or noise
+
+    def status(self, **changes: Any) -> dict[str, Any]:
+        runs = [run.summary() for run in self.runs.values()]
+        plain = {"choices": [], "layers": [], "running": None, "runs": runs, "classifier": "ImageNet"}
+        return {**plain, "used": self.used, "can_undo": self.used is not None, **changes}
+
+    def answer(self, kind: str, fields: dict[str, Any]) -> Answer:
+        """The answer, or ValueError in words."""
+        self.asked.append((kind, fields))
+        if kind in self.breaks:
+            raise ValueError(self.breaks[kind])
+        handler: Callable[[dict[str, Any]], Answer] = getattr(self, f"_{kind}")
+        return handler(fields)
+
+    def _run(self, fields: dict[str, Any]) -> Answer:
+        run = self.runs[fields["run"]]
+        content = {"summary": run.summary(), "categories": run.categories, "skipped": run.skipped, "has_confidences": run.confidences}
+        return content, [array.tobytes() for array in run.counts()]
+
+    def _photographs(self, fields: dict[str, Any]) -> Answer:
+        run = self.runs[fields["run"]]
+        rows = run.tests
+        for name, column in (("truth", 2), ("prediction", 3)):
+            if name in fields:
+                rows = rows[rows[:, column] == fields[name]]
+        if "right" in fields:
+            rows = rows[(rows[:, 2] == rows[:, 3]) == fields["right"]]
+        rows = rows[np.argsort(-rows[:, 4], kind="stable")]
+        keys = ("source", "fold", "truth", "prediction")
+        found = []
+        for row in rows[: fields["limit"]]:
+            numbers = {key: int(value) for key, value in zip(keys, row[:4], strict=True)}
+            name = f"{run.categories[numbers['truth']]}/image_{numbers['source'] % 100:04d}.jpg"
+            found.append({**numbers, "name": name, "confidence": float(row[4]) if run.confidences else None})
+        return {"photographs": found, "total": len(rows)}, []
+
+    def _thumbnails(self, fields: dict[str, Any]) -> Answer:
+        size = fields["size"]
+        pictures = [self.picture(source, size) for source in fields["sources"]]
+        data = []
+        for picture in pictures:
+            buffer = io.BytesIO()
+            picture.save(buffer, "JPEG")
+            data.append(buffer.getvalue())
+        return {"pictures": [{"mime": "image/jpeg", "width": size, "height": size}] * len(data)}, data
+
+    def _use(self, fields: dict[str, Any]) -> Answer:
+        self.used = fields["run"]
+        return {"words": f"Run {self.used} answers now, instead of ImageNet."}, []
+
+    def _undo(self, fields: dict[str, Any]) -> Answer:
+        self.used = None
+        return {"words": "ImageNet answers again."}, []
+
+    def _save(self, fields: dict[str, Any]) -> Answer:
+        return {"words": f"Run {fields['run']} is saved in {fields['path']}."}, []
+
+    def _load(self, fields: dict[str, Any]) -> Answer:
+        return {"words": f"{fields['path']} answers now."}, []
+
+    def _file(self, fields: dict[str, Any]) -> Answer:
+        return {"mime": "text/csv", "name": f"run{fields['run']}-{fields['file']}"}, [b"class,accuracy\n"]
+
+
+def noise(source: int, size: int) -> Image.Image:
+    """A picture of its own for each source."""
+    pixels = np.random.default_rng(source).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((size, size))
