@@ -23,6 +23,7 @@ _HOMES = {
     "train_softmax_head": "deconvwidgets.analysis.head",
     "LocalModelService": "deconvwidgets.service.local",
     "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
+    "TransferPanel": "deconvwidgets.widgets.transfer_panel",
 }
 
 __all__ = sorted(_HOMES)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
-from deconvwidgets.records import Picture
+from deconvwidgets.records import Overview, Picture
 from deconvwidgets.service.protocol import ServiceEvent
 
 Content = dict[str, Any]
@@ -53,6 +53,12 @@ def event_message(event: ServiceEvent) -> Content:
     """A service's event as every view is told of it."""
     progress = None if event.progress is None else asdict(event.progress)
     return {"event": event.kind, "progress": progress, "message": event.message}
+
+
+def overview_facts(overview: Overview) -> Content:
+    """An overview as JSON, without its layers."""
+    plain = {name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in ("layers", "skipped", "notes")}
+    return {**plain, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
 
 
 def picture_facts(picture: Picture) -> Content:

@@ -12,7 +12,18 @@ import numpy as np
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.records import LayerSummary, Picture
 from deconvwidgets.service.protocol import ModelService, NineWanted
-from deconvwidgets.widgets.exchange import Answer, Content, answered, echo, finite, number_of, picture_facts, refusal, text_of
+from deconvwidgets.widgets.exchange import (
+    Answer,
+    Content,
+    answered,
+    echo,
+    finite,
+    number_of,
+    overview_facts,
+    picture_facts,
+    refusal,
+    text_of,
+)
 from deconvwidgets.widgets.state import layer_id
 
 
@@ -43,11 +54,7 @@ def respond(service: ModelService, request: Mapping[str, Any], send: Callable[[C
 def _hello(service: ModelService, request: Mapping[str, Any]) -> Answer:
     """The overview. It greets each view that renders, too: ipykernel then answers that view while a cell is running."""
     overview = service.overview()
-    plain = {name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in ("layers", "skipped", "notes")}
-    plain["layers"] = [_layer(summary) for summary in overview.layers]
-    plain["skipped"] = [asdict(skipped) for skipped in overview.skipped]
-    plain["notes"] = list(overview.notes)
-    return {"overview": plain}, []
+    return {"overview": {**overview_facts(overview), "layers": [_layer(summary) for summary in overview.layers]}}, []
 
 
 def _layer(summary: LayerSummary) -> Content:

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.layer_explorer import MODULES
+from deconvwidgets.widgets.layer_explorer import MODULES, LayerExplorer
+from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
+from deconvwidgets.widgets.transfer_panel import TransferPanel
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")
+BUNDLES = {"LayerExplorer": MODULES, "TransferPanel": PANEL_MODULES}
 JS_TESTS = sorted(Path(__file__).with_name("js").glob("*.test.mjs"))
 
 
@@ -35,22 +38,29 @@ def test_javascript(path: Path) -> None:
 
 
 @needs_node
-def test_the_assembled_module_parses(tmp_path: Path) -> None:
-    module = tmp_path / "explorer.mjs"
-    module.write_text(assemble(MODULES), encoding="utf-8")
+@pytest.mark.parametrize("modules", BUNDLES.values(), ids=BUNDLES)
+def test_the_assembled_module_parses(modules: tuple[str, ...], tmp_path: Path) -> None:
+    module = tmp_path / "widget.mjs"
+    module.write_text(assemble(modules), encoding="utf-8")
     run_node("--check", str(module))
 
 
-def test_every_file_is_assembled_after_those_it_imports() -> None:
+def test_every_file_belongs_to_a_widget() -> None:
     static = files("deconvwidgets.widgets") / "static"
-    assert {item.name for item in static.iterdir() if item.name.endswith(".js")} == set(MODULES)
-    for place, name in enumerate(MODULES):
+    assembled = {name for modules in BUNDLES.values() for name in modules}
+    assert {item.name for item in static.iterdir() if item.name.endswith(".js")} == assembled
+
+
+@pytest.mark.parametrize("modules", BUNDLES.values(), ids=BUNDLES)
+def test_every_file_is_assembled_after_those_it_imports(modules: tuple[str, ...]) -> None:
+    for place, name in enumerate(modules):
         imported = re.findall(r'^import [^;]*from "\./([\w-]+\.js)";$', read_static(name), re.MULTILINE)
-        assert set(imported) <= set(MODULES[:place]), name
+        assert set(imported) <= set(modules[:place]), name
 
 
-def test_one_scope_holds_all_names_once() -> None:
-    module = assemble(MODULES)
+@pytest.mark.parametrize("modules", BUNDLES.values(), ids=BUNDLES)
+def test_one_scope_holds_all_names_once(modules: tuple[str, ...]) -> None:
+    module = assemble(modules)
     names = re.findall(r"^(?:async )?(?:const|let|function|class) (\w+)", module, re.MULTILINE)
     assert [name for name, times in Counter(names).items() if times > 1] == []
     assert not re.search(r"^import ", module, re.MULTILINE), "a blob cannot import its neighbours"
@@ -58,5 +68,5 @@ def test_one_scope_holds_all_names_once() -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    for text in (assemble(MODULES), read_static("shared.css"), read_static("layer_explorer.css")):
-        assert not re.search(r"https?://|@import|url\(", text)
+    for text in (*(assemble(modules) for modules in BUNDLES.values()), LayerExplorer._css, TransferPanel._css):
+        assert not re.search(r"https?://|@import|url\(", str(text))

@@ -39,11 +39,12 @@ export function duration(seconds) {
 /**
  * A long job's progress in words.
  * @param {{done: number, total: number, rate: number, message?: string} | null} progress
+ * @param {string} [things] what is counted
  */
-export function progressWords(progress) {
+export function progressWords(progress, things = "views") {
   if (!progress || !progress.total) return progress?.message || "about to begin";
   const { done, total, rate } = progress;
-  const words = [`${grouped(done)} of ${grouped(total)} views`];
+  const words = [`${grouped(done)} of ${grouped(total)} ${things}`];
   if (rate > 0) words.push(`${number(rate)} images/s`);
   if (rate > 0 && done < total) words.push(`${duration((total - done) / rate)} left`);
   return words.join(" · ");

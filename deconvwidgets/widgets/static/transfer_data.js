@@ -1,0 +1,103 @@
+import { choice, h, setText } from "./dom.js";
+import { counted, grouped } from "./format.js";
+import { field } from "./transfer_fields.js";
+import { createUpload } from "./transfer_upload.js";
+
+/* What to train on, and what is known of it. */
+
+const PATH = "path:";
+const UPLOAD = "upload:";
+const ROOT_HINT = "The folder that holds caltech101 or caltech256; left empty: DECONVWIDGETS_DATA";
+
+/**
+ * The choice of the data: a known set, a path, or an upload.
+ * @param {{wire: import("./transfer_wire.js").TransferWire, set: (patch: any) => void, complain: (words: string) => void,
+ *   entered: (changed: boolean) => void, refresh: () => void}} options
+ */
+export function createDataFields({ wire, set, complain, entered, refresh }) {
+  let mode = ""; // what is picked and has no data yet: a path, an upload
+  /** @type {Map<string, string>} */
+  const uploaded = new Map(); // folder and the zip's name
+  let offered = "";
+  const pick = (/** @type {string} */ name) => {
+    mode = name === PATH || name === UPLOAD ? name : "";
+    if (mode) refresh();
+    else set({ data: name });
+    if (mode === PATH) path.input.focus();
+  };
+  const source = choice({ label: "Photographs", testid: "data", choices: [], pick });
+  source.element.className = "dwt-field dwt-wide";
+  source.select.classList.replace("dwx-select", "dwt-input");
+  const readPath = (/** @type {string} */ text) => {
+    if (!text) throw new Error("the path of a folder that holds one folder for each class, or of a zip of it");
+    return text;
+  };
+  const takePath = (/** @type {string} */ data) => {
+    mode = "";
+    set({ data });
+  };
+  const path = field({ label: "Path", testid: "path", wide: true, placeholder: "folder of class folders, or zip", hint: "On the kernel's machine", read: readPath, take: takePath, complain, entered });
+  const root = field({ label: "Folder that holds it", testid: "root", wide: true, placeholder: "DECONVWIDGETS_DATA", hint: ROOT_HINT, read: (text) => text || null, take: (value) => set({ root: value }), complain, entered });
+  const arrived = (/** @type {string} */ data, /** @type {string} */ name) => {
+    uploaded.set(data, name);
+    mode = "";
+    set({ data });
+  };
+  const upload = createUpload({ wire, done: arrived });
+  const hint = h("p", { class: "dwt-small dwx-error", "data-testid": "data-hint", hidden: true });
+  const element = h("div", { class: "dwt-fields" }, source.element, path.element, root.element, upload.element, hint);
+
+  /** @param {any} status @param {any} state */
+  const update = (status, state) => {
+    const choices = [...status.choices, ...[...uploaded].map(([data, words]) => ({ data, words, hint: "" }))];
+    const key = JSON.stringify(choices);
+    if (key !== offered) {
+      offered = key;
+      const options = choices.map(({ data, words }) => h("option", { value: data }, words));
+      source.select.replaceChildren(...options, h("option", { value: PATH }, "a folder or zip by its path…"), h("option", { value: UPLOAD }, "upload a zip…"));
+    }
+    const known = choices.find(({ data }) => data === state.data);
+    const shown = mode || (known ? state.data : PATH);
+    source.select.value = shown;
+    path.element.hidden = shown !== PATH;
+    path.show(known ? "" : state.data);
+    root.element.hidden = !shown.startsWith("caltech");
+    root.show(state.root ?? "");
+    upload.element.hidden = shown !== UPLOAD && !upload.element.querySelector(".dwt-uploading:not([hidden])");
+    setText(hint, mode ? "" : known?.hint ?? "");
+    hint.hidden = !hint.textContent;
+  };
+  return { element, update, undecided: () => mode !== "", close: upload.close };
+}
+
+/**
+ * What is known of the chosen data.
+ */
+export function createDataSummary() {
+  const head = h("b", {});
+  const facts = h("p", { class: "dwt-small", "data-testid": "data-facts" });
+  const notes = h("ul", { class: "dwt-notes", "data-testid": "data-notes" });
+  const classes = h("details", { class: "dwt-classes" }, h("summary", { "data-testid": "data-classes" }, "Classes"), h("p", { class: "dwt-small" }));
+  const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
+  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, head, facts, notes, classes, problem);
+
+  /** @param {{summary: any, error: string, looking: boolean}} what */
+  const update = ({ summary, error, looking }) => {
+    element.dataset.ready = String(!looking);
+    head.hidden = facts.hidden = notes.hidden = !summary;
+    classes.hidden = !summary?.categories.length;
+    setText(problem, error || summary?.problem || "");
+    problem.hidden = !problem.textContent;
+    if (!summary) return;
+    setText(head, summary.name);
+    const { categories, sizes, photographs } = summary;
+    const least = sizes.length ? Math.min(...sizes) : 0;
+    const smallest = sizes.length ? ` · the smallest, ${categories[sizes.indexOf(least)]}, has ${grouped(least)}` : "";
+    setText(facts, `${counted(categories.length, "class", "classes")} · ${counted(photographs, "photograph")}${smallest}`);
+    const skipped = summary.skipped.map((/** @type {any} */ one) => `${one.name}: ${one.reason}`);
+    notes.replaceChildren(...summary.notes.map((/** @type {string} */ note) => h("li", { title: skipped.join("\n") || null }, note)));
+    const words = categories.map((/** @type {string} */ name, /** @type {number} */ at) => `${name} ${sizes[at]}`).join(", ");
+    setText(/** @type {Element} */ (classes.lastElementChild), words);
+  };
+  return { element, update };
+}

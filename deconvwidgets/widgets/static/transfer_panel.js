@@ -1,0 +1,280 @@
+import { h, setText } from "./dom.js";
+import { sameState, toPython } from "./exporting.js";
+import { guardShortcuts, isForLab } from "./keys.js";
+import { createMenu } from "./menu.js";
+import { SILENCE } from "./queue.js";
+import { createLive } from "./transfer_live.js";
+import { createResults } from "./transfer_results.js";
+import { shownRun } from "./transfer_runs.js";
+import { createSetup, settingsOf } from "./transfer_setup.js";
+import { TransferWire } from "./transfer_wire.js";
+
+const KEPT_AFTER = 300; // ms: what was asked for comes first, then the kernel is told where we are
+const SLOW_WORDS = "The kernel is slow to answer; still waiting.";
+
+/** @param {unknown} error */
+function errorWords(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What is retrained, and whose classes it answers with now: the panel's head. @param {{copy: () => void}} options */
+function createTitle({ copy }) {
+  const name = h("b", { class: "dwx-model" });
+  const title = h("span", { class: "dwx-title", "data-testid": "title" }, "waiting for the kernel: it answers when the running cells are done");
+  const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
+  const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
+  const menu = createMenu({ label: "More", testid: "panel-menu", items: [{ words: "Copy state as Python", testid: "copy-state", act: copy }] });
+  const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
+  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, menu));
+  /** @param {any} overview @param {any} status */
+  const update = (overview, status) => {
+    setText(name, overview.model);
+    untrained.hidden = overview.trained;
+    setText(title, "retrain its softmax classifier on other photographs");
+    const classes = status.classifier ? `answers now with: ${status.classifier}` : "no classifier yet";
+    setText(origin, [overview.weights, classes, overview.device].join(" · "));
+    origin.title = origin.textContent ?? "";
+  };
+  return { element, update };
+}
+
+/** One view of a TransferPanel: the state, and what the user does with it. */
+class TransferView {
+  /** @param {{model: any, el: HTMLElement}} context */
+  constructor({ model, el }) {
+    this.model = model;
+    this.state = { ...model.get("state") };
+    /** @type {any} */
+    this.overview = null;
+    /** @type {any} */
+    this.status = null;
+    /** what is known of the data: its settings, summary and trouble */
+    this.data = { key: "", summary: /** @type {any} */ (null), error: "", looking: false };
+    this.words = "";
+    this.trouble = "";
+    this.asking = ""; // "start" or "stop" until the kernel has answered
+    this.looking = false; // for the status; and whether once more
+    this.lookAgain = false;
+    this.saving = 0;
+    this.frame = 0;
+    this.wire = new TransferWire(model, {
+      silence: (silent) => this.silence(silent),
+      slow: (slow) => this.say(slow ? SLOW_WORDS : ""),
+      event: (message) => this.event(message),
+    });
+    this.build(el);
+    this.follow = () => this.stateFromKernel();
+    this.resize = () => this.root.style.setProperty("--dwx-height", `${model.get("height")}px`);
+    model.on("change:state", this.follow);
+    model.on("change:height", this.resize);
+    void this.greet();
+  }
+
+  /** @param {HTMLElement} el */
+  build(el) {
+    const set = (/** @type {any} */ patch) => this.set(patch);
+    const say = (/** @type {string} */ words) => this.say(words);
+    this.title = createTitle({ copy: () => this.copy() });
+    this.alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
+    this.setup = createSetup({ wire: this.wire, set, say, start: () => this.start(), stop: () => this.stop(), refresh: () => this.later() });
+    this.live = createLive({ model: this.model, set });
+    this.results = createResults({ wire: this.wire, set, say, id: `dwt-${this.wire.view}` });
+    this.footer = h("span", { class: "dwx-status", role: "status", "aria-live": "polite", "data-testid": "status" });
+    const keys = h("span", { class: "dwx-hint" }, h("kbd", {}, "Enter"), " in a box of the form retrains");
+    const main = h("div", { class: "dwt-main" }, this.setup.element, this.live.element, this.results.element);
+    const frame = h("div", { class: "dwx-frame" }, this.title.element, this.alert, main, h("footer", { class: "dwx-footer" }, keys, this.footer));
+    const style = `--dwx-height:${this.model.get("height")}px`;
+    this.root = h("div", { class: "dwx dwt", "data-testid": "transfer-panel", "data-ready": "false", style }, frame);
+    this.root.addEventListener("keydown", (event) => {
+      if (!isForLab(event)) event.stopPropagation(); // the notebook's own keys would delete cells
+    });
+    el.append(this.root);
+    this.unguard = guardShortcuts(this.root);
+  }
+
+  close() {
+    this.saveNow();
+    this.model.off("change:state", this.follow);
+    this.model.off("change:height", this.resize);
+    this.unguard();
+    cancelAnimationFrame(this.frame);
+    for (const part of [this.setup, this.live, this.results, this.wire]) part.close();
+    this.root.remove();
+  }
+
+  /** Ask for everything; the request greets the kernel, too, which then answers this view while cells run. */
+  async greet() {
+    try {
+      const answer = await this.wire.ask("hello");
+      if (!answer) return;
+      ({ overview: this.overview, status: this.status } = answer.content);
+      this.trouble = "";
+      this.data.key = ""; // the photographs may be others
+    } catch (error) {
+      this.trouble = errorWords(error);
+    }
+    this.later();
+  }
+
+  /** Ask for the status; asked meanwhile, once more when it is there. */
+  async look() {
+    this.lookAgain = this.looking;
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      const answer = await this.wire.ask("status");
+      if (answer) this.status = answer.content.status;
+    } catch (error) {
+      this.trouble = errorWords(error);
+    }
+    this.looking = false;
+    this.later();
+    if (this.lookAgain) await this.look();
+  }
+
+  /** @param {any} message */
+  event({ event, message }) {
+    if (event === "failed") this.fail(message);
+    else if (event === "changed" || !this.overview) void this.greet();
+    else if (event === "transfer") void this.look();
+  }
+
+  /** @param {string} words */
+  fail(words) {
+    this.trouble = words;
+    this.later();
+  }
+
+  /** @param {boolean} silent */
+  silence(silent) {
+    if (silent) this.fail(SILENCE);
+    else if (this.trouble === SILENCE) {
+      this.trouble = "";
+      void this.greet();
+    }
+  }
+
+  /** Draw in the next frame, once. */
+  later() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.refresh();
+    });
+  }
+
+  /** Change the state, as the user asked. @param {any} patch */
+  set(patch) {
+    this.moved();
+    this.state = { ...this.state, ...patch };
+    this.later();
+    clearTimeout(this.saving);
+    // Which chart is drawn is the kernel's to know.
+    this.saving = window.setTimeout(() => this.saveNow(), "tab" in patch || "run" in patch ? 0 : KEPT_AFTER);
+  }
+
+  /** The user does something: what went wrong before is over, and a silent kernel is asked again. */
+  moved() {
+    this.words = "";
+    if (this.trouble && this.trouble !== SILENCE) this.trouble = "";
+    if (!this.overview || this.wire.silent) void this.greet();
+  }
+
+  saveNow() {
+    clearTimeout(this.saving);
+    if (sameState(this.model.get("state"), this.state)) return;
+    this.model.set("state", { ...this.state });
+    this.model.save_changes();
+  }
+
+  /** Python, or another view of this widget, set the state. */
+  stateFromKernel() {
+    const state = this.model.get("state");
+    if (sameState(state, this.state)) return;
+    clearTimeout(this.saving);
+    this.state = { ...state };
+    // A cell that touched the widget has bound its answers to the cell's shell; a greeting frees them.
+    void this.greet();
+    this.later();
+  }
+
+  /** What is known of the data, asked for where it is not. */
+  async lookAtData() {
+    const { data, root, images_per_class, layer } = this.state;
+    const key = JSON.stringify([data, root, images_per_class, layer]);
+    if (!this.status || key === this.data.key) return;
+    const other = JSON.stringify([data, root]) !== JSON.stringify(JSON.parse(this.data.key || "[]").slice(0, 2));
+    this.data = { key, summary: other && this.data.key ? null : this.data.summary, error: "", looking: true };
+    try {
+      const answer = await this.wire.ask("data", { settings: settingsOf(this.state) });
+      if (!answer || this.data.key !== key) return;
+      this.data = { key, summary: answer.content.summary, error: "", looking: false };
+    } catch (error) {
+      if (this.data.key === key) this.data = { key, summary: null, error: errorWords(error), looking: false };
+    }
+    this.later();
+  }
+
+  /** Everything from the state and the status. */
+  refresh() {
+    const { overview, status, state } = this;
+    this.alert.hidden = !this.trouble;
+    setText(this.alert, this.trouble);
+    this.root.dataset.ready = String(Boolean(overview && status));
+    if (overview && status) {
+      void this.lookAtData();
+      this.title.update(overview, status);
+      const { summary, error, looking } = this.data;
+      this.setup.update({ status, state, summary, error, looking, asking: this.asking !== "" });
+      this.live.update({ shown: shownRun(status, state), state });
+      this.results.update({ status, state });
+    }
+    setText(this.footer, this.words);
+  }
+
+  start() {
+    this.state = { ...this.state, run: null, cell: null, tab: "training" };
+    this.saveNow();
+    void this.order("start", { settings: settingsOf(this.state) });
+  }
+
+  stop() {
+    void this.order("stop", {});
+  }
+
+  /** @param {"start" | "stop"} kind @param {any} fields */
+  async order(kind, fields) {
+    if (this.asking) return;
+    this.moved();
+    this.asking = kind;
+    this.later();
+    try {
+      await this.wire.ask(kind, fields);
+    } catch (error) {
+      this.trouble = errorWords(error);
+    }
+    await this.look();
+    this.asking = "";
+    this.later();
+  }
+
+  /** @param {string} words */
+  say(words) {
+    this.words = words;
+    this.later();
+  }
+
+  copy() {
+    const text = `panel.state = ${toPython(this.state)}`;
+    const done = () => this.say("Copied the state");
+    if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => this.say(text));
+    else this.say(text);
+  }
+}
+
+/** @param {{model: any, el: HTMLElement}} context */
+function render(context) {
+  const view = new TransferView(context);
+  return () => view.close();
+}
+
+export default { render };

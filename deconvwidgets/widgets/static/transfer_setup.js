@@ -1,0 +1,52 @@
+import { h, setText } from "./dom.js";
+import { createDataFields, createDataSummary } from "./transfer_data.js";
+import { createTrainingFields } from "./transfer_fields.js";
+
+/* The form: what to retrain on, how, and the button. */
+
+const SETTING_NAMES = ["data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve"];
+
+/** The settings of a state, as the kernel wants them. @param {any} state */
+export function settingsOf(state) {
+  return Object.fromEntries(SETTING_NAMES.map((name) => [name, state[name]]));
+}
+
+/**
+ * @param {object} options
+ * @param {import("./transfer_wire.js").TransferWire} options.wire
+ * @param {(patch: any) => void} options.set
+ * @param {() => void} options.start
+ * @param {() => void} options.stop
+ * @param {(words: string) => void} options.say
+ * @param {() => void} options.refresh
+ */
+export function createSetup({ wire, set, start, stop, say, refresh }) {
+  const entered = (/** @type {boolean} */ changed) => {
+    if (!changed && !button.hasAttribute("disabled") && !running) start();
+  };
+  const more = { set, complain: say, entered };
+  const data = createDataFields({ wire, refresh, ...more });
+  // A number that was just written starts as well: whether it can be is for the kernel to say.
+  const training = createTrainingFields({ ...more, entered: () => !running && !data.undecided() && start() });
+  const summary = createDataSummary();
+  let running = false;
+  const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick: () => (running ? stop() : start()) }, "Retrain");
+  const heading = (/** @type {string} */ words) => h("h3", {}, words);
+  const element = h("section", { class: "dwt-setup", "aria-label": "What to retrain on, and how" }, heading("Data"), data.element, summary.element, heading("Training"), training.element, h("div", { class: "dwt-go-row" }, button));
+
+  /** @param {{status: any, state: any, summary: any, error: string, looking: boolean, asking: boolean}} what */
+  const update = ({ status, state, asking, ...found }) => {
+    data.update(status, state);
+    training.update(status, state);
+    running = status.running !== null;
+    const undecided = data.undecided();
+    summary.element.hidden = undecided;
+    summary.update(found);
+    setText(button, running ? "Stop" : "Retrain");
+    button.dataset.running = String(running);
+    const hindered = !running && (undecided || Boolean(found.error) || Boolean(found.summary?.problem) || !found.summary);
+    button.toggleAttribute("disabled", asking || hindered);
+    button.title = running ? "Stops at the next step; the folds that are done are kept" : "";
+  };
+  return { element, update, close: data.close };
+}

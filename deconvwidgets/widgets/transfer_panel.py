@@ -1,0 +1,266 @@
+"""The TransferPanel: Zeiler & Fergus 2014, sections 5.2 and 5.3, in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import anywidget
+import ipywidgets
+import traitlets
+from comm.base_comm import BaseComm
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.records import HeadStep
+from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
+from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
+from deconvwidgets.widgets.any_shell_comm import AnyShellComm
+from deconvwidgets.widgets.exchange import event_message
+from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.state_trait import State, StateTrait
+from deconvwidgets.widgets.throttle import Throttle
+from deconvwidgets.widgets.transfer_messages import answer
+from deconvwidgets.widgets.transfer_state import SETTINGS, WORDS, checked_state, settings_of
+
+if TYPE_CHECKING:
+    from deconvwidgets.widgets.transfer_chart import TransferChart
+
+_log = logging.getLogger(__name__)
+
+MODULES = (
+    "dom.js",
+    "format.js",
+    "queue.js",
+    "keys.js",
+    "layout.js",
+    "pictures.js",
+    "exporting.js",
+    "menu.js",
+    "buffers.js",
+    "transfer_runs.js",
+    "transfer_look.js",
+    "transfer_matrix.js",
+    "transfer_matrix_drawing.js",
+    "transfer_photographs.js",
+    "transfer_headline.js",
+    "transfer_cell.js",
+    "transfer_compare.js",
+    "transfer_confusion.js",
+    "transfer_classes.js",
+    "transfer_mistakes.js",
+    "transfer_summary.js",
+    "transfer_head.js",
+    "transfer_results.js",
+    "transfer_wire.js",
+    "transfer_upload.js",
+    "transfer_fields.js",
+    "transfer_data.js",
+    "transfer_setup.js",
+    "transfer_progress.js",
+    "transfer_live.js",
+    "transfer_panel.js",
+)
+_FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
+_CHART_SECONDS = 0.25  # between two drawings of the chart
+
+
+class TransferPanel(anywidget.AnyWidget):
+    """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
+
+    The widget computes nothing: it adapts a service's `TransferDesk`, whose worker trains.
+
+    Args:
+        service: whose classifier is retrained; `dw.LocalModelService(bundle, images)`.
+        state: where to reopen: a dict as `state` gives it, or a part of one, such as {"data": "caltech101", "images_per_class": 30}.
+        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+
+    Raises ServiceError for a service that cannot be retrained, and for a part of the state that cannot be.
+    """
+
+    _esm = assemble(MODULES)
+    _css = "".join(read_static(f"{name}.css") for name in ("shared", "transfer_panel", "transfer_results"))
+
+    comm: Any  # ipywidgets' own trait
+    _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
+    _throttle: Throttle | None = None
+    state = StateTrait(WORDS).tag(sync=True)
+    height = traitlets.Int(720, min=360).tag(sync=True)
+    # Made with the first run: plotly costs 5 MB of front end and a second or two.
+    chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(self, service: TransferringService, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any) -> None:
+        if not isinstance(service, TransferringService):
+            raise ServiceError(
+                f"TransferPanel retrains the classifier of a model service, not of a {type(service).__name__}: "
+                "dw.LocalModelService(bundle, images)."
+            )
+        self._service = service
+        self._desk = service.transfer
+        self._still: tuple[object, bytes] | None = None
+        self._chart: TransferChart | None = None
+        self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
+        super().__init__(state={**(state or {})}, height=height, **kwargs)
+        self._throttle = Throttle(self._draw_chart, _CHART_SECONDS)
+        self.on_msg(self._on_message)
+        self._unsubscribe = service.subscribe(self._on_event)
+        self._throttle.ask()
+
+    def open(self) -> None:
+        """Open the comm to the browser, such that views are answered while a cell runs."""
+        if self.comm is None:
+            super().open()
+            if isinstance(self.comm, BaseComm):
+                self.comm = AnyShellComm(self.comm)
+
+    @traitlets.validate("state")
+    def _check_state(self, proposal: Mapping[str, Any]) -> State:
+        return checked_state(proposal["value"], self.state, self._desk.status())
+
+    @traitlets.observe("state")
+    def _state_changed(self, change: Mapping[str, Any]) -> None:
+        if self._throttle is not None:
+            self._throttle.ask()
+
+    def _on_message(self, _widget: object, content: object, buffers: object) -> None:
+        """Answer a view's request, in the message callback: the browser keeps one in flight."""
+        request = content if isinstance(content, Mapping) else {}
+        reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
+        copy_context().run(self.send, reply, sent)
+
+    def _on_event(self, event: ServiceEvent) -> None:
+        """Tell every view; called from any thread."""
+        self.send(event_message(event))
+        if self._throttle is not None and event.kind in ("transfer", "changed"):
+            self._throttle.ask()
+
+    def start(self, **settings: Any) -> int:
+        """Retrain as the state says, with `settings` changed first (data, root, layer, images_per_class, folds, weight_decay, views,
+        seed, curve). The worker trains; this returns the run's number at once.
+
+        Raises ServiceError for settings that cannot be, HeadError or PictureError for data that cannot be trained on.
+        """
+        unknown = [name for name in settings if name not in SETTINGS]
+        if unknown:
+            raise ServiceError(f"A run has no setting {', '.join(map(repr, unknown))}: they are {', '.join(SETTINGS)}.")
+        if settings:
+            self.state = settings
+        run = self._desk.start(settings_of(self.state))
+        self.state = {"run": None}
+        return run
+
+    def stop(self) -> None:
+        """Stop the run that is going on; the folds that are done are kept."""
+        self._desk.stop()
+
+    def results(self, run: int | None = None) -> TransferRunView:
+        """A run's results so far: accuracies by class, the confusion matrix, which photographs were skipped.
+
+        Args:
+            run: its number; None for the one that is shown.
+
+        Raises HeadError before its first fold is done, or for a run that there is not.
+        """
+        return self._desk.view(self._number(run))
+
+    def save(self, path: str | Path, run: int | None = None) -> Path:
+        """Write a run's results: every test photograph as CSV, the figures as PNG, or all of it as one HTML page, by the path's suffix.
+
+        Returns the path. Raises ServiceError for another suffix or a place that cannot be written, HeadError for a run without results.
+        """
+        target = Path(path)
+        kind = _FILES.get(target.suffix.lower())
+        if kind is None:
+            raise ServiceError(f"Cannot save results as {target.name!r}: use a name ending in .csv, .png or .html.")
+        if not target.resolve().parent.is_dir():  # before the drawing, which takes a while
+            raise ServiceError(f"The folder of {target} does not exist; create it first.")
+        data = self._desk.file(self._number(run), kind)
+        try:
+            target.write_bytes(data)
+        except OSError as error:
+            raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
+        return target
+
+    def _number(self, run: int | None) -> int:
+        """The run's number, or that of the one that is shown. Raises ServiceError before there is any."""
+        if run is not None:
+            return run
+        shown = self._shown()
+        if shown is None:
+            raise ServiceError("There is no run yet: panel.start() retrains.")
+        return shown.run
+
+    def _shown(self) -> TransferRunSummary | None:
+        runs = {summary.run: summary for summary in self._desk.status().runs}
+        return runs.get(self.state["run"]) or (runs[max(runs)] if runs else None)
+
+    def _draw_chart(self) -> None:
+        """On the throttle's thread."""
+        shown = self._shown()
+        if shown is None:
+            return
+        if self._steps[0] != shown.run:
+            self._steps = (shown.run, [])
+        steps = self._steps[1]
+        steps.extend(self._desk.steps(shown.run, len(steps)))
+        from deconvwidgets.widgets.transfer_chart import Drawn, TransferChart
+
+        if self._chart is None:
+            self._chart = TransferChart()
+        compared = next((summary for summary in self._desk.status().runs if summary.run == self.state["compare"]), None)
+        self._chart.draw(Drawn(shown, compared, steps, self.state["tab"]))
+        if self.chart is None and self._unsubscribe is not None:
+            self.chart = self._chart.figure
+
+    def close(self) -> None:
+        """Leave the service and remove every view. The service itself goes on, and so does a run."""
+        if self._unsubscribe is not None:  # ipywidgets closes again when the object goes
+            self._unsubscribe()
+            self._unsubscribe = None
+        if self._throttle is not None:
+            self._throttle.close()
+        if self.chart is not None:
+            self.chart.close()
+        super().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        shown = self._shown()
+        if shown is None:
+            return f"TransferPanel({self._service.overview().model}, {self.state['data']})"
+        accuracy = "" if shown.mean is None else f", {100 * shown.mean:.1f} %"
+        return f"TransferPanel({self._service.overview().model}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The live view with the shown run's results as a still picture beside it, for GitHub, nbviewer and a closed kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data = {**data, "text/plain": repr(self)}
+        still = self._still_picture()
+        if still is not None:
+            data["image/png"] = base64.b64encode(still).decode("ascii")
+        return data, metadata
+
+    def _still_picture(self) -> bytes | None:
+        """A PNG of the shown run, kept until the run goes on; None before its first fold is done or where drawing fails."""
+        shown = self._shown()
+        if shown is None or not shown.per_fold:
+            return None
+        key = (shown.run, shown.phase, shown.per_fold, shown.curve)
+        if self._still is None or self._still[0] != key:
+            try:
+                self._still = (key, self._desk.file(shown.run, "results.png"))
+            except Exception:  # noqa: BLE001 - IPython would show a traceback instead of the live view, which says what is wrong
+                _log.exception("There is no still picture of %r", self)
+                return None
+        return self._still[1]
