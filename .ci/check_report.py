@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import xml.etree.ElementTree as ET
 
-MUST_RUN = {"browser tests": "tests.browser", "front-end tests in Chromium": "test_in_chromium", "notebooks": "notebooks"}
+MUST_RUN = {"browser tests": "tests.browser", "front-end tests in Chromium": "in_chromium", "notebooks": "notebooks"}
+WITHOUT_DATA = "DECONVWIDGETS_DATA names no folder"  # a machine without Caltech-101 may skip what needs it
 
 
 def main(report: str) -> int:
@@ -14,7 +15,8 @@ def main(report: str) -> int:
     wrong = []
     for what, place in MUST_RUN.items():
         mine = [case for case in cases if place in (case.get("classname") or "").replace("/", ".")]
-        skipped = [case.get("name") for case in mine if case.find("skipped") is not None]
+        skips = [(case, case.find("skipped")) for case in mine]
+        skipped = [case.get("name") for case, skip in skips if skip is not None and WITHOUT_DATA not in (skip.get("message") or "")]
         if not mine:
             wrong.append(f"no {what} were run")
         if skipped:
