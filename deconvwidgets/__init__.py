@@ -21,6 +21,8 @@ _HOMES = {
     "project": "deconvwidgets.analysis.projecting",
     "ActivationIndex": "deconvwidgets.analysis.activation_index",
     "train_softmax_head": "deconvwidgets.analysis.head",
+    "train_svm_head": "deconvwidgets.analysis.head",
+    "learning_curve": "deconvwidgets.analysis.head",
     "LocalModelService": "deconvwidgets.service.local",
     "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
     "TransferPanel": "deconvwidgets.widgets.transfer_panel",
