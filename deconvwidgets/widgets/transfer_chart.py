@@ -81,9 +81,9 @@ class TransferChart:
             words = "" if summary is None else run_words(summary)
             points = [] if curve is None else list(zip(curve.images_per_class, curve.means, curve.stds, strict=False))
             self._points(name, [(images, 100 * mean, 100 * std) for images, mean, std in points], words)
-        shown = drawn.shown
+        shown, done = drawn.shown, len(drawn.shown.per_fold)
         folds = [] if shown.mean is None else [(shown.images_per_class, 100 * shown.mean, 100 * (shown.std or 0.0))]
-        self._points("folds", folds, f"run {shown.run}: {len(shown.per_fold)} folds")
+        self._points("folds", folds, f"run {shown.run}: {done} fold{'' if done == 1 else 's'}")
         paper = [(row.images_per_class, row.mean, row.std or 0.0) for row in shown.paper if row.images_per_class is not None]
         self._points("paper", paper, "Zeiler & Fergus 2014", [row.words for row in shown.paper if row.images_per_class is not None])
 

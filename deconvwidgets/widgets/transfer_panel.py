@@ -101,6 +101,7 @@ class TransferPanel(anywidget.AnyWidget):
         self._service = service
         self._desk = service.transfer
         self._still: tuple[object, bytes] | None = None
+        self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._chart: TransferChart | None = None
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(state={**(state or {})}, height=height, **kwargs)
@@ -118,7 +119,8 @@ class TransferPanel(anywidget.AnyWidget):
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
-        return checked_state(proposal["value"], self.state, self._desk.status())
+        self._checked = checked_state(proposal["value"], self._checked, self._desk.status())
+        return self._checked
 
     @traitlets.observe("state")
     def _state_changed(self, change: Mapping[str, Any]) -> None:
