@@ -12,14 +12,20 @@ const CELL_SHOWN = 24; // photographs at once
  */
 export function createPairs({ testid, pick }) {
   const element = h("ol", { class: "dwt-pairs", "data-testid": testid });
-  /** @param {import("./transfer_runs.js").RunView} run @param {import("./transfer_runs.js").Pair[]} pairs @param {number} longest share of a whole bar */
-  const update = (run, pairs, longest) => {
+  /**
+   * @param {import("./transfer_runs.js").RunView} run
+   * @param {import("./transfer_runs.js").Pair[]} pairs the most frequent first
+   * @param {boolean} [named] whether the truth is named: it need not be where it is the same in all
+   */
+  const update = (run, pairs, named = true) => {
+    const longest = pairs[0]?.share;
     const rows = pairs.map(({ truth, prediction, count, share }) => {
       const names = `${run.categories[truth]} → ${run.categories[prediction]}`;
       const numbers = `${grouped(count)} of ${grouped(run.tests[truth])}`;
       const bar = h("span", { class: "dwt-track" }, h("i", { class: "dwt-fill-wrong", style: `width:${(100 * share) / longest}%` }));
-      const properties = { type: "button", class: "dwt-pair", "data-testid": `pair-${truth}-${prediction}`, title: `${names}: ${numbers} tests. Show the photographs` };
-      const parts = [h("span", { class: "dwt-pair-names" }, names), bar, h("span", { class: "dwt-number" }, percent(share)), h("span", { class: "dwt-number dwt-dim" }, numbers)];
+      const both = [named ? h("span", {}, run.categories[truth]) : null, h("i", {}, "→"), h("span", {}, run.categories[prediction])];
+      const properties = { type: "button", class: "dwt-pair", "data-testid": `${testid}-${truth}-${prediction}`, title: `${names}: ${numbers} tests. Show the photographs` };
+      const parts = [h("span", { class: "dwt-pair-names" }, ...both), bar, h("span", { class: "dwt-number" }, percent(share)), h("span", { class: "dwt-number dwt-dim" }, numbers)];
       return h("li", {}, h("button", { ...properties, onclick: () => pick([truth, prediction]) }, ...parts));
     });
     element.replaceChildren(...rows);
@@ -85,10 +91,11 @@ export class CellPane {
     if (key === this.drawn) return;
     this.drawn = key;
     const pairs = confusedPairs(run, CELL_PAIRS, cell ? cell[0] : null);
+    const tested = !cell || run.tests[cell[0]] > 0;
     const words = cell ? `What ${run.categories[cell[0]]} was taken for` : "Most confused";
-    const none = cell ? `${run.categories[cell[0]]} was taken for nothing else.` : "No class was taken for another.";
+    const none = cell ? tested ? `${run.categories[cell[0]]} was never taken for another class.` : "" : "No class was taken for another.";
     setText(this.pairsTitle, pairs.length ? words : none);
-    this.pairs.update(run, pairs, pairs[0]?.share ?? 1);
+    this.pairs.update(run, pairs, !cell);
   }
 
   /** @param {import("./transfer_runs.js").RunView} run @param {[number, number]} cell */

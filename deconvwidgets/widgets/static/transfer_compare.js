@@ -34,8 +34,8 @@ export function createComparison() {
   const value = h("div", { class: "dwt-value", "data-testid": "compare-difference" });
   const words = h("p", { class: "dwt-dim", "data-testid": "compare-words" });
   const table = h("table", { class: "dwt-settings", "data-testid": "compare-settings" });
-  const gained = createGains("compare-gained", "gained most");
-  const lost = createGains("compare-lost", "lost most");
+  const gained = createGains("compare-gained", "Gained most");
+  const lost = createGains("compare-lost", "Lost most");
   const columns = h("div", { class: "dwt-two-columns" }, gained.element, lost.element);
   const element = h("section", { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" }, title, value, words, columns, table);
 

@@ -1,9 +1,9 @@
 import { h, segments, setText } from "./dom.js";
 import { grouped, percent } from "./format.js";
 import { readLook } from "./transfer_look.js";
-import { isNearest, isZoomed, matrixPixels, panned, placeBeside, placeMeant, resized, showing, topOfMistakes, wholeMatrix, zoomed } from "./transfer_matrix.js";
-import { drawMatrix } from "./transfer_matrix_drawing.js";
-import { orderClasses, pairAt } from "./transfer_runs.js";
+import { cellColour, isNearest, isZoomed, matrixPixels, panned, placeBeside, placeMeant, resized, showing, topOfMistakes, wholeMatrix, zoomed } from "./transfer_matrix.js";
+import { FLAT_FROM, drawMatrix } from "./transfer_matrix_drawing.js";
+import { confusedPairs, orderClasses, pairAt } from "./transfer_runs.js";
 
 const LARGEST_SIDE = 620; // CSS pixels of the cells' square
 const ZOOM_STEP = 1.6; // of the zoom buttons
@@ -133,9 +133,10 @@ export class ConfusionMatrix {
     context.font = `12px ${this.font()}`;
     const longest = Math.max(48, ...run.categories.map((name) => context.measureText(name).width));
     const left = Math.min(Math.ceil(longest) + 14, Math.max(76, Math.round(width * 0.24)), 170);
-    const upright = Math.min(LARGEST_SIDE, width - left - 1) / run.categories.length < longest + 6;
-    this.gutters = { left, top: upright ? Math.min(Math.ceil(longest) + 14, 84) : 34 };
-    this.view = resized(this.view, Math.max(80, Math.min(LARGEST_SIDE, width - left - 1)));
+    const side = Math.max(80, Math.min(LARGEST_SIDE, width - left - 1));
+    const flat = side / run.categories.length >= FLAT_FROM;
+    this.gutters = { left, top: flat ? 34 : Math.min(Math.ceil(longest) + 14, 84) };
+    this.view = resized(this.view, side);
     this.draw();
   }
 
@@ -178,8 +179,10 @@ export class ConfusionMatrix {
     const cells = /** @type {HTMLCanvasElement} */ (h("canvas", { width: count, height: count }));
     cells.getContext("2d")?.putImageData(new ImageData(matrixPixels(run, this.order, look.palette, this.top), count, count), 0, 0);
     this.legend.replaceChildren(
-      ...legendScale("right", "right", "100 %", "Share of a class's tests that were right"),
-      ...legendScale("wrong", "taken for another", percent(this.top), "Share of a class's tests that were taken for one other class"),
+      legendScale("right", "100 %", "Share of a class's tests that were right", (at) => cellColour(look.palette, true, at, 1)),
+      legendScale("taken for another", percent(this.top), "Share of a class's tests that were taken for one other class, on a root scale", (at) =>
+        cellColour(look.palette, false, at, 1),
+      ),
     );
     return cells;
   }
@@ -290,17 +293,23 @@ export class ConfusionMatrix {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.run) return;
-    if (!this.act(event.key)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.act(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
   }
 
+  /** Where one begins: at what was confused most. @param {import("./transfer_runs.js").RunView} run @returns {[number, number]} */
+  worst(run) {
+    const [pair] = confusedPairs(run, 1);
+    return pair ? [this.places[pair.truth], this.places[pair.prediction]] : [0, 0];
+  }
+
   /** @param {string} key @returns {boolean} whether it was for the matrix */
   act(key) {
-    const place = this.pointed ?? this.selected ?? [0, 0];
+    if (!this.run) return false;
+    const place = this.pointed ?? this.selected ?? this.worst(this.run);
     const next = placeBeside(key, place, this.order.length);
-    if (next && this.run) {
+    if (next) {
       this.pointed = this.pointed || this.selected ? next : place; // the first press shows where one is
       this.view = showing(this.view, ...this.pointed);
       setText(this.told, cellWords(this.run, this.order[this.pointed[0]], this.order[this.pointed[1]]));
@@ -315,8 +324,9 @@ export class ConfusionMatrix {
   }
 }
 
-/** @param {string} name @param {string} words @param {string} end @param {string} hint */
-function legendScale(name, words, end, hint) {
-  const scale = h("i", { class: `dwt-scale dwt-scale-${name}` });
-  return [h("span", { title: hint }, `${words} `, scale, ` ${end}`)];
+/** A scale as it is drawn, from next to nothing to its end. @param {string} words @param {string} end @param {string} hint @param {(at: number) => number[]} colour */
+function legendScale(words, end, hint, colour) {
+  const stops = [0.001, 0.05, 0.15, 0.3, 0.5, 0.75, 1].map((at) => `rgb(${colour(at).join(" ")}) ${100 * at}%`);
+  const scale = h("i", { class: "dwt-scale", style: `background:linear-gradient(90deg, ${stops.join(", ")})` });
+  return h("span", { title: hint }, `${words} `, scale, ` ${end}`);
 }

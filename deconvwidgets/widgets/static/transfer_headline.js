@@ -20,7 +20,7 @@ export function doneWords({ per_fold, folds, phase, seconds }) {
   const done = per_fold.length;
   const many = done === folds ? counted(folds, "fold") : `${done} of ${counted(folds, "fold")}`;
   const ended = phase === "stopped" ? "stopped" : phase === "failed" ? "failed" : "";
-  return [many, ended, duration(seconds)].filter(Boolean).join(" · ");
+  return [many, ended, seconds > 0 ? duration(seconds) : ""].filter(Boolean).join(" · ");
 }
 
 /** A run in a line, to choose it by. @param {any} summary */

@@ -27,6 +27,7 @@ import { cellColour, isDark } from "./transfer_matrix.js";
 const NAMED_FROM = 11; // CSS pixels of a cell from which all names are written
 const NUMBERED_FROM = 24; // and numbers
 const LINED_FROM = 5; // and cells are set apart
+export const FLAT_FROM = 88; // and those of the columns lie
 const LEAST_FRAME = 9; // the least side of the frame around a chosen cell
 
 /**
@@ -46,7 +47,7 @@ export function drawMatrix(context, scene, ratio) {
   drawCells(context, scene, ratio);
   if (view.size >= NUMBERED_FROM) drawNumbers(context, scene);
   drawBands(context, scene);
-  if (scene.selected) drawFrame(context, scene, scene.selected, look.accent, 2);
+  if (scene.selected) drawFrame(context, scene, scene.selected, look.ink, 2.5);
   if (scene.pointed) drawFrame(context, scene, scene.pointed, look.ink, 1.5);
   context.restore();
   drawNames(context, scene);
@@ -111,16 +112,20 @@ function drawBands(context, { view, pointed, selected, look }) {
 
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {[number, number]} place @param {string} colour @param {number} width */
 function drawFrame(context, { view, look }, [row, column], colour, width) {
-  const side = Math.max(LEAST_FRAME, view.size);
-  const x = (column + 0.5 - view.left) * view.size - side / 2;
-  const y = (row + 0.5 - view.top) * view.size - side / 2;
+  const side = Math.max(LEAST_FRAME, view.size - width);
+  // Whole also at the border, as long as the cell is in sight.
+  const inside = (/** @type {number} */ from, /** @type {number} */ place) => {
+    const middle = (place + 0.5 - from) * view.size;
+    const seen = middle > -view.size / 2 && middle < view.side + view.size / 2;
+    return (seen ? Math.min(Math.max(middle, side / 2 + 1), view.side - side / 2 - 1) : middle) - side / 2;
+  };
+  const [x, y] = [inside(view.left, column), inside(view.top, row)];
   context.lineJoin = "round";
-  context.strokeStyle = look.background;
-  context.lineWidth = width + 2;
-  context.strokeRect(x, y, side, side);
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.strokeRect(x, y, side, side);
+  for (const [stroke, thick] of /** @type {[string, number][]} */ ([[look.background, width + 3], [colour, width]])) {
+    context.strokeStyle = stroke;
+    context.lineWidth = thick;
+    context.strokeRect(x, y, side, side);
+  }
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Scene} scene */
@@ -163,7 +168,7 @@ function drawRowNames(context, { view, gutters, run, order, look }, marked) {
 function drawColumnNames(context, { view, gutters, run, order, look }, marked) {
   const [first, last] = placesInSight(view, view.left);
   const names = order.slice(first, last).map((one) => run.categories[one]);
-  const flat = names.every((name) => context.measureText(name).width < view.size - 6);
+  const flat = view.size >= FLAT_FROM;
   context.textBaseline = flat ? "alphabetic" : "middle";
   context.textAlign = flat ? "center" : "left";
   names.forEach((name, at) => {
@@ -173,7 +178,7 @@ function drawColumnNames(context, { view, gutters, run, order, look }, marked) {
     context.save();
     context.translate(gutters.left + x, gutters.top - 6);
     if (!flat) context.rotate(-Math.PI / 2);
-    context.fillText(flat ? name : shortened(context, name, gutters.top - 10), 0, 0);
+    context.fillText(shortened(context, name, flat ? view.size - 8 : gutters.top - 10), 0, 0);
     context.restore();
   });
 }

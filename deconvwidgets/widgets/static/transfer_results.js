@@ -72,6 +72,8 @@ class Results {
 
   /** @param {{status: any, state: any}} content */
   update(content) {
+    const { state } = this.content;
+    if (["run", "compare", "show"].some((name) => state[name] !== content.state[name])) this.failures.clear(); // who comes back tries again
     this.content = content;
     this.draw();
   }
@@ -89,7 +91,8 @@ class Results {
     this.asked.add(version);
     try {
       const answer = await this.wire.ask("run", { run }, { key: `run ${run}` });
-      if (answer) this.keep(version, readRun(answer.content, answer.buffers));
+      if (!answer) return; // a newer one is on its way
+      this.keep(version, readRun(answer.content, answer.buffers));
     } catch (error) {
       this.failures.set(version, error instanceof Error ? error.message : String(error));
     } finally {

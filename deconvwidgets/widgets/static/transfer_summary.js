@@ -36,7 +36,7 @@ export function createRunSummary({ set }) {
     if (other) comparison.update(run, other);
     const found = confusedPairs(run, GLANCE_PAIRS);
     setText(pairsTitle, found.length ? "Most confused" : "No class was taken for another.");
-    pairs.update(run, found, found[0]?.share ?? 1);
+    pairs.update(run, found);
     worst.update(run, "worst");
     best.update(run, "best");
     settings.replaceChildren(...settingList(run.summary));

@@ -1,0 +1,426 @@
+"""The results area of a TransferPanel in a real Chromium, on a page of its own: the kernel is a list of made-up test photographs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from deconvwidgets.widgets.front_end import assemble, read_static
+from tests.widgets.fake_results import FakeResults, FakeRun
+
+pytestmark = pytest.mark.browser
+
+MODULES = (
+    "dom.js",
+    "format.js",
+    "buffers.js",
+    "layout.js",
+    "pictures.js",
+    "exporting.js",
+    "menu.js",
+    "transfer_runs.js",
+    "transfer_matrix.js",
+    "transfer_matrix_drawing.js",
+    "transfer_look.js",
+    "transfer_photographs.js",
+    "transfer_confusion.js",
+    "transfer_cell.js",
+    "transfer_classes.js",
+    "transfer_mistakes.js",
+    "transfer_headline.js",
+    "transfer_head.js",
+    "transfer_compare.js",
+    "transfer_summary.js",
+    "transfer_results.js",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+# What the panel gives to the results area: a wire, the state, and where words are said. `held` keeps answers back.
+PAGE = """
+globalThis.open = async (code, status, state, width) => {
+  const createResults = (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
+  const page = globalThis.page = {status, state, said: [], sets: [], held: false, waiting: [], flying: 0, most: 0, painted: []};
+  const wire = {ask: async (kind, fields = {}, options = {}) => {
+    page.flying += 1;
+    page.most = Math.max(page.most, page.flying);
+    if (page.held) await new Promise((resolve) => page.waiting.push(resolve));
+    const {content, buffers, error} = JSON.parse(await globalThis.kernel(kind, fields));
+    page.flying -= 1;
+    if (error) throw new Error(error);
+    return {content, buffers: buffers.map((text) => new DataView(Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer))};
+  }};
+  page.release = () => { page.held = false; for (const resolve of page.waiting.splice(0)) resolve(); };
+  page.show = () => page.results.update({status: page.status, state: page.state});
+  const set = (patch) => { page.sets.push(patch); page.state = {...page.state, ...patch}; page.show(); };
+  page.results = createResults({wire, set, say: (words) => page.said.push(words), id: "test"});
+  const root = Object.assign(document.createElement("div"), {className: "dwx dwt", style: `width:${width}px`});
+  root.append(page.results.element);
+  document.body.append(root);
+  root.addEventListener("deconvwidgets:painted", (event) => page.painted.push(event.detail));
+  page.show();
+};
+"""
+STATE = {"run": None, "compare": None, "show": "summary", "cell": None, "sort": "worst", "order": "name"}
+
+
+def styles() -> str:
+    return "".join(read_static(name) for name in ("shared.css", "transfer_results.css"))
+
+
+def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = "light", **state: Any) -> Page:
+    """A page with the results area alone."""
+
+    def kernel(kind: str, fields: dict[str, Any]) -> str:
+        try:
+            content, buffers = fake.answer(kind, fields)
+        except ValueError as error:
+            return json.dumps({"error": str(error)})
+        return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
+
+    page.expose_function("kernel", kernel)
+    background = "#16181b" if theme == "dark" else "#fff"
+    page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>body{{background:{background}}}{styles()}</style>")
+    page.evaluate(PAGE + "null;")  # Playwright calls a function that an expression comes to
+    arguments = [f"{assemble(MODULES)}\nexport default createResults;", fake.status(), {**STATE, **state}, width]
+    page.evaluate("([code, status, state, width]) => globalThis.open(code, status, state, width)", arguments)
+    return page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium or Chrome found; install one, or name it in DECONVWIDGETS_CHROMIUM")
+    with sync_playwright() as playwright:
+        # The sandbox needs a kernel feature that containers seldom grant; the page is our own.
+        running = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=["--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def blank(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1240, "height": 1100})
+    page.set_default_timeout(10_000)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    page.close()
+    assert complaints == []
+
+
+# What ends right of the column, but for what scrolls and what is only told.
+STANDING_OUT = """(width) => [...document.querySelectorAll('.dwt-results *')]
+  .filter((one) => one.checkVisibility() && !one.closest('.dwt-class-strip, .dwt-told'))
+  .filter((one) => one.getBoundingClientRect().right > width + 9).map((one) => one.className)"""
+NAMES_12 = tuple(f"class {at}" for at in range(12))
+
+
+def worst_pair(run: FakeRun) -> tuple[int, int]:
+    """The cell beside the diagonal that holds most of its row."""
+    _, tests, confusion = run.counts()
+    shares = confusion / np.maximum(tests, 1)[:, None]
+    np.fill_diagonal(shares, 0)
+    truth, prediction = np.unravel_index(int(shares.argmax()), shares.shape)
+    return int(truth), int(prediction)
+
+
+def middle_of(page: Page, run: FakeRun, truth: int, prediction: int) -> tuple[float, float]:
+    """Where a cell is on the page while the whole matrix is shown, in the order of names."""
+    box = page.get_by_test_id("confusion").bounding_box()
+    assert box
+    size = page.evaluate("page.painted.findLast((one) => one.kind === 'matrix').size")
+    side = size * len(run.categories)
+    left, top = box["x"] + box["width"] - side, box["y"] + box["height"] - side
+    return left + (prediction + 0.5) * size, top + (truth + 0.5) * size
+
+
+def matrix_painted(page: Page) -> None:
+    page.wait_for_function("() => page.painted.some((one) => one.kind === 'matrix')")
+
+
+def test_two_clicks_lead_from_a_number_to_the_photographs_behind_it(blank):
+    run = FakeRun(1, NAMES_12)
+    truth, prediction = worst_pair(run)
+    page = open_results(blank, FakeResults(run))
+    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * np.mean(run.per_fold()):.1f} ± {100 * np.std(run.per_fold()):.1f} %")
+    expect(page.get_by_test_id("folds-done")).to_contain_text("5 folds")
+    expect(page.get_by_test_id("row-paper").first).to_contain_text("86.5 ± 0.5 %")
+    expect(page.locator("[data-testid^=fold-dot-run]")).to_have_count(5)
+    page.get_by_test_id(f"summary-pairs-{truth}-{prediction}").click()
+    expect(page.get_by_test_id("cell-title")).to_have_text(f"class {truth} → class {prediction}")
+    _, tests, confusion = run.counts()
+    expect(page.get_by_test_id("cell-numbers")).to_contain_text(f"{confusion[truth, prediction]} of {tests[truth]} tests")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=cell-photographs] [data-painted=true]').length > 0")
+    sources = page.locator("[data-testid=cell-photographs] [data-source]").evaluate_all(
+        "(all) => all.map((one) => Number(one.dataset.source))"
+    )
+    rows = run.tests[(run.tests[:, 2] == truth) & (run.tests[:, 3] == prediction)]
+    assert set(sources) <= {int(source) for source in rows[:, 0]}
+    assert len(sources) == len(set(sources)), "one photograph for each answer, whatever the folds"
+    assert page.evaluate("page.state.show") == "confusion"
+
+
+def test_the_pointer_reads_zooms_drags_and_chooses(blank):
+    run = FakeRun(1, NAMES_12)
+    page = open_results(blank, FakeResults(run), show="confusion")
+    matrix_painted(page)
+    truth, prediction = worst_pair(run)
+    x, y = middle_of(page, run, truth, prediction)
+    page.mouse.move(x - 3, y)
+    page.mouse.move(x, y)
+    _, tests, confusion = run.counts()
+    count, of = confusion[truth, prediction], tests[truth]
+    words = f"class {truth} → class {prediction}: {count} of {of} ({100 * count / of:.0f} %)"
+    expect(page.get_by_test_id("confusion-tip")).to_have_text(words)
+    page.mouse.click(x, y)
+    assert page.evaluate("page.state.cell") == [truth, prediction]
+    before = page.evaluate("page.painted.at(-1).size")
+    page.mouse.wheel(0, -400)
+    page.wait_for_function(f"() => page.painted.at(-1).size > {before}")
+    expect(page.get_by_test_id("confusion-tip")).to_have_text(words)  # it stays under the pointer
+    sets = page.evaluate("page.sets.length")
+    page.mouse.down()
+    page.mouse.move(x - 80, y - 60, steps=4)
+    page.mouse.up()
+    assert page.evaluate("page.sets.length") == sets, "a drag is no click"
+    page.get_by_test_id("zoom-whole").click()
+    page.wait_for_function(f"() => Math.abs(page.painted.at(-1).size - {before}) < 1e-6")
+    expect(page.get_by_test_id("zoom-out")).to_be_disabled()
+
+
+def test_a_page_that_scrolls_past_does_not_zoom(blank):
+    page = open_results(blank, FakeResults(FakeRun(1, NAMES_12)), show="confusion")
+    matrix_painted(page)
+    page.evaluate("document.body.style.paddingTop = '900px'; document.body.style.paddingBottom = '900px'")
+    page.mouse.move(500, 500)
+    for _ in range(20):
+        page.mouse.wheel(0, 60)
+        page.wait_for_timeout(10)
+    assert page.evaluate("scrollY") > 800, "also with the matrix under the pointer"
+    sizes = page.evaluate("[...new Set(page.painted.map((one) => one.size))]")
+    for _ in range(5):
+        page.mouse.wheel(0, -60)
+    page.wait_for_timeout(100)
+    assert page.evaluate("[...new Set(page.painted.map((one) => one.size))]") == sizes
+
+
+def test_keys_move_choose_zoom_and_leave_and_say_where_one_is(blank):
+    run = FakeRun(1, NAMES_12)
+    page = open_results(blank, FakeResults(run), show="confusion")
+    matrix_painted(page)
+    page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
+    page.get_by_test_id("confusion").focus()
+    truth, prediction = worst_pair(run)
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("confusion-told")).to_contain_text(f"class {truth} → class {prediction}:")
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("confusion-told")).to_contain_text(f"class {truth} → class 0:")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.evaluate("page.state.cell") == [truth, 1]
+    before = page.evaluate("page.painted.at(-1).size")
+    page.keyboard.press("+")
+    page.wait_for_function(f"() => page.painted.at(-1).size > {before}")
+    page.keyboard.press("End")
+    expect(page.get_by_test_id("confusion-told")).to_contain_text("→ class 11:")
+    page.keyboard.press("0")
+    page.wait_for_function(f"() => page.painted.at(-1).size === {before}")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("show-confusion")).to_be_focused()
+    assert page.evaluate("leaked") == [], "nothing that is ours goes on to the notebook"
+    page.get_by_test_id("confusion").focus()
+    page.keyboard.press("z")
+    assert page.evaluate("leaked") == ["z"]
+
+
+def test_the_matrix_follows_the_order_and_the_theme(blank):
+    run = FakeRun(1, NAMES_12)
+    page = open_results(blank, FakeResults(run), show="confusion")
+    matrix_painted(page)
+    corner = (
+        "(() => { const c = document.querySelector('[data-testid=confusion]'); const side = page.painted.at(-1).size * devicePixelRatio;"
+    )
+    corner += " return [...c.getContext('2d').getImageData(c.width - side / 2 + 15, c.height - side / 2 + 15, 1, 1).data]; })()"
+    light = page.evaluate(corner)
+    page.get_by_test_id("order-accuracy").click()
+    assert page.evaluate("page.state.order") == "accuracy"
+    page.wait_for_function(f"(before) => String({corner}) !== String(before)", arg=light)  # the best class is last now
+    ordered = page.evaluate(corner)
+    page.evaluate("document.documentElement.setAttribute('theme', 'dark')")
+    page.wait_for_function(f"(before) => String({corner}) !== String(before)", arg=ordered)
+
+
+def test_classes_ask_for_the_rows_in_sight_alone_and_one_at_a_time(blank):
+    names = [f"kind {at:03d}" for at in range(101)]
+    fake = FakeResults(FakeRun(1, names, untested=[4]))
+    page = open_results(blank, fake, show="classes")
+    page.wait_for_function("() => document.querySelectorAll('.dwt-class [data-painted=true]').length > 40")
+    page.wait_for_function("() => page.flying === 0")
+    lists = [fields for kind, fields in fake.asked if kind == "photographs"]
+    assert len(lists) < 30
+    assert page.evaluate("page.most") == 1
+    expect(page.get_by_test_id("class-4")).to_contain_text("no tests")
+    page.get_by_test_id("class-sort").select_option("best")
+    assert page.evaluate("page.state.sort") == "best"
+    expect(page.locator(".dwt-class").first).to_contain_text("100 %")
+    page.get_by_test_id("class-find").fill("kind 09")
+    expect(page.get_by_test_id("class-count")).to_have_text("10 of 101")
+    page.wait_for_function("() => document.querySelector('[data-testid=class-photographs-90] [data-painted=true]')")
+    sources = [source for kind, fields in fake.asked if kind == "thumbnails" for source in fields["sources"]]
+    assert len(sources) == len(set(sources)), "no photograph twice"
+    assert all(len(fields["sources"]) <= 24 for kind, fields in fake.asked if kind == "thumbnails")
+    page.locator("[data-testid=class-photographs-90] button").first.click()
+    assert page.evaluate("page.state.show") == "confusion"
+    assert page.evaluate("page.state.cell[0]") == 90
+
+
+def test_mistakes_show_more_and_lead_to_their_cell(blank):
+    fake = FakeResults(FakeRun(1, NAMES_12, errors=0.4))
+    page = open_results(blank, fake, show="mistakes")
+    total = int((fake.runs[1].tests[:, 2] != fake.runs[1].tests[:, 3]).sum())
+    expect(page.get_by_test_id("mistakes-words")).to_contain_text(
+        f"{total:,} of {len(fake.runs[1].tests):,} tests were answered wrongly; the surest first"
+    )
+    expect(page.get_by_test_id("mistakes-more")).to_be_visible()
+    before = page.locator("[data-testid=mistakes] button").count()
+    page.get_by_test_id("mistakes-more").click()
+    page.wait_for_function(f"() => document.querySelectorAll('[data-testid=mistakes] button').length > {before}")
+    first = page.locator("[data-testid=mistakes] button").first
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-testid=mistakes] button").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    truth, prediction = page.evaluate("page.state.cell")
+    expect(page.get_by_test_id("cell-title")).to_have_text(f"class {truth} → class {prediction}")
+
+
+def test_a_head_without_confidences_and_a_run_stopped_early(blank):
+    run = FakeRun(1, NAMES_12, done=1, phase="stopped", confidences=False, untested=[2], skipped=2)
+    page = open_results(blank, FakeResults(run), show="mistakes")
+    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * run.per_fold()[0]:.1f} %")
+    expect(page.get_by_test_id("folds-done")).to_contain_text("1 of 5 folds · stopped")
+    expect(page.get_by_test_id("mistakes-words")).to_contain_text("only which class")
+    expect(page.locator("[data-testid=mistakes] button").first).to_contain_text("fold 1")
+    page.get_by_test_id("show-summary").click()
+    expect(page.get_by_test_id("skipped")).to_contain_text("2 photographs could not be read")
+    page.evaluate("page.state = {...page.state, show: 'confusion', cell: [2, 2]}; page.show()")
+    expect(page.get_by_test_id("cell-numbers")).to_have_text("class 2 had no tests.")
+    page.evaluate("page.state = {...page.state, cell: [40, 2]}; page.show()")
+    expect(page.get_by_test_id("cell-title")).to_be_hidden()  # a cell of another run
+
+
+def test_heads_are_used_undone_saved_loaded_and_results_taken_away(blank):
+    fake = FakeResults(FakeRun(1, NAMES_12))
+    page = open_results(blank, fake)
+    expect(page.get_by_test_id("undo-head")).to_be_disabled()
+    page.get_by_test_id("use-head").click()
+    expect(page.get_by_test_id("head-words")).to_have_text("Run 1 answers now, instead of ImageNet.")
+    assert page.evaluate("page.said") == ["Run 1 answers now, instead of ImageNet."]
+    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
+    expect(page.get_by_test_id("use-head")).to_have_text("This head answers")
+    expect(page.get_by_test_id("use-head")).to_be_disabled()
+    page.get_by_test_id("undo-head").click()
+    expect(page.get_by_test_id("head-words")).to_have_text("ImageNet answers again.")
+    page.get_by_test_id("save-head").click()
+    expect(page.get_by_test_id("head-path")).to_be_focused()
+    page.keyboard.type("mine.safetensors")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("head-words")).to_have_text("Run 1 is saved in mine.safetensors.")
+    page.get_by_test_id("load-head").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("load-head")).to_be_focused()
+    page.get_by_test_id("load-head").click()
+    page.get_by_test_id("head-path").fill("caltech101")
+    page.get_by_test_id("head-path-go").click()
+    expect(page.get_by_test_id("head-words")).to_have_text("caltech101 answers now.")
+    page.get_by_test_id("results-menu").click()
+    expect(page.get_by_test_id("file-photographs.csv")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "run1-classes.csv"
+    assert download.value.path().read_text() == "class,accuracy\n"
+    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
+    fake.breaks["use"] = "The head is for another layer; train again."
+    page.get_by_test_id("use-head").click()
+    expect(page.get_by_test_id("head-failure")).to_have_text("The head is for another layer; train again.")
+    expect(page.get_by_test_id("use-head")).to_be_enabled()
+
+
+def test_two_runs_are_compared(blank):
+    one, other = FakeRun(1, NAMES_12, errors=0.3, layer="pool4"), FakeRun(2, NAMES_12)
+    page = open_results(blank, FakeResults(one, other))
+    expect(page.get_by_test_id("results-run")).to_have_value("2")
+    page.get_by_test_id("results-compare").select_option("1")
+    points = 100 * (np.mean(other.per_fold()) - np.mean(one.per_fold()))
+    expect(page.get_by_test_id("compare-difference")).to_have_text(f"{'+' if points > 0 else '−'}{abs(points):.1f} points")
+    gain = other.counts()[0] - one.counts()[0]
+    expect(page.get_by_test_id("compare-gained").locator("li").first).to_contain_text(f"class {int(gain.argmax())}")
+    expect(page.get_by_test_id("compare-lost").locator("li").first).to_contain_text(
+        f"class {int(gain.argmin())}" if gain.min() < 0 else "none"
+    )
+    expect(page.locator(".dwt-differs").first).to_contain_text("pool5")
+    expect(page.get_by_test_id("row-other")).to_contain_text("run 1")
+    page.get_by_test_id("results-compare").select_option("")
+    expect(page.get_by_test_id("compare")).to_be_hidden()
+
+
+def test_a_run_is_asked_for_again_when_it_went_on_and_only_then(blank):
+    run = FakeRun(1, NAMES_12, folds=3, done=0)
+    fake = FakeResults(run)
+    page = open_results(blank, fake)
+    expect(page.get_by_test_id("results-empty")).to_contain_text("with its first fold")
+    assert fake.asked == []
+    for done in (1, 2, 3):
+        fake.runs[1] = FakeRun(1, NAMES_12, folds=3, done=done)
+        for _ in range(3):
+            page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
+        expect(page.get_by_test_id("folds-done")).to_contain_text("3 folds" if done == 3 else f"{done} of 3 folds")
+        page.wait_for_function("() => page.flying === 0")
+        expect(page.get_by_test_id("summary-worst").locator("li").first).to_be_visible()
+    assert [kind for kind, _ in fake.asked] == ["run"] * 3
+    fake.breaks["run"] = "There is no run 1 any more."
+    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status(runs=[{**run.summary(), "run": 9, "per_fold": [0.5]}]))
+    expect(page.get_by_test_id("results-failure")).to_have_text("There is no run 1 any more.")
+
+
+@pytest.mark.parametrize("count", [101, 257])
+def test_large_matrices_are_drawn_within_a_frame(blank, count):
+    names = [f"{at:03d}.a-class-with-a-name" for at in range(count)]
+    page = open_results(blank, FakeResults(FakeRun(1, names)), show="confusion")
+    matrix_painted(page)
+    box = page.get_by_test_id("confusion").bounding_box()
+    page.mouse.move(box["x"] + 400, box["y"] + 390)
+    page.mouse.move(box["x"] + 402, box["y"] + 392)
+    page.mouse.wheel(0, -300)
+    page.mouse.down()
+    page.evaluate("page.painted.length = 0")
+    page.mouse.move(box["x"] + 250, box["y"] + 300, steps=30)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    times = page.evaluate("page.painted.map((one) => one.ms)")
+    assert len(times) > 5
+    assert float(np.median(times)) < 10, times
+
+
+@pytest.mark.parametrize("width", [1180, 680, 460])
+def test_nothing_stands_out_of_its_column(blank, width):
+    names = ["a class with a very long name that no column has room for", *NAMES_12]
+    page = open_results(blank, FakeResults(FakeRun(1, names), FakeRun(2, names)), width=width, compare=1)
+    for show in ("summary", "confusion", "classes", "mistakes"):
+        page.get_by_test_id(f"show-{show}").click()
+        page.wait_for_function("() => page.flying === 0")
+        page.wait_for_timeout(100)
+        assert page.evaluate("document.documentElement.scrollWidth") <= max(1240, width + 16)
+        out = page.evaluate(STANDING_OUT, width)
+        assert out == [], show
