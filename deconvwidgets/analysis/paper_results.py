@@ -26,14 +26,14 @@ class PaperResult:
     pretrained: bool = True
 
     def row(self) -> PaperRow:
-        """The result with its words: "paper, ImageNet features, new softmax, 30 a class (table 4)"."""
+        """The result with its words: "paper: new softmax, 30 a class (table 4)"."""
         if not self.pretrained:
-            what = "trained from scratch"
+            what = "from scratch"
         elif self.layer is None:
-            what = "ImageNet features, new softmax"
+            what = "new softmax"
         else:
             what = f"{'SVM' if self.classifier == 'linear SVM' else 'softmax'} on layer {self.layer}"
-        return PaperRow(f"paper, {what}, {self.images_per_class} a class (table {self.table})", self.mean, self.std, self.images_per_class)
+        return PaperRow(f"paper: {what}, {self.images_per_class} a class (table {self.table})", self.mean, self.std, self.images_per_class)
 
 
 def _by_images(table: int, dataset: Dataset, pretrained: bool, *numbers: tuple[int, float, float]) -> list[PaperResult]:

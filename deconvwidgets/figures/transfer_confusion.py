@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 _RIGHT = (21, 96, 189)  # the accent
 _WRONG = (196, 60, 20)
 _EMPTY = (245, 246, 248)
+_FAINTEST = 0.15  # of an error's depth
 
 
 def confusion_pixels(confusion: NDArray[np.int64], side: int) -> NDArray[np.uint8]:
@@ -18,7 +19,7 @@ def confusion_pixels(confusion: NDArray[np.int64], side: int) -> NDArray[np.uint
     classes = len(confusion)
     shares = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
     right = np.eye(classes, dtype=bool)
-    depth = np.where(right, shares, np.sqrt(shares))[:, :, None]
+    depth = np.where(right, shares, np.where(shares > 0, _FAINTEST + (1 - _FAINTEST) * np.sqrt(shares), 0.0))[:, :, None]
     full = np.where(right[:, :, None], np.array(_RIGHT), np.array(_WRONG))
     cells = np.rint(np.array(_EMPTY) * (1 - depth) + full * depth).astype(np.uint8)
     scale = max(1, round(side / classes))

@@ -18,9 +18,9 @@ def transfer_page(sheet: TransferSheet) -> bytes:
     ranked = sheet.ranked()
     worst = list(reversed(ranked))[:_SHOWN]
     body = f"""<main class="transfer">
-<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_beside(sheet)}</section>
-<section><h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}</section>
-<section class="wide"><h2>Confusion matrix</h2>{_confusion(sheet)}</section>
+<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_beside(sheet)}
+<h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}</section>
+<section><h2>Confusion matrix</h2>{_confusion(sheet)}</section>
 <section><h2>Worst classes</h2>{_classes(worst)}</section>
 <section><h2>Best classes</h2>{_classes(ranked[:_SHOWN])}</section>
 <section class="wide"><h2>Settings and digests</h2>{_facts([*sheet.settings, *sheet.digests])}{_skipped(sheet)}</section>
@@ -76,7 +76,7 @@ def _confusion(sheet: TransferSheet) -> str:
 def _classes(classes: Iterable[ClassResult]) -> str:
     rows = []
     for one in classes:
-        mistake = f", taken for {one.mistake} {one.times} x" if one.times else ""
+        mistake = f", taken for {one.mistake} {one.times}\u00a0x" if one.times else ""
         rows.append(_bar(one.name, 100 * one.accuracy, f"{100 * one.accuracy:.0f} % of {one.tests}{mistake}", "ours"))
     return f"<table>{''.join(rows)}</table>"
 
@@ -101,13 +101,14 @@ section h2:not(:first-child) { margin-top: 20px; }
 .big { margin: 0; font-size: 44px; line-height: 1.1; font-weight: 600; font-variant-numeric: tabular-nums; }
 .quiet { margin: 4px 0 12px; color: var(--quiet); }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 44%; }
+th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 38%; }
 th, td { padding: 3px 10px 3px 0; vertical-align: middle; }
-.bar { width: 26%; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 10px) 1px no-repeat; }
+.bar { width: 20%; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 10px) 1px no-repeat; }
 .bar i { display: block; height: 10px; border-radius: 2px; background: var(--soft); }
 .bar i.ours { background: var(--accent); }
 .number { color: var(--quiet); }
-.matrix { display: block; width: min(100%, 720px); image-rendering: pixelated; border: 1px solid var(--line); }
+.matrix { display: block; width: 100%; image-rendering: pixelated; outline: 1px solid var(--line); }
+@media (prefers-color-scheme: dark) { .matrix { filter: invert(1) hue-rotate(180deg); } }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 12px; }
 dt { color: var(--quiet); }
 dd { margin: 0; overflow-wrap: anywhere; }

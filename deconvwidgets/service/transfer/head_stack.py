@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import RLock
 
 from deconvwidgets.data.bundle import ModelBundle
@@ -67,8 +68,9 @@ def save_run_head(head: Head, path: str) -> str:
         raise HeadError("Where to save the head? Give a path on the machine that the notebook runs on, such as 'my-head.safetensors'.")
     target = head_path(path.strip())
     replaced = target.exists()
-    if target.is_dir():
-        raise HeadError(f"{target.resolve()} is a folder: give the path of a file in it.")
+    for folder in (Path(path.strip()).expanduser(), target):
+        if folder.is_dir():
+            raise HeadError(f"{folder.resolve()} is a folder: give the path of a file in it.")
     if replaced:
         try:
             load_head(target)

@@ -1,0 +1,46 @@
+"""The paper's numbers, looked up as a run is set beside them."""
+
+import pytest
+
+from deconvwidgets.analysis.paper_results import RESULTS, paper_rows
+
+
+def means(*asked, **options):
+    return [row.mean for row in paper_rows(*asked, **options)]
+
+
+def test_tables_are_complete():
+    count = {table: sum(one.table == table for one in RESULTS) for table in (4, 5, 7)}
+    assert count == {4: 4, 5: 8, 7: 16}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (("Caltech-101", 30, "pool5"), [82.9, 86.2, 86.5, 46.5]),
+        (("Caltech-101", 30, "conv5"), [82.9, 86.2, 86.5, 46.5]),
+        (("Caltech-101", 30, "conv3"), [72.3, 86.5, 46.5]),
+        (("Caltech-101", 30, "fc6"), [86.5, 46.5]),
+        (("Caltech-101", 15, "pool5"), [83.8, 22.8]),
+        (("Caltech-101", 20, "pool5"), [83.8, 86.5, 22.8, 46.5]),
+        (("Caltech-101", 5, None), [83.8, 22.8]),
+        (("Caltech-256", 60, "fc7"), [72.6, 71.7, 74.2, 38.8]),
+        (("Caltech-256", 100, "conv1"), [74.2, 38.8]),
+        (("my flowers", 30, "pool5"), []),
+    ],
+)
+def test_rows_beside_a_run(asked, expected):
+    assert means(*asked) == expected
+
+
+def test_layers_of_other_depths_have_no_counterpart():
+    assert means("Caltech-101", 30, "conv5", convolutions=13) == [86.5, 46.5]
+    assert means("Caltech-101", 30, "features.12") == [86.5, 46.5]
+    assert means("Caltech-101", 30, "conv7") == [86.5, 46.5]  # no convolution of the paper's
+
+
+def test_a_curve_gets_all_numbers_of_training_images():
+    rows = paper_rows("Caltech-256", 30, "pool5", curve=True)
+    assert [(row.images_per_class, row.mean) for row in rows] == [(30, 70.6), (15, 65.7), (45, 72.7), (60, 74.2), (30, 22.5)]
+    assert rows[0].words == "paper: new softmax, 30 a class (table 5)"
+    assert rows[0].std == 0.2

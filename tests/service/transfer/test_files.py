@@ -1,0 +1,150 @@
+"""A run's files: tables that spreadsheets cannot run, a picture, a page that stands alone."""
+
+import csv
+import io
+import os
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deconvwidgets.errors import HeadError, ServiceError
+from deconvwidgets.figures.transfer_confusion import confusion_pixels
+from deconvwidgets.transfer_records import TestsWanted
+
+
+@pytest.fixture
+def desk(service, settings):
+    service.transfer.start(settings(folds=3, curve=(1, 5)))
+    return service.transfer
+
+
+def rows(data):
+    return list(csv.reader(io.StringIO(data.decode())))
+
+
+def test_photographs_csv_lists_every_test(desk):
+    table = rows(desk.file(1, "photographs.csv"))
+    view, tests = desk.view(1), desk.photographs(1, TestsWanted(limit=1000)).photographs
+    assert table[0] == ["fold", "photograph", "truth", "prediction", "confidence", "correct"]
+    names = view.categories
+    expected = {(str(t.fold + 1), t.name, names[t.truth], names[t.prediction], str(int(t.truth == t.prediction))) for t in tests}
+    assert {(*row[:4], row[5]) for row in table[1:]} == expected
+    assert len(table) == len(tests) + 1
+    assert sum(int(row[5]) for row in table[1:]) == np.trace(view.confusion)
+    assert all(1 / 3 <= float(row[4]) <= 1 for row in table[1:])
+
+
+def test_classes_csv_names_the_commonest_mistake(desk):
+    table, view = rows(desk.file(1, "classes.csv")), desk.view(1)
+    assert table[0] == ["class", "tests", "accuracy", "most common mistake", "times"]
+    for number, (name, tests, accuracy, mistake, times) in enumerate(table[1:]):
+        assert (name, int(tests)) == (view.categories[number], view.class_tests[number])
+        assert float(accuracy) == pytest.approx(view.class_accuracy[number], abs=1e-6)
+        wrong = [count for other, count in enumerate(view.confusion[number]) if other != number]
+        assert int(times or 0) == max(wrong)
+        assert (mistake == "") == (max(wrong) == 0)
+        if mistake:
+            assert view.confusion[number, view.categories.index(mistake)] == max(wrong)
+
+
+@pytest.mark.parametrize("kind", ["photographs.csv", "classes.csv"])
+def test_no_name_becomes_a_formula(service, settings, colours, kind):
+    names = {"brick": "=cmd|' calc'!A1", "grass": "@SUM(1,2)", "sea": "+sea"}
+    for old, new in names.items():
+        os.rename(colours / old, colours / new)
+    os.rename(colours / "@SUM(1,2)" / "grass_0.png", colours / "@SUM(1,2)" / '-1+2", "x.png')
+    service.transfer.start(settings())
+    table = rows(service.transfer.file(1, kind))
+    width = len(table[0])
+    assert all(len(row) == width for row in table)
+    cells = [cell for row in table[1:] for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert {"'=cmd|' calc'!A1", "'@SUM(1,2)", "'+sea"} <= set(cells)
+
+
+def test_a_picture_for_notebooks(desk):
+    data = desk.file(1, "results.png")
+    picture = Image.open(io.BytesIO(data))
+    assert (picture.format, picture.width) == ("PNG", 1200)
+    assert 300 < picture.height < 900
+    assert len(data) < 120_000
+    pixels = np.asarray(picture.convert("RGB"))
+    assert (pixels != 255).any(axis=2).mean() > 0.1
+
+
+class Page(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_a_page_that_stands_alone(service, desk, settings):
+    text = desk.file(1, "results.html").decode()
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:|<script""", text)
+    page = Page(text)
+    words = " ".join(page.text)
+    run, report = desk.view(1).summary, desk._runs.get(1).require_report()
+    assert f"{100 * run.mean:.1f} ± {100 * run.std:.1f} %" in words
+    for number, share in enumerate(run.per_fold, 1):
+        assert f"fold {number}" in words
+        assert f"{100 * share:.1f} %" in words
+    for expected in (
+        "3 of 3 folds",
+        "colours",
+        "conv2",
+        report.head.digest,
+        desk._runs.get(1).images.digest,
+        "chosen on held-out",
+        "5 a class",
+    ):
+        assert expected in words
+    assert [attributes["src"][:22] for tag, attributes in page.tags if tag == "img"] == ["data:image/png;base64,"]
+
+
+def test_names_cannot_write_into_the_page(service, settings, colours):
+    os.rename(colours / "sea", colours / "<script>alert(1)<")
+    service.transfer.start(settings())
+    text = service.transfer.file(1, "results.html").decode()
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;" in text
+
+
+def test_the_papers_rows_are_in_page_and_picture(service, settings, tmp_path, class_folders, monkeypatch):
+    class_folders(tmp_path / "caltech101" / "101_ObjectCategories", each=20)
+    service.transfer.start(settings(data="caltech101", root=str(tmp_path), images_per_class=15))
+    run = service.transfer.status().runs[0]
+    assert run.dataset == "Caltech-101"
+    assert [(row.mean, row.std, row.images_per_class) for row in run.paper] == [(83.8, 0.5, 15), (22.8, 1.5, 15)]
+    text = service.transfer.file(1, "results.html").decode()
+    assert "83.8 ± 0.5 %" in text
+    assert service.transfer.file(1, "results.png")
+
+
+def test_no_fold_no_file_and_no_other_kinds(service, desk, settings):
+    with pytest.raises(ServiceError, match=r"photographs\.csv, classes\.csv, results\.png, results\.html"):
+        desk.file(1, "results.gif")
+    with pytest.raises(HeadError, match="no run 2"):
+        desk.file(2, "results.png")
+
+
+def test_confusion_pixels_show_single_errors_and_the_diagonal():
+    confusion = np.diag([50, 50, 0]).astype(np.int64)
+    confusion[0, 1] = 1
+    pixels = confusion_pixels(confusion, 30).astype(int)
+    assert pixels.shape == (30, 30, 3)
+    cell = pixels[5::10, 5::10]
+    empty = cell[2, 0]
+    assert (cell[2] == empty).all()  # a class without tests
+    assert cell[1, 1, 2] - cell[1, 1, 0] > 100  # blue
+    assert cell[0, 1, 0] - cell[0, 1, 2] > 30  # red, though 1 of 51
+    assert confusion_pixels(np.eye(257, dtype=np.int64), 420).shape == (514, 514, 3)
