@@ -69,6 +69,7 @@ class ChartHost {
   update(shown) {
     const drawn = shown.steps > 0 || shown.per_fold.length > 0;
     const goesOn = ["waiting", "features", "training", "curve"].includes(shown.phase);
+    this.element.dataset.drawn = String(drawn && !this.trouble);
     this.place.hidden = !drawn; // the figure may still show another run
     if (!drawn) setText(this.words, goesOn ? "The curves begin with the first step of the training." : "There is nothing to draw of this run.");
     else if (!this.trouble) setText(this.words, this.view ? "" : CHART_COMING);
@@ -95,13 +96,17 @@ export function createLive({ model, set }) {
   const host = new ChartHost(model);
   const story = h("ol", { class: "dwt-story", "data-testid": "story" }, ...STORY.map(([name, words]) => h("li", {}, h("b", {}, name), h("span", {}, words))));
   const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), host.element);
-  const element = h("section", { class: "dwt-live", "aria-label": "The run" }, title, story, run);
+  const other = h("button", { type: "button", class: "dwt-other", "data-testid": "show-running", onclick: () => set({ run: null, cell: null }) });
+  const element = h("section", { class: "dwt-live", "aria-label": "The run" }, title, story, other, run);
 
-  /** @param {{shown: any, state: any}} what the shown run; null before there is any */
-  const update = ({ shown, state }) => {
+  /** @param {{shown: any, running: number | null, state: any}} what the shown run; null before there is any */
+  const update = ({ shown, running, state }) => {
     story.hidden = Boolean(shown);
     run.hidden = !shown;
-    setText(title, shown ? `Run ${shown.run}: ${shown.dataset}` : "What “Retrain” does");
+    other.hidden = !shown || running === null || running === shown.run;
+    setText(other, `Run ${running} goes on: show it`);
+    setText(title, shown ? `Run ${shown.run}: ${shown.dataset} · ${shown.layer} · ${shown.images_per_class} a class` : "What “Retrain” does");
+    title.title = title.textContent ?? "";
     if (!shown) return;
     progress.update(shown);
     tabs.show(state.tab);

@@ -225,7 +225,7 @@ class TransferView {
       this.title.update(overview, status);
       const { summary, error, looking } = this.data;
       this.setup.update({ status, state, summary, error, looking, asking: this.asking !== "" });
-      this.live.update({ shown: shownRun(status, state), state });
+      this.live.update({ shown: shownRun(status, state), running: status.running, state });
       this.results.update({ status, state });
     }
     setText(this.footer, this.words);
