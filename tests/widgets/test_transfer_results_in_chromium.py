@@ -14,33 +14,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
 from tests.widgets.fake_results import FakeResults, FakeRun
 
 pytestmark = pytest.mark.browser
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "buffers.js",
-    "layout.js",
-    "pictures.js",
-    "exporting.js",
-    "menu.js",
-    "transfer_runs.js",
-    "transfer_matrix.js",
-    "transfer_matrix_drawing.js",
-    "transfer_look.js",
-    "transfer_photographs.js",
-    "transfer_confusion.js",
-    "transfer_cell.js",
-    "transfer_classes.js",
-    "transfer_mistakes.js",
-    "transfer_headline.js",
-    "transfer_head.js",
-    "transfer_compare.js",
-    "transfer_summary.js",
-    "transfer_results.js",
-)
+MODULES = PANEL_MODULES[: PANEL_MODULES.index("transfer_results.js") + 1]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
 
@@ -411,6 +390,20 @@ def test_large_matrices_are_drawn_within_a_frame(blank, count):
     times = page.evaluate("page.painted.map((one) => one.ms)")
     assert len(times) > 5
     assert float(np.median(times)) < 10, times
+
+
+def test_the_photographs_come_into_sight_where_they_stand_beneath_the_matrix(blank):
+    run = FakeRun(1, NAMES_12)
+    page = open_results(blank, FakeResults(run), width=558)
+    page.evaluate("Object.assign(document.querySelector('.dwx').style, {height: '560px', overflow: 'hidden auto'})")
+    truth, prediction = worst_pair(run)
+    page.get_by_test_id(f"summary-pairs-{truth}-{prediction}").click()
+    page.wait_for_function("() => document.querySelector('[data-testid=cell-photographs] [data-painted=true]')")
+    expect(page.locator("[data-testid=cell-photographs] [data-source]").first).to_be_in_viewport()
+    matrix, frame = page.get_by_test_id("confusion").bounding_box(), page.locator(".dwx").bounding_box()
+    assert matrix["y"] + matrix["height"] > frame["y"] + 200, "the matrix is still there"
+    photograph = page.locator("[data-testid=cell-photographs] [data-source]").first.bounding_box()
+    assert photograph["y"] + photograph["height"] <= frame["y"] + frame["height"] + 1
 
 
 @pytest.mark.parametrize("width", [1180, 680, 460])

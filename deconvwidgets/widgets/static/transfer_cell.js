@@ -35,9 +35,15 @@ export function createPairs({ testid, pick }) {
 
 /** Beside the confusion matrix: what the chosen cell holds, and which cells are worth choosing. */
 export class CellPane {
-  /** @param {{store: import("./transfer_photographs.js").PhotographStore, set: (patch: any) => void}} options */
-  constructor({ store, set }) {
+  /**
+   * @param {object} options
+   * @param {import("./transfer_photographs.js").PhotographStore} options.store
+   * @param {(cell: [number, number]) => void} options.choose
+   * @param {() => void} options.clear chooses none
+   */
+  constructor({ store, choose, clear }) {
     this.store = store;
+    this.wished = false; // to be brought into sight as soon as its photographs are there
     this.limit = CELL_SHOWN;
     this.drawn = "";
     /** @type {{run: import("./transfer_runs.js").RunView, cell: [number, number] | null} | null} */
@@ -45,12 +51,11 @@ export class CellPane {
     const caption = (/** @type {any} */ one) => [one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
     const words = (/** @type {any} */ one) => photographWords(one, this.content?.run.categories ?? []);
     this.strip = createStrip({ store, label: "Photographs of the chosen cell", testid: "cell-photographs", caption, words });
-    const pick = (/** @type {[number, number]} */ cell) => set({ cell });
-    this.pairs = createPairs({ testid: "cell-pairs", pick });
+    this.pairs = createPairs({ testid: "cell-pairs", pick: choose });
     this.title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
     this.numbers = h("p", { class: "dwt-dim", "data-testid": "cell-numbers" });
-    this.other = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-other", onclick: () => this.content?.cell && pick([this.content.cell[1], this.content.cell[0]]) });
-    this.clear = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-clear", onclick: () => set({ cell: null }) }, "all classes");
+    this.other = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-other", onclick: () => this.content?.cell && choose([this.content.cell[1], this.content.cell[0]]) });
+    this.clear = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-clear", onclick: clear }, "all classes");
     this.more = h("button", { type: "button", class: "dwt-link", "data-testid": "cell-more", onclick: () => this.showMore() });
     this.failure = h("p", { class: "dwx-error", hidden: true });
     this.pairsTitle = h("h4", { "data-testid": "cell-pairs-title" });
@@ -63,6 +68,11 @@ export class CellPane {
 
   close() {
     this.ignore();
+  }
+
+  /** Bring the photographs into sight when they are there, moving as little as needed. */
+  reveal() {
+    this.wished = true;
   }
 
   showMore() {
@@ -118,8 +128,12 @@ export class CellPane {
     const photographs = count ? ((found ?? before)?.photographs ?? []) : [];
     this.strip.update(summary.run, groupedTests(photographs));
     this.strip.element.dataset.waiting = String(count > 0 && !found && !failure);
+    if (this.wished && (found || failure || !count)) {
+      this.wished = false;
+      (this.strip.element.firstElementChild ?? this.numbers).scrollIntoView({ block: "nearest" });
+    }
     const left = (found?.total ?? 0) - photographs.length;
-    this.more.hidden = left <= 0;
+    this.more.hidden = left <= 0 || photographs.length < this.limit; // the kernel names so many at most
     setText(this.more, `Show ${left > 2 * CELL_SHOWN ? `${2 * CELL_SHOWN} of ${grouped(left)} more` : `${grouped(left)} more`}`);
   }
 }

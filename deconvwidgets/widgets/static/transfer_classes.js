@@ -17,10 +17,15 @@ const TAKEN_NAMED = 3; // classes that it was taken for
 
 /** All classes: how well each was told, what it was taken for, and photographs of both. */
 export class ClassList {
-  /** @param {{store: import("./transfer_photographs.js").PhotographStore, set: (patch: any) => void}} options */
-  constructor({ store, set }) {
+  /**
+   * @param {object} options
+   * @param {import("./transfer_photographs.js").PhotographStore} options.store
+   * @param {(patch: any) => void} options.set
+   * @param {(cell: [number, number]) => void} options.choose leads to a cell's photographs
+   */
+  constructor({ store, set, choose }) {
     this.store = store;
-    this.set = set;
+    this.choose = choose;
     /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
     this.shown = false;
@@ -80,7 +85,7 @@ export class ClassList {
     const { categories, accuracy, tests } = run;
     const name = categories[at];
     const none = Number.isNaN(accuracy[at]);
-    const goTo = (/** @type {number} */ truth, /** @type {number} */ prediction) => this.set({ show: "confusion", cell: [truth, prediction] });
+    const goTo = (/** @type {number} */ truth, /** @type {number} */ prediction) => this.choose([truth, prediction]);
     const taken = confusedPairs(run, TAKEN_NAMED, at).map(({ prediction, count }) =>
       h("button", { type: "button", class: "dwt-link", title: `${name} → ${categories[prediction]}: show the photographs`, onclick: () => goTo(at, prediction) }, `${categories[prediction]} ${grouped(count)}`),
     );

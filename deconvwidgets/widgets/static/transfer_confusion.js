@@ -27,9 +27,15 @@ export function cellWords(run, truth, prediction) {
 
 /** The confusion matrix: wheel and buttons zoom, dragging pans, a click or Enter chooses a cell. */
 export class ConfusionMatrix {
-  /** @param {{set: (patch: any) => void, leave: () => void}} options `leave` takes the focus on Escape */
-  constructor({ set, leave }) {
+  /**
+   * @param {object} options
+   * @param {(patch: any) => void} options.set
+   * @param {(cell: [number, number]) => void} options.choose shows a cell's photographs
+   * @param {() => void} options.leave takes the focus on Escape
+   */
+  constructor({ set, choose, leave }) {
     this.set = set;
+    this.choose = choose;
     this.leave = leave;
     /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
@@ -245,7 +251,7 @@ export class ConfusionMatrix {
 
   /** @param {[number, number]} place */
   pick(place) {
-    this.set({ cell: place.map((one) => this.order[one]) });
+    this.choose([this.order[place[0]], this.order[place[1]]]);
   }
 
   /** @param {WheelEvent} event */

@@ -4,12 +4,11 @@ import { createStrip, foldWords, groupedTests, photographWords } from "./transfe
 import { runVersion } from "./transfer_runs.js";
 
 const MISTAKES_SHOWN = 48;
-const MISTAKES_MOST = 480;
 
 /** The mistakes of which the head was surest. */
 export class Mistakes {
-  /** @param {{store: import("./transfer_photographs.js").PhotographStore, set: (patch: any) => void}} options */
-  constructor({ store, set }) {
+  /** @param {{store: import("./transfer_photographs.js").PhotographStore, choose: (cell: [number, number]) => void}} options `choose` leads to a cell's photographs */
+  constructor({ store, choose }) {
     this.store = store;
     this.limit = MISTAKES_SHOWN;
     /** @type {import("./transfer_runs.js").RunView | null} */
@@ -17,7 +16,7 @@ export class Mistakes {
     const names = (/** @type {number} */ one) => this.run?.categories[one] ?? "";
     const caption = (/** @type {any} */ one) => [names(one.truth), `→ ${names(one.prediction)}`, one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
     const words = (/** @type {any} */ one) => photographWords(one, this.run?.categories ?? []);
-    const pick = (/** @type {any} */ one) => set({ show: "confusion", cell: [one.truth, one.prediction] });
+    const pick = (/** @type {any} */ one) => choose([one.truth, one.prediction]);
     this.strip = createStrip({ store, label: "Most confident mistakes", testid: "mistakes", caption, words, pick });
     this.words = h("p", { class: "dwt-dim", "data-testid": "mistakes-words" });
     this.failure = h("p", { class: "dwx-error", hidden: true });
@@ -56,7 +55,7 @@ export class Mistakes {
     setText(this.words, found ? mistakesWords(run, found.total) : "");
     this.strip.update(run.summary.run, groupedTests(photographs));
     const left = (found?.total ?? 0) - photographs.length;
-    this.more.hidden = left <= 0 || this.limit >= MISTAKES_MOST;
+    this.more.hidden = left <= 0 || photographs.length < this.limit; // the kernel names so many at most
     setText(this.more, `Show ${grouped(Math.min(left, MISTAKES_SHOWN))} of ${grouped(left)} more`);
   }
 }

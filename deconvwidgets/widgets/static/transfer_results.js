@@ -38,11 +38,16 @@ class Results {
     this.headline = createHeadline();
     this.runs = createRunChoice(set);
     this.tabs = segments({ label: "Results", testid: "results-tabs", prefix: "show", choices: RESULT_TABS, pick: (show) => set({ show }) });
-    this.summary = createRunSummary({ set });
-    this.matrix = new ConfusionMatrix({ set, leave: () => this.focusTab() });
-    this.cell = new CellPane({ store: this.store, set });
-    this.classes = new ClassList({ store: this.store, set });
-    this.mistakes = new Mistakes({ store: this.store, set });
+    // Who chooses a cell wants to see its photographs, also where they stand beneath the matrix.
+    const choose = (/** @type {[number, number]} */ cell) => {
+      this.cell.reveal();
+      set({ show: "confusion", cell });
+    };
+    this.cell = new CellPane({ store: this.store, choose, clear: () => set({ cell: null }) });
+    this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.focusTab() });
+    this.summary = createRunSummary({ set, choose });
+    this.classes = new ClassList({ store: this.store, set, choose });
+    this.mistakes = new Mistakes({ store: this.store, choose });
     this.build();
   }
 
@@ -134,6 +139,7 @@ class Results {
     const { state } = this.content;
     const show = state.show in this.panels ? state.show : "summary";
     this.tabs.show(show);
+    this.top.dataset.show = run ? show : "summary";
     for (const [name, panel] of Object.entries(this.panels)) panel.hidden = name !== show;
     if (!run) return;
     this.summary.update(run, other);

@@ -9,10 +9,10 @@ const GLANCE_CLASSES = 5; // best, and as many worst
 
 /**
  * A run at a glance: which classes are confused, which are told worst and best, what it was made with.
- * @param {{set: (patch: any) => void}} options
+ * @param {{set: (patch: any) => void, choose: (cell: [number, number]) => void}} options `choose` leads to a cell's photographs
  */
-export function createRunSummary({ set }) {
-  const pairs = createPairs({ testid: "summary-pairs", pick: (cell) => set({ show: "confusion", cell }) });
+export function createRunSummary({ set, choose }) {
+  const pairs = createPairs({ testid: "summary-pairs", pick: choose });
   const pairsTitle = h("h4", {}, "Most confused");
   const worst = createExtremes({ testid: "summary-worst", words: "Worst classes", open: () => set({ show: "classes", sort: "worst" }) });
   const best = createExtremes({ testid: "summary-best", words: "Best classes", open: () => set({ show: "classes", sort: "best" }) });
