@@ -92,17 +92,14 @@ export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
   const what = h("div", { class: "dwt-dim" }, "mean accuracy of the classes");
   const done = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
-  const problem = h("p", { class: "dwx-error", hidden: true, "data-testid": "run-problem" });
   const scale = createScale();
-  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, what, done), scale.element, problem);
+  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, what, done), scale.element);
   /** @param {any} summary @param {any} other the run to compare with */
   const update = (summary, other) => {
     const { mean, std } = runAccuracy(summary);
     setText(value, accuracyWords(mean, std));
     value.dataset.none = String(mean === null);
     setText(done, doneWords(summary));
-    problem.hidden = !summary.problem;
-    setText(problem, summary.problem ?? "");
     scale.update(scaleRows(summary, other));
   };
   return { element, update };
