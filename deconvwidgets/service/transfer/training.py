@@ -50,6 +50,7 @@ class Training:
         except Exception as error:  # noqa: BLE001 - the border of a thread: kept in words, which logs what is not ours
             run.end("failed", in_words(error))
         finally:
+            run.end("failed", "It was interrupted: start it again.")  # unless it has ended
             self.tell(True)
 
     def _folds(self, job: Job) -> HeadReport:

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from threading import Lock
@@ -143,6 +143,8 @@ def unpacked(path: Path) -> Path:
     except PictureError:
         if target.is_dir():  # another process was quicker
             return target
+        with suppress(OSError):  # not empty: another process is at it
+            target.parent.rmdir()
         raise
 
 

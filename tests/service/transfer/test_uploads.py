@@ -167,5 +167,7 @@ def test_a_zip_by_its_path_is_unpacked_once(service, settings, colours, own_cach
     path.write_bytes(zipped(colours))
     assert desk.data(settings(data=str(path))).categories == ("brick", "grass")
     path.write_bytes(b"no zip")
+    kept = sorted((own_cache / "unpacked").iterdir())
     with pytest.raises(PictureError, match=r"flowers\.zip is no zip"):
         desk.data(settings(data=str(path)))
+    assert sorted((own_cache / "unpacked").iterdir()) == kept
