@@ -39,6 +39,7 @@ DEFAULTS: State = {
     "sort": "worst",
     "order": "name",
 }
+_FEWER = {"photo-crops": 4}  # training images a class where fewer than the default are at hand
 _CURVE = (1, 2, 5, 10, 15, 20, 30, 45, 60)  # numbers of training images a class
 
 
@@ -50,6 +51,8 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], status: Tra
     WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
     merged = {**DEFAULTS, **now, **wanted}
     merged["data"] = _data(merged["data"], status)
+    if not now and wanted.get("images_per_class") is None:
+        merged["images_per_class"] = _FEWER.get(merged["data"], DEFAULTS["images_per_class"])
     merged["root"] = _root(merged["root"])
     merged["layer"] = _layer(merged["layer"], status)
     for key, what in (("images_per_class", "number of training images a class"), ("folds", "number of folds")):

@@ -81,7 +81,7 @@ def test_a_service_that_cannot_be_retrained_is_refused():
 
 def test_it_opens_on_what_is_at_hand(panel):
     assert panel.state["data"] == "photo-crops"
-    assert panel.state["images_per_class"] == 30
+    assert (panel.state["folds"], panel.state["weight_decay"], panel.state["views"], panel.state["seed"]) == (5, None, "one", 0)
     assert json.loads(json.dumps(panel.state)) == panel.state
 
 
@@ -93,6 +93,14 @@ def test_a_state_reopens_the_same_place(service, desk, panel):
     with TransferPanel(service, state=kept) as other:
         assert other.state == panel.state
     assert (kept["seed"], kept["cell"], kept["root"], kept["weight_decay"]) == (3, [2, 4], "/data", 0.5)
+
+
+def test_crops_of_the_photographs_open_with_as_many_as_there_are(service):
+    with TransferPanel(service) as panel, TransferPanel(service, state={"images_per_class": 3}) as other:
+        assert (panel.state["data"], panel.state["images_per_class"]) == ("photo-crops", 4)
+        assert other.state["images_per_class"] == 3
+    with TransferPanel(service, state={"data": "caltech101"}) as panel:
+        assert panel.state["images_per_class"] == 30
 
 
 def test_runs_of_another_kernel_are_forgotten(service):

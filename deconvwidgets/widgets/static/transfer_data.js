@@ -7,6 +7,7 @@ import { createUpload } from "./transfer_upload.js";
 
 const PATH = "path:";
 const UPLOAD = "upload:";
+const USUAL_IMAGES = [60, 45, 30, 20, 15, 10, 5, 4, 3, 2, 1];
 const ROOT_HINT = "The folder that holds caltech101 or caltech256; left empty: DECONVWIDGETS_DATA";
 
 /**
@@ -23,7 +24,9 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
     mode = name === PATH || name === UPLOAD ? name : "";
     if (mode) refresh();
     else set({ data: name });
-    if (mode === PATH) path.input.focus();
+    if (mode !== PATH) return;
+    path.element.hidden = false; // the refresh comes with the next frame
+    path.input.focus();
   };
   const source = choice({ label: "Photographs", testid: "data", choices: [], pick });
   source.element.className = "dwt-field dwt-wide";
@@ -70,19 +73,31 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
   return { element, update, undecided: () => mode !== "", close: upload.close };
 }
 
+/** The largest usual number of training images a class that the data has, where it has fewer than asked; else null. @param {any} summary @param {number} asked */
+export function enoughImages(summary, asked) {
+  if (!summary?.problem || !(summary.most >= 1) || summary.most >= asked) return null;
+  return USUAL_IMAGES.find((number) => number <= summary.most) ?? null;
+}
+
 /**
  * What is known of the chosen data.
+ * @param {{set: (patch: any) => void}} options
  */
-export function createDataSummary() {
+export function createDataSummary({ set }) {
   const head = h("b", {});
   const facts = h("p", { class: "dwt-small", "data-testid": "data-facts" });
   const notes = h("ul", { class: "dwt-notes", "data-testid": "data-notes" });
   const classes = h("details", { class: "dwt-classes" }, h("summary", { "data-testid": "data-classes" }, "Classes"), h("p", { class: "dwt-small" }));
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
-  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, head, facts, notes, classes, problem);
+  let enough = /** @type {number | null} */ (null);
+  const fewer = h("button", { type: "button", class: "dwt-plain", "data-testid": "take-fewer", onclick: () => set({ images_per_class: enough }) });
+  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, head, facts, notes, classes, problem, fewer);
 
-  /** @param {{summary: any, error: string, looking: boolean}} what */
-  const update = ({ summary, error, looking }) => {
+  /** @param {{summary: any, error: string, looking: boolean, asked: number}} what */
+  const update = ({ summary, error, looking, asked }) => {
+    enough = enoughImages(summary, asked);
+    fewer.hidden = enough === null;
+    setText(fewer, `Take ${enough} a class`);
     element.dataset.ready = String(!looking);
     head.hidden = facts.hidden = notes.hidden = !summary;
     classes.hidden = !summary?.categories.length;

@@ -28,20 +28,20 @@ export function createSetup({ wire, set, start, stop, say, refresh }) {
   const data = createDataFields({ wire, refresh, ...more });
   // A number that was just written starts as well: whether it can be is for the kernel to say.
   const training = createTrainingFields({ ...more, entered: () => !running && !data.undecided() && start() });
-  const summary = createDataSummary();
+  const summary = createDataSummary({ set });
   let running = false;
   const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick: () => (running ? stop() : start()) }, "Retrain");
   const heading = (/** @type {string} */ words) => h("h3", {}, words);
   const element = h("section", { class: "dwt-setup", "aria-label": "What to retrain on, and how" }, heading("Data"), data.element, summary.element, heading("Training"), training.element, h("div", { class: "dwt-go-row" }, button));
 
-  /** @param {{status: any, state: any, summary: any, error: string, looking: boolean, asking: boolean}} what */
+  /** @param {{status: any, state: any, summary: any, error: string, looking: boolean, asking: boolean}} what `asking`: an order is under way */
   const update = ({ status, state, asking, ...found }) => {
     data.update(status, state);
     training.update(status, state);
     running = status.running !== null;
     const undecided = data.undecided();
     summary.element.hidden = undecided;
-    summary.update(found);
+    summary.update({ ...found, asked: state.images_per_class });
     setText(button, running ? "Stop" : "Retrain");
     button.dataset.running = String(running);
     const hindered = !running && (undecided || Boolean(found.error) || Boolean(found.summary?.problem) || !found.summary);
