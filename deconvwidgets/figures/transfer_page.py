@@ -16,7 +16,7 @@ _SHOWN = 12  # best, and worst, classes
 def transfer_page(sheet: TransferSheet) -> bytes:
     """A standalone page, light and dark."""
     ranked = sheet.ranked()
-    worst = list(reversed(ranked))[:_SHOWN]
+    worst = sheet.worst(_SHOWN)
     body = f"""<main class="transfer">
 <section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_beside(sheet)}
 <h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}</section>

@@ -89,9 +89,8 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
 
 
 def _classes(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
-    ranked = sheet.ranked()
-    worst = list(reversed(ranked))[: min(_WORST, max(1, len(ranked) - 1))]
-    best = ranked[: min(_BEST, max(1, len(ranked) - len(worst)))]
+    worst, ranked = sheet.worst(_WORST), sheet.ranked()
+    best = ranked[: max(1, min(_BEST + _WORST - len(worst), len(ranked) - len(worst)))]
     y = _class_list(drawing, _heading(drawing, _RIGHT, y - 4, "Worst classes"), worst)
     return _class_list(drawing, _heading(drawing, _RIGHT, y + 8, "Best classes"), best)
 

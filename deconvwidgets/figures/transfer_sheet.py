@@ -67,12 +67,16 @@ class TransferSheet:
         tested = [one for one in self.classes() if not np.isnan(one.accuracy)]
         return sorted(tested, key=lambda one: -one.accuracy)
 
+    def worst(self, most: int) -> list[ClassResult]:
+        """The classes with a mistake, the worst first."""
+        return [one for one in reversed(self.ranked()) if one.accuracy < 1][:most]
+
     def caption(self) -> str:
         """Source, protocol and weights."""
         tests = int(self.view.class_tests.sum())
         chosen = ", and no weight decay was chosen on test images" if self.view.summary.weight_decay is None else ""
         return (
             f"Accuracy is averaged over classes; {tests:,} tests in all, at most 50 a class and fold; mean and standard deviation over "
-            f"folds. Training and test images of a fold never overlap{chosen}. "
+            f"folds. No image is both trained on and tested in a fold{chosen}. "
             f"Weights: {self.weights.rstrip('.')}. Protocol: Zeiler & Fergus 2014, sections 5.2 and 5.3."
         )

@@ -12,6 +12,7 @@ from PIL import Image
 
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.figures.transfer_confusion import confusion_pixels
+from deconvwidgets.figures.transfer_sheet import TransferSheet
 from deconvwidgets.transfer_records import TestsWanted
 
 
@@ -73,6 +74,17 @@ def test_a_picture_for_notebooks(desk):
     assert len(data) < 120_000
     pixels = np.asarray(picture.convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.1
+
+
+def test_worst_are_the_classes_with_mistakes_the_worst_first(desk):
+    view = desk.view(1)
+    sheet = TransferSheet("tiny", "random", view, (), ())
+    worst, best = sheet.worst(10), sheet.ranked()
+    expected = sorted((float(share), name) for share, name in zip(view.class_accuracy, view.categories, strict=True) if share < 1)
+    assert [one.accuracy for one in worst] == [share for share, _ in expected]
+    assert {one.name for one in worst} == {name for _, name in expected}
+    assert best[0].accuracy == view.class_accuracy.max()
+    assert [one.name for one in sheet.worst(1)] == [worst[0].name]
 
 
 class Page(HTMLParser):
