@@ -362,8 +362,7 @@ def test_a_run_is_asked_for_again_when_it_went_on_and_only_then(blank):
     assert fake.asked == []
     for done in (1, 2, 3):
         fake.runs[1] = FakeRun(1, NAMES_12, folds=3, done=done)
-        for _ in range(3):
-            page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
+        page.evaluate("(status) => { page.status = status; for (let time = 0; time < 3; time += 1) page.show(); }", fake.status())
         expect(page.get_by_test_id("folds-done")).to_contain_text("3 folds" if done == 3 else f"{done} of 3 folds")
         page.wait_for_function("() => page.flying === 0")
         expect(page.get_by_test_id("summary-worst").locator("li").first).to_be_visible()
