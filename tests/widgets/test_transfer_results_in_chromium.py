@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
+from tests.widgets.chromium import blank, browser
 from tests.widgets.fake_results import FakeResults, FakeRun
+
+__all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
 MODULES = PANEL_MODULES[: PANEL_MODULES.index("transfer_results.js") + 1]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
-
 # What the panel gives to the results area: a wire, the state, and where words are said. `held` keeps answers back.
 PAGE = """
 globalThis.open = async (code, status, state, width) => {
@@ -65,6 +62,7 @@ def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = 
             return json.dumps({"error": str(error)})
         return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
 
+    page.set_viewport_size({"width": 1240, "height": 1100})
     page.expose_function("kernel", kernel)
     background = "#16181b" if theme == "dark" else "#fff"
     page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>body{{background:{background}}}{styles()}</style>")
@@ -72,29 +70,6 @@ def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = 
     arguments = [f"{assemble(MODULES)}\nexport default createResults;", fake.status(), {**STATE, **state}, width]
     page.evaluate("([code, status, state, width]) => globalThis.open(code, status, state, width)", arguments)
     return page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium or Chrome found; install one, or name it in DECONVWIDGETS_CHROMIUM")
-    with sync_playwright() as playwright:
-        # The sandbox needs a kernel feature that containers seldom grant; the page is our own.
-        running = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=["--disable-gpu"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1240, "height": 1100})
-    page.set_default_timeout(10_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    page.close()
-    assert complaints == []
 
 
 # What ends right of the column, but for what scrolls and what is only told.
