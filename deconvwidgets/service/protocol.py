@@ -122,6 +122,10 @@ class TransferDesk(Protocol):
         """Stop the run at its next step; the folds that are done are kept. Nothing where none is running."""
         ...
 
+    def wait(self, run: int, timeout: float | None = None) -> None:
+        """For scripts: return when the run has ended. Raises HeadError with what it failed with, ServiceError after `timeout` seconds."""
+        ...
+
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
         """The steps of a run's training from number `since` on."""
         ...

@@ -19,7 +19,7 @@ from deconvwidgets.records import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
 from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
 from deconvwidgets.widgets.any_shell_comm import AnyShellComm
-from deconvwidgets.widgets.exchange import event_message
+from deconvwidgets.widgets.exchange import Answer, echo, event_message
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.state_trait import State, StateTrait
 from deconvwidgets.widgets.throttle import Throttle
@@ -130,8 +130,14 @@ class TransferPanel(anywidget.AnyWidget):
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight."""
         request = content if isinstance(content, Mapping) else {}
-        reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
-        copy_context().run(self.send, reply, sent)
+        if request.get("kind") == "chart":  # a view of the figure stands: plotly forgets what was drawn while its front end was loading
+            if self._chart is not None and self._throttle is not None:
+                self._chart.forget()
+                self._throttle.ask()
+            reply: Answer = {**echo(request), "ok": True}, []
+        else:
+            reply = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
+        copy_context().run(self.send, *reply)
 
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
@@ -157,6 +163,16 @@ class TransferPanel(anywidget.AnyWidget):
     def stop(self) -> None:
         """Stop the run that is going on; the folds that are done are kept."""
         self._desk.stop()
+
+    def wait(self, run: int | None = None, timeout: float | None = None) -> TransferRunView:
+        """For scripts: return the results of a run (None: the one that is shown) when it has ended.
+
+        Raises HeadError with what it failed with, or where it was stopped before its first fold was done; ServiceError when `timeout`
+        seconds have passed, or before there is a run.
+        """
+        number = self._number(run)
+        self._desk.wait(number, timeout)
+        return self._desk.view(number)
 
     def results(self, run: int | None = None) -> TransferRunView:
         """A run's results so far: accuracies by class, the confusion matrix, which photographs were skipped.

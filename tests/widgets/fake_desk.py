@@ -92,6 +92,9 @@ class FakeDesk:
             self.running = None
             self.tell()
 
+    def wait(self, run: int, timeout: float | None = None) -> None:
+        self._note("wait", (run, timeout))
+
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
         return tuple(self.taken[run][since:])
 

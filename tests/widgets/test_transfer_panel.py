@@ -176,9 +176,14 @@ def test_start_refuses_what_is_no_setting(desk, panel):
 def test_results_before_there_are_any(desk, panel):
     with pytest.raises(ServiceError, match=r"panel\.start"):
         panel.results()
-    panel.start()
+    with pytest.raises(ServiceError, match=r"panel\.start"):
+        panel.wait()
+    run = panel.start()
     with pytest.raises(HeadError, match="no fold that is done"):
         panel.results()
+    desk.change(phase="done", per_fold=(0.5,))
+    assert panel.wait(timeout=3).summary.run == run
+    assert desk.asked[-1] == ("wait", (run, 3))
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("csv", "photographs.csv"), ("png", "results.png"), ("HTML", "results.html")])
@@ -410,6 +415,10 @@ def test_the_chart_comes_with_the_first_run_and_follows_it(desk, panel):
     panel.state = {"tab": "curve"}
     until(lambda: any(trace.visible and trace.x for trace in panel.chart.data if trace.meta == "folds"))
     assert panel.chart is first
+    updates = []
+    panel.chart.observe(lambda change: updates.append(change["new"]), "_py2js_update")
+    panel._handle_custom_msg({"seq": 1, "view": "v", "kind": "chart"}, [])
+    until(lambda: any("visible" in (update or {}).get("style_data", {}) for update in updates))
     assert panel.get_state("chart")["chart"] == f"IPY_MODEL_{first.model_id}"
 
 

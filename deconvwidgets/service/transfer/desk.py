@@ -111,6 +111,10 @@ class LocalTransferDesk:
             running.stop()
             self._bell.ring(at_once=True)
 
+    def wait(self, run: int, timeout: float | None = None) -> None:
+        """For scripts: return when the run has ended. Raises HeadError with what it failed with, ServiceError after `timeout` seconds."""
+        self._runs.get(run).wait(timeout)
+
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
         """The steps of a run's training from number `since` on: the first 10,000 all, later ones every tenth."""
         return self._runs.get(run).steps(since)

@@ -7,7 +7,7 @@ from threading import Event, Lock
 
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.errors import HeadError
+from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.records import HeadReport, HeadStep, LearningCurve, Progress
 from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.transfer_records import PaperRow, Phase, TransferRunSummary
@@ -40,6 +40,7 @@ class Run:
         self._problem: str | None = None
         self._started = time.monotonic()
         self._ended: float | None = None
+        self._over = Event()
 
     @property
     def images(self) -> ImageSet:
@@ -118,6 +119,14 @@ class Run:
     def _end(self, phase: Phase, problem: str | None = None) -> None:
         if self.going_on:
             self._phase, self._problem, self._progress, self._ended = phase, problem, None, time.monotonic()
+            self._over.set()
+
+    def wait(self, timeout: float | None) -> None:
+        """Return when it has ended. Raises HeadError for one that failed, ServiceError when `timeout` seconds have passed."""
+        if not self._over.wait(timeout):
+            raise ServiceError(f"Run {self.number} is still going on after {timeout:g} s: wait longer, or stop it")
+        if self._problem is not None:
+            raise HeadError(self._problem)
 
     def steps(self, since: int) -> tuple[HeadStep, ...]:
         """Those that were kept, from number `since` on."""

@@ -131,6 +131,18 @@ def test_a_stop_of_the_curve_keeps_run_and_points(make_service, settings):
     assert 1 <= len(run.curve.means) < 5
 
 
+def test_a_script_waits_for_the_end(make_service, settings, by_hand):
+    desk = make_service(by_hand).transfer
+    run = desk.start(settings(folds=2))
+    with pytest.raises(ServiceError, match=r"Run 1 is still going on after 0\.01 s"):
+        desk.wait(run, 0.01)
+    for job in by_hand.jobs:
+        job.run()
+    desk.wait(run, 0.01)
+    with pytest.raises(HeadError, match="no run 2;"):
+        desk.wait(2)
+
+
 def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, by_hand):
     service = make_service(by_hand)
     desk = service.transfer
@@ -177,6 +189,8 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
     run = desk.status().runs[0]
     assert (run.phase, run.progress) == ("failed", None)
     assert run.problem.startswith("There is no folder")
+    with pytest.raises(HeadError, match="There is no folder"):
+        desk.wait(run.run)
     assert told[-1].kind == "transfer"
     with pytest.raises(PictureError, match="There is no folder"):
         desk.start(settings())
