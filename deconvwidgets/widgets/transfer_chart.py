@@ -21,6 +21,7 @@ _TRIED = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")
 _FINAL, _EARLIER, _PAPER = "#e0562f", "#8a9097", "#8a9097"
 _GREY, _GRID = "#80878e", "rgba(128,135,142,0.18)"
 _QUANTITIES = (("loss", "y", "solid"), ("train", "y2", "solid"), ("held_out", "y2", "dot"))
+_AXES = ("xaxis", "yaxis", "yaxis2", "xaxis3", "yaxis3")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _HINT = "solid: training images · dotted: held out"
 
@@ -39,15 +40,25 @@ class TransferChart:
     """A plotly figure with a place for every line that may come, so that drawing only ever moves points."""
 
     def __init__(self) -> None:
-        figure = go.FigureWidget()
         names = [*(f"tried {at}" for at in range(len(_TRIED))), "final", "earlier"]
         traces = [_training_trace(name, quantity) for name in names for quantity in _QUANTITIES]
-        figure.add_traces([*traces, *(_curve_trace(name) for name in ("shown", "folds", "compared", "paper"))])
-        figure.update_layout(_layout())
+        traces += [_curve_trace(name) for name in ("shown", "folds", "compared", "paper")]
+        figure = go.FigureWidget(data=traces, layout=_layout())  # at once: what is added later may find no front end yet
         figure._config = {**(figure._config or {}), "responsive": True, "displayModeBar": False, "scrollZoom": False}
         self.figure = figure
         self._tab = "training"
         self._traces = {trace.meta: trace for trace in figure.data}
+
+    def say_again(self) -> None:
+        """Send everything that drawing changes to the views: a new one misses what was drawn while its front end was loading, and
+        plotly sends only what is not yet as asked."""
+        traces, layout = self.figure.data, self.figure.layout
+        names = ("x", "y", "name", "showlegend", "visible", "text")
+        style = {name: [trace[name] for trace in traces] for name in names}
+        style["error_y.array"] = [trace.error_y.array for trace in traces]
+        shown = {f"{axis}.visible": layout[axis].visible for axis in _AXES}
+        shown |= {"xaxis.title.text": layout.xaxis.title.text, "annotations[0].visible": layout.annotations[0].visible}
+        self.figure._send_update_msg(style, shown, list(range(len(traces))))
 
     def draw(self, drawn: Drawn) -> None:
         """Show the runs as they are now."""
@@ -103,8 +114,9 @@ class TransferChart:
             for trace in self.figure.data:
                 trace.visible = (trace.xaxis == "x") == training
             layout = self.figure.layout
-            layout.xaxis.visible = layout.yaxis.visible = layout.yaxis2.visible = layout.annotations[0].visible = training
-            layout.xaxis3.visible = layout.yaxis3.visible = not training
+            layout.annotations[0].visible = training
+            for axis in _AXES:
+                layout[axis].visible = axis.endswith("3") != training
 
 
 def decay_words(decay: float) -> str:
@@ -127,7 +139,7 @@ def _training_trace(name: str, quantity: tuple[str, str, str]) -> go.Scatter:
     line = {"color": colour, "width": {"final": 2.5, "earlier": 1}.get(name, 1.75), "dash": dash}
     words = {"loss": "loss %{y:.3f}", "train": "training %{y:.1f} %", "held_out": "held out %{y:.1f} %"}[kind]
     return go.Scatter(
-        meta=f"{name} {kind}", x=[], y=[], mode="lines", xaxis="x", yaxis=axis, legendgroup=name, showlegend=False, line=line,
+        meta=f"{name} {kind}", x=[], y=[], mode="lines", xaxis="x", yaxis=axis, legendgroup=name, showlegend=False, visible=True, line=line,
         opacity=0.35 if name == "earlier" else 1, connectgaps=False, hovertemplate=words + "<extra>%{fullData.name}</extra>",
     )  # fmt: skip
 
@@ -159,10 +171,10 @@ def _layout() -> Mapping[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
         "hovermode": "closest",
         "dragmode": "zoom",
-        "xaxis": {**axis, "anchor": "y2", "rangemode": "tozero"},
-        "yaxis": {**axis, "domain": [0.68, 1], "rangemode": "tozero", "title": {"text": "loss", "standoff": 6}},
-        "yaxis2": {**axis, "domain": [0, 0.61], "title": {"text": "accuracy, %", "standoff": 6}, "anchor": "x"},
+        "xaxis": {**axis, "visible": True, "anchor": "y2", "rangemode": "tozero"},
+        "yaxis": {**axis, "visible": True, "domain": [0.68, 1], "rangemode": "tozero", "title": {"text": "loss", "standoff": 6}},
+        "yaxis2": {**axis, "visible": True, "domain": [0, 0.61], "title": {"text": "accuracy, %", "standoff": 6}, "anchor": "x"},
         "xaxis3": {**hidden, "anchor": "y3", "rangemode": "tozero", "title": {"text": "training images a class", "standoff": 6}},
         "yaxis3": {**hidden, "anchor": "x3", "title": {"text": "accuracy, %", "standoff": 6}},
-        "annotations": [{**note, "font": {"size": 10}}],
+        "annotations": [{**note, "font": {"size": 10}, "visible": True}],
     }

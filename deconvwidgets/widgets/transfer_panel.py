@@ -103,6 +103,7 @@ class TransferPanel(anywidget.AnyWidget):
         self._still: tuple[object, bytes] | None = None
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._chart: TransferChart | None = None
+        self._said = True  # whether the newest view of the chart was told everything
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(state={**(state or {})}, height=height, **kwargs)
         self._throttle = Throttle(self._draw_chart, _CHART_SECONDS)
@@ -130,14 +131,18 @@ class TransferPanel(anywidget.AnyWidget):
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight."""
         request = content if isinstance(content, Mapping) else {}
-        if request.get("kind") == "chart":  # a view of the figure stands: plotly forgets what was drawn while its front end was loading
-            if self._chart is not None and self._throttle is not None:
-                self._chart.forget()
-                self._throttle.ask()
-            reply: Answer = {**echo(request), "ok": True}, []
+        if request.get("kind") == "chart":
+            reply, sent = self._chart_stands(request)
         else:
-            reply = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
-        copy_context().run(self.send, *reply)
+            reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
+        copy_context().run(self.send, reply, sent)
+
+    def _chart_stands(self, request: Mapping[str, Any]) -> Answer:
+        """A view has a new view of the figure."""
+        self._said = False
+        if self._throttle is not None:
+            self._throttle.ask()
+        return {**echo(request), "ok": True}, []
 
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
@@ -230,6 +235,9 @@ class TransferPanel(anywidget.AnyWidget):
             self._chart = TransferChart()
         compared = next((summary for summary in self._desk.status().runs if summary.run == self.state["compare"]), None)
         self._chart.draw(Drawn(shown, compared, steps, self.state["tab"]))
+        if not self._said:
+            self._said = True
+            self._chart.say_again()
         if self.chart is None and self._unsubscribe is not None:
             self.chart = self._chart.figure
 

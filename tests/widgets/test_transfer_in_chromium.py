@@ -309,6 +309,17 @@ def test_a_burst_of_news_asks_for_one_status_at_a_time(desk, open_page):
     assert page.evaluate("model.sent.filter((one) => one.kind === 'status').length") == 2, "once more for what came meanwhile"
 
 
+def test_stop_works_in_the_midst_of_news(desk, open_page):
+    page = open_page()
+    page.evaluate("globalThis.news = setInterval(() => model.tell('msg:custom', {event: 'transfer'}, []), 5)")
+    page.get_by_test_id("go").click()
+    expect(page.get_by_test_id("go")).to_have_text("Stop")
+    page.get_by_test_id("go").click(timeout=3000)
+    expect(page.get_by_test_id("go")).to_have_text("Retrain")
+    page.evaluate("clearInterval(news)")
+    assert desk.runs[1].phase == "stopped"
+
+
 def test_the_newest_choice_of_data_counts(desk, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()

@@ -17,9 +17,10 @@ const STORY = /** @type {[string, string][]} */ ([
 
 /** The place of the chart: the figure's own view as a child of ours. */
 class ChartHost {
-  /** @param {any} model anywidget's */
-  constructor(model) {
+  /** @param {any} model anywidget's @param {() => void} stands told when a figure's view is there */
+  constructor(model, stands) {
     this.model = model;
+    this.stands = stands;
     this.place = h("div", { class: "dwt-chart", "data-testid": "chart" });
     this.words = h("p", { class: "dwt-small dwt-chart-words", "data-testid": "chart-words" });
     this.element = h("div", { class: "dwt-chart-box" }, this.place, this.words);
@@ -54,6 +55,7 @@ class ChartHost {
       this.place.replaceChildren(view.el);
       this.tell("");
       window.dispatchEvent(new Event("resize"));
+      this.stands();
     } catch (error) {
       this.tell(`The chart cannot be shown: ${error instanceof Error ? error.message : error}`);
     }
@@ -87,13 +89,14 @@ class ChartHost {
 /**
  * @param {object} options
  * @param {any} options.model anywidget's
+ * @param {import("./transfer_wire.js").TransferWire} options.wire
  * @param {(patch: any) => void} options.set
  */
-export function createLive({ model, set }) {
+export function createLive({ model, wire, set }) {
   const title = h("h3", { "data-testid": "run-title" });
   const progress = createProgress();
   const tabs = segments({ label: "Chart", prefix: "tab", testid: "tabs", choices: CHART_TABS, pick: (tab) => set({ tab }) });
-  const host = new ChartHost(model);
+  const host = new ChartHost(model, () => void wire.ask("chart").catch(() => {})); // a silent kernel is told of elsewhere
   const story = h("ol", { class: "dwt-story", "data-testid": "story" }, ...STORY.map(([name, words]) => h("li", {}, h("b", {}, name), h("span", {}, words))));
   const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), host.element);
   const other = h("button", { type: "button", class: "dwt-other", "data-testid": "show-running", onclick: () => set({ run: null, cell: null }) });

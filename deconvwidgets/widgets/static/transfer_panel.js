@@ -53,8 +53,8 @@ class TransferView {
     this.words = "";
     this.trouble = "";
     this.asking = ""; // "start" or "stop" until the kernel has answered
-    this.looking = false; // for the status; and whether once more
-    this.lookAgain = false;
+    this.coming = /** @type {Promise<void> | null} */ (null); // the status that is asked for
+    this.next = /** @type {Promise<void> | null} */ (null); // and the one after it
     this.saving = 0;
     this.frame = 0;
     this.wire = new TransferWire(model, {
@@ -77,7 +77,7 @@ class TransferView {
     this.title = createTitle({ copy: () => this.copy() });
     this.alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
     this.setup = createSetup({ wire: this.wire, set, say, start: () => this.start(), stop: () => this.stop(), refresh: () => this.later() });
-    this.live = createLive({ model: this.model, set });
+    this.live = createLive({ model: this.model, wire: this.wire, set });
     this.results = createResults({ wire: this.wire, set, say, id: `dwt-${this.wire.view}` });
     this.footer = h("span", { class: "dwx-status", role: "status", "aria-live": "polite", "data-testid": "status" });
     const keys = h("span", { class: "dwx-hint" }, h("kbd", {}, "Enter"), " in a box of the form retrains");
@@ -116,20 +116,29 @@ class TransferView {
     this.later();
   }
 
-  /** Ask for the status; asked meanwhile, once more when it is there. */
-  async look() {
-    this.lookAgain = this.looking;
-    if (this.looking) return;
-    this.looking = true;
+  /** Ask for the status, one at a time: those who ask meanwhile share the next. @returns {Promise<void>} */
+  look() {
+    if (this.coming) {
+      this.next ??= this.coming.then(() => {
+        this.next = null;
+        return this.look();
+      });
+      return this.next;
+    }
+    this.coming = this.readStatus().finally(() => {
+      this.coming = null;
+    });
+    return this.coming;
+  }
+
+  async readStatus() {
     try {
       const answer = await this.wire.ask("status");
       if (answer) this.status = answer.content.status;
     } catch (error) {
       this.trouble = errorWords(error);
     }
-    this.looking = false;
     this.later();
-    if (this.lookAgain) await this.look();
   }
 
   /** @param {any} message */

@@ -1,0 +1,180 @@
+"""The TransferPanel as a reader meets it: a notebook in a real JupyterLab, the real service training on crops of the photographs.
+
+One server, one page: the tests walk through the open notebook in order, as a reader would.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Lab, Visit, open_and_run, watch
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CELLS = (
+    "import deconvwidgets as dw\nservice = dw.LocalModelService.from_environment().wait()",
+    "panel = dw.TransferPanel(service, state={'data': 'photo-crops', 'images_per_class': 4, 'folds': 3, 'curve': True})\npanel",
+    "explorer = dw.LayerExplorer(service, layer='conv5')\nexplorer",
+)
+LINES = "[data-testid=chart] .scatterlayer .js-line"
+POINTS = "[data-testid=chart] .scatterlayer .points path"
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
+    """A notebook of our own beside the tour's, run."""
+    cells = [
+        {"cell_type": "code", "id": f"cell-{at}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for at, source in enumerate(CELLS)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    address = lab.url.partition("?")
+    opened = Path(address[0].partition("/lab/tree/")[2])
+    place = next(found for found in lab.folder.rglob(opened.name) if found.parts[-len(opened.parts) :] == opened.parts)
+    place.with_name("panel.ipynb").write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    visiting = watch(context.new_page(), lab)
+    open_and_run(visiting, address[0].replace(opened.name, "panel.ipynb") + "?" + address[2])
+    expect(visiting.page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
+    yield visiting
+    context.close()
+
+
+def wait_until_done(page: Page) -> None:
+    expect(page.get_by_test_id("run-words")).to_contain_text("Done in", timeout=180_000)
+
+
+def test_the_data_is_described_before_training(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("transfer-panel").scroll_into_view_if_needed()
+    expect(page.get_by_test_id("data-summary")).to_contain_text("28 classes · 224 photographs")
+    expect(page.get_by_test_id("go")).to_be_enabled()
+
+
+def test_a_run_draws_its_curves_and_brings_its_results(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("go").click()
+    wait_until_done(page)
+    expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
+    page.wait_for_selector(LINES, timeout=60_000)
+    assert page.locator(LINES).count() >= 6, "loss and accuracies of several weight decays"
+    room, drawn = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert room
+    assert drawn
+    assert abs(room["width"] - drawn["width"]) < 2, "it fills its place"
+    assert abs(room["height"] - drawn["height"]) < 2
+    accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
+    expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")
+    assert accuracy > 0.5
+
+
+def test_the_learning_curve_is_a_tab_of_the_same_figure(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("tab-curve").click()
+    expect(page.locator(POINTS)).to_have_count(4, timeout=10_000)  # 1, 2 and 4 a class, and the folds' own
+    assert page.locator("[data-testid=chart] .js-plotly-plot").count() == 1
+    page.get_by_test_id("tab-training").click()
+    expect(page.locator(LINES).first).to_be_visible()
+
+
+def test_the_new_head_answers_in_the_explorer_at_once(visit: Visit) -> None:
+    page = visit.page
+    origin = page.get_by_test_id("layer-explorer").get_by_test_id("origin")
+    before = origin.text_content() or ""
+    page.get_by_test_id("use-head").click()
+    expect(origin).to_contain_text("28 classes")
+    expect(page.get_by_test_id("transfer-panel").get_by_test_id("origin")).to_contain_text("28 classes")
+    seen = visit.run_code(
+        "print({entry.prediction for entry in service.unit_detail('conv5', 3).entries} <= set(panel.results().categories))"
+    )
+    assert seen.strip() == "True"
+    page.get_by_test_id("undo-head").click()
+    expect(origin).to_have_text(before)
+
+
+def test_stop_keeps_the_folds_that_are_done(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("curve").uncheck()
+    page.get_by_test_id("folds").fill("90")
+    page.get_by_test_id("folds").press("Enter")
+    expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
+    expect(page.get_by_test_id("results")).to_contain_text("of 90 folds", timeout=60_000)
+    page.get_by_test_id("layer-conv3").click()  # everything else answers meanwhile
+    expect(page.get_by_test_id("layer-explorer").get_by_test_id("title")).to_contain_text("conv3")
+    page.get_by_test_id("go").click()
+    expect(page.get_by_test_id("run-words")).to_contain_text("done and kept", timeout=20_000)
+    assert int(visit.run_code("print(len(panel.results().summary.per_fold))")) >= 1
+
+
+def test_python_starts_a_run_that_the_page_shows(visit: Visit) -> None:
+    page = visit.page
+    assert visit.run_code("print(panel.start(folds=1, images_per_class=2))").strip() == "3"
+    expect(page.get_by_test_id("run-title")).to_contain_text("Run 3")
+    expect(page.get_by_test_id("images")).to_have_value("2")
+    wait_until_done(page)
+
+
+def test_a_reloaded_page_shows_the_same_run_and_its_chart(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save'); }")
+    page.reload(wait_until="domcontentloaded")
+    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("run-title")).to_contain_text("Run 3")
+    page.wait_for_selector(LINES, timeout=60_000)
+
+
+def test_the_dark_theme_reaches_the_chart(visit: Visit) -> None:
+    page = visit.page
+    look = """() => {
+      const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+      const mean = (colour) => {
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).reduce((sum, value) => sum + value / 3, 0);
+      };
+      const style = (selector) => getComputedStyle(document.querySelector(selector));
+      const paper = mean(style('[data-testid=transfer-panel]').backgroundColor);
+      return [paper, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
+    }"""
+    paper, *ink = page.evaluate(look)
+    assert all(one + 80 < paper for one in ink)
+    page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
+    try:
+        page.wait_for_timeout(500)
+        paper, *ink = page.evaluate(look)
+        assert all(one > paper + 80 for one in ink)
+    finally:
+        page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
+
+
+def test_at_700_pixels_nothing_is_cut_off(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    page.set_viewport_size({"width": 700, "height": 1000})
+    try:
+        page.get_by_test_id("go").scroll_into_view_if_needed()
+        page.wait_for_timeout(700)
+        room, drawn = page.evaluate(
+            """() => {
+              const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
+              const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
+              return [[root.scrollWidth, root.clientWidth], [width('[data-testid=chart] svg.main-svg'), width('[data-testid=chart]')]];
+            }"""
+        )
+        assert room[0] <= room[1] + 1
+        assert abs(drawn[0] - drawn[1]) < 2, "the chart takes its new place"
+    finally:
+        page.set_viewport_size({"width": 1600, "height": 1100})
+
+
+def test_the_page_is_quiet(visit: Any) -> None:
+    """So far: no error on the console, and nothing asked of any other host."""
+    assert visit.outside == []
+    assert visit.complaints == []
