@@ -6,6 +6,7 @@ import { FLAT_FROM, drawMatrix } from "./transfer_matrix_drawing.js";
 import { confusedPairs, orderClasses, pairAt } from "./transfer_runs.js";
 
 const LARGEST_SIDE = 620; // CSS pixels of the cells' square
+const LEAST_SIDE = 280; // below which scrolling is better than less
 const ZOOM_STEP = 1.6; // of the zoom buttons
 const DRAG_FROM = 4; // CSS pixels from which a press is no click
 const MATRIX_ORDERS = /** @type {[string, string, string][]} */ ([
@@ -139,11 +140,20 @@ export class ConfusionMatrix {
     context.font = `12px ${this.font()}`;
     const longest = Math.max(48, ...run.categories.map((name) => context.measureText(name).width));
     const left = Math.min(Math.ceil(longest) + 14, Math.max(76, Math.round(width * 0.24)), 170);
-    const side = Math.max(80, Math.min(LARGEST_SIDE, width - left - 1));
+    const upright = Math.min(Math.ceil(longest) + 14, 84);
+    const side = Math.max(80, Math.min(LARGEST_SIDE, width - left - 1, Math.max(LEAST_SIDE, this.heightInSight() - upright)));
     const flat = side / run.categories.length >= FLAT_FROM;
-    this.gutters = { left, top: flat ? 34 : Math.min(Math.ceil(longest) + 14, 84) };
+    this.gutters = { left, top: flat ? 34 : upright };
     this.view = resized(this.view, side);
     this.draw();
+  }
+
+  /** CSS pixels from the matrix's top to the end of the pane that scrolls around it; without end where the whole page does. */
+  heightInSight() {
+    const pane = this.room.closest(".dwt-main > section");
+    if (!pane || getComputedStyle(pane).overflowY === "visible") return Infinity;
+    const above = this.room.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop;
+    return pane.clientHeight - above - 12;
   }
 
   font() {
