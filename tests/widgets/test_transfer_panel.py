@@ -437,6 +437,24 @@ def test_a_throttled_action_runs_seldom_and_misses_no_end():
     assert seen[-1] == 59
 
 
+def test_what_is_asked_for_while_a_throttled_action_runs_is_done_after_it():
+    begun, go_on, seen, value = threading.Event(), threading.Event(), [], [1]
+
+    def action():
+        seen.append(value[0])
+        begun.set()
+        go_on.wait(10)
+
+    throttle = Throttle(action, 0.01)
+    throttle.ask()
+    assert begun.wait(10)
+    value[0] = 2
+    throttle.ask()
+    go_on.set()
+    until(lambda: seen == [1, 2])
+    throttle.close()
+
+
 def test_a_throttled_action_that_fails_is_logged_and_tried_again(caplog):
     calls = []
 
