@@ -312,13 +312,14 @@ def test_a_burst_of_news_asks_for_one_status_at_a_time(desk, open_page):
 def test_stop_works_in_the_midst_of_news(desk, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    page.evaluate("model.ask = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.ask)")  # news come faster than answers
+    page.evaluate("model.ask = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.ask); null")  # news outrun it
     page.evaluate("globalThis.news = setInterval(() => model.tell('msg:custom', {event: 'transfer'}, []), 5)")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     page.get_by_test_id("go").click(timeout=3000)
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
     page.evaluate("clearInterval(news)")
+    page.wait_for_timeout(400)  # the last answers
     assert desk.runs[1].phase == "stopped"
 
 
