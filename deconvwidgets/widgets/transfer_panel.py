@@ -88,11 +88,11 @@ class TransferPanel(anywidget.AnyWidget):
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _throttle: Throttle | None = None
     state = StateTrait(WORDS).tag(sync=True)
-    height = traitlets.Int(720, min=360).tag(sync=True)
+    height = traitlets.Int(780, min=360).tag(sync=True)
     # Made with the first run: plotly costs 5 MB of front end and a second or two.
     chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
-    def __init__(self, service: TransferringService, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any) -> None:
+    def __init__(self, service: TransferringService, state: Mapping[str, Any] | None = None, height: int = 780, **kwargs: Any) -> None:
         if not isinstance(service, TransferringService):
             raise ServiceError(
                 f"TransferPanel retrains the classifier of a model service, not of a {type(service).__name__}: "
