@@ -1,4 +1,4 @@
-"""A run's results as CSV, for spreadsheets and scripts: UTF-8, numbers with a point, one row a photograph or class."""
+"""A run's results as CSV, for spreadsheets and scripts: UTF-8, numbers with a point, one row a photograph or class (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def classes_csv(sheet: TransferSheet) -> bytes:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\r\n")  # a field that holds either is quoted, so that no name begins a row
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue().encode(errors="replace")
@@ -48,4 +48,4 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 def _text(value: str) -> str:
     """Words as a spreadsheet shows them: a name that it would take for a formula, and might run, gets an apostrophe before it."""
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) or value.startswith(_FORMULA) else value
+    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value

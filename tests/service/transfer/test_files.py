@@ -66,6 +66,19 @@ def test_no_name_becomes_a_formula(service, settings, colours, kind):
     assert {"'=cmd|' calc'!A1", "'@SUM(1,2)", "'+sea"} <= set(cells)
 
 
+def test_a_line_break_in_a_name_begins_no_row(service, settings, colours):
+    names = ["a\r=1+2.png", "b\n=1+2.png", 'c",\r\n=1+2.png']
+    for number, name in enumerate(names):
+        os.rename(colours / "sea" / f"sea_{number}.png", colours / "sea" / name)
+    service.transfer.start(settings(images_per_class=1, folds=3))
+    data = service.transfer.file(1, "photographs.csv").decode()
+    table = list(csv.reader(io.StringIO(data, newline="")))
+    assert {len(row) for row in table} == {6}
+    assert {f"sea/{name}" for name in names} <= {row[1] for row in table}
+    unquoted = re.sub(r'"(?:[^"]|"")*"', "", data)
+    assert set(re.findall(r"[\r\n]+.", unquoted)) == {"\r\n1", "\r\n2", "\r\n3"}  # every row begins with its fold
+
+
 def test_a_picture_for_notebooks(desk):
     data = desk.file(1, "results.png")
     picture = Image.open(io.BytesIO(data))
