@@ -232,8 +232,8 @@ class LocalModelService:
 
     def close(self) -> None:
         """Cancel long jobs and end the worker. What stands can still be asked for."""
-        self._transfer.close()
         self._worker.close()
+        self._transfer.close()  # after it, so that a run that was started meanwhile ends too
 
     def _ask(self) -> tuple[Snapshot, ActivationIndex]:
         """One snapshot for the whole request, and its index."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from threading import RLock
 from weakref import ref
 
 import numpy as np
@@ -57,6 +58,7 @@ class LocalTransferDesk:
         self._state = state
         self._busy = busy
         self._bell = Bell(tell)
+        self._starting = RLock()  # a synchronous worker may start the next run from within one
         self._runs = RunBook()
         self._uploads = Uploads()
         self._shelf = DataShelf(lambda: state().images, self._uploads)
@@ -93,14 +95,15 @@ class LocalTransferDesk:
         info = check_run(settings, images, state.bundle, state.network)
         layer = info.alias or info.name
         paper = paper_rows(images.name, settings.images_per_class, layer, len(state.network.explorer_layers), bool(settings.curve))
-        run, superseded = self._runs.open(settings, state.bundle, images, layer, paper)
-        for other in superseded:
-            other.stop()
-        try:
-            self._worker.submit(_JOB, self._training(run, state), _log.error)
-        except Exception:
-            self._runs.forget(run)
-            raise
+        with self._starting:  # the worker must take on runs in their order: it would cancel the job of a newer one for an older
+            run, superseded = self._runs.open(settings, state.bundle, images, layer, paper)
+            for other in superseded:
+                other.stop()
+            try:
+                self._worker.submit(_JOB, self._training(run, state), _log.error)
+            except Exception:
+                self._runs.forget(run)
+                raise
         self._bell.ring(at_once=True)
         return run.number
 

@@ -5,6 +5,7 @@ import io
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from dataclasses import replace
@@ -178,6 +179,26 @@ def test_a_run_that_waits_is_superseded_too(make_service, settings, by_hand):
     assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
 
 
+def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monkeypatch):
+    service = make_service(None)
+    desk, submit, late = service.transfer, service._worker.submit, threading.Event()
+
+    def submit_late(*job):
+        if not late.is_set():
+            late.set()
+            time.sleep(0.3)
+        return submit(*job)
+
+    monkeypatch.setattr(service._worker, "submit", submit_late)
+    first = threading.Thread(target=desk.start, args=(settings(),))
+    first.start()
+    assert late.wait(20)
+    second = desk.start(settings())
+    first.join()
+    desk.wait(second, 60)
+    assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
+
+
 def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, settings, by_hand, colours, class_folders):
     service = make_service(by_hand)
     desk = service.transfer
@@ -322,6 +343,22 @@ def test_a_closed_service_starts_nothing_and_shows_its_runs(make_service, settin
         service.transfer.start(settings())
     assert len(service.transfer.status().runs) == 1
     assert service.transfer.view(1).class_tests.sum() > 0
+
+
+def test_a_run_that_is_started_while_the_service_closes_ends(make_service, settings, monkeypatch):
+    service = make_service(None)
+    desk, close = service.transfer, service._worker.close
+    desk.start(settings(folds=100))
+    reached(desk, lambda run: len(run.per_fold) >= 1)
+
+    def close_late():
+        monkeypatch.setattr(service._worker, "close", close)
+        desk.start(settings(seed=1))
+        close()
+
+    monkeypatch.setattr(service._worker, "close", close_late)
+    service.close()
+    assert [run.phase for run in desk.status().runs] == ["stopped", "stopped"]
 
 
 def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, settings):
