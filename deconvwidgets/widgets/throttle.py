@@ -11,7 +11,8 @@ _log = logging.getLogger(__name__)
 
 
 class Throttle:
-    """Runs an action soon after each `ask`, on a thread of its own, with `seconds` at least between two beginnings.
+    """Runs an action soon after each `ask`, on a thread of its own, with `seconds` at least between an end and the next beginning: what
+    takes longer than that leaves room for others all the same.
 
     However often it is asked meanwhile, the action runs once more at the end: what was newest then is never missed.
     """
@@ -22,7 +23,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._asked = False  # while the action runs
-        self._began = 0.0
+        self._ended = -seconds
         self._closed = False
 
     def ask(self) -> None:
@@ -40,19 +41,23 @@ class Throttle:
                 self._timer.cancel()
 
     def _plan(self) -> None:
-        self._timer = threading.Timer(max(0.0, self._began + self._seconds - time.monotonic()), self._run)
+        if not threading.main_thread().is_alive():  # while the interpreter ends no thread can be started, and nobody looks any more
+            return
+        self._timer = threading.Timer(max(0.0, self._ended + self._seconds - time.monotonic()), self._run)
         self._timer.daemon = True
         self._timer.start()
 
     def _run(self) -> None:
         with self._lock:
+            if self._closed:  # too late for its timer to be cancelled
+                return
             self._asked = False
-            self._began = time.monotonic()
         try:
             self._action()
         except Exception:  # noqa: BLE001 - nobody waits for this thread
             _log.exception("%s failed", self._action)
         with self._lock:
             self._timer = None
+            self._ended = time.monotonic()
             if self._asked and not self._closed:
                 self._plan()

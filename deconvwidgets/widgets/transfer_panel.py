@@ -87,6 +87,8 @@ class TransferPanel(anywidget.AnyWidget):
     comm: Any  # ipywidgets' own trait
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _throttle: Throttle | None = None
+    _chart: TransferChart | None = None
+    _closed = False
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(780, min=360).tag(sync=True)
     # Made with the first run: plotly costs 5 MB of front end and a second or two.
@@ -102,7 +104,6 @@ class TransferPanel(anywidget.AnyWidget):
         self._desk = service.transfer
         self._still: tuple[object, bytes] | None = None
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
-        self._chart: TransferChart | None = None
         self._said = True  # whether the newest view of the chart was told everything
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(state={**(state or {})}, height=height, **kwargs)
@@ -217,12 +218,18 @@ class TransferPanel(anywidget.AnyWidget):
         return shown.run
 
     def _shown(self) -> TransferRunSummary | None:
-        runs = {summary.run: summary for summary in self._desk.status().runs}
+        return self._shown_of(self._runs())
+
+    def _shown_of(self, runs: Mapping[int, TransferRunSummary]) -> TransferRunSummary | None:
         return runs.get(self.state["run"]) or (runs[max(runs)] if runs else None)
+
+    def _runs(self) -> dict[int, TransferRunSummary]:
+        return {summary.run: summary for summary in self._desk.status().runs}
 
     def _draw_chart(self) -> None:
         """On the throttle's thread."""
-        shown = self._shown()
+        runs = self._runs()
+        shown = self._shown_of(runs)
         if shown is None:
             return
         if self._steps[0] != shown.run:
@@ -233,23 +240,25 @@ class TransferPanel(anywidget.AnyWidget):
 
         if self._chart is None:
             self._chart = TransferChart()
-        compared = next((summary for summary in self._desk.status().runs if summary.run == self.state["compare"]), None)
-        self._chart.draw(Drawn(shown, compared, steps, self.state["tab"]))
+        self._chart.draw(Drawn(shown, runs.get(self.state["compare"]), steps, self.state["tab"]))
         if not self._said:
             self._said = True
             self._chart.say_again()
-        if self.chart is None and self._unsubscribe is not None:
+        if self.chart is None:
             self.chart = self._chart.figure
+        if self._closed:  # meanwhile
+            self.chart.close()
 
     def close(self) -> None:
         """Leave the service and remove every view. The service itself goes on, and so does a run."""
+        self._closed = True
         if self._unsubscribe is not None:  # ipywidgets closes again when the object goes
             self._unsubscribe()
             self._unsubscribe = None
         if self._throttle is not None:
             self._throttle.close()
-        if self.chart is not None:
-            self.chart.close()
+        if self._chart is not None:
+            self._chart.figure.close()
         super().close()
 
     def __enter__(self) -> Self:

@@ -455,6 +455,37 @@ def test_what_is_asked_for_while_a_throttled_action_runs_is_done_after_it():
     throttle.close()
 
 
+def test_a_throttle_that_is_closed_begins_nothing_and_one_that_is_slow_rests():
+    begun = []
+    throttle = Throttle(lambda: begun.append(time.monotonic()), 60)
+    throttle.close()
+    throttle._run()  # as a timer that fires at this moment
+    assert begun == []
+    throttle = Throttle(lambda: (begun.append(time.monotonic()), throttle.ask(), time.sleep(0.2)), 0.2)
+    throttle.ask()
+    until(lambda: len(begun) == 2)
+    throttle.close()
+    assert begun[1] - begun[0] >= 0.4
+
+
+def test_a_chart_that_is_drawn_while_the_panel_closes_is_closed_with_it(desk, panel, monkeypatch):
+    drawing, go_on, figures, draw = threading.Event(), threading.Event(), [], TransferChart.draw
+
+    def slow(chart, drawn):
+        figures.append(chart.figure)
+        drawing.set()
+        go_on.wait(20)
+        draw(chart, drawn)
+
+    monkeypatch.setattr(TransferChart, "draw", slow)
+    desk.whole_run()
+    assert drawing.wait(20)
+    panel.close()
+    go_on.set()
+    until(lambda: panel._throttle._timer is None)
+    assert figures[0].comm is None
+
+
 def test_a_throttled_action_that_fails_is_logged_and_tried_again(caplog):
     calls = []
 
