@@ -217,10 +217,8 @@ class TransferPanel(anywidget.AnyWidget):
             raise ServiceError("There is no run yet: panel.start() retrains.")
         return shown.run
 
-    def _shown(self) -> TransferRunSummary | None:
-        return self._shown_of(self._runs())
-
-    def _shown_of(self, runs: Mapping[int, TransferRunSummary]) -> TransferRunSummary | None:
+    def _shown(self, among: Mapping[int, TransferRunSummary] | None = None) -> TransferRunSummary | None:
+        runs = self._runs() if among is None else among
         return runs.get(self.state["run"]) or (runs[max(runs)] if runs else None)
 
     def _runs(self) -> dict[int, TransferRunSummary]:
@@ -229,7 +227,7 @@ class TransferPanel(anywidget.AnyWidget):
     def _draw_chart(self) -> None:
         """On the throttle's thread."""
         runs = self._runs()
-        shown = self._shown_of(runs)
+        shown = self._shown(runs)
         if shown is None:
             return
         if self._steps[0] != shown.run:

@@ -135,7 +135,7 @@ def _run(run: object, status: TransferStatus, anew: bool) -> int | None:
         return number
     if anew:
         return None
-    there = f"there are runs 1 to {len(status.runs)}" if status.runs else "none was started yet"
+    there = f"the last one is {status.runs[-1].run}" if status.runs else "none was started yet"
     raise HeadError(f"There is no run {number}: {there}.")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from deconvwidgets.analysis.paper_results import paper_rows
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.records import HeadStep, Picture
+from deconvwidgets.records import HeadReport, HeadStep, Picture
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.service.snapshot import Snapshot
@@ -20,13 +20,20 @@ from deconvwidgets.service.transfer.checks import check_run, data_summary, layer
 from deconvwidgets.service.transfer.files import make_file
 from deconvwidgets.service.transfer.head_stack import HeadStack, save_run_head
 from deconvwidgets.service.transfer.photographs import Thumbnails, matching_tests
-from deconvwidgets.service.transfer.runs import Run, RunBook
+from deconvwidgets.service.transfer.runs import GOING_ON, Run, RunBook
 from deconvwidgets.service.transfer.shelf import DataShelf
 from deconvwidgets.service.transfer.telling import Bell
 from deconvwidgets.service.transfer.training import Training
 from deconvwidgets.service.transfer.uploads import Uploads
 from deconvwidgets.service.worker import Executor
-from deconvwidgets.transfer_records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
+from deconvwidgets.transfer_records import (
+    TestPhotographs,
+    TestsWanted,
+    TransferDataSummary,
+    TransferRunSummary,
+    TransferRunView,
+    TransferStatus,
+)
 
 _JOB = "transfer"
 _log = logging.getLogger(__name__)
@@ -67,12 +74,12 @@ class LocalTransferDesk:
 
     def status(self) -> TransferStatus:
         """What can be trained on, what is running, which runs there were, whose head answers."""
-        state, running = self._state(), self._runs.running()
+        state, runs = self._state(), tuple(run.summary() for run in self._runs.all())
         return TransferStatus(
             choices=self._shelf.choices(),
             layers=layer_choices(state.network),
-            running=running.number if running is not None else None,
-            runs=tuple(run.summary() for run in self._runs.all()),
+            running=next((run.run for run in reversed(runs) if run.phase in GOING_ON), None),
+            runs=runs,
             classifier=state.bundle.classifier,
             used=self._heads.used,
             can_undo=self._heads.can_undo,
@@ -124,20 +131,7 @@ class LocalTransferDesk:
 
     def view(self, run: int) -> TransferRunView:
         """A run's results so far. Raises HeadError before its first fold is done, or for a run that is none."""
-        found = self._runs.get(run)
-        report = found.require_report()
-        tests = report.confusion.sum(1)
-        with np.errstate(invalid="ignore"):
-            accuracy = (np.diag(report.confusion) / tests).astype(np.float32)
-        return TransferRunView(
-            summary=found.summary(),
-            categories=report.categories,
-            class_accuracy=accuracy,
-            class_tests=tests,
-            confusion=report.confusion,
-            skipped=report.skipped,
-            has_confidences=bool(np.isfinite(report.confidences).all()),
-        )
+        return _view(*self._runs.get(run).results())
 
     def photographs(self, run: int, wanted: TestsWanted) -> TestPhotographs:
         """Test photographs of a run, the most confident first."""
@@ -167,7 +161,8 @@ class LocalTransferDesk:
     def file(self, run: int, kind: TransferFile) -> bytes:
         """A run's results so far as a file's bytes. Raises HeadError before its first fold is done, ServiceError for another kind."""
         found = self._runs.get(run)
-        return make_file(kind, found.bundle, found.settings, found.images, found.require_report(), self.view(run))
+        report, summary = found.results()
+        return make_file(kind, found.bundle, found.settings, found.images, report, _view(report, summary))
 
     def begin_upload(self, name: str, size: int) -> str:
         """Make room for a zip of `size` bytes; the upload's id. Raises PictureError where it is too large or no zip by its name."""
@@ -219,3 +214,18 @@ class LocalTransferDesk:
             wanted=lambda: desk() is not None,
             worker=self._worker,
         )
+
+
+def _view(report: HeadReport, summary: TransferRunSummary) -> TransferRunView:
+    tests = report.confusion.sum(1)
+    with np.errstate(invalid="ignore"):  # NaN for a class without tests
+        accuracy = (np.diag(report.confusion) / tests).astype(np.float32)
+    return TransferRunView(
+        summary=summary,
+        categories=report.categories,
+        class_accuracy=accuracy,
+        class_tests=tests,
+        confusion=report.confusion,
+        skipped=report.skipped,
+        has_confidences=bool(np.isfinite(report.confidences).all()),
+    )

@@ -14,11 +14,11 @@ from deconvwidgets.transfer_records import PaperRow, Phase, TransferRunSummary
 
 ALL_STEPS = 10_000  # of a run are kept; later on every tenth: 100 folds of 6 heads, 300 steps each, are then 27,000
 _THINNED = 10
-_GOING_ON = ("waiting", "features", "training", "curve")
+GOING_ON = ("waiting", "features", "training", "curve")
 
 
 class Run:
-    """One run. Every method may be called from any thread; a run that has ended takes nothing in any more."""
+    """One run. Every method may be called from any thread; a run that has ended does not begin, go on or end again."""
 
     def __init__(
         self, number: int, settings: TransferSettings, bundle: ModelBundle, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]
@@ -50,7 +50,7 @@ class Run:
     @property
     def going_on(self) -> bool:
         """Whether it has not ended yet."""
-        return self._phase in _GOING_ON
+        return self._phase in GOING_ON
 
     @property
     def stopped(self) -> bool:
@@ -135,36 +135,44 @@ class Run:
 
     def require_report(self) -> HeadReport:
         """The folds so far. Raises HeadError before the first is done."""
-        report = self._report
+        return self.results()[0]
+
+    def results(self) -> tuple[HeadReport, TransferRunSummary]:
+        """The folds so far, and the run in a line, of one moment. Raises HeadError before the first fold is done."""
+        with self._lock:
+            report, summary = self._report, self._summary()
         if report is None:
             how = f": {self._problem}" if self._problem else "" if self.going_on else ": start it again"
             yet = "has no fold that is done yet" if self.going_on else "ended before its first fold was done"
             raise HeadError(f"Run {self.number} {yet}{how}")
-        return report
+        return report, summary
 
     def summary(self) -> TransferRunSummary:
         """The run in a line."""
         with self._lock:
-            settings, report = self.settings, self._report
-            return TransferRunSummary(
-                run=self.number,
-                phase=self._phase,
-                dataset=self._images.name,
-                layer=self.layer,
-                images_per_class=settings.images_per_class,
-                folds=settings.folds,
-                weight_decay=settings.weight_decay,
-                views=settings.views,
-                per_fold=report.per_fold if report is not None else (),
-                weight_decays=report.weight_decays if report is not None else (),
-                features=report.features if report is not None else "",
-                seconds=(self._ended if self._ended is not None else time.monotonic()) - self._started,
-                steps=len(self._steps),
-                progress=self._progress,
-                problem=self._problem,
-                curve=self._curve,
-                paper=self.paper,
-            )
+            return self._summary()
+
+    def _summary(self) -> TransferRunSummary:
+        settings, report = self.settings, self._report
+        return TransferRunSummary(
+            run=self.number,
+            phase=self._phase,
+            dataset=self._images.name,
+            layer=self.layer,
+            images_per_class=settings.images_per_class,
+            folds=settings.folds,
+            weight_decay=settings.weight_decay,
+            views=settings.views,
+            per_fold=report.per_fold if report is not None else (),
+            weight_decays=report.weight_decays if report is not None else (),
+            features=report.features if report is not None else "",
+            seconds=(self._ended if self._ended is not None else time.monotonic()) - self._started,
+            steps=len(self._steps),
+            progress=self._progress,
+            problem=self._problem,
+            curve=self._curve,
+            paper=self.paper,
+        )
 
 
 class RunBook:
@@ -204,6 +212,6 @@ class RunBook:
         """Raises HeadError for a run that is none."""
         run = self._runs.get(number)
         if run is None:
-            last = f"the last one is {self._last}" if self._runs else "there is none yet: start one"
+            last = f"the last one is {max(self._runs)}" if self._runs else "there is none yet: start one"
             raise HeadError(f"There is no run {number}; {last}.")
         return run

@@ -322,6 +322,18 @@ def test_the_last_news_is_always_told(make_service, settings):
     assert len(seen) < 40 + 15 + 10 * (seen[-1][0] - seen[0][0])  # each fold, each phase, and ten a second
 
 
+def test_what_is_read_of_a_run_that_goes_on_is_of_one_moment(make_service, settings):
+    desk = make_service(None).transfer
+    number, seen = desk.start(settings(folds=60)), set()
+    reached(desk, lambda run: len(run.per_fold) >= 1)
+    while desk.status().running:
+        view, status = desk.view(number), desk.status()
+        seen.add(len(view.summary.per_fold))
+        assert view.class_tests.sum() == 21 * len(view.summary.per_fold)  # 36 photographs less 5 of each class
+        assert (status.running is None) == (status.runs[0].phase == "done")
+    assert len(seen) > 2
+
+
 def test_other_requests_are_answered_while_a_run_goes_on(make_service, settings):
     service = make_service(None).wait()
     number = service.transfer.start(settings(folds=100))
