@@ -99,8 +99,13 @@ def _lacking(name: str) -> str:
 
 
 def _stamp(folder: Path | None) -> Stamp:
-    """The times of a folder and of those directly in it: they change when a picture comes, goes or is renamed."""
+    """The times of a folder and of those directly in it: they change when a picture comes, goes or is renamed. Empty for what cannot be
+    looked into: whoever opens it says why."""
     if folder is None or not folder.is_dir():
         return ()
-    inside = [(entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(folder) if entry.is_dir()]
-    return ((".", folder.stat().st_mtime_ns), *sorted(inside))
+    try:
+        with os.scandir(folder) as entries:
+            inside = [(entry.name, entry.stat().st_mtime_ns) for entry in entries if entry.is_dir()]
+        return ((".", folder.stat().st_mtime_ns), *sorted(inside))
+    except OSError:
+        return ()

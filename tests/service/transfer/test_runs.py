@@ -311,6 +311,15 @@ def test_a_folder_that_changed_is_looked_at_again(service, settings, colours):
     assert service.transfer._runs.get(1).images.digest != before.digest
 
 
+def test_a_folder_that_cannot_be_looked_into_is_told_in_words(service, settings, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(PictureError, match="no readable photograph"):
+        service.transfer.data(settings())
+
+
 def test_the_last_news_is_always_told(make_service, settings):
     service = make_service(None)
     desk, seen = service.transfer, []
