@@ -142,9 +142,11 @@ def learning_curve(
     device: str = "auto",
     hooks: HeadHooks | None = None,
     on_point: Callable[[LearningCurve], None] = lambda curve: None,
+    known: HeadReport | None = None,
 ) -> LearningCurve:
     """Accuracy by number of training images a class, as `train_softmax_head` measures it; `on_point` sees the curve after each number.
 
+    `known` is what `train_softmax_head` gave with the same settings: its number of images is not trained with again.
     Stopped after its first number, it returns what is done, with `complete` False. Raises as `train_softmax_head` does.
     """
     trainer = SoftmaxTrainer(decays_of(weight_decay), (hooks or HeadHooks()).on_step)
@@ -155,7 +157,7 @@ def learning_curve(
     reports: list[HeadReport] = []
     for size in sizes:
         try:
-            report = run.folds(trainer, size, folds, seed)
+            report = known if known is not None and known.images_per_class == size else run.folds(trainer, size, folds, seed)
         except JobCancelledError:
             if not reports:
                 raise

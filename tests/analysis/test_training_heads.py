@@ -260,7 +260,11 @@ def test_a_learning_curve_grows_and_can_be_stopped(tiny_bundle):
     assert curve.means[0] < curve.means[1]
     assert curve.complete
     assert [one.images_per_class for one in curves] == [(1,), (1, 20)]
-    assert curve.means[1] == train(tiny_bundle, images, images_per_class=20, folds=3).mean
+    known, trained = train(tiny_bundle, images, images_per_class=20, folds=3), []
+    assert curve.means[1] == known.mean
+    hooks = HeadHooks(on_fold=lambda report: trained.append(report.images_per_class))
+    assert learning_curve(tiny_bundle, images, images_per_class=(20, 1), known=known, hooks=hooks, **options) == curve
+    assert trained == [1, 1, 1]
     curves.clear()
     hooks = HeadHooks(cancelled=lambda: len(curves) == 1)
     stopped = learning_curve(tiny_bundle, images, images_per_class=(1, 20), on_point=curves.append, hooks=hooks, **options)

@@ -42,7 +42,7 @@ class Training:
             run.look_again(self.open_again())
             report = self._folds(job)
             if report.complete and run.settings.curve:
-                self._curve(job)
+                self._curve(job, report)
             stopped = not report.complete or (run.settings.curve and (run.curve is None or not run.curve.complete))
             run.end("stopped" if stopped else "done")
         except JobCancelledError:
@@ -80,10 +80,10 @@ class Training:
         run.add_report(report)
         return report
 
-    def _curve(self, job: Job) -> None:
-        """The features lie in the cache by now."""
+    def _curve(self, job: Job, known: HeadReport) -> None:
+        """The features lie in the cache by now, and the folds' own number of images has been trained with."""
         run, settings = self.run, self.run.settings
-        done, total = 0, settings.folds * len(set(settings.curve))
+        done, total = 0, settings.folds * len({*settings.curve} - {known.images_per_class})
         run.advance("curve", Progress("curve", 0, total))
         self.tell(True)
 
@@ -100,6 +100,7 @@ class Training:
         learning_curve(
             run.bundle, run.images, run.layer, settings.curve, settings.folds, settings.seed, views=settings.views,
             weight_decay=settings.weight_decay, progress=False, hooks=replace(self._hooks(job), on_fold=on_fold), on_point=on_point,
+            known=known,
         )  # fmt: skip
 
     def _hooks(self, job: Job) -> HeadHooks:
