@@ -20,7 +20,7 @@ from deconvwidgets.widgets.transfer_state import wanted_settings
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews
 
-MIMES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
+_MIMES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
 _MOST_THUMBNAILS = 24  # of one request: decoding photographs takes a while
 
 
@@ -63,17 +63,6 @@ def _start(service: TransferringService, request: Request, buffers: Buffers) -> 
 def _stop(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
     service.transfer.stop()
     return {}, []
-
-
-def _steps(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    """Buffer: float32 (count, 6): fold, weight decay, step, loss, train accuracy, validation accuracy (NaN: none)."""
-    since = number_of(request, "since")
-    steps = service.transfer.steps(number_of(request, "run"), since)
-    rows = [
-        (step.fold, step.weight_decay, step.step, step.loss, step.train_accuracy, np.nan if (v := step.validation_accuracy) is None else v)
-        for step in steps
-    ]
-    return {"since": since, "count": len(rows)}, [np.array(rows, "<f4").tobytes()]
 
 
 def _run(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
@@ -131,7 +120,7 @@ def _file(service: TransferringService, request: Request, buffers: Buffers) -> A
     wanted: Any = kind  # the desk says which there are
     data = service.transfer.file(run, wanted)
     name = f"transfer-run{run}-{kind}"
-    return {"mime": MIMES.get(kind.rpartition(".")[2], "application/octet-stream"), "name": name}, [data]
+    return {"mime": _MIMES.get(kind.rpartition(".")[2], "application/octet-stream"), "name": name}, [data]
 
 
 def _upload(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
@@ -158,7 +147,6 @@ _HANDLERS: dict[str, Callable[[TransferringService, Request, Buffers], Answer]] 
     "data": _data,
     "start": _start,
     "stop": _stop,
-    "steps": _steps,
     "run": _run,
     "photographs": _photographs,
     "thumbnails": _thumbnails,

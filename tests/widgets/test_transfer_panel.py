@@ -243,17 +243,6 @@ def test_data_start_and_stop(desk, panel, sent):
     assert desk.runs[1].phase == "stopped"
 
 
-def test_steps_cross_as_rows_of_numbers(desk, panel, sent):
-    desk.start(TransferSettings("caltech101"))
-    desk.train(0, 1e-2, steps=3)
-    desk.train(0, 1e-2, steps=2, final=True)
-    content, (data,) = ask(panel, sent, "steps", run=1, since=2)
-    rows = np.frombuffer(data, "<f4").reshape(content["count"], 6)
-    assert rows.shape == (3, 6)
-    np.testing.assert_allclose(rows[:, 2], [2, 0, 1])
-    np.testing.assert_array_equal(np.isnan(rows[:, 5]), [False, True, True])
-
-
 def test_a_run_crosses_as_little_endian_arrays(desk, panel, sent):
     desk.whole_run()
     content, (accuracy, tests, confusion) = ask(panel, sent, "run", run=1)

@@ -6,7 +6,7 @@ import { RequestQueue, SILENCE } from "./queue.js";
  * @typedef {{content: any, buffers: DataView[]}} TransferAnswer
  * @typedef {{key: string, resolve: (answer: TransferAnswer | null) => void, reject: (error: Error) => void}} Ticket
  */
-const TRANSFER_KINDS = ["hello", "stop", "start", "status", "use", "undo", "load", "save", "data", "run", "photographs", "thumbnails", "chart", "steps", "file", "upload"];
+const TRANSFER_KINDS = ["hello", "stop", "start", "status", "use", "undo", "load", "save", "data", "run", "photographs", "thumbnails", "chart", "file", "upload"];
 // Sent twice they would be done twice, or cost twice; some take a while.
 const SENT_ONCE = { timeout: 180000, attempts: 1 };
 const PATIENCE = /** @type {Record<string, {timeout: number, attempts: number}>} */ ({
