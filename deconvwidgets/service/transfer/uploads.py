@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from deconvwidgets.errors import PictureError
 MOST_BYTES = 4 << 30
 _SPARE = 256 << 20  # of the disk, beside the zip and what it unpacks to (photographs hardly shrink)
 _ENDING = ".zip"
+_ABANDONED = 24 * 3600  # seconds without a chunk: its kernel ended in between
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Uploads:
                 "Put it on the machine that the notebook runs on, and give its path."
             )
         home = make_folder(_home())
+        _forget_abandoned(home)
         free = shutil.disk_usage(home).free
         if free < 2 * size + _SPARE:
             raise PictureError(
@@ -159,6 +162,14 @@ def _unpack(part: Path, name: str) -> Path:
         return unpack_zip(part, target)
     except PictureError as error:
         raise PictureError(str(error).replace(part.name, name)) from error
+
+
+def _forget_abandoned(home: Path) -> None:
+    """Remove zips that stopped coming: nobody else knows of them, and each may take gigabytes."""
+    for part in home.glob(".*.part"):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            if time.time() - part.stat().st_mtime > _ABANDONED:
+                part.unlink()
 
 
 def _home() -> Path:

@@ -1,6 +1,7 @@
 """Zips in chunks and by path: whole or not at all, and never anybody else's files."""
 
 import io
+import os
 import shutil
 import zipfile
 
@@ -133,6 +134,17 @@ def test_cancelled_and_closed_uploads_go_and_others_stay(service, make_service, 
     with pytest.raises(PictureError, match="no such upload"):
         desk.add_chunk(second, 0, b"1")
     assert others.add(theirs, 5, b"67890") == 10
+
+
+def test_what_a_kernel_that_ended_left_is_removed(service, own_cache):
+    begun = [Uploads().begin("theirs.zip", 10) for _ in range(2)]
+    left, recent = (own_cache / "uploads" / f".{number}.part" for number in begun)
+    long_ago = left.stat().st_mtime - 25 * 3600
+    os.utime(left, (long_ago, long_ago))
+    service.transfer.begin_upload("mine.zip", 10)
+    assert not left.exists()
+    assert recent.exists()
+    assert len(files(own_cache)) == 2
 
 
 @pytest.mark.parametrize(
