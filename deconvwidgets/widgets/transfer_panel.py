@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import anywidget
 import ipywidgets
 import traitlets
-from comm.base_comm import BaseComm
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.records import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
 from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
-from deconvwidgets.widgets.any_shell_comm import AnyShellComm
-from deconvwidgets.widgets.exchange import Answer, echo, event_message
+from deconvwidgets.widgets.exchange import Answer, echo
 from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
 from deconvwidgets.widgets.throttle import Throttle
 from deconvwidgets.widgets.transfer_messages import answer
@@ -68,7 +65,7 @@ _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.p
 _CHART_SECONDS = 0.25  # between two drawings of the chart
 
 
-class TransferPanel(anywidget.AnyWidget):
+class TransferPanel(ServiceWidget):
     """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
 
     The widget computes nothing: it adapts a service's `TransferDesk`, whose worker trains.
@@ -84,8 +81,6 @@ class TransferPanel(anywidget.AnyWidget):
     _esm = assemble(MODULES)
     _css = "".join(read_static(f"{name}.css") for name in ("shared", "transfer_panel", "transfer_results"))
 
-    comm: Any  # ipywidgets' own trait
-    _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _throttle: Throttle | None = None
     _chart: TransferChart | None = None
     _closed = False
@@ -102,7 +97,6 @@ class TransferPanel(anywidget.AnyWidget):
             )
         self._service = service
         self._desk = service.transfer
-        self._still: tuple[object, bytes] | None = None
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._said = True  # whether the newest view of the chart was told everything
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
@@ -111,13 +105,6 @@ class TransferPanel(anywidget.AnyWidget):
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
         self._throttle.ask()
-
-    def open(self) -> None:
-        """Open the comm to the browser, such that views are answered while a cell runs."""
-        if self.comm is None:
-            super().open()
-            if isinstance(self.comm, BaseComm):
-                self.comm = AnyShellComm(self.comm)
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
@@ -147,7 +134,7 @@ class TransferPanel(anywidget.AnyWidget):
 
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
-        self.send(event_message(event))
+        super()._on_event(event)
         if self._throttle is not None and event.kind in ("transfer", "changed"):
             self._throttle.ask()
 
@@ -199,14 +186,7 @@ class TransferPanel(anywidget.AnyWidget):
         kind = _FILES.get(target.suffix.lower())
         if kind is None:
             raise ServiceError(f"Cannot save results as {target.name!r}: use a name ending in .csv, .png or .html.")
-        if not target.resolve().parent.is_dir():  # before the drawing, which takes a while
-            raise ServiceError(f"The folder of {target} does not exist; create it first.")
-        data = self._desk.file(self._number(run), kind)
-        try:
-            target.write_bytes(data)
-        except OSError as error:
-            raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
-        return target
+        return write_file(target, lambda: self._desk.file(self._number(run), kind))
 
     def _number(self, run: int | None) -> int:
         """The run's number, or that of the one that is shown. Raises ServiceError before there is any."""
@@ -250,20 +230,11 @@ class TransferPanel(anywidget.AnyWidget):
     def close(self) -> None:
         """Leave the service and remove every view. The service itself goes on, and so does a run."""
         self._closed = True
-        if self._unsubscribe is not None:  # ipywidgets closes again when the object goes
-            self._unsubscribe()
-            self._unsubscribe = None
         if self._throttle is not None:
             self._throttle.close()
         if self._chart is not None:
             self._chart.figure.close()
         super().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         shown = self._shown()
@@ -272,28 +243,10 @@ class TransferPanel(anywidget.AnyWidget):
         accuracy = "" if shown.mean is None else f", {100 * shown.mean:.1f} %"
         return f"TransferPanel({self._service.overview().model}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The live view with the shown run's results as a still picture beside it, for GitHub, nbviewer and a closed kernel."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        data = {**data, "text/plain": repr(self)}
-        still = self._still_picture()
-        if still is not None:
-            data["image/png"] = base64.b64encode(still).decode("ascii")
-        return data, metadata
-
     def _still_picture(self) -> bytes | None:
         """A PNG of the shown run, kept until the run goes on; None before its first fold is done or where drawing fails."""
         shown = self._shown()
         if shown is None or not shown.per_fold:
             return None
         key = (shown.run, shown.phase, shown.per_fold, shown.curve)
-        if self._still is None or self._still[0] != key:
-            try:
-                self._still = (key, self._desk.file(shown.run, "results.png"))
-            except Exception:  # noqa: BLE001 - IPython would show a traceback instead of the live view, which says what is wrong
-                _log.exception("There is no still picture of %r", self)
-                return None
-        return self._still[1]
+        return self._kept_still(key, lambda: self._desk.file(shown.run, "results.png"))
