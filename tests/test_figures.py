@@ -15,6 +15,7 @@ from PIL import Image
 
 from deconvwidgets import figures
 from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.figures import lettering
 from deconvwidgets.figures.drawing import shorten, text_width, wrap
 from deconvwidgets.records import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
 
@@ -201,3 +202,13 @@ def test_long_words_never_run_out_of_their_line() -> None:
         assert text_width(line, 14) <= 200
     assert shorten("short", 14, 200) == "short"
     assert shorten("x" * 400, 14, 200).endswith("…")
+
+
+def test_a_picture_spells_names_with_letters_that_pillows_own_face_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, text = lettering.lettered("Übergröße", 12)
+    assert lettering._missing(text, drawn) == 0
+    assert lettering.lettered("plain ± … ·", 12) == (lettering.lettered("", 12)[0], "plain ± … ·")
+    monkeypatch.setattr(lettering, "_wider", lambda size: None)  # a machine without a font
+    drawn, text = lettering.lettered("Übergröße, señor, Œuvre", 12)
+    assert text == "Ubergrosse, senor, Oeuvre"
+    assert lettering._missing(text, drawn) == 0

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFont
 
-from deconvwidgets.errors import PictureError
+from deconvwidgets.figures.lettering import lettered
 
 Tone = Literal["ink", "quiet", "line", "accent", "soft", "paper"]
 Anchor = Literal["start", "end"]
@@ -88,18 +86,10 @@ class Drawing:
         self.items.extend(items)
 
 
-@lru_cache(maxsize=32)
-def font(size: float) -> ImageFont.FreeTypeFont:
-    """Pillow's own FreeType face: present wherever Pillow is."""
-    face = ImageFont.load_default(size)
-    if not isinstance(face, ImageFont.FreeTypeFont):
-        raise PictureError("This Pillow was built without FreeType and cannot draw text; run: pip install --force-reinstall pillow")
-    return face
-
-
 def text_width(text: str, size: float) -> float:
     """Width in pixels; other faces differ by some per cent."""
-    return float(font(size).getlength(text))
+    face, drawn = lettered(text, size)
+    return float(face.getlength(drawn))
 
 
 def wrap(text: str, size: float, width: float) -> list[str]:

@@ -6,7 +6,8 @@ import io
 
 from PIL import Image, ImageDraw
 
-from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Tone, Words, font
+from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Tone, Words
+from deconvwidgets.figures.lettering import lettered
 
 
 def to_png(drawing: Drawing, palette: dict[Tone, str] = LIGHT, colours: int | None = None) -> bytes:
@@ -17,12 +18,13 @@ def to_png(drawing: Drawing, palette: dict[Tone, str] = LIGHT, colours: int | No
         if isinstance(item, Raster):
             _paste(sheet, item)
         elif isinstance(item, Words):
+            face, text = lettered(item.text, item.size)
             anchor = "ls" if item.anchor == "start" else "rs"
             pen.text(
                 (item.x, item.y),
-                item.text,
+                text,
                 fill=palette[item.tone],
-                font=font(item.size),
+                font=face,
                 anchor=anchor,
                 stroke_width=0.35 if item.strong else 0,
             )
