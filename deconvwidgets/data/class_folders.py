@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.errors import HeadError
+from deconvwidgets.records import SkippedPicture
 
 _LONGEST_NAME = 48
 _NAMED = 5  # how many classes or files a sentence lists
@@ -48,12 +49,13 @@ def class_notes(images: ImageSet) -> tuple[str, ...]:
     """What is odd but no hindrance, a sentence each: unreadable files (counted and listed), unlabelled photographs, renamed classes."""
     notes, unlabelled = [], int((labels_of(images) < 0).sum())
     if images.skipped:
-        files = _listed([f"{skipped.name} ({skipped.reason})" for skipped in images.skipped])
+        files = _listed([_skipped(skipped) for skipped in images.skipped])
         notes.append(f"{_count(len(images.skipped), 'file')} could not be read and took no part: {files}")
     if unlabelled:
         notes.append(f"{_count(unlabelled, 'photograph')} without a class took no part.")
     names, own = class_names(images), images.categories or ()
-    renamed = [f"{_quoted(old)} is called {_quoted(new)}" for old, new in zip(own, names, strict=False) if old != new]
+    called = [(_quoted(old), f"'{new}'") for old, new in zip(own, names, strict=False) if old != new]
+    renamed = [f"{old} is called {new}" for old, new in called if old != new]  # a name that was merely cut reads the same
     if renamed:
         notes.append(f"{_count(len(renamed), 'class', 'classes')} with odd names: {_listed(renamed)}.")
     return tuple(notes)
@@ -101,6 +103,11 @@ def _on_one_line(name: str) -> str:
 def _mark(mark: str) -> str:
     kind = unicodedata.category(mark)
     return " " if kind in ("Cc", "Zs", "Zl", "Zp") else "?" if kind == "Cs" else mark
+
+
+def _skipped(skipped: SkippedPicture) -> str:
+    """A reason often names its file itself."""
+    return skipped.reason if skipped.reason.startswith(skipped.name) else f"{skipped.name} ({skipped.reason})"
 
 
 def _told_apart(name: str, number: int, alike: int) -> str:

@@ -88,7 +88,8 @@ def test_a_class_of_broken_files_is_empty_and_they_are_listed(folder, tmp_path):
     with pytest.raises(HeadError, match=r"'bad'\. 7 files could not be read\."):
         require_classes(images, 1)
     (note,) = class_notes(images)
-    assert note.startswith("7 files could not be read and took no part: bad/0.jpg (")
+    assert note.startswith("7 files could not be read and took no part: bad/0.jpg cannot be opened")
+    assert note.count("bad/0.jpg") == 1
     assert note.endswith("and 2 more")
 
 
@@ -133,6 +134,14 @@ def test_odd_names(tmp_path):
     (note,) = class_notes(images)
     assert note.startswith("7 classes with odd names: '   ' is called 'class 1', ")
     "".join([*names, note]).encode()  # nothing that cannot be written to a file
+
+
+def test_a_name_that_is_merely_long_is_not_said_to_be_called_what_it_reads_as(tmp_path):
+    for name in ("x" * 120, "ant"):
+        add(tmp_path / name, 2)
+    images = open_images(tmp_path)
+    assert class_names(images)[1] == "x" * 47 + "…"
+    assert class_notes(images) == ()
 
 
 def test_a_data_set_may_name_no_classes_or_too_few(tmp_path):
