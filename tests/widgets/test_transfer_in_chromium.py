@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import HeadError
+from deconvwidgets.transfer_records import DataChoice
 from deconvwidgets.widgets.front_end import assemble
 from deconvwidgets.widgets.transfer_messages import answer
 from deconvwidgets.widgets.transfer_panel import MODULES, TransferPanel
 from deconvwidgets.widgets.transfer_state import checked_state
 from tests.widgets.chromium import MODEL, blank, browser
-from tests.widgets.fake_desk import FakeDesk, FakeTransferService
+from tests.widgets.fake_desk import CHOICES, FakeDesk, FakeTransferService
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -127,6 +129,43 @@ def test_a_folder_by_its_path(desk, open_page):
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     assert asked(desk, "start")[0].data == "/photos/birds"
+
+
+def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(desk, open_page):
+    page = open_page(data="/photos/birds")
+    page.get_by_test_id("data").select_option("upload:")
+    expect(page.get_by_test_id("go")).to_be_disabled()
+    page.get_by_test_id("data").select_option("path:")
+    expect(page.get_by_test_id("path")).to_have_value("/photos/birds")
+    expect(page.get_by_test_id("data-summary")).to_contain_text("birds")
+    expect(page.get_by_test_id("go")).to_be_enabled()
+
+
+def test_photographs_that_take_a_while_to_look_through_are_said_to(desk, open_page):
+    page = open_page()
+    expect(page.get_by_test_id("data-looking")).to_be_hidden()
+    page.evaluate("model.held = true")
+    page.get_by_test_id("data").select_option("images")
+    expect(page.get_by_test_id("data-looking")).to_be_visible()
+    page.evaluate("model.release()")
+    expect(page.get_by_test_id("data-facts")).to_be_visible()
+    expect(page.get_by_test_id("data-looking")).to_be_hidden()
+
+
+def test_classes_of_one_size_have_no_smallest(desk, open_page, monkeypatch):
+    monkeypatch.setattr(desk, "data", lambda settings: replace(FakeDesk.data(desk, settings), sizes=(8,) * 11, photographs=88))
+    page = open_page()
+    expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each")
+
+
+def test_an_upload_that_the_desk_offers_is_offered_once(desk, open_page, monkeypatch):
+    choices = (*CHOICES, DataChoice("/kept/upload-0", "birds, uploaded", ""))
+    monkeypatch.setattr("tests.widgets.fake_desk.CHOICES", choices)
+    page = open_page()
+    page.get_by_test_id("data").select_option("upload:")
+    page.get_by_test_id("upload-file").set_input_files({"name": "birds.zip", "mimeType": "application/zip", "buffer": b"PK"})
+    expect(page.get_by_test_id("data")).to_have_value("/kept/upload-0")
+    expect(page.get_by_test_id("data").locator("option[value='/kept/upload-0']")).to_have_count(1)
 
 
 def test_a_run_from_its_start_to_its_results(desk, open_page):

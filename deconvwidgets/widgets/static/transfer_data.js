@@ -20,11 +20,12 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
   /** @type {Map<string, string>} */
   const uploaded = new Map(); // folder and the zip's name
   let offered = "";
+  let byPath = false; // whether the data is a path already
   const pick = (/** @type {string} */ name) => {
-    mode = name === PATH || name === UPLOAD ? name : "";
-    if (mode) refresh();
+    mode = name === UPLOAD || (name === PATH && !byPath) ? name : "";
+    if (mode || name === PATH) refresh();
     else set({ data: name });
-    if (mode !== PATH) return;
+    if (name !== PATH) return;
     path.element.hidden = false; // the refresh comes with the next frame
     path.input.focus();
   };
@@ -52,7 +53,8 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
 
   /** @param {any} status @param {any} state */
   const update = (status, state) => {
-    const choices = [...status.choices, ...[...uploaded].map(([data, words]) => ({ data, words, hint: "" }))];
+    const choices = [...status.choices];
+    for (const [data, words] of uploaded) if (!choices.some((one) => one.data === data)) choices.push({ data, words, hint: "" });
     const key = JSON.stringify(choices);
     if (key !== offered) {
       offered = key;
@@ -60,6 +62,7 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
       source.select.replaceChildren(...options, h("option", { value: PATH }, "a folder or zip by its path…"), h("option", { value: UPLOAD }, "upload a zip…"));
     }
     const known = choices.find(({ data }) => data === state.data);
+    byPath = !known;
     const shown = mode || (known ? state.data : PATH);
     source.select.value = shown;
     path.element.hidden = shown !== PATH;
@@ -86,12 +89,13 @@ export function enoughImages(summary, asked) {
 export function createDataSummary({ set }) {
   const head = h("b", {});
   const facts = h("p", { class: "dwt-small", "data-testid": "data-facts" });
+  const wait = h("p", { class: "dwt-small", "data-testid": "data-looking" }, "Looking through the photographs…");
   const notes = h("ul", { class: "dwt-notes", "data-testid": "data-notes" });
   const classes = h("details", { class: "dwt-classes" }, h("summary", { "data-testid": "data-classes" }, "Classes"), h("p", { class: "dwt-small" }));
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
   let enough = /** @type {number | null} */ (null);
   const fewer = h("button", { type: "button", class: "dwt-plain", "data-testid": "take-fewer", onclick: () => set({ images_per_class: enough }) });
-  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, head, facts, notes, classes, problem, fewer);
+  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, wait, head, facts, notes, classes, problem, fewer);
 
   /** @param {{summary: any, error: string, looking: boolean, asked: number}} what */
   const update = ({ summary, error, looking, asked }) => {
@@ -99,6 +103,7 @@ export function createDataSummary({ set }) {
     fewer.hidden = enough === null;
     setText(fewer, `Take ${enough} a class`);
     element.dataset.ready = String(!looking);
+    wait.hidden = !looking || Boolean(summary);
     head.hidden = facts.hidden = notes.hidden = !summary;
     classes.hidden = !summary?.categories.length;
     setText(problem, error || summary?.problem || "");
@@ -107,7 +112,8 @@ export function createDataSummary({ set }) {
     setText(head, summary.name);
     const { categories, sizes, photographs } = summary;
     const least = sizes.length ? Math.min(...sizes) : 0;
-    const smallest = sizes.length ? ` · the smallest, ${categories[sizes.indexOf(least)]}, has ${grouped(least)}` : "";
+    const alike = sizes.every((/** @type {number} */ size) => size === least);
+    const smallest = !sizes.length ? "" : alike ? ` · ${grouped(least)} in each` : ` · the smallest, ${categories[sizes.indexOf(least)]}, has ${grouped(least)}`;
     setText(facts, `${counted(categories.length, "class", "classes")} · ${counted(photographs, "photograph")}${smallest}`);
     const skipped = summary.skipped.map((/** @type {any} */ one) => `${one.name}: ${one.reason}`);
     notes.replaceChildren(...summary.notes.map((/** @type {string} */ note) => h("li", { title: skipped.join("\n") || null }, note)));
