@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -309,6 +310,45 @@ def test_heads_are_used_undone_saved_loaded_and_results_taken_away(blank):
     page.get_by_test_id("use-head").click()
     expect(page.get_by_test_id("head-failure")).to_have_text("The head is for another layer; train again.")
     expect(page.get_by_test_id("use-head")).to_be_enabled()
+
+
+def test_quick_folds_do_not_overtake_the_results_that_are_on_their_way(blank):
+    runs = [FakeRun(1, NAMES_12, folds=90, done=done) for done in (1, 2, 3)]
+    fake = FakeResults(runs[0])
+    page = open_results(blank, fake)
+    expect(page.get_by_test_id("results-tabs")).to_be_visible()
+    fake.asked.clear()
+    page.evaluate("page.held = true")
+    for run in runs[1:]:
+        fake.runs[1] = run
+        page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
+    assert page.evaluate("page.waiting.length") == 1, "the second fold's; a newer request would have taken its answer's place"
+    fake.runs[1] = runs[1]
+    page.evaluate("page.release()")
+    page.wait_for_function("page.flying === 0")
+    assert [kind for kind, _ in fake.asked] == ["run", "run"], "the third fold's are asked for when the second's are there"
+
+
+def test_a_run_that_was_chosen_says_what_sets_it_apart_first(blank):
+    page = open_results(blank, FakeResults(FakeRun(1, NAMES_12, layer="pool4"), FakeRun(2, NAMES_12)))
+    expect(page.get_by_test_id("results-run").locator("option").first).to_have_text(
+        re.compile(r"^2 · pool5 · [\d.]+ % · 30 a class · Caltech-101$")
+    )
+    page.get_by_test_id("save-head").click()
+    page.get_by_test_id("head-path").fill("mine.safetensors")
+    page.get_by_test_id("head-path").press("Enter")
+    expect(page.get_by_test_id("head-words")).to_contain_text("Run 2 is saved")
+    page.get_by_test_id("results-run").select_option("1")
+    expect(page.get_by_test_id("head-words")).to_be_hidden()
+
+
+def test_the_matrix_is_in_the_order_of_names_whatever_the_order_of_the_classes(blank):
+    page = open_results(blank, FakeResults(FakeRun(1, ("dog", "ant", "cat"))), show="confusion")
+    matrix_painted(page)
+    page.get_by_test_id("confusion").focus()
+    page.keyboard.press("Home")  # the first key says where one is
+    page.keyboard.press("Home")
+    expect(page.get_by_test_id("confusion-told")).to_contain_text("→ ant:")
 
 
 def test_two_runs_are_compared(blank):

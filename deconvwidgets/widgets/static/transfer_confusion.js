@@ -113,7 +113,7 @@ export class ConfusionMatrix {
       const same = this.run?.categories.length === run.categories.length && order === this.orderName;
       this.run = run;
       this.orderName = order;
-      this.order = order === "accuracy" ? orderClasses(run, "worst") : run.categories.map((_, at) => at);
+      this.order = orderClasses(run, order === "accuracy" ? "worst" : "name");
       this.order.forEach((one, at) => (this.places[one] = at));
       this.top = topOfMistakes(run);
       this.pointed = null;

@@ -36,6 +36,7 @@ export class HeadActions {
 
   /** @param {any} summary @param {any} status */
   update(summary, status) {
+    if (summary?.run !== this.summary?.run) this.tell("", ""); // it was said of another run
     this.summary = summary;
     this.status = status;
     this.draw();

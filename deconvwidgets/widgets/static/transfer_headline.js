@@ -23,9 +23,10 @@ export function doneWords({ per_fold, folds, phase, seconds }) {
   return [many, ended, seconds > 0 ? duration(seconds) : ""].filter(Boolean).join(" · ");
 }
 
-/** A run in a line, to choose it by. @param {any} summary */
-export function runWords({ run, dataset, layer, images_per_class: images }) {
-  return `${run} · ${dataset} · ${layer} · ${images} a class`;
+/** A run in a line, to choose it by: what tells runs apart comes first, for a narrow place cuts the end. @param {any} summary */
+export function runWords(summary) {
+  const { run, dataset, layer, images_per_class: images } = summary;
+  return `${run} · ${layer} · ${accuracyWords(runAccuracy(summary).mean, null)} · ${images} a class · ${dataset}`;
 }
 
 /**

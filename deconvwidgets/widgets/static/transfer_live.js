@@ -108,7 +108,7 @@ export function createLive({ model, wire, set }) {
     run.hidden = !shown;
     other.hidden = !shown || running === null || running === shown.run;
     setText(other, `Run ${running} goes on: show it`);
-    setText(title, shown ? `Run ${shown.run}: ${shown.dataset} · ${shown.layer} · ${shown.images_per_class} a class` : "What “Retrain” does");
+    setText(title, shown ? `Run ${shown.run}: ${shown.layer} · ${shown.images_per_class} a class · ${shown.dataset}` : "What “Retrain” does");
     title.title = title.textContent ?? "";
     if (!shown) return;
     progress.update(shown);

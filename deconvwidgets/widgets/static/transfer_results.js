@@ -3,7 +3,7 @@ import { CellPane } from "./transfer_cell.js";
 import { ClassList } from "./transfer_classes.js";
 import { ConfusionMatrix } from "./transfer_confusion.js";
 import { HeadActions } from "./transfer_head.js";
-import { accuracyWords, createHeadline, runAccuracy, runWords } from "./transfer_headline.js";
+import { createHeadline, runWords } from "./transfer_headline.js";
 import { Mistakes } from "./transfer_mistakes.js";
 import { PhotographStore } from "./transfer_photographs.js";
 import { readRun, runVersion, shownRun } from "./transfer_runs.js";
@@ -30,7 +30,7 @@ class Results {
     this.latest = new Map();
     /** @type {Map<string, string>} by version: why results did not come */
     this.failures = new Map();
-    /** @type {Set<string>} versions that are asked for */
+    /** @type {Set<number>} runs whose results are asked for: a newer version waits, or quick folds would overtake every answer */
     this.asked = new Set();
     this.closed = false;
     this.store = new PhotographStore({ wire });
@@ -87,21 +87,21 @@ class Results {
   results(summary) {
     if (!summary?.per_fold.length) return null;
     const version = runVersion(summary);
-    if (!this.views.has(version) && !this.asked.has(version) && !this.failures.has(version)) void this.ask(summary.run, version);
+    if (!this.views.has(version) && !this.asked.has(summary.run) && !this.failures.has(version)) void this.ask(summary.run, version);
     return this.views.get(version) ?? this.latest.get(summary.run) ?? null;
   }
 
   /** @param {number} run @param {string} version */
   async ask(run, version) {
-    this.asked.add(version);
+    this.asked.add(run);
     try {
       const answer = await this.wire.ask("run", { run }, { key: `run ${run}` });
-      if (!answer) return; // a newer one is on its way
+      if (!answer) return; // the view is gone
       this.keep(version, readRun(answer.content, answer.buffers));
     } catch (error) {
       this.failures.set(version, error instanceof Error ? error.message : String(error));
     } finally {
-      this.asked.delete(version);
+      this.asked.delete(run);
     }
     if (!this.closed) this.draw();
   }
@@ -174,7 +174,7 @@ function createRunChoice(set) {
   const update = (status, summary, compared) => {
     const runs = status?.runs ?? [];
     element.hidden = runs.length < 2;
-    const words = runs.map((/** @type {any} */ one) => `${runWords(one)} · ${accuracyWords(runAccuracy(one).mean, null)}`);
+    const words = runs.map((/** @type {any} */ one) => runWords(one));
     const key = `${words.join("\n")} ${summary?.run}`;
     if (key !== drawn) {
       drawn = key;
