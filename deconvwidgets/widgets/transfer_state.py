@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from deconvwidgets.errors import HeadError, ServiceError
@@ -95,6 +96,8 @@ def _data(data: object, status: TransferStatus) -> str:
     if data is None:
         at_hand = [choice.data for choice in status.choices if not choice.hint] or [choice.data for choice in status.choices]
         return at_hand[0] if at_hand else "images"
+    if isinstance(data, Path):
+        data = str(data)
     if not isinstance(data, str) or not data.strip():
         names = ", ".join(repr(choice.data) for choice in status.choices)
         raise ServiceError(f"The data to train on is a name ({names}) or the path of a folder or zip, not {data!r}.")
@@ -102,6 +105,8 @@ def _data(data: object, status: TransferStatus) -> str:
 
 
 def _root(root: object) -> str | None:
+    if isinstance(root, Path):
+        root = str(root)
     if root is not None and not isinstance(root, str):
         raise ServiceError(f"'root' is the folder where the Caltechs lie, as a string, not {root!r}; None: DECONVWIDGETS_DATA.")
     return root.strip() or None if root else None

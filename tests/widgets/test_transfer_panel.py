@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -515,6 +516,11 @@ def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(desk, panel,
     assert "image/png" not in data
     assert "application/vnd.jupyter.widget-view+json" in data
     assert str(error) in caplog.text
+
+
+def test_a_path_need_not_be_text(panel):
+    panel.state = {"data": Path("/photos/birds"), "root": Path("/data")}
+    assert (panel.state["data"], panel.state["root"]) == (str(Path("/photos/birds")), str(Path("/data")))
 
 
 def test_state_height_and_chart_are_the_only_synced_traits_of_ours(service):
