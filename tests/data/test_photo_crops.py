@@ -1,5 +1,7 @@
 """Crops as photographs of their own, with the photograph that they were cut from as their class."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,14 @@ def test_classes_are_numbered_among_photographs_with_crops(tiny_images):
     assert [name.split()[-1] for name in crops.categories] == ["(noise-5)", "(noise-2)"]
     with pytest.raises(PictureError, match="two photographs"):
         crops_as_images(tiny_images.subset([5]))
+
+
+def test_a_photograph_without_crops_is_no_class(tiny_images, monkeypatch):
+    view = tiny_images.view
+    monkeypatch.setattr(tiny_images, "view", lambda number: replace(view(number), box=None) if number < 3 else view(number))
+    crops = crops_as_images(tiny_images)
+    assert (len(crops.categories), class_sizes(crops)) == (13, (2,) * 13)
+    assert (crops.label(0), crops.categories[0], crops.source_name(0)) == (0, "dog (noise-1)", "noise-1#1")
 
 
 def test_a_head_can_be_trained_on_crops(tiny_images, tiny_bundle):

@@ -138,10 +138,13 @@ def test_a_page_that_stands_alone(service, desk, settings):
 
 def test_names_cannot_write_into_the_page(service, settings, colours):
     os.rename(colours / "sea", colours / "<script>alert(1)<")
-    service.transfer.start(settings())
+    (colours / "grass" / "<script>alert(2)<.png").write_bytes(b"no picture")
+    renamed = colours.rename(colours.with_name("<script>alert(3)<"))
+    service.transfer.start(settings(data=str(renamed)))
     text = service.transfer.file(1, "results.html").decode()
     assert "<script" not in text
-    assert "&lt;script&gt;alert(1)&lt;" in text
+    for number in (1, 2, 3):
+        assert f"&lt;script&gt;alert({number})&lt;" in text
 
 
 def test_the_papers_rows_are_in_page_and_picture(service, settings, tmp_path, class_folders, monkeypatch):
