@@ -65,6 +65,20 @@ def test_a_run_gives_what_training_in_a_script_gives(service, settings, tiny_bun
     assert desk.steps(1, 7) == steps[7:]
 
 
+def test_how_far_a_run_is_is_told_phase_by_phase(service, settings):
+    told = []
+    service.subscribe(lambda event: told.append(service.transfer.status().runs[-1]))
+    service.transfer.start(settings(curve=(1, 5)))
+    assert list(dict.fromkeys(run.phase for run in told)) == ["features", "training", "curve", "done"]
+    far = [(run.phase, run.progress.done, run.progress.total) for run in told if run.progress is not None]
+    for expected in (("features", 36, 36), ("training", 1, 2), ("training", 2, 2), ("curve", 0, 2), ("curve", 2, 2)):  # of 1 a class
+        assert expected in far
+    assert {total for phase, _, total in far if phase == "curve"} == {2}
+    seconds = service.transfer.status().runs[0].seconds
+    time.sleep(0.01)
+    assert service.transfer.status().runs[0].seconds == seconds > 0
+
+
 def test_photographs_are_those_of_the_report(service, settings, tiny_bundle, colours):
     service.transfer.start(settings(folds=3))
     report = dw.train_softmax_head(tiny_bundle, colours, None, 5, 3, store="memory", device="cpu", progress=False)
