@@ -1,11 +1,14 @@
-"""The steps of a training as lines to draw: each fold's attempts one after another, the newest fold in full, the earlier ones faint."""
+"""The steps of a training as lines to draw: each fold's attempts one after another, the newest fold in full, a few before it faint."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from deconvwidgets.records import HeadStep
+
+EARLIER_FOLDS = 4  # are drawn beside the newest: of more, a reader tells none apart, and the page has to draw them again each time
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ def attempts_of(steps: Iterable[HeadStep]) -> list[Attempt]:
 
 @dataclass(frozen=True, slots=True)
 class TrainingLines:
-    """What the chart draws of a run: lines of the newest fold by what was tried, and the earlier folds as one."""
+    """What the chart draws of a run: lines of the newest fold by what was tried, and the few folds before it as one."""
 
     fold: int | None  # the newest; None before the first step
     tried: tuple[tuple[float, Line], ...]  # (weight decay, line), in the order of trying
@@ -71,9 +74,10 @@ class TrainingLines:
 
 
 def training_lines(steps: Sequence[HeadStep]) -> TrainingLines:
-    """All steps of a run so far, arranged to be drawn."""
-    attempts = attempts_of(steps)
-    newest = attempts[-1].fold if attempts else None
+    """The steps of a run so far, which come fold by fold, arranged to be drawn."""
+    newest = steps[-1].fold if steps else None
+    oldest = 0 if newest is None else newest - EARLIER_FOLDS
+    attempts = attempts_of(steps[bisect_left(steps, oldest, key=lambda step: step.fold) :])
     tried: dict[float, Line] = {}
     final, earlier = Line(), Line()
     for attempt in attempts:

@@ -62,7 +62,7 @@ MODULES = (
     "transfer_panel.js",
 )
 _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
-_CHART_SECONDS = 0.25  # between two drawings of the chart
+_CHART_SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
 
 
 class TransferPanel(ServiceWidget):
@@ -147,10 +147,9 @@ class TransferPanel(ServiceWidget):
         unknown = [name for name in settings if name not in SETTINGS]
         if unknown:
             raise ServiceError(f"A run has no setting {', '.join(map(repr, unknown))}: they are {', '.join(SETTINGS)}.")
-        if settings:
-            self.state = settings
-        run = self._desk.start(settings_of(self.state))
-        self.state = {"run": None}
+        asked = {name: value for name, value in checked_state(settings, self.state, self._desk.status()).items() if name in SETTINGS}
+        run = self._desk.start(settings_of(asked))
+        self.state = {**asked, "run": None}  # not before: what is refused must not come back with the next start
         return run
 
     def stop(self) -> None:

@@ -174,6 +174,20 @@ def test_start_refuses_what_is_no_setting(desk, panel):
     assert desk.runs == {}
 
 
+def test_settings_that_the_desk_refuses_do_not_come_back(desk, panel, monkeypatch):
+    def refuse(settings):
+        raise HeadError("folds: 1 to 100")
+
+    before = dict(panel.state)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(desk, "start", refuse)
+        with pytest.raises(HeadError):
+            panel.start(folds=1000)
+    assert panel.state == before
+    panel.start()
+    assert panel.state["folds"] == before["folds"]
+
+
 def test_results_before_there_are_any(desk, panel):
     with pytest.raises(ServiceError, match=r"panel\.start"):
         panel.results()
@@ -359,6 +373,12 @@ def test_steps_become_attempts_one_after_another():
     assert lines.earlier.steps == [1, 2, None, 3, None, 4]
     assert lines.earlier.held_out == [50.0, 50.0, None, 50.0, None, None]
     assert training_lines([]).fold is None
+
+
+def test_a_run_of_many_folds_draws_the_last_few():
+    lines = training_lines([step(fold, 0.1, 0) for fold in range(90)])
+    assert lines.fold == 89
+    assert [at for at in lines.earlier.steps if at is not None] == [1, 1, 1, 1]
 
 
 def named(chart, shown=True):
