@@ -166,3 +166,11 @@ def test_a_decoded_picture_is_not_changed(noise_picture):
     before = picture.tobytes()
     assert to_rgb(picture).mode == "RGB"
     assert picture.tobytes() == before
+
+
+def test_a_quick_look_is_smaller_but_never_smaller_than_asked(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (1600, 800), (40, 90, 170)).save(path)
+    assert open_picture(path).size == (1600, 800)
+    for side, size in ((100, (200, 100)), (101, (400, 200)), (900, (1600, 800))):
+        assert open_picture(path, side=side).size == size

@@ -136,6 +136,13 @@ def test_a_page_that_stands_alone(service, desk, settings):
     assert [attributes["src"][:22] for tag, attributes in page.tags if tag == "img"] == ["data:image/png;base64,"]
 
 
+def test_a_weight_decay_that_was_given_was_not_chosen(service, settings):
+    for decay, chosen in ((None, True), (0.001, False)):
+        service.transfer.start(settings(weight_decay=decay))
+        text = service.transfer.file(service.transfer.status().runs[-1].run, "results.html").decode()
+        assert ("no weight decay was chosen on test images" in text) == chosen
+
+
 def test_names_cannot_write_into_the_page(service, settings, colours):
     os.rename(colours / "sea", colours / "<script>alert(1)<")
     (colours / "grass" / "<script>alert(2)<.png").write_bytes(b"no picture")

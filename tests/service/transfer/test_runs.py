@@ -255,7 +255,9 @@ def test_unreadable_photographs_are_counted_and_listed(service, settings, colour
     assert (summary.photographs, summary.sizes, summary.most) == (35, (12, 12, 11), 10)
     assert any("1 file could not be read" in note for note in summary.notes)
     service.transfer.start(settings())
-    assert [skipped.name for skipped in service.transfer.view(1).skipped] == ["sea/sea_3.png", "sea/sea_4.png"]
+    view = service.transfer.view(1)
+    assert [skipped.name for skipped in view.skipped] == ["sea/sea_3.png", "sea/sea_4.png"]
+    assert list(view.class_tests) == [2 * 7, 2 * 7, 2 * 5]
 
 
 @pytest.mark.parametrize(
