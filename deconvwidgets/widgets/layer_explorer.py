@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextvars import copy_context
 from pathlib import Path
@@ -18,8 +17,6 @@ from deconvwidgets.widgets.messages import respond
 from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
 from deconvwidgets.widgets.state import DEFAULTS, WORDS, checked_state
 from deconvwidgets.widgets.state_trait import State, StateTrait
-
-_log = logging.getLogger(__name__)
 
 MODULES = (
     "dom.js",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from contextvars import copy_context
 from pathlib import Path
@@ -25,8 +24,6 @@ from deconvwidgets.widgets.transfer_state import SETTINGS, WORDS, checked_state,
 
 if TYPE_CHECKING:
     from deconvwidgets.widgets.transfer_chart import TransferChart
-
-_log = logging.getLogger(__name__)
 
 MODULES = (
     "dom.js",
