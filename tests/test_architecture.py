@@ -16,12 +16,13 @@ PACKAGE = Path(deconvwidgets.__file__).parent
 FILE_LINES = 380
 FUNCTION_LINES = 50
 
-EVERYONE = {"records", "transfer_records", "errors", "display"}
+EVERYONE = {"records", "transfer_records", "occlusion_records", "errors", "display"}
 TRACE = {"tracing", "digests"}  # what engine and data, which never see each other, both know of a model
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # deconvwidgets/__init__.py: names load lazily
     "records": set(),
     "transfer_records": {"records"},
+    "occlusion_records": {"records"},
     "errors": set(),
     "display": EVERYONE,
     "tracing": EVERYONE,
@@ -31,13 +32,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analysis": {"analysis", "engine", "data"} | EVERYONE,
     "figures": {"figures", "service.protocol"} | EVERYONE,
     "service": {"service", "service.protocol", "analysis", "engine", "data", "figures"} | EVERYONE,
-    "service.protocol": {"records", "transfer_records", "errors"},
+    "service.protocol": {"records", "transfer_records", "occlusion_records", "errors"},
     "widgets": {"widgets", "service.protocol"} | EVERYONE,
     "lab": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
     "__main__": {"cli"},
     "cli": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
 }
-WITHOUT_TORCH = {"", "records", "transfer_records", "errors", "display", "figures", "service.protocol", "widgets", "cli", "__main__"}
+WITHOUT_TORCH = {
+    "", "records", "transfer_records", "occlusion_records", "errors", "display", "figures", "service.protocol", "widgets", "cli",
+    "__main__",
+}  # fmt: skip
 FRONT_END_HOMES = {"ipywidgets": {"widgets"}, "anywidget": {"widgets"}, "plotly": {"widgets", "figures"}}
 
 

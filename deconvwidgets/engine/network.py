@@ -55,6 +55,15 @@ class Network:
         return self._graph is not None
 
     @property
+    def graph(self) -> Graph | None:
+        """The model as typed operations; None where it could not be followed."""
+        return self._graph
+
+    def node(self, layer: str) -> fx.Node | None:
+        """The operation that gives the layer; None where the model could not be followed."""
+        return self._find(layer).node
+
+    @property
     def layers(self) -> list[LayerInfo]:
         """All layers, in order of execution."""
         return [layer.info for layer in self._layers.values()]

@@ -10,22 +10,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from deconvwidgets.records import HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.occlusion_records import (
+    ImagePage,
+    MapsSettings,
+    OcclusionMaps,
+    OcclusionProjection,
+    OcclusionScene,
+    OcclusionWanted,
+    PatchAnswer,
+)
+from deconvwidgets.records import Box, HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
 from deconvwidgets.transfer_records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]
 Part = Literal["projections", "patches"]
 FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]
+OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
 TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.html"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceEvent:
     """Told to every widget: progress of a long job, a new state (ask for the overview again), a failure in words, or that a TransferPanel
-    has something new to ask for."""
+    or an OcclusionExplorer has something new to ask for."""
 
-    kind: Literal["progress", "changed", "failed", "transfer"]
+    kind: Literal["progress", "changed", "failed", "transfer", "occlusion"]
     progress: Progress | None = None
     message: str = ""
 
@@ -186,4 +196,76 @@ class TransferringService(ModelService, Protocol):
     @property
     def transfer(self) -> TransferDesk:
         """Who retrains it, and keeps the runs."""
+        ...
+
+
+@runtime_checkable
+class OcclusionDesk(Protocol):
+    """What the OcclusionExplorer asks. Images are named as in `OcclusionWanted`; boxes are in input pixels.
+
+    An "occlusion" event of the service says that a run's `maps` have something new (a few a second).
+    """
+
+    def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
+        """Pictures to choose from, uploads first; `words` keeps those whose name or label has them."""
+        ...
+
+    def scene(self, wanted: OcclusionWanted) -> OcclusionScene:
+        """The image as it is. Raises PictureError for an image that is none, LayerError, ServiceError for a class or fill that is none."""
+        ...
+
+    def answer(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> PatchAnswer:
+        """What the network says with patches there; at once, between the steps of any long job."""
+        ...
+
+    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
+        """Compute the maps coarse to fine; the run's number. The same question is answered by the same run, computed once; another one
+        of the same image stops its predecessor. Raises what can be said at once."""
+        ...
+
+    def stop_maps(self, run: int) -> None:
+        """Stop a run at its next step; what is computed stays."""
+        ...
+
+    def maps(self, run: int) -> OcclusionMaps:
+        """A run's maps as far as they are. Raises ServiceError for a run that is none, or with what it failed with."""
+        ...
+
+    def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
+        """For scripts: the complete maps."""
+        ...
+
+    def projections(self, wanted: OcclusionWanted, size: int = 160) -> Sequence[OcclusionProjection]:
+        """Panel c: the chosen map projected from this image and from the three other strongest images of the index (fewer before it
+        stands, or of a dead unit). Raises RuleError where the deconvnet does not lead down from the layer."""
+        ...
+
+    def file(self, kind: OcclusionFile, wanted: OcclusionWanted, run: int | None, state: Mapping[str, Any]) -> bytes:
+        """The maps as arrays, or a figure of everything shown, as a file's bytes; `state` is an OcclusionExplorer's state."""
+        ...
+
+    def use_shipped_head(self) -> str:
+        """Answer with the shipped classifier, and say so. Raises HeadError where it does not fit this model."""
+        ...
+
+    def begin_upload(self, name: str, size: int) -> str:
+        """Make room for a picture of `size` bytes; the upload's id. Raises PictureError where it is too large."""
+        ...
+
+    def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
+        """Add bytes at `offset`, which must be where the last chunk ended; the bytes that are there."""
+        ...
+
+    def finish_upload(self, upload: str) -> str:
+        """Decode it; the image to ask for ("upload:<id>"). Raises PictureError in words, and leaves nothing, for one that is no picture."""
+        ...
+
+
+@runtime_checkable
+class OccludingService(ModelService, Protocol):
+    """A model service whose images can be occluded."""
+
+    @property
+    def occlusion(self) -> OcclusionDesk:
+        """Who occludes them, and keeps the maps."""
         ...

@@ -1,0 +1,123 @@
+"""What patches on an image change: one feature map and the logits, for many placings of patches in one go.
+
+(Zeiler & Fergus 2014, section 4.2.) `full` runs the model on whole occluded images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, fx
+
+from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.memory import free_share, in_batches
+from deconvwidgets.engine.network import Network
+from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.occlusion_records import OcclusionMethod
+from deconvwidgets.records import Box
+from deconvwidgets.tracing import run_nodes
+
+Placing = Sequence[Box]  # the patches that lie on the image at once
+
+
+@dataclass(frozen=True, slots=True)
+class Occluded:
+    """What the model says of N placings of patches."""
+
+    maps: Tensor  # (N, h, w): the chosen feature map
+    logits: Tensor | None  # (N, classes), None where they were not asked for
+
+
+class OccludedImage:
+    """An image to lay patches on.
+
+    Args:
+        network: the followed model.
+        image: (1, C, H, W), normalised, on the model's device and in its floating type.
+        fill: what a patch shows: (C, H, W), or (C, 1, 1) for one colour.
+        layer, unit: the feature map to watch.
+        logits: whether the model is a classifier, (N, classes), whose answers are wanted.
+        method: "incremental" computes what a patch touches and nothing else; "full" whole images; "auto" the first where the model's
+            graph can be followed.
+        memory_limit: bytes that a batch may take; None: a share of what is free.
+
+    Raises LayerError for an unknown layer or unit, ModelError where `logits` are wanted of a model that gives none.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        image: Tensor,
+        fill: Tensor,
+        layer: str,
+        unit: int,
+        *,
+        logits: bool = True,
+        method: Literal["auto", "incremental", "full"] = "auto",
+        memory_limit: int | None = None,
+    ) -> None:
+        info = network.layer(layer)
+        if not 0 <= unit < info.channels:
+            raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {unit}.")
+        self._network = network
+        self._image = image
+        self._fill = fill.to(image).expand(image.shape[1:])
+        self._layer, self._unit, self._wants_logits = layer, unit, logits
+        self._limit = memory_limit if memory_limit is not None else free_share(image.device)
+        self.method: OcclusionMethod = "full"
+        self.unoccluded = self._whole(image)
+
+    def run(self, placings: Sequence[Placing]) -> Occluded:
+        """What the model says with each placing's patches on the image. Parts of a box beyond the image do nothing."""
+        batch = max(1, self._limit // self._bytes_each())
+        parts = in_batches(placings, batch, lambda some: self._whole(torch.stack([self._occlude(placing) for placing in some])))
+        if not parts:
+            return Occluded(self.unoccluded.maps[:0], None if self.unoccluded.logits is None else self.unoccluded.logits[:0])
+        logits = [part.logits for part in parts if part.logits is not None]
+        return Occluded(torch.cat([part.maps for part in parts]), torch.cat(logits) if logits else None)
+
+    def _occlude(self, placing: Placing) -> Tensor:
+        """(C, H, W)"""
+        occluded = self._image[0].clone()
+        for left, top, right, bottom in placing:
+            rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
+            occluded[:, rows, columns] = self._fill[:, rows, columns]
+        return occluded
+
+    @torch.no_grad()
+    def _whole(self, batch: Tensor) -> Occluded:
+        graph, node = self._network.graph, self._network.node(self._layer)
+        if graph is None or node is None:
+            maps = self._network.map(batch, self._layer)[:, self._unit]
+            return Occluded(maps, _checked(self._network.model(batch)) if self._wants_logits else None)
+        return self._by_graph(graph, node, batch)
+
+    def _by_graph(self, graph: Graph, node: fx.Node, batch: Tensor) -> Occluded:
+        answer = graph.trace.output.args[0] if self._wants_logits else node
+        if not isinstance(answer, fx.Node):
+            raise ModelError("The model gives several results, not (N, classes): make its bundle without categories.")
+        maps = logits = batch
+        for done, value in run_nodes([one.node for one in graph.ancestors([node, answer])], graph.modules, graph.source, batch):
+            if done is node:  # now: a later operation may overwrite it
+                maps = (value if value.dim() == 4 else value[:, :, None, None])[:, self._unit].clone()
+            if done is answer:
+                logits = value
+        return Occluded(maps, _checked(logits) if self._wants_logits else None)
+
+    def _bytes_each(self) -> int:
+        """A generous guess at what one image takes: four of the largest maps at once."""
+        graph = self._network.graph
+        shapes = (
+            [] if graph is None else [one.shape for one in graph.operations.values() if one.shape is not None and one.kind != "constant"]
+        )
+        largest = max((torch.Size(shape).numel() for shape in shapes), default=64 * self._image.numel())
+        return 4 * largest * self._image.element_size()
+
+
+def _checked(logits: object) -> Tensor:
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        raise ModelError("The model does not answer (N, classes): make its bundle without categories.")
+    return logits

@@ -1,0 +1,182 @@
+"""Values of the occlusion experiments that cross the borders: frozen, NumPy arrays and plain Python only.
+
+Windows and patches are boxes in pixels of the model's input, half-open (left, top, right, bottom); they may pass the border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.records import Box, Picture
+
+Border = Literal["inside", "same"]
+OcclusionMethod = Literal["incremental", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unoccluded:
+    """What the network says of the image as it is. Classes are None without a classifier."""
+
+    probability: float | None  # of the target class
+    label: int | None  # the most probable class; of equal ones the lowest
+    label_probability: float | None
+    activity: float  # of the chosen feature map, summed over space
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionMaps:
+    """What the network says with a window at each position (Zeiler & Fergus 2014, section 4.2, figure 7 b, d and e).
+
+    All maps are (rows, columns) of window positions. Where a position has not been computed (`complete` is False), floats are NaN
+    and labels -1. `probability`, `label`, `label_probability`, `target` and `logits` are None without a classifier.
+    """
+
+    probability: NDArray[np.float32] | None  # of the target class
+    label: NDArray[np.int64] | None  # the most probable class; of equal ones the lowest
+    label_probability: NDArray[np.float32] | None
+    activity: NDArray[np.float32]  # of the chosen feature map, summed over space
+    centres: NDArray[np.float64]  # (rows, columns, 2): the window's centre as (row, column) in input pixels
+    target: int | None
+    unoccluded: Unoccluded
+    layer: str
+    unit: int
+    window: tuple[int, int]  # (rows, columns) in input pixels
+    stride: tuple[int, int]
+    fill: str  # in words: "gray", "mean", "blur", "#7f7f7f", "array"
+    border: Border
+    method: OcclusionMethod  # how it was computed
+    complete: bool
+    categories: tuple[str, ...] = ()
+    logits: NDArray[np.float32] | None = None  # (rows, columns, classes), if asked for
+
+    @property
+    def done(self) -> int:
+        """How many positions have been computed."""
+        return int(np.isfinite(self.activity).sum())
+
+    def name(self, label: int) -> str:
+        """A class in words."""
+        return self.categories[label] if 0 <= label < len(self.categories) else f"class {label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """Whether projections show what excites a unit: its activity when the strongest region of its projection is occluded, against
+    equal regions elsewhere in the same image. All arrays start with (images,)."""
+
+    layer: str
+    units: NDArray[np.int64]  # the unit of each image
+    activity: NDArray[np.float32]  # the unit's maximum over space, unoccluded
+    drop: NDArray[np.float32]  # share of it that is lost when the projection's strongest region is occluded
+    elsewhere: NDArray[np.float32]  # the same, mean over equal regions elsewhere
+    boxes: NDArray[np.int64]  # (images, 4): the strongest regions
+
+    @property
+    def share(self) -> float:
+        """The number: share of images in which the projection's region costs more than regions elsewhere do on average."""
+        return float((self.drop > self.elsewhere).mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """Whether occluding the same part changes the features of several images alike (Zeiler & Fergus 2014, section 4.3, table 1).
+
+    `distances[layer][part]` is Delta: the mean over ordered pairs of images of the normalised Hamming distance of the signs of what
+    changes; lower is more alike. sign(0) is a value of its own: a component that changes in one image only counts as different.
+    """
+
+    layers: tuple[str, ...]
+    parts: tuple[str, ...]
+    distances: Mapping[str, Mapping[str, float]]
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionWanted:
+    """What is occluded and what is watched. None: the default that `OcclusionScene` tells."""
+
+    image: str  # "view:17", a view of the image set, or "upload:<id>"
+    layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
+    unit: int | None = None  # None: the map with the largest sum on the unoccluded image
+    target: int | None = None  # None: the most probable class of the unoccluded image
+    fill: str = "gray"  # "gray" (0 after normalisation), "mean" (this image's), "blur", or a colour "#rrggbb"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTile:
+    """A picture that can be chosen."""
+
+    image: str  # as `OcclusionWanted.image`
+    caption: str
+    label: str | None  # its dataset label
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """Some of the pictures that can be chosen; uploads first."""
+
+    total: int  # that fit the words looked for
+    start: int
+    tiles: tuple[ImageTile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassShare:
+    """A class and its probability without a patch and with the patches."""
+
+    label: int
+    name: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionScene:
+    """An image before anything is occluded, with every default made definite."""
+
+    wanted: OcclusionWanted  # layer, unit and target are definite (target None without a classifier)
+    caption: str
+    label: str | None  # the image's dataset label
+    picture: Picture  # the model's input as a picture, one pixel each
+    fill: Picture  # the same size: what a patch shows wherever it lies
+    classes: tuple[ClassShare, ...]  # the five most probable and the target (before == now); empty without a classifier
+    activity: float
+    map: NDArray[np.float32]  # (h, w): the chosen feature map
+    strongest: tuple[int, ...]  # the units with the largest sums on this image, largest first
+    note: str = ""  # what the view should say (fallback to whole-image computation, ...)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchAnswer:
+    """What the network says with patches on the image."""
+
+    classes: tuple[ClassShare, ...]  # the five most probable now, and the target; empty without a classifier
+    activity: float
+    map: NDArray[np.float32]  # (h, w): the chosen feature map
+
+
+@dataclass(frozen=True, slots=True)
+class MapsSettings:
+    """The grid of an occlusion map: window and stride in input pixels, (rows, columns)."""
+
+    window: tuple[int, int] = (48, 48)
+    stride: tuple[int, int] = (8, 8)
+    border: Border = "inside"
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionProjection:
+    """One picture of panel c: the chosen map's strongest activation in an image, projected to pixels, beside what it saw."""
+
+    caption: str
+    own: bool  # of the shown image; the others are the strongest of the index
+    value: float
+    box: Box  # in input pixels
+    projection: Picture
+    patch: Picture
