@@ -1,0 +1,36 @@
+"""The OcclusionExplorer: Zeiler & Fergus 2014, section 4.2 and figure 7, alive in a notebook."""
+
+from __future__ import annotations
+
+MODULES = (
+    "dom.js",
+    "format.js",
+    "buffers.js",
+    "queue.js",
+    "keys.js",
+    "menu.js",
+    "exporting.js",
+    "view.js",
+    "asking_wire.js",
+    "file_upload.js",
+    "chart_host.js",
+    "occlusion_geometry.js",
+    "occlusion_colours.js",
+    "occlusion_grid.js",
+    "occlusion_wire.js",
+    "occlusion_header.js",
+    "occlusion_patches.js",
+    "occlusion_stage.js",
+    "occlusion_controls.js",
+    "occlusion_answers.js",
+    "occlusion_classes.js",
+    "occlusion_unit.js",
+    "occlusion_projections.js",
+    "occlusion_map.js",
+    "occlusion_maps.js",
+    "occlusion_run.js",
+    "occlusion_images.js",
+    "occlusion_upload.js",
+    "occlusion_page.js",
+    "occlusion_explorer.js",
+)
