@@ -20,6 +20,7 @@ _HOMES = {
     "open_images": "deconvwidgets.data.image_sets",
     "project": "deconvwidgets.analysis.projecting",
     "ActivationIndex": "deconvwidgets.analysis.activation_index",
+    "occlude": "deconvwidgets.analysis.occlusion",
     "train_softmax_head": "deconvwidgets.analysis.head",
     "train_svm_head": "deconvwidgets.analysis.head",
     "learning_curve": "deconvwidgets.analysis.head",

@@ -37,6 +37,10 @@ class HeadError(DeconvWidgetsError):
     """A classifier (head) that is damaged or fits another model, or labelled pictures that none can be trained on."""
 
 
+class OcclusionError(DeconvWidgetsError):
+    """A window, stride, fill or class that an occlusion experiment cannot use."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request that the model service cannot answer (now, or at all); the message says which."""
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from deconvwidgets.analysis.devices import to_model
+from deconvwidgets.analysis.inputs import Picture, opened
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
-from deconvwidgets.data.pictures import open_picture
 from deconvwidgets.engine import Network, Projected
 from deconvwidgets.engine import project as project_batch
 from deconvwidgets.errors import PictureError
 from deconvwidgets.records import Projection
-
-Picture = Image.Image | str | Path | NDArray[np.uint8]
 
 
 def project(
@@ -50,7 +46,7 @@ def project(
     several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     if not several:
         raise PictureError("There is no picture to project: give at least one")
-    batch = torch.stack([bundle.prepare(_opened(one)) for one in several])
+    batch = torch.stack([bundle.prepare(opened(one)) for one in several])
     positions = None if at is None else torch.as_tensor(np.asarray(at, np.int64))
     model = network if network is not None else Network.of(bundle.model, bundle.input_size)
     projected = project_batch(model, to_model(batch, bundle.model), layer, unit=unit, at=positions, rule=rule, method=method, seed=seed)
@@ -69,14 +65,3 @@ def as_record(projected: Projected, layer: str, unit: int, rule: str) -> Project
         rule=rule,
         method=projected.method,
     )
-
-
-def _opened(picture: Picture) -> Image.Image:
-    if isinstance(picture, Image.Image):
-        return picture
-    if isinstance(picture, str | Path):
-        return open_picture(picture)
-    array = np.asarray(picture)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise PictureError(f"An array must be (H, W, 3) or (H, W) uint8, not {array.shape} {array.dtype}: pass a PIL picture instead")
-    return Image.fromarray(array)
