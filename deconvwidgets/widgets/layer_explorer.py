@@ -30,6 +30,7 @@ MODULES = (
     "keys.js",
     "requests.js",
     "exporting.js",
+    "view.js",
     "header.js",
     "layers.js",
     "toolbar.js",

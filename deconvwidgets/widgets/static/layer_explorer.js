@@ -1,23 +1,16 @@
-import { download, figureName, sameState, toPython } from "./exporting.js";
-import { guardShortcuts, meaning, whereIs } from "./keys.js";
+import { download, figureName } from "./exporting.js";
+import { meaning, whereIs } from "./keys.js";
 import { placeAfter } from "./layout.js";
 import { createPage } from "./page.js";
-import { SILENCE } from "./queue.js";
 import { Wire } from "./requests.js";
 import { filterUnits, labelsNamed, orderUnits, readSearch } from "./units.js";
-
-const SAVE_AFTER = 300; // ms: the pictures are asked for and drawn first, then the kernel is told where we are
-
-const SLOW = "The kernel is slow to answer; still waiting.";
+import { WidgetView } from "./view.js";
 
 /** One view of a LayerExplorer: the state, and what the user does with it. */
-class ExplorerView {
+class ExplorerView extends WidgetView {
   /** @param {{model: any, el: HTMLElement}} context */
   constructor({ model, el }) {
-    this.model = model;
-    this.state = { ...model.get("state") };
-    /** @type {any} */
-    this.overview = null;
+    super(model, "explorer");
     /** @type {number[]} the units to show */
     this.order = [];
     this.ordered = /** @type {any[]} */ ([]);
@@ -26,48 +19,28 @@ class ExplorerView {
     /** @type {Map<string, number>} the unit last chosen in each layer */
     this.visited = new Map();
     this.started = performance.now();
-    this.words = "";
-    this.trouble = "";
     /** @type {any} */
     this.progress = null;
-    this.saving = 0;
-    this.frame = 0;
-    this.wire = new Wire(model, {
-      changed: () => this.later(),
-      silence: (silent) => this.silence(silent),
-      slow: (slow) => this.say(slow ? SLOW : ""),
-      event: (message) => this.event(message),
-    });
+    this.wire = new Wire(model, { changed: () => this.later(), ...this.listeners });
     this.page = createPage({
       wire: this.wire,
-      height: model.get("height"),
       set: (patch) => this.set(patch),
       goTo: (layer) => this.goTo(layer),
       find: (text) => this.find(text),
       typed: (text) => this.typed(text),
       scrolled: (unit) => this.scrolled(unit),
       save: (figure) => this.save(figure),
-      copy: () => this.copy(),
+      copy: () => this.copyState(),
       painted: (info) => this.painted(info),
     });
     const { root } = this.page;
     root.addEventListener("keydown", (event) => this.key(event));
     for (const name of ["pointerdown", "keydown"]) root.addEventListener(name, (event) => (this.started = event.timeStamp), true);
-    el.append(root);
-    this.unguard = guardShortcuts(root);
-    this.follow = () => this.stateFromKernel();
-    this.resize = () => root.style.setProperty("--dwx-height", `${model.get("height")}px`);
-    model.on("change:state", this.follow);
-    model.on("change:height", this.resize);
-    this.greet();
+    this.open(root, el);
   }
 
   close() {
-    this.saveNow();
-    this.model.off("change:state", this.follow);
-    this.model.off("change:height", this.resize);
-    this.unguard();
-    cancelAnimationFrame(this.frame);
+    super.close();
     this.page.close();
     this.wire.close();
   }
@@ -96,30 +69,6 @@ class ExplorerView {
     }
   }
 
-  /** @param {string} words */
-  fail(words) {
-    this.trouble = words;
-    this.later();
-  }
-
-  /** @param {boolean} silent */
-  silence(silent) {
-    if (silent) this.fail(SILENCE);
-    else if (this.trouble === SILENCE) {
-      this.trouble = "";
-      if (this.overview) this.later();
-      else this.greet();
-    }
-  }
-
-  /** Draw in the next frame, once. */
-  later() {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.refresh();
-    });
-  }
-
   get layer() {
     return this.overview?.layers.find((/** @type {any} */ layer) => layer.id === this.state.layer);
   }
@@ -136,31 +85,17 @@ class ExplorerView {
     this.saveSoon();
   }
 
-  saveSoon() {
-    clearTimeout(this.saving);
-    this.saving = window.setTimeout(() => this.saveNow(), SAVE_AFTER);
-  }
-
   saveNow() {
-    clearTimeout(this.saving);
     if (this.state.unit === null) return; // the layer's table is on its way, and with it the first unit
-    if (sameState(this.model.get("state"), this.state)) return;
-    this.model.set("state", { ...this.state });
-    this.model.save_changes();
+    super.saveNow();
   }
 
-  /** Python, or another view of this widget, set the state. */
-  stateFromKernel() {
-    const state = this.model.get("state");
-    if (sameState(state, this.state)) return;
-    clearTimeout(this.saving);
-    const scrolled = state.scroll !== null && state.scroll !== this.state.scroll;
-    this.state = { ...state };
-    // A cell that touched the widget has bound its answers to the cell's shell; a greeting frees them.
-    this.greet();
+  /** @param {any} before */
+  followState(before) {
     this.refresh();
-    if (scrolled) this.page.grid.restore(this.state);
-    else this.page.grid.show(this.state.unit);
+    const { scroll, unit } = this.state;
+    if (scroll !== null && scroll !== before.scroll) this.page.grid.restore(this.state);
+    else this.page.grid.show(unit);
   }
 
   /** @param {number} unit whose row now stands at the top of the grid */
@@ -236,12 +171,6 @@ class ExplorerView {
     }
   }
 
-  /** @param {string} words */
-  say(words) {
-    this.words = words;
-    this.refresh();
-  }
-
   /** @param {KeyboardEvent} event */
   key(event) {
     const target = /** @type {HTMLElement} */ (event.target);
@@ -296,13 +225,6 @@ class ExplorerView {
       this.say(`Saved ${name}`);
     };
     this.wire.figure(figure, this.state, done, (words) => this.say(words));
-  }
-
-  copy() {
-    const text = `explorer.state = ${toPython(this.state)}`;
-    const done = () => this.say("Copied the state");
-    if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => this.say(text));
-    else this.say(text);
   }
 
   /** For benchmarks and tests. @param {any} info */

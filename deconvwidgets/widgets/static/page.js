@@ -10,7 +10,6 @@ import { createFooter, createToolbar } from "./toolbar.js";
  * The parts of a view and how they stand together.
  * @param {object} options
  * @param {import("./requests.js").Wire} options.wire
- * @param {number} options.height CSS pixels
  * @param {(patch: any) => void} options.set
  * @param {(layer: string) => void} options.goTo
  * @param {(text: string) => void} options.find
@@ -20,7 +19,7 @@ import { createFooter, createToolbar } from "./toolbar.js";
  * @param {() => void} options.copy
  * @param {(info: any) => void} options.painted
  */
-export function createPage({ wire, height, set, goTo, find, typed, scrolled, save, copy, painted }) {
+export function createPage({ wire, set, goTo, find, typed, scrolled, save, copy, painted }) {
   const id = `dwx-${wire.view}`;
   const header = createHeader({ set, save, copy });
   const layers = createLayers({ pick: goTo });
@@ -35,7 +34,7 @@ export function createPage({ wire, height, set, goTo, find, typed, scrolled, sav
   const middle = h("section", { class: "dwx-middle", "aria-label": "Units" }, toolbar.element, wait.element, grid.element);
   const main = h("div", { class: "dwx-main" }, layers.element, middle, detail.element);
   const frame = h("div", { class: "dwx-frame" }, header.element, alert, refusal.element, main, footer.element);
-  const root = h("div", { class: "dwx", "data-testid": "layer-explorer", style: `--dwx-height:${height}px` }, frame);
+  const root = h("div", { class: "dwx", "data-testid": "layer-explorer" }, frame);
 
   /** @param {string} words empty for none */
   const complain = (words) => {

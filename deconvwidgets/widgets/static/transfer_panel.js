@@ -1,6 +1,5 @@
 import { h, setText } from "./dom.js";
-import { sameState, toPython } from "./exporting.js";
-import { guardShortcuts, isForLab } from "./keys.js";
+import { isForLab } from "./keys.js";
 import { createMenu } from "./menu.js";
 import { SILENCE } from "./queue.js";
 import { createLive } from "./transfer_live.js";
@@ -8,14 +7,7 @@ import { createResults } from "./transfer_results.js";
 import { shownRun } from "./transfer_runs.js";
 import { createSetup, settingsOf } from "./transfer_setup.js";
 import { TransferWire } from "./transfer_wire.js";
-
-const KEPT_AFTER = 300; // ms: what was asked for comes first, then the kernel is told where we are
-const SLOW_WORDS = "The kernel is slow to answer; still waiting.";
-
-/** @param {unknown} error */
-function errorWords(error) {
-  return error instanceof Error ? error.message : String(error);
-}
+import { WidgetView, errorWords } from "./view.js";
 
 /** What is retrained, and whose classes it answers with now: the panel's head. @param {{copy: () => void}} options */
 function createTitle({ copy }) {
@@ -39,42 +31,26 @@ function createTitle({ copy }) {
 }
 
 /** One view of a TransferPanel: the state, and what the user does with it. */
-class TransferView {
+class TransferView extends WidgetView {
   /** @param {{model: any, el: HTMLElement}} context */
   constructor({ model, el }) {
-    this.model = model;
-    this.state = { ...model.get("state") };
-    /** @type {any} */
-    this.overview = null;
+    super(model, "panel");
     /** @type {any} */
     this.status = null;
     /** what is known of the data: its settings, summary and trouble */
     this.data = { key: "", summary: /** @type {any} */ (null), error: "", looking: false };
-    this.words = "";
-    this.trouble = "";
     this.asking = ""; // "start" or "stop" until the kernel has answered
     this.coming = /** @type {Promise<void> | null} */ (null); // the status that is asked for
     this.next = /** @type {Promise<void> | null} */ (null); // and the one after it
-    this.saving = 0;
-    this.frame = 0;
-    this.wire = new TransferWire(model, {
-      silence: (silent) => this.silence(silent),
-      slow: (slow) => this.say(slow ? SLOW_WORDS : ""),
-      event: (message) => this.event(message),
-    });
-    this.build(el);
-    this.follow = () => this.stateFromKernel();
-    this.resize = () => this.root.style.setProperty("--dwx-height", `${model.get("height")}px`);
-    model.on("change:state", this.follow);
-    model.on("change:height", this.resize);
-    void this.greet();
+    this.wire = new TransferWire(model, this.listeners);
+    this.open(this.build(), el);
   }
 
-  /** @param {HTMLElement} el */
-  build(el) {
+  /** The parts of the view, in their places. @returns {HTMLElement} */
+  build() {
     const set = (/** @type {any} */ patch) => this.set(patch);
     const say = (/** @type {string} */ words) => this.say(words);
-    this.title = createTitle({ copy: () => this.copy() });
+    this.title = createTitle({ copy: () => this.copyState() });
     this.alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
     this.setup = createSetup({ wire: this.wire, set, say, start: () => this.start(), stop: () => this.stop(), refresh: () => this.later() });
     this.live = createLive({ model: this.model, wire: this.wire, set });
@@ -83,27 +59,24 @@ class TransferView {
     const keys = h("span", { class: "dwx-hint" }, h("kbd", {}, "Enter"), " in a box of the form retrains");
     const main = h("div", { class: "dwt-main" }, this.setup.element, this.live.element, this.results.element);
     const frame = h("div", { class: "dwx-frame" }, this.title.element, this.alert, main, h("footer", { class: "dwx-footer" }, keys, this.footer));
-    const style = `--dwx-height:${this.model.get("height")}px`;
-    this.root = h("div", { class: "dwx dwt", "data-testid": "transfer-panel", "data-ready": "false", style }, frame);
-    this.root.addEventListener("keydown", (event) => {
+    const root = h("div", { class: "dwx dwt", "data-testid": "transfer-panel", "data-ready": "false" }, frame);
+    root.addEventListener("keydown", (event) => {
       if (!isForLab(event)) event.stopPropagation(); // the notebook's own keys would delete cells
     });
-    el.append(this.root);
-    this.unguard = guardShortcuts(this.root);
+    return root;
   }
 
   close() {
-    this.saveNow();
-    this.model.off("change:state", this.follow);
-    this.model.off("change:height", this.resize);
-    this.unguard();
-    cancelAnimationFrame(this.frame);
     for (const part of [this.setup, this.live, this.results, this.wire]) part.close();
-    this.root.remove();
+    super.close();
   }
 
   /** Ask for everything; the request greets the kernel, too, which then answers this view while cells run. */
-  async greet() {
+  greet() {
+    void this.readAll();
+  }
+
+  async readAll() {
     try {
       const answer = await this.wire.ask("hello");
       if (!answer) return;
@@ -144,31 +117,8 @@ class TransferView {
   /** @param {any} message */
   event({ event, message }) {
     if (event === "failed") this.fail(message);
-    else if (event === "changed" || !this.overview) void this.greet();
+    else if (event === "changed" || !this.overview) this.greet();
     else if (event === "transfer") void this.look();
-  }
-
-  /** @param {string} words */
-  fail(words) {
-    this.trouble = words;
-    this.later();
-  }
-
-  /** @param {boolean} silent */
-  silence(silent) {
-    if (silent) this.fail(SILENCE);
-    else if (this.trouble === SILENCE) {
-      this.trouble = "";
-      void this.greet();
-    }
-  }
-
-  /** Draw in the next frame, once. */
-  later() {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.refresh();
-    });
   }
 
   /** Change the state, as the user asked. @param {any} patch */
@@ -176,34 +126,14 @@ class TransferView {
     this.moved();
     this.state = { ...this.state, ...patch };
     this.later();
-    clearTimeout(this.saving);
-    // Which chart is drawn is the kernel's to know.
-    this.saving = window.setTimeout(() => this.saveNow(), "tab" in patch || "run" in patch ? 0 : KEPT_AFTER);
+    this.saveSoon("tab" in patch || "run" in patch ? 0 : undefined); // which chart is drawn is the kernel's to know
   }
 
   /** The user does something: what went wrong before is over, and a silent kernel is asked again. */
   moved() {
     this.words = "";
     if (this.trouble && this.trouble !== SILENCE) this.trouble = "";
-    if (!this.overview || this.wire.silent) void this.greet();
-  }
-
-  saveNow() {
-    clearTimeout(this.saving);
-    if (sameState(this.model.get("state"), this.state)) return;
-    this.model.set("state", { ...this.state });
-    this.model.save_changes();
-  }
-
-  /** Python, or another view of this widget, set the state. */
-  stateFromKernel() {
-    const state = this.model.get("state");
-    if (sameState(state, this.state)) return;
-    clearTimeout(this.saving);
-    this.state = { ...state };
-    // A cell that touched the widget has bound its answers to the cell's shell; a greeting frees them.
-    void this.greet();
-    this.later();
+    if (!this.overview || this.wire.silent) this.greet();
   }
 
   /** What is known of the data, asked for where it is not. */
@@ -264,19 +194,6 @@ class TransferView {
     await this.look();
     this.asking = "";
     this.later();
-  }
-
-  /** @param {string} words */
-  say(words) {
-    this.words = words;
-    this.later();
-  }
-
-  copy() {
-    const text = `panel.state = ${toPython(this.state)}`;
-    const done = () => this.say("Copied the state");
-    if (navigator.clipboard) navigator.clipboard.writeText(text).then(done, () => this.say(text));
-    else this.say(text);
   }
 }
 

@@ -1,44 +1,5 @@
 import { h, setText } from "./dom.js";
-
-const UPLOAD_CHUNK = 2 * 2 ** 20; // bytes; Jupyter's websockets take 10 MB at most
-
-/** @param {number} bytes */
-export function megabytes(bytes) {
-  const size = bytes / 1e6;
-  return `${size < 10 ? size.toFixed(1) : size.toFixed(0)} MB`;
-}
-
-/**
- * Bring a zip to the kernel in chunks; gives the folder that it was unpacked to, null where it was cancelled. Rejects in words.
- * @param {import("./transfer_wire.js").TransferWire} wire
- * @param {Blob & {name: string}} file
- * @param {{progress: (have: number) => void, signal: AbortSignal}} options
- * @returns {Promise<string | null>}
- */
-export async function uploadZip(wire, file, { progress, signal }) {
-  const begun = await wire.ask("upload", { step: "begin", name: file.name, size: file.size });
-  if (!begun) return null;
-  const { upload } = begun.content;
-  /** @param {string} step @param {Record<string, any>} [fields] @param {ArrayBuffer[]} [buffers] */
-  const ask = (step, fields = {}, buffers = []) => wire.ask("upload", { step, upload, ...fields }, { key: `upload ${upload}`, buffers });
-  try {
-    let have = 0;
-    while (have < file.size && !signal.aborted) {
-      const chunk = await file.slice(have, have + UPLOAD_CHUNK).arrayBuffer();
-      const answer = await ask("chunk", { offset: have }, [chunk]);
-      if (!answer) return null;
-      if (answer.content.have <= have) throw new Error("The upload does not go on; choose the zip again.");
-      have = answer.content.have;
-      progress(have);
-    }
-    if (!signal.aborted) return (await ask("finish"))?.content.data ?? null;
-  } catch (error) {
-    await ask("cancel").catch(() => null); // what went wrong before is what is told
-    throw error;
-  }
-  await ask("cancel");
-  return null;
-}
+import { megabytes, uploadFile } from "./file_upload.js";
 
 /**
  * Where a zip is chosen and brought to the kernel.
@@ -70,7 +31,7 @@ export function createUpload({ wire, done }) {
     };
     progress(0);
     try {
-      const data = await uploadZip(wire, file, { progress, signal: going.signal });
+      const data = (await uploadFile(wire, file, { progress, signal: going.signal }))?.data ?? null;
       say(data ? `${file.name} is there.` : "Cancelled; nothing was kept.");
       if (data) done(data, file.name);
     } catch (error) {

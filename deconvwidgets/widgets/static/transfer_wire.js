@@ -1,103 +1,15 @@
-import { RequestQueue, SILENCE } from "./queue.js";
+import { AskingWire, GREETING, SENT_ONCE } from "./asking_wire.js";
 
-/**
- * What a view of a TransferPanel asks of the kernel: one request in flight, and of those with one key the newest counts.
- *
- * @typedef {{content: any, buffers: DataView[]}} TransferAnswer
- * @typedef {{key: string, resolve: (answer: TransferAnswer | null) => void, reject: (error: Error) => void}} Ticket
- */
 const TRANSFER_KINDS = ["hello", "stop", "start", "status", "use", "undo", "load", "save", "data", "run", "photographs", "thumbnails", "chart", "file", "upload"];
-// Sent twice they would be done twice, or cost twice; some take a while.
-const SENT_ONCE = { timeout: 180000, attempts: 1 };
-const PATIENCE = /** @type {Record<string, {timeout: number, attempts: number}>} */ ({
-  // Until the browser knows the kernel's subshell, its messages wait for the running cell; the next one need not.
-  hello: { timeout: 3000, attempts: 15 },
-  start: SENT_ONCE,
-  use: SENT_ONCE,
-  undo: SENT_ONCE,
-  load: SENT_ONCE,
-  save: SENT_ONCE,
-  file: SENT_ONCE,
-  upload: SENT_ONCE,
-});
+const TRANSFER_PATIENCE = {
+  hello: GREETING,
+  ...Object.fromEntries(["start", "use", "undo", "load", "save", "file", "upload"].map((kind) => [kind, SENT_ONCE])),
+};
 
-export class TransferWire {
-  /**
-   * @param {any} model anywidget's
-   * @param {{silence: (silent: boolean) => void, slow: (slow: boolean) => void, event: (message: any) => void}} listeners
-   */
+/** What a view of a TransferPanel asks of the kernel. */
+export class TransferWire extends AskingWire {
+  /** @param {any} model anywidget's @param {ConstructorParameters<typeof AskingWire>[2]} listeners */
   constructor(model, listeners) {
-    this.model = model;
-    this.listeners = listeners;
-    this.view = Math.random().toString(36).slice(2); // the kernel tells all views of a widget; each takes its own answers
-    this.queue = new RequestQueue({
-      send: ({ buffers, ...message }) => this.model.send({ ...message, view: this.view }, undefined, buffers),
-      onSilence: (silent) => this.silence(silent),
-      onSlow: (slow) => listeners.slow(slow),
-      lanes: TRANSFER_KINDS,
-      aside: [],
-    });
-    this.asked = 0;
-    /** @type {Map<string, Ticket>} the newest of each key that is not answered yet */
-    this.tickets = new Map();
-    /** @type {(message: any, buffers: DataView[]) => void} */
-    this.listen = (message, buffers) => {
-      if (message?.event) listeners.event(message);
-      else if (message?.view === this.view) this.queue.receive(message, buffers ?? []);
-    };
-    model.on("msg:custom", this.listen);
-  }
-
-  get silent() {
-    return this.queue.silent;
-  }
-
-  close() {
-    this.model.off("msg:custom", this.listen);
-    this.queue.close();
-    for (const ticket of this.tickets.values()) ticket.resolve(null);
-    this.tickets.clear();
-  }
-
-  /**
-   * Ask the kernel. Rejects in words; resolves to null where something newer was asked under the same key, or the view is gone.
-   * @param {string} kind
-   * @param {Record<string, any>} [fields]
-   * @param {{key?: string, buffers?: ArrayBuffer[]}} [options] the key is the kind where it is left out
-   * @returns {Promise<TransferAnswer | null>}
-   */
-  ask(kind, fields = {}, { key = kind, buffers = [] } = {}) {
-    return new Promise((resolve, reject) => {
-      this.tickets.get(key)?.resolve(null);
-      const ticket = { key, resolve, reject };
-      this.tickets.set(key, ticket);
-      const request = {
-        key: `${(this.asked += 1)}`,
-        ticket,
-        message: { kind, ...fields, buffers },
-        done: (/** @type {any} */ content, /** @type {DataView[]} */ views) => this.settle(ticket, () => resolve({ content, buffers: views })),
-        failed: (/** @type {string} */ words) => this.settle(ticket, () => reject(new Error(words))),
-        ...PATIENCE[kind],
-      };
-      const waiting = /** @type {any[]} */ (this.queue.lanes.get(kind) ?? []).filter((one) => one.ticket.key !== key);
-      this.queue.dormant = false; // whoever asks after a silence tries again
-      this.queue.want(kind, [...waiting, request]);
-    });
-  }
-
-  /** @param {Ticket} ticket @param {() => void} settle */
-  settle(ticket, settle) {
-    if (this.tickets.get(ticket.key) === ticket) this.tickets.delete(ticket.key);
-    settle(); // nothing happens where it was settled before
-  }
-
-  /** @param {boolean} silent */
-  silence(silent) {
-    if (silent) {
-      const tickets = [...this.tickets.values()];
-      this.tickets.clear();
-      for (const ticket of tickets) ticket.reject(new Error(SILENCE));
-    }
-    this.listeners.silence(silent);
+    super(model, { kinds: TRANSFER_KINDS, patience: TRANSFER_PATIENCE }, listeners);
   }
 }

@@ -8,7 +8,7 @@ const { TransferWire } = await load("transfer_wire.js");
 const { stageWords, stageShare } = await load("transfer_progress.js");
 const { enoughImages } = await load("transfer_data.js");
 const { settingsOf } = await load("transfer_setup.js");
-const { megabytes, uploadZip } = await load("transfer_upload.js");
+const { megabytes, uploadFile } = await load("file_upload.js");
 
 /** A wire and what the kernel got of it. */
 function makeWire() {
@@ -106,7 +106,7 @@ test("an upload goes on where the kernel says that it is", async () => {
   };
   const file = Object.assign(new Blob([new Uint8Array(5 * 2 ** 20)]), { name: "a.zip" });
   const seen = [];
-  const data = await uploadZip(wire, file, { progress: (bytes) => seen.push(bytes), signal: new AbortController().signal });
+  const { data } = await uploadFile(wire, file, { progress: (bytes) => seen.push(bytes), signal: new AbortController().signal });
   assert.equal(data, "/kept");
   assert.deepEqual(calls, [["begin", null], ["chunk", 0], ["chunk", 2 ** 21], ["chunk", 2 ** 22], ["finish", null]]);
   assert.equal(seen.at(-1), file.size);
