@@ -1,0 +1,338 @@
+"""Occlusion maps against a plain loop that runs the model on occluded clones."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import deconvwidgets as dw
+from deconvwidgets.analysis.class_answers import most_probable
+from deconvwidgets.analysis.occlusion import OcclusionScan, occlude, watched
+from deconvwidgets.engine import Network
+from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
+from deconvwidgets.occlusion_records import MapsSettings
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_bundle):
+    """In float64, so that equal means equal."""
+    return replace(tiny_bundle, model=copy.deepcopy(tiny_bundle.model).double())
+
+
+@pytest.fixture(scope="module")
+def network(bundle):
+    return Network.of(bundle.model, bundle.input_size)
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def loop(bundle, pixels, window, stride, border, fill, target, unit):
+    """One position after the other, in the most literal way: (probability, label, label_probability, activity) by position."""
+    found = []
+    tops, lefts = (corners(16, window[axis], stride[axis], border) for axis in (0, 1))
+    for top in tops:
+        line = []
+        for left in lefts:
+            occluded = pixels.clone()
+            for row in range(max(top, 0), min(top + window[0], 16)):
+                for column in range(max(left, 0), min(left + window[1], 16)):
+                    occluded[:, row, column] = fill[:, row, column]
+            with torch.no_grad():
+                probability = bundle.model(occluded[None])[0].softmax(0)
+                activity = bundle.model[:4](occluded[None])[0, unit].sum()
+            label = max(range(3), key=lambda number: float(probability[number]))
+            line.append((float(probability[target]), label, float(probability[label]), float(activity)))
+        found.append(line)
+    return np.array(found)
+
+
+def corners(length, window, stride, border):
+    if border == "inside":
+        return range(0, length - window + 1, stride)
+    count = -(-length // stride)
+    first = -(((count - 1) * stride + window - length) // 2)
+    return [first + stride * number for number in range(count)]
+
+
+FILLS = {
+    "gray": lambda pixels: torch.zeros_like(pixels),
+    "mean": lambda pixels: pixels.mean((1, 2), keepdim=True).expand_as(pixels),
+    "#804020": lambda pixels: ((torch.tensor([128, 64, 32]) / 255 - 0.5) / 0.25).double()[:, None, None].expand_as(pixels),
+}
+
+
+@pytest.mark.parametrize("method", ["full", "auto"])
+@pytest.mark.parametrize(
+    ("window", "stride", "border", "fill"),
+    [
+        ((5, 5), (3, 3), "inside", "gray"),
+        ((3, 7), (4, 2), "inside", "mean"),
+        ((6, 2), (5, 3), "same", "#804020"),
+        ((1, 1), (7, 7), "same", "gray"),
+        ((16, 16), (1, 1), "inside", "gray"),
+        ((15, 16), (4, 5), "same", "gray"),
+    ],
+)
+def test_every_position_is_what_a_plain_loop_gives(bundle, network, pixels, window, stride, border, fill, method):
+    maps = occlude(bundle, pixels, window, stride, border=border, fill=fill, method=method, target=1, unit=3, network=network)
+    wanted = loop(bundle, pixels, window, stride, border, FILLS[fill](pixels), 1, 3)
+    assert maps.complete
+    assert maps.activity.shape == wanted.shape[:2]
+    for got, number in ((maps.probability, 0), (maps.label_probability, 2), (maps.activity, 3)):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, wanted[..., number], rtol=0, atol=1e-6 * abs(wanted[..., number]).max())
+    assert maps.label.tolist() == wanted[..., 1].astype(int).tolist()
+    assert (maps.target, maps.unit, maps.layer, maps.window, maps.stride) == (1, 3, "conv2", window, stride)
+    assert (maps.fill, maps.border, maps.categories) == (fill, border, ("ant", "bee", "cow"))
+
+
+def test_blur_lies_under_the_window(bundle, network, pixels):
+    from deconvwidgets.analysis.occlusion_fill import fill_of
+
+    maps = occlude(bundle, pixels, 6, 5, fill="blur", target=0, unit=0, network=network)
+    wanted = loop(bundle, pixels, (6, 6), (5, 5), "inside", fill_of(bundle, pixels, "blur"), 0, 0)
+    np.testing.assert_allclose(maps.activity, wanted[..., 3], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [(1,), (7, 2), (1000,)])
+def test_the_final_map_does_not_depend_on_the_steps(tiny_bundle, pixels, steps):
+    network = Network.of(tiny_bundle.model, tiny_bundle.input_size)  # float32: sums depend on the batch there
+    settings = MapsSettings((5, 4), (2, 3), "same")
+    one = OcclusionScan(tiny_bundle, network, pixels, settings)
+    one.step(one.total)
+    other = OcclusionScan(tiny_bundle, network, pixels, settings)
+    number = 0
+    while other.remaining:
+        other.step(steps[number % len(steps)])
+        number += 1
+    for name in ("probability", "label_probability", "activity"):
+        first, second = getattr(one.maps(), name), getattr(other.maps(), name)
+        np.testing.assert_allclose(first, second, rtol=0, atol=1e-6 * abs(first).max())
+    assert one.maps().label.tolist() == other.maps().label.tolist()
+
+
+def test_of_equal_classes_the_lower_is_named():
+    assert most_probable(np.array([[0.2, 0.4, 0.4], [0.5, 0.0, 0.5], [0.1, 0.2, 0.7]])).tolist() == [1, 0, 2]
+    assert most_probable(np.array([0.3, 0.35 - 1e-8, 0.35])).tolist() == 1  # as far as a batch of another size may push them
+    assert most_probable(np.array([0.3, 0.3499, 0.3501])).tolist() == 2
+
+
+def test_a_map_of_equal_classes_names_the_lower_one_everywhere(tiny_model, pixels):
+    bundle = tiny_model()
+    with torch.no_grad():
+        bundle.model[5].weight[0] = -1.0
+        bundle.model[5].bias[0] = -1e3
+        bundle.model[5].weight[2] = bundle.model[5].weight[1]
+        bundle.model[5].bias[2] = bundle.model[5].bias[1]
+    maps = occlude(bundle, pixels, 3, 1)
+    assert set(maps.label.flatten().tolist()) == {1}
+    assert maps.target == maps.unoccluded.label == 1
+
+
+def test_the_defaults_are_the_strongest_map_and_the_most_probable_class(bundle, network, pixels):
+    maps = occlude(bundle, pixels, 5, 5, network=network)
+    with torch.no_grad():
+        sums = bundle.model[:4](pixels[None])[0].sum((1, 2))
+        probabilities = bundle.model(pixels[None])[0].softmax(0)
+    assert maps.layer == "conv2"
+    assert maps.unit == int(sums.argmax())
+    assert maps.target == maps.unoccluded.label == int(probabilities.argmax())
+    assert maps.unoccluded.activity == pytest.approx(float(sums.max()), abs=1e-9)
+    assert maps.unoccluded.probability == maps.unoccluded.label_probability == pytest.approx(float(probabilities.max()), abs=1e-9)
+    assert maps.name(maps.target) == bundle.categories[maps.target]
+
+
+def test_what_is_watched_is_said_once(bundle, network, pixels):
+    seen = watched(bundle, network, pixels, "conv1", target="COW")
+    with torch.no_grad():
+        maps = bundle.model[:2](pixels[None])[0]
+    sums = maps.sum((1, 2))
+    assert seen.layer == "conv1"
+    assert seen.strongest == tuple(sorted(range(4), key=lambda unit: (-float(sums[unit]), unit)))
+    assert seen.unit == seen.strongest[0]
+    np.testing.assert_allclose(seen.map, maps[seen.unit], atol=1e-6)
+    assert seen.target == 2
+    assert seen.unoccluded.probability == pytest.approx(seen.probabilities[2])
+    assert seen.probabilities.sum() == pytest.approx(1.0)
+    assert watched(bundle, network, pixels, "1").layer == "conv1"  # a dotted name is told by its alias
+
+
+def test_a_signed_map_is_summed_with_its_signs(bundle, network, pixels):
+    seen = watched(bundle, network, pixels, "conv2", 1)  # its bias is -5: negative everywhere
+    assert seen.unoccluded.activity < 0
+    maps = occlude(bundle, pixels, 5, 5, layer="conv2", unit=1, network=network)
+    assert np.all(maps.activity < 0)
+
+
+def test_a_map_in_the_making_holds_what_is_computed_and_nothing_else(bundle, network, pixels):
+    scan = OcclusionScan(bundle, network, pixels, MapsSettings((4, 4), (2, 2)), logits=True)
+    blank = scan.maps()
+    assert (blank.done, blank.complete, scan.total, scan.remaining) == (0, False, 49, 49)
+    scan.step(5)
+    scan.step(0)
+    scan.step(-3)
+    some = scan.maps()
+    assert (some.done, some.complete, scan.remaining) == (5, False, 44)
+    known = np.isfinite(some.activity)
+    assert np.isfinite(some.probability[known]).all()
+    assert np.isnan(some.probability[~known]).all()
+    assert np.isnan(some.label_probability[~known]).all()
+    assert np.isnan(some.logits[~known]).all()
+    assert (some.label[~known] == -1).all()
+    assert (some.label[known] >= 0).all()
+    while scan.remaining:
+        scan.step(10)
+    scan.step(10)
+    whole = scan.maps()
+    assert (whole.done, whole.complete) == (49, True)
+    np.testing.assert_array_equal(whole.activity[known], some.activity[known])
+    assert some.done == 5  # a snapshot does not follow
+
+
+def test_a_step_that_fails_is_taken_again(bundle, network, pixels, monkeypatch):
+    scan = OcclusionScan(bundle, network, pixels, MapsSettings((4, 4), (2, 2)))
+    run = type(scan._occluded).run
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(scan._occluded), "run", fail)
+    with pytest.raises(KeyboardInterrupt):
+        scan.step(10)
+    assert scan.remaining == scan.total
+    monkeypatch.setattr(type(scan._occluded), "run", run)
+    scan.step(scan.total)
+    np.testing.assert_array_equal(scan.maps().activity, occlude(bundle, pixels, 4, 2, network=network).activity)
+
+
+def test_without_a_classifier_there_are_activity_maps(bundle, network, pixels):
+    bare = replace(bundle, classifier=None, categories=None)
+    maps = occlude(bare, pixels, 5, 5, network=network)
+    assert maps.probability is maps.label is maps.label_probability is maps.target is maps.logits is None
+    assert maps.unoccluded.probability is maps.unoccluded.label is None
+    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 5, network=network).activity, atol=1e-6)
+    with pytest.raises(OcclusionError, match="no classifier, so no target class"):
+        occlude(bare, pixels, 5, 5, target=1, network=network)
+    with pytest.raises(OcclusionError, match="no classifier, so there are no logits"):
+        occlude(bare, pixels, 5, 5, logits=True, network=network)
+
+
+def test_a_trunk_alone_gives_activity_maps(pixels):
+    trunk = dw.ModelBundle.from_module(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval(), input_size=(3, 16, 16))
+    maps = occlude(trunk, pixels, 5, 5)
+    assert maps.label is None
+    assert maps.complete
+
+
+def test_logits_are_kept_on_request(bundle, network, pixels):
+    maps = occlude(bundle, pixels, (4, 6), 5, logits=True, network=network)
+    assert maps.logits.shape == (*maps.activity.shape, 3)
+    softmax = torch.from_numpy(maps.logits).double().softmax(-1).numpy()
+    np.testing.assert_allclose(softmax[..., maps.target], maps.probability, atol=1e-6)
+    assert occlude(bundle, pixels, 8, 8, network=network).logits is None
+
+
+class ByHand(nn.Module):
+    """A net whose graph cannot be followed: it asks for values."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x * 1 if float(x.sum()) > -1e9 else x)
+
+
+def test_a_net_that_cannot_be_followed_gives_the_same_maps(bundle, network, pixels):
+    by_hand = replace(bundle, model=ByHand(bundle.model).eval())
+    layer = "inner.3"
+    maps = occlude(by_hand, pixels, 5, 5, layer=layer, unit=3)
+    wanted = occlude(bundle, pixels, 5, 5, layer="conv2", unit=3, network=network)
+    assert maps.method == "full"
+    np.testing.assert_allclose(maps.activity, wanted.activity, atol=1e-6)
+    np.testing.assert_allclose(maps.probability, wanted.probability, atol=1e-6)
+
+
+def test_an_image_may_be_a_picture_a_file_an_array_or_an_input(tiny_bundle, tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    picture = Image.fromarray(array)
+    path = tmp_path / "noise.png"
+    picture.save(path)
+    tensor = tiny_bundle.prepare(picture)
+    made = [occlude(tiny_bundle, image, 5, 5).activity for image in (picture, path, str(path), array, tensor, tensor[None])]
+    for one in made[1:]:
+        np.testing.assert_array_equal(one, made[0])
+
+
+def test_little_memory_gives_the_same_map(bundle, network, pixels):
+    maps = occlude(bundle, pixels, 5, 2, memory_limit=1, network=network)
+    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 2, network=network).activity, atol=1e-6)
+
+
+def test_progress_is_told(bundle, network, pixels, capsys):
+    told = []
+    maps = occlude(bundle, pixels, 3, 1, network=network, on_progress=told.append)
+    assert [(one.done, one.total) for one in told] == [(128, 196), (196, 196)]
+    assert maps.complete
+    occlude(bundle, pixels, 3, 8, network=network)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_public_name_is_this_one():
+    assert dw.occlude is occlude
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"window": 17}, OcclusionError, "larger than the image of 16 x 16"),
+        ({"stride": 0}, OcclusionError, "at least"),
+        ({"window": "big"}, OcclusionError, "whole number"),
+        ({"border": "wrap"}, OcclusionError, "'inside' or 'same'"),
+        ({"fill": "plaid"}, OcclusionError, "'gray', 'mean', 'blur'"),
+        ({"target": "bea"}, OcclusionError, "no class 'bea'. Did you mean bee"),
+        ({"target": "zeppelin"}, OcclusionError, "bundle.categories lists them all"),
+        ({"target": 3}, OcclusionError, "3 classes, 0 to 2: there is no class 3"),
+        ({"target": -1}, OcclusionError, "no class -1"),
+        ({"target": 1.5}, OcclusionError, "number or name, not 1.5"),
+        ({"layer": "conv9"}, LayerError, "Did you mean"),
+        ({"unit": 5}, LayerError, "5 units, 0 to 4: there is no unit 5"),
+        ({"unit": -1}, LayerError, "no unit -1"),
+        ({"image": torch.zeros(3, 8, 8)}, PictureError, r"\(3, 16, 16\) of tiny, not \(3, 8, 8\)"),
+        ({"image": torch.zeros(2, 3, 16, 16)}, PictureError, "not .2, 3, 16, 16"),
+        ({"image": torch.zeros(3, 16, 16, dtype=torch.uint8)}, PictureError, "floating point, not torch.uint8"),
+        ({"image": torch.full((3, 16, 16), float("nan"))}, PictureError, "nan"),
+        ({"image": np.zeros((16, 16, 3))}, PictureError, "uint8"),
+        ({"image": "nowhere.jpg"}, PictureError, "nowhere.jpg"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(tiny_bundle, pixels, changes, error, words):
+    given = {"image": pixels, "window": 5, "stride": 5} | changes
+    with pytest.raises(error, match=words):
+        occlude(tiny_bundle, **given)
+
+
+def test_models_that_are_none_or_answer_otherwise_are_refused(tiny_bundle, pixels):
+    with pytest.raises(ModelError, match="ModelBundle is needed"):
+        occlude(tiny_bundle.model, pixels)
+    maps_only = dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
+    with pytest.raises(ModelError, match="maps does not answer"):
+        occlude(maps_only, pixels, 5, 5)
+    vectors = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)).eval(), input_size=(3, 16, 16))
+    with pytest.raises(LayerError, match=r"pass layer=\.\.\."):
+        occlude(vectors, pixels, 5, 5)
+
+
+def test_an_answer_that_is_no_number_is_refused(tiny_model, pixels):
+    broken = tiny_model()
+    with torch.no_grad():
+        broken.model[5].weight[0, 0] = float("inf")
+    with pytest.raises(ModelError, match="nan or infinite"):
+        occlude(broken, pixels, 5, 5)
