@@ -19,6 +19,7 @@ from deconvwidgets.engine.border import CHANNELS_ALIKE, Crops
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.naming import operation_name
 from deconvwidgets.engine.regions import Region, demand
+from deconvwidgets.engine.windows import parameters_of
 from deconvwidgets.tracing import last_uses
 
 
@@ -84,7 +85,7 @@ class LocalPlan:
 
             return self.graph.call(node, fx.node.map_arg(node.args, part), fx.node.map_arg(node.kwargs, part))
         crop = crops.read(operation, values[node.all_input_nodes[0]])
-        weight, bias = _parameters(self.graph, node, values)
+        weight, bias = parameters_of(self.graph.modules, node, operation.window, values)
         if node is self.head and alone is not None:
             weight, bias = (None if part is None else part[alone : alone + 1] for part in (weight, bias))
         return operation.window.run(crop, weight, bias, crops.counts(operation, crop))
@@ -122,19 +123,6 @@ def cut(maps: Tensor, boxes: Tensor) -> Tensor:
                 :, inside[0] : inside[1], inside[2] : inside[3]
             ]
     return pieces
-
-
-def _parameters(graph: Graph, node: fx.Node, values: Mapping[fx.Node, Any]) -> tuple[Tensor | None, Tensor | None]:
-    """A convolution's weight and bias; (None, None) for pooling and padding."""
-    window = graph.operations[node].window
-    if window is None or window.kind != "conv":
-        return None, None
-    if node.op == "call_module":
-        module: Any = graph.modules[str(node.target)]
-        return module.weight, module.bias
-    arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
-    weight, bias = (values[feeder] if isinstance(feeder := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
-    return weight, bias
 
 
 def _multiplications(graph: Graph, operations: tuple[Operation, ...], regions: Mapping[fx.Node, Region] | None) -> float:

@@ -1,6 +1,6 @@
 """What patches on an image change: one feature map and the logits, for many placings of patches in one go.
 
-(Zeiler & Fergus 2014, section 4.2.) `full` runs the model on whole occluded images.
+(Zeiler & Fergus 2014, section 4.2.) `full` runs the model on whole occluded images, `incremental` on what the patches touch of each map.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.incremental import IncrementalRun, Placing
 from deconvwidgets.engine.memory import free_share, in_batches
 from deconvwidgets.engine.network import Network
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.occlusion_records import OcclusionMethod
-from deconvwidgets.records import Box
 from deconvwidgets.tracing import run_nodes
-
-Placing = Sequence[Box]  # the patches that lie on the image at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +65,47 @@ class OccludedImage:
         self._fill = fill.to(image).expand(image.shape[1:])
         self._layer, self._unit, self._wants_logits = layer, unit, logits
         self._limit = memory_limit if memory_limit is not None else free_share(image.device)
-        self.method: OcclusionMethod = "full"
-        self.unoccluded = self._whole(image)
+        self._incremental = self._followed(method)
+        self.unoccluded = self._whole(image) if self._incremental is None else _as_occluded(self._incremental.map, self._incremental.logits)
+        self.method: OcclusionMethod = "full" if self._incremental is None else "incremental"
 
     def run(self, placings: Sequence[Placing]) -> Occluded:
         """What the model says with each placing's patches on the image. Parts of a box beyond the image do nothing."""
-        batch = max(1, self._limit // self._bytes_each())
-        parts = in_batches(placings, batch, lambda some: self._whole(torch.stack([self._occlude(placing) for placing in some])))
-        if not parts:
+        if not placings:
             return Occluded(self.unoccluded.maps[:0], None if self.unoccluded.logits is None else self.unoccluded.logits[:0])
+        each = self._bytes_each() if self._incremental is None else self._incremental.bytes_each(placings)
+        parts = in_batches(placings, max(1, self._limit // each), self._run_batch)
         logits = [part.logits for part in parts if part.logits is not None]
         return Occluded(torch.cat([part.maps for part in parts]), torch.cat(logits) if logits else None)
+
+    def saving(self, placings: Sequence[Placing]) -> tuple[float, float]:
+        """How many times fewer multiplications these placings take than whole images do: at best, and as they are batched. (1, 1) for
+        `full`."""
+        return (1.0, 1.0) if self._incremental is None else self._incremental.saving(placings)
+
+    @torch.no_grad()
+    def _followed(self, method: str) -> IncrementalRun | None:
+        graph, node = self._network.graph, self._network.node(self._layer)
+        if method == "full" or graph is None or node is None:
+            if method == "incremental":
+                raise GraphError(f"Nothing can be saved: {self._network.reason} Choose method='full' or 'auto'.")
+            return None
+        return IncrementalRun(graph, self._image, self._fill, node, self._unit, self._answer(graph))
+
+    @torch.no_grad()
+    def _run_batch(self, placings: Sequence[Placing]) -> Occluded:
+        if self._incremental is None:
+            return self._whole(torch.stack([self._occlude(placing) for placing in placings]))
+        return _as_occluded(*self._incremental.run(placings))
+
+    def _answer(self, graph: Graph) -> fx.Node | None:
+        """The node of the logits, where they are wanted."""
+        if not self._wants_logits:
+            return None
+        answer = graph.trace.output.args[0]
+        if not isinstance(answer, fx.Node):
+            raise ModelError("The model gives several results, not (N, classes): make its bundle without categories.")
+        return answer
 
     def _occlude(self, placing: Placing) -> Tensor:
         """(C, H, W)"""
@@ -96,11 +124,11 @@ class OccludedImage:
         return self._by_graph(graph, node, batch)
 
     def _by_graph(self, graph: Graph, node: fx.Node, batch: Tensor) -> Occluded:
-        answer = graph.trace.output.args[0] if self._wants_logits else node
-        if not isinstance(answer, fx.Node):
-            raise ModelError("The model gives several results, not (N, classes): make its bundle without categories.")
+        answer = self._answer(graph)
         maps = logits = batch
-        for done, value in run_nodes([one.node for one in graph.ancestors([node, answer])], graph.modules, graph.source, batch):
+        for done, value in run_nodes(
+            [one.node for one in graph.ancestors([node] if answer is None else [node, answer])], graph.modules, graph.source, batch
+        ):
             if done is node:  # now: a later operation may overwrite it
                 maps = (value if value.dim() == 4 else value[:, :, None, None])[:, self._unit].clone()
             if done is answer:
@@ -115,6 +143,10 @@ class OccludedImage:
         )
         largest = max((torch.Size(shape).numel() for shape in shapes), default=64 * self._image.numel())
         return 4 * largest * self._image.element_size()
+
+
+def _as_occluded(maps: Tensor, logits: Tensor | None) -> Occluded:
+    return Occluded(maps, None if logits is None else _checked(logits))
 
 
 def _checked(logits: object) -> Tensor:

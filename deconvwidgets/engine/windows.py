@@ -6,13 +6,13 @@ lies outside the real extent to `fill` (see `local.py`), which is what the opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.crop_operations import strided_conv2d
 
@@ -93,6 +93,20 @@ def window_of_module(module: nn.Module, shape: tuple[int, ...]) -> Window | None
     if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d):
         return _pad(module.padding, "constant", getattr(module, "value", 0.0))
     return None
+
+
+def parameters_of(
+    modules: Mapping[str, nn.Module], node: fx.Node, window: Window, values: Mapping[fx.Node, Any]
+) -> tuple[Tensor | None, Tensor | None]:
+    """A convolution's weight and bias, those of a functional one taken from `values`; (None, None) for pooling and padding."""
+    if window.kind != "conv":
+        return None, None
+    if node.op == "call_module":
+        module: Any = modules[str(node.target)]
+        return module.weight, module.bias
+    arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
+    weight, bias = (values[feeder] if isinstance(feeder := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
+    return weight, bias
 
 
 def _conv(kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Window:
