@@ -21,6 +21,9 @@ _HOMES = {
     "project": "deconvwidgets.analysis.projecting",
     "ActivationIndex": "deconvwidgets.analysis.activation_index",
     "occlude": "deconvwidgets.analysis.occlusion",
+    "projection_faithfulness": "deconvwidgets.analysis.projection_faithfulness",
+    "correspondence": "deconvwidgets.analysis.correspondence",
+    "random_parts": "deconvwidgets.analysis.correspondence",
     "train_softmax_head": "deconvwidgets.analysis.head",
     "train_svm_head": "deconvwidgets.analysis.head",
     "learning_curve": "deconvwidgets.analysis.head",
@@ -37,7 +40,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         raise AttributeError(f"module 'deconvwidgets' has no attribute {name!r}")
     module = import_module(home)
-    return module if home.endswith("." + name) else getattr(module, name)
+    return module if home == f"deconvwidgets.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

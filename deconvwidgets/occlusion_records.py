@@ -72,14 +72,16 @@ class Faithfulness:
     layer: str
     units: NDArray[np.int64]  # the unit of each image
     activity: NDArray[np.float32]  # the unit's maximum over space, unoccluded
-    drop: NDArray[np.float32]  # share of it that is lost when the projection's strongest region is occluded
+    drop: NDArray[np.float32]  # share of it that is lost when the projection's strongest region is occluded; NaN where the unit is silent
     elsewhere: NDArray[np.float32]  # the same, mean over equal regions elsewhere
     boxes: NDArray[np.int64]  # (images, 4): the strongest regions
 
     @property
     def share(self) -> float:
-        """The number: share of images in which the projection's region costs more than regions elsewhere do on average."""
-        return float((self.drop > self.elsewhere).mean())
+        """The number: share of images in which the projection's region costs more than regions elsewhere do on average. Images in which
+        the unit does not fire do not count; NaN where it fires in none."""
+        fires = np.isfinite(self.drop)
+        return float((self.drop > self.elsewhere)[fires].mean()) if fires.any() else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,16 @@ class ImagePage:
     total: int  # that fit the words looked for
     start: int
     tiles: tuple[ImageTile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OcclusionChoices:
+    """What can be asked for, beside the layers that the overview lists."""
+
+    input: tuple[int, int]  # (height, width) of the model's input
+    classes: tuple[str, ...] | None  # the classifier's; None without one
+    shipped_head: bool  # whether the shipped classifier is worth offering: there is none, and that one fits
+    uploads: tuple[str, ...]  # images that were uploaded and are still kept, newest first
 
 
 @dataclass(frozen=True, slots=True)
