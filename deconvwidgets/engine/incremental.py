@@ -80,7 +80,7 @@ class IncrementalRun:
         margins = self._margins()
         found: dict[fx.Node, Tensor] = {}
         nodes = [operation.node for operation in self._operations]
-        for node, value in run_nodes(nodes, self._graph.modules, self._graph.source, self._image):
+        for node, value in run_nodes(nodes, self._graph.modules, self._graph.source, self._image.clone()):
             operation = self._kinds[node]
             if operation.kind == "constant":
                 self._constants[node] = value

@@ -66,7 +66,9 @@ class OccludedImage:
         self._layer, self._unit, self._wants_logits = layer, unit, logits
         self._limit = memory_limit if memory_limit is not None else free_share(image.device)
         self._incremental = self._followed(method)
-        self.unoccluded = self._whole(image) if self._incremental is None else _as_occluded(self._incremental.map, self._incremental.logits)
+        self.unoccluded = (
+            self._whole(image.clone()) if self._incremental is None else _as_occluded(self._incremental.map, self._incremental.logits)
+        )
         self.method: OcclusionMethod = "full" if self._incremental is None else "incremental"
 
     def run(self, placings: Sequence[Placing]) -> Occluded:
