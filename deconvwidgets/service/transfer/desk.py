@@ -16,13 +16,14 @@ from deconvwidgets.records import HeadReport, HeadStep, Picture
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.telling import Bell
+from deconvwidgets.service.thumbnails import Thumbnails
 from deconvwidgets.service.transfer.checks import check_run, data_summary, layer_choices
 from deconvwidgets.service.transfer.files import make_file
 from deconvwidgets.service.transfer.head_stack import HeadStack, save_run_head
-from deconvwidgets.service.transfer.photographs import Thumbnails, matching_tests
+from deconvwidgets.service.transfer.photographs import matching_tests
 from deconvwidgets.service.transfer.runs import GOING_ON, Run, RunBook
 from deconvwidgets.service.transfer.shelf import DataShelf
-from deconvwidgets.service.transfer.telling import Bell
 from deconvwidgets.service.transfer.training import Training
 from deconvwidgets.service.transfer.uploads import Uploads
 from deconvwidgets.service.worker import Executor

@@ -9,14 +9,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from threading import Lock
 
 from deconvwidgets.data.archives import unpack_zip
 from deconvwidgets.data.cache import CACHE_VARIABLE, cache_dir, make_folder
 from deconvwidgets.data.image_set import digest_of
 from deconvwidgets.errors import PictureError
+from deconvwidgets.service.arrivals import Arrivals
 
 MOST_BYTES = 4 << 30
 _SPARE = 256 << 20  # of the disk, beside the zip and what it unpacks to (photographs hardly shrink)
@@ -24,23 +24,28 @@ _ENDING = ".zip"
 _ABANDONED = 24 * 3600  # seconds without a chunk: its kernel ended in between
 
 
-@dataclass
-class _Upload:
-    """A zip on its way."""
+@dataclass(frozen=True, slots=True)
+class _PartFile:
+    """What has come of a zip, on the disk."""
 
     name: str
-    size: int
-    part: Path
-    have: int = 0
-    lock: Lock = field(default_factory=Lock)
+    path: Path
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Raises PictureError where the disk refuses."""
+        with _disk(self.name), self.path.open("r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def discard(self) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 class Uploads:
     """The uploads of one service. Thread-safe. What is unpacked stays below the cache folder, for later sessions too."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._open: dict[str, _Upload] = {}
+        self._arrivals: Arrivals[_PartFile] = Arrivals()
 
     def folders(self) -> list[Path]:
         """The folders that uploads were unpacked to, by name."""
@@ -67,65 +72,27 @@ class Uploads:
                 f"set {CACHE_VARIABLE} to a folder on a larger disk."
             )
         number = secrets.token_hex(8)
-        upload = _Upload(name, size, home / f".{number}.part")
-        with _disk(upload):
-            upload.part.touch(exist_ok=False)
-        with self._lock:
-            self._open[number] = upload
-        return number
+        part = _PartFile(name, home / f".{number}.part")
+        with _disk(name):
+            part.path.touch(exist_ok=False)
+        return self._arrivals.begin(name, size, part, number)
 
     def add(self, number: str, offset: int, data: bytes) -> int:
         """Add a chunk; the bytes that are there. One that is there already counts once. Raises PictureError for one out of its order."""
-        upload = self._get(number)
-        with upload.lock, _disk(upload):
-            end = offset + len(data)
-            if end > upload.size:
-                raise PictureError(f"{upload.name} was announced with {upload.size:,} bytes, and more came. Choose the file again.")
-            if offset >= 0 and end <= upload.have:
-                return upload.have
-            if offset != upload.have:
-                raise PictureError(f"A part of {upload.name} at {offset:,} came where {upload.have:,} was next. Choose the file again.")
-            with upload.part.open("r+b") as file:
-                file.seek(offset)
-                file.write(data)
-            upload.have = end
-            return end
+        return self._arrivals.add(number, offset, data)
 
     def finish(self, number: str) -> Path:
         """Unpack it, and remove the zip; the folder. Raises PictureError for a zip that is bad or not all there: then nothing is left."""
-        upload = self._take(number)
-        with upload.lock:
-            try:
-                if upload.have != upload.size:
-                    raise PictureError(f"Of {upload.name}'s {upload.size:,} bytes {upload.have:,} came. Choose the file again.")
-                return _unpack(upload.part, upload.name)
-            finally:
-                upload.part.unlink(missing_ok=True)
+        with self._arrivals.finished(number) as arrival:
+            return _unpack(arrival.store.path, arrival.name)
 
     def cancel(self, number: str) -> None:
         """Forget an upload; nothing where it is none, or finished."""
-        with self._lock:
-            upload = self._open.pop(number, None)
-        if upload is not None:
-            with upload.lock:
-                upload.part.unlink(missing_ok=True)
+        self._arrivals.cancel(number)
 
     def close(self) -> None:
         """Forget all that are not finished."""
-        for number in list(self._open):
-            self.cancel(number)
-
-    def _get(self, number: str) -> _Upload:
-        upload = self._open.get(number)
-        if upload is None:
-            raise PictureError("There is no such upload, or it has ended. Choose the file again.")
-        return upload
-
-    def _take(self, number: str) -> _Upload:
-        with self._lock:
-            upload = self._get(number)
-            del self._open[number]
-            return upload
+        self._arrivals.close()
 
 
 def unpacked(path: Path) -> Path:
@@ -184,14 +151,13 @@ def _folder_name(name: str) -> str:
 
 
 @contextmanager
-def _disk(upload: _Upload) -> Iterator[None]:
+def _disk(name: str) -> Iterator[None]:
     """What the disk refuses, in words."""
     try:
         yield
     except OSError as error:
         raise PictureError(
-            f"{upload.name} cannot be kept in {_home()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you may "
-            "write to."
+            f"{name} cannot be kept in {_home()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you may write to."
         ) from error
 
 

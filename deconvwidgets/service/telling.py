@@ -1,4 +1,4 @@
-"""Telling the widgets of a run's news, not more often than they can draw, and never leaving out the last."""
+"""Telling the widgets of a long job's news, not more often than they can draw, and never leaving out the last."""
 
 from __future__ import annotations
 
