@@ -8,6 +8,7 @@ becomes mid-grey and 2.5 standard deviations reach black and white. The deviatio
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ from deconvwidgets.records import Box
 
 GREY = 128
 DEVIATIONS = 2.5
+# The same colours as in the front end: viridis is ordered in lightness too, and read by the colour-blind.
+VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+CLASS_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#eeca3b", "#72b7b2", "#9d755d", "#ff9da6", "#8c8c8c")
 
 Rgb = NDArray[np.uint8]  # (height, width, 3)
 Size = int | tuple[int, int]  # the longer side, or (height, width)
@@ -128,3 +132,26 @@ def letterbox(picture: Rgb, side: int) -> Rgb:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = picture
     return square
+
+
+def viridis(values: NDArray[np.floating], low: float, high: float) -> Rgb:
+    """Values (...) as colours (..., 3) from `low`, dark, to `high`, bright; what is no number is mid-grey."""
+    anchors = np.array([rgb_of(colour) for colour in VIRIDIS], np.float64)
+    known = np.isfinite(values)
+    share = np.clip((np.where(known, values, low) - low) / (high - low), 0, 1) if high > low else np.zeros(values.shape)
+    places = np.linspace(0, 1, len(anchors))
+    colours = np.stack([np.interp(share, places, anchors[:, channel]) for channel in range(3)], axis=-1)
+    return np.where(known[..., None], np.rint(colours), GREY).astype(np.uint8)
+
+
+def class_colour(at: int) -> str:
+    """The colour "#rrggbb" of the n-th class of a map: never two alike."""
+    if at < len(CLASS_COLOURS):
+        return CLASS_COLOURS[at]
+    red, green, blue = colorsys.hls_to_rgb((at * 137.508) % 360 / 360, 0.55, 0.55)
+    return "#{:02x}{:02x}{:02x}".format(*(round(255 * channel) for channel in (red, green, blue)))
+
+
+def rgb_of(colour: str) -> tuple[int, int, int]:
+    """The levels of "#rrggbb"."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -89,6 +89,7 @@ class OcclusionScan:
         network: `bundle.model`, followed. pixels: (C, H, W), normalised. settings: window, stride, border.
         layer, unit, target: what is watched, as `watched` takes it. fill: as `fill_of` takes it.
         method, memory_limit: as `OccludedImage` takes them. logits: keep the logits of every position.
+        prepared: what is watched, and the image with this fill, from who has both already; `layer` to `method` are then not looked at.
 
     Raises what `watched`, `fill_of` and `WindowGrid.of` raise, before anything is computed at length.
     """
@@ -107,21 +108,24 @@ class OcclusionScan:
         method: Method = "auto",
         logits: bool = False,
         memory_limit: int | None = None,
+        prepared: tuple[Watched, OccludedImage] | None = None,
     ) -> None:
         if logits and bundle.classifier is None:
             raise OcclusionError(f"{bundle.name} has no classifier, so there are no logits: leave them out, or use bundle.with_head(...).")
         self._grid = WindowGrid.of((pixels.shape[1], pixels.shape[2]), settings)
         self._border: Border = settings.border
         self._fill = fill_in_words(fill)
-        laid = fill_of(bundle, pixels, fill)
-        seen = watched(bundle, network, pixels, layer, unit, target)
+        if prepared is None:
+            laid = fill_of(bundle, pixels, fill)
+            seen = watched(bundle, network, pixels, layer, unit, target)
+            prepared = seen, OccludedImage(
+                network, to_model(pixels[None], bundle.model), laid, seen.layer, seen.unit,
+                logits=seen.probabilities is not None, method=method, memory_limit=memory_limit,
+            )  # fmt: skip
+        seen, self._occluded = prepared
         self.layer, self.unit, self.target, self.unoccluded = seen.layer, seen.unit, seen.target, seen.unoccluded
         self._categories = bundle.categories or ()
         classes = None if seen.probabilities is None else len(seen.probabilities)
-        self._occluded = OccludedImage(
-            network, to_model(pixels[None], bundle.model), laid, self.layer, self.unit,
-            logits=classes is not None, method=method, memory_limit=memory_limit,
-        )  # fmt: skip
         self._order = self._grid.coarse_to_fine()
         self._next = 0
         self._lock = threading.Lock()  # so that a snapshot never holds half a step

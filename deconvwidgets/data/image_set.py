@@ -136,6 +136,14 @@ class SubsetImages(ImageSet):
         return range(self._starts[source], self._starts[source + 1])
 
 
+def label_name(images: ImageSet, source: int) -> str | None:
+    """The photograph's class in words; None where it has none."""
+    number, names = images.label(source), images.categories or ()
+    if number is None:
+        return None
+    return names[number] if number < len(names) else str(number)
+
+
 def digest_of(parts: Iterable[str]) -> str:
     """SHA-256 over strings, each ended so that no two lists agree by accident."""
     digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from deconvwidgets.analysis.devices import model_home, ready_model
 from deconvwidgets.analysis.index_identity import IndexIdentity
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.heads import HeadSource
-from deconvwidgets.data.image_set import ImageSet, require_images
+from deconvwidgets.data.image_set import ImageSet, label_name, require_images
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.records import LayerSummary, Nine, NineEntry, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
@@ -25,6 +25,7 @@ from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.later import Later
 from deconvwidgets.service.listeners import Listener, Listeners
 from deconvwidgets.service.nines import NineMaker
+from deconvwidgets.service.occlusion import LocalOcclusionDesk
 from deconvwidgets.service.pacing import AdaptivePace
 from deconvwidgets.service.predictions import Predictions
 from deconvwidgets.service.protocol import Contrast, FigureKind, NineWanted, Rule, ServiceEvent
@@ -79,6 +80,17 @@ class LocalModelService:
         self._later = Later(worker, self._failed)
         self._transfer = LocalTransferDesk(
             self._worker, self._gate, lambda: self._state, self._answer_with, self._busy, lambda: self._listeners.tell(_NEWS)
+        )
+        self._occlusion = LocalOcclusionDesk(
+            worker,
+            self._gate,
+            self._views,
+            state=lambda: self._state,
+            overview=self.overview,
+            use_head=self._transfer.load_head,
+            used=self._note_use,
+            busy=self._busy,
+            tell=lambda: self._listeners.tell(ServiceEvent("occlusion")),
         )
         self._index_job: Job | None = None
         if index is not None:
@@ -193,7 +205,7 @@ class LocalModelService:
         if not 16 <= size <= 4096:
             raise ServiceError(f"A source picture is 16 to 4096 pixels long, not {size}")
         one, view = top[rank], state.images.view(top[rank].image)
-        label = _label(state.images, view.source)
+        label = label_name(state.images, view.source)
         words = [f"#{rank + 1}", *([label] if label else []), f"{one.value:.1f}", state.images.source_name(view.source)]
         return source_picture(state, self._views, one, " · ".join(words), size)
 
@@ -220,6 +232,11 @@ class LocalModelService:
         """Retrains the classifier, and keeps the runs: what a TransferPanel asks."""
         return self._transfer
 
+    @property
+    def occlusion(self) -> LocalOcclusionDesk:
+        """Occludes images, and keeps the maps: what an OcclusionExplorer asks."""
+        return self._occlusion
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told of events, from any thread. Returns the function that ends the subscription."""
         return self._listeners.subscribe(listener)
@@ -232,12 +249,13 @@ class LocalModelService:
 
     def close(self) -> None:
         """Cancel long jobs and end the worker. What stands can still be asked for."""
+        self._occlusion.close()
         self._worker.close()
         self._transfer.close()  # after it, so that a run that was started meanwhile ends too
 
     def _ask(self) -> tuple[Snapshot, ActivationIndex]:
         """One snapshot for the whole request, and its index."""
-        self._last_request = time.monotonic()
+        self._note_use()
         state = self._state
         failure = self._index_job.error if self._index_job is not None else None
         if state.index is None and failure is not None:
@@ -251,7 +269,7 @@ class LocalModelService:
         for one, answer in zip(top, answers, strict=True):
             source = images.view(one.image).source
             prediction, probability = answer if answer is not None else (None, None)
-            words = (images.source_name(source), _label(images, source), prediction, probability)
+            words = (images.source_name(source), label_name(images, source), prediction, probability)
             entries.append(NineEntry(one.image, *words, one.value, one.row, one.column, one.box))
         return entries
 
@@ -273,6 +291,9 @@ class LocalModelService:
             kept.keep_only(state.layers_version)
         self._listeners.tell(ServiceEvent("changed"))
         return state
+
+    def _note_use(self) -> None:
+        self._last_request = time.monotonic()
 
     def _busy(self) -> bool:
         return len(self._listeners) > 0 and time.monotonic() - self._last_request < _BUSY_SECONDS
@@ -331,10 +352,3 @@ def _graph_notes(network: Network) -> tuple[str, ...]:
     return (
         f"The model's graph could not be followed ({network.reason}): projections run on whole images, with the same answer, but slower.",
     )
-
-
-def _label(images: ImageSet, source: int) -> str | None:
-    number, names = images.label(source), images.categories or ()
-    if number is None:
-        return None
-    return names[number] if number < len(names) else str(number)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from deconvwidgets.occlusion_records import (
     ImagePage,
     MapsSettings,
+    OcclusionChoices,
     OcclusionMaps,
     OcclusionProjection,
     OcclusionScene,
@@ -206,12 +207,16 @@ class OcclusionDesk(Protocol):
     An "occlusion" event of the service says that a run's `maps` have something new (a few a second).
     """
 
+    def choices(self) -> OcclusionChoices:
+        """Classes, size of the input, uploads; whether the shipped classifier is worth offering. Costs nothing after the first time."""
+        ...
+
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         """Pictures to choose from, uploads first; `words` keeps those whose name or label has them."""
         ...
 
     def scene(self, wanted: OcclusionWanted) -> OcclusionScene:
-        """The image as it is. Raises PictureError for an image that is none, LayerError, ServiceError for a class or fill that is none."""
+        """The image as it is. Raises PictureError for an image that is none, LayerError, OcclusionError for a class or fill that is none."""
         ...
 
     def answer(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> PatchAnswer:
@@ -219,8 +224,8 @@ class OcclusionDesk(Protocol):
         ...
 
     def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
-        """Compute the maps coarse to fine; the run's number. The same question is answered by the same run, computed once; another one
-        of the same image stops its predecessor. Raises what can be said at once."""
+        """Compute the maps coarse to fine; the run's number. The same question is answered by the same run, computed once, which goes
+        on where it was stopped; another one of the same image stops its predecessor. Raises what can be said at once."""
         ...
 
     def stop_maps(self, run: int) -> None:

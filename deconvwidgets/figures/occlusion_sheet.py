@@ -1,0 +1,117 @@
+"""What the figures of an occlusion experiment show (Zeiler & Fergus 2014, figure 7): its records, and the words that go with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.display import Rgb
+from deconvwidgets.figures.sheet import decode
+from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer
+from deconvwidgets.records import Box, Overview
+
+ValueMap = Literal["probability", "activity"]
+_LEAST_SPAN = 0.05  # of probabilities: less would make noise look like a finding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OcclusionSheet:
+    """Everything that a figure says. `maps` None: a figure without them. `refusal` says why there are no projections."""
+
+    overview: Overview
+    scene: OcclusionScene
+    boxes: tuple[Box, ...]  # the patches, in input pixels
+    answer: PatchAnswer  # what the network says with them
+    maps: OcclusionMaps | None
+    projections: tuple[OcclusionProjection, ...]
+    refusal: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the model's input."""
+        return self.scene.picture.height, self.scene.picture.width
+
+    def watched(self) -> str:
+        """The feature map in words."""
+        return f"{self.scene.wanted.layer} / {self.scene.wanted.unit}"
+
+    def target(self) -> str | None:
+        """The target class; None without a classifier."""
+        return next((share.name for share in self.scene.classes if share.label == self.scene.wanted.target), None)
+
+    def title(self) -> str:
+        """Model, feature map and target."""
+        return " · ".join([self.overview.model, self.watched(), *([self.target() or ""] if self.target() else [])])
+
+    def subtitle(self) -> str:
+        """The image, and how it is occluded."""
+        scene = self.scene
+        words = [scene.caption, *([scene.label] if scene.label else []), f"{_fill_words(scene.wanted.fill)} patches"]
+        if self.maps is not None:
+            words.append(f"window {_by(self.maps.window)} every {_by(self.maps.stride)} px")
+        return " · ".join(words)
+
+    def occluded(self) -> Rgb:
+        """The model's input with the patches on it."""
+        pixels, fill = decode(self.scene.picture.data).copy(), decode(self.scene.fill.data)
+        for left, top, right, bottom in self.boxes:
+            part = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
+            pixels[part] = fill[part]
+        return pixels
+
+    def values(self, name: ValueMap) -> tuple[NDArray[np.float32], float, float, float] | None:
+        """A map, its value without a patch, and what its colours span; None where there is none or nothing of it yet."""
+        maps = self.maps
+        values = None if maps is None else getattr(maps, name)
+        if maps is None or values is None or not np.isfinite(values).any():
+            return None
+        before = float(getattr(maps.unoccluded, name) or 0.0)
+        low, high = min(before, float(np.nanmin(values))), max(before, float(np.nanmax(values)))
+        if name == "probability" and high - low < _LEAST_SPAN:
+            low = max(0.0, (low + high - _LEAST_SPAN) / 2)
+            high = low + _LEAST_SPAN
+        return values, before, low, high
+
+    def legend(self) -> list[tuple[int, str, float]]:
+        """(class, its name, share of the positions) of the map of most probable classes, the most frequent first."""
+        maps = self.maps
+        if maps is None or maps.label is None or not (maps.label >= 0).any():
+            return []
+        labels, counts = np.unique(maps.label[maps.label >= 0], return_counts=True)
+        order = np.lexsort((labels, -counts))
+        return [(int(labels[at]), maps.name(int(labels[at])), float(counts[at] / counts.sum())) for at in order]
+
+    def caption(self) -> str:
+        """What is shown, how it came about, and whose weights and classes."""
+        maps, view = self.maps, self.overview
+        words = [f"(a) The model's input{', with patches' if self.boxes else ''}."]
+        if maps is not None:
+            share = "" if maps.complete else f" ({maps.done:,} of {maps.activity.size:,} positions so far)"
+            words.append(f"(b) Total activity of {self.watched()} by the place of the window's centre{share}.")
+        words.append(f"(c) {self.watched()} projected to pixels (deconvnet rule) above what it saw, here and in its strongest photographs.")
+        if maps is not None and maps.probability is not None:
+            words.append(f"(d) Probability of {self.target()}, and (e) the most probable class, by the place of the window's centre.")
+        weights = f"Weights: {view.weights.rstrip('.')}." + ("" if view.trained else " Untrained: the filters are random.")
+        classes = f" Classes: {view.classifier.rstrip('.')}." if view.classifier else " There is no classifier, so no classes."
+        return " ".join([*words, weights + classes, "After Zeiler & Fergus 2014, figure 7."])
+
+
+def percent(share: float) -> str:
+    """A probability in words."""
+    return f"{100 * share:.1f} %" if share < 0.0995 else f"{100 * share:.0f} %"
+
+
+def activity_words(value: float) -> str:
+    """A total activity in words."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _fill_words(fill: str) -> str:
+    return {"gray": "gray", "mean": "the mean colour as", "blur": "blurred"}.get(fill, fill)
+
+
+def _by(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}" if pair[0] == pair[1] else f"{pair[0]} x {pair[1]}"
