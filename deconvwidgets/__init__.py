@@ -29,6 +29,7 @@ _HOMES = {
     "learning_curve": "deconvwidgets.analysis.head",
     "LocalModelService": "deconvwidgets.service.local",
     "LayerExplorer": "deconvwidgets.widgets.layer_explorer",
+    "OcclusionExplorer": "deconvwidgets.widgets.occlusion_explorer",
     "TransferPanel": "deconvwidgets.widgets.transfer_panel",
 }
 

@@ -2,6 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+from numpy.typing import NDArray
+from PIL import Image
+
+from deconvwidgets.errors import DeconvWidgetsError, ServiceError
+from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionWanted
+from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
+from deconvwidgets.widgets.aside import Aside
+from deconvwidgets.widgets.exchange import Answer, echo
+from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.occlusion_messages import ASIDE, answer
+from deconvwidgets.widgets.occlusion_state import WORDS, checked_state, settings_of, wanted_of
+from deconvwidgets.widgets.picture_upload import upload_picture
+from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
+from deconvwidgets.widgets.state_trait import State, StateTrait
+from deconvwidgets.widgets.throttle import Throttle
+
+if TYPE_CHECKING:
+    from deconvwidgets.widgets.occlusion_chart import OcclusionChart
+
 MODULES = (
     "dom.js",
     "format.js",
@@ -32,5 +59,204 @@ MODULES = (
     "occlusion_images.js",
     "occlusion_upload.js",
     "occlusion_page.js",
+    "occlusion_editor.js",
+    "occlusion_scenes.js",
     "occlusion_explorer.js",
 )
+_FILES: dict[str, OcclusionFile] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
+_CHART_SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
+
+Picture = Image.Image | str | Path | int | NDArray[np.uint8]
+
+
+class OcclusionExplorer(ServiceWidget):
+    """Cover parts of an image with the mouse, see the network change its mind, and map its answers for every place of the window.
+
+    After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionDesk`.
+
+    Args:
+        service: who answers; `dw.LocalModelService(bundle, images)`.
+        image: a view of the service's image set (its number, or "view:17"), or a picture of one's own: a PIL picture, a path, or an
+            array (H, W, 3) uint8. None: what `state` says, else the first view.
+        state: where to reopen: a dict as `state` gives it, or a part of one. `image` goes before it.
+        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+
+    Raises ServiceError for a service that cannot occlude, PictureError for an image that is none, LayerError or OcclusionError for
+    another part of the state.
+    """
+
+    _esm = assemble(MODULES)
+    _css = "".join(read_static(f"{name}.css") for name in ("shared", "occlusion_explorer"))
+
+    _throttle: Throttle | None = None
+    _aside: Aside | None = None
+    _chart: OcclusionChart | None = None
+    _closed = False
+    state = StateTrait(WORDS).tag(sync=True)
+    height = traitlets.Int(720, min=360).tag(sync=True)
+    # Made when its tab is opened: plotly costs 5 MB of front end and a second or two.
+    chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+    def __init__(
+        self,
+        service: OccludingService,
+        image: Picture | None = None,
+        state: Mapping[str, Any] | None = None,
+        height: int = 720,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(service, OccludingService):
+            raise ServiceError(
+                f"OcclusionExplorer occludes the images of a model service, not of a {type(service).__name__}: "
+                "dw.LocalModelService(bundle, images)."
+            )
+        self._service = service
+        self._desk = service.occlusion
+        self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
+        self._said = True  # whether the newest view of the chart was told everything
+        self._run: int | None = None  # the newest that was asked for
+        self._image = ""  # that it is of
+        opened = {**(state or {}), **({} if image is None else {"image": upload_picture(self._desk, image)})}
+        super().__init__(state=opened, height=height, **kwargs)
+        self._throttle = Throttle(self._draw_chart, _CHART_SECONDS)
+        self._aside = Aside("deconvwidgets occlusion aside")
+        self.on_msg(self._on_message)
+        self._unsubscribe = service.subscribe(self._on_event)
+        self._throttle.ask()
+
+    @traitlets.validate("state")
+    def _check_state(self, proposal: Mapping[str, Any]) -> State:
+        self._checked = checked_state(proposal["value"], self._checked, self._service.overview(), self._desk.choices())
+        return self._checked
+
+    @traitlets.observe("state")
+    def _state_changed(self, change: Mapping[str, Any]) -> None:
+        if self._throttle is not None:
+            self._throttle.ask()
+
+    def _on_message(self, _widget: object, content: object, buffers: object) -> None:
+        """Answer a view's request, in the message callback: the browser keeps one in flight. What nobody's hand waits for is answered
+        from another thread."""
+        request = content if isinstance(content, Mapping) else {}
+        sent = buffers if isinstance(buffers, list | tuple) else ()
+        asked = copy_context()  # an answer from another thread must still belong to the browser's message, not to a running cell
+
+        def reply(make: Callable[[], Answer]) -> None:
+            content, made = make()
+            asked.copy().run(self.send, content, made)
+
+        if request.get("kind") == "chart":
+            reply(lambda: self._chart_stands(request))
+        elif request.get("kind") in ASIDE and self._aside is not None:
+            self._aside.do(lambda: reply(lambda: answer(self._service, request)))
+        else:
+            reply(lambda: self._answer(request, sent))
+
+    def _answer(self, request: Mapping[str, Any], buffers: list[Any] | tuple[Any, ...]) -> Answer:
+        content, made = answer(self._service, request, buffers)
+        if request.get("kind") == "maps" and content["ok"]:
+            self._note_run(content["run"], request["wanted"]["image"])
+        return content, made
+
+    def _chart_stands(self, request: Mapping[str, Any]) -> Answer:
+        """A view has a new view of the figure."""
+        self._said = False
+        if self._throttle is not None:
+            self._throttle.ask()
+        return {**echo(request), "ok": True}, []
+
+    def _on_event(self, event: ServiceEvent) -> None:
+        """Tell every view; called from any thread."""
+        super()._on_event(event)
+        if self._throttle is not None and event.kind in ("occlusion", "changed"):
+            self._throttle.ask()
+
+    @property
+    def maps(self) -> OcclusionMaps:
+        """The complete maps of the state, as arrays: waits until they are. Raises ServiceError where they fail or are stopped meanwhile."""
+        return self._desk.wait(self._start())
+
+    def _start(self) -> int:
+        """The run of the state: the one that there is, else a new one."""
+        run = self._desk.start_maps(self._wanted(), settings_of(self.state))
+        self._note_run(run, self.state["image"])
+        return run
+
+    def _wanted(self) -> OcclusionWanted:
+        return wanted_of(self.state, self._desk.choices())
+
+    def _note_run(self, run: int, image: str) -> None:
+        self._run, self._image = run, image
+        if self._throttle is not None:
+            self._throttle.ask()
+
+    def save(self, path: str | Path) -> Path:
+        """Write what is shown: a figure of image, answers, projections and maps as PNG, SVG or a standalone HTML page, or the maps as
+        NumPy arrays (.npz), by the path's suffix. Waits for the maps.
+
+        Returns the path. Raises ServiceError for another suffix, for a place that cannot be written, or where the maps fail.
+        """
+        target = Path(path)
+        kind = _FILES.get(target.suffix.lower())
+        if kind is None:
+            raise ServiceError(f"Cannot save {target.name!r}: use a name ending in .png, .svg, .html or .npz.")
+
+        def make() -> bytes:
+            run = self._start()
+            self._desk.wait(run)
+            return self._desk.file(kind, self._wanted(), run, self.state)
+
+        return write_file(target, make)
+
+    def _draw_chart(self) -> None:
+        """On the throttle's thread; nothing is made before the chart's tab is opened."""
+        if self._run is None or self.state["tab"] != "chart":
+            return
+        maps = self._desk.maps(self._run)
+        if not maps.done:
+            return
+        from deconvwidgets.widgets.occlusion_chart import OcclusionChart
+
+        if self._chart is None:
+            self._chart = OcclusionChart()
+        self._chart.draw(maps, self.state["map"])
+        if not self._said:
+            self._said = True
+            self._chart.say_again()
+        if self.chart is None:
+            self.chart = self._chart.figure
+        if self._closed:  # meanwhile
+            self.chart.close()
+
+    def close(self) -> None:
+        """Leave the service and remove every view. The service itself goes on."""
+        self._closed = True
+        if self._throttle is not None:
+            self._throttle.close()
+        if self._aside is not None:
+            self._aside.close()
+        if self._chart is not None:
+            self._chart.figure.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        watched = [str(self.state[key]) for key in ("layer", "unit", "target") if self.state[key] is not None]
+        return f"OcclusionExplorer({', '.join([self._service.overview().model, self.state['image'], *watched])})"
+
+    def _still_picture(self) -> bytes | None:
+        """A PNG of the state, with the maps as far as they were asked for; kept until something changes. None where drawing fails."""
+        maps = self._shown_maps()
+        key = (self._service.overview().version, repr(self.state), None if maps is None else (self._run, maps.done))
+        return self._kept_still(key, lambda: self._desk.file("figure.png", self._wanted(), self._run if maps else None, self.state))
+
+    def _shown_maps(self) -> OcclusionMaps | None:
+        """The maps of the newest run, if they are of what the state says."""
+        if self._run is None:
+            return None
+        try:
+            maps, wanted, settings = self._desk.maps(self._run), self._desk.scene(self._wanted()).wanted, settings_of(self.state)
+        except DeconvWidgetsError:  # the live view says what is wrong
+            return None
+        asked = (wanted.image, wanted.layer, wanted.unit, wanted.target, settings.window, settings.stride, settings.border)
+        shown = (self._image, maps.layer, maps.unit, maps.target, maps.window, maps.stride, maps.border)
+        return maps if asked == shown else None

@@ -1,0 +1,131 @@
+"""The explorer's chart: the chosen map, to be zoomed and read. One figure for all three: each brings its 5 MB of front end along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from plotly import graph_objects as go
+
+from deconvwidgets.display import class_colour
+from deconvwidgets.occlusion_records import OcclusionMaps
+
+_GREY, _GRID = "#80878e", "rgba(128,135,142,0.18)"
+_SENT = ("x", "y", "z", "zmin", "zmax", "customdata", "hovertemplate")
+_MOST_NAMES = 24  # beside the colours; more would overlap
+
+
+class OcclusionChart:
+    """A plotly figure with one heatmap, so that drawing only ever changes its values."""
+
+    def __init__(self) -> None:
+        trace = go.Heatmap(
+            z=[], x=[], y=[], colorscale="Viridis", zsmooth=False, colorbar={"thickness": 10, "outlinewidth": 0, "title": ""}
+        )
+        figure = go.FigureWidget(data=[trace], layout=_layout())  # at once: what is added later may find no front end yet
+        figure._config = {**(figure._config or {}), "responsive": True, "displaylogo": False, "scrollZoom": True}
+        self.figure = figure
+
+    def say_again(self) -> None:
+        """Send everything that drawing changes to the views: a new one misses what was drawn while its front end was loading, and
+        plotly sends only what is not yet as asked."""
+        (trace,), layout = self.figure.data, self.figure.layout
+        style = {name: [trace[name]] for name in _SENT}
+        style["colorscale"] = [trace.colorscale]
+        for name in ("tickvals", "ticktext", "tickformat"):
+            style[f"colorbar.{name}"] = [trace.colorbar[name]]
+        shown = {"title.text": layout.title.text, "xaxis.range": layout.xaxis.range, "yaxis.range": layout.yaxis.range}
+        self.figure._send_update_msg(style, shown, [0])
+
+    def draw(self, maps: OcclusionMaps, name: str) -> None:
+        """Show one of "probability", "activity" and "label"; "activity" where there are no classes."""
+        shown = name if getattr(maps, name) is not None else "activity"
+        changes = _labels(maps) if shown == "label" else _values(maps, shown)
+        rows, columns = maps.centres[:, 0, 0], maps.centres[0, :, 1]
+        with self.figure.batch_update():
+            (trace,), layout = self.figure.data, self.figure.layout
+            trace.update({"x": columns, "y": rows, **changes}, overwrite=True)
+            layout.title.text = _title(maps, shown)
+            # What the positions cover: a map that begins has few of them, and the place must not jump as it grows.
+            layout.xaxis.range = [columns[0] - maps.stride[1] / 2, columns[-1] + maps.stride[1] / 2]
+            layout.yaxis.range = [rows[-1] + maps.stride[0] / 2, rows[0] - maps.stride[0] / 2]
+
+
+def _values(maps: OcclusionMaps, name: str) -> dict[str, Any]:
+    values = maps.probability if name == "probability" else maps.activity
+    assert values is not None
+    before = maps.unoccluded.probability if name == "probability" else maps.unoccluded.activity
+    known = [*values[np.isfinite(values)].tolist(), *([] if before is None else [before])]
+    form = ".1%" if name == "probability" else ".4~g"
+    return {
+        "z": values.astype(np.float32),
+        "zmin": min(known),
+        "zmax": max(known),
+        "colorscale": "Viridis",
+        "colorbar": _colorbar(tickformat=".0%" if name == "probability" else ".3~s"),
+        "customdata": None,
+        "hovertemplate": f"%{{z:{form}}} with the patch at row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
+    }
+
+
+def _labels(maps: OcclusionMaps) -> dict[str, Any]:
+    """Classes as whole numbers in the order of their frequency, each with a colour of its own."""
+    assert maps.label is not None
+    assert maps.label_probability is not None
+    found = labels_by_frequency(maps)
+    places = {label: place for place, label in enumerate(found)}
+    place = np.array([places.get(label, -1) for label in maps.label.ravel().tolist()], float).reshape(maps.label.shape)
+    place[place < 0] = np.nan
+    count = max(1, len(found))
+    scale = [[edge / count, class_colour(at)] for at in range(count) for edge in (at, at + 1)]
+    shares = (f"{100 * share:.1f} %" if np.isfinite(share) else "" for share in maps.label_probability.ravel().tolist())
+    words = [f"{maps.name(label)}, {share}" if label >= 0 else "" for label, share in zip(maps.label.ravel().tolist(), shares, strict=True)]
+    named = found[:_MOST_NAMES]
+    return {
+        "z": place.astype(np.float32),
+        "zmin": -0.5,
+        "zmax": count - 0.5,
+        "colorscale": scale,
+        "colorbar": _colorbar(tickvals=list(range(len(named))), ticktext=[maps.name(label) for label in named]),
+        "customdata": np.array(words, dtype=object).reshape(maps.label.shape).tolist(),
+        "hovertemplate": "%{customdata} with the patch at row %{y:.0f}, column %{x:.0f}<extra></extra>",
+    }
+
+
+def labels_by_frequency(maps: OcclusionMaps) -> list[int]:
+    """The classes that occur, the most frequent first, of equal ones the lower."""
+    assert maps.label is not None
+    labels, counts = np.unique(maps.label[maps.label >= 0], return_counts=True)
+    return [int(label) for label in labels[np.lexsort((labels, -counts))]]
+
+
+def _colorbar(**changes: Any) -> dict[str, Any]:
+    return {"thickness": 10, "outlinewidth": 0, "tickvals": None, "ticktext": None, "tickformat": None, "title": {"text": ""}, **changes}
+
+
+def _title(maps: OcclusionMaps, name: str) -> str:
+    before = maps.unoccluded
+    if name == "probability":
+        target = maps.name(maps.target if maps.target is not None else -1)
+        return f"probability of {target} by the patch's place (without a patch {100 * (before.probability or 0):.1f} %)"
+    if name == "label":
+        return f"most probable class by the patch's place (without a patch {maps.name(before.label if before.label is not None else -1)})"
+    return f"total activity of {maps.layer} / {maps.unit} by the patch's place (without a patch {before.activity:.4g})"
+
+
+def _layout() -> Mapping[str, Any]:
+    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True, "constrain": "domain", "showgrid": False}
+    return {
+        "template": None,
+        "autosize": True,
+        "height": None,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": _GREY, "size": 11},
+        "margin": {"l": 8, "r": 8, "t": 30, "b": 8},
+        "title": {"text": "", "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 0.99, "yanchor": "top"},
+        "dragmode": "zoom",
+        "xaxis": {**axis, "title": {"text": "column of the patch's centre, px", "standoff": 6}},
+        "yaxis": {**axis, "scaleanchor": "x", "title": {"text": "row, px", "standoff": 6}},
+    }
