@@ -110,7 +110,7 @@ def _projections(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
             drawing.add(Raster(left, top + down, wide, high, pixels, photograph=photograph, title=title))
     rows = math.ceil(len(sheet.projections[:4]) / 2)
     y += 20 + rows * (half + 4) + 12
-    names = ["this image" if one.own else one.caption for one in sheet.projections[:4]]
+    names = ["this image" if one.own else one.caption.partition(" · ")[0] for one in sheet.projections[:4]]
     return _lines(drawing, x, y, "; ".join(shorten(name, _SMALL, _SIDE - 20) for name in names))
 
 

@@ -216,7 +216,8 @@ class OcclusionDesk(Protocol):
         ...
 
     def scene(self, wanted: OcclusionWanted) -> OcclusionScene:
-        """The image as it is. Raises PictureError for an image that is none, LayerError, OcclusionError for a class or fill that is none."""
+        """The image as it is. Raises PictureError for an image that is none, LayerError for a layer or unit, OcclusionError for a class or
+        fill."""
         ...
 
     def answer(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> PatchAnswer:
