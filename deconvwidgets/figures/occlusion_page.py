@@ -87,7 +87,7 @@ def _projections(sheet: OcclusionSheet) -> str:
     cells = "".join(
         f'<div><img src="{data_uri(decode(one.projection.data), photograph=False)}" alt="projection">'
         f'<img src="{data_uri(decode(one.patch.data), photograph=True)}" alt="what it saw"><p>'
-        f"{escape('this image' if one.own else one.caption)} · {one.value:.1f}</p></div>"
+        f"{escape('this image' if one.own else one.caption.partition(' · ')[0])} · {one.value:.1f}</p></div>"
         for one in sheet.projections
     )
     return f'<figure>{caption}<div class="pair">{cells}</div></figure>'
@@ -128,7 +128,7 @@ def _said(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], words: Call
 
 
 _STYLE = """
-.occlusion { display: grid; gap: 24px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); }
+.occlusion { display: grid; gap: 24px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 215px), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figcaption { margin-bottom: 6px; font-weight: 600; overflow-wrap: anywhere; }
 figure p { margin: 4px 0; color: var(--quiet); font-size: 13px; overflow-wrap: anywhere; }
@@ -143,11 +143,11 @@ figure p { margin: 4px 0; color: var(--quiet); font-size: 13px; overflow-wrap: a
 .ends { display: flex; justify-content: space-between; gap: 8px; color: var(--quiet); font-size: 13px; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; margin-top: 10px; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 45%; }
+th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 42%; }
 tr.on th { font-weight: 600; }
 th, td { padding: 3px 8px 3px 0; }
 td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-space: nowrap; }
-.bar { position: relative; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 8px) 1px no-repeat; }
+.bar { position: relative; width: 40%; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 8px) 1px no-repeat; }
 .bar i { position: absolute; left: 0; top: calc(50% - 4px); height: 8px; max-width: calc(100% - 8px); background: var(--soft); }
 .bar i.now { background: var(--accent); }
 .legend { list-style: none; margin: 0; padding: 0; }
@@ -158,6 +158,7 @@ td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-
 
 # Pointing at a map reads it, and shows on the image where the window lies there.
 _SCRIPT = """
+{
 const facts = FACTS;
 const [height, width] = facts.size, [left, top] = facts.edges, [down, right] = facts.stride;
 const frame = document.querySelector(".window");
@@ -178,5 +179,6 @@ for (const map of document.querySelectorAll(".map")) {
     });
   });
   map.addEventListener("pointerleave", () => { tip.textContent = "\\u00a0"; frame.style.display = "none"; });
+}
 }
 """

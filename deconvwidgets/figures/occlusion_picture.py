@@ -19,6 +19,7 @@ _TOP = 92.0
 _PIXELS = 2 * round(_SIDE)  # of a panel's picture: sharp where it is printed
 _LEGEND = 9
 _SMALL = 12.0
+_OTHER_FACES = 1.16  # an SVG is lettered in whatever face its reader has: some are so much wider
 
 
 def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
@@ -26,7 +27,7 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 700)
     drawing.add(Words(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17) * 1.06 + 16
+    after = _EDGE + text_width(title, 17) * _OTHER_FACES + 16
     drawing.add(Words(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Block(0, 50, _WIDTH, 1, "line"))
     panels: tuple[tuple[str, Callable[[Drawing, OcclusionSheet, float], float]], ...] = (
         ("(a) the image", _image),
@@ -42,7 +43,7 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
         bottom = max(bottom, draw(drawing, sheet, left))
     drawing.add(Block(0, bottom + 14, _WIDTH, 1, "line"))
     baseline = bottom + 36
-    for line in wrap(sheet.caption(), _SMALL, _WIDTH - 2 * _EDGE):
+    for line in wrap(sheet.caption(), _SMALL, (_WIDTH - 2 * _EDGE) / _OTHER_FACES):
         drawing.add(Words(_EDGE, baseline, line, _SMALL, "quiet"))
         baseline += 17
     drawing.height = math.ceil(baseline + 4)
