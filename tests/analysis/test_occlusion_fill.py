@@ -101,9 +101,10 @@ def test_fills_in_words():
 
 
 def test_a_patch_lies_where_its_box_is_and_nowhere_else(pixels):
-    laid = patched(pixels, torch.full((3, 1, 1), 9.0), [(-2, 3, 4, 5), (14, 15, 30, 40), (20, 0, 30, 4)])
+    laid = patched(pixels, torch.full((3, 1, 1), 9.0), [(-2, 3, 4, 5), (6, -3, 8, 2), (14, 15, 30, 40), (20, 0, 30, 4), (9, -9, 11, -1)])
     there = torch.zeros(16, 16, dtype=torch.bool)
     there[3:5, :4] = True
+    there[:2, 6:8] = True
     there[15:, 14:] = True
     assert torch.equal(laid[:, ~there], pixels[:, ~there])
     assert bool((laid[:, there] == 9.0).all())
