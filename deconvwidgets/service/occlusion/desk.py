@@ -127,6 +127,7 @@ class LocalOcclusionDesk:
             begins = run is None or run.computation.go_on()
             run = run if run is not None else self._runs.open(question, self._compute(scene, question))
             self._stop_others(run.computation)
+            self._runs.tidy()
             if begins:
                 self._worker.submit(f"maps {run.number}", self._work(run.computation), _log.error)
         return run.number

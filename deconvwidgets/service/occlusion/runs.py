@@ -181,9 +181,7 @@ class RunBook:
     def open(self, question: Question, computation: Computation) -> MapRun:
         """A new run."""
         with self._lock:
-            run = self._add(question.wanted.target, computation)
-        self._forget_old()
-        return run
+            return self._add(question.wanted.target, computation)
 
     def get(self, number: int) -> MapRun:
         """Raises ServiceError for a run that is none, or that is forgotten."""
@@ -204,13 +202,8 @@ class RunBook:
         """Those with something left to compute, that of the newest run first."""
         return (one for one in self.computations() if one.going_on)
 
-    def _add(self, target: int | None, computation: Computation) -> MapRun:
-        self._last += 1
-        run = MapRun(self._last, target, computation)
-        self._runs[run.number] = run
-        return run
-
-    def _forget_old(self) -> None:
+    def tidy(self) -> None:
+        """Let go of what stopped runs would need to go on, but for the newest few, and forget the oldest maps beyond the limit."""
         stopped = [one for one in self.computations() if one.stopped]
         for one in stopped[self.KEPT_SCANS :]:
             one.settle()
@@ -221,3 +214,9 @@ class RunBook:
                 gone.add(one)
         with self._lock:
             self._runs = {number: run for number, run in self._runs.items() if run.computation not in gone}
+
+    def _add(self, target: int | None, computation: Computation) -> MapRun:
+        self._last += 1
+        run = MapRun(self._last, target, computation)
+        self._runs[run.number] = run
+        return run

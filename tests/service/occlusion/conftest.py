@@ -1,0 +1,88 @@
+"""A service on the tiny net, to occlude its noise."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deconvwidgets.occlusion_records import MapsSettings, OcclusionWanted
+from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.service.worker import SynchronousExecutor
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def make_service(tiny_bundle, tiny_images):
+    """A service with another executor (None: the real workers); closed when the test is over."""
+    made = []
+
+    def make(worker, bundle=tiny_bundle, images=tiny_images, **options):
+        made.append(LocalModelService(bundle, images, device="cpu", worker=worker, **options))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture
+def service(make_service):
+    return make_service(SynchronousExecutor())
+
+
+@pytest.fixture
+def desk(service):
+    return service.occlusion
+
+
+@pytest.fixture
+def wanted():
+    """OcclusionWanted of view 3, with changes."""
+
+    def make(image="view:3", **changes):
+        return OcclusionWanted(image, **changes)
+
+    return make
+
+
+@pytest.fixture
+def settings():
+    """MapsSettings for inputs of 16 x 16, with changes."""
+
+    def make(window=(4, 4), stride=(2, 2), border="inside"):
+        return MapsSettings(window, stride, border)
+
+    return make
+
+
+def photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
+    """A picture's file as bytes."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, form)
+    return buffer.getvalue()
+
+
+def upload(desk, data, name="mine.png", chunk=700):
+    """Bring a file in chunks; the image."""
+    number = desk.begin_upload(name, len(data))
+    for offset in range(0, len(data), chunk):
+        assert desk.add_chunk(number, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
+    return desk.finish_upload(number)
+
+
+@pytest.fixture
+def send():
+    """upload"""
+    return upload
+
+
+@pytest.fixture
+def picture_file():
+    """photograph"""
+    return photograph

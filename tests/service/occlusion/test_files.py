@@ -1,0 +1,128 @@
+"""What is shown, as files: arrays, and figures that say what they show."""
+
+import io
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.figures.occlusion_pixels import label_pixels, map_edges, value_pixels
+from deconvwidgets.figures.occlusion_sheet import OcclusionSheet
+from deconvwidgets.occlusion_records import OcclusionWanted
+from deconvwidgets.service.occlusion.files import patch_boxes
+from deconvwidgets.service.worker import SynchronousExecutor
+
+STATE = {"window": [5, 4], "patches": [[8, 8], [0, 16]]}
+
+
+@pytest.fixture
+def run(desk, wanted, settings):
+    return desk.start_maps(wanted(), settings())
+
+
+def sheet_of(service, wanted, run=None, boxes=()):
+    desk = service.occlusion
+    maps = None if run is None else desk.maps(run)
+    return OcclusionSheet(service.overview(), desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, tuple(desk.projections(wanted)))
+
+
+def test_arrays_hold_everything(desk, wanted, run):
+    maps = desk.maps(run)
+    with np.load(io.BytesIO(desk.file("maps.npz", wanted(), run, {}))) as file:
+        for name in ("probability", "label", "label_probability", "activity", "centres"):
+            np.testing.assert_array_equal(file[name], getattr(maps, name))
+        about = json.loads(str(file["about"]))
+    assert (about["layer"], about["unit"], about["target"], about["window"], about["fill"]) == (
+        "conv2",
+        maps.unit,
+        maps.target,
+        [4, 4],
+        "gray",
+    )
+    assert about["categories"] == ["ant", "bee", "cow"]
+    assert about["unoccluded"]["probability"] == maps.unoccluded.probability
+    assert about["complete"] is True
+    with pytest.raises(ServiceError, match="no maps yet"):
+        desk.file("maps.npz", wanted(), None, {})
+
+
+def test_figures_in_all_formats(desk, wanted, run):
+    picture = Image.open(io.BytesIO(desk.file("figure.png", wanted(), run, STATE)))
+    assert picture.size[0] == 1200
+    assert picture.size[1] > 500
+    svg = desk.file("figure.svg", wanted(), run, STATE).decode()
+    ElementTree.fromstring(svg)
+    target = desk.maps(run).name(desk.maps(run).target)
+    for text in (svg, desk.file("figure.html", wanted(), run, STATE).decode()):
+        for words in ("tiny", f"probability of {target}", "most probable class", "noise-1", "Zeiler", "deconvnet"):
+            assert words in text
+        assert "http" not in text.replace("http://www.w3.org/", "")  # nothing is fetched
+    with pytest.raises(ServiceError, match=r"no file 'figure\.pdf'; choose one of maps\.npz, figure\.png"):
+        desk.file("figure.pdf", wanted(), run, STATE)
+    with pytest.raises(ServiceError, match="state such as"):
+        desk.file("figure.png", wanted(), run, {"patches": "middle"})
+
+
+def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, by_hand, desk, wanted, settings):
+    assert "The maps have not" in desk.file("figure.svg", wanted(), None, {}).decode()
+    waiting = make_service(by_hand).occlusion
+    begun = waiting.start_maps(wanted(), settings())
+    assert "The maps have not" in waiting.file("figure.html", wanted(), begun, {}).decode()
+    assert waiting.file("figure.png", wanted(), begun, STATE)[:4] == b"\x89PNG"
+    waiting._runs.get(begun).computation.advance(waiting._gate.batch)
+    assert "1 of 49 positions so far" in waiting.file("figure.svg", wanted(), begun, STATE).decode()
+    bare = make_service(SynchronousExecutor(), tiny_bundle.with_head(None)).occlusion
+    run = bare.start_maps(wanted(), settings())
+    text = bare.file("figure.svg", wanted(), run, STATE).decode()
+    assert "no classifier" in text
+    assert bare.file("figure.png", wanted(), run, STATE)[:4] == b"\x89PNG"
+    page = bare.file("figure.html", wanted(), run, STATE).decode()
+    assert "no classifier" in page
+    assert "probability of" not in page
+    dead = desk.start_maps(wanted(layer="conv1", unit=2), settings())
+    assert "fires nowhere" in desk.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
+
+
+def test_patches_are_rounded_as_the_front_end_does():
+    assert patch_boxes({"window": [48, 48], "patches": [[112, 112], [24.5, 100]]}) == ((88, 88, 136, 136), (76, 0, 124, 48))
+    assert patch_boxes({"window": [5, 4], "patches": [[8, 8]]}) == ((6, 5, 10, 10),)
+    assert patch_boxes({"window": [5, 4], "patches": []}) == ()
+    assert patch_boxes({}) == ()
+
+
+def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, desk, wanted, settings):
+    scene = desk.scene(wanted())
+    run = desk.start_maps(wanted(), settings((4, 4), (4, 4)))
+    sheet = sheet_of(service, wanted(), run, ((2, 3, 6, 9), (-5, -5, 1, 1)))
+    occluded, picture = sheet.occluded(), np.asarray(Image.open(io.BytesIO(scene.picture.data)))
+    changed = (occluded != picture).any(axis=2)
+    expected = np.zeros((16, 16), bool)
+    expected[3:9, 2:6] = expected[:1, :1] = True
+    np.testing.assert_array_equal(changed | ~expected, np.ones((16, 16), bool))
+    assert not changed[~expected].any()
+    maps = desk.maps(run)
+    assert map_edges(maps) == (0, 0, 16, 16)
+    values = value_pixels(sheet, "activity", 64)
+    assert values.shape == (64, 64, 3)
+    lowest = np.unravel_index(int(maps.activity.argmin()), (4, 4))
+    np.testing.assert_array_equal(values[lowest[0] * 16 + 8, lowest[1] * 16 + 8], (68, 1, 84))
+    labels = label_pixels(sheet, 64)
+    cells = labels[8::16, 8::16].reshape(-1, 3)
+    first = sheet.legend()[0][0]
+    np.testing.assert_array_equal((cells == (76, 120, 168)).all(axis=1), (maps.label == first).ravel())
+
+
+def test_names_cannot_leave_the_page(make_service, tiny_bundle, wanted, settings):
+    from dataclasses import replace
+
+    evil = replace(tiny_bundle, categories=("</script><b>", "<i>", '"&'), name="a<b>")
+    desk = make_service(SynchronousExecutor(), evil).occlusion
+    run = desk.start_maps(OcclusionWanted("view:3"), settings())
+    for kind in ("figure.html", "figure.svg"):
+        text = desk.file(kind, wanted(), run, STATE).decode()
+        assert "</script><b>" not in text
+        assert "<i>" not in text
+        assert "a<b>" not in text

@@ -1,0 +1,338 @@
+"""Maps that grow on a worker: the same question once, another one in its place, stopped and gone on with, paced, told of, and forgotten."""
+
+import gc
+import threading
+import time
+import weakref
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import deconvwidgets as dw
+from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
+from deconvwidgets.occlusion_records import MapsSettings
+from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.service.occlusion import desk as desk_module
+from deconvwidgets.service.occlusion.runs import RunBook
+from deconvwidgets.service.worker import SynchronousExecutor
+
+
+def one_step(desk, run, count=3):
+    """Compute some positions of a run, as the worker would."""
+    computation = desk._runs.get(run).computation
+    computation._pace.size = lambda: count
+    computation.advance(desk._gate.batch)
+
+
+def until(done, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def held(make_service, by_hand, wanted):
+    """A desk whose jobs run when the test says so, its scene made."""
+    service = make_service(by_hand)
+    service.occlusion.scene(wanted())
+    by_hand.jobs.clear()
+    return service.occlusion
+
+
+def test_the_maps_are_those_of_occlude(service, desk, wanted, settings):
+    for given in (settings(), settings((3, 6), (4, 3)), settings((4, 4), (4, 4), "same")):
+        maps = desk.wait(desk.start_maps(wanted(fill="mean"), given))
+        picture = service._state.images.open_view(3)
+        expected = dw.occlude(service._state.bundle, picture, given.window, given.stride, border=given.border, fill="mean")
+        for name in ("probability", "label_probability", "activity"):
+            np.testing.assert_allclose(getattr(maps, name), getattr(expected, name), atol=1e-5)
+        np.testing.assert_array_equal(maps.label, expected.label)
+        np.testing.assert_array_equal(maps.centres, expected.centres)
+        assert (maps.target, maps.unit, maps.layer, maps.fill) == (expected.target, expected.unit, expected.layer, "mean")
+        assert (maps.complete, maps.logits, maps.categories) == (True, None, ("ant", "bee", "cow"))
+
+
+def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
+    for given, words in (
+        (settings((17, 4)), "larger than the image"),
+        (settings((0, 4)), "1 pixel at least"),
+        (settings(stride=(0, 1)), "1 pixel at least"),
+        (settings(border="wrap"), "'inside' or 'same'"),
+        (settings(window=("a", 4)), "whole number"),
+    ):
+        with pytest.raises(OcclusionError, match=words):
+            desk.start_maps(wanted(), given)
+    with pytest.raises(LayerError):
+        desk.start_maps(wanted(layer="conv7"), settings())
+    for number in (1, 0, "1"):
+        with pytest.raises(ServiceError, match="never asked for"):
+            desk.maps(number)
+
+
+def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, wanted, settings):
+    run = held.start_maps(wanted(), settings())
+    maps = held.maps(run)
+    assert (maps.done, maps.complete, maps.activity.shape) == (0, False, (7, 7))
+    assert np.isnan(maps.probability).all()
+    assert (maps.label == -1).all()
+    one_step(held, run, 16)
+    maps = held.maps(run)
+    assert maps.done == 16
+    assert np.isfinite(maps.activity[::2, ::2]).all()
+    held.stop_maps(run)
+    by_hand.jobs[-1].run()
+    assert held.maps(run).done == 16
+    with pytest.raises(ServiceError, match=r"stopped at 16 of 49 positions: ask again"):
+        held.wait(run)
+    assert held.start_maps(wanted(), settings()) == run  # goes on where it was stopped
+    assert held.maps(run).done == 16
+    by_hand.jobs[-1].run()
+    assert held.wait(run).complete
+    np.testing.assert_array_equal(held.wait(run).activity[::2, ::2], maps.activity[::2, ::2])
+
+
+def test_the_same_question_is_computed_once(held, by_hand, wanted, settings):
+    run = held.start_maps(wanted(), settings())
+    definite = held.scene(wanted()).wanted
+    assert held.start_maps(definite, settings()) == run
+    assert len(by_hand.jobs) == 1
+    by_hand.jobs[0].run()
+    assert held.start_maps(wanted(), settings()) == run
+    assert len(by_hand.jobs) == 1
+
+
+def test_another_question_of_the_image_stops_its_predecessor_and_of_another_image_does_not(held, by_hand, wanted, settings):
+    elsewhere = held.start_maps(wanted("view:6"), settings())
+    first = held.start_maps(wanted(), settings())
+    second = held.start_maps(wanted(), settings((5, 5)))
+    computations = [held._runs.get(run).computation for run in (elsewhere, first, second)]
+    assert [one.stopped for one in computations] == [False, True, False]
+    by_hand.jobs[0].run()  # the job of the one elsewhere goes on with what was asked for last, first
+    assert [one.going_on for one in computations] == [False, False, False]
+    assert held.wait(second).complete
+    assert held.wait(elsewhere).complete
+    assert held.maps(first).done == 0
+
+
+def test_what_was_asked_for_last_is_gone_on_with_first(held, wanted, settings):
+    runs = [held.start_maps(wanted(f"view:{view}"), settings()) for view in (0, 3, 6)]
+    assert [one.question.wanted.image for one in held._runs.going_on()] == ["view:6", "view:3", "view:0"]
+    assert held.start_maps(wanted("view:0"), settings()) == runs[0]
+    assert next(held._runs.going_on()).question.wanted.image == "view:0"
+
+
+def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypatch):
+    first = desk.start_maps(wanted(), settings())
+    target = (desk.maps(first).target + 1) % 3
+    expected = dw.occlude(service._state.bundle, service._state.images.open_view(3), 4, 2, target=target)
+    monkeypatch.setattr("deconvwidgets.engine.occluding.OccludedImage.run", lambda *_: pytest.fail("it was computed again"))
+    second = desk.start_maps(wanted(target=target), settings())
+    assert second != first
+    maps = desk.wait(second)
+    np.testing.assert_allclose(maps.probability, expected.probability, atol=1e-6)
+    assert maps.target == target
+    assert maps.unoccluded.probability == pytest.approx(expected.unoccluded.probability, abs=1e-6)
+    assert maps.unoccluded.label == desk.maps(first).unoccluded.label
+    assert desk.start_maps(wanted(target=target), settings()) == second
+    assert desk.start_maps(wanted(), settings()) == first
+
+
+def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(desk, wanted, settings, monkeypatch):
+    monkeypatch.setattr(desk_module, "_LOGITS_BYTES", 100)
+    first = desk.start_maps(wanted(), settings())
+    target = (desk.maps(first).target + 1) % 3
+    second = desk.start_maps(wanted(target=target), settings())
+    assert desk._runs.get(first).computation is not desk._runs.get(second).computation
+    assert desk.maps(second).target == target
+    assert desk.wait(second).complete
+
+
+def test_a_failure_is_kept_in_words_and_the_next_question_works(held, by_hand, wanted, settings, caplog):
+    told = []
+    held._bell._tell = lambda: told.append(1)
+    run = held.start_maps(wanted(), settings())
+    computation = held._runs.get(run).computation
+    computation._scan.step = lambda count: 1 / 0
+    by_hand.jobs[-1].run()
+    for ask in (held.maps, held.wait):
+        with pytest.raises(ServiceError, match="could not be computed: ZeroDivisionError"):
+            ask(run)
+    assert "Traceback" in caplog.text
+    assert told
+    again = held.start_maps(wanted(), settings())
+    assert again != run
+    by_hand.jobs[-1].run()
+    assert held.wait(again).complete
+
+
+def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service, by_hand, tiny_bundle, make_head, wanted, settings):
+    service = make_service(by_hand)
+    desk = service.occlusion
+    first = desk.start_maps(wanted(), settings())
+    one_step(desk, first, 9)
+    service.set_head(make_head(tiny_bundle, "conv1", classes=6, pool=(2, 2)))
+    one_step(desk, first, 9)  # the worker does not notice
+    old = desk.maps(first)
+    assert (old.done, old.categories) == (18, ("ant", "bee", "cow"))
+    assert old.label.max() < 3
+    second = desk.start_maps(wanted(), settings())
+    assert second != first
+    assert desk._runs.get(first).computation.stopped  # nobody looks at them any more
+    by_hand.jobs[-1].run()
+    new = desk.wait(second)
+    assert new.categories == tuple(f"kind {number}" for number in range(6))
+    elsewhere = desk.start_maps(wanted("view:9"), settings())
+    service.reset_head()
+    desk.start_maps(wanted(), settings())
+    assert desk._runs.get(elsewhere).computation.stopped
+
+
+def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, by_hand, wanted, settings, monkeypatch):
+    stopped = []
+    for side in range(2, 8):
+        stopped.append(held.start_maps(wanted(), settings((side, side))))
+        one_step(held, stopped[-1])
+    computations = [held._runs.get(run).computation for run in stopped]
+    assert [one._scan is not None for one in computations] == [False, False, True, True, True, True]
+    assert held.maps(stopped[0]).done == 3  # they stay as far as they are
+    again = held.start_maps(wanted(), settings((2, 2)))
+    assert again != stopped[0]  # cannot go on, so it begins anew
+    by_hand.jobs[-1].run()
+    assert held.wait(again).complete
+    monkeypatch.setattr(held._runs, "_limit", 2500)
+    newest = held.start_maps(wanted("view:9"), settings())
+    assert held.maps(newest).done == 0
+    with pytest.raises(ServiceError, match="no longer kept: ask for them again"):
+        held.maps(stopped[0])
+
+
+def test_the_bookkeeping_is_bounded():
+    assert RunBook()._limit <= 256 << 20
+
+
+# With real threads
+
+
+@pytest.fixture
+def threaded(make_service, wanted):
+    service = make_service(None)
+    service.wait(60)
+    service.occlusion.scene(wanted())
+    return service
+
+
+FINE = MapsSettings((3, 3), (1, 1), "same")
+
+
+def test_events_are_few_and_the_last_is_told(threaded, wanted):
+    desk, seen = threaded.occlusion, []
+
+    def note(event):
+        if event.kind == "occlusion":
+            seen.append((time.monotonic(), desk.maps(runs[0]).complete if runs else False))
+
+    runs = []
+    threaded.subscribe(note)
+    runs.append(desk.start_maps(wanted(), FINE))
+    assert desk.wait(runs[0], 60).complete
+    until(lambda: seen and seen[-1][1])
+    times = [at for at, _ in seen[:-1]]
+    assert all(later - earlier > 0.15 for earlier, later in pairwise(times))
+
+
+def test_supersession_and_stops_with_threads(threaded, wanted):
+    desk = threaded.occlusion
+    runs = [desk.start_maps(wanted(), MapsSettings((side, side), (1, 1), "same")) for side in range(2, 9)]
+    last = desk.wait(runs[-1], 60)
+    assert last.complete
+    assert last.window == (8, 8)
+    for run in runs[:-1]:
+        computation = desk._runs.get(run).computation
+        assert not computation.going_on
+    run = desk.start_maps(wanted(), FINE)
+    desk.stop_maps(run)
+    maps = desk.maps(run)
+    if not maps.complete:
+        with pytest.raises(ServiceError, match="were stopped"):
+            desk.wait(run, 10)
+    assert desk.wait(desk.start_maps(wanted(), FINE), 60).complete
+
+
+def test_patches_are_answered_while_maps_are_computed(threaded, wanted, monkeypatch):
+    desk = threaded.occlusion
+    run = desk.start_maps(wanted(), FINE)
+    scan = desk._runs.get(run).computation._scan
+    slow = scan.step if scan else None
+    if slow is not None:
+        monkeypatch.setattr(scan, "step", lambda count: (time.sleep(0.03), slow(min(count, 2))))
+    waits = []
+    for place in range(12):
+        begun = time.monotonic()
+        desk.answer(wanted(), [(place, 2, place + 4, 6)])
+        waits.append(time.monotonic() - begun)
+        time.sleep(0.02)
+    assert sorted(waits)[6] < 0.03, waits
+    desk.stop_maps(run)
+
+
+def test_many_threads_ask_one_desk(threaded, wanted, settings):
+    desk, trouble, runs = threaded.occlusion, [], []
+
+    def ask(number):
+        try:
+            given = wanted(f"view:{number % 3}", fill=("gray", "mean")[number % 2])
+            runs.append((number % 3, number % 2, desk.start_maps(given, settings())))
+            for place in range(4):
+                desk.answer(given, [(place, place, place + 5, place + 5)])
+            desk.projections(given, 32)
+        except Exception as error:  # noqa: BLE001 - for the test to show
+            trouble.append(error)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert trouble == []
+    for view in range(3):  # of each image the newest question is answered
+        newest = max(run for image, _, run in runs if image == view)
+        assert desk.wait(desk.start_maps(desk._runs.get(newest).computation.question.wanted, settings()), 60).complete
+
+
+def test_maps_wait_for_no_training_and_no_index(threaded, wanted, settings):
+    """The service's own worker is busy; maps have another."""
+    hold = threading.Event()
+    job = threaded._worker.submit("training", lambda job: hold.wait(30), print)
+    try:
+        assert threaded.occlusion.wait(threaded.occlusion.start_maps(wanted(), settings()), 20).complete
+        assert not job.done
+    finally:
+        hold.set()
+
+
+def test_closing_ends_what_is_computed(make_service, wanted):
+    service = make_service(None)
+    run = service.occlusion.start_maps(wanted(), FINE)
+    service.close()
+    assert not service.occlusion._runs.get(run).computation.going_on
+    with pytest.raises(ServiceError, match="closed"):
+        service.occlusion.start_maps(wanted(), MapsSettings((5, 5), (1, 1)))
+    assert service.occlusion.scene(wanted()).classes  # what stands can be asked for
+
+
+def test_a_forgotten_service_is_not_kept_by_its_maps(tiny_bundle, tiny_images, wanted):
+    service = LocalModelService(tiny_bundle, tiny_images, device="cpu")
+    service.wait(60)
+    service.occlusion.start_maps(wanted(), FINE)
+    gone = weakref.ref(service)
+    worker = service.occlusion._worker
+    del service
+    until(lambda: gc.collect() is not None and gone() is None)
+    worker.close()
+
+
+def test_a_synchronous_worker_gives_complete_maps_at_once(make_service, wanted, settings):
+    service = make_service(SynchronousExecutor())
+    assert service.occlusion.maps(service.occlusion.start_maps(wanted(), settings())).complete
