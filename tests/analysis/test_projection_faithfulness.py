@@ -113,6 +113,14 @@ def test_a_region_smaller_than_the_window_lies_in_its_middle():
     assert report.boxes.tolist() == [[9, 6, 14, 13]]
 
 
+def test_energy_is_the_sum_of_squares():
+    bundle = light_detector()
+    with torch.no_grad():  # one pixel of 2 outweighs two of 1.2
+        bundle.model[0].weight[0, 0] = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.2, 1.2]])
+    report = projection_faithfulness(bundle, torch.ones(1, 20, 24), "conv1", units=0, window=(1, 2))
+    assert report.boxes.tolist() == [[0, 0, 2, 1]]
+
+
 def test_the_same_seed_gives_the_same_number(tiny_bundle, tiny_images):
     told = []
     first = projection_faithfulness(tiny_bundle, tiny_images, "conv2", window=5, elsewhere=3, on_progress=told.append)
