@@ -53,6 +53,12 @@ def test_a_silent_unit_has_nothing_to_lose_and_does_not_count():
     assert np.isnan(silent.share)
 
 
+def test_a_unit_that_is_negative_everywhere_is_silent_too(tiny_bundle):
+    report = projection_faithfulness(tiny_bundle, torch.randn(3, 16, 16), "conv2", units=1, window=4)  # its bias is -5
+    assert report.activity[0] < 0
+    assert np.isnan([report.drop[0], report.elsewhere[0], report.share]).all()
+
+
 def test_the_share_counts_images_in_which_the_region_costs_more():
     arrays = {"units": np.zeros(4, np.int64), "activity": np.ones(4, np.float32), "boxes": np.zeros((4, 4), np.int64)}
     drop, elsewhere = np.float32([0.5, 0.1, np.nan, 0.2]), np.float32([0.1, 0.3, np.nan, 0.2])
