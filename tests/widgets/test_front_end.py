@@ -14,12 +14,13 @@ import pytest
 
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.layer_explorer import MODULES, LayerExplorer
+from deconvwidgets.widgets.occlusion_explorer import MODULES as OCCLUSION_MODULES
 from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
 from deconvwidgets.widgets.transfer_panel import TransferPanel
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")
-BUNDLES = {"LayerExplorer": MODULES, "TransferPanel": PANEL_MODULES}
+BUNDLES = {"LayerExplorer": MODULES, "TransferPanel": PANEL_MODULES, "OcclusionExplorer": OCCLUSION_MODULES}
 JS_TESTS = sorted(Path(__file__).with_name("js").glob("*.test.mjs"))
 
 

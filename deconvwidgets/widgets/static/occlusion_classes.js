@@ -1,0 +1,80 @@
+import { h, setText } from "./dom.js";
+import { createAnswers } from "./occlusion_answers.js";
+
+const PANEL_LINE = "dw.TransferPanel(service)";
+
+/**
+ * The class that somebody typed.
+ * @param {string[]} classes @param {string} text
+ * @returns {{label: number} | {words: string}}
+ */
+export function classNamed(classes, text) {
+  const wanted = text.trim().toLowerCase();
+  const exact = classes.findIndex((name) => name.toLowerCase() === wanted);
+  if (exact >= 0) return { label: exact };
+  const near = classes.map((name, label) => ({ name, label })).filter(({ name }) => name.toLowerCase().includes(wanted));
+  if (near.length === 1) return { label: near[0].label };
+  if (!near.length) return { words: `There is no class “${text.trim()}” among the ${classes.length}; choose one from the list.` };
+  return { words: `${near.length} classes have “${text.trim()}”: ${near.slice(0, 3).map(({ name }) => name).join(", ")}${near.length > 3 ? ", …" : ""}` };
+}
+
+/** Where no class can be named: why, and what can be done. @param {{head: () => void, copy: (text: string) => void}} options */
+function createNotice({ head, copy }) {
+  const words = h("p", { "data-testid": "no-classifier" });
+  const shipped = h("button", { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-shipped", onclick: head }, "Use the shipped classifier");
+  const code = h("code", {}, PANEL_LINE);
+  const line = h("button", { type: "button", class: "dwo-plain", "data-testid": "copy-panel", onclick: () => copy(PANEL_LINE) }, "Copy");
+  const train = h("p", { class: "dwo-or" }, "Or train one of your own in another cell: ", code, " ", line);
+  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, train);
+  /** @param {boolean} missing @param {boolean} offered */
+  const update = (missing, offered) => {
+    element.hidden = !missing;
+    shipped.hidden = !offered;
+    setText(words, "This network has no classifier, so it can name no classes. The activity of its feature maps can be looked at all the same, here and in the map.");
+  };
+  return { element, update };
+}
+
+/**
+ * What the network says, and which class is looked at.
+ * @param {{id: string, pick: (label: number | null, name: string | null) => void, head: () => void, copy: (text: string) => void}} options
+ */
+export function createClasses({ id, pick, head, copy }) {
+  /** @type {string[]} */
+  let classes = [];
+  const answers = createAnswers({ pick });
+  const list = h("datalist", { id: `${id}-classes` });
+  const search = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", list: list.id, placeholder: "any other class…", "aria-label": "Target class by name", "data-testid": "target" }));
+  const auto = h("button", { type: "button", class: "dwo-chip", "data-testid": "target-auto", title: "The target is the class that the network says of each image", onclick: () => pick(null, null) }, "what it says");
+  const trouble = h("p", { class: "dwx-error", "data-testid": "target-error", hidden: true });
+  const find = () => {
+    if (!search.value.trim()) return;
+    const found = classNamed(classes, search.value);
+    trouble.hidden = "label" in found;
+    setText(trouble, "words" in found ? found.words : "");
+    if ("words" in found) return;
+    search.value = "";
+    pick(found.label, classes[found.label]);
+  };
+  search.addEventListener("change", find);
+  search.addEventListener("input", () => {
+    trouble.hidden = true;
+    if (classes.includes(search.value)) find(); // chosen from the list
+  });
+  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "What the network says"), h("span", {}, "light bar: without the patch"));
+  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, "Target"), auto, search, list);
+  const body = h("div", { class: "dwo-body" }, caption, answers.element, targets, trouble);
+  const notice = createNotice({ head, copy });
+  const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
+
+  /** @param {{names: string[] | null, offered: boolean, state: any}} what */
+  const update = ({ names, offered, state }) => {
+    body.hidden = !names;
+    notice.update(!names, offered);
+    auto.setAttribute("aria-pressed", String(state.target === null));
+    if (!names || names === classes) return;
+    classes = names;
+    list.replaceChildren(...names.map((name) => h("option", { value: name })));
+  };
+  return { element, update, answers };
+}

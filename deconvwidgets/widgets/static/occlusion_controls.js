@@ -1,0 +1,81 @@
+import { h, segments, setText } from "./dom.js";
+
+const FILLS = /** @type {[string, string, string][]} */ ([
+  ["gray", "Gray", "Mid-grey: what the network takes for nothing, as in the paper"],
+  ["mean", "Mean", "The mean colour of this image"],
+  ["blur", "Blur", "The image itself, blurred: no hard edges, no new colour"],
+  ["colour", "Colour", "A colour of your own"],
+]);
+const OVERLAYS = /** @type {[string, string, string][]} */ ([
+  ["probability", "Probability", "How probable the target class is with the patch at each place"],
+  ["activity", "Activity", "How active the feature map is with the patch at each place"],
+  ["label", "Class", "What the network takes the image for with the patch at each place"],
+]);
+const FIRST_COLOUR = "#808080";
+const AXES = /** @type {[string, 0 | 1][]} */ ([["height", 0], ["width", 1]]);
+
+/** A slider with its value. @param {{label: string, testid: string, min: number, max: number, step: number, input: (value: number) => void}} options */
+function slider({ label, testid, input, ...range }) {
+  const control = /** @type {HTMLInputElement} */ (h("input", { type: "range", class: "dwo-slider", "data-testid": testid, "aria-label": label, ...range }));
+  control.addEventListener("input", () => input(Number(control.value)));
+  const value = h("output", { class: "dwo-value", "data-testid": `${testid}-value` });
+  return { element: h("span", { class: "dwo-slide" }, control, value), control, value };
+}
+
+/**
+ * Beneath the stage: the patch, what it is filled with, and the map over the image.
+ * @param {{set: (patch: any) => void, add: () => void, remove: () => void}} options
+ */
+export function createControls({ set, add, remove }) {
+  /** @type {any} */
+  let state = null;
+  const linked = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: true, "data-testid": "linked" }));
+  const square = h("label", { class: "dwo-check", title: "Height and width change together" }, linked, "square");
+  const sizes = AXES.map(([label, axis]) => {
+    const input = (/** @type {number} */ value) => {
+      const window = [...state.window];
+      window[axis] = value;
+      set({ window: linked.checked ? [value, value] : window });
+    };
+    return slider({ label: `Patch ${label}`, testid: `window-${label}`, min: 4, max: 224, step: 1, input });
+  });
+  const colour = /** @type {HTMLInputElement} */ (h("input", { type: "color", value: FIRST_COLOUR, "aria-label": "Colour of the patch", "data-testid": "fill-colour-input", class: "dwo-colour" }));
+  colour.addEventListener("input", () => set({ fill: colour.value }));
+  const fills = segments({ label: "Fill", prefix: "fill", testid: "fills", choices: FILLS, pick: (name) => set({ fill: name === "colour" ? colour.value : name }) });
+  const maps = segments({ label: "Map over the image", prefix: "over", testid: "overlays", choices: OVERLAYS, pick: (map) => set({ map, overlay: state.overlay || 0.6 }) });
+  const opacity = slider({ label: "Opacity of the map", testid: "overlay", min: 0, max: 100, step: 5, input: (value) => set({ overlay: value / 100 }) });
+  const adding = h("button", { type: "button", class: "dwo-plain", "data-testid": "add-patch", onclick: add }, "Add a patch");
+  const removing = h("button", { type: "button", class: "dwo-plain", "data-testid": "remove-patch", onclick: remove }, "Remove it");
+  const row = (/** @type {string} */ what, /** @type {Node[]} */ ...parts) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, what), ...parts);
+  const element = h(
+    "div",
+    { class: "dwo-controls" },
+    row("Height", sizes[0].element, square),
+    row("Width", sizes[1].element, h("span", { class: "dwo-check" })),
+    row("Fill", fills.element, colour),
+    row("Patches", adding, removing),
+    row("Map over it", maps.element, opacity.element),
+  );
+
+  /** @param {any} now the state @param {[number, number]} size of the image @param {boolean} classes whether there are any */
+  const update = (now, size, classes) => {
+    state = now;
+    sizes.forEach(({ control, value }, axis) => {
+      control.max = String(size[axis]);
+      if (control.value !== String(now.window[axis])) control.value = String(now.window[axis]);
+      setText(value, `${now.window[axis]} px`);
+    });
+    if (now.window[0] !== now.window[1]) linked.checked = false;
+    const own = now.fill.startsWith("#");
+    if (own) colour.value = now.fill;
+    fills.show(own ? "colour" : now.fill);
+    maps.show(now.map);
+    for (const name of ["probability", "label"]) /** @type {HTMLElement} */ (maps.element.querySelector(`[data-testid=over-${name}]`)).hidden = !classes;
+    const percents = Math.round(100 * now.overlay);
+    if (opacity.control.value !== String(percents)) opacity.control.value = String(percents);
+    setText(opacity.value, percents ? `${percents} %` : "off");
+    setText(removing, now.patches.length > 1 ? "Remove one" : "Remove it");
+    /** @type {HTMLButtonElement} */ (removing).disabled = now.patches.length === 0;
+  };
+  return { element, update };
+}

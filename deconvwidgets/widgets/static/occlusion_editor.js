@@ -1,0 +1,159 @@
+import { aligned } from "./buffers.js";
+import { framePassed } from "./dom.js";
+import { isForLab } from "./keys.js";
+import { besideOf, boxAt, clamp, patchAt, patchKey, snapped } from "./occlusion_geometry.js";
+import { cellCentre, cellOf } from "./occlusion_grid.js";
+import { NewestOnly } from "./occlusion_wire.js";
+import { errorWords } from "./view.js";
+
+const LEAST_WINDOW = 4; // pixels
+
+/**
+ * The patches under the user's hands: drawn at once, the kernel answers behind.
+ *
+ * @typedef {import("./occlusion_geometry.js").Point} Point
+ * @typedef {{wanted: any, boxes: number[][], since: number}} PatchQuestion
+ */
+export class PatchEditor {
+  /** @param {any} view the OcclusionView */
+  constructor(view) {
+    this.view = view;
+    this.active = 0; // which patch the keys move
+    this.answers = new NewestOnly({
+      ask: (/** @type {PatchQuestion} */ { wanted, boxes }) => view.wire.ask("patch", { wanted, boxes }),
+      draw: (answer, question) => this.showAnswer(answer, question),
+      failed: (error) => view.fail(errorWords(error)),
+    });
+  }
+
+  /** The state is another one. */
+  follow() {
+    this.active = clamp(this.active, 0, this.view.state.patches.length - 1);
+    this.draw();
+    this.ask(performance.now());
+  }
+
+  draw() {
+    const { patches, window } = this.view.state;
+    this.view.page.stage.draw({ patches, window, active: this.active });
+    this.view.page.maps.mark(patches);
+  }
+
+  /** The patches are others: they are drawn at once, the kernel answers behind. @param {number} since when the user asked for it */
+  moved(since) {
+    this.draw();
+    this.ask(since);
+    this.view.saveSoon();
+    this.view.painted({ kind: "patch", ms: performance.now() - since });
+  }
+
+  /** @param {number} since */
+  ask(since) {
+    const { scene } = this.view.scenes;
+    if (!scene) return;
+    const { patches, window } = this.view.state;
+    if (patches.length) this.answers.want({ wanted: scene.wanted, boxes: patches.map((/** @type {Point} */ centre) => boxAt(centre, window)), since });
+    else this.showUnoccluded();
+  }
+
+  showUnoccluded() {
+    const { scene } = this.view.scenes;
+    if (!scene) return;
+    this.answers.drop();
+    this.view.page.classes.answers.update(scene.classes, scene.wanted.target);
+    this.view.page.unit.draw({ activity: scene.activity, values: scene.values, shape: scene.map });
+  }
+
+  /** @param {import("./asking_wire.js").WireAnswer} answer @param {PatchQuestion} question */
+  showAnswer({ content, buffers }, { wanted, since }) {
+    if (wanted !== this.view.scenes.scene?.wanted || !this.view.state.patches.length) return;
+    this.view.page.classes.answers.update(content.classes, wanted.target);
+    this.view.page.unit.draw({ activity: content.activity, values: new Float32Array(aligned(buffers[0])), shape: content.map });
+    void framePassed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
+  }
+
+  /** @param {number} at @param {Point} point @param {number} since */
+  place(at, point, since) {
+    const centre = snapped(point, this.view.state.window, this.view.page.stage.size);
+    const before = this.view.state.patches[at];
+    const same = before && before[0] === centre[0] && before[1] === centre[1] && at === this.active;
+    if (same) return;
+    const patches = [...this.view.state.patches];
+    patches[at] = centre;
+    this.view.state = { ...this.view.state, patches };
+    this.active = at;
+    if (!before) this.view.later();
+    this.moved(since);
+  }
+
+  /** @param {Point} point @param {PointerEvent} event */
+  press(point, event) {
+    this.view.moved();
+    const { patches, window } = this.view.state;
+    if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
+    else this.place(patchAt(patches, window, point), point, event.timeStamp);
+  }
+
+  /** @param {Point} point @param {PointerEvent} event */
+  move(point, event) {
+    if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp);
+  }
+
+  released() {
+    this.view.saveSoon();
+  }
+
+  /** On a map: the patch goes to the position of that cell. @param {Point} point @param {PointerEvent} event */
+  put(point, event) {
+    this.view.moved();
+    const { grid } = this.view.scenes;
+    this.view.page.stage.element.focus({ preventScroll: true });
+    this.place(this.view.state.patches.length ? this.active : 0, grid ? cellCentre(grid, cellOf(grid, point)) : point, event.timeStamp);
+  }
+
+  /** A place is pointed at: the maps are read there. @param {Point | null} point @param {"stage" | "map"} where */
+  point(point, where) {
+    const { stage, maps } = this.view.page;
+    const { grid } = this.view.scenes;
+    const cell = where === "map" || this.view.state.overlay > 0 ? maps.read(point) : maps.read(null);
+    stage.hint(cell !== null && grid ? cellCentre(grid, cell) : null, grid?.window ?? [1, 1]);
+  }
+
+  /** @param {Point | null} point null: beside the active patch @param {number} [since] */
+  add(point, since = performance.now()) {
+    const { patches, window } = this.view.state;
+    const { size } = this.view.page.stage;
+    this.place(patches.length, point ?? besideOf(patches[this.active], window, size), since);
+  }
+
+  remove() {
+    const patches = this.view.state.patches.filter((/** @type {Point} */ _, /** @type {number} */ at) => at !== this.active);
+    this.active = clamp(this.active, 0, patches.length - 1);
+    this.view.set({ patches });
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (isForLab(event)) return;
+    event.stopPropagation(); // the notebook's own keys would delete cells
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.matches("input:not([type=range], [type=checkbox]), select, textarea")) return;
+    const meant = patchKey(event);
+    if (!meant || (meant.act !== "size" && target !== this.view.page.stage.element)) return; // other parts have arrows of their own
+    event.preventDefault();
+    this.view.moved();
+    this.act(meant, event.timeStamp);
+  }
+
+  /** @param {{act: string, step: Point}} meant @param {number} since */
+  act({ act, step }, since) {
+    const { patches, window } = this.view.state;
+    const { size, element } = this.view.page.stage;
+    if (act === "leave") element.blur();
+    else if (act === "add") this.add(null, since);
+    else if (act === "size") this.view.set({ window: window.map((/** @type {number} */ side, /** @type {number} */ axis) => clamp(side + step[axis], LEAST_WINDOW, size[axis])) });
+    else if (!patches.length) return;
+    else if (act === "remove") this.remove();
+    else this.place(this.active, [patches[this.active][0] + step[0], patches[this.active][1] + step[1]], since);
+  }
+}

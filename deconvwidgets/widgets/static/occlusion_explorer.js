@@ -1,0 +1,228 @@
+import { download } from "./exporting.js";
+import { PatchEditor } from "./occlusion_editor.js";
+import { occlusionFileName } from "./occlusion_header.js";
+import { createOcclusionPage } from "./occlusion_page.js";
+import { OcclusionScenes } from "./occlusion_scenes.js";
+import { OcclusionWire } from "./occlusion_wire.js";
+import { SILENCE } from "./queue.js";
+import { WidgetView, errorWords } from "./view.js";
+
+/** One view of an OcclusionExplorer: the state, and what the user does with it. */
+class OcclusionView extends WidgetView {
+  /** @param {{model: any, el: HTMLElement}} context */
+  constructor({ model, el }) {
+    super(model, "explorer");
+    /** @type {any} what the kernel said when it was greeted */
+    this.facts = null;
+    this.aimed = /** @type {{label: number | null, name: string | null}} */ ({ label: null, name: null });
+    this.wire = new OcclusionWire(model, this.listeners);
+    this.editor = new PatchEditor(this);
+    this.page = createOcclusionPage(this);
+    this.scenes = new OcclusionScenes(this.wire, {
+      scene: (scene) => this.showScene(scene),
+      grid: (grid) => this.showGrid(grid),
+      projections: (entries, buffers) => this.page.projections.show(entries, buffers, this.facts.index_ready),
+      refused: (words) => this.page.projections.refuse(words),
+      waits: () => this.page.projections.wait(),
+      failed: (words) => this.fail(words),
+    });
+    const { root } = this.page;
+    root.addEventListener("keydown", (event) => this.editor.key(event));
+    this.open(root, el);
+  }
+
+  close() {
+    for (const part of [this.scenes, this.page]) part.close();
+    super.close();
+    this.wire.close();
+  }
+
+  /** Ask who is there; the request greets the kernel, too, which then answers this view while cells run. */
+  greet() {
+    void this.readFacts();
+  }
+
+  async readFacts() {
+    try {
+      const answer = await this.wire.ask("hello");
+      if (!answer) return;
+      const { classes } = answer.content;
+      this.facts = answer.content;
+      this.overview = answer.content.overview;
+      this.trouble = "";
+      const { target } = this.state;
+      if (target !== null && !classes?.includes(target)) {
+        this.state = { ...this.state, target: null };
+        if (classes) this.words = `“${target}” is no class of the classifier that answers now.`;
+      }
+      this.scenes.retry();
+    } catch (error) {
+      this.trouble = errorWords(error);
+    }
+    this.later();
+  }
+
+  /** @param {any} message */
+  event({ event, message }) {
+    if (event === "failed") this.fail(message);
+    else if (event === "changed" || !this.overview) this.greet();
+    else if (event === "occlusion") this.scenes.news();
+  }
+
+  get classes() {
+    return /** @type {string[] | null} */ (this.facts?.classes ?? null);
+  }
+
+  /** The target's number; null for what the network says of the image. */
+  get target() {
+    const { target } = this.state;
+    if (target === null || !this.classes) return null;
+    if (this.aimed.name === target && this.classes[this.aimed.label ?? -1] === target) return this.aimed.label; // two classes may have one name
+    const label = this.classes.indexOf(target);
+    return label < 0 ? null : label;
+  }
+
+  /** Change the state, as the user asked. @param {any} patch */
+  set(patch) {
+    this.moved();
+    this.state = { ...this.state, ...patch };
+    if ("window" in patch || "patches" in patch) this.editor.moved(performance.now());
+    this.later();
+    this.saveSoon("tab" in patch || "map" in patch ? 0 : undefined); // which map is charted is the kernel's to know
+  }
+
+  /** The user does something: what went wrong before is over, and a silent kernel is asked again. */
+  moved() {
+    if (this.words || (this.trouble && this.trouble !== SILENCE)) {
+      this.words = "";
+      if (this.trouble !== SILENCE) this.trouble = "";
+      this.later();
+    }
+    if (!this.overview || this.wire.silent) this.greet();
+  }
+
+  followState() {
+    this.editor.follow();
+  }
+
+  /** Everything from the state. Cheap: each part changes only what is another than before. */
+  refresh() {
+    const { page, state, overview, facts, scenes } = this;
+    page.complain(this.trouble);
+    page.say(this.words);
+    if (!overview) return;
+    scenes.follow(state, overview.version, this.target);
+    const { scene, grid, stale, stopped } = scenes;
+    const classes = this.classes !== null;
+    page.remark([scene?.note, ...overview.notes].filter(Boolean).join(" "));
+    page.header.update(overview, scene);
+    page.controls.update(state, page.stage.size, classes);
+    page.classes.update({ names: facts.classes, offered: facts.shipped_head, state });
+    page.unit.update(scene, facts.layers, state);
+    page.run.update({ state, grid, stale, stopped });
+    page.results.update(state, classes, grid !== null);
+    page.images.mark(state.image);
+    page.maps.dim(stale);
+    page.maps.overlay(classes ? state.map : "activity");
+    page.stage.overlay(grid, state.overlay);
+    page.root.dataset.ready = String(scene !== null);
+    page.root.dataset.complete = String(Boolean(grid?.complete) && !stale);
+  }
+
+  /** @param {import("./occlusion_scenes.js").Scene} scene */
+  showScene(scene) {
+    const { page } = this;
+    page.stage.show(scene.picture, scene.fill);
+    page.maps.show(scene, scene.wanted.target === null ? null : this.classes?.[scene.wanted.target] ?? "");
+    page.unit.update(scene, this.facts.layers, this.state);
+    this.editor.showUnoccluded();
+    this.editor.follow();
+    this.refresh();
+  }
+
+  /** @param {import("./occlusion_grid.js").Grid} grid */
+  showGrid(grid) {
+    this.page.maps.paint(grid, this.classes ? this.state.map : "activity");
+    this.painted({ kind: "grid", done: grid.done, total: grid.total });
+    this.later();
+  }
+
+  /** Another target; null for what the network says of each image. @param {number | null} label @param {string | null} name */
+  aim(label, name) {
+    this.aimed = { label, name };
+    this.set({ target: name });
+  }
+
+  showImages() {
+    this.set({ tab: "images" });
+    this.refresh();
+    this.page.images.search.focus();
+    this.page.images.element.scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {string} image @param {string} name of its file */
+  uploaded(image, name) {
+    this.set({ image });
+    this.say(`Showing ${name}`);
+    this.page.images.total = null; // it stands before the others from now on
+  }
+
+  async stopMaps() {
+    await this.attempt(() => this.scenes.stop());
+  }
+
+  goOn() {
+    this.moved();
+    this.scenes.goOn();
+    this.later();
+  }
+
+  /** The classifier that comes with the package. */
+  async useShipped() {
+    this.say("Bringing the classifier…");
+    await this.attempt(async () => {
+      const answer = await this.wire.ask("head");
+      this.say(answer?.content.words ?? "");
+    });
+  }
+
+  /** @param {() => Promise<void>} action */
+  async attempt(action) {
+    try {
+      await action();
+    } catch (error) {
+      this.words = "";
+      this.fail(errorWords(error));
+    }
+    this.later();
+  }
+
+  /** @param {string} file */
+  save(file) {
+    this.moved();
+    const { scene, run } = this.scenes;
+    if (!scene) return;
+    const name = occlusionFileName(this.overview.model, scene.caption, file);
+    this.say(`Making ${name}…`);
+    void this.attempt(async () => {
+      const answer = await this.wire.ask("file", { figure: file, wanted: scene.wanted, run, state: this.state });
+      if (!answer) return;
+      download(new Blob([/** @type {BlobPart} */ (answer.buffers[0])], { type: answer.content.mime }), name);
+      this.say(`Saved ${name}`);
+    });
+  }
+
+  /** For benchmarks and tests. @param {any} info */
+  painted(info) {
+    if (info.kind !== "patch") performance.mark("deconvwidgets:painted", { detail: info });
+    this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
+  }
+}
+
+/** @param {{model: any, el: HTMLElement}} context */
+function render(context) {
+  const view = new OcclusionView(context);
+  return () => view.close();
+}
+
+export default { render };

@@ -1,0 +1,87 @@
+/**
+ * Patches on an image. Positions are [row, column] and sizes [rows, columns], in pixels of the model's input; boxes are half-open
+ * [left, top, right, bottom] and may pass the border.
+ *
+ * @typedef {[number, number]} Point
+ * @typedef {[number, number, number, number]} Box
+ */
+
+/** @param {number} value @param {number} low @param {number} high */
+export function clamp(value, low, high) {
+  return Math.min(Math.max(value, low), Math.max(low, high));
+}
+
+/** The box of a window around a centre. @param {Point} centre @param {Point} window @returns {Box} */
+export function boxAt([row, column], [rows, columns]) {
+  const top = Math.ceil(row - rows / 2 - 0.5);
+  const left = Math.ceil(column - columns / 2 - 0.5);
+  return [left, top, left + columns, top + rows];
+}
+
+/** @param {Box} box @returns {Point} */
+export function centreOf([left, top, right, bottom]) {
+  return [(top + bottom) / 2, (left + right) / 2];
+}
+
+/**
+ * The nearest centre whose box has whole pixels, and of which at least half lies on the image.
+ * @param {Point} centre @param {Point} window @param {Point} size of the image
+ * @returns {Point}
+ */
+export function snapped(centre, window, size) {
+  const [left, top] = boxAt(centre, window);
+  /** @param {number} start @param {number} axis */
+  const along = (start, axis) => clamp(start, -Math.floor(window[axis] / 2), size[axis] - Math.ceil(window[axis] / 2)) + window[axis] / 2;
+  return [along(top, 0), along(left, 1)];
+}
+
+/** @param {Box} box @param {Point} point */
+export function contains([left, top, right, bottom], [row, column]) {
+  return row >= top && row < bottom && column >= left && column < right;
+}
+
+/**
+ * Which patch a press at a point means: the uppermost that lies there, else the nearest.
+ * @param {Point[]} patches their centres @param {Point} window @param {Point} point
+ * @returns {number} -1 where there is none
+ */
+export function patchAt(patches, window, point) {
+  let [found, shortest] = [-1, Infinity];
+  patches.forEach((centre, at) => {
+    const distance = contains(boxAt(centre, window), point) ? -1 : Math.hypot(centre[0] - point[0], centre[1] - point[1]);
+    if (distance < shortest || (distance === -1 && shortest === -1)) [found, shortest] = [at, distance];
+  });
+  return found;
+}
+
+/**
+ * What a key does to the patches.
+ * @param {{key: string, shiftKey: boolean}} event
+ * @returns {{act: "move" | "size" | "remove" | "add" | "leave", step: Point} | null}
+ */
+export function patchKey({ key, shiftKey }) {
+  const far = shiftKey ? 8 : 1;
+  const moves = /** @type {Record<string, Point>} */ ({ ArrowUp: [-far, 0], ArrowDown: [far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] });
+  if (moves[key]) return { act: "move", step: moves[key] };
+  if (key === "[" || key === "]") return { act: "size", step: key === "[" ? [-4, -4] : [4, 4] };
+  if (key === "Delete" || key === "Backspace") return { act: "remove", step: [0, 0] };
+  if (key === "a" || key === "A" || key === "+") return { act: "add", step: [0, 0] };
+  return key === "Escape" ? { act: "leave", step: [0, 0] } : null;
+}
+
+/**
+ * Where a further patch goes that nobody pointed a place for: beside the active one, on the image.
+ * @param {Point | undefined} active @param {Point} window @param {Point} size
+ * @returns {Point}
+ */
+export function besideOf(active, window, size) {
+  if (!active) return snapped([size[0] / 2, size[1] / 2], window, size);
+  const right = active[1] + 1.25 * window[1];
+  const column = right <= size[1] ? right : active[1] - 1.25 * window[1];
+  return snapped([active[0], column < 0 ? size[1] / 2 : column], window, size);
+}
+
+/** A window in words. @param {Point} window */
+export function windowWords([rows, columns]) {
+  return rows === columns ? `${rows} px` : `${rows} × ${columns} px`;
+}

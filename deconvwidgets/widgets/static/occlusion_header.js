@@ -1,0 +1,46 @@
+import { h, setText } from "./dom.js";
+import { percent } from "./format.js";
+import { createMenu } from "./menu.js";
+
+const OCCLUSION_FILES = /** @type {[string, string][]} */ ([
+  ["figure.png", "Figure as PNG"],
+  ["figure.svg", "Figure as SVG"],
+  ["figure.html", "Figure as HTML page"],
+  ["maps.npz", "Maps as arrays (.npz)"],
+]);
+
+/** @param {string} model @param {string} image @param {string} file such as "figure.png" */
+export function occlusionFileName(model, image, file) {
+  return `${model}-occlusion-${image}-${file}`.replace(/[^\w.-]+/g, "_");
+}
+
+/**
+ * The model, the image and what the model says of it; the way to another image, and out of the page.
+ * @param {{images: () => void, save: (file: string) => void, copy: () => void}} options
+ */
+export function createOcclusionHeader({ images, save, copy }) {
+  const name = h("b", { class: "dwx-model" });
+  const title = h("span", { class: "dwx-title", "data-testid": "title" }, "waiting for the kernel: it answers when the running cells are done");
+  const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
+  const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
+  const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
+  const items = OCCLUSION_FILES.map(([file, text]) => ({ words: text, testid: `export-${file}`, act: () => save(file) }));
+  items.push({ words: "Copy state as Python", testid: "copy-state", act: copy });
+  const other = h("button", { type: "button", class: "dwo-plain", "data-testid": "other-image", onclick: images }, "Another image…");
+  const menu = createMenu({ label: "Export", words: "Export…", testid: "export-menu", items });
+  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, other, menu));
+
+  /** @param {any} overview @param {any} scene null before it is there */
+  const update = (overview, scene) => {
+    setText(name, overview.model);
+    untrained.hidden = overview.trained;
+    setText(origin, [overview.weights, overview.classifier ? `classes: ${overview.classifier}` : "no classifier", overview.images, overview.device].join(" · "));
+    origin.title = origin.textContent ?? "";
+    if (!scene) return;
+    const best = [...scene.classes].sort((a, b) => b.before - a.before)[0];
+    const truth = scene.label ? `${scene.caption} (${scene.label})` : scene.caption;
+    setText(title, best ? `${truth} · the network says ${best.name}, ${percent(best.before)}` : truth);
+    title.title = title.textContent ?? "";
+  };
+  return { element, update };
+}

@@ -1,0 +1,102 @@
+import { h, setText } from "./dom.js";
+import { SCALE_CSS } from "./occlusion_colours.js";
+import { cellCentre, placeOn } from "./occlusion_grid.js";
+import { layOver } from "./occlusion_stage.js";
+
+/**
+ * One map of the image: where it was computed it covers the faint photograph. Pointing at it reads it, pressing puts the patch there.
+ *
+ * @typedef {import("./occlusion_geometry.js").Point} Point
+ */
+export class MapPicture {
+  /**
+   * @param {object} options
+   * @param {string} options.name also its test id
+   * @param {boolean} options.scaled whether a scale of values stands beneath
+   * @param {(point: Point | null) => void} options.hover
+   * @param {(point: Point, event: PointerEvent) => void} options.put
+   */
+  constructor({ name, scaled, hover, put }) {
+    /** @type {Point} */
+    this.size = [1, 1];
+    this.backdrop = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-backdrop" }));
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-over dwo-crisp" }));
+    this.marks = h("div", { class: "dwo-marks" });
+    this.cell = h("div", { class: "dwo-cell", hidden: true });
+    this.place = h("div", { class: "dwo-map-place", "data-testid": `map-${name}` }, this.backdrop, this.canvas, this.marks, this.cell);
+    this.title = h("div", { class: "dwo-map-title", "data-testid": `map-${name}-title` });
+    this.reading = h("span", { class: "dwo-reading", "data-testid": `reading-${name}` });
+    this.tick = h("i", { class: "dwo-tick", title: "Without a patch" });
+    this.ends = [h("span", {}), h("span", {})];
+    const scale = h("div", { class: "dwo-scale" }, this.tick);
+    scale.style.background = SCALE_CSS;
+    const under = h("div", { class: "dwo-ends" }, this.ends[0], this.reading, this.ends[1]);
+    this.element = h("div", { class: "dwo-map" }, this.title, this.place, scaled ? scale : null, scaled ? under : null);
+    this.listen(hover, put);
+  }
+
+  /** @param {(point: Point | null) => void} hover @param {(point: Point, event: PointerEvent) => void} put */
+  listen(hover, put) {
+    const { place } = this;
+    place.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || !event.isPrimary) return;
+      place.setPointerCapture(event.pointerId);
+      put(this.pointOf(event), event);
+    });
+    place.addEventListener("pointermove", (event) => {
+      if (event.buttons & 1) put(this.pointOf(event), event);
+      hover(this.pointOf(event));
+    });
+    for (const name of ["pointerleave", "pointercancel"]) place.addEventListener(name, () => hover(null));
+    place.addEventListener("pointerup", (event) => event.pointerType === "touch" && hover(null));
+  }
+
+  /** @param {MouseEvent} event @returns {Point} */
+  pointOf({ clientX, clientY }) {
+    const { left, top, width, height } = this.place.getBoundingClientRect();
+    return [((clientY - top) / height) * this.size[0], ((clientX - left) / width) * this.size[1]];
+  }
+
+  /** Another image beneath. @param {ImageBitmap} picture */
+  show(picture) {
+    this.size = [picture.height, picture.width];
+    this.place.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    Object.assign(this.backdrop, { width: picture.width, height: picture.height });
+    this.backdrop.getContext("2d")?.drawImage(picture, 0, 0);
+  }
+
+  /** Where the map lies; it is painted by whoever knows its colours. @param {import("./occlusion_grid.js").Grid} grid */
+  lay(grid) {
+    layOver(this.canvas, placeOn(grid, this.size));
+  }
+
+  /** The ends of the scale in words, and where the value without a patch stands. @param {string} low @param {string} high @param {number} share */
+  scale(low, high, share) {
+    setText(this.ends[0], low);
+    setText(this.ends[1], high);
+    this.tick.style.left = `${100 * share}%`;
+  }
+
+  /** What is pointed at. @param {import("./occlusion_grid.js").Grid | null} grid @param {number} cell @param {string} words */
+  read(grid, cell, words) {
+    this.cell.hidden = !grid;
+    setText(this.reading, words);
+    this.reading.dataset.resting = String(!grid);
+    if (!grid) return;
+    const [row, column] = cellCentre(grid, cell);
+    const [rows, columns] = grid.stride;
+    const [height, width] = this.size;
+    layOver(this.cell, { left: (column - columns / 2) / width, top: (row - rows / 2) / height, width: columns / width, height: rows / height });
+  }
+
+  /** Where the patches are. @param {Point[]} patches */
+  mark(patches) {
+    while (this.marks.childElementCount > patches.length) this.marks.lastElementChild?.remove();
+    while (this.marks.childElementCount < patches.length) this.marks.append(h("i", {}));
+    patches.forEach(([row, column], at) => {
+      const { style } = /** @type {HTMLElement} */ (this.marks.children[at]);
+      style.left = `${(100 * column) / this.size[1]}%`;
+      style.top = `${(100 * row) / this.size[0]}%`;
+    });
+  }
+}

@@ -1,0 +1,66 @@
+import { choice, h, setText } from "./dom.js";
+import { counted, grouped } from "./format.js";
+import { windowWords } from "./occlusion_geometry.js";
+
+const STRIDES = [4, 8, 12, 16, 24, 32];
+const BORDERS = /** @type {[string, string][]} */ ([["inside", "inside the image"], ["same", "past its border too"]]);
+const METHOD_HINT = "Incremental: only what the patch touches is computed anew, layer by layer. Whole images: the network runs from end to end for every position. The numbers are the same.";
+const METHODS = /** @type {Record<string, string>} */ ({
+  incremental: "exact, incremental",
+  full: "exact, whole images",
+});
+
+/** How far the maps are. @param {{done: number, total: number, complete: boolean, method?: string}} grid @param {boolean} stopped */
+export function gridWords({ done, total, complete, method }, stopped) {
+  const how = METHODS[method ?? ""] ?? "exact";
+  if (complete) return `${counted(total, "position")} · ${how}`;
+  return `${grouped(done)} of ${counted(total, "position")}${stopped ? ", stopped" : ""} · ${how}`;
+}
+
+/**
+ * Where the window goes, and how far it is.
+ * @param {{set: (patch: any) => void, stop: () => void, go: () => void}} options
+ */
+export function createRun({ set, stop, go }) {
+  const stride = choice({
+    label: "every",
+    testid: "stride",
+    choices: STRIDES.map((step) => [String(step), `${step} px`]),
+    pick: (name) => set({ stride: name.split(",").length > 1 ? name.split(",").map(Number) : [Number(name), Number(name)] }),
+    hint: "Fewer pixels: a finer map, which takes longer",
+  });
+  const border = choice({ label: "", testid: "border", choices: BORDERS, pick: (name) => set({ border: name }) });
+  const bar = h("progress", { max: 1, value: 0, "aria-label": "Maps", "data-testid": "maps-bar" });
+  const words = h("span", { "data-testid": "maps-words", title: METHOD_HINT }, "");
+  const act = h("button", { type: "button", class: "dwo-plain", "data-testid": "maps-act", onclick: () => (running ? stop() : go()) });
+  const window = h("span", { class: "dwo-dim", "data-testid": "maps-window" });
+  const element = h(
+    "div",
+    { class: "dwo-run" },
+    h("div", { class: "dwo-row dwo-settings" }, window, stride.element, border.element),
+    h("div", { class: "dwo-row" }, words, h("span", { class: "dwo-space" }), act),
+    bar,
+  );
+  let running = false;
+
+  /** @param {{state: any, grid: any, stale: boolean, stopped: boolean}} what */
+  const update = ({ state, grid, stale, stopped }) => {
+    const [rows, columns] = state.stride;
+    const name = rows === columns ? String(rows) : `${rows},${columns}`;
+    if (![...stride.select.options].some((option) => option.value === name)) {
+      stride.select.append(h("option", { value: name }, rows === columns ? `${rows} px` : `${rows} × ${columns} px`));
+    }
+    stride.select.value = name;
+    border.select.value = state.border;
+    setText(window, `a patch of ${windowWords(state.window)}`);
+    running = !stopped && (stale || !grid || !grid.complete);
+    const share = stale || !grid || !grid.total ? 0 : grid.done / grid.total;
+    if (stale || !grid) setText(words, stopped ? "stopped" : "the maps begin…");
+    else setText(words, gridWords(grid, stopped));
+    bar.setAttribute("value", String(share));
+    bar.dataset.running = String(running);
+    act.hidden = !running && !stopped;
+    setText(act, running ? "Stop" : "Go on");
+  };
+  return { element, update };
+}

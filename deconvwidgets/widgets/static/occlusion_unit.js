@@ -1,0 +1,84 @@
+import { h, setText } from "./dom.js";
+import { number } from "./format.js";
+import { paintValues, SCALE_CSS } from "./occlusion_colours.js";
+
+const SUGGESTED = 6;
+
+/**
+ * The feature map that is looked at: which one, how active it is, and where.
+ * @param {{set: (patch: any) => void}} options
+ */
+export function createUnit({ set }) {
+  /** @type {any} */
+  let scene = null;
+  /** @type {any} */
+  let layers = null;
+  const layer = /** @type {HTMLSelectElement} */ (h("select", { class: "dwo-select", "aria-label": "Layer", "data-testid": "layer" }));
+  layer.addEventListener("change", () => set({ layer: layer.value, unit: null }));
+  const unit = /** @type {HTMLInputElement} */ (h("input", { type: "number", min: 0, class: "dwo-number", "aria-label": "Feature map", "data-testid": "unit" }));
+  const trouble = h("p", { class: "dwx-error", "data-testid": "unit-error", hidden: true });
+  unit.addEventListener("change", () => {
+    const wanted = Number(unit.value);
+    const last = (layers?.find((/** @type {any} */ one) => one.id === layer.value)?.channels ?? 1) - 1;
+    const good = unit.value.trim() !== "" && Number.isInteger(wanted) && wanted >= 0 && wanted <= last;
+    trouble.hidden = good;
+    setText(trouble, good ? "" : `${layer.value} has the maps 0 to ${last}.`);
+    if (good) set({ layer: layer.value, unit: wanted });
+  });
+  const chips = h("div", { class: "dwo-chips", role: "group", "aria-label": "Strongest maps of this image", "data-testid": "strongest" });
+  const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-crisp", "data-testid": "unit-map", role: "img" }));
+  const scale = h("i", { class: "dwo-scale" });
+  scale.style.background = SCALE_CSS;
+  const most = h("span", {});
+  const before = h("span", { "data-testid": "activity-before" });
+  const now = h("b", { "data-testid": "activity-now" });
+  const change = h("span", { class: "dwo-change", "data-testid": "activity-change" });
+  const left = h("i", { class: "dwo-now" });
+  const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), left);
+  const what = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
+  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "One feature map"), h("span", {}, "what it sees in this image"));
+  const choice = h("div", { class: "dwo-row dwo-unit-choice" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, chips);
+  const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, h("span", {}, "0"), most));
+  const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), h("p", { class: "dwo-large" }, before, " → ", now, " ", change), bar, what);
+  const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, caption, choice, trouble, h("div", { class: "dwo-unit" }, picture, facts));
+
+  /** What the network says now. @param {{activity: number, values: Float32Array, shape: [number, number]}} answer */
+  const draw = ({ activity, values, shape }) => {
+    paintValues(canvas, values, shape[0], shape[1], scene.range);
+    setText(now, number(activity));
+    const share = scene.activity > 0 ? activity / scene.activity : 0;
+    left.style.transform = `scaleX(${Math.min(1, Math.max(0, share))})`;
+    const points = Math.round(100 * (share - 1));
+    setText(change, points === 0 || !(scene.activity > 0) ? "" : points > 0 ? `+${points} %` : `−${-points} %`);
+    change.dataset.less = String(points < 0);
+  };
+
+  /** @param {any} shown the scene @param {any[]} all layers @param {any} state */
+  const update = (shown, all, state) => {
+    if (all !== layers) {
+      layers = all;
+      layer.replaceChildren(...all.map(({ id, channels }) => h("option", { value: id, title: `${channels} feature maps` }, id)));
+    }
+    if (!shown || (shown === scene && chips.dataset.auto === String(state.unit === null))) return;
+    scene = shown;
+    chips.dataset.auto = String(state.unit === null);
+    const { wanted, strongest } = shown;
+    layer.value = wanted.layer;
+    unit.value = String(wanted.unit);
+    unit.max = String((all.find(({ id }) => id === wanted.layer)?.channels ?? 1) - 1);
+    trouble.hidden = true;
+    const chip = (/** @type {string} */ words, /** @type {string} */ title, /** @type {number | null} */ value, /** @type {boolean} */ on) =>
+      h("button", { type: "button", class: "dwo-chip", title, "aria-pressed": String(on), "data-testid": `unit-${value ?? "auto"}`, onclick: () => set({ layer: wanted.layer, unit: value }) }, words);
+    const auto = state.unit === null;
+    chips.replaceChildren(
+      chip("strongest", "Each image's strongest map of this layer", null, auto),
+      ...strongest.slice(0, SUGGESTED).map((/** @type {number} */ one) => chip(String(one), `Map ${one}, one of the strongest of this image`, one, !auto && one === wanted.unit)),
+    );
+    setText(before, number(shown.activity));
+    setText(most, number(shown.range[1]));
+    const rank = strongest.indexOf(wanted.unit);
+    setText(what, rank === 0 ? `The strongest map of ${wanted.layer} in this image.` : rank > 0 ? `Number ${rank + 1} of the strongest in this image.` : "");
+    canvas.setAttribute("aria-label", `Feature map ${wanted.unit} of ${wanted.layer}`);
+  };
+  return { element, update, draw };
+}

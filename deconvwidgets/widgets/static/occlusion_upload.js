@@ -1,0 +1,78 @@
+import { h, setText } from "./dom.js";
+import { megabytes, uploadFile } from "./file_upload.js";
+import { errorWords } from "./view.js";
+
+/**
+ * A picture from the user's machine: chosen, or dropped on the widget.
+ * @param {{wire: import("./asking_wire.js").AskingWire, done: (image: string, name: string) => void, say: (words: string, bad: boolean) => void}} options
+ */
+export function createPictureUpload({ wire, done, say }) {
+  const input = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "upload-file", "aria-label": "A picture" }));
+  const button = h("button", { type: "button", class: "dwo-plain", "data-testid": "upload", onclick: () => input.click() }, "Upload a picture…");
+  /** @type {AbortController | null} */
+  let going = null;
+
+  /** @param {File} file */
+  const bring = async (file) => {
+    going?.abort(); // the newest picture counts
+    const own = new AbortController();
+    going = own;
+    const progress = (/** @type {number} */ have) => !own.signal.aborted && say(`${file.name}: ${megabytes(have)} of ${megabytes(file.size)}`, false);
+    progress(0);
+    try {
+      const found = await uploadFile(wire, file, { progress, signal: own.signal, cancels: false });
+      if (own.signal.aborted) return;
+      say("", false);
+      if (found) done(found.image, file.name);
+    } catch (error) {
+      if (!own.signal.aborted) say(errorWords(error), true);
+    }
+  };
+  input.addEventListener("change", () => {
+    const file = input.files?.[0];
+    if (file) void bring(file);
+    input.value = ""; // the same file may be chosen again
+  });
+
+  /**
+   * Let pictures be dropped on an element.
+   * @param {HTMLElement} place @param {(dropping: boolean) => void} offer
+   */
+  const accept = (place, offer) => {
+    let inside = 0;
+    place.addEventListener("dragenter", (event) => {
+      event.preventDefault();
+      inside += 1;
+      offer(true);
+    });
+    place.addEventListener("dragover", (event) => event.preventDefault());
+    place.addEventListener("dragleave", () => {
+      inside = Math.max(0, inside - 1);
+      if (!inside) offer(false);
+    });
+    place.addEventListener("drop", (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // the notebook would open it
+      inside = 0;
+      offer(false);
+      const file = event.dataTransfer?.files[0];
+      if (file) void bring(file);
+      else say("That is no file: drop a picture from a folder, or save it first.", true);
+    });
+  };
+  return { button, input, accept, close: () => going?.abort() };
+}
+
+/** What an upload says, in two places: beneath the stage and by its button. */
+export function createUploadWords() {
+  const places = ["stage-words", "upload-words"].map((testid) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid }));
+  /** @param {string} words @param {boolean} bad */
+  const say = (words, bad) => {
+    for (const place of places) {
+      place.hidden = !words;
+      place.classList.toggle("dwx-error", bad);
+      setText(place, words);
+    }
+  };
+  return { stage: places[0], browser: places[1], say };
+}
