@@ -21,6 +21,7 @@ from deconvwidgets.engine.windows import Window
 Ints = NDArray[np.int64]
 Pair = tuple[int, int]
 
+_MORE_SIZES = (16, 64, 256, 1024)  # from so many placings on, one size more along each axis pays
 _MOST_OF_A_MAP = 0.85  # beyond this share a tile saves less than cutting it out costs
 
 
@@ -99,7 +100,7 @@ class Layout:
 def _rounded_up(sizes: Ints) -> Ints:
     """Each size rounded up to one of a few, chosen such that the sum is smallest. The more placings, the more sizes pay."""
     distinct, counts = np.unique(sizes, return_counts=True)
-    wanted = min(len(distinct), 1 if len(sizes) < 16 else 2 if len(sizes) < 64 else 3)
+    wanted = min(len(distinct), 1 + sum(len(sizes) >= many for many in _MORE_SIZES))
     largest = len(distinct) - 1
 
     def area(chosen: tuple[int, ...]) -> int:
@@ -158,17 +159,33 @@ def _tiles_or_whole(touched: Touched, operation: Operation) -> Layout | None:
 def multiplications(
     operations: Sequence[Operation], modules: Mapping[str, object], layouts: Mapping[fx.Node, Layout | None] | None
 ) -> float:
-    """Multiplications of all convolutions and linear layers, for one placing on average; without layouts, of whole maps."""
+    """Multiplications of all convolutions and linear layers, for one placing on average; without layouts, of whole maps. A whole map's
+    padding counts nothing, since a library leaves it out."""
+    known = {operation.node: operation for operation in operations}
     total = 0.0
     for operation in operations:
         if operation.kind == "constant" or operation.shape is None:
             continue
         window, layout = operation.window, layouts.get(operation.node) if layouts is not None else None
         if window is not None and window.kind == "conv":
-            area = operation.extent[0] * operation.extent[1] if layout is None else layout.area / layout.count
-            into = next(one.shape for one in operations if one.node is operation.node.all_input_nodes[0])
-            assert into is not None
-            total += area * operation.shape[1] * into[1] / window.groups * window.kernel[0] * window.kernel[1]
+            below = known[operation.node.all_input_nodes[0]]
+            assert below.shape is not None
+            taps = (
+                _taps(window, operation.extent, below.extent)
+                if layout is None
+                else layout.area / layout.count * window.kernel[0] * window.kernel[1]
+            )
+            total += taps * operation.shape[1] * below.shape[1] / window.groups
         elif operation.node.op == "call_module" and hasattr(modules[str(operation.node.target)], "in_features"):
             total += operation.shape[-1] * getattr(modules[str(operation.node.target)], "in_features")  # noqa: B009 - an object to mypy
     return total
+
+
+def _taps(window: Window, extent: Pair, below: Pair) -> int:
+    """How often the windows of a whole map meet a position of the map below."""
+    taps = 1
+    for axis in (0, 1):
+        starts = np.arange(extent[axis])[:, None] * window.stride[axis] - window.before[axis]
+        places = starts + np.arange(window.kernel[axis]) * window.dilation[axis]
+        taps *= int(((places >= 0) & (places < below[axis])).sum())
+    return taps
