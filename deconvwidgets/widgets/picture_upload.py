@@ -13,6 +13,8 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.service.protocol import OcclusionDesk
 
 _CHUNK = 4 << 20  # bytes
+_AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_AS_TIFF = ("CMYK", "F", "I")
 
 
 def upload_picture(desk: OcclusionDesk, picture: object) -> str:
@@ -52,11 +54,17 @@ def _from_array(array: NDArray[np.generic]) -> Image.Image:
 
 
 def _encoded(picture: Image.Image) -> bytes:
-    """As PNG, which keeps every pixel; modes that it lacks as TIFF. An EXIF orientation is left out: a PIL picture is taken as it lies."""
+    """As PNG, which keeps every pixel; as TIFF where it lacks the mode. An EXIF orientation is left out: a PIL picture is taken as it
+    lies. Raises PictureError for a mode whose numbers have no agreed meaning."""
     buffer = io.BytesIO()
+    if picture.mode in _AS_TIFF:
+        bare = picture.copy()
+        bare.info = {}
+        bare.save(buffer, "TIFF")
+        return buffer.getvalue()
     try:
-        picture.save(buffer, "PNG", compress_level=1, exif=b"")
-    except (OSError, ValueError):
-        buffer = io.BytesIO()
-        picture.copy().save(buffer, "TIFF")
+        shown = picture if picture.mode in _AS_PNG else picture.convert("RGB")
+        shown.save(buffer, "PNG", compress_level=1, exif=b"")
+    except (OSError, ValueError) as error:
+        raise PictureError(f"The picture cannot be read ({error}): convert it to RGB first.") from error
     return buffer.getvalue()

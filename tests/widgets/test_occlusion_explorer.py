@@ -1,0 +1,555 @@
+"""The OcclusionExplorer's Python side: state, messages, events, maps, the chart, files and the still picture."""
+
+from __future__ import annotations
+
+import base64
+import gc
+import io
+import json
+import logging
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import deconvwidgets as dw
+from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
+from deconvwidgets.occlusion_records import MapsSettings
+from deconvwidgets.service.protocol import ModelService, OccludingService, OcclusionDesk
+from deconvwidgets.widgets.aside import Aside
+from deconvwidgets.widgets.occlusion_chart import OcclusionChart, labels_by_frequency
+from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
+from deconvwidgets.widgets.occlusion_messages import ASIDE
+from deconvwidgets.widgets.picture_upload import upload_picture
+from tests.widgets.conftest import FakeService, picture_of
+from tests.widgets.fake_occlusion import KINDS, FakeOcclusionService
+
+FEW = {"window": [32, 32], "stride": [16, 16]}
+
+
+@pytest.fixture
+def service():
+    return FakeOcclusionService()
+
+
+@pytest.fixture
+def desk(service):
+    return service.occlusion
+
+
+@pytest.fixture
+def explorer(service):
+    with OcclusionExplorer(service, state=FEW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What explorers send to their views, as (content, buffers)."""
+    messages = []
+    monkeypatch.setattr(OcclusionExplorer, "send", lambda self, content, buffers=None: messages.append((content, buffers)))
+    return messages
+
+
+def until(done, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def ask(explorer, sent, kind, buffers=(), **request):
+    """Send a request as a front end does; the one answer."""
+    explorer._handle_custom_msg({"seq": 7, "view": "v1", "kind": kind, **request}, list(buffers))
+    if kind in ASIDE:
+        until(lambda: any("seq" in content for content, _ in sent))
+    answers = [(content, data) for content, data in sent if "seq" in content]
+    sent.clear()
+    assert len(answers) == 1, "each request is answered exactly once"
+    content, data = answers[0]
+    assert (content["seq"], content["view"]) == (7, "v1")
+    json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
+    return content, data
+
+
+def test_the_fakes_are_what_they_stand_for(service, desk):
+    assert isinstance(service, ModelService)
+    assert isinstance(service, OccludingService)
+    assert isinstance(desk, OcclusionDesk)
+
+
+def test_a_service_that_cannot_occlude_is_refused():
+    with pytest.raises(ServiceError, match="not of a FakeService"):
+        OcclusionExplorer(FakeService())
+
+
+def test_it_is_public():
+    assert dw.OcclusionExplorer is OcclusionExplorer
+
+
+# State
+
+
+def test_it_opens_in_the_middle_of_the_first_image(service):
+    with OcclusionExplorer(service) as explorer:
+        state = explorer.state
+        assert (state["image"], state["layer"], state["unit"], state["target"], state["fill"]) == ("view:0", None, None, None, "gray")
+        assert (state["patches"], state["window"], state["stride"]) == ([[32.0, 32.0]], [48, 48], [8, 8])
+        assert (state["border"], state["map"], state["overlay"], state["tab"]) == ("inside", "probability", 0.0, "maps")
+        assert json.loads(json.dumps(state)) == state
+        assert repr(explorer) == "OcclusionExplorer(fakenet, view:0)"
+
+
+def test_a_window_larger_than_the_input_is_made_smaller_where_nobody_asked_for_it():
+    with OcclusionExplorer(FakeOcclusionService(side=40)) as explorer:
+        assert explorer.state["window"] == [40, 40]
+        with pytest.raises(OcclusionError, match="1 to 40 rows"):
+            explorer.state = {"window": [48, 48]}
+
+
+def test_a_state_reopens_the_same_place(service, explorer):
+    explorer.state = {"image": np.int64(7), "layer": "features.0", "unit": np.int32(3), "target": "lamp", "fill": "#12ab34", "window": 20}
+    explorer.state = {
+        "stride": (4, 6),
+        "border": "same",
+        "patches": ((1, 2.5), [np.float32(9), 70]),
+        "map": "label",
+        "overlay": 0.4,
+        "tab": "images",
+    }
+    kept = json.loads(json.dumps(explorer.state))
+    assert (kept["image"], kept["layer"], kept["unit"], kept["target"]) == ("view:7", "conv1", 3, "lamp")
+    assert (kept["window"], kept["stride"], kept["patches"]) == ([20, 20], [4, 6], [[1.0, 2.5], [9.0, 64.0]])
+    with OcclusionExplorer(service, state=kept) as other:
+        assert other.state == explorer.state
+    assert repr(explorer) == "OcclusionExplorer(fakenet, view:7, conv1, 3, lamp)"
+    with OcclusionExplorer(service, 9, state=kept) as other:
+        assert other.state["image"] == "view:9"
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "words"),
+    [
+        ({"image": "view:120"}, PictureError, "'view:0' to 'view:119'"),
+        ({"image": -1}, PictureError, "no image 'view:-1'"),
+        ({"image": True}, PictureError, "not True"),
+        ({"image": 2.5}, PictureError, "not 2.5"),
+        ({"image": "upload:none"}, PictureError, "bring the picture again"),
+        ({"layer": "conv9"}, LayerError, "Its layers are conv1, conv5"),
+        ({"unit": 12}, LayerError, "conv5 has 12 units, 0 to 11"),
+        ({"layer": "conv1", "unit": 6}, LayerError, "conv1 has 6 units"),
+        ({"unit": "strongest"}, ServiceError, "whole number"),
+        ({"target": "lampe"}, OcclusionError, "Did you mean 'lamp'"),
+        ({"target": 3}, OcclusionError, "a class's name"),
+        ({"fill": "greyish"}, OcclusionError, "'gray', 'mean', 'blur'"),
+        ({"fill": None}, OcclusionError, "not None"),
+        ({"window": 0}, OcclusionError, "1 to 64 rows"),
+        ({"window": [8, 65]}, OcclusionError, "not 8 x 65"),
+        ({"window": [8]}, OcclusionError, r"\[rows, columns\]"),
+        ({"window": [8, 2.5]}, ServiceError, "whole number"),
+        ({"stride": [0, 8]}, OcclusionError, "A stride is 1 to 64"),
+        ({"patches": 3}, OcclusionError, "list of at most 64"),
+        ({"patches": [[1, 2]] * 65}, OcclusionError, "at most 64"),
+        ({"patches": [[1, float("nan")]]}, OcclusionError, r"\[row, column\]"),
+        ({"patches": [[1, "2"]]}, OcclusionError, r"\[row, column\]"),
+        ({"border": "wrap"}, ServiceError, "inside or same"),
+        ({"map": "logits"}, ServiceError, "probability, activity or label"),
+        ({"overlay": 1.5}, ServiceError, "from 0 to 1"),
+        ({"overlay": True}, ServiceError, "from 0 to 1"),
+        ({"tab": "chart "}, ServiceError, "maps, chart or images"),
+        ({"zoom": 2}, ServiceError, "'zoom'"),
+        (None, ServiceError, "what is left out stays"),
+    ],
+)
+def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer, state, error, words):
+    before = explorer.state
+    with pytest.raises(error, match=words):
+        explorer.state = state
+    assert explorer.state == before
+
+
+def test_a_wrong_state_opens_no_explorer(service):
+    with pytest.raises(OcclusionError, match="1 to 64 rows"):
+        OcclusionExplorer(service, state={"window": 65})
+    assert service.listeners == []
+
+
+def test_a_unit_belongs_to_its_layer(explorer):
+    explorer.state = {"layer": "conv5", "unit": 11}
+    explorer.state = {"fill": "mean"}
+    assert explorer.state["unit"] == 11
+    explorer.state = {"layer": "conv1"}
+    assert explorer.state["unit"] is None
+    explorer.state = {**explorer.state, "layer": "conv5", "unit": 4}  # as a browser says it
+    assert explorer.state["unit"] == 4
+
+
+def test_a_class_of_another_classifier_is_forgotten(service, explorer):
+    explorer.state = {"target": "lamp", "map": "label"}
+    service.classifier = None
+    explorer.state = {"fill": "mean"}
+    assert (explorer.state["target"], explorer.state["map"]) == (None, "activity")
+    with pytest.raises(OcclusionError, match="no classifier"):
+        explorer.state = {"target": "lamp"}
+
+
+def test_uploads_of_another_kernel_are_forgotten(service):
+    with OcclusionExplorer(service, state={"image": "upload:12", "fill": "blur"}) as explorer:
+        assert (explorer.state["image"], explorer.state["fill"]) == ("view:0", "blur")
+
+
+# Pictures from Python
+
+
+def test_pictures_of_ones_own(service, desk, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "beach.png")
+    for image in (pixels, Image.fromarray(pixels), tmp_path / "beach.png", str(tmp_path / "beach.png")):
+        with OcclusionExplorer(service, image) as explorer:
+            assert explorer.state["image"].startswith("upload:")
+            assert explorer.maps.complete
+    arrived = [np.asarray(Image.open(io.BytesIO(data))) for _, data in desk.uploads.values()]
+    assert all((one == pixels).all() for one in arrived)
+    assert [name for name, _ in desk.uploads.values()] == ["your picture", "your picture", "beach.png", "beach.png"]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "F", "I;16", "YCbCr", "HSV"])
+def test_pictures_of_any_mode_keep_their_pixels(desk, mode):
+    gray = Image.fromarray(np.arange(0, 240, dtype=np.uint8).reshape(12, 20))
+    picture = Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20)) if mode == "I;16" else gray.convert(mode)
+    if mode in ("HSV", "LA", "RGBA", "CMYK", "YCbCr"):
+        picture = gray.convert("RGB").convert(mode)
+    upload_picture(desk, picture)
+    (_, data), *_ = desk.uploads.values()
+    with Image.open(io.BytesIO(data)) as arrived:
+        assert arrived.size == (20, 12)
+        if mode not in ("HSV", "YCbCr"):  # these become RGB
+            np.testing.assert_array_equal(np.asarray(arrived), np.asarray(picture))
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("/nowhere/at all.png", "cannot be read"),
+        (np.zeros((3, 4)), "must be .* uint8"),
+        (np.zeros((3, 4, 4), np.uint8), "must be"),
+        (b"bytes", "not a bytes"),
+        (2.5, "not a float"),
+        (True, "not a bool"),
+        (120, "no image 'view:120'"),
+    ],
+)
+def test_what_is_no_picture_is_refused_in_words(service, image, words):
+    with pytest.raises(PictureError, match=words):
+        OcclusionExplorer(service, image)
+    assert service.listeners == []
+
+
+# From Python
+
+
+def test_maps_are_complete_and_the_states(desk, explorer):
+    desk.at_once = False
+    explorer.state = {"target": "platypus", "unit": 3, "fill": "mean", "border": "same"}
+    maps = explorer.maps
+    assert (maps.complete, maps.target, maps.unit, maps.fill, maps.border) == (True, 2, 3, "mean", "same")
+    assert (maps.window, maps.stride) == ((32, 32), (16, 16))
+    assert explorer.maps.complete
+    assert len(desk.runs) == 1
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "figure.png"), ("SVG", "figure.svg"), ("html", "figure.html"), ("npz", "maps.npz")])
+def test_save_by_suffix(desk, explorer, tmp_path, suffix, kind):
+    desk.at_once = False
+    path = explorer.save(tmp_path / f"a.{suffix}")
+    assert path.read_bytes() == b"<file>" + kind.encode()
+    name, (asked, wanted, run, state) = desk.asked[-1]
+    assert (name, asked, wanted.image, state) == ("file", kind, "view:0", explorer.state)
+    assert desk.runs[run].maps.complete
+
+
+def test_save_says_what_to_do_where_it_cannot(desk, explorer, tmp_path):
+    with pytest.raises(ServiceError, match=r"\.png, \.svg, \.html or \.npz"):
+        explorer.save(tmp_path / "a.pdf")
+    with pytest.raises(ServiceError, match=r"missing.*create it first"):
+        explorer.save(tmp_path / "missing" / "a.png")
+    assert desk.runs == {}, "no map is computed for nothing"
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
+        explorer.save(tmp_path / "a.png")
+
+
+# Messages
+
+WANTED = {"image": "view:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
+SETTINGS = {"window": [32, 32], "stride": [16, 16], "border": "inside"}
+
+
+def test_hello(service, explorer, sent):
+    content, buffers = ask(explorer, sent, "hello")
+    assert (content["overview"]["model"], content["classes"], content["input"]) == ("fakenet", list(KINDS), [64, 64])
+    assert content["layers"] == [
+        {"id": "conv1", "channels": 6, "height": 27, "width": 27},
+        {"id": "conv5", "channels": 12, "height": 13, "width": 13},
+    ]
+    assert (content["classifier"], content["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
+    service.classifier = None
+    content, _ = ask(explorer, sent, "hello")
+    assert (content["classes"], content["classifier"], content["shipped_head"]) == (None, None, True)
+
+
+def test_scene_and_patch(desk, explorer, sent):
+    content, (picture, fill, values) = ask(explorer, sent, "scene", wanted=WANTED)
+    scene = content["scene"]
+    assert scene["wanted"]["layer"] == "conv5"
+    assert (scene["input"], scene["map"], len(values)) == ([64, 64], [13, 13], 4 * 169)
+    assert scene["pictures"][0] == {"mime": "image/png", "width": 64, "height": 64}
+    assert picture[:4] == fill[:4] == b"\x89PNG"
+    given, (now,) = ask(explorer, sent, "patch", wanted=scene["wanted"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
+    assert desk.asked[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
+    assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
+    assert given["activity"] != scene["activity"]
+    assert set(given["classes"][0]) == {"label", "name", "before", "now"}
+    named, _ = ask(explorer, sent, "patch", wanted={**scene["wanted"], "target": "gramophone"}, boxes=[])
+    assert "gramophone" in [share["name"] for share in named["classes"]]
+
+
+def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(desk, explorer, sent):
+    desk.at_once = False
+    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
+    assert desk.asked[-1][1][1] == MapsSettings((32, 32), (16, 16), "inside")
+    desk.advance(run, 4)
+    content, (activity, probability, label, share) = ask(explorer, sent, "grid", run=run)
+    maps = desk.maps(run)
+    assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 9, False, 3, 3)
+    assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 16.0], [32, 32], [16, 16], "incremental")
+    for data, values in ((activity, maps.activity), (probability, maps.probability), (share, maps.label_probability)):
+        np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(3, 3), values)
+    np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 3), maps.label)
+    assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
+    assert content["has"] == {"probability": True}
+    ask(explorer, sent, "stop", run=run)
+    assert desk.runs[run].stopped
+
+
+def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
+    service.classifier = None
+    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
+    content, (activity, *rest) = ask(explorer, sent, "grid", run=run)
+    assert rest == [b"", b"", b""]
+    assert len(activity) == 36
+    assert (content["target"], content["names"], content["has"]) == (None, {}, {"probability": False})
+    assert ask(explorer, sent, "head")[0]["words"].startswith("The shipped")
+
+
+def test_images_and_projections_and_files(desk, explorer, sent):
+    content, buffers = ask(explorer, sent, "images", start=2, count=3, words="drawing", size=48)
+    assert (content["total"], content["start"]) == (60, 2)
+    assert [tile["image"] for tile in content["tiles"]] == ["view:2", "view:3", "view:4"]
+    assert content["tiles"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
+    assert len(buffers) == 3
+    content, buffers = ask(explorer, sent, "projections", wanted=WANTED, size=40)
+    assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
+    assert len(buffers) == 8
+    refused, _ = ask(explorer, sent, "projections", wanted={**WANTED, "layer": "conv1"}, size=40)
+    assert (refused["ok"], refused["refused"]) == (False, True)
+    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", wanted=WANTED, run=None, state={"window": [4, 4]})
+    assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
+
+
+def test_patches_never_wait_behind_pictures(desk, explorer, sent, monkeypatch):
+    hold, images = threading.Event(), desk.images
+    monkeypatch.setattr(desk, "images", lambda *args: hold.wait(20) and images(*args))
+    explorer._handle_custom_msg({"seq": 1, "view": "v1", "kind": "images", "start": 0, "count": 3, "size": 48}, [])
+    explorer._handle_custom_msg({"seq": 2, "view": "v1", "kind": "scene", "wanted": WANTED}, [])
+    assert [content["seq"] for content, _ in sent] == [2]
+    hold.set()
+    until(lambda: len(sent) == 2)
+    assert sent[1][0]["seq"] == 1
+
+
+def test_an_upload_comes_in_chunks(desk, explorer, sent):
+    data = picture_of(np.zeros((20, 30, 3), np.uint8)).data
+    upload = ask(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
+    assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
+    assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
+    image = ask(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
+    assert ask(explorer, sent, "scene", wanted={"image": image})[0]["scene"]["caption"] == "mine.png"
+    explorer.state = {"image": image}
+    assert explorer.state["image"] == image
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        ({"kind": "dance"}, "no request 'dance'"),
+        ({"kind": "scene"}, "needs 'wanted' as a dict"),
+        ({"kind": "scene", "wanted": {"image": 4}}, "at least an 'image'"),
+        ({"kind": "scene", "wanted": {**WANTED, "image": "view:999"}}, "no image"),
+        ({"kind": "scene", "wanted": {**WANTED, "layer": 5}}, "by its name"),
+        ({"kind": "scene", "wanted": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
+        ({"kind": "scene", "wanted": {**WANTED, "unit": "all"}}, "whole number"),
+        ({"kind": "scene", "wanted": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
+        ({"kind": "scene", "wanted": {**WANTED, "fill": "greyish"}}, "no fill"),
+        ({"kind": "patch", "wanted": WANTED}, "'boxes' as a list"),
+        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
+        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "whole number"),
+        ({"kind": "maps", "wanted": WANTED}, "'settings' as a dict"),
+        ({"kind": "maps", "wanted": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
+        ({"kind": "grid", "run": "1"}, "whole number"),
+        ({"kind": "images", "start": 0, "count": 3, "size": 48, "words": 7}, "by words"),
+        ({"kind": "projections", "wanted": WANTED}, "'size' as a whole number"),
+        ({"kind": "file", "figure": "figure.png", "wanted": WANTED}, "from a state"),
+        ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "make it smaller"),
+        ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
+        ({"kind": "upload", "step": "cancel", "upload": "u"}, "no step 'cancel'"),
+    ],
+)
+def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer, sent, request_, words):
+    content, buffers = ask(explorer, sent, **request_)
+    assert content["ok"] is False
+    assert words in content["error"]
+    assert not buffers
+    assert ask(explorer, sent, "hello")[0]["ok"] is True
+
+
+def test_a_bug_in_the_desk_is_answered_and_logged(desk, explorer, sent, caplog):
+    desk.breaks = ZeroDivisionError("by zero")
+    with caplog.at_level(logging.ERROR):
+        for kind, rest in (("scene", {}), ("projections", {"size": 40})):
+            assert ask(explorer, sent, kind, wanted=WANTED, **rest)[0]["error"] == "ZeroDivisionError: by zero"
+    assert "Traceback" in caplog.text
+
+
+def test_events_reach_the_views_from_any_thread_until_it_is_closed(service, explorer, sent):
+    thread = threading.Thread(target=service.tell, args=("occlusion",))
+    thread.start()
+    thread.join()
+    service.tell("failed", message="The disk is full")
+    assert [(content["event"], content["message"]) for content, _ in sent] == [("occlusion", ""), ("failed", "The disk is full")]
+    explorer.close()
+    service.tell("occlusion")
+    assert len(sent) == 2
+    assert service.listeners == []
+    explorer.close()  # ipywidgets does, when the object goes
+
+
+# What is done aside
+
+
+def test_aside_does_everything_in_its_order_and_ends_when_it_is_forgotten():
+    done, aside = [], Aside("test aside")
+    for number in range(50):
+        aside.do(lambda number=number: done.append(number))
+    until(lambda: len(done) == 50)
+    assert done == list(range(50))
+    (thread,) = aside._threads
+    gone = weakref.ref(aside)
+    del aside
+    gc.collect()
+    assert gone() is None
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_aside_waits_for_its_work_when_it_is_closed():
+    done, aside = [], Aside("test aside")
+    aside.do(lambda: time.sleep(0.2) or done.append(1))
+    aside.close()
+    assert done == [1]
+
+
+# The chart
+
+
+def test_the_chart_shows_each_of_the_maps(desk, explorer):
+    chart, maps = OcclusionChart(), explorer.maps
+    chart.draw(maps, "probability")
+    (trace,) = chart.figure.data
+    np.testing.assert_array_equal(np.asarray(trace.z), maps.probability)
+    assert (list(trace.x), list(trace.y)) == ([16.0, 32.0, 48.0], [16.0, 32.0, 48.0])
+    assert trace.zmin <= maps.probability.min()
+    assert trace.zmax >= max(maps.probability.max(), maps.unoccluded.probability)
+    assert tuple(chart.figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
+    assert maps.name(maps.target) in chart.figure.layout.title.text
+    chart.draw(maps, "label")
+    places = np.asarray(trace.z, float)
+    names = list(trace.colorbar.ticktext)
+    assert [[names[int(place)] for place in row] for row in places] == [[maps.name(int(label)) for label in row] for row in maps.label]
+    assert names[0] == maps.name(labels_by_frequency(maps)[0])
+    assert names[int(places[1, 1])] in trace.customdata[1][1]
+    chart.draw(maps, "activity")
+    np.testing.assert_array_equal(np.asarray(trace.z), maps.activity)
+    assert (trace.colorbar.ticktext, trace.customdata) == (None, None)  # nothing of the classes is left
+    chart.say_again()
+
+
+def test_the_chart_of_maps_that_begin_and_without_classes(service, desk, explorer):
+    desk.at_once = False
+    run = desk.start_maps(desk.scene(explorer._wanted()).wanted, MapsSettings((32, 32), (16, 16)))
+    desk.advance(run, 1)
+    chart = OcclusionChart()
+    for name in ("probability", "label", "activity"):
+        chart.draw(desk.maps(run), name)
+    (trace,) = chart.figure.data
+    assert np.isfinite(np.asarray(trace.z, float)).sum() == 1
+    service.classifier = None
+    chart.draw(explorer.maps, "label")
+    assert np.isfinite(np.asarray(trace.z, float)).all()
+    assert "activity" in chart.figure.layout.title.text
+
+
+def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explorer, sent):
+    desk.at_once = False
+    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
+    desk.advance(run, 2)
+    service.tell("occlusion")
+    time.sleep(0.2)
+    assert explorer.chart is None, "it costs 5 MB"
+    explorer.state = {"tab": "chart"}
+    until(lambda: explorer.chart is not None)
+    (trace,) = explorer.chart.data
+    assert np.isfinite(np.asarray(trace.z, float)).sum() == 2
+    sent.clear()
+    ask(explorer, sent, "chart")
+    desk.advance(run)
+    service.tell("occlusion")
+    until(lambda: np.isfinite(np.asarray(trace.z, float)).sum() == 9)
+    explorer.state = {"map": "activity"}
+    until(lambda: "activity" in explorer.chart.layout.title.text)
+
+
+# The still picture
+
+
+def test_the_still_picture_is_kept_until_something_changes(desk, explorer, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(desk, "file", lambda kind, wanted, run, state: drawn.append((kind, wanted, run)) or b"png %d" % len(drawn))
+    still = lambda: base64.b64decode(explorer._repr_mimebundle_()[0]["image/png"])  # noqa: E731
+    assert (still(), still()) == (b"png 1", b"png 1")
+    assert drawn[0][2] is None, "no map is computed for it"
+    maps = explorer.maps
+    assert (still(), still()) == (b"png 2", b"png 2")
+    assert desk.runs[drawn[1][2]].maps is maps
+    explorer.state = {"patches": []}
+    assert still() == b"png 3"
+    assert drawn[2][2] == drawn[1][2]
+    explorer.state = {"image": "view:5"}
+    assert still() == b"png 4"
+    assert drawn[3][2] is None, "these maps are of another image"
+    data = explorer._repr_mimebundle_()[0]
+    assert data["text/plain"] == "OcclusionExplorer(fakenet, view:5)"
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_where_no_still_can_be_drawn_the_live_view_stands(desk, explorer, caplog):
+    desk.breaks = RuntimeError("a bug")
+    data = explorer._repr_mimebundle_()[0]
+    assert "image/png" not in data
+    assert "application/vnd.jupyter.widget-view+json" in data
