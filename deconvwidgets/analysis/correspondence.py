@@ -45,7 +45,8 @@ def correspondence(
 
     For each image i and layer, eps_i = x_i - x~_i, the features of the image less those of the occluded image. Delta is the mean over
     ordered pairs i != j of the share of components in which sign(eps_i) and sign(eps_j) differ. Zero is a sign of its own, and common
-    after a rectifier; differences within rounding (16 units in the last place of the layer's largest value) are zero.
+    after a rectifier; differences within rounding (16 units in the last place of the layer's largest value) are zero. So a part that
+    changes little has a low Delta for that reason alone: compare parts of one size that lie on the same thing (`random_parts`, `within`).
 
     Args:
         images: two or more: pictures or inputs as `occlude` takes them, or an image set (each photograph once, as its first view).
