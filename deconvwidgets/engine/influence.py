@@ -99,6 +99,8 @@ class Layout:
 
 def _rounded_up(sizes: Ints) -> Ints:
     """Each size rounded up to one of a few, chosen such that the sum is smallest. The more placings, the more sizes pay."""
+    if len(sizes) < _MORE_SIZES[0]:
+        return np.full_like(sizes, sizes.max())
     distinct, counts = np.unique(sizes, return_counts=True)
     wanted = min(len(distinct), 1 + sum(len(sizes) >= many for many in _MORE_SIZES))
     largest = len(distinct) - 1

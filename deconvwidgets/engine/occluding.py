@@ -75,8 +75,7 @@ class OccludedImage:
         """What the model says with each placing's patches on the image. Parts of a box beyond the image do nothing."""
         if not placings:
             return Occluded(self.unoccluded.maps[:0], None if self.unoccluded.logits is None else self.unoccluded.logits[:0])
-        each = self._bytes_each() if self._incremental is None else self._incremental.bytes_each(placings)
-        parts = in_batches(placings, max(1, self._limit // each), self._run_batch)
+        parts = in_batches(placings, self._batch_size(placings), self._run_batch)
         logits = [part.logits for part in parts if part.logits is not None]
         return Occluded(torch.cat([part.maps for part in parts]), torch.cat(logits) if logits else None)
 
@@ -136,6 +135,12 @@ class OccludedImage:
             if done is answer:
                 logits = value
         return Occluded(maps, _checked(logits) if self._wants_logits else None)
+
+    def _batch_size(self, placings: Sequence[Placing]) -> int:
+        if len(placings) == 1:
+            return 1
+        each = self._bytes_each() if self._incremental is None else self._incremental.bytes_each(placings)
+        return max(1, self._limit // each)
 
     def _bytes_each(self) -> int:
         """A generous guess at what one image takes: four of the largest maps at once."""

@@ -12,6 +12,8 @@ from deconvwidgets.engine.influence import Ints, Layout, Pair, TileGroup
 
 Margins = tuple[int, int, int, int]  # above, below, left, right
 
+_FEW = 8  # crops: one by one they are cut faster than by one gather
+
 
 class SavedMap:
     """One map (1, C, H, W), with a margin of one pad value around it, in the memory layout (row, column, channel).
@@ -53,9 +55,13 @@ class SavedMap:
 
     def _cut(self, starts: Ints, size: Pair) -> Tensor:
         rows, columns, channels = self._held.shape
+        firsts = starts + np.array(self._corner)
+        if len(starts) < _FEW:
+            pieces = [self._held[top : top + size[0], left : left + size[1]] for top, left in firsts.tolist()]
+            return torch.stack(pieces)
         strips = self._held.as_strided((rows, columns - size[1] + 1, size[1] * channels), (columns * channels, channels, 1))
-        firsts = torch.from_numpy(starts + np.array(self._corner)).to(self._held.device)
-        picked = strips[firsts[:, :1] + torch.arange(size[0], device=firsts.device), firsts[:, 1:]]
+        at = torch.from_numpy(firsts).to(self._held.device)
+        picked = strips[at[:, :1] + torch.arange(size[0], device=at.device), at[:, 1:]]
         return picked.view(len(starts), size[0], size[1], channels)
 
 
