@@ -114,7 +114,6 @@ class OcclusionView extends WidgetView {
     scenes.follow(state, overview.version, this.target);
     const { scene, grid, stale, stopped } = scenes;
     const classes = this.classes !== null;
-    page.remark([scene?.note, ...overview.notes].filter(Boolean).join(" "));
     page.header.update(overview, scene);
     page.controls.update(state, page.stage.size, classes);
     page.classes.update({ names: facts.classes, offered: facts.shipped_head, state });

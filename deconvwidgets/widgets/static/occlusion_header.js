@@ -23,12 +23,14 @@ export function createOcclusionHeader({ images, save, copy }) {
   const title = h("span", { class: "dwx-title", "data-testid": "title" }, "waiting for the kernel: it answers when the running cells are done");
   const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
   const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
+  const notes = h("button", { type: "button", class: "dwx-notes", "aria-expanded": "false", "data-testid": "notes", hidden: true });
+  notes.addEventListener("click", () => notes.setAttribute("aria-expanded", String(notes.getAttribute("aria-expanded") !== "true")));
   const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
   const items = OCCLUSION_FILES.map(([file, text]) => ({ words: text, testid: `export-${file}`, act: () => save(file) }));
   items.push({ words: "Copy state as Python", testid: "copy-state", act: copy });
   const other = h("button", { type: "button", class: "dwo-plain", "data-testid": "other-image", onclick: images }, "Another image…");
   const menu = createMenu({ label: "Export", words: "Export…", testid: "export-menu", items });
-  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, other, menu));
+  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, other, menu), notes);
 
   /** @param {any} overview @param {any} scene null before it is there */
   const update = (overview, scene) => {
@@ -36,6 +38,8 @@ export function createOcclusionHeader({ images, save, copy }) {
     untrained.hidden = overview.trained;
     setText(origin, [overview.weights, overview.classifier ? `classes: ${overview.classifier}` : "no classifier", overview.images, overview.device].join(" · "));
     origin.title = origin.textContent ?? "";
+    setText(notes, [scene?.note, ...overview.notes].filter(Boolean).join(" "));
+    notes.hidden = !notes.textContent;
     if (!scene) return;
     const best = [...scene.classes].sort((a, b) => b.before - a.before)[0];
     const truth = scene.label ? `${scene.caption} (${scene.label})` : scene.caption;

@@ -43,6 +43,7 @@ export class MapPicture {
       place.setPointerCapture(event.pointerId);
       put(this.pointOf(event), event);
     });
+    place.addEventListener("mousedown", (event) => event.preventDefault()); // it would take the focus from the stage
     place.addEventListener("pointermove", (event) => {
       if (event.buttons & 1) put(this.pointOf(event), event);
       hover(this.pointOf(event));

@@ -39,7 +39,6 @@ export function createOcclusionPage(view) {
   const upload = createPictureUpload({ wire, say: said.say, done: (image, name) => view.uploaded(image, name) });
   const header = createOcclusionHeader({ images: () => view.showImages(), save: (file) => view.save(file), copy: () => view.copyState() });
   const alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
-  const note = h("div", { class: "dwo-note", hidden: true, "data-testid": "note" });
   const stage = new Stage({
     press: (point, event) => view.editor.press(point, event),
     drag: (point, event) => view.editor.move(point, event),
@@ -63,23 +62,21 @@ export function createOcclusionPage(view) {
   const hints = HINTS.map(([keys, words]) => h("span", { class: "dwx-hint" }, ...keys.map((key) => h("kbd", {}, key)), ` ${words}`));
   const drag = h("span", { class: "dwx-hint" }, "Drag the patch; Shift-click adds one");
   const footer = h("footer", { class: "dwx-footer" }, drag, ...hints, status);
-  const frame = h("div", { class: "dwx-frame" }, header.element, alert, note, main, footer);
+  const frame = h("div", { class: "dwx-frame" }, header.element, alert, main, footer);
   const root = h("div", { class: "dwx dwo", "data-testid": "occlusion-explorer", "data-ready": "false" }, frame);
   upload.accept(stage.element, (dropping) => stage.offer(dropping));
   upload.accept(images.element, (dropping) => images.element.classList.toggle("dwo-dropping", dropping));
 
-  /** @param {HTMLElement} element @param {string} words empty for none */
-  const tell = (element, words) => {
-    element.hidden = !words;
-    setText(element, words);
+  /** @param {string} words empty for none */
+  const complain = (words) => {
+    alert.hidden = !words;
+    setText(alert, words);
   };
   const close = () => {
     for (const part of [stage, projections, images, upload, results]) part.close();
   };
   return {
-    root, header, stage, controls, classes, unit, projections, maps, run, images, results, colours, close, said,
-    complain: (/** @type {string} */ words) => tell(alert, words),
-    remark: (/** @type {string} */ words) => tell(note, words),
+    root, header, stage, controls, classes, unit, projections, maps, run, images, results, colours, complain, close,
     say: (/** @type {string} */ words) => setText(status, words),
   };
 }

@@ -1,0 +1,305 @@
+"""A desk on a toy network, whose numbers are real. A test moves its maps along by hand, and looks at what was asked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from deconvwidgets.errors import LayerError, PictureError, RuleError
+from deconvwidgets.occlusion_records import (
+    ClassShare,
+    ImagePage,
+    ImageTile,
+    MapsSettings,
+    OcclusionChoices,
+    OcclusionMaps,
+    OcclusionProjection,
+    OcclusionScene,
+    OcclusionWanted,
+    PatchAnswer,
+    Unoccluded,
+)
+from deconvwidgets.records import Box, Overview
+from deconvwidgets.service.protocol import OcclusionFile
+from tests.widgets.conftest import FakeService, picture_of
+from tests.widgets.toy_network import KINDS, LAYERS, Pixels, drawing, feature_map, fill_of, layer_named, probabilities, strongest_units
+
+__all__ = ["KINDS", "FakeOcclusionDesk", "FakeOcclusionService"]
+
+IMAGES = 60
+LARGEST = 8_000_000  # bytes of an upload
+
+
+@dataclass
+class FakeRun:
+    """Maps that are being computed: `order` are the cells that are still to come, coarse to fine."""
+
+    wanted: OcclusionWanted
+    settings: MapsSettings
+    maps: OcclusionMaps
+    order: list[int]
+    stopped: bool = False
+
+
+class FakeOcclusionDesk:
+    """Implements service.protocol.OcclusionDesk."""
+
+    def __init__(self, service: FakeOcclusionService, side: int = 64) -> None:
+        self.service = service
+        self.side = side
+        self.asked: list[tuple[str, Any]] = []
+        self.breaks: Exception | None = None
+        self.at_once = True  # maps are complete when they are asked for
+        self.runs: dict[int, FakeRun] = {}
+        self.pictures: dict[str, Pixels] = {}
+        self.uploads: dict[str, tuple[str, bytearray]] = {}
+
+    # What the network says
+
+    def _pixels(self, image: str) -> Pixels:
+        if image not in self.pictures:
+            kind, _, number = image.partition(":")
+            if kind != "view" or not number.isdigit() or int(number) >= IMAGES:
+                raise PictureError(f"There is no image {image!r}: choose another.")
+            self.pictures[image] = drawing(int(number), self.side)
+        return self.pictures[image]
+
+    def _definite(self, wanted: OcclusionWanted) -> OcclusionWanted:
+        info = layer_named(wanted.layer)
+        if info is None:
+            raise LayerError(f"There is no layer {wanted.layer!r}.")
+        pixels = self._pixels(wanted.image)
+        unit = strongest_units(pixels, info)[0] if wanted.unit is None else wanted.unit
+        target = wanted.target
+        if self.service.classifier is None:
+            target = None
+        elif target is None:
+            target = int(probabilities(pixels).argmax())
+        return replace(wanted, layer=info.alias, unit=unit, target=target)
+
+    def _occluded(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> Pixels:
+        pixels = self._pixels(wanted.image)
+        fill, occluded = fill_of(pixels, wanted.fill), pixels.copy()
+        for left, top, right, bottom in boxes:
+            part = np.s_[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+            occluded[part] = fill[part]
+        return occluded
+
+    def _classes(self, before: NDArray[np.float64], now: NDArray[np.float64], target: int | None) -> tuple[ClassShare, ...]:
+        if target is None:
+            return ()
+        labels = [int(label) for label in np.argsort(-now, kind="stable")[:5]]
+        labels += [] if target in labels else [target]
+        return tuple(ClassShare(label, KINDS[label], float(before[label]), float(now[label])) for label in labels)
+
+    # The desk
+
+    def _look(self, kind: str, *what: Any) -> None:
+        self.asked.append((kind, what))
+        if self.breaks:
+            raise self.breaks
+
+    def choices(self) -> OcclusionChoices:
+        classes = KINDS if self.service.classifier is not None else None
+        uploads = tuple(reversed([name for name in self.pictures if name.startswith("upload:")]))
+        return OcclusionChoices((self.side, self.side), classes, classes is None, uploads)
+
+    def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
+        self._look("images", start, count, words)
+        names = [*reversed([name for name in self.pictures if name.startswith("upload")]), *(f"view:{number}" for number in range(IMAGES))]
+        captions = {name: (f"drawing {name[5:]}", KINDS[int(name[5:]) % 4]) for name in names if name.startswith("view")}
+        found = [name for name in names if words.lower() in " ".join(captions.get(name, (name, ""))).lower()]
+        tiles = []
+        for name in found[start : start + count]:
+            caption, label = captions.get(name, (self.uploads.get(name[7:], (name, b""))[0], None))
+            face = Image.fromarray((255 * self._pixels(name)).astype(np.uint8)).resize((size, size))
+            tiles.append(ImageTile(name, caption, label, picture_of(np.asarray(face))))
+        return ImagePage(len(found), start, tuple(tiles))
+
+    def scene(self, wanted: OcclusionWanted) -> OcclusionScene:
+        self._look("scene", wanted)
+        definite = self._definite(wanted)
+        pixels = self._pixels(wanted.image)
+        info = layer_named(definite.layer)
+        assert info
+        feature, shares = feature_map(pixels, info, definite.unit or 0), probabilities(pixels)
+        upload = wanted.image.startswith("upload")
+        return OcclusionScene(
+            wanted=definite,
+            caption=self.uploads[wanted.image[7:]][0] if upload else f"drawing {wanted.image[5:]}",
+            label=None if upload else KINDS[int(wanted.image[5:]) % 4],
+            picture=picture_of((255 * pixels).astype(np.uint8)),
+            fill=picture_of((255 * fill_of(pixels, wanted.fill)).astype(np.uint8)),
+            classes=self._classes(shares, shares, definite.target),
+            activity=float(feature.sum()),
+            map=feature,
+            strongest=tuple(strongest_units(pixels, info)),
+        )
+
+    def answer(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> PatchAnswer:
+        self._look("answer", wanted, [tuple(box) for box in boxes])
+        info = layer_named(wanted.layer)
+        assert info
+        occluded = self._occluded(wanted, boxes)
+        feature = feature_map(occluded, info, wanted.unit or 0)
+        before, now = probabilities(self._pixels(wanted.image)), probabilities(occluded)
+        return PatchAnswer(self._classes(before, now, wanted.target), float(feature.sum()), feature)
+
+    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
+        self._look("start_maps", wanted, settings)
+        wanted = self._definite(wanted)
+        for number, run in self.runs.items():
+            if (run.wanted, run.settings) == (wanted, settings):
+                run.stopped = False
+                return number
+        number = len(self.runs) + 1
+        self.runs[number] = FakeRun(wanted, settings, *self._empty(wanted, settings))
+        if self.at_once:
+            self.advance(number)
+        return number
+
+    def _empty(self, wanted: OcclusionWanted, settings: MapsSettings) -> tuple[OcclusionMaps, list[int]]:
+        (height, width), (down, right) = settings.window, settings.stride
+        tops = (
+            np.arange(0, self.side - height + 1, down)
+            if settings.border == "inside"
+            else np.arange(-(height // 2), self.side - height // 2, down)
+        )
+        lefts = (
+            np.arange(0, self.side - width + 1, right)
+            if settings.border == "inside"
+            else np.arange(-(width // 2), self.side - width // 2, right)
+        )
+        shape = (len(tops), len(lefts))
+        centres = np.stack(np.meshgrid(tops + height / 2, lefts + width / 2, indexing="ij"), axis=-1)
+        classes = wanted.target is not None
+        pixels = self._pixels(wanted.image)
+        info = layer_named(wanted.layer)
+        assert info
+        shares = probabilities(pixels)
+        label = int(shares.argmax())
+        activity = float(feature_map(pixels, info, wanted.unit or 0).sum())
+        unoccluded = (
+            Unoccluded(float(shares[wanted.target]), label, float(shares[label]), activity)
+            if classes
+            else Unoccluded(None, None, None, activity)
+        )  # type: ignore[index]
+        nothing = np.full(shape, np.nan, np.float32)
+        maps = OcclusionMaps(
+            probability=nothing.copy() if classes else None,
+            label=np.full(shape, -1, np.int64) if classes else None,
+            label_probability=nothing.copy() if classes else None,
+            activity=nothing.copy(),
+            centres=centres,
+            target=wanted.target,
+            unoccluded=unoccluded,
+            layer=wanted.layer or "",
+            unit=wanted.unit or 0,
+            window=settings.window,
+            stride=settings.stride,
+            fill=wanted.fill,
+            border=settings.border,
+            method="incremental",
+            complete=False,
+            categories=KINDS if classes else (),
+        )
+        cells = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
+        level = {cell: next(step for step in (8, 4, 2, 1) if cell[0] % step == 0 and cell[1] % step == 0) for cell in cells}
+        return maps, [row * shape[1] + column for row, column in sorted(cells, key=lambda cell: -level[cell])]
+
+    def advance(self, number: int, count: int | None = None) -> None:
+        """Compute the next `count` positions of a run; None: all."""
+        run = self.runs[number]
+        maps, wanted = run.maps, run.wanted
+        info = layer_named(maps.layer)
+        assert info
+        now, run.order = run.order[:count], run.order[count:] if count is not None else []
+        for cell in now:
+            at = np.unravel_index(cell, maps.activity.shape)
+            row, column = maps.centres[at]
+            top, left = int(row - maps.window[0] / 2), int(column - maps.window[1] / 2)
+            occluded = self._occluded(wanted, [(left, top, left + maps.window[1], top + maps.window[0])])
+            maps.activity[at] = feature_map(occluded, info, maps.unit).sum()
+            if maps.probability is not None and maps.label is not None and maps.label_probability is not None:
+                shares = probabilities(occluded)
+                maps.probability[at], maps.label[at] = shares[maps.target or 0], shares.argmax()
+                maps.label_probability[at] = shares.max()
+        run.maps = replace(maps, complete=not run.order)
+
+    def stop_maps(self, run: int) -> None:
+        self._look("stop_maps", run)
+        self.runs[run].stopped = True
+
+    def maps(self, run: int) -> OcclusionMaps:
+        self._look("maps", run)
+        return self.runs[run].maps
+
+    def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
+        self.advance(run)
+        return self.runs[run].maps
+
+    def projections(self, wanted: OcclusionWanted, size: int = 160) -> Sequence[OcclusionProjection]:
+        self._look("projections", wanted)
+        if wanted.layer == "conv1":
+            raise RuleError("There is no rule for 'gelu' below conv1; the deconvnet cannot lead down from there.")
+        found = []
+        for place in range(4 if self.service.ready else 1):
+            number = (int(wanted.image.rpartition(":")[2]) if place == 0 and wanted.image.startswith("view") else 20 + place) % IMAGES
+            pixels = (255 * drawing(number, size)).astype(np.uint8)
+            noise = np.random.default_rng(number).normal(127, 30, pixels.shape).clip(0, 255).astype(np.uint8)
+            found.append(
+                OcclusionProjection(f"drawing {number}", place == 0, 9.0 - place, (0, 0, 32, 32), picture_of(noise), picture_of(pixels))
+            )
+        return found
+
+    def file(self, kind: OcclusionFile, wanted: OcclusionWanted, run: int | None, state: Mapping[str, Any]) -> bytes:
+        self._look("file", kind, wanted, run, dict(state))
+        return b"<file>" + kind.encode()
+
+    def use_shipped_head(self) -> str:
+        self._look("head")
+        self.service.classifier = "Caltech-101 (shipped)"
+        self.service.version += 1
+        return "The shipped Caltech-101 classifier answers now."
+
+    def begin_upload(self, name: str, size: int) -> str:
+        self._look("begin", name, size)
+        if size > LARGEST:
+            raise PictureError(f"{name} has {size / 1e6:.0f} MB; pictures up to {LARGEST / 1e6:.0f} MB can be taken: make it smaller.")
+        upload = str(len(self.uploads))
+        self.uploads[upload] = (name, bytearray())
+        return upload
+
+    def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
+        self._look("chunk", upload, offset, len(data))
+        self.uploads[upload][1][offset:] = data
+        return len(self.uploads[upload][1])
+
+    def finish_upload(self, upload: str) -> str:
+        self._look("finish", upload)
+        name, data = self.uploads[upload]
+        try:
+            picture = Image.open(io.BytesIO(bytes(data))).convert("RGB").resize((self.side, self.side))
+        except UnidentifiedImageError:
+            raise PictureError(f"{name} is no picture that can be read: choose a JPEG, PNG or WebP file.") from None
+        self.pictures[f"upload:{upload}"] = np.asarray(picture, np.float32) / 255
+        return f"upload:{upload}"
+
+
+class FakeOcclusionService(FakeService):
+    """Implements service.protocol.OccludingService."""
+
+    def __init__(self, side: int = 64) -> None:
+        super().__init__()
+        self.layers = LAYERS
+        self.classifier: str | None = f"{len(KINDS)} kinds of drawings"
+        self.occlusion = FakeOcclusionDesk(self, side)
+
+    def overview(self) -> Overview:
+        return replace(super().overview(), classifier=self.classifier, trained=True, notes=(), weights="discs of contrast")

@@ -1,0 +1,236 @@
+"""What can be chosen in an OcclusionExplorer, in a real Chromium: target, map, patch, image, classifier; and what leaves the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.widgets.chromium import blank, browser
+from tests.widgets.fake_occlusion import FakeOcclusionService
+from tests.widgets.occlusion_page import asked, at, boxes, desk, open_page, pixel, service, settled, tell
+from tests.widgets.toy_network import KINDS
+
+__all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_target_by_click_by_name_and_back(desk, open_page):
+    page = open_page()
+    settled(page)
+    row = page.get_by_test_id("answer").nth(2)
+    name = row.locator(".dwo-class").text_content()
+    row.click()
+    expect(page.get_by_test_id("map-probability-title")).to_have_text(f"Probability of {name}")
+    expect(page.get_by_test_id("answer").first).to_have_attribute("aria-checked", "false")
+    page.wait_for_function("(name) => model.values.state.target === name", arg=name)
+    target = page.get_by_test_id("target")
+    target.fill("zebra")
+    target.press("Enter")
+    expect(page.get_by_test_id("target-error")).to_contain_text("There is no class “zebra”")
+    target.fill("e")
+    target.press("Enter")
+    expect(page.get_by_test_id("target-error")).to_contain_text("classes have “e”")
+    target.fill("gramo")
+    target.press("Enter")
+    expect(page.get_by_test_id("target-error")).to_be_hidden()
+    expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of gramophone")
+    expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text("gramophone")
+    page.wait_for_function("() => model.values.state.target === 'gramophone'")
+    assert asked(desk, "start_maps")[-1][0].target == KINDS.index("gramophone")
+    page.get_by_test_id("target-auto").click()
+    page.wait_for_function("() => model.values.state.target === null")
+    said = str(desk.scene(asked(desk, "scene")[-1][0]).wanted.target)
+    expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", said)
+
+
+def test_any_layer_and_unit(desk, open_page):
+    page = open_page()
+    strongest = desk.scene(asked(desk, "scene")[-1][0]).strongest
+    page.get_by_test_id(f"unit-{strongest[1]}").click()
+    expect(page.get_by_test_id("unit")).to_have_value(str(strongest[1]))
+    expect(page.get_by_test_id("unit-words")).to_have_text("Number 2 of the strongest in this image.")
+    expect(page.get_by_test_id("map-activity-title")).to_have_text(f"Activity of conv5 / {strongest[1]}")
+    page.get_by_test_id("unit").fill("99")
+    page.get_by_test_id("unit").press("Enter")
+    expect(page.get_by_test_id("unit-error")).to_have_text("conv5 has the maps 0 to 11.")
+    page.get_by_test_id("unit").fill("3")
+    page.get_by_test_id("unit").press("Enter")
+    expect(page.get_by_test_id("unit-error")).to_be_hidden()
+    page.wait_for_function("() => model.values.state.unit === 3 && model.values.state.layer === 'conv5'")
+    page.get_by_test_id("layer").select_option("conv1")
+    expect(page.get_by_test_id("projection-words")).to_contain_text("no rule for 'gelu'")
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    page.wait_for_function("() => model.values.state.layer === 'conv1' && model.values.state.unit === null")
+    assert page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]") == [27, 27]
+
+
+def test_fill_size_stride_and_border(desk, open_page):
+    page = open_page()
+    patch = page.get_by_test_id("patches")
+    page.get_by_test_id("fill-colour-input").fill("#ff0000")
+    page.wait_for_function("() => document.querySelector('[data-testid=fill-colour]').getAttribute('aria-checked') === 'true'")
+    page.wait_for_function("() => { const c = document.querySelector('[data-testid=patches]');"
+                           " return c.getContext('2d').getImageData(c.width / 2, c.height / 2, 1, 1).data[1] === 0; }")  # fmt: skip
+    assert pixel(patch, 0.5, 0.5) == [255, 0, 0, 255]
+    page.get_by_test_id("fill-blur").click()
+    page.wait_for_function("() => model.values.state.fill === 'blur'")
+    settled(page)
+    assert asked(desk, "answer")[-1][0].fill == "blur"
+    page.get_by_test_id("window-width").fill("24")
+    expect(page.get_by_test_id("window-height-value")).to_have_text("24 px")
+    page.get_by_test_id("linked").uncheck()
+    page.get_by_test_id("window-height").fill("10")
+    settled(page)
+    assert boxes(desk) == [(20, 27, 44, 37)]
+    page.get_by_test_id("stride").select_option("4")
+    page.get_by_test_id("border").select_option("same")
+    page.wait_for_function("() => model.values.state.border === 'same'")
+    expect(page.get_by_test_id("maps-words")).to_contain_text("256 positions")
+    last = asked(desk, "start_maps")[-1][1]
+    assert (last.window, last.stride, last.border) == ((10, 24), (4, 4), "same")
+    assert len(desk.runs) <= 4, "a slider that is still drawn starts no maps"
+
+
+def test_another_image_by_looking_for_it(desk, open_page):
+    page = open_page()
+    page.get_by_test_id("other-image").click()
+    expect(page.get_by_test_id("image-search")).to_be_focused()
+    expect(page.get_by_test_id("image-count")).to_have_text("60 images")
+    expect(page.get_by_test_id("image").first).to_have_attribute("aria-selected", "true")
+    page.get_by_test_id("images").evaluate("(list) => list.parentElement.scrollTo(0, 1e6)")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=image]').length >= 48")
+    page.get_by_test_id("image-search").fill("platypus")
+    expect(page.get_by_test_id("image-count")).to_have_text("15 images")
+    expect(page.get_by_test_id("image")).to_have_count(15)
+    page.get_by_test_id("image").nth(1).click()
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 6 (platypus)")
+    page.wait_for_function("() => model.values.state.image === 'view:6'")
+    page.get_by_test_id("image-search").fill("nothing like it")
+    expect(page.get_by_test_id("image-count")).to_have_text("none has “nothing like it”")
+
+
+def a_picture(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (80, 80), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_picture_is_uploaded_and_shown(desk, open_page):
+    page = open_page()
+    page.get_by_test_id("tab-images").click()
+    page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": a_picture()})
+    expect(page.get_by_test_id("title")).to_contain_text("red.png")
+    page.wait_for_function("() => model.values.state.image === 'upload:0'")
+    expect(page.get_by_test_id("status")).to_have_text("Showing red.png")
+    expect(page.get_by_test_id("image").first).to_have_attribute("data-image", "upload:0")
+    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is no picture that can be read")
+    expect(page.get_by_test_id("title")).to_contain_text("red.png")
+    page.get_by_test_id("upload-file").set_input_files({"name": "huge.png", "mimeType": "image/png", "buffer": b"x" * 9_000_000})
+    expect(page.get_by_test_id("stage-words")).to_contain_text("huge.png has 9 MB")
+    page.get_by_test_id("image").nth(1).click()
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 0")
+
+
+DROP = """([name, text]) => {
+  const data = new DataTransfer();
+  if (name) data.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+  const stage = document.querySelector("[data-testid=stage]");
+  const fire = (kind) => stage.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+  fire("dragenter");
+  const offered = !document.querySelector("[data-testid=drop-hint]").hidden;
+  return [offered, fire("dragover"), fire("drop")];
+}"""
+
+
+def test_a_picture_is_dropped_on_the_image(desk, open_page):
+    page = open_page()
+    offered, over, dropped = page.evaluate(DROP, ["green.png", base64.b64encode(a_picture((20, 200, 60))).decode()])
+    assert offered
+    assert not over, "the page does not open it"
+    assert not dropped
+    expect(page.get_by_test_id("title")).to_contain_text("green.png")
+    expect(page.get_by_test_id("drop-hint")).to_be_hidden()
+    page.evaluate(DROP, ["broken.jpg", base64.b64encode(b"broken").decode()])
+    expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is no picture")
+    page.evaluate(DROP, ["", ""])
+    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+
+
+@pytest.fixture
+def without_classifier(service: FakeOcclusionService) -> None:
+    service.classifier = None
+
+
+def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, desk, service, open_page):
+    page = open_page()
+    expect(page.get_by_test_id("no-classifier")).to_contain_text("This network has no classifier")
+    expect(page.get_by_test_id("answers")).to_be_hidden()
+    expect(page.get_by_test_id("map-probability")).to_be_hidden()
+    expect(page.get_by_test_id("map-label")).to_be_hidden()
+    expect(page.get_by_test_id("map-activity")).to_be_visible()
+    expect(page.get_by_test_id("over-label")).to_be_hidden()
+    page.mouse.click(*at(page, 40, 40))
+    page.wait_for_function("() => /\\d/.test(document.querySelector('[data-testid=activity-now]').textContent)")
+    page.get_by_test_id("overlay").fill("50")
+    expect(page.get_by_test_id("overlay-map")).to_be_visible()
+    page.get_by_test_id("copy-panel").click()
+    expect(page.get_by_test_id("status")).to_contain_text("dw.TransferPanel(service)")  # a page without a clipboard shows the line
+    page.get_by_test_id("use-shipped").click()
+    expect(page.get_by_test_id("status")).to_have_text("The shipped Caltech-101 classifier answers now.")
+    tell(page, "changed")
+    expect(page.get_by_test_id("no-classifier")).to_be_hidden()
+    expect(page.get_by_test_id("answer")).to_have_count(5)
+    expect(page.get_by_test_id("map-probability")).to_be_visible()
+
+
+def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page):
+    page = open_page(target="lamp")
+    service.version += 1
+    tell(page, "changed")
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'scene').length === 2")
+    expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of lamp")
+    service.classifier, service.version = None, service.version + 1
+    tell(page, "changed")
+    expect(page.get_by_test_id("no-classifier")).to_be_visible()
+
+
+def test_exports_and_the_state_as_python(desk, open_page):
+    page = open_page(image="view:3")
+    for file in ("figure.png", "figure.svg", "figure.html", "maps.npz"):
+        page.get_by_test_id("export-menu").click()
+        with page.expect_download() as coming:
+            page.get_by_test_id(f"export-{file}").click()
+        assert coming.value.suggested_filename == f"fakenet-occlusion-drawing_3-{file}"
+        expect(page.get_by_test_id("status")).to_contain_text("Saved")
+    kind, wanted, run, state = asked(desk, "file")[-1]
+    assert (kind, wanted.image, run) == ("maps.npz", "view:3", 1)
+    assert state["window"] == [16, 16]
+    page.get_by_test_id("export-menu").click()
+    page.get_by_test_id("copy-state").click()
+    expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "view:3"')
+
+
+MANAGER = """
+model.widget_manager = {
+  get_model: async (id) => ({id}),
+  create_view: async ({id}) => ({el: Object.assign(document.createElement("div"), {textContent: `figure ${id}`}), remove: () => {}}),
+};
+"""
+
+
+def test_the_chart_is_opened_with_its_tab(open_page):
+    page = open_page(before=MANAGER)
+    assert page.get_by_test_id("chart").count() == 0
+    page.get_by_test_id("tab-chart").click()
+    page.wait_for_function("() => model.values.state.tab === 'chart'")
+    expect(page.get_by_test_id("chart-words")).to_have_text("The chart is on its way…")
+    page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
+    expect(page.get_by_test_id("chart")).to_have_text("figure abc")
+    page.get_by_test_id("charted-activity").click()
+    page.wait_for_function("() => model.values.state.map === 'activity'")
