@@ -69,7 +69,7 @@ export function createControls({ set, add, remove }) {
     const own = now.fill.startsWith("#");
     if (own) colour.value = now.fill;
     fills.show(own ? "colour" : now.fill);
-    maps.show(now.map);
+    maps.show(classes ? now.map : "activity");
     for (const name of ["probability", "label"]) /** @type {HTMLElement} */ (maps.element.querySelector(`[data-testid=over-${name}]`)).hidden = !classes;
     const percents = Math.round(100 * now.overlay);
     if (opacity.control.value !== String(percents)) opacity.control.value = String(percents);

@@ -7,6 +7,7 @@ import { NewestOnly } from "./occlusion_wire.js";
 import { errorWords } from "./view.js";
 
 const LEAST_WINDOW = 4; // pixels
+const MOST_PATCHES = 64; // as the kernel takes
 
 /**
  * The patches under the user's hands: drawn at once, the kernel answers behind.
@@ -99,10 +100,6 @@ export class PatchEditor {
     if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp);
   }
 
-  released() {
-    this.view.saveSoon();
-  }
-
   /** On a map: the patch goes to the position of that cell. @param {Point} point @param {PointerEvent} event */
   put(point, event) {
     this.view.moved();
@@ -123,7 +120,8 @@ export class PatchEditor {
   add(point, since = performance.now()) {
     const { patches, window } = this.view.state;
     const { size } = this.view.page.stage;
-    this.place(patches.length, point ?? besideOf(patches[this.active], window, size), since);
+    if (patches.length >= MOST_PATCHES) this.view.say(`There are ${MOST_PATCHES} patches already: remove one first.`);
+    else this.place(patches.length, point ?? besideOf(patches[this.active], window, size), since);
   }
 
   remove() {

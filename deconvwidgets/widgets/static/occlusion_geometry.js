@@ -13,8 +13,8 @@ export function clamp(value, low, high) {
 
 /** The box of a window around a centre. @param {Point} centre @param {Point} window @returns {Box} */
 export function boxAt([row, column], [rows, columns]) {
-  const top = Math.ceil(row - rows / 2 - 0.5);
-  const left = Math.ceil(column - columns / 2 - 0.5);
+  const top = Math.ceil(row - rows / 2 - 0.5) + 0; // there is a minus zero, too
+  const left = Math.ceil(column - columns / 2 - 0.5) + 0;
   return [left, top, left + columns, top + rows];
 }
 

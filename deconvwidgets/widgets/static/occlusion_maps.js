@@ -45,6 +45,7 @@ export class Maps {
   /** Another image. @param {any} scene @param {string | null} target the class looked at, in words */
   show(scene, target) {
     const classes = target !== null;
+    this.element.dataset.classes = String(classes);
     this.pictures.probability.element.hidden = this.classes.hidden = !classes;
     for (const picture of Object.values(this.pictures)) picture.show(scene.picture);
     this.name(scene, target);

@@ -9,10 +9,11 @@ import { boxAt } from "./occlusion_geometry.js";
  */
 export class PatchLayer {
   constructor() {
-    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-layer", "data-testid": "patches" }));
+    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-layer dwo-patches", "data-testid": "patches" }));
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     /** @type {ImageBitmap | null} what a patch shows wherever it lies */
     this.fill = null;
+    this.accent = "#fff"; // of the patch that the keys move, where there are several
     this.scale = 1; // device pixels for a pixel of the image
   }
 
@@ -20,6 +21,7 @@ export class PatchLayer {
   resize(width, height, scale) {
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.scale = scale;
+    this.accent = getComputedStyle(this.canvas).color;
   }
 
   /** @param {Patches} what */
@@ -50,10 +52,10 @@ export class PatchLayer {
     const ratio = globalThis.devicePixelRatio || 1;
     const edge = /** @type {[number, number, number, number]} */ ([left * scale, top * scale, (right - left) * scale, (bottom - top) * scale]);
     context.lineWidth = (chosen ? 4.5 : 3) * ratio;
-    context.strokeStyle = "rgb(0 0 0 / 0.5)";
+    context.strokeStyle = chosen ? "#fff" : "rgb(0 0 0 / 0.5)";
     context.strokeRect(...edge);
     context.lineWidth = (chosen ? 2.5 : 1.25) * ratio;
-    context.strokeStyle = "#fff";
+    context.strokeStyle = chosen ? this.accent : "#fff";
     context.strokeRect(...edge);
   }
 }

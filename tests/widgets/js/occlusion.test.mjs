@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const static_ = process.env.DECONVWIDGETS_STATIC;
+const load = (name) => import(pathToFileURL(`${static_}/${name}`));
+const { besideOf, boxAt, centreOf, patchAt, patchKey, snapped, windowWords } = await load("occlusion_geometry.js");
+const { cellCentre, cellOf, legendOf, nearestKnown, placeOn, rangeOf, readGrid } = await load("occlusion_grid.js");
+const { ClassColours, viridisPixel } = await load("occlusion_colours.js");
+const { NewestOnly } = await load("occlusion_wire.js");
+const { answerOrder, changeWords } = await load("occlusion_answers.js");
+const { classNamed } = await load("occlusion_classes.js");
+const { gridWords } = await load("occlusion_run.js");
+
+const NO = Number.NaN;
+const view = (array) => new DataView(array.buffer);
+
+test("a box and its centre say the same, for any window", () => {
+  for (const window of [[48, 48], [7, 10], [1, 1], [64, 5]]) {
+    for (const point of [[0, 0], [112, 111.6], [223.9, 3], [-50, 400]]) {
+      const centre = snapped(point, window, [224, 224]);
+      const [left, top, right, bottom] = boxAt(centre, window);
+      assert.deepEqual([bottom - top, right - left], window);
+      assert.deepEqual(centreOf([left, top, right, bottom]), centre);
+      assert.deepEqual(snapped(centre, window, [224, 224]), centre, "and stays");
+      assert.ok(centre.every((place) => place >= 0 && place <= 224), "at least half of it is on the image");
+    }
+  }
+  assert.deepEqual(boxAt([24, 24], [48, 48]), [0, 0, 48, 48]);
+  assert.deepEqual(boxAt([2.5, 2.5], [5, 5]), [0, 0, 5, 5], "the first window of an odd size");
+  assert.equal(windowWords([48, 48]), "48 px");
+  assert.equal(windowWords([48, 16]), "48 × 16 px");
+});
+
+test("a press means the uppermost patch there, else the nearest", () => {
+  const patches = [[50, 50], [60, 60], [200, 200]];
+  assert.equal(patchAt(patches, [40, 40], [55, 55]), 1);
+  assert.equal(patchAt(patches, [40, 40], [35, 35]), 0);
+  assert.equal(patchAt(patches, [40, 40], [150, 150]), 2);
+  assert.equal(patchAt([], [40, 40], [1, 1]), -1);
+});
+
+test("a further patch stands beside the active one, on the image", () => {
+  assert.deepEqual(besideOf(undefined, [40, 40], [224, 224]), [112, 112]);
+  assert.deepEqual(besideOf([100, 100], [40, 40], [224, 224]), [100, 150]);
+  assert.deepEqual(besideOf([100, 200], [40, 40], [224, 224]), [100, 150]);
+});
+
+test("what keys mean", () => {
+  assert.deepEqual(patchKey({ key: "ArrowUp", shiftKey: false }), { act: "move", step: [-1, 0] });
+  assert.deepEqual(patchKey({ key: "ArrowRight", shiftKey: true }), { act: "move", step: [0, 8] });
+  assert.equal(patchKey({ key: "Delete", shiftKey: false }).act, "remove");
+  assert.equal(patchKey({ key: "x", shiftKey: false }), null);
+});
+
+const facts = { run: 1, rows: 3, cols: 4, window: [48, 48], stride: [8, 8], origin: [24, 24], unoccluded: { probability: 0.5, activity: 4 }, names: {} };
+
+test("cells, and where they lie", () => {
+  assert.equal(cellOf(facts, [24, 24]), 0);
+  assert.equal(cellOf(facts, [33, 47]), 7);
+  assert.equal(cellOf(facts, [-90, 900]), 3, "beyond the map its edge");
+  assert.deepEqual(cellCentre(facts, 7), [32, 48]);
+  for (let cell = 0; cell < 12; cell += 1) assert.equal(cellOf(facts, cellCentre(facts, cell)), cell);
+  assert.deepEqual(placeOn(facts, [80, 160]), { left: 20 / 160, top: 20 / 80, width: 32 / 160, height: 24 / 80 });
+});
+
+test("a map that grows shows in each cell the nearest that is computed", () => {
+  assert.deepEqual([...nearestKnown(Float32Array.of(1, NO, NO, 2, NO, NO), 1, 6)], [0, 0, 3, 3, 3, 3]);
+  assert.deepEqual([...nearestKnown(Float32Array.of(NO, NO, NO, 5), 2, 2)], [3, 3, 3, 3]);
+  assert.deepEqual([...nearestKnown(Float32Array.of(NO, NO), 1, 2)], [-1, -1]);
+});
+
+test("an answer becomes a grid, with and without classes", () => {
+  const content = { seq: 1, view: "a", ok: true, ...facts, rows: 1, cols: 2, complete: true, has: { probability: true } };
+  const buffers = [Float32Array.of(1, 2), Float32Array.of(0.1, 0.2), Int32Array.of(3, 4), Float32Array.of(0.5, 0.6)].map(view);
+  const grid = readGrid(content, buffers);
+  assert.deepEqual([...grid.label], [3, 4]);
+  assert.equal(grid.nearest, null);
+  assert.equal("seq" in grid, false);
+  const plain = readGrid({ ...content, complete: false, has: { probability: false } }, buffers);
+  assert.equal(plain.probability, null);
+  assert.deepEqual([...plain.nearest], [0, 1]);
+});
+
+test("a scale spans the map and the image without a patch, and makes no finding of noise", () => {
+  assert.deepEqual(rangeOf({ ...facts, activity: Float32Array.of(1, NO, 3) }, "activity"), [1, 4]);
+  const [low, high] = rangeOf({ ...facts, probability: Float32Array.of(0.5, 0.501) }, "probability");
+  assert.ok(high - low >= 0.05 && low < 0.5 && high > 0.501);
+  assert.equal(rangeOf({ ...facts, unoccluded: { probability: 0.001 }, probability: Float32Array.of(0) }, "probability")[0], 0);
+});
+
+test("the legend: the most frequent first, of what is computed", () => {
+  const legend = legendOf({ label: Int32Array.of(7, 7, 3, -1), names: { 7: "lamp" } });
+  assert.deepEqual(legend.map(({ name, share }) => [name, Math.round(share * 100)]), [["lamp", 67], ["class 3", 33]]);
+});
+
+test("a class keeps its colour, and no two have the same", () => {
+  const colours = new ClassColours();
+  const first = colours.of(42);
+  const given = new Set([first]);
+  for (let label = 0; label < 40; label += 1) given.add(colours.of(label));
+  assert.equal(given.size, 41);
+  for (const colour of given) assert.match(colour, /^#[0-9a-f]{6}$/);
+  assert.equal(colours.of(42), first);
+  assert.equal(viridisPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
+  assert.equal(viridisPixel(-1, [0, 5]) >>> 0, 0xff540144);
+});
+
+test("of questions that come fast, one flies, the newest waits, and the next is sent before the last is drawn", async () => {
+  const order = [];
+  let release;
+  const newest = new NewestOnly({
+    ask: (question) => {
+      order.push(`ask ${question}`);
+      return new Promise((resolve) => {
+        release = () => resolve(question);
+      });
+    },
+    draw: (answer) => order.push(`draw ${answer}`),
+    failed: (error) => order.push(error.message),
+  });
+  for (const question of [1, 2, 3]) newest.want(question);
+  release();
+  await new Promise(setImmediate);
+  release();
+  await new Promise(setImmediate);
+  newest.want(4);
+  assert.deepEqual(order, ["ask 1", "ask 3", "draw 1", "draw 3", "ask 4"]);
+});
+
+test("a question that fails is told, and the next one is asked", async () => {
+  const told = [];
+  const newest = new NewestOnly({
+    ask: async (question) => {
+      if (question === 1) throw new Error("no");
+      return question;
+    },
+    draw: (answer) => told.push(answer),
+    failed: (error) => told.push(error.message),
+  });
+  newest.want(1);
+  newest.want(2);
+  await new Promise(setImmediate);
+  assert.deepEqual(told, ["no", 2]);
+});
+
+test("answers in order, changes and progress in words", () => {
+  const classes = [{ label: 1, now: 0.2 }, { label: 2, now: 0.5 }, { label: 9, now: 0.01 }];
+  assert.deepEqual(answerOrder(classes, 9).map(({ label }) => label), [9, 2, 1]);
+  assert.equal(changeWords({ before: 0.91, now: 0.07 }), "−84");
+  assert.equal(changeWords({ before: 0.1, now: 0.33 }), "+23");
+  assert.equal(changeWords({ before: 0.1, now: 0.101 }), "");
+  assert.equal(gridWords({ done: 81, total: 529, complete: false, method: "full" }, false), "81 of 529 positions · exact, whole images");
+  assert.equal(gridWords({ done: 1, total: 1, complete: true }, false), "1 position · exact");
+});
+
+test("a class by what was typed", () => {
+  const classes = ["sea lion", "lion", "lamp", "sea horse"];
+  assert.deepEqual(classNamed(classes, " Lion"), { label: 1 });
+  assert.deepEqual(classNamed(classes, "hor"), { label: 3 });
+  assert.match(classNamed(classes, "sea").words, /^2 classes have “sea”: sea lion, sea horse$/);
+  assert.match(classNamed(classes, "zebra").words, /no class “zebra” among the 4/);
+});
