@@ -285,7 +285,7 @@ def test_save_says_what_to_do_where_it_cannot(desk, explorer, tmp_path):
 # Messages
 
 WANTED = {"image": "view:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
-SETTINGS = {"window": [32, 32], "stride": [16, 16], "border": "inside"}
+SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 
 def test_hello(service, explorer, sent):
@@ -321,15 +321,15 @@ def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(desk, explorer, sen
     desk.at_once = False
     scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
     run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
-    assert desk.asked[-1][1][1] == MapsSettings((32, 32), (16, 16), "inside")
+    assert desk.asked[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     desk.advance(run, 4)
     content, (activity, probability, label, share) = ask(explorer, sent, "grid", run=run)
     maps = desk.maps(run)
-    assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 9, False, 3, 3)
-    assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 16.0], [32, 32], [16, 16], "incremental")
+    assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
+    assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
     for data, values in ((activity, maps.activity), (probability, maps.probability), (share, maps.label_probability)):
-        np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(3, 3), values)
-    np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 3), maps.label)
+        np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(3, 5), values)
+    np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 5), maps.label)
     assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
     assert content["has"] == {"probability": True}
     ask(explorer, sent, "stop", run=run)
@@ -342,7 +342,7 @@ def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, ex
     run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
     content, (activity, *rest) = ask(explorer, sent, "grid", run=run)
     assert rest == [b"", b"", b""]
-    assert len(activity) == 36
+    assert len(activity) == 60
     assert (content["target"], content["names"], content["has"]) == (None, {}, {"probability": False})
     assert ask(explorer, sent, "head")[0]["words"].startswith("The shipped")
 
@@ -468,11 +468,12 @@ def test_aside_waits_for_its_work_when_it_is_closed():
 
 
 def test_the_chart_shows_each_of_the_maps(desk, explorer):
+    explorer.state = {"window": [32, 24], "stride": [16, 10]}
     chart, maps = OcclusionChart(), explorer.maps
     chart.draw(maps, "probability")
     (trace,) = chart.figure.data
     np.testing.assert_array_equal(np.asarray(trace.z), maps.probability)
-    assert (list(trace.x), list(trace.y)) == ([16.0, 32.0, 48.0], [16.0, 32.0, 48.0])
+    assert (list(trace.x), list(trace.y)) == ([12.0, 22.0, 32.0, 42.0, 52.0], [16.0, 32.0, 48.0])
     assert trace.zmin <= maps.probability.min()
     assert trace.zmax >= max(maps.probability.max(), maps.unoccluded.probability)
     assert tuple(chart.figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
@@ -520,7 +521,7 @@ def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explor
     ask(explorer, sent, "chart")
     desk.advance(run)
     service.tell("occlusion")
-    until(lambda: np.isfinite(np.asarray(trace.z, float)).sum() == 9)
+    until(lambda: np.isfinite(np.asarray(trace.z, float)).sum() == 15)
     explorer.state = {"map": "activity"}
     until(lambda: "activity" in explorer.chart.layout.title.text)
 

@@ -23,10 +23,10 @@ class Mapping:
 
     def __call__(self, job: Job) -> None:
         """Step by step until it is complete, stopped or failed."""
-        while self.mine.going_on:
-            if job.cancelled or not self.wanted():
-                self.mine.stop()
-                break
-            newest = next(self.book.going_on(), self.mine)
-            newest.advance(self.turn)
-            self.tell(not newest.going_on)
+        try:
+            while self.mine.going_on and not job.cancelled and self.wanted():
+                newest = next(self.book.going_on(), self.mine)
+                newest.advance(self.turn)
+                self.tell(not newest.going_on)
+        finally:
+            self.mine.stop()  # unless it has ended: an interrupt, too, must not leave anybody waiting

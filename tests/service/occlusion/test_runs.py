@@ -82,11 +82,13 @@ def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, 
     assert maps.done == 16
     assert np.isfinite(maps.activity[::2, ::2]).all()
     held.stop_maps(run)
+    one_step(held, run)  # as one that was on its way to the device
     by_hand.jobs[-1].run()
     assert held.maps(run).done == 16
     with pytest.raises(ServiceError, match=r"stopped at 16 of 49 positions: ask again"):
         held.wait(run)
     assert held.start_maps(wanted(), settings()) == run  # goes on where it was stopped
+    assert not held._runs.get(run).computation.stopped
     assert held.maps(run).done == 16
     by_hand.jobs[-1].run()
     assert held.wait(run).complete
@@ -127,7 +129,7 @@ def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypat
     first = desk.start_maps(wanted(), settings())
     target = (desk.maps(first).target + 1) % 3
     expected = dw.occlude(service._state.bundle, service._state.images.open_view(3), 4, 2, target=target)
-    monkeypatch.setattr("deconvwidgets.engine.occluding.OccludedImage.run", lambda *_: pytest.fail("it was computed again"))
+    monkeypatch.delattr("deconvwidgets.engine.occluding.OccludedImage.run")
     second = desk.start_maps(wanted(target=target), settings())
     assert second != first
     maps = desk.wait(second)
@@ -325,12 +327,31 @@ def test_closing_ends_what_is_computed(make_service, wanted):
 def test_a_forgotten_service_is_not_kept_by_its_maps(tiny_bundle, tiny_images, wanted):
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu")
     service.wait(60)
-    service.occlusion.start_maps(wanted(), FINE)
-    gone = weakref.ref(service)
-    worker = service.occlusion._worker
-    del service
+    desk = service.occlusion
+    desk.scene(wanted())
+    with desk._gate.interactive():  # no step begins meanwhile
+        computation = desk._runs.get(desk.start_maps(wanted(), FINE)).computation
+        step = computation._scan.step
+        computation._scan.step = lambda count: (time.sleep(0.05), step(1))
+    gone, worker = weakref.ref(service), desk._worker
+    del service, desk
     until(lambda: gc.collect() is not None and gone() is None)
+    until(lambda: not computation.going_on, 3)
+    assert not computation.maps(None).complete
     worker.close()
+
+
+def test_an_interrupt_leaves_nobody_waiting(held, by_hand, wanted, settings):
+    run = held.start_maps(wanted(), settings())
+
+    def interrupt(count):
+        raise KeyboardInterrupt
+
+    held._runs.get(run).computation._scan.step = interrupt
+    by_hand.jobs[-1].run()
+    with pytest.raises(ServiceError, match="stopped at 0 of 49"):
+        held.wait(run, 5)
+    assert held.start_maps(wanted(), settings()) == run
 
 
 def test_a_synchronous_worker_gives_complete_maps_at_once(make_service, wanted, settings):
