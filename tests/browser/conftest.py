@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,22 @@ def open_and_run(visit: Visit, url: str) -> None:
     page.wait_for_function("globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady === true", timeout=60_000)
     page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+def open_cells(page: Page, lab: Lab, name: str, cells: Sequence[str]) -> Visit:
+    """A notebook of our own beside the tour's, run."""
+    written = [
+        {"cell_type": "code", "id": f"cell-{at}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for at, source in enumerate(cells)
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    address = lab.url.partition("?")
+    opened = Path(address[0].partition("/lab/tree/")[2])
+    place = next(found for found in lab.folder.rglob(opened.name) if found.parts[-len(opened.parts) :] == opened.parts)
+    place.with_name(name).write_text(json.dumps({"cells": written, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    visiting = watch(page, lab)
+    open_and_run(visiting, address[0].replace(opened.name, name) + "?" + address[2])
+    return visiting
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,13 @@ One server, one page: the tests walk through the open notebook in order, as a re
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Lab, Visit, open_and_run, watch
+from tests.browser.conftest import Lab, Visit, open_cells
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,19 +27,9 @@ POINTS = "[data-testid=chart] .scatterlayer .points path"
 @pytest.fixture(scope="module")
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
     """A notebook of our own beside the tour's, run."""
-    cells = [
-        {"cell_type": "code", "id": f"cell-{at}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
-        for at, source in enumerate(CELLS)
-    ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    address = lab.url.partition("?")
-    opened = Path(address[0].partition("/lab/tree/")[2])
-    place = next(found for found in lab.folder.rglob(opened.name) if found.parts[-len(opened.parts) :] == opened.parts)
-    place.with_name("panel.ipynb").write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
     context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
     context.set_default_timeout(20_000)
-    visiting = watch(context.new_page(), lab)
-    open_and_run(visiting, address[0].replace(opened.name, "panel.ipynb") + "?" + address[2])
+    visiting = open_cells(context.new_page(), lab, "panel.ipynb", CELLS)
     expect(visiting.page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
     yield visiting
     context.close()

@@ -15,6 +15,7 @@ import pytest
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.layer_explorer import MODULES, LayerExplorer
 from deconvwidgets.widgets.occlusion_explorer import MODULES as OCCLUSION_MODULES
+from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
 from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
 from deconvwidgets.widgets.transfer_panel import TransferPanel
 
@@ -69,5 +70,5 @@ def test_one_scope_holds_all_names_once(modules: tuple[str, ...]) -> None:
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:
-    for text in (*(assemble(modules) for modules in BUNDLES.values()), LayerExplorer._css, TransferPanel._css):
+    for text in (*(assemble(modules) for modules in BUNDLES.values()), LayerExplorer._css, TransferPanel._css, OcclusionExplorer._css):
         assert not re.search(r"https?://|@import|url\(", str(text))

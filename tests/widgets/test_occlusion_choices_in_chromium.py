@@ -150,10 +150,12 @@ DROP = """([name, text]) => {
 
 def test_a_picture_is_dropped_on_the_image(desk, open_page):
     page = open_page()
+    page.evaluate("globalThis.leaked = 0; document.addEventListener('drop', () => { leaked += 1; })")
     offered, over, dropped = page.evaluate(DROP, ["green.png", base64.b64encode(a_picture((20, 200, 60))).decode()])
     assert offered
     assert not over, "the page does not open it"
     assert not dropped
+    assert page.evaluate("leaked") == 0, "nor does the notebook"
     expect(page.get_by_test_id("title")).to_contain_text("green.png")
     expect(page.get_by_test_id("drop-hint")).to_be_hidden()
     page.evaluate(DROP, ["broken.jpg", base64.b64encode(b"broken").decode()])

@@ -151,14 +151,18 @@ def test_touch_drags_the_patch(desk, open_page):
     page = open_page()
     touch = """([from, to]) => {
       const stage = document.querySelector("[data-testid=stage]");
-      const fire = (name, [x, y]) => stage.dispatchEvent(new PointerEvent(name, {pointerId: 1, pointerType: "touch", isPrimary: true,
-        button: name === "pointermove" ? -1 : 0, buttons: 1, clientX: x, clientY: y, bubbles: true}));
+      const fire = (name, [x, y], pointerId = 1) => stage.dispatchEvent(new PointerEvent(name, {pointerId, pointerType: "touch",
+        isPrimary: pointerId === 1, button: name === "pointermove" ? -1 : 0, buttons: 1, clientX: x, clientY: y, bubbles: true}));
       stage.setPointerCapture = () => {};
-      fire("pointerdown", from); fire("pointermove", to); fire("pointerup", to); fire("pointermove", from);
+      fire("pointerdown", from);
+      fire("pointermove", to);
+      for (const name of ["pointerdown", "pointermove", "pointerup"]) fire(name, from, 2);
+      fire("pointerup", to);
+      fire("pointermove", from);
     }"""
     page.evaluate(touch, [at(page, 20, 20), at(page, 30, 44)])
     settled(page)
-    assert boxes(desk) == [(36, 22, 52, 38)], "lifted, it stays"
+    assert boxes(desk) == [(36, 22, 52, 38)], "a second finger moves nothing, and lifted, it stays"
     assert page.get_by_test_id("stage").evaluate("(stage) => getComputedStyle(stage).touchAction") == "none"
 
 
@@ -322,6 +326,36 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.wait_for_timeout(100)
     settled(page)
     assert boxes(desk) == [(22, 32, 38, 48)]
+
+
+@pytest.mark.parametrize("lost", ["scene", "maps", "grid", "projections"])
+def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_page, lost):
+    blank.clock.install()
+    page = open_page()
+    desk.at_once = False
+    hold = "model.send = ((send) => (message, ...rest) => { model.held ||= message.kind === lost; send(message, ...rest); })(model.send)"
+    page.evaluate(f"(kind) => {{ globalThis.lost = kind; {hold}; }}", lost)
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:7'}); model.tell('change:state'); }")
+    for _ in range(8):
+        page.clock.run_for(10_000)
+        page.wait_for_timeout(20)  # what is decoded or fetched has a clock of its own
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
+    asked_for = page.evaluate("model.sent.length")
+    page.clock.run_for(120_000)
+    assert page.evaluate("model.sent.length") == asked_for, "nothing is asked of a silent kernel on its own"
+    page.evaluate("() => { lost = ''; model.held = false; model.waiting.length = 0; }")  # another kernel
+    page.clock.resume()
+    page.get_by_test_id("overlay").fill("20")
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 7")
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid' && one.run === 2)")
+    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.wanted.image === 'view:7').length === times"
+    page.wait_for_function(projections, arg=2 if lost == "projections" else 1)
+    settled(page)
+    assert asked(desk, "projections")[-1][0].image == "view:7"
+    desk.advance(2)
+    tell(page)
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-complete", "true")
 
 
 def test_an_answer_costs_the_browser_little(desk, open_page):

@@ -21,6 +21,7 @@ export function grouped(count) {
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";
   const hundredths = share * 100;
+  if (hundredths > 0 && hundredths < 0.05) return "<0.1 %";
   return `${hundredths > 0 && hundredths < 1 ? hundredths.toFixed(1) : hundredths.toFixed(0)} %`;
 }
 

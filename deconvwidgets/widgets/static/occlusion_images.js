@@ -73,7 +73,7 @@ export class ImageBrowser {
     const { asked } = this;
     try {
       const answer = await this.wire.ask("images", { start, count: IMAGES_AT_ONCE, words: asked, size: THUMBNAIL });
-      if (!answer || asked !== this.asked) return;
+      if (!answer) return;
       const { total, tiles } = answer.content;
       this.total = total;
       this.list.append(...tiles.map((/** @type {any} */ tile, /** @type {number} */ at) => this.tile(tile, answer.buffers[at])));

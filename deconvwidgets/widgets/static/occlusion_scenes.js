@@ -40,6 +40,8 @@ export class OcclusionScenes {
     this.stopped = false;
     this.stale = true; // whether the grid answers another question
     this.keys = { scene: "", maps: "", projections: "" };
+    /** @type {Set<"scene" | "maps" | "projections">} what a silent kernel was asked */
+    this.lost = new Set();
     this.timer = 0;
     this.newsTimer = 0;
     this.looked = 0;
@@ -56,11 +58,11 @@ export class OcclusionScenes {
     this.grids.drop();
   }
 
-  /** Ask again for what has no answer yet. */
+  /** The kernel speaks again: what it was asked in vain is asked once more. */
   retry() {
-    if (!this.current) this.keys.scene = "";
-    if (this.stale && !this.stopped) this.keys.maps = "";
-    else this.news();
+    for (const what of this.lost) this.keys[what] = "";
+    this.lost.clear();
+    this.news();
   }
 
   /**
@@ -97,7 +99,7 @@ export class OcclusionScenes {
   /** @param {"scene" | "maps" | "projections"} what @param {unknown} error */
   miss(what, error) {
     const words = errorWords(error);
-    if (words === SILENCE) this.keys[what] = ""; // the next action asks again
+    if (words === SILENCE) this.lost.add(what);
     else this.told.failed(words);
   }
 
@@ -125,10 +127,9 @@ export class OcclusionScenes {
       this.looked = performance.now();
       this.grids.want(/** @type {number} */ (this.run));
     } catch (error) {
-      if (key === this.keys.maps) {
-        this.stopped = true;
-        this.miss("maps", error);
-      }
+      if (key !== this.keys.maps) return;
+      this.miss("maps", error);
+      this.stopped = !this.lost.has("maps");
     }
   }
 

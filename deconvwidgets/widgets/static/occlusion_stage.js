@@ -52,22 +52,23 @@ export class Stage {
    */
   listen(press, drag, release, hover) {
     const { element } = this;
-    let held = false;
+    let held = /** @type {number | null} */ (null); // the finger that has the patch
     element.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || !event.isPrimary) return;
-      held = true;
+      if (event.button !== 0 || held !== null) return;
+      held = event.pointerId;
       element.setPointerCapture(event.pointerId);
       hover(null);
       press(this.pointOf(event), event);
     });
     element.addEventListener("pointermove", (event) => {
-      if (held) drag(this.pointOf(event), event);
-      else if (event.pointerType !== "touch") hover(this.pointOf(event));
+      if (held === event.pointerId) drag(this.pointOf(event), event);
+      else if (held === null) hover(this.pointOf(event));
     });
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      element.addEventListener(name, () => {
-        if (held) release();
-        held = false;
+      element.addEventListener(name, (event) => {
+        if (held !== /** @type {PointerEvent} */ (event).pointerId) return;
+        held = null;
+        release();
       });
     }
     element.addEventListener("pointerleave", () => hover(null));

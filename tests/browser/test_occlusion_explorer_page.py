@@ -1,0 +1,135 @@
+"""The OcclusionExplorer as a reader meets it: a notebook in a real JupyterLab, the real service on the photographs.
+
+One server, one page: the tests walk through the open notebook in order, as a reader would.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import Lab, Visit, open_cells
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+CELLS = (
+    "import deconvwidgets as dw\nservice = dw.LocalModelService.from_environment().wait()",
+    "explorer = dw.OcclusionExplorer(service, image=9, state={'stride': [16, 16]})\nexplorer",
+)
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
+    """A notebook of our own beside the tour's, run."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
+    context.set_default_timeout(20_000)
+    visiting = open_cells(context.new_page(), lab, "occlusion.ipynb", CELLS)
+    expect(visiting.page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_be_visible(timeout=60_000)
+    visiting.page.get_by_test_id("occlusion-explorer").scroll_into_view_if_needed()
+    yield visiting
+    context.close()
+
+
+def wait_until_complete(page: Page) -> None:
+    page.wait_for_selector("[data-testid=occlusion-explorer][data-complete=true]", timeout=90_000)
+
+
+def test_the_maps_on_the_page_are_pythons(visit: Visit) -> None:
+    page = visit.page
+    wait_until_complete(page)
+    expect(page.get_by_test_id("maps-words")).to_contain_text("144 positions")
+    value = float(visit.run_code("print(explorer.maps.probability[3, 5])"))
+    room = page.get_by_test_id("map-probability").bounding_box()
+    assert room
+    page.mouse.move(room["x"] + (24.5 + 5 * 16) / 224 * room["width"], room["y"] + (24.5 + 3 * 16) / 224 * room["height"])
+    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * value:.0f} %")
+
+
+def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate("globalThis.told = []; document.addEventListener('deconvwidgets:painted', (event) => told.push(event.detail))")
+    room = page.get_by_test_id("stage").bounding_box()
+    assert room
+    page.mouse.move(room["x"] + 60, room["y"] + 60)
+    page.mouse.down()
+    for step in range(40):
+        page.mouse.move(room["x"] + 60 + 5 * step, room["y"] + 60 + 4 * step)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+    page.wait_for_timeout(600)
+    answers = [one["ms"] for one in page.evaluate("told") if one["kind"] == "answer"]
+    assert len(answers) >= 5
+    assert np.median(answers) < 1000, answers
+    row, column = (float(number) for number in visit.run_code("print(*explorer.state['patches'][0])").split())
+    assert (row, column) == (pytest.approx((60 + 156) / 400 * 224, abs=2), pytest.approx((60 + 195) / 400 * 224, abs=2))
+    box = "[(int(r - 24), int(c - 24)) for r, c in explorer.state['patches']]"
+    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._wanted()).wanted\n"
+    code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
+    share = float(visit.run_code(code))
+    expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f} %")
+
+
+def test_keys_are_the_explorers_and_delete_no_cell(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("stage").focus()
+    for key in ("d", "d", "]", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("window-height-value")).to_have_text("52 px")
+    assert page.locator(".jp-CodeCell").count() == len(CELLS)
+
+
+def test_a_picture_of_ones_own(visit: Visit) -> None:
+    page = visit.page
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)).save(buffer, "PNG")
+    page.get_by_test_id("tab-images").click()
+    page.get_by_test_id("upload-file").set_input_files({"name": "noise.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    expect(page.get_by_test_id("title")).to_contain_text("noise.png")
+    page.get_by_test_id("upload-file").set_input_files({"name": "words.png", "mimeType": "image/png", "buffer": b"words"})
+    expect(page.get_by_test_id("upload-words")).to_contain_text("words.png")
+    page.get_by_test_id("tab-maps").click()
+    wait_until_complete(page)
+
+
+def test_python_changes_the_page_and_a_figure_is_saved(visit: Visit) -> None:
+    page = visit.page
+    assert visit.run_code("explorer.state = {**explorer.state, 'image': 'view:0', 'layer': 'conv3', 'unit': 7, 'fill': 'mean'}") == ""
+    expect(page.get_by_test_id("unit")).to_have_value("7")
+    expect(page.get_by_test_id("map-activity-title")).to_have_text("Activity of conv3 / 7")
+    wait_until_complete(page)
+    page.get_by_test_id("export-menu").click()
+    with page.expect_download() as coming:
+        page.get_by_test_id("export-figure.png").click()
+    assert Image.open(coming.value.path()).width > 500
+
+
+def test_the_chart_is_drawn_with_its_tab(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("tab-chart").click()
+    page.wait_for_selector("[data-testid=chart] .js-plotly-plot .heatmaplayer image", state="attached", timeout=60_000)
+
+
+def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_test_id("tab-maps").click()
+    assert visit.run_code("bare = dw.LocalModelService(dw.load_model('alexnet').with_head(None), dw.open_images('photos'))") == ""
+    visit.run_code("from IPython.display import display")
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:insert-cell-below'); }")
+    page.locator(".jp-CodeCell").last.locator(".cm-content").fill("dw.OcclusionExplorer(bare, state={'stride': [32, 32]})")
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell'); }")
+    last = page.locator("[data-testid=occlusion-explorer]").last
+    expect(last.get_by_test_id("no-classifier")).to_be_visible(timeout=60_000)
+    expect(last.get_by_test_id("maps-words")).to_contain_text("positions", timeout=60_000)
+    last.get_by_test_id("use-shipped").click()
+    expect(last.get_by_test_id("no-classifier")).to_be_hidden(timeout=30_000)
+    expect(last.get_by_test_id("answer").first).to_be_visible()
+
+
+def test_nothing_went_wrong_and_nothing_left_the_machine(visit: Visit) -> None:
+    assert visit.complaints == []
+    assert visit.outside == []
