@@ -20,6 +20,11 @@ export function changeWords({ before, now }) {
   return points === 0 ? "" : points > 0 ? `+${points}` : `−${-points}`;
 }
 
+/** Set only where it changed: the browser would look for what follows from it. @param {Element} element @param {string} name @param {string} value */
+function attribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
 /**
  * The classes with their bars: what is said now on what is said of the whole image. A click on a class makes it the target.
  * @param {{pick: (label: number, name: string) => void}} options
@@ -61,8 +66,8 @@ export function createAnswers({ pick }) {
       setText(made.value, percent(share.now));
       const change = changeWords(share);
       setText(made.change, change);
-      made.change.dataset.less = String(change.startsWith("−"));
-      made.row.setAttribute("aria-checked", String(share.label === target));
+      attribute(made.change, "data-less", String(change.startsWith("−")));
+      attribute(made.row, "aria-checked", String(share.label === target));
       made.row.setAttribute("aria-label", `${share.name}: ${percent(share.now)}, ${percent(share.before)} without the patch`);
     });
   };

@@ -62,6 +62,12 @@ class OcclusionView extends WidgetView {
     this.later();
   }
 
+  /** @param {boolean} silent */
+  silence(silent) {
+    super.silence(silent);
+    if (!silent) this.editor.follow(); // the patches may have been moved meanwhile
+  }
+
   /** @param {any} message */
   event({ event, message }) {
     if (event === "failed") this.fail(message);

@@ -91,6 +91,7 @@ function createTabs({ model, wire, set, maps, run, images }) {
   const chart = h("div", { class: "dwo-chart" }, h("div", { class: "dwo-row" }, charted.element));
   const bodies = /** @type {Record<string, HTMLElement>} */ ({ maps: maps.element, chart, images: images.element });
   const element = h("section", { class: "dwo-pane dwo-right", "aria-label": "Maps" }, h("div", { class: "dwo-row dwo-tabs" }, tabs.element), ...Object.values(bodies), run.element);
+  for (const body of Object.values(bodies)) body.hidden = true; // until the tab is known
   /** @type {ChartHost | null} */
   let host = null;
 

@@ -74,7 +74,10 @@ export class OcclusionScenes {
     const wanted = { image, layer, unit, target, fill };
     const key = JSON.stringify([version, wanted]);
     if (key !== this.keys.scene) void this.loadScene(key, wanted);
-    else if (this.current) this.askMaps(state, version);
+    else if (this.current) {
+      this.askMaps(state, version, this.current.wanted);
+      void this.askProjections(version, this.current.wanted);
+    }
   }
 
   /** @param {string} key @param {any} wanted */
@@ -103,19 +106,17 @@ export class OcclusionScenes {
     else this.told.failed(words);
   }
 
-  /** @param {any} state @param {number} version */
-  askMaps({ window, stride, border }, version) {
-    const scene = /** @type {Scene} */ (this.scene);
+  /** @param {any} state @param {number} version @param {any} wanted */
+  askMaps({ window, stride, border }, version, wanted) {
     const settings = { window, stride, border };
-    const key = JSON.stringify([version, scene.wanted, settings]);
+    const key = JSON.stringify([version, wanted, settings]);
     if (key === this.keys.maps) return;
-    const first = !this.keys.maps.startsWith(JSON.stringify([version, scene.wanted]).slice(0, -1));
+    const first = !this.keys.maps.startsWith(JSON.stringify([version, wanted]).slice(0, -1));
     this.keys.maps = key;
     this.stale = true;
     this.stopped = false;
     clearTimeout(this.timer);
-    this.timer = globalThis.setTimeout(() => void this.beginMaps(key, scene.wanted, settings), first ? 0 : SETTLED_AFTER);
-    this.askProjections(version, scene.wanted);
+    this.timer = globalThis.setTimeout(() => void this.beginMaps(key, wanted, settings), first ? 0 : SETTLED_AFTER);
   }
 
   /** @param {string} key @param {any} wanted @param {any} settings */
@@ -133,11 +134,17 @@ export class OcclusionScenes {
     }
   }
 
+  /** Whether there is more to come of the run. */
+  get grows() {
+    return this.run !== null && !(this.grid?.complete && this.grid.run === this.run);
+  }
+
   /** A run has something new. */
   news() {
-    if (this.run === null || this.newsTimer || (this.grid?.complete && this.grid.run === this.run)) return;
+    if (this.newsTimer || !this.grows) return;
     this.newsTimer = globalThis.setTimeout(() => {
       this.newsTimer = 0;
+      if (!this.grows) return;
       this.looked = performance.now();
       this.grids.want(/** @type {number} */ (this.run));
     }, Math.max(0, NEWS_APART - (performance.now() - this.looked)));
