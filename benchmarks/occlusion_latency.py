@@ -35,7 +35,8 @@ service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per
 WATCH = """() => {
   globalThis.answers = []; globalThis.frames = [];
   const root = document.querySelector('[data-testid="occlusion-explorer"]');
-  globalThis.listen ??= root.addEventListener("deconvwidgets:painted", ({detail}) => detail.kind === "answer" && answers.push(detail.ms));
+  globalThis.listener ??= ({detail}) => detail.kind === "answer" && answers.push(detail.ms);
+  root.addEventListener("deconvwidgets:painted", listener);
   let last = performance.now();
   const tick = (now) => { frames.push(now - last); last = now; globalThis.ticking = requestAnimationFrame(tick); };
   cancelAnimationFrame(globalThis.ticking); globalThis.ticking = requestAnimationFrame(tick);

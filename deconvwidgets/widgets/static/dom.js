@@ -80,6 +80,8 @@ const HIDDEN_AFTER = 120; // ms: a page in the background draws no frames
 export function framePassed() {
   return new Promise((resolve) => {
     const hidden = setTimeout(resolve, HIDDEN_AFTER);
-    requestAnimationFrame(() => setTimeout(() => resolve(clearTimeout(hidden)), 0));
+    const passed = () => resolve(clearTimeout(hidden));
+    // Right after the frame: a timer would first wait for whatever else the notebook has to do.
+    requestAnimationFrame(() => ("scheduler" in globalThis ? globalThis.scheduler.postTask(passed, { priority: "user-blocking" }) : setTimeout(passed, 0)));
   });
 }

@@ -63,7 +63,10 @@ export class MapPicture {
     this.size = [picture.height, picture.width];
     this.place.style.aspectRatio = `${picture.width} / ${picture.height}`;
     Object.assign(this.backdrop, { width: picture.width, height: picture.height });
-    this.backdrop.getContext("2d")?.drawImage(picture, 0, 0);
+    const context = /** @type {CanvasRenderingContext2D} */ (this.backdrop.getContext("2d"));
+    context.globalAlpha = 0.45;
+    context.filter = "grayscale(1)"; // here and not in the style sheet, where every frame of a drag would filter it again
+    context.drawImage(picture, 0, 0);
   }
 
   /** Where the map lies; it is painted by whoever knows its colours. @param {import("./occlusion_grid.js").Grid} grid */
