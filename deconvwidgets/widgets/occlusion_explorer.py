@@ -7,7 +7,6 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import numpy as np
 import traitlets
 from numpy.typing import NDArray
@@ -17,14 +16,14 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionWanted
 from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.exchange import Answer, echo
+from deconvwidgets.widgets.charting_widget import ChartingWidget
+from deconvwidgets.widgets.exchange import Answer
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.occlusion_messages import ASIDE, answer
 from deconvwidgets.widgets.occlusion_state import WORDS, checked_state, settings_of, wanted_of
 from deconvwidgets.widgets.picture_upload import upload_picture
-from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
+from deconvwidgets.widgets.service_widget import write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
-from deconvwidgets.widgets.throttle import Throttle
 
 if TYPE_CHECKING:
     from deconvwidgets.widgets.occlusion_chart import OcclusionChart
@@ -64,12 +63,11 @@ MODULES = (
     "occlusion_explorer.js",
 )
 _FILES: dict[str, OcclusionFile] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
-_CHART_SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
 
 Picture = Image.Image | str | Path | int | NDArray[np.uint8]
 
 
-class OcclusionExplorer(ServiceWidget):
+class OcclusionExplorer(ChartingWidget):
     """Cover parts of an image with the mouse, see the network change its mind, and map its answers for every place of the window.
 
     After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionDesk`.
@@ -88,14 +86,10 @@ class OcclusionExplorer(ServiceWidget):
     _esm = assemble(MODULES)
     _css = "".join(read_static(f"{name}.css") for name in ("shared", "occlusion_explorer"))
 
-    _throttle: Throttle | None = None
     _aside: Aside | None = None
     _chart: OcclusionChart | None = None
-    _closed = False
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(720, min=360).tag(sync=True)
-    # Made when its tab is opened: plotly costs 5 MB of front end and a second or two.
-    chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
     def __init__(
         self,
@@ -113,16 +107,14 @@ class OcclusionExplorer(ServiceWidget):
         self._service = service
         self._desk = service.occlusion
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
-        self._said = True  # whether the newest view of the chart was told everything
         self._run: int | None = None  # the newest that was asked for
         self._image = ""  # that it is of
         opened = {**(state or {}), **({} if image is None else {"image": upload_picture(self._desk, image)})}
         super().__init__(state=opened, height=height, **kwargs)
-        self._throttle = Throttle(self._draw_chart, _CHART_SECONDS)
         self._aside = Aside("deconvwidgets occlusion aside")
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
-        self._throttle.ask()
+        self._begin_charting()
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
@@ -131,8 +123,7 @@ class OcclusionExplorer(ServiceWidget):
 
     @traitlets.observe("state")
     def _state_changed(self, change: Mapping[str, Any]) -> None:
-        if self._throttle is not None:
-            self._throttle.ask()
+        self._redraw_chart()
 
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight. What nobody's hand waits for is answered
@@ -158,18 +149,11 @@ class OcclusionExplorer(ServiceWidget):
             self._note_run(content["run"], request["wanted"]["image"])
         return content, made
 
-    def _chart_stands(self, request: Mapping[str, Any]) -> Answer:
-        """A view has a new view of the figure."""
-        self._said = False
-        if self._throttle is not None:
-            self._throttle.ask()
-        return {**echo(request), "ok": True}, []
-
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
         super()._on_event(event)
-        if self._throttle is not None and event.kind in ("occlusion", "changed"):
-            self._throttle.ask()
+        if event.kind in ("occlusion", "changed"):
+            self._redraw_chart()
 
     @property
     def maps(self) -> OcclusionMaps:
@@ -187,8 +171,7 @@ class OcclusionExplorer(ServiceWidget):
 
     def _note_run(self, run: int, image: str) -> None:
         self._run, self._image = run, image
-        if self._throttle is not None:
-            self._throttle.ask()
+        self._redraw_chart()
 
     def save(self, path: str | Path) -> Path:
         """Write what is shown: a figure of image, answers, projections and maps as PNG, SVG or a standalone HTML page, or the maps as
@@ -220,23 +203,12 @@ class OcclusionExplorer(ServiceWidget):
         if self._chart is None:
             self._chart = OcclusionChart()
         self._chart.draw(maps, self.state["map"])
-        if not self._said:
-            self._said = True
-            self._chart.say_again()
-        if self.chart is None:
-            self.chart = self._chart.figure
-        if self._closed:  # meanwhile
-            self.chart.close()
+        self._show_chart(self._chart)
 
     def close(self) -> None:
         """Leave the service and remove every view. The service itself goes on."""
-        self._closed = True
-        if self._throttle is not None:
-            self._throttle.close()
         if self._aside is not None:
             self._aside.close()
-        if self._chart is not None:
-            self._chart.figure.close()
         super().close()
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from deconvwidgets.widgets.exchange import Answer, Content, answered, finite, nu
 from deconvwidgets.widgets.occlusion_state import class_of
 from deconvwidgets.widgets.state import layer_id
 from deconvwidgets.widgets.state_trait import whole
+from deconvwidgets.widgets.uploading import take_upload
 
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews
@@ -157,18 +158,8 @@ def _head(service: OccludingService, request: Request, buffers: Buffers) -> Answ
 
 
 def _upload(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
-    """A picture in chunks: "begin", "chunk" (one buffer each), "finish"."""
-    desk, step = service.occlusion, request.get("step")
-    if step == "begin":
-        return {"upload": desk.begin_upload(text_of(request, "name"), number_of(request, "size"))}, []
-    upload = text_of(request, "upload")
-    if step == "chunk":
-        if len(buffers) != 1:
-            raise ServiceError(f"A chunk of an upload comes with one buffer, not {len(buffers)}.")
-        return {"have": desk.add_chunk(upload, number_of(request, "offset"), bytes(buffers[0]))}, []
-    if step == "finish":
-        return {"image": desk.finish_upload(upload)}, []
-    raise ServiceError(f"An upload has no step {step!r}: begin, chunk or finish.")
+    """A picture in chunks."""
+    return take_upload(service.occlusion, request, buffers, "image")
 
 
 def _file(service: OccludingService, request: Request, buffers: Buffers) -> Answer:

@@ -16,6 +16,7 @@ from deconvwidgets.service.protocol import TransferringService
 from deconvwidgets.transfer_records import TestsWanted, TransferRunSummary, TransferStatus
 from deconvwidgets.widgets.exchange import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.transfer_state import wanted_settings
+from deconvwidgets.widgets.uploading import STEPS, take_upload
 
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews
@@ -124,21 +125,11 @@ def _file(service: TransferringService, request: Request, buffers: Buffers) -> A
 
 
 def _upload(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    """A zip in chunks: "begin", "chunk" (one buffer each), "finish" or "cancel"."""
-    desk, step = service.transfer, request.get("step")
-    if step == "begin":
-        return {"upload": desk.begin_upload(text_of(request, "name"), number_of(request, "size"))}, []
-    upload = text_of(request, "upload")
-    if step == "chunk":
-        if len(buffers) != 1:
-            raise ServiceError(f"A chunk of an upload comes with one buffer, not {len(buffers)}.")
-        return {"have": desk.add_chunk(upload, number_of(request, "offset"), bytes(buffers[0]))}, []
-    if step == "finish":
-        return {"data": desk.finish_upload(upload)}, []
-    if step == "cancel":
-        desk.cancel_upload(upload)
+    """A zip in chunks; a step more, "cancel"."""
+    if request.get("step") == "cancel":
+        service.transfer.cancel_upload(text_of(request, "upload"))
         return {}, []
-    raise ServiceError(f"An upload has no step {step!r}: begin, chunk, finish or cancel.")
+    return take_upload(service.transfer, request, buffers, "data", (*STEPS, "cancel"))
 
 
 _HANDLERS: dict[str, Callable[[TransferringService, Request, Buffers], Answer]] = {

@@ -7,18 +7,16 @@ from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
 import traitlets
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.records import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
 from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
-from deconvwidgets.widgets.exchange import Answer, echo
+from deconvwidgets.widgets.charting_widget import ChartingWidget
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
+from deconvwidgets.widgets.service_widget import write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
-from deconvwidgets.widgets.throttle import Throttle
 from deconvwidgets.widgets.transfer_messages import answer
 from deconvwidgets.widgets.transfer_state import SETTINGS, WORDS, checked_state, settings_of
 
@@ -63,10 +61,9 @@ MODULES = (
     "transfer_panel.js",
 )
 _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
-_CHART_SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
 
 
-class TransferPanel(ServiceWidget):
+class TransferPanel(ChartingWidget):
     """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
 
     The widget computes nothing: it adapts a service's `TransferDesk`, whose worker trains.
@@ -82,13 +79,9 @@ class TransferPanel(ServiceWidget):
     _esm = assemble(MODULES)
     _css = "".join(read_static(f"{name}.css") for name in ("shared", "transfer_panel", "transfer_results"))
 
-    _throttle: Throttle | None = None
     _chart: TransferChart | None = None
-    _closed = False
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(780, min=360).tag(sync=True)
-    # Made with the first run: plotly costs 5 MB of front end and a second or two.
-    chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
     def __init__(self, service: TransferringService, state: Mapping[str, Any] | None = None, height: int = 780, **kwargs: Any) -> None:
         if not isinstance(service, TransferringService):
@@ -99,13 +92,11 @@ class TransferPanel(ServiceWidget):
         self._service = service
         self._desk = service.transfer
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
-        self._said = True  # whether the newest view of the chart was told everything
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(state={**(state or {})}, height=height, **kwargs)
-        self._throttle = Throttle(self._draw_chart, _CHART_SECONDS)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
-        self._throttle.ask()
+        self._begin_charting()
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
@@ -114,8 +105,7 @@ class TransferPanel(ServiceWidget):
 
     @traitlets.observe("state")
     def _state_changed(self, change: Mapping[str, Any]) -> None:
-        if self._throttle is not None:
-            self._throttle.ask()
+        self._redraw_chart()
 
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight."""
@@ -126,18 +116,11 @@ class TransferPanel(ServiceWidget):
             reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
         copy_context().run(self.send, reply, sent)
 
-    def _chart_stands(self, request: Mapping[str, Any]) -> Answer:
-        """A view has a new view of the figure."""
-        self._said = False
-        if self._throttle is not None:
-            self._throttle.ask()
-        return {**echo(request), "ok": True}, []
-
     def _on_event(self, event: ServiceEvent) -> None:
         """Tell every view; called from any thread."""
         super()._on_event(event)
-        if self._throttle is not None and event.kind in ("transfer", "changed"):
-            self._throttle.ask()
+        if event.kind in ("transfer", "changed"):
+            self._redraw_chart()
 
     def start(self, **settings: Any) -> int:
         """Retrain as the state says, with `settings` changed first (data, root, layer, images_per_class, folds, weight_decay, views,
@@ -219,22 +202,7 @@ class TransferPanel(ServiceWidget):
         if self._chart is None:
             self._chart = TransferChart()
         self._chart.draw(Drawn(shown, runs.get(self.state["compare"]), steps, self.state["tab"]))
-        if not self._said:
-            self._said = True
-            self._chart.say_again()
-        if self.chart is None:
-            self.chart = self._chart.figure
-        if self._closed:  # meanwhile
-            self.chart.close()
-
-    def close(self) -> None:
-        """Leave the service and remove every view. The service itself goes on, and so does a run."""
-        self._closed = True
-        if self._throttle is not None:
-            self._throttle.close()
-        if self._chart is not None:
-            self._chart.figure.close()
-        super().close()
+        self._show_chart(self._chart)
 
     def __repr__(self) -> str:
         shown = self._shown()
