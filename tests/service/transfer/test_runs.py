@@ -418,6 +418,8 @@ def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, setting
 @pytest.mark.slow
 def test_a_script_that_ends_during_a_run_ends_quietly(colours):
     script = f"""
+import faulthandler
+faulthandler.dump_traceback_later(100, exit=True)  # a script that hangs says where
 import torch, deconvwidgets as dw
 from deconvwidgets.service.protocol import TransferSettings
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2)).eval()
@@ -425,7 +427,7 @@ bundle = dw.ModelBundle.from_module(net, input_size=(3, 24, 24))
 images = dw.open_images({str(colours)!r})
 service = dw.LocalModelService(bundle, images, device="cpu").wait()
 service.transfer.start(TransferSettings("images", images_per_class=5, folds=100))
-while not service.transfer.status().runs[0].per_fold:
+while not service.transfer.status().runs[0].per_fold and service.transfer.status().runs[0].phase != "failed":
     pass
 print(service.transfer.status().runs[0].phase)
 """
