@@ -16,10 +16,11 @@ from torch import Tensor
 from deconvwidgets.analysis.devices import to_model
 from deconvwidgets.analysis.inputs import Picture, Several, as_input, count_of, listed, opened
 from deconvwidgets.analysis.job_bar import Tell, job_bar
-from deconvwidgets.analysis.occlusion_fill import Fill, fill_of, patched
+from deconvwidgets.analysis.occlusion_fill import Fill, fill_of
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network
+from deconvwidgets.engine.patches import patched
 from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.occlusion_records import Correspondence
 from deconvwidgets.records import Box, Geometry, Progress

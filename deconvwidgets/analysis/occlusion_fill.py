@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.records import Box
 
 Fill = str | Sequence[int] | NDArray[np.floating] | Tensor
 
@@ -49,16 +48,6 @@ def fill_in_words(fill: Fill) -> str:
     if isinstance(fill, str) and fill in ("gray", "mean", "blur"):
         return fill
     return "#{:02x}{:02x}{:02x}".format(*_colour(fill))
-
-
-def patched(pixels: Tensor, fill: Tensor, boxes: Iterable[Box]) -> Tensor:
-    """The image (C, H, W) with patches of `fill` (C, H, W) or (C, 1, 1) on it. Parts of a box beyond the image do nothing."""
-    filled = fill.to(pixels).expand(pixels.shape)
-    occluded = pixels.clone()
-    for left, top, right, bottom in boxes:
-        rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
-        occluded[:, rows, columns] = filled[:, rows, columns]
-    return occluded
 
 
 def _own(fill: NDArray[np.floating] | Tensor, pixels: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -75,6 +76,10 @@ class Graph:
     def source(self) -> fx.Node:
         """The batch."""
         return self.trace.source
+
+    def map_sizes(self) -> list[int]:
+        """How many numbers each map has that depends on the input, for one image."""
+        return [prod(one.shape) for one in self.operations.values() if one.shape is not None and one.kind != "constant"]
 
     def ancestors(self, targets: Iterable[fx.Node]) -> list[Operation]:
         """What has to run for these nodes, in order."""

@@ -15,6 +15,7 @@ from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.influence import Layout, TileGroup, Touched, layouts_of, multiplications, on_map
+from deconvwidgets.engine.patches import lay_patch
 from deconvwidgets.engine.saved_maps import Margins, SavedMap
 from deconvwidgets.engine.windows import Window, parameters_of
 from deconvwidgets.records import Box
@@ -148,7 +149,7 @@ class _Pass:
             pixels = run.saved(source).cut(group.starts, group.size)
             for tile, member, (top, left) in zip(pixels, group.members, group.starts, strict=True):
                 for box in self._placings[member]:
-                    _fill_box(tile, run._fill, box, int(top), int(left))
+                    lay_patch(tile, run._fill, box, int(top), int(left))
             tiles.append(pixels)
         return tiles if layout is not None else tiles[0]
 
@@ -248,14 +249,6 @@ def _alike_together(hulls: Touched) -> Any:
     """An order in which placings that lie alike on every coarser grid follow each other: their tiles are then cut in one go."""
     sizes = hulls.last - hulls.first
     return np.lexsort([*hulls.first.T, *(hulls.first.T % 32), *(hulls.first.T % 8), *sizes.T])
-
-
-def _fill_box(tile: Tensor, fill: Tensor, box: Box, top: int, left: int) -> None:
-    """Lay a patch on a tile (C, h, w) that begins at (top, left) of the image."""
-    rows = slice(max(box[1], top), min(box[3], top + tile.shape[1]))
-    columns = slice(max(box[0], left), min(box[2], left + tile.shape[2]))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        tile[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = fill[:, rows, columns]
 
 
 def _all_whole(count: int, image: Tensor) -> TileGroup:

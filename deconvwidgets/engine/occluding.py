@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph
-from deconvwidgets.engine.incremental import IncrementalRun, Placing
+from deconvwidgets.engine.incremental import IncrementalRun, Placing, as_maps
 from deconvwidgets.engine.memory import free_share, in_batches
 from deconvwidgets.engine.network import Network
+from deconvwidgets.engine.patches import patched
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.occlusion_records import OcclusionMethod
 from deconvwidgets.tracing import run_nodes
@@ -96,7 +97,7 @@ class OccludedImage:
     @torch.no_grad()
     def _run_batch(self, placings: Sequence[Placing]) -> Occluded:
         if self._incremental is None:
-            return self._whole(torch.stack([self._occlude(placing) for placing in placings]))
+            return self._whole(torch.stack([patched(self._image[0], self._fill, placing) for placing in placings]))
         return _as_occluded(*self._incremental.run(placings))
 
     def _answer(self, graph: Graph) -> fx.Node | None:
@@ -107,14 +108,6 @@ class OccludedImage:
         if not isinstance(answer, fx.Node):
             raise ModelError("The model gives several results, not (N, classes): make its bundle without categories.")
         return answer
-
-    def _occlude(self, placing: Placing) -> Tensor:
-        """(C, H, W)"""
-        occluded = self._image[0].clone()
-        for left, top, right, bottom in placing:
-            rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
-            occluded[:, rows, columns] = self._fill[:, rows, columns]
-        return occluded
 
     @torch.no_grad()
     def _whole(self, batch: Tensor) -> Occluded:
@@ -131,24 +124,21 @@ class OccludedImage:
             [one.node for one in graph.ancestors([node] if answer is None else [node, answer])], graph.modules, graph.source, batch
         ):
             if done is node:  # now: a later operation may overwrite it
-                maps = (value if value.dim() == 4 else value[:, :, None, None])[:, self._unit].clone()
+                maps = as_maps(value)[:, self._unit].clone()
             if done is answer:
                 logits = value
         return Occluded(maps, _checked(logits) if self._wants_logits else None)
 
     def _batch_size(self, placings: Sequence[Placing]) -> int:
-        if len(placings) == 1:
-            return 1
-        each = self._bytes_each() if self._incremental is None else self._incremental.bytes_each(placings)
+        each = self._bytes_each()
+        if self._incremental is not None and each * len(placings) > self._limit:  # tiles take less, but what they take is to be found out
+            each = self._incremental.bytes_each(placings)
         return max(1, self._limit // each)
 
     def _bytes_each(self) -> int:
-        """A generous guess at what one image takes: four of the largest maps at once."""
+        """A generous guess at what one whole image takes: four of the largest maps at once."""
         graph = self._network.graph
-        shapes = (
-            [] if graph is None else [one.shape for one in graph.operations.values() if one.shape is not None and one.kind != "constant"]
-        )
-        largest = max((torch.Size(shape).numel() for shape in shapes), default=64 * self._image.numel())
+        largest = 64 * self._image.numel() if graph is None else max(graph.map_sizes())
         return 4 * largest * self._image.element_size()
 
 

@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from deconvwidgets.analysis.occlusion_fill import fill_in_words, fill_of, patched
+from deconvwidgets.analysis.occlusion_fill import fill_in_words, fill_of
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.engine.patches import patched
 from deconvwidgets.errors import OcclusionError
 
 

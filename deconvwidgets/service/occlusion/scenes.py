@@ -156,7 +156,5 @@ def _fill_in_words(wanted: OcclusionWanted) -> str:
 
 def _bytes_of(network: Network) -> int:
     """About what a scene takes: every map of the image, where they are kept to cut tiles from."""
-    own = 8 * prod(network.input_size)
-    graph = network.graph
-    shapes = [] if graph is None else [one.shape for one in graph.operations.values() if one.shape is not None and one.kind != "constant"]
-    return own + 4 * sum(prod(shape) for shape in shapes)
+    maps = [] if network.graph is None else network.graph.map_sizes()
+    return 8 * prod(network.input_size) + 4 * sum(maps)

@@ -139,7 +139,8 @@ def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, desk, wante
     scene = desk.scene(wanted(fill=fill))
     boxes = [(2, 3, 9, 8), (-4, 10, 3, 22)]
     occluded = input_of(service, 3)
-    from deconvwidgets.analysis.occlusion_fill import fill_of, patched
+    from deconvwidgets.analysis.occlusion_fill import fill_of
+    from deconvwidgets.engine.patches import patched
 
     occluded = patched(occluded[0], fill_of(service._state.bundle, occluded[0], fill), boxes)[None]
     (shares,), (maps,) = answers(service, occluded)
