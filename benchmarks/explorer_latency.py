@@ -19,6 +19,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,22 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
         if match := re.search(r"http://\S+/lab/tree/\S+", line):
             return process, match.group()
     raise SystemExit("deconvwidgets lab did not start")
+
+
+@contextmanager
+def lab_page() -> Iterator[tuple[Page, str, Path]]:
+    """A page of Chromium, the address of the tour's first notebook in a running lab, and the lab's folder."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        process, address = start_lab(Path(folder))
+        try:
+            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=FLAGS)
+            yield browser.new_page(viewport={"width": 1600, "height": 1100}), address, Path(folder)
+            browser.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
 
 
 def open_explorer(page: Page, address: str) -> None:
@@ -125,21 +143,11 @@ def main() -> None:
     parser.add_argument("--layer", default="conv5")
     parser.add_argument("--units", type=int, default=40)
     options = parser.parse_args()
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        process, address = start_lab(Path(folder))
-        try:
-            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1600, "height": 1100})
-            open_explorer(page, address)
-            cold, warm = cold_and_warm(page, options.layer, options.units)
-            rows = [report("cold", cold), report("warm", warm)]
-            print(json.dumps({"layer": options.layer, "cores": os.cpu_count(), "results": rows}))
-            browser.close()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+    with lab_page() as (page, address, _):
+        open_explorer(page, address)
+        cold, warm = cold_and_warm(page, options.layer, options.units)
+        rows = [report("cold", cold), report("warm", warm)]
+        print(json.dumps({"layer": options.layer, "cores": os.cpu_count(), "results": rows}))
 
 
 if __name__ == "__main__":

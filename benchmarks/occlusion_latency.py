@@ -14,17 +14,14 @@ import argparse
 import json
 import math
 import os
-import shutil
-import signal
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from explorer_latency import FLAGS, start_lab
-from playwright.sync_api import Page, sync_playwright
+from explorer_latency import lab_page
+from playwright.sync_api import Page
 
 CELL = """import deconvwidgets as dw
 service = dw.LocalModelService.from_environment().wait()
@@ -87,27 +84,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=12)
     options = parser.parse_args()
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        process, address = start_lab(Path(folder))
-        try:
-            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1600, "height": 1100})
-            open_explorer(page, address, Path(folder))
-            drag(page, 2)  # warm-up
-            results = {"idle": drag(page, options.seconds)}
-            page.evaluate(EXECUTE, LONG_JOB)
-            page.wait_for_timeout(3000)
-            results["while retraining"] = drag(page, options.seconds)
-            page.evaluate(EXECUTE, "service.transfer.stop()")
-            for what, row in results.items():
-                print(f"{what:>17}: {row}", flush=True)
-            print(json.dumps({"cores": os.cpu_count(), "results": results}))
-            browser.close()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(30)
+    with lab_page() as (page, address, folder):
+        open_explorer(page, address, folder)
+        drag(page, 2)  # warm-up
+        results = {"idle": drag(page, options.seconds)}
+        page.evaluate(EXECUTE, LONG_JOB)
+        page.wait_for_timeout(3000)
+        results["while retraining"] = drag(page, options.seconds)
+        page.evaluate(EXECUTE, "service.transfer.stop()")
+        for what, row in results.items():
+            print(f"{what:>17}: {row}", flush=True)
+        print(json.dumps({"cores": os.cpu_count(), "results": results}))
 
 
 if __name__ == "__main__":

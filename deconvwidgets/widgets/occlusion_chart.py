@@ -10,8 +10,8 @@ from plotly import graph_objects as go
 
 from deconvwidgets.display import class_colour
 from deconvwidgets.occlusion_records import OcclusionMaps
+from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
 
-_GREY, _GRID = "#80878e", "rgba(128,135,142,0.18)"
 _SENT = ("x", "y", "z", "zmin", "zmax", "customdata", "hovertemplate")
 _MOST_NAMES = 24  # beside the colours; more would overlap
 
@@ -115,17 +115,11 @@ def _title(maps: OcclusionMaps, name: str) -> str:
 
 
 def _layout() -> Mapping[str, Any]:
-    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True, "constrain": "domain", "showgrid": False}
+    axis = {**AXIS, "constrain": "domain", "showgrid": False}
     return {
-        "template": None,
-        "autosize": True,
-        "height": None,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _GREY, "size": 11},
+        **LAYOUT,
         "margin": {"l": 8, "r": 8, "t": 30, "b": 8},
         "title": {"text": "", "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 0.99, "yanchor": "top"},
-        "dragmode": "zoom",
         "xaxis": {**axis, "title": {"text": "column of the patch's centre, px", "standoff": 6}},
         "yaxis": {**axis, "scaleanchor": "x", "title": {"text": "row, px", "standoff": 6}},
     }

@@ -14,12 +14,12 @@ from plotly import graph_objects as go
 
 from deconvwidgets.records import HeadStep
 from deconvwidgets.transfer_records import TransferRunSummary
+from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
 from deconvwidgets.widgets.transfer_lines import Line, TrainingLines, training_lines
 
 # Of middling lightness: they stand out on white as well as on near black.
 _TRIED = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")
 _FINAL, _EARLIER, _PAPER = "#e0562f", "#8a9097", "#8a9097"
-_GREY, _GRID = "#80878e", "rgba(128,135,142,0.18)"
 _QUANTITIES = (("loss", "y", "solid"), ("train", "y2", "solid"), ("held_out", "y2", "dot"))
 _AXES = ("xaxis", "yaxis", "yaxis2", "xaxis3", "yaxis3")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -157,20 +157,14 @@ def _curve_trace(name: str) -> go.Scatter:
 
 
 def _layout() -> Mapping[str, Any]:
-    axis = {"gridcolor": _GRID, "zeroline": False, "linecolor": _GRID, "automargin": True, "title": {"standoff": 6}}
+    axis = {**AXIS, "title": {"standoff": 6}}
     hidden = {**axis, "visible": False}
     note = {"text": _HINT, "showarrow": False, "xref": "paper", "yref": "paper", "x": 1, "y": 0.62, "xanchor": "right", "yanchor": "bottom"}
     return {
-        "template": None,
-        "autosize": True,
-        "height": None,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": _GREY, "size": 11},
+        **LAYOUT,
         "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
         "hovermode": "closest",
-        "dragmode": "zoom",
         "xaxis": {**axis, "visible": True, "anchor": "y2", "rangemode": "tozero"},
         "yaxis": {**axis, "visible": True, "domain": [0.68, 1], "rangemode": "tozero", "title": {"text": "loss", "standoff": 6}},
         "yaxis2": {**axis, "visible": True, "domain": [0, 0.61], "title": {"text": "accuracy, %", "standoff": 6}, "anchor": "x"},
