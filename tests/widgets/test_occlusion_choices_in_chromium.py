@@ -26,7 +26,10 @@ def test_a_target_by_click_by_name_and_back(desk, open_page):
     name = row.locator(".dwo-class").text_content()
     row.click()
     expect(page.get_by_test_id("map-probability-title")).to_have_text(f"Probability of {name}")
-    expect(page.get_by_test_id("answer").first).to_have_attribute("aria-checked", "false")
+    first = page.get_by_test_id("answer").first
+    expect(first).to_have_attribute("aria-checked", "true")  # the target stands first, and the focus went with it
+    expect(first).to_contain_text(str(name))
+    expect(first).to_be_focused()
     page.wait_for_function("(name) => model.values.state.target === name", arg=name)
     target = page.get_by_test_id("target")
     target.fill("zebra")

@@ -65,6 +65,37 @@ def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(desk, open_page)
     page.wait_for_function("() => model.values.state.patches[0][0] === 40 && model.values.state.patches[0][1] === 40")
 
 
+FORESEE = """([x, y]) => {
+  const stage = document.querySelector("[data-testid=stage]");
+  stage.dispatchEvent(new PointerEvent("pointerrawupdate", {clientX: x, clientY: y, pointerId: 1, bubbles: true}));
+}"""
+
+
+def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(desk, open_page):
+    page = open_page()
+    page.mouse.move(*at(page, 20, 20))
+    page.evaluate(FORESEE, at(page, 50, 50))
+    settled(page)
+    assert boxes(desk) == [(24, 24, 40, 40)], "nothing is held: nothing is asked"
+    page.mouse.down()
+    settled(page)
+    page.evaluate("model.held = true")
+    page.evaluate(FORESEE, at(page, 40, 30))
+    page.wait_for_function("() => model.waiting.length === 1")
+    assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 0, "it is drawn when the frame comes"
+    page.mouse.move(*at(page, 40, 30))
+    assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 255
+    before = len(asked(desk, "answer"))
+    page.evaluate("model.held = false; model.release()")
+    settled(page)
+    assert len(asked(desk, "answer")) == before + 1
+    assert boxes(desk) == [(22, 32, 38, 48)]
+    page.mouse.up()
+    page.evaluate(FORESEE, at(page, 20, 20))
+    settled(page)
+    assert boxes(desk) == [(22, 32, 38, 48)], "it was let go"
+
+
 def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page):
     page = open_page()
     page.mouse.click(*at(page, 50, 40))
@@ -75,9 +106,9 @@ def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page)
         row = page.locator(f"[data-testid=answer][data-label='{share.label}']")
         expect(row).to_contain_text(share.name)
         expect(row).to_have_attribute("aria-label", re.compile("without the patch"))
-        bar = row.locator(".dwo-now").evaluate("(bar) => bar.style.transform")
-        assert float(bar[7:-1]) == pytest.approx(share.now, abs=1e-4)
-        assert float(row.locator(".dwo-before").evaluate("(bar) => bar.style.transform")[7:-1]) == pytest.approx(share.before, abs=1e-4)
+        for bar, value in ((".dwo-now", share.now), (".dwo-before", share.before)):
+            length = row.locator(bar).evaluate("(bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth")
+            assert length == pytest.approx(value, abs=2e-3)
     expect(page.get_by_test_id("activity-now")).to_have_text(f"{given.activity:.0f}" if given.activity >= 100 else f"{given.activity:.1f}")
 
 

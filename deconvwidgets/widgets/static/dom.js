@@ -24,7 +24,10 @@ export function h(tag, properties = {}, ...children) {
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  const only = element.childNodes.length === 1 ? element.firstChild : null;
+  if (only instanceof Text && text) only.data = text;
+  else element.textContent = text;
 }
 
 /**

@@ -24,6 +24,7 @@ export class PatchEditor {
       ask: (/** @type {PatchQuestion} */ { wanted, boxes }) => view.wire.ask("patch", { wanted, boxes }),
       draw: (answer, question) => this.showAnswer(answer, question),
       failed: (error) => view.fail(errorWords(error)),
+      same: (one, other) => one.wanted === other.wanted && String(one.boxes) === String(other.boxes),
     });
   }
 
@@ -48,11 +49,11 @@ export class PatchEditor {
     this.view.painted({ kind: "patch", ms: performance.now() - since });
   }
 
-  /** @param {number} since */
-  ask(since) {
+  /** @param {number} since @param {Point[]} [patches] others than those that are drawn */
+  ask(since, patches = this.view.state.patches) {
     const { scene } = this.view.scenes;
     if (!scene) return;
-    const { patches, window } = this.view.state;
+    const { window } = this.view.state;
     if (patches.length) this.answers.want({ wanted: scene.wanted, boxes: patches.map((/** @type {Point} */ centre) => boxAt(centre, window)), since });
     else this.showUnoccluded();
   }
@@ -75,16 +76,21 @@ export class PatchEditor {
 
   /** @param {number} at @param {Point} point @param {number} since */
   place(at, point, since) {
-    const centre = snapped(point, this.view.state.window, this.view.page.stage.size);
     const before = this.view.state.patches[at];
-    const same = before && before[0] === centre[0] && before[1] === centre[1] && at === this.active;
+    const patches = this.moving(at, point);
+    const same = before && before[0] === patches[at][0] && before[1] === patches[at][1] && at === this.active;
     if (same) return;
-    const patches = [...this.view.state.patches];
-    patches[at] = centre;
     this.view.state = { ...this.view.state, patches };
     this.active = at;
     if (!before) this.view.later();
     this.moved(since);
+  }
+
+  /** The patches, one of them elsewhere. @param {number} at @param {Point} point */
+  moving(at, point) {
+    const patches = [.../** @type {Point[]} */ (this.view.state.patches)];
+    patches[at] = snapped(point, this.view.state.window, this.view.page.stage.size);
+    return patches;
   }
 
   /** @param {Point} point @param {PointerEvent} event */
@@ -93,6 +99,11 @@ export class PatchEditor {
     const { patches, window } = this.view.state;
     if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
     else this.place(patchAt(patches, window, point), point, event.timeStamp);
+  }
+
+  /** Where the next frame will draw the patch: the kernel need not wait for that. @param {Point} point @param {PointerEvent} event */
+  foresee(point, event) {
+    if (this.view.state.patches.length) this.ask(event.timeStamp, this.moving(this.active, point));
   }
 
   /** @param {Point} point @param {PointerEvent} event */

@@ -21,7 +21,9 @@ export class MapPicture {
     this.size = [1, 1];
     this.backdrop = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-backdrop" }));
     this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-over dwo-crisp" }));
-    this.marks = h("div", { class: "dwo-marks" });
+    // Drawn, not laid out: a drag moves them in every frame, and the browser would arrange the whole notebook's layers anew.
+    this.marks = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-layer dwo-marks" }));
+    this.marked = /** @type {Point[]} */ ([]);
     this.cell = h("div", { class: "dwo-cell", hidden: true });
     this.place = h("div", { class: "dwo-map-place", "data-testid": `map-${name}` }, this.backdrop, this.canvas, this.marks, this.cell);
     this.title = h("div", { class: "dwo-map-title", "data-testid": `map-${name}-title` });
@@ -33,6 +35,12 @@ export class MapPicture {
     const under = h("div", { class: "dwo-ends" }, this.ends[0], this.reading, this.ends[1]);
     this.element = h("div", { class: "dwo-map" }, this.title, this.place, scaled ? scale : null, scaled ? under : null);
     this.listen(hover, put);
+    this.sizes = new ResizeObserver(() => this.mark(this.marked));
+    this.sizes.observe(this.place);
+  }
+
+  close() {
+    this.sizes.disconnect();
   }
 
   /** @param {(point: Point | null) => void} hover @param {(point: Point, event: PointerEvent) => void} put */
@@ -95,12 +103,25 @@ export class MapPicture {
 
   /** Where the patches are. @param {Point[]} patches */
   mark(patches) {
-    while (this.marks.childElementCount > patches.length) this.marks.lastElementChild?.remove();
-    while (this.marks.childElementCount < patches.length) this.marks.append(h("i", {}));
-    patches.forEach(([row, column], at) => {
-      const { style } = /** @type {HTMLElement} */ (this.marks.children[at]);
-      style.left = `${(100 * column) / this.size[1]}%`;
-      style.top = `${(100 * row) / this.size[0]}%`;
-    });
+    this.marked = patches;
+    const { clientWidth, clientHeight } = this.place;
+    if (!clientWidth) return; // its tab is not shown
+    const ratio = globalThis.devicePixelRatio || 1;
+    const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+    if (this.marks.width !== width || this.marks.height !== height) Object.assign(this.marks, { width, height });
+    const context = /** @type {CanvasRenderingContext2D} */ (this.marks.getContext("2d"));
+    context.clearRect(0, 0, width, height);
+    for (const [row, column] of patches) drawDot(context, (column / this.size[1]) * width, (row / this.size[0]) * height, ratio);
+  }
+}
+
+/** A light ring in a dark one, to be seen on any map. @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} ratio */
+function drawDot(context, x, y, ratio) {
+  for (const [radius, colour] of /** @type {[number, string][]} */ ([[5, "rgb(0 0 0 / 0.55)"], [3.75, "#fff"]])) {
+    context.beginPath();
+    context.arc(x, y, radius * ratio, 0, 2 * Math.PI);
+    context.lineWidth = 1.5 * ratio;
+    context.strokeStyle = colour;
+    context.stroke();
   }
 }

@@ -42,6 +42,10 @@ export class Maps {
     this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
   }
 
+  close() {
+    for (const picture of Object.values(this.pictures)) picture.close();
+  }
+
   /** Another image. @param {any} scene @param {string | null} target the class looked at, in words */
   show(scene, target) {
     const classes = target !== null;

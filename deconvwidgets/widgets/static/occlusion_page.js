@@ -42,6 +42,7 @@ export function createOcclusionPage(view) {
   const stage = new Stage({
     press: (point, event) => view.editor.press(point, event),
     drag: (point, event) => view.editor.move(point, event),
+    foresee: (point, event) => view.editor.foresee(point, event),
     release: () => view.saveSoon(),
     hover: (point) => view.editor.point(point, "stage"),
   });
@@ -73,7 +74,7 @@ export function createOcclusionPage(view) {
     setText(alert, words);
   };
   const close = () => {
-    for (const part of [stage, projections, images, upload, results]) part.close();
+    for (const part of [stage, projections, maps, images, upload, results]) part.close();
   };
   return {
     root, header, stage, controls, classes, unit, projections, maps, run, images, results, colours, complain, close,

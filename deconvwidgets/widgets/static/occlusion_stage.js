@@ -22,11 +22,12 @@ export class Stage {
   /**
    * @param {object} options
    * @param {(point: Point, event: PointerEvent) => void} options.press
-   * @param {(point: Point, event: PointerEvent) => void} options.drag
+   * @param {(point: Point, event: PointerEvent) => void} options.drag once a frame
+   * @param {(point: Point, event: PointerEvent) => void} options.foresee as soon as the pointer has moved, where the browser tells
    * @param {() => void} options.release
    * @param {(point: Point | null) => void} options.hover
    */
-  constructor({ press, drag, release, hover }) {
+  constructor({ press, drag, foresee, release, hover }) {
     /** @type {Point} */
     this.size = [224, 224];
     /** @type {ImageBitmap | null} */
@@ -41,22 +42,28 @@ export class Stage {
     const label = "The image with its patches: arrow keys move the patch, square brackets change its size, Delete removes it";
     const properties = { tabindex: 0, role: "application", "aria-label": label, "data-testid": "stage" };
     this.element = h("div", { class: "dwo-stage", ...properties }, this.base, this.map, this.layer.canvas, this.ghost, this.drop);
-    this.listen(press, drag, release, hover);
+    this.listen(press, drag, foresee, release, hover);
     this.sizes = new ResizeObserver(() => this.render());
     this.sizes.observe(this.element);
   }
 
   /**
    * @param {(point: Point, event: PointerEvent) => void} press @param {(point: Point, event: PointerEvent) => void} drag
-   * @param {() => void} release @param {(point: Point | null) => void} hover
+   * @param {(point: Point, event: PointerEvent) => void} foresee @param {() => void} release @param {(point: Point | null) => void} hover
    */
-  listen(press, drag, release, hover) {
+  listen(press, drag, foresee, release, hover) {
     const { element } = this;
     let held = /** @type {number | null} */ (null); // the finger that has the patch
+    /** @param {Event} event */
+    const early = (event) => {
+      const { pointerId } = /** @type {PointerEvent} */ (event);
+      if (held === pointerId) foresee(this.pointOf(/** @type {PointerEvent} */ (event)), /** @type {PointerEvent} */ (event));
+    };
     element.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || held !== null) return;
       held = event.pointerId;
       element.setPointerCapture(event.pointerId);
+      element.addEventListener("pointerrawupdate", early);
       hover(null);
       press(this.pointOf(event), event);
     });
@@ -68,6 +75,7 @@ export class Stage {
       element.addEventListener(name, (event) => {
         if (held !== /** @type {PointerEvent} */ (event).pointerId) return;
         held = null;
+        element.removeEventListener("pointerrawupdate", early);
         release();
       });
     }

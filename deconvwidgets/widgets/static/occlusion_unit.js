@@ -47,7 +47,7 @@ export function createUnit({ set }) {
     paintValues(canvas, values, shape[0], shape[1], scene.range);
     setText(now, number(activity));
     const share = scene.activity > 0 ? activity / scene.activity : 0;
-    left.style.transform = `scaleX(${Math.min(1, Math.max(0, share))})`;
+    left.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
     const points = Math.round(100 * (share - 1));
     setText(change, points === 0 || !(scene.activity > 0) ? "" : points > 0 ? `+${points} %` : `−${-points} %`);
     change.dataset.less = String(points < 0);

@@ -19,8 +19,8 @@ export class OcclusionWire extends AskingWire {
 }
 
 /**
- * Questions of one kind that come faster than their answers: one flies, the newest waits, those between are never asked. Every answer
- * is drawn, the kernel working on the next meanwhile.
+ * Questions of one kind that come faster than their answers: one flies, the newest waits, those between are never asked, nor one that
+ * flies already. Every answer is drawn, the kernel working on the next meanwhile.
  * @template Question
  */
 export class NewestOnly {
@@ -29,20 +29,23 @@ export class NewestOnly {
    * @param {(question: Question) => Promise<import("./asking_wire.js").WireAnswer | null>} options.ask
    * @param {(answer: import("./asking_wire.js").WireAnswer, question: Question) => void} options.draw
    * @param {(error: unknown) => void} options.failed
+   * @param {(one: Question, other: Question) => boolean} [options.same] whether two ask for the same
    */
-  constructor({ ask, draw, failed }) {
+  constructor({ ask, draw, failed, same = () => false }) {
     this.ask = ask;
     this.draw = draw;
     this.failed = failed;
+    this.same = same;
     /** @type {Question | null} */
     this.wanted = null;
-    this.busy = false;
+    /** @type {Question | null} */
+    this.asked = null; // while it flies
   }
 
   /** @param {Question} question */
   want(question) {
-    this.wanted = question;
-    if (!this.busy) void this.run();
+    this.wanted = this.asked !== null && this.same(this.asked, question) ? null : question;
+    if (this.asked === null) void this.run();
   }
 
   /** What waits is no longer wanted. */
@@ -51,14 +54,13 @@ export class NewestOnly {
   }
 
   send() {
-    if (this.wanted === null) return null;
-    const question = this.wanted;
+    const question = (this.asked = this.wanted);
+    if (question === null) return null;
     this.wanted = null;
     return { question, coming: this.ask(question) };
   }
 
   async run() {
-    this.busy = true;
     let flying = this.send();
     while (flying) {
       const { question, coming } = flying;
@@ -72,7 +74,6 @@ export class NewestOnly {
         then = () => this.failed(error);
       }
       flying = this.send();
-      if (!flying) this.busy = false;
       then();
     }
   }

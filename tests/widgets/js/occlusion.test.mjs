@@ -128,6 +128,28 @@ test("of questions that come fast, one flies, the newest waits, and the next is 
   assert.deepEqual(order, ["ask 1", "ask 3", "draw 1", "draw 3", "ask 4"]);
 });
 
+test("what flies already is not asked again, and what waited for its answer in vain is forgotten", async () => {
+  const order = [];
+  let release;
+  const newest = new NewestOnly({
+    ask: (question) => {
+      order.push(question);
+      return new Promise((resolve) => {
+        release = () => resolve(question);
+      });
+    },
+    draw: () => {},
+    failed: (error) => order.push(error.message),
+    same: (one, other) => one === other,
+  });
+  for (const question of ["a", "a", "b", "a"]) newest.want(question);
+  release();
+  await new Promise(setImmediate);
+  assert.deepEqual(order, ["a"], "back at a before b was sent: nothing is left to ask");
+  newest.want("a");
+  assert.deepEqual(order, ["a", "a"], "it was answered: whoever asks now may get another answer");
+});
+
 test("a question that fails is told, and the next one is asked", async () => {
   const told = [];
   const newest = new NewestOnly({
