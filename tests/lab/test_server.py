@@ -57,6 +57,9 @@ def test_lab_starts_sends_at_once_and_leaves_nothing_behind(tmp_path: Path) -> N
         page = read(address, "/lab").decode()
         config = json.loads(re.search(r'id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
         assert quiet.ANNOUNCEMENTS in config["disabledExtensions"]
+        untracked = config["untracked_message_types"]
+        assert quiet.WIDGETS_MESSAGES in untracked
+        assert len(untracked) > 1, "the kernel's sign stays dark for those that JupyterLab names, too"
         listing = ["ps", "-ww", "-o", "args=", "-p", str(process.pid)]
         commandline = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
         assert address.token not in commandline, "a process list is public"
@@ -95,15 +98,17 @@ async def told_by_kernel(address: server.Address, kernel: str, code: str) -> str
             return str(answer["content"]["text"])
 
 
-def test_the_news_plugin_is_left_out_beside_whatever_else_is() -> None:
-    hook = quiet.without(quiet.ANNOUNCEMENTS)
-    assert hook(None, {"a": 1}) == {"a": 1, "disabledExtensions": [quiet.ANNOUNCEMENTS]}
-    config = {"disabledExtensions": ["other"]}
+def test_the_page_is_quieted_beside_whatever_else_it_says() -> None:
+    hook = quiet.quieted()
+    quieted = {"disabledExtensions": [quiet.ANNOUNCEMENTS], "untracked_message_types": [quiet.WIDGETS_MESSAGES]}
+    assert hook(None, {"a": 1}) == {"a": 1, **quieted}
+    config = {"disabledExtensions": ["other"], "untracked_message_types": ["stream"]}
     for _ in range(2):  # the page is asked for again and again
         config = hook(None, config)
     assert config["disabledExtensions"] == ["other", quiet.ANNOUNCEMENTS]
-    before = quiet.without("first")
-    assert quiet.without("second", before)(None, {})["disabledExtensions"] == ["first", "second"]
+    assert config["untracked_message_types"] == ["stream", quiet.WIDGETS_MESSAGES]
+    chained = quiet.quieted(lambda handler, page: {**page, "disabledExtensions": ["first"]})
+    assert chained(None, {})["disabledExtensions"] == ["first", quiet.ANNOUNCEMENTS]
 
 
 def test_a_taken_port_is_refused_and_a_default_one_avoided() -> None:
