@@ -24,6 +24,7 @@ from deconvwidgets.occlusion_records import (
     PatchAnswer,
 )
 from deconvwidgets.records import Box, Overview
+from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.occlusion.files import make_file
 from deconvwidgets.service.occlusion.images import ImageShelf
@@ -74,6 +75,7 @@ class LocalOcclusionDesk:
         self._gate, self._state, self._overview = gate, state, overview
         self._use_head, self._used, self._busy = use_head, used, busy
         self._bell = Bell(tell, _NEWS)
+        self._cores = Cores()
         self._images = ImageShelf(state)
         self._scenes = SceneMaker(gate, self._images)
         self._panel = ProjectionPanel(gate, views)
@@ -109,7 +111,7 @@ class LocalOcclusionDesk:
             raise ServiceError(f"{len(boxes)} patches are too many: lay at most {_MOST_BOXES}.")
         with self._gate.answering():
             scene = self._scenes.get(self._state(), wanted)
-            with self._gate.interactive():
+            with self._gate.interactive(), self._cores.half():
                 return scene.answer(boxes)
 
     def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
