@@ -88,6 +88,10 @@ class Layout:
     def covering(cls, touched: Touched, extent: Pair) -> Layout:
         """Tiles over what is touched, of a few sizes."""
         exact = touched.last - touched.first
+        if len(exact) < _MORE_SIZES[0]:  # one size for all: someone waits for these
+            size = exact.max(axis=0)
+            alike = TileGroup(np.arange(len(exact)), np.minimum(touched.first, np.array(extent) - size), (int(size[0]), int(size[1])))
+            return cls((alike,), len(exact))
         sizes = np.stack([_rounded_up(exact[:, axis]) for axis in (0, 1)], axis=1)
         starts = np.minimum(touched.first, np.array(extent) - sizes)
         groups = []
@@ -99,8 +103,6 @@ class Layout:
 
 def _rounded_up(sizes: Ints) -> Ints:
     """Each size rounded up to one of a few, chosen such that the sum is smallest. The more placings, the more sizes pay."""
-    if len(sizes) < _MORE_SIZES[0]:
-        return np.full_like(sizes, sizes.max())
     distinct, counts = np.unique(sizes, return_counts=True)
     wanted = min(len(distinct), 1 + sum(len(sizes) >= many for many in _MORE_SIZES))
     largest = len(distinct) - 1
