@@ -26,7 +26,14 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+DEBUGGING_PORT = 9333  # for a mouse that waits for nobody
+FLAGS = [
+    f"--remote-debugging-port={DEBUGGING_PORT}",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 
 
 def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:

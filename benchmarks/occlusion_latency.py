@@ -3,7 +3,7 @@
     python benchmarks/occlusion_latency.py [--seconds 12]
 
 Starts `deconvwidgets lab` in a temporary folder, opens an OcclusionExplorer on AlexNet with its head in Chromium, and drags the patch in
-circles with some 60 movements a second: with the worker idle, and while it retrains a classifier. The clock is the browser's: it starts
+circles with 60 movements a second: with the worker idle, and while it retrains a classifier. The clock is the browser's: it starts
 at the pointer event whose position an answer belongs to, and stops when the bars of that answer have been drawn. Beside it, the time
 between the frames that the page draws meanwhile: the patch is drawn in the frame after its event, so it lags no more than that.
 """
@@ -15,13 +15,13 @@ import json
 import math
 import os
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from explorer_latency import lab_page
+from explorer_latency import DEBUGGING_PORT, lab_page
 from playwright.sync_api import Page
+from real_mouse import Mouse
 
 CELL = """import deconvwidgets as dw
 service = dw.LocalModelService.from_environment().wait()
@@ -29,6 +29,7 @@ explorer = dw.OcclusionExplorer(service, image="view:0", state={"window": [64, 6
 explorer"""
 LONG_JOB = """from deconvwidgets.service.protocol import TransferSettings
 service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per_class=5, folds=200))"""
+RATE = 60  # movements a second
 WATCH = """() => {
   globalThis.answers = []; globalThis.frames = [];
   const root = document.querySelector('[data-testid="occlusion-explorer"]');
@@ -54,20 +55,16 @@ def open_explorer(page: Page, address: str, folder: Path) -> None:
     page.wait_for_timeout(15_000)  # the map is complete, the projections are there
 
 
-def drag(page: Page, seconds: float) -> dict[str, Any]:
+def drag(page: Page, mouse: Mouse, seconds: float) -> dict[str, Any]:
     box = page.get_by_test_id("stage").bounding_box()
     assert box
     x, y, reach = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, min(box["width"], box["height"]) * 0.35
-    page.mouse.move(x + reach, y)
-    page.mouse.down()
-    page.evaluate(WATCH)
-    start = time.perf_counter()
-    while (passed := time.perf_counter() - start) < seconds:
-        page.mouse.move(x + reach * math.cos(2 * passed), y + reach * math.sin(2 * passed))
-        time.sleep(max(0.0, 1 / 60 - (time.perf_counter() - start - passed)))
-    answers, frames = page.evaluate("() => [answers, frames]")
-    page.mouse.up()
+    with mouse.held(x + reach, y):
+        page.evaluate(WATCH)
+        moves = mouse.along(lambda passed: (x + reach * math.cos(2 * passed), y + reach * math.sin(2 * passed)), seconds, RATE)
+        answers, frames = page.evaluate("() => [answers, frames]")
     return {
+        "moves": moves,
         "answers": len(answers),
         "median_ms": round(statistics.median(answers), 1),
         "p95_ms": round(percentile(answers, 0.95), 1),
@@ -86,11 +83,13 @@ def main() -> None:
     options = parser.parse_args()
     with lab_page() as (page, address, folder):
         open_explorer(page, address, folder)
-        drag(page, 2)  # warm-up
-        results = {"idle": drag(page, options.seconds)}
+        mouse = Mouse(DEBUGGING_PORT, page.url)
+        drag(page, mouse, 2)  # warm-up
+        results = {"idle": drag(page, mouse, options.seconds)}
         page.evaluate(EXECUTE, LONG_JOB)
         page.wait_for_timeout(3000)
-        results["while retraining"] = drag(page, options.seconds)
+        results["while retraining"] = drag(page, mouse, options.seconds)
+        mouse.close()
         page.evaluate(EXECUTE, "service.transfer.stop()")
         for what, row in results.items():
             print(f"{what:>17}: {row}", flush=True)
