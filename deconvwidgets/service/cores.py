@@ -23,7 +23,7 @@ class Cores:
         """The calling thread computes on half of its cores: the others are for whoever draws the answers, while it computes the next.
 
         A small answer does not take longer for it: with worker threads about, more than there are cores, libgomp's threads sleep
-        between two operations, and waking them takes what they save (docs/decisions/occlusion-maps.md).
+        between two operations, and waking them takes what they save (docs/decisions/dragging-patches.md).
         """
         with self._pools.limit(limits=max(1, torch.get_num_threads() // 2), user_api="openmp"):
             yield

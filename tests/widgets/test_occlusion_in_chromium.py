@@ -96,6 +96,39 @@ def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(desk, open
     assert boxes(desk) == [(22, 32, 38, 48)], "it was let go"
 
 
+def layers_arranged(page, act) -> int:
+    """How often Blink arranged the page's layers anew while `act` ran."""
+    driver = page.context.browser
+    driver.start_tracing(page=page, categories=["blink", "benchmark"])
+    act()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return driver.stop_tracing().count(b'"PaintArtifactCompositor::Update"')
+
+
+def test_a_drag_leaves_the_pages_layers_as_they_are(desk, open_page):
+    page = open_page()
+    page.mouse.move(*at(page, 20, 20))
+    page.mouse.down()
+    settled(page)
+
+    def drag() -> None:
+        for step in range(24):
+            page.mouse.move(*at(page, 20 + step % 12, 20 + step))
+            settled(page)
+
+    def stir() -> None:
+        for step in range(3):
+            page.evaluate("(step) => { document.querySelector('.dwo-answers').style.transform = `translateX(${step + 1}px)`; }", step)
+            page.wait_for_timeout(50)
+
+    if not layers_arranged(page, stir):
+        pytest.skip("this Chromium does not tell of its layers")
+    before = len(asked(desk, "answer"))
+    arranged = layers_arranged(page, drag)
+    assert len(asked(desk, "answer")) >= before + 20
+    assert arranged <= 6, "three times as long a frame (docs/decisions/dragging-patches.md)"
+
+
 def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page):
     page = open_page()
     page.mouse.click(*at(page, 50, 40))
