@@ -26,14 +26,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-DEBUGGING_PORT = 9333  # for a mouse that waits for nobody
-FLAGS = [
-    f"--remote-debugging-port={DEBUGGING_PORT}",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
+FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
@@ -53,14 +46,14 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
 
 
 @contextmanager
-def lab_page() -> Iterator[tuple[Page, str, Path]]:
-    """A page of Chromium, the address of the tour's first notebook in a running lab, and the lab's folder."""
+def lab_page(*flags: str) -> Iterator[tuple[Page, str, Path]]:
+    """A page of Chromium, with these flags more, the address of the tour's first notebook in a running lab, and the lab's folder."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         process, address = start_lab(Path(folder))
         try:
-            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=executable, chromium_sandbox=False, args=[*FLAGS, *flags])
             yield browser.new_page(viewport={"width": 1600, "height": 1100}), address, Path(folder)
             browser.close()
         finally:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from explorer_latency import DEBUGGING_PORT, lab_page
+from explorer_latency import lab_page
 from playwright.sync_api import Page
 from real_mouse import Mouse
 
@@ -30,6 +30,7 @@ explorer"""
 LONG_JOB = """from deconvwidgets.service.protocol import TransferSettings
 service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per_class=5, folds=200))"""
 RATE = 60  # movements a second
+DEBUGGING_PORT = 9333  # of Chromium, for the mouse
 WATCH = """() => {
   globalThis.answers = []; globalThis.frames = [];
   const root = document.querySelector('[data-testid="occlusion-explorer"]');
@@ -81,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=12)
     options = parser.parse_args()
-    with lab_page() as (page, address, folder):
+    with lab_page(f"--remote-debugging-port={DEBUGGING_PORT}") as (page, address, folder):
         open_explorer(page, address, folder)
         mouse = Mouse(DEBUGGING_PORT, page.url)
         drag(page, mouse, 2)  # warm-up

@@ -16,7 +16,7 @@ from typing import Any
 
 import websocket
 
-Path = Callable[[float], tuple[float, float]]  # from seconds to CSS pixels of the page
+Course = Callable[[float], tuple[float, float]]  # from seconds to CSS pixels of the page
 
 
 class Mouse:
@@ -50,11 +50,11 @@ class Mouse:
         finally:
             self._send("mouseReleased", x, y, button="left", clickCount=1)
 
-    def along(self, path: Path, seconds: float, rate: float) -> int:
-        """Move along the path with the button down, `rate` times a second; how often it was."""
+    def along(self, course: Course, seconds: float, rate: float) -> int:
+        """Move along the course with the button down, `rate` times a second; how often it was."""
         start, moves = time.perf_counter(), 0
         while (passed := time.perf_counter() - start) < seconds:
-            self._send("mouseMoved", *path(passed), button="left", buttons=1)
+            self._send("mouseMoved", *course(passed), button="left", buttons=1)
             moves += 1
             time.sleep(max(0.0, moves / rate - (time.perf_counter() - start)))
         return moves

@@ -63,6 +63,11 @@ class TileGroup:
     starts: Ints
     size: Pair
 
+    @classmethod
+    def covering(cls, touched: Touched, members: Ints, size: Ints, extent: Pair) -> TileGroup:
+        """Tiles of this size (2,) over what each member touches; one at the map's border is moved inward."""
+        return cls(members, np.minimum(touched.first[members], np.array(extent) - size), (int(size[0]), int(size[1])))
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -89,16 +94,10 @@ class Layout:
         """Tiles over what is touched, of a few sizes."""
         exact = touched.last - touched.first
         if len(exact) < _MORE_SIZES[0]:  # one size for all: someone waits for these
-            size = exact.max(axis=0)
-            alike = TileGroup(np.arange(len(exact)), np.minimum(touched.first, np.array(extent) - size), (int(size[0]), int(size[1])))
-            return cls((alike,), len(exact))
+            return cls((TileGroup.covering(touched, np.arange(len(exact)), exact.max(axis=0), extent),), len(exact))
         sizes = np.stack([_rounded_up(exact[:, axis]) for axis in (0, 1)], axis=1)
-        starts = np.minimum(touched.first, np.array(extent) - sizes)
-        groups = []
-        for size in np.unique(sizes, axis=0):
-            members = np.flatnonzero((sizes == size).all(axis=1))
-            groups.append(TileGroup(members, starts[members], (int(size[0]), int(size[1]))))
-        return cls(tuple(groups), len(exact))
+        alike = [(size, np.flatnonzero((sizes == size).all(axis=1))) for size in np.unique(sizes, axis=0)]
+        return cls(tuple(TileGroup.covering(touched, members, size, extent) for size, members in alike), len(exact))
 
 
 def _rounded_up(sizes: Ints) -> Ints:

@@ -31,6 +31,16 @@ export function setText(element, text) {
 }
 
 /**
+ * How large a canvas must be to fill an element, and how many of its pixels are one CSS pixel.
+ * @param {Element} element
+ * @returns {[number, number, number]} width, height, ratio
+ */
+export function devicePixels({ clientWidth, clientHeight }) {
+  const ratio = globalThis.devicePixelRatio || 1;
+  return [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio), ratio];
+}
+
+/**
  * A row of choices of which one is on; arrow keys move within it.
  * @param {{label: string, testid?: string, choices: [string, string, string?][], prefix: string, pick: (name: string) => void}} options
  *   choices are [name, words, hint]

@@ -1,4 +1,4 @@
-import { h, setText } from "./dom.js";
+import { devicePixels, h, setText } from "./dom.js";
 import { SCALE_CSS } from "./occlusion_colours.js";
 import { cellCentre, placeOn } from "./occlusion_grid.js";
 import { layOver } from "./occlusion_stage.js";
@@ -104,10 +104,8 @@ export class MapPicture {
   /** Where the patches are. @param {Point[]} patches */
   mark(patches) {
     this.marked = patches;
-    const { clientWidth, clientHeight } = this.place;
-    if (!clientWidth) return; // its tab is not shown
-    const ratio = globalThis.devicePixelRatio || 1;
-    const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+    const [width, height, ratio] = devicePixels(this.place);
+    if (!width) return; // its tab is not shown
     if (this.marks.width !== width || this.marks.height !== height) Object.assign(this.marks, { width, height });
     const context = /** @type {CanvasRenderingContext2D} */ (this.marks.getContext("2d"));
     context.clearRect(0, 0, width, height);

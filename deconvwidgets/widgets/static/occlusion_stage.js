@@ -1,4 +1,4 @@
-import { h, setText } from "./dom.js";
+import { devicePixels, h, setText } from "./dom.js";
 import { boxAt } from "./occlusion_geometry.js";
 import { placeOn } from "./occlusion_grid.js";
 import { PatchLayer } from "./occlusion_patches.js";
@@ -54,11 +54,7 @@ export class Stage {
   listen(press, drag, foresee, release, hover) {
     const { element } = this;
     let held = /** @type {number | null} */ (null); // the finger that has the patch
-    /** @param {Event} event */
-    const early = (event) => {
-      const { pointerId } = /** @type {PointerEvent} */ (event);
-      if (held === pointerId) foresee(this.pointOf(/** @type {PointerEvent} */ (event)), /** @type {PointerEvent} */ (event));
-    };
+    const early = (/** @type {any} a PointerEvent */ event) => held === event.pointerId && foresee(this.pointOf(event), event);
     element.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || held !== null) return;
       held = event.pointerId;
@@ -111,10 +107,8 @@ export class Stage {
 
   /** Everything anew, at the size that it has. */
   render() {
-    const { clientWidth, clientHeight } = this.element;
-    if (!this.picture || !clientWidth) return;
-    const ratio = globalThis.devicePixelRatio || 1;
-    const [width, height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+    const [width, height] = devicePixels(this.element);
+    if (!this.picture || !width) return;
     Object.assign(this.base, { width, height });
     const context = /** @type {CanvasRenderingContext2D} */ (this.base.getContext("2d"));
     context.imageSmoothingQuality = "high";
