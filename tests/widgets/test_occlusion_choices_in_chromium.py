@@ -117,6 +117,43 @@ def test_another_image_by_looking_for_it(desk, open_page):
     expect(page.get_by_test_id("image-count")).to_have_text("none has “nothing like it”")
 
 
+SLOW_DECODING = """() => {
+  const decode = createImageBitmap, waiting = [];
+  globalThis.createImageBitmap = async (data) => {
+    await new Promise((resolve) => waiting.push(resolve));
+    return await decode(data);
+  };
+  globalThis.decoding = waiting;
+}"""
+
+ANSWER_ALL_BUT_THIS_IMAGE = """() => {
+  globalThis.answerAll = model.ask;
+  model.ask = (one) => (one.kind === "patch" && one.wanted.image === "view:6" ? model.waiting.push(one) : answerAll(one));
+  model.release();
+}"""
+
+
+def test_an_answer_about_the_image_before_is_not_shown_for_this_one(desk, open_page):
+    page = open_page()
+    page.evaluate(SLOW_DECODING)
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    page.wait_for_function("() => decoding.length === 2")
+    page.evaluate("model.held = true")
+    page.get_by_test_id("stage").focus()
+    page.keyboard.press("ArrowDown")  # the image before is still there
+    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.wanted.image === 'view:0')")
+    page.evaluate("() => decoding.forEach((done) => done())")
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
+    shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
+    unoccluded = page.evaluate(shown)
+    page.evaluate(ANSWER_ALL_BUT_THIS_IMAGE)
+    page.wait_for_function("() => model.waiting.some((one) => one.wanted.image === 'view:6')")
+    assert page.evaluate(shown) == unoccluded
+    page.evaluate("() => { model.ask = answerAll; model.release(); }")
+    settled(page)
+    assert page.evaluate(shown) != unoccluded
+
+
 def a_picture(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (80, 80), colour).save(buffer, "PNG")
