@@ -24,9 +24,14 @@ class Mapping:
     def __call__(self, job: Job) -> None:
         """Step by step until it is complete, stopped or failed."""
         try:
-            while self.mine.going_on and not job.cancelled and self.wanted():
+            # What is stopped is no longer this job's: whoever goes on with it submits another, which cancels this one.
+            while self.mine.going_on and not job.cancelled:
+                if not self.wanted():
+                    self.mine.stop()
+                    return
                 newest = next(self.book.going_on(), self.mine)
                 newest.advance(self.turn)
                 self.tell(not newest.going_on)
-        finally:
-            self.mine.stop()  # unless it has ended: an interrupt, too, must not leave anybody waiting
+        except BaseException:
+            self.mine.stop()  # an interrupt, too, must not leave anybody waiting
+            raise

@@ -14,8 +14,8 @@ from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
 from deconvwidgets.occlusion_records import MapsSettings
 from deconvwidgets.service.local import LocalModelService
 from deconvwidgets.service.occlusion import desk as desk_module
-from deconvwidgets.service.occlusion.runs import RunBook
-from deconvwidgets.service.worker import SynchronousExecutor
+from deconvwidgets.service.occlusion.runs import Computation, RunBook
+from deconvwidgets.service.worker import Job, SynchronousExecutor
 
 
 def one_step(desk, run, count=3):
@@ -93,6 +93,30 @@ def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, 
     by_hand.jobs[-1].run()
     assert held.wait(run).complete
     np.testing.assert_array_equal(held.wait(run).activity[::2, ::2], maps.activity[::2, ::2])
+
+
+def test_a_stop_that_is_taken_back_at_once_is_taken_back(held, by_hand, wanted, settings, monkeypatch):
+    run = held.start_maps(wanted(), settings())
+    computation = held._runs.get(run).computation
+    held.stop_maps(run)
+
+    def taken_back(self):  # by another thread, just when the job sees the stop
+        going_on = not self._over.is_set()
+        self.go_on()
+        return going_on
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Computation, "going_on", property(taken_back))
+        by_hand.jobs[-1].run()
+    assert computation.going_on
+    held.stop_maps(run)
+    assert held.start_maps(wanted(), settings()) == run
+    superseded = Job("maps", lambda job: None, lambda words: None)
+    superseded.cancel()  # as the worker does when the next one is submitted
+    held._work(computation)(superseded)
+    assert computation.going_on
+    by_hand.jobs[-1].run()
+    assert held.wait(run).complete
 
 
 def test_the_same_question_is_computed_once(held, by_hand, wanted, settings):
