@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from deconvwidgets.display import class_colour, viridis
+from deconvwidgets.display import viridis
 from deconvwidgets.figures.occlusion_pixels import label_pixels, map_edges, value_pixels
 from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap, activity_words, percent
 from deconvwidgets.figures.page import whole_page
@@ -98,8 +98,8 @@ def _classes(sheet: OcclusionSheet) -> str:
     if pixels is None:
         return ""
     rows = "".join(
-        f'<li><i style="background:{class_colour(at)}"></i>{escape(name)}<span>{percent(share)}</span></li>'
-        for at, (_, name, share) in enumerate(sheet.legend())
+        f'<li><i style="background:{sheet.colours[label]}"></i>{escape(name)}<span>{percent(share)}</span></li>'
+        for label, name, share in sheet.legend()
     )
     return _map("label", "(e) most probable class", data_uri(pixels, photograph=False), f'<ul class="legend">{rows}</ul>')
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deconvwidgets.display import Rgb, class_colour, rgb_of, viridis
+from deconvwidgets.display import Rgb, rgb_of, viridis
 from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
 from deconvwidgets.figures.occlusion_pixels import label_pixels, scale_pixels, value_pixels
 from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap, activity_words, percent
@@ -126,8 +126,8 @@ def _classes(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
         return _missing(drawing, sheet, x)
     y = _TOP + _whole(drawing, sheet, x, pixels, photograph=False) + 8
     legend = sheet.legend()
-    for at, (_, name, share) in enumerate(legend[:_LEGEND]):
-        drawing.add(Raster(x, y + 3, 10, 10, _plain(class_colour(at)), photograph=False))
+    for label, name, share in legend[:_LEGEND]:
+        drawing.add(Raster(x, y + 3, 10, 10, _plain(sheet.colours[label]), photograph=False))
         drawing.add(Words(x + 17, y + 12, shorten(name, _SMALL, _SIDE - 68), _SMALL))
         drawing.add(Words(x + _SIDE, y + 12, percent(share), _SMALL, "quiet", anchor="end"))
         y += 19

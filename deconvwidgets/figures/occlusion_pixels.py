@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from deconvwidgets.display import VIRIDIS, Rgb, class_colour, resize_picture, rgb_of, viridis
+from deconvwidgets.display import VIRIDIS, Rgb, resize_picture, rgb_of, viridis
 from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap
 from deconvwidgets.figures.sheet import decode
 from deconvwidgets.occlusion_records import OcclusionMaps
@@ -30,13 +30,13 @@ def value_pixels(sheet: OcclusionSheet, name: ValueMap, side: int) -> Rgb | None
 
 
 def label_pixels(sheet: OcclusionSheet, side: int) -> Rgb | None:
-    """The map of the most probable classes, likewise, in the colours of the legend's order."""
-    legend, maps = sheet.legend(), sheet.maps
-    if not legend or maps is None or maps.label is None:
+    """The map of the most probable classes, likewise."""
+    maps = sheet.maps
+    if not sheet.colours or maps is None or maps.label is None:
         return None
     colours = np.zeros((*maps.label.shape, 3), np.uint8)
-    for at, (label, _, _) in enumerate(legend):
-        colours[maps.label == label] = rgb_of(class_colour(at))
+    for label, colour in sheet.colours.items():
+        colours[maps.label == label] = rgb_of(colour)
     return _on_image(sheet, maps, colours, maps.label >= 0, side)
 
 

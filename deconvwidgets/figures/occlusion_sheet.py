@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,7 @@ class OcclusionSheet:
     boxes: tuple[Box, ...]  # the patches, in input pixels
     answer: PatchAnswer  # what the network says with them
     maps: OcclusionMaps | None
+    colours: Mapping[int, str]  # "#rrggbb" of each class in the map of the most probable ones, the most frequent first
     projections: tuple[OcclusionProjection, ...]
     refusal: str = ""
 
@@ -78,11 +80,10 @@ class OcclusionSheet:
     def legend(self) -> list[tuple[int, str, float]]:
         """(class, its name, share of the positions) of the map of most probable classes, the most frequent first."""
         maps = self.maps
-        if maps is None or maps.label is None or not (maps.label >= 0).any():
+        if maps is None or maps.label is None:
             return []
-        labels, counts = np.unique(maps.label[maps.label >= 0], return_counts=True)
-        order = np.lexsort((labels, -counts))
-        return [(int(labels[at]), maps.name(int(labels[at])), float(counts[at] / counts.sum())) for at in order]
+        known = maps.label[maps.label >= 0]
+        return [(label, maps.name(label), float((known == label).mean())) for label in self.colours]
 
     def caption(self) -> str:
         """What is shown, how it came about, and whose weights and classes."""

@@ -237,6 +237,11 @@ class OcclusionDesk(Protocol):
         """A run's maps as far as they are. Raises ServiceError for a run that is none, or with what it failed with."""
         ...
 
+    def colours(self, maps: OcclusionMaps) -> Mapping[int, str]:
+        """A colour "#rrggbb" for each class that occurs in these maps, the most frequent first; {} without a classifier. A class keeps
+        its colour as long as the service stands, so that every view, chart and file shows it alike."""
+        ...
+
     def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
         """For scripts: the complete maps."""
         ...

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from plotly import graph_objects as go
 
-from deconvwidgets.display import class_colour
 from deconvwidgets.occlusion_records import OcclusionMaps
 from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
 
@@ -38,10 +37,11 @@ class OcclusionChart:
         shown = {"title.text": layout.title.text, "xaxis.range": layout.xaxis.range, "yaxis.range": layout.yaxis.range}
         self.figure._send_update_msg(style, shown, [0])
 
-    def draw(self, maps: OcclusionMaps, name: str) -> None:
-        """Show one of "probability", "activity" and "label"; "activity" where there are no classes."""
+    def draw(self, maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> None:
+        """Show one of "probability", "activity" and "label"; "activity" where there are no classes. `colours` are those of the classes
+        that occur, the most frequent first."""
         shown = name if getattr(maps, name) is not None else "activity"
-        changes = _labels(maps) if shown == "label" else _values(maps, shown)
+        changes = _labels(maps, colours) if shown == "label" else _values(maps, shown)
         rows, columns = maps.centres[:, 0, 0], maps.centres[0, :, 1]
         with self.figure.batch_update():
             (trace,), layout = self.figure.data, self.figure.layout
@@ -69,16 +69,16 @@ def _values(maps: OcclusionMaps, name: str) -> dict[str, Any]:
     }
 
 
-def _labels(maps: OcclusionMaps) -> dict[str, Any]:
-    """Classes as whole numbers in the order of their frequency, each with a colour of its own."""
+def _labels(maps: OcclusionMaps, colours: Mapping[int, str]) -> dict[str, Any]:
+    """Classes as whole numbers in the order of their frequency."""
     assert maps.label is not None
     assert maps.label_probability is not None
-    found = labels_by_frequency(maps)
+    found = list(colours)
     places = {label: place for place, label in enumerate(found)}
     place = np.array([places.get(label, -1) for label in maps.label.ravel().tolist()], float).reshape(maps.label.shape)
     place[place < 0] = np.nan
     count = max(1, len(found))
-    scale = [[edge / count, class_colour(at)] for at in range(count) for edge in (at, at + 1)]
+    scale = [[edge / count, colour] for at, colour in enumerate(colours.values()) for edge in (at, at + 1)]
     shares = (f"{100 * share:.1f} %" if np.isfinite(share) else "" for share in maps.label_probability.ravel().tolist())
     words = [f"{maps.name(label)}, {share}" if label >= 0 else "" for label, share in zip(maps.label.ravel().tolist(), shares, strict=True)]
     named = found[:_MOST_NAMES]
@@ -91,13 +91,6 @@ def _labels(maps: OcclusionMaps) -> dict[str, Any]:
         "customdata": np.array(words, dtype=object).reshape(maps.label.shape).tolist(),
         "hovertemplate": "%{customdata} with the patch at row %{y:.0f}, column %{x:.0f}<extra></extra>",
     }
-
-
-def labels_by_frequency(maps: OcclusionMaps) -> list[int]:
-    """The classes that occur, the most frequent first, of equal ones the lower."""
-    assert maps.label is not None
-    labels, counts = np.unique(maps.label[maps.label >= 0], return_counts=True)
-    return [int(label) for label in labels[np.lexsort((labels, -counts))]]
 
 
 def _colorbar(**changes: Any) -> dict[str, Any]:

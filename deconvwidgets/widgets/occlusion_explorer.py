@@ -75,9 +75,24 @@ class OcclusionExplorer(ChartingWidget):
     Args:
         service: who answers; `dw.LocalModelService(bundle, images)`.
         image: a view of the service's image set (its number, or "view:17"), or a picture of one's own: a PIL picture, a path, or an
-            array (H, W, 3) uint8. None: what `state` says, else the first view.
-        state: where to reopen: a dict as `state` gives it, or a part of one. `image` goes before it.
+            array (H, W, 3) uint8. None: what `state` says, else the first view. Views are not photographs: where a set has nine crops
+            of each, view 5 is a crop of the first photograph, and `images.open_source(5)` is the sixth; its views are
+            `images.views_of(5)`.
+        state: where to reopen: a dict as `state` gives it, or a part of one. `image` goes before it. An upload that this kernel does
+            not have is warned of, and the first view shown instead.
         height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+
+    The state's keys, each of which can be set alone (`explorer.state = {"window": 32}`); lengths are in pixels of the model's input:
+        image: "view:17", or "upload:..." as long as the kernel runs.
+        layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
+        target: a class's name. None: the most probable class of this image.
+        fill: of the window: "gray" (the mean of the training pictures, 0 after normalisation; mid-grey is "#808080"), "mean" (this
+            image's), "blur", or a colour ("#7f7f7f", "red").
+        window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions.
+        patches: the patches' centres, [[row, column], ...], 64 at most. None: one in the middle.
+        border: "inside" or "same", as in `dw.occlude`.
+        map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
+        tab: "maps", "chart" or "images".
 
     Raises ServiceError for a service that cannot occlude, PictureError for an image that is none, LayerError or OcclusionError for
     another part of the state.
@@ -89,14 +104,14 @@ class OcclusionExplorer(ChartingWidget):
     _aside: Aside | None = None
     _chart: OcclusionChart | None = None
     state = StateTrait(WORDS).tag(sync=True)
-    height = traitlets.Int(720, min=360).tag(sync=True)
+    height = traitlets.Int(780, min=360).tag(sync=True)
 
     def __init__(
         self,
         service: OccludingService,
         image: Picture | None = None,
         state: Mapping[str, Any] | None = None,
-        height: int = 720,
+        height: int = 780,
         **kwargs: Any,
     ) -> None:
         if not isinstance(service, OccludingService):
@@ -202,7 +217,7 @@ class OcclusionExplorer(ChartingWidget):
 
         if self._chart is None:
             self._chart = OcclusionChart()
-        self._chart.draw(maps, self.state["map"])
+        self._chart.draw(maps, self.state["map"], self._desk.colours(maps))
         self._show_chart(self._chart)
 
     def close(self) -> None:

@@ -89,7 +89,8 @@ def _grid(service: OccludingService, request: Request, buffers: Buffers) -> Answ
     without a classifier. NaN and -1 where a position has not been computed."""
     run = number_of(request, "run")
     maps = service.occlusion.maps(run)
-    return {"run": run, **grid_facts(maps)}, [
+    colours = {str(label): colour for label, colour in service.occlusion.colours(maps).items()}
+    return {"run": run, **grid_facts(maps), "colours": colours}, [
         _floats(maps.activity),
         _floats(maps.probability),
         b"" if maps.label is None else np.ascontiguousarray(maps.label, "<i4").tobytes(),

@@ -26,6 +26,7 @@ from deconvwidgets.occlusion_records import (
     Unoccluded,
 )
 from deconvwidgets.records import Box, Overview
+from deconvwidgets.service.occlusion.class_colours import ClassColours
 from deconvwidgets.service.protocol import OcclusionFile
 from tests.widgets.conftest import FakeService, picture_of
 from tests.widgets.toy_network import KINDS, LAYERS, Pixels, drawing, feature_map, fill_of, layer_named, probabilities, strongest_units
@@ -57,6 +58,7 @@ class FakeOcclusionDesk:
         self.breaks: Exception | None = None
         self.at_once = True  # maps are complete when they are asked for
         self.runs: dict[int, FakeRun] = {}
+        self._colours = ClassColours()
         self.pictures: dict[str, Pixels] = {}
         self.uploads: dict[str, tuple[str, bytearray]] = {}
 
@@ -239,6 +241,9 @@ class FakeOcclusionDesk:
     def maps(self, run: int) -> OcclusionMaps:
         self._look("maps", run)
         return self.runs[run].maps
+
+    def colours(self, maps: OcclusionMaps) -> Mapping[int, str]:
+        return self._colours.of(maps)
 
     def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
         self.advance(run)

@@ -20,7 +20,7 @@ from deconvwidgets.errors import LayerError, OcclusionError, PictureError, Servi
 from deconvwidgets.occlusion_records import MapsSettings
 from deconvwidgets.service.protocol import ModelService, OccludingService, OcclusionDesk
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.occlusion_chart import OcclusionChart, labels_by_frequency
+from deconvwidgets.widgets.occlusion_chart import OcclusionChart
 from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
 from deconvwidgets.widgets.occlusion_messages import ASIDE
 from deconvwidgets.widgets.picture_upload import upload_picture
@@ -470,7 +470,7 @@ def test_aside_waits_for_its_work_when_it_is_closed():
 def test_the_chart_shows_each_of_the_maps(desk, explorer):
     explorer.state = {"window": [32, 24], "stride": [16, 10]}
     chart, maps = OcclusionChart(), explorer.maps
-    chart.draw(maps, "probability")
+    chart.draw(maps, "probability", {})
     (trace,) = chart.figure.data
     np.testing.assert_array_equal(np.asarray(trace.z), maps.probability)
     assert (list(trace.x), list(trace.y)) == ([12.0, 22.0, 32.0, 42.0, 52.0], [16.0, 32.0, 48.0])
@@ -478,13 +478,16 @@ def test_the_chart_shows_each_of_the_maps(desk, explorer):
     assert trace.zmax >= max(maps.probability.max(), maps.unoccluded.probability)
     assert tuple(chart.figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
     assert maps.name(maps.target) in chart.figure.layout.title.text
-    chart.draw(maps, "label")
+    colours = desk.colours(maps)
+    chart.draw(maps, "label", colours)
     places = np.asarray(trace.z, float)
     names = list(trace.colorbar.ticktext)
     assert [[names[int(place)] for place in row] for row in places] == [[maps.name(int(label)) for label in row] for row in maps.label]
-    assert names[0] == maps.name(labels_by_frequency(maps)[0])
+    assert names[0] == maps.name(max(set(maps.label.ravel().tolist()), key=maps.label.ravel().tolist().count)), "the most frequent first"
+    middles = {name: trace.colorscale[2 * place][1] for place, name in enumerate(names)}
+    assert middles == {maps.name(label): colour for label, colour in colours.items()}, "in the colours of every other view"
     assert names[int(places[1, 1])] in trace.customdata[1][1]
-    chart.draw(maps, "activity")
+    chart.draw(maps, "activity", colours)
     np.testing.assert_array_equal(np.asarray(trace.z), maps.activity)
     assert (trace.colorbar.ticktext, trace.customdata) == (None, None)  # nothing of the classes is left
     chart.say_again()
@@ -497,10 +500,10 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, desk, explore
     chart = OcclusionChart()
     (trace,) = chart.figure.data
     for name in ("probability", "label", "activity"):
-        chart.draw(desk.maps(run), name)
+        chart.draw(desk.maps(run), name, desk.colours(desk.maps(run)))
         assert np.isfinite(np.asarray(trace.z, float)).sum() == 1, name
     service.classifier = None
-    chart.draw(explorer.maps, "label")
+    chart.draw(explorer.maps, "label", {})
     assert np.isfinite(np.asarray(trace.z, float)).all()
     assert "activity" in chart.figure.layout.title.text
 

@@ -26,6 +26,7 @@ from deconvwidgets.occlusion_records import (
 from deconvwidgets.records import Box, Overview
 from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.occlusion.class_colours import ClassColours
 from deconvwidgets.service.occlusion.files import make_file
 from deconvwidgets.service.occlusion.images import ImageShelf
 from deconvwidgets.service.occlusion.mapping import Mapping as MappingWork
@@ -80,6 +81,7 @@ class LocalOcclusionDesk:
         self._scenes = SceneMaker(gate, self._images)
         self._panel = ProjectionPanel(gate, views)
         self._runs = RunBook()
+        self._colours = ClassColours()
         self._starting = RLock()  # a synchronous worker may start the next run from within one
         self._fits: tuple[ModelBundle, bool] | None = None
 
@@ -142,6 +144,11 @@ class LocalOcclusionDesk:
     def maps(self, run: int) -> OcclusionMaps:
         """A run's maps as far as they are. Raises ServiceError for a run that is none, or with what it failed with."""
         return self._runs.get(run).maps()
+
+    def colours(self, maps: OcclusionMaps) -> Mapping[int, str]:
+        """A colour "#rrggbb" for each class that occurs in these maps, the most frequent first; {} without a classifier. A class keeps
+        its colour as long as the service stands."""
+        return self._colours.of(maps)
 
     def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
         """For scripts: the complete maps. Raises ServiceError after `timeout` seconds, and where the run was stopped."""

@@ -45,7 +45,8 @@ def make_file(
         projections = desk.projections(wanted, _TILE)
     except RuleError as error:
         refusal = str(error)
-    sheet = OcclusionSheet(overview, desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, tuple(projections), refusal)
+    colours = {} if maps is None else desk.colours(maps)
+    sheet = OcclusionSheet(overview, desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, colours, tuple(projections), refusal)
     return occlusion_file(kind, sheet)
 
 

@@ -1,11 +1,10 @@
-/* Values as colours: viridis, which is ordered in lightness too and read by the colour-blind, and a colour for each class. */
+/* Values as colours: viridis, which is ordered in lightness too and read by the colour-blind; classes in their own colours. */
 
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
-const CLASS_COLOURS = ["#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#eeca3b", "#72b7b2", "#9d755d", "#ff9da6", "#8c8c8c"];
 const UNKNOWN = 0; // transparent
 
 /** @param {string} colour "#rrggbb" @returns {number[]} */
-export function rgbOf(colour) {
+function rgbOf(colour) {
   return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 }
 
@@ -54,51 +53,17 @@ export function paintValues(canvas, values, rows, cols, range, nearest = null) {
   });
 }
 
-/** A class keeps its colour as long as the view stands, whichever image is shown. */
-export class ClassColours {
-  constructor() {
-    /** @type {Map<number, string>} */
-    this.given = new Map();
-  }
-
-  clear() {
-    this.given.clear();
-  }
-
-  /** @param {number} label @returns {string} */
-  of(label) {
-    let colour = this.given.get(label);
-    if (!colour) {
-      colour = classColour(this.given.size);
-      this.given.set(label, colour);
-    }
-    return colour;
-  }
-
-  /**
-   * @param {HTMLCanvasElement} canvas @param {Int32Array} labels @param {number} rows @param {number} cols
-   * @param {Int32Array | null} nearest @param {number | null} [only] the others are faint
-   */
-  paint(canvas, labels, rows, cols, nearest, only = null) {
-    const pixels = /** @type {Map<number, number>} */ (new Map());
-    paintCells(canvas, rows, cols, (cell) => {
-      const label = labels[nearest ? Math.max(0, nearest[cell]) : cell];
-      if (label < 0) return UNKNOWN;
-      const pixel = pixels.get(label) ?? pixelOf(rgbOf(this.of(label)));
-      pixels.set(label, pixel);
-      return only === null || only === label ? pixel : (pixel & 0x00ffffff) | (0x30 << 24);
-    });
-  }
-}
-
-/** The colour of the n-th class. @param {number} at */
-function classColour(at) {
-  if (at < CLASS_COLOURS.length) return CLASS_COLOURS[at];
-  const hue = (at * 137.508) % 360; // never two alike, never in step
-  const channel = (/** @type {number} */ offset) => {
-    const place = (offset + hue / 30) % 12;
-    const value = 0.55 - 0.25 * Math.max(-1, Math.min(place - 3, 9 - place, 1));
-    return Math.round(255 * value).toString(16).padStart(2, "0");
-  };
-  return `#${[0, 8, 4].map(channel).join("")}`;
+/**
+ * Paint the most probable class of each cell, in the colours that the kernel gave them.
+ * @param {HTMLCanvasElement} canvas @param {import("./occlusion_grid.js").Grid} grid @param {number | null} [only] the others are faint
+ */
+export function paintClasses(canvas, { label: labels, rows, cols, nearest, colours }, only = null) {
+  if (!labels) return;
+  const pixels = new Map(Object.entries(colours).map(([label, colour]) => [Number(label), pixelOf(rgbOf(colour))]));
+  paintCells(canvas, rows, cols, (cell) => {
+    const label = labels[nearest ? Math.max(0, nearest[cell]) : cell];
+    if (label < 0) return UNKNOWN;
+    const pixel = /** @type {number} */ (pixels.get(label));
+    return only === null || only === label ? pixel : (pixel & 0x00ffffff) | (0x30 << 24);
+  });
 }

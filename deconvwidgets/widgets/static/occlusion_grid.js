@@ -14,6 +14,7 @@ import { clamp } from "./occlusion_geometry.js";
  * @property {any} unoccluded
  * @property {Point} window @property {Point} stride @property {Point} origin the centre of the first window
  * @property {Record<string, string>} names of the labels that occur
+ * @property {Record<string, string>} colours of the labels in `label`: the same in every view, chart and file
  * @property {string} [method]
  * @property {Float32Array} activity NaN where it is not computed
  * @property {Float32Array | null} probability

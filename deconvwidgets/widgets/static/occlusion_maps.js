@@ -1,6 +1,6 @@
 import { h, setText } from "./dom.js";
 import { number, percent } from "./format.js";
-import { paintValues } from "./occlusion_colours.js";
+import { paintClasses, paintValues } from "./occlusion_colours.js";
 import { cellOf, legendOf, rangeOf } from "./occlusion_grid.js";
 import { MapPicture } from "./occlusion_map.js";
 
@@ -16,14 +16,12 @@ const VALUE_MAPS = /** @type {("probability" | "activity")[]} */ (["probability"
 export class Maps {
   /**
    * @param {object} options
-   * @param {import("./occlusion_colours.js").ClassColours} options.colours
    * @param {HTMLCanvasElement} options.over the stage's
    * @param {(point: Point | null) => void} options.hover
    * @param {(point: Point, event: PointerEvent) => void} options.put
    * @param {(label: number, name: string) => void} options.pick
    */
-  constructor({ colours, over, hover, put, pick }) {
-    this.colours = colours;
+  constructor({ over, hover, put, pick }) {
     this.over = over;
     this.pick = pick;
     /** @type {Grid | null} */
@@ -36,7 +34,7 @@ export class Maps {
     this.legend = h("ul", { class: "dwo-legend", "data-testid": "legend" });
     this.more = h("p", { class: "dwo-dim" });
     this.classReading = h("p", { class: "dwo-class-reading", "data-testid": "reading-label" });
-    const beside = h("div", { class: "dwo-beside" }, this.legend, this.more, this.classReading);
+    const beside = h("div", { class: "dwo-beside" }, h("p", { class: "dwo-legend-title" }, "of the positions"), this.legend, this.more, this.classReading);
     this.classes = h("div", { class: "dwo-class-map" }, this.pictures.label.element, beside);
     const { probability, activity } = this.pictures;
     this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
@@ -82,23 +80,21 @@ export class Maps {
   /** @param {Grid} grid */
   paintClasses(grid) {
     if (!grid.label) return;
-    if (grid.unoccluded.label !== null) this.colours.of(grid.unoccluded.label); // the first colour is what it says of the whole image
     const entries = legendOf(grid);
-    for (const { label } of entries) this.colours.of(label);
     this.pictures.label.lay(grid);
-    this.colours.paint(this.pictures.label.canvas, grid.label, grid.rows, grid.cols, grid.nearest, this.only);
+    paintClasses(this.pictures.label.canvas, grid, this.only);
     const shown = entries.slice(0, LEGEND_ROWS);
     const key = JSON.stringify(shown.map(({ label, share }) => [label, percent(share)]));
     if (this.legend.dataset.key === key) return;
     this.legend.dataset.key = key;
-    this.legend.replaceChildren(...shown.map((entry) => this.entry(entry)));
+    this.legend.replaceChildren(...shown.map((entry) => this.entry(entry, grid.colours[entry.label])));
     setText(this.more, entries.length > LEGEND_ROWS ? `and ${entries.length - LEGEND_ROWS} more` : "");
   }
 
-  /** @param {{label: number, name: string, share: number}} entry */
-  entry({ label, name, share }) {
+  /** @param {{label: number, name: string, share: number}} entry @param {string} colour */
+  entry({ label, name, share }, colour) {
     const swatch = h("i", {});
-    swatch.style.background = this.colours.of(label);
+    swatch.style.background = colour;
     const point = (/** @type {number | null} */ only) => () => this.emphasise(only);
     const listeners = { onpointerenter: point(label), onpointerleave: point(null), onfocus: point(label), onblur: point(null), onclick: () => this.pick(label, name) };
     const title = `${name} at ${percent(share)} of the positions; a click makes it the target`;
@@ -108,7 +104,7 @@ export class Maps {
   /** Show one class alone. @param {number | null} only */
   emphasise(only) {
     this.only = only;
-    if (this.grid?.label) this.colours.paint(this.pictures.label.canvas, this.grid.label, this.grid.rows, this.grid.cols, this.grid.nearest, only);
+    if (this.grid) paintClasses(this.pictures.label.canvas, this.grid, only);
   }
 
   /** Which map lies over the stage. @param {string} map @param {boolean} [anew] */
@@ -116,7 +112,7 @@ export class Maps {
     const { grid, over } = this;
     if (!grid || (this.overlaid === map && !anew)) return;
     this.overlaid = map;
-    if (map === "label" && grid.label) this.colours.paint(over, grid.label, grid.rows, grid.cols, grid.nearest);
+    if (map === "label" && grid.label) paintClasses(over, grid);
     else {
       const name = map === "probability" && grid.probability ? "probability" : "activity";
       paintValues(over, /** @type {Float32Array} */ (grid[name]), grid.rows, grid.cols, rangeOf(grid, name), grid.nearest);
@@ -147,7 +143,7 @@ export class Maps {
 
 /** What stands where nothing is pointed at. @param {Grid} grid */
 function restingWords({ unoccluded: { probability, activity, label, label_probability }, names }) {
-  const named = label === null ? "" : `without a patch: ${names[label] ?? `class ${label}`}, ${percent(label_probability)}`;
+  const named = label === null ? "" : `without a patch: ${names[label] ?? `class ${label}`}, probability ${percent(label_probability)}`;
   return { probability: `without: ${percent(probability)}`, activity: `without: ${number(activity)}`, label: named };
 }
 
@@ -158,6 +154,6 @@ export function readingOf(grid, cell) {
   return {
     probability: grid.probability ? `here: ${percent(grid.probability[cell])}` : "",
     activity: `here: ${number(grid.activity[cell])}`,
-    label: label >= 0 && grid.labelProbability ? `here: ${grid.names[label] ?? `class ${label}`}, ${percent(grid.labelProbability[cell])}` : "",
+    label: label >= 0 && grid.labelProbability ? `here: ${grid.names[label] ?? `class ${label}`}, probability ${percent(grid.labelProbability[cell])}` : "",
   };
 }

@@ -1,7 +1,6 @@
 import { ChartHost } from "./chart_host.js";
 import { h, segments, setText } from "./dom.js";
 import { createClasses } from "./occlusion_classes.js";
-import { ClassColours } from "./occlusion_colours.js";
 import { createControls } from "./occlusion_controls.js";
 import { createOcclusionHeader } from "./occlusion_header.js";
 import { ImageBrowser } from "./occlusion_images.js";
@@ -34,9 +33,12 @@ export function createOcclusionPage(view) {
   const { wire, model } = view;
   const set = (/** @type {any} */ patch) => view.set(patch);
   const pick = (/** @type {number | null} */ label, /** @type {string | null} */ name) => view.aim(label, name);
-  const colours = new ClassColours();
   const said = createUploadWords();
   const upload = createPictureUpload({ wire, say: said.say, done: (image, name) => view.uploaded(image, name) });
+  const look = (/** @type {string} */ image) => {
+    said.forget(); // the same image may be chosen again
+    set({ image });
+  };
   const header = createOcclusionHeader({ images: () => view.showImages(), save: (file) => view.save(file), copy: () => view.copyState() });
   const alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   const stage = new Stage({
@@ -50,9 +52,9 @@ export function createOcclusionPage(view) {
   const classes = createClasses({ id: `dwo-${wire.view}`, pick, head: () => void view.useShipped(), copy: (text) => view.copy(text, "Copied the line") });
   const unit = createUnit({ set });
   const projections = createProjections();
-  const maps = new Maps({ colours, over: stage.map, hover: (point) => view.editor.point(point, "map"), put: (point, event) => view.editor.put(point, event), pick });
+  const maps = new Maps({ over: stage.map, hover: (point) => view.editor.point(point, "map"), put: (point, event) => view.editor.put(point, event), pick });
   const run = createRun({ set, stop: () => void view.stopMaps(), go: () => view.goOn() });
-  const images = new ImageBrowser({ wire, pick: (image) => set({ image }) }, upload.button, upload.input);
+  const images = new ImageBrowser({ wire, pick: look }, upload.button, upload.input);
   images.trouble.before(said.browser);
   const results = createTabs({ model, wire, set, maps, run, images });
 
@@ -77,7 +79,7 @@ export function createOcclusionPage(view) {
     for (const part of [stage, projections, maps, images, upload, results]) part.close();
   };
   return {
-    root, header, stage, controls, classes, unit, projections, maps, run, images, results, colours, complain, close,
+    root, header, stage, controls, classes, unit, projections, maps, run, images, results, said, complain, close,
     say: (/** @type {string} */ words) => setText(status, words),
   };
 }

@@ -26,7 +26,9 @@ def run(desk, wanted, settings):
 def sheet_of(service, wanted, run=None, boxes=()):
     desk = service.occlusion
     maps = None if run is None else desk.maps(run)
-    return OcclusionSheet(service.overview(), desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, tuple(desk.projections(wanted)))
+    colours = {} if maps is None else desk.colours(maps)
+    answer, projections = desk.answer(wanted, boxes), tuple(desk.projections(wanted))
+    return OcclusionSheet(service.overview(), desk.scene(wanted), boxes, answer, maps, colours, projections)
 
 
 def test_arrays_hold_everything(desk, wanted, run):

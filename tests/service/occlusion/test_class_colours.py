@@ -1,0 +1,37 @@
+"""A class looks the same wherever it is shown."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from deconvwidgets.service.occlusion.class_colours import ClassColours
+
+
+def maps_like(maps, labels, unoccluded):
+    return replace(maps, label=np.array(labels), unoccluded=replace(maps.unoccluded, label=unoccluded))
+
+
+def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(desk, wanted, settings):
+    maps = desk.maps(desk.start_maps(wanted(), settings()))
+    colours = ClassColours()
+    first = colours.of(maps_like(maps, [[7, 7, 5], [3, 3, -1]], unoccluded=9))
+    assert list(first) == [3, 7, 5], "the most frequent first, of equal ones the lower"
+    assert list(first.values()) == ["#f58518", "#54a24b", "#e45756"], "the first colour is what is said of the whole image"
+    second = colours.of(maps_like(maps, [list(range(40))], unoccluded=5))
+    assert {label: second[label] for label in first} == first
+    assert second[9] == "#4c78a8"
+    assert len(set(second.values())) == 40
+    assert colours.of(replace(maps, label=None)) == {}
+
+
+def test_files_have_the_colours_of_the_desk(service, desk, wanted, settings):
+    state = {"window": [4, 4], "patches": [[8, 8]]}
+    for image in ("view:3", "view:1", "view:0"):
+        run = desk.start_maps(wanted(image), settings())
+        maps = desk.maps(run)
+        page = desk.file("figure.html", wanted(image), run, state).decode()
+        shown = dict(re.findall(r'<li><i style="background:(#\w+)"></i>(\w+)<', page))
+        assert {maps.name(label): colour for label, colour in desk.colours(maps).items()} == {
+            name: colour for colour, name in shown.items()
+        }
