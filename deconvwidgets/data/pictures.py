@@ -49,6 +49,7 @@ def open_picture(source: Source, name: str | None = None, side: int | None = Non
     """
     what = name or _name(source)
     try:
+        _refuse_bomb(_stated_size(source), what)
         with Image.open(source) as picture:
             _refuse_bomb(picture.size, what)
             if side is not None:
@@ -65,9 +66,12 @@ def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
     """
     what = name or _name(source)
     try:
-        with Image.open(source) as picture:
-            _refuse_bomb(picture.size, what)
-            return picture.size
+        size = _stated_size(source)
+        if size is None:
+            with Image.open(source) as picture:
+                size = picture.size
+        _refuse_bomb(size, what)
+        return size
     except _DECODER_ERRORS as error:
         raise PictureError(f"{what} cannot be opened: {_reason(error)}. Replace it, or leave it out.") from error
 
@@ -97,9 +101,35 @@ def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     return (numbers * (255.0 / full)).round().astype(np.uint8)
 
 
-def _refuse_bomb(size: tuple[int, int], what: str) -> None:
+def _stated_size(source: Source) -> tuple[int, int] | None:
+    """Width and height by the header; None where no plugin knows the file by its first bytes, or it cannot be rewound.
+
+    Asked of Pillow's plugins, because `Image.open` warns of a large picture, and no thread can silence a warning for itself alone.
+    """
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            return _size_in(file)
+    return _size_in(source) if source.seekable() else None
+
+
+def _size_in(file: IO[bytes]) -> tuple[int, int] | None:
+    file.seek(0)
+    prefix = file.read(16)
+    for load in (Image.preinit, Image.init):  # the common plugins, then all of them
+        load()
+        for factory, accept in [Image.OPEN[name] for name in Image.ID]:
+            if accept is not None and accept(prefix) is True:
+                file.seek(0)
+                try:
+                    return factory(file, "").size
+                except (SyntaxError, IndexError, TypeError, struct.error):  # as `Image.open`: another plugin may know better
+                    continue
+    return None
+
+
+def _refuse_bomb(size: tuple[int, int] | None, what: str) -> None:
     limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and size[0] * size[1] > limit:
+    if size is not None and limit is not None and size[0] * size[1] > limit:
         raise PictureError(
             f"{what} has {size[0]} x {size[1]} pixels, more than the {limit} that are decoded. "
             "If you trust it, make it smaller or raise PIL.Image.MAX_IMAGE_PIXELS."
