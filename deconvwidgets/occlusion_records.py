@@ -11,11 +11,31 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
+from deconvwidgets.one_line import one_line
 from deconvwidgets.records import Box, Picture
 
 Border = Literal["inside", "same"]
 OcclusionMethod = Literal["incremental", "full"]
+
+
+def named_fill(fill: str) -> str | None:
+    """A fill by its name, in its one spelling: "gray" (also "grey"), "mean", "blur", or a colour's "#rrggbb"; None for what is no fill.
+
+    Colours are as Pillow knows them ("#7f7f7f", "red", "rgb(127, 127, 127)"), capitals or not. "gray" is none of them but 0 after
+    normalisation, the mean of the pictures that the model was trained on; CSS's gray is "#808080".
+    """
+    name = "gray" if fill.lower() == "grey" else fill.lower()
+    if name in ("gray", "mean", "blur"):
+        return name
+    try:
+        colour = ImageColor.getrgb(name)
+    except ValueError:
+        return None
+    if len(colour) != 3 or not all(0 <= value <= 255 for value in colour):  # with opacity, or "rgb(300, 0, 0)"
+        return None
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +83,24 @@ class OcclusionMaps:
         """A class in words."""
         return self.categories[label] if 0 <= label < len(self.categories) else f"class {label}"
 
+    def __repr__(self) -> str:
+        rows, columns = self.activity.shape
+        grid = f"{rows} x {columns} positions, window {self.window[0]} x {self.window[1]}, stride {self.stride[0]} x {self.stride[1]}"
+        parts = [f"{grid}, {self.border}, fill {self.fill}"]
+        if self.target is not None and self.unoccluded.probability is not None:
+            reached = _range(self.probability)
+            parts.append(f"{self.name(self.target)}: probability {self.unoccluded.probability:.3g} unoccluded{reached and f', {reached}'}")
+        parts.append(f"{self.layer} unit {self.unit}")
+        if not self.complete:
+            parts.append(f"{self.done} of {rows * columns} done")
+        return f"OcclusionMaps({'; '.join(parts)})"
+
+
+def _range(values: NDArray[np.float32] | None) -> str:
+    """The smallest and the largest of what has been computed."""
+    finite = np.empty(0) if values is None else values[np.isfinite(values)]
+    return f"{finite.min():.3g} to {finite.max():.3g} occluded" if finite.size else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
@@ -83,6 +121,11 @@ class Faithfulness:
         fires = np.isfinite(self.drop)
         return float((self.drop > self.elsewhere)[fires].mean()) if fires.any() else float("nan")
 
+    def __repr__(self) -> str:
+        return (
+            f"Faithfulness({self.layer}, {len(self.units)} images, {np.isfinite(self.drop).sum()} of them firing; share {self.share:.3g})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Correspondence:
@@ -97,6 +140,14 @@ class Correspondence:
     distances: Mapping[str, Mapping[str, float]]
     images: int
 
+    def __repr__(self) -> str:
+        rows = [f"{layer}: {_few([f'{part} {delta:.3f}' for part, delta in self.distances[layer].items()])}" for layer in self.layers]
+        return f"Correspondence({self.images} images; {_few(rows, '; ')})"
+
+
+def _few(words: list[str], between: str = ", ") -> str:
+    return between.join(words if len(words) <= 6 else [*words[:6], "…"])
+
 
 @dataclass(frozen=True, slots=True)
 class OcclusionWanted:
@@ -106,7 +157,7 @@ class OcclusionWanted:
     layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
     unit: int | None = None  # None: the map with the largest sum on the unoccluded image
     target: int | None = None  # None: the most probable class of the unoccluded image
-    fill: str = "gray"  # "gray" (0 after normalisation), "mean" (this image's), "blur", or a colour "#rrggbb"
+    fill: str = "gray"  # as `named_fill`: "gray" (0 after normalisation), "mean" (this image's), "blur", or a colour "#rrggbb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +213,8 @@ class OcclusionScene:
     map: NDArray[np.float32]  # (h, w): the chosen feature map
     strongest: tuple[int, ...]  # the units with the largest sums on this image, largest first
     note: str = ""  # what the view should say (fallback to whole-image computation, ...)
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, slots=True)

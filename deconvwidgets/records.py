@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.one_line import accuracy_in_words, one_line
+
 Box = tuple[int, int, int, int]
 
 
@@ -81,6 +83,8 @@ class Projection:
     rule: str
     method: str  # "local" or "full": how it was computed
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True, slots=True)
 class LayerStats:
@@ -94,6 +98,8 @@ class LayerStats:
     selectivity: NDArray[np.float32]  # (maximum - mean) / std, 0 where std is 0
     histogram: NDArray[np.int64]  # (units, bins)
     edges: NDArray[np.float32]  # (units, bins + 1)
+
+    __repr__ = one_line
 
     @property
     def dead(self) -> NDArray[np.bool_]:
@@ -133,6 +139,8 @@ class Picture:
     width: int
     height: int
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
@@ -161,6 +169,8 @@ class Overview:
     index_ready: bool
     notes: tuple[str, ...] = ()  # sentences a view should show (untrained, whole-image fallback, ...)
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True, slots=True)
 class UnitTable:
@@ -174,6 +184,8 @@ class UnitTable:
     selectivity: NDArray[np.float32]
     labels: NDArray[np.int64]  # (units, k): dataset label of each of the top k, -1 where unknown or not filled
     categories: tuple[str, ...]  # what the labels mean; empty where the image set has none
+
+    __repr__ = one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +264,8 @@ class Head:
     dataset: str  # what it was trained on, in words ("caltech101, 30 a class")
     report: Mapping[str, float | int | str]  # accuracy and protocol, as the panel prints them
 
+    __repr__ = one_line
+
 
 @dataclass(frozen=True, slots=True)
 class HeadReport:
@@ -291,6 +305,11 @@ class HeadReport:
     def std(self) -> float:
         """Standard deviation over folds (0 for one fold)."""
         return float(np.std(self.per_fold))
+
+    def __repr__(self) -> str:
+        run = f"{self.dataset}, {self.images_per_class} a class, {self.classifier} on {self.layer} of {self.model}"
+        stopped = "" if self.complete else "; stopped"
+        return f"HeadReport({run}: {accuracy_in_words(self.per_fold)}, {len(self.categories)} classes{stopped})"
 
 
 @dataclass(frozen=True, slots=True)

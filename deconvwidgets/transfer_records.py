@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.one_line import accuracy_in_words
 from deconvwidgets.records import LearningCurve, Progress, SkippedPicture
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
@@ -68,6 +69,10 @@ class TransferRunSummary:
     curve: LearningCurve | None  # so far
     paper: tuple[PaperRow, ...]  # results of the paper to compare with
 
+    def __repr__(self) -> str:
+        run = f"run {self.run}: {self.dataset}, {self.images_per_class} a class, {self.layer}, {self.phase}"
+        return f"TransferRunSummary({run}; {accuracy_in_words(self.per_fold)})"
+
     @property
     def mean(self) -> float | None:
         """Mean accuracy over the folds that are done."""
@@ -103,6 +108,9 @@ class TransferRunView:
     confusion: NDArray[np.int64]  # (classes, classes): rows are truths, columns predictions
     skipped: tuple[SkippedPicture, ...]
     has_confidences: bool
+
+    def __repr__(self) -> str:
+        return f"TransferRunView({self.summary!r}, {len(self.categories)} classes)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ PACKAGE = Path(deconvwidgets.__file__).parent
 FILE_LINES = 380
 FUNCTION_LINES = 50
 
-EVERYONE = {"records", "transfer_records", "occlusion_records", "errors", "display"}
+EVERYONE = {"records", "transfer_records", "occlusion_records", "one_line", "errors", "display"}
 TRACE = {"tracing", "digests"}  # what engine and data, which never see each other, both know of a model
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # deconvwidgets/__init__.py: names load lazily
-    "records": set(),
-    "transfer_records": {"records"},
-    "occlusion_records": {"records"},
+    "one_line": set(),
+    "records": {"one_line"},
+    "transfer_records": {"one_line", "records"},
+    "occlusion_records": {"one_line", "records"},
     "errors": set(),
     "display": EVERYONE,
     "tracing": EVERYONE,
@@ -39,8 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
 }
 WITHOUT_TORCH = {
-    "", "records", "transfer_records", "occlusion_records", "errors", "display", "figures", "service.protocol", "widgets", "cli",
-    "__main__",
+    "", "one_line", "records", "transfer_records", "occlusion_records", "errors", "display", "figures", "service.protocol", "widgets",
+    "cli", "__main__",
 }  # fmt: skip
 FRONT_END_HOMES = {"ipywidgets": {"widgets"}, "anywidget": {"widgets"}, "plotly": {"widgets", "figures"}}
 

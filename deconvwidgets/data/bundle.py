@@ -16,6 +16,7 @@ from deconvwidgets.data.heads import HeadSource, as_head, classes_in_words
 from deconvwidgets.data.known_transforms import as_preprocess
 from deconvwidgets.data.preprocess import Preprocess, default_preprocess, picture_of_unit_range
 from deconvwidgets.errors import ModelError
+from deconvwidgets.one_line import one_line
 from deconvwidgets.records import Geometry, Head
 
 Transform = Callable[[Image.Image], Tensor]
@@ -41,6 +42,8 @@ class ModelBundle:
     notes: tuple[str, ...] = ()
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = one_line
 
     def __post_init__(self) -> None:
         if self.model.training:
