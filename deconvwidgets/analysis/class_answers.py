@@ -51,5 +51,5 @@ def _named(name: str, names: list[str], model: str) -> int:
     lowered = {one.lower(): one for one in names}
     close = [lowered[one] for one in difflib.get_close_matches(name.strip().lower(), lowered, n=4)]
     close += [one for one in names if len(name) > 2 and name.lower() in one.lower() and one not in close][: 4 - len(close)]
-    hint = f"Did you mean {', '.join(close)}?" if close else "bundle.categories lists them all."
-    raise OcclusionError(f"{model} has no class '{name}'. {hint}")
+    hint = f"Did you mean {', '.join(close)}? " if close else ""
+    raise OcclusionError(f"{model} has no class '{name}'. {hint}bundle.categories lists them all.")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -94,6 +95,7 @@ def random_parts(
 
     Raises OcclusionError for parts or boxes that do not fit each other.
     """
+    _require_parts(parts)
     images = len(next(iter(parts.values()), ()))
     _check_parts(parts, images)
     whole = (0, 0, size[1], size[0])
@@ -115,7 +117,19 @@ def _moved(box: Box, room: Box, draw: np.random.Generator) -> Box:
     return (left, top, left + width, top + height)
 
 
+def _require_parts(parts: object) -> None:
+    """Raises OcclusionError for what has no boxes to look at."""
+    if not isinstance(parts, Mapping) or not all(
+        hasattr(boxes, "__len__") and all(hasattr(box, "__len__") for box in boxes) for boxes in parts.values()
+    ):
+        raise OcclusionError(
+            'Parts are lists of boxes by name, one box for each image, {"nose": [(left, top, right, bottom), ...], ...}, '
+            f"not {reprlib.repr(parts)}."
+        )
+
+
 def _check_parts(parts: Mapping[str, Sequence[Box]], images: int) -> None:
+    _require_parts(parts)
     if images < 2:
         raise OcclusionError("Correspondence compares images with each other: give two at least, with one box a part for each.")
     if not parts:
@@ -137,7 +151,7 @@ def _layers(network: Network, layers: Sequence[str] | str | None) -> list[str]:
     if layers is None:
         shown = network.explorer_layers
         if not shown:
-            raise LayerError("The model has no layer with feature maps: pass layers=..., of those that describe_layers lists.")
+            raise LayerError("The model has no layer with feature maps: pass layers=..., of those that dw.engine.describe_layers lists.")
         return [shown[-1].alias or shown[-1].name]
     names = [layers] if isinstance(layers, str) else list(layers)
     if not names:

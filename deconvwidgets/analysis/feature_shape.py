@@ -64,7 +64,7 @@ def default_layer(network: Network) -> LayerInfo:
     last layer below the fully connected ones. Raises LayerError for a model without maps."""
     maps = network.explorer_layers
     if not maps:
-        raise LayerError("The model has no layer of feature maps to train a head on: name a layer, describe_layers lists them")
+        raise LayerError("The model has no layer of feature maps to train a head on: name a layer, dw.engine.describe_layers lists them")
     pooled = (maps[-1].alias or "").replace("conv", "pool")
     for info in network.layers:
         if info.alias == pooled and pooled.startswith("pool"):

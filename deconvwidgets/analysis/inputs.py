@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +28,11 @@ def opened(picture: Picture) -> Image.Image:
     if isinstance(picture, str | Path):
         return open_picture(picture)
     array = np.asarray(picture)
+    if array.ndim == 0 or array.dtype == object:
+        raise PictureError(
+            f"An image is a PIL picture, a path, or an array (H, W, 3) or (H, W) uint8, not {reprlib.repr(picture)}; "
+            "images.open_source(5) opens one of an image set."
+        )
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
         raise PictureError(f"An array must be (H, W, 3) or (H, W) uint8, not {array.shape} {array.dtype}: pass a PIL picture instead")
     return Image.fromarray(array)

@@ -225,8 +225,9 @@ def occlude(
         layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
         unit: the feature map; None is the one with the largest sum over space on the unoccluded image.
         target: the class whose probability is mapped, by number or name; None is the most probable class of the unoccluded image.
-        fill: what the window shows: "gray" (0 after normalisation), "mean" (this image's), "blur", a colour ("#7f7f7f" or (red, green,
-            blue) from 0 to 255), or an array of normalised pixels (C, H, W) or (C,).
+        fill: what the window shows: "gray" or "grey" (0 after normalisation: the mean of the training pictures, which is not mid-grey;
+            that is "#808080"), "mean" (this image's), "blur", a colour ("#7f7f7f", "red", or (red, green, blue) from 0 to 255), or an
+            array of normalised pixels (C, H, W) or (C,).
         method: "incremental" recomputes only what the window touches, "full" runs whole images, "auto" takes the first where it can.
         border: "inside" keeps the window in the image; "same" has ceil(H / stride) positions, and windows that pass the border.
         logits: keep the logits of every position. memory_limit: bytes that a batch may take; None is a share of what is free.
@@ -255,7 +256,9 @@ def _layer_of(network: Network, layer: str | None) -> str:
     if layer is None:
         shown = network.explorer_layers
         if not shown:
-            raise LayerError("The model has no layer with feature maps to watch: pass layer=..., one of those that describe_layers lists.")
+            raise LayerError(
+                "The model has no layer with feature maps to watch: pass layer=..., one of those that dw.engine.describe_layers lists."
+            )
         return shown[-1].alias or shown[-1].name
     info = network.layer(layer)
     return info.alias or info.name

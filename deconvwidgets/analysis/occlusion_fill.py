@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.occlusion_records import named_fill
 
 Fill = str | Sequence[int] | NDArray[np.floating] | Tensor
 
@@ -24,19 +25,20 @@ _BLUR = 1 / 20  # the blur's deviation, as a share of the image's longer side: n
 def fill_of(bundle: ModelBundle, pixels: Tensor, fill: Fill) -> Tensor:
     """What a patch on the input `pixels` (C, H, W) shows, in normalised units: (C, H, W), or (C, 1, 1) for one colour.
 
-    fill: "gray" is 0 after normalisation, the mean of the pictures that the model was trained on; "mean" this image's own; "blur" the
-    image, blurred; a colour ("#7f7f7f", "red", or (red, green, blue) from 0 to 255) goes through the transform's normalisation; an
-    array or tensor, (C, H, W) or (C,), is taken as normalised.
+    fill: "gray" (or "grey") is 0 after normalisation, the mean of the pictures that the model was trained on, which is not mid-grey: that
+    is "#808080"; "mean" this image's own; "blur" the image, blurred; a colour ("#7f7f7f", "red", or (red, green, blue) from 0 to 255)
+    goes through the transform's normalisation; an array or tensor, (C, H, W) or (C,), is taken as normalised.
 
     Raises OcclusionError for what is none of these, and for a colour where the transform's normalisation is not known.
     """
     if isinstance(fill, np.ndarray | Tensor):
         return _own(fill, pixels)
-    if fill == "gray":
+    name = named_fill(fill) if isinstance(fill, str) else None
+    if name == "gray":
         return pixels.new_zeros(len(pixels), 1, 1)
-    if fill == "mean":
+    if name == "mean":
         return pixels.mean(dim=(1, 2), keepdim=True)
-    if fill == "blur":
+    if name == "blur":
         return _blurred(pixels)
     return _normalised(bundle, _colour(fill)).to(pixels)
 
@@ -45,8 +47,8 @@ def fill_in_words(fill: Fill) -> str:
     """As `OcclusionMaps.fill` says it: "gray", "mean", "blur", a colour as "#7f7f7f", or "array". Raises OcclusionError."""
     if isinstance(fill, np.ndarray | Tensor):
         return "array"
-    if isinstance(fill, str) and fill in ("gray", "mean", "blur"):
-        return fill
+    if isinstance(fill, str) and (name := named_fill(fill)) is not None:
+        return name
     return "#{:02x}{:02x}{:02x}".format(*_colour(fill))
 
 
@@ -73,10 +75,7 @@ def _colour(fill: object) -> tuple[int, int, int]:
     """(red, green, blue) from 0 to 255."""
     values: Sequence[object] = ()
     if isinstance(fill, str):
-        try:
-            values = ImageColor.getrgb(fill)
-        except ValueError:
-            values = ()
+        values = tuple(bytes.fromhex((named_fill(fill) or "#")[1:]))
     elif isinstance(fill, tuple | list):
         values = fill
     whole = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]

@@ -133,7 +133,10 @@ class Network:
             close = (
                 difflib.get_close_matches(str(name), known, n=4) or difflib.get_close_matches(str(name).lower(), known, n=4) or known[:6]
             )
-            raise LayerError(f"The model has no layer '{name}'. Did you mean {', '.join(close)}? describe_layers lists them all.")
+            raise LayerError(
+                f"The model has no layer '{name}'. Did you mean {', '.join(close)}? "
+                "dw.engine.describe_layers(bundle.model, bundle.input_size) lists them all."
+            )
         return found
 
     def _other_names(self) -> Iterable[tuple[str, str]]:

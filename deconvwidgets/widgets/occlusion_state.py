@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import sys
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
-from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted
+from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
 from deconvwidgets.records import LayerInfo, Overview
 from deconvwidgets.widgets.state import find_layer, layer_id
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
@@ -25,7 +27,7 @@ DEFAULTS: State = {
     "layer": None,  # None: the last of the explorers' layers
     "unit": None,  # None: the map with the largest sum on this image
     "target": None,  # a class's name; None: the most probable class of this image
-    "fill": "gray",
+    "fill": "gray",  # the mean of the training pictures; or "mean" (this image's), "blur", or a colour, which becomes "#rrggbb"
     "window": [48, 48],  # rows, columns, in input pixels: of the patch, and of the maps' window
     "patches": None,  # centres as [row, column], in input pixels; None becomes one in the middle of the image
     "stride": [8, 8],
@@ -34,15 +36,16 @@ DEFAULTS: State = {
     "overlay": 0.0,  # its opacity
     "tab": "maps",
 }
-_FILLS = ("gray", "mean", "blur")
 _MOST_PATCHES = 64
+_BETWEEN = ("deconvwidgets", "traitlets", "ipywidgets", "anywidget")  # who stands between a caller and this module
 
 
 def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: Overview, choices: OcclusionChoices) -> State:
     """The whole state after setting `wanted`; keys that it leaves out keep their value of `now`.
 
     What is merely carried over and no longer fits (a unit in another layer, a class of another classifier) is forgotten; opened anew
-    (`now` empty), so are uploads of another kernel. Raises ServiceError, PictureError, LayerError or OcclusionError in words.
+    (`now` empty), so are uploads of another kernel, with a warning to the caller. Raises ServiceError, PictureError, LayerError or
+    OcclusionError in words.
     """
     WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
     merged = {**DEFAULTS, **now, **wanted}
@@ -86,8 +89,8 @@ def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
         return classes.index(name)
     lowered = {one.lower(): one for one in reversed(classes)}
     near = [lowered[one] for one in difflib.get_close_matches(name.strip().lower(), lowered, n=3)]
-    hint = f"Did you mean {', '.join(map(repr, near))}?" if near else "The explorer lists them all."
-    raise OcclusionError(f"{model} has no class {name!r}. {hint}")
+    hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+    raise OcclusionError(f"{model} has no class {name!r}. {hint}The explorer lists them all.")
 
 
 def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: bool) -> str:
@@ -99,12 +102,27 @@ def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: b
         if image in choices.uploads:
             return image
         if anew:
+            _warn_of_lost_upload(image)
             return f"{DEFAULTS['image']}"
         raise PictureError(f"There is no upload {image!r} in this kernel: bring the picture again.")
     found = re.fullmatch(r"view:([0-9]{1,12})", image)
     if found is None or int(found[1]) >= overview.views:
         raise PictureError(f"{overview.images} has the views 'view:0' to 'view:{overview.views - 1}': there is no image {image!r}.")
     return f"view:{int(found[1])}"
+
+
+def _warn_of_lost_upload(image: str) -> None:
+    """Say it where the explorer is opened: the first place outside of the package and of what calls its checks."""
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).split(".")[0] in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(
+        f"The picture {image!r} is not in this kernel: it was uploaded to another one, or long ago. The first image of the set, "
+        f"{DEFAULTS['image']!r}, is shown instead, and the rest of the state is as it was. To see the picture again, upload it again in "
+        "the widget, or pass it: OcclusionExplorer(service, image='your picture.jpg', state=...).",
+        stacklevel=level,
+    )
 
 
 def _watched(
@@ -136,9 +154,10 @@ def _target(target: object, overview: Overview, choices: OcclusionChoices, asked
 
 
 def _fill(fill: object) -> str:
-    if isinstance(fill, str) and (fill in _FILLS or re.fullmatch(r"#[0-9a-fA-F]{6}", fill)):
-        return fill
-    raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f', not {fill!r}.")
+    name = named_fill(fill) if isinstance(fill, str) else None
+    if name is None:
+        raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
+    return name
 
 
 def _pair(value: object, what: str, most: tuple[int, int] | None) -> list[int]:

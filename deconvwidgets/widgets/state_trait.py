@@ -20,12 +20,16 @@ class StateWords:
     widget: str
     example: str
 
+    @property
+    def _whose(self) -> str:
+        return f"{'An' if self.widget[0] in 'AEIOU' else 'A'} {self.widget}'s"
+
     def mapping(self, value: object) -> Mapping[str, Any]:
         """The value, if it is a mapping. Raises ServiceError."""
         if not isinstance(value, Mapping):
             given = "None" if value is None else f"a {type(value).__name__}"
             raise ServiceError(
-                f"A {self.widget}'s state is a dict such as {self.example}, not {given}; "
+                f"{self._whose} state is a dict such as {self.example}, not {given}; "
                 "its parts can be set alone, and what is left out stays."
             )
         return value
@@ -34,7 +38,7 @@ class StateWords:
         """Raises ServiceError for keys that there are not."""
         unknown = [str(key) for key in wanted if key not in known]
         if unknown:
-            raise ServiceError(f"A {self.widget}'s state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(known)}.")
+            raise ServiceError(f"{self._whose} state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(known)}.")
 
 
 class StateTrait(traitlets.Dict):

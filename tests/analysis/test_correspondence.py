@@ -158,6 +158,14 @@ def test_what_cannot_be_compared_is_said_in_words(changes, error, words):
         correspondence(signs_apart(), **given)
 
 
+@pytest.mark.parametrize("parts", [3, None, [CORNER], {"nose": CORNER}, {"nose": None}])
+def test_parts_that_are_none_are_refused_in_words(parts):
+    with pytest.raises(OcclusionError, match="Parts are lists of boxes by name, one box for each image"):
+        random_parts(parts, (40, 40), 4)
+    with pytest.raises(OcclusionError, match="Parts are lists of boxes by name"):
+        correspondence(signs_apart(), IMAGES, parts)
+
+
 def test_the_public_names_are_the_functions():
     assert dw.correspondence is correspondence
     assert dw.random_parts is random_parts

@@ -297,7 +297,7 @@ def test_the_public_name_is_this_one():
         ({"window": "big"}, OcclusionError, "whole number"),
         ({"border": "wrap"}, OcclusionError, "'inside' or 'same'"),
         ({"fill": "plaid"}, OcclusionError, "'gray', 'mean', 'blur'"),
-        ({"target": "bea"}, OcclusionError, "no class 'bea'. Did you mean bee"),
+        ({"target": "bea"}, OcclusionError, "no class 'bea'. Did you mean bee.*bundle.categories lists them all"),
         ({"target": "zeppelin"}, OcclusionError, "bundle.categories lists them all"),
         ({"target": 3}, OcclusionError, "3 classes, 0 to 2: there is no class 3"),
         ({"target": -1}, OcclusionError, "no class -1"),
@@ -310,6 +310,8 @@ def test_the_public_name_is_this_one():
         ({"image": torch.zeros(3, 16, 16, dtype=torch.uint8)}, PictureError, "floating point, not torch.uint8"),
         ({"image": torch.full((3, 16, 16), float("nan"))}, PictureError, "nan"),
         ({"image": np.zeros((16, 16, 3))}, PictureError, "uint8"),
+        ({"image": None}, PictureError, "An image is a PIL picture, a path.* not None"),
+        ({"image": 5}, PictureError, "not 5; images.open_source"),
         ({"image": "nowhere.jpg"}, PictureError, "nowhere.jpg"),
     ],
 )

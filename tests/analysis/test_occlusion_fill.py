@@ -80,6 +80,7 @@ def test_pixels_of_ones_own_come_as_planes_or_as_a_colour(tiny_bundle, pixels):
     [
         ("grey-ish", "'gray', 'mean', 'blur', a colour"),
         ("#12345678", "colour"),
+        ("rgb(300, 0, 0)", "colour"),
         ((1, 2), "colour"),
         ((1, 2, 256), "colour"),
         ((0.1, 0.2, 0.3), "colour"),
@@ -92,6 +93,13 @@ def test_pixels_of_ones_own_come_as_planes_or_as_a_colour(tiny_bundle, pixels):
 def test_what_is_no_fill_is_refused_in_words(tiny_bundle, pixels, fill, words):
     with pytest.raises(OcclusionError, match=words):
         fill_of(tiny_bundle, pixels, fill)
+
+
+@pytest.mark.parametrize("fill", ["grey", "Gray", "GREY"])
+def test_grey_is_gray_and_not_a_colour(tiny_bundle, pixels, fill):
+    assert torch.equal(fill_of(tiny_bundle, pixels, fill), fill_of(tiny_bundle, pixels, "gray"))
+    assert fill_in_words(fill) == "gray"
+    assert float(fill_of(tiny_bundle, pixels, "#808080").abs().max()) > 0, "mid-grey is not the training mean"
 
 
 def test_fills_in_words():
