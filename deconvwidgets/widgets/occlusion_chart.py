@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,22 @@ from plotly import graph_objects as go
 from deconvwidgets.occlusion_records import OcclusionMaps
 from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
 
-_SENT = ("x", "y", "z", "zmin", "zmax", "customdata", "hovertemplate")
-_MOST_NAMES = 24  # beside the colours; more would overlap
+_SENT = ("x", "y", "z", "zmin", "zmax", "showscale", "customdata", "hovertemplate")
+_MOST_NAMES = 9  # of classes in the legend
+_LINE = 46  # characters of the legend, in a column as narrow as the explorer's
+_LINE_HEIGHT = 15
+_SCALE_HEIGHT = 34  # with its numbers
 
 
 class OcclusionChart:
     """A plotly figure with one heatmap, so that drawing only ever changes its values."""
 
     def __init__(self) -> None:
-        trace = go.Heatmap(
-            z=[], x=[], y=[], colorscale="Viridis", zsmooth=False, colorbar={"thickness": 10, "outlinewidth": 0, "title": ""}
-        )
+        # The scale lies above the map: beside it, it would take the width that the map needs.
+        scale = {"thickness": 10, "outlinewidth": 0, "title": "", "orientation": "h", "y": 1, "yanchor": "bottom"}
+        trace = go.Heatmap(z=[], x=[], y=[], colorscale="Viridis", zsmooth=False, colorbar=scale)
         figure = go.FigureWidget(data=[trace], layout=_layout())  # at once: what is added later may find no front end yet
-        figure._config = {**(figure._config or {}), "responsive": True, "displaylogo": False, "scrollZoom": True}
+        figure._config = {**(figure._config or {}), "responsive": True, "displayModeBar": False, "scrollZoom": True}
         self.figure = figure
 
     def say_again(self) -> None:
@@ -32,9 +36,9 @@ class OcclusionChart:
         (trace,), layout = self.figure.data, self.figure.layout
         style = {name: [trace[name]] for name in _SENT}
         style["colorscale"] = [trace.colorscale]
-        for name in ("tickvals", "ticktext", "tickformat"):
-            style[f"colorbar.{name}"] = [trace.colorbar[name]]
-        shown = {"title.text": layout.title.text, "xaxis.range": layout.xaxis.range, "yaxis.range": layout.yaxis.range}
+        style["colorbar.tickformat"] = [trace.colorbar.tickformat]
+        shown = {"title.text": layout.title.text, "margin.t": layout.margin.t}
+        shown |= {"xaxis.range": layout.xaxis.range, "yaxis.range": layout.yaxis.range}
         self.figure._send_update_msg(style, shown, [0])
 
     def draw(self, maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> None:
@@ -45,8 +49,10 @@ class OcclusionChart:
         rows, columns = maps.centres[:, 0, 0], maps.centres[0, :, 1]
         with self.figure.batch_update():
             (trace,), layout = self.figure.data, self.figure.layout
-            trace.update({"x": columns, "y": rows, **changes}, overwrite=True)
-            layout.title.text = _title(maps, shown)
+            trace.update({"x": columns, "y": rows, **changes})
+            lines = [*_title(maps, shown), *(_legend(maps, colours) if shown == "label" else ())]
+            layout.title.text = "<br>".join(lines)
+            layout.margin.t = _LINE_HEIGHT * len(lines) + (0 if shown == "label" else _SCALE_HEIGHT) + 16
             # What the positions cover: a map that begins has few of them, and the place must not jump as it grows.
             layout.xaxis.range = [columns[0] - maps.stride[1] / 2, columns[-1] + maps.stride[1] / 2]
             layout.yaxis.range = [rows[-1] + maps.stride[0] / 2, rows[0] - maps.stride[0] / 2]
@@ -63,9 +69,10 @@ def _values(maps: OcclusionMaps, name: str) -> dict[str, Any]:
         "zmin": min(known),
         "zmax": max(known),
         "colorscale": "Viridis",
-        "colorbar": _colorbar(tickformat=".0%" if name == "probability" else ".3~s"),
+        "showscale": True,
+        "colorbar": {"tickformat": ".0%" if name == "probability" else ".3~s"},
         "customdata": None,
-        "hovertemplate": f"%{{z:{form}}} with the patch at row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
+        "hovertemplate": f"%{{z:{form}}}<br>with the patch at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
     }
 
 
@@ -81,38 +88,52 @@ def _labels(maps: OcclusionMaps, colours: Mapping[int, str]) -> dict[str, Any]:
     scale = [[edge / count, colour] for at, colour in enumerate(colours.values()) for edge in (at, at + 1)]
     shares = (f"{100 * share:.1f} %" if np.isfinite(share) else "" for share in maps.label_probability.ravel().tolist())
     words = [f"{maps.name(label)}, {share}" if label >= 0 else "" for label, share in zip(maps.label.ravel().tolist(), shares, strict=True)]
-    named = found[:_MOST_NAMES]
     return {
         "z": place.astype(np.float32),
         "zmin": -0.5,
         "zmax": count - 0.5,
         "colorscale": scale,
-        "colorbar": _colorbar(tickvals=list(range(len(named))), ticktext=[maps.name(label) for label in named]),
+        "showscale": False,
         "customdata": np.array(words, dtype=object).reshape(maps.label.shape).tolist(),
-        "hovertemplate": "%{customdata} with the patch at row %{y:.0f}, column %{x:.0f}<extra></extra>",
+        "hovertemplate": "%{customdata}<br>with the patch at<br>row %{y:.0f}, column %{x:.0f}<extra></extra>",
     }
 
 
-def _colorbar(**changes: Any) -> dict[str, Any]:
-    return {"thickness": 10, "outlinewidth": 0, "tickvals": None, "ticktext": None, "tickformat": None, "title": {"text": ""}, **changes}
-
-
-def _title(maps: OcclusionMaps, name: str) -> str:
+def _title(maps: OcclusionMaps, name: str) -> list[str]:
+    """In two lines."""
     before = maps.unoccluded
-    if name == "probability":
-        target = maps.name(maps.target if maps.target is not None else -1)
-        return f"probability of {target} by the patch's place (without a patch {100 * (before.probability or 0):.1f} %)"
-    if name == "label":
-        return f"most probable class by the patch's place (without a patch {maps.name(before.label if before.label is not None else -1)})"
-    return f"total activity of {maps.layer} / {maps.unit} by the patch's place (without a patch {before.activity:.4g})"
+    if name == "activity":
+        what, without = f"total activity of {maps.layer} / {maps.unit}", f"{before.activity:.4g}"
+    elif name == "probability":
+        what, without = f"probability of {maps.name(_number(maps.target))}", f"{100 * (before.probability or 0):.1f} %"
+    else:
+        what, without = "most probable class", maps.name(_number(before.label))
+    return [f"<b>{escape(what)}</b>", f"by the patch's place; without a patch {escape(without)}"]
+
+
+def _legend(maps: OcclusionMaps, colours: Mapping[int, str]) -> list[str]:
+    """The classes, the most frequent first, in as few lines as they take."""
+    lines, room = [""], _LINE
+    for label, colour in list(colours.items())[:_MOST_NAMES]:
+        name = maps.name(label)
+        if room < len(name) + 4 and lines[-1]:
+            lines, room = [*lines, ""], _LINE
+        lines[-1] += f'<span style="color:{colour}">\u25a0</span> {escape(name)}   '
+        room -= len(name) + 4
+    more = len(colours) - _MOST_NAMES
+    return [*lines, f"and {more} more"] if more > 0 else lines
+
+
+def _number(label: int | None) -> int:
+    return -1 if label is None else label
 
 
 def _layout() -> Mapping[str, Any]:
     axis = {**AXIS, "constrain": "domain", "showgrid": False}
     return {
         **LAYOUT,
-        "margin": {"l": 8, "r": 8, "t": 30, "b": 8},
-        "title": {"text": "", "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 0.99, "yanchor": "top"},
+        "margin": {"l": 8, "r": 8, "t": 64, "b": 8},
+        "title": {"text": "", "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 14}},
         "xaxis": {**axis, "title": {"text": "column of the patch's centre, px", "standoff": 6}},
-        "yaxis": {**axis, "scaleanchor": "x", "title": {"text": "row, px", "standoff": 6}},
+        "yaxis": {**axis, "constraintoward": "top", "scaleanchor": "x", "title": {"text": "row, px", "standoff": 6}},
     }

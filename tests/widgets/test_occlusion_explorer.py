@@ -142,7 +142,7 @@ def test_a_state_reopens_the_same_place(service, explorer):
         ({"unit": 12}, LayerError, "conv5 has 12 units, 0 to 11"),
         ({"layer": "conv1", "unit": 6}, LayerError, "conv1 has 6 units"),
         ({"unit": "strongest"}, ServiceError, "whole number"),
-        ({"target": "lampe"}, OcclusionError, "Did you mean 'lamp'"),
+        ({"target": "lampe"}, OcclusionError, "Did you mean 'lamp'.*lists them all"),
         ({"target": 3}, OcclusionError, "a class's name"),
         ({"fill": "greyish"}, OcclusionError, "'gray', 'mean', 'blur'"),
         ({"fill": None}, OcclusionError, "not None"),
@@ -161,7 +161,7 @@ def test_a_state_reopens_the_same_place(service, explorer):
         ({"overlay": True}, ServiceError, "from 0 to 1"),
         ({"tab": "chart "}, ServiceError, "maps, chart or images"),
         ({"zoom": 2}, ServiceError, "'zoom'"),
-        (None, ServiceError, "what is left out stays"),
+        (None, ServiceError, "An OcclusionExplorer's state .* what is left out stays"),
     ],
 )
 def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer, state, error, words):
@@ -175,6 +175,15 @@ def test_a_wrong_state_opens_no_explorer(service):
     with pytest.raises(OcclusionError, match="1 to 64 rows"):
         OcclusionExplorer(service, state={"window": 65})
     assert service.listeners == []
+
+
+@pytest.mark.parametrize(
+    ("fill", "kept"),
+    [("grey", "gray"), ("Gray", "gray"), ("Mean", "mean"), ("red", "#ff0000"), ("#7F7F7f", "#7f7f7f"), ("#f80", "#ff8800")],
+)
+def test_fills_are_named_as_occlude_names_them(explorer, fill, kept):
+    explorer.state = {"fill": fill}
+    assert explorer.state["fill"] == kept
 
 
 def test_a_unit_belongs_to_its_layer(explorer):
@@ -196,9 +205,24 @@ def test_a_class_of_another_classifier_is_forgotten(service, explorer):
         explorer.state = {"target": "lamp"}
 
 
-def test_uploads_of_another_kernel_are_forgotten(service):
-    with OcclusionExplorer(service, state={"image": "upload:12", "fill": "blur"}) as explorer:
+def test_uploads_of_another_kernel_are_forgotten_with_a_warning(service):
+    with pytest.warns(UserWarning, match="'upload:12' is not in this kernel.*'view:0', is shown instead.*OcclusionExplorer") as warned:
+        explorer = OcclusionExplorer(service, state={"image": "upload:12", "fill": "blur"})
+    assert [one.filename for one in warned] == [__file__], "once, and where the explorer was opened"
+    with explorer:
         assert (explorer.state["image"], explorer.state["fill"]) == ("view:0", "blur")
+
+
+def test_nothing_else_warns_of_an_upload(service, recwarn):
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with OcclusionExplorer(service, picture, state={"image": "upload:12"}) as explorer:
+        kept = explorer.state
+        explorer.set_state({"state": {**kept, "overlay": 0.5}})  # as a front end does, also one that comes back
+        with pytest.raises(PictureError, match="bring the picture again"):
+            explorer.state = {"image": "upload:12"}
+    with OcclusionExplorer(service, state=kept) as again:
+        assert again.state["image"] == kept["image"] != "view:0"
+    assert [str(one.message) for one in recwarn] == []
 
 
 # Pictures from Python
@@ -481,15 +505,19 @@ def test_the_chart_shows_each_of_the_maps(desk, explorer):
     colours = desk.colours(maps)
     chart.draw(maps, "label", colours)
     places = np.asarray(trace.z, float)
-    names = list(trace.colorbar.ticktext)
+    assert trace.showscale is False
+    names = [maps.name(label) for label in colours]
     assert [[names[int(place)] for place in row] for row in places] == [[maps.name(int(label)) for label in row] for row in maps.label]
     assert names[0] == maps.name(max(set(maps.label.ravel().tolist()), key=maps.label.ravel().tolist().count)), "the most frequent first"
+    legend = chart.figure.layout.title.text
+    assert all(f'{colour}">\u25a0</span> {maps.name(label)}' in legend for label, colour in colours.items())
     middles = {name: trace.colorscale[2 * place][1] for place, name in enumerate(names)}
     assert middles == {maps.name(label): colour for label, colour in colours.items()}, "in the colours of every other view"
     assert names[int(places[1, 1])] in trace.customdata[1][1]
     chart.draw(maps, "activity", colours)
     np.testing.assert_array_equal(np.asarray(trace.z), maps.activity)
-    assert (trace.colorbar.ticktext, trace.customdata) == (None, None)  # nothing of the classes is left
+    assert (trace.showscale, trace.customdata) == (True, None)  # nothing of the classes is left
+    assert names[0] not in chart.figure.layout.title.text
     chart.say_again()
 
 
