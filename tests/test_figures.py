@@ -124,6 +124,8 @@ def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: figu
     for node in root.iter(f"{space}text"):
         assert 0 <= float(node.get("x", -1)) <= width
         assert 0 <= float(node.get("y", -1)) <= height
+        if node.get("font-weight"):  # what stands beside it was laid out for this width: bold is wider in some faces
+            assert 0 < float(node.get("textLength", "nan")) <= width
 
 
 class Page(HTMLParser):

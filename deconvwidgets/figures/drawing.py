@@ -71,6 +71,7 @@ class Block:
 
 
 Item = Raster | Words | Block
+_STRONG = 1.06  # times as wide as plain words
 
 
 @dataclass(slots=True)
@@ -86,10 +87,10 @@ class Drawing:
         self.items.extend(items)
 
 
-def text_width(text: str, size: float) -> float:
-    """Width in pixels; other faces differ by some per cent."""
+def text_width(text: str, size: float, *, strong: bool = False) -> float:
+    """Width in pixels. Other faces differ by some per cent, in bold by a quarter: therefore an SVG's strong words are fitted to it."""
     face, drawn = lettered(text, size)
-    return float(face.getlength(drawn))
+    return float(face.getlength(drawn)) * (_STRONG if strong else 1.0)
 
 
 def wrap(text: str, size: float, width: float) -> list[str]:

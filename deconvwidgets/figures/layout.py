@@ -39,7 +39,7 @@ def _heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
     big = size * 1.4
     baseline = MARGIN + big
     drawing.add(Words(MARGIN, baseline, title, big, strong=True))
-    left = MARGIN + text_width(title, big) * 1.06 + size
+    left = MARGIN + text_width(title, big, strong=True) + size
     room = drawing.width - MARGIN - left
     if room > text_width(subtitle, size) * 1.05:
         drawing.add(Words(left, baseline, subtitle, size, "quiet"))
@@ -54,7 +54,7 @@ def _pair(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float, s
     baseline = y + side + size * 1.25
     number = str(panel.unit)
     drawing.add(Words(x, baseline, number, size, strong=True))
-    left = x + text_width(number, size) + size * 0.7
+    left = x + text_width(number, size, strong=True) + size * 0.7
     drawing.add(Words(left, baseline, shorten(panel.summary(), size, x + 2 * side + PAIR_GAP - left), size, "quiet"))
 
 
@@ -167,7 +167,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     view, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
     drawing.add(Words(20, 32, view.model, 17, strong=True))
     line = f"{sheet.layer} · {sheet.geometry()} · strongest {view.k} of {view.photographs:,} photographs · {sheet.rule}"
-    drawing.add(Words(20 + text_width(view.model, 17) * 1.06 + 14, 32, line, 13, "quiet"), Block(0, 48, 1200, 1, "line"))
+    drawing.add(Words(20 + text_width(view.model, 17, strong=True) + 14, 32, line, 13, "quiet"), Block(0, 48, 1200, 1, "line"))
     _layers(drawing, sheet, 20, 62)
     side, size = 152.0, 13.0
     shown = sheet.panels[:6]
@@ -176,7 +176,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
         _pair(drawing, panel, 168 + column * (2 * side + PAIR_GAP + 16), 62 + row * (side + 32), side, size)
     right = 168 + 2 * (2 * side + PAIR_GAP + 16) + 8
     drawing.add(Words(right, 76, f"unit {chosen.unit}", 15, strong=True))
-    after = right + text_width(f"unit {chosen.unit}", 15) + 14
+    after = right + text_width(f"unit {chosen.unit}", 15, strong=True) + 14
     drawing.add(Words(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
     _mosaics(drawing, chosen, right, 90, chosen_side)
     bottom = _facts(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right, beside=True)

@@ -27,7 +27,7 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 700)
     drawing.add(Words(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17) * _OTHER_FACES + 16
+    after = _EDGE + text_width(title, 17, strong=True) + 16
     drawing.add(Words(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Block(0, 50, _WIDTH, 1, "line"))
     panels: tuple[tuple[str, Callable[[Drawing, OcclusionSheet, float], float]], ...] = (
         ("(a) the image", _image),

@@ -22,7 +22,7 @@ def transfer_picture(sheet: TransferSheet) -> Drawing:
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 760)
     drawing.add(Words(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17) * 1.06 + 16
+    after = _EDGE + text_width(title, 17, strong=True) + 16
     drawing.add(Words(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Block(0, 50, _WIDTH, 1, "line"))
     bottom = max(_numbers(drawing, sheet, 70), _matrix(drawing, sheet, 70), _classes(drawing, sheet, 70))
     for x in (_MIDDLE - 22, _RIGHT - 18):

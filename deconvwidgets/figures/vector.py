@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Words
+from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Words, text_width
 
 FACES = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -30,7 +30,8 @@ def _element(item: Raster | Words | Block) -> str:
     if isinstance(item, Raster):
         return _image(item)
     if isinstance(item, Words):
-        weight = ' font-weight="600"' if item.strong else ""
+        fitted = f' textLength="{text_width(item.text, item.size, strong=True):.1f}" lengthAdjust="spacingAndGlyphs"'
+        weight = f' font-weight="600"{fitted}' if item.strong else ""
         anchor = ' text-anchor="end"' if item.anchor == "end" else ""
         place = f'x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size:.1f}" fill="{LIGHT[item.tone]}"'
         return f"<text {place}{weight}{anchor}>{escape(item.text)}</text>"
