@@ -38,6 +38,7 @@ MODULES = (
     "file_upload.js",
     "chart_host.js",
     "transfer_runs.js",
+    "transfer_names.js",
     "transfer_look.js",
     "transfer_matrix.js",
     "transfer_matrix_drawing.js",

@@ -91,6 +91,15 @@ def test_it_says_what_the_data_holds_and_what_retraining_does(desk, open_page):
     assert page.evaluate("model.most") == 1, "one request in flight"
 
 
+@pytest.mark.parametrize("width", [1153, 760])
+def test_the_title_of_a_run_is_whole(desk, open_page, width):
+    desk.change(desk.whole_run(), dataset="photo crops, from the default photographs of deconvwidgets and as many of my own")
+    page = open_page(width=width)
+    title = page.get_by_test_id("run-title")
+    expect(title).to_contain_text("as many of my own")
+    assert title.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight")
+
+
 def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(desk, open_page):
     page = open_page(images_per_class=60)
     expect(page.get_by_test_id("data-problem")).to_contain_text("at most 39 a class")

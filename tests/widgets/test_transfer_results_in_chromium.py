@@ -103,6 +103,41 @@ def matrix_painted(page: Page) -> None:
     page.wait_for_function("() => page.painted.some((one) => one.kind === 'matrix')")
 
 
+ALIKE = tuple(f"{kind} (imagenet_{at:02}_{at * 37})" for kind in ("jeep", "sports car") for at in range(10, 16))
+# Of the names in sight of a selector: the whole text, whether its beginning is cut, and whether its end is.
+CUT_NAMES = """(selector) => [...document.querySelectorAll(selector)].map((one) => {
+  const [start, end] = [one.firstElementChild, one.lastElementChild];
+  const edge = one.parentElement.closest('button, li, .dwt-class-head').getBoundingClientRect().right + 0.5;
+  const beyond = end.scrollWidth > end.clientWidth || end.getBoundingClientRect().right > edge;
+  return [one.textContent, start.scrollWidth > start.clientWidth, beyond];
+})"""
+
+
+@pytest.mark.parametrize("width", [1153, 760])
+@pytest.mark.parametrize(
+    ("show", "names"),
+    [("summary", ".dwt-pair .dwt-name"), ("mistakes", ".dwt-mistakes .dwt-name"), ("classes", ".dwt-class-strip .dwt-name")],
+)
+def test_names_that_differ_at_their_end_can_be_told_apart(blank, show, names, width):
+    page = open_results(blank, FakeResults(FakeRun(1, ALIKE)), width=width, show=show)
+    page.locator(names).first.wait_for()
+    found = page.evaluate(CUT_NAMES, names)
+    assert any(start for _, start, _ in found), "there is something to cut"
+    assert [text for text, _, end in found if end] == []
+    assert {text.removeprefix("→ ") for text, *_ in found} <= set(ALIKE), "the text is the whole name"
+
+
+def test_a_class_is_among_the_best_or_the_worst(blank):
+    run = FakeRun(1, NAMES_12)
+    run.tests[:, 3] = run.tests[:, 2]
+    for truth in (3, 7):  # all others are always told
+        run.tests[(run.tests[:, 2] == truth).argmax(), 3] = 0
+    page = open_results(blank, FakeResults(run))
+    lists = {kind: page.locator(f"[data-testid=summary-{kind}] .dwt-name") for kind in ("worst", "best")}
+    expect(lists["best"]).to_have_text([f"class {at}" for at in (0, 1, 2, 4, 5)])
+    assert set(lists["worst"].all_text_contents()) == {"class 3", "class 7"}
+
+
 def test_two_clicks_lead_from_a_number_to_the_photographs_behind_it(blank):
     run = FakeRun(1, NAMES_12)
     truth, prediction = worst_pair(run)

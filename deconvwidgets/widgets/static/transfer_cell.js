@@ -1,5 +1,6 @@
 import { h, setText } from "./dom.js";
 import { counted, grouped, percent } from "./format.js";
+import { cutName } from "./transfer_names.js";
 import { createStrip, foldWords, groupedTests, photographWords } from "./transfer_photographs.js";
 import { confusedPairs, pairAt, runVersion } from "./transfer_runs.js";
 
@@ -23,8 +24,9 @@ export function createPairs({ testid, pick }) {
       const names = `${run.categories[truth]} → ${run.categories[prediction]}`;
       const numbers = `${grouped(count)} of ${grouped(run.tests[truth])}`;
       const bar = h("span", { class: "dwt-track" }, h("i", { class: "dwt-fill-wrong", style: `width:${(100 * share) / longest}%` }));
-      const both = [named ? h("span", {}, run.categories[truth]) : null, h("i", {}, "→"), h("span", {}, run.categories[prediction])];
-      const properties = { type: "button", class: "dwt-pair", "data-testid": `${testid}-${truth}-${prediction}`, title: `${names}: ${numbers} tests. Show the photographs` };
+      const both = [named ? cutName(run.categories[truth]) : null, h("i", {}, "→"), cutName(run.categories[prediction])];
+      const words = `${names}: ${numbers} tests. Show the photographs`;
+      const properties = { type: "button", class: "dwt-pair", "data-testid": `${testid}-${truth}-${prediction}`, title: words, "aria-label": words };
       const parts = [h("span", { class: "dwt-pair-names" }, ...both), bar, h("span", { class: "dwt-number" }, percent(share)), h("span", { class: "dwt-number dwt-dim" }, numbers)];
       return h("li", {}, h("button", { ...properties, onclick: () => pick([truth, prediction]) }, ...parts));
     });

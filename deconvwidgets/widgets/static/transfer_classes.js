@@ -1,5 +1,6 @@
 import { choice, h, setText } from "./dom.js";
 import { counted, grouped, percent } from "./format.js";
+import { cutName } from "./transfer_names.js";
 import { createStrip, groupedTests, photographWords } from "./transfer_photographs.js";
 import { confusedPairs, orderClasses, runVersion } from "./transfer_runs.js";
 
@@ -87,13 +88,13 @@ export class ClassList {
     const none = Number.isNaN(accuracy[at]);
     const goTo = (/** @type {number} */ truth, /** @type {number} */ prediction) => this.choose([truth, prediction]);
     const taken = confusedPairs(run, TAKEN_NAMED, at).map(({ prediction, count }) =>
-      h("button", { type: "button", class: "dwt-link", title: `${name} → ${categories[prediction]}: show the photographs`, onclick: () => goTo(at, prediction) }, `${categories[prediction]} ${grouped(count)}`),
+      h("button", { type: "button", class: "dwt-link", title: `${name} → ${categories[prediction]}: show the photographs`, onclick: () => goTo(at, prediction) }, cutName(categories[prediction]), ` ${grouped(count)}`),
     );
     const bar = h("span", { class: "dwt-track dwt-track-accuracy" }, none ? null : h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy[at]}%` }));
-    const head = h("div", { class: "dwt-class-head" }, h("b", { title: name }, name), h("span", { class: "dwt-number" }, none ? "no tests" : percent(accuracy[at])));
+    const head = h("div", { class: "dwt-class-head" }, h("b", { title: name }, cutName(name)), h("span", { class: "dwt-number" }, none ? "no tests" : percent(accuracy[at])));
     const mistaken = taken.length ? h("div", { class: "dwt-taken" }, h("span", { class: "dwt-dim" }, "taken for "), ...taken) : h("div", { class: "dwt-dim" }, none ? "" : "never mistaken");
     const facts = h("div", { class: "dwt-class-facts" }, head, bar, h("div", { class: "dwt-dim" }, none ? "every photograph was trained on" : counted(tests[at], "test")), mistaken);
-    const caption = (/** @type {any} */ one) => [one.prediction === one.truth ? "right" : categories[one.prediction]];
+    const caption = (/** @type {any} */ one) => [one.prediction === one.truth ? "right" : cutName(categories[one.prediction])];
     const strip = createStrip({ store: this.store, label: `Photographs of ${name}`, testid: `class-photographs-${at}`, caption, words: (one) => photographWords(one, categories), pick: (one) => goTo(one.truth, one.prediction) });
     const note = h("span", { class: "dwx-error" });
     const element = h("div", { class: "dwt-class", role: "listitem", "data-testid": `class-${at}` }, facts, h("div", { class: "dwt-class-strip" }, strip.element, note));

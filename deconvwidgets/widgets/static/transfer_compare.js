@@ -1,6 +1,7 @@
 import { h, setText } from "./dom.js";
 import { duration } from "./format.js";
 import { accuracyWords, runAccuracy } from "./transfer_headline.js";
+import { cutName } from "./transfer_names.js";
 import { gains } from "./transfer_runs.js";
 
 const GAINS_SHOWN = 6; // classes that gained, and as many that lost
@@ -74,7 +75,7 @@ function createGains(testid, words) {
     const rows = changes.map(({ name, before, after, gain }) => {
       const bar = h("span", { class: "dwt-track" }, h("i", { class: gain > 0 ? "dwt-fill-right" : "dwt-fill-wrong", style: `width:${(100 * Math.abs(gain)) / longest}%` }));
       const from = h("span", { class: "dwt-number dwt-dim" }, `${(100 * before).toFixed(0)} → ${(100 * after).toFixed(0)} %`);
-      return h("li", {}, h("span", { class: "dwt-gain-name", title: name }, name), bar, h("span", { class: "dwt-number" }, pointsWords(100 * gain)), from);
+      return h("li", {}, h("span", { class: "dwt-gain-name", title: name }, cutName(name)), bar, h("span", { class: "dwt-number" }, pointsWords(100 * gain)), from);
     });
     list.replaceChildren(...(rows.length ? rows : [h("li", { class: "dwt-dim" }, "none")]));
   };

@@ -1,4 +1,5 @@
 import { cellColour, isDark } from "./transfer_matrix.js";
+import { shortName } from "./transfer_names.js";
 
 /**
  * The confusion matrix on a canvas: its cells, and names and numbers as soon as there is room for them.
@@ -198,14 +199,7 @@ function drawMarkedNames(context, { view, gutters, run, order, look }, [row, col
   context.fillText(name, gutters.left + Math.min(view.side - half, Math.max(half - gutters.left + 8, x)), gutters.top - 6);
 }
 
-/** A name with its end cut off where it would be too long. @param {CanvasRenderingContext2D} context @param {string} name @param {number} room */
+/** @param {CanvasRenderingContext2D} context @param {string} name @param {number} room */
 function shortened(context, name, room) {
-  if (context.measureText(name).width <= room) return name;
-  let [kept, most] = [1, name.length];
-  while (kept < most) {
-    const middle = Math.ceil((kept + most) / 2);
-    if (context.measureText(`${name.slice(0, middle)}…`).width <= room) kept = middle;
-    else most = middle - 1;
-  }
-  return `${name.slice(0, kept)}…`;
+  return shortName(name, room, (words) => context.measureText(words).width);
 }

@@ -1,5 +1,6 @@
 import { h, setText } from "./dom.js";
 import { grouped, percent } from "./format.js";
+import { cutName } from "./transfer_names.js";
 import { createStrip, foldWords, groupedTests, photographWords } from "./transfer_photographs.js";
 import { runVersion } from "./transfer_runs.js";
 
@@ -14,7 +15,7 @@ export class Mistakes {
     /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
     const names = (/** @type {number} */ one) => this.run?.categories[one] ?? "";
-    const caption = (/** @type {any} */ one) => [names(one.truth), `→ ${names(one.prediction)}`, one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
+    const caption = (/** @type {any} */ one) => [cutName(names(one.truth)), cutName(`→ ${names(one.prediction)}`), one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
     const words = (/** @type {any} */ one) => photographWords(one, this.run?.categories ?? []);
     const pick = (/** @type {any} */ one) => choose([one.truth, one.prediction]);
     this.strip = createStrip({ store, label: "Most confident mistakes", testid: "mistakes", caption, words, pick });

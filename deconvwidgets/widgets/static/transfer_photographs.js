@@ -194,7 +194,7 @@ export class PhotographStore {
  * @param {PhotographStore} options.store
  * @param {string} options.label
  * @param {string} options.testid
- * @param {(one: Grouped) => string[]} options.caption its lines
+ * @param {(one: Grouped) => (string | Node)[]} options.caption its lines
  * @param {(one: Grouped) => string} options.words all of it, for a pointer that rests and for who cannot see it
  * @param {(one: Grouped) => void} [options.pick]
  */

@@ -92,6 +92,19 @@ export function orderClasses({ categories, accuracy, tests }, sort) {
 }
 
 /**
+ * The classes that are told best and worst, in no case one in both; none is among the worst that was always told.
+ * @param {RunView} view
+ * @param {number} most of each
+ * @returns {{worst: number[], best: number[]}}
+ */
+export function extremes(view, most) {
+  const ranked = orderClasses(view, "worst").filter((one) => !Number.isNaN(view.accuracy[one]));
+  const worst = ranked.filter((one) => view.accuracy[one] < 1).slice(0, Math.min(most, ranked.length >> 1));
+  const best = orderClasses(view, "best").slice(0, Math.min(most, ranked.length - worst.length));
+  return { worst, best };
+}
+
+/**
  * What another run did better and worse, class by class; classes are met by name.
  * @param {RunView} one @param {RunView} other
  * @returns {{name: string, before: number, after: number, gain: number}[]} shares; `before` is `other`'s; the largest gain first

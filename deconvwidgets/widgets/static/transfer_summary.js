@@ -2,7 +2,8 @@ import { h, setText } from "./dom.js";
 import { counted, percent } from "./format.js";
 import { createPairs } from "./transfer_cell.js";
 import { createComparison, settingList } from "./transfer_compare.js";
-import { confusedPairs, orderClasses, runVersion } from "./transfer_runs.js";
+import { cutName } from "./transfer_names.js";
+import { confusedPairs, extremes, runVersion } from "./transfer_runs.js";
 
 const GLANCE_PAIRS = 10;
 const GLANCE_CLASSES = 5; // best, and as many worst
@@ -37,8 +38,9 @@ export function createRunSummary({ set, choose }) {
     const found = confusedPairs(run, GLANCE_PAIRS);
     setText(pairsTitle, found.length ? "Most confused" : "No class was taken for another.");
     pairs.update(run, found);
-    worst.update(run, "worst");
-    best.update(run, "best");
+    const ranked = extremes(run, GLANCE_CLASSES);
+    worst.update(run, ranked.worst);
+    best.update(run, ranked.best);
     settings.replaceChildren(...settingList(run.summary));
     skipped.hidden = !run.skipped.length;
     setText(skippedWords, `${counted(run.skipped.length, "photograph")} could not be read and took no part`);
@@ -52,13 +54,13 @@ function createExtremes({ testid, words, open }) {
   const list = h("ol", { class: "dwt-extreme-list", "data-testid": testid });
   const all = h("button", { type: "button", class: "dwt-link", "data-testid": `${testid}-open`, onclick: open }, "with photographs");
   const element = h("div", {}, h("div", { class: "dwt-pane-head" }, h("h4", {}, words), all), list);
-  /** @param {import("./transfer_runs.js").RunView} run @param {string} sort */
-  const update = (run, sort) => {
-    const tested = orderClasses(run, sort).filter((one) => !Number.isNaN(run.accuracy[one]));
-    const rows = tested.slice(0, GLANCE_CLASSES).map((one) => {
+  /** @param {import("./transfer_runs.js").RunView} run @param {number[]} classes */
+  const update = (run, classes) => {
+    element.hidden = !classes.length;
+    const rows = classes.map((one) => {
       const share = run.accuracy[one];
       const bar = h("span", { class: "dwt-track" }, h("i", { class: "dwt-fill-right", style: `width:${100 * share}%` }));
-      return h("li", {}, h("span", { class: "dwt-gain-name", title: run.categories[one] }, run.categories[one]), bar, h("span", { class: "dwt-number" }, percent(share)));
+      return h("li", {}, h("span", { class: "dwt-gain-name", title: run.categories[one] }, cutName(run.categories[one])), bar, h("span", { class: "dwt-number" }, percent(share)));
     });
     list.replaceChildren(...rows);
   };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, name)));
-const { confusedPairs, gains, orderClasses, pairAt, readRun, runVersion, shownRun } = await load("transfer_runs.js");
+const { confusedPairs, extremes, gains, orderClasses, pairAt, readRun, runVersion, shownRun } = await load("transfer_runs.js");
 
 /** As it comes over the wire: nothing promises that a buffer starts at a multiple of four bytes. */
 function unaligned(array) {
@@ -42,6 +42,15 @@ test("classes in order: those without tests last, numbers in names as numbers", 
   assert.deepEqual(orderClasses(view(), "size"), [1, 2, 0, 3]);
   const none = view({ accuracy: [NaN, NaN, NaN, NaN] });
   assert.deepEqual(orderClasses(none, "worst"), [0, 1, 2, 3], "NaN is no order, names are");
+});
+
+test("a class is among the best or the worst, and no class that was always told is among the worst", () => {
+  const told = (...accuracy) => view({ categories: accuracy.map((_, at) => `class ${at}`), accuracy, tests: accuracy.map(() => 4), confusion: accuracy.flatMap(() => accuracy) });
+  assert.deepEqual(extremes(told(1, 0.5, 1, 0.9, 1, 1, NaN), 5), { worst: [1, 3], best: [0, 2, 4, 5] });
+  assert.deepEqual(extremes(told(1, 1, 1), 5), { worst: [], best: [0, 1, 2] });
+  assert.deepEqual(extremes(told(0.1, 0.2, 0.3), 5), { worst: [0], best: [2, 1] });
+  assert.deepEqual(extremes(told(...Array.from({ length: 20 }, (_, at) => at / 20)), 2), { worst: [0, 1], best: [19, 18] });
+  assert.deepEqual(extremes(told(NaN), 5), { worst: [], best: [] });
 });
 
 test("what another run gained and lost, by the classes' names", () => {

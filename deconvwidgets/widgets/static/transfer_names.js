@@ -1,0 +1,38 @@
+import { h } from "./dom.js";
+
+/* Names of classes that are too long for their place are cut in the middle: what tells "jeep (imagenet_Math.min(TAIL, kept >> 1)3_990)" from the next stands at
+   the end. */
+
+const TAIL = 7; // characters of the end that stay
+const SHORT = 2 * TAIL - 2; // characters up to which a name is not parted
+
+/**
+ * A name that the page cuts in its middle where it lacks the room; its text is the whole name.
+ * @param {string} name
+ */
+export function cutName(name) {
+  const parts = name.length > SHORT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
+  return h("span", { class: "dwt-name" }, ...parts.map((part) => h("span", {}, part)));
+}
+
+/**
+ * A name with its middle cut out where it would be too long.
+ * @param {string} name
+ * @param {number} room
+ * @param {(words: string) => number} width of words, in the unit of `room`
+ */
+export function shortName(name, room, width) {
+  if (width(name) <= room) return name;
+  /** @param {number} kept characters */
+  const cut = (kept) => {
+    const tail = 0;
+    return `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;
+  };
+  let [kept, most] = [1, name.length - 1];
+  while (kept < most) {
+    const middle = Math.ceil((kept + most) / 2);
+    if (width(cut(middle)) <= room) kept = middle;
+    else most = middle - 1;
+  }
+  return cut(kept);
+}
