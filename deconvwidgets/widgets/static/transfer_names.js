@@ -1,6 +1,6 @@
 import { h } from "./dom.js";
 
-/* Names of classes that are too long for their place are cut in the middle: what tells "jeep (imagenet_Math.min(TAIL, kept >> 1)3_990)" from the next stands at
+/* Names of classes that are too long for their place are cut in the middle: what tells "jeep (imagenet_03_990)" from the next stands at
    the end. */
 
 const TAIL = 7; // characters of the end that stay
@@ -25,7 +25,7 @@ export function shortName(name, room, width) {
   if (width(name) <= room) return name;
   /** @param {number} kept characters */
   const cut = (kept) => {
-    const tail = 0;
+    const tail = Math.min(TAIL, kept >> 1);
     return `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;
   };
   let [kept, most] = [1, name.length - 1];
