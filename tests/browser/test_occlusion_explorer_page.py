@@ -108,6 +108,36 @@ def test_python_changes_the_page_and_a_figure_is_saved(visit: Visit) -> None:
     assert Image.open(coming.value.path()).width > 500
 
 
+def run_below(page: Page, code: str) -> None:
+    """Run code in a new cell after the last one."""
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:insert-cell-below'); }")
+    page.locator(".jp-CodeCell").last.locator(".cm-content").fill(code)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell'); }")
+
+
+BOXES = (  # a box around widgets, and how wide each is, of the box
+    ("w.HBox([explorer, dw.OcclusionExplorer(service, image=3, state={'stride': [64, 64]})])", [0.5, 0.5]),
+    ("w.HBox([dw.LayerExplorer(service), dw.TransferPanel(service), explorer])", [1 / 3, 1 / 3, 1 / 3]),
+    ("w.Box([explorer], layout=w.Layout(width='300px'))", [1]),
+    ("w.VBox([explorer])", [1]),
+    ("w.VBox([explorer], layout=w.Layout(align_items='center'))", [1]),
+    ("w.GridBox([explorer, explorer], layout=w.Layout(grid_template_columns='30% 70%'))", [0.3, 0.7]),
+    ("half = dw.OcclusionExplorer(service, state={'stride': [64, 64]})\nhalf.layout.width = '50%'\nw.HBox([half])", [0.5]),
+)
+SHARES = "(all) => all.map((one) => one.clientWidth / one.closest('.widget-container').clientWidth)"
+
+
+@pytest.mark.parametrize(("code", "shares"), BOXES, ids=[code for code, _ in BOXES])
+def test_a_box_of_ipywidgets_gives_it_room(visit: Visit, code: str, shares: list[float]) -> None:
+    page = visit.page
+    run_below(page, f"import ipywidgets as w\n{code}")
+    last = page.locator(".jp-CodeCell").last
+    expect(last.locator(".dwx")).to_have_count(len(shares), timeout=60_000)
+    assert last.locator(".dwx").evaluate_all(SHARES) == pytest.approx(shares, abs=0.02)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:delete-cell'); }")
+    expect(page.locator(".jp-CodeCell")).to_have_count(len(CELLS))
+
+
 def test_the_chart_is_drawn_with_its_tab(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-chart").click()
@@ -118,10 +148,7 @@ def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-maps").click()
     assert visit.run_code("bare = dw.LocalModelService(dw.load_model('alexnet').with_head(None), dw.open_images('photos'))") == ""
-    visit.run_code("from IPython.display import display")
-    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:insert-cell-below'); }")
-    page.locator(".jp-CodeCell").last.locator(".cm-content").fill("dw.OcclusionExplorer(bare, state={'stride': [32, 32]})")
-    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell'); }")
+    run_below(page, "dw.OcclusionExplorer(bare, state={'stride': [32, 32]})")
     last = page.locator("[data-testid=occlusion-explorer]").last
     expect(last.get_by_test_id("no-classifier")).to_be_visible(timeout=60_000)
     expect(last.get_by_test_id("maps-words")).to_contain_text("positions", timeout=60_000)

@@ -48,6 +48,7 @@ export class WidgetView {
   open(root, place) {
     this.root = root;
     this.resize();
+    place.classList.add("dwx-host");
     place.append(root);
     this.unguard = guardShortcuts(root);
     this.model.on("change:state", this.follow);
