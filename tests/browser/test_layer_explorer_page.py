@@ -316,4 +316,4 @@ def test_a_restarted_kernel_is_told_in_words(visit: Any) -> None:
     layer = by_id(page, "layer-conv4")
     if layer.count():  # the view may also have been taken away with its kernel
         layer.click()
-        expect(by_id(page, "alert")).to_contain_text("run the cell again", timeout=60_000)
+        expect(by_id(page, "alert")).to_contain_text("run the notebook's cells again", timeout=60_000)

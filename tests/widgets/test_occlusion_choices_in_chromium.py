@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -49,6 +51,31 @@ def test_a_target_by_click_by_name_and_back(desk, open_page):
     page.wait_for_function("() => model.values.state.target === null")
     said = str(desk.scene(asked(desk, "scene")[-1][0]).wanted.target)
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", said)
+
+
+@pytest.mark.parametrize("then", ["target-auto", "answer", "legend-entry", "unit-auto", "layer", "image"])
+def test_a_class_that_there_is_not_is_forgotten_with_the_next_choice(open_page, then):
+    page = open_page(tab="images" if then == "image" else "maps", unit=3)
+    page.get_by_test_id("target").fill("zebra")
+    page.get_by_test_id("target").press("Enter")
+    expect(page.get_by_test_id("target-error")).to_contain_text("There is no class “zebra”")
+    if then == "layer":
+        page.get_by_test_id("layer").select_option("conv1")
+    else:
+        page.get_by_test_id(then).nth(1 if then == "image" else 0).click()
+    expect(page.get_by_test_id("target-error")).to_be_hidden()
+    expect(page.get_by_test_id("target")).to_have_value("")
+
+
+def test_a_map_that_there_is_not_is_forgotten_with_the_next_choice(desk, open_page):
+    page = open_page(layer="conv5")
+    strongest = desk.scene(asked(desk, "scene")[-1][0]).strongest[0]
+    page.get_by_test_id("unit").fill("99")
+    page.get_by_test_id("unit").press("Enter")
+    expect(page.get_by_test_id("unit-error")).to_be_visible()
+    page.get_by_test_id("unit-auto").click()  # what is shown already
+    expect(page.get_by_test_id("unit-error")).to_be_hidden()
+    expect(page.get_by_test_id("unit")).to_have_value(str(strongest))
 
 
 def test_any_layer_and_unit(desk, open_page):
@@ -172,9 +199,31 @@ def test_a_picture_is_uploaded_and_shown(desk, open_page):
     expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is no picture that can be read")
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.get_by_test_id("upload-file").set_input_files({"name": "huge.png", "mimeType": "image/png", "buffer": b"x" * 9_000_000})
-    expect(page.get_by_test_id("stage-words")).to_contain_text("huge.png has 9 MB")
+    expect(page.get_by_test_id("upload-words")).to_contain_text("huge.png has 9 MB")
+    page.get_by_test_id("image").first.click()  # the one that is shown
+    expect(page.get_by_test_id("upload-words")).to_be_hidden()
     page.get_by_test_id("image").nth(1).click()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 0")
+
+
+def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(desk, open_page):
+    page = open_page(tab="images")
+    page.evaluate("() => { model.values.height = 630; model.tell('change:height'); }")
+    width = page.get_by_test_id("stage").bounding_box()["width"]
+    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    expect(page.get_by_test_id("upload-words")).to_be_visible()
+    expect(page.get_by_test_id("stage-words")).to_be_hidden()
+    page.get_by_test_id("tab-maps").click()
+    expect(page.get_by_test_id("stage-words")).to_contain_text("notes.txt is no picture that can be read")
+    assert page.locator(".dwo-left").evaluate("(pane) => pane.scrollHeight > pane.clientHeight"), "the words take room"
+    page.add_style_tag(content=".dwo-left { border-right: 15px solid }")  # as a scrollbar, of which headless Chromium has none
+    assert page.get_by_test_id("stage").bounding_box()["width"] == width
+    page.get_by_test_id("tab-images").click()
+    expect(page.get_by_test_id("upload-words")).to_be_visible()
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    expect(page.get_by_test_id("upload-words")).to_be_hidden()
+    page.get_by_test_id("tab-maps").click()
+    expect(page.get_by_test_id("stage-words")).to_be_hidden()
 
 
 DROP = """([name, text]) => {
@@ -212,6 +261,7 @@ def without_classifier(service: FakeOcclusionService) -> None:
 def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, desk, service, open_page):
     page = open_page()
     expect(page.get_by_test_id("no-classifier")).to_contain_text("This network has no classifier")
+    expect(page.locator(".dwo-or")).to_contain_text("Or train one of your own")
     expect(page.get_by_test_id("answers")).to_be_hidden()
     expect(page.get_by_test_id("map-probability")).to_be_hidden()
     expect(page.get_by_test_id("map-label")).to_be_hidden()
@@ -229,6 +279,56 @@ def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, 
     expect(page.get_by_test_id("no-classifier")).to_be_hidden()
     expect(page.get_by_test_id("answer")).to_have_count(5)
     expect(page.get_by_test_id("map-probability")).to_be_visible()
+
+
+def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, desk, open_page, monkeypatch):
+    choices = desk.choices
+    monkeypatch.setattr(desk, "choices", lambda: replace(choices(), shipped_head=False))
+    page = open_page()
+    expect(page.get_by_test_id("use-shipped")).to_be_hidden()
+    expect(page.locator(".dwo-or")).to_have_text(re.compile("^Train one of your own"))
+
+
+def test_what_excites_a_map_is_looked_at_closely(open_page):
+    page = open_page()
+    look, small = page.get_by_test_id("close-look"), page.get_by_test_id("projection").nth(1)
+    expect(look).to_be_hidden()
+    small.get_by_role("button").click()
+    expect(look).to_contain_text("drawing 21: 8.00")
+    large = look.locator("img")
+    assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
+    widths = [picture.bounding_box()["width"] for picture in large.all()]
+    assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
+    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "What it saw: drawing 21"]
+    page.mouse.click(5, 5)
+    expect(look).to_be_hidden()
+    small.get_by_role("button").press("Enter")
+    expect(look).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(look).to_be_hidden()
+    expect(small.get_by_role("button")).to_be_focused()
+    small.get_by_role("button").click()
+    page.keyboard.press("Enter")  # on the button that closes it
+    expect(look).to_be_hidden()
+
+
+def test_the_fills_say_what_they_are(open_page):
+    page = open_page()
+    for fill, words in (("gray", "trained on, a brownish grey"), ("mean", "mean colour of this image"), ("blur", "blurred")):
+        expect(page.get_by_test_id(f"fill-{fill}")).to_have_attribute("title", re.compile(words))
+
+
+def test_one_click_opens_both_lines_of_the_header(service, open_page, monkeypatch):
+    overview = service.overview
+    monkeypatch.setattr(service, "overview", lambda: replace(overview(), images="gratings " * 40, notes=("noted " * 60,)))
+    page = open_page()
+    origin, notes = page.get_by_test_id("origin"), page.get_by_test_id("notes")
+    cut = "(line) => line.scrollWidth > line.clientWidth"
+    assert origin.evaluate(cut)
+    assert notes.evaluate(cut)
+    notes.click()
+    assert not origin.evaluate(cut)
+    assert not notes.evaluate(cut)
 
 
 def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.occlusion_records import ClassShare
 from deconvwidgets.service.protocol import OccludingService
+from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
 from deconvwidgets.widgets.occlusion_state import checked_state
 from tests.widgets.chromium import blank, browser
 from tests.widgets.occlusion_page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
@@ -18,6 +21,7 @@ from tests.widgets.toy_network import KINDS, probabilities
 __all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
+SILENCE = "The kernel does not answer; run the notebook's cells again."
 
 
 def test_the_fake_is_what_the_widget_takes(service):
@@ -145,6 +149,26 @@ def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page)
             length = row.locator(bar).evaluate("(bar) => bar.getBoundingClientRect().width / bar.parentElement.clientWidth")
             assert length == pytest.approx(value, abs=2e-3)
     expect(page.get_by_test_id("activity-now")).to_have_text(f"{given.activity:.0f}" if given.activity >= 100 else f"{given.activity:.1f}")
+
+
+SHARES = [  # before, now, and how they and their change are shown
+    (0.674, 0.666, "67 %", ""),
+    (0.4949, 0.5051, "51 %", "+2"),
+    (0.0044, 0.0066, "0.7 %", "+0.3"),
+    (0.0006, 0.0001, "<0.1 %", "−0.1"),
+    (0.0302, 0.0061, "0.6 %", "−2.4"),
+]
+
+
+def test_the_change_is_between_the_numbers_that_are_shown(desk, open_page, monkeypatch):
+    shares = tuple(ClassShare(label, KINDS[label], before, now) for label, (before, now, *_) in enumerate(SHARES))
+    honest = desk.answer
+    monkeypatch.setattr(desk, "answer", lambda *asked: replace(honest(*asked), classes=shares))
+    page = open_page()
+    for label, (_, _, now, change) in enumerate(SHARES):
+        row = page.locator(f"[data-testid=answer][data-label='{label}']")
+        expect(row.locator(".dwo-share")).to_have_text(now)
+        expect(row.locator(".dwo-change")).to_have_text(change)
 
 
 def test_keys_move_size_add_and_remove(desk, open_page):
@@ -372,6 +396,12 @@ def test_errors_are_told_in_words_and_the_next_action_works(desk, open_page):
     expect(page.get_by_test_id("alert")).to_be_hidden()
 
 
+def dimmed(page) -> list[str]:
+    """What is drawn faintly."""
+    faint = "(parts) => parts.filter((part) => getComputedStyle(part).opacity < 1).map((part) => part.classList[0]).sort()"
+    return page.locator(".dwo-answers, .dwo-unit, .dwo-maps").evaluate_all(faint)
+
+
 def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, desk, open_page):
     blank.clock.install()
     page = open_page()
@@ -382,7 +412,8 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
+    assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"], "they answer another place of the patch"
     page.evaluate("model.held = false; model.waiting.length = 0")  # another kernel
     page.clock.resume()
     page.get_by_test_id("overlay").fill("20")
@@ -390,6 +421,22 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.wait_for_function("() => model.sent.at(-1).kind === 'patch' || model.sent.at(-2).kind === 'patch'")
     settled(page)
     assert boxes(desk) == [(22, 12, 38, 28)], "where the patch was moved meanwhile"
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    assert dimmed(page) == []
+
+
+def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_answer(desk, open_page):
+    page = open_page()
+    page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
+    page.mouse.click(*at(page, 20, 30))
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel cannot be reached (Cannot send); run the notebook's cells again.")
+    assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"]
+    page.evaluate("() => { model.send = send; }")
+    page.mouse.click(*at(page, 30, 20))
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    settled(page)
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    assert dimmed(page) == []
 
 
 @pytest.mark.parametrize("lost", ["scene", "maps", "grid", "projections"])
@@ -403,7 +450,7 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_pag
     for _ in range(8):
         page.clock.run_for(10_000)
         page.wait_for_timeout(20)  # what is decoded or fetched has a clock of its own
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
     asked_for = page.evaluate("model.sent.length")
     page.clock.run_for(120_000)
     assert page.evaluate("model.sent.length") == asked_for, "nothing is asked of a silent kernel on its own"
@@ -456,11 +503,13 @@ def test_an_answer_costs_the_browser_little(desk, open_page):
 
 
 @pytest.mark.parametrize("width", [380, 700, 960, 1180])
-def test_nothing_stands_out_at_any_width(open_page, width):
+def test_nothing_stands_out_at_any_width(desk, open_page, width):
     page = open_page(width=width)
+    for strongest in desk.scene(asked(desk, "scene")[-1][0]).strongest[:6]:
+        expect(page.get_by_test_id(f"unit-{strongest}")).to_be_visible()
     expect(page.get_by_test_id("legend-entry").first).to_be_visible()
     wide = page.evaluate(
-        "(width) => [...document.querySelectorAll('.dwx *')].filter((one) => one.checkVisibility() && !one.closest('select, .dwo-chips')"
+        "(width) => [...document.querySelectorAll('.dwx *')].filter((one) => one.checkVisibility() && !one.closest('select')"
         " && one.getBoundingClientRect().right > width + 9).map((one) => one.className || one.tagName)",
         width,
     )
@@ -470,3 +519,24 @@ def test_nothing_stands_out_at_any_width(open_page, width):
         " && !one.closest('.dwo-check') && one.getBoundingClientRect().height < 19).map((one) => one.dataset.testid)"
     )
     assert small == [], "all of it can be hit"
+
+
+PLACEHOLDER_FITS = """(box) => {
+  const brush = document.createElement("canvas").getContext("2d");
+  brush.font = getComputedStyle(box).font;
+  return brush.measureText(box.placeholder).width < box.clientWidth - 32; // beside the cross that empties it
+}"""
+
+
+@pytest.mark.parametrize("width", [1080, 1153, 1340, 1600])
+def test_its_usual_height_shows_all_of_it(desk, open_page, width):
+    page = open_page(width=width)
+    page.set_viewport_size({"width": width + 60, "height": 900})
+    page.evaluate(f"() => {{ model.values.height = {OcclusionExplorer.height.default()}; model.tell('change:height'); }}")
+    expect(page.get_by_test_id("legend-entry").first).to_be_visible()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    hidden = "(all) => all.filter((one) => one.scrollHeight > one.clientHeight).map((one) => one.className)"
+    assert page.locator(".dwo-pane, .dwo-chips").evaluate_all(hidden) == []
+    page.get_by_test_id("tab-images").click()
+    for search in ("target", "image-search"):
+        assert page.get_by_test_id(search).evaluate(PLACEHOLDER_FITS), search

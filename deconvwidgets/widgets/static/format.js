@@ -17,12 +17,22 @@ export function grouped(count) {
   return count.toLocaleString("en");
 }
 
+/** A share in hundredths, as it is shown: what is less than one with one decimal. @param {number} share */
+function hundredthsShown(share) {
+  const hundredths = share * 100;
+  return hundredths.toFixed(hundredths > 0 && hundredths < 1 ? 1 : 0);
+}
+
 /** @param {number | null | undefined} share */
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";
-  const hundredths = share * 100;
-  if (hundredths > 0 && hundredths < 0.05) return "<0.1 %";
-  return `${hundredths > 0 && hundredths < 1 ? hundredths.toFixed(1) : hundredths.toFixed(0)} %`;
+  const shown = hundredthsShown(share);
+  return share > 0 && Number(shown) === 0 ? "<0.1 %" : `${shown} %`;
+}
+
+/** What lies between two shares as `percent` shows them, in hundredths. @param {number} before @param {number} now */
+export function percentChange(before, now) {
+  return Math.round(10 * (Number(hundredthsShown(now)) - Number(hundredthsShown(before)))) / 10;
 }
 
 /** @param {number} count @param {string} one @param {string} [many] */

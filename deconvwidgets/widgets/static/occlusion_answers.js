@@ -1,5 +1,5 @@
 import { h, setText } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, percentChange } from "./format.js";
 
 export const ANSWER_ROWS = 6; // the five most probable, and the target
 
@@ -14,9 +14,9 @@ export function answerOrder(classes, target) {
   return [...classes].sort((a, b) => first(b) - first(a) || b.now - a.now || a.label - b.label).slice(0, ANSWER_ROWS);
 }
 
-/** What the patch changed, in points of a hundred; empty where less than half a point. @param {{before: number, now: number}} share */
+/** What the patch changed, in points of a hundred: from the number that was shown to the one that is. @param {{before: number, now: number}} share */
 export function changeWords({ before, now }) {
-  const points = Math.round(100 * (now - before));
+  const points = percentChange(before, now);
   return points === 0 ? "" : points > 0 ? `+${points}` : `−${-points}`;
 }
 

@@ -24,15 +24,53 @@ function createNotice({ head, copy }) {
   const shipped = h("button", { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-shipped", onclick: head }, "Use the shipped classifier");
   const code = h("code", {}, PANEL_LINE);
   const line = h("button", { type: "button", class: "dwo-plain", "data-testid": "copy-panel", onclick: () => copy(PANEL_LINE) }, "Copy");
-  const train = h("p", { class: "dwo-or" }, "Or train one of your own in another cell: ", code, " ", line);
-  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, train);
+  const train = h("span", {});
+  const own = h("p", { class: "dwo-or" }, train, " one of your own in another cell: ", code, " ", line);
+  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own);
   /** @param {boolean} missing @param {boolean} offered */
   const update = (missing, offered) => {
     element.hidden = !missing;
     shipped.hidden = !offered;
+    setText(train, offered ? "Or train" : "Train");
     setText(words, "This network has no classifier, so it can name no classes. The activity of its feature maps can be looked at all the same, here and in the map.");
   };
   return { element, update };
+}
+
+/**
+ * A class by its name: chosen from the list, or typed.
+ * @param {{id: string, pick: (label: number, name: string) => void}} options
+ */
+function createSearch({ id, pick }) {
+  /** @type {string[]} */
+  let classes = [];
+  const list = h("datalist", { id: `${id}-classes` });
+  const input = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", list: list.id, placeholder: "other class…", "aria-label": "Target class by name", "data-testid": "target" }));
+  const trouble = h("p", { class: "dwx-error", "data-testid": "target-error", hidden: true });
+  const find = () => {
+    if (!input.value.trim()) return;
+    const found = classNamed(classes, input.value);
+    trouble.hidden = "label" in found;
+    if ("label" in found) pick(found.label, classes[found.label]);
+    else setText(trouble, found.words);
+  };
+  input.addEventListener("change", find);
+  input.addEventListener("input", () => {
+    trouble.hidden = true;
+    if (classes.includes(input.value)) find(); // chosen from the list
+  });
+  /** What was typed is over. */
+  const forget = () => {
+    trouble.hidden = true;
+    input.value = "";
+  };
+  /** @param {string[]} names */
+  const update = (names) => {
+    if (names === classes) return;
+    classes = names;
+    list.replaceChildren(...names.map((name) => h("option", { value: name })));
+  };
+  return { input, list, trouble, forget, update };
 }
 
 /**
@@ -40,41 +78,25 @@ function createNotice({ head, copy }) {
  * @param {{id: string, pick: (label: number | null, name: string | null) => void, head: () => void, copy: (text: string) => void}} options
  */
 export function createClasses({ id, pick, head, copy }) {
-  /** @type {string[]} */
-  let classes = [];
   const answers = createAnswers({ pick });
-  const list = h("datalist", { id: `${id}-classes` });
-  const search = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", list: list.id, placeholder: "any other class…", "aria-label": "Target class by name", "data-testid": "target" }));
+  const search = createSearch({ id, pick });
   const auto = h("button", { type: "button", class: "dwo-chip", "data-testid": "target-auto", title: "The target is the class that the network says of each image", onclick: () => pick(null, null) }, "what it says");
-  const trouble = h("p", { class: "dwx-error", "data-testid": "target-error", hidden: true });
-  const find = () => {
-    if (!search.value.trim()) return;
-    const found = classNamed(classes, search.value);
-    trouble.hidden = "label" in found;
-    setText(trouble, "words" in found ? found.words : "");
-    if ("words" in found) return;
-    search.value = "";
-    pick(found.label, classes[found.label]);
-  };
-  search.addEventListener("change", find);
-  search.addEventListener("input", () => {
-    trouble.hidden = true;
-    if (classes.includes(search.value)) find(); // chosen from the list
-  });
-  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "What the network says"), h("span", {}, "light bar: without the patch"));
-  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, "Target"), auto, search, list);
-  const body = h("div", { class: "dwo-body" }, caption, answers.element, targets, trouble);
+  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "What the network says"), h("span", {}, "light bar: no patch"));
+  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), auto, search.input, search.list);
+  const body = h("div", { class: "dwo-body" }, caption, answers.element, targets, search.trouble);
   const notice = createNotice({ head, copy });
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
+  let looked = ""; // at what
 
   /** @param {{names: string[] | null, offered: boolean, state: any}} what */
   const update = ({ names, offered, state }) => {
     body.hidden = !names;
     notice.update(!names, offered);
     auto.setAttribute("aria-pressed", String(state.target === null));
-    if (!names || names === classes) return;
-    classes = names;
-    list.replaceChildren(...names.map((name) => h("option", { value: name })));
+    if (names) search.update(names);
+    const looks = JSON.stringify([state.image, state.layer, state.unit, state.target]);
+    if (looks !== looked) search.forget();
+    looked = looks;
   };
-  return { element, update, answers };
+  return { element, update, answers, forget: search.forget };
 }

@@ -1,9 +1,9 @@
 import { h, segments, setText } from "./dom.js";
 
 const FILLS = /** @type {[string, string, string][]} */ ([
-  ["gray", "Gray", "Mid-grey: what the network takes for nothing, as in the paper"],
+  ["gray", "Gray", "The mean colour of the pictures that the network was trained on, a brownish grey: 0 for the network, as in the paper"],
   ["mean", "Mean", "The mean colour of this image"],
-  ["blur", "Blur", "The image itself, blurred: no hard edges, no new colour"],
+  ["blur", "Blur", "This image itself, blurred: no hard edges, no new colour"],
   ["colour", "Colour", "A colour of your own"],
 ]);
 const OVERLAYS = /** @type {[string, string, string][]} */ ([

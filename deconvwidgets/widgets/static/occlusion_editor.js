@@ -20,10 +20,14 @@ export class PatchEditor {
   constructor(view) {
     this.view = view;
     this.active = 0; // which patch the keys move
+    this.unanswered = false; // whether what is shown answers other patches, because of an error
     this.answers = new NewestOnly({
       ask: (/** @type {PatchQuestion} */ { wanted, boxes }) => view.wire.ask("patch", { wanted, boxes }),
       draw: (answer, question) => this.showAnswer(answer, question),
-      failed: (error) => view.fail(errorWords(error)),
+      failed: (error) => {
+        this.unanswered = true;
+        view.fail(errorWords(error));
+      },
       same: (one, other) => one.wanted === other.wanted && String(one.boxes) === String(other.boxes),
     });
   }
@@ -62,15 +66,22 @@ export class PatchEditor {
     const { scene } = this.view.scenes;
     if (!scene) return;
     this.answers.drop();
-    this.view.page.classes.answers.update(scene.classes, scene.wanted.target);
-    this.view.page.unit.draw({ activity: scene.activity, values: scene.values, shape: scene.map });
+    this.tell(scene.classes, scene.wanted.target, { activity: scene.activity, values: scene.values, shape: scene.map });
+  }
+
+  /** @param {any[]} classes @param {number | null} target @param {{activity: number, values: Float32Array, shape: [number, number]}} seen */
+  tell(classes, target, seen) {
+    this.view.page.classes.answers.update(classes, target);
+    this.view.page.unit.draw(seen);
+    if (!this.unanswered) return;
+    this.unanswered = false;
+    this.view.later();
   }
 
   /** @param {import("./asking_wire.js").WireAnswer} answer @param {PatchQuestion} question */
   showAnswer({ content, buffers }, { wanted, since }) {
     if (wanted !== this.view.scenes.scene?.wanted || !this.view.state.patches.length) return;
-    this.view.page.classes.answers.update(content.classes, wanted.target);
-    this.view.page.unit.draw({ activity: content.activity, values: new Float32Array(aligned(buffers[0])), shape: content.map });
+    this.tell(content.classes, wanted.target, { activity: content.activity, values: new Float32Array(aligned(buffers[0])), shape: content.map });
     void framePassed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 

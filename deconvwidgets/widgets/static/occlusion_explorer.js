@@ -126,10 +126,12 @@ class OcclusionView extends WidgetView {
     page.unit.update(scene, facts.layers, state);
     page.run.update({ state, grid, stale, stopped });
     page.results.update(state, classes, grid !== null);
+    page.said.follow(state);
     page.images.mark(state.image);
     page.maps.dim(stale);
     page.maps.overlay(classes ? state.map : "activity");
     page.stage.overlay(grid, state.overlay);
+    page.root.dataset.unanswered = String(this.editor.unanswered || this.wire.silent);
     page.root.dataset.ready = String(scene !== null);
     page.root.dataset.complete = String(Boolean(grid?.complete) && !stale);
   }
@@ -155,6 +157,7 @@ class OcclusionView extends WidgetView {
   /** Another target; null for what the network says of each image. @param {number | null} label @param {string | null} name */
   aim(label, name) {
     this.aimed = { label, name };
+    this.page.classes.forget();
     this.set({ target: name });
   }
 

@@ -23,7 +23,7 @@ export class ImageBrowser {
     this.current = "";
     /** @type {string[]} */
     this.addresses = [];
-    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", placeholder: "name or class…", "aria-label": "Images by name or class", "data-testid": "image-search" }));
+    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", placeholder: "search…", title: "By name or class", "aria-label": "Images by name or class", "data-testid": "image-search" }));
     let typing = 0;
     this.search.addEventListener("input", () => {
       clearTimeout(typing);

@@ -3,19 +3,46 @@ import { number } from "./format.js";
 
 const PLACES = 4; // this image, and the three strongest others
 
+/** A projection and what it saw. @param {Record<string, any>} [properties] of both pictures */
+function createPair(properties = {}) {
+  const pictures = ["projection", "patch"].map((kind) => /** @type {HTMLImageElement} */ (h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties })));
+  return { pictures, tiles: pictures.map((picture) => h("div", { class: "dwo-tile" }, picture)) };
+}
+
+/** One place of the panel, large, over the page: a click beside it or Escape closes it. */
+function createCloseLook() {
+  const { pictures, tiles } = createPair();
+  const caption = h("figcaption", {});
+  const figure = h("figure", {}, ...tiles, caption);
+  const away = h("button", { type: "button", class: "dwo-plain", "data-testid": "close-look-close" }, "Close");
+  const element = /** @type {HTMLDialogElement} */ (h("dialog", { class: "dwo-close-look", "aria-label": "Projection and what it saw", "data-testid": "close-look" }, figure, away));
+  const close = () => element.close();
+  element.addEventListener("click", close);
+
+  /** @param {HTMLImageElement[]} shown its pictures, small @param {string} words */
+  const open = (shown, words) => {
+    pictures.forEach((picture, part) => Object.assign(picture, { src: shown[part].src, alt: shown[part].alt }));
+    setText(caption, words);
+    element.showModal();
+  };
+  return { element, open, close };
+}
+
 /** What excites the map, projected to pixels: here and in the strongest other photographs, each above what it saw there. */
 export function createProjections() {
   const words = h("p", { class: "dwo-dim", "data-testid": "projection-words" });
+  const look = createCloseLook();
   const places = Array.from({ length: PLACES }, () => {
-    const pictures = ["projection", "patch"].map((kind) => /** @type {HTMLImageElement} */ (h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", hidden: true })));
+    const { pictures, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
-    const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, ...pictures.map((picture) => h("div", { class: "dwo-tile" }, picture)), caption);
+    const enlarge = h("button", { type: "button", class: "dwo-enlarge", title: "Look closely", onclick: () => look.open(pictures, caption.title) }, ...tiles);
+    const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
     return { element, pictures, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...places.map(({ element }) => element));
   const title = h("b", {}, "What excites it");
-  const caption = h("div", { class: "dwo-cap" }, title, h("span", {}, "projected to pixels, above what it saw"));
-  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, words);
+  const caption = h("div", { class: "dwo-cap" }, title, h("span", {}, "in pixels, above what it saw"));
+  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, words, look.element);
   /** @type {string[]} */
   let addresses = [];
 
@@ -27,6 +54,7 @@ export function createProjections() {
   /** @param {any[]} entries @param {DataView[]} buffers two for each entry @param {boolean} ready whether the index stands */
   const show = (entries, buffers, ready) => {
     forget();
+    look.close(); // it is of another map, or image
     places.forEach(({ element: place, pictures, caption: under }, at) => {
       const entry = entries[at];
       place.dataset.filled = String(Boolean(entry));

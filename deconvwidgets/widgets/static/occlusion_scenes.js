@@ -7,7 +7,7 @@ import { errorWords } from "./view.js";
 
 const SETTLED_AFTER = 350; // ms: a slider is still being drawn
 const NEWS_APART = 250; // ms between two looks at a map that grows
-const PROJECTION_SIDE = 160; // pixels
+const PROJECTION_SIDE = 240; // pixels: as large as they are shown when one is looked at closely
 
 /**
  * What is asked of an image besides its patches: the image as it is, its maps as they grow, and the projections; each once for each

@@ -5,6 +5,27 @@ import { paintValues, SCALE_CSS } from "./occlusion_colours.js";
 const SUGGESTED = 6;
 
 /**
+ * The strongest maps of this image to choose from: whichever is the strongest in each image, or one of those of this one.
+ * @param {{pick: (unit: number | null) => void}} options
+ */
+function createChips({ pick }) {
+  const chip = (/** @type {string} */ words, /** @type {string} */ title, /** @type {number | null} */ unit) =>
+    h("button", { type: "button", class: "dwo-chip", title, "data-testid": `unit-${unit ?? "auto"}`, onclick: () => pick(unit) }, words);
+  const auto = chip("strongest", "Each image's strongest map of this layer", null);
+  const list = h("span", { class: "dwo-chips" });
+  const element = h("div", { class: "dwo-row dwo-strongest", role: "group", "aria-label": "Strongest maps of this image", "data-testid": "strongest" }, h("span", { class: "dwo-dim" }, "in order"), list);
+
+  /** @param {number[]} strongest @param {number} wanted the map that is shown @param {boolean} automatic whether it is whichever is the strongest */
+  const update = (strongest, wanted, automatic) => {
+    auto.setAttribute("aria-pressed", String(automatic));
+    const chips = strongest.slice(0, SUGGESTED).map((one) => chip(String(one), `Map ${one}, one of the strongest of this image`, one));
+    chips.forEach((one, at) => one.setAttribute("aria-pressed", String(!automatic && strongest[at] === wanted)));
+    list.replaceChildren(...chips);
+  };
+  return { auto, element, update };
+}
+
+/**
  * The feature map that is looked at: which one, how active it is, and where.
  * @param {{set: (patch: any) => void}} options
  */
@@ -13,6 +34,7 @@ export function createUnit({ set }) {
   let scene = null;
   /** @type {any} */
   let layers = null;
+  let automatic = /** @type {boolean | null} */ (null);
   const layer = /** @type {HTMLSelectElement} */ (h("select", { class: "dwo-select", "aria-label": "Layer", "data-testid": "layer" }));
   layer.addEventListener("change", () => set({ layer: layer.value, unit: null }));
   const unit = /** @type {HTMLInputElement} */ (h("input", { type: "number", min: 0, class: "dwo-number", "aria-label": "Feature map", "data-testid": "unit" }));
@@ -25,7 +47,16 @@ export function createUnit({ set }) {
     setText(trouble, good ? "" : `${layer.value} has the maps 0 to ${last}.`);
     if (good) set({ layer: layer.value, unit: wanted });
   });
-  const chips = h("div", { class: "dwo-chips", role: "group", "aria-label": "Strongest maps of this image", "data-testid": "strongest" });
+  const restore = () => {
+    trouble.hidden = true;
+    unit.value = String(scene.wanted.unit);
+  };
+  const pick = (/** @type {number | null} */ one) => {
+    if (!scene) return;
+    restore();
+    set({ layer: scene.wanted.layer, unit: one });
+  };
+  const chips = createChips({ pick });
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-crisp", "data-testid": "unit-map", role: "img" }));
   const scale = h("i", { class: "dwo-scale" });
   scale.style.background = SCALE_CSS;
@@ -37,10 +68,10 @@ export function createUnit({ set }) {
   const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), left);
   const what = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
   const caption = h("div", { class: "dwo-cap" }, h("b", {}, "One feature map"), h("span", {}, "what it sees in this image"));
-  const choice = h("div", { class: "dwo-row dwo-unit-choice" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, chips);
+  const choice = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, chips.auto);
   const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, h("span", {}, "0"), most));
   const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), h("p", { class: "dwo-large" }, before, " → ", now, " ", change), bar, what);
-  const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, caption, choice, trouble, h("div", { class: "dwo-unit" }, picture, facts));
+  const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, caption, choice, chips.element, trouble, h("div", { class: "dwo-unit" }, picture, facts));
 
   /** What the network says now. @param {{activity: number, values: Float32Array, shape: [number, number]}} answer */
   const draw = ({ activity, values, shape }) => {
@@ -59,21 +90,15 @@ export function createUnit({ set }) {
       layers = all;
       layer.replaceChildren(...all.map(({ id, channels }) => h("option", { value: id, title: `${channels} feature maps` }, id)));
     }
-    if (!shown || (shown === scene && chips.dataset.auto === String(state.unit === null))) return;
+    const auto = state.unit === null;
+    if (!shown || (shown === scene && automatic === auto)) return;
     scene = shown;
-    chips.dataset.auto = String(state.unit === null);
+    automatic = auto;
     const { wanted, strongest } = shown;
     layer.value = wanted.layer;
-    unit.value = String(wanted.unit);
     unit.max = String((all.find(({ id }) => id === wanted.layer)?.channels ?? 1) - 1);
-    trouble.hidden = true;
-    const chip = (/** @type {string} */ words, /** @type {string} */ title, /** @type {number | null} */ value, /** @type {boolean} */ on) =>
-      h("button", { type: "button", class: "dwo-chip", title, "aria-pressed": String(on), "data-testid": `unit-${value ?? "auto"}`, onclick: () => set({ layer: wanted.layer, unit: value }) }, words);
-    const auto = state.unit === null;
-    chips.replaceChildren(
-      chip("strongest", "Each image's strongest map of this layer", null, auto),
-      ...strongest.slice(0, SUGGESTED).map((/** @type {number} */ one) => chip(String(one), `Map ${one}, one of the strongest of this image`, one, !auto && one === wanted.unit)),
-    );
+    restore();
+    chips.update(strongest, wanted.unit, auto);
     setText(before, number(shown.activity));
     setText(most, number(shown.range[1]));
     const rank = strongest.indexOf(wanted.unit);

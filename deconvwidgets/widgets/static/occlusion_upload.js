@@ -63,16 +63,35 @@ export function createPictureUpload({ wire, done, say }) {
   return { button, input, accept, close: () => going?.abort() };
 }
 
-/** What an upload says, in two places: beneath the stage and by its button. */
+/** What an upload says, where one looks: by its button if that is shown, else beneath the stage. */
 export function createUploadWords() {
-  const places = ["stage-words", "upload-words"].map((testid) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid }));
-  /** @param {string} words @param {boolean} bad */
-  const say = (words, bad) => {
-    for (const place of places) {
+  const [stage, browser] = ["stage-words", "upload-words"].map((testid) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid }));
+  let said = { words: "", bad: false };
+  let shown = { tab: "", image: "" };
+  const show = () => {
+    const here = shown.tab === "images" ? browser : stage;
+    for (const place of [stage, browser]) {
+      const words = place === here ? said.words : "";
       place.hidden = !words;
-      place.classList.toggle("dwx-error", bad);
+      place.classList.toggle("dwx-error", said.bad);
       setText(place, words);
     }
   };
-  return { stage: places[0], browser: places[1], say };
+  /** @param {string} words @param {boolean} bad */
+  const say = (words, bad) => {
+    said = { words, bad };
+    show();
+  };
+  /** Another image is chosen: what was wrong with a picture is over. */
+  const forget = () => {
+    if (said.bad) say("", false);
+  };
+  /** @param {{tab: string, image: string}} state */
+  const follow = ({ tab, image }) => {
+    if (tab === shown.tab && image === shown.image) return;
+    if (image !== shown.image) forget();
+    shown = { tab, image };
+    show();
+  };
+  return { stage, browser, say, forget, follow };
 }

@@ -27,7 +27,8 @@ export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "fig
 export const ASIDE = ["pointed", "tiles"];
 export const TIMEOUT = 15000; // a kernel may have restarted
 export const ATTEMPTS = 3;
-export const SILENCE = "The kernel does not answer; run the cell again.";
+const RUN_AGAIN = "run the notebook's cells again"; // those that made the service, too: it was the kernel's
+export const SILENCE = `The kernel does not answer; ${RUN_AGAIN}.`;
 
 export class RequestQueue {
   /**
@@ -111,7 +112,7 @@ export class RequestQueue {
       this.send({ ...flight.request.message, ...(flight.way === "aside" ? { later: true } : {}), seq });
     } catch (error) {
       this.settle(flight);
-      flight.request.failed(`The kernel cannot be reached (${error instanceof Error ? error.message : error}); run the cell again.`);
+      flight.request.failed(`The kernel cannot be reached (${error instanceof Error ? error.message : error}); ${RUN_AGAIN}.`);
     }
   }
 
