@@ -60,7 +60,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     """A head that `save_head` wrote. Raises HeadError for a missing, damaged or foreign file."""
     source = Path(path).expanduser()
     if not source.is_file():
-        raise HeadError(f"There is no head file {source}. Give the path of a file that save_head wrote, or one of: {', '.join(SHIPPED)}.")
+        by_name = " or ".join(f"bundle.with_head({name!r})" for name in SHIPPED)
+        raise HeadError(
+            f"There is no head file {source}. Give the path of a file that save_head wrote; what is shipped goes by name: {by_name}."
+        )
     try:
         with safetensors.safe_open(source, framework="numpy") as file:
             metadata: dict[str, str] = file.metadata() or {}

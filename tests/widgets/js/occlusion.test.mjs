@@ -6,7 +6,7 @@ const static_ = process.env.DECONVWIDGETS_STATIC;
 const load = (name) => import(pathToFileURL(`${static_}/${name}`));
 const { besideOf, boxAt, centreOf, patchAt, patchKey, snapped, windowWords } = await load("occlusion_geometry.js");
 const { cellCentre, cellOf, legendOf, nearestKnown, placeOn, rangeOf, readGrid } = await load("occlusion_grid.js");
-const { ClassColours, viridisPixel } = await load("occlusion_colours.js");
+const { paintClasses, viridisPixel } = await load("occlusion_colours.js");
 const { NewestOnly } = await load("occlusion_wire.js");
 const { answerOrder, changeWords } = await load("occlusion_answers.js");
 const { classNamed } = await load("occlusion_classes.js");
@@ -94,14 +94,24 @@ test("the legend: the most frequent first, of what is computed", () => {
   assert.deepEqual(legend.map(({ name, share }) => [name, Math.round(share * 100)]), [["lamp", 67], ["class 3", 33]]);
 });
 
-test("a class keeps its colour, and no two have the same", () => {
-  const colours = new ClassColours();
-  const first = colours.of(42);
-  const given = new Set([first]);
-  for (let label = 0; label < 40; label += 1) given.add(colours.of(label));
-  assert.equal(given.size, 41);
-  for (const colour of given) assert.match(colour, /^#[0-9a-f]{6}$/);
-  assert.equal(colours.of(42), first);
+test("classes are painted in the colours that the kernel gave them, where something is known", () => {
+  let painted;
+  globalThis.ImageData = class {
+    constructor(data) {
+      painted = [...new Uint32Array(data.buffer)];
+    }
+  };
+  const canvas = { getContext: () => ({ putImageData() {} }) };
+  const grid = { label: Int32Array.of(7, -1, 3), rows: 1, cols: 3, nearest: null, colours: { 3: "#f58518", 7: "#4c78a8" } };
+  paintClasses(canvas, grid);
+  assert.deepEqual(painted, [0xffa8784c, 0, 0xff1885f5]);
+  paintClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
+  assert.deepEqual(painted, [0x30a8784c, 0x30a8784c, 0xff1885f5], "the nearest known; the others faint");
+  paintClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
+  assert.deepEqual(painted, [0, 0, 0]);
+});
+
+test("values in viridis", () => {
   assert.equal(viridisPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
   assert.equal(viridisPixel(-1, [0, 5]) >>> 0, 0xff540144);
 });
