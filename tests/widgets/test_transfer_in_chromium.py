@@ -392,7 +392,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the cell again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
     page.evaluate("model.held = false")
     page.clock.resume()
     page.get_by_test_id("data").select_option("photo-crops")
