@@ -224,9 +224,10 @@ class OcclusionDesk(Protocol):
         """What the network says with patches there; at once, between the steps of any long job."""
         ...
 
-    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
+    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings, asker: str = "") -> int:
         """Compute the maps coarse to fine; the run's number. The same question is answered by the same run, computed once, which goes
-        on where it was stopped; another one of the same image stops its predecessor. Raises what can be said at once."""
+        on where it was stopped; another one of the same image stops its predecessor, unless that is what another asker (a view of a
+        widget) asked for last. Raises what can be said at once."""
         ...
 
     def stop_maps(self, run: int) -> None:

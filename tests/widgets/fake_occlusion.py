@@ -153,7 +153,7 @@ class FakeOcclusionDesk:
         before, now = probabilities(self._pixels(wanted.image)), probabilities(occluded)
         return PatchAnswer(self._classes(before, now, wanted.target), float(feature.sum()), feature)
 
-    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
+    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings, asker: str = "") -> int:
         self._look("start_maps", wanted, settings)
         wanted = self._definite(wanted)
         for number, run in self.runs.items():

@@ -99,6 +99,17 @@ def test_any_layer_and_unit(desk, open_page):
     assert page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]") == [27, 27]
 
 
+def test_the_layer_stays_named_when_python_sets_something_else(open_page):
+    page = open_page()
+    named = page.get_by_test_id("layer").input_value()
+    assert named != page.get_by_test_id("layer").locator("option").first.get_attribute("value")
+    page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.tell('change:state'); }")
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 2")
+    settled(page)
+    page.wait_for_timeout(100)
+    assert page.get_by_test_id("layer").input_value() == named
+
+
 def test_fill_size_stride_and_border(desk, open_page):
     page = open_page()
     patch = page.get_by_test_id("patches")
@@ -333,8 +344,7 @@ def test_one_click_opens_both_lines_of_the_header(service, open_page, monkeypatc
 
 def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page):
     page = open_page(target="lamp")
-    service.version += 1
-    tell(page, "changed")
+    page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.tell('change:state'); }")
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'scene').length === 2")
     expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of lamp")
     service.classifier, service.version = None, service.version + 1

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import Any
-from weakref import ref
+from weakref import WeakValueDictionary, ref
 
 from deconvwidgets.analysis.occlusion import OcclusionScan
 from deconvwidgets.analysis.occlusion_grid import WindowGrid
@@ -82,6 +82,7 @@ class LocalOcclusionDesk:
         self._panel = ProjectionPanel(gate, views)
         self._runs = RunBook()
         self._colours = ClassColours()
+        self._newest: WeakValueDictionary[str, Computation] = WeakValueDictionary()  # by who asked
         self._starting = RLock()  # a synchronous worker may start the next run from within one
         self._fits: tuple[ModelBundle, bool] | None = None
 
@@ -116,9 +117,10 @@ class LocalOcclusionDesk:
             with self._gate.interactive(), self._cores.half():
                 return scene.answer(boxes)
 
-    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings) -> int:
+    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings, asker: str = "") -> int:
         """Compute the maps coarse to fine; the run's number. The same question is answered by the same run, which goes on where it was
-        stopped; another question of the same image stops its predecessor.
+        stopped; another question of the same image stops its predecessor, unless that is what another asker (a view of a widget)
+        asked for last.
 
         Raises as `scene` does, and OcclusionError for a window or stride that cannot be, ServiceError when the service is closed.
         """
@@ -130,6 +132,7 @@ class LocalOcclusionDesk:
             run = self._runs.find(question)
             begins = run is None or run.computation.go_on()
             run = run if run is not None else self._runs.open(question, self._compute(scene, question))
+            self._newest[asker] = run.computation
             self._stop_others(run.computation)
             self._runs.tidy()
             if begins:
@@ -229,10 +232,11 @@ class LocalOcclusionDesk:
         return Computation(question, scan, AdaptivePace(self._weakly_busy(), _AT_ONCE), probabilities if keep else None)
 
     def _stop_others(self, mine: Computation) -> None:
-        """Those of the same image, and those of a classifier that answers no more."""
+        """Those of the same image that nobody looks at, and those of a classifier that answers no more."""
+        looked_at = set(self._newest.values())
         for other in self._runs.going_on():
-            same_image = other.question.wanted.image == mine.question.wanted.image
-            if other is not mine and (same_image or other.question.network is not mine.question.network):
+            left = other.question.wanted.image == mine.question.wanted.image and other not in looked_at
+            if left or other.question.network is not mine.question.network:
                 other.stop()
 
     def _weakly_busy(self) -> Callable[[], bool]:

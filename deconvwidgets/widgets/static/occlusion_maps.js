@@ -32,9 +32,10 @@ export class Maps {
     const make = (/** @type {string} */ name) => new MapPicture({ name, scaled: name !== "label", hover, put });
     this.pictures = { probability: make("probability"), activity: make("activity"), label: make("label") };
     this.legend = h("ul", { class: "dwo-legend", "data-testid": "legend" });
+    this.legendTitle = h("p", { class: "dwo-legend-title" });
     this.more = h("p", { class: "dwo-dim" });
     this.classReading = h("p", { class: "dwo-class-reading", "data-testid": "reading-label" });
-    const beside = h("div", { class: "dwo-beside" }, h("p", { class: "dwo-legend-title" }, "of the positions"), this.legend, this.more, this.classReading);
+    const beside = h("div", { class: "dwo-beside" }, this.legendTitle, this.legend, this.more, this.classReading);
     this.classes = h("div", { class: "dwo-class-map" }, this.pictures.label.element, beside);
     const { probability, activity } = this.pictures;
     this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
@@ -87,6 +88,7 @@ export class Maps {
     const key = JSON.stringify(shown.map(({ label, share }) => [label, percent(share)]));
     if (this.legend.dataset.key === key) return;
     this.legend.dataset.key = key;
+    setText(this.legendTitle, "of the positions");
     this.legend.replaceChildren(...shown.map((entry) => this.entry(entry, grid.colours[entry.label])));
     setText(this.more, entries.length > LEGEND_ROWS ? `and ${entries.length - LEGEND_ROWS} more` : "");
   }

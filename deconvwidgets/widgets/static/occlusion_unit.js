@@ -89,6 +89,7 @@ export function createUnit({ set }) {
     if (all !== layers) {
       layers = all;
       layer.replaceChildren(...all.map(({ id, channels }) => h("option", { value: id, title: `${channels} feature maps` }, id)));
+      if (scene) layer.value = scene.wanted.layer;
     }
     const auto = state.unit === null;
     if (!shown || (shown === scene && automatic === auto)) return;

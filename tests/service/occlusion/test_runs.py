@@ -142,6 +142,19 @@ def test_another_question_of_the_image_stops_its_predecessor_and_of_another_imag
     assert held.maps(first).done == 0
 
 
+def test_what_another_view_looks_at_goes_on(held, by_hand, wanted, settings):
+    runs = [held.start_maps(wanted(), settings((side, side)), asker) for side, asker in ((3, "left"), (4, "right"), (5, "right"))]
+    left, before, right = (held._runs.get(run).computation for run in runs)
+    assert [one.stopped for one in (left, before, right)] == [False, True, False]
+    assert held.start_maps(wanted(), settings((5, 5)), "left") == runs[2]  # both look at the same
+    assert left.stopped
+    held.start_maps(wanted(), settings((6, 6)), "right")
+    assert not right.stopped
+    for job in by_hand.jobs:
+        job.run()
+    assert held.wait(runs[2]).complete
+
+
 def test_what_was_asked_for_last_is_gone_on_with_first(held, wanted, settings):
     runs = [held.start_maps(wanted(f"view:{view}"), settings()) for view in (0, 3, 6)]
     assert [one.question.wanted.image for one in held._runs.going_on()] == ["view:6", "view:3", "view:0"]
