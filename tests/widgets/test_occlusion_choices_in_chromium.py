@@ -344,7 +344,8 @@ def test_one_click_opens_both_lines_of_the_header(service, open_page, monkeypatc
 
 def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page):
     page = open_page(target="lamp")
-    page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.tell('change:state'); }")
+    service.version += 1
+    tell(page, "changed")
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'scene').length === 2")
     expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of lamp")
     service.classifier, service.version = None, service.version + 1

@@ -420,7 +420,7 @@ def test_a_script_that_ends_during_a_run_ends_quietly(colours):
     script = f"""
 import faulthandler
 faulthandler.dump_traceback_later(100, exit=True)  # a script that hangs says where
-import torch, deconvwidgets as dw
+import time, torch, deconvwidgets as dw
 from deconvwidgets.service.protocol import TransferSettings
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2)).eval()
 bundle = dw.ModelBundle.from_module(net, input_size=(3, 24, 24))
@@ -428,7 +428,7 @@ images = dw.open_images({str(colours)!r})
 service = dw.LocalModelService(bundle, images, device="cpu").wait()
 service.transfer.start(TransferSettings("images", images_per_class=5, folds=100))
 while not service.transfer.status().runs[0].per_fold and service.transfer.status().runs[0].phase != "failed":
-    pass
+    time.sleep(0.01)  # a busy loop would keep Python's lock: every operation of the run would wait for its turn three times
 print(service.transfer.status().runs[0].phase)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
