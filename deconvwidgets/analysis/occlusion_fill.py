@@ -14,6 +14,7 @@ from torch import Tensor
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.display import rgb_of
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.occlusion_records import named_fill
 
@@ -75,7 +76,8 @@ def _colour(fill: object) -> tuple[int, int, int]:
     """(red, green, blue) from 0 to 255."""
     values: Sequence[object] = ()
     if isinstance(fill, str):
-        values = tuple(bytes.fromhex((named_fill(fill) or "#")[1:]))
+        name = named_fill(fill)
+        values = () if name is None else rgb_of(name)
     elif isinstance(fill, tuple | list):
         values = fill
     whole = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]

@@ -30,13 +30,18 @@ def _element(item: Raster | Words | Block) -> str:
     if isinstance(item, Raster):
         return _image(item)
     if isinstance(item, Words):
-        fitted = f' textLength="{text_width(item.text, item.size, strong=True):.1f}" lengthAdjust="spacingAndGlyphs"'
-        weight = f' font-weight="600"{fitted}' if item.strong else ""
+        weight = _strong(item) if item.strong else ""
         anchor = ' text-anchor="end"' if item.anchor == "end" else ""
         place = f'x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size:.1f}" fill="{LIGHT[item.tone]}"'
         return f"<text {place}{weight}{anchor}>{escape(item.text)}</text>"
     paint = f'fill="none" stroke="{LIGHT[item.tone]}" stroke-width="{item.stroke:.1f}"' if item.stroke else f'fill="{LIGHT[item.tone]}"'
     return f'<rect x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" {paint}/>'
+
+
+def _strong(words: Words) -> str:
+    """What makes words bold, and no wider than was laid out for them."""
+    width = text_width(words.text, words.size, strong=True)
+    return f' font-weight="600" textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"'
 
 
 def _image(item: Raster) -> str:

@@ -81,7 +81,7 @@ def _patch(service: OccludingService, request: Request, buffers: Buffers) -> Ans
 
 
 def _maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
-    return {"run": service.occlusion.start_maps(_wanted(service, request), _settings(request), f"{request.get('view')}")}, []
+    return {"run": service.occlusion.start_maps(_wanted(service, request), _settings(request), str(request.get("view")))}, []
 
 
 def _grid(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
