@@ -160,6 +160,69 @@ test("what flies already is not asked again, and what waited for its answer in v
   assert.deepEqual(order, ["a", "a"], "it was answered: whoever asks now may get another answer");
 });
 
+/** Questions every 16 ms, by a clock that stands where it is put. */
+function steadily() {
+  const order = [];
+  const clock = { now: 0 };
+  const flights = [];
+  const newest = new NewestOnly({
+    ask: (question) => {
+      order.push(`ask ${question} at ${clock.now}`);
+      return new Promise((resolve) => flights.push(() => resolve(question)));
+    },
+    draw: (answer) => order.push(`draw ${answer} at ${clock.now}`),
+    failed: (error) => order.push(error.message),
+    same: (one, other) => one === other,
+    clock: () => clock.now,
+  });
+  const want = async (now, question) => {
+    clock.now = now;
+    newest.want(question);
+    await new Promise(setImmediate);
+  };
+  const answer = async (now) => {
+    clock.now = now;
+    flights.shift()();
+    await new Promise(setImmediate);
+  };
+  return { order, newest, want, answer };
+}
+
+test("a fresher question that is nearer than the one that waits is old is awaited", async () => {
+  const { order, want, answer } = steadily();
+  for (const question of [1, 2, 3]) await want(16 * question, question);
+  await answer(60); // 3 is 12 ms old, 4 is due in 4
+  await want(62, 3); // the frame's own word of a place that is known
+  assert.deepEqual(order.splice(0), ["ask 1 at 16", "draw 1 at 60"]);
+  await want(64, 4);
+  await want(80, 5);
+  await answer(84); // 5 is 4 ms old, 6 due in 12
+  assert.deepEqual(order, ["ask 4 at 64", "ask 5 at 84", "draw 4 at 84"]);
+});
+
+test("where the fresher question does not come, the last one is asked all the same", async () => {
+  const { order, want, answer } = steadily();
+  for (const question of [1, 2, 3]) await want(16 * question, question);
+  await answer(60);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await answer(70);
+  assert.deepEqual(order, ["ask 1 at 16", "draw 1 at 60", "ask 3 at 60", "draw 3 at 70"]);
+  await want(500, 4);
+  await want(900, 5); // no rhythm: nothing is known of when the next one comes
+  await answer(1000);
+  assert.deepEqual(order.slice(4), ["ask 4 at 500", "ask 5 at 1000", "draw 4 at 1000"]);
+});
+
+test("what is no longer wanted during the wait is not asked", async () => {
+  const { order, newest, want, answer } = steadily();
+  for (const question of [1, 2, 3]) await want(16 * question, question);
+  await answer(60);
+  newest.drop();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await want(100, 4);
+  assert.deepEqual(order, ["ask 1 at 16", "draw 1 at 60", "ask 4 at 100"]);
+});
+
 test("a question that fails is told, and the next one is asked", async () => {
   const told = [];
   const newest = new NewestOnly({
