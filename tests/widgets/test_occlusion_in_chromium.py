@@ -71,6 +71,38 @@ def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(desk, open_page)
     page.wait_for_function("() => model.values.state.patches[0][0] === 40 && model.values.state.patches[0][1] === 40")
 
 
+MARK = """(side) => {
+  const canvas = document.querySelector("[data-testid=map-probability] .dwo-marks");
+  const {data, width} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const inked = [...data.keys()].filter((at) => at % 4 === 3 && data[at] > 0).map((at) => (at - 3) / 4);
+  const middle = (places) => (Math.min(...places) + Math.max(...places) + 1) / 2 / width * side;
+  return [middle(inked.map((at) => Math.floor(at / width))), middle(inked.map((at) => at % width))];
+}"""  # the middle of the dot, as row and column of the image
+
+
+def test_under_the_mouse_the_marks_on_the_maps_come_with_the_numbers(desk, open_page):
+    page = open_page()
+    assert page.evaluate(MARK, SIDE) == pytest.approx([32, 32], abs=0.5)
+    page.evaluate("model.held = true")
+    page.mouse.move(*at(page, 20, 20))
+    page.mouse.down()
+    assert page.evaluate(MARK, SIDE) == pytest.approx([20, 20], abs=0.5), "a press is an act of its own"
+    page.mouse.move(*at(page, 30, 50))
+    assert page.evaluate(MARK, SIDE) == pytest.approx([20, 20], abs=0.5)
+    page.evaluate("model.held = false; model.release()")
+    settled(page)
+    assert page.evaluate(MARK, SIDE) == pytest.approx([30, 50], abs=0.5)
+    page.evaluate("model.held = true")
+    page.mouse.move(*at(page, 40, 10))
+    page.mouse.up()
+    assert page.evaluate(MARK, SIDE) == pytest.approx([40, 10], abs=0.5), "where it was let go, whether or not the kernel answers"
+    page.mouse.move(*at(page, 10, 10, "map-activity"))
+    page.mouse.down()
+    page.mouse.move(*at(page, 50, 44, "map-activity"))
+    assert page.evaluate(MARK, SIDE) == pytest.approx([48, 48], abs=4.5), "on a map they follow the mouse"
+    page.mouse.up()
+
+
 FORESEE = """([x, y]) => {
   const stage = document.querySelector("[data-testid=stage]");
   stage.dispatchEvent(new PointerEvent("pointerrawupdate", {clientX: x, clientY: y, pointerId: 1, bubbles: true}));

@@ -40,14 +40,29 @@ export class PatchEditor {
   }
 
   draw() {
-    const { patches, window } = this.view.state;
-    this.view.page.stage.draw({ patches, window, active: this.active });
-    this.view.page.maps.mark(patches);
+    this.drawPatches();
+    this.markMaps();
   }
 
-  /** The patches are others: they are drawn at once, the kernel answers behind. @param {number} since when the user asked for it */
-  moved(since) {
-    this.draw();
+  drawPatches() {
+    const { patches, window } = this.view.state;
+    this.view.page.stage.draw({ patches, window, active: this.active });
+  }
+
+  markMaps() {
+    this.view.page.maps.mark(this.view.state.patches);
+  }
+
+  /**
+   * The patches are others: they are drawn at once, the kernel answers behind.
+   *
+   * Under the mouse the maps' marks come with the numbers. In every frame they would cost it half: a browser without a GPU draws all anew
+   * that lies between two changes, and the maps lie at the other end of the widget.
+   * @param {number} since when the user asked for it @param {boolean} [dragged] with the mouse on the image
+   */
+  moved(since, dragged = false) {
+    if (dragged) this.drawPatches();
+    else this.draw();
     this.ask(since);
     this.view.saveSoon();
     this.view.painted({ kind: "patch", ms: performance.now() - since });
@@ -73,6 +88,7 @@ export class PatchEditor {
   tell(classes, target, seen) {
     this.view.page.classes.answers.update(classes, target);
     this.view.page.unit.draw(seen);
+    this.markMaps();
     if (!this.unanswered) return;
     this.unanswered = false;
     this.view.later();
@@ -85,8 +101,8 @@ export class PatchEditor {
     void framePassed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
-  /** @param {number} at @param {Point} point @param {number} since */
-  place(at, point, since) {
+  /** @param {number} at @param {Point} point @param {number} since @param {boolean} [dragged] */
+  place(at, point, since, dragged = false) {
     const before = this.view.state.patches[at];
     const patches = this.moving(at, point);
     const same = before && before[0] === patches[at][0] && before[1] === patches[at][1] && at === this.active;
@@ -94,7 +110,7 @@ export class PatchEditor {
     this.view.state = { ...this.view.state, patches };
     this.active = at;
     if (!before) this.view.later();
-    this.moved(since);
+    this.moved(since, dragged);
   }
 
   /** The patches, one of them elsewhere. @param {number} at @param {Point} point */
@@ -119,7 +135,13 @@ export class PatchEditor {
 
   /** @param {Point} point @param {PointerEvent} event */
   move(point, event) {
-    if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp);
+    if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp, true);
+  }
+
+  /** The patch is let go: the last answer may have come before, or never. */
+  release() {
+    this.markMaps();
+    this.view.saveSoon();
   }
 
   /** On a map: the patch goes to the position of that cell. @param {Point} point @param {PointerEvent} event */

@@ -45,7 +45,7 @@ export function createOcclusionPage(view) {
     press: (point, event) => view.editor.press(point, event),
     drag: (point, event) => view.editor.move(point, event),
     foresee: (point, event) => view.editor.foresee(point, event),
-    release: () => view.saveSoon(),
+    release: () => view.editor.release(),
     hover: (point) => view.editor.point(point, "stage"),
   });
   const controls = createControls({ set, add: () => view.editor.add(null), remove: () => view.editor.remove() });
