@@ -270,8 +270,9 @@ def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tin
     thread = threading.Thread(target=change)
     thread.start()
     seen = set()
-    deadline = time.monotonic() + 1.5
-    while time.monotonic() < deadline and not (seen == {4, 7} and len(trouble) == 0 and time.monotonic() > deadline - 0.8):
+    begun = time.monotonic()
+    # The other thread never pauses: on some machines it leaves an answer so little of Python's lock that few come in a second.
+    while (passed := time.monotonic() - begun) < 0.7 or (seen != {4, 7} and not trouble and passed < 60):
         shares = {share.label: share for share in desk.answer(wanted(target=3), [(2, 2, 9, 9)]).classes}
         fits = [
             classes
