@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from operator import index
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.class_names import class_named
 from deconvwidgets.errors import OcclusionError
 
 # float32 sums come out a little differently in batches of another size. Classes whose probabilities are nearer to each other than
@@ -34,7 +34,7 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
     """A class by its number or its name (of equal names the lowest). Raises OcclusionError for one that is none, with the closest names."""
     names = list(categories or ())[:classes]
     if isinstance(target, str):
-        return _named(target, names, model)
+        return class_named(target, names, model, "bundle.categories lists them all.")
     try:
         number = index(target)
     except TypeError:
@@ -42,14 +42,3 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
     if not 0 <= number < classes:
         raise OcclusionError(f"{model} has {classes:,} classes, 0 to {classes - 1}: there is no class {number}.")
     return number
-
-
-def _named(name: str, names: list[str], model: str) -> int:
-    for known, wanted in ((names, name), ([one.lower() for one in names], name.strip().lower())):
-        if wanted in known:
-            return known.index(wanted)
-    lowered = {one.lower(): one for one in names}
-    close = [lowered[one] for one in difflib.get_close_matches(name.strip().lower(), lowered, n=4)]
-    close += [one for one in names if len(name) > 2 and name.lower() in one.lower() and one not in close][: 4 - len(close)]
-    hint = f"Did you mean {', '.join(close)}? " if close else ""
-    raise OcclusionError(f"{model} has no class '{name}'. {hint}bundle.categories lists them all.")

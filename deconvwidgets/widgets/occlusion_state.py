@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import sys
@@ -10,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from deconvwidgets.class_names import class_named
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
 from deconvwidgets.records import LayerInfo, Overview
@@ -49,7 +49,8 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     """
     WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
     merged = {**DEFAULTS, **now, **wanted}
-    merged["image"] = _image(merged["image"], overview, choices, anew=not now)
+    if not now or merged["image"] != now["image"]:  # one that is merely carried over may have been dropped: the desk says so
+        merged["image"] = _image(merged["image"], overview, choices, anew=not now)
     merged["layer"], merged["unit"] = _watched(wanted, now, merged, overview)
     asked = "target" in wanted and wanted["target"] != now.get("target")
     merged["target"] = _target(merged["target"], overview, choices, asked)
@@ -82,15 +83,10 @@ def settings_of(state: Mapping[str, Any]) -> MapsSettings:
 
 
 def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
-    """The number of a class; the lowest of equal names. Raises OcclusionError with the closest names."""
+    """The number of a class of a model that may have none. Raises OcclusionError."""
     if classes is None:
         raise OcclusionError(f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head.")
-    if name in classes:
-        return classes.index(name)
-    lowered = {one.lower(): one for one in reversed(classes)}
-    near = [lowered[one] for one in difflib.get_close_matches(name.strip().lower(), lowered, n=3)]
-    hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
-    raise OcclusionError(f"{model} has no class {name!r}. {hint}The explorer lists them all.")
+    return class_named(name, classes, model, "The explorer lists them all.")
 
 
 def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: bool) -> str:

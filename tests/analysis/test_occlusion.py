@@ -297,7 +297,7 @@ def test_the_public_name_is_this_one():
         ({"window": "big"}, OcclusionError, "whole number"),
         ({"border": "wrap"}, OcclusionError, "'inside' or 'same'"),
         ({"fill": "plaid"}, OcclusionError, "'gray', 'mean', 'blur'"),
-        ({"target": "bea"}, OcclusionError, "no class 'bea'. Did you mean bee.*bundle.categories lists them all"),
+        ({"target": "bea"}, OcclusionError, "no class 'bea'. Did you mean 'bee'.*bundle.categories lists them all"),
         ({"target": "zeppelin"}, OcclusionError, "bundle.categories lists them all"),
         ({"target": 3}, OcclusionError, "3 classes, 0 to 2: there is no class 3"),
         ({"target": -1}, OcclusionError, "no class -1"),

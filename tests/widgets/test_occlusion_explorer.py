@@ -225,6 +225,17 @@ def test_nothing_else_warns_of_an_upload(service, recwarn):
     assert [str(one.message) for one in recwarn] == []
 
 
+def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(service, desk):
+    with OcclusionExplorer(service, np.zeros((8, 8, 3), np.uint8)) as explorer:
+        kept = explorer.state
+        del desk.pictures[kept["image"]]
+        explorer.state = {**kept, "window": [9, 9]}
+        assert (explorer.state["image"], explorer.state["window"]) == (kept["image"], [9, 9])
+        explorer.state = {"image": "view:1"}
+        with pytest.raises(PictureError, match="bring the picture again"):
+            explorer.state = {"image": kept["image"]}
+
+
 # Pictures from Python
 
 

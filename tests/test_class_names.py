@@ -1,0 +1,29 @@
+"""Classes by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from deconvwidgets.class_names import class_named
+from deconvwidgets.errors import OcclusionError
+
+NAMES = ("Crane", "crane", "sea lion", "lion", "crane", "Lamp")
+
+
+@pytest.mark.parametrize(("name", "number"), [("Crane", 0), ("crane", 1), ("CRANE", 0), (" lamp ", 5), ("lion", 3)])
+def test_a_class_by_its_name(name, number):
+    assert class_named(name, NAMES, "net", "") == number
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("crance", "^net has no class 'crance'. Did you mean 'Crane'[?] All are listed.$"),
+        ("lio", "Did you mean 'lion', 'sea lion'[?]"),
+        ("zeppelin", "^net has no class 'zeppelin'. All are listed.$"),
+        ("", "^net has no class ''. All are listed.$"),
+    ],
+)
+def test_a_class_that_there_is_not(name, words):
+    with pytest.raises(OcclusionError, match=words):
+        class_named(name, NAMES, "net", "All are listed.")
