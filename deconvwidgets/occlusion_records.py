@@ -17,7 +17,10 @@ from deconvwidgets.one_line import one_line
 from deconvwidgets.records import Box, Picture
 
 Border = Literal["inside", "same"]
+ValueMap = Literal["probability", "activity"]
 OcclusionMethod = Literal["incremental", "full"]
+
+_LEAST_SPAN = 0.05
 
 
 def named_fill(fill: str) -> str | None:
@@ -78,6 +81,24 @@ class OcclusionMaps:
     def done(self) -> int:
         """How many positions have been computed."""
         return int(np.isfinite(self.activity).sum())
+
+    def span(self, name: ValueMap) -> tuple[float, float]:
+        """What the colours of a map should span: all that is computed, and the value without a window.
+
+        Of probabilities at least 5 points of a hundred, or the largest where all are smaller than that: less would make noise look like
+        a finding. (0, 1) where nothing is known.
+        """
+        values: NDArray[np.float32] | None = getattr(self, name)
+        before = getattr(self.unoccluded, name)
+        known = [*([] if values is None else values[np.isfinite(values)].tolist()), *([] if before is None else [before])]
+        if not known:
+            return 0.0, 1.0
+        low, high = float(min(known)), float(max(known))
+        least = 0.0 if name == "activity" else min(_LEAST_SPAN, high) if high > 0 else _LEAST_SPAN
+        if high - low >= least:
+            return low, high
+        low = min(max((low + high - least) / 2, 0.0), 1 - least)
+        return low, low + least
 
     def name(self, label: int) -> str:
         """A class in words."""

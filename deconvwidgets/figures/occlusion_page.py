@@ -10,10 +10,11 @@ import numpy as np
 
 from deconvwidgets.display import viridis
 from deconvwidgets.figures.occlusion_pixels import label_pixels, map_edges, value_pixels
-from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap, activity_words, percent
+from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, activity_words, percent
 from deconvwidgets.figures.page import whole_page
 from deconvwidgets.figures.sheet import decode
 from deconvwidgets.figures.vector import data_uri
+from deconvwidgets.occlusion_records import ValueMap
 
 _PIXELS = 640
 

@@ -10,8 +10,9 @@ import numpy as np
 from deconvwidgets.display import Rgb, rgb_of, viridis
 from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
 from deconvwidgets.figures.occlusion_pixels import label_pixels, scale_pixels, value_pixels
-from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap, activity_words, percent
+from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, activity_words, percent
 from deconvwidgets.figures.sheet import decode
+from deconvwidgets.occlusion_records import ValueMap
 
 _WIDTH, _EDGE, _GAP = 1200.0, 24.0, 20.0
 _SIDE = (_WIDTH - 2 * _EDGE - 4 * _GAP) / 5  # of a panel

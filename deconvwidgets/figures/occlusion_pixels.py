@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from deconvwidgets.display import VIRIDIS, Rgb, resize_picture, rgb_of, viridis
-from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, ValueMap
+from deconvwidgets.figures.occlusion_sheet import OcclusionSheet
 from deconvwidgets.figures.sheet import decode
-from deconvwidgets.occlusion_records import OcclusionMaps
+from deconvwidgets.occlusion_records import OcclusionMaps, ValueMap
 
 _FAINT = 0.35  # how much is left of the image beneath
 Edges = tuple[float, float, float, float]

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.display import Rgb
 from deconvwidgets.figures.sheet import decode
-from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer
+from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer, ValueMap
 from deconvwidgets.records import Box, Overview
-
-ValueMap = Literal["probability", "activity"]
-_LEAST_SPAN = 0.05  # of probabilities: less would make noise look like a finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +66,7 @@ class OcclusionSheet:
         values = None if maps is None else getattr(maps, name)
         if maps is None or values is None or not np.isfinite(values).any():
             return None
-        before = float(getattr(maps.unoccluded, name) or 0.0)
-        low, high = min(before, float(np.nanmin(values))), max(before, float(np.nanmax(values)))
-        if name == "probability" and high - low < _LEAST_SPAN:
-            low = max(0.0, (low + high - _LEAST_SPAN) / 2)
-            high = low + _LEAST_SPAN
-        return values, before, low, high
+        return values, float(getattr(maps.unoccluded, name) or 0.0), *maps.span(name)
 
     def legend(self) -> list[tuple[int, str, float]]:
         """(class, its name, share of the positions) of the map of most probable classes, the most frequent first."""
@@ -101,8 +92,10 @@ class OcclusionSheet:
 
 
 def percent(share: float) -> str:
-    """A probability in words."""
-    return f"{100 * share:.1f} %" if share < 0.0995 else f"{100 * share:.0f} %"
+    """A probability in words: with one decimal where little of it is there, or missing."""
+    if 0 < share < 0.0005 or 0.9995 <= share < 1:
+        return "<0.1 %" if share < 0.5 else ">99.9 %"
+    return f"{100 * share:.1f} %" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{100 * share:.0f} %"
 
 
 def activity_words(value: float) -> str:

@@ -61,19 +61,23 @@ class OcclusionChart:
 def _values(maps: OcclusionMaps, name: str) -> dict[str, Any]:
     values = maps.probability if name == "probability" else maps.activity
     assert values is not None
-    before = maps.unoccluded.probability if name == "probability" else maps.unoccluded.activity
-    known = [*values[np.isfinite(values)].tolist(), *([] if before is None else [before])]
+    low, high = maps.span("probability" if name == "probability" else "activity")
     form = ".1%" if name == "probability" else ".4~g"
     return {
         "z": values.astype(np.float32),
-        "zmin": min(known),
-        "zmax": max(known),
+        "zmin": low,
+        "zmax": high,
         "colorscale": "Viridis",
         "showscale": True,
-        "colorbar": {"tickformat": ".0%" if name == "probability" else ".3~s"},
+        "colorbar": {"tickformat": _percents(high - low) if name == "probability" else ".3~s"},
         "customdata": None,
         "hovertemplate": f"%{{z:{form}}}<br>with the patch at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
     }
+
+
+def _percents(span: float) -> str:
+    """The format of a scale's numbers, which must differ from each other."""
+    return ".0%" if span >= 0.2 else ".1%" if span >= 0.02 else ".2%"
 
 
 def _labels(maps: OcclusionMaps, colours: Mapping[int, str]) -> dict[str, Any]:

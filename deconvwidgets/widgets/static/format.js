@@ -17,17 +17,18 @@ export function grouped(count) {
   return count.toLocaleString("en");
 }
 
-/** A share in hundredths, as it is shown: what is less than one with one decimal. @param {number} share */
+/** A share in hundredths, as it is shown: with one decimal where less than one is, or is missing. @param {number} share */
 function hundredthsShown(share) {
   const hundredths = share * 100;
-  return hundredths.toFixed(hundredths > 0 && hundredths < 1 ? 1 : 0);
+  return hundredths.toFixed((hundredths > 0 && hundredths < 1) || (hundredths > 99 && hundredths < 100) ? 1 : 0);
 }
 
 /** @param {number | null | undefined} share */
 export function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";
   const shown = hundredthsShown(share);
-  return share > 0 && Number(shown) === 0 ? "<0.1 %" : `${shown} %`;
+  if (share > 0 && Number(shown) === 0) return "<0.1 %";
+  return share < 1 && Number(shown) === 100 ? ">99.9 %" : `${shown} %`;
 }
 
 /** What lies between two shares as `percent` shows them, in hundredths. @param {number} before @param {number} now */

@@ -86,10 +86,10 @@ export function placeOn({ rows, cols, origin, stride }, [height, width]) {
   };
 }
 
-const LEAST_SPAN = /** @type {Record<string, number>} */ ({ probability: 0.05, activity: 0 }); // less would make noise look like a finding
+const LEAST_SPAN = 0.05; // of probabilities, and of the largest where all are small: less would make noise look like a finding
 
 /**
- * What the colours of a map span: all that is computed, and the value without a patch.
+ * What the colours of a map span: all that is computed, and the value without a patch. As OcclusionMaps.span has it for figures.
  * @param {Grid} grid @param {"probability" | "activity"} name @returns {[number, number]}
  */
 export function rangeOf(grid, name) {
@@ -99,10 +99,10 @@ export function rangeOf(grid, name) {
     if (value > high) high = value;
   }
   if (!(low <= high)) return [0, 1];
-  const missing = LEAST_SPAN[name] - (high - low);
-  if (missing <= 0) return [low, high];
-  low = Math.max(0, low - missing / 2);
-  return [low, low + LEAST_SPAN[name]];
+  const least = name === "activity" ? 0 : high > 0 ? Math.min(LEAST_SPAN, high) : LEAST_SPAN;
+  if (high - low >= least) return [low, high];
+  low = clamp((low + high - least) / 2, 0, 1 - least);
+  return [low, low + least];
 }
 
 /** The classes of a map, the most frequent first. @param {Grid} grid @returns {{label: number, name: string, share: number}[]} */

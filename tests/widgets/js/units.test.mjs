@@ -67,7 +67,7 @@ test("the search box: a number jumps, words filter", () => {
 
 test("numbers in words", () => {
   assert.deepEqual([0, 0.1234, 5.678, 24.94, 123.4, -3, NaN, null].map(number), ["0", "0.12", "5.68", "24.9", "123", "-3.00", "–", "–"]);
-  assert.deepEqual([0, 0.004, 0.64, 1].map(percent), ["0 %", "0.4 %", "64 %", "100 %"]);
+  assert.deepEqual([0, 0.0001, 0.004, 0.64, 0.99, 0.9962, 0.9996, 1].map(percent), ["0 %", "<0.1 %", "0.4 %", "64 %", "99 %", "99.6 %", ">99.9 %", "100 %"]);
   assert.deepEqual([0.2, 75, 300, 9000].map(duration), ["1 s", "75 s", "5 min", "2.5 h"]);
   assert.equal(progressWords({ done: 300, total: 1200, rate: 30 }), "300 of 1,200 views · 30.0 images/s · 30 s left");
   assert.equal(progressWords(null), "about to begin");
