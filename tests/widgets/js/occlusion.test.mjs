@@ -87,6 +87,10 @@ test("a scale spans the map and the image without a patch, and makes no finding 
   const [low, high] = rangeOf({ ...facts, probability: Float32Array.of(0.5, 0.501) }, "probability");
   assert.ok(high - low >= 0.05 && low < 0.5 && high > 0.501);
   assert.equal(rangeOf({ ...facts, unoccluded: { probability: 0.001 }, probability: Float32Array.of(0) }, "probability")[0], 0);
+  const spans = (...shares) => rangeOf({ ...facts, unoccluded: { probability: shares[0] }, probability: Float64Array.from(shares) }, "probability").map((end) => Number(end.toFixed(6)));
+  assert.deepEqual(spans(0.999, 0.997), [0.95, 1], "never beyond what a probability can be");
+  assert.deepEqual(spans(0.004, 0.016), [0.002, 0.018], "of an improbable class a fourfold change is one");
+  assert.deepEqual(spans(0, 0), [0, 0.05]);
 });
 
 test("the legend: the most frequent first, of what is computed", () => {

@@ -1,0 +1,58 @@
+"""How figures of the occlusion experiment say and colour their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deconvwidgets.figures.occlusion_sheet import percent
+from deconvwidgets.occlusion_records import OcclusionMaps, Unoccluded
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0, "0 %"),
+        (0.0001, "<0.1 %"),
+        (0.0731, "7.3 %"),
+        (0.64, "64 %"),
+        (0.99, "99 %"),
+        (0.9962, "99.6 %"),
+        (0.9996, ">99.9 %"),
+        (1, "100 %"),
+    ],
+)
+def test_a_probability_in_words(share, words):
+    assert percent(share) == words
+
+
+def maps_of(probabilities, before):
+    array = np.asarray([probabilities], np.float32)
+    unoccluded = Unoccluded(activity=4.0, probability=before, label=0, label_probability=0.9)
+    return OcclusionMaps(
+        array, None, None, array * 10, np.zeros((1, len(probabilities), 2)), 0, unoccluded, "conv1", 0, (4, 4), (2, 2), "gray", "inside",
+        "full", True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "before", "span"),
+    [
+        ([0.2, np.nan, 0.7], 0.9, (0.2, 0.9)),
+        ([0.5, 0.501], 0.5, (0.4755, 0.5255)),
+        ([0.999, 0.997], 0.999, (0.95, 1.0)),
+        ([0.004, 0.016], 0.004, (0.002, 0.018)),
+        ([0.0, 0.0], 0.0, (0.0, 0.05)),
+        ([np.nan], None, (0.0, 1.0)),
+    ],
+)
+def test_what_the_colours_of_probabilities_span(probabilities, before, span):
+    assert maps_of(probabilities, before).span("probability") == pytest.approx(span, abs=1e-6)
+
+
+def test_what_the_colours_of_activities_span():
+    maps = maps_of([0.1, 0.7], 0.5)
+    assert maps.span("activity") == pytest.approx((1, 7))
+    assert replace(maps, activity=np.full((1, 2), np.nan, np.float32)).span("activity") == (4, 4)
