@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from deconvwidgets.figures.occlusion_sheet import percent
+from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, percent
 from deconvwidgets.occlusion_records import OcclusionMaps, Unoccluded
 
 
@@ -56,3 +57,9 @@ def test_what_the_colours_of_activities_span():
     maps = maps_of([0.1, 0.7], 0.5)
     assert maps.span("activity") == pytest.approx((1, 7))
     assert replace(maps, activity=np.full((1, 2), np.nan, np.float32)).span("activity") == (4, 4)
+
+
+@pytest.mark.parametrize(("lowest", "span"), [(0.5, (0, 2)), (-0.6, (-0.6, 2))])
+def test_the_feature_maps_colours_reach_down_to_what_is_below_zero(lowest, span):
+    scene = SimpleNamespace(map=np.array([[lowest, 2.0]], np.float32))
+    assert OcclusionSheet(None, scene, (), None, None, {}, ()).map_span() == pytest.approx(span)

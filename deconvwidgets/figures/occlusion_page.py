@@ -44,7 +44,7 @@ def _image(sheet: OcclusionSheet) -> str:
     rows = "".join(
         f'<tr{" class=on" if share.label == sheet.scene.wanted.target else ""}><th scope="row">{escape(share.name)}</th><td class="bar">'
         f'<i class="before" style="width:{100 * share.before:.1f}%"></i><i class="now" style="width:{100 * share.now:.1f}%"></i></td>'
-        f"<td>{percent(share.now)}</td></tr>"
+        f"<td>{escape(percent(share.now))}</td></tr>"
         for share in sorted(sheet.answer.classes, key=lambda one: (-one.now, one.label))
     )
     told = "<p>with the patches (light: without)</p>" if sheet.boxes and rows else ""
@@ -58,8 +58,8 @@ def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, words: Callable
     found, pixels = sheet.values(name), value_pixels(sheet, name, _PIXELS)
     if found is None or pixels is None:
         return f"<figure><figcaption>{escape(caption)}</figcaption><p>The maps have not been computed.</p></figure>"
-    _, before, low, high = found
-    ends = f'<div class="ends"><span>{words(low)}</span><span>without a patch {words(before)}</span><span>{words(high)}</span></div>'
+    said = [escape(words(number)) for number in (found[2], found[1], found[3])]
+    ends = f'<div class="ends"><span>{said[0]}</span><span>without a patch {said[1]}</span><span>{said[2]}</span></div>'
     itself = _itself(sheet) if name == "activity" else ""
     return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale"></div>{ends}{itself}')
 
@@ -70,11 +70,11 @@ def _map(name: str, caption: str, pixels_uri: str, below: str) -> str:
 
 
 def _itself(sheet: OcclusionSheet) -> str:
-    most = float(max(sheet.scene.map.max(initial=0), 1e-12))
+    span = sheet.map_span()
     parts = [(sheet.scene.map, sheet.scene.activity, "the map itself"), (sheet.answer.map, sheet.answer.activity, "with the patches")]
     shown = parts if sheet.boxes else parts[:1]
     cells = "".join(
-        f'<div><img class="cells" src="{data_uri(viridis(values, 0, most), photograph=False)}" alt="{words}"><p>{words}, sum '
+        f'<div><img class="cells" src="{data_uri(viridis(values, *span), photograph=False)}" alt="{words}"><p>{words}, sum '
         f"{activity_words(total)}</p></div>"
         for values, total, words in shown
     )
@@ -99,7 +99,7 @@ def _classes(sheet: OcclusionSheet) -> str:
     if pixels is None:
         return ""
     rows = "".join(
-        f'<li><i style="background:{sheet.colours[label]}"></i>{escape(name)}<span>{percent(share)}</span></li>'
+        f'<li><i style="background:{sheet.colours[label]}"></i>{escape(name)}<span>{escape(percent(share))}</span></li>'
         for label, name, share in sheet.legend()
     )
     return _map("label", "(e) most probable class", data_uri(pixels, photograph=False), f'<ul class="legend">{rows}</ul>')
@@ -142,6 +142,7 @@ figure p { margin: 4px 0; color: var(--quiet); font-size: 13px; overflow-wrap: a
 .tip { font-variant-numeric: tabular-nums; min-height: 1.4em; }
 .scale { height: 8px; background: linear-gradient(90deg, VIRIDIS); }
 .ends { display: flex; justify-content: space-between; gap: 8px; color: var(--quiet); font-size: 13px; }
+.ends span:not(:nth-child(2)) { white-space: nowrap; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; margin-top: 10px; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 42%; }
@@ -154,7 +155,7 @@ td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-
 .legend { list-style: none; margin: 0; padding: 0; }
 .legend li { display: flex; gap: 8px; align-items: center; padding: 1px 0; overflow-wrap: anywhere; }
 .legend i { width: 10px; height: 10px; flex: none; }
-.legend span { margin-left: auto; color: var(--quiet); font-variant-numeric: tabular-nums; }
+.legend span { margin-left: auto; white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
 """.replace("VIRIDIS", ", ".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in viridis(np.linspace(0, 1, 9), 0, 1).tolist()))
 
 # Pointing at a map reads it, and shows on the image where the window lies there.

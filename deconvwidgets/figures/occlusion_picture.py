@@ -40,7 +40,7 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
     bottom = 0.0
     for at, (words, draw) in enumerate(panels):
         left = _EDGE + at * (_SIDE + _GAP)
-        drawing.add(Words(left, 78, shorten(words, 13, _SIDE), 13, "quiet"))
+        drawing.add(Words(left, 78, shorten(words, 13, (_SIDE + _GAP - 4) / _OTHER_FACES), 13, "quiet"))
         bottom = max(bottom, draw(drawing, sheet, left))
     drawing.add(Block(0, bottom + 14, _WIDTH, 1, "line"))
     baseline = bottom + 36
@@ -81,14 +81,14 @@ def _activity(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     """The map of activities; beneath it the feature map itself, without and with the patches."""
     y = _values(drawing, sheet, x, "activity", value_pixels(sheet, "activity", _PIXELS), activity_words)
     before, now = sheet.scene.map, sheet.answer.map
-    half, most = (_SIDE - 8) / 2, float(max(before.max(initial=0), 1e-12))
+    half, span = (_SIDE - 8) / 2, sheet.map_span()
     parts = ((before, sheet.scene.activity, "the map itself"), (now, sheet.answer.activity, "with the patches"))
     tall = 0.0
     for at, (values, total, words) in enumerate(parts if sheet.boxes else parts[:1]):
         left = x + at * (half + 8)
         drawing.add(Words(left, y + 12, words, _SMALL, "quiet"))
         tall = half * values.shape[0] / values.shape[1]
-        drawing.add(Raster(left, y + 20, half, tall, _enlarged(viridis(values, 0, most)), photograph=False, title=words))
+        drawing.add(Raster(left, y + 20, half, tall, _enlarged(viridis(values, *span)), photograph=False, title=words))
         drawing.add(Words(left, y + 20 + tall + 15, f"sum {activity_words(total)}", _SMALL, "quiet"))
     return y + 20 + tall + 20
 

@@ -68,6 +68,11 @@ class OcclusionSheet:
             return None
         return values, float(getattr(maps.unoccluded, name) or 0.0), *maps.span(name)
 
+    def map_span(self) -> tuple[float, float]:
+        """What the colours of the feature map span: that of the image as it is, and 0."""
+        values = self.scene.map
+        return min(float(values.min(initial=0)), 0.0), float(max(values.max(initial=0), 1e-12))
+
     def legend(self) -> list[tuple[int, str, float]]:
         """(class, its name, share of the positions) of the map of most probable classes, the most frequent first."""
         maps = self.maps
