@@ -88,6 +88,11 @@ def _colour(fill: object) -> tuple[int, int, int]:
     return whole[0], whole[1], whole[2]
 
 
+def takes_colours(bundle: ModelBundle) -> bool:
+    """Whether a colour can be a fill: what it is after the transform is known."""
+    return isinstance(bundle.transform, Preprocess)
+
+
 def _normalised(bundle: ModelBundle, colour: tuple[int, int, int]) -> Tensor:
     """(C, 1, 1)"""
     transform = bundle.transform

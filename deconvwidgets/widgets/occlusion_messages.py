@@ -46,6 +46,7 @@ def _hello(service: OccludingService, request: Request, buffers: Buffers) -> Ans
         "index_ready": overview.index_ready,
         "shipped_head": choices.shipped_head,
         "input": list(choices.input),
+        "colours": choices.colours,
     }, []
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from deconvwidgets.analysis.occlusion import OcclusionScan
+from deconvwidgets.analysis.occlusion_fill import takes_colours
 from deconvwidgets.analysis.occlusion_grid import WindowGrid
 from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.data.heads import has_shipped
@@ -91,7 +92,8 @@ class LocalOcclusionDesk:
         bundle = self._state().bundle
         _, height, width = bundle.input_size
         classes = None if bundle.classifier is None else tuple(bundle.categories or ())
-        return OcclusionChoices((height, width), classes, self._shipped_fits(bundle), tuple(self._images.uploads.names()))
+        uploads = tuple(self._images.uploads.names())
+        return OcclusionChoices((height, width), classes, self._shipped_fits(bundle), uploads, takes_colours(bundle))
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         """Uploads, newest first, then each photograph of the image set; `words` keeps those whose name or label has them.

@@ -81,14 +81,16 @@ def test_fills_are_what_patches_show(service, desk, wanted):
     assert 0 < blurred.std() < 0.8 * pixels_of(desk.scene(wanted()).picture).std()
 
 
-def test_pictures_of_an_opaque_transform_are_stretched_alike(make_service, tiny_bundle, wanted):
+def test_pictures_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_offered(make_service, desk, tiny_bundle, wanted):
     opaque = ModelBundle.from_module(
         tiny_bundle.model,
         transform=lambda picture: tiny_bundle.transform(picture) * 3 + 1,
         categories=["a", "b", "c"],
         input_size=(3, 16, 16),
     )
+    assert desk.choices().colours
     desk = make_service(SynchronousExecutor(), opaque).occlusion
+    assert not desk.choices().colours
     scene = desk.scene(wanted())
     assert len(np.unique(pixels_of(scene.fill))) == 1
     assert 0 < pixels_of(scene.fill)[0, 0, 0] < 255
