@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import traitlets
 
@@ -24,6 +25,14 @@ class StateWords:
     def _whose(self) -> str:
         return f"{'An' if self.widget[0] in 'AEIOU' else 'A'} {self.widget}'s"
 
+    def in_place(self, example: str = "") -> TypeError:
+        """What is said to someone who changes a state where it stands; `example` is how to set it instead."""
+        variable = "panel" if self.widget.endswith("Panel") else "explorer"
+        return TypeError(
+            f"{self._whose} state cannot be changed in place, where no view would hear of it: set it whole or in part: "
+            f"{variable}.state = {example or self.example}"
+        )
+
     def mapping(self, value: object) -> Mapping[str, Any]:
         """The value, if it is a mapping. Raises ServiceError."""
         if not isinstance(value, Mapping):
@@ -41,6 +50,30 @@ class StateWords:
             raise ServiceError(f"{self._whose} state has no {', '.join(map(repr, unknown))}: its keys are {', '.join(known)}.")
 
 
+class SetState(dict[str, Any]):
+    """A state that was set: a dict to read, to compare, to pass on as JSON. What would change it in place raises TypeError in words.
+
+    Copies of every kind (`state.copy()`, `{**state}`, `copy.deepcopy`, a pickle) are plain dicts, free to be changed and set.
+    """
+
+    __slots__ = ("_words",)
+
+    def __init__(self, values: Mapping[str, Any], words: StateWords) -> None:
+        super().__init__(values)
+        self._words = words
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise self._words.in_place(f"{{{key!r}: {reprlib.repr(value)}}}")
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise self._words.in_place()
+
+    __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[type[State], tuple[State]]:
+        return dict, (dict(self),)
+
+
 class StateTrait(traitlets.Dict):
     """A dict, refused in our words where it is none. What it may hold is for the widget to say."""
 
@@ -51,6 +84,10 @@ class StateTrait(traitlets.Dict):
     def validate(self, obj: Any, value: Any) -> State:
         """The mapping as a dict. Raises ServiceError for anything else."""
         return dict(self._words.mapping(value))
+
+    def _validate(self, obj: Any, value: Any) -> State:
+        """As it is kept and handed out, after the widget's own check: an item that is set in it would reach neither check nor view."""
+        return SetState(super()._validate(obj, value) or {}, self._words)
 
 
 def whole(value: object, what: str) -> int:
