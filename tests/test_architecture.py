@@ -16,7 +16,7 @@ PACKAGE = Path(deconvwidgets.__file__).parent
 FILE_LINES = 380
 FUNCTION_LINES = 50
 
-EVERYONE = {"records", "transfer_records", "occlusion_records", "one_line", "errors", "display", "class_names"}
+EVERYONE = {"records", "transfer_records", "occlusion_records", "one_line", "errors", "display", "class_names", "occlusion_defaults"}
 TRACE = {"tracing", "digests"}  # what engine and data, which never see each other, both know of a model
 MAY_IMPORT: dict[str, set[str]] = {
     "": set(),  # deconvwidgets/__init__.py: names load lazily
@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "display": EVERYONE,
     "class_names": {"errors"},
+    "occlusion_defaults": set(),
     "tracing": EVERYONE,
     "digests": {"tracing"} | EVERYONE,
     "engine": {"engine"} | TRACE | EVERYONE,
@@ -41,8 +42,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
 }
 WITHOUT_TORCH = {
-    "", "one_line", "records", "transfer_records", "occlusion_records", "errors", "display", "class_names", "figures", "service.protocol",
-    "widgets", "cli", "__main__",
+    "", "one_line", "records", "transfer_records", "occlusion_records", "errors", "display", "class_names", "occlusion_defaults",
+    "figures", "service.protocol", "widgets", "cli", "__main__",
 }  # fmt: skip
 FRONT_END_HOMES = {"ipywidgets": {"widgets"}, "anywidget": {"widgets"}, "plotly": {"widgets", "figures"}}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -59,10 +59,12 @@ def correspondence(
             transform then maps to the input.
         fill, progress, on_progress, network: as in `occlude`.
 
-    Raises OcclusionError for parts that do not fit the images, LayerError, PictureError.
+    Raises OcclusionError for parts that do not fit the images and for other `pixels`, LayerError, PictureError.
     """
     count = count_of(images)
     _check_parts(parts, count)
+    if pixels not in get_args(Pixels):
+        raise OcclusionError(f"pixels says of what the boxes count pixels, 'input' or 'source', not {pixels!r}.")
     followed = network if network is not None else Network.of(require_bundle(bundle).model, bundle.input_size)
     names = _layers(followed, layers)
     changes: dict[str, dict[str, list[Tensor]]] = {layer: {part: [] for part in parts} for layer in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,16 +15,17 @@ from deconvwidgets.analysis.class_answers import class_number, most_probable, pr
 from deconvwidgets.analysis.devices import to_model
 from deconvwidgets.analysis.inputs import Picture, as_input
 from deconvwidgets.analysis.job_bar import Tell, job_bar
+from deconvwidgets.analysis.occlusion_asked import Method, layer_or_last, require_memory_limit, require_method
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_in_words, fill_of
 from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occluding import OccludedImage
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError
+from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import Border, MapsSettings, OcclusionMaps, Unoccluded
 from deconvwidgets.records import Progress
 
-Method = Literal["auto", "incremental", "full"]
 Kind = TypeVar("Kind", bound=np.generic)
 
 _STRONGEST = 12  # units that `watched` names
@@ -62,7 +63,7 @@ def watched(
     classifier, ModelError where the classifier does not answer (N, classes).
     """
     batch = to_model(pixels[None], bundle.model)
-    layer = _layer_of(network, layer)
+    layer = layer_or_last(network, layer)
     with torch.no_grad():
         maps = network.map(batch, layer)[0].clone()
         logits = None if bundle.classifier is None else _logits(bundle, batch)
@@ -111,7 +112,9 @@ class OcclusionScan:
         prepared: tuple[Watched, OccludedImage] | None = None,
     ) -> None:
         if logits and bundle.classifier is None:
-            raise OcclusionError(f"{bundle.name} has no classifier, so there are no logits: leave them out, or use bundle.with_head(...).")
+            raise _no_classifier(bundle, "so there are no logits: leave them out")
+        require_method(method)
+        require_memory_limit(memory_limit)
         self._grid = WindowGrid.of((pixels.shape[1], pixels.shape[2]), settings)
         self._border: Border = settings.border
         self._fill = fill_in_words(fill)
@@ -202,8 +205,8 @@ class OcclusionScan:
 def occlude(
     bundle: ModelBundle,
     image: Picture | Tensor,
-    window: int | tuple[int, int] = 48,
-    stride: int | tuple[int, int] = 8,
+    window: int | tuple[int, int] | None = None,
+    stride: int | tuple[int, int] | None = None,
     *,
     layer: str | None = None,
     unit: int | None = None,
@@ -221,7 +224,8 @@ def occlude(
 
     Args:
         image: a PIL picture, a path, an array (H, W, 3) or (H, W) uint8, or a normalised tensor (C, H, W) or (1, C, H, W).
-        window, stride: pixels of the model's input, one number or (rows, columns).
+        window, stride: pixels of the model's input, one number or (rows, columns). None: 48 and 8, along a side shorter than 224 smaller
+            in proportion (7 and 1 of 32).
         layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
         unit: the feature map; None is the one with the largest sum over space on the unoccluded image.
         target: the class whose probability is mapped, by number or name; None is the most probable class of the unoccluded image.
@@ -235,9 +239,11 @@ def occlude(
         network: `bundle.model` followed already, which saves following it again.
 
     Runs where the bundle's model lies. Without a classifier there are activity maps only.
-    Raises PictureError, LayerError, and OcclusionError for a window, stride, fill or class that cannot be used.
+    Raises PictureError, LayerError, and OcclusionError for a window, stride, fill, class, method or memory limit that cannot be used.
     """
     pixels = as_input(require_bundle(bundle), image)
+    sizes = default_grid((pixels.shape[1], pixels.shape[2]))
+    window, stride = (size if given is None else given for given, size in zip((window, stride), sizes, strict=True))
     settings = MapsSettings(as_pair(window, "window"), as_pair(stride, "stride"), border)
     followed = network if network is not None else Network.of(bundle.model, bundle.input_size)
     scan = OcclusionScan(
@@ -250,18 +256,6 @@ def occlude(
             scan.step(step)
             tell(Progress("occlusion", scan.total - scan.remaining, scan.total))
     return scan.maps()
-
-
-def _layer_of(network: Network, layer: str | None) -> str:
-    if layer is None:
-        shown = network.explorer_layers
-        if not shown:
-            raise LayerError(
-                "The model has no layer with feature maps to watch: pass layer=..., one of those that dw.engine.describe_layers lists."
-            )
-        return shown[-1].alias or shown[-1].name
-    info = network.layer(layer)
-    return info.alias or info.name
 
 
 def _unit_of(unit: int, channels: int, layer: str) -> int:
@@ -279,10 +273,17 @@ def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
     return logits
 
 
+def _no_classifier(bundle: ModelBundle, consequence: str) -> OcclusionError:
+    return OcclusionError(
+        f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). If the network itself ends in class logits, say "
+        "so: dw.ModelBundle.from_module(net, ..., categories=[...]), with a name for each class."
+    )
+
+
 def _target_of(bundle: ModelBundle, target: int | str | None, probabilities: NDArray[np.float64] | None) -> int | None:
     if probabilities is None:
         if target is not None:
-            raise OcclusionError(f"{bundle.name} has no classifier, so no target class: leave it out, or use bundle.with_head(...).")
+            raise _no_classifier(bundle, "so no target class: leave it out")
         return None
     if target is None:
         return int(most_probable(probabilities))

@@ -15,6 +15,7 @@ from torch import Tensor
 from deconvwidgets.analysis.devices import to_model
 from deconvwidgets.analysis.inputs import Several, count_of, inputs_of
 from deconvwidgets.analysis.job_bar import Tell, job_bar
+from deconvwidgets.analysis.occlusion_asked import layer_or_last, require_memory_limit
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_of
 from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
@@ -22,6 +23,7 @@ from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network, project
 from deconvwidgets.engine.occluding import OccludedImage
 from deconvwidgets.errors import LayerError, OcclusionError
+from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import Faithfulness, MapsSettings
 from deconvwidgets.records import Box, Progress
 
@@ -31,10 +33,10 @@ _ROUNDING = 1e-9  # windows whose energies are nearer to each other than this sh
 def projection_faithfulness(
     bundle: ModelBundle,
     images: ImageSet | Several,
-    layer: str = "conv5",
+    layer: str | None = None,
     *,
     units: int | Sequence[int] | NDArray[np.int64] | None = None,
-    window: int | tuple[int, int] = 48,
+    window: int | tuple[int, int] | None = None,
     elsewhere: int = 8,
     seed: int = 0,
     fill: Fill = "gray",
@@ -51,9 +53,11 @@ def projection_faithfulness(
 
     Args:
         images: an image set (each photograph once), or pictures and inputs as `occlude` takes them.
+        layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
         units: one for all images, or one for each; None is each image's unit with the strongest activation (of equal ones the lowest).
             A unit that does not fire in an image has nothing to lose there: NaN, and `share` leaves the image out.
-        window: pixels of the model's input, one number or (rows, columns). seed: of the random windows.
+        window: pixels of the model's input, one number or (rows, columns). None: 48, along a side shorter than 224 smaller in proportion
+            (7 of 32). seed: of the random windows.
         fill, memory_limit, progress, on_progress, network: as in `occlude`.
 
     Raises OcclusionError for a window that leaves no room elsewhere, LayerError, PictureError, and RuleError where the deconvnet does not
@@ -61,7 +65,10 @@ def projection_faithfulness(
     """
     count = count_of(images)
     followed = network if network is not None else Network.of(require_bundle(bundle).model, bundle.input_size)
-    grid = WindowGrid.of((bundle.input_size[1], bundle.input_size[2]), MapsSettings(as_pair(window, "window"), (1, 1)))
+    layer = layer_or_last(followed, layer)  # first: whoever names another model's layer has its window too
+    require_memory_limit(memory_limit)
+    size = bundle.input_size[1], bundle.input_size[2]
+    grid = WindowGrid.of(size, MapsSettings(as_pair(default_grid(size)[0] if window is None else window, "window"), (1, 1)))
     chosen = _units(units, count, followed, layer)
     if elsewhere < 1:
         raise OcclusionError(f"elsewhere is the number of windows to compare with, 1 at least, not {elsewhere}.")

@@ -88,7 +88,8 @@ class OcclusionExplorer(ChartingWidget):
         target: a class's name. None: the most probable class of this image.
         fill: of the window: "gray" (the mean of the training pictures, 0 after normalisation; mid-grey is "#808080"), "mean" (this
             image's), "blur", or a colour ("#7f7f7f", "red").
-        window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions.
+        window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
+            8, along a side of the input shorter than 224 smaller in proportion (7 and 1 of 32).
         patches: the patches' centres, [[row, column], ...], 64 at most. None: one in the middle.
         border: "inside" or "same", as in `dw.occlude`.
         map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
@@ -124,7 +125,10 @@ class OcclusionExplorer(ChartingWidget):
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._run: int | None = None  # the newest that was asked for
         self._image = ""  # that it is of
-        opened = {**(state or {}), **({} if image is None else {"image": upload_picture(self._desk, image)})}
+        opened = {
+            **({} if state is None else WORDS.mapping(state)),
+            **({} if image is None else {"image": upload_picture(self._desk, image)}),
+        }
         super().__init__(state=opened, height=height, **kwargs)
         self._aside = Aside("deconvwidgets occlusion aside")
         self.on_msg(self._on_message)

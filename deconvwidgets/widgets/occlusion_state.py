@@ -9,8 +9,11 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from deconvwidgets.class_names import class_named
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
+from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
 from deconvwidgets.records import LayerInfo, Overview
 from deconvwidgets.widgets.state import find_layer, layer_id
@@ -28,9 +31,9 @@ DEFAULTS: State = {
     "unit": None,  # None: the map with the largest sum on this image
     "target": None,  # a class's name; None: the most probable class of this image
     "fill": "gray",  # the mean of the training pictures; or "mean" (this image's), "blur", or a colour, which becomes "#rrggbb"
-    "window": [48, 48],  # rows, columns, in input pixels: of the patch, and of the maps' window
+    "window": None,  # rows, columns, in input pixels: of the patch, and of the maps' window; None becomes 48 x 48, less on small inputs
     "patches": None,  # centres as [row, column], in input pixels; None becomes one in the middle of the image
-    "stride": [8, 8],
+    "stride": None,  # None becomes 8 x 8, less on small inputs
     "border": "inside",
     "map": "probability",  # the map that lies over the image, and is charted
     "overlay": 0.0,  # its opacity
@@ -55,11 +58,8 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     asked = "target" in wanted and wanted["target"] != now.get("target")
     merged["target"] = _target(merged["target"], overview, choices, asked)
     merged["fill"] = _fill(merged["fill"])
-    given = "window" in wanted
-    merged["window"] = _pair(merged["window"], "window", choices.input if given else None)
-    if not given:  # the default is for inputs of AlexNet's size
-        merged["window"] = [min(side, most) for side, most in zip(merged["window"], choices.input, strict=True)]
-    merged["stride"] = _pair(merged["stride"], "stride", choices.input)
+    for key, default in zip(("window", "stride"), default_grid(choices.input), strict=True):
+        merged[key] = _pair(default if merged[key] is None else merged[key], key, choices.input)
     merged["patches"] = _patches(merged["patches"], choices)
     for key, names in _CHOICES.items():
         one_of(merged[key], key, names)
@@ -85,7 +85,10 @@ def settings_of(state: Mapping[str, Any]) -> MapsSettings:
 def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
     """The number of a class of a model that may have none. Raises OcclusionError."""
     if classes is None:
-        raise OcclusionError(f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head.")
+        raise OcclusionError(
+            f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head. If the network "
+            "itself ends in class logits, say so: dw.ModelBundle.from_module(net, ..., categories=[...]), with a name for each class."
+        )
     return class_named(name, classes, model, "The explorer lists them all.")
 
 
@@ -156,20 +159,26 @@ def _fill(fill: object) -> str:
     return name
 
 
-def _pair(value: object, what: str, most: tuple[int, int] | None) -> list[int]:
+def _listed(value: object) -> object:
+    """A NumPy array as the lists and numbers that it holds; anything else as it is."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _pair(value: object, what: str, most: tuple[int, int]) -> list[int]:
     """[rows, columns] of one whole number or two, from 1 to `most`."""
+    value = _listed(value)
     several = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(several) != 2:
         raise OcclusionError(f"A {what} is written [rows, columns], in pixels, not {value!r}.")
     rows, columns = (whole(side, f"{what}'s side") for side in several)
-    limit = most if most is not None else (1 << 30, 1 << 30)
-    if not (1 <= rows <= limit[0] and 1 <= columns <= limit[1]):
-        raise OcclusionError(f"A {what} is 1 to {limit[0]} rows and 1 to {limit[1]} columns of the model's input, not {rows} x {columns}.")
+    if not (1 <= rows <= most[0] and 1 <= columns <= most[1]):
+        raise OcclusionError(f"A {what} is 1 to {most[0]} rows and 1 to {most[1]} columns of the model's input, not {rows} x {columns}.")
     return [rows, columns]
 
 
 def _patches(patches: object, choices: OcclusionChoices) -> list[list[float]]:
     height, width = choices.input
+    patches = _listed(patches)
     if patches is None:
         return [[height / 2, width / 2]]
     if not isinstance(patches, list | tuple) or len(patches) > _MOST_PATCHES:
@@ -178,6 +187,7 @@ def _patches(patches: object, choices: OcclusionChoices) -> list[list[float]]:
 
 
 def _centre(centre: object, height: int, width: int) -> list[float]:
+    centre = _listed(centre)
     numbers = [_number(one) for one in centre] if isinstance(centre, list | tuple) else []
     if len(numbers) != 2 or None in numbers:
         raise OcclusionError(f"A patch is written by its centre, [row, column], in pixels, not {centre!r}.")

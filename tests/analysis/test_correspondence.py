@@ -149,6 +149,7 @@ def test_random_parts_keep_to_a_room():
         ({"layers": "conv3"}, LayerError, "Did you mean"),
         ({"layers": []}, LayerError, "name one"),
         ({"pixels": "source"}, OcclusionError, "not known of a tensor"),
+        ({"pixels": "x"}, OcclusionError, "'input' or 'source', not 'x'"),
         ({"fill": "plaid"}, OcclusionError, "'gray'"),
     ],
 )

@@ -218,9 +218,9 @@ def test_without_a_classifier_there_are_activity_maps(bundle, network, pixels):
     assert maps.probability is maps.label is maps.label_probability is maps.target is maps.logits is None
     assert maps.unoccluded.probability is maps.unoccluded.label is None
     np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 5, network=network).activity, atol=1e-6)
-    with pytest.raises(OcclusionError, match="no classifier, so no target class"):
+    with pytest.raises(OcclusionError, match=r"no classifier, so no target class.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
         occlude(bare, pixels, 5, 5, target=1, network=network)
-    with pytest.raises(OcclusionError, match="no classifier, so there are no logits"):
+    with pytest.raises(OcclusionError, match=r"no classifier, so there are no logits.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
         occlude(bare, pixels, 5, 5, logits=True, network=network)
 
 
@@ -285,6 +285,23 @@ def test_progress_is_told(bundle, network, pixels, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_window_and_stride_are_smaller_on_small_inputs_where_nobody_says(bundle, network, pixels):
+    maps = occlude(bundle, pixels, network=network)
+    assert (maps.window, maps.stride) == ((3, 3), (1, 1))
+    assert (occlude(bundle, pixels, 4, network=network).stride, occlude(bundle, pixels, stride=2, network=network).window) == (
+        (1, 1),
+        (3, 3),
+    )
+
+
+def test_window_and_stride_are_48_and_8_on_inputs_of_alexnets_size():
+    trunk = dw.ModelBundle.from_module(
+        nn.Sequential(nn.Conv2d(1, 1, 3, stride=2), nn.ReLU()).eval(), lambda one: one, input_size=(1, 224, 240)
+    )
+    maps = occlude(trunk, torch.zeros(1, 224, 240))
+    assert (maps.window, maps.stride, maps.activity.shape) == ((48, 48), (8, 8), (23, 25))
+
+
 def test_the_public_name_is_this_one():
     assert dw.occlude is occlude
 
@@ -294,6 +311,12 @@ def test_the_public_name_is_this_one():
     [
         ({"window": 17}, OcclusionError, "larger than the image of 16 x 16"),
         ({"stride": 0}, OcclusionError, "at least"),
+        ({"window": (5, None)}, OcclusionError, "whole number"),
+        ({"method": "x"}, OcclusionError, "method is 'auto', 'incremental' or 'full', not 'x'"),
+        ({"method": None}, OcclusionError, "not None"),
+        ({"memory_limit": -1}, OcclusionError, "bytes that a batch may take, 1 at least.*not -1"),
+        ({"memory_limit": 0}, OcclusionError, "not 0"),
+        ({"memory_limit": "1 GB"}, OcclusionError, "not '1 GB'"),
         ({"window": "big"}, OcclusionError, "whole number"),
         ({"border": "wrap"}, OcclusionError, "'inside' or 'same'"),
         ({"fill": "plaid"}, OcclusionError, "'gray', 'mean', 'blur'"),

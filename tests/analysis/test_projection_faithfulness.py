@@ -119,6 +119,16 @@ def test_a_region_smaller_than_the_window_lies_in_its_middle():
     assert report.boxes.tolist() == [[9, 6, 14, 13]]
 
 
+def test_the_last_layer_and_a_window_that_fits_the_input_are_the_default(tiny_bundle):
+    pixels = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    report = projection_faithfulness(tiny_bundle, pixels)
+    assert report.layer == "conv2"
+    left, top, right, bottom = report.boxes[0].tolist()
+    assert (right - left, bottom - top) == (3, 3)
+    same = projection_faithfulness(tiny_bundle, pixels, "conv2", window=3)
+    np.testing.assert_array_equal(same.drop, report.drop)
+
+
 def test_energy_is_the_sum_of_squares():
     bundle = light_detector()
     with torch.no_grad():  # one pixel of 2 outweighs two of 1.2
@@ -145,6 +155,8 @@ def test_the_same_seed_gives_the_same_number(tiny_bundle, tiny_images):
     [
         ({"window": 13}, OcclusionError, "leaves no room for another"),
         ({"window": 17}, OcclusionError, "larger than the image"),
+        ({"layer": "conv7", "window": 48}, LayerError, "Did you mean"),  # the layer first: both may be another model's
+        ({"memory_limit": -1}, OcclusionError, "1 at least.*not -1"),
         ({"elsewhere": 0}, OcclusionError, "1 at least"),
         ({"units": 4}, LayerError, "units, 0 to 3"),
         ({"units": [0, 1]}, LayerError, "one for each of the 1 images"),

@@ -44,7 +44,7 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
         blank.expose_function("kernel", kernel)
         blank.set_content(f"<!doctype html><meta charset=utf-8><style>{OcclusionExplorer._css}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
-        opened = checked_state({"window": [16, 16], **state}, {}, service.overview(), service.occlusion.choices())
+        opened = checked_state({"window": [16, 16], "stride": [8, 8], **state}, {}, service.overview(), service.occlusion.choices())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [assemble(MODULES), width])
         if ready:

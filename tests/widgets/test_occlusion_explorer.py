@@ -97,17 +97,33 @@ def test_it_opens_in_the_middle_of_the_first_image(service):
     with OcclusionExplorer(service) as explorer:
         state = explorer.state
         assert (state["image"], state["layer"], state["unit"], state["target"], state["fill"]) == ("view:0", None, None, None, "gray")
-        assert (state["patches"], state["window"], state["stride"]) == ([[32.0, 32.0]], [48, 48], [8, 8])
+        assert (state["patches"], state["window"], state["stride"]) == ([[32.0, 32.0]], [14, 14], [2, 2])
         assert (state["border"], state["map"], state["overlay"], state["tab"]) == ("inside", "probability", 0.0, "maps")
         assert json.loads(json.dumps(state)) == state
         assert repr(explorer) == "OcclusionExplorer(fakenet, view:0)"
 
 
-def test_a_window_larger_than_the_input_is_made_smaller_where_nobody_asked_for_it():
-    with OcclusionExplorer(FakeOcclusionService(side=40)) as explorer:
-        assert explorer.state["window"] == [40, 40]
-        with pytest.raises(OcclusionError, match="1 to 40 rows"):
-            explorer.state = {"window": [48, 48]}
+@pytest.mark.parametrize(("side", "window", "stride"), [(32, 7, 1), (224, 48, 8), (300, 48, 8)])
+def test_window_and_stride_are_in_proportion_to_the_input_where_nobody_says(side, window, stride):
+    with OcclusionExplorer(FakeOcclusionService(side)) as explorer:
+        assert (explorer.state["window"], explorer.state["stride"]) == ([window] * 2, [stride] * 2)
+        explorer.state = {"window": 20, "stride": 5}
+        explorer.state = {"fill": "mean"}
+        kept = json.loads(json.dumps(explorer.state))
+        explorer.state = {"window": None, "stride": None}
+        assert (explorer.state["window"], explorer.state["stride"]) == ([window] * 2, [stride] * 2)
+    with OcclusionExplorer(FakeOcclusionService(side), state=kept) as again:
+        assert (again.state["window"], again.state["stride"]) == ([20, 20], [5, 5])
+
+
+def test_lengths_and_places_may_be_arrays(service):
+    given = {"window": np.array([8, 9]), "stride": np.int16(3) * np.ones(2, np.int16), "patches": np.array([[1, 2], [3, 4]])}
+    with OcclusionExplorer(service, state=given) as explorer:
+        state = explorer.state
+        assert (state["window"], state["stride"], state["patches"]) == ([8, 9], [3, 3], [[1.0, 2.0], [3.0, 4.0]])
+        assert json.loads(json.dumps(state)) == state
+        explorer.state = {"window": np.array(7), "patches": [np.array([5, 6.5])], "stride": (2, 4)}
+        assert (explorer.state["window"], explorer.state["patches"], explorer.state["stride"]) == ([7, 7], [[5.0, 6.5]], [2, 4])
 
 
 def test_a_state_reopens_the_same_place(service, explorer):
@@ -150,6 +166,9 @@ def test_a_state_reopens_the_same_place(service, explorer):
         ({"window": [8, 65]}, OcclusionError, "not 8 x 65"),
         ({"window": [8]}, OcclusionError, r"\[rows, columns\]"),
         ({"window": [8, 2.5]}, ServiceError, "whole number"),
+        ({"window": np.array([8, 8, 8])}, OcclusionError, r"\[rows, columns\]"),
+        ({"window": np.array([8.0, 8.5])}, ServiceError, "whole number"),
+        ({"patches": np.array([1, 2])}, OcclusionError, r"\[row, column\]"),
         ({"stride": [0, 8]}, OcclusionError, "A stride is 1 to 64"),
         ({"patches": 3}, OcclusionError, "list of at most 64"),
         ({"patches": [[1, 2]] * 65}, OcclusionError, "at most 64"),
@@ -174,6 +193,9 @@ def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer
 def test_a_wrong_state_opens_no_explorer(service):
     with pytest.raises(OcclusionError, match="1 to 64 rows"):
         OcclusionExplorer(service, state={"window": 65})
+    for state in (5, 0, [], "view:3"):
+        with pytest.raises(ServiceError, match=r"An OcclusionExplorer's state is a dict such as .* what is left out stays"):
+            OcclusionExplorer(service, state=state)
     assert service.listeners == []
 
 
@@ -201,7 +223,7 @@ def test_a_class_of_another_classifier_is_forgotten(service, explorer):
     service.classifier = None
     explorer.state = {"fill": "mean"}
     assert (explorer.state["target"], explorer.state["map"]) == (None, "activity")
-    with pytest.raises(OcclusionError, match="no classifier"):
+    with pytest.raises(OcclusionError, match=r"no classifier.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
         explorer.state = {"target": "lamp"}
 
 

@@ -1,0 +1,20 @@
+"""The window and stride that nobody asked for."""
+
+import pytest
+
+from deconvwidgets.occlusion_defaults import default_grid
+
+
+@pytest.mark.parametrize(
+    ("size", "window", "stride"),
+    [
+        ((224, 224), (48, 48), (8, 8)),
+        ((300, 1000), (48, 48), (8, 8)),  # no larger on larger inputs
+        ((32, 32), (7, 7), (1, 1)),
+        ((28, 112), (6, 24), (1, 4)),  # each side by itself
+        ((223, 600), (48, 48), (8, 8)),
+        ((1, 2), (1, 1), (1, 1)),
+    ],
+)
+def test_it_shrinks_in_proportion_on_small_inputs(size, window, stride):
+    assert default_grid(size) == (window, stride)
