@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deconvwidgets.errors import RuleError, ServiceError
+from deconvwidgets.errors import PictureError, RuleError, ServiceError
 from deconvwidgets.figures.occlusion_files import occlusion_file
 from deconvwidgets.figures.occlusion_sheet import OcclusionSheet
 from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionWanted
@@ -37,7 +37,7 @@ def make_file(
     if kind == _ARRAYS:
         if maps is None:
             raise ServiceError("There are no maps yet to save as arrays: begin them first.")
-        return maps_as_arrays(maps)
+        return maps_as_arrays(maps, overview.model, wanted.image, _caption(desk, wanted))
     boxes = patch_boxes(state)
     projections: Sequence[OcclusionProjection] = ()
     refusal = ""
@@ -50,14 +50,26 @@ def make_file(
     return occlusion_file(kind, sheet)
 
 
-def maps_as_arrays(maps: OcclusionMaps) -> bytes:
-    """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about"."""
+def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) -> bytes:
+    """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
+
+    "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("view:17"), and its `caption`, as
+    people call it.
+    """
     named = {name: getattr(maps, name) for name in ("probability", "label", "label_probability", "activity", "centres", "logits")}
     about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded")}
-    words = json.dumps({**about, "unoccluded": asdict(maps.unoccluded)})
+    words = json.dumps({"model": model, "image": image, "caption": caption, **about, "unoccluded": asdict(maps.unoccluded)})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, about=np.array(words), **{name: array for name, array in named.items() if array is not None})
     return buffer.getvalue()
+
+
+def _caption(desk: OcclusionDesk, wanted: OcclusionWanted) -> str:
+    """The image's name; "" of an upload that was dropped since, whose maps can still be saved."""
+    try:
+        return desk.scene(wanted).caption
+    except PictureError:
+        return ""
 
 
 def patch_boxes(state: Mapping[str, Any]) -> tuple[Box, ...]:

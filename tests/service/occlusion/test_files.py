@@ -47,8 +47,16 @@ def test_arrays_hold_everything(desk, wanted, run):
     assert about["categories"] == ["ant", "bee", "cow"]
     assert about["unoccluded"]["probability"] == maps.unoccluded.probability
     assert about["complete"] is True
+    assert (about["model"], about["image"], about["caption"]) == ("tiny", wanted().image, desk.scene(wanted()).caption)
+    assert about["caption"]
     with pytest.raises(ServiceError, match="no maps yet"):
         desk.file("maps.npz", wanted(), None, {})
+
+
+def test_maps_of_a_picture_that_was_dropped_since_are_saved_without_its_name(desk, wanted, run):
+    with np.load(io.BytesIO(desk.file("maps.npz", wanted(image="upload:gone"), run, {}))) as file:
+        about = json.loads(str(file["about"]))
+    assert (about["image"], about["caption"]) == ("upload:gone", "")
 
 
 def test_figures_in_all_formats(desk, wanted, run):
