@@ -237,9 +237,9 @@ def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(desk, open_pa
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
 
 
-DROP = """([name, text]) => {
+DROP = """(files) => {
   const data = new DataTransfer();
-  if (name) data.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
+  for (const [name, text] of files) data.items.add(new File([Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))], name));
   const stage = document.querySelector("[data-testid=stage]");
   const fire = (kind) => stage.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
   fire("dragenter");
@@ -251,17 +251,40 @@ DROP = """([name, text]) => {
 def test_a_picture_is_dropped_on_the_image(desk, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = 0; document.addEventListener('drop', () => { leaked += 1; })")
-    offered, over, dropped = page.evaluate(DROP, ["green.png", base64.b64encode(a_picture((20, 200, 60))).decode()])
+    offered, over, dropped = page.evaluate(DROP, [("green.png", base64.b64encode(a_picture((20, 200, 60))).decode())])
     assert offered
     assert not over, "the page does not open it"
     assert not dropped
     assert page.evaluate("leaked") == 0, "nor does the notebook"
     expect(page.get_by_test_id("title")).to_contain_text("green.png")
     expect(page.get_by_test_id("drop-hint")).to_be_hidden()
-    page.evaluate(DROP, ["broken.jpg", base64.b64encode(b"broken").decode()])
+    page.evaluate(DROP, [("broken.jpg", base64.b64encode(b"broken").decode())])
     expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is no picture")
-    page.evaluate(DROP, ["", ""])
+    page.evaluate(DROP, [])
     expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+
+
+@pytest.mark.parametrize("then", ["target", "layer", "window", "fill", "patch"])
+def test_what_was_wrong_with_a_picture_is_over_with_the_next_act(open_page, then):
+    page = open_page()
+    page.evaluate(DROP, [])
+    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+    acts = {
+        "target": lambda: page.get_by_test_id("answer").nth(1).click(),
+        "layer": lambda: page.get_by_test_id("layer").select_option("conv1"),
+        "window": lambda: page.get_by_test_id("window-height").fill("20"),
+        "fill": lambda: page.get_by_test_id("fill-blur").click(),
+        "patch": lambda: page.mouse.click(*at(page, 20, 20)),
+    }
+    acts[then]()
+    expect(page.get_by_test_id("stage-words")).to_be_hidden()
+
+
+def test_of_several_pictures_the_first_is_shown_and_that_is_said(open_page):
+    page = open_page()
+    page.evaluate(DROP, [(name, base64.b64encode(a_picture()).decode()) for name in ("a.png", "b.png", "c.png")])
+    expect(page.get_by_test_id("title")).to_contain_text("a.png")
+    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were left out: drop one at a time.")
 
 
 @pytest.fixture
@@ -272,7 +295,8 @@ def without_classifier(service: FakeOcclusionService) -> None:
 def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, desk, service, open_page):
     page = open_page()
     expect(page.get_by_test_id("no-classifier")).to_contain_text("This network has no classifier")
-    expect(page.locator(".dwo-or")).to_contain_text("Or train one of your own")
+    expect(page.get_by_test_id("train-own")).to_contain_text("Or train one of your own")
+    expect(page.get_by_test_id("name-classes")).to_contain_text("ModelBundle.from_module(model, categories=[…])")
     expect(page.get_by_test_id("answers")).to_be_hidden()
     expect(page.get_by_test_id("map-probability")).to_be_hidden()
     expect(page.get_by_test_id("map-label")).to_be_hidden()
@@ -297,7 +321,7 @@ def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, desk,
     monkeypatch.setattr(desk, "choices", lambda: replace(choices(), shipped_head=False))
     page = open_page()
     expect(page.get_by_test_id("use-shipped")).to_be_hidden()
-    expect(page.locator(".dwo-or")).to_have_text(re.compile("^Train one of your own"))
+    expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train one of your own"))
 
 
 def test_what_excites_a_map_is_looked_at_closely(open_page):
@@ -351,6 +375,24 @@ def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page)
     service.classifier, service.version = None, service.version + 1
     tell(page, "changed")
     expect(page.get_by_test_id("no-classifier")).to_be_visible()
+
+
+def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(desk, service, open_page, monkeypatch):
+    page = open_page(target="lamp")
+    choices = desk.choices
+    monkeypatch.setattr(desk, "choices", lambda: replace(choices(), classes=("cougar face", "tram", *KINDS[2:])))
+    service.version += 1
+    tell(page, "changed")
+    expect(page.get_by_test_id("status")).to_have_text("“lamp” is no class of the classifier that answers now.")
+    page.wait_for_function("() => model.values.state.target === null")
+    tell(page, "changed")  # something else: the words are true still
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.flying")
+    expect(page.get_by_test_id("status")).to_contain_text("lamp")
+    monkeypatch.setattr(desk, "choices", choices)
+    service.version += 1
+    tell(page, "changed")
+    expect(page.get_by_test_id("status")).to_have_text("")
+    page.wait_for_function("() => model.values.state.target === null")
 
 
 def test_exports_and_the_state_as_python(desk, open_page):

@@ -2,6 +2,7 @@ import { h, setText } from "./dom.js";
 import { createAnswers } from "./occlusion_answers.js";
 
 const PANEL_LINE = "dw.TransferPanel(service)";
+const NAMES_LINE = "ModelBundle.from_module(model, categories=[…])";
 
 /**
  * The class that somebody typed.
@@ -25,8 +26,9 @@ function createNotice({ head, copy }) {
   const code = h("code", {}, PANEL_LINE);
   const line = h("button", { type: "button", class: "dwo-plain", "data-testid": "copy-panel", onclick: () => copy(PANEL_LINE) }, "Copy");
   const train = h("span", {});
-  const own = h("p", { class: "dwo-or" }, train, " one of your own in another cell: ", code, " ", line);
-  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own);
+  const own = h("p", { class: "dwo-or", "data-testid": "train-own" }, train, " one of your own in another cell: ", code, " ", line);
+  const named = h("p", { class: "dwo-or", "data-testid": "name-classes" }, "If its outputs are classes, name them: ", h("code", {}, NAMES_LINE));
+  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own, named);
   /** @param {boolean} missing @param {boolean} offered */
   const update = (missing, offered) => {
     element.hidden = !missing;

@@ -3,6 +3,7 @@ import { PatchEditor } from "./occlusion_editor.js";
 import { occlusionFileName } from "./occlusion_header.js";
 import { createOcclusionPage } from "./occlusion_page.js";
 import { OcclusionScenes } from "./occlusion_scenes.js";
+import { uploadedWords } from "./occlusion_upload.js";
 import { OcclusionWire } from "./occlusion_wire.js";
 import { SILENCE } from "./queue.js";
 import { WidgetView, errorWords } from "./view.js";
@@ -14,6 +15,7 @@ class OcclusionView extends WidgetView {
     super(model, "explorer");
     /** @type {any} what the kernel said when it was greeted */
     this.facts = null;
+    this.parting = ""; // what was said of a target that the classifier does not have
     this.aimed = /** @type {{label: number | null, name: string | null}} */ ({ label: null, name: null });
     this.wire = new OcclusionWire(model, this.listeners);
     this.editor = new PatchEditor(this);
@@ -46,20 +48,26 @@ class OcclusionView extends WidgetView {
     try {
       const answer = await this.wire.ask("hello");
       if (!answer) return;
-      const { classes } = answer.content;
+      const other = this.overview?.version !== answer.content.overview.version;
       this.facts = answer.content;
       this.overview = answer.content.overview;
       this.trouble = "";
-      const { target } = this.state;
-      if (target !== null && !classes?.includes(target)) {
-        this.state = { ...this.state, target: null };
-        if (classes) this.words = `“${target}” is no class of the classifier that answers now.`;
-      }
+      if (other && this.words === this.parting) this.words = ""; // it was about the classifier before
+      this.dropLostTarget();
       this.scenes.retry();
     } catch (error) {
       this.trouble = errorWords(error);
     }
     this.later();
+  }
+
+  /** A class that the classifier does not have is no target any more, for Python neither. */
+  dropLostTarget() {
+    const { target } = this.state;
+    if (target === null || this.classes?.includes(target)) return;
+    this.state = { ...this.state, target: null };
+    if (this.classes) this.words = this.parting = `“${target}” is no class of the classifier that answers now.`;
+    this.saveSoon(0);
   }
 
   /** @param {boolean} silent */
@@ -90,15 +98,19 @@ class OcclusionView extends WidgetView {
 
   /** Change the state, as the user asked. @param {any} patch */
   set(patch) {
-    this.moved();
+    this.moved("tab" in patch);
     this.state = { ...this.state, ...patch };
     if ("window" in patch || "patches" in patch) this.editor.moved(performance.now());
     this.later();
     this.saveSoon("tab" in patch || "map" in patch ? 0 : undefined); // which map is charted is the kernel's to know
   }
 
-  /** The user does something: what went wrong before is over, and a silent kernel is asked again. */
-  moved() {
+  /**
+   * The user does something: what went wrong before is over, and a silent kernel is asked again.
+   * @param {boolean} [elsewhere] only another tab is looked at, where what went wrong with a picture is told, too
+   */
+  moved(elsewhere = false) {
+    if (!elsewhere) this.page.said.forget();
     if (this.words || (this.trouble && this.trouble !== SILENCE)) {
       this.words = "";
       if (this.trouble !== SILENCE) this.trouble = "";
@@ -124,7 +136,7 @@ class OcclusionView extends WidgetView {
     page.controls.update(state, page.stage.size, classes);
     page.classes.update({ names: facts.classes, offered: facts.shipped_head, state });
     page.unit.update(scene, facts.layers, state);
-    page.run.update({ state, grid, stale, stopped });
+    page.run.update({ state, grid, stale, stopped, size: page.stage.size });
     page.results.update(state, classes, grid !== null);
     page.said.follow(state);
     page.images.mark(state.image);
@@ -168,10 +180,10 @@ class OcclusionView extends WidgetView {
     this.page.images.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {string} image @param {string} name of its file */
-  uploaded(image, name) {
+  /** @param {string} image @param {string} name of its file @param {number} others that were dropped with it */
+  uploaded(image, name, others) {
     this.set({ image });
-    this.say(`Showing ${name}`);
+    this.say(uploadedWords(name, others));
     this.page.images.total = null; // it stands before the others from now on
   }
 

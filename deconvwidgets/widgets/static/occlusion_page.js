@@ -34,11 +34,7 @@ export function createOcclusionPage(view) {
   const set = (/** @type {any} */ patch) => view.set(patch);
   const pick = (/** @type {number | null} */ label, /** @type {string | null} */ name) => view.aim(label, name);
   const said = createUploadWords();
-  const upload = createPictureUpload({ wire, say: said.say, done: (image, name) => view.uploaded(image, name) });
-  const look = (/** @type {string} */ image) => {
-    said.forget(); // the same image may be chosen again
-    set({ image });
-  };
+  const upload = createPictureUpload({ wire, say: said.say, done: (...what) => view.uploaded(...what) });
   const header = createOcclusionHeader({ images: () => view.showImages(), save: (file) => view.save(file), copy: () => view.copyState() });
   const alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   const stage = new Stage({
@@ -54,7 +50,7 @@ export function createOcclusionPage(view) {
   const projections = createProjections();
   const maps = new Maps({ over: stage.map, hover: (point) => view.editor.point(point, "map"), put: (point, event) => view.editor.put(point, event), pick });
   const run = createRun({ set, stop: () => void view.stopMaps(), go: () => view.goOn() });
-  const images = new ImageBrowser({ wire, pick: look }, upload.button, upload.input);
+  const images = new ImageBrowser({ wire, pick: (image) => set({ image }) }, upload.button, upload.input);
   images.trouble.before(said.browser);
   const results = createTabs({ model, wire, set, maps, run, images });
 

@@ -2,9 +2,18 @@ import { h, setText } from "./dom.js";
 import { megabytes, uploadFile } from "./file_upload.js";
 import { errorWords } from "./view.js";
 
+/** What is shown, and that other files are not. @param {string} name @param {number} others */
+export function uploadedWords(name, others) {
+  if (!others) return `Showing ${name}`;
+  return `Showing ${name}; ${others === 1 ? "the other file was" : `the other ${others} files were`} left out: drop one at a time.`;
+}
+
 /**
  * A picture from the user's machine: chosen, or dropped on the widget.
- * @param {{wire: import("./asking_wire.js").AskingWire, done: (image: string, name: string) => void, say: (words: string, bad: boolean) => void}} options
+ * @param {object} options
+ * @param {import("./asking_wire.js").AskingWire} options.wire
+ * @param {(image: string, name: string, others: number) => void} options.done `others`: how many files came with it, and were left out
+ * @param {(words: string, bad: boolean) => void} options.say
  */
 export function createPictureUpload({ wire, done, say }) {
   const input = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "upload-file", "aria-label": "A picture" }));
@@ -12,8 +21,8 @@ export function createPictureUpload({ wire, done, say }) {
   /** @type {AbortController | null} */
   let going = null;
 
-  /** @param {File} file */
-  const bring = async (file) => {
+  /** The first of the files. @param {FileList} files */
+  const bring = async ([file, ...others]) => {
     going?.abort(); // the newest picture counts
     const own = new AbortController();
     going = own;
@@ -23,14 +32,13 @@ export function createPictureUpload({ wire, done, say }) {
       const found = await uploadFile(wire, file, { progress, signal: own.signal, cancels: false });
       if (own.signal.aborted) return;
       say("", false);
-      if (found) done(found.image, file.name);
+      if (found) done(found.image, file.name, others.length);
     } catch (error) {
       if (!own.signal.aborted) say(errorWords(error), true);
     }
   };
   input.addEventListener("change", () => {
-    const file = input.files?.[0];
-    if (file) void bring(file);
+    if (input.files?.length) void bring(input.files);
     input.value = ""; // the same file may be chosen again
   });
 
@@ -55,8 +63,8 @@ export function createPictureUpload({ wire, done, say }) {
       event.stopPropagation(); // the notebook would open it
       inside = 0;
       offer(false);
-      const file = event.dataTransfer?.files[0];
-      if (file) void bring(file);
+      const files = event.dataTransfer?.files;
+      if (files?.length) void bring(files);
       else say("That is no file: drop a picture from a folder, or save it first.", true);
     });
   };
@@ -82,7 +90,7 @@ export function createUploadWords() {
     said = { words, bad };
     show();
   };
-  /** Another image is chosen: what was wrong with a picture is over. */
+  /** Something else is done: what was wrong with a picture is over. */
   const forget = () => {
     if (said.bad) say("", false);
   };
