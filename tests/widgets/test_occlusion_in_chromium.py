@@ -210,11 +210,12 @@ def test_keys_move_size_add_and_remove(desk, open_page):
     page.keyboard.press("Shift+ArrowDown")
     settled(page)
     assert boxes(desk) == [(25, 32, 41, 48)]
-    page.keyboard.press("]")
+    for _ in range(4):
+        page.keyboard.press("]")  # by a pixel, as the image is small
     settled(page)
     assert boxes(desk) == [(23, 30, 43, 50)]
-    page.keyboard.press("[")
-    page.keyboard.press("[")
+    for _ in range(8):
+        page.keyboard.press("[")
     expect(page.get_by_test_id("window-height-value")).to_have_text("12 px")
     page.keyboard.press("a")
     settled(page)
@@ -232,6 +233,37 @@ def test_keys_move_size_add_and_remove(desk, open_page):
     page.mouse.click(*at(page, 10, 10))
     settled(page)
     assert boxes(desk) == [(4, 4, 16, 16)], "the next press brings a patch again"
+
+
+def test_a_window_of_pixels_and_strides_as_fine(desk, open_page):
+    page = open_page(window=[2, 3], stride=[5, 5])
+    expect(page.get_by_test_id("stride")).to_have_value("5")
+    assert page.get_by_test_id("stride").locator("option").all_inner_texts() == [f"{step} px" for step in (1, 2, 3, 4, 8, 12, 16, 24, 32, 5)]
+    page.get_by_test_id("stage").focus()
+    sizes = page.get_by_test_id("window-height-value"), page.get_by_test_id("window-width-value")
+    for rows, columns in ((1, 2), (1, 1), (1, 1)):
+        page.keyboard.press("[")
+        expect(sizes[0]).to_have_text(f"{rows} px")
+        expect(sizes[1]).to_have_text(f"{columns} px")
+    page.get_by_test_id("window-height").fill("2")
+    expect(sizes[0]).to_have_text("2 px")
+    page.get_by_test_id("stride").select_option("2")
+    page.wait_for_function("() => String(model.values.state.stride) === '2,2'")
+    page.wait_for_function("() => document.querySelector('[data-testid=occlusion-explorer]').dataset.complete === 'true'")
+    assert asked(desk, "start_maps")[-1][1].stride == (2, 2)
+
+
+def test_escape_leaves_sliders_and_selects_as_it_leaves_the_image(open_page):
+    page = open_page()
+    for place in ("stage", "window-height", "linked", "stride", "layer"):
+        part = page.get_by_test_id(place)
+        part.focus()
+        expect(part).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(part).not_to_be_focused()
+    page.get_by_test_id("target").fill("lam")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("target")).to_be_focused()
 
 
 def test_the_notebooks_keys_stay_outside_and_its_own_inside(open_page):

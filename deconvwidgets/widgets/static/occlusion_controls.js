@@ -37,7 +37,7 @@ export function createControls({ set, add, remove }) {
       window[axis] = value;
       set({ window: linked.checked ? [value, value] : window });
     };
-    return slider({ label: `Patch ${label}`, testid: `window-${label}`, min: 4, max: 224, step: 1, input });
+    return slider({ label: `Patch ${label}`, testid: `window-${label}`, min: 1, max: 224, step: 1, input });
   });
   const colour = /** @type {HTMLInputElement} */ (h("input", { type: "color", value: FIRST_COLOUR, "aria-label": "Colour of the patch", "data-testid": "fill-colour-input", class: "dwo-colour" }));
   colour.addEventListener("input", () => set({ fill: colour.value }));

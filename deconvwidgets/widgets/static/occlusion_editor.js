@@ -6,7 +6,6 @@ import { cellCentre, cellOf } from "./occlusion_grid.js";
 import { NewestOnly } from "./occlusion_wire.js";
 import { errorWords } from "./view.js";
 
-const LEAST_WINDOW = 4; // pixels
 const MOST_PATCHES = 64; // as the kernel takes
 
 /**
@@ -179,9 +178,11 @@ export class PatchEditor {
     if (isForLab(event)) return;
     event.stopPropagation(); // the notebook's own keys would delete cells
     const target = /** @type {HTMLElement} */ (event.target);
+    const { element, size } = this.view.page.stage;
+    const meant = patchKey(event, size);
+    if (meant?.act === "leave" && target.matches("select, [type=range], [type=checkbox]")) target.blur(); // in a search, Escape empties it
     if (target.matches("input:not([type=range], [type=checkbox]), select, textarea")) return;
-    const meant = patchKey(event);
-    if (!meant || (meant.act !== "size" && target !== this.view.page.stage.element)) return; // other parts have arrows of their own
+    if (!meant || (meant.act !== "size" && target !== element)) return; // other parts have arrows of their own
     event.preventDefault();
     this.view.moved();
     this.act(meant, event.timeStamp);
@@ -193,7 +194,7 @@ export class PatchEditor {
     const { size, element } = this.view.page.stage;
     if (act === "leave") element.blur();
     else if (act === "add") this.add(null, since);
-    else if (act === "size") this.view.set({ window: window.map((/** @type {number} */ side, /** @type {number} */ axis) => clamp(side + step[axis], LEAST_WINDOW, size[axis])) });
+    else if (act === "size") this.view.set({ window: window.map((/** @type {number} */ side, /** @type {number} */ axis) => clamp(side + step[axis], 1, size[axis])) });
     else if (!patches.length) return;
     else if (act === "remove") this.remove();
     else this.place(this.active, [patches[this.active][0] + step[0], patches[this.active][1] + step[1]], since);

@@ -54,16 +54,24 @@ export function patchAt(patches, window, point) {
   return found;
 }
 
+const FINE_UNDER = 128; // pixels of an input's longer side
+
+/** Whether an image is so small that single pixels count. @param {Point} size */
+export function isFine(size) {
+  return Math.max(...size) < FINE_UNDER;
+}
+
 /**
  * What a key does to the patches.
- * @param {{key: string, shiftKey: boolean}} event
+ * @param {{key: string, shiftKey: boolean}} event @param {Point} image its size
  * @returns {{act: "move" | "size" | "remove" | "add" | "leave", step: Point} | null}
  */
-export function patchKey({ key, shiftKey }) {
+export function patchKey({ key, shiftKey }, image) {
   const far = shiftKey ? 8 : 1;
   const moves = /** @type {Record<string, Point>} */ ({ ArrowUp: [-far, 0], ArrowDown: [far, 0], ArrowLeft: [0, -far], ArrowRight: [0, far] });
   if (moves[key]) return { act: "move", step: moves[key] };
-  if (key === "[" || key === "]") return { act: "size", step: key === "[" ? [-4, -4] : [4, 4] };
+  const by = (isFine(image) ? 1 : 4) * (key === "[" ? -1 : 1);
+  if (key === "[" || key === "]") return { act: "size", step: [by, by] };
   if (key === "Delete" || key === "Backspace") return { act: "remove", step: [0, 0] };
   if (key === "a" || key === "A" || key === "+") return { act: "add", step: [0, 0] };
   return key === "Escape" ? { act: "leave", step: [0, 0] } : null;

@@ -1,7 +1,8 @@
 import { choice, h, setText } from "./dom.js";
 import { counted, grouped } from "./format.js";
-import { windowWords } from "./occlusion_geometry.js";
+import { isFine, windowWords } from "./occlusion_geometry.js";
 
+const FINE_STRIDES = [1, 2, 3];
 const STRIDES = [4, 8, 12, 16, 24, 32];
 const BORDERS = /** @type {[string, string][]} */ ([["inside", "inside the image"], ["same", "past its border too"]]);
 const METHOD_HINT = "Incremental: only what the patch touches is computed anew, layer by layer. Whole images: the network runs from end to end for every position. The numbers are the same.";
@@ -9,6 +10,11 @@ const METHODS = /** @type {Record<string, string>} */ ({
   incremental: "exact, incremental",
   full: "exact, whole images",
 });
+
+/** The strides to choose from: none that the kernel would refuse as larger than the image. @param {[number, number]} size of the image */
+export function stridesFor(size) {
+  return [...(isFine(size) ? FINE_STRIDES : []), ...STRIDES].filter((step) => step <= Math.min(...size));
+}
 
 /** How far the maps are. @param {{done: number, total: number, complete: boolean, method?: string}} grid @param {boolean} stopped */
 export function gridWords({ done, total, complete, method }, stopped) {
@@ -25,7 +31,7 @@ export function createRun({ set, stop, go }) {
   const stride = choice({
     label: "every",
     testid: "stride",
-    choices: STRIDES.map((step) => [String(step), `${step} px`]),
+    choices: [], // with the image
     pick: (name) => set({ stride: name.split(",").length > 1 ? name.split(",").map(Number) : [Number(name), Number(name)] }),
     hint: "Fewer pixels: a finer map, which takes longer",
   });
@@ -42,9 +48,12 @@ export function createRun({ set, stop, go }) {
     bar,
   );
   let running = false;
+  let offered = ""; // for which size
 
-  /** @param {{state: any, grid: any, stale: boolean, stopped: boolean}} what */
-  const update = ({ state, grid, stale, stopped }) => {
+  /** @param {{state: any, grid: any, stale: boolean, stopped: boolean, size: [number, number]}} what */
+  const update = ({ state, grid, stale, stopped, size }) => {
+    if (offered !== String(size)) stride.select.replaceChildren(...stridesFor(size).map((step) => h("option", { value: step }, `${step} px`)));
+    offered = String(size);
     const [rows, columns] = state.stride;
     const name = rows === columns ? String(rows) : `${rows},${columns}`;
     if (![...stride.select.options].some((option) => option.value === name)) {
