@@ -7,12 +7,14 @@ import io
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
 from tests.widgets.chromium import blank, browser
-from tests.widgets.fake_occlusion import FakeOcclusionService
+from tests.widgets.conftest import picture_of
+from tests.widgets.fake_occlusion import FakeOcclusionDesk, FakeOcclusionService
 from tests.widgets.occlusion_page import asked, at, boxes, desk, open_page, pixel, service, settled, tell
 from tests.widgets.toy_network import KINDS
 
@@ -97,6 +99,67 @@ def test_any_layer_and_unit(desk, open_page):
     expect(page.get_by_test_id("alert")).to_be_hidden()
     page.wait_for_function("() => model.values.state.layer === 'conv1' && model.values.state.unit === null")
     assert page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]") == [27, 27]
+
+
+def seen_as(desk: FakeOcclusionDesk, monkeypatch, rows: int, columns: int, lower: float = 0) -> None:
+    """Let pictures and feature maps be cut to that share of 16ths, and the maps' values be lower."""
+    scene, answer = desk.scene, desk.answer
+
+    def cut(pixels):
+        return pixels[: len(pixels) * rows // 16, : pixels.shape[1] * columns // 16]
+
+    def cut_scene(wanted):
+        given = scene(wanted)
+        look = (255 * cut(desk._pixels(wanted.image))).astype(np.uint8)
+        return replace(given, picture=picture_of(look), fill=picture_of(look // 2), map=cut(given.map) - lower)
+
+    def cut_answer(*asked):
+        given = answer(*asked)
+        return replace(given, map=cut(given.map) - lower)
+
+    monkeypatch.setattr(desk, "scene", cut_scene)
+    monkeypatch.setattr(desk, "answer", cut_answer)
+
+
+def room_of(page, testid: str) -> tuple[float, float]:
+    """Height and width on the page."""
+    room = page.get_by_test_id(testid).bounding_box()
+    return round(room["height"]), round(room["width"])
+
+
+def test_a_feature_map_keeps_its_aspect(desk, open_page, monkeypatch):
+    seen_as(desk, monkeypatch, 16, 8)
+    page = open_page(layer="conv1")
+    assert page.get_by_test_id("unit-map").evaluate("(map) => [map.height, map.width]") == [27, 13]
+    assert room_of(page, "unit-map") == (104, 50)
+    page.get_by_test_id("layer").select_option("conv5")
+    page.wait_for_function("() => document.querySelector('[data-testid=unit-map]').width === 6")
+    assert room_of(page, "unit-map") == (104, 48)
+
+
+def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(desk, open_page, monkeypatch):
+    names = "map-probability", "map-activity", "map-label"
+    page = open_page()
+    square = [room_of(page, name) for name in names]
+    assert all(height == width for height, width in square)
+    run = page.locator(".dwo-run").bounding_box()
+    seen_as(desk, monkeypatch, 16, 8)
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
+    for name, (height, width) in zip(names, square, strict=True):
+        assert room_of(page, name) == (height, pytest.approx(width / 2, abs=1))
+    assert page.locator(".dwo-run").bounding_box() == run, "what stands beneath is where it was"
+
+
+def test_values_below_zero_have_colours_of_their_own_and_the_scale_says_so(desk, open_page, monkeypatch):
+    page = open_page()
+    expect(page.get_by_test_id("unit-least")).to_have_text("0")
+    seen_as(desk, monkeypatch, 16, 16, lower=1.5)
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
+    values = desk.scene(asked(desk, "scene")[-1][0]).map
+    assert values.min() < 0 < values.max()
+    expect(page.get_by_test_id("unit-least")).to_have_text(re.compile(f"^[-−]{-values.min():.2f}$"))
 
 
 def test_the_layer_stays_named_when_python_sets_something_else(open_page):

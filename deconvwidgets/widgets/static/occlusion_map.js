@@ -70,6 +70,7 @@ export class MapPicture {
   show(picture) {
     this.size = [picture.height, picture.width];
     this.place.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    this.place.style.width = `${100 * Math.min(1, picture.width / picture.height)}%`; // a portrait is no higher than a square one
     Object.assign(this.backdrop, { width: picture.width, height: picture.height });
     const context = /** @type {CanvasRenderingContext2D} */ (this.backdrop.getContext("2d"));
     context.globalAlpha = 0.45;

@@ -91,8 +91,7 @@ export class OcclusionScenes {
       const [picture, fill] = await Promise.all([0, 1].map((at) => decodePicture(answer.buffers[at], scene.pictures[at].mime)));
       if (key !== this.keys.scene) return;
       const values = new Float32Array(aligned(answer.buffers[2]));
-      const most = values.reduce((high, value) => Math.max(high, value), 0);
-      this.scene = this.current = { ...scene, picture, fill, values, range: [0, most || 1] };
+      this.scene = this.current = { ...scene, picture, fill, values, range: rangeOfUnit(values) };
       this.told.scene(this.scene);
     } catch (error) {
       if (key === this.keys.scene) this.miss("scene", error);
@@ -187,6 +186,13 @@ export class OcclusionScenes {
       else this.miss("projections", error);
     }
   }
+}
+
+/** From 0, or the lowest value where that is below, to the highest of a feature map. @param {Float32Array} values @returns {[number, number]} */
+export function rangeOfUnit(values) {
+  const low = values.reduce((least, value) => Math.min(least, value), 0);
+  const high = values.reduce((most, value) => Math.max(most, value), 0);
+  return [low, low === 0 && high === 0 ? 1 : high];
 }
 
 /** @param {DataView} data @param {string} mime */

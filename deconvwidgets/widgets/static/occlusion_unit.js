@@ -3,6 +3,7 @@ import { number } from "./format.js";
 import { paintValues, SCALE_CSS } from "./occlusion_colours.js";
 
 const SUGGESTED = 6;
+const UNIT_SIDE = 104; // CSS pixels of the longer side, as in the style sheet
 
 /**
  * The strongest maps of this image to choose from: whichever is the strongest in each image, or one of those of this one.
@@ -60,7 +61,7 @@ export function createUnit({ set }) {
   const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-crisp", "data-testid": "unit-map", role: "img" }));
   const scale = h("i", { class: "dwo-scale" });
   scale.style.background = SCALE_CSS;
-  const most = h("span", {});
+  const [least, most] = [h("span", { "data-testid": "unit-least" }), h("span", {})];
   const before = h("span", { "data-testid": "activity-before" });
   const now = h("b", { "data-testid": "activity-now" });
   const change = h("span", { class: "dwo-change", "data-testid": "activity-change" });
@@ -69,7 +70,7 @@ export function createUnit({ set }) {
   const what = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
   const caption = h("div", { class: "dwo-cap" }, h("b", {}, "One feature map"), h("span", {}, "what it sees in this image"));
   const choice = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, chips.auto);
-  const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, h("span", {}, "0"), most));
+  const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, least, most));
   const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), h("p", { class: "dwo-large" }, before, " → ", now, " ", change), bar, what);
   const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, caption, choice, chips.element, trouble, h("div", { class: "dwo-unit" }, picture, facts));
 
@@ -101,7 +102,10 @@ export function createUnit({ set }) {
     restore();
     chips.update(strongest, wanted.unit, auto);
     setText(before, number(shown.activity));
-    setText(most, number(shown.range[1]));
+    [least, most].forEach((end, at) => setText(end, number(shown.range[at])));
+    const longer = Math.max(...shown.map);
+    canvas.style.height = `${(UNIT_SIDE * shown.map[0]) / longer}px`;
+    canvas.style.width = `${(UNIT_SIDE * shown.map[1]) / longer}px`;
     const rank = strongest.indexOf(wanted.unit);
     setText(what, rank === 0 ? `The strongest map of ${wanted.layer} in this image.` : rank > 0 ? `Number ${rank + 1} of the strongest in this image.` : "");
     canvas.setAttribute("aria-label", `Feature map ${wanted.unit} of ${wanted.layer}`);

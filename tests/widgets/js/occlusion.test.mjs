@@ -10,7 +10,9 @@ const { paintClasses, viridisPixel } = await load("occlusion_colours.js");
 const { NewestOnly } = await load("occlusion_wire.js");
 const { answerOrder, changeWords } = await load("occlusion_answers.js");
 const { classNamed } = await load("occlusion_classes.js");
-const { gridWords } = await load("occlusion_run.js");
+const { gridWords, stridesFor } = await load("occlusion_run.js");
+const { rangeOfUnit } = await load("occlusion_scenes.js");
+const { uploadedWords } = await load("occlusion_upload.js");
 
 const NO = Number.NaN;
 const view = (array) => new DataView(array.buffer);
@@ -47,10 +49,33 @@ test("a further patch stands beside the active one, on the image", () => {
 });
 
 test("what keys mean", () => {
-  assert.deepEqual(patchKey({ key: "ArrowUp", shiftKey: false }), { act: "move", step: [-1, 0] });
-  assert.deepEqual(patchKey({ key: "ArrowRight", shiftKey: true }), { act: "move", step: [0, 8] });
-  assert.equal(patchKey({ key: "Delete", shiftKey: false }).act, "remove");
-  assert.equal(patchKey({ key: "x", shiftKey: false }), null);
+  const meaning = (key, shiftKey = false, size = [224, 224]) => patchKey({ key, shiftKey }, size);
+  assert.deepEqual(meaning("ArrowUp"), { act: "move", step: [-1, 0] });
+  assert.deepEqual(meaning("ArrowRight", true), { act: "move", step: [0, 8] });
+  assert.equal(meaning("Delete").act, "remove");
+  assert.equal(meaning("x"), null);
+  assert.deepEqual(["[", "]"].map((key) => meaning(key).step), [[-4, -4], [4, 4]]);
+  assert.deepEqual(["[", "]"].map((key) => meaning(key, false, [127, 64]).step), [[-1, -1], [1, 1]]);
+  assert.deepEqual(meaning("]", false, [32, 128]).step, [4, 4], "the longer side counts");
+});
+
+test("strides: fine ones for small images, none larger than the image", () => {
+  assert.deepEqual(stridesFor([224, 224]), [4, 8, 12, 16, 24, 32]);
+  assert.deepEqual(stridesFor([28, 32]), [1, 2, 3, 4, 8, 12, 16, 24]);
+});
+
+test("a feature map's colours begin at 0, or beneath where its values do", () => {
+  const range = (...values) => rangeOfUnit(Float32Array.from(values));
+  assert.deepEqual(range(0.5, 2), [0, 2]);
+  assert.deepEqual(range(-0.5, 2), [-0.5, 2]);
+  assert.deepEqual(range(-3, -1), [-3, 0]);
+  assert.deepEqual(range(0, 0), [0, 1]);
+});
+
+test("of several pictures it is said which one is shown", () => {
+  assert.equal(uploadedWords("a.jpg", 0), "Showing a.jpg");
+  assert.equal(uploadedWords("a.jpg", 1), "Showing a.jpg; the other file was left out: drop one at a time.");
+  assert.equal(uploadedWords("a.jpg", 2), "Showing a.jpg; the other 2 files were left out: drop one at a time.");
 });
 
 const facts = { run: 1, rows: 3, cols: 4, window: [48, 48], stride: [8, 8], origin: [24, 24], unoccluded: { probability: 0.5, activity: 4 }, names: {} };
