@@ -60,7 +60,7 @@ def watched(
     target: a class's number or name; None is the most probable class.
 
     Raises LayerError for an unknown layer or unit, OcclusionError for an unknown class or where a target is asked for without a
-    classifier, ModelError where the classifier does not answer (N, classes).
+    classifier, ModelError where the classifier does not answer (N, classes), with as many classes as the bundle has names.
     """
     batch = to_model(pixels[None], bundle.model)
     layer = layer_or_last(network, layer)
@@ -268,6 +268,12 @@ def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
     logits = bundle.model(batch)
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         raise ModelError(f"{bundle.name} does not answer (N, classes): make its bundle without categories.")
+    names = len(bundle.categories or ())
+    if bundle.categories is not None and names != logits.shape[1]:
+        raise ModelError(
+            f"{bundle.name} answers with {logits.shape[1]:,} classes, but its bundle names {names:,}: give a name for each, "
+            "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the logits."
+        )
     if not bool(torch.isfinite(logits).all()):
         raise ModelError(f"{bundle.name} answers nan or infinite logits on this image: look at its weights and its transform.")
     return logits

@@ -355,6 +355,13 @@ def test_models_that_are_none_or_answer_otherwise_are_refused(tiny_bundle, pixel
         occlude(vectors, pixels, 5, 5)
 
 
+@pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cow", "dog"], []])
+def test_other_than_a_name_for_each_class_is_refused(tiny_bundle, pixels, names):
+    own = dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
+    with pytest.raises(ModelError, match=rf"own answers with 3 classes, but its bundle names {len(names)}: give a name for each"):
+        occlude(own, pixels.float(), 5, 5)
+
+
 def test_an_answer_that_is_no_number_is_refused(tiny_model, pixels):
     broken = tiny_model()
     with torch.no_grad():
