@@ -36,7 +36,8 @@ class StateWords:
     def mapping(self, value: object) -> Mapping[str, Any]:
         """The value, if it is a mapping. Raises ServiceError."""
         if not isinstance(value, Mapping):
-            given = "None" if value is None else f"a {type(value).__name__}"
+            kind = type(value).__name__
+            given = "None" if value is None else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
             raise ServiceError(
                 f"{self._whose} state is a dict such as {self.example}, not {given}; "
                 "its parts can be set alone, and what is left out stays."

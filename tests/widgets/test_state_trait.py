@@ -106,8 +106,9 @@ def test_a_deep_copy_is_deep(widget):
 
 
 def test_what_is_no_dict_is_refused(widget):
-    with pytest.raises(ServiceError, match="not a list"):
-        widget.state = [1]
+    for value, words in (([1], "not a list;"), (5, "not an int;"), (None, "not None;")):
+        with pytest.raises(ServiceError, match=words):
+            widget.state = value
 
 
 @pytest.mark.parametrize(
