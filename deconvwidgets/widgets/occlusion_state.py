@@ -57,7 +57,7 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     merged["layer"], merged["unit"] = _watched(wanted, now, merged, overview)
     asked = "target" in wanted and wanted["target"] != now.get("target")
     merged["target"] = _target(merged["target"], overview, choices, asked)
-    merged["fill"] = _fill(merged["fill"])
+    merged["fill"] = _fill(merged["fill"], overview, choices)
     for key, default in zip(("window", "stride"), default_grid(choices.input), strict=True):
         merged[key] = _pair(default if merged[key] is None else merged[key], key, choices.input)
     merged["patches"] = _patches(merged["patches"], choices)
@@ -152,10 +152,12 @@ def _target(target: object, overview: Overview, choices: OcclusionChoices, asked
     return (choices.classes or ())[class_of(target, choices.classes, overview.model)]
 
 
-def _fill(fill: object) -> str:
+def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
     name = named_fill(fill) if isinstance(fill, str) else None
     if name is None:
         raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
+    if name.startswith("#") and not choices.colours:
+        raise OcclusionError(f"What a colour is after the transform of {overview.model} is not known: choose 'gray', 'mean' or 'blur'.")
     return name
 
 

@@ -61,6 +61,7 @@ class FakeOcclusionDesk:
         self._colours = ClassColours()
         self.pictures: dict[str, Pixels] = {}
         self.uploads: dict[str, tuple[str, bytearray]] = {}
+        self.colours_known = True
 
     # What the network says
 
@@ -110,7 +111,7 @@ class FakeOcclusionDesk:
     def choices(self) -> OcclusionChoices:
         classes = KINDS if self.service.classifier is not None else None
         uploads = tuple(reversed([name for name in self.pictures if name.startswith("upload:")]))
-        return OcclusionChoices((self.side, self.side), classes, classes is None, uploads)
+        return OcclusionChoices((self.side, self.side), classes, classes is None, uploads, self.colours_known)
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         self._look("images", start, count, words)

@@ -200,6 +200,17 @@ def test_fill_size_stride_and_border(desk, open_page):
     assert len(desk.runs) <= 4, "a slider that is still drawn starts no maps"
 
 
+def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(desk, open_page):
+    desk.colours_known = False
+    page = open_page()
+    for name in ("fill-colour", "fill-colour-input"):
+        expect(page.get_by_test_id(name)).to_be_hidden()
+    expect(page.get_by_test_id("fill-gray")).to_have_attribute("title", re.compile("whatever colour"))
+    page.get_by_test_id("fill-blur").click()
+    page.get_by_test_id("fill-blur").press("ArrowRight")
+    expect(page.get_by_test_id("fill-gray")).to_have_attribute("aria-checked", "true")
+
+
 def test_another_image_by_looking_for_it(desk, open_page):
     page = open_page()
     page.get_by_test_id("other-image").click()

@@ -258,6 +258,15 @@ def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(serv
             explorer.state = {"image": kept["image"]}
 
 
+def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(service, desk):
+    desk.colours_known = False
+    with OcclusionExplorer(service) as explorer:
+        with pytest.raises(OcclusionError, match=r"transform of .* is not known: choose 'gray', 'mean' or 'blur'"):
+            explorer.state = {"fill": "red"}
+        assert explorer.state["fill"] == "gray"
+        explorer.state = {"fill": "blur"}
+
+
 # Pictures from Python
 
 

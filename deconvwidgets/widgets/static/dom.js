@@ -52,9 +52,9 @@ export function segments({ label, testid, choices, prefix, pick }) {
     const properties = { type: "button", role: "radio", class: "dwx-segment", "data-testid": `${prefix}-${name}`, title: hint };
     buttons.set(name, h("button", { ...properties, onclick: () => pick(name) }, words));
   }
-  const order = [...buttons.keys()];
   /** @param {KeyboardEvent} event */
   const onkeydown = (event) => {
+    const order = [...buttons.keys()].filter((name) => !buttons.get(name)?.hidden);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const at = order.findIndex((name) => buttons.get(name) === event.target);
     if (!step || at < 0) return;

@@ -11,6 +11,7 @@ const OVERLAYS = /** @type {[string, string, string][]} */ ([
   ["activity", "Activity", "How active the feature map is with the patch at each place"],
   ["label", "Class", "What the network takes the image for with the patch at each place"],
 ]);
+const OPAQUE_GRAY = "0 for the network, whatever colour its transform makes that of";
 const FIRST_COLOUR = "#808080";
 const AXES = /** @type {[string, 0 | 1][]} */ ([["height", 0], ["width", 1]]);
 
@@ -57,8 +58,13 @@ export function createControls({ set, add, remove }) {
     row("Map over it", maps.element, opacity.element),
   );
 
-  /** @param {any} now the state @param {[number, number]} size of the image @param {boolean} classes whether there are any */
-  const update = (now, size, classes) => {
+  const part = (/** @type {{element: HTMLElement}} */ { element: inside }, /** @type {string} */ testid) => /** @type {HTMLElement} */ (inside.querySelector(`[data-testid=${testid}]`));
+
+  /**
+   * @param {any} now the state @param {[number, number]} size of the image
+   * @param {{classes: boolean, colours: boolean}} has whether there are classes, and whether it is known what a colour is to the network
+   */
+  const update = (now, size, { classes, colours }) => {
     state = now;
     sizes.forEach(({ control, value }, axis) => {
       control.max = String(size[axis]);
@@ -69,8 +75,10 @@ export function createControls({ set, add, remove }) {
     const own = now.fill.startsWith("#");
     if (own) colour.value = now.fill;
     fills.show(own ? "colour" : now.fill);
+    part(fills, "fill-colour").hidden = colour.hidden = !colours;
+    part(fills, "fill-gray").title = colours ? FILLS[0][2] : OPAQUE_GRAY;
     maps.show(classes ? now.map : "activity");
-    for (const name of ["probability", "label"]) /** @type {HTMLElement} */ (maps.element.querySelector(`[data-testid=over-${name}]`)).hidden = !classes;
+    for (const name of ["probability", "label"]) part(maps, `over-${name}`).hidden = !classes;
     const percents = Math.round(100 * now.overlay);
     if (opacity.control.value !== String(percents)) opacity.control.value = String(percents);
     setText(opacity.value, percents ? `${percents} %` : "off");

@@ -133,7 +133,7 @@ class OcclusionView extends WidgetView {
     const { scene, grid, stale, stopped } = scenes;
     const classes = this.classes !== null;
     page.header.update(overview, scene);
-    page.controls.update(state, page.stage.size, classes);
+    page.controls.update(state, page.stage.size, { classes, colours: facts.colours });
     page.classes.update({ names: facts.classes, offered: facts.shipped_head, state });
     page.unit.update(scene, facts.layers, state);
     page.run.update({ state, grid, stale, stopped, size: page.stage.size });
