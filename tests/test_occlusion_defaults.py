@@ -11,7 +11,7 @@ from deconvwidgets.occlusion_defaults import default_grid
         ((224, 224), (48, 48), (8, 8)),
         ((300, 1000), (48, 48), (8, 8)),  # no larger on larger inputs
         ((32, 32), (7, 7), (1, 1)),
-        ((28, 112), (6, 24), (1, 4)),  # each side by itself
+        ((28, 112), (6, 6), (1, 1)),  # a square, of the shorter side
         ((223, 600), (48, 48), (8, 8)),
         ((1, 2), (1, 1), (1, 1)),
     ],

@@ -224,8 +224,8 @@ def occlude(
 
     Args:
         image: a PIL picture, a path, an array (H, W, 3) or (H, W) uint8, or a normalised tensor (C, H, W) or (1, C, H, W).
-        window, stride: pixels of the model's input, one number or (rows, columns). None: 48 and 8, along a side shorter than 224 smaller
-            in proportion (7 and 1 of 32).
+        window, stride: pixels of the model's input, one number or (rows, columns). None: 48 and 8, in proportion smaller
+            where the shorter side is under 224 (7 and 1 of 32).
         layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
         unit: the feature map; None is the one with the largest sum over space on the unoccluded image.
         target: the class whose probability is mapped, by number or name; None is the most probable class of the unoccluded image.

@@ -89,7 +89,7 @@ class OcclusionExplorer(ChartingWidget):
         fill: of the window: "gray" (the mean of the training pictures, 0 after normalisation; mid-grey is "#808080"), "mean" (this
             image's), "blur", or a colour ("#7f7f7f", "red").
         window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
-            8, along a side of the input shorter than 224 smaller in proportion (7 and 1 of 32).
+            8, in proportion smaller where the input's shorter side is under 224 (7 and 1 of 32).
         patches: the patches' centres, [[row, column], ...], 64 at most. None: one in the middle.
         border: "inside" or "same", as in `dw.occlude`.
         map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
