@@ -56,8 +56,8 @@ def projection_faithfulness(
         layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
         units: one for all images, or one for each; None is each image's unit with the strongest activation (of equal ones the lowest).
             A unit that does not fire in an image has nothing to lose there: NaN, and `share` leaves the image out.
-        window: pixels of the model's input, one number or (rows, columns). None: 48, in proportion smaller where the shorter side is under 224
-            (7 of 32). seed: of the random windows.
+        window: pixels of the model's input, one number or (rows, columns). None: 48, in proportion smaller where the
+            shorter side is under 224 (7 of 32). seed: of the random windows.
         fill, memory_limit, progress, on_progress, network: as in `occlude`.
 
     Raises OcclusionError for a window that leaves no room elsewhere, LayerError, PictureError, and RuleError where the deconvnet does not
