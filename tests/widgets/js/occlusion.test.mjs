@@ -156,6 +156,7 @@ test("of questions that come fast, one flies, the newest waits, and the next is 
       });
     },
     draw: (answer) => order.push(`draw ${answer}`),
+    clock: () => 0, // it would see a rhythm in how fast this runs
     failed: (error) => order.push(error.message),
   });
   for (const question of [1, 2, 3]) newest.want(question);
@@ -178,6 +179,7 @@ test("what flies already is not asked again, and what waited for its answer in v
       });
     },
     draw: () => {},
+    clock: () => 0, // it would see a rhythm in how fast this runs
     failed: (error) => order.push(error.message),
     same: (one, other) => one === other,
   });
@@ -239,7 +241,19 @@ test("where the fresher question does not come, the last one is asked all the sa
   await want(500, 4);
   await want(900, 5); // no rhythm: nothing is known of when the next one comes
   await answer(1000);
-  assert.deepEqual(order.slice(4), ["ask 4 at 500", "ask 5 at 1000", "draw 4 at 1000"]);
+  assert.deepEqual(order.splice(4), ["ask 4 at 500", "ask 5 at 1000", "draw 4 at 1000"]);
+  await want(1100, 6);
+  await want(1300, 7);
+  await answer(1450); // 7 is 150 ms old, and would be due in 50 if that were a rhythm
+  assert.deepEqual(order.slice(4), ["ask 7 at 1450", "draw 5 at 1450"]);
+});
+
+test("during the wait, what was answered last may be asked again", async () => {
+  const { order, want, answer } = steadily();
+  for (const question of [1, 2, 3]) await want(16 * question, question);
+  await answer(60);
+  await want(62, 1); // back where the patch was
+  assert.deepEqual(order, ["ask 1 at 16", "draw 1 at 60", "ask 1 at 62"]);
 });
 
 test("what is no longer wanted during the wait is not asked", async () => {
@@ -260,6 +274,7 @@ test("a question that fails is told, and the next one is asked", async () => {
       return question;
     },
     draw: (answer) => told.push(answer),
+    clock: () => 0, // it would see a rhythm in how fast this runs
     failed: (error) => told.push(error.message),
   });
   newest.want(1);
