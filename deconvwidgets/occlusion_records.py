@@ -208,7 +208,7 @@ class OcclusionChoices:
     classes: tuple[str, ...] | None  # the classifier's; None without one
     shipped_head: bool  # whether the shipped classifier is worth offering: there is none, and that one fits
     uploads: tuple[str, ...]  # images that were uploaded and are still kept, newest first
-    colours: bool = True  # whether colours can be fills: what one is to the model is known
+    colours: bool  # whether colours can be fills: what one is to the model is known
 
 
 @dataclass(frozen=True, slots=True)

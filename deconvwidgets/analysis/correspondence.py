@@ -17,6 +17,7 @@ from torch import Tensor
 from deconvwidgets.analysis.devices import to_model
 from deconvwidgets.analysis.inputs import Picture, Several, as_input, count_of, listed, opened
 from deconvwidgets.analysis.job_bar import Tell, job_bar
+from deconvwidgets.analysis.occlusion_asked import layer_or_last
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_of
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.data.image_set import ImageSet
@@ -151,10 +152,7 @@ def _check_parts(parts: Mapping[str, Sequence[Box]], images: int) -> None:
 
 def _layers(network: Network, layers: Sequence[str] | str | None) -> list[str]:
     if layers is None:
-        shown = network.explorer_layers
-        if not shown:
-            raise LayerError("The model has no layer with feature maps: pass layers=..., of those that dw.engine.describe_layers lists.")
-        return [shown[-1].alias or shown[-1].name]
+        return [layer_or_last(network, None, "layers")]
     names = [layers] if isinstance(layers, str) else list(layers)
     if not names:
         raise LayerError("There is no layer to compare features in: name one at least.")

@@ -18,6 +18,7 @@ from deconvwidgets.analysis.job_bar import Tell, job_bar
 from deconvwidgets.analysis.occlusion_asked import Method, layer_or_last, require_memory_limit, require_method
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_in_words, fill_of
 from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
+from deconvwidgets.class_names import NAME_THEM
 from deconvwidgets.data.bundle import ModelBundle, require_bundle
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occluding import OccludedImage
@@ -280,10 +281,7 @@ def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
 
 
 def _no_classifier(bundle: ModelBundle, consequence: str) -> OcclusionError:
-    return OcclusionError(
-        f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). If the network itself ends in class logits, say "
-        "so: dw.ModelBundle.from_module(net, ..., categories=[...]), with a name for each class."
-    )
+    return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {NAME_THEM}")
 
 
 def _target_of(bundle: ModelBundle, target: int | str | None, probabilities: NDArray[np.float64] | None) -> int | None:

@@ -12,16 +12,17 @@ from deconvwidgets.errors import LayerError, OcclusionError
 Method = Literal["auto", "incremental", "full"]
 
 
-def layer_or_last(network: Network, layer: str | None) -> str:
-    """The layer by its alias where it has one, else its dotted name; None is the last of the explorers' layers. Raises LayerError."""
-    if layer is None:
-        shown = network.explorer_layers
-        if not shown:
-            raise LayerError(
-                "The model has no layer with feature maps to watch: pass layer=..., one of those that dw.engine.describe_layers lists."
-            )
-        return shown[-1].alias or shown[-1].name
-    info = network.layer(layer)
+def layer_or_last(network: Network, layer: str | None, argument: str = "layer") -> str:
+    """The layer by its alias where it has one, else its dotted name; None is the last of the explorers' layers. Raises LayerError, which
+    names the `argument` that it was asked with."""
+    if layer is not None:
+        info = network.layer(layer)
+    elif network.explorer_layers:
+        info = network.explorer_layers[-1]
+    else:
+        raise LayerError(
+            f"The model has no layer with feature maps to watch: pass {argument}=..., one of those that dw.engine.describe_layers lists."
+        )
     return info.alias or info.name
 
 

@@ -81,7 +81,7 @@ class LayerExplorer(ServiceWidget):
                 f"LayerExplorer shows a model service, not a {type(service).__name__}: dw.LocalModelService(bundle, images)."
             )
         self._service = service
-        opened = {**({} if layer is None else {"layer": layer}), **({} if state is None else WORDS.mapping(state))}
+        opened = {**({} if layer is None else {"layer": layer}), **WORDS.given(state)}
         super().__init__(state=opened, height=height, **kwargs)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)

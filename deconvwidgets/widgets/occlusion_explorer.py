@@ -125,10 +125,7 @@ class OcclusionExplorer(ChartingWidget):
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._run: int | None = None  # the newest that was asked for
         self._image = ""  # that it is of
-        opened = {
-            **({} if state is None else WORDS.mapping(state)),
-            **({} if image is None else {"image": upload_picture(self._desk, image)}),
-        }
+        opened = {**WORDS.given(state), **({} if image is None else {"image": upload_picture(self._desk, image)})}
         super().__init__(state=opened, height=height, **kwargs)
         self._aside = Aside("deconvwidgets occlusion aside")
         self.on_msg(self._on_message)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deconvwidgets.class_names import class_named
+from deconvwidgets.class_names import NAME_THEM, class_named
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
@@ -86,8 +86,7 @@ def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
     """The number of a class of a model that may have none. Raises OcclusionError."""
     if classes is None:
         raise OcclusionError(
-            f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head. If the network "
-            "itself ends in class logits, say so: dw.ModelBundle.from_module(net, ..., categories=[...]), with a name for each class."
+            f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head. {NAME_THEM}"
         )
     return class_named(name, classes, model, "The explorer lists them all.")
 

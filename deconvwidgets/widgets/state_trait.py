@@ -44,6 +44,10 @@ class StateWords:
             )
         return value
 
+    def given(self, value: object) -> Mapping[str, Any]:
+        """What a widget is opened with: the mapping, and nothing for None. Raises ServiceError."""
+        return {} if value is None else self.mapping(value)
+
     def known_keys(self, wanted: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         """Raises ServiceError for keys that there are not."""
         unknown = [str(key) for key in wanted if key not in known]

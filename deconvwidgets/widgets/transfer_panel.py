@@ -94,7 +94,7 @@ class TransferPanel(ChartingWidget):
         self._desk = service.transfer
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
-        super().__init__(state={} if state is None else state, height=height, **kwargs)
+        super().__init__(state=WORDS.given(state), height=height, **kwargs)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
         self._begin_charting()
