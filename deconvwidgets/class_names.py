@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from deconvwidgets.errors import OcclusionError
 
 _HINTS = 4
-NAME_THEM = "If the network itself ends in class logits, say so: dw.ModelBundle.from_module(net, ..., categories=[...]), with a name for each class."
+NAME_THEM = (
+    "If the network itself ends in class logits, say so: dw.ModelBundle.from_module(net, ..., categories=[...]), "
+    "with a name for each class."
+)
 
 
 def class_named(name: str, names: Sequence[str], model: str, whole_list: str) -> int:
