@@ -1,7 +1,7 @@
 """Makes the head that the package ships: AlexNet's conv5, pooled, on Caltech-101, 30 a class, float16.
 
 Run it with `DECONVWIDGETS_DATA=folder python benchmarks/make_shipped_head.py [--out FILE]`; the folder holds Caltech-101 as
-torchvision lays it out. It writes deconvwidgets/data/shipped/alexnet-conv5-caltech101.safetensors, about 1.9 MB, with its report.
+torchvision lays it out. It writes deconvwidgets/models/shipped/alexnet-conv5-caltech101.safetensors, about 1.9 MB, with its report.
 The default AlexNet then has a classifier with no download. Its accuracy is the protocol's, over all folds; its own accuracy, on the
 first fold's test photographs, is measured with the float16 weights that are written.
 """
@@ -19,9 +19,9 @@ import deconvwidgets as dw
 from deconvwidgets.analysis.features import extract_features
 from deconvwidgets.analysis.head import train_softmax_head
 from deconvwidgets.analysis.head_scores import class_accuracy
-from deconvwidgets.data.heads import save_head
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.records import HeadReport
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.head_files import save_head
+from deconvwidgets.records.layers import HeadReport
 
 SHIPPED = Path(__file__).resolve().parent.parent / "deconvwidgets" / "data" / "shipped" / "alexnet-conv5-caltech101.safetensors"
 GRID = (6, 6)  # of pool5 at 224 x 224

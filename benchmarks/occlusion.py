@@ -26,8 +26,8 @@ from captum.attr import Occlusion
 from torch import Tensor, nn
 
 import deconvwidgets as dw
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.engine.occluding import OccludedImage
+from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 SIDE, TARGET = 224, 3
 CASES = {("alexnet", 48, 8): 1.8, ("alexnet", 16, 4): 2.8, ("vgg16", 48, 8): 3.3, ("vgg16", 16, 4): 6.0}

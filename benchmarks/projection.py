@@ -20,7 +20,7 @@ from captum.attr import NeuronDeconvolution
 from torch import Tensor, nn
 
 from deconvwidgets import engine
-from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 CASES = {"alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"), "vgg16": ("conv2", "conv4", "conv7", "conv10")}
 WANTED = {("alexnet", "conv1"): 12, ("alexnet", "conv2"): 12, ("alexnet", "conv3"): 7, ("alexnet", "conv5"): 3.5,

@@ -29,14 +29,14 @@ from deconvwidgets.analysis.features import FeaturePass, LayerTable, extract_fea
 from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, TrainedHead
 from deconvwidgets.analysis.head import train_softmax_head, train_svm_head
 from deconvwidgets.analysis.head_scores import class_accuracy
-from deconvwidgets.analysis.index_pass import FixedPace
 from deconvwidgets.analysis.softmax_head import fit_path
 from deconvwidgets.analysis.span import Scaling, make_design
 from deconvwidgets.analysis.transfer_data import TransferData
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.data.splits import draw_fold
 from deconvwidgets.engine import Network
-from deconvwidgets.records import HeadReport
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.builder import FixedPace
+from deconvwidgets.records.layers import HeadReport
 
 PAPER_LAYERS = {"conv1": ("44.8", ""), "conv2": ("66.2", ""), "conv3": ("72.3", ""), "conv4": ("76.6", ""), "conv5": ("86.2", "82.9")}
 

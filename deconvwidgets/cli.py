@@ -16,10 +16,10 @@ from deconvwidgets import __version__
 from deconvwidgets.errors import DeconvWidgetsError, ModelError
 
 if TYPE_CHECKING:
-    from deconvwidgets.analysis.activation_index import ActivationIndex
-    from deconvwidgets.data.bundle import ModelBundle
-    from deconvwidgets.data.image_set import ImageSet
     from deconvwidgets.figures import FigureSheet
+    from deconvwidgets.images.image_set import ImageSet
+    from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.models.bundle import ModelBundle
     from deconvwidgets.service.local import LocalModelService
 
 _FIGURE_TILE = 64  # pixels a side: sixteen units then make a sheet some 1,700 pixels wide
@@ -107,9 +107,9 @@ class _Prepared:
 
 def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared:
     """Fetch or load what the options name, with progress bars; the index goes to `path`, or where the service looks for it."""
-    from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
-    from deconvwidgets.data.image_sets import open_images
-    from deconvwidgets.data.zoo import load_model
+    from deconvwidgets.images.open import open_images
+    from deconvwidgets.index.activation_index import ActivationIndex, default_path
+    from deconvwidgets.models.zoo import load_model
 
     _require_device(options.device)
     bundle = load_model(options.model)
@@ -126,7 +126,7 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
 
 def _require_device(name: str) -> None:
     """Raise, saying what to choose, where PyTorch cannot compute on the device; before the long work."""
-    from deconvwidgets.analysis.devices import pick_device
+    from deconvwidgets.compute.devices import pick_device
 
     try:
         pick_device(name)

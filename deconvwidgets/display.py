@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.records import Box
+from deconvwidgets.records.layers import Box
 
 GREY = 128
 DEVIATIONS = 2.5

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from deconvwidgets.one_line import one_line
-from deconvwidgets.records import Box, Picture
+from deconvwidgets.records.layers import Box, Picture
+from deconvwidgets.records.repr import one_line
 
 Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "activity"]

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.one_line import accuracy_in_words
-from deconvwidgets.records import LearningCurve, Progress, SkippedPicture
+from deconvwidgets.records.layers import LearningCurve, Progress, SkippedPicture
+from deconvwidgets.records.repr import accuracy_in_words
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
 

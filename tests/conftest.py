@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet, View, digest_of
-from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import PictureError
-from deconvwidgets.records import Head
+from deconvwidgets.images.image_set import ImageSet, View, digest_of
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.records.layers import Head
 
 
 class NoisePhotographs(ImageSet):

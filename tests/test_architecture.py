@@ -168,7 +168,7 @@ def test_no_global_state_and_no_broad_except() -> None:
         ("engine/graph.py", "from deconvwidgets.data import zoo"),
         ("engine/graph.py", "from ..data.zoo import load_model"),
         ("tracing.py", "from deconvwidgets.engine.graph import Graph"),
-        ("widgets/explorer.py", "from deconvwidgets.tracing import follow"),
+        ("widgets/explorer.py", "from deconvwidgets.engine.tracing import follow"),
         ("data/zoo.py", "import deconvwidgets.engine.graph"),
         ("analysis/occlusion.py", "from deconvwidgets.service.protocol import Rule"),
         ("analysis/occlusion.py", "import ipywidgets"),
@@ -196,7 +196,12 @@ def test_length_and_state_violations_are_found(tmp_path: Path) -> None:
 LIGHT = {
     "import deconvwidgets": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "numpy", "PIL"),
     "import deconvwidgets.cli": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "jupyterlab"),
-    "import deconvwidgets.records, deconvwidgets.errors, deconvwidgets.service.protocol": ("torch", "ipywidgets", "anywidget", "plotly"),
+    "import deconvwidgets.records.layers, deconvwidgets.errors, deconvwidgets.service.protocol": (
+        "torch",
+        "ipywidgets",
+        "anywidget",
+        "plotly",
+    ),
     "import deconvwidgets.figures": ("torch", "torchvision", "ipywidgets", "anywidget"),
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),
     "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer": ("torch", "torchvision"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deconvwidgets.class_names import class_named
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.records.class_names import class_named
 
 NAMES = ("Crane", "crane", "sea lion", "lion", "crane", "Lamp")
 

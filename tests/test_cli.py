@@ -75,7 +75,7 @@ def test_a_device_that_is_not_there_is_refused_before_the_work(
     capsys: pytest.CaptureFixture[str], command: list[str], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("deconvwidgets.data.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("deconvwidgets.models.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
     sentence = refused(capsys, *command, "--device", device)
     assert re.search(rf"no device '{device}' here; choose --device auto or cpu", sentence)
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from deconvwidgets import figures
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.figures import lettering
 from deconvwidgets.figures.drawing import shorten, text_width, wrap
-from deconvwidgets.records import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records.layers import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
 
 TILE, GAP = 54, 1
 SIDE = 3 * TILE + 2 * GAP

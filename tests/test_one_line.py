@@ -10,8 +10,8 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.occlusion_records import Correspondence, Faithfulness, OcclusionMaps, Unoccluded, named_fill
-from deconvwidgets.one_line import accuracy_in_words, one_line
-from deconvwidgets.records import Head, HeadReport, LayerStats, Picture, Projection
+from deconvwidgets.records.layers import Head, HeadReport, LayerStats, Picture, Projection
+from deconvwidgets.records.repr import accuracy_in_words, one_line
 from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
 
 LONGEST = 300

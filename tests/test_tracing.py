@@ -7,7 +7,7 @@ from threading import Barrier
 import torch
 from torch import nn
 
-from deconvwidgets.tracing import follow
+from deconvwidgets.engine.tracing import follow
 
 THREADS = 6
 

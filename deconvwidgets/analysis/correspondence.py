@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.analysis.inputs import Picture, Several, as_input, count_of, listed, opened
-from deconvwidgets.analysis.job_bar import Tell, job_bar
 from deconvwidgets.analysis.occlusion_asked import layer_or_last
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_of
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
-from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.compute.inputs import Picture, Several, as_input, count_of, listed, opened
+from deconvwidgets.compute.job import Tell, job_bar
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.patches import patched
+from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.errors import LayerError, OcclusionError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle, require_bundle
 from deconvwidgets.occlusion_records import Correspondence
-from deconvwidgets.records import Box, Geometry, Progress
+from deconvwidgets.records.layers import Box, Geometry, Progress
 
 Pixels = Literal["input", "source"]
 

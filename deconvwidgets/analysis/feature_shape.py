@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError
-from deconvwidgets.records import LayerInfo
+from deconvwidgets.records.layers import LayerInfo
 
 MOST_FEATURES = 10_000  # AlexNet's conv1 to conv5 as they are would be 8.9 GB for one view of Caltech-101
 

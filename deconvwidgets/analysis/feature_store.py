@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.data.cache import CACHE_VARIABLE, cache_dir, make_folder, write_atomically
-from deconvwidgets.data.image_set import digest_of
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, write_atomically
 from deconvwidgets.errors import AssetError
-from deconvwidgets.records import SkippedPicture
+from deconvwidgets.images.image_set import digest_of
+from deconvwidgets.records.layers import SkippedPicture
 
 VERSION = 1
 VALUES = "features.f16"

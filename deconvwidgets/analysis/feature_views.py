@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.analysis.preparing import decoded_ahead
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.data.preprocess import Preprocess
+from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.errors import ModelError, PictureError
-from deconvwidgets.records import SkippedPicture
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.records.layers import SkippedPicture
 
 Views = Literal["one", "flips", "ten"]
 _MARGIN = 256 / 224  # Zeiler & Fergus 2014, section 3: crops of 224 out of 256

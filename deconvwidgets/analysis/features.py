@@ -17,18 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.devices import ready_model, to_model
 from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.analysis.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
-from deconvwidgets.analysis.index_identity import transform_digest
-from deconvwidgets.analysis.index_pass import FixedPace, Pace, Turn
-from deconvwidgets.analysis.job_bar import job_bar
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet, require_images
+from deconvwidgets.compute.devices import ready_model, to_model
+from deconvwidgets.compute.job import job_bar
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import JobCancelledError, ModelError
-from deconvwidgets.records import Progress
+from deconvwidgets.images.image_set import ImageSet, require_images
+from deconvwidgets.index.builder import FixedPace, Pace, Turn
+from deconvwidgets.index.identity import transform_digest
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import Progress
 
 Store = Literal["disk", "memory"]
 _CHUNK = 512  # photographs between two records: what an interruption may cost

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.analysis.head_scores import accuracy_of_logits
-from deconvwidgets.analysis.index_pass import Turn
 from deconvwidgets.analysis.softmax_head import Fit, fit_path, fit_softmax
 from deconvwidgets.analysis.span import Design, Scaling, SpanDesign, make_design
 from deconvwidgets.analysis.svm_head import COST, fit_svm, require_scikit_learn
 from deconvwidgets.data.splits import hold_out
 from deconvwidgets.errors import HeadError
-from deconvwidgets.records import HeadStep
+from deconvwidgets.index.builder import Turn
+from deconvwidgets.records.layers import HeadStep
 
 WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 HELD_OUT = 0.2  # share of the training images

@@ -15,24 +15,24 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from deconvwidgets.analysis.devices import model_home, ready_model
 from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_views import WORDS, Views
 from deconvwidgets.analysis.features import Store, extract_features
 from deconvwidgets.analysis.fold_training import FoldImages, HeadTrainer, SoftmaxTrainer, SvmTrainer, decays_of
 from deconvwidgets.analysis.head_report import FoldResults, RunFacts
 from deconvwidgets.analysis.head_scores import class_accuracy
-from deconvwidgets.analysis.index_pass import Pace, Turn
 from deconvwidgets.analysis.svm_head import COST
 from deconvwidgets.analysis.transfer_data import TransferData
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.class_folders import require_classes
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.data.image_sets import open_images
+from deconvwidgets.compute.devices import model_home, ready_model
 from deconvwidgets.data.splits import draw_fold
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError, JobCancelledError
-from deconvwidgets.records import HeadReport, HeadStep, LayerInfo, LearningCurve, Progress
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import require_classes
+from deconvwidgets.images.open import open_images
+from deconvwidgets.index.builder import Pace, Turn
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import HeadReport, HeadStep, LayerInfo, LearningCurve, Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deconvwidgets.analysis.fold_training import TrainedHead
 from deconvwidgets.analysis.head_scores import class_accuracy, confusion_matrix
-from deconvwidgets.records import Head, HeadReport, SkippedPicture
+from deconvwidgets.records.layers import Head, HeadReport, SkippedPicture
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.class_answers import class_number, most_probable, probabilities_of
-from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.analysis.inputs import Picture, as_input
-from deconvwidgets.analysis.job_bar import Tell, job_bar
 from deconvwidgets.analysis.occlusion_asked import Method, layer_or_last, require_memory_limit, require_method
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_in_words, fill_of
 from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
-from deconvwidgets.class_names import NAME_THEM
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.compute.class_answers import class_number, most_probable, probabilities_of
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.compute.inputs import Picture, as_input
+from deconvwidgets.compute.job import Tell, job_bar
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.occluding import OccludedImage
+from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError
+from deconvwidgets.models.bundle import ModelBundle, require_bundle
 from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import Border, MapsSettings, OcclusionMaps, Unoccluded
-from deconvwidgets.records import Progress
+from deconvwidgets.records.class_names import NAME_THEM
+from deconvwidgets.records.layers import Progress
 
 Kind = TypeVar("Kind", bound=np.generic)
 

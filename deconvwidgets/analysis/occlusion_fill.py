@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.preprocess import Preprocess
-from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.display import rgb_of
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.occlusion_records import named_fill
 
 Fill = str | Sequence[int] | NDArray[np.floating] | Tensor

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.analysis.inputs import Picture, opened
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.compute.inputs import Picture, opened
 from deconvwidgets.engine import Network, Projected
 from deconvwidgets.engine import project as project_batch
 from deconvwidgets.errors import PictureError
-from deconvwidgets.records import Projection
+from deconvwidgets.models.bundle import ModelBundle, require_bundle
+from deconvwidgets.records.layers import Projection
 
 
 def project(

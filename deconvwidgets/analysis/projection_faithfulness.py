@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.analysis.inputs import Several, count_of, inputs_of
-from deconvwidgets.analysis.job_bar import Tell, job_bar
 from deconvwidgets.analysis.occlusion_asked import layer_or_last, require_memory_limit
 from deconvwidgets.analysis.occlusion_fill import Fill, fill_of
 from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
-from deconvwidgets.data.bundle import ModelBundle, require_bundle
-from deconvwidgets.data.image_set import ImageSet
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.compute.inputs import Several, count_of, inputs_of
+from deconvwidgets.compute.job import Tell, job_bar
 from deconvwidgets.engine import Network, project
-from deconvwidgets.engine.occluding import OccludedImage
+from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import LayerError, OcclusionError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle, require_bundle
 from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import Faithfulness, MapsSettings
-from deconvwidgets.records import Box, Progress
+from deconvwidgets.records.layers import Box, Progress
 
 _ROUNDING = 1e-9  # windows whose energies are nearer to each other than this share hold the same
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deconvwidgets.analysis.index_pass import Turn
 from deconvwidgets.analysis.lbfgs import Descent, QuasiNewton, Vector
 from deconvwidgets.analysis.span import Design
+from deconvwidgets.index.builder import Turn
 
 TOLERANCE = 2e-3  # the gradient, against that of a head of zeros
 MOST_STEPS = 300

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from deconvwidgets.analysis.index_pass import Turn
+from deconvwidgets.index.builder import Turn
 
 _BLOCK_OPERATIONS = 2e9  # in one use of the device: about 30 ms of a small CPU
 _GRAM_BLOCK = 384

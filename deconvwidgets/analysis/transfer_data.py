@@ -11,10 +11,10 @@ from torch import Tensor
 
 from deconvwidgets.analysis.feature_store import LayerFeatures
 from deconvwidgets.analysis.fold_training import TrainedHead
-from deconvwidgets.analysis.index_pass import Turn
-from deconvwidgets.data.class_folders import class_names, labels_of
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.records import SkippedPicture
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import class_names, labels_of
+from deconvwidgets.index.builder import Turn
+from deconvwidgets.records.layers import SkippedPicture
 
 _TEST_ROWS = 512
 

@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.tracing import run_nodes
 from deconvwidgets.errors import LayerError
-from deconvwidgets.tracing import run_nodes
 
 Visit = Callable[[str, Tensor], None]
 

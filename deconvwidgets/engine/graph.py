@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from deconvwidgets import tracing
+from deconvwidgets.engine import tracing
+from deconvwidgets.engine.tracing import Trace, call_node, needed_for
 from deconvwidgets.engine.windows import Window, window_of_call, window_of_module
-from deconvwidgets.tracing import Trace, call_node, needed_for
 
 OperationKind = Literal["input", "constant", "window", "pointwise", "whole"]
 

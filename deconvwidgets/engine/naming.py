@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from deconvwidgets import tracing
+from deconvwidgets.engine import tracing
 from deconvwidgets.engine.graph import Graph
 
 _RECTIFIERS = {

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, fx, nn
 
-from deconvwidgets.digests import model_digest, node_digest
 from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
+from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.graph import Graph, follow
 from deconvwidgets.engine.hooked import list_calls
-from deconvwidgets.engine.local import LocalPlan, plan_local
 from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of
-from deconvwidgets.engine.regions import receptive_fields
+from deconvwidgets.engine.projection.local import LocalPlan, plan_local
+from deconvwidgets.engine.receptive_field import receptive_fields
+from deconvwidgets.engine.tracing import example_batch, run_once
 from deconvwidgets.errors import GraphError, LayerError, ModelError
-from deconvwidgets.records import Box, LayerInfo
-from deconvwidgets.tracing import example_batch, run_once
+from deconvwidgets.records.layers import Box, LayerInfo
 
 Size = tuple[int, int, int]
 

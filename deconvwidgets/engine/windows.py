@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.crop_operations import strided_conv2d
+from deconvwidgets.engine.projection.crop_ops import strided_conv2d
 
 Pair = tuple[int, int]
 Kind = Literal["conv", "max", "average", "pad"]

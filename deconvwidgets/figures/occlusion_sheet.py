@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deconvwidgets.display import Rgb
 from deconvwidgets.figures.sheet import decode
 from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer, ValueMap
-from deconvwidgets.records import Box, Overview
+from deconvwidgets.records.layers import Box, Overview
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError
-from deconvwidgets.records import LayerInfo, Nine, Overview, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records.layers import LayerInfo, Nine, Overview, SourcePicture, UnitDetail, UnitTable
 from deconvwidgets.service.protocol import Contrast, Rule
 
 Sort = Literal["strongest", "random", "index"]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from deconvwidgets import display
 from deconvwidgets.display import Rgb
-from deconvwidgets.records import Picture
+from deconvwidgets.records.layers import Picture
 
 Format = Literal["jpeg", "png", "webp"]
 

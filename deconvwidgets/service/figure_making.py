@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.figures import FigureSheet, UnitPanel, render
-from deconvwidgets.records import UnitTable
+from deconvwidgets.records.layers import UnitTable
 from deconvwidgets.service.protocol import Contrast, FigureKind, ModelService, Rule
 
 _TILE = 72

@@ -11,15 +11,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from deconvwidgets.analysis.activation_index import ActivationIndex, default_path, stored_index
-from deconvwidgets.analysis.devices import model_home, ready_model
-from deconvwidgets.analysis.index_identity import IndexIdentity
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.heads import HeadSource
-from deconvwidgets.data.image_set import ImageSet, label_name, require_images
+from deconvwidgets.compute.devices import model_home, ready_model
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
-from deconvwidgets.records import LayerSummary, Nine, NineEntry, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.images.image_set import ImageSet, label_name, require_images
+from deconvwidgets.index.activation_index import ActivationIndex, default_path, stored_index
+from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.head_files import HeadSource
+from deconvwidgets.records.layers import LayerSummary, Nine, NineEntry, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
 from deconvwidgets.service.figure_making import make_figure
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.later import Later
@@ -102,8 +102,8 @@ class LocalModelService:
     @classmethod
     def from_environment(cls) -> Self:
         """The service that `deconvwidgets lab` was asked for: DECONVWIDGETS_MODEL (alexnet), _IMAGES (photos) and _DEVICE (auto)."""
-        from deconvwidgets.data.image_sets import open_images
-        from deconvwidgets.data.zoo import load_model
+        from deconvwidgets.images.open import open_images
+        from deconvwidgets.models.zoo import load_model
 
         bundle = load_model(os.environ.get("DECONVWIDGETS_MODEL") or "alexnet")
         images = open_images(os.environ.get("DECONVWIDGETS_IMAGES") or "photos")

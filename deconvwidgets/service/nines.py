@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets import display
-from deconvwidgets.analysis.activation_index import ActivationIndex
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.records import Activation, Nine, Picture
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.records.layers import Activation, Nine, Picture
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.encoding import GAP, GRID, encode_mosaic
 from deconvwidgets.service.gate import DeviceGate

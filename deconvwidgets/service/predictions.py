@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from deconvwidgets.analysis.devices import to_model
+from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import ModelError
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.gate import DeviceGate

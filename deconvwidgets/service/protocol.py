@@ -20,7 +20,7 @@ from deconvwidgets.occlusion_records import (
     OcclusionWanted,
     PatchAnswer,
 )
-from deconvwidgets.records import Box, HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.records.layers import Box, HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
 from deconvwidgets.transfer_records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
 
 Rule = Literal["deconvnet", "gradient", "guided"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deconvwidgets.analysis.activation_index import ActivationIndex
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.records import LayerInfo, Progress, SkippedPicture
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import LayerInfo, Progress, SkippedPicture
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from deconvwidgets import display
-from deconvwidgets.records import Activation, Box, Geometry, SourcePicture
+from deconvwidgets.records.layers import Activation, Box, Geometry, SourcePicture
 from deconvwidgets.service.encoding import encode_picture
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.view_store import ViewStore

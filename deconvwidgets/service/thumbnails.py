@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.display import GREY
 from deconvwidgets.errors import PictureError, ServiceError
-from deconvwidgets.records import Picture
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.records.layers import Picture
 from deconvwidgets.service.byte_cache import ByteCache
 
 MOST = 1_000  # thumbnails in one answer

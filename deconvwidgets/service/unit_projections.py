@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.devices import to_model
+from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine import project
-from deconvwidgets.records import Activation
+from deconvwidgets.records.layers import Activation
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.pacing import AdaptivePace

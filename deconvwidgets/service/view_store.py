@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.preparing import PreparedView, prepared_views
+from deconvwidgets.compute.stream import PreparedView, prepared_views
 from deconvwidgets.errors import PictureError
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.snapshot import Snapshot

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Any
 
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
-from deconvwidgets.records import Overview, Picture
+from deconvwidgets.records.layers import Overview, Picture
 from deconvwidgets.service.protocol import ServiceEvent
 
 Content = dict[str, Any]

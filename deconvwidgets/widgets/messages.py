@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
-from deconvwidgets.records import LayerSummary, Picture
+from deconvwidgets.records.layers import LayerSummary, Picture
 from deconvwidgets.service.protocol import ModelService, NineWanted
 from deconvwidgets.widgets.exchange import (
     Answer,

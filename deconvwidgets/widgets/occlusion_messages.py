@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import OcclusionError, ServiceError
 from deconvwidgets.occlusion_records import ClassShare, MapsSettings, OcclusionMaps, OcclusionWanted
-from deconvwidgets.records import Box, Overview
+from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.protocol import OccludingService
 from deconvwidgets.widgets.exchange import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.occlusion_state import class_of

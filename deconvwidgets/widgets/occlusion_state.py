@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from deconvwidgets.class_names import NAME_THEM, class_named
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.occlusion_defaults import default_grid
 from deconvwidgets.occlusion_records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
-from deconvwidgets.records import LayerInfo, Overview
+from deconvwidgets.records.class_names import NAME_THEM, class_named
+from deconvwidgets.records.layers import LayerInfo, Overview
 from deconvwidgets.widgets.state import find_layer, layer_id
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from deconvwidgets.errors import LayerError, ServiceError
-from deconvwidgets.records import LayerInfo, Overview
+from deconvwidgets.records.layers import LayerInfo, Overview
 from deconvwidgets.service.protocol import Contrast, Rule
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 

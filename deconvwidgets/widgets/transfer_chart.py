@@ -12,7 +12,7 @@ from typing import Any
 
 from plotly import graph_objects as go
 
-from deconvwidgets.records import HeadStep
+from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.transfer_records import TransferRunSummary
 from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
 from deconvwidgets.widgets.transfer_lines import Line, TrainingLines, training_lines

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.records import HeadStep
+from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
 from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
 from deconvwidgets.widgets.charting_widget import ChartingWidget

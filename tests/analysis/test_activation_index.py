@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
-from deconvwidgets.analysis.index_pass import FixedPace
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ModelError
+from deconvwidgets.index.activation_index import ActivationIndex, default_path
+from deconvwidgets.index.builder import FixedPace
 
 LAYERS = ("conv1", "conv2")
 

@@ -10,9 +10,9 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.analysis.correspondence import correspondence, random_parts
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
 
 
 def signs_apart():

@@ -15,13 +15,13 @@ from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_store import RECORD, VALUES, FeatureIdentity, LayerFeatures
 from deconvwidgets.analysis.feature_views import ViewMaker
 from deconvwidgets.analysis.features import extract_features
-from deconvwidgets.analysis.index_pass import FixedPace
-from deconvwidgets.data.image_set import SubsetImages
-from deconvwidgets.data.preprocess import Preprocess
-from deconvwidgets.data.zoo import load_model
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import AssetError, JobCancelledError, LayerError, ModelError
-from deconvwidgets.records import LayerInfo
+from deconvwidgets.images.image_set import SubsetImages
+from deconvwidgets.index.builder import FixedPace
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.zoo import load_model
+from deconvwidgets.records.layers import LayerInfo
 
 
 def info(channels, height, width):

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.class_answers import most_probable
 from deconvwidgets.analysis.occlusion import OcclusionScan, occlude, watched
+from deconvwidgets.compute.class_answers import most_probable
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
 from deconvwidgets.occlusion_records import MapsSettings

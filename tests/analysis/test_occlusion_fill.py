@@ -9,10 +9,10 @@ from PIL import Image
 from torch import nn
 
 from deconvwidgets.analysis.occlusion_fill import fill_in_words, fill_of
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.preprocess import Preprocess
-from deconvwidgets.engine.patches import patched
+from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
 
 
 @pytest.fixture

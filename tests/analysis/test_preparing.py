@@ -2,8 +2,8 @@
 
 import pytest
 
-from deconvwidgets.analysis.devices import ready_model
-from deconvwidgets.analysis.preparing import decoded_ahead
+from deconvwidgets.compute.devices import ready_model
+from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 

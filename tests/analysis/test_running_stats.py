@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from deconvwidgets.analysis.running_stats import HALF_BINS, GrowingHistogram, RunningStats
+from deconvwidgets.index.statistics import HALF_BINS, GrowingHistogram, RunningStats
 
 numbers = st.one_of(
     st.sampled_from([0.0, 1.0, -1.0, 0.5, 2.0, 1024.0, -3.0, 1e-12]),

@@ -13,9 +13,9 @@ import deconvwidgets as dw
 from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
 from deconvwidgets.analysis.head import HeadHooks, TransferRun, learning_curve, train_softmax_head, train_svm_head
 from deconvwidgets.analysis.head_scores import class_accuracy, confusion_matrix
-from deconvwidgets.data.image_set import ImageSet, digest_of
 from deconvwidgets.data.splits import draw_fold
 from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
+from deconvwidgets.images.image_set import ImageSet, digest_of
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 

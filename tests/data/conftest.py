@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.data.image_sets import open_images
-from deconvwidgets.data.zoo import load_model
+from deconvwidgets.images.open import open_images
+from deconvwidgets.models.zoo import load_model
 
 
 @pytest.fixture(scope="session")

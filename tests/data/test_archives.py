@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.data import archives
-from deconvwidgets.data.archives import ArchiveLimits, unpack_zip
-from deconvwidgets.data.image_sets import open_images
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images import zip as archives
+from deconvwidgets.images.open import open_images
+from deconvwidgets.images.zip import ArchiveLimits, unpack_zip
 
 
 def jpeg(seed=0, size=16):

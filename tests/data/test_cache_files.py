@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deconvwidgets.data import cache
+from deconvwidgets.assets import cache
 from deconvwidgets.errors import AssetError
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.data.image_sets import open_images
-from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.open import open_images
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 LAYOUTS = {
     "caltech101": ("101_ObjectCategories", "BACKGROUND_Google", ("Faces", "ant", "yin_yang")),

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from deconvwidgets.data.ckpt_reader import read_array_tree
+from deconvwidgets.assets.flax_checkpoint import read_array_tree
 from deconvwidgets.errors import AssetError
 
 TREE = {"Net_0": {"Conv_0": {"kernel": np.arange(12, dtype=np.float32).reshape(2, 3, 2), "bias": np.zeros(2, np.float32)}}}

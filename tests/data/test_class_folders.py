@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
 
-from deconvwidgets.data.class_folders import class_names, class_notes, class_sizes, labels_of, require_classes
-from deconvwidgets.data.image_sets import open_images
 from deconvwidgets.errors import HeadError
+from deconvwidgets.images.labels import class_names, class_notes, class_sizes, labels_of, require_classes
+from deconvwidgets.images.open import open_images
 
 
 @pytest.fixture

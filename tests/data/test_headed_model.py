@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from deconvwidgets.analysis import devices
-from deconvwidgets.analysis.activation_index import ActivationIndex
-from deconvwidgets.analysis.devices import on_device
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.headed_model import HeadedModel
-from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.compute import devices
+from deconvwidgets.compute.devices import on_device
 from deconvwidgets.engine import Network, project
 from deconvwidgets.errors import HeadError, ModelError
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.headed_model import HeadedModel
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 SIZE = (3, 32, 32)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from deconvwidgets.data import heads
-from deconvwidgets.data.heads import as_head, classes_in_words, load_head, save_head, shipped_head
 from deconvwidgets.errors import HeadError
+from deconvwidgets.models import head_files as heads
+from deconvwidgets.models.head_files import as_head, classes_in_words, load_head, save_head, shipped_head
 
 
 @pytest.fixture

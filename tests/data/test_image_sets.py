@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from deconvwidgets.data import photos as photos_module
-from deconvwidgets.data.folders import FileImages
-from deconvwidgets.data.image_sets import ImageSet, open_images
-from deconvwidgets.data.photos import open_photos
-from deconvwidgets.data.torchvision_import import import_torchvision
 from deconvwidgets.errors import AssetError, PictureError
+from deconvwidgets.images import photos as photos_module
+from deconvwidgets.images.folders import FileImages
+from deconvwidgets.images.open import ImageSet, open_images
+from deconvwidgets.images.photos import open_photos
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 
 def save(path, value=100, size=(12, 10)):

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.errors import ModelError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
 
 
 def net():

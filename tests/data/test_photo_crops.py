@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import deconvwidgets as dw
-from deconvwidgets.data.class_folders import class_notes, class_sizes
-from deconvwidgets.data.photo_crops import crops_as_images
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.labels import class_notes, class_sizes
+from deconvwidgets.images.photo_crops import crops_as_images
 
 
 def test_each_crop_is_a_photograph_and_its_class_the_one_it_is_from(tiny_images):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.data.pictures import check_header, open_picture, to_rgb
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.decode import check_header, open_picture, to_rgb
 
 
 def encode(picture, kind, **options):

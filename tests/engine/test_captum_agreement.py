@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.engine.rules import RuleMode
+from deconvwidgets.engine.projection.rules import RuleMode
+from deconvwidgets.models.torchvision_import import import_torchvision
 from tests.engine.going_down import run_down
 
 attr = pytest.importorskip("captum.attr", reason="captum is not installed (the test extra has it)")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets import engine
-from deconvwidgets.data.torchvision_import import import_torchvision
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 
 @pytest.fixture(scope="module")

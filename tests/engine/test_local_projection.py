@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconvwidgets import engine
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.engine.crop_operations import fill_outside, strided_conv2d
+from deconvwidgets.engine.projection.crop_ops import fill_outside, strided_conv2d
 from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.models.torchvision_import import import_torchvision
 
 
 def lively(model: nn.Module) -> nn.Module:

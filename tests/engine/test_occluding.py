@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from deconvwidgets.data.efficientnet_lite import EfficientNetLite0
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.engine import Network, influence, occluding
-from deconvwidgets.engine.influence import Touched, layouts_of
-from deconvwidgets.engine.occluding import Occluded, OccludedImage
+from deconvwidgets.engine import Network
+from deconvwidgets.engine.occlusion import affected as influence
+from deconvwidgets.engine.occlusion import occluded_image as occluding
+from deconvwidgets.engine.occlusion.affected import Touched, layouts_of
+from deconvwidgets.engine.occlusion.occluded_image import Occluded, OccludedImage
 from deconvwidgets.errors import GraphError, LayerError, ModelError
-from deconvwidgets.records import Box
+from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
+from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.records.layers import Box
 from tests.engine.literal_deconvnet import Chain
 from tests.engine.test_local_projection import lively
 from tests.engine.test_random_architectures import Experiment, experiments

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from hypothesis import strategies as st
 
 from deconvwidgets.engine import project
-from deconvwidgets.engine.rules import Rule
+from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError
 from tests.engine import literal_deconvnet as literal
 from tests.engine.going_down import RULES

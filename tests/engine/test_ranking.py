@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconvwidgets.engine.ranking import EMPTY, RunningTopK
 from deconvwidgets.errors import ModelError
+from deconvwidgets.index.top_k import EMPTY, RunningTopK
 
 UNITS = 2
 # Few distinct values, sources, views and positions: ties are the rule, not the exception.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconvwidgets.engine.rules import Rule
+from deconvwidgets.engine.projection.rules import Rule
 from tests.engine.going_down import RULES, Written, run_down
 
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconvwidgets.data.torchvision_import import import_torchvision
-from deconvwidgets.engine.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rules import Rule, RuleMode
 from deconvwidgets.errors import RuleError
+from deconvwidgets.models.torchvision_import import import_torchvision
 from tests.engine.going_down import Written, run_down
 
 MAPS = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from deconvwidgets.engine.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rules import Rule, RuleMode
 from tests.engine import literal_deconvnet as literal
 from tests.engine.going_down import RULES, Written, run_down
 from tests.engine.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum

@@ -13,9 +13,9 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets import display
-from deconvwidgets.analysis.activation_index import ActivationIndex, default_path
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
+from deconvwidgets.index.activation_index import ActivationIndex, default_path
 from deconvwidgets.service.local import LocalModelService
 from deconvwidgets.service.protocol import ModelService, NineWanted
 from deconvwidgets.service.worker import SynchronousExecutor
@@ -463,7 +463,7 @@ def test_from_environment(monkeypatch, tmp_path, tiny_images):
     monkeypatch.setenv("DECONVWIDGETS_IMAGES", str(tmp_path))
     monkeypatch.setenv("DECONVWIDGETS_DEVICE", "cpu")
     monkeypatch.setenv("DECONVWIDGETS_MODEL", "alexnet")
-    monkeypatch.setattr("deconvwidgets.data.zoo.load_model", lambda name: load_random(name))
+    monkeypatch.setattr("deconvwidgets.models.zoo.load_model", lambda name: load_random(name))
     service = LocalModelService.from_environment()
     service.close()
     assert service.overview().model == "alexnet"
@@ -471,7 +471,7 @@ def test_from_environment(monkeypatch, tmp_path, tiny_images):
 
 
 def load_random(name):
-    from deconvwidgets.data.zoo import _random
+    from deconvwidgets.models.zoo import _random
 
     return _random(name)
 

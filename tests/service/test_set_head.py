@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.preparing import prepared_views
+from deconvwidgets.compute.stream import prepared_views
 from deconvwidgets.errors import HeadError
 from deconvwidgets.service.local import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.records import (
+from deconvwidgets.records.layers import (
     LayerInfo,
     LayerSummary,
     Nine,

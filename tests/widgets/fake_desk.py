@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import HeadError, PictureError
-from deconvwidgets.records import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
+from deconvwidgets.records.layers import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.transfer_records import (
     DataChoice,

@@ -25,7 +25,7 @@ from deconvwidgets.occlusion_records import (
     PatchAnswer,
     Unoccluded,
 )
-from deconvwidgets.records import Box, Overview
+from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.occlusion.class_colours import ClassColours
 from deconvwidgets.service.protocol import OcclusionFile
 from tests.widgets.conftest import FakeService, picture_of

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.records import Progress
+from deconvwidgets.records.layers import Progress
 from deconvwidgets.service.protocol import ModelService
 from deconvwidgets.widgets.layer_explorer import LayerExplorer
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import HeadError, PictureError, ServiceError
-from deconvwidgets.records import HeadStep
+from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
 from deconvwidgets.widgets.throttle import Throttle
 from deconvwidgets.widgets.transfer_chart import Drawn, TransferChart, decay_words

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.records import LayerInfo
+from deconvwidgets.records.layers import LayerInfo
 
 WORDS = "cougar face,lamp,platypus,sea horse,ceiling fan,anchor,bonsai,crab,dolphin,ewer,ferry,gramophone"
 KINDS = tuple(WORDS.split(","))

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary, ref
 from deconvwidgets.analysis.occlusion import OcclusionScan
 from deconvwidgets.analysis.occlusion_fill import takes_colours
 from deconvwidgets.analysis.occlusion_grid import WindowGrid
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.heads import has_shipped
 from deconvwidgets.errors import HeadError, ServiceError
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.head_files import has_shipped
 from deconvwidgets.occlusion_records import (
     ImagePage,
     MapsSettings,
@@ -24,7 +24,7 @@ from deconvwidgets.occlusion_records import (
     OcclusionWanted,
     PatchAnswer,
 )
-from deconvwidgets.records import Box, Overview
+from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.occlusion.class_colours import ClassColours

@@ -15,7 +15,7 @@ from deconvwidgets.errors import PictureError, RuleError, ServiceError
 from deconvwidgets.figures.occlusion_files import occlusion_file
 from deconvwidgets.figures.occlusion_sheet import OcclusionSheet
 from deconvwidgets.occlusion_records import OcclusionMaps, OcclusionProjection, OcclusionWanted
-from deconvwidgets.records import Box, Overview
+from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.protocol import OcclusionDesk, OcclusionFile
 
 _ARRAYS = "maps.npz"

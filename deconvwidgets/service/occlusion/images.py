@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from deconvwidgets.data.image_set import ImageSet, label_name
 from deconvwidgets.errors import PictureError, ServiceError
+from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.occlusion_records import ImagePage, ImageTile
 from deconvwidgets.service.occlusion.uploads import PREFIX, PictureUploads
 from deconvwidgets.service.snapshot import Snapshot

@@ -9,13 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from deconvwidgets import display
-from deconvwidgets.analysis.devices import to_model
-from deconvwidgets.data.image_set import label_name
+from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
 from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.images.image_set import label_name
 from deconvwidgets.occlusion_records import OcclusionProjection
-from deconvwidgets.records import Box
+from deconvwidgets.records.layers import Box
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.encoding import encode_picture
 from deconvwidgets.service.gate import DeviceGate

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.analysis.class_answers import probabilities_of
-from deconvwidgets.analysis.devices import to_model
 from deconvwidgets.analysis.occlusion import Watched, watched
 from deconvwidgets.analysis.occlusion_fill import fill_in_words, fill_of
-from deconvwidgets.data.bundle import ModelBundle
+from deconvwidgets.compute.class_answers import probabilities_of
+from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.occluding import OccludedImage
+from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.occlusion_records import ClassShare, OcclusionScene, OcclusionWanted, PatchAnswer
-from deconvwidgets.records import Box
+from deconvwidgets.records.layers import Box
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.encoding import encode_picture
 from deconvwidgets.service.gate import DeviceGate

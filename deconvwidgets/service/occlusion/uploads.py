@@ -12,8 +12,8 @@ from threading import Lock
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.data.pictures import open_picture
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.decode import open_picture
 from deconvwidgets.service.arrivals import Arrivals
 
 PREFIX = "upload:"

@@ -7,12 +7,12 @@ from typing import get_args
 from deconvwidgets.analysis.feature_shape import FeatureShape, default_layer
 from deconvwidgets.analysis.feature_views import ViewMaker, Views
 from deconvwidgets.analysis.fold_training import decays_of
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.class_folders import class_names, class_notes, class_sizes, require_classes
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError
-from deconvwidgets.records import LayerInfo
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import class_names, class_notes, class_sizes, require_classes
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.transfer_records import TransferDataSummary
 

@@ -10,9 +10,9 @@ from weakref import ref
 import numpy as np
 
 from deconvwidgets.analysis.paper_results import paper_rows
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.records import HeadReport, HeadStep, Picture
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import HeadReport, HeadStep, Picture
 from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.service.snapshot import Snapshot

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.figures.transfer_files import transfer_file
 from deconvwidgets.figures.transfer_sheet import TransferSheet
-from deconvwidgets.records import HeadReport
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import HeadReport
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from deconvwidgets.service.transfer.photographs import photograph_at
 from deconvwidgets.transfer_records import TestPhotograph, TransferRunView

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.heads import HeadSource, head_path, load_head, save_head
 from deconvwidgets.errors import HeadError
-from deconvwidgets.records import Head
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.head_files import HeadSource, head_path, load_head, save_head
+from deconvwidgets.records.layers import Head
 
 
 @dataclass(frozen=True, slots=True)

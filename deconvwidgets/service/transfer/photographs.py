@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.errors import HeadError
-from deconvwidgets.records import HeadReport
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.records.layers import HeadReport
 from deconvwidgets.transfer_records import TestPhotograph, TestPhotographs, TestsWanted
 
 MOST = 1_000  # photographs in one answer

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from threading import Event, Lock
 
-from deconvwidgets.data.bundle import ModelBundle
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.errors import HeadError, ServiceError
-from deconvwidgets.records import HeadReport, HeadStep, LearningCurve, Progress
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import HeadReport, HeadStep, LearningCurve, Progress
 from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.transfer_records import PaperRow, Phase, TransferRunSummary
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
-from deconvwidgets.data.caltech import find_caltech
-from deconvwidgets.data.class_folders import class_sizes
-from deconvwidgets.data.image_set import ImageSet
-from deconvwidgets.data.image_sets import open_images
 from deconvwidgets.errors import HeadError, PictureError
+from deconvwidgets.images.caltech import find_caltech
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import class_sizes
+from deconvwidgets.images.open import open_images
 from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.service.transfer.uploads import Uploads, unpacked
 from deconvwidgets.transfer_records import DataChoice

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from deconvwidgets.analysis.head import HeadHooks, learning_curve, train_softmax_head
-from deconvwidgets.data.image_set import ImageSet
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import JobCancelledError
-from deconvwidgets.records import HeadReport, HeadStep, LearningCurve, Progress
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.records.layers import HeadReport, HeadStep, LearningCurve, Progress
 from deconvwidgets.service.pacing import AdaptivePace
 from deconvwidgets.service.transfer.runs import Run
 from deconvwidgets.service.worker import Executor, Job, in_words

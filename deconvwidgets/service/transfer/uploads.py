@@ -12,10 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from deconvwidgets.data.archives import unpack_zip
-from deconvwidgets.data.cache import CACHE_VARIABLE, cache_dir, make_folder
-from deconvwidgets.data.image_set import digest_of
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.image_set import digest_of
+from deconvwidgets.images.zip import unpack_zip
 from deconvwidgets.service.arrivals import Arrivals
 
 MOST_BYTES = 4 << 30

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.data.bundle import ModelBundle
 from deconvwidgets.errors import HeadError, LayerError, OcclusionError, PictureError, RuleError, ServiceError
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.occlusion_records import MapsSettings, OcclusionWanted
 from deconvwidgets.service.occlusion import LocalOcclusionDesk
 from deconvwidgets.service.protocol import OccludingService, OcclusionDesk
@@ -142,7 +142,7 @@ def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, desk, wante
     boxes = [(2, 3, 9, 8), (-4, 10, 3, 22)]
     occluded = input_of(service, 3)
     from deconvwidgets.analysis.occlusion_fill import fill_of
-    from deconvwidgets.engine.patches import patched
+    from deconvwidgets.engine.occlusion.patches import patched
 
     occluded = patched(occluded[0], fill_of(service._state.bundle, occluded[0], fill), boxes)[None]
     (shares,), (maps,) = answers(service, occluded)
@@ -220,7 +220,7 @@ def test_without_a_classifier_there_is_activity_alone(make_service, tiny_bundle,
 
 
 def test_the_shipped_head_is_offered_where_it_fits(make_service, monkeypatch, tiny_bundle, make_head, tmp_path, wanted):
-    from deconvwidgets.data import heads
+    from deconvwidgets.models import head_files as heads
 
     path = tmp_path / "shipped.safetensors"
     heads.save_head(make_head(tiny_bundle, "conv1", pool=(2, 2)), path)

@@ -166,7 +166,7 @@ def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypat
     first = desk.start_maps(wanted(), settings())
     target = (desk.maps(first).target + 1) % 3
     expected = dw.occlude(service._state.bundle, service._state.images.open_view(3), 4, 2, target=target)
-    monkeypatch.delattr("deconvwidgets.engine.occluding.OccludedImage.run")
+    monkeypatch.delattr("deconvwidgets.engine.occlusion.occluded_image.OccludedImage.run")
     second = desk.start_maps(wanted(target=target), settings())
     assert second != first
     maps = desk.wait(second)

@@ -16,8 +16,8 @@ from PIL import Image
 
 import deconvwidgets as dw
 from deconvwidgets.analysis.head import HeadHooks
-from deconvwidgets.data.preprocess import Preprocess
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, ModelError, PictureError, ServiceError
+from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.service.protocol import TransferringService
 from deconvwidgets.service.transfer import runs
 from deconvwidgets.transfer_records import TestsWanted

@@ -1,0 +1,1 @@
+"""Occluding an image, and recomputing of its feature maps only what the patch touches."""

@@ -1,0 +1,1 @@
+"""Projecting a unit's activation to pixel space."""

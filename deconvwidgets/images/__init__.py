@@ -1,0 +1,1 @@
+"""Image sets: folders, data sets, photographs and their labels."""

@@ -1,0 +1,184 @@
+"""Photographs that are already in Python: lists of pictures, and torchvision data sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Subset
+
+from deconvwidgets.assets.cache import sha256_of_bytes
+from deconvwidgets.errors import PictureError
+from deconvwidgets.images.decode import check_header, open_picture, to_rgb
+from deconvwidgets.images.folders import FileImages
+from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.records.layers import SkippedPicture
+
+_PROBES = 8
+
+Item = Image.Image | str | os.PathLike[str]
+
+
+class ListImages(ImageSet):
+    """Pictures and paths from a list. The digest covers the pixels of pictures, and path, size and time of files."""
+
+    def __init__(self, items: Sequence[Item], name: str = "your pictures") -> None:
+        self._items: list[Item] = []
+        self._names: list[str] = []
+        identities: list[str] = []
+        skipped: list[SkippedPicture] = []
+        for number, item in enumerate(items):
+            label = f"picture {number + 1}" if isinstance(item, Image.Image) else Path(item).name
+            try:
+                identities.append(_item_identity(item))
+            except PictureError as error:
+                skipped.append(SkippedPicture(label, str(error)))
+                continue
+            self._items.append(item)
+            self._names.append(label)
+        super().__init__(name, digest_of(identities), skipped=skipped)
+        require_not_empty(self)
+
+    @property
+    def source_count(self) -> int:
+        """Number of photographs."""
+        return len(self._items)
+
+    def source_name(self, source: int) -> str:
+        return self._names[source]
+
+    def label(self, source: int) -> int | None:
+        return None
+
+    def open_source(self, source: int) -> Image.Image:
+        item = self._items[source]
+        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_picture(item)
+
+
+def _item_identity(item: Item) -> str:
+    if isinstance(item, Image.Image):
+        return _pixel_identity(item)
+    check_header(item)
+    status = os.stat(item)
+    return f"{os.fspath(item)}\0{status.st_size}\0{status.st_mtime_ns}"
+
+
+def _pixel_identity(picture: Image.Image) -> str:
+    return f"{picture.mode} {picture.size} {sha256_of_bytes(picture.tobytes())}"
+
+
+class DatasetImages(ImageSet):
+    """A data set of (picture, class) pairs; pictures as PIL, as arrays, or as tensors in 0..1 or 0..255.
+
+    The digest covers type, length, labels (where the data set lists them) and the pixels of up to eight items spread
+    over it: reading all of them might take hours.
+    """
+
+    def __init__(self, dataset: Any, name: str | None = None) -> None:
+        self._dataset = dataset
+        self._targets = _targets(dataset)
+        kind = type(dataset).__name__
+        count = len(dataset)
+        probes = sorted({round(step * (count - 1) / (_PROBES - 1)) for step in range(_PROBES)}) if count else []
+        pixels = [_pixel_identity(_picture_of(dataset[probe], f"item {probe}")) for probe in probes]
+        digest = digest_of([kind, str(count), str(self._targets), *pixels])
+        super().__init__(name or kind, digest, _categories(dataset))
+        require_not_empty(self)
+
+    @property
+    def source_count(self) -> int:
+        """Number of photographs."""
+        return len(self._dataset)
+
+    def source_name(self, source: int) -> str:
+        return f"{self.name} {source}"
+
+    def label(self, source: int) -> int | None:
+        """The class. Where the data set does not list its classes the item itself is loaded to find out."""
+        if self._targets is not None:
+            return self._targets[source]
+        item = self._dataset[source]
+        return _as_label(item[1]) if isinstance(item, tuple | list) and len(item) > 1 else None
+
+    def open_source(self, source: int) -> Image.Image:
+        name = self.source_name(source)
+        try:
+            item = self._dataset[source]
+        except (OSError, ValueError, SyntaxError) as error:
+            raise PictureError(f"{name} cannot be read: {error}. Leave it out with images.subset([...]).") from error
+        return _picture_of(item, name)
+
+
+def open_dataset(dataset: Any) -> ImageSet:
+    """A torchvision data set as an image set. One that lists its files (ImageFolder) is read file by file, so that broken
+    ones are skipped; its own transform is left out, since the model's transform prepares the pictures."""
+    samples = getattr(dataset, "samples", None)
+    if isinstance(samples, list) and samples and all(isinstance(sample[0], str) for sample in samples):
+        root = Path(getattr(dataset, "root", "."))
+        paths = [os.path.relpath(path, root) for path, _ in samples]
+        return FileImages(type(dataset).__name__, root, paths, [_as_label(target) for _, target in samples], _categories(dataset))
+    return DatasetImages(dataset)
+
+
+def _targets(dataset: Any) -> list[int | None] | None:
+    """The labels that a data set lists without loading its pictures; None where it does not."""
+    if isinstance(dataset, Subset):
+        inner = _targets(dataset.dataset)
+        return [inner[index] for index in dataset.indices] if inner is not None else None
+    for attribute in ("targets", "labels", "_labels", "y"):
+        listed = getattr(dataset, attribute, None)
+        if listed is not None and hasattr(listed, "__len__") and len(listed) == len(dataset):
+            return [_as_label(value) for value in listed]
+    return None
+
+
+def _categories(dataset: Any) -> list[str] | None:
+    if isinstance(dataset, Subset):
+        return _categories(dataset.dataset)
+    for attribute in ("classes", "categories"):
+        listed = getattr(dataset, attribute, None)
+        if isinstance(listed, list | tuple) and listed:
+            # ImageNet's data set has several words for a class
+            return [str(entry[0]) if isinstance(entry, tuple) else str(entry) for entry in listed]
+    return None
+
+
+def _as_label(value: object) -> int | None:
+    """A class number; None for targets that are none (boxes, masks, several labels)."""
+    if isinstance(value, Tensor | np.ndarray):
+        return int(value.item()) if value.ndim == 0 else None
+    return int(value) if isinstance(value, int | np.integer) else None
+
+
+def _picture_of(item: Any, name: str) -> Image.Image:
+    picture = item[0] if isinstance(item, tuple | list) else item
+    if isinstance(picture, Image.Image):
+        return to_rgb(picture)
+    if isinstance(picture, Tensor):
+        return _from_array(picture.detach().cpu().numpy(), name, channels_first=True)
+    if isinstance(picture, np.ndarray):
+        return _from_array(picture, name, channels_first=False)
+    raise PictureError(f"{name} is a {type(picture).__name__}, not a picture. A data set gives (picture, class) pairs.")
+
+
+def _from_array(values: np.ndarray[Any, Any], name: str, channels_first: bool) -> Image.Image:
+    if values.ndim == 2:
+        values = values[..., None]
+    elif channels_first:
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim != 3 or values.shape[-1] not in (1, 3):
+        raise PictureError(f"{name} has the shape {values.shape}, not that of a gray or colour picture.")
+    if np.issubdtype(values.dtype, np.floating):
+        low, high = float(values.min()), float(values.max())
+        if not (low >= 0 and high <= 1):
+            raise PictureError(
+                f"{name} has values from {low:g} to {high:g}, not 0 to 1: take Normalize out of the data set's transform; "
+                "the model's own transform prepares the pictures."
+            )
+        values = (values * 255).round()
+    return Image.fromarray(np.repeat(values.astype(np.uint8), 3 // values.shape[-1], axis=-1))

@@ -1,0 +1,123 @@
+"""Photographs in files: folders, with class subfolders or flat."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from deconvwidgets.errors import PictureError
+from deconvwidgets.images.decode import check_header, open_picture
+from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.records.layers import SkippedPicture
+
+_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
+
+
+class FileImages(ImageSet):
+    """Picture files below a folder. The digest covers their relative paths, sizes and modification times, not their pixels:
+    it costs no reading. Files that do not open as pictures are skipped; nothing is decoded before it is asked for."""
+
+    def __init__(
+        self, name: str, root: Path, paths: Sequence[str], labels: Sequence[int | None], categories: Sequence[str] | None = None
+    ) -> None:
+        self._root = root
+        self._paths: list[str] = []
+        self._labels: list[int | None] = []
+        identities: list[str] = []
+        skipped: list[SkippedPicture] = []
+        for path, label in zip(paths, labels, strict=True):
+            try:
+                identities.append(_identity(root, path))
+            except PictureError as error:
+                skipped.append(SkippedPicture(path, str(error)))
+                continue
+            self._paths.append(path)
+            self._labels.append(label)
+        super().__init__(name, digest_of(identities), categories, skipped)
+        require_not_empty(self)
+
+    @property
+    def source_count(self) -> int:
+        """Number of photographs."""
+        return len(self._paths)
+
+    def source_name(self, source: int) -> str:
+        """The path below the folder, with forward slashes."""
+        return Path(self._paths[source]).as_posix()
+
+    def label(self, source: int) -> int | None:
+        return self._labels[source]
+
+    def open_source(self, source: int) -> Image.Image:
+        return open_picture(self._root / self._paths[source], self.source_name(source))
+
+    def glance(self, source: int, side: int) -> Image.Image:
+        return open_picture(self._root / self._paths[source], self.source_name(source), side)
+
+
+def _identity(root: Path, path: str) -> str:
+    check_header(root / path, path)
+    status = (root / path).stat()
+    return f"{Path(path).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}"
+
+
+def open_folder(folder: Path) -> FileImages:
+    """All pictures below a folder, in natural order (2 before 10). Two or more subfolders with pictures are taken for
+    classes, numbered in torchvision's order, so that labels agree with a model trained there; subfolders without one are classes
+    too then, empty ones.
+
+    Raises PictureError where there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise PictureError(f"There is no folder {folder}. Give a folder of pictures, 'photos', 'caltech101', or a data set.")
+    name, paths = folder.resolve().name, picture_paths(folder)
+    with_pictures = {path.split(os.sep)[0] for path in paths if os.sep in path}
+    if len(with_pictures) < 2:
+        return FileImages(name, folder, paths, [None] * len(paths))
+    classes = sorted(with_pictures.union(subfolders(folder)))
+    numbers = {label: number for number, label in enumerate(classes)}
+    labels = [numbers[path.split(os.sep)[0]] if os.sep in path else None for path in paths]
+    return FileImages(name, folder, paths, labels, classes)
+
+
+def subfolders(folder: Path) -> list[str]:
+    """The names of the folders directly below, in torchvision's order; hidden ones left out."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_left_out(entry.name))
+
+
+def picture_paths(folder: Path) -> list[str]:
+    """Relative paths of picture files, in natural order. Links are followed, each real folder visited once, so that no loop is endless."""
+    found: list[str] = []
+    visited = {os.path.realpath(folder)}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_picture(name)]
+    return sorted(found, key=_natural)
+
+
+def _enter(parent: str, name: str, visited: set[str]) -> bool:
+    real = os.path.realpath(os.path.join(parent, name))
+    if is_left_out(name) or real in visited:
+        return False
+    visited.add(real)
+    return True
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a folder is hidden, or what zips made on a Mac carry beside the pictures."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture by its name, and not hidden."""
+    return not name.startswith(".") and name.lower().endswith(_ENDINGS)
+
+
+def _natural(path: str) -> tuple[list[tuple[int, int | str]], str]:
+    """Numbers inside names sort by value: dog2 before dog10. The path itself breaks ties."""
+    pieces = re.split(r"(\d+)", path.casefold())
+    return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces], path

@@ -1,0 +1,108 @@
+"""The default photographs: real ones, pinned inside two wheels of the package index, shown in several crops and scales.
+
+20 ImageNet photographs with their classes (foolbox), and 8 colour photographs without (scikit-image; a stereo pair counts
+once, gray and drawn pictures are left out).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from PIL import Image
+
+from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_atomically
+from deconvwidgets.assets.photo_pins import FOOLBOX_PHOTOS, SCIKIT_IMAGE_PHOTOS, Photo
+from deconvwidgets.assets.pins import FOOLBOX, SCIKIT_IMAGE
+from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
+from deconvwidgets.images.decode import check_header, open_picture
+from deconvwidgets.images.image_set import ImageSet, View, digest_of
+from deconvwidgets.models.architectures import imagenet_categories
+from deconvwidgets.records.layers import Box
+
+# Squares as a share of the shorter side, and where they lie: (share, left, top), 0 at one end and 1 at the other
+_SQUARES = (
+    (0.75, 0.0, 0.0),
+    (0.75, 1.0, 0.0),
+    (0.75, 0.5, 0.5),
+    (0.75, 0.0, 1.0),
+    (0.75, 1.0, 1.0),
+    (0.5, 0.25, 0.5),
+    (0.5, 0.5, 0.5),
+    (0.5, 0.75, 0.5),
+)
+VIEWS_PER_PHOTO = 1 + len(_SQUARES)
+
+
+class PhotoImages(ImageSet):
+    """The default photographs, nine views each: all of it, five squares of three quarters and three of half the shorter side."""
+
+    def __init__(self, paths: list[Path], photos: list[Photo]) -> None:
+        self._paths = paths
+        self._photos = photos
+        self._boxes = [_boxes(*check_header(path)) for path in paths]
+        digest = digest_of([f"{photo.sha256} {boxes}" for photo, boxes in zip(photos, self._boxes, strict=True)])
+        super().__init__("default photographs", digest, imagenet_categories())
+
+    @property
+    def source_count(self) -> int:
+        """Number of photographs."""
+        return len(self._paths)
+
+    def source_name(self, source: int) -> str:
+        return self._paths[source].name
+
+    def label(self, source: int) -> int | None:
+        """ImageNet's class, which foolbox writes into the file name."""
+        found = re.fullmatch(r"imagenet_\d+_(\d+)\.jpg", self._photos[source].filename)
+        return int(found.group(1)) if found else None
+
+    def open_source(self, source: int) -> Image.Image:
+        return open_picture(self._paths[source])
+
+    def __len__(self) -> int:
+        return len(self._paths) * VIEWS_PER_PHOTO
+
+    def view(self, index: int) -> View:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} views, numbered from 0: no {index}")
+        source, crop = divmod(index, VIEWS_PER_PHOTO)
+        return View(source, crop, self._boxes[source][crop])
+
+    def views_of(self, source: int) -> range:
+        return range(source * VIEWS_PER_PHOTO, (source + 1) * VIEWS_PER_PHOTO)
+
+
+def open_photos(progress: bool = True) -> PhotoImages:
+    """The default photographs, fetched on first use (15 MB of wheels, of which 6 MB are kept).
+
+    Raises AssetError where they cannot be fetched.
+    """
+    sets = ((FOOLBOX, "foolbox/data", FOOLBOX_PHOTOS), (SCIKIT_IMAGE, "skimage/data", SCIKIT_IMAGE_PHOTOS))
+    paths = [path for distribution, inside, photos in sets for path in _ensure(distribution, inside, photos, progress)]
+    return PhotoImages(paths, [photo for _, _, photos in sets for photo in photos])
+
+
+def _ensure(distribution: Distribution, inside: str, photos: tuple[Photo, ...], progress: bool) -> list[Path]:
+    """Paths of the unpacked photographs; those that are missing or damaged are fetched again."""
+    folder = cache_dir() / "photographs" / f"{distribution.project}-{distribution.version}"
+    lacking = [photo for photo in photos if not _is_whole(folder / photo.filename, photo)]
+    if lacking:
+        members = [Member(f"{inside}/{photo.filename}", photo.sha256) for photo in lacking]
+        for photo, data in zip(lacking, fetch_members(distribution, members, progress), strict=True):
+            write_atomically(folder / photo.filename, data)
+    return [folder / photo.filename for photo in photos]
+
+
+def _is_whole(path: Path, photo: Photo) -> bool:
+    return path.is_file() and sha256_of_file(path) == photo.sha256
+
+
+def _boxes(width: int, height: int) -> tuple[Box | None, ...]:
+    return (None, *(_square(width, height, *square) for square in _SQUARES))
+
+
+def _square(width: int, height: int, share: float, left: float, top: float) -> Box:
+    side = round(min(width, height) * share)
+    x, y = round((width - side) * left), round((height - side) * top)
+    return (x, y, x + side, y + side)

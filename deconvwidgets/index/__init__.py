@@ -1,0 +1,1 @@
+"""The activation index: each unit's strongest activations on an image set."""

@@ -1,0 +1,1 @@
+"""Model bundles: where a network and its weights come from, and how a picture becomes its input."""
