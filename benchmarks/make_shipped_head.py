@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.features import extract_features
-from deconvwidgets.analysis.head import train_softmax_head
-from deconvwidgets.analysis.head_scores import class_accuracy
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.transfer.compute.features import extract_features
+from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
+from deconvwidgets.instruments.transfer.compute.train import train_softmax_head
 from deconvwidgets.models.head_files import save_head
 from deconvwidgets.records.layers import HeadReport
 

@@ -22,20 +22,20 @@ import torch
 from torch import Tensor
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.feature_shape import FeatureShape
-from deconvwidgets.analysis.feature_store import FeatureIdentity, LayerFeatures
-from deconvwidgets.analysis.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
-from deconvwidgets.analysis.features import FeaturePass, LayerTable, extract_features
-from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, TrainedHead
-from deconvwidgets.analysis.head import train_softmax_head, train_svm_head
-from deconvwidgets.analysis.head_scores import class_accuracy
-from deconvwidgets.analysis.softmax_head import fit_path
-from deconvwidgets.analysis.span import Scaling, make_design
-from deconvwidgets.analysis.transfer_data import TransferData
-from deconvwidgets.data.splits import draw_fold
 from deconvwidgets.engine import Network
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.builder import FixedPace
+from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape
+from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
+from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
+from deconvwidgets.instruments.transfer.compute.features import FeaturePass, LayerTable, extract_features
+from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, TrainedHead
+from deconvwidgets.instruments.transfer.compute.gram import Scaling, make_design
+from deconvwidgets.instruments.transfer.compute.protocol import TransferData
+from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
+from deconvwidgets.instruments.transfer.compute.softmax import fit_path
+from deconvwidgets.instruments.transfer.compute.splits import draw_fold
+from deconvwidgets.instruments.transfer.compute.train import train_softmax_head, train_svm_head
 from deconvwidgets.records.layers import HeadReport
 
 PAPER_LAYERS = {"conv1": ("44.8", ""), "conv2": ("66.2", ""), "conv3": ("72.3", ""), "conv4": ("76.6", ""), "conv5": ("86.2", "82.9")}

@@ -16,11 +16,11 @@ from deconvwidgets import __version__
 from deconvwidgets.errors import DeconvWidgetsError, ModelError
 
 if TYPE_CHECKING:
-    from deconvwidgets.figures import FigureSheet
     from deconvwidgets.images.image_set import ImageSet
     from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet
+    from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
-    from deconvwidgets.service.local import LocalModelService
 
 _FIGURE_TILE = 64  # pixels a side: sixteen units then make a sheet some 1,700 pixels wide
 
@@ -100,7 +100,7 @@ class _Prepared:
 
     def service(self, device: str) -> LocalModelService:
         """A model service on it, ready to answer."""
-        from deconvwidgets.service.local import LocalModelService
+        from deconvwidgets.local_service import LocalModelService
 
         return LocalModelService(self.bundle, self.images, index=self.index, device=device)
 
@@ -188,7 +188,7 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    from deconvwidgets.figures import render
+    from deconvwidgets.instruments.layers.figures.render import render
 
     kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
     if options.out.suffix.lower() not in (".png", ".svg", ".html"):
@@ -207,7 +207,7 @@ def _figure(options: argparse.Namespace) -> int:
 
 def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureSheet:
     """The units that the options ask for, drawn by the service."""
-    from deconvwidgets.figures import FigureSheet, UnitPanel, choose_units
+    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 
     if options.unit is None:
         units, selection = choose_units(service.unit_table(options.layer), options.units, options.sort, options.seed)

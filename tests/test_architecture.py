@@ -162,7 +162,7 @@ def test_no_global_state_and_no_broad_except() -> None:
 @pytest.mark.parametrize(
     ("file", "code"),
     [
-        ("widgets/explorer.py", "from deconvwidgets.service.local import LocalModelService"),
+        ("widgets/explorer.py", "from deconvwidgets.local_service import LocalModelService"),
         ("widgets/explorer.py", "def f():\n    import torch"),
         ("widgets/explorer.py", "from deconvwidgets import load_model"),
         ("engine/graph.py", "from deconvwidgets.data import zoo"),

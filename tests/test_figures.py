@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets import figures
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.figures import lettering
 from deconvwidgets.figures.drawing import shorten, text_width, wrap
+from deconvwidgets.instruments.layers.figures.render import render
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 from deconvwidgets.records.layers import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
 
 TILE, GAP = 54, 1
@@ -39,7 +40,7 @@ def mosaic(seed: int, low: int, high: int) -> NDArray[np.uint8]:
     return pixels
 
 
-def panel(unit: int, count: int = 9) -> figures.UnitPanel:
+def panel(unit: int, count: int = 9) -> UnitPanel:
     entries = tuple(
         NineEntry(
             rank, f"photo_{rank}.jpg", "tabby <cat>" if rank < 5 else "lamp & shade", "lamp", 0.5, 30.0 - rank, rank, rank, (0, 0, 50, 50)
@@ -49,11 +50,11 @@ def panel(unit: int, count: int = 9) -> figures.UnitPanel:
     histogram = (90, 5, 3, 1, 1)
     detail = UnitDetail("conv5", unit, 30.0, 2.0, 4.0, 0.4, 7.0, histogram, (0.0, 6.0, 12.0, 18.0, 24.0, 30.0), entries)
     nine = Nine("conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256)))
-    return figures.UnitPanel.from_nine(nine, detail)
+    return UnitPanel.from_nine(nine, detail)
 
 
 @pytest.fixture
-def sheet() -> figures.FigureSheet:
+def sheet() -> FigureSheet:
     layers = tuple(
         LayerSummary(LayerInfo(f"features.{i}", f"conv{i}", "conv", 64 * i, 13, 13, (163, 163), (16, 16), (-63, -63)), i)
         for i in range(1, 6)
@@ -62,7 +63,7 @@ def sheet() -> figures.FigureSheet:
     overview = Overview(1, "AlexNet", "ImageNet conv trunk", True, None, "photos", 31, 310, (), layers, 9, "cpu", True, notes)
     source = SourcePicture(encoded(np.full((90, 120, 3), 200, np.uint8)), (-0.1, 0.2, 0.5, 0.9), None, "photo_0.jpg")
     panels = tuple(panel(unit) for unit in (3, 7, 11))
-    return figures.FigureSheet(overview, "conv5", "deconvnet", "tile", panels, "the 3 strongest of 320 units", source=source)
+    return FigureSheet(overview, "conv5", "deconvnet", "tile", panels, "the 3 strongest of 320 units", source=source)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -72,16 +73,16 @@ def opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["layer.png", "unit.png", "explorer.png"])
-def test_a_png_opens_and_shows_more_than_paper(sheet: figures.FigureSheet, kind: str) -> None:
-    picture = opened(figures.render(kind, sheet))  # type: ignore[arg-type]
+def test_a_png_opens_and_shows_more_than_paper(sheet: FigureSheet, kind: str) -> None:
+    picture = opened(render(kind, sheet))  # type: ignore[arg-type]
     assert picture.format == "PNG"
     pixels = np.asarray(picture.convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.1
     assert (pixels[:8] == 255).all() or kind == "explorer.png", "the margin is paper"
 
 
-def test_the_layer_figure_contains_every_mosaic_exactly(sheet: figures.FigureSheet) -> None:
-    pixels = np.asarray(opened(figures.render("layer.png", sheet)))
+def test_the_layer_figure_contains_every_mosaic_exactly(sheet: FigureSheet) -> None:
+    pixels = np.asarray(opened(render("layer.png", sheet)))
     for shown in sheet.panels:
         for expected in (shown.projections, shown.patches):
             tile = expected[:TILE, :TILE]
@@ -93,7 +94,7 @@ def test_the_layer_figure_contains_every_mosaic_exactly(sheet: figures.FigureShe
             assert len(hits) == 1, f"unit {shown.unit}"
 
 
-def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: figures.FigureSheet) -> None:
+def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: FigureSheet) -> None:
     caption = sheet.caption()
     for words in (
         "ImageNet conv trunk",
@@ -111,8 +112,8 @@ def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: figures.Fi
 
 
 @pytest.mark.parametrize("kind", ["layer.svg", "unit.svg"])
-def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: figures.FigureSheet, kind: str) -> None:
-    root = ET.fromstring(figures.render(kind, sheet))  # type: ignore[arg-type]
+def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: FigureSheet, kind: str) -> None:
+    root = ET.fromstring(render(kind, sheet))  # type: ignore[arg-type]
     space = "{http://www.w3.org/2000/svg}"
     texts = " ".join(node.text or "" for node in root.iter(f"{space}text"))
     assert "AlexNet · conv5" in texts
@@ -139,8 +140,8 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", ["layer.html", "unit.html"])
-def test_a_page_stands_alone_and_names_every_value(sheet: figures.FigureSheet, kind: str) -> None:
-    text = figures.render(kind, sheet).decode()  # type: ignore[arg-type]
+def test_a_page_stands_alone_and_names_every_value(sheet: FigureSheet, kind: str) -> None:
+    text = render(kind, sheet).decode()  # type: ignore[arg-type]
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:""", text), "a standalone page points at nothing"
     assert "prefers-color-scheme: dark" in text
     page = Page(text)
@@ -151,33 +152,33 @@ def test_a_page_stands_alone_and_names_every_value(sheet: figures.FigureSheet, k
     assert all((picture["src"] or "").startswith("data:image/") and picture["alt"] for picture in pictures)
 
 
-def test_projections_stay_exact_in_html_and_svg(sheet: figures.FigureSheet) -> None:
+def test_projections_stay_exact_in_html_and_svg(sheet: FigureSheet) -> None:
     import base64
 
     for kind in ("layer.html", "layer.svg"):
-        text = figures.render(kind, sheet).decode()  # type: ignore[arg-type]
+        text = render(kind, sheet).decode()  # type: ignore[arg-type]
         first = re.search(r"data:image/png;base64,([\w+/=]+)", text)
         assert first
         pixels = np.asarray(opened(base64.b64decode(first.group(1))).convert("RGB"))
         np.testing.assert_array_equal(pixels, sheet.panels[0].projections)
 
 
-def test_a_dead_unit_is_an_empty_frame_that_says_so(sheet: figures.FigureSheet) -> None:
+def test_a_dead_unit_is_an_empty_frame_that_says_so(sheet: FigureSheet) -> None:
     dead = replace(panel(5, count=0), detail=None)
     shown = replace(sheet, panels=(dead,), source=None)
-    assert b"fires on no photograph" in figures.render("layer.svg", shown)
-    assert b"fires on no photograph" in figures.render("layer.html", shown)
+    assert b"fires on no photograph" in render("layer.svg", shown)
+    assert b"fires on no photograph" in render("layer.html", shown)
     for kind in ("layer.png", "unit.png", "unit.svg", "unit.html", "explorer.png"):
-        assert figures.render(kind, shown)  # type: ignore[arg-type]
+        assert render(kind, shown)  # type: ignore[arg-type]
 
 
-def test_a_wrong_layer_an_empty_sheet_and_a_wrong_kind_are_named(sheet: figures.FigureSheet) -> None:
+def test_a_wrong_layer_an_empty_sheet_and_a_wrong_kind_are_named(sheet: FigureSheet) -> None:
     with pytest.raises(LayerError, match="conv1, conv2"):
-        figures.render("layer.png", replace(sheet, layer="conv9"))
+        render("layer.png", replace(sheet, layer="conv9"))
     with pytest.raises(LayerError, match="at least one"):
-        figures.render("unit.png", replace(sheet, panels=()))
+        render("unit.png", replace(sheet, panels=()))
     with pytest.raises(ServiceError, match=r"layer\.html"):
-        figures.render("layer.gif", sheet)  # type: ignore[arg-type]
+        render("layer.gif", sheet)  # type: ignore[arg-type]
 
 
 def table(maximum: list[float]) -> UnitTable:
@@ -186,16 +187,16 @@ def table(maximum: list[float]) -> UnitTable:
 
 
 def test_units_are_chosen_as_the_words_say() -> None:
-    units, words = figures.choose_units(table([1, 5, 0, 5, 2]), 3)
+    units, words = choose_units(table([1, 5, 0, 5, 2]), 3)
     assert units == [1, 3, 4]
     assert words == "the 3 strongest of 5 units"
-    drawn, words = figures.choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
+    drawn, words = choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
     assert drawn == [0, 1, 3, 4], "a random subset takes no dead unit"
     assert "seed 4" in words
-    assert figures.choose_units(table([1] * 50), 5, "random", 1)[0] != figures.choose_units(table([1] * 50), 5, "random", 2)[0]
-    assert figures.choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
+    assert choose_units(table([1] * 50), 5, "random", 1)[0] != choose_units(table([1] * 50), 5, "random", 2)[0]
+    assert choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
     with pytest.raises(LayerError, match="at least one"):
-        figures.choose_units(table([1]), 0)
+        choose_units(table([1]), 0)
 
 
 def test_long_words_never_run_out_of_their_line() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deconvwidgets.occlusion_defaults import default_grid
+from deconvwidgets.instruments.occlusion.defaults import default_grid
 
 
 @pytest.mark.parametrize(

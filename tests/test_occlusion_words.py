@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deconvwidgets.figures.occlusion_sheet import OcclusionSheet, percent
-from deconvwidgets.occlusion_records import OcclusionMaps, Unoccluded
+from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, percent
+from deconvwidgets.instruments.occlusion.records import OcclusionMaps, Unoccluded
 
 
 @pytest.mark.parametrize(

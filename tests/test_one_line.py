@@ -9,10 +9,10 @@ import pytest
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.occlusion_records import Correspondence, Faithfulness, OcclusionMaps, Unoccluded, named_fill
+from deconvwidgets.instruments.occlusion.records import Correspondence, Faithfulness, OcclusionMaps, Unoccluded, named_fill
+from deconvwidgets.instruments.transfer.records import TransferRunSummary, TransferRunView
 from deconvwidgets.records.layers import Head, HeadReport, LayerStats, Picture, Projection
 from deconvwidgets.records.repr import accuracy_in_words, one_line
-from deconvwidgets.transfer_records import TransferRunSummary, TransferRunView
 
 LONGEST = 300
 

@@ -1,8 +1,1 @@
-"""The paper's figures as files: PNG, SVG and standalone HTML, from records and arrays; nothing is computed here."""
-
-from __future__ import annotations
-
-from deconvwidgets.figures.render import render
-from deconvwidgets.figures.sheet import FigureSheet, UnitPanel, choose_units
-
-__all__ = ["FigureSheet", "UnitPanel", "choose_units", "render"]
+"""The drawing kit of all figures: canvases for PNG and SVG, lettering, HTML pages."""

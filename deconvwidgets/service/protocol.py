@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from deconvwidgets.occlusion_records import (
+from deconvwidgets.instruments.occlusion.records import (
     ImagePage,
     MapsSettings,
     OcclusionChoices,
@@ -20,8 +20,8 @@ from deconvwidgets.occlusion_records import (
     OcclusionWanted,
     PatchAnswer,
 )
+from deconvwidgets.instruments.transfer.records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
 from deconvwidgets.records.layers import Box, HeadStep, Nine, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
-from deconvwidgets.transfer_records import TestPhotographs, TestsWanted, TransferDataSummary, TransferRunView, TransferStatus
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]

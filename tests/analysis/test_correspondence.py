@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.correspondence import correspondence, random_parts
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError
+from deconvwidgets.instruments.occlusion.compute.correspondence import correspondence, random_parts
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 

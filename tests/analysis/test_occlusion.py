@@ -10,11 +10,11 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.occlusion import OcclusionScan, occlude, watched
 from deconvwidgets.compute.class_answers import most_probable
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
-from deconvwidgets.occlusion_records import MapsSettings
+from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan, occlude, watched
+from deconvwidgets.instruments.occlusion.records import MapsSettings
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_every_position_is_what_a_plain_loop_gives(bundle, network, pixels, wind
 
 
 def test_blur_lies_under_the_window(bundle, network, pixels):
-    from deconvwidgets.analysis.occlusion_fill import fill_of
+    from deconvwidgets.instruments.occlusion.compute.fill import fill_of
 
     maps = occlude(bundle, pixels, 6, 5, fill="blur", target=0, unit=0, network=network)
     wanted = loop(bundle, pixels, (6, 6), (5, 5), "inside", fill_of(bundle, pixels, "blur"), 0, 0)

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from deconvwidgets.analysis.occlusion_fill import fill_in_words, fill_of
 from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.errors import OcclusionError
+from deconvwidgets.instruments.occlusion.compute.fill import fill_in_words, fill_of
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconvwidgets.analysis.occlusion_grid import WindowGrid, as_pair
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.occlusion_records import MapsSettings
+from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
+from deconvwidgets.instruments.occlusion.records import MapsSettings
 
 
 def grid(size, window, stride, border="inside"):

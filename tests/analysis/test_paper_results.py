@@ -2,7 +2,7 @@
 
 import pytest
 
-from deconvwidgets.analysis.paper_results import RESULTS, paper_rows
+from deconvwidgets.instruments.transfer.compute.paper import RESULTS, paper_rows
 
 
 def means(*asked, **options):

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.projection_faithfulness import projection_faithfulness
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, RuleError
-from deconvwidgets.occlusion_records import Faithfulness
+from deconvwidgets.instruments.occlusion.compute.faithfulness import projection_faithfulness
+from deconvwidgets.instruments.occlusion.records import Faithfulness
 
 
 def light_detector():

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deconvwidgets.analysis.softmax_head import fit_path, fit_softmax
-from deconvwidgets.analysis.span import PrimalDesign, Scaling, SpanDesign, gram_matrix, in_blocks, make_design
-from deconvwidgets.analysis.svm_head import fit_svm
 from deconvwidgets.errors import JobCancelledError
+from deconvwidgets.instruments.transfer.compute.gram import PrimalDesign, Scaling, SpanDesign, gram_matrix, in_blocks, make_design
+from deconvwidgets.instruments.transfer.compute.softmax import fit_path, fit_softmax
+from deconvwidgets.instruments.transfer.compute.svm import fit_svm
 
 DOUBLE = torch.float64
 
@@ -162,8 +162,8 @@ def test_parts_of_a_design_are_designs_of_the_parts():
 
 
 def test_blocks_change_nothing_and_take_a_turn_each(monkeypatch):
-    monkeypatch.setattr("deconvwidgets.analysis.span._GRAM_BLOCK", 7)
-    monkeypatch.setattr("deconvwidgets.analysis.span._BLOCK_OPERATIONS", 500)
+    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.gram._GRAM_BLOCK", 7)
+    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.gram._BLOCK_OPERATIONS", 500)
     values = torch.randn(20, 6, dtype=DOUBLE)
     turns = []
 

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.fold_training import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
-from deconvwidgets.analysis.head import HeadHooks, TransferRun, learning_curve, train_softmax_head, train_svm_head
-from deconvwidgets.analysis.head_scores import class_accuracy, confusion_matrix
-from deconvwidgets.data.splits import draw_fold
 from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
+from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
+from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
+from deconvwidgets.instruments.transfer.compute.splits import draw_fold
+from deconvwidgets.instruments.transfer.compute.train import HeadHooks, TransferRun, learning_curve, train_softmax_head, train_svm_head
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 
@@ -92,7 +92,7 @@ def test_training_sees_training_images_only(tiny_bundle, monkeypatch):
     monkeypatch.setattr(TransferRun, "_fold", watch)
     monkeypatch.setattr(SoftmaxTrainer, "_choose", lambda self, given, *rest: (chosen.append(given), choose(self, given, *rest))[1])
     monkeypatch.setattr(
-        "deconvwidgets.analysis.transfer_data.TransferData.logits", lambda self, sources, *rest: torch.zeros(len(sources), 3)
+        "deconvwidgets.instruments.transfer.compute.protocol.TransferData.logits", lambda self, sources, *rest: torch.zeros(len(sources), 3)
     )
     train(tiny_bundle, images)
     for fold in range(2):
@@ -114,7 +114,7 @@ def test_the_head_answers_in_the_model_as_in_the_report(tiny_bundle):
 
 
 def test_a_pooled_layers_head_fits_too(tiny_bundle, monkeypatch):
-    monkeypatch.setattr("deconvwidgets.analysis.feature_shape.FeatureShape.of.__func__.__defaults__", (30,))
+    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.feature_shape.FeatureShape.of.__func__.__defaults__", (30,))
     images = ColouredPhotographs()
     report = train(tiny_bundle, images, "conv2", folds=1)
     assert report.head.pool == (2, 2)

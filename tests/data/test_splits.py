@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deconvwidgets.data.splits import draw_fold, hold_out
 from deconvwidgets.errors import HeadError
+from deconvwidgets.instruments.transfer.compute.splits import draw_fold, hold_out
 
 SIZES = (3, 31, 80, 90, 200)
 LABELS = np.random.default_rng(5).permutation(np.repeat(np.arange(len(SIZES)), SIZES))
@@ -50,7 +50,9 @@ def test_seed_and_fold_decide_and_nothing_else():
 
 def test_another_process_draws_the_same():
     here = draw_fold([0] * 20 + [1] * 30, 3, 1, 2)
-    script = "from deconvwidgets.data.splits import draw_fold; print(*draw_fold([0] * 20 + [1] * 30, 3, 1, 2).train)"
+    script = (
+        "from deconvwidgets.instruments.transfer.compute.splits import draw_fold; print(*draw_fold([0] * 20 + [1] * 30, 3, 1, 2).train)"
+    )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert there.split() == [str(number) for number in here.train]
 

@@ -16,7 +16,8 @@ from deconvwidgets import display
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex, default_path
-from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.instruments.layers.service import unit_projections
+from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.protocol import ModelService, NineWanted
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -104,7 +105,7 @@ def test_dead_unit_has_an_empty_nine(service):
 
 def test_contrast_and_size_need_no_new_projection(service, monkeypatch):
     service.nine("conv2", 0)
-    monkeypatch.setattr("deconvwidgets.service.unit_projections.project", lambda *args, **options: pytest.fail("projected again"))
+    monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected again"))
     shared = service.nine("conv2", 0, contrast="shared", tile=40)
     assert shared.tile == 40
     assert service.nine("conv2", 0) == service.nine("conv2", 0)
@@ -115,9 +116,9 @@ def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
     whole = service.nine("conv2", 3, tile=40)
     service._swap()  # nothing is kept
     if "projections" not in parts:
-        monkeypatch.setattr("deconvwidgets.service.unit_projections.project", lambda *args, **options: pytest.fail("projected"))
+        monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected"))
     if "patches" not in parts:
-        monkeypatch.setattr("deconvwidgets.service.nines.display.crop_patch", lambda *args: pytest.fail("cropped"))
+        monkeypatch.setattr("deconvwidgets.instruments.layers.service.mosaics.display.crop_patch", lambda *args: pytest.fail("cropped"))
     pictures = service.mosaics(NineWanted("conv2", 3, tile=40, parts=parts))
     assert [picture.data for picture in pictures] == [getattr(whole, part).data for part in parts]
 
@@ -133,7 +134,6 @@ def test_a_request_for_later_gives_the_same_and_fails_in_the_callback(service):
 
 def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny_images, monkeypatch):
     """Three of the tile's nine are projected when the click on the same unit comes: it does the other six, once, and the tile none."""
-    from deconvwidgets.service import unit_projections
 
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
     service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
@@ -443,7 +443,7 @@ def test_figures(service, kind):
 
 def test_figures_follow_the_explorers_state(service, monkeypatch):
     sheets = []
-    monkeypatch.setattr("deconvwidgets.service.figure_making.render", lambda kind, sheet: sheets.append(sheet) or b"")
+    monkeypatch.setattr("deconvwidgets.instruments.layers.service.figures.render", lambda kind, sheet: sheets.append(sheet) or b"")
     service.figure("explorer.png", {"layer": "conv2", "sort": "mean", "units": 2, "unit": 3, "rank": 4, "rule": "guided"})
     service.figure("layer.png", {"layer": "conv1", "filter": "KITE", "units": 9, "unit": None})
     explorer, layer = sheets

@@ -11,7 +11,7 @@ import torch
 import deconvwidgets as dw
 from deconvwidgets.compute.stream import prepared_views
 from deconvwidgets.errors import HeadError
-from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor
 
 
@@ -72,7 +72,7 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
 
 def test_what_the_layers_made_is_not_made_again(service, head, monkeypatch):
     nine = service.nine("conv2", 0)
-    monkeypatch.setattr("deconvwidgets.service.unit_projections.project", None)  # whoever projects now fails
+    monkeypatch.setattr("deconvwidgets.instruments.layers.service.unit_projections.project", None)  # whoever projects now fails
     service.set_head(head)
     assert service.nine("conv2", 0) == nine
     service.reset_head()

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import HeadError, PictureError
-from deconvwidgets.records.layers import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
-from deconvwidgets.service.protocol import TransferFile, TransferSettings
-from deconvwidgets.transfer_records import (
+from deconvwidgets.instruments.transfer.records import (
     DataChoice,
     PaperRow,
     Phase,
@@ -23,6 +21,8 @@ from deconvwidgets.transfer_records import (
     TransferRunView,
     TransferStatus,
 )
+from deconvwidgets.records.layers import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
+from deconvwidgets.service.protocol import TransferFile, TransferSettings
 from tests.widgets.conftest import FakeService, grating, picture_of
 
 KINDS = ("accordion", "bonsai", "cougar face", "dalmatian", "euphonium", "ferry", "gramophone", "hedgehog", "ibis", "joshua tree", "ketch")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from deconvwidgets.errors import LayerError, PictureError, RuleError
-from deconvwidgets.occlusion_records import (
+from deconvwidgets.instruments.occlusion.records import (
     ClassShare,
     ImagePage,
     ImageTile,
@@ -25,8 +25,8 @@ from deconvwidgets.occlusion_records import (
     PatchAnswer,
     Unoccluded,
 )
+from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.records.layers import Box, Overview
-from deconvwidgets.service.occlusion.class_colours import ClassColours
 from deconvwidgets.service.protocol import OcclusionFile
 from tests.widgets.conftest import FakeService, picture_of
 from tests.widgets.toy_network import KINDS, LAYERS, Pixels, drawing, feature_map, fill_of, layer_named, probabilities, strongest_units

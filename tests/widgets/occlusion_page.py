@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from deconvwidgets.instruments.occlusion.widget.explorer import MODULES, OcclusionExplorer
+from deconvwidgets.instruments.occlusion.widget.messages import answer
+from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from deconvwidgets.widgets.front_end import assemble
-from deconvwidgets.widgets.occlusion_explorer import MODULES, OcclusionExplorer
-from deconvwidgets.widgets.occlusion_messages import answer
-from deconvwidgets.widgets.occlusion_state import checked_state
 from tests.widgets.chromium import MODEL
 from tests.widgets.fake_occlusion import FakeOcclusionDesk, FakeOcclusionService
 

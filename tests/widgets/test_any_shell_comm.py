@@ -16,7 +16,7 @@ MAKE = """
 import sys
 sys.path.insert(0, {tests!r})
 from conftest import FakeService
-from deconvwidgets.widgets.layer_explorer import LayerExplorer
+from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 explorer = LayerExplorer(FakeService())
 print(explorer.model_id)
 """

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from deconvwidgets.instruments.layers.widget.explorer import MODULES, LayerExplorer
+from deconvwidgets.instruments.occlusion.widget.explorer import MODULES as OCCLUSION_MODULES
+from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.transfer.widget.panel import MODULES as PANEL_MODULES
+from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.layer_explorer import MODULES, LayerExplorer
-from deconvwidgets.widgets.occlusion_explorer import MODULES as OCCLUSION_MODULES
-from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
-from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
-from deconvwidgets.widgets.transfer_panel import TransferPanel
 
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node is not installed")

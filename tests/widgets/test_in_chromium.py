@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.layers.widget.explorer import MODULES
+from deconvwidgets.instruments.layers.widget.messages import answer
+from deconvwidgets.instruments.layers.widget.state import checked_state
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.layer_explorer import MODULES
-from deconvwidgets.widgets.messages import answer
-from deconvwidgets.widgets.state import checked_state
 from tests.widgets.chromium import MODEL, blank, browser
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name

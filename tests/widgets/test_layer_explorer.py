@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
+from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.records.layers import Progress
 from deconvwidgets.service.protocol import ModelService
-from deconvwidgets.widgets.layer_explorer import LayerExplorer
 
 
 @pytest.fixture

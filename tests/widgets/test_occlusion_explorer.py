@@ -17,12 +17,12 @@ from PIL import Image
 
 import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
-from deconvwidgets.occlusion_records import MapsSettings
+from deconvwidgets.instruments.occlusion.records import MapsSettings
+from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
+from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.occlusion.widget.messages import ASIDE
 from deconvwidgets.service.protocol import ModelService, OccludingService, OcclusionDesk
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.occlusion_chart import OcclusionChart
-from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
-from deconvwidgets.widgets.occlusion_messages import ASIDE
 from deconvwidgets.widgets.picture_upload import upload_picture
 from tests.widgets.conftest import FakeService, picture_of
 from tests.widgets.fake_occlusion import KINDS, FakeOcclusionService

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import expect
 
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.occlusion_records import ClassShare
+from deconvwidgets.instruments.occlusion.records import ClassShare
+from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
+from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from deconvwidgets.service.protocol import OccludingService
-from deconvwidgets.widgets.occlusion_explorer import OcclusionExplorer
-from deconvwidgets.widgets.occlusion_state import checked_state
 from tests.widgets.chromium import blank, browser
 from tests.widgets.occlusion_page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
 from tests.widgets.toy_network import KINDS, probabilities

@@ -11,9 +11,9 @@ import pytest
 import traitlets
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.widgets.layer_explorer import LayerExplorer
+from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
+from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.state_trait import StateTrait, StateWords
-from deconvwidgets.widgets.transfer_panel import TransferPanel
 from tests.widgets.conftest import FakeService
 from tests.widgets.fake_desk import FakeTransferService
 

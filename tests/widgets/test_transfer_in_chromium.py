@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import HeadError
-from deconvwidgets.transfer_records import DataChoice
+from deconvwidgets.instruments.transfer.records import DataChoice
+from deconvwidgets.instruments.transfer.widget.messages import answer
+from deconvwidgets.instruments.transfer.widget.panel import MODULES, TransferPanel
+from deconvwidgets.instruments.transfer.widget.state import checked_state
 from deconvwidgets.widgets.front_end import assemble
-from deconvwidgets.widgets.transfer_messages import answer
-from deconvwidgets.widgets.transfer_panel import MODULES, TransferPanel
-from deconvwidgets.widgets.transfer_state import checked_state
 from tests.widgets.chromium import MODEL, blank, browser
 from tests.widgets.fake_desk import CHOICES, FakeDesk, FakeTransferService
 

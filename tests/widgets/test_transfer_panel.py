@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import HeadError, PictureError, ServiceError
+from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart, decay_words
+from deconvwidgets.instruments.transfer.widget.lines import attempts_of, training_lines
+from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
 from deconvwidgets.widgets.throttle import Throttle
-from deconvwidgets.widgets.transfer_chart import Drawn, TransferChart, decay_words
-from deconvwidgets.widgets.transfer_lines import attempts_of, training_lines
-from deconvwidgets.widgets.transfer_panel import TransferPanel
 from tests.widgets.conftest import FakeService
 from tests.widgets.fake_desk import KINDS, FakeTransferService
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from deconvwidgets.instruments.transfer.widget.panel import MODULES as PANEL_MODULES
 from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.transfer_panel import MODULES as PANEL_MODULES
 from tests.widgets.chromium import blank, browser
 from tests.widgets.fake_results import FakeResults, FakeRun
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.occlusion_records import MapsSettings, OcclusionWanted
-from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
+from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor
 
 

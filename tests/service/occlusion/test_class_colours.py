@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deconvwidgets.service.occlusion.class_colours import ClassColours
+from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 
 
 def maps_like(maps, labels, unoccluded):

@@ -12,9 +12,9 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.errors import HeadError, LayerError, OcclusionError, PictureError, RuleError, ServiceError
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
+from deconvwidgets.instruments.occlusion.service.api import LocalOcclusionDesk
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.occlusion_records import MapsSettings, OcclusionWanted
-from deconvwidgets.service.occlusion import LocalOcclusionDesk
 from deconvwidgets.service.protocol import OccludingService, OcclusionDesk
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -141,8 +141,8 @@ def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, desk, wante
     scene = desk.scene(wanted(fill=fill))
     boxes = [(2, 3, 9, 8), (-4, 10, 3, 22)]
     occluded = input_of(service, 3)
-    from deconvwidgets.analysis.occlusion_fill import fill_of
     from deconvwidgets.engine.occlusion.patches import patched
+    from deconvwidgets.instruments.occlusion.compute.fill import fill_of
 
     occluded = patched(occluded[0], fill_of(service._state.bundle, occluded[0], fill), boxes)[None]
     (shares,), (maps,) = answers(service, occluded)
@@ -182,13 +182,13 @@ def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_se
 
 def test_a_patch_costs_no_scene_of_its_own(service, desk, wanted, monkeypatch):
     scene = desk.scene(wanted())
-    monkeypatch.setattr("deconvwidgets.service.occlusion.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
+    monkeypatch.setattr("deconvwidgets.instruments.occlusion.service.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
     for given in (wanted(), scene.wanted):
         desk.answer(given, [(1, 1, 5, 5)])
     desk.start_maps(scene.wanted, MapsSettings((4, 4), (4, 4)))
     monkeypatch.undo()
     made = []
-    from deconvwidgets.service.occlusion import scenes as module
+    from deconvwidgets.instruments.occlusion.service import scenes as module
 
     real = module.OccludedImage
     monkeypatch.setattr(module, "OccludedImage", lambda *args, **options: made.append(1) or real(*args, **options))
@@ -302,7 +302,7 @@ def test_the_index_that_comes_changes_no_scene(make_service, by_hand, wanted, mo
     run = desk.start_maps(wanted(), MapsSettings((4, 4), (4, 4)))
     by_hand.jobs[0].run()
     assert service.overview().index_ready
-    monkeypatch.setattr("deconvwidgets.service.occlusion.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
+    monkeypatch.setattr("deconvwidgets.instruments.occlusion.service.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
     assert desk.scene(wanted()).map is before.map
     assert desk.start_maps(wanted(), MapsSettings((4, 4), (4, 4))) == run
 

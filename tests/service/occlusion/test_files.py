@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.figures.occlusion_pixels import label_pixels, map_edges, value_pixels
-from deconvwidgets.figures.occlusion_sheet import OcclusionSheet
-from deconvwidgets.occlusion_records import OcclusionWanted
-from deconvwidgets.service.occlusion.files import patch_boxes
+from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
+from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
+from deconvwidgets.instruments.occlusion.records import OcclusionWanted
+from deconvwidgets.instruments.occlusion.service.files import patch_boxes
 from deconvwidgets.service.worker import SynchronousExecutor
 
 STATE = {"window": [5, 4], "patches": [[8, 8], [0, 16]]}

@@ -11,10 +11,10 @@ import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
-from deconvwidgets.occlusion_records import MapsSettings
-from deconvwidgets.service.local import LocalModelService
-from deconvwidgets.service.occlusion import desk as desk_module
-from deconvwidgets.service.occlusion.runs import Computation, RunBook
+from deconvwidgets.instruments.occlusion.records import MapsSettings
+from deconvwidgets.instruments.occlusion.service import api as desk_module
+from deconvwidgets.instruments.occlusion.service.runs import Computation, RunBook
+from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
 
 

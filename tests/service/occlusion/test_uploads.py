@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.occlusion_records import MapsSettings, OcclusionWanted
-from deconvwidgets.service.occlusion import uploads as module
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
+from deconvwidgets.instruments.occlusion.service import uploads as module
 
 
 def test_an_upload_is_occluded_like_any_other_image(service, desk, send, picture_file, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.service.local import LocalModelService
+from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from deconvwidgets.errors import HeadError, ServiceError
-from deconvwidgets.figures.transfer_confusion import confusion_pixels
-from deconvwidgets.figures.transfer_sheet import TransferSheet
-from deconvwidgets.transfer_records import TestsWanted
+from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
+from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
+from deconvwidgets.instruments.transfer.records import TestsWanted
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 import deconvwidgets as dw
-from deconvwidgets.analysis.head import HeadHooks
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, ModelError, PictureError, ServiceError
+from deconvwidgets.instruments.transfer.compute.train import HeadHooks
+from deconvwidgets.instruments.transfer.records import TestsWanted
+from deconvwidgets.instruments.transfer.service import runs
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.service.protocol import TransferringService
-from deconvwidgets.service.transfer import runs
-from deconvwidgets.transfer_records import TestsWanted
 
 
 def ended(desk, run, seconds=60):

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.service.transfer import uploads as module
-from deconvwidgets.service.transfer.uploads import Uploads
+from deconvwidgets.instruments.transfer.service import uploads as module
+from deconvwidgets.instruments.transfer.service.uploads import Uploads
 
 
 def zipped(folder, around="flowers/"):

@@ -1,1 +1,0 @@
-"""The paper's experiments, each a module on the engine and the data."""

@@ -1,0 +1,1 @@
+"""The instruments, one folder each, on the platform's services and widgets."""

@@ -1,0 +1,1 @@
+"""The figures as PNG, SVG, HTML and CSV files, drawn from records."""

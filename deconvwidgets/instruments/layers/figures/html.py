@@ -1,0 +1,132 @@
+"""A figure as one HTML file: light and dark by the reader's preference, the values under the pointer, nothing fetched."""
+
+from __future__ import annotations
+
+from html import escape
+
+from deconvwidgets.figures.drawing import DARK, LIGHT, Tone
+from deconvwidgets.figures.vector import FACES, data_uri
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
+
+
+def layer_page(sheet: FigureSheet) -> bytes:
+    """The paper's figure 2 as a page."""
+    panels = "\n".join(_panel(panel) for panel in sheet.panels)
+    return whole_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
+
+
+def unit_page(sheet: FigureSheet) -> bytes:
+    """One unit, large, with its nine in words."""
+    panel = sheet.unit
+    rows = "\n".join(f"<li>{escape(panel.describe(rank).partition(' · ')[2])}</li>" for rank in range(panel.count))
+    body = f'<main class="units one">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
+    caption = sheet.caption(f"unit {panel.unit} of {sheet.info.channels}")
+    return whole_page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption, _STYLE, _SCRIPT)
+
+
+def _panel(panel: UnitPanel) -> str:
+    """Projections beside patches; a line below that names the member under the pointer."""
+    if panel.count == 0:
+        pictures = '<div class="mosaic dead"></div><div class="mosaic dead"></div>'
+    else:
+        pictures = _mosaic(panel, "projections", data_uri(panel.projections, photograph=False))
+        pictures += _mosaic(panel, "patches", data_uri(panel.patches, photograph=True))
+    summary = escape(panel.summary(), quote=True)
+    line = f'<figcaption><b>{panel.unit}</b> <span class="tip" data-rest="{summary}">{summary}</span></figcaption>'
+    return f'<figure style="--side:{panel.side}px" aria-label="unit {panel.unit}"><div class="pair">{pictures}</div>{line}</figure>'
+
+
+def _mosaic(panel: UnitPanel, what: str, source: str) -> str:
+    share = 100.0 / panel.side
+    cells = []
+    for rank in range(panel.count):
+        left, top = panel.cell(rank)
+        place = f"left:{left * share:.3f}%;top:{top * share:.3f}%;width:{panel.tile * share:.3f}%"
+        words = escape(panel.describe(rank) or f"#{rank + 1}", quote=True)
+        cells.append(f'<i data-rank="{rank}" data-tip="{words}" style="{place}"></i>')
+    return f'<div class="mosaic"><img src="{source}" alt="unit {panel.unit}, {what}">{"".join(cells)}{_gaps(panel, share)}</div>'
+
+
+def _gaps(panel: UnitPanel, share: float) -> str:
+    """The mosaic's gaps are white; painting them over in the page's colour keeps a dark page dark."""
+    wide = f"{panel.gap * share:.3f}%"
+    places = [f"{(line * (panel.tile + panel.gap) - panel.gap) * share:.3f}%" for line in range(1, panel.grid)]
+    down = (f'<s style="left:{place};top:0;width:{wide};height:100%"></s>' for place in places)
+    across = (f'<s style="top:{place};left:0;height:{wide};width:100%"></s>' for place in places)
+    return "".join([*down, *across])
+
+
+def _variables(palette: dict[Tone, str]) -> str:
+    return "".join(f"--{tone}:{colour};" for tone, colour in palette.items())
+
+
+def whole_page(title: str, subtitle: str, body: str, caption: str, style: str, script: str = "") -> bytes:
+    """A standalone page around `body`, which is HTML as `style` and `script` are CSS and JavaScript; the rest are plain words."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>
+:root {{ {_variables(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
+{_FRAME}
+{style}
+</style>
+</head>
+<body>
+<header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>
+{body}
+<footer><p>{escape(caption)}</p></footer>
+{f"<script>{script}</script>" if script else ""}
+</body>
+</html>
+""".encode(errors="replace")
+
+
+_FRAME = (
+    """
+body { margin: 0 auto; padding: 28px; max-width: 1760px; background: var(--paper); color: var(--ink); font: 14px/1.45 """
+    + FACES
+    + """; }
+header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; margin-bottom: 16px; }
+h1 { margin: 0; font-size: 20px; font-weight: 600; }
+header p, footer p { margin: 0; color: var(--quiet); }
+footer p { margin-top: 20px; max-width: 75em; font-size: 13px; }
+"""
+)
+
+_STYLE = """
+.tip, ol { margin: 0; color: var(--quiet); }
+.units { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); }
+.units.one { grid-template-columns: minmax(0, 860px) minmax(220px, 1fr); }
+@media (max-width: 900px) { .units.one { grid-template-columns: 1fr; } }
+figure { margin: 0; min-width: 0; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
+.mosaic { position: relative; aspect-ratio: 1; }
+.mosaic.dead { border: 1px solid var(--line); }
+.mosaic img { display: block; width: 100%; height: 100%; }
+.mosaic i { position: absolute; aspect-ratio: 1; }
+.mosaic s { position: absolute; background: var(--paper); }
+.mosaic i.on { z-index: 1; outline: 2px solid var(--accent); outline-offset: -1px; }
+figcaption { margin-top: 4px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-variant-numeric: tabular-nums; }
+figcaption b { margin-right: .4em; font-weight: 600; }
+ol { padding-left: 1.6em; font-variant-numeric: tabular-nums; }
+@media print { .mosaic s { position: absolute; background: var(--paper); }
+.mosaic i.on { z-index: 1; outline: none; } }
+"""
+
+# Pointing at a tile marks it in both mosaics and names it in the line below the unit.
+_SCRIPT = """
+for (const figure of document.querySelectorAll("figure")) {
+  const tip = figure.querySelector(".tip");
+  const show = (cell) => {
+    for (const other of figure.querySelectorAll("i")) other.classList.toggle("on", !!cell && other.dataset.rank === cell.dataset.rank);
+    tip.textContent = cell ? cell.dataset.tip : tip.dataset.rest;
+  };
+  figure.addEventListener("pointerover", (event) => show(event.target.closest("i")));
+  figure.addEventListener("pointerleave", () => show(null));
+}
+"""

@@ -1,0 +1,74 @@
+"""A LayerExplorer's state as a finished figure: the service's own answers, drawn by `deconvwidgets.figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.layers.figures.render import render
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
+from deconvwidgets.records.layers import UnitTable
+from deconvwidgets.service.protocol import Contrast, FigureKind, ModelService, Rule
+
+_TILE = 72
+_UNIT_TILE = 144
+_UNITS = {"explorer.png": 12, "layer.png": 16, "layer.svg": 16, "layer.html": 64}
+_SORTS = ("strongest", "mean", "selectivity", "dead", "index")
+
+
+def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
+    """A figure of what an explorer in `state` shows.
+
+    Read from `state`, each with a default: `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter`, and `units` (how many).
+    Raises ServiceError for a kind or sort that does not exist or a state that is none, LayerError for an unknown layer or unit.
+    """
+    if not isinstance(state, Mapping):
+        given = "None" if state is None else f"a {type(state).__name__}"
+        raise ServiceError(f"A figure is drawn from a state: a dict such as {{'layer': 'conv5'}} or an explorer's state, not {given}")
+    overview = service.overview()
+    first = overview.layers[0].info
+    layer = str(state.get("layer") or first.alias or first.name)
+    rule: Rule = state.get("rule") or "deconvnet"
+    contrast: Contrast = state.get("contrast") or "tile"
+    table = service.unit_table(layer)
+    order, words = _ordered(table, str(state.get("sort") or "strongest"), str(state.get("filter") or ""))
+    units = order[: int(state.get("units") or _UNITS.get(kind, 0))]
+    chosen = state.get("unit")
+    unit = int(chosen) if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
+    detailed = kind.startswith(("unit", "explorer"))
+    panels = tuple(_panel(service, layer, one, rule, contrast, _TILE) for one in units)
+    panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
+    rank = int(state.get("rank") or 0)
+    source = service.source(layer, unit, rank) if panel is not None and rank < panel.count else None
+    selection = words.format(count=len(units), total=len(table.maximum))
+    return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
+
+
+def _panel(service: ModelService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
+    return UnitPanel.from_nine(service.nine(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
+
+
+def _ordered(table: UnitTable, sort: str, wanted: str) -> tuple[list[int], str]:
+    """The layer's units in the explorer's order, those alone with a class named like `wanted` among their top; and words with gaps."""
+    if sort not in _SORTS:
+        raise ServiceError(f"Units cannot be sorted by {sort!r}: choose {', '.join(_SORTS)}")
+    keys: dict[str, tuple[NDArray[np.number], str]] = {
+        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
+        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
+        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
+        "dead": (table.fires, "the {count} most silent of {total} units"),
+        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
+    }
+    key, words = keys[sort]
+    order = np.argsort(key, kind="stable")
+    if wanted:
+        labels = [number for number, name in enumerate(table.categories) if wanted.casefold() in name.casefold()]
+        fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
+        order = order[fits[order]]
+        name = wanted.replace("{", "{{").replace("}", "}}")
+        words += f" that answer to \u201c{name}\u201d"
+    return [int(unit) for unit in order], words

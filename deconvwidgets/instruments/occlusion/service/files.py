@@ -1,0 +1,85 @@
+"""What an OcclusionExplorer shows, as files: the maps as arrays, and a figure drawn by `deconvwidgets.figures`."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from deconvwidgets.errors import PictureError, RuleError, ServiceError
+from deconvwidgets.instruments.occlusion.figures.files import occlusion_file
+from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
+from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionProjection, OcclusionWanted
+from deconvwidgets.records.layers import Box, Overview
+from deconvwidgets.service.protocol import OcclusionDesk, OcclusionFile
+
+_ARRAYS = "maps.npz"
+_TILE = 160
+
+
+def make_file(
+    kind: OcclusionFile,
+    desk: OcclusionDesk,
+    overview: Overview,
+    wanted: OcclusionWanted,
+    maps: OcclusionMaps | None,
+    state: Mapping[str, Any],
+) -> bytes:
+    """A file's bytes. `state` tells where the patches lie ("patches": centres as [row, column], "window": [rows, columns]).
+
+    Raises ServiceError for a kind that there is not, for a state that is none, and for arrays without maps.
+    """
+    if kind == _ARRAYS:
+        if maps is None:
+            raise ServiceError("There are no maps yet to save as arrays: begin them first.")
+        return maps_as_arrays(maps, overview.model, wanted.image, _caption(desk, wanted))
+    boxes = patch_boxes(state)
+    projections: Sequence[OcclusionProjection] = ()
+    refusal = ""
+    try:
+        projections = desk.projections(wanted, _TILE)
+    except RuleError as error:
+        refusal = str(error)
+    colours = {} if maps is None else desk.colours(maps)
+    sheet = OcclusionSheet(overview, desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, colours, tuple(projections), refusal)
+    return occlusion_file(kind, sheet)
+
+
+def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) -> bytes:
+    """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
+
+    "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("view:17"), and its `caption`, as
+    people call it.
+    """
+    named = {name: getattr(maps, name) for name in ("probability", "label", "label_probability", "activity", "centres", "logits")}
+    about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded")}
+    words = json.dumps({"model": model, "image": image, "caption": caption, **about, "unoccluded": asdict(maps.unoccluded)})
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, about=np.array(words), **{name: array for name, array in named.items() if array is not None})
+    return buffer.getvalue()
+
+
+def _caption(desk: OcclusionDesk, wanted: OcclusionWanted) -> str:
+    """The image's name; "" of an upload that was dropped since, whose maps can still be saved."""
+    try:
+        return desk.scene(wanted).caption
+    except PictureError:
+        return ""
+
+
+def patch_boxes(state: Mapping[str, Any]) -> tuple[Box, ...]:
+    """The patches that a state tells of, as boxes in input pixels; rounded as the front end does it."""
+    try:
+        rows, columns = (int(side) for side in state.get("window") or (0, 0))
+        centres = [(float(row), float(column)) for row, column in state.get("patches") or ()]
+    except (AttributeError, TypeError, ValueError):
+        raise ServiceError(
+            f"A figure is drawn from a state such as {{'window': [48, 48], 'patches': [[112, 112]]}}, not from {state!r}."
+        ) from None
+    corners = [(ceil(row - rows / 2 - 0.5), ceil(column - columns / 2 - 0.5)) for row, column in centres]
+    return tuple((left, top, left + columns, top + rows) for top, left in corners)

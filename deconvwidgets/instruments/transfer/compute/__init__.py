@@ -1,0 +1,1 @@
+"""The experiment itself: functions on models, image sets and arrays."""

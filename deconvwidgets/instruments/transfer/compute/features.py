@@ -1,0 +1,178 @@
+"""Features of any layers over an image set: one forward pass, computed once, reused by every fold and run.
+
+Source: Zeiler & Fergus 2014, sections 5.2 and 5.3 (the trained layers as a fixed feature extractor).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deconvwidgets.compute.devices import ready_model, to_model
+from deconvwidgets.compute.job import job_bar
+from deconvwidgets.engine import Network
+from deconvwidgets.errors import JobCancelledError, ModelError
+from deconvwidgets.images.image_set import ImageSet, require_images
+from deconvwidgets.index.builder import FixedPace, Pace, Turn
+from deconvwidgets.index.identity import transform_digest
+from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
+from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
+from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import Progress
+
+Store = Literal["disk", "memory"]
+_CHUNK = 512  # photographs between two records: what an interruption may cost
+
+
+def extract_features(
+    bundle: ModelBundle,
+    images: ImageSet,
+    layers: Sequence[str] | str | None = None,
+    views: Views = "one",
+    store: Store = "disk",
+    folder: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+    *,
+    network: Network | None = None,
+    pace: Pace | None = None,
+    turn: Turn = nullcontext,
+    on_progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    threads: int = 2,
+) -> dict[str, LayerFeatures]:
+    """The features of `layers` (default: the deepest that has maps) of every photograph, whole, as (photographs, rows, features) float16.
+
+    Args:
+        views: "one", the model's own transform; "flips", that and its mirror image, two rows; "ten", the mean over five crops (corners and
+            centre), and the mean over their mirror images, two rows.
+        store: "disk", a memory map in the cache (or below `folder`) which later calls continue and reuse, or "memory".
+        network: `bundle.model` followed already.
+        pace, turn, on_progress, cancelled: inputs a batch, a context around each use of the device, progress, and whether to stop.
+        threads: how many decode photographs ahead.
+
+    Layers with over 10,000 values are average-pooled to the largest square grid that gives at most that. Photographs that cannot be
+    read are listed in `skipped`. Returns them by the names given.
+    Raises LayerError, JobCancelledError (what is on disk stays), ModelError for values that float16 cannot hold, AssetError for the disk.
+    """
+    require_images(images)
+    bundle, network = ready_model(bundle, device, network)
+    wanted = [layers] if isinstance(layers, str) else list(layers if layers is not None else [default_layer(network).name])
+    infos = {name: network.layer(name) for name in wanted}
+    maker = ViewMaker.of(bundle, views)
+    tables: dict[str, LayerTable] = {}
+    for info in infos.values():
+        shape = FeatureShape.of(info)
+        size = (images.source_count, maker.rows, shape.count)
+        if store == "memory":
+            features = LayerFeatures.in_memory(size)
+        else:
+            identity = FeatureIdentity(
+                network.digest(info.name), images.digest, transform_digest(bundle), bundle.input_size, views, shape.pool
+            )
+            features = LayerFeatures.on_disk(identity, size, Path(folder) if folder is not None else None)
+        tables.setdefault(info.name, LayerTable(shape, features))
+    start = min(table.features.done for table in tables.values())
+    with job_bar("features", "photograph", images.source_count, progress, on_progress, start) as tell:
+        prepared = prepared_sources(images, maker, range(start, images.source_count), threads)
+        FeaturePass(network, maker, tables).run(prepared, images.source_count, pace or FixedPace(), turn, tell, cancelled)
+    return {name: tables[info.name].features for name, info in infos.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTable:
+    """Where a layer's features go, and how they are made of its map."""
+
+    shape: FeatureShape
+    features: LayerFeatures
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePass:
+    """One pass over photographs, in their order, that fills the tables of several layers."""
+
+    network: Network
+    maker: ViewMaker
+    tables: Mapping[str, LayerTable]
+
+    def run(
+        self,
+        prepared: Iterable[PreparedSource],
+        total: int,
+        pace: Pace,
+        turn: Turn,
+        on_progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Consume the photographs batch by batch. What was computed is recorded, however the pass ends.
+
+        Raises JobCancelledError when `cancelled()` says so between batches; ModelError for values that float16 cannot hold.
+        """
+        began = done = min(table.features.done for table in self.tables.values())
+        recorded, started, batch = done, time.monotonic(), list[PreparedSource]()
+        try:
+            for item in prepared:
+                batch.append(item)
+                if len(batch) * self.maker.inputs < pace.size() and item.source + 1 < total:
+                    continue
+                if cancelled():
+                    raise JobCancelledError(f"Computing features was stopped after {done} of {total} photographs; those on disk are kept")
+                self._take(batch, pace, turn)
+                done, batch = item.source + 1, []
+                if done - recorded >= _CHUNK:
+                    self._record(done)
+                    recorded = done
+                on_progress(Progress("features", done, total, (done - began) / max(time.monotonic() - started, 1e-9)))
+        finally:
+            if done > recorded:
+                self._record(done)
+
+    def _record(self, done: int) -> None:
+        for table in self.tables.values():
+            if table.features.done < done:
+                table.features.reached(done)
+
+    def _take(self, batch: Sequence[PreparedSource], pace: Pace, turn: Turn) -> None:
+        wanted = {name: table for name, table in self.tables.items() if table.features.done <= batch[-1].source}
+        readable = [item.source for item in batch if item.pixels is not None]
+        found: dict[str, NDArray[np.float16]] = {}
+
+        def keep(layer: str, maps: Tensor) -> None:
+            kept = self.maker.keep(wanted[layer].shape.flatten(maps.detach()).float())
+            found[layer] = _as_float16(kept, layer, readable)
+
+        if readable:
+            pixels = torch.cat([item.pixels for item in batch if item.pixels is not None])
+            with turn(), torch.no_grad():
+                begun = time.monotonic()
+                self.network.visit(to_model(pixels, self.network.model), list(wanted), keep)
+                pace.took(len(pixels), time.monotonic() - begun)
+        for name, table in wanted.items():
+            for item in batch:
+                if item.skipped is not None:
+                    table.features.skip(item.source, item.skipped)
+            for source, row in zip(readable, found.get(name, ()), strict=True):
+                table.features.put(source, row)
+
+
+def _as_float16(features: Tensor, layer: str, sources: Sequence[int]) -> NDArray[np.float16]:
+    halves = features.half().cpu()
+    sound = halves.isfinite().flatten(1).all(1)
+    if not sound.all():
+        source = sources[int((~sound).nonzero()[0])]
+        raise ModelError(
+            f"Layer {layer} answers NaN, infinity, or more than the 65,504 that float16 holds for photograph {source}: "
+            "check the weights and the input transform, or choose another layer"
+        )
+    values: NDArray[np.float16] = halves.numpy()
+    return values

@@ -1,0 +1,84 @@
+"""What can be said of a run's settings at once, in words."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from deconvwidgets.engine import Network
+from deconvwidgets.errors import HeadError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.images.labels import class_names, class_notes, class_sizes, require_classes
+from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
+from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker, Views
+from deconvwidgets.instruments.transfer.compute.folds import decays_of
+from deconvwidgets.instruments.transfer.records import TransferDataSummary
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.service.protocol import TransferSettings
+
+MOST_FOLDS = 100
+_MOST_IMAGES = 100_000
+_MOST_SEED = (1 << 32) - 1
+
+
+def check_numbers(settings: TransferSettings) -> None:
+    """Raises HeadError for numbers that no run can have."""
+    _whole("images a class", settings.images_per_class, 1, _MOST_IMAGES)
+    _whole("folds", settings.folds, 1, MOST_FOLDS)
+    _whole("the seed", settings.seed, 0, _MOST_SEED)
+    for number in settings.curve:
+        _whole("images a class of the learning curve", number, 1, _MOST_IMAGES)
+    if settings.weight_decay is not None:
+        if isinstance(settings.weight_decay, bool) or not isinstance(settings.weight_decay, int | float):
+            raise HeadError(f"The weight decay is a number such as 0.001, or None to choose it, not {settings.weight_decay!r}.")
+        decays_of(float(settings.weight_decay))
+    if settings.views not in get_args(Views):
+        raise HeadError(f"There are no views {settings.views!r}: choose {', '.join(map(repr, get_args(Views)))}.")
+
+
+def _whole(what: str, number: object, least: int, most: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        raise HeadError(f"{number!r} is no number for {what}: give a whole one from {least:,} to {most:,}.")
+
+
+def check_run(settings: TransferSettings, images: ImageSet, bundle: ModelBundle, network: Network) -> LayerInfo:
+    """The layer of a run that can begin. Raises HeadError, LayerError or ModelError for one that cannot."""
+    check_numbers(settings)
+    info = default_layer(network) if settings.layer is None else network.layer(settings.layer)
+    ViewMaker.of(bundle, settings.views)
+    require_classes(images, largest_number(settings))
+    return info
+
+
+def largest_number(settings: TransferSettings) -> int:
+    """The most training images a class that a run takes, its learning curve included."""
+    return max(settings.images_per_class, *settings.curve, 0)
+
+
+def data_summary(settings: TransferSettings, images: ImageSet) -> TransferDataSummary:
+    """The classes, and what hinders training on them."""
+    problem: str | None = None
+    names: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    try:
+        sizes, names, notes = class_sizes(images), class_names(images), class_notes(images)
+        check_numbers(settings)
+        require_classes(images, largest_number(settings))
+    except HeadError as error:
+        problem = str(error)
+    most = max(0, min(sizes, default=0) - 1)
+    return TransferDataSummary(images.name, images.source_count, names, sizes, most, problem, notes, images.skipped)
+
+
+def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
+    """(name to ask for, words) of the layers that a head can be put on, the deepest first: those with a paper name, and the default."""
+    standard = default_layer(network).name
+    last = network.layers[-1].name
+    listed = [info for info in network.layers if info.name == standard or (info.alias and not (info.kind == "fc" and info.name == last))]
+    return tuple((info.alias or info.name, _in_words(info)) for info in reversed(listed))
+
+
+def _in_words(info: LayerInfo) -> str:
+    shape, name = FeatureShape.of(info), info.alias or info.name
+    return f"{name} · {shape.in_words(name).replace(f' of {name}', '')}"
