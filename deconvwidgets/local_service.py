@@ -26,13 +26,13 @@ from deconvwidgets.instruments.transfer.service.api import LocalTransferDesk
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import HeadSource
 from deconvwidgets.records.layers import LayerSummary, Nine, NineEntry, Overview, Picture, Progress, SourcePicture, UnitDetail, UnitTable
-from deconvwidgets.service.gate import DeviceGate
-from deconvwidgets.service.later import Later
+from deconvwidgets.service.background import Later
+from deconvwidgets.service.batch_sizer import AdaptivePace
+from deconvwidgets.service.device_lock import DeviceGate
 from deconvwidgets.service.listeners import Listener, Listeners
-from deconvwidgets.service.pacing import AdaptivePace
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.protocol import Contrast, FigureKind, NineWanted, Rule, ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 from deconvwidgets.service.worker import Executor, Job, Worker
 
 K = 9  # "top 9" (Zeiler & Fergus 2014, figure 2)

@@ -13,8 +13,8 @@ from comm.base_comm import BaseComm
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.any_shell_comm import AnyShellComm
-from deconvwidgets.widgets.exchange import event_message
+from deconvwidgets.widgets.comm import AnyShellComm
+from deconvwidgets.widgets.messages import event_message
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,8 @@ import pytest
 from tornado.websocket import websocket_connect
 
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.lab import quiet, server
+from deconvwidgets.lab import lab_page_config as quiet
+from deconvwidgets.lab import server
 
 
 def ask(address: server.Address, path: str, data: bytes | None = None) -> Any:

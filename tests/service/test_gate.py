@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from deconvwidgets.service.gate import DRAWING, DeviceGate
+from deconvwidgets.service.device_lock import DRAWING, DeviceGate
 
 BATCH = 0.02
 

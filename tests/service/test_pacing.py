@@ -1,6 +1,6 @@
 """Batches follow the time that the last ones took."""
 
-from deconvwidgets.service.pacing import BRISK, RELAXED, AdaptivePace
+from deconvwidgets.service.batch_sizer import BRISK, RELAXED, AdaptivePace
 
 
 def test_batches_stay_under_the_time_allowed():

@@ -2,7 +2,7 @@
 
 import time
 
-from deconvwidgets.service.telling import Bell
+from deconvwidgets.service.rate_limit import Bell
 
 
 def test_many_rings_are_told_few_times_and_the_last_is_told():

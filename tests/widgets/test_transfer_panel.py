@@ -18,7 +18,7 @@ from deconvwidgets.instruments.transfer.widget.lines import attempts_of, trainin
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
-from deconvwidgets.widgets.throttle import Throttle
+from deconvwidgets.widgets.rate_limit import Throttle
 from tests.widgets.conftest import FakeService
 from tests.widgets.fake_desk import KINDS, FakeTransferService
 

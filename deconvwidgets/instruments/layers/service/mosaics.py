@@ -14,11 +14,11 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.layers import Activation, Nine, Picture
 from deconvwidgets.service.byte_cache import ByteCache
+from deconvwidgets.service.device_lock import DeviceGate
 from deconvwidgets.service.encoding import GAP, GRID, encode_mosaic
-from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.protocol import NineWanted
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 
 _RULES = ("deconvnet", "gradient", "guided")
 _CONTRASTS = ("tile", "shared")

@@ -9,9 +9,9 @@ import torch
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import ModelError
 from deconvwidgets.service.byte_cache import ByteCache
-from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.device_lock import DeviceGate
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 
 Answer = tuple[str, float]  # the most probable class and its softmax probability
 

@@ -7,8 +7,8 @@ import numpy as np
 from deconvwidgets import display
 from deconvwidgets.records.layers import Activation, Box, Geometry, SourcePicture
 from deconvwidgets.service.encoding import encode_picture
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 
 Shares = tuple[float, float, float, float]
 

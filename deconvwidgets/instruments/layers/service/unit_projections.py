@@ -15,12 +15,12 @@ from torch import Tensor
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine import project
 from deconvwidgets.records.layers import Activation
+from deconvwidgets.service.batch_sizer import AdaptivePace
 from deconvwidgets.service.byte_cache import ByteCache
-from deconvwidgets.service.gate import DeviceGate
-from deconvwidgets.service.pacing import AdaptivePace
+from deconvwidgets.service.device_lock import DeviceGate
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.protocol import Rule
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 
 Pixels = NDArray[np.float32]  # (C, h, w)
 

@@ -13,7 +13,7 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.instruments.layers.widget.state import layer_id
 from deconvwidgets.records.layers import LayerSummary, Picture
 from deconvwidgets.service.protocol import ModelService, NineWanted
-from deconvwidgets.widgets.exchange import (
+from deconvwidgets.widgets.messages import (
     Answer,
     Content,
     answered,

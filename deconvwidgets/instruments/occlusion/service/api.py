@@ -32,13 +32,13 @@ from deconvwidgets.instruments.occlusion.service.top_projections import Projecti
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import has_shipped
 from deconvwidgets.records.layers import Box, Overview
+from deconvwidgets.service.batch_sizer import AdaptivePace
 from deconvwidgets.service.cores import Cores
-from deconvwidgets.service.gate import DeviceGate
-from deconvwidgets.service.pacing import AdaptivePace
+from deconvwidgets.service.device_lock import DeviceGate
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.protocol import OcclusionFile
+from deconvwidgets.service.rate_limit import Bell
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.telling import Bell
-from deconvwidgets.service.view_store import ViewStore
 from deconvwidgets.service.worker import Executor, Worker
 
 _SHIPPED = "caltech101"

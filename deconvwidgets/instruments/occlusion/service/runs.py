@@ -15,7 +15,7 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionWanted
-from deconvwidgets.service.pacing import AdaptivePace
+from deconvwidgets.service.batch_sizer import AdaptivePace
 from deconvwidgets.service.worker import in_words
 
 

@@ -25,8 +25,8 @@ from deconvwidgets.instruments.occlusion.service.images import ImageShelf, Shown
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import Box
 from deconvwidgets.service.byte_cache import ByteCache
+from deconvwidgets.service.device_lock import DeviceGate
 from deconvwidgets.service.encoding import encode_picture
-from deconvwidgets.service.gate import DeviceGate
 from deconvwidgets.service.snapshot import Snapshot
 
 _TOP = 5

@@ -18,10 +18,10 @@ from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
 from deconvwidgets.records.layers import Box
 from deconvwidgets.service.byte_cache import ByteCache
+from deconvwidgets.service.device_lock import DeviceGate
 from deconvwidgets.service.encoding import encode_picture
-from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.prepared_images import ViewStore
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.view_store import ViewStore
 
 _OTHERS = 3
 _CACHE_BYTES = 16 << 20

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import open_picture
-from deconvwidgets.service.arrivals import Arrivals
+from deconvwidgets.service.uploads import Arrivals
 
 PREFIX = "upload:"
 MOST_BYTES = 64 << 20

@@ -10,7 +10,7 @@ import numpy as np
 from plotly import graph_objects as go
 
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps
-from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
+from deconvwidgets.widgets.chart_style import AXIS, LAYOUT
 
 _SENT = ("x", "y", "z", "zmin", "zmax", "showscale", "customdata", "hovertemplate")
 _MOST_NAMES = 9  # of classes in the legend

@@ -18,9 +18,9 @@ from deconvwidgets.instruments.occlusion.widget.messages import ASIDE, answer
 from deconvwidgets.instruments.occlusion.widget.state import WORDS, checked_state, settings_of, wanted_of
 from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.charting_widget import ChartingWidget
-from deconvwidgets.widgets.exchange import Answer
+from deconvwidgets.widgets.charts import ChartingWidget
 from deconvwidgets.widgets.front_end import assemble, read_static
+from deconvwidgets.widgets.messages import Answer
 from deconvwidgets.widgets.picture_upload import upload_picture
 from deconvwidgets.widgets.service_widget import write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait

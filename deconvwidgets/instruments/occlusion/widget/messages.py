@@ -19,9 +19,9 @@ from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings
 from deconvwidgets.instruments.occlusion.widget.state import class_of
 from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.protocol import OccludingService
-from deconvwidgets.widgets.exchange import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
+from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.state_trait import whole
-from deconvwidgets.widgets.uploading import take_upload
+from deconvwidgets.widgets.uploads import take_upload
 
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews

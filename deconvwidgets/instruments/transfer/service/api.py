@@ -29,10 +29,10 @@ from deconvwidgets.instruments.transfer.service.train_job import Training
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import HeadReport, HeadStep, Picture
-from deconvwidgets.service.gate import DeviceGate
+from deconvwidgets.service.device_lock import DeviceGate
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
+from deconvwidgets.service.rate_limit import Bell
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.telling import Bell
 from deconvwidgets.service.thumbnails import Thumbnails
 from deconvwidgets.service.worker import Executor
 

@@ -12,7 +12,7 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.compute.train import HeadHooks, learning_curve, train_softmax_head
 from deconvwidgets.instruments.transfer.service.runs import Run
 from deconvwidgets.records.layers import HeadReport, HeadStep, LearningCurve, Progress
-from deconvwidgets.service.pacing import AdaptivePace
+from deconvwidgets.service.batch_sizer import AdaptivePace
 from deconvwidgets.service.worker import Executor, Job, in_words
 
 Told = Callable[[bool], None]  # told of news; True for what somebody waits for

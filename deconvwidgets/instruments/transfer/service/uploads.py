@@ -16,7 +16,7 @@ from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
-from deconvwidgets.service.arrivals import Arrivals
+from deconvwidgets.service.uploads import Arrivals
 
 MOST_BYTES = 4 << 30
 _SPARE = 256 << 20  # of the disk, beside the zip and what it unpacks to (photographs hardly shrink)

@@ -15,7 +15,7 @@ from plotly import graph_objects as go
 from deconvwidgets.instruments.transfer.records import TransferRunSummary
 from deconvwidgets.instruments.transfer.widget.lines import Line, TrainingLines, training_lines
 from deconvwidgets.records.layers import HeadStep
-from deconvwidgets.widgets.chart_look import AXIS, LAYOUT
+from deconvwidgets.widgets.chart_style import AXIS, LAYOUT
 
 # Of middling lightness: they stand out on white as well as on near black.
 _TRIED = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")

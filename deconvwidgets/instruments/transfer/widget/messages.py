@@ -15,8 +15,8 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TestsWanted, TransferRunSummary, TransferStatus
 from deconvwidgets.instruments.transfer.widget.state import wanted_settings
 from deconvwidgets.service.protocol import TransferringService
-from deconvwidgets.widgets.exchange import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
-from deconvwidgets.widgets.uploading import STEPS, take_upload
+from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
+from deconvwidgets.widgets.uploads import STEPS, take_upload
 
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews

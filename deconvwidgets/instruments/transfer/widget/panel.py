@@ -15,7 +15,7 @@ from deconvwidgets.instruments.transfer.widget.messages import answer
 from deconvwidgets.instruments.transfer.widget.state import SETTINGS, WORDS, checked_state, settings_of
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
-from deconvwidgets.widgets.charting_widget import ChartingWidget
+from deconvwidgets.widgets.charts import ChartingWidget
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.service_widget import write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait

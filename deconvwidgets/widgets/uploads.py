@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.widgets.exchange import Answer, number_of, text_of
+from deconvwidgets.widgets.messages import Answer, number_of, text_of
 
 STEPS = ("begin", "chunk", "finish")
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
-from deconvwidgets.widgets.exchange import Answer, echo
+from deconvwidgets.widgets.messages import Answer, echo
+from deconvwidgets.widgets.rate_limit import Throttle
 from deconvwidgets.widgets.service_widget import ServiceWidget
-from deconvwidgets.widgets.throttle import Throttle
 
 _SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
 

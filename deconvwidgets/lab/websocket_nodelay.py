@@ -11,7 +11,7 @@ from typing import Any
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "deconvwidgets.lab.nodelay"}]
+    return [{"module": "deconvwidgets.lab.websocket_nodelay"}]
 
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:

@@ -19,7 +19,7 @@ Hook = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "deconvwidgets.lab.quiet"}]
+    return [{"module": "deconvwidgets.lab.lab_page_config"}]
 
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
