@@ -9,9 +9,12 @@ from torch import nn
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import ImageSet, View, digest_of
+from deconvwidgets.images.open import open_images
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.zoo import load_model
 from deconvwidgets.records.layers import Head
+from deconvwidgets.service.worker import Job
 
 
 class NoisePhotographs(ImageSet):
@@ -118,3 +121,50 @@ def random_head(bundle, layer, classes=4, pool=None, seed=0, **changes):
 def make_head():
     """random_head"""
     return random_head
+
+
+@pytest.fixture(scope="session")
+def alexnet():
+    return load_model("alexnet")
+
+
+@pytest.fixture(scope="session")
+def photos():
+    return open_images("photos")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A fresh cache folder, for tests of fetching itself."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def noise_picture():
+    def make(width=40, height=30, seed=0):
+        return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+    return make
+
+
+class ByHand:
+    """An executor whose jobs run when the test says so."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, name, work, on_failure):
+        self.jobs.append(Job(name, work, on_failure))
+        return self.jobs[-1]
+
+    def close(self):
+        for job in self.jobs:
+            job.cancel()
+
+
+@pytest.fixture
+def by_hand():
+    """ByHand, new for each test."""
+    return ByHand()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.engine import literal_deconvnet as literal
+from tests.engine.projection import literal_deconvnet as literal
 
 
 def conv(

@@ -14,8 +14,8 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.state_trait import StateTrait, StateWords
-from tests.widgets.conftest import FakeService
-from tests.widgets.fake_desk import FakeTransferService
+from tests.instruments.transfer.widget.fake_api import FakeTransferService
+from tests.widgets.fake_service import FakeService
 
 PLAIN = {"unit": 3, "window": [48, 48], "pinned": {"layer": "conv5"}}
 

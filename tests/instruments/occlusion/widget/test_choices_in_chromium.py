@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.instruments.occlusion.widget.fake_api import FakeOcclusionDesk, FakeOcclusionService
+from tests.instruments.occlusion.widget.page import asked, at, boxes, desk, open_page, pixel, service, settled, tell
+from tests.instruments.occlusion.widget.toy_network import KINDS
 from tests.widgets.chromium import blank, browser
-from tests.widgets.conftest import picture_of
-from tests.widgets.fake_occlusion import FakeOcclusionDesk, FakeOcclusionService
-from tests.widgets.occlusion_page import asked, at, boxes, desk, open_page, pixel, service, settled, tell
-from tests.widgets.toy_network import KINDS
+from tests.widgets.fake_service import picture_of
 
 __all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
 

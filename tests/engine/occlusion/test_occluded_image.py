@@ -19,10 +19,10 @@ from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.records.layers import Box
-from tests.engine.literal_deconvnet import Chain
-from tests.engine.test_local_projection import lively
-from tests.engine.test_random_architectures import Experiment, experiments
-from tests.engine.torch_twin import twin
+from tests.engine.projection.literal_deconvnet import Chain
+from tests.engine.projection.test_local import lively
+from tests.engine.projection.test_random_architectures import Experiment, experiments
+from tests.engine.projection.torch_twin import twin
 
 Placings = Sequence[Sequence[Box]]
 

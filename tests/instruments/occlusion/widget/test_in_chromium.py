@@ -14,9 +14,9 @@ from deconvwidgets.instruments.occlusion.records import ClassShare
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from deconvwidgets.service.protocol import OccludingService
+from tests.instruments.occlusion.widget.page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
+from tests.instruments.occlusion.widget.toy_network import KINDS, probabilities
 from tests.widgets.chromium import blank, browser
-from tests.widgets.occlusion_page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
-from tests.widgets.toy_network import KINDS, probabilities
 
 __all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
 

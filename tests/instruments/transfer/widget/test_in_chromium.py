@@ -17,8 +17,8 @@ from deconvwidgets.instruments.transfer.widget.messages import answer
 from deconvwidgets.instruments.transfer.widget.panel import MODULES, TransferPanel
 from deconvwidgets.instruments.transfer.widget.state import checked_state
 from deconvwidgets.widgets.front_end import assemble
+from tests.instruments.transfer.widget.fake_api import CHOICES, FakeDesk, FakeTransferService
 from tests.widgets.chromium import MODEL, blank, browser
-from tests.widgets.fake_desk import CHOICES, FakeDesk, FakeTransferService
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -169,7 +169,7 @@ def test_classes_of_one_size_have_no_smallest(desk, open_page, monkeypatch):
 
 def test_an_upload_that_the_desk_offers_is_offered_once(desk, open_page, monkeypatch):
     choices = (*CHOICES, DataChoice("/kept/upload-0", "birds, uploaded", ""))
-    monkeypatch.setattr("tests.widgets.fake_desk.CHOICES", choices)
+    monkeypatch.setattr("tests.instruments.transfer.widget.fake_api.CHOICES", choices)
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     page.get_by_test_id("upload-file").set_input_files({"name": "birds.zip", "mimeType": "application/zip", "buffer": b"PK"})

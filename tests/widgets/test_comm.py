@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 MAKE = """
 import sys
 sys.path.insert(0, {tests!r})
-from conftest import FakeService
+from fake_service import FakeService
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 explorer = LayerExplorer(FakeService())
 print(explorer.model_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tests.engine import literal_deconvnet as literal
+from tests.engine.projection import literal_deconvnet as literal
 
 
 class AddBranches(nn.Module):

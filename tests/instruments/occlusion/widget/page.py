@@ -14,8 +14,8 @@ from deconvwidgets.instruments.occlusion.widget.explorer import MODULES, Occlusi
 from deconvwidgets.instruments.occlusion.widget.messages import answer
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from deconvwidgets.widgets.front_end import assemble
+from tests.instruments.occlusion.widget.fake_api import FakeOcclusionDesk, FakeOcclusionService
 from tests.widgets.chromium import MODEL
-from tests.widgets.fake_occlusion import FakeOcclusionDesk, FakeOcclusionService
 
 SIDE = 64
 SCALE = 400 / SIDE  # CSS pixels for a pixel of the image

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from deconvwidgets.engine.projection.rules import Rule, RuleMode
-from tests.engine import literal_deconvnet as literal
-from tests.engine.going_down import RULES, Written, run_down
-from tests.engine.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
+from tests.engine.projection import literal_deconvnet as literal
+from tests.engine.projection.going_down import RULES, Written, run_down
+from tests.engine.projection.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
+from tests.engine.projection.torch_twin import twin
 from tests.engine.random_steps import batch_norm, conv, fully_connected
-from tests.engine.torch_twin import twin
 
 BUILD = np.random.default_rng(7)
 

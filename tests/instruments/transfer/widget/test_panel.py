@@ -19,8 +19,8 @@ from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
 from deconvwidgets.widgets.rate_limit import Throttle
-from tests.widgets.conftest import FakeService
-from tests.widgets.fake_desk import KINDS, FakeTransferService
+from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
+from tests.widgets.fake_service import FakeService
 
 
 @pytest.fixture

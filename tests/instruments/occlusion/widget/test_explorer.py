@@ -24,8 +24,8 @@ from deconvwidgets.instruments.occlusion.widget.messages import ASIDE
 from deconvwidgets.service.protocol import ModelService, OccludingService, OcclusionDesk
 from deconvwidgets.widgets.aside import Aside
 from deconvwidgets.widgets.picture_upload import upload_picture
-from tests.widgets.conftest import FakeService, picture_of
-from tests.widgets.fake_occlusion import KINDS, FakeOcclusionService
+from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
+from tests.widgets.fake_service import FakeService, picture_of
 
 FEW = {"window": [32, 32], "stride": [16, 16]}
 

@@ -23,7 +23,7 @@ from deconvwidgets.instruments.transfer.records import (
 )
 from deconvwidgets.records.layers import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
 from deconvwidgets.service.protocol import TransferFile, TransferSettings
-from tests.widgets.conftest import FakeService, grating, picture_of
+from tests.widgets.fake_service import FakeService, grating, picture_of
 
 KINDS = ("accordion", "bonsai", "cougar face", "dalmatian", "euphonium", "ferry", "gramophone", "hedgehog", "ibis", "joshua tree", "ketch")
 CHOICES = (

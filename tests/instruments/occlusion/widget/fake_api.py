@@ -28,8 +28,18 @@ from deconvwidgets.instruments.occlusion.records import (
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.protocol import OcclusionFile
-from tests.widgets.conftest import FakeService, picture_of
-from tests.widgets.toy_network import KINDS, LAYERS, Pixels, drawing, feature_map, fill_of, layer_named, probabilities, strongest_units
+from tests.instruments.occlusion.widget.toy_network import (
+    KINDS,
+    LAYERS,
+    Pixels,
+    drawing,
+    feature_map,
+    fill_of,
+    layer_named,
+    probabilities,
+    strongest_units,
+)
+from tests.widgets.fake_service import FakeService, picture_of
 
 __all__ = ["KINDS", "FakeOcclusionDesk", "FakeOcclusionService"]
 

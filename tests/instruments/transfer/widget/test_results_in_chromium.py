@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from deconvwidgets.instruments.transfer.widget.panel import MODULES as PANEL_MODULES
 from deconvwidgets.widgets.front_end import assemble, read_static
+from tests.instruments.transfer.widget.fake_results import FakeResults, FakeRun
 from tests.widgets.chromium import blank, browser
-from tests.widgets.fake_results import FakeResults, FakeRun
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 

@@ -1,0 +1,171 @@
+"""A service without a model: gratings and noise for pictures, numbers for everything else, and a record of what was asked."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deconvwidgets.errors import LayerError, RuleError, ServiceError
+from deconvwidgets.records.layers import (
+    LayerInfo,
+    LayerSummary,
+    Nine,
+    NineEntry,
+    Overview,
+    Picture,
+    Progress,
+    SkippedPicture,
+    SourcePicture,
+    UnitDetail,
+    UnitTable,
+)
+from deconvwidgets.service.protocol import NineWanted, ServiceEvent
+
+CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
+GRID, GAP = 3, 2
+
+
+def picture_of(pixels: NDArray[np.uint8], form: str = "PNG") -> Picture:
+    buffer, image = io.BytesIO(), Image.fromarray(pixels)
+    image.save(buffer, form)
+    return Picture(buffer.getvalue(), f"image/{form.lower()}", image.width, image.height)
+
+
+def grating(unit: int, size: int, signed: bool) -> NDArray[np.uint8]:
+    """A grating whose direction depends on the unit: grey where `signed`, in colour otherwise."""
+    y, x = np.mgrid[0:size, 0:size] / 8
+    wave = 127.5 + 110 * np.sin(x * np.cos(unit) + y * np.sin(unit))
+    tint = np.ones(3) if signed else 0.4 + 0.6 * np.abs(np.sin(unit + np.arange(3)))
+    return (wave[..., None] * tint).astype(np.uint8)
+
+
+class FakeService:
+    """Implements service.protocol.ModelService. Unit 3 of conv1 is dead; `rule="guided"` is refused at conv2."""
+
+    def __init__(self, ready: bool = True) -> None:
+        self.ready = ready
+        self.version = 1
+        self.asked: list[tuple[str, Any]] = []
+        self.listeners: list[Callable[[ServiceEvent], None]] = []
+        self.breaks: Exception | None = None
+        self.later: list[tuple[Any, ...]] = []
+        self.layers = (
+            LayerInfo("features.0", "conv1", "ReLU", 24, 55, 55, (11, 11), (4, 4), (-2, -2)),
+            LayerInfo("features.3", "conv2", "ReLU", 60, 27, 27, (51, 51), (8, 8), (-18, -18)),
+            LayerInfo("odd.layer", None, "Conv2d", 5, 13, 13, None, None, None),
+        )
+
+    def overview(self) -> Overview:
+        return Overview(
+            version=self.version,
+            model="fakenet",
+            weights="random, untrained",
+            trained=False,
+            classifier=None,
+            images="gratings",
+            photographs=40,
+            views=120,
+            skipped=(SkippedPicture("broken.jpg", "it is truncated"),),
+            layers=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.layers),
+            k=9,
+            device="cpu",
+            index_ready=self.ready,
+            notes=("The weights are random.",),
+        )
+
+    def unit_table(self, layer: str) -> UnitTable:
+        units = self._look("table", layer).channels
+        generator = np.random.default_rng(units)
+        maximum = generator.permutation(np.linspace(1, 40, units)).astype(np.float32)
+        fires = np.full(units, 0.5, np.float32)
+        maximum[3], fires[3] = 0, 0
+        labels = generator.integers(-1, len(CATEGORIES), (units, 9))
+        labels[3] = -1
+        std = np.ones(units, np.float32)
+        return UnitTable(layer, maximum, maximum / 5, std, fires, maximum - maximum / 5, labels, CATEGORIES)
+
+    def nine(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> Nine:
+        info = self._look("nine", layer, unit, rule, contrast, tile)
+        if rule == "guided" and info.alias == "conv2":
+            raise RuleError("There is no rule for 'gelu' below conv2; choose rule='gradient'.")
+        count = 0 if unit == 3 else 9
+        side = GRID * tile + (GRID - 1) * GAP
+        pictures = [picture_of(grating(unit, side, signed)) for signed in (True, False)]
+        return Nine(layer, unit, rule, count, GRID, tile, GAP, *pictures)
+
+    def mosaics(self, wanted: NineWanted) -> list[Picture]:
+        what = (wanted.layer, wanted.unit)
+        if "projections" not in wanted.parts:
+            self._look("patches", *what, wanted.tile)
+            return [picture_of(grating(wanted.unit, GRID * wanted.tile + (GRID - 1) * GAP, signed=False))]
+        nine = self.nine(*what, wanted.rule, wanted.contrast, wanted.tile)
+        return [getattr(nine, part) for part in wanted.parts]
+
+    def mosaics_later(self, wanted: NineWanted, done: Callable[[Sequence[Picture]], None], failed: Callable[[Exception], None]) -> None:
+        """When the test calls `self.go_on()`."""
+        self.later.append((wanted, done, failed))
+
+    def go_on(self) -> None:
+        for wanted, done, failed in self.later:
+            try:
+                pictures = self.mosaics(wanted)
+            except Exception as error:  # noqa: BLE001 - as the real one
+                failed(error)
+            else:
+                done(pictures)
+        self.later.clear()
+
+    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+        self._look("unit", layer, unit)
+        table = self.unit_table(layer)
+        entries = []
+        for rank in range(0 if unit == 3 else 9):
+            label = int(table.labels[unit, rank])
+            words = (f"photograph-{rank}.jpg", CATEGORIES[label] if label >= 0 else None, "bee", 0.25)
+            entries.append(NineEntry(rank, *words, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
+        numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.fires)]
+        return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
+
+    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourcePicture:
+        self._look("source", layer, unit, rank)
+        pixels = grating(rank, size, signed=False)[: size * 3 // 4]
+        return SourcePicture(
+            picture_of(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg"
+        )
+
+    def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
+        self.asked.append(("figure", (kind, dict(state))))
+        if self.breaks:
+            raise self.breaks
+        return picture_of(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
+
+    def subscribe(self, listener: Callable[[ServiceEvent], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def tell(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
+        for listener in list(self.listeners):
+            listener(ServiceEvent(kind, progress, message))
+
+    def finish(self) -> None:
+        """The index stands."""
+        self.ready, self.version = True, self.version + 1
+        self.tell("changed")
+
+    def _look(self, kind: str, layer: str, *rest: Any) -> LayerInfo:
+        self.asked.append((kind, (layer, *rest)))
+        if self.breaks:
+            raise self.breaks
+        if not self.ready:
+            raise ServiceError("The index is being built. Try again when it stands")
+        for info in self.layers:
+            if layer in (info.alias, info.name):
+                if rest and not 0 <= rest[0] < info.channels:
+                    raise LayerError(f"{layer} has no unit {rest[0]}")
+                return info
+        raise LayerError(f"There is no layer {layer!r}")
