@@ -20,8 +20,8 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.compute.features import extract_features
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
 from deconvwidgets.instruments.transfer.compute.train import train_softmax_head
+from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.models.head_files import save_head
-from deconvwidgets.records.layers import HeadReport
 
 SHIPPED = Path(__file__).resolve().parent.parent / "deconvwidgets" / "data" / "shipped" / "alexnet-conv5-caltech101.safetensors"
 GRID = (6, 6)  # of pool5 at 224 x 224

@@ -40,7 +40,6 @@ warnings.filterwarnings("ignore")
 @dataclass
 class Case:
     bundle: dw.ModelBundle
-    network: dw.engine.Network
     image: Tensor  # (1, 3, 224, 224)
     window: int
     stride: int
@@ -51,7 +50,7 @@ class Case:
         return [(column, row, column + self.window, row + self.window) for row in starts for column in starts]
 
     def ours(self, stride: int) -> np.ndarray:
-        maps = dw.occlude(self.bundle, self.image, self.window, stride, target=TARGET, logits=True, network=self.network)
+        maps = dw.occlude(self.bundle, self.image, self.window, stride, target=TARGET, logits=True)
         assert maps.method == "incremental"
         return maps.logits[:, :, TARGET]
 
@@ -95,7 +94,7 @@ def make_case(name: str, window: int, stride: int) -> Case:
         bundle = dw.ModelBundle.from_module(net, categories=[str(number) for number in range(1000)], name=name)
     image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     sparse = stride * (4 if (name, stride) == ("vgg16", 4) else 2)
-    return Case(bundle, dw.engine.Network.of(bundle.model, bundle.input_size), image, window, stride, sparse)
+    return Case(bundle, image, window, stride, sparse)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -128,7 +127,7 @@ def compare(name: str, window: int, stride: int, repeats: int) -> None:
             times[way].append(seconds(run) / others)
     best = min(ways, key=lambda each: statistics.median(times[each]))
     ratio = statistics.median(peer / own for peer, own in zip(times[best], times["ours"], strict=True))
-    occluded = OccludedImage(case.network, case.image, torch.zeros(3, 1, 1), case.network.explorer_layers[-1].name, 0)
+    occluded = OccludedImage(case.bundle.network, case.image, torch.zeros(3, 1, 1), case.bundle.network.explorer_layers[-1].name, 0)
     exact, grouped = occluded.saving([[box] for box in case.boxes(stride)])
     print(f"{name} {window}/{stride}: {ours} positions in {statistics.median(times['ours']) * ours:.2f} s")
     for way, seen in times.items():

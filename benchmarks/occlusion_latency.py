@@ -25,7 +25,7 @@ from real_mouse import Mouse
 
 CELL = """import deconvwidgets as dw
 service = dw.LocalModelService.from_environment().wait()
-explorer = dw.OcclusionExplorer(service, image="view:0", state={"window": [64, 64], "stride": [16, 16]})
+explorer = dw.OcclusionExplorer(service, image="crop:0", state={"window": [64, 64], "stride": [16, 16]})
 explorer"""
 LONG_JOB = """from deconvwidgets.service.protocol import TransferSettings
 service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per_class=5, folds=200))"""

@@ -22,9 +22,8 @@ import torch
 from torch import Tensor
 
 import deconvwidgets as dw
-from deconvwidgets.engine import Network
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.index.builder import FixedPace
 from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
@@ -36,7 +35,7 @@ from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
 from deconvwidgets.instruments.transfer.compute.softmax import fit_path
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.train import train_softmax_head, train_svm_head
-from deconvwidgets.records.layers import HeadReport
+from deconvwidgets.instruments.transfer.records import HeadReport
 
 PAPER_LAYERS = {"conv1": ("44.8", ""), "conv2": ("66.2", ""), "conv3": ("72.3", ""), "conv4": ("76.6", ""), "conv5": ("86.2", "82.9")}
 
@@ -126,7 +125,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
 def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> None:
     """Photographs a second: the bare model on batches that lie ready, our pass from the same tensors, and our pass from JPEG files."""
     bundle = dw.load_model("alexnet")
-    network = Network.of(bundle.model, bundle.input_size)
+    network = bundle.network
     some = images.subset(range(0, images.source_count, images.source_count // count))
     maker, shape = ViewMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
     decoded = list(prepared_sources(some, maker, range(some.source_count)))
@@ -143,7 +142,7 @@ def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> 
             identity = FeatureIdentity("pool5", some.digest, "benchmark", bundle.input_size, "one", None)
             features = LayerFeatures.on_disk(identity, (some.source_count, 1, shape.count), Path(folder))
             run = FeaturePass(network, maker, {"pool5": LayerTable(shape, features)})
-            run.run(prepared(), some.source_count, FixedPace(), nullcontext, lambda state: None, lambda: False)
+            run.run(prepared(), some.source_count, JobContext())
 
     ways: dict[str, Callable[[], None]] = {
         "bare forward": bare,

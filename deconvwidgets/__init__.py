@@ -14,7 +14,7 @@ _HOMES = {
     "engine": "deconvwidgets.engine",
     "load_model": "deconvwidgets.models.zoo",
     "ModelBundle": "deconvwidgets.models.bundle",
-    "Head": "deconvwidgets.records.layers",
+    "Head": "deconvwidgets.records.heads",
     "load_head": "deconvwidgets.models.head_files",
     "save_head": "deconvwidgets.models.head_files",
     "open_images": "deconvwidgets.images.open",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deconvwidgets import __version__
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError, ModelError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _figure(options: argparse.Namespace) -> int:
     with closing(_prepare(options).service(options.device)) as service:
         data = render(kind, _sheet(service, options))  # type: ignore[arg-type]
     try:
-        options.out.write_bytes(data)
+        write_atomic(options.out, data)
     except OSError as error:
         raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}.") from error
     print(f"{options.out} ({len(data) / 1e6:.1f} MB)")
@@ -210,15 +211,16 @@ def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureShe
     from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 
     if options.unit is None:
-        units, selection = choose_units(service.unit_table(options.layer), options.units, options.sort, options.seed)
+        units, selection = choose_units(service.layers.unit_table(options.layer), options.units, options.sort, options.seed)
     else:
         units, selection = [options.unit], f"unit {options.unit}"
     tile = _FIGURE_TILE if options.unit is None else 2 * _FIGURE_TILE
     panels = tuple(
-        UnitPanel.from_nine(
-            service.nine(options.layer, unit, options.rule, options.contrast, tile), service.unit_detail(options.layer, unit)
+        UnitPanel.from_records(
+            service.layers.top_activations(options.layer, unit, options.rule, options.contrast, tile),
+            service.layers.unit_detail(options.layer, unit),
         )
         for unit in units
     )
-    source = service.source(options.layer, units[0], 0) if options.unit is not None and panels[0].count else None
+    source = service.layers.source(options.layer, units[0], 0) if options.unit is not None and panels[0].count else None
     return FigureSheet(service.overview(), options.layer, options.rule, options.contrast, panels, selection, source=source)

@@ -9,13 +9,14 @@ becomes mid-grey and 2.5 standard deviations reach black and white. The deviatio
 from __future__ import annotations
 
 import colorsys
+import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 
 GREY = 128
 DEVIATIONS = 2.5
@@ -155,3 +156,9 @@ def class_colour(at: int) -> str:
 def rgb_of(colour: str) -> tuple[int, int, int]:
     """The levels of "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def decode_image(data: bytes) -> Rgb:
+    """Return an encoded image as (height, width, 3) uint8."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"), dtype=np.uint8)

@@ -8,12 +8,12 @@ from torch import nn
 
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.image_set import ImageSet, View, digest_of
+from deconvwidgets.images.image_set import Crop, ImageSet, digest_of
 from deconvwidgets.images.open import open_images
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
-from deconvwidgets.records.layers import Head
+from deconvwidgets.records.heads import Head
 from deconvwidgets.service.worker import Job
 
 
@@ -49,10 +49,10 @@ class NoisePhotographs(ImageSet):
     def __len__(self):
         return 3 * self.source_count
 
-    def view(self, index):
-        return View(index // 3, index % 3, self.BOXES[index % 3])
+    def crop(self, index):
+        return Crop(index // 3, index % 3, self.BOXES[index % 3])
 
-    def views_of(self, source):
+    def crops_of(self, source):
         return range(3 * source, 3 * source + 3)
 
 

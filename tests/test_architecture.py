@@ -1,4 +1,4 @@
-"""The house rules that no linter knows: who may import whom, how long things may be, and what stays unloaded."""
+"""The rules of the package's structure: who may import whom, what stays unloaded, and how long files and functions may be."""
 
 from __future__ import annotations
 
@@ -13,39 +13,23 @@ import pytest
 import deconvwidgets
 
 PACKAGE = Path(deconvwidgets.__file__).parent
-FILE_LINES = 380
-FUNCTION_LINES = 50
+FILE_LINES = 300
+FUNCTION_LINES = 40
+LONGER_FILES: dict[str, str] = {}  # file -> why it is longer
+LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 
-EVERYONE = {"records", "transfer_records", "occlusion_records", "one_line", "errors", "display", "class_names", "occlusion_defaults"}
-TRACE = {"tracing", "digests"}  # what engine and data, which never see each other, both know of a model
-MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),  # deconvwidgets/__init__.py: names load lazily
-    "one_line": set(),
-    "records": {"one_line"},
-    "transfer_records": {"one_line", "records"},
-    "occlusion_records": {"one_line", "records"},
-    "errors": set(),
-    "display": EVERYONE,
-    "class_names": {"errors"},
-    "occlusion_defaults": set(),
-    "tracing": EVERYONE,
-    "digests": {"tracing"} | EVERYONE,
-    "engine": {"engine"} | TRACE | EVERYONE,
-    "data": {"data"} | TRACE | EVERYONE,
-    "analysis": {"analysis", "engine", "data"} | EVERYONE,
-    "figures": {"figures", "service.protocol"} | EVERYONE,
-    "service": {"service", "service.protocol", "analysis", "engine", "data", "figures"} | EVERYONE,
-    "service.protocol": {"records", "transfer_records", "occlusion_records", "errors"},
-    "widgets": {"widgets", "service.protocol"} | EVERYONE,
-    "lab": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
-    "__main__": {"cli"},
-    "cli": {"lab", "engine", "data", "analysis", "figures", "service"} | EVERYONE,
-}
-WITHOUT_TORCH = {
-    "", "one_line", "records", "transfer_records", "occlusion_records", "errors", "display", "class_names", "occlusion_defaults",
-    "figures", "service.protocol", "widgets", "cli", "__main__",
-}  # fmt: skip
-FRONT_END_HOMES = {"ipywidgets": {"widgets"}, "anywidget": {"widgets"}, "plotly": {"widgets", "figures"}}
+# A part imports only parts that stand before it.
+PARTS = (
+    "errors", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images", "compute", "index", "service",
+    "widgets", "instruments", "local_service", "lab", "cli", "__main__",
+)  # fmt: skip
+# Exceptions to that order: a subset of the files of a part, and what they may import beside it.
+INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
+ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
+FRONT_END_ROLES = {"widget", "widgets"}
+FOR_WIDGETS = {"errors", "atomic_file", "records", "display", "widgets", "service.protocol"}  # the parts that a widget may import
+HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
+WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "cli", "__main__", ""}
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:
@@ -56,8 +40,18 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def part_of(name: str) -> str:
-    """The part of the house that a module belongs to."""
-    return "service.protocol" if name == "service.protocol" else name.split(".")[0]
+    """The part of the package that a module belongs to: its first folder or file."""
+    return name.split(".")[0]
+
+
+def role_of(name: str) -> str:
+    """The role that a module's place gives it: "widget", "records", "protocol", ..., else its part."""
+    steps = name.split(".")
+    if "protocol" in steps and "service" in steps:
+        return "protocol"
+    if steps[0] == "instruments" and len(steps) > 2:
+        return steps[2]
+    return steps[0]
 
 
 def imports(name: str, path: Path) -> Iterator[tuple[int, str]]:
@@ -77,57 +71,93 @@ def imports(name: str, path: Path) -> Iterator[tuple[int, str]]:
 
 
 def own_target(imported: str) -> str | None:
-    """The part that an import of ours reaches, through the lazy public names too; None for other people's."""
+    """The module of ours that an import reaches, also through the lazy public names, without the package's name; None for others."""
     head, _, rest = imported.partition(".")
     if head != "deconvwidgets":
         return None
     home = deconvwidgets._HOMES.get(rest)
-    if home:
-        rest = home.partition(".")[2]
-    if rest.startswith("service.protocol"):
-        return "service.protocol"
-    return rest.split(".")[0]
+    return home.partition(".")[2] if home else rest
+
+
+def forbidden(name: str, target: str) -> str | None:
+    """Why the module `name` may not import the module `target`; None if it may."""
+    part, other = part_of(name), part_of(target)
+    if other.startswith("__") and other != "__main__":
+        return None
+    if part == "":
+        return "the package's own module loads names lazily"
+    if other not in PARTS:
+        return None  # a name of a module, not a module
+    if PARTS.index(other) > PARTS.index(part):
+        return f"{part} may not import {other}, which stands above it"
+    if role_of(name) in FRONT_END_ROLES:
+        return forbidden_for_a_widget(name, target)
+    return forbidden_in_an_instrument(name, target) if part == other == "instruments" else None
+
+
+def forbidden_for_a_widget(name: str, target: str) -> str | None:
+    if part_of(target) == "instruments":
+        if role_of(target) in ("records", "defaults", "protocol", "widget"):
+            return forbidden_in_an_instrument(name, target)
+        return f"a widget may import an instrument's records and protocol, not its {role_of(target)}"
+    reached = "service.protocol" if target.startswith("service.protocol") else part_of(target)
+    return None if reached in FOR_WIDGETS else f"a widget may not import {reached}"
+
+
+def forbidden_in_an_instrument(name: str, target: str) -> str | None:
+    own, other = name.split(".")[1], target.split(".")[1]
+    if own != other:
+        return None if (own, other) in INSTRUMENT_PAIRS else f"the instrument {own} may not import {other}"
+    roles = [step if step in ROLES else "records" for step in (name.split(".")[2], target.split(".")[2])]
+    if ROLES.index(roles[1]) > ROLES.index(roles[0]):
+        return f"an instrument's {roles[0]} may not import its {roles[1]}"
+    return None
 
 
 def import_violations(root: Path) -> list[str]:
     found = []
     for name, path in modules(root):
-        part = part_of(name)
-        if part not in MAY_IMPORT:
-            found.append(f"{path.relative_to(root)}: {part!r} is no part of the house; add it to this test if it should be")
+        if part_of(name) not in (*PARTS, ""):
+            found.append(f"{path.relative_to(root)}: {part_of(name)!r} is no part of the package; add it to this test if it should be")
             continue
         for line, imported in imports(name, path):
             where = f"{path.relative_to(root)}:{line}"
-            library = imported.split(".")[0]
-            target = own_target(imported)
-            if target and target not in MAY_IMPORT[part] and not target.startswith("__"):
-                found.append(f"{where}: {part} may not import {target}")
-            if library in ("torch", "torchvision") and part in WITHOUT_TORCH:
-                found.append(f"{where}: {part} may not import {library}")
-            if part not in FRONT_END_HOMES.get(library, {part}):
-                found.append(f"{where}: {library} belongs to {sorted(FRONT_END_HOMES[library])}")
+            library, target = imported.split(".")[0], own_target(imported)
+            reason = None if target is None else forbidden(name, target)
+            if reason is not None:
+                found.append(f"{where}: {reason}")
+            if library in ("torch", "torchvision") and role_of(name) in WITHOUT_TORCH:
+                found.append(f"{where}: {role_of(name)} may not import {library}")
+            if role_of(name) not in HOMES.get(library, {role_of(name)}):
+                found.append(f"{where}: {library} belongs to {sorted(HOMES[library])}")
     return found
 
 
 def length_violations(root: Path) -> list[str]:
     found = []
     for _, path in modules(root):
-        source = path.read_text(encoding="utf-8")
-        if (lines := source.count("\n")) > FILE_LINES:
-            found.append(f"{path.relative_to(root)}: {lines} lines")
+        file, source = path.relative_to(root).as_posix(), path.read_text(encoding="utf-8")
+        if (lines := source.count("\n")) > FILE_LINES and file not in LONGER_FILES:
+            found.append(f"{file}: {lines} lines")
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                if ast.get_docstring(node) is not None:
-                    doc = node.body[0]
-                    lines -= (doc.end_lineno or doc.lineno) - doc.lineno + 1
-                if lines > FUNCTION_LINES:
-                    found.append(f"{path.relative_to(root)}:{node.lineno}: {node.name} has {lines} lines")
+                lines = body_lines(node)
+                if lines > FUNCTION_LINES and f"{file}:{node.name}" not in LONGER_FUNCTIONS:
+                    found.append(f"{file}:{node.lineno}: {node.name} has {lines} lines")
     return found
 
 
+def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The lines of a function without its docstring."""
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1
+    if ast.get_docstring(node) is not None:
+        doc = node.body[0]
+        lines -= (doc.end_lineno or doc.lineno) - doc.lineno + 1
+    return lines
+
+
 def state_violations(root: Path) -> list[str]:
-    """`global`, a broad `except` that swallows, and drawers named utils."""
+    """`global`, a broad `except` that swallows, and modules named utils."""
     found = []
     for name, path in modules(root):
         if name.split(".")[-1] in ("utils", "helpers", "common", "misc"):
@@ -138,16 +168,16 @@ def state_violations(root: Path) -> list[str]:
             if isinstance(node, ast.ExceptHandler):
                 caught = ast.unparse(node.type) if node.type else "everything"
                 # A foreign model's forward may raise anything, and an exception in a thread or a comm callback vanishes. A broad
-                # handler is right there, if it raises in its turn, hands on what it caught, or logs it with its traceback.
-                handed_on = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+                # handler is right there, if it raises in its turn, passes on what it caught, or logs it with its traceback.
+                passed_on = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
                 logged = any(isinstance(inner, ast.Attribute) and inner.attr == "exception" for inner in ast.walk(node))
-                reported = node.name in handed_on or logged or any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+                reported = node.name in passed_on or logged or any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
                 if caught in ("everything", "BaseException", "Exception") and not reported:
                     found.append(f"{path.relative_to(root)}:{node.lineno}: catches {caught}")
     return found
 
 
-def test_imports_go_only_the_allowed_ways() -> None:
+def test_imports_go_only_downwards() -> None:
     assert import_violations(PACKAGE) == []
 
 
@@ -162,19 +192,26 @@ def test_no_global_state_and_no_broad_except() -> None:
 @pytest.mark.parametrize(
     ("file", "code"),
     [
-        ("widgets/explorer.py", "from deconvwidgets.local_service import LocalModelService"),
-        ("widgets/explorer.py", "def f():\n    import torch"),
-        ("widgets/explorer.py", "from deconvwidgets import load_model"),
-        ("engine/graph.py", "from deconvwidgets.data import zoo"),
-        ("engine/graph.py", "from ..data.zoo import load_model"),
-        ("tracing.py", "from deconvwidgets.engine.graph import Graph"),
-        ("widgets/explorer.py", "from deconvwidgets.engine.tracing import follow"),
-        ("data/zoo.py", "import deconvwidgets.engine.graph"),
-        ("analysis/occlusion.py", "from deconvwidgets.service.protocol import Rule"),
-        ("analysis/occlusion.py", "import ipywidgets"),
+        ("instruments/layers/widget/explorer.py", "from deconvwidgets.local_service import LocalModelService"),
+        ("instruments/layers/widget/explorer.py", "def f():\n    import torch"),
+        ("instruments/layers/widget/explorer.py", "from deconvwidgets import load_model"),
+        ("instruments/layers/widget/explorer.py", "from deconvwidgets.instruments.layers.service.api import LayersApi"),
+        ("instruments/layers/widget/explorer.py", "from deconvwidgets.engine.tracing import trace"),
+        ("instruments/layers/widget/explorer.py", "from deconvwidgets.instruments.occlusion.records import OcclusionMaps"),
+        ("instruments/occlusion/compute/occlude.py", "from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService"),
+        ("instruments/occlusion/compute/occlude.py", "from deconvwidgets.instruments.transfer.records import HeadReport"),
+        ("instruments/occlusion/compute/occlude.py", "import ipywidgets"),
+        ("instruments/occlusion/service/protocol.py", "import torch.nn as nn"),
+        ("instruments/occlusion/records.py", "from torch import Tensor"),
+        ("widgets/explorer.py", "from deconvwidgets.service.context import ServiceContext"),
+        ("widgets/explorer.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
+        ("engine/graph.py", "from deconvwidgets.models import zoo"),
+        ("engine/graph.py", "from ..models.zoo import load_model"),
+        ("models/zoo.py", "import deconvwidgets.compute.devices"),
         ("service/protocol.py", "import torch.nn as nn"),
-        ("records.py", "from torch import Tensor"),
-        ("figures.py", "from torchvision import transforms"),
+        ("service/context.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
+        ("records/layers.py", "from torch import Tensor"),
+        ("figures/drawing.py", "from torchvision import transforms"),
         ("surprise.py", "import os"),
     ],
 )
@@ -193,18 +230,33 @@ def test_length_and_state_violations_are_found(tmp_path: Path) -> None:
     assert len(state_violations(tmp_path)) == 3
 
 
+@pytest.mark.parametrize(("names", "root"), [(LONGER_FILES, PACKAGE), (LONGER_FUNCTIONS, PACKAGE)])
+def test_exceptions_are_needed(names: dict[str, str], root: Path) -> None:
+    for name, reason in names.items():
+        file, _, function = name.partition(":")
+        source = (root / file).read_text(encoding="utf-8")
+        nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        longest = max((body_lines(node) for node in nodes if node.name == function), default=0)
+        assert reason
+        assert longest > FUNCTION_LINES if function else source.count("\n") > FILE_LINES, name
+
+
 LIGHT = {
     "import deconvwidgets": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "numpy", "PIL"),
     "import deconvwidgets.cli": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly", "jupyterlab"),
-    "import deconvwidgets.records.layers, deconvwidgets.errors, deconvwidgets.service.protocol": (
+    "import deconvwidgets.records.overview, deconvwidgets.errors, deconvwidgets.service.protocol": (
         "torch",
         "ipywidgets",
         "anywidget",
         "plotly",
     ),
-    "import deconvwidgets.figures": ("torch", "torchvision", "ipywidgets", "anywidget"),
+    **{
+        f"import deconvwidgets.instruments.{name}.{module}": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly")
+        for name in ("layers", "occlusion", "transfer")
+        for module in ("records", "service.protocol", "figures.html")
+    },
     "import deconvwidgets.display": ("torch", "torchvision", "ipywidgets", "anywidget", "plotly"),
-    "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer": ("torch", "torchvision"),
+    "import deconvwidgets.widgets; from deconvwidgets import LayerExplorer, OcclusionExplorer, TransferPanel": ("torch", "torchvision"),
 }
 
 

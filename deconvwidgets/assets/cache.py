@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import AssetError
 
 CACHE_VARIABLE = "DECONVWIDGETS_CACHE"
@@ -36,24 +36,11 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put `data` in the place of a file that other processes see whole or not at all, even through a crash. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)  # gone already where the replacement succeeded
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """`replace_file` in the cache, its folders made as needed. Raises AssetError where it cannot be written to."""
+def write_cache_file(path: Path, data: bytes) -> None:
+    """Write a file in the cache as a whole or not at all, and make its folders. Raises AssetError if it cannot be written."""
     make_folder(path.parent)
     try:
-        replace_file(path, data)
+        write_atomic(path, data)
     except OSError as error:
         raise AssetError(
             f"{path} cannot be written ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you may write to."

@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deconvwidgets.assets.cache import cache_dir, write_atomically
+from deconvwidgets.assets.cache import cache_dir, write_cache_file
 
 OFFLINE_VARIABLE = "DECONVWIDGETS_OFFLINE"
 CONNECT_SECONDS = 5.0
@@ -74,7 +74,7 @@ def _record_path(host: str) -> Path:
 
 
 def _remember(host: str, reason: str) -> None:
-    write_atomically(_record_path(host), json.dumps({"time": time.time(), "reason": reason}).encode())
+    write_cache_file(_record_path(host), json.dumps({"time": time.time(), "reason": reason}).encode())
 
 
 def _remembered(host: str) -> str | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from deconvwidgets.assets.cache import make_folder, sha256_of_bytes, sha256_of_file, write_atomically
+from deconvwidgets.assets.cache import make_folder, sha256_of_bytes, sha256_of_file, write_cache_file
 from deconvwidgets.assets.progress_bar import download_bar
 from deconvwidgets.assets.reachability import remember_failure, unreachable_reason
 from deconvwidgets.errors import AssetError
@@ -46,7 +46,7 @@ def ensure_official_file(weights: Any, progress: bool = True) -> Path:
     if not sha256_of_bytes(data).startswith(hash_prefix(weights)):
         raise AssetError(f"{weights.url} gave other bytes than its name promises. Try again; a proxy may have answered in its place.")
     make_folder(path.parent)
-    write_atomically(path, data)
+    write_cache_file(path, data)
     return path
 
 

@@ -1,8 +1,9 @@
-"""Where a model computes."""
+"""The device that a model computes on."""
 
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 
 import torch
@@ -11,51 +12,68 @@ from torch import Tensor, nn
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
+from deconvwidgets.models.traced import TracedNetwork
 
 
-def pick_device(wanted: str = "auto") -> torch.device:
-    """`wanted` ("cpu", "cuda:1", ...), or for "auto" the first that there is of CUDA, Apple's MPS and the CPU.
+def pick_device(name: str = "auto") -> torch.device:
+    """Return the device `name` ("cpu", "cuda:1", ...); for "auto" the first available one of CUDA, Apple's MPS and the CPU.
 
-    Raises ModelError where PyTorch does not know or have the device.
+    Raises
+    ------
+    ModelError
+        If PyTorch does not know the device or cannot use it here.
     """
-    if wanted == "auto":
+    if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        device = torch.device(wanted)
+        device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # AssertionError: "Torch not compiled with CUDA enabled"
-        raise ModelError(f"The device {wanted!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error
+        raise ModelError(f"The device {name!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error
     return device
 
 
-def on_device(bundle: ModelBundle, device: torch.device) -> ModelBundle:
-    """The bundle with its model on `device`: itself where it lies there already, else a copy (the caller's model stays where it is)."""
-    home = model_home(bundle.model)
-    if home.device.type == device.type and device.index in (None, home.device.index):
+def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> ModelBundle:
+    """Return the bundle with its model on `device`: the bundle itself if the model is there already, else one with a copy of the model.
+
+    Raises
+    ------
+    ModelError
+        If `bundle` is no ModelBundle, or if the device cannot be used.
+    """
+    require_bundle(bundle)
+    target = pick_device(device) if isinstance(device, str) else device
+    current = reference_tensor(bundle.model).device
+    if current.type == target.type and target.index in (None, current.index):
         return bundle
-    if bundle.headless is not None and bundle.head is not None:  # the head is put on the copy of the model below it
-        moved = on_device(bundle.headless, device).with_head(bundle.head)
-        return replace(bundle, model=moved.model, headless=moved.headless)
-    return replace(bundle, model=copy.deepcopy(bundle.model).to(device))
+    if bundle.headless is not None and bundle.head is not None:  # the head is attached to the copy of the model below it
+        moved = on_device(bundle.headless, target).with_head(bundle.head)
+        return replace(bundle, model=moved.model, headless=moved.headless, traced=moved.traced)
+    return replace(bundle, model=copy.deepcopy(bundle.model).to(target), traced=TracedNetwork())
 
 
-def ready_model(bundle: ModelBundle, device: str, network: Network | None = None) -> tuple[ModelBundle, Network]:
-    """The bundle on its device with its model followed; a caller who gives the network has done both. Raises ModelError."""
+def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> ModelBundle:
+    """Return the bundle with `network` as its traced network, and warn that the argument is deprecated; the bundle itself for None."""
     if network is None:
-        bundle = on_device(require_bundle(bundle), pick_device(device))
-        network = Network.of(bundle.model, bundle.input_size)
-    return bundle, network
+        return require_bundle(bundle)
+    warnings.warn("network= is deprecated: bundle.network is traced once, on first use.", DeprecationWarning, stacklevel=3)
+    return require_bundle(bundle).with_network(network)
 
 
-def model_home(model: nn.Module) -> Tensor:
-    """A tensor with the device and floating type that the model's inputs must have."""
+def reference_tensor(model: nn.Module) -> Tensor:
+    """Return a tensor with the device and the floating-point type that inputs of the model must have."""
     tensors = (tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point())
     return next(tensors, torch.zeros(()))
 
 
+def device_name(bundle: ModelBundle) -> str:
+    """Return the name of the device that the bundle's model is on ("cpu", "cuda:0", ...)."""
+    return str(reference_tensor(bundle.model).device)
+
+
 def to_model(batch: Tensor, model: nn.Module) -> Tensor:
-    """A batch on the model's device and in its floating type."""
-    home = model_home(model)
-    return batch.to(home.device, home.dtype)
+    """Return the batch on the model's device and in its floating-point type."""
+    reference = reference_tensor(model)
+    return batch.to(reference.device, reference.dtype)

@@ -17,11 +17,11 @@ from deconvwidgets.images.decode import open_picture
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 
-Picture = Image.Image | str | Path | NDArray[np.uint8]
-Several = Picture | Tensor | Sequence[Picture | Tensor]
+ImageInput = Image.Image | str | Path | NDArray[np.uint8]
+ImageInputs = ImageInput | Tensor | Sequence[ImageInput | Tensor]
 
 
-def opened(picture: Picture) -> Image.Image:
+def as_pil_image(picture: ImageInput) -> Image.Image:
     """A PIL picture, the file of a path, or an array (H, W, 3) or (H, W) uint8, as a picture. Raises PictureError."""
     if isinstance(picture, Image.Image):
         return picture
@@ -38,13 +38,13 @@ def opened(picture: Picture) -> Image.Image:
     return Image.fromarray(array)
 
 
-def as_input(bundle: ModelBundle, image: Picture | Tensor) -> Tensor:
+def as_input(bundle: ModelBundle, image: ImageInput | Tensor) -> Tensor:
     """The model's input (C, H, W) for a picture, or for a tensor that is one already, (C, H, W) or (1, C, H, W), normalised.
 
     Raises PictureError for a tensor of another size or type, and for what is no picture.
     """
     if not isinstance(image, Tensor):
-        return bundle.prepare(opened(image))
+        return bundle.prepare(as_pil_image(image))
     wanted = tuple(bundle.input_size)
     pixels = image.detach()
     if pixels.dim() == 4 and len(pixels) == 1:
@@ -61,24 +61,24 @@ def as_input(bundle: ModelBundle, image: Picture | Tensor) -> Tensor:
     return pixels
 
 
-def inputs_of(bundle: ModelBundle, images: ImageSet | Several) -> Iterator[Tensor]:
-    """The inputs (C, H, W) of pictures or tensors, one after the other; of an image set each photograph once, as its first view."""
+def inputs_of(bundle: ModelBundle, images: ImageSet | ImageInputs) -> Iterator[Tensor]:
+    """The inputs (C, H, W) of pictures or tensors, one after the other; of an image set each photograph once, as its first crop."""
     if isinstance(images, ImageSet):
         for source in range(images.source_count):
-            yield bundle.prepare(images.open_view(images.views_of(source)[0]))
+            yield bundle.prepare(images.open_crop(images.crops_of(source)[0]))
         return
     for one in listed(images):
         yield as_input(bundle, one)
 
 
-def listed(images: Several) -> Sequence[Picture | Tensor]:
-    """Several pictures as they are, one picture as a list of one."""
+def listed(images: ImageInputs) -> Sequence[ImageInput | Tensor]:
+    """ImageInputs pictures as they are, one picture as a list of one."""
     if isinstance(images, Tensor) and images.dim() == 4:
         return list(images)
     return images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
 
 
-def count_of(images: ImageSet | Several) -> int:
+def count_of(images: ImageSet | ImageInputs) -> int:
     """How many inputs `inputs_of` gives. Raises PictureError where there is none."""
     count = images.source_count if isinstance(images, ImageSet) else len(listed(images))
     if not count:

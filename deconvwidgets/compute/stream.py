@@ -1,4 +1,4 @@
-"""Views as model inputs, decoded in a few threads ahead of the computation (Pillow decodes without holding Python's lock)."""
+"""Crops as model inputs, decoded in a few threads ahead of the computation (Pillow decodes without holding Python's lock)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 _GROUP = 16
 
@@ -24,23 +24,23 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedView:
-    """One view: its id, its photograph, and the input (C, H, W), or why it could not be read."""
+class PreparedCrop:
+    """One crop: its id, its photograph, and the input (C, H, W), or why it could not be read."""
 
-    view: int
+    crop: int
     source: int
     pixels: Tensor | None
-    skipped: SkippedPicture | None = None
+    skipped: SkippedImage | None = None
 
 
-def prepared_views(
-    bundle: ModelBundle, images: ImageSet, views: Iterable[int], threads: int = 2, ahead: int = 32
-) -> Iterator[PreparedView]:
-    """The views in their order, about `ahead` of them waiting in memory. Neighbouring views of one photograph are decoded once.
+def prepared_crops(
+    bundle: ModelBundle, images: ImageSet, crops: Iterable[int], threads: int = 2, ahead: int = 32
+) -> Iterator[PreparedCrop]:
+    """The crops in their order, about `ahead` of them waiting in memory. Neighbouring crops of one photograph are decoded once.
 
     A picture that cannot be read is recorded, not raised.
     """
-    jobs = ((len(group), partial(_prepare, bundle, images, source, group)) for source, group in _by_source(images, views))
+    jobs = ((len(group), partial(_prepare, bundle, images, source, group)) for source, group in _by_source(images, crops))
     with closing(decoded_ahead(jobs, threads, ahead)) as decoded:
         for ready in decoded:
             yield from ready
@@ -65,19 +65,19 @@ def decoded_ahead(jobs: Iterable[tuple[int, Callable[[], Made]]], threads: int, 
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _by_source(images: ImageSet, views: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
-    """Runs of neighbouring views of the same photograph, bounded because their inputs lie in memory together."""
-    for source, run in groupby(views, key=lambda view: images.view(view).source):
+def _by_source(images: ImageSet, crops: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
+    """Runs of neighbouring crops of the same photograph, bounded because their inputs lie in memory together."""
+    for source, run in groupby(crops, key=lambda crop: images.crop(crop).source):
         while group := list(islice(run, _GROUP)):
             yield source, group
 
 
-def _prepare(bundle: ModelBundle, images: ImageSet, source: int, views: Sequence[int]) -> list[PreparedView]:
+def _prepare(bundle: ModelBundle, images: ImageSet, source: int, crops: Sequence[int]) -> list[PreparedCrop]:
     try:
         photograph = images.open_source(source)
     except PictureError as error:
-        skipped = SkippedPicture(images.source_name(source), str(error))
-        return [PreparedView(view, source, None, skipped) for view in views]
-    boxes = [images.view(view).box for view in views]
+        skipped = SkippedImage(images.source_name(source), str(error))
+        return [PreparedCrop(crop, source, None, skipped) for crop in crops]
+    boxes = [images.crop(crop).box for crop in crops]
     pictures = [photograph if box is None else photograph.crop(box) for box in boxes]
-    return [PreparedView(view, source, bundle.prepare(picture)) for view, picture in zip(views, pictures, strict=True)]
+    return [PreparedCrop(crop, source, bundle.prepare(picture)) for crop, picture in zip(crops, pictures, strict=True)]

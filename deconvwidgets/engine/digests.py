@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.tracing import Extended, Trace, call_node, needed_for, operation_name
+from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, needed_for, operation_name
 
 # Settings that decide a module's values and that its `extra_repr` leaves out.
 _UNSAID_SETTINGS = ("ceil_mode", "count_include_pad", "divisor_override", "num_heads")
@@ -37,7 +37,7 @@ def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) 
 
 def model_digest(model: nn.Module, layer: str) -> str:
     """The same for a model that cannot be followed: of all its modules, their source where it can be read, and all parameters."""
-    while isinstance(model, Extended):
+    while isinstance(model, WrappedModel):
         model = model.original
     hasher = hashlib.sha256(f"{model!r} {_source(model)} {layer}".encode())
     for name, value in model.state_dict().items():

@@ -16,7 +16,8 @@ from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.receptive_field import receptive_fields
 from deconvwidgets.engine.tracing import example_batch, run_once
 from deconvwidgets.errors import GraphError, LayerError, ModelError
-from deconvwidgets.records.layers import Box, LayerInfo
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.layers import LayerInfo
 
 Size = tuple[int, int, int]
 
@@ -50,7 +51,7 @@ class Network:
         return cls(model, size, graph, None, _layers_of_graph(graph))
 
     @property
-    def followed(self) -> bool:
+    def traced(self) -> bool:
         """Whether the graph could be followed: receptive fields and local projections need it."""
         return self._graph is not None
 

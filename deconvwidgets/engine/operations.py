@@ -238,7 +238,7 @@ _PRODUCTS = _words("""
     conv_transpose1d conv_transpose2d conv_transpose3d convolution strided_conv2d
 """)
 
-READS_NOTHING = frozenset(
+METADATA_OPS = frozenset(
     _words("""
     size dim ndimension numel nelement stride storage_offset data_ptr element_size get_device is_contiguous is_floating_point is_complex
     is_same_size is_nonzero is_pinned len hash repr str format item tolist type_name result_type requires_grad retain_grad

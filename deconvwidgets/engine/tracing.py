@@ -64,7 +64,7 @@ class Trace:
         return found or next((node for node in self.graph.nodes if node.name == layer), None)
 
 
-class Extended(nn.Module):
+class WrappedModel(nn.Module):
     """A model made of another one, its `original`, whose trace it knows beforehand: the original's, and what was added to it.
 
     `trace` is None where torch.fx cannot follow the original; `reason` says why.
@@ -128,7 +128,7 @@ def follow(model: nn.Module, example: Tensor, own: Any, seen: Seen | None = None
 
 
 def _trace(model: nn.Module) -> Trace:
-    if isinstance(model, Extended):
+    if isinstance(model, WrappedModel):
         if model.trace is None:
             raise GraphError(model.reason)
         return model.trace

@@ -17,7 +17,7 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import check_header, open_picture, to_rgb
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 _PROBES = 8
 
@@ -31,13 +31,13 @@ class ListImages(ImageSet):
         self._items: list[Item] = []
         self._names: list[str] = []
         identities: list[str] = []
-        skipped: list[SkippedPicture] = []
+        skipped: list[SkippedImage] = []
         for number, item in enumerate(items):
             label = f"picture {number + 1}" if isinstance(item, Image.Image) else Path(item).name
             try:
                 identities.append(_item_identity(item))
             except PictureError as error:
-                skipped.append(SkippedPicture(label, str(error)))
+                skipped.append(SkippedImage(label, str(error)))
                 continue
             self._items.append(item)
             self._names.append(label)

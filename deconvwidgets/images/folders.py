@@ -12,7 +12,7 @@ from PIL import Image
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import check_header, open_picture
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 _ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
 
@@ -28,12 +28,12 @@ class FileImages(ImageSet):
         self._paths: list[str] = []
         self._labels: list[int | None] = []
         identities: list[str] = []
-        skipped: list[SkippedPicture] = []
+        skipped: list[SkippedImage] = []
         for path, label in zip(paths, labels, strict=True):
             try:
                 identities.append(_identity(root, path))
             except PictureError as error:
-                skipped.append(SkippedPicture(path, str(error)))
+                skipped.append(SkippedImage(path, str(error)))
                 continue
             self._paths.append(path)
             self._labels.append(label)

@@ -1,4 +1,4 @@
-"""What every set of photographs offers: sources (photographs), and views (the parts of them that a model is shown)."""
+"""What every set of photographs offers: sources (photographs), and crops (the parts of them that a model is shown)."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from dataclasses import dataclass
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.records.layers import Box, Geometry, SkippedPicture
+from deconvwidgets.records.geometry import Box, Geometry
+from deconvwidgets.records.images import SkippedImage
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """Part `crop` of photograph `source`; `box` in source pixels (upright, as `open_source` gives them), None for all of it."""
+class Crop:
+    """Crop `number` of photograph `source`; `box` in source pixels (upright, as `open_source` returns them), None for all of it."""
 
     source: int
-    crop: int
+    number: int
     box: Box | None
 
     @property
     def geometry(self) -> Geometry:
-        """The map from source pixels to pixels of the view."""
+        """The map from source pixels to pixels of the crop."""
         left, top = self.box[:2] if self.box else (0, 0)
         return Geometry((1.0, 1.0), (float(-left), float(-top)))
 
 
 class ImageSet(ABC):
-    """A set of photographs. Views are numbered in the order (source, crop).
+    """A set of photographs. Crops are numbered in the order (source, crop).
 
-    `digest` tells sets apart: it changes when a photograph or a view does. `categories` names the labels. `skipped` are
+    `digest` tells sets apart: it changes when a photograph or a crop does. `categories` names the labels. `skipped` are
     the files that could not be opened; a file may still fail later, when it is decoded, as a PictureError.
     """
 
-    def __init__(self, name: str, digest: str, categories: Sequence[str] | None = None, skipped: Sequence[SkippedPicture] = ()) -> None:
+    def __init__(self, name: str, digest: str, categories: Sequence[str] | None = None, skipped: Sequence[SkippedImage] = ()) -> None:
         self.name = name
         self.digest = digest
         self.categories = tuple(categories) if categories is not None else None
@@ -68,41 +69,41 @@ class ImageSet(ABC):
     def __len__(self) -> int:
         return self.source_count
 
-    def view(self, index: int) -> View:
-        """Which part of which photograph a view is. Here: all of it, one view each."""
-        return View(_in_range(index, len(self)), 0, None)
+    def crop(self, index: int) -> Crop:
+        """Which part of which photograph a crop is. Here: all of it, one crop each."""
+        return Crop(_in_range(index, len(self)), 0, None)
 
-    def views_of(self, source: int) -> range:
-        """The views of one photograph."""
+    def crops_of(self, source: int) -> range:
+        """The crops of one photograph."""
         return range(source, source + 1)
 
-    def open_view(self, index: int) -> Image.Image:
-        """The view's pixels, RGB.
+    def open_crop(self, index: int) -> Image.Image:
+        """The crop's pixels, RGB.
 
         Raises PictureError where the photograph cannot be decoded.
         """
-        view = self.view(index)
-        picture = self.open_source(view.source)
-        return picture if view.box is None else picture.crop(view.box)
+        crop = self.crop(index)
+        picture = self.open_source(crop.source)
+        return picture if crop.box is None else picture.crop(crop.box)
 
     def subset(self, sources: Iterable[int]) -> ImageSet:
         """The same set with these photographs only, in the given order."""
         return SubsetImages(self, sources)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name!r}: {self.source_count} photographs, {len(self)} views>"
+        return f"<{type(self).__name__} {self.name!r}: {self.source_count} photographs, {len(self)} crops>"
 
 
 class SubsetImages(ImageSet):
-    """Some photographs of another set, with all their views."""
+    """Some photographs of another set, with all their crops."""
 
     def __init__(self, images: ImageSet, sources: Iterable[int]) -> None:
         self._images = images
         self._sources = [_in_range(source, images.source_count) for source in sources]
-        self._views: list[tuple[int, int]] = [(own, view) for own, source in enumerate(self._sources) for view in images.views_of(source)]
+        self._crops: list[tuple[int, int]] = [(own, crop) for own, source in enumerate(self._sources) for crop in images.crops_of(source)]
         self._starts = [0]
         for source in self._sources:
-            self._starts.append(self._starts[-1] + len(images.views_of(source)))
+            self._starts.append(self._starts[-1] + len(images.crops_of(source)))
         digest = digest_of([images.digest, *map(str, self._sources)])
         super().__init__(f"{images.name} ({len(self._sources)} of {images.source_count})", digest, images.categories, images.skipped)
         require_not_empty(self)
@@ -125,14 +126,14 @@ class SubsetImages(ImageSet):
         return self._images.glance(self._sources[source], side)
 
     def __len__(self) -> int:
-        return len(self._views)
+        return len(self._crops)
 
-    def view(self, index: int) -> View:
-        own, view = self._views[_in_range(index, len(self))]
-        inner = self._images.view(view)
-        return View(own, inner.crop, inner.box)
+    def crop(self, index: int) -> Crop:
+        own, crop = self._crops[_in_range(index, len(self))]
+        inner = self._images.crop(crop)
+        return Crop(own, inner.number, inner.box)
 
-    def views_of(self, source: int) -> range:
+    def crops_of(self, source: int) -> range:
         return range(self._starts[source], self._starts[source + 1])
 
 

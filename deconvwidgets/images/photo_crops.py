@@ -1,4 +1,4 @@
-"""Views as photographs of their own, each of the class "cut from photograph so-and-so": which photograph does a crop come from?
+"""Crops as photographs of their own, each of the class "cut from photograph so-and-so": which photograph does a crop come from?
 
 An honest toy: it needs no labels and no download beyond the photographs, and it measures how well features remember a picture. It says
 nothing of how well they generalise, since training and test crops of a class overlap in the same photograph.
@@ -18,32 +18,32 @@ from deconvwidgets.images.photos import open_photos
 
 
 class CropImages(ImageSet):
-    """The views of `images` that are parts of a photograph, each as one photograph; its class is the photograph that it was cut from."""
+    """The crops of `images` that are parts of a photograph, each as one photograph; its class is the photograph that it was cut from."""
 
-    def __init__(self, images: ImageSet, views: list[int], name: str) -> None:
+    def __init__(self, images: ImageSet, crops: list[int], name: str) -> None:
         self._images = images
-        self._views = views
-        cut_from = sorted({images.view(view).source for view in views})
+        self._crops = crops
+        cut_from = sorted({images.crop(crop).source for crop in crops})
         self._classes = {source: number for number, source in enumerate(cut_from)}
         names = [_class_name(images, source) for source in cut_from]
-        super().__init__(name, digest_of(["crops", images.digest, *map(str, views)]), names, images.skipped)
+        super().__init__(name, digest_of(["crops", images.digest, *map(str, crops)]), names, images.skipped)
 
     @property
     def source_count(self) -> int:
         """Number of crops."""
-        return len(self._views)
+        return len(self._crops)
 
     def source_name(self, source: int) -> str:
         """The photograph, with the crop's number in it."""
-        view = self._images.view(self._views[source])
-        return f"{self._images.source_name(view.source)}#{view.crop}"
+        crop = self._images.crop(self._crops[source])
+        return f"{self._images.source_name(crop.source)}#{crop.number}"
 
     def label(self, source: int) -> int:
         """The photograph that it was cut from, numbered among those that have crops."""
-        return self._classes[self._images.view(self._views[source]).source]
+        return self._classes[self._images.crop(self._crops[source]).source]
 
     def open_source(self, source: int) -> Image.Image:
-        return self._images.open_view(self._views[source])
+        return self._images.open_crop(self._crops[source])
 
 
 def crops_as_images(images: ImageSet, name: str | None = None) -> CropImages:
@@ -53,14 +53,14 @@ def crops_as_images(images: ImageSet, name: str | None = None) -> CropImages:
     Raises PictureError where fewer than two photographs have two crops.
     """
     require_images(images)
-    views = [view for view in range(len(images)) if images.view(view).box is not None]
-    crops = Counter(images.view(view).source for view in views)
-    if sum(count > 1 for count in crops.values()) < 2:
+    crops = [crop for crop in range(len(images)) if images.crop(crop).box is not None]
+    counts = Counter(images.crop(crop).source for crop in crops)
+    if sum(count > 1 for count in counts.values()) < 2:
         raise PictureError(
-            f"{images.name} shows {len(images)} views of {images.source_count} photographs: crops to tell apart need two photographs with "
+            f"{images.name} shows {len(images)} crops of {images.source_count} photographs: crops to tell apart need two photographs with "
             "two crops each, as the default photographs have ('photo-crops')."
         )
-    return CropImages(images, views, name or f"crops of {images.name}, from which photograph?")
+    return CropImages(images, crops, name or f"crops of {images.name}, from which photograph?")
 
 
 def open_photo_crops(progress: bool = True) -> CropImages:

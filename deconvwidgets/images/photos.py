@@ -11,14 +11,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_atomically
+from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_cache_file
 from deconvwidgets.assets.photo_pins import FOOLBOX_PHOTOS, SCIKIT_IMAGE_PHOTOS, Photo
 from deconvwidgets.assets.pins import FOOLBOX, SCIKIT_IMAGE
 from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
 from deconvwidgets.images.decode import check_header, open_picture
-from deconvwidgets.images.image_set import ImageSet, View, digest_of
+from deconvwidgets.images.image_set import Crop, ImageSet, digest_of
 from deconvwidgets.models.architectures import imagenet_categories
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 
 # Squares as a share of the shorter side, and where they lie: (share, left, top), 0 at one end and 1 at the other
 _SQUARES = (
@@ -35,7 +35,7 @@ VIEWS_PER_PHOTO = 1 + len(_SQUARES)
 
 
 class PhotoImages(ImageSet):
-    """The default photographs, nine views each: all of it, five squares of three quarters and three of half the shorter side."""
+    """The default photographs, nine crops each: all of it, five squares of three quarters and three of half the shorter side."""
 
     def __init__(self, paths: list[Path], photos: list[Photo]) -> None:
         self._paths = paths
@@ -63,13 +63,13 @@ class PhotoImages(ImageSet):
     def __len__(self) -> int:
         return len(self._paths) * VIEWS_PER_PHOTO
 
-    def view(self, index: int) -> View:
+    def crop(self, index: int) -> Crop:
         if not 0 <= index < len(self):
-            raise IndexError(f"there are {len(self)} views, numbered from 0: no {index}")
+            raise IndexError(f"there are {len(self)} crops, numbered from 0: no {index}")
         source, crop = divmod(index, VIEWS_PER_PHOTO)
-        return View(source, crop, self._boxes[source][crop])
+        return Crop(source, crop, self._boxes[source][crop])
 
-    def views_of(self, source: int) -> range:
+    def crops_of(self, source: int) -> range:
         return range(source * VIEWS_PER_PHOTO, (source + 1) * VIEWS_PER_PHOTO)
 
 
@@ -90,7 +90,7 @@ def _ensure(distribution: Distribution, inside: str, photos: tuple[Photo, ...], 
     if lacking:
         members = [Member(f"{inside}/{photo.filename}", photo.sha256) for photo in lacking]
         for photo, data in zip(lacking, fetch_members(distribution, members, progress), strict=True):
-            write_atomically(folder / photo.filename, data)
+            write_cache_file(folder / photo.filename, data)
     return [folder / photo.filename for photo in photos]
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -17,37 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.assets.cache import cache_dir
-from deconvwidgets.compute.devices import ready_model
-from deconvwidgets.compute.job import job_bar
-from deconvwidgets.compute.stream import prepared_views
+from deconvwidgets.compute.devices import on_device, with_deprecated_network
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index import codec as index_codec
-from deconvwidgets.index.builder import FixedPace, IndexPass, LayerTally, Pace, Turn
+from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.storage import read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import Activation, Box, LayerInfo, LayerStats, Progress, SkippedPicture
+from deconvwidgets.records.activations import Activation, LayerStats
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.layers import LayerInfo
 
 
 @dataclass(frozen=True)
 class ActivationIndex:
     """Top-k activations, statistics and labels per unit; immutable. Make one with `build` or `load`.
 
-    Layers answer to their names and aliases. A unit's activation in a view is the maximum over its map; of equal maxima the
-    first in reading order gives the position. Ties between views go to the smaller source, then view, row and column.
+    Layers answer to their names and aliases. A unit's activation in a crop is the maximum over its map; of equal maxima the
+    first in reading order gives the position. Ties between crops go to the smaller source, then crop, row and column.
     An activation of exactly 0 (silence, after a rectifier) takes no place: a dead unit has an empty top.
     """
 
     identity: IndexIdentity
     layers: tuple[LayerInfo, ...]
     tallies: dict[str, LayerTally]
-    spans: tuple[tuple[int, int], ...]  # half-open ranges of view ids that have been seen
+    spans: tuple[tuple[int, int], ...]  # half-open ranges of crop ids that have been seen
     source_labels: dict[int, int]  # dataset label of the photographs in the top k
     categories: tuple[str, ...]
-    skipped: tuple[SkippedPicture, ...]
+    skipped: tuple[SkippedImage, ...]
 
     @classmethod
     def build(
@@ -62,23 +64,19 @@ class ActivationIndex:
         device: str = "auto",
         progress: bool = True,
         *,
+        crops: range | None = None,
+        job: JobContext | None = None,
         network: Network | None = None,
-        views: range | None = None,
-        pace: Pace | None = None,
-        turn: Turn = nullcontext,
-        on_progress: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        threads: int = 2,
     ) -> ActivationIndex:
-        """One pass over the views of `images` for all `layers` (default: the convN maps), in memory that does not depend on their number.
+        """One pass over the crops of `images` for all `layers` (default: the convN maps), in memory that does not depend on their number.
 
         Args:
             k: places per unit. per_source: places that one photograph may hold (None: no limit).
             path: a folder for the index. With `resume`, an index there that fits is loaded instead, and one that does not, or
                 is damaged, is replaced with a warning that says why.
-            progress: show a bar. on_progress: called with a Progress after each batch.
-            network: `bundle.model` followed already. views: only these view ids, for a part to be merged.
-            pace, turn, cancelled: batch size, a context entered around each use of the device, and whether to stop.
+            progress: show a bar.
+            crops: only these crop ids, for a part to be merged.
+            job: progress, cancellation and batch sizes. network: deprecated.
 
         Pictures that cannot be read are left out and listed in `skipped`.
         Raises LayerError for an unknown layer, JobCancelledError, ModelError for NaN, ActivationIndexError where `path` cannot be
@@ -86,19 +84,20 @@ class ActivationIndex:
         """
         require_images(images)
         _require_places(k, per_source)
-        bundle, network = ready_model(bundle, device, network)
+        bundle = on_device(bundle, device) if network is None else with_deprecated_network(bundle, network)
+        network, job = bundle.network, job or JobContext()
         wanted = [layers] if isinstance(layers, str) else layers
         infos = tuple(network.explorer_layers if wanted is None else dict.fromkeys(map(network.layer, wanted)))
-        identity = IndexIdentity.of(bundle, images, network, infos, k, per_source)
-        span = views if views is not None else range(len(images))
+        identity = IndexIdentity.of(bundle, images, infos, k, per_source)
+        span = crops if crops is not None else range(len(images))
         if path is not None and resume:
             stored = stored_index(Path(path), identity, span)
             if stored is not None:
                 return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         run = IndexPass(network, tallies)
-        with job_bar("index", "view", len(span), progress, on_progress) as tell:
-            run.run(prepared_views(bundle, images, span, threads), len(span), pace or FixedPace(), turn, tell, cancelled)
+        with job.progress_bar("index", "crop", len(span), progress) as shown:
+            run.run(prepared_crops(bundle, images, span, job.decode_threads), len(span), shown)
         skipped = _without_repeats((*images.skipped, *run.skipped))
         index = cls(identity, infos, tallies, _spans(span), {}, tuple(images.categories or ()), skipped)._labelled(images)
         if path is not None:
@@ -106,10 +105,10 @@ class ActivationIndex:
         return index
 
     def check(self, identity: IndexIdentity, span: range | None = None) -> None:
-        """Raises ActivationIndexError unless it was made of that model, image set and settings (and, given a span, of those views)."""
+        """Raises ActivationIndexError unless it was made of that model, image set and settings (and, given a span, of those crops)."""
         misfit = self.identity.misfit(identity)
         if misfit is None and span is not None and self.spans != _spans(span):
-            misfit = f"it covers the views {list(self.spans)}, not {list(_spans(span))}"
+            misfit = f"it covers the crops {list(self.spans)}, not {list(_spans(span))}"
         if misfit is not None:
             raise ActivationIndexError(f"The activation index does not fit: {misfit}. Build one for this model and these images")
 
@@ -119,8 +118,8 @@ class ActivationIndex:
         return self.identity.k
 
     @property
-    def views(self) -> int:
-        """How many views have been seen."""
+    def crops(self) -> int:
+        """How many crops have been seen."""
         return sum(stop - start for start, stop in self.spans)
 
     def layer(self, name: str) -> LayerInfo:
@@ -128,7 +127,7 @@ class ActivationIndex:
         for info in self.layers:
             if name in (info.name, info.alias):
                 return info
-        known = ", ".join(info.alias or info.name for info in self.layers)
+        known = ", ".join(info.short_name for info in self.layers)
         raise LayerError(
             f"The index has no layer {name!r}. It holds {known}; ActivationIndex.build(..., layers=[...]) makes one of other layers"
         )
@@ -138,8 +137,8 @@ class ActivationIndex:
         return self._ranking(layer).values.astype(np.float32)
 
     def image_ids(self, layer: str) -> NDArray[np.int64]:
-        """(units, k) view ids of the image set; -1 where a place is not filled."""
-        return self._ranking(layer).views.copy()
+        """(units, k) crop ids of the image set; -1 where a place is not filled."""
+        return self._ranking(layer).crops.copy()
 
     def positions(self, layer: str) -> NDArray[np.int64]:
         """(units, k, 2) row and column in the map; -1 where a place is not filled."""
@@ -161,7 +160,7 @@ class ActivationIndex:
         rows, columns = ranking.rows[unit], ranking.columns[unit]
         return [
             Activation(
-                image=int(ranking.views[unit, place]),
+                image=int(ranking.crops[unit, place]),
                 row=int(rows[place]),
                 column=int(columns[place]),
                 value=float(ranking.values[unit, place]),
@@ -171,7 +170,7 @@ class ActivationIndex:
         ]
 
     def stats(self, layer: str) -> LayerStats:
-        """Statistics over each unit's maxima in all views."""
+        """Statistics over each unit's maxima in all crops."""
         return self.tallies[self.layer(layer).name].stats.summary()
 
     def class_counts(self, layer: str, unit: int) -> dict[str, int]:
@@ -182,12 +181,12 @@ class ActivationIndex:
         return {self.categories[label] if label < len(self.categories) else str(label): count for label, count in ranked}
 
     def merge(self, other: ActivationIndex) -> ActivationIndex:
-        """The index of the views of both. Raises ActivationIndexError where they do not belong together or share views."""
+        """The index of the crops of both. Raises ActivationIndexError where they do not belong together or share crops."""
         self.check(other.identity)
         other.check(self.identity)
         overlap = [span for span in self.spans for part in other.spans if max(span[0], part[0]) < min(span[1], part[1])]
         if overlap:
-            raise ActivationIndexError(f"Both indexes hold views from {overlap[0][0]} to {overlap[0][1]}: merge parts that share none")
+            raise ActivationIndexError(f"Both indexes hold crops from {overlap[0][0]} to {overlap[0][1]}: merge parts that share none")
         return replace(
             self,
             tallies={name: tally.merge(other.tallies[name]) for name, tally in self.tallies.items()},
@@ -211,7 +210,7 @@ class ActivationIndex:
 
     def _check_unit(self, info: LayerInfo, unit: int) -> None:
         if not 0 <= unit < info.channels:
-            raise LayerError(f"{info.alias or info.name} has the units 0 to {info.channels - 1}, not {unit}")
+            raise LayerError(f"{info.short_name} has the units 0 to {info.channels - 1}, not {unit}")
 
     def _box(self, info: LayerInfo, row: int, column: int) -> Box:
         """As Network.box, for an index that was loaded without its network: the whole input where there is no smaller field."""
@@ -249,16 +248,15 @@ def _require_places(k: int, per_source: int | None) -> None:
         )
 
 
-def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1, network: Network | None = None) -> Path:
+def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
     """The cache folder of the index of the explorers' layers: what `LocalModelService` looks for and writes."""
-    network = network or Network.of(bundle.model, bundle.input_size)
-    return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, network, network.explorer_layers, k, per_source).key()
+    return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.explorer_layers, k, per_source).key()
 
 
-def _spans(views: range) -> tuple[tuple[int, int], ...]:
-    if views.step != 1:
-        raise ActivationIndexError("An index is built over neighbouring views: give views=range(start, stop)")
-    return ((views.start, views.stop),) if len(views) else ()
+def _spans(crops: range) -> tuple[tuple[int, int], ...]:
+    if crops.step != 1:
+        raise ActivationIndexError("An index is built over neighbouring crops: give crops=range(start, stop)")
+    return ((crops.start, crops.stop),) if len(crops) else ()
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -272,5 +270,5 @@ def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(joined)
 
 
-def _without_repeats(pictures: Sequence[SkippedPicture]) -> tuple[SkippedPicture, ...]:
+def _without_repeats(pictures: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
     return tuple({picture.name: picture for picture in reversed(pictures)}.values())[::-1]

@@ -1,12 +1,10 @@
-"""One pass over the views for all layers: each unit's spatial maximum and where it is, ranked and summed up as it streams by."""
+"""One pass over the crops for all layers: each unit's spatial maximum and where it is, ranked and summed up as it streams by."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -14,61 +12,35 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model
-from deconvwidgets.compute.stream import PreparedView
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.stream import PreparedCrop
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import JobCancelledError, ModelError
+from deconvwidgets.errors import ModelError
 from deconvwidgets.index.statistics import RunningStats
 from deconvwidgets.index.top_k import EMPTY, RunningTopK
-from deconvwidgets.records.layers import Progress, SkippedPicture
-
-Turn = Callable[[], AbstractContextManager[None]]
-
-
-class Pace(Protocol):
-    """How many views a batch on the device may hold; told what each took."""
-
-    def size(self) -> int:
-        """Views in the next batch."""
-        ...
-
-    def took(self, views: int, seconds: float) -> None:
-        """A batch of so many views took so long."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FixedPace:
-    """Always the same batch."""
-
-    views: int = 32
-
-    def size(self) -> int:
-        """Views in the next batch."""
-        return self.views
-
-    def took(self, views: int, seconds: float) -> None:
-        """Nothing to learn."""
+from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.progress import Progress
 
 
 @dataclass
 class LayerTally:
-    """What a layer's units did in the views so far."""
+    """What a layer's units did in the crops so far."""
 
     ranking: RunningTopK
     stats: RunningStats
 
     @classmethod
     def empty(cls, units: int, k: int, per_source: int | None) -> LayerTally:
-        """Before the first view."""
+        """Before the first crop."""
         return cls(RunningTopK(units, k, per_source), RunningStats(units))
 
     def update(
-        self, maxima: NDArray[np.float64], positions: NDArray[np.int64], width: int, sources: Sequence[int], views: Sequence[int]
+        self, maxima: NDArray[np.float64], positions: NDArray[np.int64], width: int, sources: Sequence[int], crops: Sequence[int]
     ) -> None:
-        """Take in the maxima (N, units) and their flat positions in the map, for N views."""
+        """Take in the maxima (N, units) and their flat positions in the map, for N crops."""
         self.stats.update(maxima)
         # After a rectifier zero is silence: no activation to show. A negative maximum occurs only without one, and counts.
-        self.ranking.update(np.where(maxima == 0, EMPTY, maxima), sources, views, positions // width, positions % width)
+        self.ranking.update(np.where(maxima == 0, EMPTY, maxima), sources, crops, positions // width, positions % width)
 
     def merge(self, other: LayerTally) -> LayerTally:
         """A new tally of what both have seen."""
@@ -81,57 +53,58 @@ class IndexPass:
 
     network: Network
     tallies: Mapping[str, LayerTally]
-    skipped: list[SkippedPicture] = field(default_factory=list)
+    skipped: list[SkippedImage] = field(default_factory=list)
 
     def run(
         self,
-        prepared: Iterable[PreparedView],
+        prepared: Iterable[PreparedCrop],
         total: int,
-        pace: Pace,
-        turn: Turn,
-        on_progress: Callable[[Progress], None],
-        cancelled: Callable[[], bool],
+        job: JobContext,
     ) -> None:
-        """Consume the views batch by batch, entering `turn()` around each use of the device.
+        """Add the crops batch by batch.
 
-        Raises JobCancelledError when `cancelled()` says so between batches; ModelError where the model answers NaN or infinity.
+        Raises
+        ------
+        JobCancelledError
+            If the job is cancelled between two batches.
+        ModelError
+            If the model's maps hold NaN or infinity.
         """
-        started, done, batch = time.monotonic(), 0, list[PreparedView]()
+        started, done, batch = time.monotonic(), 0, list[PreparedCrop]()
         for number, item in enumerate(prepared, start=1):
             if item.skipped is not None:
                 self._skip(item.skipped)
             else:
                 batch.append(item)
-            if len(batch) < pace.size() and number < total:
+            if len(batch) < job.batch_size.size() and number < total:
                 continue
-            if cancelled():
-                raise JobCancelledError(f"Building the index was cancelled after {done} of {total} views")
+            job.check_cancelled(f"Building the index was cancelled after {done} of {total} crops")
             if batch:
-                self._take(batch, pace, turn)
+                self._add_batch(batch, job)
             done, batch = number, []
-            on_progress(Progress("index", done, total, done / max(time.monotonic() - started, 1e-9)))
+            job.report(Progress("index", done, total, done / max(time.monotonic() - started, 1e-9)))
 
-    def _skip(self, picture: SkippedPicture) -> None:
+    def _skip(self, picture: SkippedImage) -> None:
         if picture.name not in {other.name for other in self.skipped}:  # several crops of one photograph
             self.skipped.append(picture)
 
-    def _take(self, batch: Sequence[PreparedView], pace: Pace, turn: Turn) -> None:
+    def _add_batch(self, batch: Sequence[PreparedCrop], job: JobContext) -> None:
         pixels = torch.stack([item.pixels for item in batch if item.pixels is not None])
         found: dict[str, tuple[NDArray[np.float64], NDArray[np.int64], int]] = {}
 
         def reduce(layer: str, maps: Tensor) -> None:
             found[layer] = strongest_positions(maps)
 
-        with turn(), torch.no_grad():
+        with job.device_lease(), torch.no_grad():
             begun = time.monotonic()
             self.network.visit(to_model(pixels, self.network.model), list(self.tallies), reduce)
-            pace.took(len(batch), time.monotonic() - begun)
-        sources, views = [item.source for item in batch], [item.view for item in batch]
+            job.batch_size.record(len(batch), time.monotonic() - begun)
+        sources, crops = [item.source for item in batch], [item.crop for item in batch]
         for layer, (maxima, positions, width) in found.items():
             if not np.isfinite(maxima).all():
-                view = views[int(np.argwhere(~np.isfinite(maxima))[0][0])]
-                raise ModelError(f"Layer {layer} answers NaN or infinity for view {view}: check the weights and the input transform")
-            self.tallies[layer].update(maxima, positions, width, sources, views)
+                crop = crops[int(np.argwhere(~np.isfinite(maxima))[0][0])]
+                raise ModelError(f"Layer {layer} answers NaN or infinity for crop {crop}: check the weights and the input transform")
+            self.tallies[layer].update(maxima, positions, width, sources, crops)
 
 
 def strongest_positions(maps: Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64], int]:

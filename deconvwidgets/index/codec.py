@@ -14,7 +14,8 @@ from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.statistics import HALF_BINS, RunningStats
 from deconvwidgets.index.storage import Tensors, damaged
 from deconvwidgets.index.top_k import RunningTopK
-from deconvwidgets.records.layers import LayerInfo, SkippedPicture
+from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.layers import LayerInfo
 
 if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
@@ -50,7 +51,7 @@ def decode(folder: Path, manifest: dict[str, Any], tensors: Tensors) -> dict[str
             "spans": tuple((int(start), int(stop)) for start, stop in manifest["spans"]),
             "source_labels": {int(source): int(label) for source, label in manifest["source_labels"]},
             "categories": tuple(str(name) for name in manifest["categories"]),
-            "skipped": tuple(SkippedPicture(str(entry["name"]), str(entry["reason"])) for entry in manifest["skipped"]),
+            "skipped": tuple(SkippedImage(str(entry["name"]), str(entry["reason"])) for entry in manifest["skipped"]),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(folder, f"its manifest and tensors do not fit together ({error})") from error

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from deconvwidgets.engine import Network
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
@@ -30,11 +29,9 @@ class IndexIdentity:
     per_source: int | None
 
     @classmethod
-    def of(
-        cls, bundle: ModelBundle, images: ImageSet, network: Network, layers: Sequence[LayerInfo], k: int, per_source: int | None
-    ) -> IndexIdentity:
+    def of(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], k: int, per_source: int | None) -> IndexIdentity:
         """The identity that an index of these would have."""
-        digests = tuple((info.name, network.digest(info.name)) for info in layers)
+        digests = tuple((info.name, bundle.network.digest(info.name)) for info in layers)
         transform = transform_digest(bundle)
         return cls(bundle.name, digests, transform, images.digest, images.name, bundle.input_size, k, per_source)
 

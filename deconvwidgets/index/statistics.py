@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.records.layers import LayerStats
+from deconvwidgets.records.activations import LayerStats
 
 HALF_BINS = 64  # bins on either side of zero
 _LOWEST_EXPONENT = -24  # smaller magnitudes share the bins next to zero
@@ -67,7 +67,7 @@ class GrowingHistogram:
 
 
 class RunningStats:
-    """Count, mean, deviation, extremes, share above zero and histogram of each unit's per-view maxima."""
+    """Count, mean, deviation, extremes, share above zero and histogram of each unit's per-crop maxima."""
 
     def __init__(self, units: int) -> None:
         self.count = 0
@@ -79,7 +79,7 @@ class RunningStats:
         self.histogram = GrowingHistogram(units)
 
     def update(self, values: NDArray[np.float64]) -> None:
-        """Take in the maxima (N, units) of N views; they must be finite."""
+        """Take in the maxima (N, units) of N crops; they must be finite."""
         if not len(values):
             return
         mean = values.mean(axis=0)
@@ -110,7 +110,7 @@ class RunningStats:
         self.count = total
 
     def summary(self) -> LayerStats:
-        """The record. The deviation is the population's (divided by the count); without any view all values are zero.
+        """The record. The deviation is the population's (divided by the count); without any crop all values are zero.
 
         Where no unit was ever negative (after a rectifier) the histogram's negative half is left out.
         """

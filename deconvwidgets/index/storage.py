@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from deconvwidgets.assets.cache import replace_file
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import ActivationIndexError
 
 FORMAT = "deconvwidgets activation index"
@@ -39,8 +39,8 @@ def write_index(folder: Path, manifest: dict[str, Any], tensors: Tensors) -> Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         former = _former_tensor_file(folder)
-        replace_file(folder / name, data)
-        replace_file(folder / MANIFEST, json.dumps({**manifest, **entry}, indent=1).encode())
+        write_atomic(folder / name, data)
+        write_atomic(folder / MANIFEST, json.dumps({**manifest, **entry}, indent=1).encode())
         if former is not None and former.name != name:
             former.unlink(missing_ok=True)
     except OSError as error:

@@ -1,11 +1,11 @@
 """The strongest activations of each unit, kept while images stream by.
 
-A running top-k per unit under one total order: value descending, then source photograph, view, row and column ascending.
+A running top-k per unit under one total order: value descending, then source photograph, crop, row and column ascending.
 With `per_source` = m a photograph holds at most m places. Choosing greedily under such a quota composes (the admissible
 choices form a truncated partition matroid), so updates and merges may come in any grouping and order and give what one
 sort of everything would give. That is the seam for resuming and for several workers.
 
-Source: the top-9 views of Zeiler & Fergus 2014, figure 2, "each from a different image".
+Source: the top-9 crops of Zeiler & Fergus 2014, figure 2, "each from a different image".
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class _Entries(NamedTuple):
     unit: NDArray[np.int64]
     value: NDArray[np.float64]
     source: NDArray[np.int64]
-    view: NDArray[np.int64]
+    crop: NDArray[np.int64]
     row: NDArray[np.int64]
     column: NDArray[np.int64]
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> _Entries:
-        ids = (self.source[chosen], self.view[chosen], self.row[chosen], self.column[chosen])
+        ids = (self.source[chosen], self.crop[chosen], self.row[chosen], self.column[chosen])
         return _Entries(self.unit[chosen], self.value[chosen], *ids)
 
     def joined(self, other: _Entries) -> _Entries:
@@ -55,7 +55,7 @@ class RunningTopK:
             raise ValueError(f"units={units}, k={k}, per_source={per_source}: give at least one place, and one place a source (or None)")
         self.units, self.k, self.per_source = units, k, per_source
         self._values = np.full((units, k), EMPTY, np.float64)
-        self._ids: NDArray[np.int64] = np.full((4, units, k), -1, np.int64)  # source, view, row, column
+        self._ids: NDArray[np.int64] = np.full((4, units, k), -1, np.int64)  # source, crop, row, column
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -64,12 +64,12 @@ class RunningTopK:
 
     @property
     def sources(self) -> NDArray[np.int64]:
-        """(units, k) source photographs; -1 where a place is not filled (as in `views`, `rows` and `columns`)."""
+        """(units, k) source photographs; -1 where a place is not filled (as in `crops`, `rows` and `columns`)."""
         return np.asarray(self._ids[0])
 
     @property
-    def views(self) -> NDArray[np.int64]:
-        """(units, k) view ids."""
+    def crops(self) -> NDArray[np.int64]:
+        """(units, k) crop ids."""
         return np.asarray(self._ids[1])
 
     @property
@@ -84,21 +84,21 @@ class RunningTopK:
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """(4, units, k): sources, views, rows and columns, as `restored` takes them."""
+        """(4, units, k): sources, crops, rows and columns, as `restored` takes them."""
         return self._ids
 
     @property
     def counts(self) -> NDArray[np.int64]:
         """(units,) filled places."""
-        return np.asarray((self.views >= 0).sum(axis=1), np.int64)
+        return np.asarray((self.crops >= 0).sum(axis=1), np.int64)
 
-    def update(self, values: ArrayLike, sources: ArrayLike, views: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> None:
-        """Offer one activation of every unit in each of N views.
+    def update(self, values: ArrayLike, sources: ArrayLike, crops: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> None:
+        """Offer one activation of every unit in each of N crops.
 
         Args:
             values: (N, units) activations; -inf where there is nothing to offer.
-            sources: (N,) photograph of each view, not negative.
-            views: (N,) view ids, not negative.
+            sources: (N,) photograph of each crop, not negative.
+            crops: (N,) crop ids, not negative.
             rows: (N, units) or scalar, position in the map; likewise `columns`.
 
         Raises:
@@ -109,14 +109,14 @@ class RunningTopK:
             raise ValueError(f"values must be (N, {self.units}), got {table.shape}")
         _refuse_nan(table)
         # Once a unit's k places are filled, its k-th value only grows: what is below it now can never enter.
-        view, unit = np.nonzero((table > EMPTY) & (table >= self._values[:, -1]))
-        if not view.size:
+        crop, unit = np.nonzero((table > EMPTY) & (table >= self._values[:, -1]))
+        if not crop.size:
             return
-        ids = [np.broadcast_to(np.asarray(per_view, np.int64), table.shape[:1])[view] for per_view in (sources, views)]
-        ids += [np.broadcast_to(np.asarray(position, np.int64), table.shape)[view, unit] for position in (rows, columns)]
+        ids = [np.broadcast_to(np.asarray(per_crop, np.int64), table.shape[:1])[crop] for per_crop in (sources, crops)]
+        ids += [np.broadcast_to(np.asarray(position, np.int64), table.shape)[crop, unit] for position in (rows, columns)]
         if min(int(column.min()) for column in ids) < 0:
-            raise ValueError("sources, views, rows and columns must not be negative")
-        self._absorb(_Entries(unit.astype(np.int64), table[view, unit], *ids))
+            raise ValueError("sources, crops, rows and columns must not be negative")
+        self._absorb(_Entries(unit.astype(np.int64), table[crop, unit], *ids))
 
     def merge(self, other: RunningTopK) -> RunningTopK:
         """A new ranking of what both have seen. Associative, commutative and idempotent, exactly."""
@@ -134,14 +134,14 @@ class RunningTopK:
 
     @classmethod
     def restored(cls, values: NDArray[np.float64], ids: NDArray[np.int64], per_source: int | None) -> RunningTopK:
-        """The ranking whose `values` (units, k) and `ids` (4, units, k: source, view, row, column) were saved."""
+        """The ranking whose `values` (units, k) and `ids` (4, units, k: source, crop, row, column) were saved."""
         ranking = cls(values.shape[0], values.shape[1], per_source)
         ranking._values, ranking._ids = values.astype(np.float64), ids.astype(np.int64)
         return ranking
 
     def _entries(self, units: NDArray[np.int64]) -> _Entries:
         """The filled places of `units`."""
-        index, place = np.nonzero(self.views[units] >= 0)
+        index, place = np.nonzero(self.crops[units] >= 0)
         unit = units[index]
         return _Entries(unit, self._values[unit, place], *(ids[unit, place] for ids in self._ids))
 
@@ -163,8 +163,8 @@ def _refuse_nan(table: NDArray[np.float64]) -> None:
 
 def _greedy(entries: _Entries, k: int, per_source: int | None) -> tuple[_Entries, NDArray[np.int64]]:
     """The k best of each unit under the quota, and the place (0 is strongest) of each."""
-    _, value, source, view, row, column = entries
-    entries = entries.take(np.lexsort((column, row, view, source, -value, entries.unit)))
+    _, value, source, crop, row, column = entries
+    entries = entries.take(np.lexsort((column, row, crop, source, -value, entries.unit)))
     entries = entries.take(_occurrence(*entries) == 0)  # an entry offered twice counts once
     if per_source is not None:
         grouped = np.lexsort((entries.source, entries.unit))  # stable: within a photograph the order stays

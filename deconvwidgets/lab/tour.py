@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError
 
 FOLDER = "deconvwidgets-tour"
@@ -78,6 +78,4 @@ def _digest(data: bytes) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Whole or not at all, so that an interrupted start leaves no half notebook."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    write_atomic(path, data)

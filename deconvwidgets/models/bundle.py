@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.head_files import HeadSource, as_head, classes_in_words
 from deconvwidgets.models.headed_model import attach_head
 from deconvwidgets.models.known_transforms import as_preprocess
 from deconvwidgets.models.preprocess import Preprocess, default_preprocess, picture_of_unit_range
-from deconvwidgets.records.layers import Geometry, Head
+from deconvwidgets.models.traced import TracedNetwork
+from deconvwidgets.records.geometry import Geometry
+from deconvwidgets.records.heads import Head
 from deconvwidgets.records.repr import one_line
 
 Transform = Callable[[Image.Image], Tensor]
@@ -42,6 +45,7 @@ class ModelBundle:
     notes: tuple[str, ...] = ()
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
+    traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
 
     __repr__ = one_line
 
@@ -89,6 +93,23 @@ class ModelBundle:
             notes=_notes_on_default(transform, size),
         )
 
+    @property
+    def network(self) -> Network:
+        """The traced model: its layers, their receptive fields, and how to run up to them. It is traced once, on first use.
+
+        Raises
+        ------
+        ModelError
+            If the model rejects inputs of `input_size`.
+        """
+        return self.traced.get(self.model, self.input_size)
+
+    def with_network(self, network: Network) -> ModelBundle:
+        """Return the bundle with a network that was traced before. Raises ModelError if it is the network of another model."""
+        if network.model is not self.model or network.input_size != tuple(self.input_size):
+            raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: leave it out.")
+        return replace(self, traced=TracedNetwork(network))
+
     def with_head(self, head: HeadSource | None) -> ModelBundle:
         """A new bundle that answers with `head`: a Head, the path of a saved one, or "caltech101" for the one that is shipped for AlexNet.
 
@@ -103,7 +124,9 @@ class ModelBundle:
         chosen = as_head(head)
         model = attach_head(base.model, chosen, base.input_size, base.name)
         words = classes_in_words(chosen)
-        return replace(base, model=model, categories=chosen.categories, classifier=words, head=chosen, headless=base)
+        return replace(
+            base, model=model, categories=chosen.categories, classifier=words, head=chosen, headless=base, traced=TracedNetwork()
+        )
 
     def prepare(self, picture: Image.Image) -> Tensor:
         """The model's input for a picture: float32, shape `input_size`, on the CPU.

@@ -15,9 +15,9 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from deconvwidgets.assets.cache import replace_file
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import HeadError
-from deconvwidgets.records.layers import Head
+from deconvwidgets.records.heads import Head
 
 SHIPPED_FOLDER = Path(__file__).with_name("shipped")
 SHIPPED = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
@@ -42,7 +42,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     words = json.dumps(described, ensure_ascii=False, default=_plain)
     metadata = {"format": _FORMAT, "head": words, "checksum": _checksum(words, arrays)}
     try:
-        replace_file(target, safetensors.numpy.save(arrays, metadata))
+        write_atomic(target, safetensors.numpy.save(arrays, metadata))
     except OSError as error:
         raise HeadError(
             f"The head cannot be saved as {target} ({error.strerror}). Choose a folder that exists and can be written to."

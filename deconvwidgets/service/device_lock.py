@@ -1,4 +1,4 @@
-"""The turnstile at the device: requests first, long jobs in between."""
+"""The lock on the device, in which requests have priority over batches of long jobs."""
 
 from __future__ import annotations
 
@@ -8,62 +8,61 @@ from math import inf
 from threading import Condition
 from time import monotonic
 
-DRAWING = 0.12  # seconds
+DRAW_SECONDS = 0.12  # a browser on the same machine draws a reply within this time
 
 
-class DeviceGate:
-    """One user of the device at a time; a batch of a long job never starts while a request waits.
+class DeviceLock:
+    """A lock that a long job takes for each batch and a request takes for each use of the device.
 
-    A bare Lock is unfair: the job that gives it up takes it again before a waiting thread wakes. Hence the count of
-    waiting requests: a request waits for one batch at the most. Not re-entrant.
+    A batch never starts while a request waits, so a request waits for one batch at most. (A plain `threading.Lock` is unfair: a job that
+    releases it acquires it again before a waiting thread wakes up.) The lock is not re-entrant.
     """
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._busy = False
-        self._waiting = 0
+        self._held = False
+        self._requests = 0
         self._drawn_at = -inf
 
     @contextmanager
-    def interactive(self) -> Iterator[None]:
-        """For a request that somebody looks at."""
+    def request(self) -> Iterator[None]:
+        """Hold the device for a request."""
         with self._changed:
-            self._waiting += 1
+            self._requests += 1
             try:
-                self._changed.wait_for(lambda: not self._busy)
+                self._changed.wait_for(lambda: not self._held)
             finally:
-                self._waiting -= 1
-            self._busy = True
-        yield from self._held()
+                self._requests -= 1
+            self._held = True
+        yield from self._hold()
 
     @contextmanager
-    def answering(self) -> Iterator[None]:
-        """For all of a request that somebody waits for, what it does beside the device included: no batch starts meanwhile, nor
-        in the moment after, when a browser on the same machine draws the answer."""
+    def pause_batches(self) -> Iterator[None]:
+        """Start no batch while a request is answered, including its work outside the device, nor while the browser draws the reply."""
         with self._changed:
-            self._waiting += 1
+            self._requests += 1
         try:
             yield
         finally:
             with self._changed:
-                self._waiting -= 1
-                self._drawn_at = monotonic() + DRAWING
+                self._requests -= 1
+                self._drawn_at = monotonic() + DRAW_SECONDS
                 self._changed.notify_all()
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """For one batch of a long job."""
+        """Hold the device for one batch of a long job."""
         with self._changed:
-            while self._busy or self._waiting or monotonic() < self._drawn_at:
-                # Whoever leaves tells; that a moment has passed, nobody does.
-                self._changed.wait(None if self._busy or self._waiting else self._drawn_at - monotonic())
-            self._busy = True
-        yield from self._held()
+            while self._held or self._requests or monotonic() < self._drawn_at:
+                # A release notifies; the end of the drawing time does not, hence the time-out.
+                self._changed.wait(None if self._held or self._requests else self._drawn_at - monotonic())
+            self._held = True
+        yield from self._hold()
 
-    def _held(self) -> Iterator[None]:
+    def _hold(self) -> Iterator[None]:
         try:
             yield
         finally:
             with self._changed:
-                self._busy = False
+                self._held = False
                 self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Views of the image set as model inputs and as pictures, kept while they are in use: decoding costs milliseconds each."""
+"""A cache of prepared crops: decoding and transforming an image costs milliseconds."""
 
 from __future__ import annotations
 
@@ -8,46 +8,55 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.stream import PreparedView, prepared_views
+from deconvwidgets.compute.stream import PreparedCrop, prepared_crops
 from deconvwidgets.errors import PictureError
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.snapshot import Snapshot
 
-Held = tuple[Tensor, NDArray[np.uint8]]
+InputAndImage = tuple[Tensor, NDArray[np.uint8]]
 
 
-class ViewStore:
-    """Thread-safe, bounded by bytes, keyed by the version of the snapshot's layers."""
+class PreparedImageCache:
+    """Keeps crops of the image set as model inputs and as images. Thread-safe, and bounded by bytes.
+
+    Entries belong to a version of the snapshot's layers.
+    """
 
     def __init__(self, limit: int = 192 << 20) -> None:
-        self._cache: ByteCache[Held] = ByteCache(limit, lambda held: held[0].nbytes + held[1].nbytes)
+        self._cache: ByteCache[InputAndImage] = ByteCache(limit, lambda entry: entry[0].nbytes + entry[1].nbytes)
 
-    def get(self, state: Snapshot, views: Sequence[int]) -> list[Held]:
-        """Input (C, H, W) float32 and picture (H, W, 3) uint8 of each view. Raises PictureError where a file has gone bad since."""
-        found = {view: held for view in views if (held := self._cache.get((state.layers_version, view))) is not None}
-        missing = [view for view in dict.fromkeys(views) if view not in found]
-        for item in prepared_views(state.bundle, state.images, missing) if missing else ():
-            found[item.view] = self._keep(state, item)
-        return [found[view] for view in views]
+    def get(self, snapshot: Snapshot, crops: Sequence[int]) -> list[InputAndImage]:
+        """Return the input (C, H, W) float32 and the image (H, W, 3) uint8 of each crop.
 
-    def warm(self, state: Snapshot, views: Sequence[int], cancelled: Callable[[], bool]) -> None:
-        """Prepare `views` beforehand, so that a first click need not decode; nothing where they do not all fit."""
-        channels, height, width = state.bundle.input_size
-        if len(views) * height * width * (4 * channels + 3) > self._cache.limit:
+        Raises
+        ------
+        PictureError
+            If a file can no longer be read.
+        """
+        found = {crop: entry for crop in crops if (entry := self._cache.get((snapshot.layers_version, crop))) is not None}
+        missing = [crop for crop in dict.fromkeys(crops) if crop not in found]
+        for item in prepared_crops(snapshot.bundle, snapshot.images, missing) if missing else ():
+            found[item.crop] = self._put(snapshot, item)
+        return [found[crop] for crop in crops]
+
+    def prefetch(self, snapshot: Snapshot, crops: Sequence[int], cancelled: Callable[[], bool]) -> None:
+        """Prepare `crops` in advance, so that a first click need not decode them. Do nothing if they do not all fit."""
+        channels, height, width = snapshot.bundle.input_size
+        if len(crops) * height * width * (4 * channels + 3) > self._cache.limit:
             return
-        for item in prepared_views(state.bundle, state.images, views, threads=1, ahead=1):
+        for item in prepared_crops(snapshot.bundle, snapshot.images, crops, threads=1, ahead=1):
             if cancelled():
                 return
-            self._keep(state, item)
-
-    def _keep(self, state: Snapshot, item: PreparedView) -> Held:
-        if item.pixels is None:
-            reason = item.skipped.reason if item.skipped is not None else ""
-            raise PictureError(f"A photograph of the nine can no longer be read: {reason} Build the index again")
-        held = (item.pixels, state.bundle.to_picture(item.pixels))
-        self._cache.put((state.layers_version, item.view), held)
-        return held
+            self._put(snapshot, item)
 
     def keep_only(self, layers_version: int) -> None:
-        """Forget what belongs to other layers."""
+        """Remove the entries of all other versions of the layers."""
         self._cache.keep_only(lambda key: key[0] == layers_version)
+
+    def _put(self, snapshot: Snapshot, item: PreparedCrop) -> InputAndImage:
+        if item.pixels is None:
+            reason = item.skipped.reason if item.skipped is not None else ""
+            raise PictureError(f"A photograph of the index can no longer be read: {reason} Build the index again")
+        entry = (item.pixels, snapshot.bundle.to_picture(item.pixels))
+        self._cache.put((snapshot.layers_version, item.crop), entry)
+        return entry

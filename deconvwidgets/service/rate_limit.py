@@ -1,45 +1,96 @@
-"""Telling the widgets of a long job's news, not more often than they can draw, and never leaving out the last."""
+"""Limiting how often an action runs."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Lock, Timer, main_thread
 from time import monotonic
 
 INTERVAL = 0.1  # seconds
 
+_log = logging.getLogger(__name__)
 
-class Bell:
-    """Rings `tell` at most every `interval` seconds; what falls in between is told at the interval's end, by a timer's thread."""
 
-    def __init__(self, tell: Callable[[], None], interval: float = INTERVAL) -> None:
-        self._tell = tell
+class RateLimiter:
+    """Runs an action at most once per interval. The last trigger is never lost: the action runs after it.
+
+    Thread-safe. The action never runs twice at the same time, and a failure of it is logged.
+
+    Parameters
+    ----------
+    action : callable
+    interval : float
+        Seconds between the end of one run and the start of the next.
+    in_background : bool
+        Run the action in a thread of its own every time. By default it runs in the thread of the trigger if the interval has passed,
+        else in a timer's thread at the end of the interval.
+    """
+
+    def __init__(self, action: Callable[[], None], interval: float = INTERVAL, in_background: bool = False) -> None:
+        self._action = action
         self._interval = interval
+        self._in_background = in_background
         self._lock = Lock()
-        self._last = -interval
         self._timer: Timer | None = None
+        self._running = False
+        self._pending = False
+        self._urgent = False
+        self._ended = -interval
+        self._closed = False
 
-    def ring(self, at_once: bool = False) -> None:
-        """There is news; `at_once` for what somebody waits for."""
+    def trigger(self, at_once: bool = False) -> None:
+        """Run the action soon, or without waiting for the end of the interval if `at_once`."""
         with self._lock:
-            wait = 0.0 if at_once else self._last + self._interval - monotonic()
-            if wait > 0:
-                # While the interpreter ends no thread can be started, and nobody is left to be told.
-                if self._timer is None and main_thread().is_alive():
-                    self._timer = Timer(wait, self._ring_late)
-                    self._timer.daemon = True
-                    self._timer.start()
+            if self._closed:
                 return
+            self._pending, self._urgent = True, self._urgent or at_once
+            if self._running:
+                return  # it is scheduled again at the end of the run
+            if self._in_background or self._delay() > 0:
+                self._schedule()
+                return
+            self._start()
+        self._run()
+
+    def close(self) -> None:
+        """Start no further run."""
+        with self._lock:
+            self._closed = True
             if self._timer is not None:
                 self._timer.cancel()
-                self._timer = None
-            self._last = monotonic()
-        self._tell()
 
-    def _ring_late(self) -> None:
-        with self._lock:
-            if self._timer is None:  # told meanwhile
+    def _delay(self) -> float:
+        return 0.0 if self._urgent else max(0.0, self._ended + self._interval - monotonic())
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            if not self._urgent:
                 return
-            self._timer = None
-            self._last = monotonic()
-        self._tell()
+            self._timer.cancel()
+        if main_thread().is_alive():  # no thread can be started while the interpreter shuts down
+            self._timer = Timer(self._delay(), self._run_by_timer)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._running, self._pending, self._urgent = None, True, False, False
+
+    def _run_by_timer(self) -> None:
+        with self._lock:
+            if self._closed or self._running or not self._pending:
+                return
+            self._start()
+        self._run()
+
+    def _run(self) -> None:
+        try:
+            self._action()
+        except Exception:  # noqa: BLE001 - the border of a thread: nobody is there to catch it
+            _log.exception("%r failed", self._action)
+        with self._lock:
+            self._running, self._ended = False, monotonic()
+            if self._pending and not self._closed:
+                self._schedule()

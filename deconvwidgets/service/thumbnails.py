@@ -10,7 +10,7 @@ from PIL import Image
 from deconvwidgets.display import GREY
 from deconvwidgets.errors import PictureError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.records.layers import Picture
+from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
 
 MOST = 1_000  # thumbnails in one answer
@@ -22,9 +22,9 @@ class Thumbnails:
     """Square pictures, kept while they are in use. Thread-safe."""
 
     def __init__(self) -> None:
-        self._cache: ByteCache[Picture] = ByteCache(_CACHE_BYTES, lambda picture: len(picture.data))
+        self._cache: ByteCache[EncodedImage] = ByteCache(_CACHE_BYTES, lambda picture: len(picture.data))
 
-    def get(self, images: ImageSet, sources: Sequence[int], size: int) -> list[Picture]:
+    def get(self, images: ImageSet, sources: Sequence[int], size: int) -> list[EncodedImage]:
         """The middle of each photograph as a JPEG, `size` pixels a side; grey where the file cannot be read any more."""
         if not 16 <= size <= 1024 or len(sources) > MOST:
             raise ServiceError(
@@ -35,7 +35,7 @@ class Thumbnails:
                 raise ServiceError(f"{images.name} has {images.source_count:,} photographs, numbered from 0: there is no {source}.")
         return [self._get(images, int(source), size) for source in sources]
 
-    def _get(self, images: ImageSet, source: int, size: int) -> Picture:
+    def _get(self, images: ImageSet, source: int, size: int) -> EncodedImage:
         key = (images.digest, source, size)
         found = self._cache.get(key)
         if found is None:
@@ -47,11 +47,11 @@ class Thumbnails:
         return found
 
 
-def square_picture(picture: Image.Image, size: int) -> Picture:
+def square_picture(picture: Image.Image, size: int) -> EncodedImage:
     """The middle of a picture as a JPEG, `size` pixels a side."""
     side = min(picture.size)
     left, top = (picture.width - side) / 2, (picture.height - side) / 2
     small = picture.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=_QUALITY)
-    return Picture(buffer.getvalue(), "image/jpeg", size, size)
+    return EncodedImage(buffer.getvalue(), "image/jpeg", size, size)

@@ -28,7 +28,7 @@ Kept = TypeVar("Kept", bound=Store)
 
 
 @dataclass
-class Arrival(Generic[Kept]):
+class ChunkedUpload(Generic[Kept]):
     """A file on its way."""
 
     name: str
@@ -38,19 +38,19 @@ class Arrival(Generic[Kept]):
     lock: Lock = field(default_factory=Lock)
 
 
-class Arrivals(Generic[Kept]):
+class ChunkedUploads(Generic[Kept]):
     """The files of one service that are on their way. Thread-safe. At most `most` at a time: the one that began first gives way."""
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
         self._lock = Lock()
-        self._open: dict[str, Arrival[Kept]] = {}
+        self._open: dict[str, ChunkedUpload[Kept]] = {}
 
     def begin(self, name: str, size: int, store: Kept, number: str | None = None) -> str:
         """Await a file of `size` bytes; its number, which nobody guesses."""
         number = number or secrets.token_hex(8)
         with self._lock:
-            self._open[number] = Arrival(name, size, store)
+            self._open[number] = ChunkedUpload(name, size, store)
             first = next(iter(self._open)) if self._most is not None and len(self._open) > self._most else None
         if first is not None:
             self.cancel(first)
@@ -72,7 +72,7 @@ class Arrivals(Generic[Kept]):
             return end
 
     @contextmanager
-    def finished(self, number: str) -> Iterator[Arrival[Kept]]:
+    def finished(self, number: str) -> Iterator[ChunkedUpload[Kept]]:
         """The whole file, which is forgotten afterwards. Raises PictureError, and forgets it, where it is not all there."""
         with self._lock:
             arrival = self._get(number)
@@ -98,7 +98,7 @@ class Arrivals(Generic[Kept]):
         for number in list(self._open):
             self.cancel(number)
 
-    def _get(self, number: str) -> Arrival[Kept]:
+    def _get(self, number: str) -> ChunkedUpload[Kept]:
         arrival = self._open.get(number)
         if arrival is None:
             raise PictureError("There is no such upload, or it has ended. Choose the file again.")

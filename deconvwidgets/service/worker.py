@@ -1,10 +1,10 @@
-"""Long jobs: one thread a service, one job after the other, cancellable; a failure is kept for whoever asks."""
+"""Long jobs, run one after the other in a thread."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from queue import SimpleQueue
+from dataclasses import dataclass, field
 from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any, Protocol
 from weakref import finalize, ref
@@ -17,7 +17,7 @@ Work = Callable[["Job"], Any]
 
 
 class Job:
-    """A long job and how it went."""
+    """A long job: its cancellation, and its result or error."""
 
     def __init__(self, name: str, work: Work, on_failure: Callable[[str], None]) -> None:
         self.name = name
@@ -30,34 +30,40 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was told to stop; the work asks between its steps and raises JobCancelledError."""
+        """Whether the job was cancelled. The work checks it between its steps and raises JobCancelledError."""
         return self._cancel.is_set()
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, well or badly."""
+        """Whether the job has ended, with a result or an error."""
         return self._done.is_set()
 
     @property
     def error(self) -> BaseException | None:
-        """What it failed with, if it has."""
+        """The exception that the job ended with, if any."""
         return self._error
 
     def cancel(self) -> None:
-        """Tell it to stop at its next step."""
+        """Cancel the job at its next step."""
         self._cancel.set()
 
     def result(self, timeout: float | None = None) -> Any:
-        """Wait for the end and give the result. Raises what the job failed with, or ServiceError when `timeout` seconds have passed."""
+        """Wait for the end of the job and return its result.
+
+        Raises
+        ------
+        ServiceError
+            If the job is still running after `timeout` seconds. Otherwise the exception that the job ended with is raised.
+        """
         if not self._done.wait(timeout):
-            raise ServiceError(f"The job {self.name!r} is still running after {timeout:g} s: wait longer, or follow its progress")
+            raise ServiceError(f"The job {self.name!r} is still running after {timeout:g} s: wait longer, or watch its progress")
         if self._error is not None:
             raise self._error
         return self._result
 
     def run(self) -> None:
-        """Do the work, once; for executors."""
-        # Forgotten as soon as it is done: the work holds the service, and the worker's thread must not keep that alive.
+        """Do the work. Executors call it, once."""
+        # The work is released when it is done: it may hold large objects, and the worker's thread must not keep them alive.
         work, self._work = self._work, None
         on_failure, self._on_failure = self._on_failure, None
         if work is None or on_failure is None:
@@ -66,17 +72,20 @@ class Job:
             if self.cancelled:
                 raise JobCancelledError(f"The job {self.name!r} was cancelled before it began")
             self._result = work(self)
-        except BaseException as error:  # noqa: BLE001 - the border of a thread: kept, told, and raised by result()
+        except BaseException as error:  # noqa: BLE001 - the border of a thread: stored, reported, and raised by result()
             self._error = error
         finally:
             self._done.set()
-        # While the interpreter ends, executors refuse work: no failure to tell anybody of.
+        # Executors refuse work while the interpreter shuts down: that is no failure to report.
         if self._error is not None and not isinstance(self._error, JobCancelledError) and main_thread().is_alive():
-            on_failure(in_words(self._error))
+            try:
+                on_failure(error_message(self._error))
+            except Exception:  # noqa: BLE001 - the worker's thread must go on with the next job
+                _log.exception("The failure of the job %r could not be reported", self.name)
 
 
-def in_words(error: BaseException) -> str:
-    """The message of an error of ours; the type as well for any other, which is also logged with its traceback."""
+def error_message(error: BaseException) -> str:
+    """Return the message of a DeconvWidgetsError. The message of any other exception starts with its type, and its traceback is logged."""
     if isinstance(error, DeconvWidgetsError):
         return str(error)
     _log.error("Unexpected failure", exc_info=error)
@@ -84,19 +93,19 @@ def in_words(error: BaseException) -> str:
 
 
 class Executor(Protocol):
-    """What runs long jobs."""
+    """Runs long jobs."""
 
     def submit(self, name: str, work: Work, on_failure: Callable[[str], None]) -> Job:
-        """Take on a job; a former one of the same name is superseded (cancelled)."""
+        """Submit a job. An earlier job of the same name is cancelled."""
         ...
 
     def close(self) -> None:
-        """Cancel everything and end."""
+        """Cancel all jobs and accept no more."""
         ...
 
 
 class SynchronousExecutor:
-    """Runs each job at once, in the caller's thread. For tests and scripts."""
+    """Runs each job immediately, in the caller's thread. For tests and scripts."""
 
     def submit(self, name: str, work: Work, on_failure: Callable[[str], None]) -> Job:
         """Run the job before returning it."""
@@ -105,46 +114,74 @@ class SynchronousExecutor:
         return job
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no job is running."""
+
+
+@dataclass
+class _Jobs:
+    """The state that a worker shares with its thread, which must not keep the worker itself alive."""
+
+    name: str
+    lock: Lock = field(default_factory=Lock)
+    waiting: list[Job] = field(default_factory=list)
+    running: Job | None = None
+    thread: Thread | None = None
+    closed: bool = False
+
+    def unfinished(self) -> list[Job]:
+        return [*([self.running] if self.running is not None else []), *self.waiting]
+
+    def serve(self) -> None:
+        """Run jobs until none waits."""
+        while True:
+            with self.lock:
+                self.running = job = self.waiting.pop(0) if self.waiting else None
+                if job is None:
+                    self.thread = None
+                    return
+            job.run()
+            del job
 
 
 class Worker:
-    """One daemon thread, started by the first job."""
+    """Runs jobs one after the other in a daemon thread that exists only while there are jobs."""
 
     def __init__(self, name: str = "deconvwidgets worker") -> None:
-        self._name = name
-        self._lock = Lock()
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._open: list[Job] = []
-        self._thread: Thread | None = None
-        self._closed = False
-        finalize(self, _close, ref(self))  # also when the interpreter ends: torch aborts where a thread is still computing then
+        self._jobs = _Jobs(name)
+        finalize(self, _close, ref(self))  # also at the end of the interpreter: torch aborts if a thread still computes then
 
     def submit(self, name: str, work: Work, on_failure: Callable[[str], None]) -> Job:
-        """Queue a job; one of the same name that has not ended is superseded (cancelled). Raises ServiceError when closed."""
-        job = Job(name, work, on_failure)
-        with self._lock:
-            if self._closed:
+        """Submit a job. An earlier unfinished job of the same name is cancelled.
+
+        Raises
+        ------
+        ServiceError
+            If the worker is closed.
+        """
+        job, jobs = Job(name, work, on_failure), self._jobs
+        with jobs.lock:
+            if jobs.closed:
                 raise ServiceError("The model service is closed: make a new one")
-            self._open = [other for other in self._open if not other.done]
-            for other in self._open:
+            for other in jobs.unfinished():
                 if other.name == name:
                     other.cancel()
-            self._open.append(job)
-            self._queue.put(job)
-            if self._thread is None:
-                self._thread = Thread(target=_serve, args=(self._queue,), name=self._name, daemon=True)
-                self._thread.start()
+            jobs.waiting.append(job)
+            if jobs.thread is None:
+                jobs.thread = Thread(target=jobs.serve, name=jobs.name, daemon=True)
+                jobs.thread.start()
         return job
 
-    def close(self) -> None:
-        """Cancel everything, and wait for the running job to notice."""
-        with self._lock:
-            self._closed = True
-            for job in self._open:
+    def cancel(self) -> None:
+        """Cancel all jobs and accept no more, without waiting."""
+        with self._jobs.lock:
+            self._jobs.closed = True
+            for job in self._jobs.unfinished():
                 job.cancel()
-            self._queue.put(None)
-            thread = self._thread
+
+    def close(self) -> None:
+        """Cancel all jobs, accept no more, and wait for the running job to end."""
+        self.cancel()
+        thread = self._jobs.thread
         if thread is not None and thread is not current_thread():
             thread.join()
 
@@ -153,9 +190,3 @@ def _close(worker: ref[Worker]) -> None:
     alive = worker()
     if alive is not None:
         alive.close()
-
-
-def _serve(queue: SimpleQueue[Job | None]) -> None:
-    # Holds the queue only, not the Worker: a forgotten service can be collected while its thread waits.
-    while (job := queue.get()) is not None:
-        job.run()

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from typing import Any
 
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
-from deconvwidgets.records.layers import Overview, Picture
+from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.protocol import ServiceEvent
 
 Content = dict[str, Any]
@@ -61,7 +62,7 @@ def overview_facts(overview: Overview) -> Content:
     return {**plain, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
 
 
-def picture_facts(picture: Picture) -> Content:
+def picture_facts(picture: EncodedImage) -> Content:
     """What a view needs to know of a picture that comes as a buffer."""
     return {"mime": picture.mime, "width": picture.width, "height": picture.height}
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 import anywidget
 from comm.base_comm import BaseComm
 
+from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.comm import AnyShellComm
@@ -84,7 +85,7 @@ def write_file(target: Path, make: Callable[[], bytes]) -> Path:
         raise ServiceError(f"The folder of {target} does not exist; create it first.")
     data = make()
     try:
-        target.write_bytes(data)
+        write_atomic(target, data)
     except OSError as error:
         raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
     return target

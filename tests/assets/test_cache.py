@@ -21,8 +21,8 @@ def test_own_variable_goes_before_xdg_before_home(monkeypatch, tmp_path):
 
 def test_a_write_makes_folders_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "a" / "b.bin"
-    cache.write_atomically(path, b"one")
-    cache.write_atomically(path, b"two")
+    cache.write_cache_file(path, b"one")
+    cache.write_cache_file(path, b"two")
     assert path.read_bytes() == b"two"
     assert [entry.name for entry in path.parent.iterdir()] == ["b.bin"]
 
@@ -30,14 +30,14 @@ def test_a_write_makes_folders_and_leaves_nothing_else(tmp_path):
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failed_write_leaves_the_old_file_whole(step, tmp_path, monkeypatch):
     path = tmp_path / "b.bin"
-    cache.write_atomically(path, b"old")
+    cache.write_cache_file(path, b"old")
 
     def no_space(*arguments):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cache.os, step, no_space)
     with pytest.raises(AssetError, match=r"No space left.*DECONVWIDGETS_CACHE"):
-        cache.write_atomically(path, b"new")
+        cache.write_cache_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"]
 
@@ -45,7 +45,7 @@ def test_a_failed_write_leaves_the_old_file_whole(step, tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AssetError, match="DECONVWIDGETS_CACHE"):
-        cache.write_atomically(tmp_path / "file" / "b.bin", b"x")
+        cache.write_cache_file(tmp_path / "file" / "b.bin", b"x")
 
 
 def test_both_hashes_agree(tmp_path):

@@ -148,7 +148,9 @@ def test_a_class_filters_the_units(visit: Any) -> None:
     page = visit.page
     by_id(page, "search").fill("jeep")
     by_id(page, "search").press("Enter")
-    kept = visit.run_code("t = service.unit_table('conv5'); j = t.categories.index('jeep'); print(int((t.labels == j).any(axis=1).sum()))")
+    kept = visit.run_code(
+        "t = service.layers.unit_table('conv5'); j = t.categories.index('jeep'); print(int((t.labels == j).any(axis=1).sum()))"
+    )
     assert 0 < int(kept) < 256
     expect(by_id(page, "count")).to_have_text(f"{int(kept)} of 256")
     by_id(page, "search").fill("")
@@ -163,7 +165,7 @@ def test_the_order_can_be_changed(visit: Any) -> None:
     expect(by_id(page, "tile-0")).to_be_visible()
     assert tiles(page)[:3] == [0, 1, 2]
     by_id(page, "sort").select_option("strongest")
-    strongest = visit.run_code("print(int(service.unit_table('conv5').maximum.argmax()))")
+    strongest = visit.run_code("print(int(service.layers.unit_table('conv5').maximum.argmax()))")
     by_id(page, "grid").press("Home")
     wait_for_choice(visit, "conv5", int(strongest))
 

@@ -98,7 +98,7 @@ def test_a_picture_of_ones_own(visit: Visit) -> None:
 
 def test_python_changes_the_page_and_a_figure_is_saved(visit: Visit) -> None:
     page = visit.page
-    assert visit.run_code("explorer.state = {**explorer.state, 'image': 'view:0', 'layer': 'conv3', 'unit': 7, 'fill': 'mean'}") == ""
+    assert visit.run_code("explorer.state = {**explorer.state, 'image': 'crop:0', 'layer': 'conv3', 'unit': 7, 'fill': 'mean'}") == ""
     expect(page.get_by_test_id("unit")).to_have_value("7")
     expect(page.get_by_test_id("map-activity-title")).to_have_text("Activity of conv3 / 7")
     wait_until_complete(page)

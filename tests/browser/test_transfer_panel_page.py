@@ -80,7 +80,7 @@ def test_the_new_head_answers_in_the_explorer_at_once(visit: Visit) -> None:
     expect(origin).to_contain_text("28 classes")
     expect(page.get_by_test_id("transfer-panel").get_by_test_id("origin")).to_contain_text("28 classes")
     seen = visit.run_code(
-        "print({entry.prediction for entry in service.unit_detail('conv5', 3).entries} <= set(panel.results().categories))"
+        "print({entry.prediction for entry in service.layers.unit_detail('conv5', 3).entries} <= set(panel.results().categories))"
     )
     assert seen.strip() == "True"
     page.get_by_test_id("undo-head").click()

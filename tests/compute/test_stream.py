@@ -2,9 +2,8 @@
 
 import pytest
 
-from deconvwidgets.compute.devices import ready_model
+from deconvwidgets.compute.devices import on_device
 from deconvwidgets.compute.stream import decoded_ahead
-from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 
 
@@ -24,12 +23,6 @@ def test_a_bounded_number_of_inputs_waits_in_memory(inputs, ahead, waiting):
     assert seen == list(range(40))
 
 
-def test_a_network_that_was_followed_is_not_followed_again(tiny_bundle, monkeypatch):
-    network = Network.of(tiny_bundle.model, tiny_bundle.input_size)
-    monkeypatch.setattr(Network, "of", lambda *_: pytest.fail("followed again"))
-    assert ready_model(tiny_bundle, "cpu", network) == (tiny_bundle, network)
-
-
 def test_a_bare_model_is_not_taken_for_a_bundle(tiny_bundle):
     with pytest.raises(ModelError, match="A ModelBundle is needed here"):
-        ready_model(tiny_bundle.model, "cpu")
+        on_device(tiny_bundle.model, "cpu")

@@ -181,7 +181,7 @@ def test_other_threads_run_their_models_while_one_is_followed() -> None:
     with ThreadPoolExecutor() as pool:
         running = pool.submit(keep_running)
         for _ in range(30):
-            assert engine.Network.of(model, (3, 64, 64)).followed
+            assert engine.Network.of(model, (3, 64, 64)).traced
         ended.set()
         running.result()
 
@@ -193,6 +193,6 @@ def test_torchvision_graphs_are_followed(name: str) -> None:
     model = getattr(import_torchvision().models, name)(weights=None, **options).eval()
     network = engine.Network.of(model, (3, 224, 224))
     convolutions = sum(isinstance(module, nn.Conv2d) for path, module in model.named_modules() if "aux" not in path)
-    assert network.followed, network.reason
+    assert network.traced, network.reason
     assert len(network.explorer_layers) == convolutions
     assert network.explorer_layers[0].receptive_field is not None

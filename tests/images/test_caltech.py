@@ -109,5 +109,5 @@ def test_the_real_one():
     images = open_images("caltech101")
     assert (len(images), len(images.categories), images.skipped) == (8677, 101, ())
     assert images.categories[images.label(0)] == images.source_name(0).split("/")[0]
-    assert open_images("caltech101", limit=40).open_view(39).mode == "RGB"
+    assert open_images("caltech101", limit=40).open_crop(39).mode == "RGB"
     assert len(open_images("caltech101", include_background=True)) == 9144

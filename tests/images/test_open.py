@@ -1,4 +1,4 @@
-"""Image sets: photographs, their views, their labels, and what was skipped."""
+"""Image sets: photographs, their crops, their labels, and what was skipped."""
 
 import os
 
@@ -35,34 +35,34 @@ def test_photos_are_28_real_ones_in_nine_views_each(photos):
 
 def test_views_are_ordered_by_source_and_crop_and_lie_inside(photos):
     for index in range(len(photos)):
-        view = photos.view(index)
-        assert (view.source, view.crop) == divmod(index, 9)
-        assert index in photos.views_of(view.source)
-        width, height = photos.open_source(view.source).size if view.crop == 1 else (None, None)
+        crop = photos.crop(index)
+        assert (crop.source, crop.number) == divmod(index, 9)
+        assert index in photos.crops_of(crop.source)
+        width, height = photos.open_source(crop.source).size if crop.number == 1 else (None, None)
         if width:
-            boxes = [photos.view(inner).box for inner in photos.views_of(view.source)]
+            boxes = [photos.crop(inner).box for inner in photos.crops_of(crop.source)]
             assert boxes[0] is None
             assert len(set(boxes)) == 9
             assert all(0 <= left < right <= width and 0 <= top < bottom <= height for left, top, right, bottom in boxes[1:])
     with pytest.raises(IndexError):
-        photos.view(252)
+        photos.crop(252)
 
 
 def test_a_view_is_that_part_of_its_source(photos):
-    view = photos.view(5 * 9 + 4)
-    source = np.asarray(photos.open_source(view.source))
-    left, top, right, bottom = view.box
-    np.testing.assert_array_equal(np.asarray(photos.open_view(5 * 9 + 4)), source[top:bottom, left:right])
-    assert view.geometry.to_source((0, 0, right - left, bottom - top)) == view.box
+    crop = photos.crop(5 * 9 + 4)
+    source = np.asarray(photos.open_source(crop.source))
+    left, top, right, bottom = crop.box
+    np.testing.assert_array_equal(np.asarray(photos.open_crop(5 * 9 + 4)), source[top:bottom, left:right])
+    assert crop.geometry.to_source((0, 0, right - left, bottom - top)) == crop.box
 
 
 def test_the_models_box_is_found_on_the_source(photos, alexnet):
-    """The centre of the model's input is the centre of the view's box, on the source."""
+    """The centre of the model's input is the centre of the crop's box, on the source."""
     for index in (9 * 9, 21 * 9, 23 * 9 + 2):
-        view, size = photos.view(index), photos.open_view(index).size
-        geometry = alexnet.geometry(size).after(view.geometry)
+        crop, size = photos.crop(index), photos.open_crop(index).size
+        geometry = alexnet.geometry(size).after(crop.geometry)
         left, _, right, _ = geometry.to_source((0, 0, 224, 224))
-        box = view.box or (0, 0, *size)
+        box = crop.box or (0, 0, *size)
         assert (left + right) / 2 == pytest.approx((box[0] + box[2]) / 2, abs=2)
 
 
@@ -134,7 +134,7 @@ def test_a_file_that_fails_later_is_a_picture_error(tmp_path, noise_picture):
     images = open_images(tmp_path)
     assert len(images) == 2
     with pytest.raises(PictureError, match=r"late\.jpg"):
-        images.open_view(1)
+        images.open_crop(1)
 
 
 def test_links_that_loop_end(tmp_path):
@@ -235,7 +235,7 @@ def test_a_list_of_pictures_and_paths(tmp_path, noise_picture):
     path = save(tmp_path / "one.png", 42)
     images = open_images([noise_picture().convert("RGBA"), path, tmp_path / "gone.png"])
     assert (len(images), images.source_name(1)) == (2, "one.png")
-    assert images.open_view(1).getpixel((0, 0)) == (42, 42, 42)
+    assert images.open_crop(1).getpixel((0, 0)) == (42, 42, 42)
     assert [skipped.name for skipped in images.skipped] == ["gone.png"]
     assert open_images(path).source_count == open_images(noise_picture()).source_count == 1
     assert open_images([noise_picture(seed=1)]).digest != open_images([noise_picture(seed=2)]).digest
@@ -254,10 +254,10 @@ def test_a_subset_keeps_all_views_of_its_photographs(photos):
     subset = photos.subset([20, 3])
     assert (subset.source_count, len(subset)) == (2, 18)
     assert (subset.source_name(1), subset.label(0), subset.label(1)) == (photos.source_name(3), None, 990)
-    assert list(subset.views_of(1)) == list(range(9, 18))
-    view = subset.view(10)
-    assert (view.source, view.crop, view.box) == (1, 1, photos.view(28).box)
-    assert subset.open_view(10).tobytes() == photos.open_view(28).tobytes()
+    assert list(subset.crops_of(1)) == list(range(9, 18))
+    crop = subset.crop(10)
+    assert (crop.source, crop.number, crop.box) == (1, 1, photos.crop(28).box)
+    assert subset.open_crop(10).tobytes() == photos.open_crop(28).tobytes()
     assert subset.digest != photos.subset([3, 20]).digest
     with pytest.raises(IndexError):
         photos.subset([28])

@@ -17,10 +17,10 @@ def test_each_crop_is_a_photograph_and_its_class_the_one_it_is_from(tiny_images)
     assert crops.name == "crops of noise, from which photograph?"
     assert class_sizes(crops) == (2,) * 14
     for source in range(28):
-        view = tiny_images.view(3 * (source // 2) + 1 + source % 2)
-        assert crops.label(source) == view.source
-        assert crops.source_name(source) == f"noise-{view.source}#{view.crop}"
-        expected = np.asarray(tiny_images.open_source(view.source).crop(view.box))
+        crop = tiny_images.crop(3 * (source // 2) + 1 + source % 2)
+        assert crops.label(source) == crop.source
+        assert crops.source_name(source) == f"noise-{crop.source}#{crop.number}"
+        expected = np.asarray(tiny_images.open_source(crop.source).crop(crop.box))
         np.testing.assert_array_equal(np.asarray(crops.open_source(source)), expected)
     assert crops.categories[0] == "noise-0"  # without a label
     assert crops.categories[1] == "dog (noise-1)"
@@ -36,7 +36,7 @@ def test_the_digest_follows_the_photographs(noise):
 def test_a_set_without_crops_is_refused(tmp_path, noise_picture):
     for number in range(3):
         noise_picture(seed=number).save(tmp_path / f"{number}.png")
-    with pytest.raises(PictureError, match=r"3 views of 3 photographs.*photo-crops"):
+    with pytest.raises(PictureError, match=r"3 crops of 3 photographs.*photo-crops"):
         crops_as_images(dw.open_images(tmp_path))
 
 
@@ -50,8 +50,8 @@ def test_classes_are_numbered_among_photographs_with_crops(tiny_images):
 
 
 def test_a_photograph_without_crops_is_no_class(tiny_images, monkeypatch):
-    view = tiny_images.view
-    monkeypatch.setattr(tiny_images, "view", lambda number: replace(view(number), box=None) if number < 3 else view(number))
+    crop = tiny_images.crop
+    monkeypatch.setattr(tiny_images, "crop", lambda number: replace(crop(number), box=None) if number < 3 else crop(number))
     crops = crops_as_images(tiny_images)
     assert (len(crops.categories), class_sizes(crops)) == (13, (2,) * 13)
     assert (crops.label(0), crops.categories[0], crops.source_name(0)) == (0, "dog (noise-1)", "noise-1#1")

@@ -12,37 +12,38 @@ import torch
 from PIL import Image
 
 import deconvwidgets as dw
+from deconvwidgets.compute.job import FixedBatch, JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ModelError
 from deconvwidgets.index.activation_index import ActivationIndex, default_path
-from deconvwidgets.index.builder import FixedPace
 
 LAYERS = ("conv1", "conv2")
 
 
 def build(bundle, images, **options):
-    return ActivationIndex.build(bundle, images, **{"progress": False, "device": "cpu", **options})
+    job = JobContext(**{name: options.pop(name) for name in ("on_progress", "cancelled", "device_lease", "batch_size") if name in options})
+    return ActivationIndex.build(bundle, images, **{"progress": False, "device": "cpu", "job": job, **options})
 
 
 def all_maps(bundle, images, layer):
-    """(views, units, H, W), one view at a time."""
+    """(crops, units, H, W), one crop at a time."""
     network = Network.of(bundle.model, bundle.input_size)
     with torch.no_grad():
-        return torch.cat([network.map(bundle.prepare(images.open_view(view))[None], layer).clone() for view in range(len(images))])
+        return torch.cat([network.map(bundle.prepare(images.open_crop(crop))[None], layer).clone() for crop in range(len(images))])
 
 
 def brute_force(maps, images, unit, k, per_source):
-    """Everything sorted at once: (value, view, row, column)."""
+    """Everything sorted at once: (value, crop, row, column)."""
     rows = []
-    for view in range(len(images)):
-        best = max(itertools.product(range(maps.shape[2]), range(maps.shape[3])), key=lambda at: (maps[view, unit][at], -at[0], -at[1]))
-        rows.append((-float(maps[view, unit][best]), images.view(view).source, view, *best))
+    for crop in range(len(images)):
+        best = max(itertools.product(range(maps.shape[2]), range(maps.shape[3])), key=lambda at: (maps[crop, unit][at], -at[0], -at[1]))
+        rows.append((-float(maps[crop, unit][best]), images.crop(crop).source, crop, *best))
     taken, held = [], {}
-    for value, source, view, row, column in sorted(rows):
+    for value, source, crop, row, column in sorted(rows):
         if value == 0 or (per_source and held.get(source, 0) >= per_source):
             continue
         held[source] = held.get(source, 0) + 1
-        taken.append((-value, view, row, column))
+        taken.append((-value, crop, row, column))
     return taken[:k]
 
 
@@ -63,7 +64,7 @@ def same(left, right):
 @pytest.mark.parametrize(("k", "per_source"), [(9, 1), (4, 2), (20, None)])
 @pytest.mark.parametrize("batch", [1, 8])
 def test_top_equals_brute_force(tiny_bundle, tiny_images, k, per_source, batch):
-    index = build(tiny_bundle, tiny_images, k=k, per_source=per_source, pace=FixedPace(batch))
+    index = build(tiny_bundle, tiny_images, k=k, per_source=per_source, batch_size=FixedBatch(batch))
     for layer in LAYERS:
         maps = all_maps(tiny_bundle, tiny_images, layer)
         for unit in range(index.layer(layer).channels):
@@ -113,7 +114,7 @@ def test_arrays_agree_with_top(tiny_bundle, tiny_images):
                 assert index.positions(layer)[unit, place].tolist() == [one.row, one.column]
                 assert index.values(layer)[unit, place] == np.float32(one.value)
                 assert one.box == network.box(layer, one.row, one.column)
-                label = tiny_images.label(tiny_images.view(one.image).source)
+                label = tiny_images.label(tiny_images.crop(one.image).source)
                 assert index.labels(layer)[unit, place] == (-1 if label is None else label)
     counts = index.class_counts("conv1", 0)
     assert sum(counts.values()) == (index.labels("conv1")[0] >= 0).sum()
@@ -139,15 +140,15 @@ def test_equal_maxima_take_the_first_position_and_the_first_view(tiny_bundle):
     maps = all_maps(tiny_bundle, flat, "conv1")
     alive = [unit for unit in range(4) if index.top("conv1", unit)]
     assert alive
-    for unit, view in itertools.product(alive, range(3)):
-        one = index.top("conv1", unit)[view]
-        assert one.image == view
-        assert (one.row, one.column) == divmod(int(np.argmax(maps[view, unit].numpy())), maps.shape[3])
+    for unit, crop in itertools.product(alive, range(3)):
+        one = index.top("conv1", unit)[crop]
+        assert one.image == crop
+        assert (one.row, one.column) == divmod(int(np.argmax(maps[crop, unit].numpy())), maps.shape[3])
 
 
 def test_halves_merge_to_the_whole(tiny_bundle, tiny_images):
     whole = build(tiny_bundle, tiny_images)
-    parts = [build(tiny_bundle, tiny_images, views=range(*span)) for span in ((0, 10), (10, 25), (25, 42))]
+    parts = [build(tiny_bundle, tiny_images, crops=range(*span)) for span in ((0, 10), (10, 25), (25, 42))]
     merged = parts[2].merge(parts[0]).merge(parts[1])
     same(merged, whole)
     assert merged.spans == whole.spans == ((0, 42),)
@@ -156,11 +157,11 @@ def test_halves_merge_to_the_whole(tiny_bundle, tiny_images):
 
 
 def test_strangers_do_not_merge(tiny_bundle, tiny_images, tiny_model):
-    left, right = build(tiny_bundle, tiny_images, views=range(5)), build(tiny_model(1), tiny_images, views=range(5, 9))
+    left, right = build(tiny_bundle, tiny_images, crops=range(5)), build(tiny_model(1), tiny_images, crops=range(5, 9))
     with pytest.raises(ActivationIndexError, match="other weights"):
         left.merge(right)
     with pytest.raises(ActivationIndexError, match="k=9"):
-        left.merge(build(tiny_bundle, tiny_images, views=range(5, 9), k=3))
+        left.merge(build(tiny_bundle, tiny_images, crops=range(5, 9), k=3))
 
 
 def test_broken_photographs_are_recorded_once(tiny_bundle, noise):
@@ -176,21 +177,21 @@ def test_a_photograph_is_decoded_once_for_all_its_views(tiny_bundle, noise):
     assert images.opened == images.source_count
 
 
-def test_progress_turns_and_cancel(tiny_bundle, tiny_images):
-    seen, turns = [], []
+def test_progress_leases_and_cancellation(tiny_bundle, tiny_images):
+    seen, leases = [], []
 
     @contextmanager
-    def turn():
-        turns.append("in")
+    def lease():
+        leases.append("in")
         yield
-        turns.append("out")
+        leases.append("out")
 
-    build(tiny_bundle, tiny_images, pace=FixedPace(4), on_progress=seen.append, turn=turn)
+    build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=seen.append, device_lease=lease)
     assert [state.done for state in seen] == [*range(4, 42, 4), 42]
     assert seen[-1].finished
-    assert turns == ["in", "out"] * 11
+    assert leases == ["in", "out"] * 11
     with pytest.raises(JobCancelledError, match="8 of 42"):
-        build(tiny_bundle, tiny_images, pace=FixedPace(4), on_progress=seen.append, cancelled=lambda: seen[-1].done == 8)
+        build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=seen.append, cancelled=lambda: seen[-1].done == 8)
 
 
 def test_nan_is_refused_in_words(tiny_model, tiny_images):
@@ -325,12 +326,12 @@ def test_alexnet_on_photographs(real):
     assert [info.alias for info in index.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
     network = Network.of(bundle.model, bundle.input_size)
     for layer in ("conv1", "conv5"):
-        sources = np.array([[images.view(view).source if view >= 0 else -1 for view in row] for row in index.image_ids(layer)])
+        sources = np.array([[images.crop(crop).source if crop >= 0 else -1 for crop in row] for row in index.image_ids(layer)])
         assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in sources)
         for unit in (0, 33):
             for one in index.top(layer, unit):
                 with torch.no_grad():
-                    maps = network.map(bundle.prepare(images.open_view(one.image))[None], layer)
+                    maps = network.map(bundle.prepare(images.open_crop(one.image))[None], layer)
                 assert float(maps[0, unit].max()) == pytest.approx(one.value, rel=1e-4)
                 assert float(maps[0, unit, one.row, one.column]) == pytest.approx(one.value, rel=1e-4)
     assert not index.stats("conv1").dead.any()

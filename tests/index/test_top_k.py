@@ -9,7 +9,7 @@ from deconvwidgets.errors import ModelError
 from deconvwidgets.index.top_k import EMPTY, RunningTopK
 
 UNITS = 2
-# Few distinct values, sources, views and positions: ties are the rule, not the exception.
+# Few distinct values, sources, crops and positions: ties are the rule, not the exception.
 entry = st.tuples(
     st.integers(0, 3),  # source
     st.integers(0, 2),  # crop
@@ -42,7 +42,7 @@ def offer(ranking, entries):
 
 def contents(ranking, unit):
     count = ranking.counts[unit]
-    table = zip(-ranking.values[unit], ranking.sources[unit], ranking.views[unit], ranking.rows[unit], ranking.columns[unit], strict=True)
+    table = zip(-ranking.values[unit], ranking.sources[unit], ranking.crops[unit], ranking.rows[unit], ranking.columns[unit], strict=True)
     return [tuple(row) for row in table][:count]
 
 
@@ -68,15 +68,15 @@ def test_any_split_and_order_equals_one_sort(entries, k, per_source, data):
 def test_photograph_gives_up_its_place_to_its_own_better_crop():
     ranking = RunningTopK(1, k=2)
     ranking.update([[1.0], [0.9], [2.0]], [0, 1, 0], [0, 2, 1], 0, 0)
-    assert ranking.views.tolist() == [[1, 2]]
+    assert ranking.crops.tolist() == [[1, 2]]
     assert ranking.values.tolist() == [[2.0, 0.9]]
 
 
 def test_ties_go_to_source_then_view_then_row_then_column():
     ranking = RunningTopK(1, k=6, per_source=None)
     ids = [(1, 3, 0, 0), (0, 2, 0, 0), (0, 1, 1, 0), (0, 1, 0, 2), (0, 1, 0, 1)]
-    for source, view, row, column in ids:
-        ranking.update([[1.0]], [source], [view], [[row]], [[column]])
+    for source, crop, row, column in ids:
+        ranking.update([[1.0]], [source], [crop], [[row]], [[column]])
     assert ranking.ids[:, 0, :5].T.tolist() == [list(one) for one in sorted(ids)]
 
 
@@ -94,7 +94,7 @@ def test_unfilled_places_are_marked():
     ranking = RunningTopK(2, k=3)
     ranking.update([[1.0, EMPTY]], [4], [7], [[2, 0]], [[3, 0]])
     assert ranking.counts.tolist() == [1, 0]
-    assert ranking.views.tolist() == [[7, -1, -1], [-1, -1, -1]]
+    assert ranking.crops.tolist() == [[7, -1, -1], [-1, -1, -1]]
     assert ranking.values[0].tolist() == [1.0, EMPTY, EMPTY]
 
 
@@ -102,8 +102,8 @@ def test_memory_does_not_grow_with_images():
     ranking = RunningTopK(3, k=9)
     generator = np.random.default_rng(0)
     for batch in range(50):
-        views = np.arange(batch * 8, batch * 8 + 8)
-        ranking.update(generator.normal(size=(8, 3)), views // 2, views, 0, 0)
+        crops = np.arange(batch * 8, batch * 8 + 8)
+        ranking.update(generator.normal(size=(8, 3)), crops // 2, crops, 0, 0)
     assert ranking.values.shape == (3, 9)
     assert ranking.values.base is None
     assert ranking._ids.shape == (4, 3, 9)

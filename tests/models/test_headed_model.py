@@ -111,13 +111,13 @@ def test_logits_and_everything_else(make, layer, pool, make_head):
     assert not any(module.training for module in headed.model.modules())
 
     again = Network.of(headed.model, SIZE)
-    assert again.followed == network.followed
+    assert again.traced == network.traced
     assert {info.name: info for info in network.layers}.items() <= {info.name: info for info in again.layers}.items()
     assert len(again.layers) == len(network.layers) + 1
     assert again.explorer_layers == network.explorer_layers
     for info in network.layers:
         assert again.digest(info.name) == network.digest(info.name)
-        assert again.layer(info.alias or info.name) == info
+        assert again.layer(info.short_name) == info
     added = next(info for info in again.layers if info.name not in {old.name for old in network.layers})
     with torch.no_grad():
         torch.testing.assert_close(again.map(batch.clone(), added.name)[:, :, 0, 0], headed.model(batch.clone()))
@@ -198,7 +198,7 @@ def test_copies_and_moves(make, make_head):
 def test_the_head_moves_with_its_bundle(tiny_bundle, make_head, monkeypatch):
     headed = replace(tiny_bundle.with_head(make_head(tiny_bundle, "conv2")), notes=("kept",))
     assert on_device(headed, torch.device("cpu")) is headed
-    monkeypatch.setattr(devices, "model_home", lambda model: torch.zeros((), device="meta"))  # as if it lay elsewhere
+    monkeypatch.setattr(devices, "reference_tensor", lambda model: torch.zeros((), device="meta"))  # as if it lay elsewhere
     moved = on_device(headed, torch.device("cpu"))
     assert (moved.notes, moved.classifier, moved.head) == (headed.notes, headed.classifier, headed.head)
     homes = [{value.data_ptr() for value in one.parameters()} for one in (moved.model, headed.model)]

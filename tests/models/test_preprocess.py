@@ -28,7 +28,7 @@ def test_photographs_come_out_bit_for_bit_as_in_torchvision(which, photos):
     theirs = preset(which)
     ours = as_preprocess(theirs)
     for index in (0, 3, 10 * 9, 21 * 9, 23 * 9, 25 * 9 + 4):
-        picture = photos.open_view(index)
+        picture = photos.open_crop(index)
         assert torch.equal(ours(picture), theirs(picture))
 
 
@@ -67,7 +67,7 @@ def test_geometry_of_padding_and_no_resize():
 
 
 def test_unnormalise_gives_the_cropped_picture_back(photos):
-    picture = photos.open_view(0)
+    picture = photos.open_crop(0)
     for preprocess in (Preprocess(), Preprocess(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)):
         np.testing.assert_array_equal(preprocess.unnormalise(preprocess(picture)), np.asarray(preprocess.crop_picture(picture)))
 

@@ -45,7 +45,7 @@ def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
     assert not bundle.model.training
     assert not any(parameter.requires_grad for parameter in bundle.model.parameters())
     full.load_state_dict(bundle.model.state_dict(), strict=False)
-    batch = bundle.prepare(photos.open_view(0))[None]
+    batch = bundle.prepare(photos.open_crop(0))[None]
     assert torch.equal(bundle.model(batch), full.eval().avgpool(full.features(batch)))
     assert bundle.model(batch).shape == (1, 256, 6, 6)
 
@@ -62,7 +62,7 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
     assert bundle.categories == head.categories
     assert "Without ImageNet's classifier" in bundle.notes[0]
     assert not any(parameter.requires_grad for parameter in bundle.model.parameters())
-    batch = bundle.prepare(photos.open_view(0))[None]
+    batch = bundle.prepare(photos.open_crop(0))[None]
     expected = bare.model.features(batch).flatten(1) @ torch.from_numpy(head.weight).float().T + torch.from_numpy(head.bias)
     torch.testing.assert_close(bundle.model(batch), expected, rtol=1e-4, atol=1e-3)
 

@@ -9,9 +9,12 @@ import pytest
 from torch import nn
 
 import deconvwidgets as dw
+from deconvwidgets.instruments.layers.records import Projection
 from deconvwidgets.instruments.occlusion.records import Correspondence, Faithfulness, OcclusionMaps, Unoccluded, named_fill
-from deconvwidgets.instruments.transfer.records import TransferRunSummary, TransferRunView
-from deconvwidgets.records.layers import Head, HeadReport, LayerStats, Picture, Projection
+from deconvwidgets.instruments.transfer.records import HeadReport, TransferResults, TransferRunSummary
+from deconvwidgets.records.activations import LayerStats
+from deconvwidgets.records.heads import Head
+from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.repr import accuracy_in_words, one_line
 
 LONGEST = 300
@@ -67,7 +70,7 @@ def results():
     )
     yield head(), "Head(model='alexnet'"
     yield LayerStats(*[np.zeros(256)] * 5, np.zeros((256, 30)), np.zeros((256, 31))), "LayerStats(maximum=<float64 256>"
-    yield Picture(b"x" * 40_000, "image/png", 200, 100), "Picture(data=<40,000 bytes>, mime='image/png', width=200, height=100)"
+    yield EncodedImage(b"x" * 40_000, "image/png", 200, 100), "EncodedImage(data=<40,000 bytes>, mime='image/png', width=200, height=100)"
     confusion = np.zeros((101, 101), np.int64)
     facts = ("caltech101", "alexnet", "pool5", "256 x 6 x 6", 30, 0, head().categories, (0.86, 0.87), (1e-6, 1e-6))
     report = HeadReport(*facts, confusion, *[many] * 5, head(), 12.0, True)
@@ -75,9 +78,9 @@ def results():
     yield replace(report, complete=False, per_fold=()), "HeadReport(caltech101, 30 a class, softmax on pool5 of alexnet: no fold done"
     asked = (1, "done", "caltech101", "pool5", 30, 2, None, "one", (0.86, 0.87), (1e-6, 1e-6))
     summary = TransferRunSummary(*asked, "256 x 6 x 6", 12.0, 0, None, None, None, ())
-    view = TransferRunView(summary, head().categories, np.zeros(101), np.zeros(101), confusion, (), True)
+    view = TransferResults(summary, head().categories, np.zeros(101), np.zeros(101), confusion, (), True)
     words = "TransferRunSummary(run 1: caltech101, 30 a class, pool5, done; 86.5 ± 0.5 % in 2 folds)"
-    yield view, f"TransferRunView({words}, 101 classes)"
+    yield view, f"TransferResults({words}, 101 classes)"
 
 
 @pytest.mark.parametrize(("result", "words"), list(results()), ids=lambda one: type(one).__name__)

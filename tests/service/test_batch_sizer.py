@@ -1,22 +1,22 @@
 """Batches follow the time that the last ones took."""
 
-from deconvwidgets.service.batch_sizer import BRISK, RELAXED, AdaptivePace
+from deconvwidgets.service.batch_sizer import BUSY_SECONDS, IDLE_SECONDS, BatchSizer
 
 
 def test_batches_stay_under_the_time_allowed():
     busy = [True]
-    pace = AdaptivePace(lambda: busy[0])
-    assert pace.size() == 1
-    pace.took(1, 0.01)
-    assert pace.size() == round(BRISK / 0.01)
+    batch_sizer = BatchSizer(lambda: busy[0])
+    assert batch_sizer.size() == 1
+    batch_sizer.record(1, 0.01)
+    assert batch_sizer.size() == round(BUSY_SECONDS / 0.01)
     busy[0] = False
-    assert pace.size() == round(RELAXED / 0.01)
+    assert batch_sizer.size() == round(IDLE_SECONDS / 0.01)
 
 
 def test_slow_and_fast_devices():
-    pace = AdaptivePace(lambda: True, largest=64)
-    pace.took(1, 5.0)
-    assert pace.size() == 1
+    batch_sizer = BatchSizer(lambda: True, largest=64)
+    batch_sizer.record(1, 5.0)
+    assert batch_sizer.size() == 1
     for _ in range(40):
-        pace.took(64, 0.0)
-    assert pace.size() == 64
+        batch_sizer.record(64, 0.0)
+    assert batch_sizer.size() == 64

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from deconvwidgets.service.device_lock import DRAWING, DeviceGate
+from deconvwidgets.service.device_lock import DRAW_SECONDS, DeviceLock
 
 BATCH = 0.02
 
@@ -20,7 +20,7 @@ def run_batches(gate, stop, started):
 
 @pytest.mark.parametrize("requesters", [1, 3])
 def test_requests_wait_for_one_batch(requesters):
-    gate, stop, started, order = DeviceGate(), threading.Event(), threading.Event(), []
+    gate, stop, started, order = DeviceLock(), threading.Event(), threading.Event(), []
     job = threading.Thread(target=run_batches, args=(gate, stop, started))
     job.start()
     started.wait(5)
@@ -28,7 +28,7 @@ def test_requests_wait_for_one_batch(requesters):
     def ask():
         for _ in range(10):
             begun = time.perf_counter()
-            with gate.interactive():
+            with gate.request():
                 order.append(time.perf_counter() - begun)
             time.sleep(0.003)
 
@@ -46,7 +46,7 @@ def test_requests_wait_for_one_batch(requesters):
 
 
 def test_no_batch_starts_while_a_request_waits():
-    gate, log, holding, go = DeviceGate(), [], threading.Event(), threading.Event()
+    gate, log, holding, go = DeviceLock(), [], threading.Event(), threading.Event()
 
     def hold():
         with gate.batch():
@@ -63,7 +63,7 @@ def test_no_batch_starts_while_a_request_waits():
     batch = threading.Thread(target=enter, args=(gate.batch, "batch"))
     batch.start()  # the next batch waits first,
     time.sleep(0.05)
-    requests = [threading.Thread(target=enter, args=(gate.interactive, "request")) for _ in range(3)]
+    requests = [threading.Thread(target=enter, args=(gate.request, "request")) for _ in range(3)]
     for request in requests:
         request.start()
     time.sleep(0.05)
@@ -74,14 +74,14 @@ def test_no_batch_starts_while_a_request_waits():
 
 
 def test_no_batch_starts_while_a_request_is_answered_and_one_does_after():
-    gate, entered = DeviceGate(), threading.Event()
+    gate, entered = DeviceLock(), threading.Event()
 
     def enter():
         with gate.batch():
             entered.set()
 
-    with gate.answering():
-        with gate.interactive():
+    with gate.pause_batches():
+        with gate.request():
             pass
         batch = threading.Thread(target=enter)
         batch.start()
@@ -89,12 +89,12 @@ def test_no_batch_starts_while_a_request_is_answered_and_one_does_after():
         ended = time.monotonic()
     assert not entered.is_set()
     assert entered.wait(5)
-    assert time.monotonic() - ended >= 0.9 * DRAWING, "the browser draws the answer first"
+    assert time.monotonic() - ended >= 0.9 * DRAW_SECONDS, "the browser draws the answer first"
     batch.join(5)
 
 
 def test_one_at_a_time():
-    gate, inside, most = DeviceGate(), [0], []
+    gate, inside, most = DeviceLock(), [0], []
 
     def use(way):
         for _ in range(50):
@@ -104,7 +104,7 @@ def test_one_at_a_time():
                 time.sleep(0)
                 inside[0] -= 1
 
-    threads = [threading.Thread(target=use, args=(way,)) for way in (gate.batch, gate.batch, gate.interactive, gate.interactive)]
+    threads = [threading.Thread(target=use, args=(way,)) for way in (gate.batch, gate.batch, gate.request, gate.request)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -114,12 +114,12 @@ def test_one_at_a_time():
 
 
 def test_failure_inside_opens_the_gate_again():
-    gate = DeviceGate()
-    for way in (gate.interactive, gate.batch):
+    gate = DeviceLock()
+    for way in (gate.request, gate.batch):
         with pytest.raises(RuntimeError), way():
             raise RuntimeError
     entered = []
-    for way in (gate.batch, gate.interactive):
+    for way in (gate.batch, gate.request):
         with way():
             entered.append(way)
     assert len(entered) == 2

@@ -1,5 +1,6 @@
 """The local service: every request answered, one snapshot a request, the index loaded or built beside them."""
 
+import gc
 import io
 import threading
 import time
@@ -13,12 +14,12 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets import display
-from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex, default_path
+from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.layers.service import unit_projections
 from deconvwidgets.local_service import LocalModelService
-from deconvwidgets.service.protocol import ModelService, NineWanted
+from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.service.worker import SynchronousExecutor
 
 
@@ -55,14 +56,14 @@ def test_overview(service, tiny_images):
 
 
 def test_unit_table_and_detail_follow_the_index(service, tiny_images):
-    index, table = service.index, service.unit_table("conv2")
+    index, table = service.index, service.layers.unit_table("conv2")
     np.testing.assert_array_equal(table.maximum, index.stats("conv2").maximum)
     np.testing.assert_array_equal(table.labels, index.labels("conv2"))
     assert table.categories == ("cat", "dog", "kite")
-    detail = service.unit_detail("conv2", 3)
+    detail = service.layers.unit_detail("conv2", 3)
     assert [entry.image for entry in detail.entries] == [one.image for one in index.top("conv2", 3)]
     for entry in detail.entries:
-        source = tiny_images.view(entry.image).source
+        source = tiny_images.crop(entry.image).source
         assert entry.source == f"noise-{source}"
         assert entry.label == (None if source == 0 else ("cat", "dog", "kite")[source % 3])
     assert sum(detail.histogram) == 42
@@ -70,23 +71,23 @@ def test_unit_table_and_detail_follow_the_index(service, tiny_images):
 
 
 def test_predictions_are_the_models_answers(service, tiny_bundle, tiny_images):
-    for entry in service.unit_detail("conv1", 0).entries:
+    for entry in service.layers.unit_detail("conv1", 0).entries:
         with torch.no_grad():
-            logits = tiny_bundle.model(tiny_bundle.prepare(tiny_images.open_view(entry.image))[None])[0]
+            logits = tiny_bundle.model(tiny_bundle.prepare(tiny_images.open_crop(entry.image))[None])[0]
         assert entry.prediction == ("ant", "bee", "cow")[int(logits.argmax())]
         assert entry.probability == pytest.approx(float(logits.softmax(0).max()), rel=1e-4)
 
 
 def test_nine_shows_projections_and_patches(service, tiny_bundle, tiny_images):
     tile = 32
-    nine = service.nine("conv2", 3, tile=tile)
+    nine = service.layers.top_activations("conv2", 3, tile=tile)
     assert (nine.count, nine.grid, nine.tile) == (9, 3, tile)
     projections, patches = pixels_of(nine.projections).astype(int), pixels_of(nine.patches).astype(int)
     assert projections.shape == patches.shape == (3 * tile + 2 * nine.gap,) * 2 + (3,)
     for place, one in enumerate(service.index.top("conv2", 3)):
         row, column = (part * (tile + nine.gap) for part in divmod(place, 3))
         cell = (slice(row, row + tile), slice(column, column + tile))
-        view = tiny_images.open_view(one.image)
+        view = tiny_images.open_crop(one.image)
         projection = dw.project(tiny_bundle, view, "conv2", unit=3, at=[(one.row, one.column)])
         expected = display.projection_to_rgb(projection.pixels[0], tile)
         assert np.abs(projections[cell] - expected).mean() < 8  # JPEG
@@ -95,41 +96,40 @@ def test_nine_shows_projections_and_patches(service, tiny_bundle, tiny_images):
 
 
 def test_dead_unit_has_an_empty_nine(service):
-    nine = service.nine("conv1", 2)
+    nine = service.layers.top_activations("conv1", 2)
     assert nine.count == 0
     assert np.abs(pixels_of(nine.projections).astype(int) - display.GREY).max() <= 1
-    assert service.unit_detail("conv1", 2).entries == ()
+    assert service.layers.unit_detail("conv1", 2).entries == ()
     with pytest.raises(LayerError, match="0 strongest"):
-        service.source("conv1", 2, 0)
+        service.layers.source("conv1", 2, 0)
 
 
 def test_contrast_and_size_need_no_new_projection(service, monkeypatch):
-    service.nine("conv2", 0)
+    service.layers.top_activations("conv2", 0)
     monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected again"))
-    shared = service.nine("conv2", 0, contrast="shared", tile=40)
+    shared = service.layers.top_activations("conv2", 0, contrast="shared", tile=40)
     assert shared.tile == 40
-    assert service.nine("conv2", 0) == service.nine("conv2", 0)
+    assert service.layers.top_activations("conv2", 0) == service.layers.top_activations("conv2", 0)
 
 
 @pytest.mark.parametrize("parts", [("patches",), ("projections",), ("patches", "projections")])
 def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
-    whole = service.nine("conv2", 3, tile=40)
-    service._swap()  # nothing is kept
+    whole = service.layers.top_activations("conv2", 3, tile=40)
+    service._context.replace()  # nothing is kept
     if "projections" not in parts:
         monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected"))
     if "patches" not in parts:
         monkeypatch.setattr("deconvwidgets.instruments.layers.service.mosaics.display.crop_patch", lambda *args: pytest.fail("cropped"))
-    pictures = service.mosaics(NineWanted("conv2", 3, tile=40, parts=parts))
+    pictures = service.layers.mosaics(MosaicRequest("conv2", 3, tile=40, parts=parts))
     assert [picture.data for picture in pictures] == [getattr(whole, part).data for part in parts]
 
 
-def test_a_request_for_later_gives_the_same_and_fails_in_the_callback(service):
-    answers, failures = [], []
-    service.mosaics_later(NineWanted("conv2", 3, tile=40), answers.append, failures.append)
-    service.mosaics_later(NineWanted("conv2", 99, tile=40), answers.append, failures.append)
-    nine = service.nine("conv2", 3, tile=40)
-    assert [list(answer) for answer in answers] == [[nine.projections, nine.patches]]
-    assert [type(failure) for failure in failures] == [LayerError]
+def test_mosaics_in_the_background_are_the_same(service):
+    top = service.layers.top_activations("conv2", 3, tile=40)
+    service._context.replace()  # nothing is cached
+    assert service.layers.mosaics(MosaicRequest("conv2", 3, tile=40), background=True) == [top.projections, top.patches]
+    with pytest.raises(LayerError):
+        service.layers.mosaics(MosaicRequest("conv2", 99, tile=40), background=True)
 
 
 def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny_images, monkeypatch):
@@ -148,48 +148,46 @@ def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny
         return real(network, batch, *rest, **options)
 
     monkeypatch.setattr(unit_projections, "project", project)
-    monkeypatch.setattr(unit_projections.AdaptivePace, "size", lambda self: 2)
-    done = threading.Event()
+    monkeypatch.setattr(unit_projections.BatchSizer, "size", lambda self: 2)
 
-    def arrived(pictures):
-        answers.append(list(pictures))
-        done.set()
+    def request(background):
+        answers.append(service.layers.mosaics(MosaicRequest("conv2", 3, tile=40), background=background))
 
-    service.mosaics_later(NineWanted("conv2", 3, tile=40), arrived, pytest.fail)
+    tile = threading.Thread(target=request, args=(True,), name="tile")
+    tile.start()
     assert begun.wait(10)  # the tile's thread is in its second step
-    click = threading.Thread(target=lambda: answers.append(list(service.mosaics(NineWanted("conv2", 3, tile=40)))), name="click")
+    click = threading.Thread(target=request, args=(False,), name="click")
     click.start()
     time.sleep(0.1)  # it waits for the device
     go_on.set()
     click.join(10)
-    assert done.wait(10)
+    tile.join(10)
     assert [size for _, size in steps] == [2, 2, 5]
     assert [name == "click" for name, _ in steps] == [False, False, True]
     assert answers[0] == answers[1]
-    assert service._nines._projections._begun == {}
+    assert service.layers._mosaics._projections._partial == {}
     service.close()
 
 
-def test_what_is_asked_for_later_is_still_answered_after_closing(tiny_bundle, tiny_images):
+def test_requests_are_answered_after_closing(tiny_bundle, tiny_images):
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
     service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
     service.close()
-    done = threading.Event()
-    service.mosaics_later(NineWanted("conv2", 3, tile=40), lambda pictures: done.set(), pytest.fail)
-    assert done.wait(10)
+    for background in (False, True):
+        assert len(service.layers.mosaics(MosaicRequest("conv2", 3, tile=40), background=background)) == 2
 
 
 @pytest.mark.parametrize("state", [None, "conv2", 5])
 def test_a_figure_of_no_state_is_refused_in_words(service, state):
     with pytest.raises(ServiceError, match="a dict such as"):
-        service.figure("layer.png", state)
+        service.layers.figure("layer.png", state)
 
 
 def test_source_places_box_and_view(service, tiny_images, tiny_bundle):
     for rank, one in enumerate(service.index.top("conv1", 0)):
-        shown = service.source("conv1", 0, rank, size=280)
+        shown = service.layers.source("conv1", 0, rank, size=280)
         assert (shown.picture.width, shown.picture.height) == (280, 240)
-        view = tiny_images.view(one.image)
+        view = tiny_images.crop(one.image)
         left, top, right, bottom = view.box or (0, 0, 28, 24)
         width, height = right - left, bottom - top
         # The shorter side goes to 18 pixels and the middle 16 are kept.
@@ -207,21 +205,21 @@ def test_opaque_transform_shows_the_models_input(tiny_bundle, tiny_images):
     transform = tiny_bundle.transform
     bundle = replace(tiny_bundle, transform=lambda picture: transform(picture))
     service = LocalModelService(bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
-    shown, one = service.source("conv1", 0, 0, size=160), service.index.top("conv1", 0)[0]
+    shown, one = service.layers.source("conv1", 0, 0, size=160), service.index.top("conv1", 0)[0]
     assert (shown.picture.width, shown.picture.height) == (160, 160)
     np.testing.assert_allclose(shown.box, np.array(one.box) / 16)
     assert shown.view is None
-    assert "as the model is shown it" in shown.caption
+    assert "the model's input" in shown.caption
 
 
 @pytest.mark.parametrize(
     ("ask", "error"),
     [
-        (lambda s: s.nine("conv7", 0), LayerError),
-        (lambda s: s.nine("conv1", 99), LayerError),
-        (lambda s: s.nine("conv1", 0, rule="magic"), ServiceError),
-        (lambda s: s.nine("conv1", 0, contrast="loud"), ServiceError),
-        (lambda s: s.nine("conv1", 0, tile=9999), ServiceError),
+        (lambda s: s.top_activations("conv7", 0), LayerError),
+        (lambda s: s.top_activations("conv1", 99), LayerError),
+        (lambda s: s.top_activations("conv1", 0, rule="magic"), ServiceError),
+        (lambda s: s.top_activations("conv1", 0, contrast="loud"), ServiceError),
+        (lambda s: s.top_activations("conv1", 0, tile=9999), ServiceError),
         (lambda s: s.source("conv1", 0, 9), LayerError),
         (lambda s: s.source("conv1", 0, 0, size=1), ServiceError),
         (lambda s: s.unit_table("fc6"), LayerError),
@@ -232,15 +230,15 @@ def test_opaque_transform_shows_the_models_input(tiny_bundle, tiny_images):
 )
 def test_what_cannot_be_answered_says_so_and_the_next_request_works(service, ask, error):
     with pytest.raises(error):
-        ask(service)
-    assert service.nine("conv1", 0).count == 9
+        ask(service.layers)
+    assert service.layers.top_activations("conv1", 0).count == 9
 
 
 def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images, by_hand):
     worker, answers, events = by_hand, [], []
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
-    with pytest.raises(ServiceError, match="about to be built"):
-        service.nine("conv1", 0)
+    with pytest.raises(ServiceError, match="not built yet"):
+        service.layers.top_activations("conv1", 0)
     assert not service.overview().index_ready
     assert [layer.dead for layer in service.overview().layers] == [None, None]
 
@@ -248,17 +246,17 @@ def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_i
         events.append(event)
         if event.kind == "progress" and not answers:
             with pytest.raises(ServiceError) as caught:
-                service.unit_table("conv1")
+                service.layers.unit_table("conv1")
             answers.extend([str(caught.value), *service.overview().notes])
 
     service.subscribe(listen)
     worker.jobs[0].run()
-    assert f"{events[0].progress.done} of 42 views" in answers[0]
+    assert f"{events[0].progress.done} of 42 crops" in answers[0]
     assert any("being built" in note for note in answers[1:])
     assert [event.kind for event in events[-2:]] == ["progress", "changed"]
     assert service.overview().index_ready
     assert not any("being built" in note for note in service.overview().notes)
-    assert service.nine("conv1", 0).count == 9
+    assert service.layers.top_activations("conv1", 0).count == 9
 
 
 def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise, by_hand):
@@ -270,11 +268,11 @@ def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, n
     worker.jobs[0].run()
     assert images.opened == 0
     assert [event.kind for event in events] == ["changed"]
-    assert again.unit_detail("conv2", 1).entries == service.unit_detail("conv2", 1).entries
+    assert again.layers.unit_detail("conv2", 1).entries == service.layers.unit_detail("conv2", 1).entries
     worker.jobs[1].run()  # the nines' photographs, decoded before anybody asks
     opened = images.opened
     assert opened > 0
-    again.nine("conv2", 0)
+    again.layers.top_activations("conv2", 0)
     assert images.opened == opened
 
 
@@ -282,7 +280,7 @@ def test_cache_that_cannot_be_written_costs_nothing_but_a_note(tiny_bundle, tiny
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "file"))
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=SynchronousExecutor()).wait()
-    assert service.nine("conv1", 0).count == 9
+    assert service.layers.top_activations("conv1", 0).count == 9
     assert any("built again next time" in note for note in service.overview().notes)
 
 
@@ -298,7 +296,7 @@ def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, by_hand
     with pytest.raises(ModelError, match="NaN"):
         service.wait(5)
     with pytest.raises(ServiceError, match="NaN"):
-        service.nine("conv1", 0)
+        service.layers.top_activations("conv1", 0)
     assert any("NaN" in note for note in service.overview().notes)
 
 
@@ -311,10 +309,10 @@ def test_foreign_index_is_refused(tiny_bundle, tiny_images, tiny_model):
 def test_photograph_that_went_bad_is_named(tiny_bundle, noise, by_hand):
     images, worker = noise(), by_hand
     index = ActivationIndex.build(tiny_bundle, images, progress=False, device="cpu")
-    images.broken = {images.view(index.top("conv1", 0)[4].image).source}
+    images.broken = {images.crop(index.top("conv1", 0)[4].image).source}
     service = LocalModelService(tiny_bundle, images, index=index, device="cpu", worker=worker)
     with pytest.raises(PictureError, match="truncated"):
-        service.nine("conv1", 0)
+        service.layers.top_activations("conv1", 0)
 
 
 def test_swapping_the_state_is_atomic(tiny_model, tiny_images):
@@ -323,13 +321,14 @@ def test_swapping_the_state_is_atomic(tiny_model, tiny_images):
     indexes = [ActivationIndex.build(bundle, tiny_images, progress=False, device="cpu") for bundle in bundles]
     service = LocalModelService(bundles[0], tiny_images, index=indexes[0], device="cpu", worker=SynchronousExecutor())
     other = LocalModelService(bundles[1], tiny_images, index=indexes[1], device="cpu", worker=SynchronousExecutor())
-    expected = {one.nine("conv2", 3).projections.data: one.nine("conv2", 3).patches.data for one in (service, other)}
+    both = [one.layers.top_activations("conv2", 3) for one in (service, other)]
+    expected = {one.projections.data: one.patches.data for one in both}
     assert len(expected) == 2
-    states, stop, wrong, asked = [service._state, other._state], threading.Event(), [], []
+    states, stop, wrong, asked = [service._context.snapshot, other._context.snapshot], threading.Event(), [], []
 
     def ask():
         while not stop.is_set():
-            nine = service.nine("conv2", 3)
+            nine = service.layers.top_activations("conv2", 3)
             asked.append(1)
             if expected.get(nine.projections.data) != nine.patches.data:
                 wrong.append(nine)
@@ -340,7 +339,7 @@ def test_swapping_the_state_is_atomic(tiny_model, tiny_images):
     versions = []
     for turn in range(20):
         state = states[(turn + 1) % 2]
-        versions.append(service._swap(bundle=state.bundle, network=state.network, index=state.index).version)
+        versions.append(service._context.replace(bundle=state.bundle, index=state.index).version)
         time.sleep(0.01)
     stop.set()
     for thread in threads:
@@ -354,20 +353,19 @@ def test_caches_tell_versions_apart(service, tiny_model, tiny_images):
     """A request that is still on the old state must leave nothing that answers for the new one."""
     new = tiny_model(1)
     index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
-    old = service._state
+    old = service._context.snapshot
     version = old.version + 1
-    network = Network.of(new.model, new.input_size)
-    later = replace(old, version=version, layers_version=version, bundle=new, network=network, index=index)
-    nines = [service._nines.nine(state, state.index, NineWanted("conv2", 3, tile=32)) for state in (old, later)]
+    later = replace(old, version=version, layers_version=version, bundle=new, index=index)
+    nines = [service.layers._mosaics.top_activations(state, state.index, MosaicRequest("conv2", 3, tile=32)) for state in (old, later)]
     assert nines[0].projections.data != nines[1].projections.data
     assert nines[0].patches.data != nines[1].patches.data
     views = [one.image for one in old.index.top("conv2", 3)]
-    assert service._predictions.of(old, views) != service._predictions.of(later, views)
+    assert service.layers._predictions.get(old, views) != service.layers._predictions.get(later, views)
 
 
 def test_requests_from_many_threads_agree(service):
     answers = []
-    threads = [threading.Thread(target=lambda: answers.append(service.nine("conv2", 3, "guided"))) for _ in range(6)]
+    threads = [threading.Thread(target=lambda: answers.append(service.layers.top_activations("conv2", 3, "guided"))) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -376,25 +374,46 @@ def test_requests_from_many_threads_agree(service):
     assert len({answer.projections.data for answer in answers}) == 1
 
 
-def test_listener_that_fails_is_told_no_more(service, caplog):
-    told = []
+def test_a_listener_that_fails_stays_subscribed_and_is_logged_once(service, caplog):
+    failing, calls, received = [True, True, False, True, False], [], []
 
-    def fail(event):
-        told.append(event)
-        raise RuntimeError("page closed")
+    def listen(event):
+        calls.append(event)
+        if failing[len(calls) - 1]:
+            raise RuntimeError("page closed")
 
-    heard = []
-    service.subscribe(fail)
-    end = service.subscribe(heard.append)
-    service._swap()
-    service._swap()
-    assert len(told) == 1
-    assert len(heard) == 2
-    assert "page closed" in caplog.text
-    end()
-    end()
-    service._swap()
-    assert len(heard) == 2
+    service.subscribe(listen)
+    unsubscribe = service.subscribe(received.append)
+    for number in range(4):
+        service._context.replace()
+        assert len(calls) == len(received) == number + 1
+    assert caplog.text.count("RuntimeError: page closed") == 2  # of consecutive failures the first
+    unsubscribe()
+    unsubscribe()
+    service._context.replace()
+    assert (len(calls), len(received)) == (5, 4)
+
+
+def test_a_listener_receives_the_kinds_it_subscribed_to(service):
+    received = []
+    service.subscribe(received.append, kinds={"failed", "transfer"})
+    for kind in ("progress", "failed", "changed", "occlusion", "transfer"):
+        service._events.publish(ServiceEvent(kind))
+    assert [event.kind for event in received] == ["failed", "transfer"]
+
+
+def test_a_subscribed_method_does_not_keep_its_object_alive(service):
+    class Widget:
+        def listen(self, event):
+            pytest.fail("the object is gone")
+
+    widget = Widget()
+    service.subscribe(widget.listen)
+    assert len(service._events) == 1
+    del widget
+    gc.collect()
+    service._context.replace()
+    assert len(service._events) == 0
 
 
 def test_closing_cancels_the_index(tiny_bundle, noise):
@@ -415,7 +434,7 @@ def test_closing_cancels_the_index(tiny_bundle, noise):
         service.wait(5)
 
 
-def test_net_that_cannot_be_followed_says_so(tiny_images, tiny_bundle):
+def test_a_model_that_cannot_be_traced_is_noted(tiny_images, tiny_bundle):
     class Stubborn(nn.Module):
         def __init__(self):
             super().__init__()
@@ -427,31 +446,31 @@ def test_net_that_cannot_be_followed_says_so(tiny_images, tiny_bundle):
     bundle = dw.ModelBundle.from_module(Stubborn().eval(), transform=tiny_bundle.transform)
     service = LocalModelService(bundle, tiny_images, device="cpu", worker=SynchronousExecutor()).wait()
     overview = service.overview()
-    assert any("could not be followed" in note for note in overview.notes)
+    assert any("cannot be traced" in note for note in overview.notes)
     assert any("no classifier" in note for note in overview.notes)
     layer = overview.layers[0].info.name
-    unit = int(np.argmax(service.unit_table(layer).maximum))
-    assert service.nine(layer, unit).count == 9
-    assert service.unit_detail(layer, unit).entries[0].prediction is None
+    unit = int(np.argmax(service.layers.unit_table(layer).maximum))
+    assert service.layers.top_activations(layer, unit).count == 9
+    assert service.layers.unit_detail(layer, unit).entries[0].prediction is None
 
 
 @pytest.mark.parametrize("kind", ["explorer.png", "layer.svg", "unit.html"])
 def test_figures(service, kind):
-    data = service.figure(kind, {"layer": "conv2", "unit": 3, "units": 2, "sort": "selectivity"})
+    data = service.layers.figure(kind, {"layer": "conv2", "unit": 3, "units": 2, "sort": "selectivity"})
     assert data.startswith(b"\x89PNG" if kind.endswith("png") else b"<")
 
 
 def test_figures_follow_the_explorers_state(service, monkeypatch):
     sheets = []
     monkeypatch.setattr("deconvwidgets.instruments.layers.service.figures.render", lambda kind, sheet: sheets.append(sheet) or b"")
-    service.figure("explorer.png", {"layer": "conv2", "sort": "mean", "units": 2, "unit": 3, "rank": 4, "rule": "guided"})
-    service.figure("layer.png", {"layer": "conv1", "filter": "KITE", "units": 9, "unit": None})
+    service.layers.figure("explorer.png", {"layer": "conv2", "sort": "mean", "units": 2, "unit": 3, "rank": 4, "rule": "guided"})
+    service.layers.figure("layer.png", {"layer": "conv1", "filter": "KITE", "units": 9, "unit": None})
     explorer, layer = sheets
-    table = service.unit_table("conv2")
+    table = service.layers.unit_table("conv2")
     assert [panel.unit for panel in explorer.panels] == np.argsort(-table.mean)[:2].tolist()
     assert (explorer.unit.unit, explorer.rule) == (3, "guided")
-    assert explorer.source == service.source("conv2", 3, 4)
-    kites = [unit for unit in range(4) if 2 in service.unit_table("conv1").labels[unit]]
+    assert explorer.source == service.layers.source("conv2", 3, 4)
+    kites = [unit for unit in range(4) if 2 in service.layers.unit_table("conv1").labels[unit]]
     assert sorted(panel.unit for panel in layer.panels) == kites
     assert f"the {len(kites)} strongest of 4 units" in layer.selection
     assert "KITE" in layer.selection

@@ -2,16 +2,16 @@
 
 import time
 
-from deconvwidgets.service.rate_limit import Bell
+from deconvwidgets.service.rate_limit import RateLimiter
 
 
 def test_many_rings_are_told_few_times_and_the_last_is_told():
     told, state = [], [0]
-    bell = Bell(lambda: told.append(state[0]), interval=0.05)
+    limiter = RateLimiter(lambda: told.append(state[0]), interval=0.05)
     begun = time.monotonic()
     for number in range(1, 500):
         state[0] = number
-        bell.ring()
+        limiter.trigger()
         time.sleep(0.0005)
     seconds = time.monotonic() - begun
     time.sleep(0.3)
@@ -25,10 +25,10 @@ def test_many_rings_are_told_few_times_and_the_last_is_told():
 
 def test_what_somebody_waits_for_is_told_at_once_and_once():
     told = []
-    bell = Bell(lambda: told.append(time.monotonic()), interval=0.1)
-    bell.ring()
-    bell.ring()
-    bell.ring(at_once=True)
+    limiter = RateLimiter(lambda: told.append(time.monotonic()), interval=0.1)
+    limiter.trigger()
+    limiter.trigger()
+    limiter.trigger(at_once=True)
     assert len(told) == 2
     time.sleep(0.3)
     assert len(told) == 2

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import deconvwidgets as dw
-from deconvwidgets.compute.stream import prepared_views
+from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.errors import HeadError
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor
@@ -33,15 +33,15 @@ def head(tiny_bundle, make_head):
 
 
 def said(service, layer="conv2", unit=0):
-    return [(entry.prediction, entry.probability) for entry in service.unit_detail(layer, unit).entries]
+    return [(entry.prediction, entry.probability) for entry in service.layers.unit_detail(layer, unit).entries]
 
 
 def unsaid(service, layer="conv2", unit=0):
-    return [replace(entry, prediction=None, probability=None) for entry in service.unit_detail(layer, unit).entries]
+    return [replace(entry, prediction=None, probability=None) for entry in service.layers.unit_detail(layer, unit).entries]
 
 
 def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundle, tiny_images):
-    before, nines = service.overview(), {layer: service.nine(layer, 0) for layer in ("conv1", "conv2")}
+    before, nines = service.overview(), {layer: service.layers.top_activations(layer, 0) for layer in ("conv1", "conv2")}
     entries, answers, index = unsaid(service), said(service), service.index
     told = []
     service.subscribe(told.append)
@@ -51,13 +51,13 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
     assert after == replace(before, version=after.version, classifier="Caltech-101's 4 classes (head on conv1, 84.6 %)")
     assert after.version > before.version
     assert service.index is index
-    assert service._state.network.model is service._state.bundle.model  # whose logits can be followed, too
-    assert {layer: service.nine(layer, 0) for layer in ("conv1", "conv2")} == nines  # conv2 lies above the head's layer
+    assert service._context.snapshot.network.model is service._context.snapshot.bundle.model  # whose logits can be followed, too
+    assert {layer: service.layers.top_activations(layer, 0) for layer in ("conv1", "conv2")} == nines  # conv2 lies above the head's layer
     assert unsaid(service) == entries
     assert said(service) != answers
 
     views = [entry.image for entry in entries]
-    pixels = {item.view: item.pixels for item in prepared_views(tiny_bundle, tiny_images, views)}
+    pixels = {item.crop: item.pixels for item in prepared_crops(tiny_bundle, tiny_images, views)}
     with torch.no_grad():
         logits = tiny_bundle.with_head(head).model(torch.stack([pixels[view] for view in views]))
     best, classes = logits.double().softmax(1).max(1)
@@ -71,12 +71,12 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
 
 
 def test_what_the_layers_made_is_not_made_again(service, head, monkeypatch):
-    nine = service.nine("conv2", 0)
+    nine = service.layers.top_activations("conv2", 0)
     monkeypatch.setattr("deconvwidgets.instruments.layers.service.unit_projections.project", None)  # whoever projects now fails
     service.set_head(head)
-    assert service.nine("conv2", 0) == nine
+    assert service.layers.top_activations("conv2", 0) == nine
     service.reset_head()
-    assert service.nine("conv2", 0) == nine
+    assert service.layers.top_activations("conv2", 0) == nine
 
 
 def test_a_head_replaces_a_head_and_none_is_no_classifier(service, head, tiny_bundle, make_head, tmp_path):

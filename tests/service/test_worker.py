@@ -35,7 +35,7 @@ def test_result_comes_back(executor):
     assert executor.submit("sum", lambda job: 2 + 3, pytest.fail).result(5) == 5
 
 
-def test_failure_is_told_in_words_and_raised_to_whoever_asks(executor):
+def test_failure_is_told_error_message_and_raised_to_whoever_asks(executor):
     told = []
 
     def fail(job):

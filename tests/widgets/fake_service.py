@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,29 +12,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.records.layers import (
-    LayerInfo,
-    LayerSummary,
-    Nine,
-    NineEntry,
-    Overview,
-    Picture,
-    Progress,
-    SkippedPicture,
-    SourcePicture,
-    UnitDetail,
-    UnitTable,
-)
-from deconvwidgets.service.protocol import NineWanted, ServiceEvent
+from deconvwidgets.instruments.layers.records import MosaicRequest, SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.protocol import ServiceEvent
 
 CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
 GRID, GAP = 3, 2
 
 
-def picture_of(pixels: NDArray[np.uint8], form: str = "PNG") -> Picture:
+def picture_of(pixels: NDArray[np.uint8], form: str = "PNG") -> EncodedImage:
     buffer, image = io.BytesIO(), Image.fromarray(pixels)
     image.save(buffer, form)
-    return Picture(buffer.getvalue(), f"image/{form.lower()}", image.width, image.height)
+    return EncodedImage(buffer.getvalue(), f"image/{form.lower()}", image.width, image.height)
 
 
 def grating(unit: int, size: int, signed: bool) -> NDArray[np.uint8]:
@@ -45,7 +38,7 @@ def grating(unit: int, size: int, signed: bool) -> NDArray[np.uint8]:
 
 
 class FakeService:
-    """Implements service.protocol.ModelService. Unit 3 of conv1 is dead; `rule="guided"` is refused at conv2."""
+    """Implements `SupportsLayers`. Unit 3 of conv1 is dead; `rule="guided"` is refused at conv2."""
 
     def __init__(self, ready: bool = True) -> None:
         self.ready = ready
@@ -53,12 +46,18 @@ class FakeService:
         self.asked: list[tuple[str, Any]] = []
         self.listeners: list[Callable[[ServiceEvent], None]] = []
         self.breaks: Exception | None = None
-        self.later: list[tuple[Any, ...]] = []
-        self.layers = (
+        self.background = threading.Event()  # mosaics in the background wait for it
+        self.background.set()
+        self.infos = (
             LayerInfo("features.0", "conv1", "ReLU", 24, 55, 55, (11, 11), (4, 4), (-2, -2)),
             LayerInfo("features.3", "conv2", "ReLU", 60, 27, 27, (51, 51), (8, 8), (-18, -18)),
             LayerInfo("odd.layer", None, "Conv2d", 5, 13, 13, None, None, None),
         )
+
+    @property
+    def layers(self) -> FakeService:
+        """Answers a LayerExplorer, as `LayersService` does."""
+        return self
 
     def overview(self) -> Overview:
         return Overview(
@@ -70,8 +69,8 @@ class FakeService:
             images="gratings",
             photographs=40,
             views=120,
-            skipped=(SkippedPicture("broken.jpg", "it is truncated"),),
-            layers=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.layers),
+            skipped=(SkippedImage("broken.jpg", "it is truncated"),),
+            layers=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.infos),
             k=9,
             device="cpu",
             index_ready=self.ready,
@@ -89,36 +88,24 @@ class FakeService:
         std = np.ones(units, np.float32)
         return UnitTable(layer, maximum, maximum / 5, std, fires, maximum - maximum / 5, labels, CATEGORIES)
 
-    def nine(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> Nine:
-        info = self._look("nine", layer, unit, rule, contrast, tile)
+    def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
+        info = self._look("top_activations", layer, unit, rule, contrast, tile)
         if rule == "guided" and info.alias == "conv2":
             raise RuleError("There is no rule for 'gelu' below conv2; choose rule='gradient'.")
         count = 0 if unit == 3 else 9
         side = GRID * tile + (GRID - 1) * GAP
         pictures = [picture_of(grating(unit, side, signed)) for signed in (True, False)]
-        return Nine(layer, unit, rule, count, GRID, tile, GAP, *pictures)
+        return TopActivations(layer, unit, rule, count, GRID, tile, GAP, *pictures)
 
-    def mosaics(self, wanted: NineWanted) -> list[Picture]:
-        what = (wanted.layer, wanted.unit)
-        if "projections" not in wanted.parts:
-            self._look("patches", *what, wanted.tile)
-            return [picture_of(grating(wanted.unit, GRID * wanted.tile + (GRID - 1) * GAP, signed=False))]
-        nine = self.nine(*what, wanted.rule, wanted.contrast, wanted.tile)
-        return [getattr(nine, part) for part in wanted.parts]
-
-    def mosaics_later(self, wanted: NineWanted, done: Callable[[Sequence[Picture]], None], failed: Callable[[Exception], None]) -> None:
-        """When the test calls `self.go_on()`."""
-        self.later.append((wanted, done, failed))
-
-    def go_on(self) -> None:
-        for wanted, done, failed in self.later:
-            try:
-                pictures = self.mosaics(wanted)
-            except Exception as error:  # noqa: BLE001 - as the real one
-                failed(error)
-            else:
-                done(pictures)
-        self.later.clear()
+    def mosaics(self, request: MosaicRequest, background: bool = False) -> list[EncodedImage]:
+        if background:
+            assert self.background.wait(10)
+        what = (request.layer, request.unit)
+        if "projections" not in request.parts:
+            self._look("patches", *what, request.tile)
+            return [picture_of(grating(request.unit, GRID * request.tile + (GRID - 1) * GAP, signed=False))]
+        top = self.top_activations(*what, request.rule, request.contrast, request.tile)
+        return [getattr(top, part) for part in request.parts]
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:
         self._look("unit", layer, unit)
@@ -127,16 +114,14 @@ class FakeService:
         for rank in range(0 if unit == 3 else 9):
             label = int(table.labels[unit, rank])
             words = (f"photograph-{rank}.jpg", CATEGORIES[label] if label >= 0 else None, "bee", 0.25)
-            entries.append(NineEntry(rank, *words, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
+            entries.append(TopActivation(rank, *words, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
         numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.fires)]
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
-    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourcePicture:
+    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
         self._look("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
-        return SourcePicture(
-            picture_of(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg"
-        )
+        return SourceImage(picture_of(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.asked.append(("figure", (kind, dict(state))))
@@ -144,7 +129,7 @@ class FakeService:
             raise self.breaks
         return picture_of(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
 
-    def subscribe(self, listener: Callable[[ServiceEvent], None]) -> Callable[[], None]:
+    def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
@@ -163,7 +148,7 @@ class FakeService:
             raise self.breaks
         if not self.ready:
             raise ServiceError("The index is being built. Try again when it stands")
-        for info in self.layers:
+        for info in self.infos:
             if layer in (info.alias, info.name):
                 if rest and not 0 <= rest[0] < info.channels:
                     raise LayerError(f"{layer} has no unit {rest[0]}")

@@ -19,7 +19,7 @@ from deconvwidgets.engine.occlusion.patches import lay_patch
 from deconvwidgets.engine.occlusion.saved_maps import Margins, SavedMap
 from deconvwidgets.engine.tracing import last_uses, run_nodes
 from deconvwidgets.engine.windows import Window, parameters_of
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 
 Placing = Sequence[Box]  # the patches that lie on the image at once
 Key = tuple[fx.Node, float]  # a map, and what stands around it

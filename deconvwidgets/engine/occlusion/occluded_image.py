@@ -19,7 +19,7 @@ from deconvwidgets.engine.occlusion.memory import free_share, in_batches
 from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.engine.tracing import run_nodes
 from deconvwidgets.errors import GraphError, LayerError, ModelError
-from deconvwidgets.instruments.occlusion.records import OcclusionMethod
+from deconvwidgets.records.methods import OcclusionMethod
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 
 
 def patched(pixels: Tensor, fill: Tensor, boxes: Iterable[Box]) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from deconvwidgets.engine.operations import READS_NOTHING, TRANSPOSES, Call, operation_name, rectifier_operand, tensors_in, without_rule
+from deconvwidgets.engine.operations import METADATA_OPS, TRANSPOSES, Call, operation_name, rectifier_operand, tensors_in, without_rule
 from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]
@@ -126,7 +126,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         if self.rule == "gradient":
             return func(*args, **kwargs)
         call = Call(operation_name(func), args, kwargs, self._carries)
-        if call.name in READS_NOTHING or (call.name.startswith("get ") and call.name not in TRANSPOSES):
+        if call.name in METADATA_OPS or (call.name.startswith("get ") and call.name not in TRANSPOSES):
             return func(*args, **kwargs)
         refusals = self._judge_call(func, call)  # before the call, which may overwrite its arguments
         result = self._run(func, call)

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageColor
 
-from deconvwidgets.records.layers import Box, Picture
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.methods import OcclusionMethod
 from deconvwidgets.records.repr import one_line
 
 Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "activity"]
-OcclusionMethod = Literal["incremental", "full"]
+OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
 
 _LEAST_SPAN = 0.05
 
@@ -171,10 +173,10 @@ def _few(words: list[str], between: str = ", ") -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class OcclusionWanted:
+class OcclusionRequest:
     """What is occluded and what is watched. None: the default that `OcclusionScene` tells."""
 
-    image: str  # "view:17", a view of the image set, or "upload:<id>"
+    image: str  # "crop:17", a view of the image set, or "upload:<id>"
     layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
     unit: int | None = None  # None: the map with the largest sum on the unoccluded image
     target: int | None = None  # None: the most probable class of the unoccluded image
@@ -185,10 +187,10 @@ class OcclusionWanted:
 class ImageTile:
     """A picture that can be chosen."""
 
-    image: str  # as `OcclusionWanted.image`
+    image: str  # as `OcclusionRequest.image`
     caption: str
     label: str | None  # its dataset label
-    picture: Picture
+    picture: EncodedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +227,11 @@ class ClassShare:
 class OcclusionScene:
     """An image before anything is occluded, with every default made definite."""
 
-    wanted: OcclusionWanted  # layer, unit and target are definite (target None without a classifier)
+    wanted: OcclusionRequest  # layer, unit and target are definite (target None without a classifier)
     caption: str
     label: str | None  # the image's dataset label
-    picture: Picture  # the model's input as a picture, one pixel each
-    fill: Picture  # the same size: what a patch shows wherever it lies
+    picture: EncodedImage  # the model's input as a picture, one pixel each
+    fill: EncodedImage  # the same size: what a patch shows wherever it lies
     classes: tuple[ClassShare, ...]  # the five most probable and the target (before == now); empty without a classifier
     activity: float
     map: NDArray[np.float32]  # (h, w): the chosen feature map
@@ -265,5 +267,5 @@ class OcclusionProjection:
     own: bool  # of the shown image; the others are the strongest of the index
     value: float
     box: Box  # in input pixels
-    projection: Picture
-    patch: Picture
+    projection: EncodedImage
+    patch: EncodedImage

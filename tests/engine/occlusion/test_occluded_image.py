@@ -18,7 +18,7 @@ from deconvwidgets.engine.occlusion.occluded_image import Occluded, OccludedImag
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.torchvision_import import import_torchvision
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 from tests.engine.projection.literal_deconvnet import Chain
 from tests.engine.projection.test_local import lively
 from tests.engine.projection.test_random_architectures import Experiment, experiments

@@ -151,7 +151,7 @@ def test_maps_with_several_readers_are_not_filled_in_place(rule: str) -> None:
     torch.manual_seed(2)
     batch = torch.randn(4, 3, 33, 30, dtype=torch.float64)
     network = engine.Network.of(lively(SharedMaps()), batch.shape[1:])
-    assert network.followed
+    assert network.traced
     assert largest_difference(network, network.layers[-1].name, rule, batch) < 1e-10
 
 
@@ -164,7 +164,7 @@ def test_torchvision_models_agree(name: str) -> None:
     size = 224 if name == "alexnet" else 128
     batch = torch.randn(4, 3, size, size, dtype=torch.float64)
     network = engine.Network.of(model, batch.shape[1:])
-    assert network.followed, network.reason
+    assert network.traced, network.reason
     layers = [info.name for info in network.layers if network.plan(info.name) is not None]
     for layer, rule in ((layers[len(layers) // 2], "gradient"), (layers[-1], "deconvnet")):
         assert largest_difference(network, layer, rule, batch) < 1e-10, (layer, rule)
@@ -267,7 +267,7 @@ def test_a_model_that_cannot_be_followed_still_works_and_says_so() -> None:
     model = Unfollowable().double().eval()
     batch = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     network = engine.Network.of(model, batch.shape[1:])
-    assert not network.followed
+    assert not network.traced
     assert "cannot follow Unfollowable" in (network.reason or "")
     assert [(info.alias, info.name) for info in network.explorer_layers] == [("conv1", "relu"), ("conv2", "relu#2")]
     twin = nn.Sequential(model.first, nn.ReLU(), model.second, nn.ReLU())
@@ -299,7 +299,7 @@ def test_a_model_that_reads_what_it_overwrote_is_not_cropped() -> None:
     model = ReadsWhatItOverwrote().double().eval()
     batch = torch.randn(1, 3, 16, 16, dtype=torch.float64)
     network = engine.Network.of(model, batch.shape[1:])
-    assert not network.followed
+    assert not network.traced
     assert "in place" in (network.reason or "")
     with torch.no_grad():
         assert torch.allclose(engine.project(network, batch, "last", unit=1, at=[[2, 2]]).values, model(batch)[:, 1, 2, 2])

@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deconvwidgets.compute.devices import to_model
-from deconvwidgets.compute.inputs import Picture, opened
+from deconvwidgets.compute.devices import to_model, with_deprecated_network
+from deconvwidgets.compute.inputs import ImageInput, as_pil_image
 from deconvwidgets.engine import Network, Projected
 from deconvwidgets.engine import project as project_batch
 from deconvwidgets.errors import PictureError
-from deconvwidgets.models.bundle import ModelBundle, require_bundle
-from deconvwidgets.records.layers import Projection
+from deconvwidgets.instruments.layers.records import Projection
+from deconvwidgets.models.bundle import ModelBundle
 
 
 def project(
     bundle: ModelBundle,
-    images: Picture | Sequence[Picture],
+    images: ImageInput | Sequence[ImageInput],
     layer: str,
     *,
     unit: int,
@@ -37,19 +37,20 @@ def project(
         layer: name or alias. unit: the feature map.
         at: (N, 2) row and column in the map for each picture; None for each one's strongest position.
         rule, method, seed: as in `deconvwidgets.engine.project`.
-        network: `bundle.model` followed already, which saves following it again.
+        network: deprecated.
 
     Returns N projections in normalised input units.
     Raises PictureError for something that is no picture, LayerError, RuleError.
     """
-    require_bundle(bundle)
+    bundle = with_deprecated_network(bundle, network)
     several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     if not several:
         raise PictureError("There is no picture to project: give at least one")
-    batch = torch.stack([bundle.prepare(opened(one)) for one in several])
+    batch = torch.stack([bundle.prepare(as_pil_image(one)) for one in several])
     positions = None if at is None else torch.as_tensor(np.asarray(at, np.int64))
-    model = network if network is not None else Network.of(bundle.model, bundle.input_size)
-    projected = project_batch(model, to_model(batch, bundle.model), layer, unit=unit, at=positions, rule=rule, method=method, seed=seed)
+    projected = project_batch(
+        bundle.network, to_model(batch, bundle.model), layer, unit=unit, at=positions, rule=rule, method=method, seed=seed
+    )
     return as_record(projected, layer, unit, rule)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from deconvwidgets.display import decode_image
 from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
-from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, decode
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 
 MARGIN = 28.0
 PAIR_GAP = 4.0  # between a unit's projections and its patches
@@ -151,7 +152,7 @@ def _source(drawing: Drawing, sheet: FigureSheet, x: float, y: float, width: flo
         return y
     scale = min(width / source.picture.width, 200.0 / source.picture.height)
     wide, high = source.picture.width * scale, source.picture.height * scale
-    drawing.add(Raster(x, y, wide, high, decode(source.picture.data), photograph=True, title=source.caption))
+    drawing.add(Raster(x, y, wide, high, decode_image(source.picture.data), photograph=True, title=source.caption))
     if source.box is not None:
         left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in source.box)
         left, upper, wide_box, high_box = x + left * wide, y + upper * high, (right - left) * wide, (lower - upper) * high

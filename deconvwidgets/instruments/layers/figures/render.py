@@ -10,7 +10,7 @@ from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.instruments.layers.figures.html import layer_page, unit_page
 from deconvwidgets.instruments.layers.figures.layout import explorer_figure, layer_figure, unit_figure
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet
-from deconvwidgets.service.protocol import FigureKind
+from deconvwidgets.instruments.layers.records import FigureKind
 
 _RENDERERS: dict[FigureKind, Callable[[FigureSheet], bytes]] = {
     "explorer.png": lambda sheet: to_png(explorer_figure(sheet), colours=256),

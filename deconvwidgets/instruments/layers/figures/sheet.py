@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from deconvwidgets.display import decode_image
 from deconvwidgets.errors import LayerError
-from deconvwidgets.records.layers import LayerInfo, Nine, Overview, SourcePicture, UnitDetail, UnitTable
-from deconvwidgets.service.protocol import Contrast, Rule
+from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.overview import Overview
 
 Sort = Literal["strongest", "random", "index"]
 RULE_WORDS: dict[Rule, str] = {"deconvnet": "deconvnet", "gradient": "gradient", "guided": "guided backpropagation"}
@@ -33,9 +33,11 @@ class UnitPanel:
     detail: UnitDetail | None = None
 
     @classmethod
-    def from_nine(cls, nine: Nine, detail: UnitDetail | None = None) -> UnitPanel:
+    def from_records(cls, top: TopActivations, detail: UnitDetail | None = None) -> UnitPanel:
         """A panel from the records that the model service answers with."""
-        return cls(nine.unit, decode(nine.projections.data), decode(nine.patches.data), nine.count, nine.grid, nine.tile, nine.gap, detail)
+        return cls(
+            top.unit, decode_image(top.projections.data), decode_image(top.patches.data), top.count, top.grid, top.tile, top.gap, detail
+        )
 
     @property
     def side(self) -> int:
@@ -86,7 +88,7 @@ class FigureSheet:
     panels: tuple[UnitPanel, ...]
     selection: str
     chosen: UnitPanel | None = None
-    source: SourcePicture | None = None  # the chosen unit's strongest photograph
+    source: SourceImage | None = None  # the chosen unit's strongest photograph
 
     @property
     def info(self) -> LayerInfo:
@@ -164,9 +166,3 @@ def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: i
     else:
         raise LayerError(f"Units cannot be sorted by {sort!r}; choose strongest, random or index.")
     return [int(unit) for unit in units], words
-
-
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """An encoded picture as (h, w, 3) uint8."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture.convert("RGB"), dtype=np.uint8)

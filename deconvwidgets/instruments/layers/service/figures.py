@@ -1,4 +1,4 @@
-"""A LayerExplorer's state as a finished figure: the service's own answers, drawn by `deconvwidgets.figures`."""
+"""Figures of what a LayerExplorer shows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
-from deconvwidgets.records.layers import UnitTable
-from deconvwidgets.service.protocol import Contrast, FigureKind, ModelService, Rule
+from deconvwidgets.instruments.layers.records import Contrast, FigureKind, Rule, UnitTable
+from deconvwidgets.instruments.layers.service.protocol import LayersService
+from deconvwidgets.records.overview import Overview
 
 _TILE = 72
 _UNIT_TILE = 144
@@ -20,16 +21,24 @@ _UNITS = {"explorer.png": 12, "layer.png": 16, "layer.svg": 16, "layer.html": 64
 _SORTS = ("strongest", "mean", "selectivity", "dead", "index")
 
 
-def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
-    """A figure of what an explorer in `state` shows.
+def make_figure(service: LayersService, overview: Overview, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
+    """Return a figure of what a LayerExplorer in `state` shows, as the bytes of a file.
 
-    Read from `state`, each with a default: `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter`, and `units` (how many).
-    Raises ServiceError for a kind or sort that does not exist or a state that is none, LayerError for an unknown layer or unit.
+    Parameters
+    ----------
+    state : mapping
+        `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter` and `units` (their number), each with a default.
+
+    Raises
+    ------
+    ServiceError
+        If `state` is no mapping, or for an unknown kind or sort.
+    LayerError
+        For an unknown layer or unit.
     """
     if not isinstance(state, Mapping):
         given = "None" if state is None else f"a {type(state).__name__}"
         raise ServiceError(f"A figure is drawn from a state: a dict such as {{'layer': 'conv5'}} or an explorer's state, not {given}")
-    overview = service.overview()
     first = overview.layers[0].info
     layer = str(state.get("layer") or first.alias or first.name)
     rule: Rule = state.get("rule") or "deconvnet"
@@ -48,12 +57,13 @@ def make_figure(service: ModelService, kind: FigureKind, state: Mapping[str, Any
     return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
 
 
-def _panel(service: ModelService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
-    return UnitPanel.from_nine(service.nine(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
+def _panel(service: LayersService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
+    return UnitPanel.from_records(service.top_activations(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
 
 
-def _ordered(table: UnitTable, sort: str, wanted: str) -> tuple[list[int], str]:
-    """The layer's units in the explorer's order, those alone with a class named like `wanted` among their top; and words with gaps."""
+def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
+    """Return the units in the explorer's order, if `name` is given only those with such a class among their strongest activations, and a
+    description of the selection as a format string."""
     if sort not in _SORTS:
         raise ServiceError(f"Units cannot be sorted by {sort!r}: choose {', '.join(_SORTS)}")
     keys: dict[str, tuple[NDArray[np.number], str]] = {
@@ -65,10 +75,10 @@ def _ordered(table: UnitTable, sort: str, wanted: str) -> tuple[list[int], str]:
     }
     key, words = keys[sort]
     order = np.argsort(key, kind="stable")
-    if wanted:
-        labels = [number for number, name in enumerate(table.categories) if wanted.casefold() in name.casefold()]
+    if name:
+        labels = [number for number, category in enumerate(table.categories) if name.casefold() in category.casefold()]
         fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
         order = order[fits[order]]
-        name = wanted.replace("{", "{{").replace("}", "}}")
-        words += f" that answer to \u201c{name}\u201d"
+        escaped = name.replace("{", "{{").replace("}", "}}")
+        words += f" with \u201c{escaped}\u201d among their strongest activations"
     return [int(unit) for unit in order], words

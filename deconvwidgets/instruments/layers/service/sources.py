@@ -1,47 +1,49 @@
-"""A source photograph with what the unit saw of it."""
+"""A source photograph with the receptive field of one activation marked on it."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from deconvwidgets import display
-from deconvwidgets.records.layers import Activation, Box, Geometry, SourcePicture
+from deconvwidgets.instruments.layers.records import SourceImage
+from deconvwidgets.records.activations import Activation
+from deconvwidgets.records.geometry import Box, Geometry
 from deconvwidgets.service.encoding import encode_picture
-from deconvwidgets.service.prepared_images import ViewStore
+from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
 
-Shares = tuple[float, float, float, float]
+RelativeBox = tuple[float, float, float, float]  # left, top, right, bottom as shares of the image's width and height
 
 
-def source_picture(state: Snapshot, store: ViewStore, one: Activation, caption: str, size: int) -> SourcePicture:
-    """The whole photograph, or for an opaque transform the model's input, `size` pixels on the longer side.
+def source_image(snapshot: Snapshot, images: PreparedImageCache, activation: Activation, caption: str, size: int) -> SourceImage:
+    """Return the whole photograph, or the model's input if the geometry of the transform is unknown, `size` pixels on the longer side.
 
-    The box and the view (what the model was shown) are shares of the picture; parts beyond its border are below 0 or above 1.
+    The box and the crop (the part that is the model's input) are shares of the image; parts beyond its border are below 0 or above 1.
     """
-    view = state.images.view(one.image)
-    photograph = state.images.open_source(view.source)
-    shown = photograph.size if view.box is None else (view.box[2] - view.box[0], view.box[3] - view.box[1])
-    geometry = state.bundle.geometry(shown)
-    _, height, width = state.bundle.input_size
+    crop = snapshot.images.crop(activation.image)
+    photograph = snapshot.images.open_source(crop.source)
+    crop_size = photograph.size if crop.box is None else (crop.box[2] - crop.box[0], crop.box[3] - crop.box[1])
+    geometry = snapshot.bundle.geometry(crop_size)
+    _, height, width = snapshot.bundle.input_size
     if geometry is None:
-        whole = store.get(state, [one.image])[0][1]
-        picture = encode_picture(display.resize_picture(whole, size))
-        box = None if one.box is None else _shares(one.box, (width, height))
-        return SourcePicture(picture, box, None, f"{caption} (as the model is shown it)")
-    to_input = geometry.after(view.geometry)
+        input_image = images.get(snapshot, [activation.image])[0][1]
+        picture = encode_picture(display.resize_picture(input_image, size))
+        box = None if activation.box is None else _relative(activation.box, (width, height))
+        return SourceImage(picture, box, None, f"{caption} (the model's input)")
+    to_input = geometry.after(crop.geometry)
     picture = encode_picture(display.resize_picture(np.asarray(photograph), size))
-    return SourcePicture(
+    return SourceImage(
         picture=picture,
-        box=None if one.box is None else _placed(to_input, one.box, photograph.size),
-        view=_placed(to_input, (0, 0, width, height), photograph.size),
+        box=None if activation.box is None else _relative_to_source(to_input, activation.box, photograph.size),
+        view=_relative_to_source(to_input, (0, 0, width, height), photograph.size),
         caption=caption,
     )
 
 
-def _placed(to_input: Geometry, box: Box, size: tuple[int, int]) -> Shares:
-    return _shares(to_input.to_source(box), size)
+def _relative_to_source(to_input: Geometry, box: Box, size: tuple[int, int]) -> RelativeBox:
+    return _relative(to_input.to_source(box), size)
 
 
-def _shares(box: tuple[float, float, float, float], size: tuple[int, int]) -> Shares:
+def _relative(box: tuple[float, float, float, float], size: tuple[int, int]) -> RelativeBox:
     left, top, right, bottom = box
     return (left / size[0], top / size[1], right / size[0], bottom / size[1])

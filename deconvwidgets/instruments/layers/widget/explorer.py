@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +12,10 @@ import numpy as np
 import traitlets
 
 from deconvwidgets.errors import RuleError, ServiceError
-from deconvwidgets.instruments.layers.widget.messages import respond
+from deconvwidgets.instruments.layers.records import FigureKind
+from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
+from deconvwidgets.instruments.layers.widget.messages import answer
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, WORDS, checked_state
-from deconvwidgets.service.protocol import FigureKind, ModelService
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
@@ -74,15 +76,16 @@ class LayerExplorer(ServiceWidget):
     height = traitlets.Int(720, min=360).tag(sync=True)
 
     def __init__(
-        self, service: ModelService, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any
+        self, service: SupportsLayers, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any
     ) -> None:
-        if not isinstance(service, ModelService):
+        if not isinstance(service, SupportsLayers):
             raise ServiceError(
                 f"LayerExplorer shows a model service, not a {type(service).__name__}: dw.LocalModelService(bundle, images)."
             )
         self._service = service
         opened = {**({} if layer is None else {"layer": layer}), **WORDS.given(state)}
         super().__init__(state=opened, height=height, **kwargs)
+        self._background = ThreadPoolExecutor(1, thread_name_prefix="deconvwidgets background")
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
 
@@ -92,14 +95,20 @@ class LayerExplorer(ServiceWidget):
         now = self.state or DEFAULTS
         checked = checked_state(proposal["value"], now, overview)
         if checked["unit"] is None and overview.index_ready:
-            checked["unit"] = int(np.argmax(self._service.unit_table(checked["layer"]).maximum))
+            checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
 
     def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight."""
         request = content if isinstance(content, Mapping) else {}
-        asked = copy_context()  # an answer from another thread must still belong to the browser's message, not to a running cell
-        respond(self._service, request, lambda reply, buffers: asked.copy().run(self.send, reply, buffers))
+        if request.get("later"):
+            # An answer from another thread must still belong to the browser's message, not to a running cell.
+            self._background.submit(copy_context().run, self._reply, request)
+        else:
+            self._reply(request)
+
+    def _reply(self, request: Mapping[str, Any]) -> None:
+        self.send(*answer(self._service, request))
 
     def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
         """Write the shown layer, or the chosen unit alone, as a figure: PNG, SVG or a standalone HTML page, by the path's suffix.
@@ -110,7 +119,7 @@ class LayerExplorer(ServiceWidget):
         kind = _FIGURES.get((what, target.suffix.lower()))
         if kind is None:
             raise ServiceError(f"Cannot save {what!r} as {target.name!r}: save 'layer' or 'unit' to a name ending in .png, .svg or .html.")
-        return write_file(target, lambda: self._service.figure(kind, self.state))
+        return write_file(target, lambda: self._service.layers.figure(kind, self.state))
 
     def __repr__(self) -> str:
         unit = "" if self.state["unit"] is None else f", unit {self.state['unit']}"
@@ -127,6 +136,6 @@ class LayerExplorer(ServiceWidget):
         """With the gradient where the rule does not lead down from the layer; the picture names its rule."""
         state = {**self.state, "units": _STILL_UNITS}
         try:
-            return self._service.figure("explorer.png", state)
+            return self._service.layers.figure("explorer.png", state)
         except RuleError:
-            return self._service.figure("explorer.png", {**state, "rule": "gradient"})
+            return self._service.layers.figure("explorer.png", {**state, "rule": "gradient"})

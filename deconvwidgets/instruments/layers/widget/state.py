@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, get_args
 
 from deconvwidgets.errors import LayerError, ServiceError
-from deconvwidgets.records.layers import LayerInfo, Overview
-from deconvwidgets.service.protocol import Contrast, Rule
+from deconvwidgets.instruments.layers.records import Contrast, Rule
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.overview import Overview
+from deconvwidgets.widgets.layers import find_layer
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 
 WORDS = StateWords("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
@@ -30,23 +31,6 @@ DEFAULTS: State = {
 }
 
 
-def layer_id(info: LayerInfo) -> str:
-    """What people call the layer: its alias, else its dotted name."""
-    return info.alias or info.name
-
-
-def find_layer(overview: Overview, name: object) -> LayerInfo:
-    """The layer called `name`, by alias or dotted name. Raises LayerError with the names there are."""
-    layers = [summary.info for summary in overview.layers]
-    for info in layers:
-        if name in (info.alias, info.name):
-            return info
-    known = [layer_id(info) for info in layers]
-    near = difflib.get_close_matches(str(name), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise LayerError(f"{overview.model} has no layer {name!r} to explore.{hint} Its layers are {', '.join(known)}.")
-
-
 def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: Overview) -> State:
     """The whole state after setting `wanted`; keys that it leaves out keep their value of `now`.
 
@@ -55,8 +39,8 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     """
     WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
     merged = {**DEFAULTS, **now, **wanted}
-    info = find_layer(overview, merged["layer"] if merged["layer"] is not None else layer_id(overview.layers[0].info))
-    merged["layer"] = layer_id(info)
+    info = find_layer(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].info.short_name)
+    merged["layer"] = info.short_name
     carried = wanted.get("layer") is not None and merged["layer"] != now.get("layer") and merged["unit"] == now.get("unit")
     merged["unit"] = _unit(info, merged["unit"], carried)
     if merged["unit"] != now.get("unit") and "rank" not in wanted:
@@ -82,7 +66,7 @@ def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
         return number
     if carried:
         return None
-    raise LayerError(f"{layer_id(info)} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
+    raise LayerError(f"{info.short_name} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
 
 
 def _pinned(overview: Overview, pinned: object) -> State | None:
@@ -91,4 +75,4 @@ def _pinned(overview: Overview, pinned: object) -> State | None:
     if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
         raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
     info = find_layer(overview, pinned["layer"])
-    return {"layer": layer_id(info), "unit": _unit(info, whole(pinned["unit"], "unit"), carried=False)}
+    return {"layer": info.short_name, "unit": _unit(info, whole(pinned["unit"], "unit"), carried=False)}

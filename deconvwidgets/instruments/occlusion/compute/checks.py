@@ -23,7 +23,7 @@ def layer_or_last(network: Network, layer: str | None, argument: str = "layer") 
         raise LayerError(
             f"The model has no layer with feature maps to watch: pass {argument}=..., one of those that dw.engine.describe_layers lists."
         )
-    return info.alias or info.name
+    return info.short_name
 
 
 def require_method(method: object) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deconvwidgets.compute.devices import to_model
-from deconvwidgets.compute.inputs import Picture, Several, as_input, count_of, listed, opened
-from deconvwidgets.compute.job import Tell, job_bar
+from deconvwidgets.compute.devices import to_model, with_deprecated_network
+from deconvwidgets.compute.inputs import ImageInput, ImageInputs, as_input, as_pil_image, count_of, listed
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.errors import LayerError, OcclusionError
@@ -24,8 +24,9 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.occlusion.compute.checks import layer_or_last
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_of
 from deconvwidgets.instruments.occlusion.records import Correspondence
-from deconvwidgets.models.bundle import ModelBundle, require_bundle
-from deconvwidgets.records.layers import Box, Geometry, Progress
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.geometry import Box, Geometry
+from deconvwidgets.records.progress import Progress
 
 Pixels = Literal["input", "source"]
 
@@ -34,14 +35,14 @@ _ROUNDING = 16  # units in the last place of a layer's largest value: so little 
 
 def correspondence(
     bundle: ModelBundle,
-    images: ImageSet | Several,
+    images: ImageSet | ImageInputs,
     parts: Mapping[str, Sequence[Box]],
     layers: Sequence[str] | str | None = None,
     *,
     pixels: Pixels = "input",
     fill: Fill = "gray",
     progress: bool = False,
-    on_progress: Tell | None = None,
+    job: JobContext | None = None,
     network: Network | None = None,
 ) -> Correspondence:
     """How alike the features of several images change when the same part is occluded in each (Zeiler & Fergus 2014, section 4.3).
@@ -58,7 +59,7 @@ def correspondence(
         layers: names or aliases; None is the last of the explorers' layers.
         pixels: of what the boxes count pixels: the model's "input", or the "source", the picture as it is given, which the bundle's
             transform then maps to the input.
-        fill, progress, on_progress, network: as in `occlude`.
+        fill, progress, job, network: as in `occlude`.
 
     Raises OcclusionError for parts that do not fit the images and for other `pixels`, LayerError, PictureError.
     """
@@ -66,19 +67,20 @@ def correspondence(
     _check_parts(parts, count)
     if pixels not in get_args(Pixels):
         raise OcclusionError(f"pixels says of what the boxes count pixels, 'input' or 'source', not {pixels!r}.")
-    followed = network if network is not None else Network.of(require_bundle(bundle).model, bundle.input_size)
-    names = _layers(followed, layers)
+    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
+    traced = bundle.network
+    names = _layers(traced, layers)
     changes: dict[str, dict[str, list[Tensor]]] = {layer: {part: [] for part in parts} for layer in names}
-    with job_bar("correspondence", "image", count, progress, on_progress) as tell:
+    with job.progress_bar("correspondence", "image", count, progress) as shown:
         for number in range(count):
-            picture = images.open_view(images.views_of(number)[0]) if isinstance(images, ImageSet) else listed(images)[number]
+            picture = images.open_crop(images.crops_of(number)[0]) if isinstance(images, ImageSet) else listed(images)[number]
             image = as_input(bundle, picture)
             geometry = _geometry(bundle, picture) if pixels == "source" else None
             boxes = {part: _on_input(parts[part][number], geometry, image, part, number) for part in parts}
-            for layer, signs in _changes(followed, bundle, image, fill, boxes, names).items():
+            for layer, signs in _changes(traced, bundle, image, fill, boxes, names).items():
                 for part, sign in zip(parts, signs, strict=True):
                     changes[layer][part].append(sign)
-            tell(Progress("correspondence", number + 1, count))
+            shown.report(Progress("correspondence", number + 1, count))
     distances = {layer: {part: _mean_distance(signs) for part, signs in of_layer.items()} for layer, of_layer in changes.items()}
     return Correspondence(layers=tuple(names), parts=tuple(parts), distances=distances, images=count)
 
@@ -161,8 +163,8 @@ def _layers(network: Network, layers: Sequence[str] | str | None) -> list[str]:
     return names
 
 
-def _geometry(bundle: ModelBundle, picture: Picture | Tensor) -> Geometry:
-    geometry = None if isinstance(picture, Tensor) else bundle.geometry(opened(picture).size)
+def _geometry(bundle: ModelBundle, picture: ImageInput | Tensor) -> Geometry:
+    geometry = None if isinstance(picture, Tensor) else bundle.geometry(as_pil_image(picture).size)
     if geometry is None:
         raise OcclusionError(
             f"Where a source pixel lies in the input is not known of a tensor, or after the transform of {bundle.name}: "

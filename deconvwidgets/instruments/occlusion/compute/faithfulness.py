@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.devices import to_model
-from deconvwidgets.compute.inputs import Several, count_of, inputs_of
-from deconvwidgets.compute.job import Tell, job_bar
+from deconvwidgets.compute.devices import to_model, with_deprecated_network
+from deconvwidgets.compute.inputs import ImageInputs, count_of, inputs_of
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network, project
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import LayerError, OcclusionError
@@ -24,15 +24,16 @@ from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
 from deconvwidgets.instruments.occlusion.defaults import default_grid
 from deconvwidgets.instruments.occlusion.records import Faithfulness, MapsSettings
-from deconvwidgets.models.bundle import ModelBundle, require_bundle
-from deconvwidgets.records.layers import Box, Progress
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.progress import Progress
 
 _ROUNDING = 1e-9  # windows whose energies are nearer to each other than this share hold the same
 
 
 def projection_faithfulness(
     bundle: ModelBundle,
-    images: ImageSet | Several,
+    images: ImageSet | ImageInputs,
     layer: str | None = None,
     *,
     units: int | Sequence[int] | NDArray[np.int64] | None = None,
@@ -42,7 +43,7 @@ def projection_faithfulness(
     fill: Fill = "gray",
     memory_limit: int | None = None,
     progress: bool = False,
-    on_progress: Tell | None = None,
+    job: JobContext | None = None,
     network: Network | None = None,
 ) -> Faithfulness:
     """How much of a unit's activation is lost when its projection's strongest region is occluded, and when an equal region elsewhere is.
@@ -58,32 +59,33 @@ def projection_faithfulness(
             A unit that does not fire in an image has nothing to lose there: NaN, and `share` leaves the image out.
         window: pixels of the model's input, one number or (rows, columns). None: 48, in proportion smaller where the
             shorter side is under 224 (7 of 32). seed: of the random windows.
-        fill, memory_limit, progress, on_progress, network: as in `occlude`.
+        fill, memory_limit, progress, job, network: as in `occlude`.
 
     Raises OcclusionError for a window that leaves no room elsewhere, LayerError, PictureError, and RuleError where the deconvnet does not
     lead down from the layer.
     """
     count = count_of(images)
-    followed = network if network is not None else Network.of(require_bundle(bundle).model, bundle.input_size)
-    layer = layer_or_last(followed, layer)  # first: whoever names another model's layer has its window too
+    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
+    traced = bundle.network
+    layer = layer_or_last(traced, layer)  # first: whoever names another model's layer has its window too
     require_memory_limit(memory_limit)
     size = bundle.input_size[1], bundle.input_size[2]
     grid = WindowGrid.of(size, MapsSettings(as_pair(default_grid(size)[0] if window is None else window, "window"), (1, 1)))
-    chosen = _units(units, count, followed, layer)
+    chosen = _units(units, count, traced, layer)
     if elsewhere < 1:
         raise OcclusionError(f"elsewhere is the number of windows to compare with, 1 at least, not {elsewhere}.")
     draw = np.random.default_rng(seed)
     rows: list[tuple[int, float, float, float, Box]] = []
-    with job_bar("faithfulness", "image", count, progress, on_progress) as tell:
+    with job.progress_bar("faithfulness", "image", count, progress) as shown:
         for number, pixels in enumerate(inputs_of(bundle, images)):
             batch = to_model(pixels[None], bundle.model)
-            unit = _strongest_unit(followed, batch, layer) if chosen is None else chosen[number]
-            box = _strongest_box(followed, batch, layer, unit, grid)
+            unit = _strongest_unit(traced, batch, layer) if chosen is None else chosen[number]
+            box = _strongest_box(traced, batch, layer, unit, grid)
             boxes = [box, *_boxes_elsewhere(grid, box, elsewhere, draw)]
-            laid = OccludedImage(followed, batch, fill_of(bundle, pixels, fill), layer, unit, logits=False, memory_limit=memory_limit)
+            laid = OccludedImage(traced, batch, fill_of(bundle, pixels, fill), layer, unit, logits=False, memory_limit=memory_limit)
             whole, lost = _losses(laid, boxes)
             rows.append((unit, whole, float(lost[0]), float(lost[1:].mean()), box))
-            tell(Progress("faithfulness", len(rows), count))
+            shown.report(Progress("faithfulness", len(rows), count))
     return _record(layer, rows)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 
 _FIRST_SIDE = 4  # the first, coarsest level has at most so many rows and columns
 

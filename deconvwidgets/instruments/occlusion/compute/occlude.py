@@ -3,103 +3,48 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import class_number, most_probable, probabilities_of
-from deconvwidgets.compute.devices import to_model
-from deconvwidgets.compute.inputs import Picture, as_input
-from deconvwidgets.compute.job import Tell, job_bar
+from deconvwidgets.compute.class_answers import most_probable, probabilities_of
+from deconvwidgets.compute.devices import to_model, with_deprecated_network
+from deconvwidgets.compute.inputs import ImageInput, as_input
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
-from deconvwidgets.errors import LayerError, ModelError, OcclusionError
-from deconvwidgets.instruments.occlusion.compute.checks import Method, layer_or_last, require_memory_limit, require_method
+from deconvwidgets.instruments.occlusion.compute.checks import Method, require_memory_limit, require_method
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_in_words, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
+from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, no_classifier_error, run_unoccluded
 from deconvwidgets.instruments.occlusion.defaults import default_grid
-from deconvwidgets.instruments.occlusion.records import Border, MapsSettings, OcclusionMaps, Unoccluded
+from deconvwidgets.instruments.occlusion.records import Border, MapsSettings, OcclusionMaps
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
-from deconvwidgets.records.class_names import NAME_THEM
-from deconvwidgets.records.layers import Progress
+from deconvwidgets.records.progress import Progress
 
 Kind = TypeVar("Kind", bound=np.generic)
 
-_STRONGEST = 12  # units that `watched` names
-# Positions that a script's map takes in one step: many share their work, few let a bar move.
-_AT_ONCE, _REPORTED = 2048, 128
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What is watched on an image, every default made definite, and what the network says of the image as it is."""
-
-    layer: str  # alias where it has one, else dotted name
-    unit: int
-    target: int | None  # None without a classifier
-    unoccluded: Unoccluded
-    strongest: tuple[int, ...]  # the units of the layer with the largest sums on this image, largest first
-    map: NDArray[np.float32]  # (h, w): the chosen feature map
-    probabilities: NDArray[np.float64] | None  # (classes,), None without a classifier
-
-
-def watched(
-    bundle: ModelBundle,
-    network: Network,
-    pixels: Tensor,
-    layer: str | None = None,
-    unit: int | None = None,
-    target: int | str | None = None,
-) -> Watched:
-    """What to watch on the input `pixels` (C, H, W), and the unoccluded answers; two forward passes at the most.
-
-    layer: None is the last of the explorers' layers. unit: None is the map with the largest sum over space (of equal ones the lowest).
-    target: a class's number or name; None is the most probable class.
-
-    Raises LayerError for an unknown layer or unit, OcclusionError for an unknown class or where a target is asked for without a
-    classifier, ModelError where the classifier does not answer (N, classes), with as many classes as the bundle has names.
-    """
-    batch = to_model(pixels[None], bundle.model)
-    layer = layer_or_last(network, layer)
-    with torch.no_grad():
-        maps = network.map(batch, layer)[0].clone()
-        logits = None if bundle.classifier is None else _logits(bundle, batch)
-    sums = maps.double().sum(dim=(1, 2)).cpu().numpy()
-    ranked = np.argsort(-sums, kind="stable")
-    chosen = int(ranked[0]) if unit is None else _unit_of(unit, len(sums), layer)
-    probabilities = None if logits is None else probabilities_of(logits)[0]
-    number = _target_of(bundle, target, probabilities)
-    return Watched(
-        layer=layer,
-        unit=chosen,
-        target=number,
-        unoccluded=_unoccluded(float(sums[chosen]), probabilities, number),
-        strongest=tuple(ranked[:_STRONGEST].tolist()),
-        map=maps[chosen].float().cpu().numpy(),
-        probabilities=probabilities,
-    )
+# Many positions in a step share their work; few let a progress bar advance.
+_POSITIONS_PER_STEP, _POSITIONS_PER_REPORT = 2048, 128
 
 
 class OcclusionScan:
     """One occlusion map in the making, coarse to fine. `step` computes, from one thread at a time; `maps` may be asked from another.
 
     Args:
-        network: `bundle.model`, followed. pixels: (C, H, W), normalised. settings: window, stride, border.
-        layer, unit, target: what is watched, as `watched` takes it. fill: as `fill_of` takes it.
+        pixels: (C, H, W), normalised. settings: window, stride, border.
+        layer, unit, target: what is watched, as `run_unoccluded` takes it. fill: as `fill_of` takes it.
         method, memory_limit: as `OccludedImage` takes them. logits: keep the logits of every position.
         prepared: what is watched, and the image with this fill, from who has both already; `layer` to `method` are then not looked at.
 
-    Raises what `watched`, `fill_of` and `WindowGrid.of` raise, before anything is computed at length.
+    Raises what `run_unoccluded`, `fill_of` and `WindowGrid.of` raise, before anything is computed at length.
     """
 
     def __init__(
         self,
         bundle: ModelBundle,
-        network: Network,
         pixels: Tensor,
         settings: MapsSettings,
         *,
@@ -110,10 +55,10 @@ class OcclusionScan:
         method: Method = "auto",
         logits: bool = False,
         memory_limit: int | None = None,
-        prepared: tuple[Watched, OccludedImage] | None = None,
+        prepared: tuple[UnoccludedResult, OccludedImage] | None = None,
     ) -> None:
         if logits and bundle.classifier is None:
-            raise _no_classifier(bundle, "so there are no logits: leave them out")
+            raise no_classifier_error(bundle, "so there are no logits: leave them out")
         require_method(method)
         require_memory_limit(memory_limit)
         self._grid = WindowGrid.of((pixels.shape[1], pixels.shape[2]), settings)
@@ -121,9 +66,9 @@ class OcclusionScan:
         self._fill = fill_in_words(fill)
         if prepared is None:
             laid = fill_of(bundle, pixels, fill)
-            seen = watched(bundle, network, pixels, layer, unit, target)
+            seen = run_unoccluded(bundle, pixels, layer, unit, target)
             prepared = seen, OccludedImage(
-                network, to_model(pixels[None], bundle.model), laid, seen.layer, seen.unit,
+                bundle.network, to_model(pixels[None], bundle.model), laid, seen.layer, seen.unit,
                 logits=seen.probabilities is not None, method=method, memory_limit=memory_limit,
             )  # fmt: skip
         seen, self._occluded = prepared
@@ -205,7 +150,7 @@ class OcclusionScan:
 
 def occlude(
     bundle: ModelBundle,
-    image: Picture | Tensor,
+    image: ImageInput | Tensor,
     window: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
     *,
@@ -218,7 +163,7 @@ def occlude(
     logits: bool = False,
     memory_limit: int | None = None,
     progress: bool = False,
-    on_progress: Tell | None = None,
+    job: JobContext | None = None,
     network: Network | None = None,
 ) -> OcclusionMaps:
     """What the network says of an image with a window at each position (Zeiler & Fergus 2014, section 4.2, figure 7 b, d, e).
@@ -236,8 +181,7 @@ def occlude(
         method: "incremental" recomputes only what the window touches, "full" runs whole images, "auto" takes the first where it can.
         border: "inside" keeps the window in the image; "same" has ceil(H / stride) positions, and windows that pass the border.
         logits: keep the logits of every position. memory_limit: bytes that a batch may take; None is a share of what is free.
-        progress: show a bar. on_progress: called with a Progress now and then.
-        network: `bundle.model` followed already, which saves following it again.
+        progress: show a bar. job: progress and cancellation. network: deprecated.
 
     Runs where the bundle's model lies. Without a classifier there are activity maps only.
     Raises PictureError, LayerError, and OcclusionError for a window, stride, fill, class, method or memory limit that cannot be used.
@@ -246,59 +190,18 @@ def occlude(
     sizes = default_grid((pixels.shape[1], pixels.shape[2]))
     window, stride = (size if given is None else given for given, size in zip((window, stride), sizes, strict=True))
     settings = MapsSettings(as_pair(window, "window"), as_pair(stride, "stride"), border)
-    followed = network if network is not None else Network.of(bundle.model, bundle.input_size)
+    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
     scan = OcclusionScan(
-        bundle, followed, pixels, settings, layer=layer, unit=unit, target=target, fill=fill, method=method, logits=logits,
+        bundle, pixels, settings, layer=layer, unit=unit, target=target, fill=fill, method=method, logits=logits,
         memory_limit=memory_limit,
     )  # fmt: skip
-    step = _REPORTED if progress or on_progress is not None else _AT_ONCE
-    with job_bar("occlusion", "position", scan.total, progress, on_progress) as tell:
+    step = _POSITIONS_PER_STEP if not progress and job.on_progress is None else _POSITIONS_PER_REPORT
+    with job.progress_bar("occlusion", "position", scan.total, progress) as shown:
         while scan.remaining:
+            shown.check_cancelled(f"The occlusion map was cancelled after {scan.total - scan.remaining} of {scan.total} positions")
             scan.step(step)
-            tell(Progress("occlusion", scan.total - scan.remaining, scan.total))
+            shown.report(Progress("occlusion", scan.total - scan.remaining, scan.total))
     return scan.maps()
-
-
-def _unit_of(unit: int, channels: int, layer: str) -> int:
-    if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < channels:
-        raise LayerError(f"{layer} has {channels} units, 0 to {channels - 1}: there is no unit {unit}.")
-    return int(unit)
-
-
-def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
-    logits = bundle.model(batch)
-    if not isinstance(logits, Tensor) or logits.dim() != 2:
-        raise ModelError(f"{bundle.name} does not answer (N, classes): make its bundle without categories.")
-    names = len(bundle.categories or ())
-    if bundle.categories is not None and names != logits.shape[1]:
-        raise ModelError(
-            f"{bundle.name} answers with {logits.shape[1]:,} classes, but its bundle names {names:,}: give a name for each, "
-            "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the logits."
-        )
-    if not bool(torch.isfinite(logits).all()):
-        raise ModelError(f"{bundle.name} answers nan or infinite logits on this image: look at its weights and its transform.")
-    return logits
-
-
-def _no_classifier(bundle: ModelBundle, consequence: str) -> OcclusionError:
-    return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {NAME_THEM}")
-
-
-def _target_of(bundle: ModelBundle, target: int | str | None, probabilities: NDArray[np.float64] | None) -> int | None:
-    if probabilities is None:
-        if target is not None:
-            raise _no_classifier(bundle, "so no target class: leave it out")
-        return None
-    if target is None:
-        return int(most_probable(probabilities))
-    return class_number(target, len(probabilities), bundle.categories, bundle.name)
-
-
-def _unoccluded(activity: float, probabilities: NDArray[np.float64] | None, target: int | None) -> Unoccluded:
-    if probabilities is None or target is None:
-        return Unoccluded(None, None, None, activity)
-    best = int(most_probable(probabilities))
-    return Unoccluded(float(probabilities[target]), best, float(probabilities[best]), activity)
 
 
 def _copy(array: NDArray[Kind] | None) -> NDArray[Kind] | None:

@@ -8,10 +8,9 @@ from html import escape
 
 import numpy as np
 
-from deconvwidgets.display import viridis
+from deconvwidgets.display import decode_image, viridis
+from deconvwidgets.figures.html_page import whole_page
 from deconvwidgets.figures.vector import data_uri
-from deconvwidgets.instruments.layers.figures.html import whole_page
-from deconvwidgets.instruments.layers.figures.sheet import decode
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, activity_words, percent
 from deconvwidgets.instruments.occlusion.records import ValueMap
@@ -86,8 +85,8 @@ def _projections(sheet: OcclusionSheet) -> str:
     if not sheet.projections:
         return f"<figure>{caption}<p>{escape(sheet.refusal or 'This map fires nowhere in this image.')}</p></figure>"
     cells = "".join(
-        f'<div><img src="{data_uri(decode(one.projection.data), photograph=False)}" alt="projection">'
-        f'<img src="{data_uri(decode(one.patch.data), photograph=True)}" alt="what it saw"><p>'
+        f'<div><img src="{data_uri(decode_image(one.projection.data), photograph=False)}" alt="projection">'
+        f'<img src="{data_uri(decode_image(one.patch.data), photograph=True)}" alt="what it saw"><p>'
         f"{escape('this image' if one.own else one.caption.partition(' · ')[0])} · {one.value:.1f}</p></div>"
         for one in sheet.projections
     )

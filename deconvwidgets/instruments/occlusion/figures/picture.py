@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deconvwidgets.display import Rgb, rgb_of, viridis
+from deconvwidgets.display import Rgb, decode_image, rgb_of, viridis
 from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
-from deconvwidgets.instruments.layers.figures.sheet import decode
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, scale_pixels, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, activity_words, percent
 from deconvwidgets.instruments.occlusion.records import ValueMap
@@ -108,7 +107,7 @@ def _projections(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
         for top, picture, photograph in ((_TOP, one.projection, False), (y + 20, one.patch, True)):
             scale = half / max(picture.width, picture.height)
             wide, high = picture.width * scale, picture.height * scale
-            pixels, title = decode(picture.data), f"{one.caption}: {one.value:.1f}"
+            pixels, title = decode_image(picture.data), f"{one.caption}: {one.value:.1f}"
             drawing.add(Raster(left, top + down, wide, high, pixels, photograph=photograph, title=title))
     rows = math.ceil(len(sheet.projections[:4]) / 2)
     y += 20 + rows * (half + 4) + 12

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from deconvwidgets.display import VIRIDIS, Rgb, resize_picture, rgb_of, viridis
-from deconvwidgets.instruments.layers.figures.sheet import decode
+from deconvwidgets.display import VIRIDIS, Rgb, decode_image, resize_picture, rgb_of, viridis
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, ValueMap
 
@@ -49,7 +48,7 @@ def _on_image(
     sheet: OcclusionSheet, maps: OcclusionMaps, colours: Rgb, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], side: int
 ) -> Rgb:
     """Cells on the image; each pixel of the picture takes the cell that it lies in, so that cells keep sharp edges."""
-    picture = resize_picture(decode(sheet.scene.picture.data), side)
+    picture = resize_picture(decode_image(sheet.scene.picture.data), side)
     gray = np.asarray(Image.fromarray(picture).convert("L"), np.float64)[..., None]
     canvas = np.rint(255 - _FAINT * (255 - np.repeat(gray, 3, axis=2))).astype(np.uint8)
     scale = picture.shape[0] / sheet.size[0]

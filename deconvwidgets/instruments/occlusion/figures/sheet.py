@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.display import Rgb
-from deconvwidgets.instruments.layers.figures.sheet import decode
+from deconvwidgets.display import Rgb, decode_image
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer, ValueMap
-from deconvwidgets.records.layers import Box, Overview
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.overview import Overview
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ class OcclusionSheet:
 
     def occluded(self) -> Rgb:
         """The model's input with the patches on it."""
-        pixels, fill = decode(self.scene.picture.data).copy(), decode(self.scene.fill.data)
+        pixels, fill = decode_image(self.scene.picture.data).copy(), decode_image(self.scene.fill.data)
         for left, top, right, bottom in self.boxes:
             part = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
             pixels[part] = fill[part]

@@ -14,9 +14,10 @@ import numpy as np
 from deconvwidgets.errors import PictureError, RuleError, ServiceError
 from deconvwidgets.instruments.occlusion.figures.files import occlusion_file
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionProjection, OcclusionWanted
-from deconvwidgets.records.layers import Box, Overview
-from deconvwidgets.service.protocol import OcclusionDesk, OcclusionFile
+from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionProjection, OcclusionRequest
+from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.overview import Overview
 
 _ARRAYS = "maps.npz"
 _TILE = 160
@@ -24,9 +25,9 @@ _TILE = 160
 
 def make_file(
     kind: OcclusionFile,
-    desk: OcclusionDesk,
+    service: OcclusionService,
     overview: Overview,
-    wanted: OcclusionWanted,
+    wanted: OcclusionRequest,
     maps: OcclusionMaps | None,
     state: Mapping[str, Any],
 ) -> bytes:
@@ -37,23 +38,25 @@ def make_file(
     if kind == _ARRAYS:
         if maps is None:
             raise ServiceError("There are no maps yet to save as arrays: begin them first.")
-        return maps_as_arrays(maps, overview.model, wanted.image, _caption(desk, wanted))
+        return maps_as_arrays(maps, overview.model, wanted.image, _caption(service, wanted))
     boxes = patch_boxes(state)
     projections: Sequence[OcclusionProjection] = ()
     refusal = ""
     try:
-        projections = desk.projections(wanted, _TILE)
+        projections = service.projections(wanted, _TILE)
     except RuleError as error:
         refusal = str(error)
-    colours = {} if maps is None else desk.colours(maps)
-    sheet = OcclusionSheet(overview, desk.scene(wanted), boxes, desk.answer(wanted, boxes), maps, colours, tuple(projections), refusal)
+    colours = {} if maps is None else service.colours(maps)
+    sheet = OcclusionSheet(
+        overview, service.scene(wanted), boxes, service.answer(wanted, boxes), maps, colours, tuple(projections), refusal
+    )
     return occlusion_file(kind, sheet)
 
 
 def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) -> bytes:
     """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
 
-    "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("view:17"), and its `caption`, as
+    "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("crop:17"), and its `caption`, as
     people call it.
     """
     named = {name: getattr(maps, name) for name in ("probability", "label", "label_probability", "activity", "centres", "logits")}
@@ -64,10 +67,10 @@ def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) ->
     return buffer.getvalue()
 
 
-def _caption(desk: OcclusionDesk, wanted: OcclusionWanted) -> str:
+def _caption(service: OcclusionService, wanted: OcclusionRequest) -> str:
     """The image's name; "" of an upload that was dropped since, whose maps can still be saved."""
     try:
-        return desk.scene(wanted).caption
+        return service.scene(wanted).caption
     except PictureError:
         return ""
 

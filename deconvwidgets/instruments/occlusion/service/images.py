@@ -14,7 +14,7 @@ from deconvwidgets.instruments.occlusion.service.uploads import PREFIX, PictureU
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.thumbnails import Thumbnails, square_picture
 
-_VIEW = "view:"
+_CROP = "crop:"
 _MOST = 100  # tiles in one answer: photographs have to be decoded
 
 
@@ -28,7 +28,7 @@ class Shown:
     source: int | None  # the photograph of the image set; None for an upload
 
 
-class ImageShelf:
+class ImageCatalog:
     """Thread-safe. `state` gives the service's snapshot."""
 
     def __init__(self, state: Callable[[], Snapshot]) -> None:
@@ -38,15 +38,15 @@ class ImageShelf:
         self._words: tuple[ImageSet, list[str]] | None = None
 
     def get(self, state: Snapshot, image: str) -> Shown:
-        """The image "view:17" or "upload:<id>". Raises PictureError for one that is none, or that cannot be read."""
+        """The image "crop:17" or "upload:<id>". Raises PictureError for one that is none, or that cannot be read."""
         if isinstance(image, str) and image.startswith(PREFIX):
             upload = self.uploads.get(image)
             return Shown(upload.pixels, upload.name, None, None)
         number, images = self._number(state, image), state.images
-        view = images.view(number)
-        name = images.source_name(view.source)
-        caption = name if view.crop == 0 else f"{name}, view {view.crop + 1}"
-        return Shown(state.bundle.prepare(images.open_view(number)), caption, label_name(images, view.source), view.source)
+        crop = images.crop(number)
+        name = images.source_name(crop.source)
+        caption = name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
+        return Shown(state.bundle.prepare(images.open_crop(number)), caption, label_name(images, crop.source), crop.source)
 
     def page(self, start: int, count: int, words: str, size: int) -> ImagePage:
         """Uploads, newest first, then the first view of each photograph; of them those whose name or label has the `words`."""
@@ -62,12 +62,12 @@ class ImageShelf:
         return ImagePage(len(uploads) + len(found), start, tuple(tiles))
 
     def _number(self, state: Snapshot, image: object) -> int:
-        digits = image[len(_VIEW) :] if isinstance(image, str) and image.startswith(_VIEW) else ""
+        digits = image[len(_CROP) :] if isinstance(image, str) and image.startswith(_CROP) else ""
         if not (digits.isascii() and digits.isdigit()):
-            raise PictureError(f"An image is named like 'view:0' or by its upload, not {image!r}.")
+            raise PictureError(f"An image is named like 'crop:0' or by its upload, not {image!r}.")
         if len(digits) > 12 or int(digits) >= len(state.images):
             raise PictureError(
-                f"{state.images.name} has the views 0 to {len(state.images) - 1:,}: there is no {image!r}. Choose one of them."
+                f"{state.images.name} has the crops 0 to {len(state.images) - 1:,}: there is no {image!r}. Choose one of them."
             )
         return int(digits)
 
@@ -81,7 +81,7 @@ class ImageShelf:
 
     def _tile(self, images: ImageSet, source: int, size: int) -> ImageTile:
         (picture,) = self._thumbnails.get(images, [source], size)
-        image = f"{_VIEW}{images.views_of(source)[0]}"
+        image = f"{_CROP}{images.crops_of(source)[0]}"
         return ImageTile(image, images.source_name(source), label_name(images, source), picture)
 
     def _upload_tile(self, image: str, size: int) -> ImageTile:

@@ -1,37 +1,33 @@
-"""Computing occlusion maps on the worker. It holds neither the service nor its desk: whoever is done with them is not kept waiting."""
+"""The job that computes occlusion maps on a worker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from deconvwidgets.instruments.occlusion.service.runs import Computation, RunBook
+from deconvwidgets.compute.job import DeviceLease
+from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRuns
 from deconvwidgets.service.worker import Executor, Job
 
 
 @dataclass(frozen=True)
-class Mapping:
-    """The work of one computation: but whichever was asked for last is gone on with first, for that is what somebody looks at."""
+class MapJob:
+    """Computes the maps of one computation, but those of the newest request first, which somebody is looking at."""
 
-    mine: Computation
-    book: RunBook
-    turn: Callable[[], AbstractContextManager[None]]
-    tell: Callable[[bool], None]  # of news; True for what somebody waits for
-    wanted: Callable[[], bool]  # whether anybody still wants maps
-    worker: Executor  # kept, so that it is there to be closed, and waited for, when the interpreter ends
+    computation: MapsComputation
+    runs: MapsRuns
+    lease: DeviceLease
+    publish: Callable[[bool], None]  # called after each step; True after the last one of a computation
+    executor: Executor  # referenced, so that it is closed at the end of the interpreter and not before
 
     def __call__(self, job: Job) -> None:
-        """Step by step until it is complete, stopped or failed."""
+        """Compute step by step until the computation is complete, stopped or failed."""
         try:
-            # What is stopped is no longer this job's: whoever goes on with it submits another, which cancels this one.
-            while self.mine.going_on and not job.cancelled:
-                if not self.wanted():
-                    self.mine.stop()
-                    return
-                newest = next(self.book.going_on(), self.mine)
-                newest.advance(self.turn)
-                self.tell(not newest.going_on)
+            # Whoever resumes a stopped computation submits another job for it, which cancels this one.
+            while self.computation.active and not job.cancelled:
+                newest = next(self.runs.active(), self.computation)
+                newest.advance(self.lease)
+                self.publish(not newest.active)
         except BaseException:
-            self.mine.stop()  # an interrupt, too, must not leave anybody waiting
+            self.computation.stop()  # nobody must wait for it, even after an interrupt
             raise

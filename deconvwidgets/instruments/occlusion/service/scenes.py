@@ -1,4 +1,4 @@
-"""Images with what is watched on them, ready for patches: kept while they are in use, so that a patch costs what it touches."""
+"""Images with the unit and class that are watched on them, ready for patches. They are cached, so a patch costs only what it touches."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.compute.fill import fill_in_words, fill_of
-from deconvwidgets.instruments.occlusion.compute.occlude import Watched, watched
-from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionScene, OcclusionWanted, PatchAnswer
-from deconvwidgets.instruments.occlusion.service.images import ImageShelf, Shown
+from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, run_unoccluded
+from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
+from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, Shown
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.byte_cache import ByteCache
-from deconvwidgets.service.device_lock import DeviceGate
+from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_picture
 from deconvwidgets.service.snapshot import Snapshot
 
-_TOP = 5
+_TOP = 5  # classes
 _CACHE_BYTES = 384 << 20
-_QUESTIONS = 512  # whose defaults are remembered
+_CACHED_REQUESTS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An image, everything asked of it made definite, and its maps as they are without patches."""
+    """An image, a request with every default resolved, and the result without patches."""
 
     bundle: ModelBundle
     network: Network
     shown: Shown
-    wanted: OcclusionWanted
-    seen: Watched
+    request: OcclusionRequest
+    unoccluded: UnoccludedResult
     fill: Tensor  # (C, H, W), or (C, 1, 1) for one colour
-    occluded: OccludedImage  # whoever runs it holds the device
+    occluded: OccludedImage  # to be run under the device lock
 
     def answer(self, boxes: Sequence[Box]) -> PatchAnswer:
-        """What the network says with patches there; for whoever holds the device."""
+        """Return the result with patches at `boxes`. The caller holds the device lock."""
         if not boxes:
-            return PatchAnswer(self.shares(self.seen.probabilities), self.seen.unoccluded.activity, self.seen.map)
+            return PatchAnswer(self.shares(self.unoccluded.probabilities), self.unoccluded.unoccluded.activity, self.unoccluded.map)
         occluded = self.occluded.run([tuple(boxes)])
         values = occluded.maps[0].float().cpu().numpy()
-        now = None if occluded.logits is None else probabilities_of(occluded.logits)[0]
-        return PatchAnswer(self.shares(now), float(values.sum(dtype=np.float64)), values)
+        probabilities = None if occluded.logits is None else probabilities_of(occluded.logits)[0]
+        return PatchAnswer(self.shares(probabilities), float(values.sum(dtype=np.float64)), values)
 
     def shares(self, now: NDArray[np.float64] | None) -> tuple[ClassShare, ...]:
-        """The five most probable classes of `now` (classes,), the lower of equal ones first, and the target."""
-        before, target = self.seen.probabilities, self.wanted.target
+        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, and the target class."""
+        before, target = self.unoccluded.probabilities, self.request.target
         if now is None or before is None or target is None:
             return ()
         labels = np.argsort(-now, kind="stable")[:_TOP].tolist()
@@ -65,96 +65,109 @@ class Scene:
         return tuple(ClassShare(label, self.name(label), float(before[label]), float(now[label])) for label in listed)
 
     def name(self, label: int) -> str:
-        """A class in words."""
+        """Return the name of a class."""
         names = self.bundle.categories or ()
         return names[label] if label < len(names) else f"class {label}"
 
     def pictures(self) -> tuple[Rgb, Rgb]:
-        """The model's input, and what patches show, (H, W, 3) each. Made in one go: an opaque transform's values are stretched, and
-        both must be by the same amount."""
+        """Return the model's input and what patches show, (H, W, 3) each.
+
+        Both are converted together: for a transform of unknown normalisation values are stretched, and both must be by the same amount.
+        """
         pixels = self.shown.pixels
         both = self.bundle.to_picture(torch.cat([pixels, self.fill.to(pixels).expand(pixels.shape)], dim=2))
         width = pixels.shape[2]
         return np.ascontiguousarray(both[:, :width]), np.ascontiguousarray(both[:, width:])
 
     def record(self) -> OcclusionScene:
-        """As it crosses to a widget."""
+        """Return the scene as a record."""
         picture, fill = self.pictures()
         return OcclusionScene(
-            wanted=self.wanted,
+            wanted=self.request,
             caption=self.shown.caption,
             label=self.shown.label,
             picture=encode_picture(picture, "png"),
             fill=encode_picture(fill, "png"),
-            classes=self.shares(self.seen.probabilities),
-            activity=self.seen.unoccluded.activity,
-            map=self.seen.map,
-            strongest=self.seen.strongest,
+            classes=self.shares(self.unoccluded.probabilities),
+            activity=self.unoccluded.unoccluded.activity,
+            map=self.unoccluded.map,
+            strongest=self.unoccluded.strongest,
             note=self._note(),
         )
 
     def _note(self) -> str:
-        if self.network.followed or self.occluded.method == "incremental":
+        if self.network.traced or self.occluded.method == "incremental":
             return ""
-        return f"The model's graph could not be followed ({self.network.reason}): every patch costs a whole forward pass."
+        return f"The model cannot be traced ({self.network.reason}): every patch costs a whole forward pass."
 
 
-class SceneMaker:
-    """Makes scenes, and keeps them by network: the index's coming changes nothing of them, another head does. Thread-safe."""
+class SceneCache:
+    """Makes and caches scenes by network: a new index changes nothing of them, another head does. Thread-safe."""
 
-    def __init__(self, gate: DeviceGate, images: ImageShelf) -> None:
-        self._gate = gate
+    def __init__(self, device_lock: DeviceLock, images: ImageCatalog) -> None:
+        self._device_lock = device_lock
         self._images = images
-        self._definite: ByteCache[OcclusionWanted] = ByteCache(_QUESTIONS, lambda wanted: 1)
-        self._scenes: ByteCache[Scene] = ByteCache(_CACHE_BYTES, lambda scene: _bytes_of(scene.network))
-        # Scenes that differ in their target share what lies behind them.
+        self._resolved: ByteCache[OcclusionRequest] = ByteCache(_CACHED_REQUESTS, lambda request: 1)
+        self._scenes: ByteCache[Scene] = ByteCache(_CACHE_BYTES, lambda scene: _nbytes(scene.network))
+        # Scenes that differ in their target class only share an occluded image.
         self._occluded: WeakValueDictionary[tuple[object, ...], OccludedImage] = WeakValueDictionary()
 
-    def get(self, state: Snapshot, wanted: OcclusionWanted) -> Scene:
-        """Raises PictureError for an image that is none, LayerError, OcclusionError for a class or fill that is none."""
-        found = self._kept(state, wanted)
+    def get(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene:
+        """Return the scene of a request.
+
+        Raises
+        ------
+        PictureError
+            If there is no such image, or it cannot be read.
+        LayerError
+            For an unknown layer or unit.
+        OcclusionError
+            For an unknown class or fill.
+        """
+        found = self._cached(snapshot, request)
         if found is not None:
             return found
-        fill_words = _fill_in_words(wanted)
-        shown = self._images.get(state, wanted.image)  # decoding needs no device
-        fill = fill_of(state.bundle, shown.pixels, fill_words)
-        with self._gate.interactive():
-            return self._kept(state, wanted) or self._make(state, wanted, shown, fill_words, fill)
+        fill_name = _fill_name(request)
+        shown = self._images.get(snapshot, request.image)  # decoding needs no device
+        fill = fill_of(snapshot.bundle, shown.pixels, fill_name)
+        with self._device_lock.request():
+            return self._cached(snapshot, request) or self._make(snapshot, request, shown, fill_name, fill)
 
-    def _kept(self, state: Snapshot, wanted: OcclusionWanted) -> Scene | None:
+    def _cached(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene | None:
         try:
-            definite = self._definite.get((state.network, wanted))
-        except TypeError:  # unhashable, as a browser may send: what is wrong with it is said where it is used
+            resolved = self._resolved.get((snapshot.network, request))
+        except TypeError:  # an unhashable value, as a browser may send: the check of that value names it
             return None
-        return None if definite is None else self._scenes.get((state.network, definite))
+        return None if resolved is None else self._scenes.get((snapshot.network, resolved))
 
-    def _make(self, state: Snapshot, wanted: OcclusionWanted, shown: Shown, fill_words: str, fill: Tensor) -> Scene:
-        bundle, network = state.bundle, state.network
-        for cache in (self._definite, self._scenes):
+    def _make(self, snapshot: Snapshot, request: OcclusionRequest, shown: Shown, fill_name: str, fill: Tensor) -> Scene:
+        bundle, network = snapshot.bundle, snapshot.network
+        for cache in (self._resolved, self._scenes):
             cache.keep_only(lambda key: key[0] is network)
-        seen = watched(bundle, network, shown.pixels, wanted.layer, wanted.unit, wanted.target)
-        definite = OcclusionWanted(wanted.image, seen.layer, seen.unit, seen.target, fill_words)
-        key = (network, definite.image, definite.layer, definite.unit, definite.fill)
+        unoccluded = run_unoccluded(bundle, shown.pixels, request.layer, request.unit, request.target)
+        resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
+        key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
         occluded = self._occluded.get(key)
         if occluded is None:
             batch = to_model(shown.pixels[None], bundle.model)
-            occluded = OccludedImage(network, batch, fill, seen.layer, seen.unit, logits=seen.probabilities is not None)
+            with_logits = unoccluded.probabilities is not None
+            occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
-        scene = Scene(bundle, network, shown, definite, seen, fill, occluded)
-        self._scenes.limit = max(_CACHE_BYTES, _bytes_of(network))  # one is kept however large it is: a drag asks for it all the time
-        self._scenes.put((network, definite), scene)
-        for known in (wanted, definite):
-            self._definite.put((network, known), definite)
+        scene = Scene(bundle, network, shown, resolved, unoccluded, fill, occluded)
+        self._scenes.limit = max(_CACHE_BYTES, _nbytes(network))  # one scene is cached whatever its size: a drag requests it all the time
+        self._scenes.put((network, resolved), scene)
+        for known in (request, resolved):
+            self._resolved.put((network, known), resolved)
         return scene
 
 
-def _fill_in_words(wanted: OcclusionWanted) -> str:
-    if not isinstance(wanted.fill, str):
-        raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f', not {wanted.fill!r}.")
-    return fill_in_words(wanted.fill)
+def _fill_name(request: OcclusionRequest) -> str:
+    if not isinstance(request.fill, str):
+        raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f', not {request.fill!r}.")
+    return fill_in_words(request.fill)
 
 
-def _bytes_of(network: Network) -> int:
-    """About what a scene takes: every map of the image, where they are kept to cut tiles from."""
+def _nbytes(network: Network) -> int:
+    """Return the approximate size of a scene: every feature map of the image, if they are kept."""
     maps = [] if network.graph is None else network.graph.map_sizes()
     return 8 * prod(network.input_size) + 4 * sum(maps)

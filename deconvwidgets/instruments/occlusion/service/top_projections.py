@@ -16,11 +16,11 @@ from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
-from deconvwidgets.records.layers import Box
+from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.byte_cache import ByteCache
-from deconvwidgets.service.device_lock import DeviceGate
+from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_picture
-from deconvwidgets.service.prepared_images import ViewStore
+from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
 
 _OTHERS = 3
@@ -40,12 +40,12 @@ class _Strongest:
     at: tuple[int, int] | None  # row, column; None: the strongest position
 
 
-class ProjectionPanel:
+class TopProjections:
     """Makes the panel, and keeps it while it is in use. Thread-safe."""
 
-    def __init__(self, gate: DeviceGate, views: ViewStore) -> None:
-        self._gate = gate
-        self._views = views
+    def __init__(self, device_lock: DeviceLock, images: PreparedImageCache) -> None:
+        self._device_lock = device_lock
+        self._images = images
         self._kept: ByteCache[Entries] = ByteCache(_CACHE_BYTES, _bytes_of)
 
     def get(self, state: Snapshot, scene: Scene, size: int) -> Entries:
@@ -55,7 +55,7 @@ class ProjectionPanel:
         """
         if not 16 <= size <= 1024:
             raise ServiceError(f"A projection is drawn 16 to 1,024 pixels a side, not {size}.")
-        wanted = scene.wanted
+        wanted = scene.request
         key = (state.layers_version, wanted.image, wanted.layer, wanted.unit, size)
         found = self._kept.get(key)
         if found is None:
@@ -65,27 +65,27 @@ class ProjectionPanel:
         return found
 
     def _strongest(self, state: Snapshot, scene: Scene) -> Iterator[_Strongest]:
-        if scene.seen.map.max(initial=0) > 0:
+        if scene.unoccluded.map.max(initial=0) > 0:
             yield _Strongest(scene.shown.caption, True, scene.shown.pixels, scene.pictures()[0], None)
         if state.index is None:
             return
         try:
-            top = state.index.top(scene.seen.layer, scene.seen.unit)
+            top = state.index.top(scene.unoccluded.layer, scene.unoccluded.unit)
         except LayerError:  # the index holds the explorers' layers; others may be watched as well
             return
         images = state.images
-        others = [one for one in top if one.value > 0 and images.view(one.image).source != scene.shown.source][:_OTHERS]
-        for one, (pixels, picture) in zip(others, self._views.get(state, [other.image for other in others]), strict=True):
-            source = images.view(one.image).source
+        others = [one for one in top if one.value > 0 and images.crop(one.image).source != scene.shown.source][:_OTHERS]
+        for one, (pixels, picture) in zip(others, self._images.get(state, [other.image for other in others]), strict=True):
+            source = images.crop(one.image).source
             words = [word for word in (label_name(images, source), images.source_name(source)) if word]
             yield _Strongest(" · ".join(words), False, pixels, picture, (one.row, one.column))
 
     def _draw(self, state: Snapshot, scene: Scene, one: _Strongest, size: int) -> OcclusionProjection:
         """One at a time: a patch that moves meanwhile waits for one at the most."""
         at = None if one.at is None else [one.at]
-        with self._gate.interactive():
+        with self._device_lock.request():
             batch = to_model(one.pixels[None], scene.bundle.model)
-            projected = project(scene.network, batch, scene.seen.layer, unit=scene.seen.unit, at=at, rule="deconvnet")
+            projected = project(scene.network, batch, scene.unoccluded.layer, unit=scene.unoccluded.unit, at=at, rule="deconvnet")
             signed, value = projected.pixels[0].detach().float().cpu().numpy(), float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
         box: Box = (left, top, right, bottom)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import open_picture
-from deconvwidgets.service.uploads import Arrivals
+from deconvwidgets.service.uploads import ChunkedUploads
 
 PREFIX = "upload:"
 MOST_BYTES = 64 << 20
@@ -39,7 +39,7 @@ class _Memory:
         self.data = bytearray()
 
     def write(self, offset: int, data: bytes) -> None:
-        self.data += data  # in their order, as `Arrivals` sees to it
+        self.data += data  # in their order, as `ChunkedUploads` sees to it
 
     def discard(self) -> None:
         self.data = bytearray()
@@ -50,7 +50,7 @@ class PictureUploads:
 
     def __init__(self, prepare: Callable[[Image.Image], Tensor]) -> None:
         self._prepare = prepare
-        self._arrivals: Arrivals[_Memory] = Arrivals(_ON_THEIR_WAY)
+        self._arrivals: ChunkedUploads[_Memory] = ChunkedUploads(_ON_THEIR_WAY)
         self._lock = Lock()
         self._kept: OrderedDict[str, Uploaded] = OrderedDict()
 

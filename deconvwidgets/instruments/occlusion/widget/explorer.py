@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionWanted
+from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionRequest
+from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.messages import ASIDE, answer
+from deconvwidgets.instruments.occlusion.widget.picture_upload import upload_picture
 from deconvwidgets.instruments.occlusion.widget.state import WORDS, checked_state, settings_of, wanted_of
-from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
+from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.aside import Aside
 from deconvwidgets.widgets.charts import ChartingWidget
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.messages import Answer
-from deconvwidgets.widgets.picture_upload import upload_picture
 from deconvwidgets.widgets.service_widget import write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
 
@@ -70,11 +71,11 @@ Picture = Image.Image | str | Path | int | NDArray[np.uint8]
 class OcclusionExplorer(ChartingWidget):
     """Cover parts of an image with the mouse, see the network change its mind, and map its answers for every place of the window.
 
-    After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionDesk`.
+    After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionService`.
 
     Args:
         service: who answers; `dw.LocalModelService(bundle, images)`.
-        image: a view of the service's image set (its number, or "view:17"), or a picture of one's own: a PIL picture, a path, or an
+        image: a view of the service's image set (its number, or "crop:17"), or a picture of one's own: a PIL picture, a path, or an
             array (H, W, 3) uint8. None: what `state` says, else the first view. Views are not photographs: where a set has nine crops
             of each, view 5 is a crop of the first photograph, and `images.open_source(5)` is the sixth; its views are
             `images.views_of(5)`.
@@ -83,7 +84,7 @@ class OcclusionExplorer(ChartingWidget):
         height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
 
     The state's keys, each of which can be set alone (`explorer.state = {"window": 32}`); lengths are in pixels of the model's input:
-        image: "view:17", or "upload:..." as long as the kernel runs.
+        image: "crop:17", or "upload:..." as long as the kernel runs.
         layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
         target: a class's name. None: the most probable class of this image.
         fill: of the window: "gray" (the mean of the training pictures, 0 after normalisation; mid-grey is "#808080"), "mean" (this
@@ -109,13 +110,13 @@ class OcclusionExplorer(ChartingWidget):
 
     def __init__(
         self,
-        service: OccludingService,
+        service: SupportsOcclusion,
         image: Picture | None = None,
         state: Mapping[str, Any] | None = None,
         height: int = 780,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(service, OccludingService):
+        if not isinstance(service, SupportsOcclusion):
             raise ServiceError(
                 f"OcclusionExplorer occludes the images of a model service, not of a {type(service).__name__}: "
                 "dw.LocalModelService(bundle, images)."
@@ -182,7 +183,7 @@ class OcclusionExplorer(ChartingWidget):
         self._note_run(run, self.state["image"])
         return run
 
-    def _wanted(self) -> OcclusionWanted:
+    def _wanted(self) -> OcclusionRequest:
         return wanted_of(self.state, self._desk.choices())
 
     def _note_run(self, run: int, image: str) -> None:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.errors import OcclusionError, ServiceError
-from deconvwidgets.instruments.layers.widget.state import layer_id
-from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionWanted
+from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionRequest
+from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.state import class_of
-from deconvwidgets.records.layers import Box, Overview
-from deconvwidgets.service.protocol import OccludingService
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.state_trait import whole
 from deconvwidgets.widgets.uploads import take_upload
@@ -30,12 +30,12 @@ _MIMES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 ASIDE = ("images", "projections", "file")  # nobody's hand waits for them: they may be answered beside everything else
 
 
-def answer(service: OccludingService, request: Request, buffers: Buffers = ()) -> Answer:
+def answer(service: SupportsOcclusion, request: Request, buffers: Buffers = ()) -> Answer:
     """The one answer to a request. Never raises."""
     return answered(request, _HANDLERS, lambda handler: handler(service, request, buffers))
 
 
-def _hello(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _hello(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """It greets each view that renders, too: ipykernel then answers that view while a cell is running."""
     overview, choices = service.overview(), service.occlusion.choices()
     return {
@@ -53,10 +53,10 @@ def _hello(service: OccludingService, request: Request, buffers: Buffers) -> Ans
 def layer_facts(overview: Overview) -> list[Content]:
     """The layers whose maps can be watched."""
     infos = [summary.info for summary in overview.layers]
-    return [{"id": layer_id(info), "channels": info.channels, "height": info.height, "width": info.width} for info in infos]
+    return [{"id": info.short_name, "channels": info.channels, "height": info.height, "width": info.width} for info in infos]
 
 
-def _scene(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _scene(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffers: the picture, what patches show, float32 (h, w) the chosen feature map."""
     scene = service.occlusion.scene(_wanted(service, request))
     facts = {
@@ -74,18 +74,18 @@ def _scene(service: OccludingService, request: Request, buffers: Buffers) -> Ans
     return {"scene": facts}, [scene.picture.data, scene.fill.data, _floats(scene.map)]
 
 
-def _patch(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _patch(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffer: float32 (h, w), the chosen feature map."""
     given = service.occlusion.answer(_wanted(service, request), _boxes(request))
     content = {"classes": _shares(given.classes), "activity": finite(given.activity), "map": list(given.map.shape)}
     return content, [_floats(given.map)]
 
 
-def _maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _maps(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     return {"run": service.occlusion.start_maps(_wanted(service, request), _settings(request), str(request.get("view")))}, []
 
 
-def _grid(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _grid(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffers: activity and probability float32, label int32, label_probability float32, all (rows, cols); the last three are empty
     without a classifier. NaN and -1 where a position has not been computed."""
     run = number_of(request, "run")
@@ -124,12 +124,12 @@ def grid_facts(maps: OcclusionMaps) -> Content:
     }
 
 
-def _stop(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _stop(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     service.occlusion.stop_maps(number_of(request, "run"))
     return {}, []
 
 
-def _projections(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _projections(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffers: for each entry its projection, then the patch."""
     entries = service.occlusion.projections(_wanted(service, request), number_of(request, "size"))
     facts = [
@@ -145,7 +145,7 @@ def _projections(service: OccludingService, request: Request, buffers: Buffers) 
     return {"entries": facts}, [picture.data for one in entries for picture in (one.projection, one.patch)]
 
 
-def _images(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _images(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffers: a picture for each tile."""
     words = request.get("words") or ""
     if not isinstance(words, str):
@@ -155,16 +155,16 @@ def _images(service: OccludingService, request: Request, buffers: Buffers) -> An
     return {"total": page.total, "start": page.start, "tiles": tiles}, [one.picture.data for one in page.tiles]
 
 
-def _head(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _head(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     return {"words": service.occlusion.use_shipped_head()}, []
 
 
-def _upload(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _upload(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """A picture in chunks."""
     return take_upload(service.occlusion, request, buffers, "image")
 
 
-def _file(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _file(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
     """Buffer: the file."""
     figure: Any = text_of(request, "figure")  # the desk says which there are
     run = None if request.get("run") is None else number_of(request, "run")
@@ -175,7 +175,7 @@ def _file(service: OccludingService, request: Request, buffers: Buffers) -> Answ
     return {"mime": _MIMES.get(figure.rpartition(".")[2], "application/octet-stream")}, [data]
 
 
-def _wanted(service: OccludingService, request: Request) -> OcclusionWanted:
+def _wanted(service: SupportsOcclusion, request: Request) -> OcclusionRequest:
     given = request.get("wanted")
     if not isinstance(given, Mapping) or not isinstance(given.get("image"), str):
         raise ServiceError(f"The request {request.get('kind')!r} needs 'wanted' as a dict with at least an 'image', not {given!r}.")
@@ -185,7 +185,7 @@ def _wanted(service: OccludingService, request: Request) -> OcclusionWanted:
     if isinstance(target, str):
         target = class_of(target, service.occlusion.choices().classes, service.overview().model)
     unit, target = (None if number is None else whole(number, what) for number, what in ((unit, "unit"), (target, "class")))
-    return OcclusionWanted(given["image"], layer, unit, target, "gray" if fill is None else fill)
+    return OcclusionRequest(given["image"], layer, unit, target, "gray" if fill is None else fill)
 
 
 def _settings(request: Request) -> MapsSettings:
@@ -226,7 +226,7 @@ def _floats(values: NDArray[np.floating] | None) -> bytes:
     return b"" if values is None else np.ascontiguousarray(values, "<f4").tobytes()
 
 
-_HANDLERS: dict[str, Callable[[OccludingService, Request, Buffers], Answer]] = {
+_HANDLERS: dict[str, Callable[[SupportsOcclusion, Request, Buffers], Answer]] = {
     "hello": _hello,
     "scene": _scene,
     "patch": _patch,

@@ -12,21 +12,22 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
-from deconvwidgets.instruments.layers.widget.state import find_layer, layer_id
 from deconvwidgets.instruments.occlusion.defaults import default_grid
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionWanted, named_fill
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest, named_fill
 from deconvwidgets.records.class_names import NAME_THEM, class_named
-from deconvwidgets.records.layers import LayerInfo, Overview
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.overview import Overview
+from deconvwidgets.widgets.layers import find_layer
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 
-WORDS = StateWords("OcclusionExplorer", "{'image': 'view:0', 'window': [48, 48]}")
+WORDS = StateWords("OcclusionExplorer", "{'image': 'crop:0', 'window': [48, 48]}")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "border": ("inside", "same"),
     "map": ("probability", "activity", "label"),
     "tab": ("maps", "chart", "images"),
 }
 DEFAULTS: State = {
-    "image": "view:0",  # a view of the image set, or "upload:<id>"
+    "image": "crop:0",  # a view of the image set, or "upload:<id>"
     "layer": None,  # None: the last of the explorers' layers
     "unit": None,  # None: the map with the largest sum on this image
     "target": None,  # a class's name; None: the most probable class of this image
@@ -69,11 +70,11 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
     return merged
 
 
-def wanted_of(state: Mapping[str, Any], choices: OcclusionChoices) -> OcclusionWanted:
+def wanted_of(state: Mapping[str, Any], choices: OcclusionChoices) -> OcclusionRequest:
     """What a checked state asks for. A class that the classifier of now does not have is left to the default."""
     named = state["target"] is not None and choices.classes is not None and state["target"] in choices.classes
     target = choices.classes.index(state["target"]) if named and choices.classes is not None else None
-    return OcclusionWanted(state["image"], state["layer"], state["unit"], target, state["fill"])
+    return OcclusionRequest(state["image"], state["layer"], state["unit"], target, state["fill"])
 
 
 def settings_of(state: Mapping[str, Any]) -> MapsSettings:
@@ -93,9 +94,9 @@ def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
 
 def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: bool) -> str:
     if not isinstance(image, bool) and hasattr(image, "__index__"):
-        image = f"view:{whole(image, 'view')}"
+        image = f"crop:{whole(image, 'view')}"
     if not isinstance(image, str):
-        raise PictureError(f"An image is 'view:17', a view of the image set, or an upload, not {image!r}.")
+        raise PictureError(f"An image is 'crop:17', a view of the image set, or an upload, not {image!r}.")
     if image.startswith("upload:"):
         if image in choices.uploads:
             return image
@@ -103,10 +104,10 @@ def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: b
             _warn_of_lost_upload(image)
             return f"{DEFAULTS['image']}"
         raise PictureError(f"There is no upload {image!r} in this kernel: bring the picture again.")
-    found = re.fullmatch(r"view:([0-9]{1,12})", image)
+    found = re.fullmatch(r"crop:([0-9]{1,12})", image)
     if found is None or int(found[1]) >= overview.views:
-        raise PictureError(f"{overview.images} has the views 'view:0' to 'view:{overview.views - 1}': there is no image {image!r}.")
-    return f"view:{int(found[1])}"
+        raise PictureError(f"{overview.images} has the views 'crop:0' to 'crop:{overview.views - 1}': there is no image {image!r}.")
+    return f"crop:{int(found[1])}"
 
 
 def _warn_of_lost_upload(image: str) -> None:
@@ -129,13 +130,13 @@ def _watched(
     """The layer and the unit. A unit belongs to its layer: another layer forgets one that is merely carried over."""
     layer, unit = merged["layer"], merged["unit"]
     info: LayerInfo = overview.layers[-1].info if layer is None else find_layer(overview, layer)
-    named = None if layer is None else layer_id(info)
+    named = None if layer is None else info.short_name
     moved = bool(now) and named != now.get("layer") and ("unit" not in wanted or wanted["unit"] == now.get("unit"))
     if unit is None or moved:
         return named, None
     number = whole(unit, "unit")
     if not 0 <= number < info.channels:
-        raise LayerError(f"{layer_id(info)} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
+        raise LayerError(f"{info.short_name} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
     return named, number
 
 

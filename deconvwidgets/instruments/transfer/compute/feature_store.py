@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, write_atomically
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, write_cache_file
 from deconvwidgets.errors import AssetError
 from deconvwidgets.images.image_set import digest_of
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 VERSION = 1
 VALUES = "features.f16"
@@ -118,9 +118,9 @@ class LayerFeatures:
         return self.done == len(self.values)
 
     @property
-    def skipped(self) -> dict[int, SkippedPicture]:
+    def skipped(self) -> dict[int, SkippedImage]:
         """The photographs that could not be read, by source."""
-        return {source: SkippedPicture(name, why) for source, (name, why) in sorted(self._skipped.items())}
+        return {source: SkippedImage(name, why) for source, (name, why) in sorted(self._skipped.items())}
 
     def readable(self) -> NDArray[np.int64]:
         """The sources that have features."""
@@ -130,7 +130,7 @@ class LayerFeatures:
         """One photograph's features (views, features)."""
         self.values[source] = features
 
-    def skip(self, source: int, picture: SkippedPicture) -> None:
+    def skip(self, source: int, picture: SkippedImage) -> None:
         """A photograph that cannot be read."""
         self._skipped[source] = (picture.name, picture.reason)
 
@@ -144,4 +144,4 @@ class LayerFeatures:
         skipped = tuple((source, name, why) for source, (name, why) in sorted(self._skipped.items()) if source < done)
         rows, views, features = self.values.shape
         record = _Record(VERSION, (rows, views, features), done, skipped)
-        write_atomically(self._folder / RECORD, json.dumps(asdict(record)).encode())
+        write_cache_file(self._folder / RECORD, json.dumps(asdict(record)).encode())

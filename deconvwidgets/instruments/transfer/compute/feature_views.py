@@ -20,7 +20,7 @@ from deconvwidgets.errors import ModelError, PictureError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 Views = Literal["one", "flips", "ten"]
 _MARGIN = 256 / 224  # Zeiler & Fergus 2014, section 3: crops of 224 out of 256
@@ -85,7 +85,7 @@ class PreparedSource:
 
     source: int
     pixels: Tensor | None
-    skipped: SkippedPicture | None = None
+    skipped: SkippedImage | None = None
 
 
 def prepared_sources(
@@ -99,5 +99,5 @@ def _prepare(images: ImageSet, maker: ViewMaker, source: int) -> PreparedSource:
     try:
         photograph = images.open_source(source)
     except PictureError as error:
-        return PreparedSource(source, None, SkippedPicture(images.source_name(source), str(error)))
+        return PreparedSource(source, None, SkippedImage(images.source_name(source), str(error)))
     return PreparedSource(source, maker(photograph))

@@ -6,8 +6,7 @@ Source: Zeiler & Fergus 2014, sections 5.2 and 5.3 (the trained layers as a fixe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,18 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.devices import ready_model, to_model
-from deconvwidgets.compute.job import job_bar
+from deconvwidgets.compute.devices import on_device, to_model
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import JobCancelledError, ModelError
+from deconvwidgets.errors import ModelError
 from deconvwidgets.images.image_set import ImageSet, require_images
-from deconvwidgets.index.builder import FixedPace, Pace, Turn
 from deconvwidgets.index.identity import transform_digest
 from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import Progress
+from deconvwidgets.records.progress import Progress
 
 Store = Literal["disk", "memory"]
 _CHUNK = 512  # photographs between two records: what an interruption may cost
@@ -44,12 +42,7 @@ def extract_features(
     device: str = "auto",
     progress: bool = True,
     *,
-    network: Network | None = None,
-    pace: Pace | None = None,
-    turn: Turn = nullcontext,
-    on_progress: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
-    threads: int = 2,
+    job: JobContext | None = None,
 ) -> dict[str, LayerFeatures]:
     """The features of `layers` (default: the deepest that has maps) of every photograph, whole, as (photographs, rows, features) float16.
 
@@ -57,16 +50,15 @@ def extract_features(
         views: "one", the model's own transform; "flips", that and its mirror image, two rows; "ten", the mean over five crops (corners and
             centre), and the mean over their mirror images, two rows.
         store: "disk", a memory map in the cache (or below `folder`) which later calls continue and reuse, or "memory".
-        network: `bundle.model` followed already.
-        pace, turn, on_progress, cancelled: inputs a batch, a context around each use of the device, progress, and whether to stop.
-        threads: how many decode photographs ahead.
+        job: progress, cancellation and batch sizes.
 
     Layers with over 10,000 values are average-pooled to the largest square grid that gives at most that. Photographs that cannot be
     read are listed in `skipped`. Returns them by the names given.
     Raises LayerError, JobCancelledError (what is on disk stays), ModelError for values that float16 cannot hold, AssetError for the disk.
     """
     require_images(images)
-    bundle, network = ready_model(bundle, device, network)
+    bundle, job = on_device(bundle, device), job or JobContext()
+    network = bundle.network
     wanted = [layers] if isinstance(layers, str) else list(layers if layers is not None else [default_layer(network).name])
     infos = {name: network.layer(name) for name in wanted}
     maker = ViewMaker.of(bundle, views)
@@ -83,9 +75,9 @@ def extract_features(
             features = LayerFeatures.on_disk(identity, size, Path(folder) if folder is not None else None)
         tables.setdefault(info.name, LayerTable(shape, features))
     start = min(table.features.done for table in tables.values())
-    with job_bar("features", "photograph", images.source_count, progress, on_progress, start) as tell:
-        prepared = prepared_sources(images, maker, range(start, images.source_count), threads)
-        FeaturePass(network, maker, tables).run(prepared, images.source_count, pace or FixedPace(), turn, tell, cancelled)
+    with job.progress_bar("features", "photograph", images.source_count, progress, start) as shown:
+        prepared = prepared_sources(images, maker, range(start, images.source_count), job.decode_threads)
+        FeaturePass(network, maker, tables).run(prepared, images.source_count, shown)
     return {name: tables[info.name].features for name, info in infos.items()}
 
 
@@ -109,30 +101,26 @@ class FeaturePass:
         self,
         prepared: Iterable[PreparedSource],
         total: int,
-        pace: Pace,
-        turn: Turn,
-        on_progress: Callable[[Progress], None],
-        cancelled: Callable[[], bool],
+        job: JobContext,
     ) -> None:
         """Consume the photographs batch by batch. What was computed is recorded, however the pass ends.
 
-        Raises JobCancelledError when `cancelled()` says so between batches; ModelError for values that float16 cannot hold.
+        Raises JobCancelledError if the job is cancelled between two batches, ModelError for values that float16 cannot hold.
         """
         began = done = min(table.features.done for table in self.tables.values())
         recorded, started, batch = done, time.monotonic(), list[PreparedSource]()
         try:
             for item in prepared:
                 batch.append(item)
-                if len(batch) * self.maker.inputs < pace.size() and item.source + 1 < total:
+                if len(batch) * self.maker.inputs < job.batch_size.size() and item.source + 1 < total:
                     continue
-                if cancelled():
-                    raise JobCancelledError(f"Computing features was stopped after {done} of {total} photographs; those on disk are kept")
-                self._take(batch, pace, turn)
+                job.check_cancelled(f"Computing features was stopped after {done} of {total} photographs; those on disk are kept")
+                self._add_batch(batch, job)
                 done, batch = item.source + 1, []
                 if done - recorded >= _CHUNK:
                     self._record(done)
                     recorded = done
-                on_progress(Progress("features", done, total, (done - began) / max(time.monotonic() - started, 1e-9)))
+                job.report(Progress("features", done, total, (done - began) / max(time.monotonic() - started, 1e-9)))
         finally:
             if done > recorded:
                 self._record(done)
@@ -142,7 +130,7 @@ class FeaturePass:
             if table.features.done < done:
                 table.features.reached(done)
 
-    def _take(self, batch: Sequence[PreparedSource], pace: Pace, turn: Turn) -> None:
+    def _add_batch(self, batch: Sequence[PreparedSource], job: JobContext) -> None:
         wanted = {name: table for name, table in self.tables.items() if table.features.done <= batch[-1].source}
         readable = [item.source for item in batch if item.pixels is not None]
         found: dict[str, NDArray[np.float16]] = {}
@@ -153,10 +141,10 @@ class FeaturePass:
 
         if readable:
             pixels = torch.cat([item.pixels for item in batch if item.pixels is not None])
-            with turn(), torch.no_grad():
+            with job.device_lease(), torch.no_grad():
                 begun = time.monotonic()
                 self.network.visit(to_model(pixels, self.network.model), list(wanted), keep)
-                pace.took(len(pixels), time.monotonic() - begun)
+                job.batch_size.record(len(pixels), time.monotonic() - begun)
         for name, table in wanted.items():
             for item in batch:
                 if item.skipped is not None:

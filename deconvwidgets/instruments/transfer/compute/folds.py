@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.errors import HeadError
-from deconvwidgets.index.builder import Turn
 from deconvwidgets.instruments.transfer.compute.gram import Design, Scaling, SpanDesign, make_design
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_path, fit_softmax
 from deconvwidgets.instruments.transfer.compute.splits import hold_out
 from deconvwidgets.instruments.transfer.compute.svm import COST, fit_svm, require_scikit_learn
-from deconvwidgets.records.layers import HeadStep
+from deconvwidgets.instruments.transfer.records import HeadStep
 
 WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 HELD_OUT = 0.2  # share of the training images
@@ -52,8 +52,8 @@ class HeadTrainer(Protocol):
         """Its name in reports."""
         ...
 
-    def train(self, images: FoldImages, turn: Turn) -> TrainedHead:
-        """Train on all of the fold's images, entering `turn()` around each use of the device."""
+    def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
+        """Train on all of the fold's images, entering `lease()` around each use of the device."""
         ...
 
     def again(self, weight_decay: float) -> HeadTrainer:
@@ -70,14 +70,14 @@ class SoftmaxTrainer:
     on_step: Callable[[HeadStep], None] | None = None
     classifier: str = "softmax"
 
-    def train(self, images: FoldImages, turn: Turn) -> TrainedHead:
+    def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
         scaling, rows, labels = _prepared(images)
-        design = make_design(rows, turn)
+        design = make_design(rows, lease)
         decay, start = self._single(images.labels), None
         if decay is None:
-            decay, start = self._choose(images, design, labels, turn)
+            decay, start = self._choose(images, design, labels, lease)
         step = self._teller(images.fold, labels, lambda parameters: None)
-        fit = fit_softmax(design, labels, images.classes, decay, start, turn=turn, on_step=step)
+        fit = fit_softmax(design, labels, images.classes, decay, start, lease=lease, on_step=step)
         return TrainedHead(*scaling.fold(design.weights(fit.parameters), fit.parameters[-1]), decay)
 
     def again(self, weight_decay: float) -> SoftmaxTrainer:
@@ -88,7 +88,7 @@ class SoftmaxTrainer:
         spare = np.bincount(labels).max(initial=0) > 1
         return None if spare and len(self.weight_decays) > 1 else self.weight_decays[len(self.weight_decays) // 2]
 
-    def _choose(self, images: FoldImages, design: Design, labels: Tensor, turn: Turn) -> tuple[float, Tensor]:
+    def _choose(self, images: FoldImages, design: Design, labels: Tensor, lease: DeviceLease) -> tuple[float, Tensor]:
         split = hold_out(images.labels, HELD_OUT, images.seed + images.fold)
         own, held = (torch.as_tensor(rows, device=labels.device) for rows in (split.train, split.test))
         part, own_labels = design.part(own), labels[own]
@@ -97,7 +97,7 @@ class SoftmaxTrainer:
             return accuracy_of_logits(design.outside(parameters, own, held), labels[held])
 
         step = self._teller(images.fold, own_labels, validate)
-        path = fit_path(part, own_labels, images.classes, self.weight_decays, turn=turn, on_step=step)
+        path = fit_path(part, own_labels, images.classes, self.weight_decays, lease=lease, on_step=step)
         best = max(path, key=lambda fit: validate(fit.parameters))  # the first of equals
         return best.weight_decay, design.lift(best.parameters, own)
 
@@ -120,12 +120,12 @@ class SvmTrainer:
     def __post_init__(self) -> None:
         require_scikit_learn()
 
-    def train(self, images: FoldImages, turn: Turn) -> TrainedHead:
+    def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
         scaling, rows, labels = _prepared(images)
-        design = SpanDesign.of(rows, turn)
+        design = SpanDesign.of(rows, lease)
 
         def breathe(label: int) -> None:
-            with turn():  # where a stop is noticed
+            with lease():  # where a stop is noticed
                 pass
 
         parameters = fit_svm(design.gram, labels, images.classes, self.cost, breathe)

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from deconvwidgets.index.builder import Turn
+from deconvwidgets.compute.job import DeviceLease
 
 _BLOCK_OPERATIONS = 2e9  # in one use of the device: about 30 ms of a small CPU
 _GRAM_BLOCK = 384
@@ -94,12 +94,12 @@ class SpanDesign:
 
     features: Tensor  # (images, features), scaled
     gram: Tensor  # (images, images)
-    turn: Turn = nullcontext
+    lease: DeviceLease = nullcontext
 
     @classmethod
-    def of(cls, features: Tensor, turn: Turn = nullcontext) -> SpanDesign:
+    def of(cls, features: Tensor, lease: DeviceLease = nullcontext) -> SpanDesign:
         """The Gram matrix of scaled features (images, features)."""
-        return cls(features, gram_matrix(features, turn), turn)
+        return cls(features, gram_matrix(features, lease), lease)
 
     @property
     def rows(self) -> int:
@@ -108,7 +108,7 @@ class SpanDesign:
 
     def push(self, parameters: Tensor) -> Tensor:
         """One product with the Gram matrix."""
-        return in_blocks(self.gram, parameters[:-1], self.turn) + parameters[-1]
+        return in_blocks(self.gram, parameters[:-1], self.lease) + parameters[-1]
 
     def pull(self, residuals: Tensor) -> Tensor:
         """The residuals are the gradient: no product at all."""
@@ -123,7 +123,7 @@ class SpanDesign:
         return self.gram.new_zeros(self.rows + 1, classes)
 
     def part(self, rows: Tensor) -> SpanDesign:
-        return SpanDesign(self.features[rows], self.gram[rows][:, rows], self.turn)
+        return SpanDesign(self.features[rows], self.gram[rows][:, rows], self.lease)
 
     def lift(self, parameters: Tensor, rows: Tensor) -> Tensor:
         lifted = self.start(parameters.shape[1])
@@ -131,10 +131,10 @@ class SpanDesign:
         return lifted
 
     def outside(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
-        return in_blocks(self.gram[others][:, rows], parameters[:-1], self.turn) + parameters[-1]
+        return in_blocks(self.gram[others][:, rows], parameters[:-1], self.lease) + parameters[-1]
 
     def weights(self, parameters: Tensor) -> Tensor:
-        return in_blocks(self.features.T, parameters[:-1], self.turn)
+        return in_blocks(self.features.T, parameters[:-1], self.lease)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class PrimalDesign:
     """Parameters are the weights themselves. Better for fewer features than images."""
 
     features: Tensor  # (images, features), scaled
-    turn: Turn = nullcontext
+    lease: DeviceLease = nullcontext
 
     @property
     def rows(self) -> int:
@@ -150,10 +150,10 @@ class PrimalDesign:
         return len(self.features)
 
     def push(self, parameters: Tensor) -> Tensor:
-        return in_blocks(self.features, parameters[:-1], self.turn) + parameters[-1]
+        return in_blocks(self.features, parameters[:-1], self.lease) + parameters[-1]
 
     def pull(self, residuals: Tensor) -> Tensor:
-        return torch.cat([in_blocks(self.features.T, residuals, self.turn), residuals.sum(0, keepdim=True)])
+        return torch.cat([in_blocks(self.features.T, residuals, self.lease), residuals.sum(0, keepdim=True)])
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
         biases = left[:, -1] @ right[:, -1].T
@@ -163,45 +163,45 @@ class PrimalDesign:
         return self.features.new_zeros(self.features.shape[1] + 1, classes)
 
     def part(self, rows: Tensor) -> PrimalDesign:
-        return PrimalDesign(self.features[rows], self.turn)
+        return PrimalDesign(self.features[rows], self.lease)
 
     def lift(self, parameters: Tensor, rows: Tensor) -> Tensor:
         return parameters
 
     def outside(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
-        return in_blocks(self.features[others], parameters[:-1], self.turn) + parameters[-1]
+        return in_blocks(self.features[others], parameters[:-1], self.lease) + parameters[-1]
 
     def weights(self, parameters: Tensor) -> Tensor:
         return parameters[:-1]
 
 
-def make_design(features: Tensor, turn: Turn = nullcontext) -> Design:
+def make_design(features: Tensor, lease: DeviceLease = nullcontext) -> Design:
     """The smaller of the two problems, for scaled features (images, features)."""
-    return SpanDesign.of(features, turn) if len(features) < features.shape[1] else PrimalDesign(features, turn)
+    return SpanDesign.of(features, lease) if len(features) < features.shape[1] else PrimalDesign(features, lease)
 
 
-def gram_matrix(features: Tensor, turn: Turn = nullcontext) -> Tensor:
+def gram_matrix(features: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
     """Inner products (N, N) of the rows of features (N, F); half of it is computed, the rest is its mirror image."""
     count = len(features)
     gram = features.new_empty(count, count)
     for top in range(0, count, _GRAM_BLOCK):
         stripe = features[top : top + _GRAM_BLOCK]
         for left in range(top, count, _GRAM_BLOCK):
-            with turn():
+            with lease():
                 block = stripe @ features[left : left + _GRAM_BLOCK].T
                 gram[top : top + len(block), left : left + block.shape[1]] = block
                 gram[left : left + block.shape[1], top : top + len(block)] = block.T
     return gram
 
 
-def in_blocks(left: Tensor, right: Tensor, turn: Turn = nullcontext) -> Tensor:
+def in_blocks(left: Tensor, right: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
     """left @ right, by rows of `left` if it would hold the device for long."""
     rows = max(1, int(_BLOCK_OPERATIONS / max(1, 2 * left.shape[1] * right.shape[1])))
     if rows >= len(left):
-        with turn():
+        with lease():
             return left @ right
     product = right.new_empty(len(left), right.shape[1])
     for top in range(0, len(left), rows):
-        with turn():
+        with lease():
             torch.matmul(left[top : top + rows], right, out=product[top : top + rows])
     return product

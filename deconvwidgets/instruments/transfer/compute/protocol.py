@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, labels_of
-from deconvwidgets.index.builder import Turn
 from deconvwidgets.instruments.transfer.compute.feature_store import LayerFeatures
 from deconvwidgets.instruments.transfer.compute.folds import TrainedHead
-from deconvwidgets.records.layers import SkippedPicture
+from deconvwidgets.records.images import SkippedImage
 
 _TEST_ROWS = 512
 
@@ -28,7 +28,7 @@ class TransferData:
     categories: tuple[str, ...]
     features: LayerFeatures
     device: torch.device
-    skipped: tuple[SkippedPicture, ...]
+    skipped: tuple[SkippedImage, ...]
 
     @classmethod
     def of(cls, images: ImageSet, features: LayerFeatures, device: torch.device) -> TransferData:
@@ -48,11 +48,11 @@ class TransferData:
         values = self.features.values[sources, 0] if plain else self.features.values[sources].reshape(len(sources), -1)
         return torch.from_numpy(values).to(self.device).float()
 
-    def logits(self, sources: NDArray[np.int64], head: TrainedHead, turn: Turn, plain: bool = False) -> Tensor:
+    def logits(self, sources: NDArray[np.int64], head: TrainedHead, lease: DeviceLease, plain: bool = False) -> Tensor:
         """Logits (photographs, classes) on the CPU, of the same features."""
         parts = []
         for start in range(0, len(sources), _TEST_ROWS):
-            with turn():
+            with lease():
                 rows = self.rows(sources[start : start + _TEST_ROWS], plain)
                 parts.append((rows @ head.weight.T + head.bias).cpu())
         return torch.cat(parts)

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from deconvwidgets.instruments.transfer.compute.folds import TrainedHead
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
-from deconvwidgets.records.layers import Head, HeadReport, SkippedPicture
+from deconvwidgets.instruments.transfer.records import HeadReport
+from deconvwidgets.records.heads import Head
+from deconvwidgets.records.images import SkippedImage
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class RunFacts:
     seed: int
     categories: tuple[str, ...]
     classifier: str
-    skipped: tuple[SkippedPicture, ...]
+    skipped: tuple[SkippedImage, ...]
 
 
 @dataclass

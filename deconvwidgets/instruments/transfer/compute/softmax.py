@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from deconvwidgets.index.builder import Turn
+from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.instruments.transfer.compute.gram import Design
 from deconvwidgets.instruments.transfer.compute.lbfgs import Descent, QuasiNewton, Vector
 
@@ -45,15 +45,15 @@ def fit_softmax(
     start: Tensor | None = None,
     tolerance: float = TOLERANCE,
     most_steps: int = MOST_STEPS,
-    turn: Turn = nullcontext,
+    lease: DeviceLease = nullcontext,
     on_step: Callable[[Fit], None] = lambda fit: None,
 ) -> Fit:
     """Train one head on images of class `labels` (rows,) int64 in 0..classes - 1, from parameters `start` (None: zeros).
 
-    `on_step` is called before the first step and after each; it may raise to stop. `turn` is entered around each use of the device.
+    `on_step` is called before the first step and after each; it may raise to stop. `lease` is entered around each use of the device.
     """
     last: Fit | None = None
-    for last in _descend(design, labels, classes, weight_decay, start, tolerance, turn):
+    for last in _descend(design, labels, classes, weight_decay, start, tolerance, lease):
         on_step(last)
         if last.steps >= most_steps:
             break
@@ -68,38 +68,38 @@ def fit_path(
     weight_decays: Sequence[float],
     tolerance: float = TOLERANCE,
     most_steps: int = MOST_STEPS,
-    turn: Turn = nullcontext,
+    lease: DeviceLease = nullcontext,
     on_step: Callable[[Fit], None] = lambda fit: None,
 ) -> Iterator[Fit]:
     """One head for each weight decay, from the strongest down, each beginning where the one before ended: one problem, one Gram matrix."""
     start = None
     for decay in sorted(weight_decays, reverse=True):
-        fit = fit_softmax(design, labels, classes, decay, start, tolerance, most_steps, turn, on_step)
+        fit = fit_softmax(design, labels, classes, decay, start, tolerance, most_steps, lease, on_step)
         yield fit
         start = fit.parameters
 
 
 def _descend(
-    design: Design, labels: Tensor, classes: int, weight_decay: float, start: Tensor | None, tolerance: float, turn: Turn
+    design: Design, labels: Tensor, classes: int, weight_decay: float, start: Tensor | None, tolerance: float, lease: DeviceLease
 ) -> Iterator[Fit]:
     """One item a step, until the gradient is small or no step leads further down."""
     loss = _Loss(design, labels, weight_decay)
-    goal = tolerance * loss.steepness_at_zero(classes, turn)
+    goal = tolerance * loss.steepness_at_zero(classes, lease)
     parameters = start if start is not None else design.start(classes)
     here = Vector(parameters, design.push(parameters))
     compass = QuasiNewton(design, classes)
-    with turn():
+    with lease():
         point = loss.at(here)
     steps = 0
     while True:
         gradient = loss.gradient(here, point)
-        with turn():
+        with lease():
             descent = compass.descend(gradient, point.length)
         converged = descent.gradient_norm <= goal
         yield Fit(*here, weight_decay, point.loss, steps, converged)
         if converged:
             return
-        with turn():
+        with lease():
             found = loss.search(here, point, descent, 1.0 if steps else 1.0 / descent.gradient_norm)
             if found is None:
                 return
@@ -131,14 +131,14 @@ class _Loss:
         gradient[:-1] += self.decay * here.parameters[:-1]
         return Vector(gradient, self.design.push(gradient))
 
-    def steepness_at_zero(self, classes: int, turn: Turn) -> float:
+    def steepness_at_zero(self, classes: int, lease: DeviceLease) -> float:
         """The norm of the gradient for a head of zeros."""
         parameters = self.design.start(classes)
         zeros = Vector(parameters, parameters.new_zeros(len(self.labels), classes))
-        with turn():
+        with lease():
             point = self.at(zeros)
         gradient = self.gradient(zeros, point)
-        with turn():
+        with lease():
             norm = self.design.inner(gradient.parameters[None], gradient.parameters[None], gradient.logits[None])
         return math.sqrt(max(0.0, float(norm) + float(gradient.parameters[-1].square().sum())))
 

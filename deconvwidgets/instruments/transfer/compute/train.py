@@ -7,21 +7,21 @@ several folds, accuracy averaged over classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from deconvwidgets.compute.devices import model_home, ready_model
+from deconvwidgets.compute.devices import on_device, reference_tensor
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes
 from deconvwidgets.images.open import open_images
-from deconvwidgets.index.builder import Pace, Turn
 from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.feature_views import WORDS, Views
 from deconvwidgets.instruments.transfer.compute.features import Store, extract_features
@@ -31,35 +31,10 @@ from deconvwidgets.instruments.transfer.compute.report import FoldResults, RunFa
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.svm import COST
+from deconvwidgets.instruments.transfer.records import HeadReport, HeadStep, LearningCurve
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import HeadReport, HeadStep, LayerInfo, LearningCurve, Progress
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadHooks:
-    """How a long run is paced, watched and stopped; the defaults do none of it.
-
-    `on_step` is called after each step of a softmax head's training, `on_fold` after each fold with the report so far. `cancelled` is
-    asked between any two uses of the device; `turn` is entered around each (about 30 ms of a small CPU at most), and `pace` sizes the
-    batches of features.
-    """
-
-    network: Network | None = None  # of the bundle's model, followed already
-    pace: Pace | None = None
-    turn: Turn = nullcontext
-    on_progress: Callable[[Progress], None] | None = None
-    on_step: Callable[[HeadStep], None] | None = None
-    on_fold: Callable[[HeadReport], None] | None = None
-    cancelled: Callable[[], bool] = field(default=lambda: False)
-    threads: int = 2  # that decode photographs
-
-    @contextmanager
-    def checked_turn(self) -> Iterator[None]:
-        """A turn, unless it is time to stop: then JobCancelledError."""
-        if self.cancelled():
-            raise JobCancelledError("Retraining was stopped before the first fold was done; the features stay where they lie on disk")
-        with self.turn():
-            yield
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.progress import Progress
 
 
 def train_softmax_head(
@@ -76,7 +51,9 @@ def train_softmax_head(
     path: str | Path | None = None,
     store: Store = "disk",
     device: str = "auto",
-    hooks: HeadHooks | None = None,
+    job: JobContext | None = None,
+    on_step: Callable[[HeadStep], None] | None = None,
+    on_fold: Callable[[HeadReport], None] | None = None,
 ) -> HeadReport:
     """Train a softmax classifier on the features of `layer` for the classes of `dataset`, and test it, fold by fold.
 
@@ -96,8 +73,8 @@ def train_softmax_head(
     Raises HeadError for classes that are too small or missing, LayerError, PictureError, and JobCancelledError when stopped before the
     first fold is done.
     """
-    trainer = SoftmaxTrainer(decays_of(weight_decay), (hooks or HeadHooks()).on_step)
-    run = TransferRun.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, hooks)
+    trainer = SoftmaxTrainer(decays_of(weight_decay), on_step)
+    run = TransferRun.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
     return run.folds(trainer, images_per_class, folds, seed)
 
 
@@ -115,14 +92,15 @@ def train_svm_head(
     path: str | Path | None = None,
     store: Store = "disk",
     device: str = "auto",
-    hooks: HeadHooks | None = None,
+    job: JobContext | None = None,
+    on_fold: Callable[[HeadReport], None] | None = None,
 ) -> HeadReport:
     """The same with a linear SVM, one class against the rest (Zeiler & Fergus 2014, table 7); scikit-learn does the work, on the CPU.
 
     `cost` is scikit-learn's C, for features scaled to a mean squared norm of 1. Raises HeadError without scikit-learn.
     """
     trainer = SvmTrainer(cost)
-    run = TransferRun.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, hooks)
+    run = TransferRun.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
     return run.folds(trainer, images_per_class, folds, seed)
 
 
@@ -140,7 +118,9 @@ def learning_curve(
     path: str | Path | None = None,
     store: Store = "disk",
     device: str = "auto",
-    hooks: HeadHooks | None = None,
+    job: JobContext | None = None,
+    on_step: Callable[[HeadStep], None] | None = None,
+    on_fold: Callable[[HeadReport], None] | None = None,
     on_point: Callable[[LearningCurve], None] = lambda curve: None,
     known: HeadReport | None = None,
 ) -> LearningCurve:
@@ -149,11 +129,11 @@ def learning_curve(
     `known` is what `train_softmax_head` gave with the same settings: its number of images is not trained with again.
     Stopped after its first number, it returns what is done, with `complete` False. Raises as `train_softmax_head` does.
     """
-    trainer = SoftmaxTrainer(decays_of(weight_decay), (hooks or HeadHooks()).on_step)
+    trainer = SoftmaxTrainer(decays_of(weight_decay), on_step)
     sizes = tuple(sorted(set(images_per_class)))
     if not sizes:
         raise HeadError("A learning curve needs at least one number of training images, such as images_per_class=(5, 15, 30)")
-    run = TransferRun.prepare(bundle, dataset, layer, sizes[-1], views, progress, path, store, device, hooks)
+    run = TransferRun.prepare(bundle, dataset, layer, sizes[-1], views, progress, path, store, device, job, on_fold)
     reports: list[HeadReport] = []
     for size in sizes:
         try:
@@ -194,7 +174,8 @@ class TransferRun:
     data: TransferData
     facts: RunFacts  # of the layer and the data; the protocol's numbers are filled in for each run
     progress: bool
-    hooks: HeadHooks
+    job: JobContext
+    on_fold: Callable[[HeadReport], None] | None = None
 
     @classmethod
     def prepare(
@@ -208,20 +189,18 @@ class TransferRun:
         path: str | Path | None,
         store: Store,
         device: str,
-        hooks: HeadHooks | None,
+        job: JobContext | None,
+        on_fold: Callable[[HeadReport], None] | None,
     ) -> TransferRun:
         """Check the classes, then compute the features, or find them."""
-        hooks = hooks or HeadHooks()
         images = open_images(dataset)
         require_classes(images, images_per_class)
-        bundle, network = ready_model(bundle, device, hooks.network)
+        bundle, job = on_device(bundle, device), job or JobContext()
+        network = bundle.network
         info = default_layer(network) if layer is None else network.layer(layer)
-        features = extract_features(
-            bundle, images, info.name, views, store, path, progress=progress, network=network, pace=hooks.pace,
-            turn=hooks.turn, on_progress=hooks.on_progress, cancelled=hooks.cancelled, threads=hooks.threads,
-        )  # fmt: skip
-        data = TransferData.of(images, features[info.name], model_home(bundle.model).device)
-        return cls(data, _facts(bundle, network, info, data, views), progress, hooks)
+        features = extract_features(bundle, images, info.name, views, store, path, progress=progress, job=job)
+        data = TransferData.of(images, features[info.name], reference_tensor(bundle.model).device)
+        return cls(data, _facts(bundle, network, info, data, views), progress, job, on_fold)
 
     def folds(self, trainer: HeadTrainer, images_per_class: int, folds: int, seed: int) -> HeadReport:
         """Train and test. Raises HeadError, and JobCancelledError when stopped before the first fold is done."""
@@ -239,29 +218,35 @@ class TransferRun:
                     break
                 bar.update()
                 bar.set_postfix_str(f"{100 * np.mean(results.accuracies):.1f} %")
-                self._tell(results)
+                self._report(results)
         return results.report()
 
     def _fold(self, trainer: HeadTrainer, results: FoldResults, fold: int) -> None:
-        facts, data, turn = results.facts, self.data, self.hooks.checked_turn
+        facts, data, lease = results.facts, self.data, self._checked_lease
         split = draw_fold(data.labels, facts.images_per_class, facts.seed, fold)
         truths = data.labels[split.test]
         images = FoldImages(fold, facts.seed, data.rows(split.train), data.labels[split.train], len(facts.categories))
-        trained = trainer.train(images, turn)
-        logits = data.logits(split.test, trained, turn)
+        trained = trainer.train(images, lease)
+        logits = data.logits(split.test, trained, lease)
         if fold == 0:
             head, own = trained, logits
             if data.kinds > 1:
-                head = trainer.again(trained.weight_decay).train(replace(images, features=data.rows(split.train, plain=True)), turn)
-                own = data.logits(split.test, head, turn, plain=True)
+                head = trainer.again(trained.weight_decay).train(replace(images, features=data.rows(split.train, plain=True)), lease)
+                own = data.logits(split.test, head, lease, plain=True)
             results.set_head(head, class_accuracy(truths, own.argmax(1).numpy()))
         results.add(trained.weight_decay, split.test, truths, logits)
 
-    def _tell(self, results: FoldResults) -> None:
-        if self.hooks.on_progress is not None:
-            self.hooks.on_progress(Progress("head", len(results), results.facts.folds))
-        if self.hooks.on_fold is not None:
-            self.hooks.on_fold(results.report())
+    @contextmanager
+    def _checked_lease(self) -> Iterator[None]:
+        """Enter the device lease. Raises JobCancelledError if the job was cancelled."""
+        self.job.check_cancelled("Retraining was stopped before its first fold was complete; the features stay on disk")
+        with self.job.device_lease():
+            yield
+
+    def _report(self, results: FoldResults) -> None:
+        self.job.report(Progress("head", len(results), results.facts.folds))
+        if self.on_fold is not None:
+            self.on_fold(results.report())
 
 
 def _facts(bundle: ModelBundle, network: Network, info: LayerInfo, data: TransferData, views: Views) -> RunFacts:
@@ -273,7 +258,7 @@ def _facts(bundle: ModelBundle, network: Network, info: LayerInfo, data: Transfe
         alias=info.alias,
         pool=shape.pool,
         digest=network.digest(info.name),
-        features=f"{shape.in_words(info.alias or info.name)}, {WORDS[views]}",
+        features=f"{shape.in_words(info.short_name)}, {WORDS[views]}",
         views=views,
         images_per_class=0,
         folds=0,

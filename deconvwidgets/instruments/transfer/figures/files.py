@@ -10,8 +10,7 @@ from deconvwidgets.instruments.transfer.figures.html import transfer_page
 from deconvwidgets.instruments.transfer.figures.picture import transfer_picture
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.figures.table import classes_csv, photographs_csv
-from deconvwidgets.instruments.transfer.records import TestPhotograph
-from deconvwidgets.service.protocol import TransferFile
+from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferFile
 
 _WRITERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]], bytes]] = {
     "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.view.categories),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from deconvwidgets.figures.html_page import whole_page
 from deconvwidgets.figures.vector import data_uri
-from deconvwidgets.instruments.layers.figures.html import whole_page
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import ClassResult, TransferSheet
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deconvwidgets.instruments.transfer.records import TransferRunView
+from deconvwidgets.instruments.transfer.records import TransferResults
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +26,7 @@ class TransferSheet:
 
     model: str
     weights: str
-    view: TransferRunView
+    view: TransferResults
     settings: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
 

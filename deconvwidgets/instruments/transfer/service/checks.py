@@ -11,10 +11,9 @@ from deconvwidgets.images.labels import class_names, class_notes, class_sizes, r
 from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker, Views
 from deconvwidgets.instruments.transfer.compute.folds import decays_of
-from deconvwidgets.instruments.transfer.records import TransferDataSummary
+from deconvwidgets.instruments.transfer.records import TransferDataSummary, TransferSettings
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
-from deconvwidgets.service.protocol import TransferSettings
 
 MOST_FOLDS = 100
 _MOST_IMAGES = 100_000
@@ -76,9 +75,9 @@ def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
     standard = default_layer(network).name
     last = network.layers[-1].name
     listed = [info for info in network.layers if info.name == standard or (info.alias and not (info.kind == "fc" and info.name == last))]
-    return tuple((info.alias or info.name, _in_words(info)) for info in reversed(listed))
+    return tuple((info.short_name, _in_words(info)) for info in reversed(listed))
 
 
 def _in_words(info: LayerInfo) -> str:
-    shape, name = FeatureShape.of(info), info.alias or info.name
+    shape, name = FeatureShape.of(info), info.short_name
     return f"{name} · {shape.in_words(name).replace(f' of {name}', '')}"

@@ -13,9 +13,8 @@ from deconvwidgets.images.caltech import find_caltech
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_sizes
 from deconvwidgets.images.open import open_images
-from deconvwidgets.instruments.transfer.records import DataChoice
+from deconvwidgets.instruments.transfer.records import DataChoice, TransferSettings
 from deconvwidgets.instruments.transfer.service.uploads import Uploads, unpacked
-from deconvwidgets.service.protocol import TransferSettings
 
 CALTECH = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 PHOTO_CROPS = "photo-crops"
@@ -25,7 +24,7 @@ _KEPT = 4  # image sets: Caltech-256's 30,000 paths are some MB
 Stamp = tuple[tuple[str, int], ...]
 
 
-class DataShelf:
+class DatasetCatalog:
     """Thread-safe. `own` gives the service's own photographs."""
 
     def __init__(self, own: Callable[[], ImageSet], uploads: Uploads) -> None:

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
-from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferRunView
+from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferResults, TransferSettings
 from deconvwidgets.instruments.transfer.service.photographs import photograph_at
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import HeadReport
-from deconvwidgets.service.protocol import TransferFile, TransferSettings
 
 
 def make_file(
-    kind: TransferFile, bundle: ModelBundle, settings: TransferSettings, images: ImageSet, report: HeadReport, view: TransferRunView
+    kind: TransferFile, bundle: ModelBundle, settings: TransferSettings, images: ImageSet, report: HeadReport, view: TransferResults
 ) -> bytes:
     """A file's bytes. Raises ServiceError for a kind that does not exist."""
     sheet = TransferSheet(bundle.name, bundle.weights, view, _settings(settings, report), _digests(images, report))

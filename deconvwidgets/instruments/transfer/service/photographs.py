@@ -6,13 +6,12 @@ import numpy as np
 
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.records import TestPhotograph, TestPhotographs, TestsWanted
-from deconvwidgets.records.layers import HeadReport
+from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TestPhotographs, TestsRequest
 
 MOST = 1_000  # photographs in one answer
 
 
-def matching_tests(report: HeadReport, images: ImageSet, wanted: TestsWanted) -> TestPhotographs:
+def matching_tests(report: HeadReport, images: ImageSet, wanted: TestsRequest) -> TestPhotographs:
     """The most confident first; where there are no confidences, in the order of the folds. Raises HeadError for a class that is none."""
     for number in (wanted.truth, wanted.prediction):
         if number is not None and not 0 <= number < len(report.categories):

@@ -1,40 +1,53 @@
-"""A run of the transfer experiment as it grows: written by the worker, read by any thread."""
+"""A run of the transfer experiment: written by the job, read from any thread."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from threading import Event, Lock
 
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.records import PaperRow, Phase, TransferRunSummary
+from deconvwidgets.instruments.transfer.records import (
+    HeadReport,
+    HeadStep,
+    LearningCurve,
+    PaperRow,
+    Phase,
+    TransferRunSummary,
+    TransferSettings,
+)
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.layers import HeadReport, HeadStep, LearningCurve, Progress
-from deconvwidgets.service.protocol import TransferSettings
+from deconvwidgets.records.progress import Progress
 
-ALL_STEPS = 10_000  # of a run are kept; later on every tenth: 100 folds of 6 heads, 300 steps each, are then 27,000
-_THINNED = 10
-GOING_ON = ("waiting", "features", "training", "curve")
+MAX_DENSE_STEPS = 10_000  # later on every tenth step is kept: 100 folds of 6 heads, 300 steps each, are then 27,000
+_THINNING = 10
+ACTIVE_PHASES = ("waiting", "features", "training", "curve")
 
 
-class Run:
-    """One run. Every method may be called from any thread; a run that has ended does not begin, go on or end again."""
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """What a run was started with. `bundle` is the model whose features are trained on."""
 
-    def __init__(
-        self, number: int, settings: TransferSettings, bundle: ModelBundle, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]
-    ) -> None:
+    settings: TransferSettings
+    bundle: ModelBundle
+    layer: str
+    paper: tuple[PaperRow, ...]
+
+
+class TransferRun:
+    """One run. Every method may be called from any thread. A run that has ended can neither be resumed nor end again."""
+
+    def __init__(self, number: int, inputs: RunInputs, images: ImageSet) -> None:
         self.number = number
-        self.settings = settings
-        self.bundle = bundle  # whose features are trained on
-        self.layer = layer
-        self.paper = paper
+        self.inputs = inputs
         self._lock = Lock()
         self._stop = Event()
         self._images = images
         self._phase: Phase = "waiting"
         self._progress: Progress | None = None
         self._steps: list[HeadStep] = []
-        self._told = 0
+        self._step_count = 0
         self._report: HeadReport | None = None
         self._curve: LearningCurve | None = None
         self._problem: str | None = None
@@ -43,18 +56,23 @@ class Run:
         self._over = Event()
 
     @property
+    def settings(self) -> TransferSettings:
+        """The settings that it was started with."""
+        return self.inputs.settings
+
+    @property
     def images(self) -> ImageSet:
         """The photographs, as they were when the run began."""
         return self._images
 
     @property
-    def going_on(self) -> bool:
-        """Whether it has not ended yet."""
-        return self._phase in GOING_ON
+    def active(self) -> bool:
+        """Whether it is waiting or running."""
+        return self._phase in ACTIVE_PHASES
 
     @property
     def stopped(self) -> bool:
-        """Whether it was told to stop."""
+        """Whether `stop` was called."""
         return self._stop.is_set()
 
     @property
@@ -64,18 +82,18 @@ class Run:
 
     @property
     def phase(self) -> Phase:
-        """Where it is."""
+        """The current phase."""
         return self._phase
 
     def stop(self) -> None:
-        """Tell it to stop at its next step. One that waits has ended with this: its job may never be run."""
+        """Stop at the next step. A waiting run ends at once: its job may never be run."""
         self._stop.set()
         with self._lock:
             if self._phase == "waiting":
                 self._end("stopped")
 
     def begin(self) -> bool:
-        """Out of the queue. False where it was stopped meanwhile."""
+        """Begin the first phase. Return False if the run was stopped while it waited."""
         with self._lock:
             if self._phase != "waiting":
                 return False
@@ -83,74 +101,74 @@ class Run:
             self._started = time.monotonic()
             return True
 
-    def look_again(self, images: ImageSet) -> None:
-        """The photographs as they are now."""
+    def set_images(self, images: ImageSet) -> None:
+        """Set the photographs as they are now."""
         with self._lock:
             self._images = images
 
     def advance(self, phase: Phase, progress: Progress) -> None:
-        """A new state of a run that goes on."""
+        """Set the phase and the progress of an active run."""
         with self._lock:
-            if self.going_on:
+            if self.active:
                 self._phase, self._progress = phase, progress
 
     def add_step(self, step: HeadStep) -> None:
-        """A step of the training."""
+        """Add a step of the training."""
         with self._lock:
-            if self._told < ALL_STEPS or step.step % _THINNED == 0:
+            if self._step_count < MAX_DENSE_STEPS or step.step % _THINNING == 0:
                 self._steps.append(step)
-            self._told += 1
+            self._step_count += 1
 
-    def add_report(self, report: HeadReport) -> None:
-        """The folds so far."""
+    def set_report(self, report: HeadReport) -> None:
+        """Set the results so far."""
         with self._lock:
             self._report = report
 
-    def add_curve(self, curve: LearningCurve) -> None:
-        """The learning curve so far."""
+    def set_curve(self, curve: LearningCurve) -> None:
+        """Set the learning curve so far."""
         with self._lock:
             self._curve = curve
 
     def end(self, phase: Phase, problem: str | None = None) -> None:
-        """Done, stopped, or failed with `problem`."""
+        """End the run as "done", "stopped", or "failed" with a message. Do nothing if it has ended."""
         with self._lock:
             self._end(phase, problem)
 
-    def _end(self, phase: Phase, problem: str | None = None) -> None:
-        if self.going_on:
-            self._phase, self._problem, self._progress, self._ended = phase, problem, None, time.monotonic()
-            self._over.set()
-
     def wait(self, timeout: float | None) -> None:
-        """Return when it has ended. Raises HeadError for one that failed, ServiceError when `timeout` seconds have passed."""
+        """Wait for the end. Raises HeadError if the run failed, ServiceError after `timeout` seconds."""
         if not self._over.wait(timeout):
-            raise ServiceError(f"Run {self.number} is still going on after {timeout:g} s: wait longer, or stop it")
+            raise ServiceError(f"Run {self.number} is still running after {timeout:g} s: wait longer, or stop it")
         if self._problem is not None:
             raise HeadError(self._problem)
 
     def steps(self, since: int) -> tuple[HeadStep, ...]:
-        """Those that were kept, from number `since` on."""
+        """Return the steps from number `since` on."""
         with self._lock:
             return tuple(self._steps[max(since, 0) :])
 
     def require_report(self) -> HeadReport:
-        """The folds so far. Raises HeadError before the first is done."""
+        """Return the results so far. Raises HeadError before the first fold is complete."""
         return self.results()[0]
 
     def results(self) -> tuple[HeadReport, TransferRunSummary]:
-        """The folds so far, and the run in a line, of one moment. Raises HeadError before the first fold is done."""
+        """Return the results so far and the summary of the same moment. Raises HeadError before the first fold is complete."""
         with self._lock:
             report, summary = self._report, self._summary()
         if report is None:
-            how = f": {self._problem}" if self._problem else "" if self.going_on else ": start it again"
-            yet = "has no fold that is done yet" if self.going_on else "ended before its first fold was done"
-            raise HeadError(f"Run {self.number} {yet}{how}")
+            reason = f": {self._problem}" if self._problem else "" if self.active else ": start it again"
+            state = "has no complete fold yet" if self.active else "ended before its first fold was complete"
+            raise HeadError(f"Run {self.number} {state}{reason}")
         return report, summary
 
     def summary(self) -> TransferRunSummary:
-        """The run in a line."""
+        """Return the summary of the run."""
         with self._lock:
             return self._summary()
+
+    def _end(self, phase: Phase, problem: str | None = None) -> None:
+        if self.active:
+            self._phase, self._problem, self._progress, self._ended = phase, problem, None, time.monotonic()
+            self._over.set()
 
     def _summary(self) -> TransferRunSummary:
         settings, report = self.settings, self._report
@@ -158,7 +176,7 @@ class Run:
             run=self.number,
             phase=self._phase,
             dataset=self._images.name,
-            layer=self.layer,
+            layer=self.inputs.layer,
             images_per_class=settings.images_per_class,
             folds=settings.folds,
             weight_decay=settings.weight_decay,
@@ -171,47 +189,5 @@ class Run:
             progress=self._progress,
             problem=self._problem,
             curve=self._curve,
-            paper=self.paper,
+            paper=self.inputs.paper,
         )
-
-
-class RunBook:
-    """All runs of a desk, numbered from 1. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._runs: dict[int, Run] = {}
-        self._last = 0
-
-    def open(
-        self, settings: TransferSettings, bundle: ModelBundle, images: ImageSet, layer: str, paper: tuple[PaperRow, ...]
-    ) -> tuple[Run, list[Run]]:
-        """A new run, and those that it supersedes."""
-        with self._lock:
-            self._last += 1
-            run = Run(self._last, settings, bundle, images, layer, paper)
-            others = [other for other in self._runs.values() if other.going_on]
-            self._runs[run.number] = run
-            return run, others
-
-    def forget(self, run: Run) -> None:
-        """A run that could not be started."""
-        with self._lock:
-            self._runs.pop(run.number, None)
-
-    def all(self) -> tuple[Run, ...]:
-        """In their order."""
-        with self._lock:
-            return tuple(self._runs.values())
-
-    def running(self) -> Run | None:
-        """The newest that goes on or waits."""
-        return next((run for run in reversed(self.all()) if run.going_on), None)
-
-    def get(self, number: int) -> Run:
-        """Raises HeadError for a run that is none."""
-        run = self._runs.get(number)
-        if run is None:
-            last = f"the last one is {max(self._runs)}" if self._runs else "there is none yet: start one"
-            raise HeadError(f"There is no run {number}; {last}.")
-        return run

@@ -16,7 +16,7 @@ from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
-from deconvwidgets.service.uploads import Arrivals
+from deconvwidgets.service.uploads import ChunkedUploads
 
 MOST_BYTES = 4 << 30
 _SPARE = 256 << 20  # of the disk, beside the zip and what it unpacks to (photographs hardly shrink)
@@ -45,7 +45,7 @@ class Uploads:
     """The uploads of one service. Thread-safe. What is unpacked stays below the cache folder, for later sessions too."""
 
     def __init__(self) -> None:
-        self._arrivals: Arrivals[_PartFile] = Arrivals()
+        self._arrivals: ChunkedUploads[_PartFile] = ChunkedUploads()
 
     def folders(self) -> list[Path]:
         """The folders that uploads were unpacked to, by name."""

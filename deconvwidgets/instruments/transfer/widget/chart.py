@@ -12,9 +12,8 @@ from typing import Any
 
 from plotly import graph_objects as go
 
-from deconvwidgets.instruments.transfer.records import TransferRunSummary
+from deconvwidgets.instruments.transfer.records import HeadStep, TransferRunSummary
 from deconvwidgets.instruments.transfer.widget.lines import Line, TrainingLines, training_lines
-from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.widgets.chart_style import AXIS, LAYOUT
 
 # Of middling lightness: they stand out on white as well as on near black.

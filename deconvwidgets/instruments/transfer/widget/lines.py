@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from deconvwidgets.records.layers import HeadStep
+from deconvwidgets.instruments.transfer.records import HeadStep
 
 EARLIER_FOLDS = 4  # are drawn beside the newest: of more, a reader tells none apart, and the page has to draw them again each time
 

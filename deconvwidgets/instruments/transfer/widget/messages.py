@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.records import TestsWanted, TransferRunSummary, TransferStatus
+from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferStatus
+from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.instruments.transfer.widget.state import wanted_settings
-from deconvwidgets.service.protocol import TransferringService
 from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.uploads import STEPS, take_upload
 
@@ -25,7 +25,7 @@ _MIMES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
 _MOST_THUMBNAILS = 24  # of one request: decoding photographs takes a while
 
 
-def answer(service: TransferringService, request: Request, buffers: Buffers = ()) -> Answer:
+def answer(service: SupportsTransfer, request: Request, buffers: Buffers = ()) -> Answer:
     """The one answer to a request. Never raises."""
     return answered(request, _HANDLERS, lambda handler: handler(service, request, buffers))
 
@@ -43,32 +43,32 @@ def _run_facts(summary: TransferRunSummary) -> Content:
     return facts
 
 
-def _hello(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _hello(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"overview": overview_facts(service.overview()), "status": status_facts(service.transfer.status())}, []
 
 
-def _status(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _status(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"status": status_facts(service.transfer.status())}, []
 
 
-def _data(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _data(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     desk = service.transfer
     return {"summary": asdict(desk.data(wanted_settings(request.get("settings"), desk.status())))}, []
 
 
-def _start(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _start(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     desk = service.transfer
     return {"run": desk.start(wanted_settings(request.get("settings"), desk.status()))}, []
 
 
-def _stop(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _stop(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     service.transfer.stop()
     return {}, []
 
 
-def _run(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _run(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     """Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) the confusion matrix."""
-    view = service.transfer.view(number_of(request, "run"))
+    view = service.transfer.results(number_of(request, "run"))
     content = {
         "summary": _run_facts(view.summary),
         "categories": list(view.categories),
@@ -79,16 +79,16 @@ def _run(service: TransferringService, request: Request, buffers: Buffers) -> An
     return content, [np.ascontiguousarray(view.class_accuracy, "<f4").tobytes(), *counts]
 
 
-def _photographs(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _photographs(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     numbers = {key: number_of(request, key) for key in ("truth", "prediction", "limit") if request.get(key) is not None}
     right = request.get("right")
     if right is not None and not isinstance(right, bool):
         raise ServiceError(f"The request 'photographs' needs 'right' as true or false, not {right!r}.")
-    found = service.transfer.photographs(number_of(request, "run"), TestsWanted(right=right, **numbers))
+    found = service.transfer.photographs(number_of(request, "run"), TestsRequest(right=right, **numbers))
     return {"photographs": [finite(asdict(photograph)) for photograph in found.photographs], "total": found.total}, []
 
 
-def _thumbnails(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _thumbnails(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     """Buffers: the pictures, in the order of the sources."""
     sources = request.get("sources")
     if not isinstance(sources, list | tuple) or not all(isinstance(source, int) for source in sources):
@@ -99,23 +99,23 @@ def _thumbnails(service: TransferringService, request: Request, buffers: Buffers
     return {"pictures": [picture_facts(picture) for picture in pictures]}, [picture.data for picture in pictures]
 
 
-def _use(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _use(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"words": service.transfer.use_head(number_of(request, "run"))}, []
 
 
-def _undo(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _undo(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"words": service.transfer.undo_head()}, []
 
 
-def _save(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _save(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"words": service.transfer.save_head(number_of(request, "run"), text_of(request, "path"))}, []
 
 
-def _load(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _load(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     return {"words": service.transfer.load_head(text_of(request, "path"))}, []
 
 
-def _file(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _file(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     """Buffer: the file."""
     run, kind = number_of(request, "run"), text_of(request, "file")
     wanted: Any = kind  # the desk says which there are
@@ -124,7 +124,7 @@ def _file(service: TransferringService, request: Request, buffers: Buffers) -> A
     return {"mime": _MIMES.get(kind.rpartition(".")[2], "application/octet-stream"), "name": name}, [data]
 
 
-def _upload(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+def _upload(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
     """A zip in chunks; a step more, "cancel"."""
     if request.get("step") == "cancel":
         service.transfer.cancel_upload(text_of(request, "upload"))
@@ -132,7 +132,7 @@ def _upload(service: TransferringService, request: Request, buffers: Buffers) ->
     return take_upload(service.transfer, request, buffers, "data", (*STEPS, "cancel"))
 
 
-_HANDLERS: dict[str, Callable[[TransferringService, Request, Buffers], Answer]] = {
+_HANDLERS: dict[str, Callable[[SupportsTransfer, Request, Buffers], Answer]] = {
     "hello": _hello,
     "status": _status,
     "data": _data,

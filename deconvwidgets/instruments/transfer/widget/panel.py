@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.records import TransferRunSummary, TransferRunView
+from deconvwidgets.instruments.transfer.records import HeadStep, TransferFile, TransferResults, TransferRunSummary
+from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.instruments.transfer.widget.messages import answer
 from deconvwidgets.instruments.transfer.widget.state import SETTINGS, WORDS, checked_state, settings_of
-from deconvwidgets.records.layers import HeadStep
-from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
+from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.charts import ChartingWidget
 from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.service_widget import write_file
@@ -67,7 +67,7 @@ _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.p
 class TransferPanel(ChartingWidget):
     """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
 
-    The widget computes nothing: it adapts a service's `TransferDesk`, whose worker trains.
+    The widget computes nothing: it adapts a service's `TransferService`, whose worker trains.
 
     Args:
         service: whose classifier is retrained; `dw.LocalModelService(bundle, images)`.
@@ -84,8 +84,8 @@ class TransferPanel(ChartingWidget):
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(780, min=360).tag(sync=True)
 
-    def __init__(self, service: TransferringService, state: Mapping[str, Any] | None = None, height: int = 780, **kwargs: Any) -> None:
-        if not isinstance(service, TransferringService):
+    def __init__(self, service: SupportsTransfer, state: Mapping[str, Any] | None = None, height: int = 780, **kwargs: Any) -> None:
+        if not isinstance(service, SupportsTransfer):
             raise ServiceError(
                 f"TransferPanel retrains the classifier of a model service, not of a {type(service).__name__}: "
                 "dw.LocalModelService(bundle, images)."
@@ -141,7 +141,7 @@ class TransferPanel(ChartingWidget):
         """Stop the run that is going on; the folds that are done are kept."""
         self._desk.stop()
 
-    def wait(self, run: int | None = None, timeout: float | None = None) -> TransferRunView:
+    def wait(self, run: int | None = None, timeout: float | None = None) -> TransferResults:
         """For scripts: return the results of a run (None: the one that is shown) when it has ended.
 
         Raises HeadError with what it failed with, or where it was stopped before its first fold was done; ServiceError when `timeout`
@@ -149,9 +149,9 @@ class TransferPanel(ChartingWidget):
         """
         number = self._number(run)
         self._desk.wait(number, timeout)
-        return self._desk.view(number)
+        return self._desk.results(number)
 
-    def results(self, run: int | None = None) -> TransferRunView:
+    def results(self, run: int | None = None) -> TransferResults:
         """A run's results so far: accuracies by class, the confusion matrix, which photographs were skipped.
 
         Args:
@@ -159,7 +159,7 @@ class TransferPanel(ChartingWidget):
 
         Raises HeadError before its first fold is done, or for a run that there is not.
         """
-        return self._desk.view(self._number(run))
+        return self._desk.results(self._number(run))
 
     def save(self, path: str | Path, run: int | None = None) -> Path:
         """Write a run's results: every test photograph as CSV, the figures as PNG, or all of it as one HTML page, by the path's suffix.

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deconvwidgets.errors import HeadError, ServiceError
-from deconvwidgets.instruments.transfer.records import TransferStatus
-from deconvwidgets.service.protocol import TransferSettings
+from deconvwidgets.instruments.transfer.records import TransferSettings, TransferStatus
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 
 WORDS = StateWords("TransferPanel", "{'data': 'caltech101', 'images_per_class': 30}")

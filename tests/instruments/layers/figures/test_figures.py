@@ -18,16 +18,19 @@ from deconvwidgets.figures import lettering
 from deconvwidgets.figures.drawing import shorten, text_width, wrap
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
-from deconvwidgets.records.layers import LayerInfo, LayerSummary, Nine, NineEntry, Overview, Picture, SourcePicture, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.overview import Overview
 
 TILE, GAP = 54, 1
 SIDE = 3 * TILE + 2 * GAP
 
 
-def encoded(pixels: NDArray[np.uint8]) -> Picture:
+def encoded(pixels: NDArray[np.uint8]) -> EncodedImage:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    return Picture(buffer.getvalue(), "image/png", pixels.shape[1], pixels.shape[0])
+    return EncodedImage(buffer.getvalue(), "image/png", pixels.shape[1], pixels.shape[0])
 
 
 def mosaic(seed: int, low: int, high: int) -> NDArray[np.uint8]:
@@ -42,15 +45,17 @@ def mosaic(seed: int, low: int, high: int) -> NDArray[np.uint8]:
 
 def panel(unit: int, count: int = 9) -> UnitPanel:
     entries = tuple(
-        NineEntry(
+        TopActivation(
             rank, f"photo_{rank}.jpg", "tabby <cat>" if rank < 5 else "lamp & shade", "lamp", 0.5, 30.0 - rank, rank, rank, (0, 0, 50, 50)
         )
         for rank in range(count)
     )
     histogram = (90, 5, 3, 1, 1)
     detail = UnitDetail("conv5", unit, 30.0, 2.0, 4.0, 0.4, 7.0, histogram, (0.0, 6.0, 12.0, 18.0, 24.0, 30.0), entries)
-    nine = Nine("conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256)))
-    return UnitPanel.from_nine(nine, detail)
+    nine = TopActivations(
+        "conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256))
+    )
+    return UnitPanel.from_records(nine, detail)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def sheet() -> FigureSheet:
     )
     notes = ("The model has no classifier.",)
     overview = Overview(1, "AlexNet", "ImageNet conv trunk", True, None, "photos", 31, 310, (), layers, 9, "cpu", True, notes)
-    source = SourcePicture(encoded(np.full((90, 120, 3), 200, np.uint8)), (-0.1, 0.2, 0.5, 0.9), None, "photo_0.jpg")
+    source = SourceImage(encoded(np.full((90, 120, 3), 200, np.uint8)), (-0.1, 0.2, 0.5, 0.9), None, "photo_0.jpg")
     panels = tuple(panel(unit) for unit in (3, 7, 11))
     return FigureSheet(overview, "conv5", "deconvnet", "tile", panels, "the 3 strongest of 320 units", source=source)
 

@@ -13,7 +13,7 @@ import pytest
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
-from deconvwidgets.records.layers import Progress
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -136,12 +136,12 @@ def test_a_table_crosses_as_little_endian_columns(service, sent):
 def test_a_nine_crosses_as_encoded_pictures(service, sent):
     explorer = LayerExplorer(service)
     content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
-    nine = service.nine("conv1", 5, "gradient", "shared", 40)
+    nine = service.top_activations("conv1", 5, "gradient", "shared", 40)
     assert buffers == [nine.projections.data, nine.patches.data]
     assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
-    assert ("nine", ("conv1", 5, "gradient", "shared", 40)) in service.asked
+    assert ("top_activations", ("conv1", 5, "gradient", "shared", 40)) in service.asked
     _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["projections"])
-    assert buffers == [service.nine("conv1", 5, tile=40).projections.data]
+    assert buffers == [service.top_activations("conv1", 5, tile=40).projections.data]
 
 
 def test_patches_alone_cost_no_projection(service, sent):
@@ -153,22 +153,25 @@ def test_patches_alone_cost_no_projection(service, sent):
     assert ("patches", ("conv1", 5, 40)) in service.asked
 
 
-def test_a_nine_for_later_is_answered_once_when_it_is_made(service, sent):
+def test_mosaics_in_the_background_are_answered_beside_other_requests(service, sent):
     explorer = LayerExplorer(service)
+    service.background.clear()
     explorer._handle_custom_msg({"seq": 3, "view": "v", "kind": "nine", "layer": "conv1", "unit": 5, "tile": 40, "later": True}, [])
     assert sent == []
-    assert ask(explorer, sent, "unit", layer="conv1", unit=5)[0]["ok"], "what is urgent need not wait for it"
-    service.go_on()
+    assert ask(explorer, sent, "unit", layer="conv1", unit=5)[0]["ok"], "an urgent request does not wait for it"
+    service.background.set()
+    explorer._background.shutdown()
     content, buffers = sent[-1]
     assert (content["seq"], content["view"], content["ok"]) == (3, "v", True)
-    assert buffers[0] == service.nine("conv1", 5, tile=40).projections.data
+    assert buffers[0] == service.top_activations("conv1", 5, tile=40).projections.data
     assert len(sent) == 2
 
 
 @pytest.mark.parametrize("request_", [{"unit": 99}, {"unit": "x"}, {"unit": 5, "parts": "projections"}])
-def test_a_nine_for_later_that_fails_is_answered_too(service, sent, request_):
-    LayerExplorer(service)._handle_custom_msg({"seq": 3, "kind": "nine", "layer": "conv1", "tile": 40, "later": True, **request_}, [])
-    service.go_on()
+def test_mosaics_in_the_background_that_fail_are_answered_too(service, sent, request_):
+    explorer = LayerExplorer(service)
+    explorer._handle_custom_msg({"seq": 3, "kind": "nine", "layer": "conv1", "tile": 40, "later": True, **request_}, [])
+    explorer._background.shutdown()
     assert [(content["seq"], content["ok"]) for content, _ in sent] == [(3, False)]
 
 

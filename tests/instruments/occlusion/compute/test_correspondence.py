@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError
 from deconvwidgets.instruments.occlusion.compute.correspondence import correspondence, random_parts
 from deconvwidgets.models.bundle import ModelBundle
@@ -106,7 +107,7 @@ def test_boxes_in_source_pixels_follow_each_pictures_own_size():
 def test_the_last_maps_are_the_default_and_image_sets_do(tiny_bundle, tiny_images):
     told = []
     few = tiny_images.subset(range(4))
-    result = correspondence(tiny_bundle, few, {"middle": [(4, 4, 12, 12)] * 4}, on_progress=told.append)
+    result = correspondence(tiny_bundle, few, {"middle": [(4, 4, 12, 12)] * 4}, job=JobContext(on_progress=told.append))
     assert result.layers == ("conv2",)
     assert 0 < result.distances["conv2"]["middle"] < 1
     assert told[-1].finished

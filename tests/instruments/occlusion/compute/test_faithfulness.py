@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import deconvwidgets as dw
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, RuleError
 from deconvwidgets.instruments.occlusion.compute.faithfulness import projection_faithfulness
 from deconvwidgets.instruments.occlusion.records import Faithfulness
@@ -139,7 +140,7 @@ def test_energy_is_the_sum_of_squares():
 
 def test_the_same_seed_gives_the_same_number(tiny_bundle, tiny_images):
     told = []
-    first = projection_faithfulness(tiny_bundle, tiny_images, "conv2", window=5, elsewhere=3, on_progress=told.append)
+    first = projection_faithfulness(tiny_bundle, tiny_images, "conv2", window=5, elsewhere=3, job=JobContext(on_progress=told.append))
     again = projection_faithfulness(tiny_bundle, tiny_images, "conv2", window=5, elsewhere=3)
     other = projection_faithfulness(tiny_bundle, tiny_images, "conv2", window=5, elsewhere=3, seed=1)
     assert len(first.units) == tiny_images.source_count

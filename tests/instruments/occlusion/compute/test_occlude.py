@@ -11,9 +11,11 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.compute.class_answers import most_probable
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
-from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan, occlude, watched
+from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan, occlude
+from deconvwidgets.instruments.occlusion.compute.unoccluded import run_unoccluded
 from deconvwidgets.instruments.occlusion.records import MapsSettings
 
 
@@ -81,7 +83,7 @@ FILLS = {
     ],
 )
 def test_every_position_is_what_a_plain_loop_gives(bundle, network, pixels, window, stride, border, fill, method):
-    maps = occlude(bundle, pixels, window, stride, border=border, fill=fill, method=method, target=1, unit=3, network=network)
+    maps = occlude(bundle, pixels, window, stride, border=border, fill=fill, method=method, target=1, unit=3)
     wanted = loop(bundle, pixels, window, stride, border, FILLS[fill](pixels), 1, 3)
     assert maps.complete
     assert maps.activity.shape == wanted.shape[:2]
@@ -96,18 +98,17 @@ def test_every_position_is_what_a_plain_loop_gives(bundle, network, pixels, wind
 def test_blur_lies_under_the_window(bundle, network, pixels):
     from deconvwidgets.instruments.occlusion.compute.fill import fill_of
 
-    maps = occlude(bundle, pixels, 6, 5, fill="blur", target=0, unit=0, network=network)
+    maps = occlude(bundle, pixels, 6, 5, fill="blur", target=0, unit=0)
     wanted = loop(bundle, pixels, (6, 6), (5, 5), "inside", fill_of(bundle, pixels, "blur"), 0, 0)
     np.testing.assert_allclose(maps.activity, wanted[..., 3], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [(1,), (7, 2), (1000,)])
 def test_the_final_map_does_not_depend_on_the_steps(tiny_bundle, pixels, steps):
-    network = Network.of(tiny_bundle.model, tiny_bundle.input_size)  # float32: sums depend on the batch there
     settings = MapsSettings((5, 4), (2, 3), "same")
-    one = OcclusionScan(tiny_bundle, network, pixels, settings)
+    one = OcclusionScan(tiny_bundle, pixels, settings)
     one.step(one.total)
-    other = OcclusionScan(tiny_bundle, network, pixels, settings)
+    other = OcclusionScan(tiny_bundle, pixels, settings)
     number = 0
     while other.remaining:
         other.step(steps[number % len(steps)])
@@ -137,7 +138,7 @@ def test_a_map_of_equal_classes_names_the_lower_one_everywhere(tiny_model, pixel
 
 
 def test_the_defaults_are_the_strongest_map_and_the_most_probable_class(bundle, network, pixels):
-    maps = occlude(bundle, pixels, 5, 5, network=network)
+    maps = occlude(bundle, pixels, 5, 5)
     with torch.no_grad():
         sums = bundle.model[:4](pixels[None])[0].sum((1, 2))
         probabilities = bundle.model(pixels[None])[0].softmax(0)
@@ -150,7 +151,7 @@ def test_the_defaults_are_the_strongest_map_and_the_most_probable_class(bundle, 
 
 
 def test_what_is_watched_is_said_once(bundle, network, pixels):
-    seen = watched(bundle, network, pixels, "conv1", target="COW")
+    seen = run_unoccluded(bundle, pixels, "conv1", target="COW")
     with torch.no_grad():
         maps = bundle.model[:2](pixels[None])[0]
     sums = maps.sum((1, 2))
@@ -161,18 +162,18 @@ def test_what_is_watched_is_said_once(bundle, network, pixels):
     assert seen.target == 2
     assert seen.unoccluded.probability == pytest.approx(seen.probabilities[2])
     assert seen.probabilities.sum() == pytest.approx(1.0)
-    assert watched(bundle, network, pixels, "1").layer == "conv1"  # a dotted name is told by its alias
+    assert run_unoccluded(bundle, pixels, "1").layer == "conv1"  # a dotted name is told by its alias
 
 
 def test_a_signed_map_is_summed_with_its_signs(bundle, network, pixels):
-    seen = watched(bundle, network, pixels, "conv2", 1)  # its bias is -5: negative everywhere
+    seen = run_unoccluded(bundle, pixels, "conv2", 1)  # its bias is -5: negative everywhere
     assert seen.unoccluded.activity < 0
-    maps = occlude(bundle, pixels, 5, 5, layer="conv2", unit=1, network=network)
+    maps = occlude(bundle, pixels, 5, 5, layer="conv2", unit=1)
     assert np.all(maps.activity < 0)
 
 
 def test_a_map_in_the_making_holds_what_is_computed_and_nothing_else(bundle, network, pixels):
-    scan = OcclusionScan(bundle, network, pixels, MapsSettings((4, 4), (2, 2)), logits=True)
+    scan = OcclusionScan(bundle, pixels, MapsSettings((4, 4), (2, 2)), logits=True)
     scan.step(-3)
     blank = scan.maps()
     assert (blank.done, blank.complete, scan.total, scan.remaining) == (0, False, 49, 49)
@@ -197,7 +198,7 @@ def test_a_map_in_the_making_holds_what_is_computed_and_nothing_else(bundle, net
 
 
 def test_a_step_that_fails_is_taken_again(bundle, network, pixels, monkeypatch):
-    scan = OcclusionScan(bundle, network, pixels, MapsSettings((4, 4), (2, 2)))
+    scan = OcclusionScan(bundle, pixels, MapsSettings((4, 4), (2, 2)))
     run = type(scan._occluded).run
 
     def fail(*args):
@@ -209,19 +210,19 @@ def test_a_step_that_fails_is_taken_again(bundle, network, pixels, monkeypatch):
     assert scan.remaining == scan.total
     monkeypatch.setattr(type(scan._occluded), "run", run)
     scan.step(scan.total)
-    np.testing.assert_array_equal(scan.maps().activity, occlude(bundle, pixels, 4, 2, network=network).activity)
+    np.testing.assert_array_equal(scan.maps().activity, occlude(bundle, pixels, 4, 2).activity)
 
 
 def test_without_a_classifier_there_are_activity_maps(bundle, network, pixels):
     bare = replace(bundle, classifier=None, categories=None)
-    maps = occlude(bare, pixels, 5, 5, network=network)
+    maps = occlude(bare, pixels, 5, 5)
     assert maps.probability is maps.label is maps.label_probability is maps.target is maps.logits is None
     assert maps.unoccluded.probability is maps.unoccluded.label is None
-    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 5, network=network).activity, atol=1e-6)
+    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 5).activity, atol=1e-6)
     with pytest.raises(OcclusionError, match=r"no classifier, so no target class.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
-        occlude(bare, pixels, 5, 5, target=1, network=network)
+        occlude(bare, pixels, 5, 5, target=1)
     with pytest.raises(OcclusionError, match=r"no classifier, so there are no logits.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
-        occlude(bare, pixels, 5, 5, logits=True, network=network)
+        occlude(bare, pixels, 5, 5, logits=True)
 
 
 def test_a_trunk_alone_gives_activity_maps(pixels):
@@ -232,11 +233,11 @@ def test_a_trunk_alone_gives_activity_maps(pixels):
 
 
 def test_logits_are_kept_on_request(bundle, network, pixels):
-    maps = occlude(bundle, pixels, (4, 6), 5, logits=True, network=network)
+    maps = occlude(bundle, pixels, (4, 6), 5, logits=True)
     assert maps.logits.shape == (*maps.activity.shape, 3)
     softmax = torch.from_numpy(maps.logits).double().softmax(-1).numpy()
     np.testing.assert_allclose(softmax[..., maps.target], maps.probability, atol=1e-6)
-    assert occlude(bundle, pixels, 8, 8, network=network).logits is None
+    assert occlude(bundle, pixels, 8, 8).logits is None
 
 
 class ByHand(nn.Module):
@@ -254,7 +255,7 @@ def test_a_net_that_cannot_be_followed_gives_the_same_maps(bundle, network, pixe
     by_hand = replace(bundle, model=ByHand(bundle.model).eval())
     layer = "inner.3"
     maps = occlude(by_hand, pixels, 5, 5, layer=layer, unit=3)
-    wanted = occlude(bundle, pixels, 5, 5, layer="conv2", unit=3, network=network)
+    wanted = occlude(bundle, pixels, 5, 5, layer="conv2", unit=3)
     assert maps.method == "full"
     np.testing.assert_allclose(maps.activity, wanted.activity, atol=1e-6)
     np.testing.assert_allclose(maps.probability, wanted.probability, atol=1e-6)
@@ -272,23 +273,23 @@ def test_an_image_may_be_a_picture_a_file_an_array_or_an_input(tiny_bundle, tmp_
 
 
 def test_little_memory_gives_the_same_map(bundle, network, pixels):
-    maps = occlude(bundle, pixels, 5, 2, memory_limit=1, network=network)
-    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 2, network=network).activity, atol=1e-6)
+    maps = occlude(bundle, pixels, 5, 2, memory_limit=1)
+    np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 2).activity, atol=1e-6)
 
 
 def test_progress_is_told(bundle, network, pixels, capsys):
     told = []
-    maps = occlude(bundle, pixels, 3, 1, network=network, on_progress=told.append)
+    maps = occlude(bundle, pixels, 3, 1, network=network, job=JobContext(on_progress=told.append))
     assert [(one.done, one.total) for one in told] == [(128, 196), (196, 196)]
     assert maps.complete
-    occlude(bundle, pixels, 3, 8, network=network)
+    occlude(bundle, pixels, 3, 8)
     assert capsys.readouterr().err == ""
 
 
 def test_window_and_stride_are_smaller_on_small_inputs_where_nobody_says(bundle, network, pixels):
-    maps = occlude(bundle, pixels, network=network)
+    maps = occlude(bundle, pixels)
     assert (maps.window, maps.stride) == ((3, 3), (1, 1))
-    assert (occlude(bundle, pixels, 4, network=network).stride, occlude(bundle, pixels, stride=2, network=network).window) == (
+    assert (occlude(bundle, pixels, 4).stride, occlude(bundle, pixels, stride=2).window) == (
         (1, 1),
         (3, 3),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -42,10 +42,10 @@ def desk(service):
 
 @pytest.fixture
 def wanted():
-    """OcclusionWanted of view 3, with changes."""
+    """OcclusionRequest of view 3, with changes."""
 
-    def make(image="view:3", **changes):
-        return OcclusionWanted(image, **changes)
+    def make(image="crop:3", **changes):
+        return OcclusionRequest(image, **changes)
 
     return make
 

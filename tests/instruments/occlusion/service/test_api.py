@@ -12,10 +12,10 @@ from torch import nn
 
 import deconvwidgets as dw
 from deconvwidgets.errors import HeadError, LayerError, OcclusionError, PictureError, RuleError, ServiceError
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
-from deconvwidgets.instruments.occlusion.service.api import LocalOcclusionDesk
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
+from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
+from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService, SupportsOcclusion
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.service.protocol import OccludingService, OcclusionDesk
 from deconvwidgets.service.worker import SynchronousExecutor
 
 
@@ -25,20 +25,20 @@ def pixels_of(picture):
 
 def answers(service, batch):
     """What the network says of whole inputs, by the plainest way: probabilities, and the maps of conv2."""
-    bundle = service._state.bundle
+    bundle = service._context.snapshot.bundle
     with torch.no_grad():
-        return bundle.model(batch).double().softmax(1).numpy(), service._state.network.map(batch, "conv2").double().numpy()
+        return bundle.model(batch).double().softmax(1).numpy(), service._context.snapshot.network.map(batch, "conv2").double().numpy()
 
 
 def input_of(service, view):
-    state = service._state
-    return state.bundle.prepare(state.images.open_view(view))[None]
+    state = service._context.snapshot
+    return state.bundle.prepare(state.images.open_crop(view))[None]
 
 
 def test_it_is_what_a_widget_asks(service, desk):
-    assert isinstance(service, OccludingService)
-    assert isinstance(desk, OcclusionDesk)
-    assert isinstance(desk, LocalOcclusionDesk)
+    assert isinstance(service, SupportsOcclusion)
+    assert isinstance(desk, OcclusionService)
+    assert isinstance(desk, OcclusionApi)
 
 
 # Scenes
@@ -58,14 +58,14 @@ def test_a_scene_makes_every_default_definite(service, desk, wanted):
     assert all(share.before == share.now for share in scene.classes)
     assert {share.name for share in scene.classes} == {"ant", "bee", "cow"}
     assert (scene.caption, scene.label, scene.note) == ("noise-1", "dog", "")
-    np.testing.assert_array_equal(pixels_of(scene.picture), service._state.bundle.to_picture(pixels[0]))
+    np.testing.assert_array_equal(pixels_of(scene.picture), service._context.snapshot.bundle.to_picture(pixels[0]))
     assert desk.scene(scene.wanted).map is desk.scene(wanted()).map  # definite or not, it is the same question
 
 
 def test_what_is_asked_for_is_watched(desk, wanted):
-    scene = desk.scene(wanted("view:4", layer="conv1", unit=2, target=1, fill="#ff0000"))
+    scene = desk.scene(wanted("crop:4", layer="conv1", unit=2, target=1, fill="#ff0000"))
     assert (scene.wanted.layer, scene.wanted.unit, scene.wanted.target, scene.wanted.fill) == ("conv1", 2, 1, "#ff0000")
-    assert scene.caption == "noise-1, view 2"
+    assert scene.caption == "noise-1, crop 2"
     assert scene.activity == 0  # a dead unit
     fill = pixels_of(scene.fill)
     assert fill.shape == (16, 16, 3)
@@ -75,7 +75,7 @@ def test_what_is_asked_for_is_watched(desk, wanted):
 def test_fills_are_what_patches_show(service, desk, wanted):
     pixels = input_of(service, 3)[0]
     for fill, colour in (("gray", torch.zeros(3)), ("mean", pixels.mean((1, 2)))):
-        expected = service._state.bundle.to_picture(colour[:, None, None].expand(3, 16, 16))
+        expected = service._context.snapshot.bundle.to_picture(colour[:, None, None].expand(3, 16, 16))
         np.testing.assert_array_equal(pixels_of(desk.scene(wanted(fill=fill)).fill), expected)
     blurred = pixels_of(desk.scene(wanted(fill="blur")).fill).astype(float)
     assert 0 < blurred.std() < 0.8 * pixels_of(desk.scene(wanted()).picture).std()
@@ -101,18 +101,18 @@ def test_pictures_of_an_opaque_transform_are_stretched_alike_and_colours_are_not
 @pytest.mark.parametrize(
     ("image", "changes", "error", "words"),
     [
-        ("view:42", {}, PictureError, "views 0 to 41: there is no 'view:42'"),
-        ("view:-1", {}, PictureError, "named like 'view:0'"),
-        ("view:٣", {}, PictureError, "named like 'view:0'"),
-        ("view:" + "9" * 400, {}, PictureError, "there is no"),
+        ("crop:42", {}, PictureError, "crops 0 to 41: there is no 'crop:42'"),
+        ("crop:-1", {}, PictureError, "named like 'crop:0'"),
+        ("crop:٣", {}, PictureError, "named like 'crop:0'"),
+        ("crop:" + "9" * 400, {}, PictureError, "there is no"),
         ("upload:beef", {}, PictureError, "choose the picture's file again"),
-        ("me.png", {}, PictureError, "named like 'view:0'"),
-        ("view:3", {"layer": "conv9"}, LayerError, "conv9"),
-        ("view:3", {"unit": 5}, LayerError, "0 to 4"),
-        ("view:3", {"unit": -1}, LayerError, "0 to 4"),
-        ("view:3", {"target": 3}, OcclusionError, "no class 3"),
-        ("view:3", {"fill": "greyish"}, OcclusionError, "not 'greyish'"),
-        ("view:3", {"fill": ["gray"]}, OcclusionError, "not \\['gray'\\]"),
+        ("me.png", {}, PictureError, "named like 'crop:0'"),
+        ("crop:3", {"layer": "conv9"}, LayerError, "conv9"),
+        ("crop:3", {"unit": 5}, LayerError, "0 to 4"),
+        ("crop:3", {"unit": -1}, LayerError, "0 to 4"),
+        ("crop:3", {"target": 3}, OcclusionError, "no class 3"),
+        ("crop:3", {"fill": "greyish"}, OcclusionError, "not 'greyish'"),
+        ("crop:3", {"fill": ["gray"]}, OcclusionError, "not \\['gray'\\]"),
     ],
 )
 def test_what_there_is_not_is_refused_in_words(desk, wanted, image, changes, error, words):
@@ -128,8 +128,8 @@ def test_what_there_is_not_is_refused_in_words(desk, wanted, image, changes, err
 def test_a_photograph_that_cannot_be_read_is_told_by_its_name(make_service, noise):
     desk = make_service(SynchronousExecutor(), images=noise(broken={2})).occlusion
     with pytest.raises(PictureError, match="noise-2 is truncated"):
-        desk.scene(OcclusionWanted("view:6"))
-    assert desk.scene(OcclusionWanted("view:5")).caption == "noise-1, view 3"
+        desk.scene(OcclusionRequest("crop:6"))
+    assert desk.scene(OcclusionRequest("crop:5")).caption == "noise-1, crop 3"
     assert len(desk.images(0, 14).tiles) == 14  # a grey square in its place
 
 
@@ -144,7 +144,7 @@ def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, desk, wante
     from deconvwidgets.engine.occlusion.patches import patched
     from deconvwidgets.instruments.occlusion.compute.fill import fill_of
 
-    occluded = patched(occluded[0], fill_of(service._state.bundle, occluded[0], fill), boxes)[None]
+    occluded = patched(occluded[0], fill_of(service._context.snapshot.bundle, occluded[0], fill), boxes)[None]
     (shares,), (maps,) = answers(service, occluded)
     given = desk.answer(scene.wanted, boxes)
     now = {share.label: share.now for share in given.classes}
@@ -163,7 +163,7 @@ def test_no_patch_is_the_scene_and_a_patch_beside_the_image_too(desk, wanted):
             [share.now for share in scene.classes], abs=1e-6
         )
         assert given.activity == pytest.approx(scene.activity, rel=1e-5)
-    with pytest.raises(ServiceError, match="at most 64"):
+    with pytest.raises(ServiceError, match="64 at most"):
         desk.answer(wanted(), [(0, 0, 1, 1)] * 65)
 
 
@@ -182,7 +182,9 @@ def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_se
 
 def test_a_patch_costs_no_scene_of_its_own(service, desk, wanted, monkeypatch):
     scene = desk.scene(wanted())
-    monkeypatch.setattr("deconvwidgets.instruments.occlusion.service.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
+    monkeypatch.setattr(
+        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
+    )
     for given in (wanted(), scene.wanted):
         desk.answer(given, [(1, 1, 5, 5)])
     desk.start_maps(scene.wanted, MapsSettings((4, 4), (4, 4)))
@@ -231,12 +233,12 @@ def test_the_shipped_head_is_offered_where_it_fits(make_service, monkeypatch, ti
     assert desk.choices().shipped_head
     told = []
     service.subscribe(lambda event: told.append(event.kind))
-    assert "now answers with Caltech-101's 4 classes" in desk.use_shipped_head()
+    assert "now predicts Caltech-101's 4 classes" in desk.use_shipped_head()
     assert told == ["changed"]
     assert desk.choices().classes == ("kind 0", "kind 1", "kind 2", "kind 3")
     assert not desk.choices().shipped_head
     assert len(desk.scene(wanted()).classes) == 4
-    assert "without a classifier" in service.transfer.undo_head()  # the TransferPanel takes it back
+    assert "no classes" in service.transfer.undo_head()  # the TransferPanel takes it back
 
 
 def test_another_head_changes_classes_and_not_the_maps(service, desk, tiny_bundle, make_head, wanted):
@@ -302,7 +304,9 @@ def test_the_index_that_comes_changes_no_scene(make_service, by_hand, wanted, mo
     run = desk.start_maps(wanted(), MapsSettings((4, 4), (4, 4)))
     by_hand.jobs[0].run()
     assert service.overview().index_ready
-    monkeypatch.setattr("deconvwidgets.instruments.occlusion.service.scenes.watched", lambda *_: pytest.fail("the scene was made again"))
+    monkeypatch.setattr(
+        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
+    )
     assert desk.scene(wanted()).map is before.map
     assert desk.start_maps(wanted(), MapsSettings((4, 4), (4, 4))) == run
 
@@ -315,7 +319,7 @@ def test_projections_of_this_image_and_of_the_strongest_others(service, desk, wa
     scene = desk.scene(wanted(unit=0))
     entries = desk.projections(wanted(unit=0), 64)
     assert [entry.own for entry in entries] == [True, False, False, False]
-    top = [one for one in index.top("conv2", 0) if service._state.images.view(one.image).source != 1][:3]
+    top = [one for one in index.top("conv2", 0) if service._context.snapshot.images.crop(one.image).source != 1][:3]
     assert [entry.value for entry in entries[1:]] == pytest.approx([one.value for one in top], rel=1e-4)
     assert [entry.box for entry in entries[1:]] == [one.box for one in top]
     assert entries[0].value == pytest.approx(scene.map.max(), rel=1e-4)
@@ -338,7 +342,7 @@ def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, by
 
 def test_an_upload_is_projected_beside_all_others(service, desk, send, picture_file):
     image = send(desk, picture_file())
-    entries = desk.projections(OcclusionWanted(image))
+    entries = desk.projections(OcclusionRequest(image))
     assert (len(entries), entries[0].caption) == (4, "mine.png")
 
 
@@ -348,9 +352,9 @@ def test_a_layer_that_the_deconvnet_does_not_lead_down_from(make_service, noise)
     bundle = ModelBundle.from_module(net, categories=["a", "b", "c"], input_size=(3, 16, 16))
     desk = make_service(SynchronousExecutor(), bundle, noise(4)).occlusion
     with pytest.raises(RuleError, match="gelu"):
-        desk.projections(OcclusionWanted("view:0", layer="conv2"))
-    assert len(desk.answer(OcclusionWanted("view:0"), [(0, 0, 4, 4)]).classes) == 3
-    page = desk.file("figure.html", OcclusionWanted("view:0", layer="conv2"), None, {}).decode()
+        desk.projections(OcclusionRequest("crop:0", layer="conv2"))
+    assert len(desk.answer(OcclusionRequest("crop:0"), [(0, 0, 4, 4)]).classes) == 3
+    page = desk.file("figure.html", OcclusionRequest("crop:0", layer="conv2"), None, {}).decode()
     assert "gelu" in page
 
 
@@ -367,8 +371,8 @@ def test_a_model_that_cannot_be_followed_says_so(make_service, noise):
     torch.manual_seed(0)
     bundle = ModelBundle.from_module(Odd().eval(), categories=["a", "b", "c"], input_size=(3, 16, 16))
     desk = make_service(SynchronousExecutor(), bundle, noise(4)).occlusion
-    scene = desk.scene(OcclusionWanted("view:0"))
-    assert "could not be followed" in scene.note
+    scene = desk.scene(OcclusionRequest("crop:0"))
+    assert "cannot be traced" in scene.note
     maps = desk.wait(desk.start_maps(scene.wanted, MapsSettings((4, 4), (4, 4))))
     assert (maps.method, maps.complete) == ("full", True)
 
@@ -380,14 +384,14 @@ def test_pages_of_photographs_uploads_first(service, desk, send, picture_file):
     page = desk.images(0, 5)
     assert (page.total, page.start) == (14, 0)
     assert [(tile.image, tile.caption, tile.label) for tile in page.tiles[:2]] == [
-        ("view:0", "noise-0", None),
-        ("view:3", "noise-1", "dog"),
+        ("crop:0", "noise-0", None),
+        ("crop:3", "noise-1", "dog"),
     ]
     first, second = send(desk, picture_file(1), "beach.png"), send(desk, picture_file(2, form="JPEG"), "Cat.jpg")
     page = desk.images(0, 3, size=48)
-    assert (page.total, [tile.image for tile in page.tiles]) == (16, [second, first, "view:0"])
-    assert [tile.image for tile in desk.images(1, 3).tiles] == [first, "view:0", "view:3"]
-    assert [tile.image for tile in desk.images(15, 3).tiles] == ["view:39"]
+    assert (page.total, [tile.image for tile in page.tiles]) == (16, [second, first, "crop:0"])
+    assert [tile.image for tile in desk.images(1, 3).tiles] == [first, "crop:0", "crop:3"]
+    assert [tile.image for tile in desk.images(15, 3).tiles] == ["crop:39"]
     assert desk.images(99, 3).tiles == ()
     assert {(tile.picture.width, tile.picture.height) for tile in page.tiles} == {(48, 48)}
     assert desk.choices().uploads == (second, first)
@@ -413,7 +417,7 @@ def test_alexnet_changes_its_mind(own_photographs):
     service = dw.LocalModelService(with_classes, images, device="cpu", worker=SynchronousExecutor())
     try:
         desk = service.occlusion
-        scene = desk.scene(OcclusionWanted("view:0"))
+        scene = desk.scene(OcclusionRequest("crop:0"))
         assert (scene.wanted.layer, scene.map.shape, scene.picture.width) == ("conv5", (13, 13), 224)
         maps = desk.wait(desk.start_maps(scene.wanted, MapsSettings((64, 64), (40, 40))))
         assert (maps.method, maps.activity.shape) == ("incremental", (5, 5))

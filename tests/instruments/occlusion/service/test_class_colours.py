@@ -27,7 +27,7 @@ def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(desk, wan
 
 def test_files_have_the_colours_of_the_desk(service, desk, wanted, settings):
     state = {"window": [4, 4], "patches": [[8, 8]]}
-    for image in ("view:3", "view:1", "view:0"):
+    for image in ("crop:3", "crop:1", "crop:0"):
         run = desk.start_maps(wanted(image), settings())
         maps = desk.maps(run)
         page = desk.file("figure.html", wanted(image), run, state).decode()

@@ -11,7 +11,7 @@ from PIL import Image
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
-from deconvwidgets.instruments.occlusion.records import OcclusionWanted
+from deconvwidgets.instruments.occlusion.records import OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.files import patch_boxes
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -82,7 +82,7 @@ def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service
     begun = waiting.start_maps(wanted(), settings())
     assert "The maps have not" in waiting.file("figure.html", wanted(), begun, {}).decode()
     assert waiting.file("figure.png", wanted(), begun, STATE)[:4] == b"\x89PNG"
-    waiting._runs.get(begun).computation.advance(waiting._gate.batch)
+    waiting._runs.get(begun).computation.advance(waiting._context.device_lock.batch)
     assert "1 of 49 positions so far" in waiting.file("figure.svg", wanted(), begun, STATE).decode()
     bare = make_service(SynchronousExecutor(), tiny_bundle.with_head(None)).occlusion
     run = bare.start_maps(wanted(), settings())
@@ -134,7 +134,7 @@ def test_names_cannot_leave_the_page(make_service, tiny_bundle, wanted, settings
 
     evil = replace(tiny_bundle, categories=("</script><b>1", "</script><b>2", "</script><b>3"), name="a<b>")
     desk = make_service(SynchronousExecutor(), evil).occlusion
-    run = desk.start_maps(OcclusionWanted("view:3"), settings())
+    run = desk.start_maps(OcclusionRequest("crop:3"), settings())
     for kind in ("figure.html", "figure.svg"):
         text = desk.file(kind, wanted(), run, STATE).decode()
         assert "</script><b>" not in text

@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,8 @@ import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.instruments.occlusion.service import api as desk_module
-from deconvwidgets.instruments.occlusion.service.runs import Computation, RunBook
+from deconvwidgets.instruments.occlusion.service.map_job import MapJob
+from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRuns
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
 
@@ -21,8 +23,8 @@ from deconvwidgets.service.worker import Job, SynchronousExecutor
 def one_step(desk, run, count=3):
     """Compute some positions of a run, as the worker would."""
     computation = desk._runs.get(run).computation
-    computation._pace.size = lambda: count
-    computation.advance(desk._gate.batch)
+    computation._batch_size.size = lambda: count
+    computation.advance(desk._context.device_lock.batch)
 
 
 def until(done, seconds=20.0):
@@ -44,8 +46,8 @@ def held(make_service, by_hand, wanted):
 def test_the_maps_are_those_of_occlude(service, desk, wanted, settings):
     for given in (settings(), settings((3, 6), (4, 3)), settings((4, 4), (4, 4), "same")):
         maps = desk.wait(desk.start_maps(wanted(fill="mean"), given))
-        picture = service._state.images.open_view(3)
-        expected = dw.occlude(service._state.bundle, picture, given.window, given.stride, border=given.border, fill="mean")
+        picture = service._context.snapshot.images.open_crop(3)
+        expected = dw.occlude(service._context.snapshot.bundle, picture, given.window, given.stride, border=given.border, fill="mean")
         for name in ("probability", "label_probability", "activity"):
             np.testing.assert_allclose(getattr(maps, name), getattr(expected, name), atol=1e-5)
         np.testing.assert_array_equal(maps.label, expected.label)
@@ -67,7 +69,7 @@ def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
     with pytest.raises(LayerError):
         desk.start_maps(wanted(layer="conv7"), settings())
     for number in (1, 0, "1"):
-        with pytest.raises(ServiceError, match="never asked for"):
+        with pytest.raises(ServiceError, match="no maps run"):
             desk.maps(number)
 
 
@@ -85,7 +87,7 @@ def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, 
     one_step(held, run)  # as one that was on its way to the device
     by_hand.jobs[-1].run()
     assert held.maps(run).done == 16
-    with pytest.raises(ServiceError, match=r"stopped at 16 of 49 positions: ask again"):
+    with pytest.raises(ServiceError, match=r"stopped at 16 of 49 positions: request them again"):
         held.wait(run)
     assert held.start_maps(wanted(), settings()) == run  # goes on where it was stopped
     assert not held._runs.get(run).computation.stopped
@@ -101,20 +103,20 @@ def test_a_stop_that_is_taken_back_at_once_is_taken_back(held, by_hand, wanted, 
     held.stop_maps(run)
 
     def taken_back(self):  # by another thread, just when the job sees the stop
-        going_on = not self._over.is_set()
-        self.go_on()
-        return going_on
+        active = not self._ended.is_set()
+        self.resume()
+        return active
 
     with monkeypatch.context() as patched:
-        patched.setattr(Computation, "going_on", property(taken_back))
+        patched.setattr(MapsComputation, "active", property(taken_back))
         by_hand.jobs[-1].run()
-    assert computation.going_on
+    assert computation.active
     held.stop_maps(run)
     assert held.start_maps(wanted(), settings()) == run
     superseded = Job("maps", lambda job: None, lambda words: None)
     superseded.cancel()  # as the worker does when the next one is submitted
-    held._work(computation)(superseded)
-    assert computation.going_on
+    MapJob(computation, held._runs, nullcontext, print, by_hand)(superseded)
+    assert computation.active
     by_hand.jobs[-1].run()
     assert held.wait(run).complete
 
@@ -130,13 +132,13 @@ def test_the_same_question_is_computed_once(held, by_hand, wanted, settings):
 
 
 def test_another_question_of_the_image_stops_its_predecessor_and_of_another_image_does_not(held, by_hand, wanted, settings):
-    elsewhere = held.start_maps(wanted("view:6"), settings())
+    elsewhere = held.start_maps(wanted("crop:6"), settings())
     first = held.start_maps(wanted(), settings())
     second = held.start_maps(wanted(), settings((5, 5)))
     computations = [held._runs.get(run).computation for run in (elsewhere, first, second)]
     assert [one.stopped for one in computations] == [False, True, False]
     by_hand.jobs[0].run()  # the job of the one elsewhere goes on with what was asked for last, first
-    assert [one.going_on for one in computations] == [False, False, False]
+    assert [one.active for one in computations] == [False, False, False]
     assert held.wait(second).complete
     assert held.wait(elsewhere).complete
     assert held.maps(first).done == 0
@@ -156,16 +158,16 @@ def test_what_another_view_looks_at_goes_on(held, by_hand, wanted, settings):
 
 
 def test_what_was_asked_for_last_is_gone_on_with_first(held, wanted, settings):
-    runs = [held.start_maps(wanted(f"view:{view}"), settings()) for view in (0, 3, 6)]
-    assert [one.question.wanted.image for one in held._runs.going_on()] == ["view:6", "view:3", "view:0"]
-    assert held.start_maps(wanted("view:0"), settings()) == runs[0]
-    assert next(held._runs.going_on()).question.wanted.image == "view:0"
+    runs = [held.start_maps(wanted(f"crop:{view}"), settings()) for view in (0, 3, 6)]
+    assert [one.request.request.image for one in held._runs.active()] == ["crop:6", "crop:3", "crop:0"]
+    assert held.start_maps(wanted("crop:0"), settings()) == runs[0]
+    assert next(held._runs.active()).request.request.image == "crop:0"
 
 
 def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypatch):
     first = desk.start_maps(wanted(), settings())
     target = (desk.maps(first).target + 1) % 3
-    expected = dw.occlude(service._state.bundle, service._state.images.open_view(3), 4, 2, target=target)
+    expected = dw.occlude(service._context.snapshot.bundle, service._context.snapshot.images.open_crop(3), 4, 2, target=target)
     monkeypatch.delattr("deconvwidgets.engine.occlusion.occluded_image.OccludedImage.run")
     second = desk.start_maps(wanted(target=target), settings())
     assert second != first
@@ -179,7 +181,7 @@ def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypat
 
 
 def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(desk, wanted, settings, monkeypatch):
-    monkeypatch.setattr(desk_module, "_LOGITS_BYTES", 100)
+    monkeypatch.setattr(desk_module, "_MAX_LOGITS_BYTES", 100)
     first = desk.start_maps(wanted(), settings())
     target = (desk.maps(first).target + 1) % 3
     second = desk.start_maps(wanted(target=target), settings())
@@ -190,7 +192,7 @@ def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(
 
 def test_a_failure_is_kept_in_words_and_the_next_question_works(held, by_hand, wanted, settings, caplog):
     told = []
-    held._bell._tell = lambda: told.append(1)
+    held._changed._action = lambda: told.append(1)
     run = held.start_maps(wanted(), settings())
     computation = held._runs.get(run).computation
     computation._scan.step = lambda count: 1 / 0
@@ -222,7 +224,7 @@ def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service,
     by_hand.jobs[-1].run()
     new = desk.wait(second)
     assert new.categories == tuple(f"kind {number}" for number in range(6))
-    elsewhere = desk.start_maps(wanted("view:9"), settings())
+    elsewhere = desk.start_maps(wanted("crop:9"), settings())
     service.reset_head()
     desk.start_maps(wanted(), settings())
     assert desk._runs.get(elsewhere).computation.stopped
@@ -240,15 +242,15 @@ def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, by_hand, wanted, s
     assert again != stopped[0]  # cannot go on, so it begins anew
     by_hand.jobs[-1].run()
     assert held.wait(again).complete
-    monkeypatch.setattr(held._runs, "_limit", 2500)
-    newest = held.start_maps(wanted("view:9"), settings())
+    monkeypatch.setattr(held._runs, "_max_bytes", 2500)
+    newest = held.start_maps(wanted("crop:9"), settings())
     assert held.maps(newest).done == 0
-    with pytest.raises(ServiceError, match="no longer kept: ask for them again"):
+    with pytest.raises(ServiceError, match="no longer kept: start it again"):
         held.maps(stopped[0])
 
 
 def test_the_bookkeeping_is_bounded():
-    assert RunBook()._limit <= 256 << 20
+    assert MapsRuns()._max_bytes <= 256 << 20
 
 
 # With real threads
@@ -289,7 +291,7 @@ def test_supersession_and_stops_with_threads(threaded, wanted):
     assert last.window == (8, 8)
     for run in runs[:-1]:
         computation = desk._runs.get(run).computation
-        assert not computation.going_on
+        assert not computation.active
     run = desk.start_maps(wanted(), FINE)
     desk.stop_maps(run)
     maps = desk.maps(run)
@@ -321,7 +323,7 @@ def test_many_threads_ask_one_desk(threaded, wanted, settings):
 
     def ask(number):
         try:
-            given = wanted(f"view:{number % 3}", fill=("gray", "mean")[number % 2])
+            given = wanted(f"crop:{number % 3}", fill=("gray", "mean")[number % 2])
             runs.append((number % 3, number % 2, desk.start_maps(given, settings())))
             for place in range(4):
                 desk.answer(given, [(place, place, place + 5, place + 5)])
@@ -337,13 +339,13 @@ def test_many_threads_ask_one_desk(threaded, wanted, settings):
     assert trouble == []
     for view in range(3):  # of each image the newest question is answered
         newest = max(run for image, _, run in runs if image == view)
-        assert desk.wait(desk.start_maps(desk._runs.get(newest).computation.question.wanted, settings()), 60).complete
+        assert desk.wait(desk.start_maps(desk._runs.get(newest).computation.request.request, settings()), 60).complete
 
 
 def test_maps_wait_for_no_training_and_no_index(threaded, wanted, settings):
     """The service's own worker is busy; maps have another."""
     hold = threading.Event()
-    job = threaded._worker.submit("training", lambda job: hold.wait(30), print)
+    job = threaded._context.executor.submit("training", lambda job: hold.wait(30), print)
     try:
         assert threaded.occlusion.wait(threaded.occlusion.start_maps(wanted(), settings()), 20).complete
         assert not job.done
@@ -355,7 +357,7 @@ def test_closing_ends_what_is_computed(make_service, wanted):
     service = make_service(None)
     run = service.occlusion.start_maps(wanted(), FINE)
     service.close()
-    assert not service.occlusion._runs.get(run).computation.going_on
+    assert not service.occlusion._runs.get(run).computation.active
     with pytest.raises(ServiceError, match="closed"):
         service.occlusion.start_maps(wanted(), MapsSettings((5, 5), (1, 1)))
     assert service.occlusion.scene(wanted()).classes  # what stands can be asked for
@@ -366,14 +368,14 @@ def test_a_forgotten_service_is_not_kept_by_its_maps(tiny_bundle, tiny_images, w
     service.wait(60)
     desk = service.occlusion
     desk.scene(wanted())
-    with desk._gate.interactive():  # no step begins meanwhile
+    with desk._context.device_lock.request():  # no step begins meanwhile
         computation = desk._runs.get(desk.start_maps(wanted(), FINE)).computation
         step = computation._scan.step
         computation._scan.step = lambda count: (time.sleep(0.05), step(1))
-    gone, worker = weakref.ref(service), desk._worker
+    gone, worker = weakref.ref(service), desk._context.interactive_executor
     del service, desk
     until(lambda: gc.collect() is not None and gone() is None)
-    until(lambda: not computation.going_on, 3)
+    until(lambda: not computation.active, 3)
     assert not computation.maps(None).complete
     worker.close()
 

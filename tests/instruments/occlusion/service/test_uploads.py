@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionWanted
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service import uploads as module
 
 
@@ -14,22 +14,22 @@ def test_an_upload_is_occluded_like_any_other_image(service, desk, send, picture
     data = picture_file(5)
     image = send(desk, data)
     (tmp_path / "same.png").write_bytes(data)
-    bundle = service._state.bundle
+    bundle = service._context.snapshot.bundle
     pixels = bundle.prepare(Image.open(tmp_path / "same.png"))
     with torch.no_grad():
         shares = bundle.model(pixels[None]).double().softmax(1)[0].numpy()
-    scene = desk.scene(OcclusionWanted(image))
+    scene = desk.scene(OcclusionRequest(image))
     assert (scene.caption, scene.label) == ("mine.png", None)
     assert [share.label for share in scene.classes] == list(np.argsort(-shares))
-    assert desk.wait(desk.start_maps(OcclusionWanted(image), MapsSettings((4, 4), (4, 4)))).complete
+    assert desk.wait(desk.start_maps(OcclusionRequest(image), MapsSettings((4, 4), (4, 4)))).complete
     assert send(desk, data, "again.png") == image  # the same picture is the same image
-    assert desk.scene(OcclusionWanted(send(desk, picture_file(6, form="JPEG"), "other.jpg"))).caption == "other.jpg"
+    assert desk.scene(OcclusionRequest(send(desk, picture_file(6, form="JPEG"), "other.jpg"))).caption == "other.jpg"
 
 
 def test_exif_transparency_and_gray(desk, send, picture_file):
     for mode in ("L", "RGBA", "P", "1"):
-        assert desk.scene(OcclusionWanted(send(desk, picture_file(mode=mode), f"{mode}.png"))).picture.width == 16
-    assert desk.scene(OcclusionWanted(send(desk, picture_file(form="WEBP"), "a.webp"))).caption == "a.webp"
+        assert desk.scene(OcclusionRequest(send(desk, picture_file(mode=mode), f"{mode}.png"))).picture.width == 16
+    assert desk.scene(OcclusionRequest(send(desk, picture_file(form="WEBP"), "a.webp"))).caption == "a.webp"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_is_kept_and_on_its_way_is_bounded(desk, send, picture_file, monkey
     images = [send(desk, picture_file(seed)) for seed in range(3)]
     assert desk.choices().uploads == (images[2], images[1])
     with pytest.raises(PictureError, match="choose the picture's file again"):
-        desk.scene(OcclusionWanted(images[0]))
+        desk.scene(OcclusionRequest(images[0]))
     numbers = [desk.begin_upload("a.png", 10) for _ in range(5)]
     with pytest.raises(PictureError, match="no such upload"):
         desk.add_chunk(numbers[0], 0, b"x")

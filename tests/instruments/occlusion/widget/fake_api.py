@@ -18,16 +18,17 @@ from deconvwidgets.instruments.occlusion.records import (
     ImageTile,
     MapsSettings,
     OcclusionChoices,
+    OcclusionFile,
     OcclusionMaps,
     OcclusionProjection,
+    OcclusionRequest,
     OcclusionScene,
-    OcclusionWanted,
     PatchAnswer,
     Unoccluded,
 )
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
-from deconvwidgets.records.layers import Box, Overview
-from deconvwidgets.service.protocol import OcclusionFile
+from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.overview import Overview
 from tests.instruments.occlusion.widget.toy_network import (
     KINDS,
     LAYERS,
@@ -51,7 +52,7 @@ LARGEST = 8_000_000  # bytes of an upload
 class FakeRun:
     """Maps that are being computed: `order` are the cells that are still to come, coarse to fine."""
 
-    wanted: OcclusionWanted
+    wanted: OcclusionRequest
     settings: MapsSettings
     maps: OcclusionMaps
     order: list[int]
@@ -59,7 +60,7 @@ class FakeRun:
 
 
 class FakeOcclusionDesk:
-    """Implements service.protocol.OcclusionDesk."""
+    """Implements service.protocol.OcclusionService."""
 
     def __init__(self, service: FakeOcclusionService, side: int = 64) -> None:
         self.service = service
@@ -78,12 +79,12 @@ class FakeOcclusionDesk:
     def _pixels(self, image: str) -> Pixels:
         if image not in self.pictures:
             kind, _, number = image.partition(":")
-            if kind != "view" or not number.isdigit() or int(number) >= IMAGES:
+            if kind != "crop" or not number.isdigit() or int(number) >= IMAGES:
                 raise PictureError(f"There is no image {image!r}: choose another.")
             self.pictures[image] = drawing(int(number), self.side)
         return self.pictures[image]
 
-    def _definite(self, wanted: OcclusionWanted) -> OcclusionWanted:
+    def _definite(self, wanted: OcclusionRequest) -> OcclusionRequest:
         info = layer_named(wanted.layer)
         if info is None:
             raise LayerError(f"There is no layer {wanted.layer!r}.")
@@ -96,7 +97,7 @@ class FakeOcclusionDesk:
             target = int(probabilities(pixels).argmax())
         return replace(wanted, layer=info.alias, unit=unit, target=target)
 
-    def _occluded(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> Pixels:
+    def _occluded(self, wanted: OcclusionRequest, boxes: Sequence[Box]) -> Pixels:
         pixels = self._pixels(wanted.image)
         fill, occluded = fill_of(pixels, wanted.fill), pixels.copy()
         for left, top, right, bottom in boxes:
@@ -125,8 +126,8 @@ class FakeOcclusionDesk:
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         self._look("images", start, count, words)
-        names = [*reversed([name for name in self.pictures if name.startswith("upload")]), *(f"view:{number}" for number in range(IMAGES))]
-        captions = {name: (f"drawing {name[5:]}", KINDS[int(name[5:]) % 4]) for name in names if name.startswith("view")}
+        names = [*reversed([name for name in self.pictures if name.startswith("upload")]), *(f"crop:{number}" for number in range(IMAGES))]
+        captions = {name: (f"drawing {name[5:]}", KINDS[int(name[5:]) % 4]) for name in names if name.startswith("crop")}
         found = [name for name in names if words.lower() in " ".join(captions.get(name, (name, ""))).lower()]
         tiles = []
         for name in found[start : start + count]:
@@ -135,7 +136,7 @@ class FakeOcclusionDesk:
             tiles.append(ImageTile(name, caption, label, picture_of(np.asarray(face))))
         return ImagePage(len(found), start, tuple(tiles))
 
-    def scene(self, wanted: OcclusionWanted) -> OcclusionScene:
+    def scene(self, wanted: OcclusionRequest) -> OcclusionScene:
         self._look("scene", wanted)
         definite = self._definite(wanted)
         pixels = self._pixels(wanted.image)
@@ -155,7 +156,7 @@ class FakeOcclusionDesk:
             strongest=tuple(strongest_units(pixels, info)),
         )
 
-    def answer(self, wanted: OcclusionWanted, boxes: Sequence[Box]) -> PatchAnswer:
+    def answer(self, wanted: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
         self._look("answer", wanted, [tuple(box) for box in boxes])
         info = layer_named(wanted.layer)
         assert info
@@ -164,7 +165,7 @@ class FakeOcclusionDesk:
         before, now = probabilities(self._pixels(wanted.image)), probabilities(occluded)
         return PatchAnswer(self._classes(before, now, wanted.target), float(feature.sum()), feature)
 
-    def start_maps(self, wanted: OcclusionWanted, settings: MapsSettings, asker: str = "") -> int:
+    def start_maps(self, wanted: OcclusionRequest, settings: MapsSettings, asker: str = "") -> int:
         self._look("start_maps", wanted, settings)
         wanted = self._definite(wanted)
         for number, run in self.runs.items():
@@ -177,7 +178,7 @@ class FakeOcclusionDesk:
             self.advance(number)
         return number
 
-    def _empty(self, wanted: OcclusionWanted, settings: MapsSettings) -> tuple[OcclusionMaps, list[int]]:
+    def _empty(self, wanted: OcclusionRequest, settings: MapsSettings) -> tuple[OcclusionMaps, list[int]]:
         (height, width), (down, right) = settings.window, settings.stride
         tops = (
             np.arange(0, self.side - height + 1, down)
@@ -260,13 +261,13 @@ class FakeOcclusionDesk:
         self.advance(run)
         return self.runs[run].maps
 
-    def projections(self, wanted: OcclusionWanted, size: int = 160) -> Sequence[OcclusionProjection]:
+    def projections(self, wanted: OcclusionRequest, size: int = 160) -> Sequence[OcclusionProjection]:
         self._look("projections", wanted)
         if wanted.layer == "conv1":
             raise RuleError("There is no rule for 'gelu' below conv1; the deconvnet cannot lead down from there.")
         found = []
         for place in range(4 if self.service.ready else 1):
-            number = (int(wanted.image.rpartition(":")[2]) if place == 0 and wanted.image.startswith("view") else 20 + place) % IMAGES
+            number = (int(wanted.image.rpartition(":")[2]) if place == 0 and wanted.image.startswith("crop") else 20 + place) % IMAGES
             pixels = (255 * drawing(number, size)).astype(np.uint8)
             noise = np.random.default_rng(number).normal(127, 30, pixels.shape).clip(0, 255).astype(np.uint8)
             found.append(
@@ -274,7 +275,7 @@ class FakeOcclusionDesk:
             )
         return found
 
-    def file(self, kind: OcclusionFile, wanted: OcclusionWanted, run: int | None, state: Mapping[str, Any]) -> bytes:
+    def file(self, kind: OcclusionFile, wanted: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
         self._look("file", kind, wanted, run, dict(state))
         return b"<file>" + kind.encode()
 
@@ -309,11 +310,11 @@ class FakeOcclusionDesk:
 
 
 class FakeOcclusionService(FakeService):
-    """Implements service.protocol.OccludingService."""
+    """Implements service.protocol.SupportsOcclusion."""
 
     def __init__(self, side: int = 64) -> None:
         super().__init__()
-        self.layers = LAYERS
+        self.infos = LAYERS
         self.classifier: str | None = f"{len(KINDS)} kinds of drawings"
         self.occlusion = FakeOcclusionDesk(self, side)
 

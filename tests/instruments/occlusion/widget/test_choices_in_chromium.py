@@ -144,7 +144,7 @@ def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(desk, open_
     assert all(height == width for height, width in square)
     run = page.locator(".dwo-run").bounding_box()
     seen_as(desk, monkeypatch, 16, 8)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     for name, (height, width) in zip(names, square, strict=True):
         assert room_of(page, name) == (height, pytest.approx(width / 2, abs=1))
@@ -155,7 +155,7 @@ def test_values_below_zero_have_colours_of_their_own_and_the_scale_says_so(desk,
     page = open_page()
     expect(page.get_by_test_id("unit-least")).to_have_text("0")
     seen_as(desk, monkeypatch, 16, 16, lower=1.5)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     values = desk.scene(asked(desk, "scene")[-1][0]).map
     assert values.min() < 0 < values.max()
@@ -224,7 +224,7 @@ def test_another_image_by_looking_for_it(desk, open_page):
     expect(page.get_by_test_id("image")).to_have_count(15)
     page.get_by_test_id("image").nth(1).click()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6 (platypus)")
-    page.wait_for_function("() => model.values.state.image === 'view:6'")
+    page.wait_for_function("() => model.values.state.image === 'crop:6'")
     page.get_by_test_id("image-search").fill("nothing like it")
     expect(page.get_by_test_id("image-count")).to_have_text("none has “nothing like it”")
 
@@ -240,7 +240,7 @@ SLOW_DECODING = """() => {
 
 ANSWER_ALL_BUT_THIS_IMAGE = """() => {
   globalThis.answerAll = model.ask;
-  model.ask = (one) => (one.kind === "patch" && one.wanted.image === "view:6" ? model.waiting.push(one) : answerAll(one));
+  model.ask = (one) => (one.kind === "patch" && one.wanted.image === "crop:6" ? model.waiting.push(one) : answerAll(one));
   model.release();
 }"""
 
@@ -248,18 +248,18 @@ ANSWER_ALL_BUT_THIS_IMAGE = """() => {
 def test_an_answer_about_the_image_before_is_not_shown_for_this_one(desk, open_page):
     page = open_page()
     page.evaluate(SLOW_DECODING)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     page.wait_for_function("() => decoding.length === 2")
     page.evaluate("model.held = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the image before is still there
-    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.wanted.image === 'view:0')")
+    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.wanted.image === 'crop:0')")
     page.evaluate("() => decoding.forEach((done) => done())")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
     unoccluded = page.evaluate(shown)
     page.evaluate(ANSWER_ALL_BUT_THIS_IMAGE)
-    page.wait_for_function("() => model.waiting.some((one) => one.wanted.image === 'view:6')")
+    page.wait_for_function("() => model.waiting.some((one) => one.wanted.image === 'crop:6')")
     assert page.evaluate(shown) == unoccluded
     page.evaluate("() => { model.ask = answerAll; model.release(); }")
     settled(page)
@@ -305,7 +305,7 @@ def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(desk, open_pa
     assert page.get_by_test_id("stage").bounding_box()["width"] == width
     page.get_by_test_id("tab-images").click()
     expect(page.get_by_test_id("upload-words")).to_be_visible()
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     expect(page.get_by_test_id("upload-words")).to_be_hidden()
     page.get_by_test_id("tab-maps").click()
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
@@ -470,7 +470,7 @@ def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(desk
 
 
 def test_exports_and_the_state_as_python(desk, open_page):
-    page = open_page(image="view:3")
+    page = open_page(image="crop:3")
     for file in ("figure.png", "figure.svg", "figure.html", "maps.npz"):
         page.get_by_test_id("export-menu").click()
         with page.expect_download() as coming:
@@ -478,11 +478,11 @@ def test_exports_and_the_state_as_python(desk, open_page):
         assert coming.value.suggested_filename == f"fakenet-occlusion-drawing_3-{file}"
         expect(page.get_by_test_id("status")).to_contain_text("Saved")
     kind, wanted, run, state = asked(desk, "file")[-1]
-    assert (kind, wanted.image, run) == ("maps.npz", "view:3", 1)
+    assert (kind, wanted.image, run) == ("maps.npz", "crop:3", 1)
     assert state["window"] == [16, 16]
     page.get_by_test_id("export-menu").click()
     page.get_by_test_id("copy-state").click()
-    expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "view:3"')
+    expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "crop:3"')
 
 
 MANAGER = """

@@ -18,12 +18,13 @@ from PIL import Image
 import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
+from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService, SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.messages import ASIDE
-from deconvwidgets.service.protocol import ModelService, OccludingService, OcclusionDesk
+from deconvwidgets.instruments.occlusion.widget.picture_upload import upload_picture
+from deconvwidgets.service.protocol import ModelService
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.picture_upload import upload_picture
 from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
 from tests.widgets.fake_service import FakeService, picture_of
 
@@ -77,8 +78,8 @@ def ask(explorer, sent, kind, buffers=(), **request):
 
 def test_the_fakes_are_what_they_stand_for(service, desk):
     assert isinstance(service, ModelService)
-    assert isinstance(service, OccludingService)
-    assert isinstance(desk, OcclusionDesk)
+    assert isinstance(service, SupportsOcclusion)
+    assert isinstance(desk, OcclusionService)
 
 
 def test_a_service_that_cannot_occlude_is_refused():
@@ -96,11 +97,11 @@ def test_it_is_public():
 def test_it_opens_in_the_middle_of_the_first_image(service):
     with OcclusionExplorer(service) as explorer:
         state = explorer.state
-        assert (state["image"], state["layer"], state["unit"], state["target"], state["fill"]) == ("view:0", None, None, None, "gray")
+        assert (state["image"], state["layer"], state["unit"], state["target"], state["fill"]) == ("crop:0", None, None, None, "gray")
         assert (state["patches"], state["window"], state["stride"]) == ([[32.0, 32.0]], [14, 14], [2, 2])
         assert (state["border"], state["map"], state["overlay"], state["tab"]) == ("inside", "probability", 0.0, "maps")
         assert json.loads(json.dumps(state)) == state
-        assert repr(explorer) == "OcclusionExplorer(fakenet, view:0)"
+        assert repr(explorer) == "OcclusionExplorer(fakenet, crop:0)"
 
 
 @pytest.mark.parametrize(("side", "window", "stride"), [(32, 7, 1), (224, 48, 8), (300, 48, 8)])
@@ -137,20 +138,20 @@ def test_a_state_reopens_the_same_place(service, explorer):
         "tab": "images",
     }
     kept = json.loads(json.dumps(explorer.state))
-    assert (kept["image"], kept["layer"], kept["unit"], kept["target"]) == ("view:7", "conv1", 3, "lamp")
+    assert (kept["image"], kept["layer"], kept["unit"], kept["target"]) == ("crop:7", "conv1", 3, "lamp")
     assert (kept["window"], kept["stride"], kept["patches"]) == ([20, 20], [4, 6], [[1.0, 2.5], [9.0, 64.0]])
     with OcclusionExplorer(service, state=kept) as other:
         assert other.state == explorer.state
-    assert repr(explorer) == "OcclusionExplorer(fakenet, view:7, conv1, 3, lamp)"
+    assert repr(explorer) == "OcclusionExplorer(fakenet, crop:7, conv1, 3, lamp)"
     with OcclusionExplorer(service, 9, state=kept) as other:
-        assert other.state["image"] == "view:9"
+        assert other.state["image"] == "crop:9"
 
 
 @pytest.mark.parametrize(
     ("state", "error", "words"),
     [
-        ({"image": "view:120"}, PictureError, "'view:0' to 'view:119'"),
-        ({"image": -1}, PictureError, "no image 'view:-1'"),
+        ({"image": "crop:120"}, PictureError, "'crop:0' to 'crop:119'"),
+        ({"image": -1}, PictureError, "no image 'crop:-1'"),
         ({"image": True}, PictureError, "not True"),
         ({"image": 2.5}, PictureError, "not 2.5"),
         ({"image": "upload:none"}, PictureError, "bring the picture again"),
@@ -193,7 +194,7 @@ def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer
 def test_a_wrong_state_opens_no_explorer(service):
     with pytest.raises(OcclusionError, match="1 to 64 rows"):
         OcclusionExplorer(service, state={"window": 65})
-    for state in (5, 0, [], "view:3"):
+    for state in (5, 0, [], "crop:3"):
         with pytest.raises(ServiceError, match=r"An OcclusionExplorer's state is a dict such as .* what is left out stays"):
             OcclusionExplorer(service, state=state)
     assert service.listeners == []
@@ -228,11 +229,11 @@ def test_a_class_of_another_classifier_is_forgotten(service, explorer):
 
 
 def test_uploads_of_another_kernel_are_forgotten_with_a_warning(service):
-    with pytest.warns(UserWarning, match="'upload:12' is not in this kernel.*'view:0', is shown instead.*OcclusionExplorer") as warned:
+    with pytest.warns(UserWarning, match="'upload:12' is not in this kernel.*'crop:0', is shown instead.*OcclusionExplorer") as warned:
         explorer = OcclusionExplorer(service, state={"image": "upload:12", "fill": "blur"})
     assert [one.filename for one in warned] == [__file__], "once, and where the explorer was opened"
     with explorer:
-        assert (explorer.state["image"], explorer.state["fill"]) == ("view:0", "blur")
+        assert (explorer.state["image"], explorer.state["fill"]) == ("crop:0", "blur")
 
 
 def test_nothing_else_warns_of_an_upload(service, recwarn):
@@ -243,7 +244,7 @@ def test_nothing_else_warns_of_an_upload(service, recwarn):
         with pytest.raises(PictureError, match="bring the picture again"):
             explorer.state = {"image": "upload:12"}
     with OcclusionExplorer(service, state=kept) as again:
-        assert again.state["image"] == kept["image"] != "view:0"
+        assert again.state["image"] == kept["image"] != "crop:0"
     assert [str(one.message) for one in recwarn] == []
 
 
@@ -253,7 +254,7 @@ def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(serv
         del desk.pictures[kept["image"]]
         explorer.state = {**kept, "window": [9, 9]}
         assert (explorer.state["image"], explorer.state["window"]) == (kept["image"], [9, 9])
-        explorer.state = {"image": "view:1"}
+        explorer.state = {"image": "crop:1"}
         with pytest.raises(PictureError, match="bring the picture again"):
             explorer.state = {"image": kept["image"]}
 
@@ -305,7 +306,7 @@ def test_pictures_of_any_mode_keep_their_pixels(desk, mode):
         (b"bytes", "not a bytes"),
         (2.5, "not a float"),
         (True, "not a bool"),
-        (120, "no image 'view:120'"),
+        (120, "no image 'crop:120'"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_words(service, image, words):
@@ -333,7 +334,7 @@ def test_save_by_suffix(desk, explorer, tmp_path, suffix, kind):
     path = explorer.save(tmp_path / f"a.{suffix}")
     assert path.read_bytes() == b"<file>" + kind.encode()
     name, (asked, wanted, run, state) = desk.asked[-1]
-    assert (name, asked, wanted.image, state) == ("file", kind, "view:0", explorer.state)
+    assert (name, asked, wanted.image, state) == ("file", kind, "crop:0", explorer.state)
     assert desk.runs[run].maps.complete
 
 
@@ -350,7 +351,7 @@ def test_save_says_what_to_do_where_it_cannot(desk, explorer, tmp_path):
 
 # Messages
 
-WANTED = {"image": "view:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
+WANTED = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
 SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 
@@ -416,7 +417,7 @@ def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, ex
 def test_images_and_projections_and_files(desk, explorer, sent):
     content, buffers = ask(explorer, sent, "images", start=2, count=3, words="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
-    assert [tile["image"] for tile in content["tiles"]] == ["view:2", "view:3", "view:4"]
+    assert [tile["image"] for tile in content["tiles"]] == ["crop:2", "crop:3", "crop:4"]
     assert content["tiles"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
     content, buffers = ask(explorer, sent, "projections", wanted=WANTED, size=40)
@@ -456,7 +457,7 @@ def test_an_upload_comes_in_chunks(desk, explorer, sent):
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "scene"}, "needs 'wanted' as a dict"),
         ({"kind": "scene", "wanted": {"image": 4}}, "at least an 'image'"),
-        ({"kind": "scene", "wanted": {**WANTED, "image": "view:999"}}, "no image"),
+        ({"kind": "scene", "wanted": {**WANTED, "image": "crop:999"}}, "no image"),
         ({"kind": "scene", "wanted": {**WANTED, "layer": 5}}, "by its name"),
         ({"kind": "scene", "wanted": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
         ({"kind": "scene", "wanted": {**WANTED, "unit": "all"}}, "whole number"),
@@ -614,11 +615,11 @@ def test_the_still_picture_is_kept_until_something_changes(desk, explorer, monke
     explorer.state = {"patches": []}
     assert still() == b"png 3"
     assert drawn[2][2] == drawn[1][2]
-    explorer.state = {"image": "view:5"}
+    explorer.state = {"image": "crop:5"}
     assert still() == b"png 4"
     assert drawn[3][2] is None, "these maps are of another image"
     data = explorer._repr_mimebundle_()[0]
-    assert data["text/plain"] == "OcclusionExplorer(fakenet, view:5, 3, lamp)"
+    assert data["text/plain"] == "OcclusionExplorer(fakenet, crop:5, 3, lamp)"
     assert "application/vnd.jupyter.widget-view+json" in data
 
 

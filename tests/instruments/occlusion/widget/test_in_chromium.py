@@ -11,9 +11,9 @@ from playwright.sync_api import expect
 
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import ClassShare
+from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
-from deconvwidgets.service.protocol import OccludingService
 from tests.instruments.occlusion.widget.page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
 from tests.instruments.occlusion.widget.toy_network import KINDS, probabilities
 from tests.widgets.chromium import blank, browser
@@ -25,7 +25,7 @@ SILENCE = "The kernel does not answer; run the notebook's cells again."
 
 
 def test_the_fake_is_what_the_widget_takes(service):
-    assert isinstance(service, OccludingService)
+    assert isinstance(service, SupportsOcclusion)
 
 
 def test_it_opens_with_the_image_its_answers_and_its_maps(desk, open_page):
@@ -46,7 +46,7 @@ def test_it_opens_with_the_image_its_answers_and_its_maps(desk, open_page):
     )
     expect(shown).to_have_attribute("aria-checked", "true")
     expect(shown).to_contain_text(f"{100 * share.now:.0f} %" if share.now >= 0.01 else f"{100 * share.now:.1f} %")
-    assert shown.get_attribute("data-label") == str(np.argmax(probabilities(desk._pixels("view:0")))), "the target is what it says"
+    assert shown.get_attribute("data-label") == str(np.argmax(probabilities(desk._pixels("crop:0")))), "the target is what it says"
 
 
 def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(desk, open_page):
@@ -422,7 +422,7 @@ def test_python_changes_the_open_view_and_two_views_share_a_state(desk, service,
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
-    changes = {"image": "view:5", "patches": [[8, 56]], "window": [8, 8], "fill": "mean", "overlay": 0.5, "tab": "images"}
+    changes = {"image": "crop:5", "patches": [[8, 56]], "window": [8, 8], "fill": "mean", "overlay": 0.5, "tab": "images"}
     state = checked_state(changes, page.evaluate("model.values.state"), service.overview(), desk.choices())
     page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
     expect(page.get_by_test_id("title").nth(1)).to_contain_text("drawing 5")
@@ -452,9 +452,9 @@ def test_errors_are_told_in_words_and_the_next_action_works(desk, open_page):
     tell(page, "failed", "The worker ran out of memory.")
     expect(page.get_by_test_id("alert")).to_have_text("The worker ran out of memory.")
     page.evaluate(
-        "(state) => { model.set('state', {...state, image: 'view:999'}); model.tell('change:state'); }", page.evaluate("model.values.state")
+        "(state) => { model.set('state', {...state, image: 'crop:999'}); model.tell('change:state'); }", page.evaluate("model.values.state")
     )
-    expect(page.get_by_test_id("alert")).to_contain_text("There is no image 'view:999'")
+    expect(page.get_by_test_id("alert")).to_contain_text("There is no image 'crop:999'")
     page.get_by_test_id("other-image").click()
     page.get_by_test_id("image").nth(2).click()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 2")
@@ -511,7 +511,7 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_pag
     desk.at_once = False
     hold = "model.send = ((send) => (message, ...rest) => { model.held ||= message.kind === lost; send(message, ...rest); })(model.send)"
     page.evaluate(f"(kind) => {{ globalThis.lost = kind; {hold}; }}", lost)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'view:7'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:7'}); model.tell('change:state'); }")
     for _ in range(8):
         page.clock.run_for(10_000)
         page.wait_for_timeout(20)  # what is decoded or fetched has a clock of its own
@@ -525,10 +525,10 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_pag
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 7")
     page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid' && one.run === 2)")
-    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.wanted.image === 'view:7').length === times"
+    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.wanted.image === 'crop:7').length === times"
     page.wait_for_function(projections, arg=2 if lost == "projections" else 1)
     settled(page)
-    assert asked(desk, "projections")[-1][0].image == "view:7"
+    assert asked(desk, "projections")[-1][0].image == "crop:7"
     desk.advance(2)
     tell(page)
     expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-complete", "true")

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from deconvwidgets.compute.job import FixedBatch, JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import AssetError, JobCancelledError, LayerError, ModelError
 from deconvwidgets.images.image_set import SubsetImages
-from deconvwidgets.index.builder import FixedPace
 from deconvwidgets.instruments.transfer.compute import features as features_module
 from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.feature_store import RECORD, VALUES, FeatureIdentity, LayerFeatures
@@ -29,7 +29,8 @@ def info(channels, height, width):
 
 
 def extract(bundle, images, layers=None, **options):
-    return extract_features(bundle, images, layers, device="cpu", progress=False, **options)
+    job = JobContext(**{name: options.pop(name) for name in ("on_progress", "cancelled", "device_lease", "batch_size") if name in options})
+    return extract_features(bundle, images, layers, device="cpu", progress=False, job=job, **options)
 
 
 def stop_after(batches):
@@ -94,7 +95,7 @@ def test_features_are_the_layers_values(tiny_bundle, tiny_images):
 
 
 def test_several_layers_take_one_pass(tiny_bundle, tiny_images, passes):
-    extract(tiny_bundle, tiny_images, ["conv1", "pool1", "conv2"], store="memory", pace=FixedPace(5))
+    extract(tiny_bundle, tiny_images, ["conv1", "pool1", "conv2"], store="memory", batch_size=FixedBatch(5))
     assert passes == [5, 5, 4]
 
 
@@ -154,12 +155,12 @@ def test_a_second_run_computes_nothing(tiny_bundle, tiny_images, tmp_path, passe
 
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny_bundle, noise, tmp_path, passes):
     images = noise(broken=(2, 7))
-    whole = extract(tiny_bundle, images, "conv2", store="memory", pace=FixedPace(4))["conv2"]
+    whole = extract(tiny_bundle, images, "conv2", store="memory", batch_size=FixedBatch(4))["conv2"]
     with pytest.raises(JobCancelledError, match="8 of 14"):
-        extract(tiny_bundle, images, "conv2", folder=tmp_path, pace=FixedPace(4), cancelled=stop_after(2))
+        extract(tiny_bundle, images, "conv2", folder=tmp_path, batch_size=FixedBatch(4), cancelled=stop_after(2))
     passes.clear()
     reports = []
-    resumed = extract(tiny_bundle, images, "conv2", folder=tmp_path, pace=FixedPace(4), on_progress=reports.append)["conv2"]
+    resumed = extract(tiny_bundle, images, "conv2", folder=tmp_path, batch_size=FixedBatch(4), on_progress=reports.append)["conv2"]
     assert sum(passes) == 6
     assert (reports[-1].done, reports[-1].total) == (14, 14)
     np.testing.assert_array_equal(resumed.values, whole.values)
@@ -179,10 +180,10 @@ def test_a_crash_keeps_what_was_done(tiny_bundle, tiny_images, tmp_path, passes,
 
     monkeypatch.setattr(Network, "visit", break_down)
     with pytest.raises(RuntimeError):
-        extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, pace=FixedPace(4))
+        extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, batch_size=FixedBatch(4))
     monkeypatch.setattr(Network, "visit", computed)
     passes.clear()
-    extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, pace=FixedPace(4))
+    extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, batch_size=FixedBatch(4))
     assert sum(passes) == 6
 
 
@@ -271,8 +272,8 @@ def test_the_hooks_of_a_long_job(tiny_bundle, tiny_images):
         def size(self):
             return self.sizes[min(len(self.taken), 1)]
 
-        def took(self, views, seconds):
-            self.taken.append(views)
+        def record(self, items, seconds):
+            self.taken.append(items)
 
     pace, turns = Pace(), []
 
@@ -280,7 +281,7 @@ def test_the_hooks_of_a_long_job(tiny_bundle, tiny_images):
         turns.append(1)
         return nullcontext()
 
-    extract(tiny_bundle, tiny_images, "conv2", store="memory", views="flips", pace=pace, turn=turn)
+    extract(tiny_bundle, tiny_images, "conv2", store="memory", views="flips", batch_size=pace, device_lease=turn)
     assert pace.taken == [4, 6, 6, 6, 6]  # inputs, two a photograph
     assert len(turns) == 5
 
@@ -293,6 +294,6 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path):
 
 
 def test_an_image_set_of_subsets_has_its_own_order(tiny_bundle, tiny_images):
-    whole = extract(tiny_bundle, tiny_images, "conv2", store="memory", pace=FixedPace(1))["conv2"].values
-    part = extract(tiny_bundle, SubsetImages(tiny_images, [9, 4]), "conv2", store="memory", pace=FixedPace(1))["conv2"].values
+    whole = extract(tiny_bundle, tiny_images, "conv2", store="memory", batch_size=FixedBatch(1))["conv2"].values
+    part = extract(tiny_bundle, SubsetImages(tiny_images, [9, 4]), "conv2", store="memory", batch_size=FixedBatch(1))["conv2"].values
     np.testing.assert_array_equal(part, whole[[9, 4]])

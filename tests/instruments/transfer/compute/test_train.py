@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 from PIL import Image
 
 import deconvwidgets as dw
+from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
-from deconvwidgets.instruments.transfer.compute.train import HeadHooks, TransferRun, learning_curve, train_softmax_head, train_svm_head
+from deconvwidgets.instruments.transfer.compute.train import TransferRun, learning_curve, train_softmax_head, train_svm_head
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 
@@ -143,7 +145,7 @@ def test_held_out_images_are_not_trained_on():
     features = torch.randn(60, 200, generator=torch.Generator().manual_seed(0))
     steps = []
     images = FoldImages(0, 0, features, np.tile(np.arange(3), 20), 3)
-    SoftmaxTrainer(on_step=steps.append).train(images, HeadHooks().checked_turn)
+    SoftmaxTrainer(on_step=steps.append).train(images, nullcontext)
     validation = [step.validation_accuracy for step in steps if step.validation_accuracy is not None and step.step > 5]
     assert max(validation) < 0.8
     assert steps[-1].validation_accuracy is None
@@ -178,7 +180,7 @@ def test_mirror_images_do_not_wipe_out_which_way_things_face(views, tiny_bundle)
 def test_the_strongest_of_equal_weight_decays_is_taken():
     features = torch.eye(3).repeat(10, 1) * 5
     images = FoldImages(0, 0, features, np.tile(np.arange(3), 10), 3)
-    trained = SoftmaxTrainer((1e-1, 1e-2, 1e-3)).train(images, HeadHooks().checked_turn)
+    trained = SoftmaxTrainer((1e-1, 1e-2, 1e-3)).train(images, nullcontext)
     assert trained.weight_decay == 1e-1
 
 
@@ -189,8 +191,8 @@ def test_one_image_a_class_leaves_no_choice(tiny_bundle):
 
 def test_steps_and_folds_are_told(tiny_bundle):
     steps, reports, progress = [], [], []
-    hooks = HeadHooks(on_step=steps.append, on_fold=reports.append, on_progress=progress.append)
-    report = train(tiny_bundle, ColouredPhotographs(), weight_decay=(1e-2, 1e-1), hooks=hooks)
+    hooks = {"on_step": steps.append, "on_fold": reports.append, "job": JobContext(on_progress=progress.append)}
+    report = train(tiny_bundle, ColouredPhotographs(), weight_decay=(1e-2, 1e-1), **hooks)
     assert {step.fold for step in steps} == {0, 1}
     assert {step.weight_decay for step in steps if step.validation_accuracy is not None} == {1e-1, 1e-2}
     assert {step.weight_decay for step in steps if step.validation_accuracy is None and step.fold == 1} == {report.weight_decays[1]}
@@ -203,8 +205,8 @@ def test_steps_and_folds_are_told(tiny_bundle):
 
 def test_a_stop_keeps_the_folds_that_are_done(tiny_bundle):
     reports = []
-    hooks = HeadHooks(on_fold=reports.append, cancelled=lambda: len(reports) == 2)
-    report = train(tiny_bundle, ColouredPhotographs(), folds=5, hooks=hooks)
+    hooks = {"on_fold": reports.append, "job": JobContext(cancelled=lambda: len(reports) == 2)}
+    report = train(tiny_bundle, ColouredPhotographs(), folds=5, **hooks)
     assert not report.complete
     assert report.per_fold == train(tiny_bundle, ColouredPhotographs()).per_fold
     assert set(report.folds) == {0, 1}
@@ -212,29 +214,29 @@ def test_a_stop_keeps_the_folds_that_are_done(tiny_bundle):
 
 def test_a_stop_before_the_first_fold_is_an_error_and_keeps_the_features(tiny_bundle, tmp_path):
     images, steps = ColouredPhotographs(), []
-    hooks = HeadHooks(on_step=steps.append, cancelled=lambda: len(steps) > 4)
+    hooks = {"on_step": steps.append, "job": JobContext(cancelled=lambda: len(steps) > 4)}
     with pytest.raises(JobCancelledError, match="features stay"):
-        train(tiny_bundle, images, store="disk", path=tmp_path, hooks=hooks)
+        train(tiny_bundle, images, store="disk", path=tmp_path, **hooks)
     assert len(steps) == 5
     images.open_source = lambda source: pytest.fail("the features are there")
     assert train(tiny_bundle, images, store="disk", path=tmp_path).complete
 
 
 def test_every_use_of_the_device_takes_a_turn(tiny_bundle):
-    inside, turns = [], []
+    inside, leases = [], []
 
-    class Turn:
+    class Lease:
         def __enter__(self):
-            assert not inside, "turns are not re-entrant"
+            assert not inside, "leases are not re-entrant"
             inside.append(1)
-            turns.append(1)
+            leases.append(1)
 
         def __exit__(self, *failure):
             inside.pop()
 
-    report = train(tiny_bundle, ColouredPhotographs(), hooks=HeadHooks(turn=Turn))
+    report = train(tiny_bundle, ColouredPhotographs(), job=JobContext(device_lease=Lease))
     assert report.per_fold == train(tiny_bundle, ColouredPhotographs()).per_fold
-    assert len(turns) > 50
+    assert len(leases) > 50
 
 
 @pytest.mark.parametrize("decay", [0, -1.0, [], (1e-3, float("nan")), float("inf")])
@@ -262,12 +264,12 @@ def test_a_learning_curve_grows_and_can_be_stopped(tiny_bundle):
     assert [one.images_per_class for one in curves] == [(1,), (1, 20)]
     known, trained = train(tiny_bundle, images, images_per_class=20, folds=3), []
     assert curve.means[1] == known.mean
-    hooks = HeadHooks(on_fold=lambda report: trained.append(report.images_per_class))
-    assert learning_curve(tiny_bundle, images, images_per_class=(20, 1), known=known, hooks=hooks, **options) == curve
+    hooks = {"on_fold": lambda report: trained.append(report.images_per_class)}
+    assert learning_curve(tiny_bundle, images, images_per_class=(20, 1), known=known, **hooks, **options) == curve
     assert trained == [1, 1, 1]
     curves.clear()
-    hooks = HeadHooks(cancelled=lambda: len(curves) == 1)
-    stopped = learning_curve(tiny_bundle, images, images_per_class=(1, 20), on_point=curves.append, hooks=hooks, **options)
+    hooks = {"job": JobContext(cancelled=lambda: len(curves) == 1)}
+    stopped = learning_curve(tiny_bundle, images, images_per_class=(1, 20), on_point=curves.append, **hooks, **options)
     assert (stopped.images_per_class, stopped.complete) == ((1,), False)
     with pytest.raises(HeadError, match="at least one"):
         learning_curve(tiny_bundle, images, images_per_class=(), **options)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deconvwidgets.instruments.transfer.records import TransferSettings
 from deconvwidgets.local_service import LocalModelService
-from deconvwidgets.service.protocol import TransferSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}

@@ -13,7 +13,7 @@ from PIL import Image
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
-from deconvwidgets.instruments.transfer.records import TestsWanted
+from deconvwidgets.instruments.transfer.records import TestsRequest
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def rows(data):
 
 def test_photographs_csv_lists_every_test(desk):
     table = rows(desk.file(1, "photographs.csv"))
-    view, tests = desk.view(1), desk.photographs(1, TestsWanted(limit=1000)).photographs
+    view, tests = desk.results(1), desk.photographs(1, TestsRequest(limit=1000)).photographs
     assert table[0] == ["fold", "photograph", "truth", "prediction", "confidence", "correct"]
     names = view.categories
     expected = {(str(t.fold + 1), t.name, names[t.truth], names[t.prediction], str(int(t.truth == t.prediction))) for t in tests}
@@ -39,7 +39,7 @@ def test_photographs_csv_lists_every_test(desk):
 
 
 def test_classes_csv_names_the_commonest_mistake(desk):
-    table, view = rows(desk.file(1, "classes.csv")), desk.view(1)
+    table, view = rows(desk.file(1, "classes.csv")), desk.results(1)
     assert table[0] == ["class", "tests", "accuracy", "most common mistake", "times"]
     for number, (name, tests, accuracy, mistake, times) in enumerate(table[1:]):
         assert (name, int(tests)) == (view.categories[number], view.class_tests[number])
@@ -90,7 +90,7 @@ def test_a_picture_for_notebooks(desk):
 
 
 def test_worst_are_the_classes_with_mistakes_the_worst_first(desk):
-    view = desk.view(1)
+    view = desk.results(1)
     sheet = TransferSheet("tiny", "random", view, (), ())
     worst, best = sheet.worst(10), sheet.ranked()
     expected = sorted((float(share), name) for share, name in zip(view.class_accuracy, view.categories, strict=True) if share < 1)
@@ -118,7 +118,7 @@ def test_a_page_that_stands_alone(service, desk, settings):
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:|<script""", text)
     page = Page(text)
     words = " ".join(page.text)
-    run, report = desk.view(1).summary, desk._runs.get(1).require_report()
+    run, report = desk.results(1).summary, desk._runs.get(1).require_report()
     assert f"{100 * run.mean:.1f} ± {100 * run.std:.1f} %" in words
     for number, share in enumerate(run.per_fold, 1):
         assert f"fold {number}" in words

@@ -20,18 +20,18 @@ def test_use_and_undo_as_a_stack(service, desk):
     first = desk.use_head(1)
     now = service.overview().classifier
     assert now.startswith("colours' 3 classes (head on conv2")
-    assert first == f"tiny now answers with {now}; before: {own}."
+    assert first == f"tiny now predicts {now}; before: {own}."
     assert [event.kind for event in told] == ["changed"]
-    assert {entry.prediction for entry in service.unit_detail("conv1", 0).entries} <= {"brick", "grass", "sea"}
+    assert {entry.prediction for entry in service.layers.unit_detail("conv1", 0).entries} <= {"brick", "grass", "sea"}
     assert (desk.status().used, desk.status().can_undo, desk.status().classifier) == (1, True, now)
     desk.use_head(2)
     second = service.overview().classifier
     assert (desk.status().used, "head on conv1" in second) == (2, True)
-    assert desk.undo_head() == f"tiny answers again with {now}; before: {second}."
+    assert desk.undo_head() == f"tiny now predicts {now}; before: {second}."
     assert desk.status().used == 1
-    assert desk.undo_head() == f"tiny answers again with {own}; before: {now}."
+    assert desk.undo_head() == f"tiny now predicts {own}; before: {now}."
     assert (desk.status().used, desk.status().can_undo, service.overview().classifier) == (None, False, own)
-    assert {entry.prediction for entry in service.unit_detail("conv1", 0).entries} <= {"ant", "bee", "cow"}
+    assert {entry.prediction for entry in service.layers.unit_detail("conv1", 0).entries} <= {"ant", "bee", "cow"}
     with pytest.raises(HeadError, match="nothing to undo"):
         desk.undo_head()
 
@@ -45,16 +45,16 @@ def test_used_is_none_when_another_head_was_set(service, desk, tiny_bundle, make
     assert desk.status().used is None
     assert service.overview().classifier.startswith("Caltech-101's 4 classes")
     service.set_head(None)
-    assert desk.use_head(1).endswith("; before: no classifier.")
-    assert desk.undo_head().startswith("tiny answers again without a classifier; before: colours' 3 classes")
+    assert desk.use_head(1).endswith("; before: no classes.")
+    assert desk.undo_head().startswith("tiny now predicts no classes; before: colours' 3 classes")
 
 
 def test_save_and_load(service, desk, tmp_path, monkeypatch, tiny_model):
     monkeypatch.chdir(tmp_path)
     assert desk.save_head(1, " mine ") == f"Saved as {tmp_path / 'mine.safetensors'}."
-    assert desk.save_head(2, "mine.safetensors").endswith("in the place of the head that was there.")
+    assert desk.save_head(2, "mine.safetensors").endswith("replacing the head in that file.")
     assert dw.load_head("mine.safetensors").alias == "conv1"
-    assert desk.load_head("mine.safetensors").startswith("tiny now answers with colours' 3 classes (head on conv1")
+    assert desk.load_head("mine.safetensors").startswith("tiny now predicts colours' 3 classes (head on conv1")
     assert (desk.status().used, desk.status().can_undo) == (None, True)
     desk.undo_head()
     assert service.overview().classifier == "your model's own classes"
@@ -68,13 +68,13 @@ def test_save_and_load(service, desk, tmp_path, monkeypatch, tiny_model):
 @pytest.mark.parametrize("path", ["thesis.txt", "thesis.safetensors"])
 def test_a_file_that_is_no_head_is_never_overwritten(desk, tmp_path, path):
     (tmp_path / path).write_text("years of work")
-    with pytest.raises(HeadError, match=rf"{tmp_path / path} is there already and is no head"):
+    with pytest.raises(HeadError, match=rf"{tmp_path / path} exists and is not a head"):
         desk.save_head(1, str(tmp_path / path))
     assert (tmp_path / path).read_text() == "years of work"
 
 
 def test_places_that_cannot_be_saved_to(desk, tmp_path):
-    for path, words in (("", "Where to save"), (" ", "Where to save"), (str(tmp_path), "is a folder"), ("/no/such/folder/x", "cannot be")):
+    for path, words in (("", "Give a path"), (" ", "Give a path"), (str(tmp_path), "is a folder"), ("/no/such/folder/x", "cannot be")):
         with pytest.raises(HeadError, match=words):
             desk.save_head(1, path)
     for number in (3, 0):
@@ -89,4 +89,4 @@ def test_training_on_a_model_with_a_head_makes_a_head_for_the_model(service, des
     assert not any("softmax_head" in name for name, _ in desk.status().layers)
     desk.use_head(3)
     assert service.overview().model == "tiny"
-    assert desk.view(3).summary.per_fold == desk.view(2).summary.per_fold
+    assert desk.results(3).summary.per_fold == desk.results(2).summary.per_fold

@@ -16,11 +16,10 @@ from PIL import Image
 
 import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, ModelError, PictureError, ServiceError
-from deconvwidgets.instruments.transfer.compute.train import HeadHooks
-from deconvwidgets.instruments.transfer.records import TestsWanted
+from deconvwidgets.instruments.transfer.records import TestsRequest
 from deconvwidgets.instruments.transfer.service import runs
+from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.models.preprocess import Preprocess
-from deconvwidgets.service.protocol import TransferringService
 
 
 def ended(desk, run, seconds=60):
@@ -40,20 +39,20 @@ def reached(desk, fits, seconds=60):
 
 
 def test_a_run_gives_what_training_in_a_script_gives(service, settings, tiny_bundle, colours):
-    assert isinstance(service, TransferringService)
+    assert isinstance(service, SupportsTransfer)
     desk = service.transfer
     number = desk.start(settings(folds=3, layer="conv1", curve=(1, 5)))
     run = desk.status().runs[0]
     taken = []
     options = {"store": "memory", "device": "cpu", "progress": False}
-    report = dw.train_softmax_head(tiny_bundle, colours, "conv1", 5, 3, hooks=HeadHooks(on_step=taken.append), **options)
+    report = dw.train_softmax_head(tiny_bundle, colours, "conv1", 5, 3, on_step=taken.append, **options)
     assert (number, run.run, run.phase, run.dataset, run.layer) == (1, 1, "done", "colours", "conv1")
     assert (run.per_fold, run.weight_decays, run.features) == (report.per_fold, report.weight_decays, report.features)
     assert (run.mean, run.std) == (report.mean, report.std)
     assert run.curve.images_per_class == (1, 5)
     assert run.curve.means[1] == report.mean
     assert (run.progress, run.problem, run.paper) == (None, None, ())
-    view = desk.view(1)
+    view = desk.results(1)
     np.testing.assert_array_equal(view.confusion, report.confusion)
     np.testing.assert_array_equal(view.class_tests, report.confusion.sum(1))
     np.testing.assert_allclose(view.class_accuracy, [np.mean(report.predictions[report.truths == c] == c) for c in range(3)], rtol=1e-6)
@@ -83,11 +82,11 @@ def test_photographs_are_those_of_the_report(service, settings, tiny_bundle, col
     service.transfer.start(settings(folds=3))
     report = dw.train_softmax_head(tiny_bundle, colours, None, 5, 3, store="memory", device="cpu", progress=False)
     images = dw.open_images(colours)
-    wrong = service.transfer.photographs(1, TestsWanted(right=False, limit=1000))
+    wrong = service.transfer.photographs(1, TestsRequest(right=False, limit=1000))
     assert wrong.total == len(wrong.photographs) == int((report.truths != report.predictions).sum()) > 0
     assert all(one.truth != one.prediction for one in wrong.photographs)
     assert [one.confidence for one in wrong.photographs] == sorted((one.confidence for one in wrong.photographs), reverse=True)
-    cell = service.transfer.photographs(1, TestsWanted(truth=1, prediction=1, limit=2))
+    cell = service.transfer.photographs(1, TestsRequest(truth=1, prediction=1, limit=2))
     assert cell.total == report.confusion[1, 1]
     assert len(cell.photographs) == 2
     best = max(np.flatnonzero((report.truths == 1) & (report.predictions == 1)), key=lambda place: report.confidences[place])
@@ -95,9 +94,9 @@ def test_photographs_are_those_of_the_report(service, settings, tiny_bundle, col
     assert (first.source, first.fold) == (report.sources[best], report.folds[best])
     assert first.name == images.source_name(first.source)
     assert first.name.startswith("grass/")
-    assert service.transfer.photographs(1, TestsWanted(limit=0)).total == len(report.sources)
+    assert service.transfer.photographs(1, TestsRequest(limit=0)).total == len(report.sources)
     with pytest.raises(HeadError, match="numbered from 0"):
-        service.transfer.photographs(1, TestsWanted(truth=3))
+        service.transfer.photographs(1, TestsRequest(truth=3))
 
 
 def test_thumbnails_are_the_middles_of_the_photographs(service, settings, colours):
@@ -131,7 +130,7 @@ def test_a_stop_keeps_the_folds_that_are_done(make_service, settings):
     run = ended(desk, number)
     assert run.phase == "stopped"
     assert 2 <= len(run.per_fold) < 100
-    assert desk.view(number).class_tests.sum() > 0
+    assert desk.results(number).class_tests.sum() > 0
     desk.stop()  # nothing runs: nothing happens
     assert desk.use_head(number)
 
@@ -149,7 +148,7 @@ def test_a_stop_of_the_curve_keeps_run_and_points(make_service, settings):
 def test_a_script_waits_for_the_end(make_service, settings, by_hand):
     desk = make_service(by_hand).transfer
     run = desk.start(settings(folds=2))
-    with pytest.raises(ServiceError, match=r"Run 1 is still going on after 0\.01 s"):
+    with pytest.raises(ServiceError, match=r"Run 1 is still running after 0\.01 s"):
         desk.wait(run, 0.01)
     for job in by_hand.jobs:
         job.run()
@@ -163,14 +162,14 @@ def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, by_
     desk = service.transfer
     number = desk.start(settings())
     assert (desk.status().running, desk.status().runs[0].phase) == (number, "waiting")
-    with pytest.raises(HeadError, match="no fold that is done yet"):
-        desk.view(number)
+    with pytest.raises(HeadError, match="no complete fold yet"):
+        desk.results(number)
     desk.stop()
     assert (desk.status().running, desk.status().runs[0].phase) == (None, "stopped")
     by_hand.jobs[-1].run()
     assert (desk.status().runs[0].phase, by_hand.jobs[-1].error) == ("stopped", None)
-    with pytest.raises(HeadError, match="before its first fold was done: start it again"):
-        desk.view(number)
+    with pytest.raises(HeadError, match="before its first fold was complete: start it again"):
+        desk.results(number)
 
 
 def test_a_new_run_supersedes_the_one_that_goes_on(make_service, settings):
@@ -195,7 +194,7 @@ def test_a_run_that_waits_is_superseded_too(make_service, settings, by_hand):
 
 def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monkeypatch):
     service = make_service(None)
-    desk, submit, late = service.transfer, service._worker.submit, threading.Event()
+    desk, submit, late = service.transfer, service._context.executor.submit, threading.Event()
 
     def submit_late(*job):
         if not late.is_set():
@@ -203,7 +202,7 @@ def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monke
             time.sleep(0.3)
         return submit(*job)
 
-    monkeypatch.setattr(service._worker, "submit", submit_late)
+    monkeypatch.setattr(service._context.executor, "submit", submit_late)
     first = threading.Thread(target=desk.start, args=(settings(),))
     first.start()
     assert late.wait(20)
@@ -238,8 +237,8 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
     run = desk.status().runs[-1]
     assert run.phase == "failed"
     assert "'sea' (5)" in run.problem
-    with pytest.raises(HeadError, match=r"before its first fold was done: 1 class of 3"):
-        desk.view(run.run)
+    with pytest.raises(HeadError, match=r"before its first fold was complete: 1 class of 3"):
+        desk.results(run.run)
     class_folders(colours.parent / "again")
     desk.start(settings(data=str(colours.parent / "again")))
     by_hand.jobs[-1].run()
@@ -255,7 +254,7 @@ def test_unreadable_photographs_are_counted_and_listed(service, settings, colour
     assert (summary.photographs, summary.sizes, summary.most) == (35, (12, 12, 11), 10)
     assert any("1 file could not be read" in note for note in summary.notes)
     service.transfer.start(settings())
-    view = service.transfer.view(1)
+    view = service.transfer.results(1)
     assert [skipped.name for skipped in view.skipped] == ["sea/sea_3.png", "sea/sea_4.png"]
     assert list(view.class_tests) == [2 * 7, 2 * 7, 2 * 5]
 
@@ -286,7 +285,7 @@ def test_unreadable_photographs_are_counted_and_listed(service, settings, colour
     ],
 )
 def test_what_cannot_begin_is_said_at_once(service, settings, changes, error, words, monkeypatch):
-    monkeypatch.setattr(service._worker, "submit", lambda *job: pytest.fail("submitted"))
+    monkeypatch.setattr(service._context.executor, "submit", lambda *job: pytest.fail("submitted"))
     with pytest.raises(error, match=words):
         service.transfer.start(settings(**changes))
     assert service.transfer.status().runs == ()
@@ -319,10 +318,10 @@ def test_a_folder_that_changed_is_looked_at_again(service, settings, colours):
     assert service.transfer.data(settings()).photographs == 36
     (colours / "sea" / "sea_11.png").unlink()
     assert service.transfer.data(settings()).photographs == 35
-    before = service.transfer._shelf.images(settings())
-    assert service.transfer._shelf.images(settings()) is before  # nothing changed
+    before = service.transfer._datasets.images(settings())
+    assert service.transfer._datasets.images(settings()) is before  # nothing changed
     Image.new("RGB", (30, 30), (40, 90, 170)).save(colours / "sea" / "sea_1.png")  # its folder's time stays
-    assert service.transfer._shelf.images(settings()) is before
+    assert service.transfer._datasets.images(settings()) is before
     service.transfer.start(settings())
     assert service.transfer._runs.get(1).images.digest != before.digest
 
@@ -352,7 +351,7 @@ def test_what_is_read_of_a_run_that_goes_on_is_of_one_moment(make_service, setti
     number, seen = desk.start(settings(folds=30)), set()
     reached(desk, lambda run: len(run.per_fold) >= 1)
     while desk.status().running:
-        view, status = desk.view(number), desk.status()
+        view, status = desk.results(number), desk.status()
         seen.add(len(view.summary.per_fold))
         assert view.class_tests.sum() == 21 * len(view.summary.per_fold)  # 36 photographs less 5 of each class
         assert (status.running is None) == (status.runs[0].phase == "done")
@@ -364,7 +363,7 @@ def test_other_requests_are_answered_while_a_run_goes_on(make_service, settings)
     service = make_service(None).wait()
     number = service.transfer.start(settings(folds=100))
     reached(service.transfer, lambda run: len(run.per_fold) >= 1)
-    before = service.nine("conv2", 3)
+    before = service.layers.top_activations("conv2", 3)
     assert before.count == 9
     assert service.transfer.status().running == number
     service.transfer.stop()
@@ -380,21 +379,21 @@ def test_a_closed_service_starts_nothing_and_shows_its_runs(make_service, settin
     with pytest.raises(ServiceError, match="closed"):
         service.transfer.start(settings())
     assert len(service.transfer.status().runs) == 1
-    assert service.transfer.view(1).class_tests.sum() > 0
+    assert service.transfer.results(1).class_tests.sum() > 0
 
 
 def test_a_run_that_is_started_while_the_service_closes_ends(make_service, settings, monkeypatch):
     service = make_service(None)
-    desk, close = service.transfer, service._worker.close
+    desk, close = service.transfer, service._context.executor.close
     desk.start(settings(folds=100))
     reached(desk, lambda run: len(run.per_fold) >= 1)
 
     def close_late():
-        monkeypatch.setattr(service._worker, "close", close)
+        monkeypatch.setattr(service._context.executor, "close", close)
         desk.start(settings(seed=1))
         close()
 
-    monkeypatch.setattr(service._worker, "close", close_late)
+    monkeypatch.setattr(service._context.executor, "close", close_late)
     service.close()
     assert [run.phase for run in desk.status().runs] == ["stopped", "stopped"]
 
@@ -407,7 +406,7 @@ def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, setting
     run, gone = service.transfer._runs.get(1), weakref.ref(service)
     del service
     until = time.monotonic() + 20
-    while gone() is not None or run.going_on:
+    while gone() is not None or run.active:
         assert time.monotonic() < until, (gone(), run.phase)
         gc.collect()
         time.sleep(0.02)
@@ -438,7 +437,7 @@ print(service.transfer.status().runs[0].phase)
 
 
 def test_steps_are_bounded(make_service, settings, by_hand, monkeypatch):
-    monkeypatch.setattr(runs, "ALL_STEPS", 20)
+    monkeypatch.setattr(runs, "MAX_DENSE_STEPS", 20)
     desk = make_service(by_hand).transfer
     desk.start(settings(folds=4))
     by_hand.jobs[-1].run()
@@ -461,7 +460,7 @@ def test_choices_layers_and_unknown_runs(service, monkeypatch, tmp_path):
     (tmp_path / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(tmp_path))
     assert service.transfer.status().choices[0].hint == ""
-    for ask in (service.transfer.view, service.transfer.steps, service.transfer.use_head):
+    for ask in (service.transfer.results, service.transfer.steps, service.transfer.use_head):
         with pytest.raises(HeadError, match="no run 1; there is none yet"):
             ask(1)
     assert issubclass(HeadError, DeconvWidgetsError)

@@ -11,18 +11,22 @@ import numpy as np
 from deconvwidgets.errors import HeadError, PictureError
 from deconvwidgets.instruments.transfer.records import (
     DataChoice,
+    HeadStep,
+    LearningCurve,
     PaperRow,
     Phase,
     TestPhotograph,
     TestPhotographs,
-    TestsWanted,
+    TestsRequest,
     TransferDataSummary,
+    TransferFile,
+    TransferResults,
     TransferRunSummary,
-    TransferRunView,
+    TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.records.layers import HeadStep, LearningCurve, Picture, Progress, SkippedPicture
-from deconvwidgets.service.protocol import TransferFile, TransferSettings
+from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.progress import Progress
 from tests.widgets.fake_service import FakeService, grating, picture_of
 
 KINDS = ("accordion", "bonsai", "cougar face", "dalmatian", "euphonium", "ferry", "gramophone", "hedgehog", "ibis", "joshua tree", "ketch")
@@ -39,7 +43,7 @@ PAPER = (
 
 
 class FakeDesk:
-    """Implements service.protocol.TransferDesk."""
+    """Implements service.protocol.TransferService."""
 
     def __init__(self, service: FakeTransferService) -> None:
         self.service = service
@@ -69,7 +73,7 @@ class FakeDesk:
         if settings.images_per_class > most:
             problem = f"bonsai has {min(sizes)} photographs: at most {most} a class leave one to test. Ask for fewer."
         notes = ("2 photographs cannot be read and take no part.",)
-        skipped = (SkippedPicture("bonsai/image_0007.jpg", "it is truncated"), SkippedPicture("ibis/x.png", "it is no picture"))
+        skipped = (SkippedImage("bonsai/image_0007.jpg", "it is truncated"), SkippedImage("ibis/x.png", "it is no picture"))
         name = settings.data.rpartition("/")[2]
         return TransferDataSummary(name, sum(sizes), KINDS, sizes, most, problem, notes, skipped)
 
@@ -98,7 +102,7 @@ class FakeDesk:
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
         return tuple(self.taken[run][since:])
 
-    def view(self, run: int) -> TransferRunView:
+    def results(self, run: int) -> TransferResults:
         summary = self.runs.get(run)
         if summary is None or not summary.per_fold:
             raise HeadError(f"Run {run} has no fold that is done yet")
@@ -107,11 +111,11 @@ class FakeDesk:
         confusion = np.diag(draw.integers(12, 20, classes)) + draw.poisson(0.3, (classes, classes))
         tests = confusion.sum(axis=1)
         accuracy = (np.diag(confusion) / tests).astype(np.float32)
-        return TransferRunView(summary, KINDS, accuracy, tests, confusion, (SkippedPicture("ibis/x.png", "it is no picture"),), True)
+        return TransferResults(summary, KINDS, accuracy, tests, confusion, (SkippedImage("ibis/x.png", "it is no picture"),), True)
 
-    def photographs(self, run: int, wanted: TestsWanted) -> TestPhotographs:
+    def photographs(self, run: int, wanted: TestsRequest) -> TestPhotographs:
         self._note("photographs", (run, wanted))
-        confusion = self.view(run).confusion
+        confusion = self.results(run).confusion
         found = []
         for truth, prediction in zip(*np.nonzero(confusion), strict=True):
             fits = wanted.truth in (None, truth) and wanted.prediction in (None, prediction)
@@ -122,7 +126,7 @@ class FakeDesk:
         found.sort(key=lambda one: -(one.confidence or 0))
         return TestPhotographs(tuple(found[: wanted.limit]), len(found))
 
-    def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> list[Picture]:
+    def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> list[EncodedImage]:
         self._note("thumbnails", (run, tuple(sources), size))
         return [picture_of(grating(source, size, signed=False), "JPEG") for source in sources]
 
@@ -151,7 +155,7 @@ class FakeDesk:
 
     def file(self, run: int, kind: TransferFile) -> bytes:
         self._note("file", (run, kind))
-        self.view(run)
+        self.results(run)
         return picture_of(grating(run, 16, signed=True)).data if kind.endswith(".png") else f"{kind} of run {run}".encode()
 
     def begin_upload(self, name: str, size: int) -> str:
@@ -251,7 +255,7 @@ class FakeDesk:
 
 
 class FakeTransferService(FakeService):
-    """Implements service.protocol.TransferringService."""
+    """Implements service.protocol.SupportsTransfer."""
 
     def __init__(self, ready: bool = True) -> None:
         super().__init__(ready)

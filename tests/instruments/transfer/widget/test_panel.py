@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import HeadError, PictureError, ServiceError
+from deconvwidgets.instruments.transfer.records import HeadStep, TransferSettings
+from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart, decay_words
 from deconvwidgets.instruments.transfer.widget.lines import attempts_of, training_lines
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
-from deconvwidgets.records.layers import HeadStep
-from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
+from deconvwidgets.service.protocol import ModelService
 from deconvwidgets.widgets.rate_limit import Throttle
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
 from tests.widgets.fake_service import FakeService
@@ -68,8 +69,8 @@ def until(done, seconds=20.0):
 
 def test_the_fakes_are_what_they_stand_for(service, desk):
     assert isinstance(service, ModelService)
-    assert isinstance(service, TransferringService)
-    assert isinstance(desk, TransferDesk)
+    assert isinstance(service, SupportsTransfer)
+    assert isinstance(desk, TransferService)
 
 
 def test_a_service_that_cannot_be_retrained_is_refused():
@@ -261,7 +262,7 @@ def test_data_start_and_stop(desk, panel, sent):
 def test_a_run_crosses_as_little_endian_arrays(desk, panel, sent):
     desk.whole_run()
     content, (accuracy, tests, confusion) = ask(panel, sent, "run", run=1)
-    view = desk.view(1)
+    view = desk.results(1)
     classes = len(KINDS)
     np.testing.assert_array_equal(np.frombuffer(accuracy, "<f4"), view.class_accuracy)
     np.testing.assert_array_equal(np.frombuffer(tests, "<i4"), view.class_tests)
@@ -274,7 +275,7 @@ def test_photographs_and_their_thumbnails(desk, panel, sent):
     desk.whole_run()
     content, _ = ask(panel, sent, "photographs", run=1, truth=2, prediction=2, right=True, limit=5)
     assert [one["truth"] for one in content["photographs"]] == [2] * 5
-    assert content["total"] == desk.view(1).confusion[2, 2]
+    assert content["total"] == desk.results(1).confusion[2, 2]
     sources = [one["source"] for one in content["photographs"]]
     content, buffers = ask(panel, sent, "thumbnails", run=1, sources=sources, size=48)
     assert [picture["width"] for picture in content["pictures"]] == [48] * 5

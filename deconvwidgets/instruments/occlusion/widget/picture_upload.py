@@ -10,30 +10,30 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.service.protocol import OcclusionDesk
+from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
 
 _CHUNK = 4 << 20  # bytes
 _AS_PNG = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _AS_TIFF = ("CMYK", "F", "I")
 
 
-def upload_picture(desk: OcclusionDesk, picture: object) -> str:
-    """The image that a desk is asked for: "view:17" for that, or for 17; for a PIL picture, a path or an array (H, W, 3) or (H, W) uint8
+def upload_picture(desk: OcclusionService, picture: object) -> str:
+    """The image that a desk is asked for: "crop:17" for that, or for 17; for a PIL picture, a path or an array (H, W, 3) or (H, W) uint8
     the upload that it becomes. Raises PictureError for what is none of these, or cannot be read."""
-    if isinstance(picture, str) and picture.startswith(("view:", "upload:")):
+    if isinstance(picture, str) and picture.startswith(("crop:", "upload:")):
         return picture
     if not isinstance(picture, bool) and isinstance(picture, int | np.integer):
-        return f"view:{int(picture)}"
+        return f"crop:{int(picture)}"
     if isinstance(picture, str | Path):
         return _send(desk, Path(picture).name, _read(Path(picture).expanduser()))
     if isinstance(picture, np.ndarray):
         picture = _from_array(picture)
     if isinstance(picture, Image.Image):
         return _send(desk, Path(str(getattr(picture, "filename", "") or "your picture")).name, _encoded(picture))
-    raise PictureError(f"An image is a view's number, 'view:17', a PIL picture, a path or an array, not a {type(picture).__name__}.")
+    raise PictureError(f"An image is a view's number, 'crop:17', a PIL picture, a path or an array, not a {type(picture).__name__}.")
 
 
-def _send(desk: OcclusionDesk, name: str, data: bytes) -> str:
+def _send(desk: OcclusionService, name: str, data: bytes) -> str:
     upload = desk.begin_upload(name, len(data))
     for offset in range(0, len(data), _CHUNK):
         desk.add_chunk(upload, offset, data[offset : offset + _CHUNK])

@@ -1,0 +1,51 @@
+"""A standalone HTML page around a figure: light and dark by the reader's preference, nothing fetched."""
+
+from __future__ import annotations
+
+from html import escape
+
+from deconvwidgets.figures.drawing import DARK, LIGHT, Tone
+from deconvwidgets.figures.vector import FACES
+
+
+def whole_page(title: str, subtitle: str, body: str, caption: str, style: str, script: str = "") -> bytes:
+    """A standalone page around `body`, which is HTML as `style` and `script` are CSS and JavaScript; the rest are plain words."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)}</title>
+<style>
+:root {{ {_variables(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}
+{_FRAME}
+{style}
+</style>
+</head>
+<body>
+<header><h1>{escape(title)}</h1><p>{escape(subtitle)}</p></header>
+{body}
+<footer><p>{escape(caption)}</p></footer>
+{f"<script>{script}</script>" if script else ""}
+</body>
+</html>
+""".encode(errors="replace")
+
+
+_FRAME = (
+    """
+body { margin: 0 auto; padding: 28px; max-width: 1760px; background: var(--paper); color: var(--ink); font: 14px/1.45 """
+    + FACES
+    + """; }
+header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; margin-bottom: 16px; }
+h1 { margin: 0; font-size: 20px; font-weight: 600; }
+header p, footer p { margin: 0; color: var(--quiet); }
+footer p { margin-top: 20px; max-width: 75em; font-size: 13px; }
+"""
+)
+
+
+def _variables(palette: dict[Tone, str]) -> str:
+    return "".join(f"--{tone}:{colour};" for tone, colour in palette.items())

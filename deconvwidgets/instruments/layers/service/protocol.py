@@ -1,0 +1,73 @@
+"""The requests of a LayerExplorer. No torch here: a widget never computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from deconvwidgets.instruments.layers.records import (
+    Contrast,
+    FigureKind,
+    MosaicRequest,
+    Rule,
+    SourceImage,
+    TopActivations,
+    UnitDetail,
+    UnitTable,
+)
+from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.service.protocol import ModelService
+
+
+@runtime_checkable
+class LayersService(Protocol):
+    """Answers the requests of a LayerExplorer.
+
+    Every method may be called from any thread, and raises ServiceError while the index is being built.
+    """
+
+    def unit_table(self, layer: str) -> UnitTable:
+        """Return the statistics and labels of all units of a layer. Raises LayerError for an unknown layer."""
+        ...
+
+    def top_activations(
+        self, layer: str, unit: int, rule: Rule = "deconvnet", contrast: Contrast = "tile", tile: int = 54
+    ) -> TopActivations:
+        """Return a unit's strongest activations as two mosaics, projections and patches, with tiles of `tile` x `tile` pixels."""
+        ...
+
+    def mosaics(self, request: MosaicRequest, background: bool = False) -> Sequence[EncodedImage]:
+        """Return one mosaic for each of `request.parts`. With `background`, work in short steps between which requests are answered.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit.
+        RuleError
+            If an operation below the layer has no such rule.
+        ServiceError
+            For an unknown rule, contrast or part, or a tile size out of range.
+        """
+        ...
+
+    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+        """Return values, sources, labels and predictions of a unit's strongest activations, and the unit's histogram."""
+        ...
+
+    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
+        """Return the whole photograph of the activation of `rank` (0 is the strongest), `size` pixels on the longer side."""
+        ...
+
+    def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
+        """Return a figure as the bytes of a file; `state` is the state of a LayerExplorer."""
+        ...
+
+
+@runtime_checkable
+class SupportsLayers(ModelService, Protocol):
+    """A model service that answers LayerExplorers."""
+
+    @property
+    def layers(self) -> LayersService:
+        """Answers the requests of a LayerExplorer."""
+        ...

@@ -1,0 +1,27 @@
+"""Encoded images and images that could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deconvwidgets.records.repr import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedImage:
+    """A picture that could not be read, and why, in words."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedImage:
+    """An encoded picture, as it crosses to the browser or to a file."""
+
+    data: bytes
+    mime: str  # "image/jpeg", "image/png" or "image/webp"
+    width: int
+    height: int
+
+    __repr__ = one_line

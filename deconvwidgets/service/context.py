@@ -1,0 +1,128 @@
+"""What every instrument's API shares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+from weakref import ref
+
+from deconvwidgets.compute.job import JobContext, ProgressCallback
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.service.batch_sizer import BatchSizer
+from deconvwidgets.service.device_lock import DeviceLock
+from deconvwidgets.service.events import Events
+from deconvwidgets.service.head_history import HeadHistory
+from deconvwidgets.service.prepared_images import PreparedImageCache
+from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.worker import Executor, Worker
+
+_BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
+
+
+class ServiceContext:
+    """The state, device, executors and caches of one model service. Thread-safe.
+
+    It refers neither to the service, nor to the instruments' APIs, nor to the listeners, so that a job which holds it does not keep them
+    alive.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The initial state.
+    events : Events
+        Where events are published. It is held weakly.
+    executor : Executor, optional
+        Runs all jobs. By default long jobs (index, training) and interactive jobs (maps) have a worker each.
+    """
+
+    def __init__(self, snapshot: Snapshot, events: Events, executor: Executor | None = None) -> None:
+        self._snapshot = snapshot
+        self._events = ref(events)
+        self._replace_lock = Lock()
+        self._last_request = -float("inf")
+        self._on_replace: list[Callable[[Snapshot], None]] = []
+        self._made_with = snapshot.bundle
+        self.executor: Executor = executor if executor is not None else Worker()
+        self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
+        self.device_lock = DeviceLock()
+        self.images = PreparedImageCache()
+        self.heads = HeadHistory(lambda: self._snapshot.bundle, self.set_bundle)
+        self.on_replace(lambda state: self.images.keep_only(state.layers_version))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The current state."""
+        return self._snapshot
+
+    def on_replace(self, callback: Callable[[Snapshot], None]) -> None:
+        """Call `callback` with each new snapshot, before the event "changed" is published: caches remove old entries then."""
+        self._on_replace.append(callback)
+
+    def replace(self, new_layers: bool = True, **changes: Any) -> Snapshot:
+        """Replace the snapshot, and publish the event "changed".
+
+        Parameters
+        ----------
+        new_layers : bool
+            False if the layers and the index return the same values as before, so that whatever was computed from them stays valid.
+        **changes
+            Fields of `Snapshot`.
+        """
+        with self._replace_lock:
+            version = self._snapshot.version + 1
+            layers_version = version if new_layers else self._snapshot.layers_version
+            self._snapshot = snapshot = replace(self._snapshot, version=version, layers_version=layers_version, **changes)
+        for callback in self._on_replace:
+            callback(snapshot)
+        self.publish(ServiceEvent("changed"))
+        return snapshot
+
+    def set_bundle(self, bundle: ModelBundle) -> None:
+        """Replace the bundle by one with another classifier on the same layers."""
+        with self.device_lock.request():
+            bundle.network  # noqa: B018 - traced here, so that no request has to wait for it
+        self.replace(bundle=bundle, new_layers=False)
+
+    def reset_bundle(self) -> None:
+        """Replace the bundle by the one that the service was made with."""
+        self.set_bundle(self._made_with)
+
+    def record_request(self) -> None:
+        """Record that a widget made a request."""
+        self._last_request = time.monotonic()
+
+    def busy(self) -> bool:
+        """Return whether a widget made a request in the last seconds."""
+        events = self._events()
+        return events is not None and len(events) > 0 and time.monotonic() - self._last_request < _BUSY_SECONDS
+
+    def job_context(self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None) -> JobContext:
+        """Return the context of a long job that shares the device with requests."""
+        return JobContext(
+            on_progress=on_progress, cancelled=cancelled, device_lease=self.device_lock.batch, batch_size=BatchSizer(self.busy)
+        )
+
+    def publish(self, event: ServiceEvent) -> None:
+        """Publish an event, while the service exists."""
+        events = self._events()
+        if events is not None:
+            events.publish(event)
+
+    def publish_failure(self, message: str) -> None:
+        """Publish the event "failed"."""
+        self.publish(ServiceEvent("failed", message=message))
+
+    def cancel(self) -> None:
+        """Cancel all jobs, without waiting."""
+        for executor in (self.interactive_executor, self.executor):
+            if isinstance(executor, Worker):
+                executor.cancel()
+
+    def close(self) -> None:
+        """Cancel all jobs and wait for the running ones to end."""
+        self.interactive_executor.close()
+        self.executor.close()
