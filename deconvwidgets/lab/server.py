@@ -89,7 +89,7 @@ def command(address: Address, folder: Path) -> list[str]:
     line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=ERROR"]
     line += [f"--ServerApp.ip={address.ip}", f"--ServerApp.port={address.port}", "--ServerApp.port_retries=0"]
     line += [f"--ServerApp.root_dir={folder}"]
-    line += [f"--ServerApp.jpserver_extensions=deconvwidgets.lab.{name}=True" for name in ("nodelay", "quiet")]
+    line += [f"--ServerApp.jpserver_extensions=deconvwidgets.lab.{name}=True" for name in ("websocket_nodelay", "lab_page_config")]
     # A teaching tool asks nobody else for news or updates.
     line += [
         "--LabApp.news_url=None",
