@@ -9,12 +9,10 @@ from typing import Any
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.caltech import open_caltech101, open_caltech256
 from deconvwidgets.images.datasets import ListImages, open_dataset
-from deconvwidgets.images.folders import open_folder
+from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
 from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
-from deconvwidgets.images.photo_crops import open_photo_crops
-from deconvwidgets.images.photos import open_photos
+from deconvwidgets.images.photos import open_photo_crops, open_photos
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
 

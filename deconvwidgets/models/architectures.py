@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
-from deconvwidgets.models.known_transforms import as_preprocess
-from deconvwidgets.models.preprocess import Preprocess, default_preprocess
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.models.zfnet import ZFNet
 

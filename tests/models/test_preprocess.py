@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deconvwidgets.models.known_transforms import as_preprocess
-from deconvwidgets.models.preprocess import Preprocess, default_preprocess
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 PRESETS = [

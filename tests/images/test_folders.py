@@ -1,4 +1,4 @@
-"""Caltech-101 and Caltech-256 on small made trees of their layouts, numbered as torchvision numbers them."""
+"""Folders of photographs, and Caltech-101 and Caltech-256 on small trees in their layouts."""
 
 import os
 
@@ -9,6 +9,99 @@ from PIL import Image
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.open import open_images
 from deconvwidgets.models.torchvision_import import import_torchvision
+
+
+def save(path, value=100, size=(12, 10)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (value, value, value)).save(path)
+    return path
+
+
+def test_subfolders_are_classes_in_torchvisions_order(tmp_path):
+    for name in ("b/img10.png", "b/img2.png", "Zebra/1.jpg", "a/x/deep.png"):
+        save(tmp_path / name)
+    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "a" / "._hidden.jpg").write_bytes(b"resource fork")
+    images = open_images(tmp_path)
+    assert images.categories == ("Zebra", "a", "b")
+    named = [(images.source_name(s), images.categories[images.label(s)]) for s in range(len(images))]
+    assert named == [("a/x/deep.png", "a"), ("b/img2.png", "b"), ("b/img10.png", "b"), ("Zebra/1.jpg", "Zebra")]
+    assert images.categories == tuple(import_torchvision().datasets.ImageFolder(tmp_path).classes)
+    assert images.skipped == ()
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    save(tmp_path / "1.png")
+    save(tmp_path / "2.png")
+    images = open_images(str(tmp_path))
+    assert (images.categories, images.label(0), len(images), images.name) == (None, None, 2, tmp_path.name)
+
+
+def test_unreadable_files_are_skipped_with_their_reason(tmp_path, monkeypatch):
+    save(tmp_path / "good.png")
+    save(tmp_path / "huge.png", size=(300, 300))
+    (tmp_path / "broken.jpg").write_bytes(b"not a jpeg")
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000)
+    images = open_images(tmp_path)
+    assert len(images) == 1
+    assert {skipped.name for skipped in images.skipped} == {"broken.jpg", "empty.png", "huge.png", "dangling.png"}
+    assert all(skipped.reason for skipped in images.skipped)
+
+
+def test_a_file_that_fails_later_is_a_picture_error(tmp_path, noise_picture):
+    save(tmp_path / "good.png")
+    noise_picture(100, 100).save(tmp_path / "late.jpg")
+    data = (tmp_path / "late.jpg").read_bytes()
+    (tmp_path / "late.jpg").write_bytes(data[: len(data) // 2])
+    images = open_images(tmp_path)
+    assert len(images) == 2
+    with pytest.raises(PictureError, match=r"late\.jpg"):
+        images.open_crop(1)
+
+
+def test_links_that_loop_end(tmp_path):
+    save(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
+    assert len(open_images(tmp_path)) == 1
+
+
+def test_the_digest_follows_the_files(tmp_path):
+    save(tmp_path / "1.png")
+    first = open_images(tmp_path).digest
+    assert open_images(tmp_path).digest == first
+    save(tmp_path / "2.png")
+    second = open_images(tmp_path).digest
+    os.utime(tmp_path / "1.png", ns=(1, 1))
+    assert len({first, second, open_images(tmp_path).digest}) == 3
+
+
+@pytest.mark.parametrize("make", [lambda folder: None, lambda folder: (folder / "x.jpg").write_bytes(b"?")])
+def test_an_empty_folder_says_what_to_bring(tmp_path, make):
+    make(tmp_path)
+    with pytest.raises(PictureError, match="no readable photograph"):
+        open_images(tmp_path)
+
+
+def test_a_class_folder_without_a_picture_is_an_empty_class(tmp_path):
+    """torchvision numbers it too."""
+    for name in ("ant/1.png", "cow/1.png", "cow/2.png", ".hidden/1.png", "__MACOSX/ant/1.png"):
+        save(tmp_path / name)
+    (tmp_path / "bee").mkdir()
+    images = open_images(tmp_path)
+    assert images.categories == ("ant", "bee", "cow")
+    assert [images.label(source) for source in range(3)] == [0, 2, 2]
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(PictureError, match=r"no folder .*photos.*caltech101"):
+        open_images(tmp_path / "nowhere")
+
+
+# --- Caltech-101 and Caltech-256
+
 
 LAYOUTS = {
     "caltech101": ("101_ObjectCategories", "BACKGROUND_Google", ("Faces", "ant", "yin_yang")),

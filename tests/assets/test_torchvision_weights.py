@@ -1,15 +1,19 @@
-"""Nobody waits long, and nobody waits twice."""
+"""torchvision's weights: fetched once and verified; a host that does not respond is remembered."""
 
+import hashlib
 import http.server
 import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
+import torch
 
-from deconvwidgets.assets import reachability
-from deconvwidgets.assets.reachability import unreachable_reason
+from deconvwidgets.assets import torchvision_weights as official_weights
+from deconvwidgets.assets.torchvision_weights import unreachable_reason
+from deconvwidgets.errors import AssetError
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +57,7 @@ def answering_host():
 
 
 def test_a_silent_host_is_given_up_and_remembered(silent_host, monkeypatch):
-    monkeypatch.setattr(reachability, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(official_weights, "CONNECT_SECONDS", 0.3)
     started = time.monotonic()
     assert unreachable_reason(f"http://{silent_host}/x")
     assert 0.2 < time.monotonic() - started < 3
@@ -63,9 +67,9 @@ def test_a_silent_host_is_given_up_and_remembered(silent_host, monkeypatch):
 
 
 def test_a_lookup_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(reachability, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(official_weights, "CONNECT_SECONDS", 0.1)
     release = threading.Event()
-    monkeypatch.setattr(reachability, "_head", lambda url: release.wait(30) and None)
+    monkeypatch.setattr(official_weights, "_head", lambda url: release.wait(30) and None)
     started = time.monotonic()
     assert "did not answer" in unreachable_reason("http://example.invalid/x")
     assert time.monotonic() - started < 5
@@ -110,3 +114,65 @@ def test_offline_asks_nobody(answering_host, monkeypatch):
     monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "1")
     assert "DECONVWIDGETS_OFFLINE" in unreachable_reason(f"http://127.0.0.1:{answering_host.server_port}/there")
     assert answering_host.asked == 0
+
+
+# --- files served from here
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, own_cache):
+    monkeypatch.delenv("DECONVWIDGETS_OFFLINE", raising=False)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    folder = tmp_path / "served"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=folder)
+
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            if "broken" in self.path:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"half")
+                self.connection.close()
+            else:
+                super().do_GET()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        threading.Thread(target=http_server.serve_forever, daemon=True).start()
+        yield SimpleNamespace(folder=folder, url=f"http://127.0.0.1:{http_server.server_port}")
+        http_server.shutdown()
+
+
+def serve(server, data, name="net"):
+    path = server.folder / f"{name}-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    path.write_bytes(data)
+    return SimpleNamespace(url=f"{server.url}/{path.name}"), path
+
+
+def test_an_official_file_is_fetched_once(server):
+    weights, served = serve(server, b"weights" * 1000)
+    path = official_weights.ensure_official_file(weights, progress=False)
+    assert path.read_bytes() == b"weights" * 1000
+    served.unlink()
+    assert official_weights.ensure_official_file(weights, progress=False) == path
+
+
+def test_an_official_file_with_other_bytes_is_refused(server):
+    weights, served = serve(server, b"weights")
+    served.write_bytes(b"a login page")
+    with pytest.raises(AssetError, match="other bytes"):
+        official_weights.ensure_official_file(weights, progress=False)
+    assert not official_weights.hub_path(weights).exists()
+
+
+def test_a_download_that_breaks_off_leaves_nothing_and_is_remembered(server):
+    weights, _ = serve(server, b"x", "broken")
+    with pytest.raises(AssetError):
+        official_weights.ensure_official_file(weights, progress=False)
+    assert not official_weights.hub_path(weights).exists()
