@@ -33,7 +33,7 @@ def resample_signed(signed: NDArray[np.floating], size: Size) -> NDArray[np.floa
 
     `size` is the longer side (the shape is kept) or (height, width).
     """
-    height, width = fitted(signed.shape[1:], size)
+    height, width = fit_size(signed.shape[1:], size)
     planes = np.ascontiguousarray(signed, np.float32)
     if planes.shape[1:] == (height, width):
         return planes
@@ -87,16 +87,16 @@ def crop_patch(picture: Rgb, box: Box) -> Rgb:
     return patch
 
 
-def resize_picture(picture: Rgb, size: Size) -> Rgb:
+def resize_image(picture: Rgb, size: Size) -> Rgb:
     """A picture (H, W, 3) uint8 at display size, antialiased when it shrinks."""
-    height, width = fitted(picture.shape[:2], size)
+    height, width = fit_size(picture.shape[:2], size)
     if picture.shape[:2] == (height, width):
         return picture
     method = Image.Resampling.LANCZOS if height * width < picture.shape[0] * picture.shape[1] else Image.Resampling.BICUBIC
     return np.asarray(Image.fromarray(np.ascontiguousarray(picture)).resize((width, height), method))
 
 
-def fitted(shape: Sequence[int], size: Size) -> tuple[int, int]:
+def fit_size(shape: Sequence[int], size: Size) -> tuple[int, int]:
     """(height, width) for a picture of `shape` (height, width): `size` itself, or its shape kept with `size` as the longer side."""
     if not isinstance(size, int):
         return size
@@ -137,7 +137,7 @@ def letterbox(picture: Rgb, side: int) -> Rgb:
 
 def viridis(values: NDArray[np.floating], low: float, high: float) -> Rgb:
     """Values (...) as colours (..., 3) from `low`, dark, to `high`, bright; what is no number is mid-grey."""
-    anchors = np.array([rgb_of(colour) for colour in VIRIDIS], np.float64)
+    anchors = np.array([hex_to_rgb(colour) for colour in VIRIDIS], np.float64)
     known = np.isfinite(values)
     share = np.clip((np.where(known, values, low) - low) / (high - low), 0, 1) if high > low else np.zeros(values.shape)
     places = np.linspace(0, 1, len(anchors))
@@ -153,7 +153,7 @@ def class_colour(at: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*(round(255 * channel) for channel in (red, green, blue)))
 
 
-def rgb_of(colour: str) -> tuple[int, int, int]:
+def hex_to_rgb(colour: str) -> tuple[int, int, int]:
     """The levels of "#rrggbb"."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 

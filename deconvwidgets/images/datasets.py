@@ -14,7 +14,7 @@ from torch.utils.data import Subset
 
 from deconvwidgets.assets.cache import sha256_of_bytes
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture, to_rgb
+from deconvwidgets.images.decode import check_header, open_image, to_rgb
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
 from deconvwidgets.records.images import SkippedImage
@@ -57,7 +57,7 @@ class ListImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         item = self._items[source]
-        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_picture(item)
+        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_image(item)
 
 
 def _item_identity(item: Item) -> str:

@@ -37,7 +37,7 @@ _DECODER_ERRORS = (
 _WHITE = (255, 255, 255, 255)
 
 
-def open_picture(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
+def open_image(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
     """The picture as RGB, 8 bits a channel, turned upright as its EXIF orientation says.
 
     Of an animation the first frame; transparency over white; 16-bit and float pictures scaled to 8 bits; CMYK and palettes
@@ -77,7 +77,7 @@ def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
-    """A decoded picture of any Pillow mode as RGB, as `open_picture` does it.
+    """A decoded picture of any Pillow mode as RGB, as `open_image` does it.
 
     Raises PictureError where its numbers have no agreed meaning as brightness.
     """

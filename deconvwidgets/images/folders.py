@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture
+from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
 from deconvwidgets.records.images import SkippedImage
 
@@ -54,10 +54,10 @@ class FileImages(ImageSet):
         return self._labels[source]
 
     def open_source(self, source: int) -> Image.Image:
-        return open_picture(self._root / self._paths[source], self.source_name(source))
+        return open_image(self._root / self._paths[source], self.source_name(source))
 
-    def glance(self, source: int, side: int) -> Image.Image:
-        return open_picture(self._root / self._paths[source], self.source_name(source), side)
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
+        return open_image(self._root / self._paths[source], self.source_name(source), side)
 
 
 def _identity(root: Path, path: str) -> str:
@@ -75,7 +75,7 @@ def open_folder(folder: Path) -> FileImages:
     """
     if not folder.is_dir():
         raise PictureError(f"There is no folder {folder}. Give a folder of pictures, 'photos', 'caltech101', or a data set.")
-    name, paths = folder.resolve().name, picture_paths(folder)
+    name, paths = folder.resolve().name, image_paths(folder)
     with_pictures = {path.split(os.sep)[0] for path in paths if os.sep in path}
     if len(with_pictures) < 2:
         return FileImages(name, folder, paths, [None] * len(paths))
@@ -87,33 +87,33 @@ def open_folder(folder: Path) -> FileImages:
 
 def subfolders(folder: Path) -> list[str]:
     """The names of the folders directly below, in torchvision's order; hidden ones left out."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_left_out(entry.name))
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_ignored(entry.name))
 
 
-def picture_paths(folder: Path) -> list[str]:
+def image_paths(folder: Path) -> list[str]:
     """Relative paths of picture files, in natural order. Links are followed, each real folder visited once, so that no loop is endless."""
     found: list[str] = []
     visited = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
-        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_picture(name)]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image_file(name)]
     return sorted(found, key=_natural)
 
 
 def _enter(parent: str, name: str, visited: set[str]) -> bool:
     real = os.path.realpath(os.path.join(parent, name))
-    if is_left_out(name) or real in visited:
+    if is_ignored(name) or real in visited:
         return False
     visited.add(real)
     return True
 
 
-def is_left_out(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """Whether a folder is hidden, or what zips made on a Mac carry beside the pictures."""
     return name.startswith(".") or name == "__MACOSX"
 
 
-def is_picture(name: str) -> bool:
+def is_image_file(name: str) -> bool:
     """Whether a file is a picture by its name, and not hidden."""
     return not name.startswith(".") and name.lower().endswith(_ENDINGS)
 
@@ -176,7 +176,7 @@ def _open(data: _Caltech, root: str | os.PathLike[str] | None, include_backgroun
         classes = [*(name for name in classes if name != data.background), data.background]
     numbers = {name: number for number, name in enumerate(classes)}
     # Pictures lie directly in their class folder; torchvision does not look deeper either (Caltech-256 has strays there).
-    paths = [path for path in picture_paths(folder) if path.count(os.sep) == 1 and path.split(os.sep)[0] in numbers]
+    paths = [path for path in image_paths(folder) if path.count(os.sep) == 1 and path.split(os.sep)[0] in numbers]
     paths.sort(key=lambda path: path.startswith(data.background + os.sep))  # stable: the background comes last here as well
     labels = [numbers[path.split(os.sep)[0]] for path in paths]
     return FileImages(data.name, folder, paths, labels, [data.words(name) for name in classes])

@@ -62,7 +62,7 @@ class ImageSet(ABC):
         Raises PictureError where it cannot be decoded.
         """
 
-    def glance(self, source: int, side: int) -> Image.Image:
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
         """The photograph for a small picture: its shorter side need have `side` pixels only. Here it is as `open_source` gives it."""
         return self.open_source(source)
 
@@ -122,8 +122,8 @@ class SubsetImages(ImageSet):
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(self._sources[source])
 
-    def glance(self, source: int, side: int) -> Image.Image:
-        return self._images.glance(self._sources[source], side)
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
+        return self._images.open_thumbnail(self._sources[source], side)
 
     def __len__(self) -> int:
         return len(self._crops)

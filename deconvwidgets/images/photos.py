@@ -17,7 +17,7 @@ from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_cache_fi
 from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, SCIKIT_IMAGE, SCIKIT_IMAGE_PHOTOS, Photo
 from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture
+from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import Crop, ImageSet, digest_of, require_images
 from deconvwidgets.models.architectures import imagenet_categories
 from deconvwidgets.records.geometry import Box
@@ -33,7 +33,7 @@ _SQUARES = (
     (0.5, 0.5, 0.5),
     (0.5, 0.75, 0.5),
 )
-VIEWS_PER_PHOTO = 1 + len(_SQUARES)
+CROPS_PER_PHOTO = 1 + len(_SQUARES)
 
 
 class PhotoImages(ImageSet):
@@ -60,19 +60,19 @@ class PhotoImages(ImageSet):
         return int(found.group(1)) if found else None
 
     def open_source(self, source: int) -> Image.Image:
-        return open_picture(self._paths[source])
+        return open_image(self._paths[source])
 
     def __len__(self) -> int:
-        return len(self._paths) * VIEWS_PER_PHOTO
+        return len(self._paths) * CROPS_PER_PHOTO
 
     def crop(self, index: int) -> Crop:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} crops, numbered from 0: no {index}")
-        source, crop = divmod(index, VIEWS_PER_PHOTO)
+        source, crop = divmod(index, CROPS_PER_PHOTO)
         return Crop(source, crop, self._boxes[source][crop])
 
     def crops_of(self, source: int) -> range:
-        return range(source * VIEWS_PER_PHOTO, (source + 1) * VIEWS_PER_PHOTO)
+        return range(source * CROPS_PER_PHOTO, (source + 1) * CROPS_PER_PHOTO)
 
 
 def open_photos(progress: bool = True) -> PhotoImages:

@@ -14,7 +14,7 @@ from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.folders import is_left_out, is_picture
+from deconvwidgets.images.folders import is_ignored, is_image_file
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1  # bit of a member's flags
@@ -90,9 +90,9 @@ def _unpack(source: Path, folder: Path, limits: ArchiveLimits) -> None:
             raise PictureError(f"{source.name} holds {count}. Unpack it yourself and give the folder's path.")
         paths = {member: _checked_path(member) for member in members}
         wanted = {member: path for member, path in paths.items() if not _left_out(path)}
-        if not any(is_picture(path[-1]) for member, path in wanted.items() if not member.is_dir()):
+        if not any(is_image_file(path[-1]) for member, path in wanted.items() if not member.is_dir()):
             raise PictureError(f"{source.name} holds no picture. {_AGAIN}")
-        _Budget.of(limits, budget.archive_bytes).spend(sum(member.file_size for member in wanted if is_picture(member.filename)))
+        _Budget.of(limits, budget.archive_bytes).spend(sum(member.file_size for member in wanted if is_image_file(member.filename)))
         depth = _depth_around(wanted)
         for member, path in wanted.items():
             _unpack_member(zipped, member, folder.joinpath(*path[depth:]), budget)
@@ -104,7 +104,7 @@ def _unpack_member(zipped: ZipFile, member: ZipInfo, target: Path, budget: _Budg
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not is_picture(target.name):
+    if not is_image_file(target.name):
         return
     try:
         with zipped.open(member) as packed, target.open("xb") as file:
@@ -137,12 +137,12 @@ def _checked_path(member: ZipInfo) -> tuple[str, ...]:
 
 
 def _left_out(path: tuple[str, ...]) -> bool:
-    return not path or any(map(is_left_out, path))
+    return not path or any(map(is_ignored, path))
 
 
 def _depth_around(members: dict[ZipInfo, tuple[str, ...]]) -> int:
     """How many folders stand around the class folders: each holds all pictures, and has folders of its own."""
-    pictures = [path for member, path in members.items() if not member.is_dir() and is_picture(path[-1])]
+    pictures = [path for member, path in members.items() if not member.is_dir() and is_image_file(path[-1])]
     folders = [path[:-1] for path in pictures] + [path for member, path in members.items() if member.is_dir()]
     depth = 0
     while _is_around(folders, pictures, depth):

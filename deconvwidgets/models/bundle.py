@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
-from deconvwidgets.models.head_files import HeadSource, as_head, classes_in_words
+from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
-from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, picture_of_unit_range
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
 from deconvwidgets.models.traced import TracedNetwork
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.records.heads import Head
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 Transform = Callable[[Image.Image], Tensor]
 
@@ -46,7 +46,7 @@ class ModelBundle:
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
     traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
     def __post_init__(self) -> None:
         if self.model.training:
@@ -122,7 +122,7 @@ class ModelBundle:
             return replace(base, categories=None, classifier=None)
         chosen = as_head(head)
         model = attach_head(base.model, chosen, base.input_size, base.name)
-        words = classes_in_words(chosen)
+        words = describe_classes(chosen)
         return replace(
             base, model=model, categories=chosen.categories, classifier=words, head=chosen, headless=base, traced=TracedNetwork()
         )
@@ -164,7 +164,7 @@ def _stretched(pixels: Tensor) -> NDArray[np.uint8]:
     if values.shape[0] not in (1, 3):
         values = values.mean(0, keepdim=True)
     low, high = float(values.min()), float(values.max())
-    return picture_of_unit_range((values - low) / (high - low) if high > low else values * 0)
+    return unit_range_to_rgb((values - low) / (high - low) if high > low else values * 0)
 
 
 def require_bundle(value: object) -> ModelBundle:

@@ -19,8 +19,8 @@ from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import HeadError
 from deconvwidgets.records.heads import Head
 
-SHIPPED_FOLDER = Path(__file__).with_name("shipped")
-SHIPPED = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
+BUNDLED_HEADS_FOLDER = Path(__file__).with_name("bundled_heads")
+BUNDLED_HEADS = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
 _FORMAT = "deconvwidgets head 1"
 _DATASETS = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 _ARRAYS = {"weight": ("float16", "float32"), "bias": ("float32",)}
@@ -60,7 +60,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     """A head that `save_head` wrote. Raises HeadError for a missing, damaged or foreign file."""
     source = Path(path).expanduser()
     if not source.is_file():
-        by_name = " or ".join(f"bundle.with_head({name!r})" for name in SHIPPED)
+        by_name = " or ".join(f"bundle.with_head({name!r})" for name in BUNDLED_HEADS)
         raise HeadError(
             f"There is no head file {source}. Give the path of a file that save_head wrote; what is shipped goes by name: {by_name}."
         )
@@ -80,26 +80,26 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         raise HeadError(f"{source} is no head, or is damaged ({error}). Give a file that save_head wrote, or save it again.") from error
 
 
-def shipped_head(name: str) -> Head:
+def bundled_head(name: str) -> Head:
     """A head that comes with the package: "caltech101", on AlexNet's pool5.
 
     Raises HeadError for another name, and where this installation lacks its file.
     """
-    if name not in SHIPPED:
+    if name not in BUNDLED_HEADS:
         raise HeadError(
-            f"No head {name!r} is shipped; there is {', '.join(SHIPPED)}. Give a Head, or the path of a file that save_head wrote."
+            f"No head {name!r} is shipped; there is {', '.join(BUNDLED_HEADS)}. Give a Head, or the path of a file that save_head wrote."
         )
-    if not has_shipped(name):
+    if not has_bundled_head(name):
         raise HeadError(
-            f"This installation lacks the shipped head {name!r} ({SHIPPED[name]}): install deconvwidgets again, or train one: "
+            f"This installation lacks the shipped head {name!r} ({BUNDLED_HEADS[name]}): install deconvwidgets again, or train one: "
             "report = dw.train_softmax_head(bundle, images); bundle.with_head(report.head)."
         )
-    return load_head(SHIPPED_FOLDER / SHIPPED[name])
+    return load_head(BUNDLED_HEADS_FOLDER / BUNDLED_HEADS[name])
 
 
-def has_shipped(name: str) -> bool:
+def has_bundled_head(name: str) -> bool:
     """Whether the file of a shipped head is there."""
-    return (SHIPPED_FOLDER / SHIPPED[name]).is_file()
+    return (BUNDLED_HEADS_FOLDER / BUNDLED_HEADS[name]).is_file()
 
 
 def as_head(what: HeadSource) -> Head:
@@ -109,8 +109,8 @@ def as_head(what: HeadSource) -> Head:
     if isinstance(what, os.PathLike) or (isinstance(what, str) and (what.endswith(_ENDING) or "/" in what or os.sep in what)):
         return load_head(what)
     if isinstance(what, str):
-        return shipped_head(what)
-    raise HeadError(f"A {type(what).__name__} is no head: give a Head (report.head), a file's path, or one of: {', '.join(SHIPPED)}.")
+        return bundled_head(what)
+    raise HeadError(f"A {type(what).__name__} is no head: give a Head (report.head), a file's path, or one of: {', '.join(BUNDLED_HEADS)}.")
 
 
 def require_head(head: object) -> Head:
@@ -129,7 +129,7 @@ def require_head(head: object) -> Head:
     return head
 
 
-def classes_in_words(head: Head) -> str:
+def describe_classes(head: Head) -> str:
     """Whose classes a head answers with: "Caltech-101's 101 classes (head on pool5, 84.6 %)"."""
     trained_on = head.dataset.split(",")[0].strip()
     accuracy = head.report.get("accuracy")

@@ -45,12 +45,12 @@ class Preprocess:
 
     def __call__(self, picture: Image.Image) -> Tensor:
         """The model's input: float32 (channels, height, width), normalised."""
-        pixels = torch.from_numpy(np.array(self.crop_picture(picture), dtype=np.uint8))
+        pixels = torch.from_numpy(np.array(self.resize_and_crop(picture), dtype=np.uint8))
         pixels = pixels.reshape(*self.crop, len(self.mean)).permute(2, 0, 1)
         unit = pixels.contiguous().to(torch.float32).div(255)
         return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
 
-    def crop_picture(self, picture: Image.Image) -> Image.Image:
+    def resize_and_crop(self, picture: Image.Image) -> Image.Image:
         """The resized and cropped picture that the model is shown; black where the picture is smaller than the crop."""
         picture = picture.convert("L" if len(self.mean) == 1 else "RGB")
         resized = self._resized(*picture.size)
@@ -69,7 +69,7 @@ class Preprocess:
     def unnormalise(self, pixels: Tensor) -> NDArray[np.uint8]:
         """The picture of an input (channels, height, width): uint8 (height, width, 3), values outside 0..255 clipped."""
         unit = pixels.detach().to("cpu", torch.float32) * _per_channel(self.std) + _per_channel(self.mean)
-        return picture_of_unit_range(unit)
+        return unit_range_to_rgb(unit)
 
     def resized_to(self, height: int, width: int) -> Preprocess:
         """The same transform for another input size, the margin around the crop kept in proportion."""
@@ -109,7 +109,7 @@ def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:
     return Preprocess(resize=max(height, width), crop=(height, width), mean=mean, std=std)
 
 
-def picture_of_unit_range(unit: Tensor) -> NDArray[np.uint8]:
+def unit_range_to_rgb(unit: Tensor) -> NDArray[np.uint8]:
     """(1 or 3, height, width) in 0..1 to uint8 (height, width, 3)."""
     values = unit.clamp(0, 1).mul(255).round().to(torch.uint8)
     return np.ascontiguousarray(values.expand(3, -1, -1).permute(1, 2, 0).numpy())

@@ -16,13 +16,13 @@ from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
-from deconvwidgets.models.head_files import HeadSource, has_shipped
+from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 _IMAGENET = "ImageNet's 1,000 classes"
-_SHIPPED_HEADS = {"alexnet": "caltech101"}
+_DEFAULT_HEADS = {"alexnet": "caltech101"}
 
 
 def load_model(
@@ -62,9 +62,15 @@ def load_model(
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:
     """The bundle with the head that is shipped for it, where it has no classifier and comes at the size that the head was trained at."""
-    shipped = _SHIPPED_HEADS.get(bundle.name)
+    shipped = _DEFAULT_HEADS.get(bundle.name)
     own_size = architectures.transform_of(bundle.name).input_size
-    if shipped is None or bundle.classifier is not None or not bundle.trained or bundle.input_size != own_size or not has_shipped(shipped):
+    if (
+        shipped is None
+        or bundle.classifier is not None
+        or not bundle.trained
+        or bundle.input_size != own_size
+        or not has_bundled_head(shipped)
+    ):
         return bundle
     try:
         return bundle.with_head(shipped)

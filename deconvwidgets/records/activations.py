@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LayerStats:
     histogram: NDArray[np.int64]  # (units, bins)
     edges: NDArray[np.float32]  # (units, bins + 1)
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
     @property
     def dead(self) -> NDArray[np.bool_]:

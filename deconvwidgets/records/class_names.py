@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from deconvwidgets.errors import OcclusionError
 
 _HINTS = 4
-NAME_THEM = (
+CLASS_NAMES_HINT = (
     "If the network itself ends in class logits, say so: dw.ModelBundle.from_module(net, ..., categories=[...]), "
     "with a name for each class."
 )
 
 
-def class_named(name: str, names: Sequence[str], model: str, whole_list: str) -> int:
+def class_index(name: str, names: Sequence[str], model: str, whole_list: str) -> int:
     """The number of a class; upper and lower case alike where no name is quite the same, and of equal names the lowest.
 
     Raises OcclusionError where `model` has none of that name: with the closest ones, and with `whole_list`, which says where all are.

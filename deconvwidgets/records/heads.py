@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,4 @@ class Head:
     dataset: str  # what it was trained on, in words ("caltech101, 30 a class")
     report: Mapping[str, float | int | str]  # accuracy and protocol, as the panel prints them
 
-    __repr__ = one_line
+    __repr__ = compact_repr

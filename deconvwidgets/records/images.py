@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +24,4 @@ class EncodedImage:
     width: int
     height: int
 
-    __repr__ = one_line
+    __repr__ = compact_repr

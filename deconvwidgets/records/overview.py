@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerSummary
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,4 @@ class Overview:
     index_ready: bool
     notes: tuple[str, ...] = ()  # sentences a view should show (untrained, whole-image fallback, ...)
 
-    __repr__ = one_line
+    __repr__ = compact_repr

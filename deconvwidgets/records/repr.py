@@ -11,14 +11,14 @@ import numpy as np
 _LONGEST = 60  # characters of one field
 
 
-def one_line(record: Any) -> str:
+def compact_repr(record: Any) -> str:
     """The repr of a dataclass in one line: arrays by type and shape, bytes and what has many items by their number, long words cut, and
-    other objects that have much to say by their class. For `__repr__ = one_line` in the class's body."""
+    other objects that have much to say by their class. For `__repr__ = compact_repr` in the class's body."""
     shown = (f"{field.name}={_short(getattr(record, field.name))}" for field in fields(record) if field.repr)
     return f"{type(record).__name__}({', '.join(shown)})"
 
 
-def accuracy_in_words(per_fold: Sequence[float]) -> str:
+def describe_accuracy(per_fold: Sequence[float]) -> str:
     """Mean and standard deviation of accuracies (shares) over folds: "86.1 ± 0.4 % in 3 folds"."""
     if not per_fold:
         return "no fold done"

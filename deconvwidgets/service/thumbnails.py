@@ -40,7 +40,7 @@ class Thumbnails:
         found = self._cache.get(key)
         if found is None:
             try:
-                found = square_picture(images.glance(source, size), size)
+                found = square_picture(images.open_thumbnail(source, size), size)
             except PictureError:  # gone since: one grey square in a row says so better than no row
                 return square_picture(Image.new("RGB", (size, size), (GREY, GREY, GREY)), size)
             self._cache.put(key, found)

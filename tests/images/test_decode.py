@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture, to_rgb
+from deconvwidgets.images.decode import check_header, open_image, to_rgb
 
 
 def encode(picture, kind, **options):
@@ -22,7 +22,7 @@ def gradient(size=(32, 16)):
 
 
 def pixels(file):
-    picture = open_picture(file)
+    picture = open_image(file)
     assert picture.mode == "RGB"
     return np.asarray(picture).astype(int)
 
@@ -50,7 +50,7 @@ def test_numbers_without_a_meaning_are_refused(value):
     values = gradient().astype(np.float32)
     values[3, 3] = value
     with pytest.raises(PictureError, match="8 or 16 bits"):
-        open_picture(encode(Image.fromarray(values), "TIFF"))
+        open_image(encode(Image.fromarray(values), "TIFF"))
 
 
 def test_cmyk_becomes_its_colours():
@@ -115,22 +115,22 @@ def test_a_decompression_bomb_is_refused_and_pillow_says_nothing(kind, limit, mo
     path.write_bytes(encode(Image.new("L", (400, 400)), kind).getvalue())
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     for source in (path, io.BytesIO(path.read_bytes())):
-        for look in (open_picture, check_header):
+        for look in (open_image, check_header):
             with pytest.raises(PictureError, match=r"400 x 400 pixels, more than|160000 pixels\) exceeds"):
                 look(source)
     assert [str(one.message) for one in recwarn] == []
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 160_000)
-    assert open_picture(path).size == (400, 400)
+    assert open_image(path).size == (400, 400)
 
 
 def test_a_missing_file_and_a_text_file(tmp_path):
     with pytest.raises(PictureError, match=r"gone\.jpg.*no such file"):
-        open_picture(tmp_path / "gone.jpg")
+        open_image(tmp_path / "gone.jpg")
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(PictureError, match=r"text\.jpg.*not a picture"):
-        open_picture(tmp_path / "text.jpg")
+        open_image(tmp_path / "text.jpg")
     with pytest.raises(PictureError):
-        open_picture(tmp_path)
+        open_image(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on damaged TIFF
@@ -148,7 +148,7 @@ def test_damage_never_crashes(kind, noise_picture):
     outcomes = set()
     for data in cuts:
         try:
-            outcomes.add(open_picture(io.BytesIO(data), "damaged").mode)
+            outcomes.add(open_image(io.BytesIO(data), "damaged").mode)
         except PictureError:
             outcomes.add("refused")
     assert outcomes <= {"RGB", "refused"}
@@ -158,7 +158,7 @@ def test_damage_never_crashes(kind, noise_picture):
 def test_a_truncated_jpeg_is_refused(noise_picture):
     whole = encode(noise_picture(200, 200), "JPEG").getvalue()
     with pytest.raises(PictureError, match="truncated"):
-        open_picture(io.BytesIO(whole[: len(whole) // 2]))
+        open_image(io.BytesIO(whole[: len(whole) // 2]))
 
 
 def test_a_decoded_picture_is_not_changed(noise_picture):
@@ -171,6 +171,6 @@ def test_a_decoded_picture_is_not_changed(noise_picture):
 def test_a_quick_look_is_smaller_but_never_smaller_than_asked(tmp_path):
     path = tmp_path / "a.jpg"
     Image.new("RGB", (1600, 800), (40, 90, 170)).save(path)
-    assert open_picture(path).size == (1600, 800)
+    assert open_image(path).size == (1600, 800)
     for side, size in ((100, (200, 100)), (101, (400, 200)), (900, (1600, 800))):
-        assert open_picture(path, side=side).size == size
+        assert open_image(path, side=side).size == size

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 from deconvwidgets.errors import HeadError
 from deconvwidgets.models import head_files as heads
-from deconvwidgets.models.head_files import as_head, classes_in_words, load_head, save_head, shipped_head
+from deconvwidgets.models.head_files import as_head, bundled_head, describe_classes, load_head, save_head
 
 
 @pytest.fixture
@@ -127,10 +127,10 @@ def test_parts_that_do_not_fit_are_refused(head, tmp_path, changes, words):
 
 
 def test_a_head_is_found_by_name_path_or_itself(head, tmp_path, monkeypatch):
-    monkeypatch.setattr(heads, "SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr(heads, "BUNDLED_HEADS_FOLDER", tmp_path)
     with pytest.raises(HeadError, match="lacks the shipped head 'caltech101'"):
-        shipped_head("caltech101")
-    path = save_head(head, tmp_path / heads.SHIPPED["caltech101"])
+        bundled_head("caltech101")
+    path = save_head(head, tmp_path / heads.BUNDLED_HEADS["caltech101"])
     for what in (head, "caltech101", path, str(path)):
         assert same(as_head(what), head)
     with pytest.raises(HeadError, match="there is caltech101"):
@@ -140,6 +140,6 @@ def test_a_head_is_found_by_name_path_or_itself(head, tmp_path, monkeypatch):
 
 
 def test_whose_classes(head):
-    assert classes_in_words(replace(head, alias="pool5")) == "Caltech-101's 4 classes (head on pool5, 84.6 %)"
+    assert describe_classes(replace(head, alias="pool5")) == "Caltech-101's 4 classes (head on pool5, 84.6 %)"
     mine = replace(head, alias=None, layer="features.3", dataset="my birds", report={})
-    assert classes_in_words(mine) == "my birds' 4 classes (head on features.3)"
+    assert describe_classes(mine) == "my birds' 4 classes (head on features.3)"

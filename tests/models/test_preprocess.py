@@ -68,7 +68,7 @@ def test_geometry_of_padding_and_no_resize():
 def test_unnormalise_gives_the_cropped_picture_back(photos):
     picture = photos.open_crop(0)
     for preprocess in (Preprocess(), Preprocess(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)):
-        np.testing.assert_array_equal(preprocess.unnormalise(preprocess(picture)), np.asarray(preprocess.crop_picture(picture)))
+        np.testing.assert_array_equal(preprocess.unnormalise(preprocess(picture)), np.asarray(preprocess.resize_and_crop(picture)))
 
 
 def test_pixel_minus_127_over_128():

@@ -42,11 +42,11 @@ def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
 
 
 def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_head, tmp_path, monkeypatch):
-    monkeypatch.setattr(heads, "SHIPPED_FOLDER", tmp_path)
+    monkeypatch.setattr(heads, "BUNDLED_HEADS_FOLDER", tmp_path)
     bare = load_model("alexnet")
     assert (bare.classifier, bare.head) == (None, None)
     head = make_head(bare, "pool5", classes=101)
-    path = save_head(head, tmp_path / heads.SHIPPED["caltech101"])
+    path = save_head(head, tmp_path / heads.BUNDLED_HEADS["caltech101"])
 
     bundle = load_model("alexnet")
     assert bundle.classifier == "Caltech-101's 101 classes (head on pool5, 84.6 %)"
@@ -76,12 +76,12 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
 def test_the_head_that_is_shipped(offline):
     """It fits the pinned trunk, knows Caltech-101, and takes inputs of other sizes as torchvision's own classifier does."""
     bundle, caltech101 = load_model("alexnet"), open_images("caltech101")
-    head = heads.shipped_head("caltech101")
+    head = heads.bundled_head("caltech101")
     assert bundle.head is not None
     assert (head.weight.dtype, len(head.categories)) == (np.float16, 101)
     assert head.report["images_per_class"] == 30
     assert 0.845 <= head.report["accuracy"] <= 0.87
-    assert (heads.SHIPPED_FOLDER / heads.SHIPPED["caltech101"]).stat().st_size < 3_000_000
+    assert (heads.BUNDLED_HEADS_FOLDER / heads.BUNDLED_HEADS["caltech101"]).stat().st_size < 3_000_000
     assert head.categories == caltech101.categories
     sources = range(0, caltech101.source_count, 80)
     batch = torch.stack([bundle.prepare(caltech101.open_source(source)) for source in sources])

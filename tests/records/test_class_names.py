@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.records.class_names import class_named
+from deconvwidgets.records.class_names import class_index
 
 NAMES = ("Crane", "crane", "sea lion", "lion", "crane", "Lamp")
 
 
 @pytest.mark.parametrize(("name", "number"), [("Crane", 0), ("crane", 1), ("CRANE", 0), (" lamp ", 5), ("lion", 3)])
 def test_a_class_by_its_name(name, number):
-    assert class_named(name, NAMES, "net", "") == number
+    assert class_index(name, NAMES, "net", "") == number
 
 
 @pytest.mark.parametrize(
@@ -26,4 +26,4 @@ def test_a_class_by_its_name(name, number):
 )
 def test_a_class_that_there_is_not(name, words):
     with pytest.raises(OcclusionError, match=words):
-        class_named(name, NAMES, "net", "All are listed.")
+        class_index(name, NAMES, "net", "All are listed.")

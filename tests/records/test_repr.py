@@ -15,7 +15,7 @@ from deconvwidgets.instruments.transfer.records import HeadReport, TransferResul
 from deconvwidgets.records.activations import LayerStats
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.repr import accuracy_in_words, one_line
+from deconvwidgets.records.repr import compact_repr, describe_accuracy
 
 LONGEST = 300
 
@@ -104,7 +104,7 @@ def test_fields_that_a_dataclass_keeps_back_stay_back():
         words: str
         one: tuple[str, ...]
         secret: int = field(repr=False, default=3)
-        __repr__ = one_line
+        __repr__ = compact_repr
 
     assert (
         repr(Thing((1, 2), "w" * 99, ("n" * 99,))) == f"{Thing.__qualname__.split('.')[-1]}(size=(1, 2), words='{'w' * 59}…', one=<1 item>)"
@@ -112,7 +112,7 @@ def test_fields_that_a_dataclass_keeps_back_stay_back():
 
 
 def test_an_accuracy_in_words():
-    assert [accuracy_in_words(folds) for folds in ((), (0.5,), (0.86, 0.87))] == [
+    assert [describe_accuracy(folds) for folds in ((), (0.5,), (0.86, 0.87))] == [
         "no fold done",
         "50.0 ± 0.0 % in 1 fold",
         "86.5 ± 0.5 % in 2 folds",

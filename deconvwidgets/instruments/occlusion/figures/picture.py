@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deconvwidgets.display import Rgb, decode_image, rgb_of, viridis
+from deconvwidgets.display import Rgb, decode_image, hex_to_rgb, viridis
 from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, scale_pixels, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, activity_words, percent
@@ -182,4 +182,4 @@ def _enlarged(pixels: Rgb) -> Rgb:
 
 
 def _plain(colour: str) -> Rgb:
-    return np.full((2, 2, 3), rgb_of(colour), np.uint8)
+    return np.full((2, 2, 3), hex_to_rgb(colour), np.uint8)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import open_picture
+from deconvwidgets.images.decode import open_image
 from deconvwidgets.service.uploads import ChunkedUploads
 
 PREFIX = "upload:"
@@ -87,7 +87,7 @@ class PictureUploads:
             data, name = bytes(arrival.store.data), arrival.name
         image = PREFIX + hashlib.sha256(data).hexdigest()[:16]
         try:
-            picture = open_picture(io.BytesIO(data), name)
+            picture = open_image(io.BytesIO(data), name)
         except PictureError as error:
             words = str(error).replace("Replace it, or leave it out.", "Choose a picture, such as a JPEG or PNG file.")
             raise PictureError(words) from error
