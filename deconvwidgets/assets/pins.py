@@ -1,4 +1,4 @@
-"""Which files of the Python Package Index hold weights and photographs: every byte is pinned."""
+"""Distributions on the Python Package Index that contain weights and photographs, with the SHA-256 of every file used."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOOLBOX = Distribution(
     sha256="11049d515d38e765e206a73ace9cc648b81a0d6d1da9ad9057e149ee117989cb",
     size=1_677_112,
 )
-SCIKIT_IMAGE = Distribution(  # one platform's wheel, whatever this machine is: its pictures are the same in all of them
+SCIKIT_IMAGE = Distribution(  # the wheel of one platform, used on all platforms: the images are the same in all wheels
     project="scikit-image",
     version="0.26.0",
     filename="scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
@@ -45,12 +45,12 @@ SCIKIT_IMAGE = Distribution(  # one platform's wheel, whatever this machine is: 
 
 @dataclass(frozen=True, slots=True)
 class PinnedWeights:
-    """Published weights for one model. `trunk` where only the convolutional part is published."""
+    """Published weights of one model."""
 
     distribution: Distribution
     member: Member
-    trunk: bool
-    scope: str  # flax module that holds the convolutions, in .ckpt files; empty for PyTorch checkpoints
+    trunk: bool  # whether only the convolutional part is published
+    scope: str  # the Flax module that contains the convolutions; empty for PyTorch checkpoints
 
 
 PINNED_WEIGHTS = {
@@ -80,7 +80,7 @@ PINNED_WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """One photograph: its file name inside its wheel, and its sha256."""
+    """One photograph: its file name in the wheel and its SHA-256."""
 
     filename: str
     sha256: str

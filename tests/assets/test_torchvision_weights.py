@@ -1,4 +1,4 @@
-"""torchvision's weights: fetched once and verified; a host that does not respond is remembered."""
+"""torchvision's weights are downloaded once and verified; an unreachable host is recorded for a day."""
 
 import hashlib
 import http.server
@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from deconvwidgets.assets import torchvision_weights as official_weights
-from deconvwidgets.assets.torchvision_weights import unreachable_reason
+from deconvwidgets.assets import torchvision_weights
+from deconvwidgets.assets.torchvision_weights import ensure_official_file, hub_path, unreachable_reason
 from deconvwidgets.errors import AssetError
 
 
 @pytest.fixture(autouse=True)
-def _fresh(own_cache, monkeypatch):
+def _empty_cache_without_proxy(own_cache, monkeypatch):
     monkeypatch.delenv("DECONVWIDGETS_OFFLINE", raising=False)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -25,7 +25,7 @@ def _fresh(own_cache, monkeypatch):
 
 @pytest.fixture
 def silent_host():
-    """Accepts connections and never says a word."""
+    """A host that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
@@ -38,10 +38,10 @@ def closed_host():
 
 
 @pytest.fixture
-def answering_host():
+def responding_host():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
-            self.server.asked += 1
+            self.server.requests += 1
             self.send_response(200 if self.path == "/there" else 403)
             self.end_headers()
 
@@ -49,74 +49,74 @@ def answering_host():
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked = 0
+    server.requests = 0
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
 
 
-def test_a_silent_host_is_given_up_and_remembered(silent_host, monkeypatch):
-    monkeypatch.setattr(official_weights, "CONNECT_SECONDS", 0.3)
+def test_a_silent_host_times_out_and_is_recorded(silent_host, monkeypatch):
+    monkeypatch.setattr(torchvision_weights, "CONNECT_SECONDS", 0.3)
     started = time.monotonic()
     assert unreachable_reason(f"http://{silent_host}/x")
     assert 0.2 < time.monotonic() - started < 3
     started = time.monotonic()
-    assert "remembered" in unreachable_reason(f"http://{silent_host}/y")
+    assert "recorded" in unreachable_reason(f"http://{silent_host}/y")
     assert time.monotonic() - started < 0.2
 
 
-def test_a_lookup_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(official_weights, "CONNECT_SECONDS", 0.1)
+def test_a_name_lookup_that_hangs_times_out(monkeypatch):
+    monkeypatch.setattr(torchvision_weights, "CONNECT_SECONDS", 0.1)
     release = threading.Event()
-    monkeypatch.setattr(official_weights, "_head", lambda url: release.wait(30) and None)
+    monkeypatch.setattr(torchvision_weights, "_send_head", lambda url: release.wait(30) and None)
     started = time.monotonic()
-    assert "did not answer" in unreachable_reason("http://example.invalid/x")
+    assert "did not respond" in unreachable_reason("http://example.invalid/x")
     assert time.monotonic() - started < 5
     release.set()
 
 
-def test_a_refused_connection_is_a_reason(closed_host):
+def test_a_refused_connection_is_reported(closed_host):
     assert "cannot be reached" in unreachable_reason(f"http://{closed_host}/x")
 
 
-def test_memory_ends_after_a_day_and_by_wish(closed_host, own_cache, monkeypatch):
+def test_a_record_expires_after_a_day_and_can_be_ignored(closed_host, own_cache, monkeypatch):
     url = f"http://{closed_host}/x"
     unreachable_reason(url)
     (record,) = (own_cache / "unreachable").iterdir()
     content = json.loads(record.read_bytes())
     record.write_text(json.dumps({**content, "time": content["time"] - 25 * 3600}))
-    assert "remembered" not in unreachable_reason(url)
-    assert "remembered" in unreachable_reason(url)
+    assert "recorded" not in unreachable_reason(url)
+    assert "recorded" in unreachable_reason(url)
     monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "0")
-    assert "remembered" not in unreachable_reason(url)
+    assert "recorded" not in unreachable_reason(url)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"time": "x"}', '{"time": 99999999999999, "reason": "from the future"}'])
-def test_a_damaged_record_counts_for_nothing(closed_host, own_cache, content):
+def test_a_damaged_record_is_ignored(closed_host, own_cache, content):
     unreachable_reason(f"http://{closed_host}/x")
     (record,) = (own_cache / "unreachable").iterdir()
     record.write_text(content)
-    assert "remembered" not in unreachable_reason(f"http://{closed_host}/x")
+    assert "recorded" not in unreachable_reason(f"http://{closed_host}/x")
 
 
-def test_an_answer_clears_the_record(answering_host, own_cache, monkeypatch):
-    url = f"http://127.0.0.1:{answering_host.server_port}"
+def test_a_response_removes_the_record(responding_host, own_cache, monkeypatch):
+    url = f"http://127.0.0.1:{responding_host.server_port}"
     assert "403" in unreachable_reason(url + "/missing")
     monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "0")
     assert unreachable_reason(url + "/there") is None
     monkeypatch.delenv("DECONVWIDGETS_OFFLINE")
     assert unreachable_reason(url + "/there") is None
-    assert answering_host.asked == 3
+    assert responding_host.requests == 3
 
 
-def test_offline_asks_nobody(answering_host, monkeypatch):
+def test_no_request_is_sent_offline(responding_host, monkeypatch):
     monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "1")
-    assert "DECONVWIDGETS_OFFLINE" in unreachable_reason(f"http://127.0.0.1:{answering_host.server_port}/there")
-    assert answering_host.asked == 0
+    assert "DECONVWIDGETS_OFFLINE" in unreachable_reason(f"http://127.0.0.1:{responding_host.server_port}/there")
+    assert responding_host.requests == 0
 
 
-# --- files served from here
+# --- files from a local server
 
 
 @pytest.fixture
@@ -155,24 +155,25 @@ def serve(server, data, name="net"):
     return SimpleNamespace(url=f"{server.url}/{path.name}"), path
 
 
-def test_an_official_file_is_fetched_once(server):
+def test_a_file_is_downloaded_once(server):
     weights, served = serve(server, b"weights" * 1000)
-    path = official_weights.ensure_official_file(weights, progress=False)
+    path = ensure_official_file(weights, progress=False)
     assert path.read_bytes() == b"weights" * 1000
     served.unlink()
-    assert official_weights.ensure_official_file(weights, progress=False) == path
+    assert ensure_official_file(weights, progress=False) == path
 
 
-def test_an_official_file_with_other_bytes_is_refused(server):
+def test_a_file_with_another_hash_is_refused(server):
     weights, served = serve(server, b"weights")
     served.write_bytes(b"a login page")
-    with pytest.raises(AssetError, match="other bytes"):
-        official_weights.ensure_official_file(weights, progress=False)
-    assert not official_weights.hub_path(weights).exists()
+    with pytest.raises(AssetError, match="does not match the hash"):
+        ensure_official_file(weights, progress=False)
+    assert not hub_path(weights).exists()
 
 
-def test_a_download_that_breaks_off_leaves_nothing_and_is_remembered(server):
+def test_a_failed_download_leaves_no_file_and_is_recorded(server):
     weights, _ = serve(server, b"x", "broken")
-    with pytest.raises(AssetError):
-        official_weights.ensure_official_file(weights, progress=False)
-    assert not official_weights.hub_path(weights).exists()
+    with pytest.raises(AssetError, match=r"download from .* failed \(4 of 1,000 bytes were received\)"):
+        ensure_official_file(weights, progress=False)
+    assert not hub_path(weights).exists()
+    assert "recorded" in unreachable_reason(weights.url)

@@ -72,7 +72,7 @@ def test_photos_are_fetched_unpacked_and_mended(own_cache):
 def test_without_an_index_the_reason_is_told(own_cache, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    with pytest.raises(AssetError, match="pip could not fetch foolbox"):
+    with pytest.raises(AssetError, match="pip could not download foolbox"):
         open_images("photos", progress=False)
 
 
