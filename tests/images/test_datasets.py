@@ -46,16 +46,16 @@ class Pairs(list):
     classes = ("no", "yes")
 
 
-def test_tensors_that_are_no_pictures_are_refused():
+def test_items_that_are_not_images_are_refused():
     with pytest.raises(PictureError, match="Normalize"):
         open_images(Pairs([(torch.randn(3, 5, 5), 0)]))
     with pytest.raises(PictureError, match="shape"):
         open_images(Pairs([(torch.rand(7, 5, 5), 0)]))
-    with pytest.raises(PictureError, match="not a picture"):
+    with pytest.raises(PictureError, match="not an image"):
         open_images(Pairs([("text", 0, 3)]))
 
 
-def test_pairs_of_your_own():
+def test_pairs_of_tensors_and_arrays():
     images = open_images(Pairs([(torch.rand(1, 5, 6), 1), (np.zeros((5, 6, 3), np.uint8), torch.tensor(0))]))
     assert (images.categories, images.label(0), images.label(1)) == (("no", "yes"), 1, 0)
     assert images.open_source(0).size == (6, 5)
@@ -71,7 +71,7 @@ def test_a_subset_of_a_data_set_keeps_its_labels():
     assert images.open_source(0).getpixel((0, 0)) == (3, 3, 3)
 
 
-def test_a_list_of_pictures_and_paths(tmp_path, noise_picture):
+def test_a_list_of_images_and_paths(tmp_path, noise_picture):
     path = save(tmp_path / "one.png", 42)
     images = open_images([noise_picture().convert("RGBA"), path, tmp_path / "gone.png"])
     assert (len(images), images.source_name(1)) == (2, "one.png")

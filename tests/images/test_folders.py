@@ -1,4 +1,4 @@
-"""Folders of photographs, and Caltech-101 and Caltech-256 on small trees in their layouts."""
+"""Folders of images, and Caltech-101 and Caltech-256 on small folders in their layouts."""
 
 import os
 
@@ -20,7 +20,7 @@ def save(path, value=100, size=(12, 10)):
 def test_subfolders_are_classes_in_torchvisions_order(tmp_path):
     for name in ("b/img10.png", "b/img2.png", "Zebra/1.jpg", "a/x/deep.png"):
         save(tmp_path / name)
-    (tmp_path / "a" / "notes.txt").write_text("no picture")
+    (tmp_path / "a" / "notes.txt").write_text("not an image")
     (tmp_path / "a" / "._hidden.jpg").write_bytes(b"resource fork")
     images = open_images(tmp_path)
     assert images.categories == ("Zebra", "a", "b")
@@ -37,7 +37,7 @@ def test_a_flat_folder_has_no_labels(tmp_path):
     assert (images.categories, images.label(0), len(images), images.name) == (None, None, 2, tmp_path.name)
 
 
-def test_unreadable_files_are_skipped_with_their_reason(tmp_path, monkeypatch):
+def test_unreadable_files_are_skipped_with_a_reason(tmp_path, monkeypatch):
     save(tmp_path / "good.png")
     save(tmp_path / "huge.png", size=(300, 300))
     (tmp_path / "broken.jpg").write_bytes(b"not a jpeg")
@@ -50,7 +50,7 @@ def test_unreadable_files_are_skipped_with_their_reason(tmp_path, monkeypatch):
     assert all(skipped.reason for skipped in images.skipped)
 
 
-def test_a_file_that_fails_later_is_a_picture_error(tmp_path, noise_picture):
+def test_a_file_that_cannot_be_decoded_raises_picture_error(tmp_path, noise_picture):
     save(tmp_path / "good.png")
     noise_picture(100, 100).save(tmp_path / "late.jpg")
     data = (tmp_path / "late.jpg").read_bytes()
@@ -61,14 +61,14 @@ def test_a_file_that_fails_later_is_a_picture_error(tmp_path, noise_picture):
         images.open_crop(1)
 
 
-def test_links_that_loop_end(tmp_path):
+def test_loops_of_links_end(tmp_path):
     save(tmp_path / "a" / "1.png")
     (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
     assert len(open_images(tmp_path)) == 1
 
 
-def test_the_digest_follows_the_files(tmp_path):
+def test_the_digest_depends_on_the_files(tmp_path):
     save(tmp_path / "1.png")
     first = open_images(tmp_path).digest
     assert open_images(tmp_path).digest == first
@@ -79,14 +79,14 @@ def test_the_digest_follows_the_files(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda folder: None, lambda folder: (folder / "x.jpg").write_bytes(b"?")])
-def test_an_empty_folder_says_what_to_bring(tmp_path, make):
+def test_a_folder_without_readable_images_is_refused(tmp_path, make):
     make(tmp_path)
     with pytest.raises(PictureError, match="no readable photograph"):
         open_images(tmp_path)
 
 
-def test_a_class_folder_without_a_picture_is_an_empty_class(tmp_path):
-    """torchvision numbers it too."""
+def test_a_class_folder_without_images_is_an_empty_class(tmp_path):
+    """torchvision numbers it as well."""
     for name in ("ant/1.png", "cow/1.png", "cow/2.png", ".hidden/1.png", "__MACOSX/ant/1.png"):
         save(tmp_path / name)
     (tmp_path / "bee").mkdir()
@@ -95,7 +95,7 @@ def test_a_class_folder_without_a_picture_is_an_empty_class(tmp_path):
     assert [images.label(source) for source in range(3)] == [0, 2, 2]
 
 
-def test_a_missing_folder(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(PictureError, match=r"no folder .*photos.*caltech101"):
         open_images(tmp_path / "nowhere")
 
@@ -107,26 +107,26 @@ LAYOUTS = {
     "caltech101": ("101_ObjectCategories", "BACKGROUND_Google", ("Faces", "ant", "yin_yang")),
     "caltech256": ("256_ObjectCategories", "257.clutter", ("001.ak47", "002.american-flag", "003.head.phones", "004.toad")),
 }
-SHOWN = {"caltech101": ("Faces", "ant", "yin_yang"), "caltech256": ("ak47", "american-flag", "head.phones", "toad")}
+CLASSES = {"caltech101": ("Faces", "ant", "yin_yang"), "caltech256": ("ak47", "american-flag", "head.phones", "toad")}
 
 
 @pytest.fixture(params=LAYOUTS)
 def tree(request, tmp_path, monkeypatch):
-    """(name, root, folder): two pictures a class, of one grey each."""
+    """(name, root, folder) of a data set with two images per class, each of a single gray level."""
     monkeypatch.delenv("DECONVWIDGETS_DATA", raising=False)
     inner, background, classes = LAYOUTS[request.param]
     folder = tmp_path / request.param / inner
     for number, name in enumerate((*classes, background)):
         (folder / name).mkdir(parents=True)
-        for picture in (1, 2):
-            # Caltech-256 numbers its pictures by class and picture, Caltech-101 by picture
-            file = f"{number + 1:03}_{picture:04}.jpg" if request.param == "caltech256" else f"image_{picture:04}.jpg"
-            Image.new("RGB", (12, 10), (20 * number + picture,) * 3).save(folder / name / file, quality=100)
+        for image in (1, 2):
+            # Caltech-256 numbers its images by class and image, Caltech-101 by image
+            file = f"{number + 1:03}_{image:04}.jpg" if request.param == "caltech256" else f"image_{image:04}.jpg"
+            Image.new("RGB", (12, 10), (20 * number + image,) * 3).save(folder / name / file, quality=100)
     return request.param, tmp_path, folder
 
 
 def greys(images):
-    """(class, grey) of each photograph, in order."""
+    """Return (class, gray level) of each photograph, in order."""
     shades = [int(np.asarray(images.open_source(source)).mean().round()) for source in range(len(images))]
     return [(images.label(source), shade) for source, shade in enumerate(shades)]
 
@@ -134,71 +134,71 @@ def greys(images):
 def test_classes_and_labels(tree):
     name, root, _ = tree
     images = open_images(name, root=root)
-    count = len(SHOWN[name])
+    count = len(CLASSES[name])
     assert images.name == {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}[name]
-    assert images.categories == SHOWN[name]
-    assert sorted(greys(images)) == [(number, 20 * number + picture) for number in range(count) for picture in (1, 2)]
+    assert images.categories == CLASSES[name]
+    assert sorted(greys(images)) == [(number, 20 * number + image) for number in range(count) for image in (1, 2)]
 
 
 def test_the_background_is_the_last_class(tree):
     name, root, _ = tree
     images, plain = open_images(name, root=root, include_background=True), open_images(name, root=root)
-    shown = {"caltech101": "BACKGROUND_Google", "caltech256": "clutter"}[name]
-    assert images.categories == (*SHOWN[name], shown)
+    name_of_background = {"caltech101": "BACKGROUND_Google", "caltech256": "clutter"}[name]
+    assert images.categories == (*CLASSES[name], name_of_background)
     assert greys(images)[: len(plain)] == greys(plain)
     assert [label for label, _ in greys(images)[-2:]] == [len(plain.categories)] * 2
     assert images.digest != plain.digest
 
 
-def test_torchvision_agrees(tree):
+def test_labels_agree_with_torchvision(tree):
     name, root, _ = tree
-    if name == "caltech101":  # its reader wants the annotations too, and leaves the background out
-        for outline in ("Faces_2", *SHOWN[name][1:]):
-            (root / name / "Annotations" / outline).mkdir(parents=True)
+    if name == "caltech101":  # torchvision also needs the annotations, and excludes the background
+        for folder_name in ("Faces_2", *CLASSES[name][1:]):
+            (root / name / "Annotations" / folder_name).mkdir(parents=True)
     dataset = getattr(import_torchvision().datasets, name.title())(root)
     images = open_images(name, root=root, include_background=name == "caltech256")
-    theirs = [(label, int(np.asarray(picture).mean().round())) for picture, label in dataset]
+    theirs = [(label, int(np.asarray(image).mean().round())) for image, label in dataset]
     assert sorted(greys(images)) == sorted(theirs)
 
 
-def test_strays_are_no_pictures_of_a_class(tree):
+def test_files_outside_class_folders_are_ignored(tree):
     name, root, folder = tree
     before = open_images(name, root=root)
     first = next(path for path in sorted(folder.iterdir()) if path.is_dir() and path.name != LAYOUTS[name][1])
     (first / "deeper").mkdir()
-    for place in (folder, first / "deeper"):
-        Image.new("RGB", (9, 9)).save(place / "stray.jpg")
-    (first / "RENAME2").write_text("no picture")
+    for parent in (folder, first / "deeper"):
+        Image.new("RGB", (9, 9)).save(parent / "ignored.jpg")
+    (first / "RENAME2").write_text("not an image")
     after = open_images(name, root=root)
     assert (after.digest, after.categories) == (before.digest, before.categories)
 
 
-def test_a_class_whose_pictures_are_gone_keeps_its_number(tree):
+def test_a_class_without_images_keeps_its_number(tree):
     name, root, folder = tree
-    for picture in (folder / LAYOUTS[name][2][1]).iterdir():
-        picture.unlink()
+    for file in (folder / LAYOUTS[name][2][1]).iterdir():
+        file.unlink()
     images = open_images(name, root=root)
-    assert images.categories == SHOWN[name]
+    assert images.categories == CLASSES[name]
     assert 1 not in {images.label(source) for source in range(len(images))}
 
 
-def test_where_it_is_looked_for(tree, monkeypatch):
+def test_the_data_set_is_found_below_root(tree, monkeypatch):
     name, root, folder = tree
     with pytest.raises(PictureError, match=r"DECONVWIDGETS_DATA.*download=True"):
         open_images(name)
     with pytest.raises(PictureError, match=f"no {name}.*{name.title()}"):
         open_images(name, root=folder / LAYOUTS[name][2][0])
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(root))
-    assert len({open_images(name, root=place).digest for place in (None, root, folder.parent, folder)}) == 1
+    assert len({open_images(name, root=parent).digest for parent in (None, root, folder.parent, folder)}) == 1
 
 
-def test_only_caltech_has_a_background(tree):
+def test_other_sets_have_no_background(tree):
     with pytest.raises(PictureError, match=r"caltech101 and caltech256: .* has no background"):
         open_images(tree[2], include_background=True)
 
 
 @pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
-def test_the_real_one():
+def test_the_real_caltech101():
     images = open_images("caltech101")
     assert (len(images), len(images.categories), images.skipped) == (8677, 101, ())
     assert images.categories[images.label(0)] == images.source_name(0).split("/")[0]

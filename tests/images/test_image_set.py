@@ -5,7 +5,7 @@ import pytest
 from deconvwidgets.errors import PictureError
 
 
-def test_a_subset_keeps_all_views_of_its_photographs(photos):
+def test_a_subset_keeps_all_crops_of_its_photographs(photos):
     subset = photos.subset([20, 3])
     assert (subset.source_count, len(subset)) == (2, 18)
     assert (subset.source_name(1), subset.label(0), subset.label(1)) == (photos.source_name(3), None, 990)

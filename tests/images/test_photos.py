@@ -15,7 +15,7 @@ from deconvwidgets.images.photos import crops_as_images, open_photos
 # --- the photographs
 
 
-def test_photos_are_28_real_ones_in_nine_views_each(photos):
+def test_there_are_28_photographs_with_nine_crops_each(photos):
     assert (photos.source_count, len(photos)) == (28, 252)
     assert len({photos.source_name(source) for source in range(28)}) == 28
     assert [photos.label(source) for source in (0, 4, 19)] == [243, 949, 305]
@@ -24,7 +24,7 @@ def test_photos_are_28_real_ones_in_nine_views_each(photos):
     assert photos.skipped == ()
 
 
-def test_views_are_ordered_by_source_and_crop_and_lie_inside(photos):
+def test_crops_are_ordered_by_source_and_inside_of_it(photos):
     for index in range(len(photos)):
         crop = photos.crop(index)
         assert (crop.source, crop.number) == divmod(index, 9)
@@ -39,7 +39,7 @@ def test_views_are_ordered_by_source_and_crop_and_lie_inside(photos):
         photos.crop(252)
 
 
-def test_a_view_is_that_part_of_its_source(photos):
+def test_a_crop_is_a_part_of_its_source(photos):
     crop = photos.crop(5 * 9 + 4)
     source = np.asarray(photos.open_source(crop.source))
     left, top, right, bottom = crop.box
@@ -47,8 +47,8 @@ def test_a_view_is_that_part_of_its_source(photos):
     assert crop.geometry.to_source((0, 0, right - left, bottom - top)) == crop.box
 
 
-def test_the_models_box_is_found_on_the_source(photos, alexnet):
-    """The centre of the model's input is the centre of the crop's box, on the source."""
+def test_the_models_input_is_found_on_the_source(photos, alexnet):
+    """The centre of the model's input is the centre of the crop's box on the source."""
     for index in (9 * 9, 21 * 9, 23 * 9 + 2):
         crop, size = photos.crop(index), photos.open_crop(index).size
         geometry = alexnet.geometry(size).after(crop.geometry)
@@ -58,7 +58,7 @@ def test_the_models_box_is_found_on_the_source(photos, alexnet):
 
 
 @pytest.mark.slow
-def test_photos_are_fetched_unpacked_and_mended(own_cache):
+def test_missing_and_damaged_photos_are_downloaded_again(own_cache):
     images = open_photos(progress=False)
     files = sorted(path for path in own_cache.rglob("*") if path.is_file())
     assert len(files) == images.source_count == 28
@@ -69,14 +69,14 @@ def test_photos_are_fetched_unpacked_and_mended(own_cache):
     assert [path.read_bytes() for path in sorted(path for path in own_cache.rglob("*") if path.is_file())] == contents
 
 
-def test_without_an_index_the_reason_is_told(own_cache, monkeypatch):
+def test_error_without_a_package_index(own_cache, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     with pytest.raises(AssetError, match="pip could not download foolbox"):
         open_images("photos", progress=False)
 
 
-def test_cached_photos_need_no_index(photos, monkeypatch):
+def test_cached_photos_need_no_package_index(photos, monkeypatch):
     monkeypatch.setattr(photos_module, "fetch_members", None)
     assert open_images("photos").digest == photos.digest
 
@@ -84,10 +84,10 @@ def test_cached_photos_need_no_index(photos, monkeypatch):
 # --- crops as photographs
 
 
-def test_each_crop_is_a_photograph_and_its_class_the_one_it_is_from(tiny_images):
+def test_the_class_of_a_crop_is_its_photograph(tiny_images):
     crops = crops_as_images(tiny_images)
-    assert (crops.source_count, len(crops)) == (28, 28)  # 14 photographs, two crops each; the whole ones are left out
-    assert crops.name == "crops of noise, from which photograph?"
+    assert (crops.source_count, len(crops)) == (28, 28)  # 14 photographs, two crops each; crops of the whole photograph are excluded
+    assert crops.name == "crops of noise, labelled by photograph"
     assert class_sizes(crops) == (2,) * 14
     for source in range(28):
         crop = tiny_images.crop(3 * (source // 2) + 1 + source % 2)
@@ -99,7 +99,7 @@ def test_each_crop_is_a_photograph_and_its_class_the_one_it_is_from(tiny_images)
     assert crops.categories[1] == "dog (noise-1)"
 
 
-def test_the_digest_follows_the_photographs(noise):
+def test_the_digest_depends_on_the_photographs(noise):
     first, again, other = (crops_as_images(noise(seed=seed)) for seed in (0, 0, 1))
     assert first.digest == again.digest
     assert first.digest != other.digest
@@ -122,7 +122,7 @@ def test_classes_are_numbered_among_photographs_with_crops(tiny_images):
         crops_as_images(tiny_images.subset([5]))
 
 
-def test_a_photograph_without_crops_is_no_class(tiny_images, monkeypatch):
+def test_a_photograph_without_crops_is_not_a_class(tiny_images, monkeypatch):
     crop = tiny_images.crop
     monkeypatch.setattr(tiny_images, "crop", lambda number: replace(crop(number), box=None) if number < 3 else crop(number))
     crops = crops_as_images(tiny_images)
@@ -136,9 +136,9 @@ def test_a_head_can_be_trained_on_crops(tiny_images, tiny_bundle):
     assert len(report.sources) == 14
 
 
-def test_the_default_photographs(photos):
+def test_crops_of_the_default_photographs(photos):
     crops = dw.open_images("photo-crops")
-    assert crops.name == "photo crops, from which photograph?"
+    assert crops.name == "photo crops, labelled by photograph"
     assert class_sizes(crops) == (8,) * 28
     assert class_notes(crops) == ()
     assert crops.categories[1] == "folding chair (imagenet_01_559)"

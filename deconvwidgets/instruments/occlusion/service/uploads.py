@@ -89,7 +89,7 @@ class PictureUploads:
         try:
             picture = open_image(io.BytesIO(data), name)
         except PictureError as error:
-            words = str(error).replace("Replace it, or leave it out.", "Choose a picture, such as a JPEG or PNG file.")
+            words = str(error).replace("Replace it or remove it.", "Choose a picture, such as a JPEG or PNG file.")
             raise PictureError(words) from error
         made = Uploaded(name, self._prepare(picture), _small(picture))
         with self._lock:
