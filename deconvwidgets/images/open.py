@@ -69,7 +69,9 @@ def open_images(
     >>> images
     <PhotoImages 'default photographs': 28 photographs, 252 crops>
     >>> images.open_crop(0).size
-    (500, 333)
+    (512, 512)
+    >>> images.categories[images.label(0)]
+    'bull mastiff'
     """
     images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
     if include_background and not (isinstance(what, str) and what in _CALTECH):

@@ -9,7 +9,7 @@ from deconvwidgets.records.repr import compact_repr
 
 @dataclass(frozen=True, slots=True)
 class SkippedImage:
-    """A picture that could not be read, and why, in words."""
+    """An image that could not be read, and the reason."""
 
     name: str
     reason: str
@@ -17,7 +17,7 @@ class SkippedImage:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An encoded picture, as it crosses to the browser or to a file."""
+    """An encoded image for the browser or a file."""
 
     data: bytes
     mime: str  # "image/jpeg", "image/png" or "image/webp"
