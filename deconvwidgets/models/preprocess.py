@@ -1,7 +1,7 @@
-"""From a photograph to a model's input, with a geometry: where every input pixel came from.
+"""Preprocessing of images for a model, with a known geometry between image pixels and input pixels.
 
-Steps and rounding are those of torchvision's classification presets: resize the shorter side, crop the centre, scale to
-0..1, subtract the mean, divide by the standard deviation.
+The steps and their rounding are those of torchvision's classification presets: resize the shorter side, crop the centre, scale to
+0..1, subtract the mean, divide by the standard deviation. `as_preprocess` recognises the usual transforms of torchvision.
 """
 
 from __future__ import annotations
@@ -20,68 +20,85 @@ from deconvwidgets.records.geometry import Geometry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_GRAY_MEAN = (0.449,)  # ImageNet's, averaged over the colours
+_GRAY_MEAN = (0.449,)  # the averages of ImageNet's over the channels
 _GRAY_STD = (0.226,)
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """A transform with a known geometry. `resize` is the shorter side's pixels, or None to leave the size alone.
+    """A transform that resizes, crops and normalises an image.
 
-    `mean` and `std` are per channel, on the scale where pixels run from 0 to 1: (pixel - 127) / 128 is mean 127/255 and
-    std 128/255. With one channel the picture is turned to gray first.
+    Parameters
+    ----------
+    resize : int or None
+        The length of the shorter side after resizing; None to keep the size.
+    crop : tuple of (int, int)
+        (height, width) of the centre crop.
+    mean, std : tuple of float
+        The mean and standard deviation of each channel, for pixels between 0 and 1: (pixel - 127) / 128 is mean 127/255 and std 128/255.
+        With one channel, images are converted to gray.
+    interpolation : PIL.Image.Resampling
+        The interpolation for resizing.
+
+    Examples
+    --------
+    >>> preprocess = Preprocess(resize=256, crop=(224, 224))
+    >>> preprocess(Image.new("RGB", (640, 480))).shape
+    torch.Size([3, 224, 224])
+    >>> preprocess.geometry(640, 512).scale
+    (0.5, 0.5)
     """
 
     resize: int | None = 256
-    crop: tuple[int, int] = (224, 224)  # height, width
+    crop: tuple[int, int] = (224, 224)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: Image.Resampling = Image.Resampling.BILINEAR
 
     @property
     def input_size(self) -> tuple[int, int, int]:
-        """(channels, height, width) of what comes out."""
+        """(channels, height, width) of the output."""
         return (len(self.mean), *self.crop)
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        """The model's input: float32 (channels, height, width), normalised."""
-        pixels = torch.from_numpy(np.array(self.resize_and_crop(picture), dtype=np.uint8))
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return the normalised input: float32 (channels, height, width)."""
+        pixels = torch.from_numpy(np.array(self.resize_and_crop(image), dtype=np.uint8))
         pixels = pixels.reshape(*self.crop, len(self.mean)).permute(2, 0, 1)
         unit = pixels.contiguous().to(torch.float32).div(255)
         return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
 
-    def resize_and_crop(self, picture: Image.Image) -> Image.Image:
-        """The resized and cropped picture that the model is shown; black where the picture is smaller than the crop."""
-        picture = picture.convert("L" if len(self.mean) == 1 else "RGB")
-        resized = self._resized(*picture.size)
-        if resized != picture.size:
-            picture = picture.resize(resized, self.interpolation)
+    def resize_and_crop(self, image: Image.Image) -> Image.Image:
+        """Return the image before normalisation. It is padded with black if it is smaller than the crop."""
+        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        resized = self._resized(*image.size)
+        if resized != image.size:
+            image = image.resize(resized, self.interpolation)
         left, top = self._corner(*resized)
         height, width = self.crop
-        return picture.crop((left, top, left + width, top + height))
+        return image.crop((left, top, left + width, top + height))
 
     def geometry(self, width: int, height: int) -> Geometry:
-        """The map from the pixels of a picture of this size to input pixels."""
+        """Return the map from pixels of an image of this size to input pixels."""
         new_width, new_height = self._resized(width, height)
         left, top = self._corner(new_width, new_height)
         return Geometry((new_width / width, new_height / height), (float(-left), float(-top)))
 
     def unnormalise(self, pixels: Tensor) -> NDArray[np.uint8]:
-        """The picture of an input (channels, height, width): uint8 (height, width, 3), values outside 0..255 clipped."""
+        """Return an input (channels, height, width) as an image, uint8 (height, width, 3). Values outside 0..255 are clipped."""
         unit = pixels.detach().to("cpu", torch.float32) * _per_channel(self.std) + _per_channel(self.mean)
         return unit_range_to_rgb(unit)
 
     def resized_to(self, height: int, width: int) -> Preprocess:
-        """The same transform for another input size, the margin around the crop kept in proportion."""
+        """Return the transform for another input size, with the same ratio between `resize` and `crop`."""
         if self.resize is None:
             return replace(self, crop=(height, width))
-        share = self.resize / min(self.crop)
-        return replace(self, resize=round(max(height, width) * share), crop=(height, width))
+        ratio = self.resize / min(self.crop)
+        return replace(self, resize=round(max(height, width) * ratio), crop=(height, width))
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.resize is None:
             return width, height
-        longer = int(self.resize * max(width, height) / min(width, height))  # rounded down, as torchvision does
+        longer = int(self.resize * max(width, height) / min(width, height))  # rounded down, as in torchvision
         return (self.resize, longer) if width <= height else (longer, self.resize)
 
     def _corner(self, width: int, height: int) -> tuple[int, int]:
@@ -89,7 +106,7 @@ class Preprocess:
 
 
 def _centred(length: int, crop: int) -> int:
-    """Where a centred crop starts; negative where it is longer (torchvision then pads the greater half after)."""
+    """Return the start of a centred crop. It is negative if the crop is longer; as in torchvision, the end is then padded more."""
     if length < crop:
         return -((crop - length) // 2)
     return round((length - crop) / 2.0)
@@ -100,9 +117,9 @@ def _per_channel(values: Sequence[float]) -> Tensor:
 
 
 def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:
-    """What is assumed of a model that says nothing: the whole shorter side visible, ImageNet's mean and std.
+    """Return the transform for a model without one: the shorter side is not cropped, and mean and std are ImageNet's.
 
-    One-channel models get gray pictures, and the average of ImageNet's means.
+    Models with one channel receive gray images, with the average of ImageNet's mean and std.
     """
     channels, height, width = input_size
     mean, std = (_GRAY_MEAN, _GRAY_STD) if channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
@@ -110,33 +127,42 @@ def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:
 
 
 def unit_range_to_rgb(unit: Tensor) -> NDArray[np.uint8]:
-    """(1 or 3, height, width) in 0..1 to uint8 (height, width, 3)."""
+    """Convert (1 or 3, height, width) with values in 0..1 to uint8 (height, width, 3)."""
     values = unit.clamp(0, 1).mul(255).round().to(torch.uint8)
     return np.ascontiguousarray(values.expand(3, -1, -1).permute(1, 2, 0).numpy())
 
 
-# Awkward on purpose: odd sides, one of each orientation
+# Odd sides, and both orientations
 _PROBE_SIZES = ((301, 405), (333, 250))
 
 
 def as_preprocess(transform: object) -> Preprocess | None:
-    """The same transform as a `Preprocess`; None where it is not one, or not for sure, and so stays opaque.
+    """Convert a transform to an equal `Preprocess`.
 
-    Known are `Preprocess` itself, torchvision's `ImageClassification` presets, and `Compose` of Resize, CenterCrop,
-    ToTensor (or its parts) and Normalize. A guess about anything else than a preset is only
-    believed if it gives the same tensors on noise.
+    `Preprocess`, torchvision's `ImageClassification` presets, and `Compose` of Resize, CenterCrop, ToTensor (or its parts) and Normalize
+    are recognised. For other transforms than presets, the result is verified on two noise images.
+
+    Parameters
+    ----------
+    transform : object
+        The transform, or None.
+
+    Returns
+    -------
+    Preprocess or None
+        None if the transform is not recognised, or not equal on the noise images.
     """
     if isinstance(transform, Preprocess) or transform is None:
         return transform
     if not callable(transform):
         return None
     if hasattr(transform, "crop_size"):
-        guess = _from_preset(transform)
-        if type(transform).__module__ == "torchvision.transforms._presets":  # tested to be equal; do not delay each load_model
-            return guess
+        candidate = _from_preset(transform)
+        if type(transform).__module__ == "torchvision.transforms._presets":  # the tests verify these; it would delay each load_model
+            return candidate
     else:
-        guess = _from_compose(transform)
-    return guess if guess is not None and _same(guess, transform) else None
+        candidate = _from_compose(transform)
+    return candidate if candidate is not None and _is_equal(candidate, transform) else None
 
 
 def _from_preset(preset: Any) -> Preprocess | None:
@@ -179,15 +205,17 @@ def _floats(values: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in (values if isinstance(values, Sequence | Tensor | np.ndarray) else [values]))
 
 
-def _same(guess: Preprocess, transform: Any) -> bool:
-    noise = np.random.default_rng(0)
+def _is_equal(candidate: Preprocess, transform: Any) -> bool:
+    generator = np.random.default_rng(0)
     for width, height in _PROBE_SIZES:
-        picture = Image.fromarray(noise.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        noise = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
         try:
-            expected = transform(picture)
-        except (TypeError, ValueError, RuntimeError):  # a transform that wants other inputs: not one we know
+            expected = transform(noise)
+        except (TypeError, ValueError, RuntimeError):  # the transform does not accept RGB images
             return False
-        got = guess(picture)
-        if not isinstance(expected, Tensor) or expected.shape != got.shape or not torch.allclose(expected.to(got), got, atol=1e-5):
+        result = candidate(noise)
+        if not isinstance(expected, Tensor) or expected.shape != result.shape:
+            return False
+        if not torch.allclose(expected.to(result), result, atol=1e-5):
             return False
     return True

@@ -1,4 +1,4 @@
-"""The architectures that `load_model` knows."""
+"""The architectures that `load_model` can build."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_zfnet_has_the_papers_maps():
         load_model("zfnet")
 
 
-def test_every_torchvision_classifier_is_known():
+def test_all_classification_models_of_torchvision_are_available():
     models = import_torchvision().models
     assert set(models.list_models(module=models)) | {"zfnet", "efficientnet_lite0"} == set(architectures.model_names())
     for name in architectures.model_names():
@@ -43,7 +43,7 @@ FAMILIES = (
 
 @pytest.mark.parametrize("name", FAMILIES.split())
 def test_the_last_layer_is_the_classifier(name):
-    """fit_into reads the number of classes off it."""
+    """`fit_into` reads the number of classes from it."""
     with torch.device("meta"):
         last = [m for m in architectures.build_random(name, 7).modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     assert last.weight.shape[0] == 7

@@ -1,4 +1,4 @@
-"""Checkpoints of the user: every usual wrapping is read, anything else is refused."""
+"""Checkpoints in all usual formats are loaded; other files are refused."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def same(model, other):
 
 
 @pytest.mark.parametrize("wrap", ["plain", "state_dict", "parallel", "safetensors"])
-def test_checkpoints_in_their_usual_wrappings(wrap, squeezenet, tmp_path):
+def test_usual_checkpoint_formats_are_loaded(wrap, squeezenet, tmp_path):
     state = {name: tensor + 1 for name, tensor in squeezenet.state_dict().items()}
     path = tmp_path / ("c.safetensors" if wrap == "safetensors" else "c.pth")
     if wrap == "safetensors":
@@ -33,11 +33,11 @@ def test_checkpoints_in_their_usual_wrappings(wrap, squeezenet, tmp_path):
     bundle = load_model("squeezenet1_1", weights=path)
     assert all(torch.equal(tensor, state[name]) for name, tensor in bundle.model.state_dict().items())
     assert len(bundle.categories) == 1000
-    assert "taken to be ImageNet" in bundle.classifier
+    assert "assumed to be ImageNet" in bundle.classifier
     assert "c." in bundle.weights
 
 
-def test_another_number_of_classes_is_read_off_the_checkpoint(tmp_path):
+def test_the_number_of_classes_is_read_from_the_checkpoint(tmp_path):
     torch.save(architectures.build_random("resnet18", 5).state_dict(), tmp_path / "five.pth")
     bundle = load_model("resnet18", weights=tmp_path / "five.pth")
     assert bundle.model.fc.out_features == 5
@@ -45,9 +45,9 @@ def test_another_number_of_classes_is_read_off_the_checkpoint(tmp_path):
     assert "5 classes" in bundle.classifier
 
 
-def test_a_wrong_architecture_names_what_does_not_fit(squeezenet, tmp_path):
+def test_errors_for_another_architecture_list_the_tensors(squeezenet, tmp_path):
     torch.save(squeezenet.state_dict(), tmp_path / "c.pth")
-    with pytest.raises(ModelError, match=r"not of a resnet18: \d+ missing \(conv1.weight, .*\.\.\.\); \d+ unexpected \(features\.0"):
+    with pytest.raises(ModelError, match=r"does not fit resnet18: \d+ missing \(conv1.weight, .*\.\.\.\); \d+ unexpected \(features\.0"):
         load_model("resnet18", weights=tmp_path / "c.pth")
     state = squeezenet.state_dict()
     state["features.0.bias"] = torch.zeros(3)
@@ -56,7 +56,7 @@ def test_a_wrong_architecture_names_what_does_not_fit(squeezenet, tmp_path):
         load_model("squeezenet1_1", weights=tmp_path / "c.pth")
 
 
-class Evil:
+class MakesFolder:
     def __init__(self, marker):
         self.marker = marker
 
@@ -64,8 +64,8 @@ class Evil:
         return os.mkdir, (self.marker,)
 
 
-def test_no_checkpoint_runs_code(tmp_path):
-    torch.save({"state_dict": Evil(str(tmp_path / "ran"))}, tmp_path / "evil.pth")
+def test_no_code_in_a_checkpoint_is_run(tmp_path):
+    torch.save({"state_dict": MakesFolder(str(tmp_path / "ran"))}, tmp_path / "evil.pth")
     with pytest.raises(ModelError, match="run code"):
         load_model("alexnet", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "ran").exists()
@@ -73,17 +73,17 @@ def test_no_checkpoint_runs_code(tmp_path):
 
 @pytest.mark.parametrize("name", ["c.pth", "c.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 and then nothing", b"\x80\x02}q\x00."])
-def test_damaged_checkpoints_are_model_errors(name, content, tmp_path):
+def test_damaged_checkpoints_are_refused(name, content, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=re.escape(name)):
         load_model("alexnet", weights=tmp_path / name)
 
 
-def test_a_missing_checkpoint_is_named():
+def test_a_missing_checkpoint_is_refused():
     with pytest.raises(ModelError, match=r"no checkpoint nowhere\.pth"):
         load_model("alexnet", weights="nowhere.pth")
 
 
-def test_a_checkpoint_of_a_network_that_computes_its_own_shape(tmp_path):
+def test_a_checkpoint_of_a_regnet_with_another_number_of_classes(tmp_path):
     torch.save(architectures.build_random("regnet_y_400mf", 3).state_dict(), tmp_path / "c.pth")
     assert load_model("regnet_y_400mf", weights=tmp_path / "c.pth").model.fc.out_features == 3

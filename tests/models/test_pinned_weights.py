@@ -1,4 +1,4 @@
-"""The pinned weights: fetched once, converted, and cached."""
+"""The pinned weights are downloaded once, converted, and cached."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ from deconvwidgets.models import pinned_weights
 
 @pytest.fixture
 def tiny_pin(monkeypatch, own_cache):
-    """A pinned checkpoint that counts how often it is fetched."""
+    """A small pinned checkpoint; the list of its downloads."""
     buffer = io.BytesIO()
     torch.save({"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}, buffer)
     fetched = []
@@ -26,7 +26,7 @@ def tiny_pin(monkeypatch, own_cache):
     return fetched
 
 
-def test_pinned_weights_are_fetched_once_and_again_when_damaged(tiny_pin, own_cache):
+def test_pinned_weights_are_downloaded_once_and_again_if_damaged(tiny_pin, own_cache):
     first = pinned_weights.pinned_state_dict("efficientnet_lite0")
     again = pinned_weights.pinned_state_dict("efficientnet_lite0")
     assert torch.equal(first["a"], again["a"])
@@ -40,7 +40,7 @@ def test_pinned_weights_are_fetched_once_and_again_when_damaged(tiny_pin, own_ca
         assert len(tiny_pin) == fetches + 1
 
 
-def test_flax_kernels_are_turned_into_pytorchs_order(monkeypatch, own_cache):
+def test_flax_kernels_are_transposed_for_pytorch(monkeypatch, own_cache):
     random = np.random.default_rng(0)
     shapes = [(11, 11, 3, 64), (5, 5, 64, 192), (3, 3, 192, 384), (3, 3, 384, 256), (3, 3, 256, 256)]
     layers = {
@@ -55,6 +55,6 @@ def test_flax_kernels_are_turned_into_pytorchs_order(monkeypatch, own_cache):
     assert float(state["features.3.bias"][191]) == layers["Conv_1"]["bias"][191]
 
 
-def test_pins_are_the_ones_agreed_on():
+def test_pinned_hashes():
     assert PINNED_WEIGHTS["alexnet"].member.sha256.startswith("443c5bc3")
     assert PINNED_WEIGHTS["vgg16"].member.sha256.startswith("2ecbe4ce")

@@ -1,4 +1,4 @@
-"""Models by name, with real weights."""
+"""Models are loaded by name, with real weights."""
 
 import hashlib
 import os
@@ -21,18 +21,18 @@ from deconvwidgets.models.zoo import load_model
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """No torchvision weights: neither its server nor its cache."""
+    """Disable torchvision's server and its cache."""
     monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "1")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
-def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
+def test_alexnets_trunk_equals_torchvisions_features(offline, photos):
     bundle = load_model("alexnet", head=None)
     full = import_torchvision().models.alexnet()
     names = [name for name, _ in full.named_modules() if name.startswith(("features", "avgpool"))]
     assert [name for name, _ in bundle.model.named_modules() if name] == names
     assert (bundle.classifier, bundle.categories, bundle.trained) == (None, None, True)
-    assert "weights='its path'" in bundle.notes[0]
+    assert "weights='path of the file'" in bundle.notes[0]
     assert not bundle.model.training
     assert not any(parameter.requires_grad for parameter in bundle.model.parameters())
     full.load_state_dict(bundle.model.state_dict(), strict=False)
@@ -41,7 +41,7 @@ def test_alexnets_trunk_is_torchvisions_up_to_the_pool(offline, photos):
     assert bundle.model(batch).shape == (1, 256, 6, 6)
 
 
-def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_head, tmp_path, monkeypatch):
+def test_the_trunk_has_the_bundled_head_if_it_fits(offline, photos, make_head, tmp_path, monkeypatch):
     monkeypatch.setattr(heads, "BUNDLED_HEADS_FOLDER", tmp_path)
     bare = load_model("alexnet")
     assert (bare.classifier, bare.head) == (None, None)
@@ -49,7 +49,7 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
     path = save_head(head, tmp_path / heads.BUNDLED_HEADS["caltech101"])
 
     bundle = load_model("alexnet")
-    assert bundle.classifier == "Caltech-101's 101 classes (head on pool5, 84.6 %)"
+    assert bundle.classifier == "Caltech-101's 101 classes (head on pool5, 84.6%)"
     assert bundle.categories == head.categories
     assert "Without ImageNet's classifier" in bundle.notes[0]
     assert not any(parameter.requires_grad for parameter in bundle.model.parameters())
@@ -62,19 +62,19 @@ def test_the_trunk_gets_the_shipped_head_where_it_fits(offline, photos, make_hea
     larger = load_model("alexnet", input_size=(3, 300, 300))
     assert (larger.classifier, larger.notes) == (None, bare.notes)
     random = load_model("alexnet", weights=None)
-    assert (random.classifier, random.notes) == (None, ("Random weights, untrained: what the layers answer to means nothing.",))
+    assert (random.classifier, random.notes) == (None, ("The weights are random and untrained: activations have no meaning.",))
     with pytest.raises(HeadError, match="other weights"):
         load_model("alexnet", weights=None, head="caltech101")
 
     save_head(make_head(bare, "pool5", digest="0" * 64), path)
-    left_off = load_model("alexnet")
-    assert left_off.classifier is None
-    assert left_off.notes[-1].startswith("The shipped head was left off. The head was trained on pool5 of alexnet")
+    without_head = load_model("alexnet")
+    assert without_head.classifier is None
+    assert without_head.notes[-1].startswith("The bundled head is not used. The head was trained on pool5 of alexnet")
 
 
 @pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
-def test_the_head_that_is_shipped(offline):
-    """It fits the pinned trunk, knows Caltech-101, and takes inputs of other sizes as torchvision's own classifier does."""
+def test_the_bundled_head(offline):
+    """It fits the pinned trunk, classifies Caltech-101, and accepts inputs of other sizes like torchvision's classifier."""
     bundle, caltech101 = load_model("alexnet"), open_images("caltech101")
     head = heads.bundled_head("caltech101")
     assert bundle.head is not None
@@ -86,58 +86,58 @@ def test_the_head_that_is_shipped(offline):
     sources = range(0, caltech101.source_count, 80)
     batch = torch.stack([bundle.prepare(caltech101.open_source(source)) for source in sources])
     with torch.inference_mode():
-        answers = bundle.model(batch).argmax(1)
+        predicted = bundle.model(batch).argmax(1)
         assert bundle.model(batch[:1, :, :180, :200]).shape == (1, 101)
-    assert (answers.numpy() == [caltech101.label(source) for source in sources]).mean() > 0.8
+    assert (predicted.numpy() == [caltech101.label(source) for source in sources]).mean() > 0.8
 
 
 @pytest.mark.parametrize("name", ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)])
-def test_trunks_prefer_photographs_the_right_way_round(name, offline, photos):
-    """Filters stored transposed or with swapped colours would answer more to such photographs than to real ones."""
+def test_trunks_respond_most_to_upright_photographs(name, offline, photos):
+    """Filters that are transposed or have swapped channels would respond more to photographs with the same change."""
     bundle = load_model(name, head=None)
     batch = torch.stack([bundle.prepare(photos.open_source(source)) for source in range(0, 20, 2)])
-    batch = nn.functional.avg_pool2d(batch, 2)  # a quarter of the work is enough
+    batch = nn.functional.avg_pool2d(batch, 2)  # for speed
     with torch.inference_mode():
-        answers = {kind: float(bundle.model(change(batch)).var()) for kind, change in _CHANGES.items()}
-    assert answers["upright"] == max(answers.values())
+        variances = {kind: float(bundle.model(change(batch)).var()) for kind, change in _CHANGES.items()}
+    assert variances["upright"] == max(variances.values())
 
 
 _CHANGES = {
     "upright": lambda batch: batch,
     "transposed": lambda batch: batch.transpose(2, 3),
     "upside down": lambda batch: batch.flip(2),
-    "blue for red": lambda batch: batch.flip(1),
+    "channels swapped": lambda batch: batch.flip(1),
 }
 
 
-def test_efficientnet_lite0_knows_18_of_the_20_photographs(photos):
+def test_efficientnet_lite0_classifies_18_of_20_photographs(photos):
     bundle = load_model("efficientnet_lite0")
     assert len(bundle.categories) == 1000
     assert bundle.classifier == "ImageNet's 1,000 classes"
     labels = torch.tensor([photos.label(source) for source in range(20)])
 
-    def right(transform):
+    def correct(transform):
         batch = torch.stack([transform(photos.open_source(source)) for source in range(20)])
         with torch.inference_mode():
             return int((bundle.model(batch).argmax(1) == labels).sum())
 
-    assert right(bundle.prepare) == 18
-    assert right(Preprocess(interpolation=bundle.transform.interpolation)) == 15
+    assert correct(bundle.prepare) == 18
+    assert correct(Preprocess(interpolation=bundle.transform.interpolation)) == 15
 
 
-def test_random_weights_are_labelled_and_always_the_same():
+def test_random_weights_are_reproducible_and_labelled():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    one, two = load_model("squeezenet1_1", weights=None), load_model("squeezenet1_1", weights=None)
-    assert torch.equal(torch.rand(1), expected), "the global generator was disturbed"
-    assert all(torch.equal(a, b) for a, b in zip(one.model.parameters(), two.model.parameters(), strict=True))
-    assert (one.trained, one.categories, one.classifier) == (False, None, None)
-    assert "random" in one.weights
-    assert "untrained" in one.notes[0]
+    first, second = load_model("squeezenet1_1", weights=None), load_model("squeezenet1_1", weights=None)
+    assert torch.equal(torch.rand(1), expected), "the global generator was changed"
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+    assert (first.trained, first.categories, first.classifier) == (False, None, None)
+    assert "random" in first.weights
+    assert "untrained" in first.notes[0]
 
 
-def test_unknown_names_get_suggestions():
+def test_errors_for_unknown_names_have_suggestions():
     with pytest.raises(ModelError, match="alexnet"):
         load_model("alexnett")
     with pytest.raises(ModelError, match="from_module"):
@@ -151,14 +151,14 @@ def test_another_input_size():
         load_model("squeezenet1_1", weights=None, input_size=(1, 96, 128))
 
 
-def test_no_weights_at_hand_says_what_to_do(offline):
-    with pytest.raises(AssetError, match=r"resnet18.*DECONVWIDGETS_OFFLINE.*resnet18-f37072fd.pth elsewhere"):
+def test_error_without_weights_has_a_url(offline):
+    with pytest.raises(AssetError, match=r"resnet18.*DECONVWIDGETS_OFFLINE.*resnet18-f37072fd.pth on another machine"):
         load_model("resnet18")
 
 
 @pytest.mark.parametrize("name", ["googlenet", "squeezenet1_1"])
-def test_official_weights_give_the_whole_model(name, tmp_path, monkeypatch):
-    """With the file in torchvision's cache: the model is what torchvision builds, and its file given by path is recognised."""
+def test_official_weights_are_loaded_by_default_by_name_and_by_path(name, tmp_path, monkeypatch):
+    """With the file in torchvision's cache, the model equals torchvision's, also if the path of the file is given."""
     models = import_torchvision().models
     member = architectures.official_weights(name)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
