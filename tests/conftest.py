@@ -179,9 +179,11 @@ class ManualExecutor:
         self.jobs.append(Job(name, work, on_failure))
         return self.jobs[-1]
 
-    def close(self):
+    def cancel(self):
         for job in self.jobs:
             job.cancel()
+
+    close = cancel
 
 
 @pytest.fixture
