@@ -10,8 +10,8 @@ from torch import Tensor, fx, nn
 from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
 from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.graph import Graph, follow
-from deconvwidgets.engine.hooked import list_calls
-from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of
+from deconvwidgets.engine.layers import find_aliases, find_feature_maps, kind_of
+from deconvwidgets.engine.module_calls import list_calls
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.receptive_field import receptive_fields
 from deconvwidgets.engine.tracing import example_batch, run_once

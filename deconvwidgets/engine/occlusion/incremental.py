@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.occlusion.affected import Layout, TileGroup, Touched, layouts_of, multiplications, on_map
+from deconvwidgets.engine.occlusion.affected_region import Layout, TileGroup, Touched, layouts_of, multiplications, on_map
 from deconvwidgets.engine.occlusion.patches import lay_patch
 from deconvwidgets.engine.occlusion.saved_maps import Margins, SavedMap
 from deconvwidgets.engine.tracing import last_uses, run_nodes

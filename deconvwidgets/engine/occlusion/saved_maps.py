@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deconvwidgets.engine.occlusion.affected import Ints, Layout, Pair, TileGroup
+from deconvwidgets.engine.occlusion.affected_region import Ints, Layout, Pair, TileGroup
 
 Margins = tuple[int, int, int, int]  # above, below, left, right
 

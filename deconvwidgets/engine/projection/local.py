@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.naming import operation_name
-from deconvwidgets.engine.projection.border import CHANNELWISE, Crops
+from deconvwidgets.engine.layers import operation_name
+from deconvwidgets.engine.projection.crop_batch import CHANNELWISE, Crops
 from deconvwidgets.engine.receptive_field import Region, demand
 from deconvwidgets.engine.tracing import last_uses
 from deconvwidgets.engine.windows import parameters_of

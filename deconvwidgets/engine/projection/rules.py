@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from deconvwidgets.engine.operations import METADATA_OPS, TRANSPOSES, Call, operation_name, rectifier_operand, tensors_in, without_rule
+from deconvwidgets.engine.ops import METADATA_OPS, TRANSPOSES, Call, operation_name, rectifier_operand, tensors_in, without_rule
 from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.occlusion import affected as influence
+from deconvwidgets.engine.occlusion import affected_region as influence
 from deconvwidgets.engine.occlusion import occluded_image as occluding
-from deconvwidgets.engine.occlusion.affected import Touched, layouts_of
+from deconvwidgets.engine.occlusion.affected_region import Touched, layouts_of
 from deconvwidgets.engine.occlusion.occluded_image import Occluded, OccludedImage
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.records.geometry import Box
 from tests.engine.projection.literal_deconvnet import Chain
+from tests.engine.projection.literal_to_torch import twin
 from tests.engine.projection.test_local import lively
 from tests.engine.projection.test_random_architectures import Experiment, experiments
-from tests.engine.projection.torch_twin import twin
 
 Placings = Sequence[Sequence[Box]]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from deconvwidgets.engine.projection.rules import RuleMode
 from deconvwidgets.models.torchvision_import import import_torchvision
-from tests.engine.projection.going_down import run_down
+from tests.engine.projection.backward import run_down
 
 attr = pytest.importorskip("captum.attr", reason="captum is not installed (the test extra has it)")
 

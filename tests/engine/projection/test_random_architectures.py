@@ -14,9 +14,9 @@ from deconvwidgets.engine import project
 from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError
 from tests.engine.projection import literal_deconvnet as literal
-from tests.engine.projection.going_down import RULES
+from tests.engine.projection.backward import RULES
 from tests.engine.projection.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
-from tests.engine.projection.torch_twin import twin
+from tests.engine.projection.literal_to_torch import twin
 from tests.engine.random_steps import batch_norm, conv
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconvwidgets.engine.projection.rules import Rule
-from tests.engine.projection.going_down import RULES, Written, run_down
+from tests.engine.projection.backward import RULES, Written, run_down
 
 
 def leaking(slope: float) -> Callable[[Tensor], Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from deconvwidgets.engine.projection.rules import Rule, RuleMode
 from deconvwidgets.errors import RuleError
 from deconvwidgets.models.torchvision_import import import_torchvision
-from tests.engine.projection.going_down import Written, run_down
+from tests.engine.projection.backward import Written, run_down
 
 MAPS = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
 MIXER = torch.randn(4, 4, 1, 1, generator=torch.Generator().manual_seed(1))

@@ -13,9 +13,9 @@ from torch import nn
 
 from deconvwidgets.engine.projection.rules import Rule, RuleMode
 from tests.engine.projection import literal_deconvnet as literal
-from tests.engine.projection.going_down import RULES, Written, run_down
+from tests.engine.projection.backward import RULES, Written, run_down
 from tests.engine.projection.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
-from tests.engine.projection.torch_twin import twin
+from tests.engine.projection.literal_to_torch import twin
 from tests.engine.random_steps import batch_norm, conv, fully_connected
 
 BUILD = np.random.default_rng(7)

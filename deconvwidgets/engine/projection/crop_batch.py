@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.naming import operation_name
+from deconvwidgets.engine.layers import operation_name
 from deconvwidgets.engine.projection.crop_ops import Inside, fill_outside
 from deconvwidgets.engine.receptive_field import Region, Span, region_below
 from deconvwidgets.engine.windows import Window
