@@ -11,7 +11,7 @@ Each operation is of one of five kinds:
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine import tracing
-from deconvwidgets.engine.tracing import Trace, call_node, needed_for
+from deconvwidgets.engine.tracing import Trace, call_node, needed_for, run_nodes
 from deconvwidgets.engine.windows import Window, window_of_call, window_of_module
 
 OperationKind = Literal["input", "constant", "window", "pointwise", "whole"]
@@ -88,6 +88,17 @@ class Graph:
     def call(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one node on its arguments, exactly as the model would."""
         return call_node(node, self.modules, args, kwargs)
+
+    def visit(self, batch: Tensor, targets: Mapping[str, fx.Node], visit: Callable[[str, Tensor], None]) -> None:
+        """Run the followed model on `batch` (N, C, H, W) and show each target's map to `visit` the moment it is computed: a later in-place
+        operation may overwrite it."""
+        names: dict[fx.Node, list[str]] = {}
+        for name, node in targets.items():
+            names.setdefault(node, []).append(name)
+        nodes = [operation.node for operation in self.ancestors(targets.values())]
+        for node, value in run_nodes(nodes, self.modules, self.source, batch):
+            for name in names.get(node, ()):
+                visit(name, value)
 
 
 def follow(model: nn.Module, example: Tensor, own: Any) -> Graph:

@@ -13,6 +13,8 @@ from torch import fx, nn
 
 from deconvwidgets.engine import tracing
 from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.receptive_field import receptive_fields
+from deconvwidgets.records.layers import LayerInfo
 
 _RECTIFIERS = {
     "ReLU", "ReLU6", "LeakyReLU", "PReLU", "RReLU", "Hardtanh", "Threshold", "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_",
@@ -21,6 +23,44 @@ _RECTIFIERS = {
 _OTHER_ACTIVATIONS = {"ELU", "GELU", "SiLU", "Hardswish", "Mish", "Softplus", "elu", "gelu", "silu", "hardswish", "mish", "softplus"}
 _TRANSPARENT = {"BatchNorm2d", "Dropout", "Dropout2d", "Identity", "batch_norm", "dropout", "dropout2d"}
 _NORMALISERS = {"LocalResponseNorm", "local_response_norm"}
+
+
+class Layer:
+    """A layer and how it is reached: a node of the graph, or a module call."""
+
+    def __init__(self, info: LayerInfo, features: bool, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
+        self.info = info
+        self.features = features  # a convolution's map: what the explorers show
+        self.node = node
+        self.call = call
+
+
+def layers_of_graph(graph: Graph) -> list[Layer]:
+    """Return the layers of a traced model, in order of execution."""
+    by_alias = find_aliases(graph)
+    aliases: dict[fx.Node, str] = {}
+    for alias, node in by_alias.items():
+        aliases.setdefault(node, alias)
+    names: dict[fx.Node, str] = {}
+    for call, node in graph.calls.items():
+        names.setdefault(node, call)
+    features = set(find_feature_maps(graph))
+    fields = receptive_fields(graph)
+    layers = []
+    for node, operation in graph.operations.items():
+        named = names.get(node, node.name if node in aliases or node in features else None)
+        if named is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.source:
+            continue
+        if by_alias.get(named, node) is not node:
+            named += "#1"  # a module called conv1 whose own output is not the paper's conv1: the alias keeps the short name
+        height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
+        field = fields.get(node)
+        sees = None if field is None else (field[0].size, field[1].size)
+        stride = None if field is None else (field[0].step, field[1].step)
+        offset = None if field is None else (field[0].start, field[1].start)
+        info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
+        layers.append(Layer(info, node in features, node=node))
+    return layers
 
 
 def operation_name(graph: Graph, node: fx.Node) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from deconvwidgets.engine.layers import Layer
+from deconvwidgets.errors import LayerError
+from deconvwidgets.records.layers import LayerInfo
 
 _RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.GELU, nn.SiLU, nn.ELU, nn.Hardswish)
 _POOLS = (nn.MaxPool2d, nn.AvgPool2d)
@@ -29,6 +33,16 @@ class ModuleCall:
     def name(self) -> str:
         """The dotted name, with #number from the second call on."""
         return self.module if self.number == 1 else f"{self.module}#{self.number}"
+
+
+def layers_of_calls(model: nn.Module, example: Tensor) -> list[Layer]:
+    """Return the layers of a model that cannot be traced, in order of execution."""
+    layers = []
+    for call in list_calls(model, example):
+        height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
+        info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
+        layers.append(Layer(info, call.features, call=(call.module, call.number)))
+    return layers
 
 
 def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
@@ -89,3 +103,41 @@ def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]],
             if pooled is not None:
                 named[pooled] = replace(named[pooled], alias=f"pool{number}")
     return named
+
+
+class _Enough(Exception):  # noqa: N818 - control flow: every layer has been seen, the rest of the forward pass is not needed
+    pass
+
+
+def visit_modules(model: nn.Module, batch: Tensor, calls: Mapping[str, tuple[str, int]], visit: Callable[[str, Tensor], None]) -> None:
+    """Call `visit` with the maps of a model that cannot be followed: `calls` maps each name to (module name, which call of it, from 1).
+
+    Raises LayerError for a module that the forward pass never called, or not that often.
+    """
+    waiting = {call: name for name, call in calls.items()}
+    count: dict[str, int] = {}
+    modules = dict(model.named_modules())
+
+    def watch(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def seen(module: nn.Module, args: Any, output: Any) -> None:
+            count[module_name] = number = count.get(module_name, 0) + 1
+            name = waiting.pop((module_name, number), None)
+            if name is not None:
+                if not isinstance(output, Tensor):
+                    raise LayerError(f"Layer '{name}' does not give one tensor but {type(output).__name__}; choose one of its parts.")
+                visit(name, output)
+            if not waiting:
+                raise _Enough
+
+        return seen
+
+    handles = [modules[module_name].register_forward_hook(watch(module_name)) for module_name in {call[0] for call in waiting}]
+    try:
+        model(batch)
+    except _Enough:
+        pass
+    finally:
+        for handle in handles:
+            handle.remove()
+    if waiting:
+        raise LayerError(f"The forward pass never reached {', '.join(sorted(waiting.values()))}.")

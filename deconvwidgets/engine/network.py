@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
 from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.graph import Graph, follow
-from deconvwidgets.engine.layers import find_aliases, find_feature_maps, kind_of
-from deconvwidgets.engine.module_calls import list_calls
+from deconvwidgets.engine.layers import Layer, find_aliases, layers_of_graph
+from deconvwidgets.engine.module_calls import layers_of_calls, visit_modules
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
-from deconvwidgets.engine.receptive_field import receptive_fields
 from deconvwidgets.engine.tracing import example_batch, run_once
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.records.geometry import Box
@@ -28,7 +26,7 @@ class Network:
     `followed` says whether the model's graph could be followed; `reason` says in words why not. Nothing of the model is changed.
     """
 
-    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[_Layer]) -> None:
+    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[Layer]) -> None:
         self.model = model
         self.input_size = input_size
         self.reason = reason
@@ -47,8 +45,8 @@ class Network:
         try:
             graph = follow(model, example.clone(), own)
         except GraphError as error:
-            return cls(model, size, None, str(error), _layers_by_hooks(model, example))
-        return cls(model, size, graph, None, _layers_of_graph(graph))
+            return cls(model, size, None, str(error), layers_of_calls(model, example))
+        return cls(model, size, graph, None, layers_of_graph(graph))
 
     @property
     def traced(self) -> bool:
@@ -91,12 +89,12 @@ class Network:
         top, left = info.offset[0] + row * info.stride[0], info.offset[1] + column * info.stride[1]
         return (left, top, left + info.receptive_field[1], top + info.receptive_field[0])
 
-    def visit(self, batch: Tensor, layers: Iterable[str], visit: Visit) -> None:
+    def visit(self, batch: Tensor, layers: Iterable[str], visit: Callable[[str, Tensor], None]) -> None:
         """One forward pass on `batch` (N, C, H, W), stopping at the deepest of `layers`; `visit(name, map)` is called with each
         map (N, C, H, W) or (N, C) as soon as it is computed, and must not keep it: it may be overwritten later."""
         found = {name: self._find(name) for name in layers}
         if self._graph is not None:
-            visit_graph(self._graph, batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visit)
+            self._graph.visit(batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visit)
         else:
             visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visit)
 
@@ -127,7 +125,7 @@ class Network:
         field = info.receptive_field
         return field is not None and field[0] < self.input_size[1] and field[1] < self.input_size[2]
 
-    def _find(self, name: str) -> _Layer:
+    def _find(self, name: str) -> Layer:
         found = self._layers.get(self._names.get(name, name))
         if found is None:
             known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]))
@@ -161,52 +159,6 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
     pool5, fc6). Raises ModelError for a model in training mode or one that cannot take the size.
     """
     return (model if isinstance(model, Network) else Network.of(model, input_size)).layers
-
-
-class _Layer:
-    """A layer and how it is reached: a node of the graph, or a module call."""
-
-    def __init__(self, info: LayerInfo, features: bool, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
-        self.info = info
-        self.features = features  # a convolution's map: what the explorers show
-        self.node = node
-        self.call = call
-
-
-def _layers_of_graph(graph: Graph) -> list[_Layer]:
-    by_alias = find_aliases(graph)
-    aliases: dict[fx.Node, str] = {}
-    for alias, node in by_alias.items():
-        aliases.setdefault(node, alias)
-    names: dict[fx.Node, str] = {}
-    for call, node in graph.calls.items():
-        names.setdefault(node, call)
-    features = set(find_feature_maps(graph))
-    fields = receptive_fields(graph)
-    layers = []
-    for node, operation in graph.operations.items():
-        named = names.get(node, node.name if node in aliases or node in features else None)
-        if named is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.source:
-            continue
-        if by_alias.get(named, node) is not node:
-            named += "#1"  # a module called conv1 whose own output is not the paper's conv1: the alias keeps the short name
-        height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
-        field = fields.get(node)
-        sees = None if field is None else (field[0].size, field[1].size)
-        stride = None if field is None else (field[0].step, field[1].step)
-        offset = None if field is None else (field[0].start, field[1].start)
-        info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
-        layers.append(_Layer(info, node in features, node=node))
-    return layers
-
-
-def _layers_by_hooks(model: nn.Module, example: Tensor) -> list[_Layer]:
-    layers = []
-    for call in list_calls(model, example):
-        height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
-        info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(_Layer(info, call.features, call=(call.module, call.number)))
-    return layers
 
 
 def _refuse_training(model: nn.Module) -> None:
