@@ -9,10 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, needed_for, operation_name
-
-# Settings that decide a module's values and that its `extra_repr` leaves out.
-_UNSAID_SETTINGS = ("ceil_mode", "count_include_pad", "divisor_override", "num_heads")
+from deconvwidgets.engine.ops import SETTINGS_NOT_IN_REPR, operation_name
+from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, needed_for
 
 
 def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) -> str:
@@ -54,7 +52,7 @@ class _Wire(int):
 
 def _settings(module: nn.Module) -> str:
     """A module's settings in words, less what changes nothing of its values."""
-    unsaid = [getattr(module, name, None) for name in _UNSAID_SETTINGS]
+    unsaid = [getattr(module, name, None) for name in SETTINGS_NOT_IN_REPR]
     return f"{module.extra_repr()} {unsaid}".replace(", inplace=True", "").replace("inplace=True", "")
 
 

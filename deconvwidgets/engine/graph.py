@@ -10,37 +10,18 @@ Each operation is of one of five kinds:
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine import tracing
+from deconvwidgets.engine import ops, tracing
 from deconvwidgets.engine.tracing import Trace, call_node, needed_for, run_nodes
 from deconvwidgets.engine.windows import Window, window_of_call, window_of_module
 
 OperationKind = Literal["input", "constant", "window", "pointwise", "whole"]
-
-_POINTWISE_MODULES = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh,
-    nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Mish, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.LocalResponseNorm,
-)  # fmt: skip
-_POINTWISE_FUNCTIONS = {
-    F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.leaky_relu, F.leaky_relu_, F.prelu, F.hardtanh, F.hardtanh_, F.threshold,
-    torch.threshold_, F.elu, F.gelu, F.silu, F.sigmoid, torch.sigmoid, torch.tanh, F.hardswish, F.hardsigmoid, F.softplus, F.mish,
-    F.dropout, F.dropout2d, F.batch_norm, F.local_response_norm, torch.clamp, torch.clamp_min, torch.maximum, torch.neg,
-    operator.add, operator.iadd, operator.sub, operator.isub, operator.mul, operator.imul, operator.truediv, operator.itruediv,
-    operator.neg, torch.add, torch.sub, torch.mul, torch.div,
-}  # fmt: skip
-_POINTWISE_METHODS = {
-    "relu", "relu_", "clamp", "clamp_", "clamp_min", "clamp_min_", "add", "add_", "sub", "sub_", "mul", "mul_", "div", "div_", "neg",
-    "contiguous", "clone", "float", "double", "to", "sigmoid", "tanh",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +116,21 @@ def _classify(
         window = window_of_module(module, known[first].shape or ())
         if window is not None:
             return "window", window
-        return ("pointwise" if isinstance(module, _POINTWISE_MODULES) else "whole"), None
+        return ("pointwise" if isinstance(module, ops.POINTWISE_MODULES) else "whole"), None
     if node.op == "call_method":
-        return ("pointwise" if node.target in _POINTWISE_METHODS or _keeps_space(node) else "whole"), None
+        return ("pointwise" if node.target in ops.POINTWISE_METHODS or _keeps_space(node) else "whole"), None
     window = window_of_call(node.target, args, kwargs) if len(spatial) == 2 and callable(node.target) else None
     if window is not None:
         return "window", window
-    return ("pointwise" if node.target in _POINTWISE_FUNCTIONS or _keeps_space(node) else "whole"), None
+    return ("pointwise" if node.target in ops.POINTWISE_FUNCTIONS or _keeps_space(node) else "whole"), None
 
 
 def _keeps_space(node: fx.Node) -> bool:
     """Operations on the channel axis only: concatenation, splitting, picking and inserting before the two last axes."""
     name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
-    if name in ("cat", "concat", "chunk", "split", "unsqueeze"):
-        place = 0 if name == "unsqueeze" or name in ("cat", "concat") else 1
-        axis = node.kwargs.get("dim", node.kwargs.get("axis", node.args[place + 1] if len(node.args) > place + 1 else 0))
+    place = ops.CHANNEL_AXIS_ARGUMENT.get(name)
+    if place is not None:
+        axis = node.kwargs.get("dim", node.kwargs.get("axis", node.args[place] if len(node.args) > place else 0))
         return bool(axis == 1)
     if name == "getitem":
         index = node.args[1]

@@ -7,22 +7,14 @@ Fully connected layers count on from the last convolution, as the paper counts (
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
-from deconvwidgets.engine import tracing
+from deconvwidgets.engine import ops
 from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.ops import operation_name
 from deconvwidgets.engine.receptive_field import receptive_fields
 from deconvwidgets.records.layers import LayerInfo
-
-_RECTIFIERS = {
-    "ReLU", "ReLU6", "LeakyReLU", "PReLU", "RReLU", "Hardtanh", "Threshold", "relu", "relu_", "relu6", "leaky_relu", "leaky_relu_",
-    "prelu", "hardtanh", "hardtanh_", "threshold", "threshold_", "clamp", "clamp_", "clamp_min", "clamp_min_",
-}  # fmt: skip
-_OTHER_ACTIVATIONS = {"ELU", "GELU", "SiLU", "Hardswish", "Mish", "Softplus", "elu", "gelu", "silu", "hardswish", "mish", "softplus"}
-_TRANSPARENT = {"BatchNorm2d", "Dropout", "Dropout2d", "Identity", "batch_norm", "dropout", "dropout2d"}
-_NORMALISERS = {"LocalResponseNorm", "local_response_norm"}
 
 
 class Layer:
@@ -61,11 +53,6 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
         layers.append(Layer(info, node in features, node=node))
     return layers
-
-
-def operation_name(graph: Graph, node: fx.Node) -> str:
-    """The operation's own name: the module's class or the function's name."""
-    return tracing.operation_name(node, graph.modules)
 
 
 def find_feature_maps(graph: Graph) -> list[fx.Node]:
@@ -110,7 +97,7 @@ def _convolutions(graph: Graph) -> list[fx.Node]:
 def _is_convolution(graph: Graph, node: fx.Node) -> bool:
     if node.op == "call_module":
         return isinstance(graph.modules[str(node.target)], nn.Conv2d)
-    return node.target in (F.conv2d, torch.conv2d) and graph.operations[node].kind != "constant"
+    return node.target in ops.CONV2D_FUNCTIONS and graph.operations[node].kind != "constant"
 
 
 def kind_of(graph: Graph, node: fx.Node) -> str:
@@ -120,7 +107,7 @@ def kind_of(graph: Graph, node: fx.Node) -> str:
         return "conv"
     if window is not None and window.kind in ("max", "average"):
         return "pool"
-    return "fc" if _is_linear(graph, node) else operation_name(graph, node)
+    return "fc" if _is_linear(graph, node) else operation_name(node, graph.modules)
 
 
 def _is_linear(graph: Graph, node: fx.Node) -> bool:
@@ -136,12 +123,12 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
         user = users[0]
         if user.op == "output":
             break
-        name = operation_name(graph, user)
-        if name in _RECTIFIERS or name in _OTHER_ACTIVATIONS:
+        name = operation_name(user, graph.modules)
+        if name in ops.RECTIFIERS or name in ops.SMOOTH_ACTIVATIONS:
             return user
-        if name not in _TRANSPARENT:
+        if name not in ops.BETWEEN_CONVOLUTION_AND_RECTIFIER:
             break
-        normalised = user if name in ("BatchNorm2d", "batch_norm") else normalised
+        normalised = user if name in ops.BATCH_NORMS else normalised
         current = user
     return normalised
 
@@ -158,6 +145,6 @@ def _pooled(graph: Graph, features: fx.Node) -> fx.Node | None:
         window = graph.operations[user].window
         if window is not None and window.kind in ("max", "average"):
             return user
-        if operation_name(graph, user) in _NORMALISERS:
+        if operation_name(user, graph.modules) in ops.RESPONSE_NORMS:
             return _pooled(graph, user)
     return None

@@ -9,13 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deconvwidgets.engine import ops
 from deconvwidgets.engine.layers import Layer
 from deconvwidgets.errors import LayerError
 from deconvwidgets.records.layers import LayerInfo
-
-_RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.GELU, nn.SiLU, nn.ELU, nn.Hardswish)
-_POOLS = (nn.MaxPool2d, nn.AvgPool2d)
-_TRANSPARENT = (nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +80,9 @@ def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]],
         return None
 
     def activated(place: int) -> int:
-        if (rectifier := directly_after(place, _RECTIFIERS)) is not None:
+        if (rectifier := directly_after(place, ops.RECTIFIER_MODULES)) is not None:
             return rectifier
-        through = directly_after(place, _TRANSPARENT)
+        through = directly_after(place, ops.MODULES_BETWEEN_CONVOLUTION_AND_RECTIFIER)
         return place if through is None else activated(through)
 
     number = 0
@@ -96,10 +93,10 @@ def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]],
             number += 1
             features = activated(place)
             named[features] = replace(named[features], features=prefix == "conv")
-            if not isinstance(modules[calls[features].module], _RECTIFIERS):
+            if not isinstance(modules[calls[features].module], ops.RECTIFIER_MODULES):
                 continue
             named[features] = replace(named[features], alias=f"{prefix}{number}")
-            pooled = directly_after(features, _POOLS) if prefix == "conv" else None
+            pooled = directly_after(features, ops.POOLING_MODULES) if prefix == "conv" else None
             if pooled is not None:
                 named[pooled] = replace(named[pooled], alias=f"pool{number}")
     return named

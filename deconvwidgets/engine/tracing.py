@@ -13,16 +13,12 @@ from functools import cached_property
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from deconvwidgets.engine.ops import INPLACE_FUNCTIONS
 from deconvwidgets.errors import GraphError, ModelError
 
 Seen = Callable[[fx.Node, tuple[Any, ...], dict[str, Any], Any], None]
-
-_INPLACE_FUNCTIONS = {
-    operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_, F.hardtanh_, torch.threshold_,
-}  # fmt: skip
 
 # torch.fx follows a model by patching nn.Module for the whole process: two at once would undo each other's patches in the wrong order.
 _TRACING = threading.Lock()
@@ -159,7 +155,7 @@ def _is_inplace(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
         return bool(getattr(modules[str(node.target)], "inplace", False))
     if node.op == "call_method":
         return str(node.target).endswith("_") and not str(node.target).endswith("__")
-    return node.op == "call_function" and (node.target in _INPLACE_FUNCTIONS or bool(node.kwargs.get("inplace", False)))
+    return node.op == "call_function" and (node.target in INPLACE_FUNCTIONS or bool(node.kwargs.get("inplace", False)))
 
 
 def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, seen: Seen | None) -> Any:
@@ -236,12 +232,3 @@ def run_once(model: nn.Module, example: Tensor) -> Any:
         several = isinstance(error, TypeError) and "required positional argument" in str(error)
         advice = "Wrap it in a module that takes one batch of images" if several else "Pass the input_size that it expects"
         raise ModelError(f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. {advice}.") from error
-
-
-def operation_name(node: fx.Node, modules: Mapping[str, nn.Module]) -> str:
-    """The operation's own name: the module's class or the function's name."""
-    if node.op == "call_module":
-        return type(modules[str(node.target)]).__name__
-    if node.target in (F.max_pool2d, torch.max_pool2d):
-        return "max_pool2d"
-    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from deconvwidgets.engine.ops import CONV2D_FUNCTIONS, MAX_POOL2D_FUNCTIONS
 from deconvwidgets.engine.projection.crop_ops import strided_conv2d
 
 Pair = tuple[int, int]
@@ -170,9 +171,9 @@ def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     x = args[0] if args else kwargs.get("input")
     rest = args[1:]
     named = {_SHORT.get(key, key): value for key, value in kwargs.items() if key != "input"}
-    if function in (F.conv2d, torch.conv2d):
+    if function in CONV2D_FUNCTIONS:
         return _conv_call(x, *rest, **named)
-    if function in (F.max_pool2d, torch.max_pool2d):
+    if function in MAX_POOL2D_FUNCTIONS:
         return None if named.get("return_indices") else _max(*rest, **named)
     if function is F.avg_pool2d:
         return _average(*rest, **named)

@@ -14,12 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.layers import operation_name
+from deconvwidgets.engine.ops import CHANNELWISE, operation_name
 from deconvwidgets.engine.projection.crop_ops import Inside, fill_outside
 from deconvwidgets.engine.receptive_field import Region, Span, region_below
 from deconvwidgets.engine.windows import Window
-
-CHANNELWISE = {"ReLU", "ReLU6", "LeakyReLU", "Hardtanh", "relu", "relu_", "relu6", "leaky_relu", "hardtanh", "Identity", "Dropout"}
 
 
 class Crops:
@@ -95,7 +93,7 @@ class Crops:
     def _is_sole_reader(self, node: fx.Node) -> bool:
         """Whether `node`'s map was made for its one reader: a window's result, or what rectifiers (perhaps in place) made of one."""
         graph = self._graph
-        while operation_name(graph, node) in CHANNELWISE and len(node.users) == 1:
+        while operation_name(node, graph.modules) in CHANNELWISE and len(node.users) == 1:
             node = node.all_input_nodes[0]
         window = graph.operations[node].window
         return window is not None and window.kind != "pad" and len(node.users) == 1

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.layers import operation_name
-from deconvwidgets.engine.projection.crop_batch import CHANNELWISE, Crops
+from deconvwidgets.engine.ops import CHANNELWISE, operation_name
+from deconvwidgets.engine.projection.crop_batch import Crops
 from deconvwidgets.engine.receptive_field import Region, demand
 from deconvwidgets.engine.tracing import last_uses
 from deconvwidgets.engine.windows import parameters_of
@@ -105,7 +105,7 @@ def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
 def _head(graph: Graph, target: fx.Node) -> fx.Node | None:
     """The convolution under `target`, if between them every channel goes its own way without parameters of its own."""
     node = target
-    while operation_name(graph, node) in CHANNELWISE:
+    while operation_name(node, graph.modules) in CHANNELWISE:
         node = node.all_input_nodes[0]
     window = graph.operations[node].window
     return node if window is not None and window.kind == "conv" and window.groups == 1 else None

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from deconvwidgets.engine.ops import METADATA_OPS, TRANSPOSES, Call, operation_name, rectifier_operand, tensors_in, without_rule
+from deconvwidgets.engine.backward_checks import Call, rectifier_operand, rejection_reason, tensors_in
+from deconvwidgets.engine.ops import METADATA_OPS, TRANSPOSE_PROPERTIES, canonical_name
 from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]
@@ -125,8 +126,8 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         kwargs = kwargs or {}
         if self.rule == "gradient":
             return func(*args, **kwargs)
-        call = Call(operation_name(func), args, kwargs, self._carries)
-        if call.name in METADATA_OPS or (call.name.startswith("get ") and call.name not in TRANSPOSES):
+        call = Call(canonical_name(func), args, kwargs, self._carries)
+        if call.name in METADATA_OPS or (call.name.startswith("get ") and call.name not in TRANSPOSE_PROPERTIES):
             return func(*args, **kwargs)
         refusals = self._judge_call(func, call)  # before the call, which may overwrite its arguments
         result = self._run(func, call)
@@ -177,9 +178,9 @@ class RuleMode(torch.overrides.TorchFunctionMode):
                     reason = _CUT_HERE
         if not found:
             return None
-        reason = without_rule(call) or reason
+        reason = rejection_reason(call) or reason
         if reason is not None:
-            carried.add(self._refuse(torch.overrides.resolve_name(func) or operation_name(func), reason))
+            carried.add(self._refuse(torch.overrides.resolve_name(func) or canonical_name(func), reason))
         return tuple(sorted(carried)[:_KEPT])
 
     def _refuse(self, name: str, reason: str) -> _Refusal:
