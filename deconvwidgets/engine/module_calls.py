@@ -1,4 +1,4 @@
-"""Models that cannot be followed: the layers that one forward pass shows, by its module calls."""
+"""Models that cannot be traced: their layers are the module calls that forward hooks see."""
 
 from __future__ import annotations
 
@@ -17,18 +17,34 @@ from deconvwidgets.records.layers import LayerInfo
 
 @dataclass(frozen=True, slots=True)
 class ModuleCall:
-    """One call of one module: the `number`-th of that module (from 1), and the shape of its output with batch size 1."""
+    """One call of a module.
+
+    Parameters
+    ----------
+    module : str
+        The module's name.
+    number : int
+        The number of the call among those of this module, from 1.
+    kind : str
+        The module's class.
+    shape : tuple of int
+        Shape of the output for a batch of one image.
+    alias : str, optional
+        The paper's name ("conv1").
+    is_feature_map : bool
+        Whether the output is the map of a convolution.
+    """
 
     module: str
     number: int
     kind: str
     shape: tuple[int, ...]
     alias: str | None = None
-    features: bool = False  # a convolution's map
+    is_feature_map: bool = False
 
     @property
     def name(self) -> str:
-        """The dotted name, with #number from the second call on."""
+        """The module's name, with "#2" for its second call."""
         return self.module if self.number == 1 else f"{self.module}#{self.number}"
 
 
@@ -38,29 +54,31 @@ def layers_of_calls(model: nn.Module, example: Tensor) -> list[Layer]:
     for call in list_calls(model, example):
         height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
         info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(Layer(info, call.features, call=(call.module, call.number)))
+        layers.append(Layer(info, call.is_feature_map, call=(call.module, call.number)))
     return layers
 
 
 def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
-    """The module calls whose output is one tensor (1, C, H, W) or (1, C), in order. Aliases are found by following tensors from a
-    convolution to the rectifier *module* called on them next. A functional rectifier is not seen here, so a convolution or linear layer
-    without such a module after it gets no alias: convN would mean another map than in a model that can be followed."""
+    """Return the module calls whose output is one tensor (1, C, H, W) or (1, C), in order of execution.
+
+    A call gets an alias if it is a rectifier module that directly follows a convolution or linear layer. Functional rectifiers are not
+    seen: a layer without a rectifier module gets no alias, because convN would be another map than in a traced model.
+    """
     calls: list[ModuleCall] = []
-    tensors: list[tuple[Tensor, Tensor]] = []  # input and output of each call, kept alive so that identity means something
+    tensors: list[tuple[Tensor, Tensor]] = []  # input and output of each call, kept alive so that tensors can be compared by identity
     count: dict[str, int] = {}
 
-    def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def seen(module: nn.Module, args: Any, output: Any) -> None:
+    def make_hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
             count[name] = count.get(name, 0) + 1
             if isinstance(output, Tensor) and output.dim() in (2, 4) and args and isinstance(args[0], Tensor):
                 calls.append(ModuleCall(name, count[name], type(module).__name__, tuple(output.shape)))
                 tensors.append((args[0], output))
 
-        return seen
+        return hook
 
     modules = dict(model.named_modules())
-    handles = [module.register_forward_hook(watch(name)) for name, module in modules.items() if name]
+    handles = [module.register_forward_hook(make_hook(name)) for name, module in modules.items() if name]
     try:
         with torch.no_grad():
             model(example)
@@ -71,70 +89,83 @@ def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
 
 
 def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]], modules: dict[str, nn.Module]) -> list[ModuleCall]:
-    named = list(calls)
+    result = list(calls)
 
-    def directly_after(place: int, kinds: tuple[type[nn.Module], ...]) -> int | None:
-        for later in range(place + 1, len(calls)):
-            if tensors[later][0] is tensors[place][1] and isinstance(modules[calls[later].module], kinds):
+    def next_call(index: int, kinds: tuple[type[nn.Module], ...]) -> int | None:
+        """Return the index of the call of such a module that reads the output of call `index`."""
+        for later in range(index + 1, len(calls)):
+            if tensors[later][0] is tensors[index][1] and isinstance(modules[calls[later].module], kinds):
                 return later
         return None
 
-    def activated(place: int) -> int:
-        if (rectifier := directly_after(place, ops.RECTIFIER_MODULES)) is not None:
+    def after_activation(index: int) -> int:
+        if (rectifier := next_call(index, ops.RECTIFIER_MODULES)) is not None:
             return rectifier
-        through = directly_after(place, ops.MODULES_BETWEEN_CONVOLUTION_AND_RECTIFIER)
-        return place if through is None else activated(through)
+        between = next_call(index, ops.MODULES_BETWEEN_CONVOLUTION_AND_RECTIFIER)
+        return index if between is None else after_activation(between)
 
     number = 0
     for kinds, prefix in ((nn.Conv2d, "conv"), (nn.Linear, "fc")):
-        for place, call in enumerate(calls):
+        for index, call in enumerate(calls):
             if not isinstance(modules[call.module], kinds):
                 continue
             number += 1
-            features = activated(place)
-            named[features] = replace(named[features], features=prefix == "conv")
-            if not isinstance(modules[calls[features].module], ops.RECTIFIER_MODULES):
+            activated = after_activation(index)
+            result[activated] = replace(result[activated], is_feature_map=prefix == "conv")
+            if not isinstance(modules[calls[activated].module], ops.RECTIFIER_MODULES):
                 continue
-            named[features] = replace(named[features], alias=f"{prefix}{number}")
-            pooled = directly_after(features, ops.POOLING_MODULES) if prefix == "conv" else None
+            result[activated] = replace(result[activated], alias=f"{prefix}{number}")
+            pooled = next_call(activated, ops.POOLING_MODULES) if prefix == "conv" else None
             if pooled is not None:
-                named[pooled] = replace(named[pooled], alias=f"pool{number}")
-    return named
+                result[pooled] = replace(result[pooled], alias=f"pool{number}")
+    return result
 
 
-class _Enough(Exception):  # noqa: N818 - control flow: every layer has been seen, the rest of the forward pass is not needed
+class _StopForward(Exception):  # noqa: N818 - control flow: all layers were visited, the rest of the forward pass is not needed
     pass
 
 
-def visit_modules(model: nn.Module, batch: Tensor, calls: Mapping[str, tuple[str, int]], visit: Callable[[str, Tensor], None]) -> None:
-    """Call `visit` with the maps of a model that cannot be followed: `calls` maps each name to (module name, which call of it, from 1).
+def visit_modules(model: nn.Module, batch: Tensor, calls: Mapping[str, tuple[str, int]], visitor: Callable[[str, Tensor], None]) -> None:
+    """Run a model that cannot be traced up to the last of the given layers, as `Graph.visit` does for one that can.
 
-    Raises LayerError for a module that the forward pass never called, or not that often.
+    Parameters
+    ----------
+    model : nn.Module
+    batch : Tensor (N, C, H, W)
+    calls : mapping of str to (str, int)
+        For each layer, the name of a module and the number of its call, from 1.
+    visitor : callable
+        Called as `visitor(name, value)` as soon as a layer is computed.
+
+    Raises
+    ------
+    LayerError
+        If the forward pass does not make one of these calls, or if a call does not return one tensor.
     """
-    waiting = {call: name for name, call in calls.items()}
+    pending = {call: name for name, call in calls.items()}
     count: dict[str, int] = {}
     modules = dict(model.named_modules())
 
-    def watch(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def seen(module: nn.Module, args: Any, output: Any) -> None:
+    def make_hook(module_name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
             count[module_name] = number = count.get(module_name, 0) + 1
-            name = waiting.pop((module_name, number), None)
+            name = pending.pop((module_name, number), None)
             if name is not None:
                 if not isinstance(output, Tensor):
-                    raise LayerError(f"Layer '{name}' does not give one tensor but {type(output).__name__}; choose one of its parts.")
-                visit(name, output)
-            if not waiting:
-                raise _Enough
+                    raise LayerError(f"Layer '{name}' returns {type(output).__name__}, not one tensor; choose one of its submodules.")
+                visitor(name, output)
+            if not pending:
+                raise _StopForward
 
-        return seen
+        return hook
 
-    handles = [modules[module_name].register_forward_hook(watch(module_name)) for module_name in {call[0] for call in waiting}]
+    handles = [modules[module_name].register_forward_hook(make_hook(module_name)) for module_name in {call[0] for call in pending}]
     try:
         model(batch)
-    except _Enough:
+    except _StopForward:
         pass
     finally:
         for handle in handles:
             handle.remove()
-    if waiting:
-        raise LayerError(f"The forward pass never reached {', '.join(sorted(waiting.values()))}.")
+    if pending:
+        raise LayerError(f"The forward pass did not reach {', '.join(sorted(pending.values()))}.")
