@@ -174,13 +174,20 @@ def _changes_channels_only(node: fx.Node) -> bool:
     position = ops.CHANNEL_AXIS_ARGUMENT.get(name)
     if position is not None:
         axis = node.kwargs.get("dim", node.kwargs.get("axis", node.args[position] if len(node.args) > position else 0))
-        return bool(axis == 1)
+        return bool(axis == 1) and (name not in ops.SPLITS or all(_reads_parts(user) for user in node.users))
     if name == "getitem":
         index = node.args[1]
         if isinstance(index, int):  # one part of a split
             return isinstance(node.args[0], fx.Node) and _changes_channels_only(node.args[0])
         return isinstance(index, tuple) and len(index) == 2 and index[0] == slice(None) and not isinstance(index[1], fx.Node)
     return False
+
+
+def _reads_parts(user: fx.Node) -> bool:
+    """Return whether an operation on the parts of a split picks one of them or concatenates their channels, as crops allow."""
+    if getattr(user.target, "__name__", "") == "getitem":
+        return isinstance(user.args[1], int)
+    return user.op == "output" or _changes_channels_only(user)
 
 
 def _check_shapes(

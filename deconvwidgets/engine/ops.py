@@ -72,6 +72,7 @@ POINTWISE_METHODS = _names("""
 # Operations that are pointwise along axis 1 (channels), by the position of their axis argument.
 
 CHANNEL_AXIS_ARGUMENT = {"cat": 1, "concat": 1, "unsqueeze": 1, "chunk": 2, "split": 2}
+SPLITS = _names("chunk split")
 
 # Operations that keep channels apart and have no parameters of their own: one channel can be computed alone.
 

@@ -37,7 +37,7 @@ class Interval:
     def union(self, other: Interval) -> Interval:
         """Return the smallest interval that contains both. Raise GraphError if they differ in their step."""
         if self.step != other.step:
-            raise GraphError("Two branches that are joined have different strides.")
+            raise GraphError(f"Branches with strides of {self.step} and {other.step} pixels have no common interval.")
         start = min(self.start, other.start)
         end = max(self.start + self.size, other.start + other.size)
         return Interval(self.step, start, end - start)
@@ -52,13 +52,19 @@ def required_input(region: Region, window: Window) -> Region:
 
 
 def receptive_fields(graph: Graph) -> dict[fx.Node, Region]:
-    """Return the receptive field of each map, as a region of the input. Maps whose positions depend on the whole image are absent."""
+    """Return the receptive field of each map, as a region of the input.
+
+    Maps whose positions depend on the whole image are absent, and those that join branches of different strides: no single interval
+    describes what their positions depend on.
+    """
     fields: dict[fx.Node, Region] = {graph.source: (Interval(1, 0, 1), Interval(1, 0, 1))}
     for node, operation in graph.operations.items():
         inputs = [input_node for input_node in node.all_input_nodes if graph.operations[input_node].kind != "constant"]
         if operation.kind not in ("window", "pointwise") or any(input_node not in fields for input_node in inputs):
             continue
         rows, columns = fields[inputs[0]]
+        if any((fields[input_node][0].step, fields[input_node][1].step) != (rows.step, columns.step) for input_node in inputs):
+            continue
         for input_node in inputs[1:]:
             rows, columns = rows.union(fields[input_node][0]), columns.union(fields[input_node][1])
         window = operation.window

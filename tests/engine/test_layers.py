@@ -171,6 +171,28 @@ def test_a_models_own_numbering_takes_precedence() -> None:
     assert all(info.alias is None for info in from_zero.explorer_layers)
 
 
+class DifferentStrides(nn.Module):
+    """Two branches of equal size, with strides 2 and 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strided, self.large, self.last = nn.Conv2d(3, 4, 2, stride=2), nn.Conv2d(3, 4, 11), nn.Conv2d(4, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.strided(x) + self.large(x))
+
+
+def test_layers_after_branches_of_different_strides_have_no_receptive_field() -> None:
+    torch.manual_seed(0)
+    model, batch = DifferentStrides().eval(), torch.randn(1, 3, 20, 20)
+    network = engine.Network.of(model, batch.shape[1:])
+    fields = {info.name: info.receptive_field for info in network.layers}
+    assert fields == {"strided": (2, 2), "large": (11, 11), "last": None}
+    projected = engine.project(network, batch, "last", unit=1, at=[[2, 5]])
+    assert projected.method == "full"
+    assert torch.isclose(projected.values, model(batch)[:, 1, 2, 5])
+
+
 def test_other_threads_run_models_while_one_is_traced() -> None:
     """torch.fx patches nn.Module for the whole process while it traces."""
     model, batch, ended = import_torchvision().models.alexnet(weights=None).eval(), torch.randn(1, 3, 64, 64), threading.Event()

@@ -133,7 +133,42 @@ class Split(nn.Module):
         return torch.cat([maps, self.pool(right)], 1).flatten(1)
 
 
-@pytest.mark.parametrize(("make", "layer"), [(Gated, "last"), (Gated, "first"), (Split, "wide"), (Split, "last"), (Split, "pool")])
+class Stacked(nn.Module):
+    """A model that stacks the parts of a channel split (maxout), which is not an operation on maps (N, C, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(2, 3, 3, stride=2)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.last(torch.stack(self.first(batch).chunk(2, 1)).amax(0)).flatten(1)
+
+
+class DifferentStrides(nn.Module):
+    """A model whose branches have equal sizes and different strides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 3, 3)
+        self.strided, self.large = nn.Conv2d(4, 4, 2, stride=2), nn.Conv2d(4, 4, 11)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = torch.relu(self.first(batch))
+        return self.last(self.strided(maps) + self.large(maps)).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "layer"),
+    [
+        (Gated, "last"),
+        (Gated, "first"),
+        (Split, "wide"),
+        (Split, "last"),
+        (Split, "pool"),
+        (Stacked, "last"),
+        (DifferentStrides, "last"),
+    ],
+)
 def test_whole_maps_branches_and_single_channels(make: Callable[[], nn.Module], layer: str) -> None:
     torch.manual_seed(1)
     model = make().double().eval()
