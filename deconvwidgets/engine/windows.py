@@ -84,7 +84,7 @@ class Window:
     def _is_faster_folded(self, crop: Tensor) -> bool:
         """Return whether `strided_conv2d` has the faster backward pass: on a CPU, for a strided convolution of few channels."""
         plain = self.groups == 1 and self.dilation == (1, 1) and self.stride[0] == self.stride[1]
-        return plain and self.stride[0] > 1 and crop.shape[1] <= _FEW_CHANNELS and crop.device.type == "cpu"
+        return plain and self.stride[0] > 1 and crop.shape[1] <= _MAX_FOLDED_CHANNELS and crop.device.type == "cpu"
 
     def divisors(self, first: Tensor, size: int, extent: int, axis: int) -> Tensor:
         """Return the number of positions that the windows of average pooling count along one axis.
@@ -234,5 +234,5 @@ def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     return None
 
 
-_FEW_CHANNELS = 4
+_MAX_FOLDED_CHANNELS = 4
 _PARAMETER_NAMES = {"kernel_size": "kernel", "divisor_override": "divisor"}
