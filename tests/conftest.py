@@ -159,9 +159,11 @@ class ByHand:
         self.jobs.append(Job(name, work, on_failure))
         return self.jobs[-1]
 
-    def close(self):
+    def cancel(self):
         for job in self.jobs:
             job.cancel()
+
+    close = cancel
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
@@ -33,10 +33,10 @@ from deconvwidgets.instruments.occlusion.service.top_projections import TopProje
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import has_shipped
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.cores import Cores
+from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 
@@ -48,12 +48,11 @@ _MAX_BOXES = 64
 _log = logging.getLogger(__name__)
 
 
-class OcclusionApi:
+class OcclusionApi(InstrumentApi):
     """Implements `OcclusionService`. Every method may be called from any thread."""
 
-    def __init__(self, context: ServiceContext, overview: Callable[[], Overview]) -> None:
-        self._context = context
-        self._overview = overview
+    def __init__(self, context: ServiceContext) -> None:
+        super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
         self._images = ImageCatalog(lambda: context.snapshot)
@@ -210,7 +209,7 @@ class OcclusionApi:
             For an unknown kind, and for arrays without a run.
         """
         maps = None if run is None else self.maps(run)
-        return make_file(kind, self, self._overview(), request, maps, state)
+        return make_file(kind, self, self._context.overview(), request, maps, state)
 
     def use_shipped_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""
@@ -250,7 +249,7 @@ class OcclusionApi:
 
     def _computation(self, scene: Scene, request: MapsRequest) -> MapsComputation:
         """Raises OcclusionError for a window or stride that does not fit the image."""
-        pixels, probabilities = scene.shown.pixels, scene.unoccluded.probabilities
+        pixels, probabilities = scene.image.pixels, scene.unoccluded.probabilities
         positions = WindowGrid.of((pixels.shape[1], pixels.shape[2]), request.settings).count
         classes = 0 if probabilities is None else len(probabilities)
         keep = 0 < 4 * positions * classes <= _MAX_LOGITS_BYTES
