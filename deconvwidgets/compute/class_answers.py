@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.records.class_names import class_named
+from deconvwidgets.records.class_names import class_index
 
 # float32 sums come out a little differently in batches of another size. Classes whose probabilities are nearer to each other than
 # this share count as equally probable, so that the batch does not decide between them.
@@ -34,7 +34,7 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
     """A class by its number or its name (of equal names the lowest). Raises OcclusionError for one that is none, with the closest names."""
     names = list(categories or ())[:classes]
     if isinstance(target, str):
-        return class_named(target, names, model, "bundle.categories lists them all.")
+        return class_index(target, names, model, "bundle.categories lists them all.")
     try:
         number = index(target)
     except TypeError:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import open_picture
+from deconvwidgets.images.decode import open_image
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 
@@ -26,7 +26,7 @@ def as_pil_image(picture: ImageInput) -> Image.Image:
     if isinstance(picture, Image.Image):
         return picture
     if isinstance(picture, str | Path):
-        return open_picture(picture)
+        return open_image(picture)
     array = np.asarray(picture)
     if array.ndim == 0 or array.dtype == object:
         raise PictureError(

@@ -24,5 +24,5 @@ def test_a_bounded_number_of_inputs_waits_in_memory(inputs, ahead, waiting):
 
 
 def test_a_bare_model_is_not_taken_for_a_bundle(tiny_bundle):
-    with pytest.raises(ModelError, match="A ModelBundle is needed here"):
+    with pytest.raises(ModelError, match="A ModelBundle is expected"):
         on_device(tiny_bundle.model, "cpu")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]
@@ -33,7 +33,7 @@ class Projection:
     rule: str
     method: str  # "local" or "full": how it was computed
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class UnitTable:
     labels: NDArray[np.int64]  # (units, k): dataset label of each of the top k, -1 where unknown or not filled
     categories: tuple[str, ...]  # what the labels mean; empty where the image set has none
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)

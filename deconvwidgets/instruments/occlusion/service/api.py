@@ -31,7 +31,7 @@ from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, Ma
 from deconvwidgets.instruments.occlusion.service.scenes import Scene, SceneCache
 from deconvwidgets.instruments.occlusion.service.top_projections import TopProjections
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.head_files import has_shipped
+from deconvwidgets.models.head_files import has_bundled_head
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.context import ServiceContext
@@ -234,7 +234,7 @@ class OcclusionApi(InstrumentApi):
         self._images.uploads.close()
 
     def _shipped_head_fits(self, bundle: ModelBundle) -> bool:
-        if bundle.classifier is not None or not has_shipped(_SHIPPED_HEAD):
+        if bundle.classifier is not None or not has_bundled_head(_SHIPPED_HEAD):
             return False
         known = self._shipped
         if known is None or known[0] is not bundle:

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, ServiceError
-from deconvwidgets.figures import lettering
-from deconvwidgets.figures.drawing import shorten, text_width, wrap
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
@@ -202,21 +200,3 @@ def test_units_are_chosen_as_the_words_say() -> None:
     assert choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
     with pytest.raises(LayerError, match="at least one"):
         choose_units(table([1]), 0)
-
-
-def test_long_words_never_run_out_of_their_line() -> None:
-    text = "Weights: " + "x" * 400 + " and then a sentence of ordinary words that needs a second line"
-    for line in wrap(text, 14, 200):
-        assert text_width(line, 14) <= 200
-    assert shorten("short", 14, 200) == "short"
-    assert shorten("x" * 400, 14, 200).endswith("…")
-
-
-def test_a_picture_spells_names_with_letters_that_pillows_own_face_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, text = lettering.lettered("Übergröße", 12)
-    assert lettering._missing(text, drawn) == 0
-    assert lettering.lettered("plain ± … ·", 12) == (lettering.lettered("", 12)[0], "plain ± … ·")
-    monkeypatch.setattr(lettering, "_wider", lambda size: None)  # a machine without a font
-    drawn, text = lettering.lettered("Übergröße, señor, Œuvre", 12)
-    assert text == "Ubergrosse, senor, Oeuvre"
-    assert lettering._missing(text, drawn) == 0

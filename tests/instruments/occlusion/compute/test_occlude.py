@@ -346,7 +346,7 @@ def test_what_cannot_be_done_is_said_in_words(tiny_bundle, pixels, changes, erro
 
 
 def test_models_that_are_none_or_answer_otherwise_are_refused(tiny_bundle, pixels):
-    with pytest.raises(ModelError, match="ModelBundle is needed"):
+    with pytest.raises(ModelError, match="ModelBundle is expected"):
         occlude(tiny_bundle.model, pixels)
     maps_only = dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
     with pytest.raises(ModelError, match="maps does not answer"):
