@@ -16,6 +16,8 @@ from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.comm import AnyShellComm
 from deconvwidgets.widgets.messages import event_message
 
+STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
+
 _log = logging.getLogger(__name__)
 
 

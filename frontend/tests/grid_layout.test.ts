@@ -1,11 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, name)));
-const { cellAt, fitInside, gridLayout, histogramBars, inSight, nearestFirst, placeAfter, scrollFor, tileFor, totalHeight } = await load("layout.js");
-const { Pictures } = await load("pictures.js");
+import { cellAt, fitInside, gridLayout, histogramBars, inSight, nearestFirst, placeAfter, scrollFor, tileFor, totalHeight } from "../src/layers/grid_layout.ts";
+import { Pictures } from "../src/kernel/bitmap_cache.ts";
 
 test("mosaics are shown pixel for pixel and fit, at any width and density", () => {
   for (const view of ["both", "projections", "patches"]) {
@@ -59,7 +56,10 @@ test("a chosen unit is scrolled into sight, no further than needed", () => {
 
 test("arrow keys move in the grid and stop at its edges", () => {
   const move = (key, place) => placeAfter(key, place, 3, 8, 2);
-  assert.deepEqual(["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => move(key, 4)), [5, 3, 7, 1]);
+  assert.deepEqual(
+    ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"].map((key) => move(key, 4)),
+    [5, 3, 7, 1],
+  );
   assert.equal(move("ArrowLeft", 0), 0);
   assert.equal(move("ArrowRight", 7), 7);
   assert.equal(move("ArrowDown", 5), 7, "into a last row that is not full");
@@ -77,14 +77,30 @@ test("a picture keeps its shape", () => {
 
 test("a histogram on a root scale, neighbours together", () => {
   const bars = histogramBars([16, 4, 0, 1], [0, 1, 2, 3, 4]);
-  assert.deepEqual(bars.map((bar) => bar.height), [1, 0.5, 0, 0.25]);
-  const many = histogramBars(Array.from({ length: 100 }, () => 2), Array.from({ length: 101 }, (_, at) => at));
+  assert.deepEqual(
+    bars.map((bar) => bar.height),
+    [1, 0.5, 0, 0.25],
+  );
+  const many = histogramBars(
+    Array.from({ length: 100 }, () => 2),
+    Array.from({ length: 101 }, (_, at) => at),
+  );
   assert.ok(many.length <= 40);
-  assert.equal(many.reduce((sum, bar) => sum + bar.count, 0), 200);
+  assert.equal(
+    many.reduce((sum, bar) => sum + bar.count, 0),
+    200,
+  );
   assert.equal(many.at(-1).to, 100);
 });
 
-const bitmap = (side) => ({ width: side, height: side, closed: false, close() { this.closed = true; } });
+const bitmap = (side) => ({
+  width: side,
+  height: side,
+  closed: false,
+  close() {
+    this.closed = true;
+  },
+});
 
 test("pictures are bounded in bytes, and the least recently used goes first", () => {
   const pictures = new Pictures(3 * 10 * 10 * 4);
@@ -92,7 +108,10 @@ test("pictures are bounded in bytes, and the least recently used goes first", ()
   for (const key of ["a", "b", "c"]) pictures.put(key, all[key]);
   pictures.get("a");
   pictures.put("d", all.d);
-  assert.deepEqual(["a", "b", "c", "d"].map((key) => pictures.has(key)), [true, false, true, true]);
+  assert.deepEqual(
+    ["a", "b", "c", "d"].map((key) => pictures.has(key)),
+    [true, false, true, true],
+  );
   assert.ok(all.b.closed && !all.a.closed);
   assert.equal(pictures.bytes, 1200);
   pictures.put("a", bitmap(10));

@@ -1,14 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 
-const static_ = process.env.DECONVWIDGETS_STATIC;
-const load = (name) => import(pathToFileURL(`${static_}/${name}`));
-const { TransferWire } = await load("transfer_wire.js");
-const { stageWords, stageShare } = await load("transfer_progress.js");
-const { enoughImages } = await load("transfer_data.js");
-const { settingsOf } = await load("transfer_setup.js");
-const { megabytes, uploadFile } = await load("file_upload.js");
+import { TransferWire } from "../src/transfer/wire.ts";
+import { stageWords, stageShare } from "../src/transfer/run_progress.ts";
+import { enoughImages } from "../src/transfer/data_fields.ts";
+import { settingsOf } from "../src/transfer/setup.ts";
+import { megabytes, uploadFile } from "../src/kernel/upload.ts";
 
 /** A wire and what the kernel got of it. */
 function makeWire() {
@@ -53,7 +50,10 @@ test("one request flies; of those with one key the newest counts, other keys of 
   assert.equal(await first, null);
   assert.equal(await overtaken, null);
   kernel.answer({ of: 1 });
-  assert.deepEqual(kernel.sent.map(({ sources }) => sources[0]), [1, 3]);
+  assert.deepEqual(
+    kernel.sent.map(({ sources }) => sources[0]),
+    [1, 3],
+  );
   kernel.answer({ of: 3 });
   kernel.answer({ of: 4 });
   assert.equal((await other).content.of, 3);
@@ -108,7 +108,13 @@ test("an upload goes on where the kernel says that it is", async () => {
   const seen = [];
   const { data } = await uploadFile(wire, file, { progress: (bytes) => seen.push(bytes), signal: new AbortController().signal });
   assert.equal(data, "/kept");
-  assert.deepEqual(calls, [["begin", null], ["chunk", 0], ["chunk", 2 ** 21], ["chunk", 2 ** 22], ["finish", null]]);
+  assert.deepEqual(calls, [
+    ["begin", null],
+    ["chunk", 0],
+    ["chunk", 2 ** 21],
+    ["chunk", 2 ** 22],
+    ["finish", null],
+  ]);
   assert.equal(seen.at(-1), file.size);
   assert.equal(megabytes(5_240_000), "5.2 MB");
   assert.equal(megabytes(24_000_000), "24 MB");
@@ -120,7 +126,10 @@ test("where a run is, in words", () => {
   assert.match(stageWords({ ...run, phase: "waiting" }), /^Waits/);
   assert.equal(stageWords({ ...run, phase: "features", progress }), "30 of 120 photographs · 15.0 images/s · 6 s left");
   assert.equal(stageWords({ ...run, phase: "training", per_fold: [0.8] }), "Fold 2 of 5");
-  assert.equal(stageWords({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }), "30 of 120 trainings · 15 a class");
+  assert.equal(
+    stageWords({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }),
+    "30 of 120 trainings · 15 a class",
+  );
   assert.equal(stageWords({ ...run, phase: "stopped" }), "Stopped; no fold was done, the features are kept.");
   assert.equal(stageWords({ ...run, phase: "failed", per_fold: [0.8, 0.9] }), "Failed; 2 of 5 folds are kept.");
   assert.equal(stageWords({ ...run, phase: "done", per_fold: [1, 1, 1, 1, 1] }), "Done in 12 s.");

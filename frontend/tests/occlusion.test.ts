@@ -1,31 +1,41 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
 
-const static_ = process.env.DECONVWIDGETS_STATIC;
-const load = (name) => import(pathToFileURL(`${static_}/${name}`));
-const { besideOf, boxAt, centreOf, patchAt, patchKey, snapped, windowWords } = await load("occlusion_geometry.js");
-const { cellCentre, cellOf, legendOf, nearestKnown, placeOn, rangeOf, readGrid } = await load("occlusion_grid.js");
-const { paintClasses, viridisPixel } = await load("occlusion_colours.js");
-const { NewestOnly } = await load("occlusion_wire.js");
-const { answerOrder, changeWords } = await load("occlusion_answers.js");
-const { classNamed } = await load("occlusion_classes.js");
-const { gridWords, stridesFor } = await load("occlusion_run.js");
-const { rangeOfUnit } = await load("occlusion_scenes.js");
-const { uploadedWords } = await load("occlusion_upload.js");
+import { besideOf, boxAt, centreOf, patchAt, patchKey, snapped, windowWords } from "../src/occlusion/geometry.ts";
+import { cellCentre, cellOf, legendOf, nearestKnown, placeOn, rangeOf, readGrid } from "../src/occlusion/map_grid.ts";
+import { paintClasses, viridisPixel } from "../src/ui/colormap.ts";
+import { NewestOnly } from "../src/kernel/latest.ts";
+import { answerOrder, changeWords } from "../src/occlusion/class_probabilities.ts";
+import { classNamed } from "../src/occlusion/target_classes.ts";
+import { gridWords, stridesFor } from "../src/occlusion/map_settings.ts";
+import { rangeOfUnit } from "../src/occlusion/store.ts";
+import { uploadedWords } from "../src/occlusion/picture_upload.ts";
 
 const NO = Number.NaN;
 const view = (array) => new DataView(array.buffer);
 
 test("a box and its centre say the same, for any window", () => {
-  for (const window of [[48, 48], [7, 10], [1, 1], [64, 5]]) {
-    for (const point of [[0, 0], [112, 111.6], [223.9, 3], [-50, 400]]) {
+  for (const window of [
+    [48, 48],
+    [7, 10],
+    [1, 1],
+    [64, 5],
+  ]) {
+    for (const point of [
+      [0, 0],
+      [112, 111.6],
+      [223.9, 3],
+      [-50, 400],
+    ]) {
       const centre = snapped(point, window, [224, 224]);
       const [left, top, right, bottom] = boxAt(centre, window);
       assert.deepEqual([bottom - top, right - left], window);
       assert.deepEqual(centreOf([left, top, right, bottom]), centre);
       assert.deepEqual(snapped(centre, window, [224, 224]), centre, "and stays");
-      assert.ok(centre.every((place) => place >= 0 && place <= 224), "at least half of it is on the image");
+      assert.ok(
+        centre.every((place) => place >= 0 && place <= 224),
+        "at least half of it is on the image",
+      );
     }
   }
   assert.deepEqual(boxAt([24, 24], [48, 48]), [0, 0, 48, 48]);
@@ -35,7 +45,11 @@ test("a box and its centre say the same, for any window", () => {
 });
 
 test("a press means the uppermost patch there, else the nearest", () => {
-  const patches = [[50, 50], [60, 60], [200, 200]];
+  const patches = [
+    [50, 50],
+    [60, 60],
+    [200, 200],
+  ];
   assert.equal(patchAt(patches, [40, 40], [55, 55]), 1);
   assert.equal(patchAt(patches, [40, 40], [35, 35]), 0);
   assert.equal(patchAt(patches, [40, 40], [150, 150]), 2);
@@ -54,8 +68,20 @@ test("what keys mean", () => {
   assert.deepEqual(meaning("ArrowRight", true), { act: "move", step: [0, 8] });
   assert.equal(meaning("Delete").act, "remove");
   assert.equal(meaning("x"), null);
-  assert.deepEqual(["[", "]"].map((key) => meaning(key).step), [[-4, -4], [4, 4]]);
-  assert.deepEqual(["[", "]"].map((key) => meaning(key, false, [127, 64]).step), [[-1, -1], [1, 1]]);
+  assert.deepEqual(
+    ["[", "]"].map((key) => meaning(key).step),
+    [
+      [-4, -4],
+      [4, 4],
+    ],
+  );
+  assert.deepEqual(
+    ["[", "]"].map((key) => meaning(key, false, [127, 64]).step),
+    [
+      [-1, -1],
+      [1, 1],
+    ],
+  );
   assert.deepEqual(meaning("]", false, [32, 128]).step, [4, 4], "the longer side counts");
 });
 
@@ -78,7 +104,16 @@ test("of several pictures it is said which one is shown", () => {
   assert.equal(uploadedWords("a.jpg", 2), "Showing a.jpg; the other 2 files were left out: drop one at a time.");
 });
 
-const facts = { run: 1, rows: 3, cols: 4, window: [48, 48], stride: [8, 8], origin: [24, 24], unoccluded: { probability: 0.5, activity: 4 }, names: {} };
+const facts = {
+  run: 1,
+  rows: 3,
+  cols: 4,
+  window: [48, 48],
+  stride: [8, 8],
+  origin: [24, 24],
+  unoccluded: { probability: 0.5, activity: 4 },
+  names: {},
+};
 
 test("cells, and where they lie", () => {
   assert.equal(cellOf(facts, [24, 24]), 0);
@@ -112,7 +147,10 @@ test("a scale spans the map and the image without a patch, and makes no finding 
   const [low, high] = rangeOf({ ...facts, probability: Float32Array.of(0.5, 0.501) }, "probability");
   assert.ok(high - low >= 0.05 && low < 0.5 && high > 0.501);
   assert.equal(rangeOf({ ...facts, unoccluded: { probability: 0.001 }, probability: Float32Array.of(0) }, "probability")[0], 0);
-  const spans = (...shares) => rangeOf({ ...facts, unoccluded: { probability: shares[0] }, probability: Float64Array.from(shares) }, "probability").map((end) => Number(end.toFixed(6)));
+  const spans = (...shares) =>
+    rangeOf({ ...facts, unoccluded: { probability: shares[0] }, probability: Float64Array.from(shares) }, "probability").map((end) =>
+      Number(end.toFixed(6)),
+    );
   assert.deepEqual(spans(0.999, 0.997), [0.95, 1], "never beyond what a probability can be");
   assert.deepEqual(spans(0.004, 0.016), [0.002, 0.018], "of an improbable class a fourfold change is one");
   assert.deepEqual(spans(0, 0), [0, 0.05]);
@@ -120,7 +158,13 @@ test("a scale spans the map and the image without a patch, and makes no finding 
 
 test("the legend: the most frequent first, of what is computed", () => {
   const legend = legendOf({ label: Int32Array.of(7, 7, 3, -1), names: { 7: "lamp" } });
-  assert.deepEqual(legend.map(({ name, share }) => [name, Math.round(share * 100)]), [["lamp", 67], ["class 3", 33]]);
+  assert.deepEqual(
+    legend.map(({ name, share }) => [name, Math.round(share * 100)]),
+    [
+      ["lamp", 67],
+      ["class 3", 33],
+    ],
+  );
 });
 
 test("classes are painted in the colours that the kernel gave them, where something is known", () => {
@@ -284,8 +328,15 @@ test("a question that fails is told, and the next one is asked", async () => {
 });
 
 test("answers in order, changes and progress in words", () => {
-  const classes = [{ label: 1, now: 0.2 }, { label: 2, now: 0.5 }, { label: 9, now: 0.01 }];
-  assert.deepEqual(answerOrder(classes, 9).map(({ label }) => label), [9, 2, 1]);
+  const classes = [
+    { label: 1, now: 0.2 },
+    { label: 2, now: 0.5 },
+    { label: 9, now: 0.01 },
+  ];
+  assert.deepEqual(
+    answerOrder(classes, 9).map(({ label }) => label),
+    [9, 2, 1],
+  );
   assert.equal(changeWords({ before: 0.91, now: 0.07 }), "−84");
   assert.equal(changeWords({ before: 0.1, now: 0.33 }), "+23");
   assert.equal(changeWords({ before: 0.1, now: 0.101 }), "");

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const { ATTEMPTS, RequestQueue, SILENCE, TIMEOUT } = await import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, "queue.js")));
+import { ATTEMPTS, RequestQueue, SILENCE, TIMEOUT } from "../src/kernel/queue.ts";
 
 function make(options = {}) {
   const sent = [];
@@ -24,13 +22,23 @@ function make(options = {}) {
 test("one request is in flight, the rest waits", () => {
   const { queue, sent, log, ask, answer } = make();
   queue.want("tiles", [ask("a"), ask("b"), ask("c")]);
-  assert.deepEqual(sent.map((message) => message.kind), ["a"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["a"],
+  );
   assert.equal(queue.pending, 3);
   answer(1);
   answer(2);
   answer(3);
-  assert.deepEqual(sent.map((message) => message.kind), ["a", "b", "c"]);
-  assert.deepEqual(log, [["a", 1], ["b", 2], ["c", 3]]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["a", "b", "c"],
+  );
+  assert.deepEqual(log, [
+    ["a", 1],
+    ["b", 2],
+    ["c", 3],
+  ]);
   assert.equal(queue.pending, 0);
   queue.close();
 });
@@ -42,7 +50,10 @@ test("detail goes before source before tiles", () => {
   queue.want("source", [ask("source")]);
   queue.want("nine", [ask("nine")]);
   for (let at = 0; at < 5; at += 1) answer();
-  assert.deepEqual(sent.map((message) => message.kind), ["unit", "nine", "source", "tile1", "tile2"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["unit", "nine", "source", "tile1", "tile2"],
+  );
   queue.close();
 });
 
@@ -50,13 +61,26 @@ test("what is urgent does not wait for a tile, and no tile is sent before it is 
   const { queue, sent, log, ask, answer } = make();
   queue.want("tiles", [ask("tile1"), ask("tile2")]);
   queue.want("nine", [ask("nine")]);
-  assert.deepEqual(sent.map(({ kind, later }) => [kind, later]), [["tile1", true], ["nine", undefined]]);
+  assert.deepEqual(
+    sent.map(({ kind, later }) => [kind, later]),
+    [
+      ["tile1", true],
+      ["nine", undefined],
+    ],
+  );
   answer("first", 1); // the tile is there
   assert.equal(sent.length, 2, "the next tile waits for the nine");
   answer("second", 2);
-  assert.deepEqual(sent.map((message) => message.kind), ["tile1", "nine", "tile2"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["tile1", "nine", "tile2"],
+  );
   answer("third", 3);
-  assert.deepEqual(log, [["tile1", "first"], ["nine", "second"], ["tile2", "third"]]);
+  assert.deepEqual(log, [
+    ["tile1", "first"],
+    ["nine", "second"],
+    ["tile2", "third"],
+  ]);
   queue.close();
 });
 
@@ -66,7 +90,10 @@ test("the newest wish replaces what waited in its lane", () => {
   for (const unit of [1, 2, 3]) queue.want("nine", [ask(`nine${unit}`)]);
   answer();
   answer();
-  assert.deepEqual(sent.map((message) => message.kind), ["unit", "nine3"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["unit", "nine3"],
+  );
   assert.equal(queue.pending, 0);
   queue.close();
 });
@@ -77,11 +104,17 @@ test("what flies is not sent twice, and its answer still counts when nobody wait
   queue.want("tiles", [ask("a"), ask("b")]);
   assert.equal(queue.pending, 2);
   answer(1);
-  assert.deepEqual(sent.map((message) => message.kind), ["a", "b"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["a", "b"],
+  );
   queue.want("tiles", []);
   answer("late but good");
   assert.equal(sent.length, 2);
-  assert.deepEqual(log, [["a", 1], ["b", "late but good"]]);
+  assert.deepEqual(log, [
+    ["a", 1],
+    ["b", "late but good"],
+  ]);
   queue.close();
 });
 
@@ -108,7 +141,13 @@ test("an error is told in words and the next request goes out", () => {
 
 test("a failing handler does not stop the queue", () => {
   const { queue, sent, ask } = make();
-  queue.want("nine", [ask("a", { done: () => { throw new Error("bug"); } })]);
+  queue.want("nine", [
+    ask("a", {
+      done: () => {
+        throw new Error("bug");
+      },
+    }),
+  ]);
   queue.want("tiles", [ask("b")]);
   assert.throws(() => queue.receive({ seq: 1, ok: true }, []), /bug/);
   assert.equal(sent.at(-1).kind, "b");
@@ -123,7 +162,13 @@ test("it is sent again after the timeout, and any of its answers will do", () =>
   mock.timers.tick(TIMEOUT - 1);
   assert.equal(sent.length, 1);
   mock.timers.tick(1);
-  assert.deepEqual(sent.map((message) => [message.kind, message.seq]), [["a", 1], ["a", 2]]);
+  assert.deepEqual(
+    sent.map((message) => [message.kind, message.seq]),
+    [
+      ["a", 1],
+      ["a", 2],
+    ],
+  );
   assert.equal(answer("the first one's", 1), true);
   assert.equal(answer("the second one's", 2), false);
   assert.deepEqual(log, [["a", "the first one's"]]);
@@ -156,7 +201,11 @@ test("a dead kernel is told in words; the next action tries again; a live one en
 
 test("what cannot be sent fails in words and does not block", () => {
   let broken = true;
-  const { queue, log, ask } = make({ send: () => { if (broken) throw new Error("comm is closed"); } });
+  const { queue, log, ask } = make({
+    send: () => {
+      if (broken) throw new Error("comm is closed");
+    },
+  });
   queue.want("nine", [ask("a")]);
   assert.match(log[0][1], /comm is closed/);
   broken = false;
@@ -178,13 +227,23 @@ test("a closed queue is deaf and dumb", () => {
 test("the next request waits until the answer is drawn, whose second copy is dropped", async () => {
   const { queue, sent, ask, answer } = make();
   let drawn;
-  queue.want("nine", [ask("nine", { done: () => new Promise((resolve) => { drawn = resolve; }) })]);
+  queue.want("nine", [
+    ask("nine", {
+      done: () =>
+        new Promise((resolve) => {
+          drawn = resolve;
+        }),
+    }),
+  ]);
   queue.want("unit", [ask("unit")]);
   assert.equal(answer("first", 1), true);
   assert.equal(answer("again", 1), false);
   assert.equal(sent.length, 1);
   drawn();
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(sent.map((message) => message.kind), ["nine", "unit"]);
+  assert.deepEqual(
+    sent.map((message) => message.kind),
+    ["nine", "unit"],
+  );
   queue.close();
 });

@@ -1,13 +1,36 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, name)));
-const matrix = await load("transfer_matrix.js");
-const { blend, cellColour, isNearest, isZoomed, matrixPixels, panned, placeBeside, placeMeant, placeUnder, resized, showing, topOfMistakes, wholeMatrix, zoomed } = matrix;
+import * as matrix from "../src/transfer/matrix_geometry.ts";
+const {
+  blend,
+  cellColour,
+  isNearest,
+  isZoomed,
+  matrixPixels,
+  panned,
+  placeBeside,
+  placeMeant,
+  placeUnder,
+  resized,
+  showing,
+  topOfMistakes,
+  wholeMatrix,
+  zoomed,
+} = matrix;
 
-const PALETTE = { empty: [9, 9, 9], right: [[0, 0, 0], [0, 0, 200]], wrong: [[0, 0, 0], [100, 0, 0], [200, 0, 0]] };
+const PALETTE = {
+  empty: [9, 9, 9],
+  right: [
+    [0, 0, 0],
+    [0, 0, 200],
+  ],
+  wrong: [
+    [0, 0, 0],
+    [100, 0, 0],
+    [200, 0, 0],
+  ],
+};
 const near = (one, other) => assert.ok(Math.abs(one - other) < 1e-9, `${one} is not ${other}`);
 const underneath = (view, x, y) => [view.top + y / view.size, view.left + x / view.size];
 
@@ -32,7 +55,13 @@ test("what lies under the pointer stays there, whatever the zoom, until the bord
 test("neither zoom nor pan leaves the matrix", () => {
   for (const count of [1, 2, 5, 101, 257, 1000]) {
     let view = wholeMatrix(count, 480);
-    for (const [factor, x, y] of [[2, 10, 470], [5, 0, 0], [0.3, 480, 480], [99, 479, 1], [1e-6, 3, 3]]) {
+    for (const [factor, x, y] of [
+      [2, 10, 470],
+      [5, 0, 0],
+      [0.3, 480, 480],
+      [99, 479, 1],
+      [1e-6, 3, 3],
+    ]) {
       view = panned(zoomed(view, factor, x, y), 37 * x, -90 * y);
       assert.ok(view.left >= 0 && view.top >= 0, `${count}`);
       assert.ok(view.left + view.side / view.size <= count + 1e-6 && view.top + view.side / view.size <= count + 1e-6, `${count}`);
@@ -69,14 +98,26 @@ test("a cell comes into sight by the shortest way", () => {
 test("which cell is under the pointer, and which is meant", () => {
   const view = wholeMatrix(100, 200); // cells of two pixels
   assert.deepEqual(placeUnder(view, 0, 199.9), [99, 0]);
-  for (const [x, y] of [[-1, 5], [5, 200], [200, 5]]) assert.equal(placeUnder(view, x, y), null);
+  for (const [x, y] of [
+    [-1, 5],
+    [5, 200],
+    [200, 5],
+  ])
+    assert.equal(placeUnder(view, x, y), null);
   const holds = (row, column) => (row === 50 && column === 52) || (row === 50 && column === 47);
   assert.deepEqual(placeMeant(view, 102.5, 101, holds), [50, 52], "the nearer of two");
   assert.deepEqual(placeMeant(view, 97, 101, holds), [50, 47]);
   assert.deepEqual(placeMeant(view, 20, 20, holds), [10, 10], "out of reach: the one under it");
-  assert.deepEqual(placeMeant(wholeMatrix(4, 200), 60, 10, () => false), [0, 1]);
+  assert.deepEqual(
+    placeMeant(wholeMatrix(4, 200), 60, 10, () => false),
+    [0, 1],
+  );
   const large = wholeMatrix(4, 200);
-  assert.deepEqual(placeMeant(large, 51, 10, (row, column) => row === 0 && column === 0), [0, 1], "a large cell is hit itself");
+  assert.deepEqual(
+    placeMeant(large, 51, 10, (row, column) => row === 0 && column === 0),
+    [0, 1],
+    "a large cell is hit itself",
+  );
 });
 
 test("arrow keys stay inside", () => {

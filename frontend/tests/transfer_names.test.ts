@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const { shortName } = await import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, "transfer_names.js")));
+import { shortName } from "../src/transfer/class_names.ts";
 const width = (words) => words.length;
 
 test("a name is cut in its middle, as little as needed", () => {

@@ -1,12 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, name)));
-const { PhotographStore, foldWords, groupedTests, photographWords, testsKey } = await load("transfer_photographs.js");
-const { accuracyRange, accuracyWords, doneWords, runAccuracy, scaleRows } = await load("transfer_headline.js");
-const { decayWords, pointsWords } = await load("transfer_compare.js");
+import { PhotographStore, foldWords, groupedTests, photographWords, testsKey } from "../src/transfer/photographs.ts";
+import { accuracyRange, accuracyWords, doneWords, runAccuracy, scaleRows } from "../src/transfer/headline.ts";
+import { decayWords, pointsWords } from "../src/transfer/comparison.ts";
 
 const wanted = (truth, more = {}) => ({ version: "1 5 done", run: 1, truth, prediction: null, right: null, limit: 24, ...more });
 const passed = (ms = 0) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -43,7 +40,14 @@ function makeWire({ bad = [] } = {}) {
     wire.flying -= 1;
     if (wire.broken) throw new Error(wire.broken);
     if (kind === "photographs") {
-      const all = Array.from({ length: 20 }, (_, at) => ({ source: 100 * (fields.truth ?? 0) + at, name: "", fold: 0, truth: 0, prediction: 1, confidence: null }));
+      const all = Array.from({ length: 20 }, (_, at) => ({
+        source: 100 * (fields.truth ?? 0) + at,
+        name: "",
+        fold: 0,
+        truth: 0,
+        prediction: 1,
+        confidence: null,
+      }));
       return { content: { photographs: all.slice(0, fields.limit), total: 20 }, buffers: [] };
     }
     if (fields.sources.some((source) => bad.includes(source))) throw new Error("one cannot be opened");
@@ -67,8 +71,14 @@ test("lists first, then thumbnails in batches of at most 24; one request at a ti
   const store = make(wire);
   store.want("classes", [wanted(0), wanted(1)]);
   await settled(store);
-  assert.deepEqual(wire.asked.map(([kind]) => kind), ["photographs", "photographs", "thumbnails", "thumbnails"]);
-  assert.deepEqual(wire.sources().map((one) => one.length), [24, 16]);
+  assert.deepEqual(
+    wire.asked.map(([kind]) => kind),
+    ["photographs", "photographs", "thumbnails", "thumbnails"],
+  );
+  assert.deepEqual(
+    wire.sources().map((one) => one.length),
+    [24, 16],
+  );
   assert.equal(wire.most, 1);
   assert.equal(wire.asked[2][1].size, 96);
   assert.ok(store.picture(1, 105).bitmap !== undefined);
@@ -86,7 +96,11 @@ test("what is there is not asked for again, by whichever view", async () => {
   assert.equal(wire.asked.length, before);
   store.want("mistakes", [wanted(0, { limit: 12 })]);
   await settled(store);
-  assert.deepEqual(wire.asked.slice(before).map(([kind]) => kind), ["photographs"], "its photographs are there");
+  assert.deepEqual(
+    wire.asked.slice(before).map(([kind]) => kind),
+    ["photographs"],
+    "its photographs are there",
+  );
   store.want("mistakes", [wanted(0, { version: "1 5 done again" })]);
   await settled(store);
   assert.equal(wire.asked.at(-1)[0], "photographs", "a run that went on is asked again");
@@ -103,7 +117,11 @@ test("the newest wish goes first, and a wish while nothing was to be done is not
   wire.held = null;
   release();
   await settled(store);
-  assert.deepEqual(wire.asked.map(([kind, { truth, sources }]) => truth ?? sources[0]), [0, 7, 700], "only what was under way is finished");
+  assert.deepEqual(
+    wire.asked.map(([kind, { truth, sources }]) => truth ?? sources[0]),
+    [0, 7, 700],
+    "only what was under way is finished",
+  );
   store.want("cell", []); // finds nothing to do …
   store.want("mistakes", [wanted(9)]); // … and is still looking
   await settled(store);
@@ -161,8 +179,18 @@ test("everyone who listens is told; nobody after the end", async () => {
 
 test("a photograph is shown once for each answer, whatever the folds", () => {
   const one = { source: 5, name: "a.jpg", truth: 0, prediction: 1, confidence: 0.9 };
-  const groups = groupedTests([{ ...one, fold: 2 }, { ...one, fold: 0, confidence: 0.4 }, { ...one, fold: 1, prediction: 0 }]);
-  assert.deepEqual(groups.map(({ folds, confidence, prediction }) => [folds, confidence, prediction]), [[[2, 0], 0.9, 1], [[1], 0.9, 0]]);
+  const groups = groupedTests([
+    { ...one, fold: 2 },
+    { ...one, fold: 0, confidence: 0.4 },
+    { ...one, fold: 1, prediction: 0 },
+  ]);
+  assert.deepEqual(
+    groups.map(({ folds, confidence, prediction }) => [folds, confidence, prediction]),
+    [
+      [[2, 0], 0.9, 1],
+      [[1], 0.9, 0],
+    ],
+  );
   assert.equal(foldWords([2, 0]), "folds 1, 3");
   assert.equal(photographWords(groups[0], ["ant", "bee"]), "ant, taken for bee with 90 % · folds 1, 3 · a.jpg");
   assert.match(photographWords({ ...groups[1], confidence: null }, ["ant", "bee"]), /^ant, as it was taken for · fold 2/);
@@ -171,12 +199,28 @@ test("a photograph is shown once for each answer, whatever the folds", () => {
 
 test("the headline: one fold has no spread, a run that goes on says how far it is", () => {
   assert.equal(accuracyWords(85.34, 0.61), "85.3 ± 0.6 %");
-  const summary = { run: 3, per_fold: [0.8], mean: 0.8, std: 0, folds: 5, phase: "stopped", seconds: 42, paper: [{ words: "paper", mean: 82.9, std: null }] };
+  const summary = {
+    run: 3,
+    per_fold: [0.8],
+    mean: 0.8,
+    std: 0,
+    folds: 5,
+    phase: "stopped",
+    seconds: 42,
+    paper: [{ words: "paper", mean: 82.9, std: null }],
+  };
   assert.deepEqual(runAccuracy(summary), { mean: 80, std: null });
   assert.equal(doneWords(summary), "1 of 5 folds · stopped · 42 s");
   assert.equal(doneWords({ ...summary, per_fold: [1, 1], folds: 2, phase: "done", seconds: 0 }), "2 folds");
   const rows = scaleRows(summary, { ...summary, run: 1 });
-  assert.deepEqual(rows.map(({ words, kind }) => [words, kind]), [["run 3", "run"], ["run 1", "other"], ["paper", "paper"]]);
+  assert.deepEqual(
+    rows.map(({ words, kind }) => [words, kind]),
+    [
+      ["run 3", "run"],
+      ["run 1", "other"],
+      ["paper", "paper"],
+    ],
+  );
   assert.equal(scaleRows({ ...summary, per_fold: [] }, null)[0].mean, null);
 });
 

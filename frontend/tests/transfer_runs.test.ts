@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-const load = (name) => import(pathToFileURL(join(process.env.DECONVWIDGETS_STATIC, name)));
-const { confusedPairs, extremes, gains, orderClasses, pairAt, readRun, runVersion, shownRun } = await load("transfer_runs.js");
+import { confusedPairs, extremes, gains, orderClasses, pairAt, readRun, runVersion, shownRun } from "../src/transfer/run_results.ts";
 
 /** As it comes over the wire: nothing promises that a buffer starts at a multiple of four bytes. */
 function unaligned(array) {
@@ -28,10 +25,21 @@ test("a run is read from unaligned buffers", () => {
 
 test("the most confused pairs: by share, then by number; the diagonal is none", () => {
   const pairs = confusedPairs(view(), 10);
-  assert.deepEqual(pairs.map(({ truth, prediction, count }) => [truth, prediction, count]), [[2, 0, 2], [2, 1, 1], [2, 3, 1], [1, 2, 1]]);
+  assert.deepEqual(
+    pairs.map(({ truth, prediction, count }) => [truth, prediction, count]),
+    [
+      [2, 0, 2],
+      [2, 1, 1],
+      [2, 3, 1],
+      [1, 2, 1],
+    ],
+  );
   assert.equal(pairs[0].share, 0.25);
   assert.equal(confusedPairs(view(), 2).length, 2);
-  assert.deepEqual(confusedPairs(view(), 5, 1).map(({ prediction }) => prediction), [2]);
+  assert.deepEqual(
+    confusedPairs(view(), 5, 1).map(({ prediction }) => prediction),
+    [2],
+  );
   assert.deepEqual(pairAt(view(), 3, 0), { truth: 3, prediction: 0, count: 0, share: 0 });
 });
 
@@ -45,7 +53,13 @@ test("classes in order: those without tests last, numbers in names as numbers", 
 });
 
 test("a class is among the best or the worst, and no class that was always told is among the worst", () => {
-  const told = (...accuracy) => view({ categories: accuracy.map((_, at) => `class ${at}`), accuracy, tests: accuracy.map(() => 4), confusion: accuracy.flatMap(() => accuracy) });
+  const told = (...accuracy) =>
+    view({
+      categories: accuracy.map((_, at) => `class ${at}`),
+      accuracy,
+      tests: accuracy.map(() => 4),
+      confusion: accuracy.flatMap(() => accuracy),
+    });
   assert.deepEqual(extremes(told(1, 0.5, 1, 0.9, 1, 1, NaN), 5), { worst: [1, 3], best: [0, 2, 4, 5] });
   assert.deepEqual(extremes(told(1, 1, 1), 5), { worst: [], best: [0, 1, 2] });
   assert.deepEqual(extremes(told(0.1, 0.2, 0.3), 5), { worst: [0], best: [2, 1] });
@@ -62,7 +76,10 @@ test("what another run gained and lost, by the classes' names", () => {
 });
 
 test("the shown run: the asked one, else the newest; asked again when something is new", () => {
-  const runs = [{ run: 1, per_fold: [0.5], phase: "training" }, { run: 2, per_fold: [], phase: "waiting" }];
+  const runs = [
+    { run: 1, per_fold: [0.5], phase: "training" },
+    { run: 2, per_fold: [], phase: "waiting" },
+  ];
   assert.equal(shownRun({ runs }, { run: null }).run, 2);
   assert.equal(shownRun({ runs }, { run: 1 }).run, 1);
   assert.equal(shownRun({ runs }, { run: 7 }).run, 2);

@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from deconvwidgets.widgets import service_widget
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+STATIC = Path(service_widget.__file__).with_name("static")
+
+
+def built(name: str) -> str:
+    """A built module or stylesheet of the front end, such as "layers.js"."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
 
 # A widget model with what the front end uses of anywidget's. `held` keeps requests back, as a busy or dead kernel would.
 MODEL = """

@@ -1,20 +1,24 @@
-/**
- * Decoded pictures, as many as fit into a bound of bytes; the least recently used go first.
- */
+import { blob } from "./buffers.ts";
+/** Decoded pictures, as many as fit into a bound of bytes; the least recently used go first. */
 export class Pictures {
-  /** @param {number} [bound] bytes of pixels */
-  constructor(bound = 96 * 2 ** 20) {
+  bound: number;
+  bytes: number;
+  /** in the order of use */
+  bitmaps: Map<string, ImageBitmap>;
+  /** being decoded */
+  coming: Set<string>;
+  generation: number;
+
+  /** @param bound bytes of pixels */
+  constructor(bound: number = 96 * 2 ** 20) {
     this.bound = bound;
     this.bytes = 0;
-    /** @type {Map<string, ImageBitmap>} in the order of use */
     this.bitmaps = new Map();
-    /** @type {Set<string>} being decoded */
     this.coming = new Set();
     this.generation = 0;
   }
 
-  /** @param {string} key */
-  get(key) {
+  get(key: string) {
     const bitmap = this.bitmaps.get(key);
     if (bitmap) {
       this.bitmaps.delete(key);
@@ -23,21 +27,16 @@ export class Pictures {
     return bitmap;
   }
 
-  /** Whether it is there or about to be. @param {string} key */
-  has(key) {
+  /** Whether it is there or about to be. */
+  has(key: string) {
     return this.bitmaps.has(key) || this.coming.has(key);
   }
 
-  /**
-   * Decode and keep. Resolves to null where the pictures were cleared meanwhile.
-   * @param {string} key
-   * @param {DataView} data
-   * @param {string} mime
-   */
-  async decode(key, data, mime) {
+  /** Decode and keep. Resolves to null where the pictures were cleared meanwhile. */
+  async decode(key: string, data: DataView | undefined, mime: string) {
     const { generation } = this;
     this.coming.add(key);
-    const bitmap = await createImageBitmap(new Blob([/** @type {BlobPart} */ (data)], { type: mime })).finally(() => {
+    const bitmap = await createImageBitmap(blob(data, mime)).finally(() => {
       this.coming.delete(key);
     });
     if (generation !== this.generation) {
@@ -48,8 +47,7 @@ export class Pictures {
     return bitmap;
   }
 
-  /** @param {string} key @param {ImageBitmap} bitmap */
-  put(key, bitmap) {
+  put(key: string, bitmap: ImageBitmap) {
     this.drop(key);
     this.bitmaps.set(key, bitmap);
     this.bytes += bitmap.width * bitmap.height * 4;
@@ -59,8 +57,7 @@ export class Pictures {
     }
   }
 
-  /** @param {string} key */
-  drop(key) {
+  drop(key: string) {
     const bitmap = this.bitmaps.get(key);
     if (!bitmap) return;
     this.bitmaps.delete(key);
@@ -74,11 +71,10 @@ export class Pictures {
   }
 }
 
-/**
- * The key of one of a unit's two mosaics. Patches are the same under every rule and contrast.
- * @param {{layer: string, unit: number, rule: string, contrast: string, tile: number}} what
- * @param {"projections" | "patches"} part
- */
-export function mosaicKey({ layer, unit, rule, contrast, tile }, part) {
+/** The key of one of a unit's two mosaics. Patches are the same under every rule and contrast. */
+export function mosaicKey(
+  { layer, unit, rule, contrast, tile }: { layer: string; unit: number; rule: string; contrast: string; tile: number },
+  part: "projections" | "patches",
+) {
   return part === "patches" ? `${layer}|${unit}|${tile}` : `${layer}|${unit}|${tile}|${rule}|${contrast}`;
 }

@@ -1,11 +1,22 @@
-import { RequestQueue, SILENCE } from "./queue.js";
+import { RequestQueue, SILENCE } from "./queue.ts";
+import type { WidgetModel } from "./model.ts";
+import type { ServiceEvent } from "./wire.ts";
+import type { Message, Request } from "./queue.ts";
 
-/**
- * What a view asks of the kernel, each question a promise: of those with one key the newest counts.
- *
- * @typedef {{content: any, buffers: DataView[]}} WireAnswer
- * @typedef {{key: string, resolve: (answer: WireAnswer | null) => void, reject: (error: Error) => void}} Ticket
- */
+/** An answer of the kernel: its JSON, and its arrays and pictures. */
+export interface WireAnswer<Content = Message> {
+  content: Content;
+  buffers: DataView[];
+}
+
+/** A request that is not answered yet. `resolve` gives null: the answer counts no more. */
+export interface Ticket {
+  key: string;
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+/** What a view asks of the kernel, each question a promise: of those with one key the newest counts. */
 // Sent twice it would be done twice, or cost twice; it may take a while.
 export const SENT_ONCE = { timeout: 180000, attempts: 1 };
 // Until the browser knows the kernel's subshell, its messages wait for the running cell; the next one need not.
@@ -13,38 +24,49 @@ export const GREETING = { timeout: 3000, attempts: 15 };
 
 /** The kernel's refusal, in its words; `refused` where a rule does not lead down. */
 export class Refusal extends Error {
-  /** @param {string} words @param {boolean} [refused] */
-  constructor(words, refused = false) {
+  refused: boolean;
+
+  constructor(words: string, refused: boolean = false) {
     super(words);
     this.refused = refused;
   }
 }
 
 export class AskingWire {
+  model: WidgetModel;
+  patience: Record<string, { timeout: number; attempts: number }>;
+  listeners: { silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void };
+  view: string;
+  queue: RequestQueue;
+  asked: number;
+  /** the newest of each key that is not answered yet */
+  tickets: Map<string, Ticket>;
+  listen: (message: Message, buffers: DataView[]) => void;
+
   /**
-   * @param {any} model anywidget's
-   * @param {{kinds: string[], aside?: string[], patience: Record<string, {timeout: number, attempts: number}>}} manners
-   *   the kinds of questions, most urgent first; those of them for which nobody waits; how long each is waited for
-   * @param {{silence: (silent: boolean) => void, slow: (slow: boolean) => void, event: (message: any) => void}} listeners
+   * @param model anywidget's
+   * @param manners the kinds of questions, most urgent first; those of them for which nobody waits; how long each is waited for
    */
-  constructor(model, { kinds, aside = [], patience }, listeners) {
+  constructor(
+    model: WidgetModel,
+    { kinds, aside = [], patience }: { kinds: string[]; aside?: string[]; patience: Record<string, { timeout: number; attempts: number }> },
+    listeners: { silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void },
+  ) {
     this.model = model;
     this.patience = patience;
     this.listeners = listeners;
     this.view = Math.random().toString(36).slice(2); // the kernel tells all views of a widget; each takes its own answers
     this.queue = new RequestQueue({
-      send: ({ buffers, ...message }) => this.model.send({ ...message, view: this.view }, undefined, buffers),
+      send: ({ buffers, ...message }) => this.model.send({ ...message, view: this.view }, undefined, buffers as ArrayBuffer[]),
       onSilence: (silent) => this.silence(silent),
       onSlow: (slow) => listeners.slow(slow),
       lanes: kinds,
       aside,
     });
     this.asked = 0;
-    /** @type {Map<string, Ticket>} the newest of each key that is not answered yet */
     this.tickets = new Map();
-    /** @type {(message: any, buffers: DataView[]) => void} */
-    this.listen = (message, buffers) => {
-      if (message?.event) listeners.event(message);
+    this.listen = (message, buffers): void => {
+      if (message?.event) listeners.event(message as unknown as ServiceEvent);
       else if (message?.view === this.view) this.queue.receive(message, buffers ?? []);
     };
     model.on("msg:custom", this.listen);
@@ -57,44 +79,43 @@ export class AskingWire {
   close() {
     this.model.off("msg:custom", this.listen);
     this.queue.close();
-    for (const ticket of this.tickets.values()) ticket.resolve(null);
+    for (const ticket of this.tickets.values()) ticket.resolve();
     this.tickets.clear();
   }
 
   /**
    * Ask the kernel. Rejects in words; resolves to null where something newer was asked under the same key, or the view is gone.
-   * @param {string} kind
-   * @param {Record<string, any>} [fields]
-   * @param {{key?: string, buffers?: ArrayBuffer[]}} [options] the key is the kind where it is left out
-   * @returns {Promise<WireAnswer | null>}
+   * @param options the key is the kind where it is left out
    */
-  ask(kind, fields = {}, { key = kind, buffers = [] } = {}) {
+  ask<Content = Message>(
+    kind: string,
+    fields: Record<string, unknown> = {},
+    { key = kind, buffers = [] }: { key?: string; buffers?: ArrayBuffer[] } = {},
+  ): Promise<WireAnswer<Content> | null> {
     return new Promise((resolve, reject) => {
-      this.tickets.get(key)?.resolve(null);
-      const ticket = { key, resolve, reject };
+      this.tickets.get(key)?.resolve();
+      const ticket: Ticket = { key, resolve: () => resolve(null), reject };
       this.tickets.set(key, ticket);
-      const request = {
+      const request: Request = {
         key: `${(this.asked += 1)}`,
-        ticket,
+        owner: key,
         message: { kind, ...fields, buffers },
-        done: (/** @type {any} */ content, /** @type {DataView[]} */ views) => this.settle(ticket, () => resolve({ content, buffers: views })),
-        failed: (/** @type {string} */ words, /** @type {any} */ answer) => this.settle(ticket, () => reject(new Refusal(words, answer?.refused === true))),
+        done: (content: Message, views: DataView[]) => this.settle(ticket, () => resolve({ content: content as Content, buffers: views })),
+        failed: (words: string, answer?: Message) => this.settle(ticket, () => reject(new Refusal(words, answer?.refused === true))),
         ...this.patience[kind],
       };
-      const waiting = /** @type {any[]} */ (this.queue.lanes.get(kind) ?? []).filter((one) => one.ticket.key !== key);
+      const waiting = (this.queue.lanes.get(kind) ?? []).filter((one) => one.owner !== key);
       this.queue.dormant = false; // whoever asks after a silence tries again
       this.queue.want(kind, [...waiting, request]);
     });
   }
 
-  /** @param {Ticket} ticket @param {() => void} settle */
-  settle(ticket, settle) {
+  settle(ticket: Ticket, settle: () => void) {
     if (this.tickets.get(ticket.key) === ticket) this.tickets.delete(ticket.key);
     settle(); // nothing happens where it was settled before
   }
 
-  /** @param {boolean} silent */
-  silence(silent) {
+  silence(silent: boolean) {
     if (silent) {
       const tickets = [...this.tickets.values()];
       this.tickets.clear();

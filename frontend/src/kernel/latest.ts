@@ -1,22 +1,5 @@
-import { AskingWire, GREETING, SENT_ONCE } from "./asking_wire.js";
-import { SILENCE } from "./queue.js";
-
-// A map's news is short and rare; the patch under the mouse comes right after it, and before all that may wait.
-const OCCLUSION_KINDS = ["hello", "stop", "scene", "grid", "patch", "maps", "head", "upload", "chart", "images", "projections", "file"];
-const OCCLUSION_ASIDE = ["images", "projections", "file"];
-const OCCLUSION_PATIENCE = {
-  hello: GREETING,
-  projections: { timeout: 60000, attempts: 1 },
-  ...Object.fromEntries(["head", "upload", "file"].map((kind) => [kind, SENT_ONCE])),
-};
-
-/** What a view of an OcclusionExplorer asks of the kernel. */
-export class OcclusionWire extends AskingWire {
-  /** @param {any} model anywidget's @param {ConstructorParameters<typeof AskingWire>[2]} listeners */
-  constructor(model, listeners) {
-    super(model, { kinds: OCCLUSION_KINDS, aside: OCCLUSION_ASIDE, patience: OCCLUSION_PATIENCE }, listeners);
-  }
-}
+import { SILENCE } from "./queue.ts";
+import type { WireAnswer } from "./client.ts";
 
 const STEADY = 40; // ms: questions further apart have no rhythm
 
@@ -26,36 +9,49 @@ const STEADY = 40; // ms: questions further apart have no rhythm
  *
  * Where the next question is nearer than the one that waits is old, it is awaited: the answers come hardly less often, and what is shown
  * is of a more recent place.
- * @template Question
  */
-export class NewestOnly {
-  /**
-   * @param {object} options
-   * @param {(question: Question) => Promise<import("./asking_wire.js").WireAnswer | null>} options.ask
-   * @param {(answer: import("./asking_wire.js").WireAnswer, question: Question) => void} options.draw
-   * @param {(error: unknown) => void} options.failed
-   * @param {(one: Question, other: Question) => boolean} [options.same] whether two ask for the same
-   * @param {() => number} [options.clock] in ms
-   */
-  constructor({ ask, draw, failed, same = () => false, clock = () => performance.now() }) {
+export class NewestOnly<Question> {
+  ask: (question: Question) => Promise<WireAnswer | null>;
+  draw: (answer: WireAnswer, question: Question) => void;
+  failed: (error: unknown) => void;
+  same: (one: Question, other: Question) => boolean;
+  clock: () => number;
+  wanted: Question | null;
+  asked: Question | null;
+  running: boolean;
+  came: number;
+  rhythm: number;
+  hurry: (() => void) | null;
+
+  constructor({
+    ask,
+    draw,
+    failed,
+    same = () => false,
+    clock = () => performance.now(),
+  }: {
+    ask: (question: Question) => Promise<WireAnswer | null>;
+    draw: (answer: WireAnswer, question: Question) => void;
+    failed: (error: unknown) => void;
+    /** whether two ask for the same */
+    same?: (one: Question, other: Question) => boolean;
+    /** in ms */
+    clock?: () => number;
+  }) {
     this.ask = ask;
     this.draw = draw;
     this.failed = failed;
     this.same = same;
     this.clock = clock;
-    /** @type {Question | null} */
     this.wanted = null;
-    /** @type {Question | null} */
     this.asked = null; // while it flies
     this.running = false;
     this.came = -Infinity; // the newest question
     this.rhythm = Infinity; // how long after the one before
-    /** @type {(() => void) | null} */
     this.hurry = null; // ends the wait for a fresher question
   }
 
-  /** @param {Question} question */
-  want(question) {
+  want(question: Question) {
     if (this.asked !== null && this.same(this.asked, question)) return this.drop();
     if (this.wanted === null || !this.same(this.wanted, question)) {
       [this.rhythm, this.came] = [this.clock() - this.came, this.clock()];
@@ -96,8 +92,8 @@ export class NewestOnly {
     }
   }
 
-  /** What is to be done with the answer. @param {{question: Question, coming: Promise<import("./asking_wire.js").WireAnswer | null>}} flying */
-  async answered({ question, coming }) {
+  /** What is to be done with the answer. */
+  async answered({ question, coming }: { question: Question; coming: Promise<WireAnswer | null> }) {
     try {
       const answer = await coming;
       return () => answer && this.draw(answer, question);
@@ -115,8 +111,8 @@ export class NewestOnly {
     return due < age ? Math.max(0, due + this.rhythm / 4) : 0; // a hand is not that even
   }
 
-  /** @param {number} wait in ms, if nothing new comes */
-  pause(wait) {
+  /** @param wait in ms, if nothing new comes */
+  pause(wait: number) {
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);

@@ -1,26 +1,37 @@
+/** JSON; what is in it is for those who know its kind to say. */
+export type Message = Record<string, unknown>;
+
+export interface Request {
+  /** two requests with one key ask for the same thing */
+  key: string;
+  message: Message;
+  /** what it is replaced by */
+  owner?: string;
+  /** nothing else is sent until its promise is kept */
+  done: (answer: Message, buffers: DataView[]) => unknown;
+  failed: (words: string, answer?: Message) => void;
+  /** milliseconds before it is sent again */
+  timeout?: number;
+  /** how often it is sent in all */
+  attempts?: number;
+}
+
+export interface Flight {
+  request: Request;
+  lane: string;
+  way: "urgent" | "aside";
+  /** one for each time it was sent: any of them may be answered */
+  seqs: Set<number>;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  answered: boolean;
+}
+
 /**
  * Flow control in the browser: one request in flight, the rest waits in lanes of falling urgency, and asking for a lane again
  * replaces what waited there. So a slow kernel never builds up a backlog, and the newest wish is the next to be sent.
  *
  * What nobody waits for flies aside: one request more, which the kernel works on in between. It is sent when nothing urgent is
  * under way, and nothing urgent waits for it.
- *
- * @typedef {Record<string, any>} Message
- * @typedef {object} Request
- * @property {string} key two requests with one key ask for the same thing
- * @property {Message} message
- * @property {(answer: Message, buffers: DataView[]) => unknown} done nothing else is sent until its promise is kept
- * @property {(words: string, answer?: Message) => void} failed
- * @property {number} [timeout] milliseconds before it is sent again
- * @property {number} [attempts] how often it is sent in all
- *
- * @typedef {object} Flight
- * @property {Request} request
- * @property {string} lane
- * @property {"urgent" | "aside"} way
- * @property {Set<number>} seqs one for each time it was sent: any of them may be answered
- * @property {any} timer
- * @property {boolean} answered
  */
 
 export const LANES = ["hello", "table", "nine", "unit", "pinned", "source", "figure", "pointed", "tiles"];
@@ -31,26 +42,47 @@ const RUN_AGAIN = "run the notebook's cells again"; // those that made the servi
 export const SILENCE = `The kernel does not answer; ${RUN_AGAIN}.`;
 
 export class RequestQueue {
-  /**
-   * @param {object} options
-   * @param {(message: Message) => void} options.send
-   * @param {(silent: boolean) => void} [options.onSilence] the kernel stopped answering, or answers again
-   * @param {(slow: boolean) => void} [options.onSlow] a request had to be sent again, or is answered after all
-   * @param {string[]} [options.lanes]
-   * @param {string[]} [options.aside] those of them for which nobody waits
-   * @param {number} [options.timeout]
-   * @param {number} [options.attempts]
-   */
-  constructor({ send, onSilence = () => {}, onSlow = () => {}, lanes = LANES, aside = ASIDE, timeout = TIMEOUT, attempts = ATTEMPTS }) {
+  send: (message: Message) => void;
+  onSilence: (silent: boolean) => void;
+  onSlow: (slow: boolean) => void;
+  timeout: number;
+  attempts: number;
+  lanes: Map<string, Request[]>;
+  aside: Set<string>;
+  /** one for each way */
+  flights: Map<string, Flight>;
+  seq: number;
+  silent: boolean;
+  dormant: boolean;
+  closed: boolean;
+
+  constructor({
+    send,
+    onSilence = () => {},
+    onSlow = () => {},
+    lanes = LANES,
+    aside = ASIDE,
+    timeout = TIMEOUT,
+    attempts = ATTEMPTS,
+  }: {
+    send: (message: Message) => void;
+    /** the kernel stopped answering, or answers again */
+    onSilence?: (silent: boolean) => void;
+    /** a request had to be sent again, or is answered after all */
+    onSlow?: (slow: boolean) => void;
+    lanes?: string[];
+    /** those of them for which nobody waits */
+    aside?: string[];
+    timeout?: number;
+    attempts?: number;
+  }) {
     this.send = send;
     this.onSilence = onSilence;
     this.onSlow = onSlow;
     this.timeout = timeout;
     this.attempts = attempts;
-    /** @type {Map<string, Request[]>} */
     this.lanes = new Map(lanes.map((lane) => [lane, []]));
     this.aside = new Set(aside);
-    /** @type {Map<string, Flight>} one for each way */
     this.flights = new Map();
     this.seq = 0;
     this.silent = false;
@@ -67,13 +99,15 @@ export class RequestQueue {
 
   /**
    * Replace what waits in a lane.
-   * @param {string} lane
-   * @param {Request[]} requests most urgent first
+   * @param requests most urgent first
    */
-  want(lane, requests) {
+  want(lane: string, requests: Request[]) {
     if (!this.lanes.has(lane)) throw new Error(`no lane ${lane}`);
     const flying = new Set([...this.flights.values()].filter((flight) => flight.lane === lane).map((flight) => flight.request.key));
-    this.lanes.set(lane, requests.filter((request) => !flying.has(request.key)));
+    this.lanes.set(
+      lane,
+      requests.filter((request) => !flying.has(request.key)),
+    );
     this.pump();
   }
 
@@ -97,14 +131,13 @@ export class RequestQueue {
       if (this.flights.has(way)) continue;
       const request = requests.shift();
       if (!request) continue;
-      const flight = /** @type {Flight} */ ({ request, lane, way, seqs: new Set(), timer: undefined, answered: false });
+      const flight: Flight = { request, lane, way, seqs: new Set(), timer: undefined, answered: false };
       this.flights.set(way, flight);
       this.launch(flight);
     }
   }
 
-  /** @param {Flight} flight */
-  launch(flight) {
+  launch(flight: Flight) {
     const seq = ++this.seq;
     flight.seqs.add(seq);
     flight.timer = setTimeout(() => this.overdue(flight), flight.request.timeout ?? this.timeout);
@@ -122,8 +155,7 @@ export class RequestQueue {
     this.pump();
   }
 
-  /** @param {Flight} flight */
-  overdue(flight) {
+  overdue(flight: Flight) {
     if (this.flights.get(flight.way) !== flight) return;
     if (flight.seqs.size < (flight.request.attempts ?? this.attempts)) {
       this.onSlow(true);
@@ -138,47 +170,40 @@ export class RequestQueue {
     flight.request.failed(SILENCE);
   }
 
-  /** @param {Flight} flight */
-  settle(flight) {
+  settle(flight: Flight) {
     clearTimeout(flight.timer);
     if (flight.seqs.size > 1) this.onSlow(false);
     if (this.flights.get(flight.way) === flight) this.flights.delete(flight.way);
   }
 
-  /** It is over: the next one. @param {Flight} flight */
-  land(flight) {
+  /** It is over: the next one. */
+  land(flight: Flight) {
     this.settle(flight);
     this.pump();
   }
 
-  /** @param {boolean} silent */
-  hush(silent) {
+  hush(silent: boolean) {
     if (this.silent === silent) return;
     this.silent = silent;
     this.onSilence(silent);
   }
 
-  /**
-   * Take an answer. False where it belongs to no request in flight: a late or second one.
-   * @param {Message} message
-   * @param {DataView[]} buffers
-   */
-  receive(message, buffers) {
+  /** Take an answer. False where it belongs to no request in flight: a late or second one. */
+  receive(message: Message, buffers: DataView[]) {
     if (this.closed) return false;
     this.dormant = false;
     this.hush(false);
-    const flight = [...this.flights.values()].find(({ seqs, answered }) => !answered && seqs.has(message.seq));
+    const flight = [...this.flights.values()].find(({ seqs, answered }) => !answered && seqs.has(message.seq as number));
     if (!flight) {
       this.pump();
       return false;
     }
     clearTimeout(flight.timer);
     flight.answered = true;
-    /** @type {unknown} */
-    let drawing = null;
+    let drawing: unknown = null;
     try {
       if (message.ok) drawing = flight.request.done(message, buffers);
-      else flight.request.failed(message.error || "The kernel gave no reason.", message);
+      else flight.request.failed((message.error as string) || "The kernel gave no reason.", message);
     } finally {
       if (drawing instanceof Promise) drawing.finally(() => this.land(flight));
       else this.land(flight);

@@ -1,26 +1,29 @@
+import type { AskingWire } from "./client.ts";
+import type { Message } from "./queue.ts";
+
 /* A file's way to the kernel, in chunks. */
 
 const UPLOAD_CHUNK = 2 * 2 ** 20; // bytes; Jupyter's websockets take 10 MB at most
 
-/** @param {number} bytes */
-export function megabytes(bytes) {
+export function megabytes(bytes: number) {
   const size = bytes / 1e6;
   return `${size < 10 ? size.toFixed(1) : size.toFixed(0)} MB`;
 }
 
 /**
  * Bring a file to the kernel; gives what the kernel said of it at the end, null where it was cancelled. Rejects in words.
- * @param {import("./asking_wire.js").AskingWire} wire
- * @param {Blob & {name: string}} file
- * @param {{progress: (have: number) => void, signal: AbortSignal, cancels?: boolean}} options `cancels`: the kernel knows the step "cancel"
- * @returns {Promise<any>}
+ * @param options `cancels`: the kernel knows the step "cancel"
  */
-export async function uploadFile(wire, file, { progress, signal, cancels = true }) {
-  const begun = await wire.ask("upload", { step: "begin", name: file.name, size: file.size });
+export async function uploadFile(
+  wire: AskingWire,
+  file: Blob & { name: string },
+  { progress, signal, cancels = true }: { progress: (have: number) => void; signal: AbortSignal; cancels?: boolean },
+): Promise<Message | null> {
+  const begun = await wire.ask<{ upload: string }>("upload", { step: "begin", name: file.name, size: file.size });
   if (!begun) return null;
   const { upload } = begun.content;
-  /** @param {string} step @param {Record<string, any>} [fields] @param {ArrayBuffer[]} [buffers] */
-  const ask = (step, fields = {}, buffers = []) => wire.ask("upload", { step, upload, ...fields }, { key: `upload ${upload}`, buffers });
+  const ask = (step: string, fields: Record<string, unknown> = {}, buffers: ArrayBuffer[] = []) =>
+    wire.ask<Message & { have: number }>("upload", { step, upload, ...fields }, { key: `upload ${upload}`, buffers });
   const cancel = async () => (cancels ? ask("cancel") : null);
   try {
     let have = 0;

@@ -1,25 +1,36 @@
-import { download, figureName } from "./exporting.js";
-import { meaning, whereIs } from "./keys.js";
-import { placeAfter } from "./layout.js";
-import { createPage } from "./page.js";
-import { Wire } from "./requests.js";
-import { filterUnits, labelsNamed, orderUnits, readSearch } from "./units.js";
-import { WidgetView } from "./view.js";
+import { download, figureName } from "../ui/export.ts";
+import { meaning, whereIs } from "../ui/keyboard.ts";
+import { placeAfter } from "./grid_layout.ts";
+import { createPage } from "./page.ts";
+import { Wire } from "./store.ts";
+import { filterUnits, labelsNamed, orderUnits, readSearch } from "./unit_table.ts";
+import { WidgetView } from "../ui/explorer_view.ts";
+import type { Table } from "./unit_table.ts";
+import type { RenderContext } from "../kernel/model.ts";
+import type { Progress, ServiceEvent } from "../kernel/wire.ts";
+import type { Painted } from "../ui/explorer_view.ts";
+import type { LayerState, Overview } from "./wire.ts";
 
 /** One view of a LayerExplorer: the state, and what the user does with it. */
-class ExplorerView extends WidgetView {
-  /** @param {{model: any, el: HTMLElement}} context */
-  constructor({ model, el }) {
+class ExplorerView extends WidgetView<LayerState, Overview> {
+  /** the units to show */
+  order: number[];
+  ordered: unknown[];
+  labels: Set<number> | null;
+  /** the unit last chosen in each layer */
+  visited: Map<string, number>;
+  started: number;
+  progress: Progress | null;
+  wire: Wire;
+  page: ReturnType<typeof createPage>;
+
+  constructor({ model, el }: RenderContext<LayerState>) {
     super(model, "explorer");
-    /** @type {number[]} the units to show */
     this.order = [];
-    this.ordered = /** @type {any[]} */ ([]);
-    /** @type {Set<number> | null} */
+    this.ordered = [];
     this.labels = null;
-    /** @type {Map<string, number>} the unit last chosen in each layer */
     this.visited = new Map();
     this.started = performance.now();
-    /** @type {any} */
     this.progress = null;
     this.wire = new Wire(model, { changed: () => this.later(), ...this.listeners });
     this.page = createPage({
@@ -39,15 +50,15 @@ class ExplorerView extends WidgetView {
     this.open(root, el);
   }
 
-  close() {
+  override close() {
     super.close();
     this.page.close();
     this.wire.close();
   }
 
   /** Ask for the overview; the request greets the kernel, too, which then answers this view while cells run. */
-  greet() {
-    const done = (/** @type {any} */ overview) => {
+  override greet() {
+    const done = (overview: Overview) => {
       this.overview = overview;
       this.trouble = "";
       this.refresh();
@@ -55,8 +66,7 @@ class ExplorerView extends WidgetView {
     this.wire.hello(done, (words) => this.fail(words));
   }
 
-  /** @param {any} message */
-  event({ event, progress, message }) {
+  override event({ event, progress, message }: ServiceEvent) {
     if (event === "changed") {
       this.wire.forget();
       this.ordered = [];
@@ -70,11 +80,11 @@ class ExplorerView extends WidgetView {
   }
 
   get layer() {
-    return this.overview?.layers.find((/** @type {any} */ layer) => layer.id === this.state.layer);
+    return this.overview?.layers.find((layer) => layer.id === this.state.layer);
   }
 
-  /** Change the state, as the user asked. @param {any} patch */
-  set(patch) {
+  /** Change the state, as the user asked. */
+  set(patch: Partial<LayerState>) {
     if (!this.overview || this.wire.queue.silent) this.greet();
     this.wire.retry();
     const anew = ["layer", "sort", "filter"].some((name) => name in patch); // read from its beginning
@@ -85,33 +95,32 @@ class ExplorerView extends WidgetView {
     this.saveSoon();
   }
 
-  saveNow() {
+  override saveNow() {
     if (this.state.unit === null) return; // the layer's table is on its way, and with it the first unit
     super.saveNow();
   }
 
-  /** @param {any} before */
-  followState(before) {
+  override followState(before: LayerState) {
     this.refresh();
     const { scroll, unit } = this.state;
     if (scroll !== null && scroll !== before.scroll) this.page.grid.restore(this.state);
     else this.page.grid.show(unit);
   }
 
-  /** @param {number} unit whose row now stands at the top of the grid */
-  scrolled(unit) {
+  /** @param unit whose row now stands at the top of the grid */
+  scrolled(unit: number) {
     this.state.scroll = unit; // nothing to draw
     this.saveSoon();
   }
 
-  /** Another layer, where one last was in it. @param {string} layer */
-  goTo(layer) {
+  /** Another layer, where one last was in it. */
+  goTo(layer: string) {
     if (layer === this.state.layer) return;
     this.set({ layer, unit: this.visited.get(layer) ?? null, rank: 0 });
   }
 
-  /** Sort and filter anew if anything of it changed. @param {import("./units.js").Table} table */
-  arrange(table) {
+  /** Sort and filter anew if anything of it changed. */
+  arrange(table: Table) {
     const { sort, filter } = this.state;
     const key = [table, sort, filter];
     if (key.every((part, at) => part === this.ordered[at])) return;
@@ -121,7 +130,7 @@ class ExplorerView extends WidgetView {
   }
 
   /** Everything from the state. Cheap: each part changes only what is another than before. */
-  refresh() {
+  override refresh() {
     const { overview, page, state } = this;
     page.complain(this.trouble || this.wire.failures.get(`table ${state.layer}`) || "");
     if (overview) {
@@ -134,15 +143,14 @@ class ExplorerView extends WidgetView {
     page.footer.update(state.contrast, this.words, overview?.layers.length ?? 0);
   }
 
-  /** @param {any} overview */
-  drawUnits(overview) {
+  drawUnits(overview: Overview) {
     const { wire, page, state, started } = this;
     wire.table(state.layer);
     const table = wire.tables.get(state.layer);
     if (table) {
       this.arrange(table);
       if (state.unit === null) {
-        state.unit = this.order[0] ?? orderUnits(table, state.sort)[0];
+        state.unit = this.order[0] ?? orderUnits(table, state.sort)[0] ?? 0;
         this.saveSoon();
       }
       this.visited.set(state.layer, state.unit);
@@ -153,14 +161,13 @@ class ExplorerView extends WidgetView {
     if (table) page.grid.update({ state, table, order: this.order, labels: this.labels });
   }
 
-  /** As one types: words filter at once, numbers wait for Enter. @param {string} text */
-  typed(text) {
+  /** As one types: words filter at once, numbers wait for Enter. */
+  typed(text: string) {
     const wanted = readSearch(text);
     if ("words" in wanted && wanted.words !== this.state.filter) this.set({ filter: wanted.words });
   }
 
-  /** @param {string} text */
-  find(text) {
+  find(text: string) {
     const wanted = readSearch(text);
     const units = this.layer?.channels ?? 0;
     if ("words" in wanted) this.typed(text);
@@ -171,9 +178,8 @@ class ExplorerView extends WidgetView {
     }
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    const target = /** @type {HTMLElement} */ (event.target);
+  key(event: KeyboardEvent) {
+    const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || !this.overview) return;
     const meant = meaning(event.key, whereIs(target));
     if (!meant) return;
@@ -182,10 +188,9 @@ class ExplorerView extends WidgetView {
     this.act(meant, target);
   }
 
-  /** @param {{act: string, [name: string]: any}} meant @param {HTMLElement} target */
-  act(meant, target) {
+  act(meant: { act: string; [name: string]: unknown }, target: HTMLElement) {
     const { detail, toolbar } = this.page;
-    const actions = /** @type {Record<string, () => void>} */ ({
+    const actions: Record<string, () => void> = {
       search: () => [toolbar.search.focus(), toolbar.search.select()],
       find: () => [this.find(toolbar.search.value), this.focusGrid()],
       endSearch: () => [this.set({ filter: "" }), this.focusGrid()],
@@ -196,7 +201,7 @@ class ExplorerView extends WidgetView {
       leave: () => target.blur(),
       moveRank: () => detail.move(meant.key),
       moveUnit: () => this.moveUnit(meant.key),
-    });
+    };
     actions[meant.act]();
   }
 
@@ -206,8 +211,7 @@ class ExplorerView extends WidgetView {
     toolbar.search.value = this.state.filter;
   }
 
-  /** @param {string} key */
-  moveUnit(key) {
+  moveUnit(key: string) {
     const { order } = this;
     const { grid } = this.page;
     if (!order.length) return;
@@ -216,26 +220,24 @@ class ExplorerView extends WidgetView {
     if (next !== null && next !== at) this.set({ unit: order[next], rank: 0 });
   }
 
-  /** @param {string} figure */
-  save(figure) {
+  save(figure: string) {
     this.say("Drawing the figure…");
     const name = figureName(this.overview.model, this.state, figure);
-    const done = (/** @type {Blob} */ file) => {
+    const done = (file: Blob) => {
       download(file, name);
       this.say(`Saved ${name}`);
     };
     this.wire.figure(figure, this.state, done, (words) => this.say(words));
   }
 
-  /** For benchmarks and tests. @param {any} info */
-  painted(info) {
+  /** For benchmarks and tests. */
+  painted(info: Painted) {
     performance.mark("deconvwidgets:painted", { detail: info });
     this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
   }
 }
 
-/** @param {{model: any, el: HTMLElement}} context */
-function render(context) {
+function render(context: RenderContext<LayerState>) {
   const view = new ExplorerView(context);
   return () => view.close();
 }

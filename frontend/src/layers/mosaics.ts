@@ -1,16 +1,15 @@
-import { h, setText } from "./dom.js";
-import { GAP } from "./layout.js";
-import { mosaicKey } from "./pictures.js";
-import { PARTS } from "./requests.js";
+import { h, setText } from "../ui/dom.ts";
+import { GAP } from "./grid_layout.ts";
+import { mosaicKey } from "../kernel/bitmap_cache.ts";
+import { PARTS } from "./store.ts";
+import type { NineWanted, Wire } from "./store.ts";
 
 /**
  * Draw a mosaic over a whole canvas, or clear it.
- * @param {HTMLCanvasElement} canvas
- * @param {ImageBitmap | undefined} bitmap
- * @param {number} pixels of its side
- * @param {boolean} refused there is none
+ * @param pixels of its side
+ * @param refused there is none
  */
-export function drawMosaic(canvas, bitmap, pixels, refused) {
+export function drawMosaic(canvas: HTMLCanvasElement, bitmap: ImageBitmap | undefined, pixels: number, refused: boolean) {
   if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
   const context = canvas.getContext("2d");
   if (!context) return;
@@ -21,13 +20,8 @@ export function drawMosaic(canvas, bitmap, pixels, refused) {
   else clearGaps(context, 0, pixels);
 }
 
-/**
- * A quiet mark where there is no projection, because the rule does not lead down there.
- * @param {CanvasRenderingContext2D} context
- * @param {number} left
- * @param {number} side
- */
-export function drawNothing(context, left, side) {
+/** A quiet mark where there is no projection, because the rule does not lead down there. */
+export function drawNothing(context: CanvasRenderingContext2D, left: number, side: number) {
   context.fillStyle = "rgba(127, 127, 127, 0.07)";
   context.fillRect(left, 0, side, side);
   context.strokeStyle = "rgba(127, 127, 127, 0.45)";
@@ -38,13 +32,8 @@ export function drawNothing(context, left, side) {
   context.stroke();
 }
 
-/**
- * The gaps between a mosaic's tiles, in its own grey, are hard to tell from the projections: let the background through instead.
- * @param {CanvasRenderingContext2D} context
- * @param {number} left
- * @param {number} side
- */
-export function clearGaps(context, left, side) {
+/** The gaps between a mosaic's tiles, in its own grey, are hard to tell from the projections: let the background through instead. */
+export function clearGaps(context: CanvasRenderingContext2D, left: number, side: number) {
   const tile = (side - 2 * GAP) / 3;
   for (const at of [tile, 2 * tile + GAP]) {
     context.clearRect(left + at, 0, GAP, side);
@@ -52,43 +41,59 @@ export function clearGaps(context, left, side) {
   }
 }
 
-/**
- * A unit's nine projections beside its nine patches, at readable size, one of the nine marked in both.
- * @param {object} options
- * @param {import("./requests.js").Wire} options.wire
- * @param {string} options.testid
- * @param {(rank: number | null) => void} [options.point] one is pointed at, or none any more
- * @param {(rank: number) => void} [options.pick]
- */
-export function createMosaics({ wire, testid, point = () => {}, pick }) {
+/** A unit's nine projections beside its nine patches, at readable size, one of the nine marked in both. */
+export function createMosaics({
+  wire,
+  testid,
+  point = () => {},
+  pick,
+}: {
+  wire: Wire;
+  testid: string;
+  /** one is pointed at, or none any more */
+  point?: (rank: number | null) => void;
+  pick?: (rank: number) => void;
+}) {
   const columns = PARTS.map((part) => {
     const title = h("div", { class: "dwx-cap" });
-    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "data-testid": `${testid}-${part}`, role: "img" }));
+    const canvas = h("canvas", { "data-testid": `${testid}-${part}`, role: "img" });
     const cells = pick ? Array.from({ length: 9 }, (_, rank) => cell(part, rank)) : [];
     const frame = h("div", { class: "dwx-nine" }, canvas, ...cells);
     return { part, title, canvas, cells, frame, element: h("div", { class: "dwx-nine-column" }, title, frame) };
   });
   const element = h("div", { class: "dwx-two", "data-part": pick ? "nine" : null }, ...columns.map((column) => column.element));
 
-  /** @param {string} part @param {number} rank */
-  function cell(part, rank) {
+  function cell(part: string, rank: number) {
     // One of the eighteen takes part in the tab order: the chosen projection.
-    const properties = { type: "button", class: "dwx-cell", tabindex: -1, "data-rank": rank, "data-testid": `${testid}-${part}-${rank + 1}` };
+    const properties = {
+      type: "button",
+      class: "dwx-cell",
+      tabindex: -1,
+      "data-rank": rank,
+      "data-testid": `${testid}-${part}-${rank + 1}`,
+    };
     const listeners = { onpointerenter: () => point(rank), onpointerleave: () => point(null), onclick: () => pick?.(rank) };
     return h("button", { ...properties, ...listeners });
   }
 
-  /**
-   * @param {object} what
-   * @param {import("./requests.js").NineWanted} what.wanted
-   * @param {number} what.side CSS pixels
-   * @param {import("./requests.js").NineWanted | null} what.stopgap a smaller mosaic that may be there already
-   * @param {number} what.count
-   * @param {number} what.rank
-   * @param {(rank: number) => string} what.describe
-   * @returns {boolean} whether both are shown as asked for
-   */
-  const update = ({ wanted, side, stopgap, count, rank, describe }) => {
+  /** @returns whether both are shown as asked for */
+  const update = ({
+    wanted,
+    side,
+    stopgap,
+    count,
+    rank,
+    describe,
+  }: {
+    wanted: NineWanted;
+    /** CSS pixels */
+    side: number;
+    /** a smaller mosaic that may be there already */
+    stopgap: NineWanted | null;
+    count: number;
+    rank: number;
+    describe: (rank: number) => string;
+  }): boolean => {
     let sharp = true;
     for (const { part, title, canvas, cells, frame, element } of columns) {
       const bitmap = wire.pictures.get(mosaicKey(wanted, part));
@@ -107,8 +112,7 @@ export function createMosaics({ wire, testid, point = () => {}, pick }) {
     return sharp;
   };
 
-  /** @param {HTMLElement} button @param {number} at @param {boolean} filled @param {boolean} chosen @param {string} part @param {(rank: number) => string} describe */
-  function mark(button, at, filled, chosen, part, describe) {
+  function mark(button: HTMLElement, at: number, filled: boolean, chosen: boolean, part: string, describe: (rank: number) => string) {
     button.hidden = !filled;
     button.setAttribute("aria-pressed", String(chosen && filled));
     const words = describe(at);
@@ -119,11 +123,10 @@ export function createMosaics({ wire, testid, point = () => {}, pick }) {
     button.tabIndex = chosen && part === "projections" ? 0 : -1;
   }
 
-  /** Light up what is pointed at elsewhere. @param {number | null} rank */
-  const highlight = (rank) => {
+  /** Light up what is pointed at elsewhere. */
+  const highlight = (rank: number | null) => {
     for (const { cells } of columns) cells.forEach((button, at) => button.classList.toggle("dwx-pointed", at === rank));
   };
-  /** @param {number} rank */
-  const focus = (rank) => columns[0].cells[rank]?.focus({ preventScroll: false });
+  const focus = (rank: number) => columns[0]?.cells[rank]?.focus({ preventScroll: false });
   return { element, update, highlight, focus };
 }

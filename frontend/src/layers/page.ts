@@ -1,31 +1,43 @@
-import { UnitDetail } from "./detail.js";
-import { h, setText } from "./dom.js";
-import { progressWords } from "./format.js";
-import { UnitGrid } from "./grid.js";
-import { createHeader } from "./header.js";
-import { createLayers } from "./layers.js";
-import { createFooter, createToolbar } from "./toolbar.js";
+import { UnitDetail } from "./unit_detail.ts";
+import { h, setText } from "../ui/dom.ts";
+import { progressWords } from "../ui/format.ts";
+import { UnitGrid } from "./unit_grid.ts";
+import { createHeader } from "./header.ts";
+import { createLayers } from "./layer_list.ts";
+import { createFooter, createToolbar } from "./toolbar.ts";
+import type { Wire } from "./store.ts";
+import type { Progress } from "../kernel/wire.ts";
+import type { Painted } from "../ui/explorer_view.ts";
+import type { LayerState } from "./wire.ts";
 
-/**
- * The parts of a view and how they stand together.
- * @param {object} options
- * @param {import("./requests.js").Wire} options.wire
- * @param {(patch: any) => void} options.set
- * @param {(layer: string) => void} options.goTo
- * @param {(text: string) => void} options.find
- * @param {(text: string) => void} options.typed
- * @param {(unit: number) => void} options.scrolled
- * @param {(figure: string) => void} options.save
- * @param {() => void} options.copy
- * @param {(info: any) => void} options.painted
- */
-export function createPage({ wire, set, goTo, find, typed, scrolled, save, copy, painted }) {
+/** The parts of a view and how they stand together. */
+export function createPage({
+  wire,
+  set,
+  goTo,
+  find,
+  typed,
+  scrolled,
+  save,
+  copy,
+  painted,
+}: {
+  wire: Wire;
+  set: (patch: Partial<LayerState>) => void;
+  goTo: (layer: string) => void;
+  find: (text: string) => void;
+  typed: (text: string) => void;
+  scrolled: (unit: number) => void;
+  save: (figure: string) => void;
+  copy: () => void;
+  painted: (info: Painted) => void;
+}) {
   const id = `dwx-${wire.view}`;
   const header = createHeader({ set, save, copy });
   const layers = createLayers({ pick: goTo });
   const toolbar = createToolbar({ id, set, find, typed });
   const detail = new UnitDetail({ wire, set, painted });
-  const pick = (/** @type {number} */ unit) => set({ unit, rank: 0 });
+  const pick = (unit: number) => set({ unit, rank: 0 });
   const grid = new UnitGrid({ id, wire, pick, open: () => detail.focus(), expect: (unit, lane) => detail.expect(unit, lane), scrolled });
   const footer = createFooter();
   const wait = createWait();
@@ -36,13 +48,12 @@ export function createPage({ wire, set, goTo, find, typed, scrolled, save, copy,
   const frame = h("div", { class: "dwx-frame" }, header.element, alert, refusal.element, main, footer.element);
   const root = h("div", { class: "dwx", "data-testid": "layer-explorer" }, frame);
 
-  /** @param {string} words empty for none */
-  const complain = (words) => {
+  /** @param words empty for none */
+  const complain = (words: string) => {
     alert.hidden = !words;
     setText(alert, words);
   };
-  /** @param {boolean} waiting @param {any} progress */
-  const showWait = (waiting, progress) => {
+  const showWait = (waiting: boolean, progress: Progress | null) => {
     root.dataset.waiting = String(waiting);
     wait.update(waiting, progress);
   };
@@ -54,16 +65,17 @@ export function createPage({ wire, set, goTo, find, typed, scrolled, save, copy,
   return { root, header, layers, refusal, toolbar, grid, detail, footer, complain, showWait, close };
 }
 
-/**
- * Said once, above everything: the rule does not lead down from this layer, and which one does.
- * @param {{set: (patch: any) => void}} options
- */
-function createRefusal({ set }) {
+/** Said once, above everything: the rule does not lead down from this layer, and which one does. */
+function createRefusal({ set }: { set: (patch: Partial<LayerState>) => void }) {
   const words = h("span", { "data-testid": "refusal-words" });
-  const button = h("button", { type: "button", class: "dwx-use", "data-testid": "use-gradient", onclick: () => set({ rule: "gradient" }) }, "Show the gradient");
+  const button = h(
+    "button",
+    { type: "button", class: "dwx-use", "data-testid": "use-gradient", onclick: () => set({ rule: "gradient" }) },
+    "Show the gradient",
+  );
   const element = h("div", { class: "dwx-refusal", role: "status", hidden: true, "data-testid": "refusal" }, words, button);
-  /** @param {string | undefined} refusal why, where it does not */
-  const update = (refusal) => {
+  /** @param refusal why, where it does not */
+  const update = (refusal: string | undefined) => {
     element.hidden = !refusal;
     setText(words, refusal ?? "");
     words.title = refusal ?? "";
@@ -77,8 +89,7 @@ function createWait() {
   const words = h("span", {});
   const title = h("p", {}, "Looking for each unit's strongest activations");
   const element = h("div", { class: "dwx-wait", "data-testid": "progress", hidden: true }, title, bar, words);
-  /** @param {boolean} waiting @param {any} progress */
-  const update = (waiting, progress) => {
+  const update = (waiting: boolean, progress: Progress | null) => {
     element.hidden = !waiting;
     if (!waiting) return;
     if (progress?.total) bar.setAttribute("value", String(progress.done / progress.total));

@@ -1,33 +1,33 @@
-import { h, setText } from "./dom.js";
-import { fitInside } from "./layout.js";
+import { h, setText } from "../ui/dom.ts";
+import { fitInside } from "./grid_layout.ts";
+import type { SourceFound } from "./store.ts";
 
 /** The whole source photograph: what the unit saw is framed, the rest dimmed, what the model was not shown is beyond a thin line. */
 export function createPhotograph() {
   const caption = h("div", { class: "dwx-cap", "data-testid": "source-caption" });
-  const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { role: "img", "data-testid": "source" }));
+  const canvas = h("canvas", { role: "img", "data-testid": "source" });
   const box = h("div", { class: "dwx-box", "data-testid": "source-box" });
   const shown = h("div", { class: "dwx-view", title: "the part that the model was shown" });
   const frame = h("div", { class: "dwx-photograph" }, canvas, box, shown);
   const error = h("p", { class: "dwx-error", hidden: true });
   const room = h("div", { class: "dwx-room" }, frame, error);
   const element = h("div", { class: "dwx-source" }, caption, room);
-  /** @type {ImageBitmap | null} */
-  let drawn = null;
+  let drawn: ImageBitmap | null = null;
 
-  /** @param {HTMLElement} part @param {number[] | null} shares left, top, right, bottom */
-  const place = (part, shares) => {
+  /** @param shares left, top, right, bottom */
+  const place = (part: HTMLElement, shares: number[] | null) => {
     part.hidden = !shares;
     if (!shares) return;
     const [left, top, right, bottom] = shares.map((share) => `${100 * share}%`);
     Object.assign(part.style, { left, top, width: `calc(${right} - ${left})`, height: `calc(${bottom} - ${top})` });
   };
 
-  /**
-   * @param {{found?: import("./requests.js").SourceFound, bitmap?: ImageBitmap, failure?: string, words: string}} what
-   * @param {number} width CSS pixels to fill
-   * @param {number} height
-   */
-  const update = ({ found, bitmap, failure, words }, width, height) => {
+  /** @param width CSS pixels to fill */
+  const update = (
+    { found, bitmap, failure, words }: { found: SourceFound | undefined; bitmap: ImageBitmap | undefined; failure: string | undefined; words: string },
+    width: number,
+    height: number,
+  ) => {
     setText(caption, found?.caption ?? words);
     caption.title = caption.textContent ?? "";
     error.hidden = !failure;

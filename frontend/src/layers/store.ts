@@ -1,24 +1,47 @@
-import { framePassed } from "./dom.js";
-import { Pictures, mosaicKey } from "./pictures.js";
-import { RequestQueue, SILENCE } from "./queue.js";
-import { readTable } from "./units.js";
+import type { WidgetModel } from "../kernel/model.ts";
+import type { Message } from "../kernel/queue.ts";
+import type { ServiceEvent } from "../kernel/wire.ts";
+import type { LayerState, Overview, TableReply, UnitDetail } from "./wire.ts";
+import { blob } from "../kernel/buffers.ts";
+import { nextFrameShown } from "../ui/dom.ts";
+import { Pictures, mosaicKey } from "../kernel/bitmap_cache.ts";
+import { RequestQueue, SILENCE } from "../kernel/queue.ts";
+import { readTable } from "./unit_table.ts";
+import type { Table } from "./unit_table.ts";
+import type { Request } from "../kernel/queue.ts";
 
-/**
- * What one view asks of the kernel, and what came of it. Pictures, tables and facts are kept until the service changes.
- *
- * @typedef {{layer: string, unit: number, rule: string, contrast: string, tile: number}} NineWanted
- * @typedef {"projections" | "patches"} Part
- * @typedef {{layer: string, unit: number, rank: number, size: number}} SourceWanted
- * @typedef {{box: number[] | null, shown: number[] | null, caption: string, width: number, height: number}} SourceFound
- */
-export const PARTS = /** @type {Part[]} */ (["projections", "patches"]);
+export type NineWanted = { layer: string; unit: number; rule: string; contrast: string; tile: number };
+
+export type Part = "projections" | "patches";
+
+export type SourceWanted = { layer: string; unit: number; rank: number; size: number };
+
+export type SourceFound = { box: number[] | null; shown: number[] | null; caption: string; width: number; height: number };
+
+/** What one view asks of the kernel, and what came of it. Pictures, tables and facts are kept until the service changes. */
+export const PARTS: Part[] = ["projections", "patches"];
 
 export class Wire {
-  /**
-   * @param {any} model anywidget's
-   * @param {{changed: () => void, silence: (silent: boolean) => void, slow: (slow: boolean) => void, event: (message: any) => void}} listeners
-   */
-  constructor(model, listeners) {
+  model: WidgetModel;
+  listeners: { changed: () => void; silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void };
+  view: string;
+  pictures: Pictures;
+  queue: RequestQueue;
+  epoch: number;
+  tables: Map<string, Table>;
+  units: Map<string, UnitDetail>;
+  sources: Map<string, SourceFound>;
+  /** what failed, and why: not asked again until something changes */
+  failures: Map<string, string>;
+  /** layer and rule: why the rule does not lead down from there; so for all of the layer's units */
+  refusals: Map<string, string>;
+  listen: (message: Message, buffers: DataView[]) => void;
+
+  /** @param model anywidget's */
+  constructor(
+    model: WidgetModel,
+    listeners: { changed: () => void; silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void },
+  ) {
     this.model = model;
     this.listeners = listeners;
     this.view = Math.random().toString(36).slice(2); // the kernel tells all views of a widget; each takes its own answers
@@ -29,19 +52,13 @@ export class Wire {
       onSlow: (slow) => listeners.slow(slow),
     });
     this.epoch = 0;
-    /** @type {Map<string, import("./units.js").Table>} */
     this.tables = new Map();
-    /** @type {Map<string, any>} */
     this.units = new Map();
-    /** @type {Map<string, SourceFound>} */
     this.sources = new Map();
-    /** @type {Map<string, string>} what failed, and why: not asked again until something changes */
     this.failures = new Map();
-    /** @type {Map<string, string>} layer and rule: why the rule does not lead down from there; so for all of the layer's units */
     this.refusals = new Map();
-    /** @type {(message: any, buffers: DataView[]) => void} */
-    this.listen = (message, buffers) => {
-      if (message?.event) listeners.event(message);
+    this.listen = (message, buffers): void => {
+      if (message?.event) listeners.event(message as unknown as ServiceEvent);
       else if (message?.view === this.view) this.queue.receive(message, buffers ?? []);
     };
     model.on("msg:custom", this.listen);
@@ -63,13 +80,14 @@ export class Wire {
 
   /**
    * A request whose answer counts only if the service is still the same.
-   * @param {string} key
-   * @param {Record<string, any>} message
-   * @param {(answer: any, buffers: DataView[]) => unknown} done what it gives, if a promise, holds back the next request
-   * @param {Partial<import("./queue.js").Request> & {refused?: (words: string) => void}} [more]
-   * @returns {import("./queue.js").Request}
+   * @param done what it gives, if a promise, holds back the next request
    */
-  request(key, message, done, { refused, ...more } = {}) {
+  request(
+    key: string,
+    message: Message,
+    done: (answer: Message, buffers: DataView[]) => unknown,
+    { refused, ...more }: Partial<Request> & { refused?: (words: string) => void } = {},
+  ): Request {
     const { epoch } = this;
     return {
       key: `${epoch} ${key}`,
@@ -90,33 +108,31 @@ export class Wire {
     };
   }
 
-  /** @param {(overview: any) => void} done @param {(words: string) => void} failed */
-  hello(done, failed) {
-    const request = { key: "hello", message: { kind: "hello" }, done: (/** @type {any} */ answer) => done(answer.overview), failed };
+  hello(done: (overview: Overview) => void, failed: (words: string) => void) {
+    const request = { key: "hello", message: { kind: "hello" }, done: (answer: Message) => done(answer.overview as Overview), failed };
     // Until the browser knows the kernel's subshell, its messages wait for the running cell; the next one need not.
     this.queue.want("hello", [{ ...request, timeout: 3000, attempts: 15 }]);
   }
 
-  /** @param {string} layer */
-  table(layer) {
+  table(layer: string) {
     const key = `table ${layer}`;
     if (this.tables.has(layer) || this.failures.has(key)) return;
-    const done = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => this.tables.set(layer, readTable(answer, buffers));
+    const done = (answer: Message, buffers: DataView[]) => this.tables.set(layer, readTable(answer as unknown as TableReply, buffers));
     this.queue.want("table", [this.request(key, { kind: "table", layer }, done)]);
   }
 
-  /** What failures of it go by. @param {NineWanted} what @param {Part} [part] */
-  nineKey(what, part = "projections") {
+  /** What failures of it go by. */
+  nineKey(what: NineWanted, part: Part = "projections") {
     return `nine ${mosaicKey(what, part)}`;
   }
 
-  /** Why the rule does not lead down from that layer; undefined as long as it does. @param {{layer: string, rule: string}} what */
-  refusal({ layer, rule }) {
+  /** Why the rule does not lead down from that layer; undefined as long as it does. */
+  refusal({ layer, rule }: { layer: string; rule: string }) {
     return this.refusals.get(`${layer}|${rule}`);
   }
 
-  /** Those of the parts that are to be asked for. @param {NineWanted} what @param {Part[]} parts */
-  missing(what, parts) {
+  /** Those of the parts that are to be asked for. */
+  missing(what: NineWanted, parts: Part[]) {
     return parts.filter((part) => {
       if (this.pictures.has(mosaicKey(what, part)) || this.failures.has(this.nineKey(what, part))) return false;
       return part === "patches" || !this.refusal(what);
@@ -125,31 +141,29 @@ export class Wire {
 
   /**
    * Ask for nines; what is there is not asked for again.
-   * @param {string} lane
-   * @param {NineWanted[]} wanted most urgent first
-   * @param {Part[]} parts
-   * @param {(what: NineWanted) => void} arrived
+   * @param wanted most urgent first
    */
-  nines(lane, wanted, parts, arrived) {
+  nines(lane: string, wanted: NineWanted[], parts: Part[], arrived: (what: NineWanted) => void) {
     const asked = wanted.map((what) => ({ what, missing: this.missing(what, parts) })).filter(({ missing }) => missing.length);
     const urgent = !this.queue.aside.has(lane);
-    this.queue.want(lane, asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived, urgent)));
+    this.queue.want(
+      lane,
+      asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived, urgent)),
+    );
   }
 
-  /** @param {NineWanted} what @param {Part[]} parts @param {(what: NineWanted) => void} arrived @param {boolean} urgent */
-  nineRequest(what, parts, arrived, urgent) {
+  nineRequest(what: NineWanted, parts: Part[], arrived: (what: NineWanted) => void, urgent: boolean) {
     const key = this.nineKey(what, parts[0]);
-    const done = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => {
+    const done = (answer: any, buffers: DataView[]) => {
       const decoding = parts.map((part, at) => this.pictures.decode(mosaicKey(what, part), buffers[at], answer.pictures[at].mime));
       const drawn = this.whenDecoded(key, decoding, () => arrived(what));
-      return urgent ? drawn.then(framePassed) : undefined; // drawing first: what is asked next would have the browser busy
+      return urgent ? drawn.then(nextFrameShown) : undefined; // drawing first: what is asked next would have the browser busy
     };
-    const refused = (/** @type {string} */ words) => this.refusals.set(`${what.layer}|${what.rule}`, words);
+    const refused = (words: string) => this.refusals.set(`${what.layer}|${what.rule}`, words);
     return this.request(key, { kind: "nine", ...what, parts }, done, { refused });
   }
 
-  /** @param {string} key @param {Promise<ImageBitmap | null>[]} decoding @param {() => void} then */
-  whenDecoded(key, decoding, then) {
+  whenDecoded(key: string, decoding: Promise<ImageBitmap | null>[], then: () => void) {
     const { epoch } = this;
     return Promise.all(decoding).then(
       () => epoch === this.epoch && then(),
@@ -160,24 +174,24 @@ export class Wire {
     );
   }
 
-  /** A unit's facts, where they are there; asked for where they are not. @param {string} layer @param {number} unit */
-  unit(layer, unit) {
+  /** A unit's facts, where they are there; asked for where they are not. */
+  unit(layer: string, unit: number) {
     const key = `unit ${layer} ${unit}`;
     const found = this.units.get(key);
     if (!found && !this.failures.has(key)) {
-      const done = (/** @type {any} */ answer) => this.units.set(key, answer.detail);
+      const done = (answer: Message) => this.units.set(key, answer.detail as UnitDetail);
       this.queue.want("unit", [this.request(key, { kind: "unit", layer, unit }, done)]);
     }
     return { detail: found, failure: this.failures.get(key) };
   }
 
-  /** A source photograph, likewise. @param {SourceWanted} what @param {() => void} arrived */
-  source(what, arrived) {
+  /** A source photograph, likewise. */
+  source(what: SourceWanted, arrived: () => void) {
     const key = `source ${what.layer} ${what.unit} ${what.rank} ${what.size}`;
     const found = this.sources.get(key);
     const bitmap = this.pictures.get(key);
     if (!(found && this.pictures.has(key)) && !this.failures.has(key)) {
-      const done = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => {
+      const done = (answer: any, buffers: DataView[]) => {
         const { width, height, mime } = answer.pictures[0];
         this.sources.set(key, { box: answer.box, shown: answer.shown, caption: answer.caption, width, height });
         this.whenDecoded(key, [this.pictures.decode(key, buffers[0], mime)], arrived);
@@ -187,15 +201,9 @@ export class Wire {
     return { found, bitmap, failure: this.failures.get(key) };
   }
 
-  /**
-   * @param {string} figure
-   * @param {any} state
-   * @param {(file: Blob) => void} done
-   * @param {(words: string) => void} failed
-   */
-  figure(figure, state, done, failed) {
-    const deliver = (/** @type {any} */ answer, /** @type {DataView[]} */ buffers) => {
-      done(new Blob([/** @type {BlobPart} */ (buffers[0])], { type: answer.mime }));
+  figure(figure: string, state: LayerState, done: (file: Blob) => void, failed: (words: string) => void) {
+    const deliver = (answer: Message, buffers: DataView[]) => {
+      done(blob(buffers[0], answer.mime as string));
     };
     const message = { kind: "figure", figure, state };
     // A page of 64 units takes a while; asking twice would only draw it twice.

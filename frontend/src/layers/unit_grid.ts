@@ -1,51 +1,82 @@
-import { h, setText } from "./dom.js";
-import { number } from "./format.js";
-import { cellAt, gridLayout, inSight, nearestFirst, scrollFor, totalHeight } from "./layout.js";
-import { clearGaps, drawNothing } from "./mosaics.js";
-import { mosaicKey } from "./pictures.js";
-import { PARTS } from "./requests.js";
-import { classCounts, isDead } from "./units.js";
+import { h, setText } from "../ui/dom.ts";
+import { number } from "../ui/format.ts";
+import { cellAt, gridLayout, inSight, nearestFirst, scrollFor, totalHeight } from "./grid_layout.ts";
+import { clearGaps, drawNothing } from "./mosaics.ts";
+import { mosaicKey } from "../kernel/bitmap_cache.ts";
+import { PARTS } from "./store.ts";
+import { classCounts, isDead } from "./unit_table.ts";
+import type { NineWanted, Part, Wire } from "./store.ts";
+import type { Table } from "./unit_table.ts";
+import type { GridLayout } from "./grid_layout.ts";
+import type { LayerState } from "./wire.ts";
+
+export interface GridContent {
+  state: LayerState;
+  table: Table;
+  /** the units to show */
+  order: number[];
+  /** those that are filtered by */
+  labels: Set<number> | null;
+}
 
 const POINTED_FOR = 100; // ms: then a reader may well click
 const RESTED_FOR = 300; // ms after the last scrolling
 
-/** What a tile shows. @param {string} view @returns {import("./requests.js").Part[]} */
-const partsOf = (view) => PARTS.filter((part) => view === "both" || view === part);
+/** What a tile shows. */
+const partsOf = (view: string): Part[] => PARTS.filter((part) => view === "both" || view === part);
 
-/**
- * @typedef {object} GridContent
- * @property {any} state
- * @property {import("./units.js").Table} table
- * @property {number[]} order the units to show
- * @property {Set<number> | null} labels those that are filtered by
- */
-
-/**
- * All units of a layer, scrolling. Only tiles in sight are in the page; scrolling moves what is there and never waits.
- */
+/** All units of a layer, scrolling. Only tiles in sight are in the page; scrolling moves what is there and never waits. */
 export class UnitGrid {
-  /**
-   * @param {object} options
-   * @param {string} options.id
-   * @param {import("./requests.js").Wire} options.wire
-   * @param {(unit: number, event: Event) => void} options.pick
-   * @param {(unit: number) => void} options.open
-   * @param {(unit: number, lane: "pointed" | "nine") => void} options.expect a unit may be picked next
-   * @param {(unit: number) => void} options.scrolled the unit whose row now stands at the top
-   */
-  constructor({ id, wire, pick, open, expect, scrolled }) {
+  id: string;
+  wire: Wire;
+  pick: (unit: number, event: Event) => void;
+  scrolled: (unit: number) => void;
+  tiles: Map<number, { element: HTMLElement; canvas: HTMLCanvasElement; note: HTMLElement; drawn: string }>;
+  content: GridContent | null;
+  layout: GridLayout;
+  space: HTMLElement;
+  empty: HTMLElement;
+  element: HTMLElement;
+  resting: number;
+  placed: number;
+  hidden: boolean;
+  observer: ResizeObserver;
+  frame: number;
+
+  constructor({
+    id,
+    wire,
+    pick,
+    open,
+    expect,
+    scrolled,
+  }: {
+    id: string;
+    wire: Wire;
+    pick: (unit: number, event: Event) => void;
+    open: (unit: number) => void;
+    /** a unit may be picked next */
+    expect: (unit: number, lane: "pointed" | "nine") => void;
+    /** the unit whose row now stands at the top */
+    scrolled: (unit: number) => void;
+  }) {
     this.id = id;
     this.wire = wire;
     this.pick = pick;
     this.scrolled = scrolled;
-    /** @type {Map<number, {element: HTMLElement, canvas: HTMLCanvasElement, note: HTMLElement, drawn: string}>} */
     this.tiles = new Map();
-    /** @type {GridContent | null} */
     this.content = null;
     this.layout = gridLayout(500, "both", 1);
     this.space = h("div", { class: "dwx-space", role: "presentation" });
     this.empty = h("p", { class: "dwx-empty", hidden: true });
-    const properties = { class: "dwx-scroll", role: "listbox", tabindex: 0, "aria-label": "Units", "data-part": "grid", "data-testid": "grid" };
+    const properties = {
+      class: "dwx-scroll",
+      role: "listbox",
+      tabindex: 0,
+      "aria-label": "Units",
+      "data-part": "grid",
+      "data-testid": "grid",
+    };
     this.element = h("div", properties, this.space, this.empty);
     this.element.addEventListener("scroll", () => this.moved(), { passive: true });
     this.resting = 0;
@@ -81,9 +112,8 @@ export class UnitGrid {
     cancelAnimationFrame(this.frame);
   }
 
-  /** @param {EventTarget | null} target */
-  unitOf(target) {
-    const tile = target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(".dwx-tile")) : null;
+  unitOf(target: EventTarget | null) {
+    const tile = target instanceof Element ? (target.closest(".dwx-tile") as HTMLElement | null) : null;
     return tile ? Number(tile.dataset.unit) : null;
   }
 
@@ -119,18 +149,18 @@ export class UnitGrid {
     if (scroll === null && Math.abs(scrollTop - this.placed) <= 1) return; // where the chosen unit wants it
     const first = Math.round(scrollTop / layout.stepY) * layout.columns;
     const row = content.order.slice(first, first + layout.columns);
-    if (row.length && !row.includes(scroll)) this.scrolled(row[0]);
+    const top = row[0];
+    if (top !== undefined && (scroll === null || !row.includes(scroll))) this.scrolled(top);
   }
 
-  /** @param {number} top */
-  scrollTo(top) {
+  scrollTo(top: number) {
     this.element.scrollTop = top;
     this.placed = this.element.scrollTop;
     this.later();
   }
 
-  /** Where the state says: a unit's row at the top, or the chosen unit in sight. @param {any} state */
-  restore({ scroll, unit }) {
+  /** Where the state says: a unit's row at the top, or the chosen unit in sight. */
+  restore({ scroll, unit }: LayerState) {
     this.hidden = !this.element.clientHeight;
     const place = scroll === null ? -1 : (this.content?.order.indexOf(scroll) ?? -1);
     if (this.hidden) return;
@@ -138,8 +168,7 @@ export class UnitGrid {
     else this.show(unit);
   }
 
-  /** @param {string} view */
-  relayout(view) {
+  relayout(view: string) {
     const before = this.layout;
     const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1);
     if (JSON.stringify(layout) === JSON.stringify(before)) return;
@@ -160,8 +189,7 @@ export class UnitGrid {
     this.tiles.clear();
   }
 
-  /** @param {GridContent} content */
-  update(content) {
+  update(content: GridContent) {
     const before = this.content;
     const other = !before || before.table !== content.table || before.order !== content.order;
     const filtered = before?.labels !== content.labels;
@@ -178,8 +206,8 @@ export class UnitGrid {
     this.draw();
   }
 
-  /** Scroll as far as needed to show a unit. @param {number | null} unit */
-  show(unit) {
+  /** Scroll as far as needed to show a unit. */
+  show(unit: number | null) {
     const place = unit === null ? -1 : (this.content?.order.indexOf(unit) ?? -1);
     if (place < 0 || !this.element.clientHeight) return;
     const { scrollTop, clientHeight } = this.element;
@@ -192,9 +220,8 @@ export class UnitGrid {
     return Math.max(1, Math.floor(this.element.clientHeight / this.layout.stepY));
   }
 
-  /** @param {number} unit @returns {import("./requests.js").NineWanted} */
-  wanted(unit) {
-    const { layer, rule, contrast } = /** @type {GridContent} */ (this.content).state;
+  wanted(unit: number): NineWanted {
+    const { layer, rule, contrast } = (this.content as GridContent).state;
     return { layer, unit, rule, contrast, tile: this.layout.tile };
   }
 
@@ -205,26 +232,31 @@ export class UnitGrid {
     const { scrollTop, clientHeight } = this.element;
     const [first, last] = inSight(layout, content.order.length, scrollTop, clientHeight, 1);
     const places = Array.from({ length: last - first }, (_, at) => first + at);
-    const units = new Set(places.map((place) => content.order[place]));
+    const units = new Set(content.order.slice(first, last));
     for (const [unit, { element }] of this.tiles) {
       if (units.has(unit)) continue;
       element.remove();
       this.tiles.delete(unit);
     }
     for (const place of places) this.place(place);
-    const chosen = this.tiles.get(content.state.unit);
+    const chosen = this.tiles.get(content.state.unit ?? -1);
     if (chosen) this.element.setAttribute("aria-activedescendant", chosen.element.id);
     else this.element.removeAttribute("aria-activedescendant");
-    const near = nearestFirst(layout, places, scrollTop, clientHeight).map((place) => content.order[place]);
+    const near = nearestFirst(layout, places, scrollTop, clientHeight).flatMap((place) => content.order[place] ?? []);
     const alive = near.filter((unit) => !isDead(content.table, unit));
-    this.wire.nines("tiles", alive.map((unit) => this.wanted(unit)), partsOf(content.state.view), ({ unit }) => this.paint(unit));
+    this.wire.nines(
+      "tiles",
+      alive.map((unit) => this.wanted(unit)),
+      partsOf(content.state.view),
+      ({ unit }) => this.paint(unit),
+    );
   }
 
-  /** @param {number} place */
-  place(place) {
+  place(place: number) {
     const { content, layout } = this;
     if (!content) return;
     const unit = content.order[place];
+    if (unit === undefined) return;
     let tile = this.tiles.get(unit);
     if (!tile) {
       tile = this.tileOf(unit, place);
@@ -239,15 +271,18 @@ export class UnitGrid {
     this.paint(unit);
   }
 
-  /** @param {number} unit @param {number} place */
-  tileOf(unit, place) {
-    const { table, labels, order } = /** @type {GridContent} */ (this.content);
+  tileOf(unit: number, place: number) {
+    const { table, labels, order } = this.content as GridContent;
     const dead = isDead(table, unit);
     const classes = classCounts(table, unit);
-    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", {}));
+    const canvas = h("canvas", {});
     const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "fires on no photograph" : "");
-    const commonest = labels ? classes.find(({ label }) => labels.has(label)) : classes[0]?.count > 1 ? classes[0] : undefined;
-    const bar = h("span", { class: "dwx-bar" }, ...classes.map((one, at) => segment(one.count, table.k, labels ? labels.has(one.label) : one.count > 1, labels ? 0 : at)));
+    const commonest = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(({ count }) => count > 1);
+    const bar = h(
+      "span",
+      { class: "dwx-bar" },
+      ...classes.map((one, at) => segment(one.count, table.k, labels ? labels.has(one.label) : one.count > 1, labels ? 0 : at)),
+    );
     const value = h("span", {}, dead ? "dead" : number(table.columns.maximum[unit]));
     const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
     const caption = h("div", { class: "dwx-caption" }, h("b", {}, String(unit)), value, bar, name);
@@ -256,12 +291,17 @@ export class UnitGrid {
     const roles = { role: "option", "aria-label": words, "aria-setsize": order.length, "aria-posinset": place + 1 };
     const properties = { class: "dwx-tile", id: `${this.id}-unit-${unit}`, "data-unit": unit, "data-testid": `tile-${unit}`, ...roles };
     const { cellWidth, cellHeight } = this.layout;
-    const element = h("div", { ...properties, style: `width:${cellWidth}px;height:${cellHeight}px` }, h("div", { class: "dwx-pictures" }, canvas, note), caption);
+    const element = h(
+      "div",
+      { ...properties, style: `width:${cellWidth}px;height:${cellHeight}px` },
+      h("div", { class: "dwx-pictures" }, canvas, note),
+      caption,
+    );
     return { element, canvas, note, drawn: "" };
   }
 
-  /** Draw what is there of a unit's mosaics. @param {number} unit */
-  paint(unit) {
+  /** Draw what is there of a unit's mosaics. */
+  paint(unit: number) {
     const tile = this.tiles.get(unit);
     const { content, layout, wire } = this;
     if (!tile || !content) return;
@@ -284,12 +324,8 @@ export class UnitGrid {
 
 /**
  * One or two mosaics side by side on a canvas, each pixel for pixel; grey where one has not come yet, a mark where none will (null).
- * @param {HTMLCanvasElement} canvas
- * @param {(ImageBitmap | undefined | null)[]} bitmaps
- * @param {import("./layout.js").GridLayout} layout
- * @param {number} ratio
  */
-function paintPair(canvas, bitmaps, layout, ratio) {
+function paintPair(canvas: HTMLCanvasElement, bitmaps: (ImageBitmap | undefined | null)[], layout: GridLayout, ratio: number) {
   const side = Math.round(layout.side * ratio);
   const seam = Math.round(layout.seam * ratio);
   const width = bitmaps.length * side + (bitmaps.length - 1) * seam;
@@ -315,11 +351,8 @@ function paintPair(canvas, bitmaps, layout, ratio) {
   });
 }
 
-/**
- * A class's share of the nine; those that occur once stay faint.
- * @param {number} count @param {number} k @param {boolean} strong @param {number} at
- */
-function segment(count, k, strong, at) {
+/** A class's share of the nine; those that occur once stay faint. */
+function segment(count: number, k: number, strong: boolean, at: number) {
   const opacity = strong ? Math.max(0.3, 1 - 0.28 * at) : 0;
   return h("i", { style: `width:${(100 * count) / k}%${strong ? `;opacity:${opacity}` : ""}`, class: strong ? "dwx-strong" : "dwx-faint" });
 }

@@ -1,77 +1,62 @@
-import { aligned } from "./buffers.js";
+import { floats, integers } from "../kernel/buffers.ts";
+import type { Column, Sort, TableReply } from "./wire.ts";
 
-/**
- * All units of a layer as the grid needs them: sorted, filtered, counted.
- *
- * @typedef {object} Table
- * @property {string} layer
- * @property {number} units
- * @property {number} k
- * @property {Record<string, Float32Array>} columns maximum, mean, std, fires, selectivity
- * @property {Int32Array} labels units x k, -1 where unknown
- * @property {Record<string, string>} categories label number to class name
- *
- * @typedef {object} ClassCount
- * @property {number} label
- * @property {string} name
- * @property {number} count
- */
+export interface Table {
+  layer: string;
+  units: number;
+  k: number;
+  /** maximum, mean, std, fires, selectivity */
+  columns: Record<Column, Float32Array>;
+  /** units x k, -1 where unknown */
+  labels: Int32Array;
+  /** label number to class name */
+  categories: Record<string, string>;
+}
 
-export const SORTS = /** @type {[string, string][]} */ ([
+export interface ClassCount {
+  label: number;
+  name: string;
+  count: number;
+}
+
+/** All units of a layer as the grid needs them: sorted, filtered, counted. */
+
+export const SORTS: [Sort, string][] = [
   ["strongest", "strongest"],
   ["mean", "mean"],
   ["selectivity", "selectivity"],
   ["dead", "dead first"],
   ["index", "index"],
-]);
+];
 
-/**
- * @param {any} answer
- * @param {DataView[]} buffers
- * @returns {Table}
- */
-export function readTable(answer, buffers) {
+export function readTable(answer: TableReply, buffers: DataView[]): Table {
   const { layer, units, k, categories } = answer;
-  const numbers = new Float32Array(aligned(buffers[0]));
-  /** @type {Record<string, Float32Array>} */
-  const columns = {};
-  answer.columns.forEach((/** @type {string} */ name, /** @type {number} */ at) => {
-    columns[name] = numbers.subarray(at * units, (at + 1) * units);
-  });
-  return { layer, units, k, columns, labels: new Int32Array(aligned(buffers[1])), categories };
+  const numbers = floats(buffers[0]);
+  const columns = Object.fromEntries(answer.columns.map((name, at) => [name, numbers.subarray(at * units, (at + 1) * units)]));
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: integers(buffers[1]), categories };
 }
 
-/** @param {Table} table @param {number} unit */
-export function isDead(table, unit) {
+export function isDead(table: Table, unit: number) {
   return table.columns.fires[unit] === 0;
 }
 
-/**
- * All units in order; ties by number. NaN comes last.
- * @param {Table} table
- * @param {string} sort
- * @returns {number[]}
- */
-export function orderUnits(table, sort) {
+/** All units in order; ties by number. NaN comes last. */
+export function orderUnits(table: Table, sort: Sort): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
   const { maximum, mean, selectivity, fires } = table.columns;
   const column = { strongest: maximum, mean, selectivity, dead: fires }[sort] ?? maximum;
   const sign = sort === "dead" ? 1 : -1;
-  /** @param {number} unit */
-  const key = (unit) => (Number.isNaN(column[unit]) ? Infinity : sign * column[unit]);
+  const key = (unit: number) => {
+    const value = column[unit] ?? Number.NaN;
+    return Number.isNaN(value) ? Infinity : sign * value;
+  };
   return units.sort((a, b) => (key(a) === key(b) ? a - b : key(a) < key(b) ? -1 : 1));
 }
 
-/**
- * The classes among a unit's nine, commonest first; ties by their place among the nine.
- * @param {Table} table
- * @param {number} unit
- * @returns {ClassCount[]}
- */
-export function classCounts(table, unit) {
-  /** @type {Map<number, number>} */
-  const counts = new Map();
+/** The classes among a unit's nine, commonest first; ties by their place among the nine. */
+export function classCounts(table: Table, unit: number): ClassCount[] {
+  const counts: Map<number, number> = new Map();
   for (const label of table.labels.subarray(unit * table.k, (unit + 1) * table.k)) {
     if (label >= 0) counts.set(label, (counts.get(label) ?? 0) + 1);
   }
@@ -79,13 +64,8 @@ export function classCounts(table, unit) {
   return named.sort((a, b) => b.count - a.count); // stable
 }
 
-/**
- * The labels whose class names hold the words; null where nothing is filtered.
- * @param {Table} table
- * @param {string} words
- * @returns {Set<number> | null}
- */
-export function labelsNamed(table, words) {
+/** The labels whose class names hold the words; null where nothing is filtered. */
+export function labelsNamed(table: Table, words: string): Set<number> | null {
   const wanted = words.trim().toLowerCase();
   if (!wanted) return null;
   const entries = Object.entries(table.categories);
@@ -94,37 +74,24 @@ export function labelsNamed(table, words) {
   return new Set(found.map(([label]) => Number(label)));
 }
 
-/**
- * Those of `order` that have one of the labels among their nine.
- * @param {Table} table
- * @param {number[]} order
- * @param {Set<number> | null} labels
- */
-export function filterUnits(table, order, labels) {
+/** Those of `order` that have one of the labels among their nine. */
+export function filterUnits(table: Table, order: number[], labels: Set<number> | null) {
   if (!labels) return order;
   return order.filter((unit) => {
-    for (let at = unit * table.k; at < (unit + 1) * table.k; at += 1) if (labels.has(table.labels[at])) return true;
+    for (let at = unit * table.k; at < (unit + 1) * table.k; at += 1) if (labels.has(table.labels[at] ?? -1)) return true;
     return false;
   });
 }
 
-/**
- * What the search box says: a unit's number, or words of a class.
- * @param {string} text
- * @returns {{unit: number} | {words: string}}
- */
-export function readSearch(text) {
+/** What the search box says: a unit's number, or words of a class. */
+export function readSearch(text: string): { unit: number } | { words: string } {
   const match = /^\s*(?:unit\s*|#)?(\d+)\s*$/i.exec(text);
   return match ? { unit: Number(match[1]) } : { words: text.trim() };
 }
 
-/**
- * Class names to suggest: those among the layer's nines, commonest first.
- * @param {Table} table
- */
-export function suggestions(table) {
-  /** @type {Map<number, number>} */
-  const counts = new Map();
+/** Class names to suggest: those among the layer's nines, commonest first. */
+export function suggestions(table: Table) {
+  const counts: Map<number, number> = new Map();
   for (const label of table.labels) if (label >= 0) counts.set(label, (counts.get(label) ?? 0) + 1);
   const labels = [...counts].sort((a, b) => b[1] - a[1]).map(([label]) => label);
   return labels.map((label) => table.categories[label]).filter(Boolean);

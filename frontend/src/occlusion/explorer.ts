@@ -1,22 +1,32 @@
-import { download } from "./exporting.js";
-import { PatchEditor } from "./occlusion_editor.js";
-import { occlusionFileName } from "./occlusion_header.js";
-import { createOcclusionPage } from "./occlusion_page.js";
-import { OcclusionScenes } from "./occlusion_scenes.js";
-import { uploadedWords } from "./occlusion_upload.js";
-import { OcclusionWire } from "./occlusion_wire.js";
-import { SILENCE } from "./queue.js";
-import { WidgetView, errorWords } from "./view.js";
+import { blob } from "../kernel/buffers.ts";
+import { download } from "../ui/export.ts";
+import { PatchEditor } from "./patch_editor.ts";
+import { occlusionFileName } from "./header.ts";
+import { createOcclusionPage } from "./page.ts";
+import { OcclusionScenes } from "./store.ts";
+import { uploadedWords } from "./picture_upload.ts";
+import { OcclusionWire } from "./wire.ts";
+import { SILENCE } from "../kernel/queue.ts";
+import { WidgetView, errorWords } from "../ui/explorer_view.ts";
+import type { Scene } from "./store.ts";
+import type { Grid } from "./map_grid.ts";
 
 /** One view of an OcclusionExplorer: the state, and what the user does with it. */
 class OcclusionView extends WidgetView {
-  /** @param {{model: any, el: HTMLElement}} context */
-  constructor({ model, el }) {
+  /** what the kernel said when it was greeted */
+  facts: any;
+  parting: string;
+  aimed: { label: number | null; name: string | null };
+  wire: OcclusionWire;
+  editor: PatchEditor;
+  page: ReturnType<typeof createOcclusionPage>;
+  scenes: OcclusionScenes;
+
+  constructor({ model, el }: { model: any; el: HTMLElement }) {
     super(model, "explorer");
-    /** @type {any} what the kernel said when it was greeted */
     this.facts = null;
     this.parting = ""; // what was said of a target that the classifier does not have
-    this.aimed = /** @type {{label: number | null, name: string | null}} */ ({ label: null, name: null });
+    this.aimed = { label: null, name: null };
     this.wire = new OcclusionWire(model, this.listeners);
     this.editor = new PatchEditor(this);
     this.page = createOcclusionPage(this);
@@ -70,21 +80,19 @@ class OcclusionView extends WidgetView {
     this.saveSoon(0);
   }
 
-  /** @param {boolean} silent */
-  silence(silent) {
+  silence(silent: boolean) {
     super.silence(silent);
     if (!silent) this.editor.follow(); // the patches may have been moved meanwhile
   }
 
-  /** @param {any} message */
-  event({ event, message }) {
+  event({ event, message }: any) {
     if (event === "failed") this.fail(message);
     else if (event === "changed" || !this.overview) this.greet();
     else if (event === "occlusion") this.scenes.news();
   }
 
   get classes() {
-    return /** @type {string[] | null} */ (this.facts?.classes ?? null);
+    return (this.facts?.classes ?? null) as string[] | null;
   }
 
   /** The target's number; null for what the network says of the image. */
@@ -96,8 +104,8 @@ class OcclusionView extends WidgetView {
     return label < 0 ? null : label;
   }
 
-  /** Change the state, as the user asked. @param {any} patch */
-  set(patch) {
+  /** Change the state, as the user asked. */
+  set(patch: any) {
     this.moved("tab" in patch);
     this.state = { ...this.state, ...patch };
     if ("window" in patch || "patches" in patch) this.editor.moved(performance.now());
@@ -107,9 +115,9 @@ class OcclusionView extends WidgetView {
 
   /**
    * The user does something: what went wrong before is over, and a silent kernel is asked again.
-   * @param {boolean} [elsewhere] only another tab is looked at, where what went wrong with a picture is told, too
+   * @param elsewhere only another tab is looked at, where what went wrong with a picture is told, too
    */
-  moved(elsewhere = false) {
+  moved(elsewhere: boolean = false) {
     if (!elsewhere) this.page.said.forget();
     if (this.words || (this.trouble && this.trouble !== SILENCE)) {
       this.words = "";
@@ -148,26 +156,24 @@ class OcclusionView extends WidgetView {
     page.root.dataset.complete = String(Boolean(grid?.complete) && !stale);
   }
 
-  /** @param {import("./occlusion_scenes.js").Scene} scene */
-  showScene(scene) {
+  showScene(scene: Scene) {
     const { page } = this;
     page.stage.show(scene.picture, scene.fill);
-    page.maps.show(scene, scene.wanted.target === null ? null : this.classes?.[scene.wanted.target] ?? "");
+    page.maps.show(scene, scene.wanted.target === null ? null : (this.classes?.[scene.wanted.target] ?? ""));
     page.unit.update(scene, this.facts.layers, this.state);
     this.editor.showUnoccluded();
     this.editor.follow();
     this.refresh();
   }
 
-  /** @param {import("./occlusion_grid.js").Grid} grid */
-  showGrid(grid) {
+  showGrid(grid: Grid) {
     this.page.maps.paint(grid, this.classes ? this.state.map : "activity");
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.later();
   }
 
-  /** Another target; null for what the network says of each image. @param {number | null} label @param {string | null} name */
-  aim(label, name) {
+  /** Another target; null for what the network says of each image. */
+  aim(label: number | null, name: string | null) {
     this.aimed = { label, name };
     this.page.classes.forget();
     this.set({ target: name });
@@ -180,8 +186,11 @@ class OcclusionView extends WidgetView {
     this.page.images.element.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {string} image @param {string} name of its file @param {number} others that were dropped with it */
-  uploaded(image, name, others) {
+  /**
+   * @param name of its file
+   * @param others that were dropped with it
+   */
+  uploaded(image: string, name: string, others: number) {
     this.set({ image });
     this.say(uploadedWords(name, others));
     this.page.images.total = null; // it stands before the others from now on
@@ -206,8 +215,7 @@ class OcclusionView extends WidgetView {
     });
   }
 
-  /** @param {() => Promise<void>} action */
-  async attempt(action) {
+  async attempt(action: () => Promise<void>) {
     try {
       await action();
     } catch (error) {
@@ -217,8 +225,7 @@ class OcclusionView extends WidgetView {
     this.later();
   }
 
-  /** @param {string} file */
-  save(file) {
+  save(file: string) {
     this.moved();
     const { scene, run } = this.scenes;
     if (!scene) return;
@@ -227,20 +234,19 @@ class OcclusionView extends WidgetView {
     void this.attempt(async () => {
       const answer = await this.wire.ask("file", { figure: file, wanted: scene.wanted, run, state: this.state });
       if (!answer) return;
-      download(new Blob([/** @type {BlobPart} */ (answer.buffers[0])], { type: answer.content.mime }), name);
+      download(blob(answer.buffers[0], answer.content.mime), name);
       this.say(`Saved ${name}`);
     });
   }
 
-  /** For benchmarks and tests. @param {any} info */
-  painted(info) {
+  /** For benchmarks and tests. */
+  painted(info: any) {
     if (info.kind !== "patch") performance.mark("deconvwidgets:painted", { detail: info });
     this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
   }
 }
 
-/** @param {{model: any, el: HTMLElement}} context */
-function render(context) {
+function render(context: { model: any; el: HTMLElement }) {
   const view = new OcclusionView(context);
   return () => view.close();
 }

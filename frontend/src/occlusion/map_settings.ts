@@ -1,41 +1,50 @@
-import { choice, h, setText } from "./dom.js";
-import { counted, grouped } from "./format.js";
-import { isFine, windowWords } from "./occlusion_geometry.js";
+import { createSelect, h, setText } from "../ui/dom.ts";
+import { counted, grouped } from "../ui/format.ts";
+import { isFine, windowWords } from "./geometry.ts";
+import type { Grid } from "./map_grid.ts";
+import type { OcclusionState } from "./wire.ts";
 
 const FINE_STRIDES = [1, 2, 3];
 const STRIDES = [4, 8, 12, 16, 24, 32];
-const BORDERS = /** @type {[string, string][]} */ ([["inside", "inside the image"], ["same", "past its border too"]]);
-const METHOD_HINT = "Incremental: only what the patch touches is computed anew, layer by layer. Whole images: the network runs from end to end for every position. The numbers are the same.";
-const METHODS = /** @type {Record<string, string>} */ ({
+const BORDERS: [OcclusionState["border"], string][] = [
+  ["inside", "inside the image"],
+  ["same", "past its border too"],
+];
+const METHOD_HINT =
+  "Incremental: only what the patch touches is computed anew, layer by layer. Whole images: the network runs from end to end for every position. The numbers are the same.";
+const METHODS: Record<string, string> = {
   incremental: "exact, incremental",
   full: "exact, whole images",
-});
+};
 
-/** The strides to choose from: none that the kernel would refuse as larger than the image. @param {[number, number]} size of the image */
-export function stridesFor(size) {
+/**
+ * The strides to choose from: none that the kernel would refuse as larger than the image.
+ * @param size of the image
+ */
+export function stridesFor(size: [number, number]) {
   return [...(isFine(size) ? FINE_STRIDES : []), ...STRIDES].filter((step) => step <= Math.min(...size));
 }
 
-/** How far the maps are. @param {{done: number, total: number, complete: boolean, method?: string}} grid @param {boolean} stopped */
-export function gridWords({ done, total, complete, method }, stopped) {
+/** How far the maps are. */
+export function gridWords(
+  { done, total, complete, method }: { done: number; total: number; complete: boolean; method?: string },
+  stopped: boolean,
+) {
   const how = METHODS[method ?? ""] ?? "exact";
   if (complete) return `${counted(total, "position")} · ${how}`;
   return `${grouped(done)} of ${counted(total, "position")}${stopped ? ", stopped" : ""} · ${how}`;
 }
 
-/**
- * Where the window goes, and how far it is.
- * @param {{set: (patch: any) => void, stop: () => void, go: () => void}} options
- */
-export function createRun({ set, stop, go }) {
-  const stride = choice({
+/** Where the window goes, and how far it is. */
+export function createRun({ set, stop, go }: { set: (patch: Partial<OcclusionState>) => void; stop: () => void; go: () => void }) {
+  const stride = createSelect({
     label: "every",
     testid: "stride",
     choices: [], // with the image
     pick: (name) => set({ stride: name.split(",").length > 1 ? name.split(",").map(Number) : [Number(name), Number(name)] }),
     hint: "Fewer pixels: a finer map, which takes longer",
   });
-  const border = choice({ label: "", testid: "border", choices: BORDERS, pick: (name) => set({ border: name }) });
+  const border = createSelect({ label: "", testid: "border", choices: BORDERS, pick: (name) => set({ border: name }) });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Maps", "data-testid": "maps-bar" });
   const words = h("span", { "data-testid": "maps-words", title: METHOD_HINT }, "");
   const act = h("button", { type: "button", class: "dwo-plain", "data-testid": "maps-act", onclick: () => (running ? stop() : go()) });
@@ -50,9 +59,21 @@ export function createRun({ set, stop, go }) {
   let running = false;
   let offered = ""; // for which size
 
-  /** @param {{state: any, grid: any, stale: boolean, stopped: boolean, size: [number, number]}} what */
-  const update = ({ state, grid, stale, stopped, size }) => {
-    if (offered !== String(size)) stride.select.replaceChildren(...stridesFor(size).map((step) => h("option", { value: step }, `${step} px`)));
+  const update = ({
+    state,
+    grid,
+    stale,
+    stopped,
+    size,
+  }: {
+    state: OcclusionState;
+    grid: Grid | null;
+    stale: boolean;
+    stopped: boolean;
+    size: [number, number];
+  }) => {
+    if (offered !== String(size))
+      stride.select.replaceChildren(...stridesFor(size).map((step) => h("option", { value: step }, `${step} px`)));
     offered = String(size);
     const [rows, columns] = state.stride;
     const name = rows === columns ? String(rows) : `${rows},${columns}`;

@@ -1,35 +1,50 @@
-import { h, setText } from "./dom.js";
-import { number, percent } from "./format.js";
-import { paintClasses, paintValues } from "./occlusion_colours.js";
-import { cellOf, legendOf, rangeOf } from "./occlusion_grid.js";
-import { MapPicture } from "./occlusion_map.js";
+import { h, setText } from "../ui/dom.ts";
+import { number, percent } from "../ui/format.ts";
+import { paintClasses, paintValues } from "../ui/colormap.ts";
+import { cellOf, legendOf, rangeOf } from "./map_grid.ts";
+import { MapPicture } from "../ui/heatmap.ts";
+import type { Grid } from "./map_grid.ts";
+import type { Point } from "./geometry.ts";
+import type { Scene } from "./store.ts";
 
 const LEGEND_ROWS = 9;
-const VALUE_MAPS = /** @type {("probability" | "activity")[]} */ (["probability", "activity"]);
+const VALUE_MAPS: ("probability" | "activity")[] = ["probability", "activity"];
 
-/**
- * The maps of the paper's figure 7: activity (b), probability of the target (d), most probable class (e) with its legend.
- *
- * @typedef {import("./occlusion_grid.js").Grid} Grid
- * @typedef {import("./occlusion_geometry.js").Point} Point
- */
+/** The maps of the paper's figure 7: activity (b), probability of the target (d), most probable class (e) with its legend. */
 export class Maps {
-  /**
-   * @param {object} options
-   * @param {HTMLCanvasElement} options.over the stage's
-   * @param {(point: Point | null) => void} options.hover
-   * @param {(point: Point, event: PointerEvent) => void} options.put
-   * @param {(label: number, name: string) => void} options.pick
-   */
-  constructor({ over, hover, put, pick }) {
+  over: HTMLCanvasElement;
+  pick: (label: number, name: string) => void;
+  grid: Grid | null;
+  only: number | null;
+  overlaid: string;
+  pointed: Point | null;
+  pictures: { probability: MapPicture; activity: MapPicture; label: MapPicture };
+  legend: HTMLElement;
+  legendTitle: HTMLElement;
+  more: HTMLElement;
+  classReading: HTMLElement;
+  classes: HTMLElement;
+  element: HTMLElement;
+
+  constructor({
+    over,
+    hover,
+    put,
+    pick,
+  }: {
+    /** the stage's */
+    over: HTMLCanvasElement;
+    hover: (point: Point | null) => void;
+    put: (point: Point, event: PointerEvent) => void;
+    pick: (label: number, name: string) => void;
+  }) {
     this.over = over;
     this.pick = pick;
-    /** @type {Grid | null} */
     this.grid = null;
-    this.only = /** @type {number | null} */ (null);
+    this.only = null;
     this.overlaid = ""; // which map lies over the stage
-    this.pointed = /** @type {Point | null} */ (null);
-    const make = (/** @type {string} */ name) => new MapPicture({ name, scaled: name !== "label", hover, put });
+    this.pointed = null;
+    const make = (name: string) => new MapPicture({ name, scaled: name !== "label", hover, put });
     this.pictures = { probability: make("probability"), activity: make("activity"), label: make("label") };
     this.legend = h("ul", { class: "dwo-legend", "data-testid": "legend" });
     this.legendTitle = h("p", { class: "dwo-legend-title" });
@@ -45,8 +60,11 @@ export class Maps {
     for (const picture of Object.values(this.pictures)) picture.close();
   }
 
-  /** Another image. @param {any} scene @param {string | null} target the class looked at, in words */
-  show(scene, target) {
+  /**
+   * Another image.
+   * @param target the class looked at, in words
+   */
+  show(scene: Scene, target: string | null) {
     const classes = target !== null;
     this.element.dataset.classes = String(classes);
     this.pictures.probability.element.hidden = this.classes.hidden = !classes;
@@ -54,15 +72,17 @@ export class Maps {
     this.name(scene, target);
   }
 
-  /** @param {any} scene @param {string | null} target */
-  name({ wanted }, target) {
+  name({ wanted }: Scene, target: string | null) {
     setText(this.pictures.probability.title, `Probability of ${target}`);
     setText(this.pictures.activity.title, `Activity of ${wanted.layer} / ${wanted.unit}`);
     setText(this.pictures.label.title, "Most probable class");
   }
 
-  /** Paint what is computed. @param {Grid} grid @param {string} map which lies over the stage */
-  paint(grid, map) {
+  /**
+   * Paint what is computed.
+   * @param map which lies over the stage
+   */
+  paint(grid: Grid, map: string) {
     this.grid = grid;
     for (const name of VALUE_MAPS) {
       const values = grid[name];
@@ -78,8 +98,7 @@ export class Maps {
     this.read(this.pointed);
   }
 
-  /** @param {Grid} grid */
-  paintClasses(grid) {
+  paintClasses(grid: Grid) {
     if (!grid.label) return;
     const entries = legendOf(grid);
     this.pictures.label.lay(grid);
@@ -93,69 +112,89 @@ export class Maps {
     setText(this.more, entries.length > LEGEND_ROWS ? `and ${entries.length - LEGEND_ROWS} more` : "");
   }
 
-  /** @param {{label: number, name: string, share: number}} entry @param {string} colour */
-  entry({ label, name, share }, colour) {
+  entry({ label, name, share }: { label: number; name: string; share: number }, colour: string) {
     const swatch = h("i", {});
     swatch.style.background = colour;
-    const point = (/** @type {number | null} */ only) => () => this.emphasise(only);
-    const listeners = { onpointerenter: point(label), onpointerleave: point(null), onfocus: point(label), onblur: point(null), onclick: () => this.pick(label, name) };
+    const point = (only: number | null) => () => this.emphasise(only);
+    const listeners = {
+      onpointerenter: point(label),
+      onpointerleave: point(null),
+      onfocus: point(label),
+      onblur: point(null),
+      onclick: () => this.pick(label, name),
+    };
     const title = `${name} at ${percent(share)} of the positions; a click makes it the target`;
-    return h("li", {}, h("button", { type: "button", "data-testid": "legend-entry", "data-label": label, title, ...listeners }, swatch, h("span", {}, name), h("span", { class: "dwo-dim" }, percent(share))));
+    return h(
+      "li",
+      {},
+      h(
+        "button",
+        { type: "button", "data-testid": "legend-entry", "data-label": label, title, ...listeners },
+        swatch,
+        h("span", {}, name),
+        h("span", { class: "dwo-dim" }, percent(share)),
+      ),
+    );
   }
 
-  /** Show one class alone. @param {number | null} only */
-  emphasise(only) {
+  /** Show one class alone. */
+  emphasise(only: number | null) {
     this.only = only;
     if (this.grid) paintClasses(this.pictures.label.canvas, this.grid, only);
   }
 
-  /** Which map lies over the stage. @param {string} map @param {boolean} [anew] */
-  overlay(map, anew = false) {
+  /** Which map lies over the stage. */
+  overlay(map: string, anew: boolean = false) {
     const { grid, over } = this;
     if (!grid || (this.overlaid === map && !anew)) return;
     this.overlaid = map;
     if (map === "label" && grid.label) paintClasses(over, grid);
     else {
       const name = map === "probability" && grid.probability ? "probability" : "activity";
-      paintValues(over, /** @type {Float32Array} */ (grid[name]), grid.rows, grid.cols, rangeOf(grid, name), grid.nearest);
+      paintValues(over, grid[name] as Float32Array, grid.rows, grid.cols, rangeOf(grid, name), grid.nearest);
     }
   }
 
-  /** What each map says of the window nearest to a point. @param {Point | null} point @returns {number | null} its cell */
-  read(point) {
+  /**
+   * What each map says of the window nearest to a point.
+   * @returns its cell
+   */
+  read(point: Point | null): number | null {
     const { grid, pictures } = this;
     this.pointed = point;
     const cell = grid && point ? cellOf(grid, point) : null;
     const words = !grid ? { probability: "", activity: "", label: "" } : cell === null ? restingWords(grid) : readingOf(grid, cell);
-    for (const [name, picture] of Object.entries(pictures)) picture.read(cell === null ? null : grid, cell ?? 0, words[/** @type {"label"} */ (name)]);
+    for (const [name, picture] of Object.entries(pictures)) picture.read(cell === null ? null : grid, cell ?? 0, words[name as "label"]);
     setText(this.classReading, words.label);
     return cell;
   }
 
-  /** @param {Point[]} patches */
-  mark(patches) {
+  mark(patches: Point[]) {
     for (const picture of Object.values(this.pictures)) picture.mark(patches);
   }
 
-  /** @param {boolean} stale whether another question is being answered */
-  dim(stale) {
+  /** @param stale whether another question is being answered */
+  dim(stale: boolean) {
     this.element.dataset.stale = String(stale);
   }
 }
 
-/** What stands where nothing is pointed at. @param {Grid} grid */
-function restingWords({ unoccluded: { probability, activity, label, label_probability }, names }) {
+/** What stands where nothing is pointed at. */
+function restingWords({ unoccluded: { probability, activity, label, label_probability }, names }: Grid) {
   const named = label === null ? "" : `without a patch: ${names[label] ?? `class ${label}`}, probability ${percent(label_probability)}`;
   return { probability: `without: ${percent(probability)}`, activity: `without: ${number(activity)}`, label: named };
 }
 
-/** A cell in words. @param {Grid} grid @param {number} cell */
-export function readingOf(grid, cell) {
+/** A cell in words. */
+export function readingOf(grid: Grid, cell: number) {
   if (Number.isNaN(grid.activity[cell])) return { probability: "not yet", activity: "not yet", label: "not computed yet" };
   const label = grid.label ? grid.label[cell] : -1;
   return {
     probability: grid.probability ? `here: ${percent(grid.probability[cell])}` : "",
     activity: `here: ${number(grid.activity[cell])}`,
-    label: label >= 0 && grid.labelProbability ? `here: ${grid.names[label] ?? `class ${label}`}, probability ${percent(grid.labelProbability[cell])}` : "",
+    label:
+      label >= 0 && grid.labelProbability
+        ? `here: ${grid.names[label] ?? `class ${label}`}, probability ${percent(grid.labelProbability[cell])}`
+        : "",
   };
 }

@@ -1,38 +1,47 @@
-import { ChartHost } from "./chart_host.js";
-import { h, segments, setText } from "./dom.js";
-import { createClasses } from "./occlusion_classes.js";
-import { createControls } from "./occlusion_controls.js";
-import { createOcclusionHeader } from "./occlusion_header.js";
-import { ImageBrowser } from "./occlusion_images.js";
-import { Maps } from "./occlusion_maps.js";
-import { createProjections } from "./occlusion_projections.js";
-import { createRun } from "./occlusion_run.js";
-import { Stage } from "./occlusion_stage.js";
-import { createUnit } from "./occlusion_unit.js";
-import { createPictureUpload, createUploadWords } from "./occlusion_upload.js";
+import { ChartHost } from "../ui/plotly_chart.ts";
+import { h, setText } from "../ui/dom.ts";
+import { createRadioGroup } from "../ui/radio_group.ts";
+import { createClasses } from "./target_classes.ts";
+import { createControls } from "./patch_controls.ts";
+import { createOcclusionHeader } from "./header.ts";
+import { ImageBrowser } from "../ui/image_browser.ts";
+import { Maps } from "./maps.ts";
+import { createProjections } from "./projections.ts";
+import { createRun } from "./map_settings.ts";
+import { Stage } from "./stage.ts";
+import { createUnit } from "./feature_map.ts";
+import { createPictureUpload, createUploadWords } from "./picture_upload.ts";
+import type { WidgetModel } from "../kernel/model.ts";
+import type { OcclusionView } from "./explorer.ts";
+import type { MapName, OcclusionState, OcclusionWire, Tab } from "./wire.ts";
+import type { Choice } from "../ui/radio_group.ts";
 
-const TABS = /** @type {[string, string, string][]} */ ([
+const TABS: Choice<Tab>[] = [
   ["maps", "Maps", "What the network says with the patch at every place"],
   ["chart", "Chart", "The chosen map as a chart, to zoom into and read"],
   ["images", "Images", "Another image: from the image set, or your own"],
-]);
-const CHARTED = /** @type {[string, string][]} */ ([["probability", "Probability"], ["activity", "Activity"], ["label", "Class"]]);
-const HINTS = /** @type {[string[], string][]} */ ([
+];
+const CHARTED: Choice<MapName>[] = [
+  ["probability", "Probability"],
+  ["activity", "Activity"],
+  ["label", "Class"],
+];
+const HINTS: [string[], string][] = [
   [["←", "↑", "↓", "→"], "move"],
   [["Shift"], "by 8"],
   [["["], "smaller"],
   [["]"], "larger"],
   [["Del"], "remove"],
-]);
+];
 
 /**
  * The parts of a view and how they stand together.
- * @param {any} view the OcclusionView
+ * @param view the OcclusionView
  */
-export function createOcclusionPage(view) {
+export function createOcclusionPage(view: OcclusionView) {
   const { wire, model } = view;
-  const set = (/** @type {any} */ patch) => view.set(patch);
-  const pick = (/** @type {number | null} */ label, /** @type {string | null} */ name) => view.aim(label, name);
+  const set = (patch: Partial<OcclusionState>) => view.set(patch);
+  const pick = (label: number | null, name: string | null) => view.aim(label, name);
   const said = createUploadWords();
   const upload = createPictureUpload({ wire, say: said.say, done: (...what) => view.uploaded(...what) });
   const header = createOcclusionHeader({ images: () => view.showImages(), save: (file) => view.save(file), copy: () => view.copyState() });
@@ -45,17 +54,33 @@ export function createOcclusionPage(view) {
     hover: (point) => view.editor.point(point, "stage"),
   });
   const controls = createControls({ set, add: () => view.editor.add(null), remove: () => view.editor.remove() });
-  const classes = createClasses({ id: `dwo-${wire.view}`, pick, head: () => void view.useShipped(), copy: (text) => view.copy(text, "Copied the line") });
+  const classes = createClasses({
+    id: `dwo-${wire.view}`,
+    pick,
+    head: () => void view.useShipped(),
+    copy: (text) => view.copy(text, "Copied the line"),
+  });
   const unit = createUnit({ set });
   const projections = createProjections();
-  const maps = new Maps({ over: stage.map, hover: (point) => view.editor.point(point, "map"), put: (point, event) => view.editor.put(point, event), pick });
+  const maps = new Maps({
+    over: stage.map,
+    hover: (point) => view.editor.point(point, "map"),
+    put: (point, event) => view.editor.put(point, event),
+    pick,
+  });
   const run = createRun({ set, stop: () => void view.stopMaps(), go: () => view.goOn() });
   const images = new ImageBrowser({ wire, pick: (image) => set({ image }) }, upload.button, upload.input);
   images.trouble.before(said.browser);
   const results = createTabs({ model, wire, set, maps, run, images });
 
   const left = h("section", { class: "dwo-pane dwo-left", "aria-label": "Image" }, stage.element, said.stage, controls.element);
-  const middle = h("section", { class: "dwo-pane dwo-middle", "aria-label": "Answers" }, classes.element, unit.element, projections.element);
+  const middle = h(
+    "section",
+    { class: "dwo-pane dwo-middle", "aria-label": "Answers" },
+    classes.element,
+    unit.element,
+    projections.element,
+  );
   const main = h("div", { class: "dwo-main" }, left, middle, results.element);
   const status = h("span", { class: "dwx-status", role: "status", "aria-live": "polite", "data-testid": "status" });
   const hints = HINTS.map(([keys, words]) => h("span", { class: "dwx-hint" }, ...keys.map((key) => h("kbd", {}, key)), ` ${words}`));
@@ -66,8 +91,8 @@ export function createOcclusionPage(view) {
   upload.accept(stage.element, (dropping) => stage.offer(dropping));
   upload.accept(images.element, (dropping) => images.element.classList.toggle("dwo-dropping", dropping));
 
-  /** @param {string} words empty for none */
-  const complain = (words) => {
+  /** @param words empty for none */
+  const complain = (words: string) => {
     alert.hidden = !words;
     setText(alert, words);
   };
@@ -75,27 +100,65 @@ export function createOcclusionPage(view) {
     for (const part of [stage, projections, maps, images, upload, results]) part.close();
   };
   return {
-    root, header, stage, controls, classes, unit, projections, maps, run, images, results, said, complain, close,
-    say: (/** @type {string} */ words) => setText(status, words),
+    root,
+    header,
+    stage,
+    controls,
+    classes,
+    unit,
+    projections,
+    maps,
+    run,
+    images,
+    results,
+    said,
+    complain,
+    close,
+    say: (words: string) => setText(status, words),
   };
 }
 
-/**
- * The right column: the maps, one of them as a chart, or the images to choose from.
- * @param {{model: any, wire: any, set: (patch: any) => void, maps: Maps, run: ReturnType<typeof createRun>, images: ImageBrowser}} options
- */
-function createTabs({ model, wire, set, maps, run, images }) {
-  const tabs = segments({ label: "Shown here", prefix: "tab", testid: "tabs", choices: TABS, pick: (tab) => set({ tab }) });
-  const charted = segments({ label: "Charted", prefix: "charted", testid: "charted", choices: CHARTED, pick: (map) => set({ map }) });
+/** The right column: the maps, one of them as a chart, or the images to choose from. */
+function createTabs({
+  model,
+  wire,
+  set,
+  maps,
+  run,
+  images,
+}: {
+  model: WidgetModel;
+  wire: OcclusionWire;
+  set: (patch: Partial<OcclusionState>) => void;
+  maps: Maps;
+  run: ReturnType<typeof createRun>;
+  images: ImageBrowser;
+}) {
+  const tabs = createRadioGroup({ label: "Shown here", prefix: "tab", testid: "tabs", choices: TABS, pick: (tab) => set({ tab }) });
+  const charted = createRadioGroup({
+    label: "Charted",
+    prefix: "charted",
+    testid: "charted",
+    choices: CHARTED,
+    pick: (map) => set({ map }),
+  });
   const chart = h("div", { class: "dwo-chart" }, h("div", { class: "dwo-row" }, charted.element));
-  const bodies = /** @type {Record<string, HTMLElement>} */ ({ maps: maps.element, chart, images: images.element });
-  const element = h("section", { class: "dwo-pane dwo-right", "aria-label": "Maps" }, h("div", { class: "dwo-row dwo-tabs" }, tabs.element), ...Object.values(bodies), run.element);
+  const bodies: Record<string, HTMLElement> = { maps: maps.element, chart, images: images.element };
+  const element = h(
+    "section",
+    { class: "dwo-pane dwo-right", "aria-label": "Maps" },
+    h("div", { class: "dwo-row dwo-tabs" }, tabs.element),
+    ...Object.values(bodies),
+    run.element,
+  );
   for (const body of Object.values(bodies)) body.hidden = true; // until the tab is known
-  /** @type {ChartHost | null} */
-  let host = null;
+  let host: ChartHost | null = null;
 
-  /** @param {any} state @param {boolean} classes whether there are any @param {boolean} computed whether there is something to chart */
-  const update = (state, classes, computed) => {
+  /**
+   * @param classes whether there are any
+   * @param computed whether there is something to chart
+   */
+  const update = (state: OcclusionState, classes: boolean, computed: boolean) => {
     tabs.show(state.tab);
     for (const [name, body] of Object.entries(bodies)) body.hidden = name !== state.tab;
     run.element.hidden = state.tab === "images";

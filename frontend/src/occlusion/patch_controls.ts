@@ -1,53 +1,101 @@
-import { h, segments, setText } from "./dom.js";
+import { h, setText } from "../ui/dom.ts";
+import { createRadioGroup } from "../ui/radio_group.ts";
+import type { Point } from "./geometry.ts";
+import type { MapName, OcclusionState } from "./wire.ts";
+import type { Choice } from "../ui/radio_group.ts";
 
-const FILLS = /** @type {[string, string, string][]} */ ([
+const FILLS: Choice[] = [
   ["gray", "Gray", "The mean colour of the pictures that the network was trained on, a brownish grey: 0 for the network, as in the paper"],
   ["mean", "Mean", "The mean colour of this image"],
   ["blur", "Blur", "This image itself, blurred: no hard edges, no new colour"],
   ["colour", "Colour", "A colour of your own"],
-]);
-const OVERLAYS = /** @type {[string, string, string][]} */ ([
+];
+const OVERLAYS: Choice<MapName>[] = [
   ["probability", "Probability", "How probable the target class is with the patch at each place"],
   ["activity", "Activity", "How active the feature map is with the patch at each place"],
   ["label", "Class", "What the network takes the image for with the patch at each place"],
-]);
+];
 const OPAQUE_GRAY = "0 for the network, whatever colour its transform makes that of";
 const FIRST_COLOUR = "#808080";
-const AXES = /** @type {[string, 0 | 1][]} */ ([["height", 0], ["width", 1]]);
+const AXES: [string, 0 | 1][] = [
+  ["height", 0],
+  ["width", 1],
+];
 
-/** A slider with its value. @param {{label: string, testid: string, min: number, max: number, step: number, input: (value: number) => void}} options */
-function slider({ label, testid, input, ...range }) {
-  const control = /** @type {HTMLInputElement} */ (h("input", { type: "range", class: "dwo-slider", "data-testid": testid, "aria-label": label, ...range }));
+/** A slider with its value. */
+function slider({
+  label,
+  testid,
+  input,
+  ...range
+}: {
+  label: string;
+  testid: string;
+  min: number;
+  max: number;
+  step: number;
+  input: (value: number) => void;
+}) {
+  const control = h("input", { type: "range", class: "dwo-slider", "data-testid": testid, "aria-label": label, ...range });
   control.addEventListener("input", () => input(Number(control.value)));
   const value = h("output", { class: "dwo-value", "data-testid": `${testid}-value` });
   return { element: h("span", { class: "dwo-slide" }, control, value), control, value };
 }
 
-/**
- * Beneath the stage: the patch, what it is filled with, and the map over the image.
- * @param {{set: (patch: any) => void, add: () => void, remove: () => void}} options
- */
-export function createControls({ set, add, remove }) {
-  /** @type {any} */
-  let state = null;
-  const linked = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox", checked: true, "data-testid": "linked" }));
+/** Beneath the stage: the patch, what it is filled with, and the map over the image. */
+export function createControls({
+  set,
+  add,
+  remove,
+}: {
+  set: (patch: Partial<OcclusionState>) => void;
+  add: () => void;
+  remove: () => void;
+}) {
+  let state: OcclusionState | null = null;
+  const linked = h("input", { type: "checkbox", checked: true, "data-testid": "linked" });
   const square = h("label", { class: "dwo-check", title: "Height and width change together" }, linked, "square");
   const sizes = AXES.map(([label, axis]) => {
-    const input = (/** @type {number} */ value) => {
+    const input = (value: number) => {
       const window = [...state.window];
       window[axis] = value;
       set({ window: linked.checked ? [value, value] : window });
     };
     return slider({ label: `Patch ${label}`, testid: `window-${label}`, min: 1, max: 224, step: 1, input });
   });
-  const colour = /** @type {HTMLInputElement} */ (h("input", { type: "color", value: FIRST_COLOUR, "aria-label": "Colour of the patch", "data-testid": "fill-colour-input", class: "dwo-colour" }));
+  const colour = h("input", {
+    type: "color",
+    value: FIRST_COLOUR,
+    "aria-label": "Colour of the patch",
+    "data-testid": "fill-colour-input",
+    class: "dwo-colour",
+  });
   colour.addEventListener("input", () => set({ fill: colour.value }));
-  const fills = segments({ label: "Fill", prefix: "fill", testid: "fills", choices: FILLS, pick: (name) => set({ fill: name === "colour" ? colour.value : name }) });
-  const maps = segments({ label: "Map over the image", prefix: "over", testid: "overlays", choices: OVERLAYS, pick: (map) => set({ map, overlay: state.overlay || 0.6 }) });
-  const opacity = slider({ label: "Opacity of the map", testid: "overlay", min: 0, max: 100, step: 5, input: (value) => set({ overlay: value / 100 }) });
+  const fills = createRadioGroup({
+    label: "Fill",
+    prefix: "fill",
+    testid: "fills",
+    choices: FILLS,
+    pick: (name) => set({ fill: name === "colour" ? colour.value : name }),
+  });
+  const maps = createRadioGroup({
+    label: "Map over the image",
+    prefix: "over",
+    testid: "overlays",
+    choices: OVERLAYS,
+    pick: (map) => set({ map, overlay: state.overlay || 0.6 }),
+  });
+  const opacity = slider({
+    label: "Opacity of the map",
+    testid: "overlay",
+    min: 0,
+    max: 100,
+    step: 5,
+    input: (value) => set({ overlay: value / 100 }),
+  });
   const adding = h("button", { type: "button", class: "dwo-plain", "data-testid": "add-patch", onclick: add }, "Add a patch");
   const removing = h("button", { type: "button", class: "dwo-plain", "data-testid": "remove-patch", onclick: remove }, "Remove it");
-  const row = (/** @type {string} */ what, /** @type {Node[]} */ ...parts) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, what), ...parts);
+  const row = (what: string, ...parts: Node[]) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, what), ...parts);
   const element = h(
     "div",
     { class: "dwo-controls" },
@@ -58,13 +106,15 @@ export function createControls({ set, add, remove }) {
     row("Map over it", maps.element, opacity.element),
   );
 
-  const part = (/** @type {{element: HTMLElement}} */ { element: inside }, /** @type {string} */ testid) => /** @type {HTMLElement} */ (inside.querySelector(`[data-testid=${testid}]`));
+  const part = ({ element: inside }: { element: HTMLElement }, testid: string) =>
+    inside.querySelector(`[data-testid=${testid}]`) as HTMLElement;
 
   /**
-   * @param {any} now the state @param {[number, number]} size of the image
-   * @param {{classes: boolean, colours: boolean}} has whether there are classes, and whether it is known what a colour is to the network
+   * @param now the state
+   * @param size of the image
+   * @param has whether there are classes, and whether it is known what a colour is to the network
    */
-  const update = (now, size, { classes, colours }) => {
+  const update = (now: OcclusionState, size: Point, { classes, colours }: { classes: boolean; colours: boolean }) => {
     state = now;
     sizes.forEach(({ control, value }, axis) => {
       control.max = String(size[axis]);
@@ -83,7 +133,7 @@ export function createControls({ set, add, remove }) {
     if (opacity.control.value !== String(percents)) opacity.control.value = String(percents);
     setText(opacity.value, percents ? `${percents} %` : "off");
     setText(removing, now.patches.length > 1 ? "Remove one" : "Remove it");
-    /** @type {HTMLButtonElement} */ (removing).disabled = now.patches.length === 0;
+    (removing as HTMLButtonElement).disabled = now.patches.length === 0;
   };
   return { element, update };
 }

@@ -1,27 +1,33 @@
-import { aligned } from "./buffers.js";
-import { framePassed } from "./dom.js";
-import { isForLab } from "./keys.js";
-import { besideOf, boxAt, clamp, patchAt, patchKey, snapped } from "./occlusion_geometry.js";
-import { cellCentre, cellOf } from "./occlusion_grid.js";
-import { NewestOnly } from "./occlusion_wire.js";
-import { errorWords } from "./view.js";
+import { floats } from "../kernel/buffers.ts";
+import { nextFrameShown } from "../ui/dom.ts";
+import { isForLab } from "../ui/keyboard.ts";
+import { besideOf, boxAt, clamp, patchAt, patchKey, snapped } from "./geometry.ts";
+import { cellCentre, cellOf } from "./map_grid.ts";
+import { NewestOnly } from "../kernel/latest.ts";
+import { errorWords } from "../ui/explorer_view.ts";
+import type { WireAnswer } from "../kernel/client.ts";
+import type { Point } from "./geometry.ts";
+import type { OcclusionView } from "./explorer.ts";
+import type { DefiniteWanted, PatchReply, Share } from "./wire.ts";
+
+export type PatchQuestion = { wanted: DefiniteWanted; boxes: number[][]; since: number };
 
 const MOST_PATCHES = 64; // as the kernel takes
 
-/**
- * The patches under the user's hands: drawn at once, the kernel answers behind.
- *
- * @typedef {import("./occlusion_geometry.js").Point} Point
- * @typedef {{wanted: any, boxes: number[][], since: number}} PatchQuestion
- */
+/** The patches under the user's hands: drawn at once, the kernel answers behind. */
 export class PatchEditor {
-  /** @param {any} view the OcclusionView */
-  constructor(view) {
+  view: OcclusionView;
+  active: number;
+  unanswered: boolean;
+  answers: NewestOnly<PatchQuestion>;
+
+  /** @param view the OcclusionView */
+  constructor(view: OcclusionView) {
     this.view = view;
     this.active = 0; // which patch the keys move
     this.unanswered = false; // whether what is shown answers other patches, because of an error
     this.answers = new NewestOnly({
-      ask: (/** @type {PatchQuestion} */ { wanted, boxes }) => view.wire.ask("patch", { wanted, boxes }),
+      ask: ({ wanted, boxes }: PatchQuestion) => view.wire.ask("patch", { wanted, boxes }),
       draw: (answer, question) => this.showAnswer(answer, question),
       failed: (error) => {
         this.unanswered = true;
@@ -57,9 +63,10 @@ export class PatchEditor {
    *
    * Under the mouse the maps' marks come with the numbers. In every frame they would cost it half: a browser without a GPU draws all anew
    * that lies between two changes, and the maps lie at the other end of the widget.
-   * @param {number} since when the user asked for it @param {boolean} [dragged] with the mouse on the image
+   * @param since when the user asked for it
+   * @param dragged with the mouse on the image
    */
-  moved(since, dragged = false) {
+  moved(since: number, dragged: boolean = false) {
     if (dragged) this.drawPatches();
     else this.draw();
     this.ask(since);
@@ -67,12 +74,12 @@ export class PatchEditor {
     this.view.painted({ kind: "patch", ms: performance.now() - since });
   }
 
-  /** @param {number} since @param {Point[]} [patches] others than those that are drawn */
-  ask(since, patches = this.view.state.patches) {
+  /** @param patches others than those that are drawn */
+  ask(since: number, patches: Point[] = this.view.state.patches) {
     const { scene } = this.view.scenes;
     if (!scene) return;
     const { window } = this.view.state;
-    if (patches.length) this.answers.want({ wanted: scene.wanted, boxes: patches.map((/** @type {Point} */ centre) => boxAt(centre, window)), since });
+    if (patches.length) this.answers.want({ wanted: scene.wanted, boxes: patches.map((centre: Point) => boxAt(centre, window)), since });
     else this.showUnoccluded();
   }
 
@@ -83,8 +90,7 @@ export class PatchEditor {
     this.tell(scene.classes, scene.wanted.target, { activity: scene.activity, values: scene.values, shape: scene.map });
   }
 
-  /** @param {any[]} classes @param {number | null} target @param {{activity: number, values: Float32Array, shape: [number, number]}} seen */
-  tell(classes, target, seen) {
+  tell(classes: Share[], target: number | null, seen: { activity: number; values: Float32Array; shape: [number, number] }) {
     this.view.page.classes.answers.update(classes, target);
     this.view.page.unit.draw(seen);
     this.markMaps();
@@ -93,15 +99,17 @@ export class PatchEditor {
     this.view.later();
   }
 
-  /** @param {import("./asking_wire.js").WireAnswer} answer @param {PatchQuestion} question */
-  showAnswer({ content, buffers }, { wanted, since }) {
+  showAnswer({ content, buffers }: WireAnswer, { wanted, since }: PatchQuestion) {
     if (wanted !== this.view.scenes.scene?.wanted || !this.view.state.patches.length) return;
-    this.tell(content.classes, wanted.target, { activity: content.activity, values: new Float32Array(aligned(buffers[0])), shape: content.map });
-    void framePassed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
+    this.tell(content.classes, wanted.target, {
+      activity: content.activity,
+      values: floats(buffers[0]),
+      shape: content.map,
+    });
+    void nextFrameShown().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
-  /** @param {number} at @param {Point} point @param {number} since @param {boolean} [dragged] */
-  place(at, point, since, dragged = false) {
+  place(at: number, point: Point, since: number, dragged: boolean = false) {
     const before = this.view.state.patches[at];
     const patches = this.moving(at, point);
     const same = before && before[0] === patches[at][0] && before[1] === patches[at][1] && at === this.active;
@@ -112,28 +120,26 @@ export class PatchEditor {
     this.moved(since, dragged);
   }
 
-  /** The patches, one of them elsewhere. @param {number} at @param {Point} point */
-  moving(at, point) {
-    const patches = [.../** @type {Point[]} */ (this.view.state.patches)];
+  /** The patches, one of them elsewhere. */
+  moving(at: number, point: Point) {
+    const patches = [...(this.view.state.patches as Point[])];
     patches[at] = snapped(point, this.view.state.window, this.view.page.stage.size);
     return patches;
   }
 
-  /** @param {Point} point @param {PointerEvent} event */
-  press(point, event) {
+  press(point: Point, event: PointerEvent) {
     this.view.moved();
     const { patches, window } = this.view.state;
     if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
     else this.place(patchAt(patches, window, point), point, event.timeStamp);
   }
 
-  /** Where the next frame will draw the patch: the kernel need not wait for that. @param {Point} point @param {PointerEvent} event */
-  foresee(point, event) {
+  /** Where the next frame will draw the patch: the kernel need not wait for that. */
+  foresee(point: Point, event: PointerEvent) {
     if (this.view.state.patches.length) this.ask(event.timeStamp, this.moving(this.active, point));
   }
 
-  /** @param {Point} point @param {PointerEvent} event */
-  move(point, event) {
+  move(point: Point, event: PointerEvent) {
     if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp, true);
   }
 
@@ -143,24 +149,24 @@ export class PatchEditor {
     this.view.saveSoon();
   }
 
-  /** On a map: the patch goes to the position of that cell. @param {Point} point @param {PointerEvent} event */
-  put(point, event) {
+  /** On a map: the patch goes to the position of that cell. */
+  put(point: Point, event: PointerEvent) {
     this.view.moved();
     const { grid } = this.view.scenes;
     this.view.page.stage.element.focus({ preventScroll: true });
     this.place(this.view.state.patches.length ? this.active : 0, grid ? cellCentre(grid, cellOf(grid, point)) : point, event.timeStamp);
   }
 
-  /** A place is pointed at: the maps are read there. @param {Point | null} point @param {"stage" | "map"} where */
-  point(point, where) {
+  /** A place is pointed at: the maps are read there. */
+  point(point: Point | null, where: "stage" | "map") {
     const { stage, maps } = this.view.page;
     const { grid } = this.view.scenes;
     const cell = where === "map" || this.view.state.overlay > 0 ? maps.read(point) : maps.read(null);
     stage.hint(cell !== null && grid ? cellCentre(grid, cell) : null, grid?.window ?? [1, 1]);
   }
 
-  /** @param {Point | null} point null: beside the active patch @param {number} [since] */
-  add(point, since = performance.now()) {
+  /** @param point null: beside the active patch */
+  add(point: Point | null, since: number = performance.now()) {
     const { patches, window } = this.view.state;
     const { size } = this.view.page.stage;
     if (patches.length >= MOST_PATCHES) this.view.say(`There are ${MOST_PATCHES} patches already: remove one first.`);
@@ -168,16 +174,15 @@ export class PatchEditor {
   }
 
   remove() {
-    const patches = this.view.state.patches.filter((/** @type {Point} */ _, /** @type {number} */ at) => at !== this.active);
+    const patches = this.view.state.patches.filter((_: Point, at: number) => at !== this.active);
     this.active = clamp(this.active, 0, patches.length - 1);
     this.view.set({ patches });
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
+  key(event: KeyboardEvent) {
     if (isForLab(event)) return;
     event.stopPropagation(); // the notebook's own keys would delete cells
-    const target = /** @type {HTMLElement} */ (event.target);
+    const target = event.target as HTMLElement;
     const { element, size } = this.view.page.stage;
     const meant = patchKey(event, size);
     if (meant?.act === "leave" && target.matches("select, [type=range], [type=checkbox]")) target.blur(); // in a search, Escape empties it
@@ -188,13 +193,12 @@ export class PatchEditor {
     this.act(meant, event.timeStamp);
   }
 
-  /** @param {{act: string, step: Point}} meant @param {number} since */
-  act({ act, step }, since) {
+  act({ act, step }: { act: string; step: Point }, since: number) {
     const { patches, window } = this.view.state;
     const { size, element } = this.view.page.stage;
     if (act === "leave") element.blur();
     else if (act === "add") this.add(null, since);
-    else if (act === "size") this.view.set({ window: window.map((/** @type {number} */ side, /** @type {number} */ axis) => clamp(side + step[axis], 1, size[axis])) });
+    else if (act === "size") this.view.set({ window: window.map((side: number, axis: number) => clamp(side + step[axis], 1, size[axis])) });
     else if (!patches.length) return;
     else if (act === "remove") this.remove();
     else this.place(this.active, [patches[this.active][0] + step[0], patches[this.active][1] + step[1]], since);

@@ -1,32 +1,39 @@
-import { h, setText } from "./dom.js";
-import { megabytes, uploadFile } from "./file_upload.js";
-import { errorWords } from "./view.js";
+import { h, setText } from "../ui/dom.ts";
+import { megabytes, uploadFile } from "../kernel/upload.ts";
+import { errorWords } from "../ui/explorer_view.ts";
+import type { AskingWire } from "../kernel/client.ts";
 
-/** What is shown, and that other files are not. @param {string} name @param {number} others */
-export function uploadedWords(name, others) {
+/** What is shown, and that other files are not. */
+export function uploadedWords(name: string, others: number) {
   if (!others) return `Showing ${name}`;
   return `Showing ${name}; ${others === 1 ? "the other file was" : `the other ${others} files were`} left out: drop one at a time.`;
 }
 
-/**
- * A picture from the user's machine: chosen, or dropped on the widget.
- * @param {object} options
- * @param {import("./asking_wire.js").AskingWire} options.wire
- * @param {(image: string, name: string, others: number) => void} options.done `others`: how many files came with it, and were left out
- * @param {(words: string, bad: boolean) => void} options.say
- */
-export function createPictureUpload({ wire, done, say }) {
-  const input = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "upload-file", "aria-label": "A picture" }));
-  const button = h("button", { type: "button", class: "dwo-plain", "data-testid": "upload", onclick: () => input.click() }, "Upload a picture…");
-  /** @type {AbortController | null} */
-  let going = null;
+/** A picture from the user's machine: chosen, or dropped on the widget. */
+export function createPictureUpload({
+  wire,
+  done,
+  say,
+}: {
+  wire: AskingWire;
+  /** `others`: how many files came with it, and were left out */
+  done: (image: string, name: string, others: number) => void;
+  say: (words: string, bad: boolean) => void;
+}) {
+  const input = h("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "upload-file", "aria-label": "A picture" });
+  const button = h(
+    "button",
+    { type: "button", class: "dwo-plain", "data-testid": "upload", onclick: () => input.click() },
+    "Upload a picture…",
+  );
+  let going: AbortController | null = null;
 
-  /** The first of the files. @param {FileList} files */
-  const bring = async ([file, ...others]) => {
+  /** The first of the files. */
+  const bring = async ([file, ...others]: FileList) => {
     going?.abort(); // the newest picture counts
     const own = new AbortController();
     going = own;
-    const progress = (/** @type {number} */ have) => !own.signal.aborted && say(`${file.name}: ${megabytes(have)} of ${megabytes(file.size)}`, false);
+    const progress = (have: number) => !own.signal.aborted && say(`${file.name}: ${megabytes(have)} of ${megabytes(file.size)}`, false);
     progress(0);
     try {
       const found = await uploadFile(wire, file, { progress, signal: own.signal, cancels: false });
@@ -42,11 +49,8 @@ export function createPictureUpload({ wire, done, say }) {
     input.value = ""; // the same file may be chosen again
   });
 
-  /**
-   * Let pictures be dropped on an element.
-   * @param {HTMLElement} place @param {(dropping: boolean) => void} offer
-   */
-  const accept = (place, offer) => {
+  /** Let pictures be dropped on an element. */
+  const accept = (place: HTMLElement, offer: (dropping: boolean) => void) => {
     let inside = 0;
     place.addEventListener("dragenter", (event) => {
       event.preventDefault();
@@ -73,7 +77,9 @@ export function createPictureUpload({ wire, done, say }) {
 
 /** What an upload says, where one looks: by its button if that is shown, else beneath the stage. */
 export function createUploadWords() {
-  const [stage, browser] = ["stage-words", "upload-words"].map((testid) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid }));
+  const [stage, browser] = ["stage-words", "upload-words"].map((testid) =>
+    h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid }),
+  );
   let said = { words: "", bad: false };
   let shown = { tab: "", image: "" };
   const show = () => {
@@ -85,8 +91,7 @@ export function createUploadWords() {
       setText(place, words);
     }
   };
-  /** @param {string} words @param {boolean} bad */
-  const say = (words, bad) => {
+  const say = (words: string, bad: boolean) => {
     said = { words, bad };
     show();
   };
@@ -94,8 +99,7 @@ export function createUploadWords() {
   const forget = () => {
     if (said.bad) say("", false);
   };
-  /** @param {{tab: string, image: string}} state */
-  const follow = ({ tab, image }) => {
+  const follow = ({ tab, image }: { tab: string; image: string }) => {
     if (tab === shown.tab && image === shown.image) return;
     if (image !== shown.image) forget();
     shown = { tab, image };

@@ -1,11 +1,18 @@
-import { h, setText } from "./dom.js";
-import { number } from "./format.js";
+import { blob } from "../kernel/buffers.ts";
+import { h, setText } from "../ui/dom.ts";
+import { number } from "../ui/format.ts";
+import type { Projection } from "./wire.ts";
 
 const PLACES = 4; // this image, and the three strongest others
 
-/** A projection and what it saw. @param {Record<string, any>} [properties] of both pictures */
-function createPair(properties = {}) {
-  const pictures = ["projection", "patch"].map((kind) => /** @type {HTMLImageElement} */ (h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties })));
+/**
+ * A projection and what it saw.
+ * @param properties of both pictures
+ */
+function createPair(properties: Properties = {}) {
+  const pictures = ["projection", "patch"].map((kind) =>
+    h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties }),
+  );
   return { pictures, tiles: pictures.map((picture) => h("div", { class: "dwo-tile" }, picture)) };
 }
 
@@ -15,12 +22,17 @@ function createCloseLook() {
   const caption = h("figcaption", {});
   const figure = h("figure", {}, ...tiles, caption);
   const away = h("button", { type: "button", class: "dwo-plain", "data-testid": "close-look-close" }, "Close");
-  const element = /** @type {HTMLDialogElement} */ (h("dialog", { class: "dwo-close-look", "aria-label": "Projection and what it saw", "data-testid": "close-look" }, figure, away));
+  const element = h(
+    "dialog",
+    { class: "dwo-close-look", "aria-label": "Projection and what it saw", "data-testid": "close-look" },
+    figure,
+    away,
+  );
   const close = () => element.close();
   element.addEventListener("click", close);
 
-  /** @param {HTMLImageElement[]} shown its pictures, small @param {string} words */
-  const open = (shown, words) => {
+  /** @param shown its pictures, small */
+  const open = (shown: HTMLImageElement[], words: string) => {
     pictures.forEach((picture, part) => Object.assign(picture, { src: shown[part].src, alt: shown[part].alt }));
     setText(caption, words);
     element.showModal();
@@ -35,7 +47,11 @@ export function createProjections() {
   const places = Array.from({ length: PLACES }, () => {
     const { pictures, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
-    const enlarge = h("button", { type: "button", class: "dwo-enlarge", title: "Look closely", onclick: () => look.open(pictures, caption.title) }, ...tiles);
+    const enlarge = h(
+      "button",
+      { type: "button", class: "dwo-enlarge", title: "Look closely", onclick: () => look.open(pictures, caption.title) },
+      ...tiles,
+    );
     const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
     return { element, pictures, caption };
   });
@@ -43,16 +59,18 @@ export function createProjections() {
   const title = h("b", {}, "What excites it");
   const caption = h("div", { class: "dwo-cap" }, title, h("span", {}, "in pixels, above what it saw"));
   const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, words, look.element);
-  /** @type {string[]} */
-  let addresses = [];
+  let addresses: string[] = [];
 
   const forget = () => {
     for (const address of addresses) URL.revokeObjectURL(address);
     addresses = [];
   };
 
-  /** @param {any[]} entries @param {DataView[]} buffers two for each entry @param {boolean} ready whether the index stands */
-  const show = (entries, buffers, ready) => {
+  /**
+   * @param buffers two for each entry
+   * @param ready whether the index stands
+   */
+  const show = (entries: Projection[], buffers: DataView[], ready: boolean) => {
     forget();
     look.close(); // it is of another map, or image
     places.forEach(({ element: place, pictures, caption: under }, at) => {
@@ -61,7 +79,7 @@ export function createProjections() {
       pictures.forEach((picture, part) => {
         picture.hidden = !entry;
         if (!entry) return;
-        const address = URL.createObjectURL(new Blob([/** @type {BlobPart} */ (buffers[2 * at + part])], { type: entry.pictures[part].mime }));
+        const address = URL.createObjectURL(blob(buffers[2 * at + part], entry.pictures[part].mime));
         addresses.push(address);
         picture.src = address;
         picture.alt = `${part ? "What it saw" : "Projection"}: ${entry.caption}`;
@@ -71,15 +89,17 @@ export function createProjections() {
     });
     element.dataset.stale = "false";
     if (!entries.length) tell("This map fires nowhere in this image.");
-    else tell(entries.length === PLACES ? "" : ready ? "No other photograph excites it." : "Three other photographs come when the index stands.");
+    else
+      tell(
+        entries.length === PLACES ? "" : ready ? "No other photograph excites it." : "Three other photographs come when the index stands.",
+      );
   };
-  /** @param {string} text */
-  const tell = (text) => {
+  const tell = (text: string) => {
     words.hidden = !text;
     setText(words, text);
   };
-  /** Why there are none. @param {string} reason */
-  const refuse = (reason) => {
+  /** Why there are none. */
+  const refuse = (reason: string) => {
     show([], [], true);
     tell(reason);
   };

@@ -1,41 +1,51 @@
-import { devicePixels, h, setText } from "./dom.js";
-import { boxAt } from "./occlusion_geometry.js";
-import { placeOn } from "./occlusion_grid.js";
-import { PatchLayer } from "./occlusion_patches.js";
+import { devicePixels, h, setText } from "../ui/dom.ts";
+import { boxAt } from "./geometry.ts";
+import { placeOn } from "./map_grid.ts";
+import { PatchLayer } from "./patch_layer.ts";
+import type { Patches } from "./patch_layer.ts";
+import type { Grid } from "./map_grid.ts";
+import type { Point } from "./geometry.ts";
 
 const STAGE_SIDE = 400; // CSS pixels
 
-/**
- * Lay an element over a part of its parent.
- * @param {HTMLElement} element @param {{left: number, top: number, width: number, height: number}} shares
- */
-export function layOver(element, shares) {
+/** Lay an element over a part of its parent. */
+export function layOver(element: HTMLElement, shares: { left: number; top: number; width: number; height: number }) {
   for (const [name, share] of Object.entries(shares)) element.style.setProperty(name, `${100 * share}%`);
 }
 
-/**
- * The image with its patches, and a map over it.
- *
- * @typedef {import("./occlusion_geometry.js").Point} Point
- */
+/** The image with its patches, and a map over it. */
 export class Stage {
-  /**
-   * @param {object} options
-   * @param {(point: Point, event: PointerEvent) => void} options.press
-   * @param {(point: Point, event: PointerEvent) => void} options.drag once a frame
-   * @param {(point: Point, event: PointerEvent) => void} options.foresee as soon as the pointer has moved, where the browser tells
-   * @param {() => void} options.release
-   * @param {(point: Point | null) => void} options.hover
-   */
-  constructor({ press, drag, foresee, release, hover }) {
-    /** @type {Point} */
+  size: Point;
+  picture: ImageBitmap | null;
+  shown: Patches;
+  base: HTMLCanvasElement;
+  map: HTMLCanvasElement;
+  layer: PatchLayer;
+  ghost: HTMLElement;
+  drop: HTMLElement;
+  element: HTMLElement;
+  sizes: ResizeObserver;
+
+  constructor({
+    press,
+    drag,
+    foresee,
+    release,
+    hover,
+  }: {
+    press: (point: Point, event: PointerEvent) => void;
+    /** once a frame */
+    drag: (point: Point, event: PointerEvent) => void;
+    /** as soon as the pointer has moved, where the browser tells */
+    foresee: (point: Point, event: PointerEvent) => void;
+    release: () => void;
+    hover: (point: Point | null) => void;
+  }) {
     this.size = [224, 224];
-    /** @type {ImageBitmap | null} */
     this.picture = null;
-    /** @type {import("./occlusion_patches.js").Patches} */
     this.shown = { patches: [], window: [1, 1], active: 0 };
-    this.base = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-layer" }));
-    this.map = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwo-over", "data-testid": "overlay-map" }));
+    this.base = h("canvas", { class: "dwo-layer" });
+    this.map = h("canvas", { class: "dwo-over", "data-testid": "overlay-map" });
     this.layer = new PatchLayer();
     this.ghost = h("div", { class: "dwo-ghost", hidden: true, "data-testid": "ghost" });
     this.drop = h("div", { class: "dwo-drop", hidden: true, "data-testid": "drop-hint" }, "Drop a picture to look at it");
@@ -47,14 +57,16 @@ export class Stage {
     this.sizes.observe(this.element);
   }
 
-  /**
-   * @param {(point: Point, event: PointerEvent) => void} press @param {(point: Point, event: PointerEvent) => void} drag
-   * @param {(point: Point, event: PointerEvent) => void} foresee @param {() => void} release @param {(point: Point | null) => void} hover
-   */
-  listen(press, drag, foresee, release, hover) {
+  listen(
+    press: (point: Point, event: PointerEvent) => void,
+    drag: (point: Point, event: PointerEvent) => void,
+    foresee: (point: Point, event: PointerEvent) => void,
+    release: () => void,
+    hover: (point: Point | null) => void,
+  ) {
     const { element } = this;
-    let held = /** @type {number | null} */ (null); // the finger that has the patch
-    const early = (/** @type {any} a PointerEvent */ event) => held === event.pointerId && foresee(this.pointOf(event), event);
+    let held: number | null = null; // the finger that has the patch
+    const early = (event: PointerEvent) => held === event.pointerId && foresee(this.pointOf(event), event);
     element.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || held !== null) return;
       held = event.pointerId;
@@ -69,7 +81,7 @@ export class Stage {
     });
     for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
       element.addEventListener(name, (event) => {
-        if (held !== /** @type {PointerEvent} */ (event).pointerId) return;
+        if (held !== (event as PointerEvent).pointerId) return;
         held = null;
         element.removeEventListener("pointerrawupdate", early);
         release();
@@ -82,14 +94,14 @@ export class Stage {
     this.sizes.disconnect();
   }
 
-  /** @param {MouseEvent} event @returns {Point} in pixels of the image */
-  pointOf({ clientX, clientY }) {
+  /** @returns in pixels of the image */
+  pointOf({ clientX, clientY }: MouseEvent): Point {
     const { left, top, width, height } = this.base.getBoundingClientRect();
     return [((clientY - top) / height) * this.size[0], ((clientX - left) / width) * this.size[1]];
   }
 
-  /** Another image. @param {ImageBitmap} picture @param {ImageBitmap} fill */
-  show(picture, fill) {
+  /** Another image. */
+  show(picture: ImageBitmap, fill: ImageBitmap) {
     this.picture = picture;
     this.layer.fill = fill;
     this.size = [picture.height, picture.width];
@@ -99,8 +111,7 @@ export class Stage {
     this.render();
   }
 
-  /** @param {import("./occlusion_patches.js").Patches} shown */
-  draw(shown) {
+  draw(shown: Patches) {
     this.shown = shown;
     this.layer.draw(shown);
   }
@@ -110,15 +121,15 @@ export class Stage {
     const [width, height] = devicePixels(this.element);
     if (!this.picture || !width) return;
     Object.assign(this.base, { width, height });
-    const context = /** @type {CanvasRenderingContext2D} */ (this.base.getContext("2d"));
+    const context = this.base.getContext("2d") as CanvasRenderingContext2D;
     context.imageSmoothingQuality = "high";
     context.drawImage(this.picture, 0, 0, width, height);
     this.layer.resize(width, height, width / this.size[1]);
     this.draw(this.shown);
   }
 
-  /** The window at a place that is pointed to elsewhere. @param {Point | null} centre @param {Point} window */
-  hint(centre, window) {
+  /** The window at a place that is pointed to elsewhere. */
+  hint(centre: Point | null, window: Point) {
     this.ghost.hidden = !centre;
     if (!centre) return;
     const [left, top, right, bottom] = boxAt(centre, window);
@@ -126,15 +137,14 @@ export class Stage {
     layOver(this.ghost, { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height });
   }
 
-  /** Where the map lies, and how strong. @param {import("./occlusion_grid.js").Grid | null} grid @param {number} opacity */
-  overlay(grid, opacity) {
+  /** Where the map lies, and how strong. */
+  overlay(grid: Grid | null, opacity: number) {
     this.map.hidden = !grid || opacity === 0;
     this.map.style.opacity = String(opacity);
     if (grid) layOver(this.map, placeOn(grid, this.size));
   }
 
-  /** @param {boolean} dropping @param {string} [words] */
-  offer(dropping, words = "Drop a picture to look at it") {
+  offer(dropping: boolean, words: string = "Drop a picture to look at it") {
     this.drop.hidden = !dropping;
     setText(this.drop, words);
   }

@@ -1,9 +1,27 @@
-import { Refusal } from "./asking_wire.js";
-import { aligned } from "./buffers.js";
-import { readGrid } from "./occlusion_grid.js";
-import { NewestOnly } from "./occlusion_wire.js";
-import { SILENCE } from "./queue.js";
-import { errorWords } from "./view.js";
+import { Refusal } from "../kernel/client.ts";
+import { blob, floats } from "../kernel/buffers.ts";
+import { readGrid } from "./map_grid.ts";
+import { NewestOnly } from "../kernel/latest.ts";
+import { SILENCE } from "../kernel/queue.ts";
+import { errorWords } from "../ui/explorer_view.ts";
+import type { OcclusionWire } from "./wire.ts";
+import type { Grid } from "./map_grid.ts";
+import type { WireAnswer } from "../kernel/client.ts";
+
+export type Scene = {
+  wanted: any;
+  caption: string;
+  label: string | null;
+  classes: any[];
+  activity: number;
+  map: [number, number];
+  strongest: number[];
+  note: string;
+  picture: ImageBitmap;
+  fill: ImageBitmap;
+  values: Float32Array;
+  range: [number, number];
+};
 
 const SETTLED_AFTER = 350; // ms: a slider is still being drawn
 const NEWS_APART = 250; // ms between two looks at a map that grows
@@ -12,41 +30,61 @@ const PROJECTION_SIDE = 240; // pixels: as large as they are shown when one is l
 /**
  * What is asked of an image besides its patches: the image as it is, its maps as they grow, and the projections; each once for each
  * question, and again when the question is another one.
- *
- * @typedef {{wanted: any, caption: string, label: string | null, classes: any[], activity: number, map: [number, number],
- *   strongest: number[], note: string, picture: ImageBitmap, fill: ImageBitmap, values: Float32Array, range: [number, number]}} Scene
  */
 export class OcclusionScenes {
-  /**
-   * @param {import("./occlusion_wire.js").OcclusionWire} wire
-   * @param {object} told
-   * @param {(scene: Scene) => void} told.scene
-   * @param {(grid: import("./occlusion_grid.js").Grid) => void} told.grid
-   * @param {(entries: any[], buffers: DataView[]) => void} told.projections
-   * @param {(words: string) => void} told.refused why there are no projections
-   * @param {() => void} told.waits other projections are on their way
-   * @param {(words: string) => void} told.failed
-   */
-  constructor(wire, told) {
+  wire: OcclusionWire;
+  told: {
+    scene: (scene: Scene) => void;
+    grid: (grid: Grid) => void;
+    projections: (entries: any[], buffers: DataView[]) => void;
+    refused: (words: string) => void;
+    waits: () => void;
+    failed: (words: string) => void;
+  };
+  /** what is shown */
+  scene: Scene | null;
+  /** the same, unless another one is on its way */
+  current: Scene | null;
+  grid: Grid | null;
+  run: number | null;
+  stopped: boolean;
+  stale: boolean;
+  keys: { scene: string; maps: string; projections: string };
+  /** what a silent kernel was asked */
+  lost: Set<"scene" | "maps" | "projections">;
+  timer: number;
+  newsTimer: number;
+  looked: number;
+  grids: NewestOnly<number>;
+
+  constructor(
+    wire: OcclusionWire,
+    told: {
+      scene: (scene: Scene) => void;
+      grid: (grid: Grid) => void;
+      projections: (entries: any[], buffers: DataView[]) => void;
+      /** why there are no projections */
+      refused: (words: string) => void;
+      /** other projections are on their way */
+      waits: () => void;
+      failed: (words: string) => void;
+    },
+  ) {
     this.wire = wire;
     this.told = told;
-    /** @type {Scene | null} what is shown */
     this.scene = null;
-    /** @type {Scene | null} the same, unless another one is on its way */
     this.current = null;
-    /** @type {import("./occlusion_grid.js").Grid | null} */
     this.grid = null;
-    this.run = /** @type {number | null} */ (null);
+    this.run = null;
     this.stopped = false;
     this.stale = true; // whether the grid answers another question
     this.keys = { scene: "", maps: "", projections: "" };
-    /** @type {Set<"scene" | "maps" | "projections">} what a silent kernel was asked */
     this.lost = new Set();
     this.timer = 0;
     this.newsTimer = 0;
     this.looked = 0;
     this.grids = new NewestOnly({
-      ask: (/** @type {number} */ run) => wire.ask("grid", { run }),
+      ask: (run: number) => wire.ask("grid", { run }),
       draw: (answer, run) => this.gridCame(answer, run),
       failed: (error) => told.failed(errorWords(error)),
     });
@@ -67,9 +105,10 @@ export class OcclusionScenes {
 
   /**
    * Ask for what the state wants and is not there.
-   * @param {any} state @param {number} version of the service @param {number | null} target the class's number
+   * @param version of the service
+   * @param target the class's number
    */
-  follow(state, version, target) {
+  follow(state: any, version: number, target: number | null) {
     const { image, layer, unit, fill } = state;
     const wanted = { image, layer, unit, target, fill };
     const key = JSON.stringify([version, wanted]);
@@ -80,8 +119,7 @@ export class OcclusionScenes {
     }
   }
 
-  /** @param {string} key @param {any} wanted */
-  async loadScene(key, wanted) {
+  async loadScene(key: string, wanted: any) {
     this.keys.scene = key;
     this.current = null;
     try {
@@ -90,7 +128,7 @@ export class OcclusionScenes {
       const { scene } = answer.content;
       const [picture, fill] = await Promise.all([0, 1].map((at) => decodePicture(answer.buffers[at], scene.pictures[at].mime)));
       if (key !== this.keys.scene) return;
-      const values = new Float32Array(aligned(answer.buffers[2]));
+      const values = floats(answer.buffers[2]);
       this.scene = this.current = { ...scene, picture, fill, values, range: rangeOfUnit(values) };
       this.told.scene(this.scene);
     } catch (error) {
@@ -98,15 +136,13 @@ export class OcclusionScenes {
     }
   }
 
-  /** @param {"scene" | "maps" | "projections"} what @param {unknown} error */
-  miss(what, error) {
+  miss(what: "scene" | "maps" | "projections", error: unknown) {
     const words = errorWords(error);
     if (words === SILENCE) this.lost.add(what);
     else this.told.failed(words);
   }
 
-  /** @param {any} state @param {number} version @param {any} wanted */
-  askMaps({ window, stride, border }, version, wanted) {
+  askMaps({ window, stride, border }: any, version: number, wanted: any) {
     const settings = { window, stride, border };
     const key = JSON.stringify([version, wanted, settings]);
     if (key === this.keys.maps) return;
@@ -118,14 +154,13 @@ export class OcclusionScenes {
     this.timer = globalThis.setTimeout(() => void this.beginMaps(key, wanted, settings), first ? 0 : SETTLED_AFTER);
   }
 
-  /** @param {string} key @param {any} wanted @param {any} settings */
-  async beginMaps(key, wanted, settings) {
+  async beginMaps(key: string, wanted: any, settings: any) {
     try {
       const answer = await this.wire.ask("maps", { wanted, settings });
       if (!answer || key !== this.keys.maps) return;
       this.run = answer.content.run;
       this.looked = performance.now();
-      this.grids.want(/** @type {number} */ (this.run));
+      this.grids.want(this.run as number);
     } catch (error) {
       if (key !== this.keys.maps) return;
       this.miss("maps", error);
@@ -141,16 +176,18 @@ export class OcclusionScenes {
   /** A run has something new. */
   news() {
     if (this.newsTimer || !this.grows) return;
-    this.newsTimer = globalThis.setTimeout(() => {
-      this.newsTimer = 0;
-      if (!this.grows) return;
-      this.looked = performance.now();
-      this.grids.want(/** @type {number} */ (this.run));
-    }, Math.max(0, NEWS_APART - (performance.now() - this.looked)));
+    this.newsTimer = globalThis.setTimeout(
+      () => {
+        this.newsTimer = 0;
+        if (!this.grows) return;
+        this.looked = performance.now();
+        this.grids.want(this.run as number);
+      },
+      Math.max(0, NEWS_APART - (performance.now() - this.looked)),
+    );
   }
 
-  /** @param {import("./asking_wire.js").WireAnswer} answer @param {number} run */
-  gridCame({ content, buffers }, run) {
+  gridCame({ content, buffers }: WireAnswer, run: number) {
     if (run !== this.run || !content.done) return;
     this.grid = readGrid(content, buffers);
     this.stale = false;
@@ -171,8 +208,7 @@ export class OcclusionScenes {
     this.keys.maps = "";
   }
 
-  /** @param {number} version @param {any} wanted */
-  async askProjections(version, wanted) {
+  async askProjections(version: number, wanted: any) {
     const key = JSON.stringify([version, wanted.image, wanted.layer, wanted.unit]);
     if (key === this.keys.projections) return;
     this.keys.projections = key;
@@ -188,17 +224,16 @@ export class OcclusionScenes {
   }
 }
 
-/** From 0, or the lowest value where that is below, to the highest of a feature map. @param {Float32Array} values @returns {[number, number]} */
-export function rangeOfUnit(values) {
+/** From 0, or the lowest value where that is below, to the highest of a feature map. */
+export function rangeOfUnit(values: Float32Array): [number, number] {
   const low = values.reduce((least, value) => Math.min(least, value), 0);
   const high = values.reduce((most, value) => Math.max(most, value), 0);
   return [low, low === 0 && high === 0 ? 1 : high];
 }
 
-/** @param {DataView} data @param {string} mime */
-async function decodePicture(data, mime) {
+async function decodePicture(data: DataView, mime: string) {
   try {
-    return await createImageBitmap(new Blob([/** @type {BlobPart} */ (data)], { type: mime }));
+    return await createImageBitmap(blob(data, mime));
   } catch (error) {
     throw new Error(`The picture cannot be decoded: ${errorWords(error)}`);
   }

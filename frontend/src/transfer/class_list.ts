@@ -1,15 +1,18 @@
-import { choice, h, setText } from "./dom.js";
-import { counted, grouped, percent } from "./format.js";
-import { cutName } from "./transfer_names.js";
-import { createStrip, groupedTests, photographWords } from "./transfer_photographs.js";
-import { confusedPairs, orderClasses, runVersion } from "./transfer_runs.js";
+import { createSelect, h, setText } from "../ui/dom.ts";
+import { counted, grouped, percent } from "../ui/format.ts";
+import { cutName } from "./class_names.ts";
+import { createStrip, groupedTests, photographWords } from "./photographs.ts";
+import { confusedPairs, orderClasses, runVersion } from "./run_results.ts";
+import type { PhotographStore } from "./photographs.ts";
+import type { RunView } from "./run_results.ts";
+import type { TransferState } from "./wire.ts";
 
-const SORTED = /** @type {[string, string][]} */ ([
+const SORTED: [string, string][] = [
   ["worst", "worst first"],
   ["best", "best first"],
   ["name", "name"],
   ["size", "number of tests"],
-]);
+];
 const WRONG_ASKED = 16; // tests asked for a class; a photograph may have failed in several folds
 const RIGHT_ASKED = 8;
 const WRONG_SHOWN = 8; // photographs of them
@@ -18,27 +21,49 @@ const TAKEN_NAMED = 3; // classes that it was taken for
 
 /** All classes: how well each was told, what it was taken for, and photographs of both. */
 export class ClassList {
-  /**
-   * @param {object} options
-   * @param {import("./transfer_photographs.js").PhotographStore} options.store
-   * @param {(patch: any) => void} options.set
-   * @param {(cell: [number, number]) => void} options.choose leads to a cell's photographs
-   */
-  constructor({ store, set, choose }) {
+  store: PhotographStore;
+  choose: (cell: [number, number]) => void;
+  run: RunView | null;
+  shown: boolean;
+  drawn: string;
+  /** in the shown order */
+  rows: { at: number; element: HTMLElement; strip: ReturnType<typeof createStrip>; note: HTMLElement }[];
+  /** rows in sight */
+  inSight: Set<Element>;
+  sort: ReturnType<typeof createSelect>;
+  find: HTMLInputElement;
+  count: HTMLElement;
+  list: HTMLElement;
+  element: HTMLElement;
+  observer: IntersectionObserver;
+  ignore: () => void;
+
+  constructor({
+    store,
+    set,
+    choose,
+  }: {
+    store: PhotographStore;
+    set: (patch: Partial<TransferState>) => void;
+    /** leads to a cell's photographs */
+    choose: (cell: [number, number]) => void;
+  }) {
     this.store = store;
     this.choose = choose;
-    /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
     this.shown = false;
     this.drawn = "";
-    /** @type {{at: number, element: HTMLElement, strip: ReturnType<typeof createStrip>, note: HTMLElement}[]} in the shown order */
     this.rows = [];
-    /** @type {Set<Element>} rows in sight */
     this.inSight = new Set();
-    this.sort = choice({ label: "order", testid: "class-sort", choices: SORTED, pick: (sort) => set({ sort }) });
-    this.find = /** @type {HTMLInputElement} */ (
-      h("input", { type: "search", class: "dwx-search", placeholder: "class…", "aria-label": "Find a class", "data-testid": "class-find", oninput: () => this.filter() })
-    );
+    this.sort = createSelect({ label: "order", testid: "class-sort", choices: SORTED, pick: (sort) => set({ sort }) });
+    this.find = h("input", {
+      type: "search",
+      class: "dwx-search",
+      placeholder: "class…",
+      "aria-label": "Find a class",
+      "data-testid": "class-find",
+      oninput: () => this.filter(),
+    });
     this.count = h("span", { class: "dwx-count dwt-dim", "data-testid": "class-count" });
     this.list = h("div", { class: "dwt-class-list", tabindex: 0, role: "list", "aria-label": "Classes", "data-testid": "class-list" });
     const tools = h("div", { class: "dwt-tools" }, this.find, this.sort.element, this.count);
@@ -52,8 +77,7 @@ export class ClassList {
     this.ignore();
   }
 
-  /** @param {{run: import("./transfer_runs.js").RunView, state: any, shown: boolean}} content */
-  update({ run, state, shown }) {
+  update({ run, state, shown }: { run: RunView; state: TransferState; shown: boolean }) {
     this.run = run;
     this.shown = shown;
     if (!shown) {
@@ -70,8 +94,7 @@ export class ClassList {
     this.ask();
   }
 
-  /** @param {import("./transfer_runs.js").RunView} run @param {number[]} order */
-  build(run, order) {
+  build(run: RunView, order: number[]) {
     this.observer.disconnect();
     this.inSight.clear();
     this.rows = order.map((at) => this.rowOf(run, at));
@@ -81,23 +104,62 @@ export class ClassList {
     for (const { element } of this.rows) this.observer.observe(element);
   }
 
-  /** @param {import("./transfer_runs.js").RunView} run @param {number} at */
-  rowOf(run, at) {
+  rowOf(run: RunView, at: number) {
     const { categories, accuracy, tests } = run;
     const name = categories[at];
     const none = Number.isNaN(accuracy[at]);
-    const goTo = (/** @type {number} */ truth, /** @type {number} */ prediction) => this.choose([truth, prediction]);
+    const goTo = (truth: number, prediction: number) => this.choose([truth, prediction]);
     const taken = confusedPairs(run, TAKEN_NAMED, at).map(({ prediction, count }) =>
-      h("button", { type: "button", class: "dwt-link", title: `${name} → ${categories[prediction]}: show the photographs`, onclick: () => goTo(at, prediction) }, cutName(categories[prediction]), ` ${grouped(count)}`),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "dwt-link",
+          title: `${name} → ${categories[prediction]}: show the photographs`,
+          onclick: () => goTo(at, prediction),
+        },
+        cutName(categories[prediction]),
+        ` ${grouped(count)}`,
+      ),
     );
-    const bar = h("span", { class: "dwt-track dwt-track-accuracy" }, none ? null : h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy[at]}%` }));
-    const head = h("div", { class: "dwt-class-head" }, h("b", { title: name }, cutName(name)), h("span", { class: "dwt-number" }, none ? "no tests" : percent(accuracy[at])));
-    const mistaken = taken.length ? h("div", { class: "dwt-taken" }, h("span", { class: "dwt-dim" }, "taken for "), ...taken) : h("div", { class: "dwt-dim" }, none ? "" : "never mistaken");
-    const facts = h("div", { class: "dwt-class-facts" }, head, bar, h("div", { class: "dwt-dim" }, none ? "every photograph was trained on" : counted(tests[at], "test")), mistaken);
-    const caption = (/** @type {any} */ one) => [one.prediction === one.truth ? "right" : cutName(categories[one.prediction])];
-    const strip = createStrip({ store: this.store, label: `Photographs of ${name}`, testid: `class-photographs-${at}`, caption, words: (one) => photographWords(one, categories), pick: (one) => goTo(one.truth, one.prediction) });
+    const bar = h(
+      "span",
+      { class: "dwt-track dwt-track-accuracy" },
+      none ? null : h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy[at]}%` }),
+    );
+    const head = h(
+      "div",
+      { class: "dwt-class-head" },
+      h("b", { title: name }, cutName(name)),
+      h("span", { class: "dwt-number" }, none ? "no tests" : percent(accuracy[at])),
+    );
+    const mistaken = taken.length
+      ? h("div", { class: "dwt-taken" }, h("span", { class: "dwt-dim" }, "taken for "), ...taken)
+      : h("div", { class: "dwt-dim" }, none ? "" : "never mistaken");
+    const facts = h(
+      "div",
+      { class: "dwt-class-facts" },
+      head,
+      bar,
+      h("div", { class: "dwt-dim" }, none ? "every photograph was trained on" : counted(tests[at], "test")),
+      mistaken,
+    );
+    const caption = (one: Grouped) => [one.prediction === one.truth ? "right" : cutName(categories[one.prediction])];
+    const strip = createStrip({
+      store: this.store,
+      label: `Photographs of ${name}`,
+      testid: `class-photographs-${at}`,
+      caption,
+      words: (one) => photographWords(one, categories),
+      pick: (one) => goTo(one.truth, one.prediction),
+    });
     const note = h("span", { class: "dwx-error" });
-    const element = h("div", { class: "dwt-class", role: "listitem", "data-testid": `class-${at}` }, facts, h("div", { class: "dwt-class-strip" }, strip.element, note));
+    const element = h(
+      "div",
+      { class: "dwt-class", role: "listitem", "data-testid": `class-${at}` },
+      facts,
+      h("div", { class: "dwt-class-strip" }, strip.element, note),
+    );
     return { at, element, strip, note };
   }
 
@@ -112,15 +174,13 @@ export class ClassList {
     setText(this.count, words ? `${grouped(count)} of ${grouped(this.rows.length)}` : counted(this.rows.length, "class", "classes"));
   }
 
-  /** @param {IntersectionObserverEntry[]} entries */
-  seen(entries) {
+  seen(entries: IntersectionObserverEntry[]) {
     for (const { target, isIntersecting } of entries) isIntersecting ? this.inSight.add(target) : this.inSight.delete(target);
     this.ask();
   }
 
-  /** @param {number} truth @param {boolean} right */
-  wanted(truth, right) {
-    const { summary } = /** @type {import("./transfer_runs.js").RunView} */ (this.run);
+  wanted(truth: number, right: boolean) {
+    const { summary } = this.run as RunView;
     return { version: runVersion(summary), run: summary.run, truth, prediction: null, right, limit: right ? RIGHT_ASKED : WRONG_ASKED };
   }
 
@@ -128,7 +188,9 @@ export class ClassList {
   ask() {
     const { run } = this;
     if (!run || !this.shown) return;
-    const wants = this.rows.filter(({ at, element }) => this.inSight.has(element) && run.tests[at] > 0).flatMap(({ at }) => [this.wanted(at, false), this.wanted(at, true)]);
+    const wants = this.rows
+      .filter(({ at, element }) => this.inSight.has(element) && run.tests[at] > 0)
+      .flatMap(({ at }) => [this.wanted(at, false), this.wanted(at, true)]);
     this.store.want("classes", wants);
     this.paint();
   }
@@ -141,7 +203,10 @@ export class ClassList {
       const answers = [false, true].map((right) => this.store.found(this.wanted(at, right)));
       setText(note, answers.find(({ failure }) => failure)?.failure ?? "");
       const most = [WRONG_SHOWN, RIGHT_SHOWN];
-      strip.update(run.summary.run, answers.flatMap(({ found }, which) => groupedTests(found?.photographs ?? []).slice(0, most[which])));
+      strip.update(
+        run.summary.run,
+        answers.flatMap(({ found }, which) => groupedTests(found?.photographs ?? []).slice(0, most[which])),
+      );
     }
   }
 }

@@ -1,4 +1,4 @@
-import { h } from "./dom.js";
+import { h } from "../ui/dom.ts";
 
 /* Names of classes that are too long for their place are cut in the middle: what tells "jeep (imagenet_03_990)" from the next stands at
    the end. */
@@ -6,25 +6,20 @@ import { h } from "./dom.js";
 const TAIL = 7; // characters of the end that stay
 const SHORT = 2 * TAIL - 2; // characters up to which a name is not parted
 
-/**
- * A name that the page cuts in its middle where it lacks the room; its text is the whole name.
- * @param {string} name
- */
-export function cutName(name) {
+/** A name that the page cuts in its middle where it lacks the room; its text is the whole name. */
+export function cutName(name: string) {
   const parts = name.length > SHORT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
   return h("span", { class: "dwt-name" }, ...parts.map((part) => h("span", {}, part)));
 }
 
 /**
  * A name with its middle cut out where it would be too long.
- * @param {string} name
- * @param {number} room
- * @param {(words: string) => number} width of words, in the unit of `room`
+ * @param width of words, in the unit of `room`
  */
-export function shortName(name, room, width) {
+export function shortName(name: string, room: number, width: (words: string) => number) {
   if (width(name) <= room) return name;
-  /** @param {number} kept characters */
-  const cut = (kept) => {
+  /** @param kept characters */
+  const cut = (kept: number) => {
     const tail = Math.min(TAIL, kept >> 1);
     return `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;
   };

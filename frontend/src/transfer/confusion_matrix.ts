@@ -1,25 +1,40 @@
-import { h, segments, setText } from "./dom.js";
-import { grouped, percent } from "./format.js";
-import { readLook } from "./transfer_look.js";
-import { cellColour, isNearest, isZoomed, matrixPixels, panned, placeBeside, placeMeant, resized, showing, topOfMistakes, wholeMatrix, zoomed } from "./transfer_matrix.js";
-import { FLAT_FROM, drawMatrix } from "./transfer_matrix_drawing.js";
-import { confusedPairs, orderClasses, pairAt } from "./transfer_runs.js";
+import { h, setText } from "../ui/dom.ts";
+import { createRadioGroup } from "../ui/radio_group.ts";
+import { grouped, percent } from "../ui/format.ts";
+import {
+  cellColour,
+  isNearest,
+  isZoomed,
+  matrixPixels,
+  panned,
+  placeBeside,
+  placeMeant,
+  resized,
+  showing,
+  topOfMistakes,
+  wholeMatrix,
+  zoomed,
+} from "./matrix_geometry.ts";
+import { FLAT_FROM, drawMatrix, readLook } from "./matrix_drawing.ts";
+import { confusedPairs, orderClasses, pairAt } from "./run_results.ts";
+import type { RunView } from "./run_results.ts";
+import type { Look } from "./matrix_drawing.ts";
+import type { MatrixView } from "./matrix_geometry.ts";
+import type { TransferState } from "./wire.ts";
+import type { Choice } from "../ui/radio_group.ts";
 
 const LARGEST_SIDE = 620; // CSS pixels of the cells' square
 const LEAST_SIDE = 280; // below which scrolling is better than less
 const ZOOM_STEP = 1.6; // of the zoom buttons
 const DRAG_FROM = 4; // CSS pixels from which a press is no click
-const MATRIX_ORDERS = /** @type {[string, string, string][]} */ ([
+const MATRIX_ORDERS: Choice[] = [
   ["name", "By name", "Classes in the order of their names"],
   ["accuracy", "Worst first", "Classes in the order of their accuracy"],
-]);
+];
 const MATRIX_KEYS = "Arrow keys move from cell to cell, Enter shows a cell's photographs, plus and minus zoom, Escape leaves.";
 
-/**
- * What a cell holds, in words.
- * @param {import("./transfer_runs.js").RunView} run @param {number} truth @param {number} prediction
- */
-export function cellWords(run, truth, prediction) {
+/** What a cell holds, in words. */
+export function cellWords(run: RunView, truth: number, prediction: number) {
   const { count, share } = pairAt(run, truth, prediction);
   const names = run.categories;
   const of = run.tests[truth] ? `${grouped(count)} of ${grouped(run.tests[truth])} (${percent(share)})` : "no tests";
@@ -28,36 +43,64 @@ export function cellWords(run, truth, prediction) {
 
 /** The confusion matrix: wheel and buttons zoom, dragging pans, a click or Enter chooses a cell. */
 export class ConfusionMatrix {
-  /**
-   * @param {object} options
-   * @param {(patch: any) => void} options.set
-   * @param {(cell: [number, number]) => void} options.choose shows a cell's photographs
-   * @param {() => void} options.leave takes the focus on Escape
-   */
-  constructor({ set, choose, leave }) {
+  set: (patch: Partial<TransferState>) => void;
+  choose: (cell: [number, number]) => void;
+  leave: () => void;
+  run: RunView | null;
+  order: number[];
+  /** each class's place in the order */
+  places: number[];
+  orderName: string;
+  top: number;
+  view: MatrixView;
+  gutters: { left: number; top: number };
+  look: Look | null;
+  /** a pixel a cell */
+  cells: HTMLCanvasElement | null;
+  pointed: [number, number] | null;
+  selected: [number, number] | null;
+  moved: boolean;
+  press: { x: number; y: number; dragged: boolean } | null;
+  frame: number;
+  observer: ResizeObserver;
+  canvas: HTMLCanvasElement | undefined;
+  tip: HTMLElement | undefined;
+  told: HTMLElement | undefined;
+  probe: HTMLElement | undefined;
+  orders: ReturnType<typeof createRadioGroup> | undefined;
+  nearer: HTMLElement | undefined;
+  farther: HTMLElement | undefined;
+  whole: HTMLElement | undefined;
+  legend: HTMLElement | undefined;
+  room: HTMLElement | undefined;
+  element: HTMLElement | undefined;
+
+  constructor({
+    set,
+    choose,
+    leave,
+  }: {
+    set: (patch: Partial<TransferState>) => void;
+    /** shows a cell's photographs */
+    choose: (cell: [number, number]) => void;
+    /** takes the focus on Escape */
+    leave: () => void;
+  }) {
     this.set = set;
     this.choose = choose;
     this.leave = leave;
-    /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
-    /** @type {number[]} */
     this.order = [];
-    /** @type {number[]} each class's place in the order */
     this.places = [];
     this.orderName = "";
     this.top = 1;
     this.view = wholeMatrix(0, 0);
     this.gutters = { left: 0, top: 0 };
-    /** @type {import("./transfer_matrix_drawing.js").Look | null} */
     this.look = null;
-    /** @type {HTMLCanvasElement | null} a pixel a cell */
     this.cells = null;
-    /** @type {[number, number] | null} */
     this.pointed = null;
-    /** @type {[number, number] | null} */
     this.selected = null;
     this.moved = false; // the pointer, of its own, since it entered: a page that scrolls past is no wish to zoom
-    /** @type {{x: number, y: number, dragged: boolean} | null} */
     this.press = null;
     this.frame = 0;
     this.build();
@@ -67,18 +110,40 @@ export class ConfusionMatrix {
 
   build() {
     const place = { tabindex: 0, role: "application", "aria-roledescription": "confusion matrix", "data-testid": "confusion" };
-    this.canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { class: "dwt-matrix", ...place }));
+    this.canvas = h("canvas", { class: "dwt-matrix", ...place });
     this.tip = h("div", { class: "dwt-tip", hidden: true, "data-testid": "confusion-tip" });
     this.told = h("div", { class: "dwt-told", "aria-live": "polite", "data-testid": "confusion-told" });
     this.probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
-    this.orders = segments({ label: "Order of the classes", prefix: "order", choices: MATRIX_ORDERS, pick: (order) => this.set({ order }) });
-    const button = (/** @type {string} */ name, /** @type {string} */ words, /** @type {string} */ label, /** @type {() => void} */ act) =>
-      h("button", { type: "button", class: "dwx-menu-button dwt-zoom", "data-testid": `zoom-${name}`, "aria-label": label, title: label, onclick: act }, words);
+    this.orders = createRadioGroup({
+      label: "Order of the classes",
+      prefix: "order",
+      choices: MATRIX_ORDERS,
+      pick: (order) => this.set({ order }),
+    });
+    const button = (name: string, words: string, label: string, act: () => void) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "dwx-menu-button dwt-zoom",
+          "data-testid": `zoom-${name}`,
+          "aria-label": label,
+          title: label,
+          onclick: act,
+        },
+        words,
+      );
     this.nearer = button("in", "+", "Zoom in (+)", () => this.zoom(ZOOM_STEP));
     this.farther = button("out", "−", "Zoom out (-)", () => this.zoom(1 / ZOOM_STEP));
     this.whole = button("whole", "Whole", "Show the whole matrix (0)", () => this.show(wholeMatrix(this.view.count, this.view.side)));
     this.legend = h("div", { class: "dwt-legend", "data-testid": "confusion-legend" });
-    const tools = h("div", { class: "dwt-tools" }, this.orders.element, h("span", { class: "dwt-zooms" }, this.farther, this.nearer, this.whole), this.legend);
+    const tools = h(
+      "div",
+      { class: "dwt-tools" },
+      this.orders.element,
+      h("span", { class: "dwt-zooms" }, this.farther, this.nearer, this.whole),
+      this.legend,
+    );
     this.room = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tip, this.probe, this.told);
     this.element = h("div", { class: "dwt-confusion" }, tools, this.room);
     this.listen();
@@ -106,8 +171,7 @@ export class ConfusionMatrix {
     cancelAnimationFrame(this.frame);
   }
 
-  /** @param {{run: import("./transfer_runs.js").RunView, state: any}} content */
-  update({ run, state }) {
+  update({ run, state }: { run: RunView; state: TransferState }) {
     const order = state.order === "accuracy" ? "accuracy" : "name";
     if (run !== this.run || order !== this.orderName) {
       const same = this.run?.categories.length === run.categories.length && order === this.orderName;
@@ -118,13 +182,16 @@ export class ConfusionMatrix {
       this.top = topOfMistakes(run);
       this.pointed = null;
       this.cells = null;
-      this.canvas.setAttribute("aria-label", `Confusion matrix of ${run.categories.length} classes: rows are truths, columns predictions. ${MATRIX_KEYS}`);
+      this.canvas.setAttribute(
+        "aria-label",
+        `Confusion matrix of ${run.categories.length} classes: rows are truths, columns predictions. ${MATRIX_KEYS}`,
+      );
       if (!same) this.view = wholeMatrix(run.categories.length, this.view.side);
       this.measure();
     }
     this.orders.show(order);
-    const inside = state.cell?.every((/** @type {number} */ one) => one < run.categories.length);
-    const cell = inside ? /** @type {[number, number]} */ (state.cell.map((/** @type {number} */ one) => this.places[one])) : null;
+    const inside = state.cell?.every((one: number) => one < run.categories.length);
+    const cell = inside ? (state.cell.map((one: number) => this.places[one]) as [number, number]) : null;
     if (String(cell) === String(this.selected)) return;
     this.selected = cell;
     if (cell) this.view = showing(this.view, ...cell);
@@ -136,7 +203,7 @@ export class ConfusionMatrix {
     const { run } = this;
     const width = this.room.clientWidth;
     if (!run || !width) return;
-    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    const context = this.canvas.getContext("2d") as CanvasRenderingContext2D;
     context.font = `12px ${this.font()}`;
     const longest = Math.max(48, ...run.categories.map((name) => context.measureText(name).width));
     const left = Math.min(Math.ceil(longest) + 14, Math.max(76, Math.round(width * 0.24)), 170);
@@ -183,30 +250,36 @@ export class ConfusionMatrix {
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     this.cells ??= this.paintCells(run, look);
     const { cells, order, top, pointed, selected } = this;
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    const context = canvas.getContext("2d") as CanvasRenderingContext2D;
     drawMatrix(context, { view, gutters, cells, run, order, top, look, pointed, selected, font: this.font() }, ratio);
     this.showTools(run);
-    canvas.dispatchEvent(new CustomEvent("deconvwidgets:painted", { bubbles: true, detail: { kind: "matrix", size: view.size, ms: performance.now() - started } }));
+    canvas.dispatchEvent(
+      new CustomEvent("deconvwidgets:painted", {
+        bubbles: true,
+        detail: { kind: "matrix", size: view.size, ms: performance.now() - started },
+      }),
+    );
   }
 
-  /** @param {import("./transfer_runs.js").RunView} run @param {import("./transfer_matrix_drawing.js").Look} look */
-  paintCells(run, look) {
+  paintCells(run: RunView, look: Look) {
     const count = run.categories.length;
-    const cells = /** @type {HTMLCanvasElement} */ (h("canvas", { width: count, height: count }));
+    const cells = h("canvas", { width: count, height: count });
     cells.getContext("2d")?.putImageData(new ImageData(matrixPixels(run, this.order, look.palette, this.top), count, count), 0, 0);
     this.legend.replaceChildren(
       legendScale("right", "100 %", "Share of a class's tests that were right", (at) => cellColour(look.palette, true, at, 1)),
-      legendScale("taken for another", percent(this.top), "Share of a class's tests that were taken for one other class, on a root scale", (at) =>
-        cellColour(look.palette, false, at, 1),
+      legendScale(
+        "taken for another",
+        percent(this.top),
+        "Share of a class's tests that were taken for one other class, on a root scale",
+        (at) => cellColour(look.palette, false, at, 1),
       ),
     );
     return cells;
   }
 
-  /** @param {import("./transfer_runs.js").RunView} run */
-  showTools(run) {
-    /** @type {HTMLButtonElement} */ (this.nearer).disabled = isNearest(this.view);
-    for (const button of [this.farther, this.whole]) /** @type {HTMLButtonElement} */ (button).disabled = !isZoomed(this.view);
+  showTools(run: RunView) {
+    (this.nearer as HTMLButtonElement).disabled = isNearest(this.view);
+    for (const button of [this.farther, this.whole]) (button as HTMLButtonElement).disabled = !isZoomed(this.view);
     const { pointed, view, gutters } = this;
     this.tip.hidden = !pointed;
     this.canvas.style.cursor = this.press?.dragged ? "grabbing" : pointed ? "pointer" : "default";
@@ -221,14 +294,12 @@ export class ConfusionMatrix {
     this.tip.style.top = `${above ? y - least - this.tip.offsetHeight : y + least}px`;
   }
 
-  /** @param {import("./transfer_matrix.js").MatrixView} view */
-  show(view) {
+  show(view: MatrixView) {
     this.view = view;
     this.draw();
   }
 
-  /** @param {number} factor @param {number} [x] @param {number} [y] */
-  zoom(factor, x, y) {
+  zoom(factor: number, x?: number, y?: number) {
     const { side, size, left, top } = this.view;
     const about = this.pointed ?? this.selected;
     // A cell out of sight is no place to zoom into.
@@ -238,34 +309,30 @@ export class ConfusionMatrix {
     this.show(zoomed(this.view, factor, x ?? midX, y ?? midY));
   }
 
-  /** Where a pointer is, in the square of cells. @param {MouseEvent} event @returns {[number, number]} */
-  at(event) {
+  /** Where a pointer is, in the square of cells. */
+  at(event: MouseEvent): [number, number] {
     const box = this.canvas.getBoundingClientRect();
     return [event.clientX - box.left - this.gutters.left, event.clientY - box.top - this.gutters.top];
   }
 
-  /** @param {MouseEvent} event */
-  meant(event) {
+  meant(event: MouseEvent) {
     const { run, order, view } = this;
     if (!run) return null;
-    const holds = (/** @type {number} */ row, /** @type {number} */ column) => run.confusion[order[row] * order.length + order[column]] > 0;
+    const holds = (row: number, column: number) => run.confusion[order[row] * order.length + order[column]] > 0;
     return placeMeant(view, ...this.at(event), holds);
   }
 
-  /** @param {[number, number] | null} place */
-  point(place) {
+  point(place: [number, number] | null) {
     if (String(place) === String(this.pointed)) return;
     this.pointed = place;
     this.draw();
   }
 
-  /** @param {[number, number]} place */
-  pick(place) {
+  pick(place: [number, number]) {
     this.choose([this.order[place[0]], this.order[place[1]]]);
   }
 
-  /** @param {WheelEvent} event */
-  onWheel(event) {
+  onWheel(event: WheelEvent) {
     const pinch = event.ctrlKey || event.metaKey;
     const end = event.deltaY > 0 ? !isZoomed(this.view) : isNearest(this.view);
     if ((!this.moved && !pinch) || (end && !pinch)) return; // the page scrolls
@@ -275,15 +342,13 @@ export class ConfusionMatrix {
     this.point(this.meant(event));
   }
 
-  /** @param {PointerEvent} event */
-  onPress(event) {
+  onPress(event: PointerEvent) {
     if (event.button !== 0) return;
     this.press = { x: event.clientX, y: event.clientY, dragged: false };
     this.canvas.setPointerCapture(event.pointerId);
   }
 
-  /** @param {PointerEvent} event */
-  onMove(event) {
+  onMove(event: PointerEvent) {
     if (event.movementX || event.movementY) this.moved = true;
     const { press } = this;
     if (!press) {
@@ -297,8 +362,7 @@ export class ConfusionMatrix {
     this.show(panned(this.view, x, y));
   }
 
-  /** @param {PointerEvent} event */
-  onRelease(event) {
+  onRelease(event: PointerEvent) {
     const { press } = this;
     this.press = null;
     const place = this.meant(event);
@@ -307,21 +371,20 @@ export class ConfusionMatrix {
     if (press && !press.dragged && place) this.pick(place);
   }
 
-  /** @param {KeyboardEvent} event */
-  onKey(event) {
+  onKey(event: KeyboardEvent) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.act(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  /** Where one begins: at what was confused most. @param {import("./transfer_runs.js").RunView} run @returns {[number, number]} */
-  worst(run) {
+  /** Where one begins: at what was confused most. */
+  worst(run: RunView): [number, number] {
     const [pair] = confusedPairs(run, 1);
     return pair ? [this.places[pair.truth], this.places[pair.prediction]] : [0, 0];
   }
 
-  /** @param {string} key @returns {boolean} whether it was for the matrix */
-  act(key) {
+  /** @returns whether it was for the matrix */
+  act(key: string): boolean {
     if (!this.run) return false;
     const place = this.pointed ?? this.selected ?? this.worst(this.run);
     const next = placeBeside(key, place, this.order.length);
@@ -340,8 +403,8 @@ export class ConfusionMatrix {
   }
 }
 
-/** A scale as it is drawn, from next to nothing to its end. @param {string} words @param {string} end @param {string} hint @param {(at: number) => number[]} colour */
-function legendScale(words, end, hint, colour) {
+/** A scale as it is drawn, from next to nothing to its end. */
+function legendScale(words: string, end: string, hint: string, colour: (at: number) => number[]) {
   const stops = [0.001, 0.05, 0.15, 0.3, 0.5, 0.75, 1].map((at) => `rgb(${colour(at).join(" ")}) ${100 * at}%`);
   const scale = h("i", { class: "dwt-scale", style: `background:linear-gradient(90deg, ${stops.join(", ")})` });
   return h("span", { title: hint }, `${words} `, scale, ` ${end}`);

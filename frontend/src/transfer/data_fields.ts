@@ -1,7 +1,9 @@
-import { choice, h, setText } from "./dom.js";
-import { counted, grouped } from "./format.js";
-import { field } from "./transfer_fields.js";
-import { createUpload } from "./transfer_upload.js";
+import { createSelect, h, setText } from "../ui/dom.ts";
+import { counted, grouped } from "../ui/format.ts";
+import { field } from "./training_fields.ts";
+import { createUpload } from "./zip_upload.ts";
+import type { TransferWire } from "./wire.ts";
+import type { DataSummary, Status, TransferState } from "./wire.ts";
 
 /* What to train on, and what is known of it. */
 
@@ -10,18 +12,25 @@ const UPLOAD = "upload:";
 const USUAL_IMAGES = [60, 45, 30, 20, 15, 10, 5, 4, 3, 2, 1];
 const ROOT_HINT = "The folder that holds caltech101 or caltech256; left empty: DECONVWIDGETS_DATA";
 
-/**
- * The choice of the data: a known set, a path, or an upload.
- * @param {{wire: import("./transfer_wire.js").TransferWire, set: (patch: any) => void, complain: (words: string) => void,
- *   entered: (changed: boolean) => void, refresh: () => void}} options
- */
-export function createDataFields({ wire, set, complain, entered, refresh }) {
+/** The choice of the data: a known set, a path, or an upload. */
+export function createDataFields({
+  wire,
+  set,
+  complain,
+  entered,
+  refresh,
+}: {
+  wire: TransferWire;
+  set: (patch: Partial<TransferState>) => void;
+  complain: (words: string) => void;
+  entered: (changed: boolean) => void;
+  refresh: () => void;
+}) {
   let mode = ""; // what is picked and has no data yet: a path, an upload
-  /** @type {Map<string, string>} */
-  const uploaded = new Map(); // folder and the zip's name
+  const uploaded: Map<string, string> = new Map(); // folder and the zip's name
   let offered = "";
   let byPath = false; // whether the data is a path already
-  const pick = (/** @type {string} */ name) => {
+  const pick = (name: string) => {
     mode = name === UPLOAD || (name === PATH && !byPath) ? name : "";
     if (mode || name === PATH) refresh();
     else set({ data: name });
@@ -29,20 +38,40 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
     path.element.hidden = false; // the refresh comes with the next frame
     path.input.focus();
   };
-  const source = choice({ label: "Photographs", testid: "data", choices: [], pick });
+  const source = createSelect({ label: "Photographs", testid: "data", choices: [], pick });
   source.element.className = "dwt-field dwt-wide";
   source.select.classList.replace("dwx-select", "dwt-input");
-  const readPath = (/** @type {string} */ text) => {
+  const readPath = (text: string) => {
     if (!text) throw new Error("the path of a folder that holds one folder for each class, or of a zip of it");
     return text;
   };
-  const takePath = (/** @type {string} */ data) => {
+  const takePath = (data: string) => {
     mode = "";
     set({ data });
   };
-  const path = field({ label: "Path", testid: "path", wide: true, placeholder: "folder of class folders, or zip", hint: "On the kernel's machine", read: readPath, take: takePath, complain, entered });
-  const root = field({ label: "Folder that holds it", testid: "root", wide: true, placeholder: "DECONVWIDGETS_DATA", hint: ROOT_HINT, read: (text) => text || null, take: (value) => set({ root: value }), complain, entered });
-  const arrived = (/** @type {string} */ data, /** @type {string} */ name) => {
+  const path = field({
+    label: "Path",
+    testid: "path",
+    wide: true,
+    placeholder: "folder of class folders, or zip",
+    hint: "On the kernel's machine",
+    read: readPath,
+    take: takePath,
+    complain,
+    entered,
+  });
+  const root = field({
+    label: "Folder that holds it",
+    testid: "root",
+    wide: true,
+    placeholder: "DECONVWIDGETS_DATA",
+    hint: ROOT_HINT,
+    read: (text) => text || null,
+    take: (value) => set({ root: value }),
+    complain,
+    entered,
+  });
+  const arrived = (data: string, name: string) => {
     uploaded.set(data, name);
     mode = "";
     set({ data });
@@ -51,15 +80,18 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
   const hint = h("p", { class: "dwt-small dwx-error", "data-testid": "data-hint", hidden: true });
   const element = h("div", { class: "dwt-fields" }, source.element, path.element, root.element, upload.element, hint);
 
-  /** @param {any} status @param {any} state */
-  const update = (status, state) => {
+  const update = (status: Status, state: TransferState) => {
     const choices = [...status.choices];
     for (const [data, words] of uploaded) if (!choices.some((one) => one.data === data)) choices.push({ data, words, hint: "" });
     const key = JSON.stringify(choices);
     if (key !== offered) {
       offered = key;
       const options = choices.map(({ data, words }) => h("option", { value: data }, words));
-      source.select.replaceChildren(...options, h("option", { value: PATH }, "a folder or zip by its path…"), h("option", { value: UPLOAD }, "upload a zip…"));
+      source.select.replaceChildren(
+        ...options,
+        h("option", { value: PATH }, "a folder or zip by its path…"),
+        h("option", { value: UPLOAD }, "upload a zip…"),
+      );
     }
     const known = choices.find(({ data }) => data === state.data);
     byPath = !known;
@@ -70,35 +102,41 @@ export function createDataFields({ wire, set, complain, entered, refresh }) {
     root.element.hidden = !shown.startsWith("caltech");
     root.show(state.root ?? "");
     upload.element.hidden = shown !== UPLOAD && !upload.element.querySelector(".dwt-uploading:not([hidden])");
-    setText(hint, mode ? "" : known?.hint ?? "");
+    setText(hint, mode ? "" : (known?.hint ?? ""));
     hint.hidden = !hint.textContent;
   };
   return { element, update, undecided: () => mode !== "", close: upload.close };
 }
 
-/** The largest usual number of training images a class that the data has, where it has fewer than asked; else null. @param {any} summary @param {number} asked */
-export function enoughImages(summary, asked) {
+/** The largest usual number of training images a class that the data has, where it has fewer than asked; else null. */
+export function enoughImages(summary: DataSummary | null, asked: number) {
   if (!summary?.problem || !(summary.most >= 1) || summary.most >= asked) return null;
   return USUAL_IMAGES.find((number) => number <= summary.most) ?? null;
 }
 
-/**
- * What is known of the chosen data.
- * @param {{set: (patch: any) => void}} options
- */
-export function createDataSummary({ set }) {
+/** What is known of the chosen data. */
+export function createDataSummary({ set }: { set: (patch: Partial<TransferState>) => void }) {
   const head = h("b", {});
   const facts = h("p", { class: "dwt-small", "data-testid": "data-facts" });
   const wait = h("p", { class: "dwt-small", "data-testid": "data-looking" }, "Looking through the photographs…");
   const notes = h("ul", { class: "dwt-notes", "data-testid": "data-notes" });
-  const classes = h("details", { class: "dwt-classes" }, h("summary", { "data-testid": "data-classes" }, "Classes"), h("p", { class: "dwt-small" }));
+  const classes = h(
+    "details",
+    { class: "dwt-classes" },
+    h("summary", { "data-testid": "data-classes" }, "Classes"),
+    h("p", { class: "dwt-small" }),
+  );
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
-  let enough = /** @type {number | null} */ (null);
-  const fewer = h("button", { type: "button", class: "dwt-plain", "data-testid": "take-fewer", onclick: () => set({ images_per_class: enough }) });
+  let enough: number | null = null;
+  const fewer = h("button", {
+    type: "button",
+    class: "dwt-plain",
+    "data-testid": "take-fewer",
+    onclick: () => set({ images_per_class: enough }),
+  });
   const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, wait, head, facts, notes, classes, problem, fewer);
 
-  /** @param {{summary: any, error: string, looking: boolean, asked: number}} what */
-  const update = ({ summary, error, looking, asked }) => {
+  const update = ({ summary, error, looking, asked }: { summary: DataSummary | null; error: string; looking: boolean; asked: number }) => {
     enough = enoughImages(summary, asked);
     fewer.hidden = enough === null;
     setText(fewer, `Take ${enough} a class`);
@@ -112,13 +150,17 @@ export function createDataSummary({ set }) {
     setText(head, summary.name);
     const { categories, sizes, photographs } = summary;
     const least = sizes.length ? Math.min(...sizes) : 0;
-    const alike = sizes.every((/** @type {number} */ size) => size === least);
-    const smallest = !sizes.length ? "" : alike ? ` · ${grouped(least)} in each` : ` · the smallest, ${categories[sizes.indexOf(least)]}, has ${grouped(least)}`;
+    const alike = sizes.every((size: number) => size === least);
+    const smallest = !sizes.length
+      ? ""
+      : alike
+        ? ` · ${grouped(least)} in each`
+        : ` · the smallest, ${categories[sizes.indexOf(least)]}, has ${grouped(least)}`;
     setText(facts, `${counted(categories.length, "class", "classes")} · ${counted(photographs, "photograph")}${smallest}`);
-    const skipped = summary.skipped.map((/** @type {any} */ one) => `${one.name}: ${one.reason}`);
-    notes.replaceChildren(...summary.notes.map((/** @type {string} */ note) => h("li", { title: skipped.join("\n") || null }, note)));
-    const words = categories.map((/** @type {string} */ name, /** @type {number} */ at) => `${name} ${sizes[at]}`).join(", ");
-    setText(/** @type {Element} */ (classes.lastElementChild), words);
+    const skipped = summary.skipped.map((one) => `${one.name}: ${one.reason}`);
+    notes.replaceChildren(...summary.notes.map((note: string) => h("li", { title: skipped.join("\n") || null }, note)));
+    const words = categories.map((name: string, at: number) => `${name} ${sizes[at]}`).join(", ");
+    setText(classes.lastElementChild as Element, words);
   };
   return { element, update };
 }

@@ -1,31 +1,51 @@
-import { h, setText } from "./dom.js";
-import { download } from "./exporting.js";
-import { createMenu } from "./menu.js";
+import { blob } from "../kernel/buffers.ts";
+import { h, setText } from "../ui/dom.ts";
+import { download } from "../ui/export.ts";
+import { createMenu } from "../ui/menu.ts";
+import type { RunSummary, Status, TransferWire } from "./wire.ts";
 
-const RESULT_FILES = /** @type {[string, string][]} */ ([
+const RESULT_FILES: [string, string][] = [
   ["photographs.csv", "Every test photograph as CSV"],
   ["classes.csv", "Classes as CSV"],
   ["results.png", "Results as PNG"],
   ["results.html", "Results as HTML page"],
-]);
+];
 
 /** What is done with a run's head: using, undoing, saving, loading, and taking the results away as files. */
 export class HeadActions {
-  /** @param {{wire: any, say: (words: string) => void, id: string}} options */
-  constructor({ wire, say, id }) {
+  wire: TransferWire;
+  say: (words: string) => void;
+  /** the shown run's summary */
+  summary: RunSummary | null;
+  busy: boolean;
+  words: HTMLElement;
+  failure: HTMLElement;
+  use: HTMLButtonElement;
+  undo: HTMLButtonElement;
+  save: HTMLButtonElement;
+  load: HTMLButtonElement;
+  menu: HTMLElement;
+  path: ReturnType<typeof createPath>;
+  element: HTMLElement;
+  status: Status | null;
+
+  constructor({ wire, say, id }: { wire: TransferWire; say: (words: string) => void; id: string }) {
     this.wire = wire;
     this.say = say;
-    /** @type {any} the shown run's summary */
     this.summary = null;
     this.busy = false;
     this.words = h("p", { class: "dwt-words", role: "status", "data-testid": "head-words", hidden: true });
     this.failure = h("p", { class: "dwx-error", role: "alert", "data-testid": "head-failure", hidden: true });
-    const button = (/** @type {string} */ testid, /** @type {string} */ words, /** @type {string} */ hint, /** @type {() => void} */ act) =>
-      /** @type {HTMLButtonElement} */ (h("button", { type: "button", class: "dwx-menu-button", "data-testid": testid, title: hint, onclick: act }, words));
-    this.use = button("use-head", "Use this head", "Let this run's classifier answer, here and in the other widgets on this service", () => this.ask("use", { run: this.summary.run }));
+    const button = (testid: string, words: string, hint: string, act: () => void) =>
+      h("button", { type: "button", class: "dwx-menu-button", "data-testid": testid, title: hint, onclick: act }, words);
+    this.use = button("use-head", "Use this head", "Let this run's classifier answer, here and in the other widgets on this service", () =>
+      this.ask("use", { run: this.summary.run }),
+    );
     this.use.classList.add("dwt-primary");
     this.undo = button("undo-head", "Undo", "Answer as before", () => this.ask("undo"));
-    this.save = button("save-head", "Save…", "Write this head to a file on the kernel's machine", () => this.path.open("save", `head-run${this.summary.run}.safetensors`));
+    this.save = button("save-head", "Save…", "Write this head to a file on the kernel's machine", () =>
+      this.path.open("save", `head-run${this.summary.run}.safetensors`),
+    );
     this.load = button("load-head", "Load…", "Answer with a head from a file on the kernel's machine", () => this.path.open("load", ""));
     const items = RESULT_FILES.map(([file, words]) => ({ words, testid: `file-${file}`, act: () => this.fetch(file) }));
     this.menu = createMenu({ label: "Take the results away as a file", words: "Export", testid: "results-menu", items });
@@ -34,8 +54,7 @@ export class HeadActions {
     this.element = h("div", { class: "dwt-head" }, row, this.path.element, this.words, this.failure);
   }
 
-  /** @param {any} summary @param {any} status */
-  update(summary, status) {
+  update(summary: RunSummary | null, status: Status | null) {
     if (summary?.run !== this.summary?.run) this.tell("", ""); // it was said of another run
     this.summary = summary;
     this.status = status;
@@ -55,8 +74,7 @@ export class HeadActions {
     this.element.setAttribute("aria-busy", String(busy));
   }
 
-  /** @param {string} words @param {string} failure */
-  tell(words, failure) {
+  tell(words: string, failure: string) {
     this.words.hidden = !words;
     this.failure.hidden = !failure;
     setText(this.words, words);
@@ -64,26 +82,20 @@ export class HeadActions {
     if (words) this.say(words);
   }
 
-  /**
-   * @param {string} kind
-   * @param {Record<string, any>} [fields]
-   */
-  async ask(kind, fields = {}) {
+  async ask(kind: string, fields: Record<string, unknown> = {}) {
     const answer = await this.send(kind, fields);
     if (answer) this.tell(answer.content.words, "");
   }
 
-  /** @param {string} file */
-  async fetch(file) {
+  async fetch(file: string) {
     const answer = await this.send("file", { run: this.summary.run, file });
     if (!answer) return;
     const { mime, name } = answer.content;
-    download(new Blob([answer.buffers[0]], { type: mime }), name);
+    download(blob(answer.buffers[0], mime), name);
     this.tell(`${name} is in your downloads.`, "");
   }
 
-  /** @param {string} kind @param {Record<string, any>} fields */
-  async send(kind, fields) {
+  async send(kind: string, fields: Record<string, unknown>) {
     this.busy = true;
     this.tell("", "");
     this.draw();
@@ -99,16 +111,12 @@ export class HeadActions {
   }
 }
 
-/**
- * A line to write a path in, shown when one is asked for.
- * @param {{id: string, done: (kind: string, path: string) => void}} options
- */
-function createPath({ id, done }) {
+/** A line to write a path in, shown when one is asked for. */
+function createPath({ id, done }: { id: string; done: (kind: string, path: string) => void }) {
   let kind = "save";
-  /** @type {Element | null} */
-  let opener = null;
+  let opener: Element | null = null;
   const known = h("datalist", { id: `${id}-heads` }, h("option", { value: "caltech101" }, "the head that comes with the package"));
-  const input = /** @type {HTMLInputElement} */ (h("input", { type: "text", class: "dwt-path", "data-testid": "head-path", spellcheck: "false" }));
+  const input = h("input", { type: "text", class: "dwt-path", "data-testid": "head-path", spellcheck: "false" });
   const label = h("label", {}, h("span", { class: "dwt-dim" }, ""), input);
   const go = h("button", { type: "submit", class: "dwx-menu-button", "data-testid": "head-path-go" });
   const no = h("button", { type: "button", class: "dwt-link", onclick: () => close(), "data-testid": "head-path-cancel" }, "Cancel");
@@ -124,10 +132,9 @@ function createPath({ id, done }) {
     if (event.key === "Escape") close();
     event.stopPropagation(); // what is typed here is no shortcut
   });
-  /** @param {"save" | "load"} what @param {string} path */
-  const open = (what, path) => {
+  const open = (what: "save" | "load", path: string) => {
     kind = what;
-    opener = /** @type {Document | ShadowRoot} */ (element.getRootNode()).activeElement;
+    opener = (element.getRootNode() as Document | ShadowRoot).activeElement;
     element.hidden = false;
     setText(label.children[0], what === "save" ? "Save to " : "Load from ");
     setText(go, what === "save" ? "Save" : "Load");

@@ -1,29 +1,54 @@
-import { cellColour, isDark } from "./transfer_matrix.js";
-import { shortName } from "./transfer_names.js";
+import { colourReader, cssColour } from "../ui/theme.ts";
+import { cellColour, isDark } from "./matrix_geometry.ts";
+import { shortName } from "./class_names.ts";
+import type { MatrixView, Palette } from "./matrix_geometry.ts";
+import type { RunView } from "./run_results.ts";
+
+/** CSS pixels for the names beside and above the cells */
+export type Gutters = { left: number; top: number };
+
+/** colours as a canvas wants them */
+export interface Look {
+  background: string;
+  ink: string;
+  dim: string;
+  accent: string;
+  palette: Palette;
+}
+
+export interface Scene {
+  view: MatrixView;
+  gutters: Gutters;
+  /** a pixel for each */
+  cells: CanvasImageSource | null;
+  run: RunView;
+  order: number[];
+  /** the share at which the scale of mistakes ends */
+  top: number;
+  look: Look;
+  /** row and column */
+  pointed: [number, number] | null;
+  selected: [number, number] | null;
+  /** its family */
+  font: string;
+}
 
 /**
- * The confusion matrix on a canvas: its cells, and names and numbers as soon as there is room for them.
- *
- * @typedef {{left: number, top: number}} Gutters CSS pixels for the names beside and above the cells
- * @typedef {object} Look colours as a canvas wants them
- * @property {string} background
- * @property {string} ink
- * @property {string} dim
- * @property {string} accent
- * @property {import("./transfer_matrix.js").Palette} palette
- *
- * @typedef {object} Scene
- * @property {import("./transfer_matrix.js").MatrixView} view
- * @property {Gutters} gutters
- * @property {CanvasImageSource | null} cells a pixel for each
- * @property {import("./transfer_runs.js").RunView} run
- * @property {number[]} order
- * @property {number} top the share at which the scale of mistakes ends
- * @property {Look} look
- * @property {[number, number] | null} pointed row and column
- * @property {[number, number] | null} selected
- * @property {string} font its family
+ * Return the theme's colours.
+ * @param probe an element of the widget that is not shown
  */
+export function readLook(probe: HTMLElement): Look {
+  const colour = colourReader(probe);
+  const css = (variable: string) => cssColour(colour(variable));
+  const palette: Palette = {
+    empty: colour("--dwt-empty"),
+    right: [colour("--dwt-right-0"), colour("--dwt-right-1")],
+    wrong: [colour("--dwt-wrong-0"), colour("--dwt-wrong-1"), colour("--dwt-wrong-2")],
+  };
+  return { background: css("--dwx-bg"), ink: css("--dwx-ink"), dim: css("--dwx-dim"), accent: css("--dwx-accent"), palette };
+}
+
+/** The confusion matrix on a canvas: its cells, and names and numbers as soon as there is room for them. */
 
 const NAMED_FROM = 11; // CSS pixels of a cell from which all names are written
 const NUMBERED_FROM = 24; // and numbers
@@ -31,12 +56,8 @@ const LINED_FROM = 5; // and cells are set apart
 export const FLAT_FROM = 88; // and those of the columns lie
 const LEAST_FRAME = 9; // the least side of the frame around a chosen cell
 
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Scene} scene
- * @param {number} ratio device pixels per CSS pixel
- */
-export function drawMatrix(context, scene, ratio) {
+/** @param ratio device pixels per CSS pixel */
+export function drawMatrix(context: CanvasRenderingContext2D, scene: Scene, ratio: number) {
   const { view, gutters, look } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, gutters.left + view.side, gutters.top + view.side);
@@ -54,8 +75,7 @@ export function drawMatrix(context, scene, ratio) {
   drawNames(context, scene);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {number} ratio */
-function drawCells(context, { view, cells, look }, ratio) {
+function drawCells(context: CanvasRenderingContext2D, { view, cells, look }: Scene, ratio: number) {
   const { count, side, size, left, top } = view;
   if (!cells) return;
   context.imageSmoothingEnabled = size * ratio < 1; // more classes than pixels: none may vanish
@@ -67,18 +87,16 @@ function drawCells(context, { view, cells, look }, ratio) {
   for (let at = Math.floor(top); (at - top) * size <= side; at += 1) context.fillRect(0, snapped((at - top) * size, ratio), side, thin);
 }
 
-/** @param {number} place @param {number} ratio */
-function snapped(place, ratio) {
+function snapped(place: number, ratio: number) {
   return Math.round(place * ratio) / ratio;
 }
 
-/** The places in sight along one side, as [first, last + 1). @param {import("./transfer_matrix.js").MatrixView} view @param {number} from */
-function placesInSight({ count, side, size }, from) {
+/** The places in sight along one side, as [first, last + 1). */
+function placesInSight({ count, side, size }: MatrixView, from: number) {
   return [Math.max(0, Math.floor(from)), Math.min(count, Math.ceil(from + side / size))];
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene */
-function drawNumbers(context, { view, run, order, top, look, font }) {
+function drawNumbers(context: CanvasRenderingContext2D, { view, run, order, top, look, font }: Scene) {
   const count = order.length;
   const [firstRow, lastRow] = placesInSight(view, view.top);
   const [firstColumn, lastColumn] = placesInSight(view, view.left);
@@ -96,8 +114,8 @@ function drawNumbers(context, { view, run, order, top, look, font }) {
   }
 }
 
-/** The row and the column of what is pointed at, or chosen. @param {CanvasRenderingContext2D} context @param {Scene} scene */
-function drawBands(context, { view, pointed, selected, look }) {
+/** The row and the column of what is pointed at, or chosen. */
+function drawBands(context: CanvasRenderingContext2D, { view, pointed, selected, look }: Scene) {
   const place = pointed ?? selected;
   if (!place) return;
   const [row, column] = place;
@@ -111,26 +129,33 @@ function drawBands(context, { view, pointed, selected, look }) {
   context.globalAlpha = 1;
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {[number, number]} place @param {string} colour @param {number} width */
-function drawFrame(context, { view, look }, [row, column], colour, width) {
+function drawFrame(
+  context: CanvasRenderingContext2D,
+  { view, look }: Scene,
+  [row, column]: [number, number],
+  colour: string,
+  width: number,
+) {
   const side = Math.max(LEAST_FRAME, view.size - width);
   // Whole also at the border, as long as the cell is in sight.
-  const inside = (/** @type {number} */ from, /** @type {number} */ place) => {
+  const inside = (from: number, place: number) => {
     const middle = (place + 0.5 - from) * view.size;
     const seen = middle > -view.size / 2 && middle < view.side + view.size / 2;
     return (seen ? Math.min(Math.max(middle, side / 2 + 1), view.side - side / 2 - 1) : middle) - side / 2;
   };
   const [x, y] = [inside(view.left, column), inside(view.top, row)];
   context.lineJoin = "round";
-  for (const [stroke, thick] of /** @type {[string, number][]} */ ([[look.background, width + 3], [colour, width]])) {
+  for (const [stroke, thick] of [
+    [look.background, width + 3],
+    [colour, width],
+  ] as [string, number][]) {
     context.strokeStyle = stroke;
     context.lineWidth = thick;
     context.strokeRect(x, y, side, side);
   }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene */
-function drawNames(context, scene) {
+function drawNames(context: CanvasRenderingContext2D, scene: Scene) {
   const { view, gutters, look, pointed, selected, font } = scene;
   const marked = pointed ?? selected;
   const points = Math.min(12, Math.max(10, view.size - 2));
@@ -152,8 +177,7 @@ function drawNames(context, scene) {
   }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Scene} scene @param {number | undefined} marked */
-function drawRowNames(context, { view, gutters, run, order, look }, marked) {
+function drawRowNames(context: CanvasRenderingContext2D, { view, gutters, run, order, look }: Scene, marked: number | undefined) {
   const [first, last] = placesInSight(view, view.top);
   context.textAlign = "right";
   context.textBaseline = "middle";
@@ -165,8 +189,8 @@ function drawRowNames(context, { view, gutters, run, order, look }, marked) {
   }
 }
 
-/** Upright where cells are narrow. @param {CanvasRenderingContext2D} context @param {Scene} scene @param {number | undefined} marked */
-function drawColumnNames(context, { view, gutters, run, order, look }, marked) {
+/** Upright where cells are narrow. */
+function drawColumnNames(context: CanvasRenderingContext2D, { view, gutters, run, order, look }: Scene, marked: number | undefined) {
   const [first, last] = placesInSight(view, view.left);
   const names = order.slice(first, last).map((one) => run.categories[one]);
   const flat = view.size >= FLAT_FROM;
@@ -184,8 +208,8 @@ function drawColumnNames(context, { view, gutters, run, order, look }, marked) {
   });
 }
 
-/** Where cells are too small for names, those of the pointed or chosen one alone. @param {CanvasRenderingContext2D} context @param {Scene} scene @param {[number, number]} marked */
-function drawMarkedNames(context, { view, gutters, run, order, look }, [row, column]) {
+/** Where cells are too small for names, those of the pointed or chosen one alone. */
+function drawMarkedNames(context: CanvasRenderingContext2D, { view, gutters, run, order, look }: Scene, [row, column]: [number, number]) {
   const y = Math.min(view.side - 6, Math.max(6, (row + 0.5 - view.top) * view.size));
   const x = (column + 0.5 - view.left) * view.size;
   context.fillStyle = look.ink;
@@ -199,7 +223,6 @@ function drawMarkedNames(context, { view, gutters, run, order, look }, [row, col
   context.fillText(name, gutters.left + Math.min(view.side - half, Math.max(half - gutters.left + 8, x)), gutters.top - 6);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {string} name @param {number} room */
-function shortened(context, name, room) {
+function shortened(context: CanvasRenderingContext2D, name: string, room: number) {
   return shortName(name, room, (words) => context.measureText(words).width);
 }

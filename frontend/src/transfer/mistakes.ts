@@ -1,28 +1,57 @@
-import { h, setText } from "./dom.js";
-import { grouped, percent } from "./format.js";
-import { cutName } from "./transfer_names.js";
-import { createStrip, foldWords, groupedTests, photographWords } from "./transfer_photographs.js";
-import { runVersion } from "./transfer_runs.js";
+import { h, setText } from "../ui/dom.ts";
+import { grouped, percent } from "../ui/format.ts";
+import { cutName } from "./class_names.ts";
+import { createStrip, foldWords, groupedTests, photographWords } from "./photographs.ts";
+import { runVersion } from "./run_results.ts";
+import type { PhotographStore } from "./photographs.ts";
+import type { RunView } from "./run_results.ts";
+import type { TransferState } from "./wire.ts";
 
 const MISTAKES_SHOWN = 48;
 
 /** The mistakes of which the head was surest. */
 export class Mistakes {
-  /** @param {{store: import("./transfer_photographs.js").PhotographStore, choose: (cell: [number, number]) => void}} options `choose` leads to a cell's photographs */
-  constructor({ store, choose }) {
+  store: PhotographStore;
+  limit: number;
+  run: RunView | null;
+  strip: ReturnType<typeof createStrip>;
+  words: HTMLElement;
+  failure: HTMLElement;
+  more: HTMLElement;
+  element: HTMLElement;
+  ignore: () => void;
+
+  /** @param options `choose` leads to a cell's photographs */
+  constructor({ store, choose }: { store: PhotographStore; choose: (cell: [number, number]) => void }) {
     this.store = store;
     this.limit = MISTAKES_SHOWN;
-    /** @type {import("./transfer_runs.js").RunView | null} */
     this.run = null;
-    const names = (/** @type {number} */ one) => this.run?.categories[one] ?? "";
-    const caption = (/** @type {any} */ one) => [cutName(names(one.truth)), cutName(`→ ${names(one.prediction)}`), one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`];
-    const words = (/** @type {any} */ one) => photographWords(one, this.run?.categories ?? []);
-    const pick = (/** @type {any} */ one) => choose([one.truth, one.prediction]);
+    const names = (one: number) => this.run?.categories[one] ?? "";
+    const caption = (one: Grouped) => [
+      cutName(names(one.truth)),
+      cutName(`→ ${names(one.prediction)}`),
+      one.confidence === null ? foldWords(one.folds) : `${percent(one.confidence)} · ${foldWords(one.folds)}`,
+    ];
+    const words = (one: Grouped) => photographWords(one, this.run?.categories ?? []);
+    const pick = (one: Grouped) => choose([one.truth, one.prediction]);
     this.strip = createStrip({ store, label: "Most confident mistakes", testid: "mistakes", caption, words, pick });
     this.words = h("p", { class: "dwt-dim", "data-testid": "mistakes-words" });
     this.failure = h("p", { class: "dwx-error", hidden: true });
-    this.more = h("button", { type: "button", class: "dwt-link", "data-testid": "mistakes-more", hidden: true, onclick: () => this.showMore() });
-    this.element = h("section", { class: "dwt-mistakes", "aria-label": "Mistakes" }, this.words, this.failure, this.strip.element, this.more);
+    this.more = h("button", {
+      type: "button",
+      class: "dwt-link",
+      "data-testid": "mistakes-more",
+      hidden: true,
+      onclick: () => this.showMore(),
+    });
+    this.element = h(
+      "section",
+      { class: "dwt-mistakes", "aria-label": "Mistakes" },
+      this.words,
+      this.failure,
+      this.strip.element,
+      this.more,
+    );
     this.ignore = store.listen(() => this.draw());
   }
 
@@ -35,8 +64,7 @@ export class Mistakes {
     this.draw();
   }
 
-  /** @param {{run: import("./transfer_runs.js").RunView, state: any, shown: boolean}} content */
-  update({ run, shown }) {
+  update({ run, shown }: { run: RunView; state: TransferState; shown: boolean }) {
     if (run.summary.run !== this.run?.summary.run) this.limit = MISTAKES_SHOWN;
     this.run = shown ? run : null;
     if (!shown) this.store.want("mistakes", []);
@@ -46,7 +74,14 @@ export class Mistakes {
   draw() {
     const { run, store } = this;
     if (!run) return;
-    const ask = (/** @type {number} */ limit) => ({ version: runVersion(run.summary), run: run.summary.run, truth: null, prediction: null, right: false, limit });
+    const ask = (limit: number) => ({
+      version: runVersion(run.summary),
+      run: run.summary.run,
+      truth: null,
+      prediction: null,
+      right: false,
+      limit,
+    });
     const wanted = ask(this.limit);
     store.want("mistakes", [wanted]);
     const { found, failure } = store.found(wanted);
@@ -61,8 +96,7 @@ export class Mistakes {
   }
 }
 
-/** @param {import("./transfer_runs.js").RunView} run @param {number} total */
-function mistakesWords(run, total) {
+function mistakesWords(run: RunView, total: number) {
   const tests = run.tests.reduce((sum, one) => sum + one, 0);
   if (!total) return `None of ${grouped(tests)} tests was answered wrongly.`;
   const order = run.hasConfidences ? "the surest first" : "this head says only which class, not how sure it is";

@@ -1,25 +1,32 @@
-import { h, setText } from "./dom.js";
-import { isForLab } from "./keys.js";
-import { createMenu } from "./menu.js";
-import { SILENCE } from "./queue.js";
-import { createLive } from "./transfer_live.js";
-import { createResults } from "./transfer_results.js";
-import { shownRun } from "./transfer_runs.js";
-import { createSetup, settingsOf } from "./transfer_setup.js";
-import { TransferWire } from "./transfer_wire.js";
-import { WidgetView, errorWords } from "./view.js";
+import { h, setText } from "../ui/dom.ts";
+import { isForLab } from "../ui/keyboard.ts";
+import { createMenu } from "../ui/menu.ts";
+import { SILENCE } from "../kernel/queue.ts";
+import { createLive } from "./run_view.ts";
+import { createResults } from "./results.ts";
+import { shownRun } from "./run_results.ts";
+import { createSetup, settingsOf } from "./setup.ts";
+import { TransferWire } from "./wire.ts";
+import { WidgetView, errorWords } from "../ui/explorer_view.ts";
 
-/** What is retrained, and whose classes it answers with now: the panel's head. @param {{copy: () => void}} options */
-function createTitle({ copy }) {
+/** What is retrained, and whose classes it answers with now: the panel's head. */
+function createTitle({ copy }: { copy: () => void }) {
   const name = h("b", { class: "dwx-model" });
-  const title = h("span", { class: "dwx-title", "data-testid": "title" }, "waiting for the kernel: it answers when the running cells are done");
+  const title = h(
+    "span",
+    { class: "dwx-title", "data-testid": "title" },
+    "waiting for the kernel: it answers when the running cells are done",
+  );
   const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
   const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
-  const menu = createMenu({ label: "More", testid: "panel-menu", items: [{ words: "Copy state as Python", testid: "copy-state", act: copy }] });
+  const menu = createMenu({
+    label: "More",
+    testid: "panel-menu",
+    items: [{ words: "Copy state as Python", testid: "copy-state", act: copy }],
+  });
   const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
   const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, menu));
-  /** @param {any} overview @param {any} status */
-  const update = (overview, status) => {
+  const update = (overview: any, status: any) => {
     setText(name, overview.model);
     untrained.hidden = overview.trained;
     setText(title, "retrain its softmax classifier on other photographs");
@@ -32,33 +39,60 @@ function createTitle({ copy }) {
 
 /** One view of a TransferPanel: the state, and what the user does with it. */
 class TransferView extends WidgetView {
-  /** @param {{model: any, el: HTMLElement}} context */
-  constructor({ model, el }) {
+  status: any;
+  /** what is known of the data: its settings, summary and trouble */
+  data: { key: string; summary: any; error: string; looking: boolean };
+  asking: string;
+  coming: Promise<void> | null;
+  next: Promise<void> | null;
+  wire: TransferWire;
+  title: ReturnType<typeof createTitle> | undefined;
+  alert: HTMLElement | undefined;
+  setup:
+    ReturnType<typeof createSetup> | undefined;
+  live:
+    ReturnType<typeof createLive> | undefined;
+  results: ReturnType<typeof createResults> | undefined;
+  footer: HTMLElement | undefined;
+
+  constructor({ model, el }: { model: any; el: HTMLElement }) {
     super(model, "panel");
-    /** @type {any} */
     this.status = null;
-    /** what is known of the data: its settings, summary and trouble */
-    this.data = { key: "", summary: /** @type {any} */ (null), error: "", looking: false };
+    this.data = { key: "", summary: null as any, error: "", looking: false };
     this.asking = ""; // "start" or "stop" until the kernel has answered
-    this.coming = /** @type {Promise<void> | null} */ (null); // the status that is asked for
-    this.next = /** @type {Promise<void> | null} */ (null); // and the one after it
+    this.coming = null; // the status that is asked for
+    this.next = null; // and the one after it
     this.wire = new TransferWire(model, this.listeners);
     this.open(this.build(), el);
   }
 
-  /** The parts of the view, in their places. @returns {HTMLElement} */
-  build() {
-    const set = (/** @type {any} */ patch) => this.set(patch);
-    const say = (/** @type {string} */ words) => this.say(words);
+  /** The parts of the view, in their places. */
+  build(): HTMLElement {
+    const set = (patch: any) => this.set(patch);
+    const say = (words: string) => this.say(words);
     this.title = createTitle({ copy: () => this.copyState() });
     this.alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
-    this.setup = createSetup({ wire: this.wire, set, say, start: () => this.start(), stop: () => this.stop(), refresh: () => this.later() });
+    this.setup = createSetup({
+      wire: this.wire,
+      set,
+      say,
+      start: () => this.start(),
+      stop: () => this.stop(),
+      refresh: () => this.later(),
+    });
     this.live = createLive({ model: this.model, wire: this.wire, set });
     this.results = createResults({ wire: this.wire, set, say, id: `dwt-${this.wire.view}` });
     this.footer = h("span", { class: "dwx-status", role: "status", "aria-live": "polite", "data-testid": "status" });
     const keys = h("span", { class: "dwx-hint" }, h("kbd", {}, "Enter"), " in a box of the form retrains");
     const main = h("div", { class: "dwt-main" }, this.setup.element, this.live.element, this.results.element);
-    const frame = h("div", { class: "dwx-frame" }, this.title.element, this.alert, main, h("footer", { class: "dwx-footer" }, keys, this.footer));
+    const frame = h(
+      "div",
+      { class: "dwx-frame" },
+      this.title.element,
+      this.alert,
+      main,
+      h("footer", { class: "dwx-footer" }, keys, this.footer),
+    );
     const root = h("div", { class: "dwx dwt", "data-testid": "transfer-panel", "data-ready": "false" }, frame);
     root.addEventListener("keydown", (event) => {
       if (!isForLab(event)) event.stopPropagation(); // the notebook's own keys would delete cells
@@ -89,8 +123,8 @@ class TransferView extends WidgetView {
     this.later();
   }
 
-  /** Ask for the status, one at a time: those who ask meanwhile share the next. @returns {Promise<void>} */
-  look() {
+  /** Ask for the status, one at a time: those who ask meanwhile share the next. */
+  look(): Promise<void> {
     if (this.coming) {
       this.next ??= this.coming.then(() => {
         this.next = null;
@@ -114,15 +148,14 @@ class TransferView extends WidgetView {
     this.later();
   }
 
-  /** @param {any} message */
-  event({ event, message }) {
+  event({ event, message }: any) {
     if (event === "failed") this.fail(message);
     else if (event === "changed" || !this.overview) this.greet();
     else if (event === "transfer") void this.look();
   }
 
-  /** Change the state, as the user asked. @param {any} patch */
-  set(patch) {
+  /** Change the state, as the user asked. */
+  set(patch: any) {
     this.moved();
     this.state = { ...this.state, ...patch };
     this.later();
@@ -180,8 +213,7 @@ class TransferView extends WidgetView {
     void this.order("stop", {});
   }
 
-  /** @param {"start" | "stop"} kind @param {any} fields */
-  async order(kind, fields) {
+  async order(kind: "start" | "stop", fields: any) {
     if (this.asking) return;
     this.moved();
     this.asking = kind;
@@ -197,10 +229,10 @@ class TransferView extends WidgetView {
   }
 }
 
-/** @param {{model: any, el: HTMLElement}} context */
-function render(context) {
+function render(context: { model: any; el: HTMLElement }) {
   const view = new TransferView(context);
   return () => view.close();
 }
 
 export default { render };
+export { createResults }; // for tests

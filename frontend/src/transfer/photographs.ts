@@ -1,42 +1,43 @@
-import { h, setText } from "./dom.js";
-import { percent } from "./format.js";
-import { placeAfter } from "./layout.js";
-import { Pictures } from "./pictures.js";
+import { h, setText } from "../ui/dom.ts";
+import { percent } from "../ui/format.ts";
+import { placeAfter } from "../layers/grid_layout.ts";
+import { Pictures } from "../kernel/bitmap_cache.ts";
+import type { TransferWire, PhotographsReply } from "./wire.ts";
 
-/**
- * Test photographs: which there are, and their thumbnails, for all views of a panel that show some.
- *
- * @typedef {object} TestsWanted
- * @property {string} version the run and its state: what was answered for another one does not count
- * @property {number} run
- * @property {number | null} truth
- * @property {number | null} prediction
- * @property {boolean | null} right
- * @property {number} limit
- *
- * @typedef {{source: number, name: string, fold: number, truth: number, prediction: number, confidence: number | null}} TestPhotograph
- * @typedef {{photographs: TestPhotograph[], total: number}} TestsFound
- * @typedef {Omit<TestPhotograph, "fold"> & {folds: number[]}} Grouped one photograph, in all folds that answered the same
- */
+export interface TestsWanted {
+  /** the run and its state: what was answered for another one does not count */
+  version: string;
+  run: number;
+  truth: number | null;
+  prediction: number | null;
+  right: boolean | null;
+  limit: number;
+}
+
+export type TestPhotograph = { source: number; name: string; fold: number; truth: number; prediction: number; confidence: number | null };
+
+export type TestsFound = { photographs: TestPhotograph[]; total: number };
+
+/** one photograph, in all folds that answered the same */
+export type Grouped = Omit<TestPhotograph, "fold"> & { folds: number[] };
+
+/** Test photographs: which there are, and their thumbnails, for all views of a panel that show some. */
 
 const THUMBNAIL_BYTES = 64 * 2 ** 20; // bytes of pixels
 const LISTS_KEPT = 300; // kept answers
 const THUMBNAIL_BATCH = 24; // thumbnails to a request
 const THUMBNAIL_SIDE = 96; // CSS pixels
 
-/** @param {TestsWanted} wanted */
-export function testsKey({ version, truth, prediction, right, limit }) {
+export function testsKey({ version, truth, prediction, right, limit }: TestsWanted) {
   return [version, truth, prediction, right, limit].join("|");
 }
 
 /**
  * A photograph is tested in several folds: it is shown once for each answer.
- * @param {TestPhotograph[]} photographs
- * @returns {Grouped[]} in the order in which they first occur
+ * @returns in the order in which they first occur
  */
-export function groupedTests(photographs) {
-  /** @type {Map<string, Grouped>} */
-  const groups = new Map();
+export function groupedTests(photographs: TestPhotograph[]): Grouped[] {
+  const groups: Map<string, Grouped> = new Map();
   for (const { fold, ...one } of photographs) {
     const key = `${one.source} ${one.prediction}`;
     const group = groups.get(key);
@@ -48,30 +49,46 @@ export function groupedTests(photographs) {
 
 /** What is asked for and kept. One request at a time, and what is wanted now goes first; nothing is fetched twice. */
 export class PhotographStore {
-  /** @param {{wire: any, ratio?: number, pictures?: Pictures}} options `ratio`: device pixels per CSS pixel */
-  constructor({ wire, ratio = window.devicePixelRatio || 1, pictures = new Pictures(THUMBNAIL_BYTES) }) {
+  wire: TransferWire;
+  size: number;
+  pictures: Pictures;
+  /** the oldest first */
+  lists: Map<string, TestsFound>;
+  /** what failed, and why: not asked for again */
+  failures: Map<string, string>;
+  /** for each view what it shows */
+  wants: Map<string, TestsWanted[]>;
+  /** thumbnails that came since the wants last changed: where they do not all fit, none is fetched again and again */
+  came: Set<string>;
+  /** those that are asked for by themselves, because a batch with them failed */
+  alone: Set<string>;
+  listeners: Set<() => void>;
+  busy: boolean;
+  wished: boolean;
+  closed: boolean;
+
+  /** @param options `ratio`: device pixels per CSS pixel */
+  constructor({
+    wire,
+    ratio = window.devicePixelRatio || 1,
+    pictures = new Pictures(THUMBNAIL_BYTES),
+  }: { wire: TransferWire; ratio?: number; pictures?: Pictures }) {
     this.wire = wire;
     this.size = Math.round(THUMBNAIL_SIDE * Math.min(2, Math.max(1, ratio)));
     this.pictures = pictures;
-    /** @type {Map<string, TestsFound>} the oldest first */
     this.lists = new Map();
-    /** @type {Map<string, string>} what failed, and why: not asked for again */
     this.failures = new Map();
-    /** @type {Map<string, TestsWanted[]>} for each view what it shows */
     this.wants = new Map();
-    /** @type {Set<string>} thumbnails that came since the wants last changed: where they do not all fit, none is fetched again and again */
     this.came = new Set();
-    /** @type {Set<string>} those that are asked for by themselves, because a batch with them failed */
     this.alone = new Set();
-    /** @type {Set<() => void>} */
     this.listeners = new Set();
     this.busy = false;
     this.wished = false; // since the last look at what is wanted
     this.closed = false;
   }
 
-  /** @param {() => void} listener @returns {() => void} ends it */
-  listen(listener) {
+  /** @returns ends it */
+  listen(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
@@ -83,11 +100,8 @@ export class PhotographStore {
     this.pictures.clear();
   }
 
-  /**
-   * What a view shows from now on, most urgent first.
-   * @param {string} view @param {TestsWanted[]} wanted
-   */
-  want(view, wanted) {
+  /** What a view shows from now on, most urgent first. */
+  want(view: string, wanted: TestsWanted[]) {
     const before = (this.wants.get(view) ?? []).map(testsKey).join(" ");
     if (before === wanted.map(testsKey).join(" ")) return;
     this.wants.delete(view);
@@ -98,19 +112,16 @@ export class PhotographStore {
     void this.pump();
   }
 
-  /** @param {TestsWanted} wanted */
-  found(wanted) {
+  found(wanted: TestsWanted) {
     const key = testsKey(wanted);
     return { found: this.lists.get(key), failure: this.failures.get(key) };
   }
 
-  /** @param {number} run @param {number} source */
-  key(run, source) {
+  key(run: number, source: number) {
     return `${run}|${source}|${this.size}`;
   }
 
-  /** @param {number} run @param {number} source */
-  picture(run, source) {
+  picture(run: number, source: number) {
     const key = this.key(run, source);
     return { bitmap: this.pictures.get(key), failure: this.failures.get(key) };
   }
@@ -130,31 +141,37 @@ export class PhotographStore {
     }
   }
 
-  /** Ask for one thing. @returns {Promise<boolean>} whether there was something, and it came */
-  async step() {
+  /**
+   * Ask for one thing.
+   * @returns whether there was something, and it came
+   */
+  async step(): Promise<boolean> {
     const wanted = [...this.wants.values()].flat();
     const list = wanted.find((one) => !this.lists.has(testsKey(one)) && !this.failures.has(testsKey(one)));
     if (list) return this.askList(list);
     for (const run of new Set(wanted.map((one) => one.run))) {
-      const sources = this.missing(run, wanted.filter((one) => one.run === run));
+      const sources = this.missing(
+        run,
+        wanted.filter((one) => one.run === run),
+      );
       if (sources.length) return this.askThumbnails(run, sources);
     }
     return false;
   }
 
-  /** @param {number} run @param {TestsWanted[]} wanted */
-  missing(run, wanted) {
+  missing(run: number, wanted: TestsWanted[]) {
     const sources = new Set(wanted.flatMap((one) => this.lists.get(testsKey(one))?.photographs ?? []).map(({ source }) => source));
     const missing = [...sources].filter((source) => {
       const key = this.key(run, source);
       return !this.pictures.has(key) && !this.came.has(key) && !this.failures.has(key);
     });
     const [first] = missing;
-    return this.alone.has(this.key(run, first)) ? [first] : missing.filter((source) => !this.alone.has(this.key(run, source))).slice(0, THUMBNAIL_BATCH);
+    return this.alone.has(this.key(run, first))
+      ? [first]
+      : missing.filter((source) => !this.alone.has(this.key(run, source))).slice(0, THUMBNAIL_BATCH);
   }
 
-  /** @param {TestsWanted} wanted */
-  async askList({ version, run, truth, prediction, right, limit }) {
+  async askList({ version, run, truth, prediction, right, limit }: TestsWanted) {
     const key = testsKey({ version, run, truth, prediction, right, limit });
     const asked = Object.entries({ truth, prediction, right }).filter(([, value]) => value !== null);
     try {
@@ -171,8 +188,7 @@ export class PhotographStore {
     return true;
   }
 
-  /** @param {number} run @param {number[]} sources */
-  async askThumbnails(run, sources) {
+  async askThumbnails(run: number, sources: number[]) {
     const keys = sources.map((source) => this.key(run, source));
     try {
       const answer = await this.wire.ask("thumbnails", { run, sources, size: this.size }, { key: "thumbnails" });
@@ -188,31 +204,46 @@ export class PhotographStore {
   }
 }
 
-/**
- * A row or a field of photographs.
- * @param {object} options
- * @param {PhotographStore} options.store
- * @param {string} options.label
- * @param {string} options.testid
- * @param {(one: Grouped) => (string | Node)[]} options.caption its lines
- * @param {(one: Grouped) => string} options.words all of it, for a pointer that rests and for who cannot see it
- * @param {(one: Grouped) => void} [options.pick]
- */
-export function createStrip({ store, label, testid, caption, words, pick }) {
-  /** @type {{one: Grouped, canvas: HTMLCanvasElement, note: HTMLElement, element: HTMLElement, painted: boolean}[]} */
-  let tiles = [];
+/** A row or a field of photographs. */
+export function createStrip({
+  store,
+  label,
+  testid,
+  caption,
+  words,
+  pick,
+}: {
+  store: PhotographStore;
+  label: string;
+  testid: string;
+  /** its lines */
+  caption: (one: Grouped) => (string | Node)[];
+  /** all of it, for a pointer that rests and for who cannot see it */
+  words: (one: Grouped) => string;
+  pick?: (one: Grouped) => void;
+}) {
+  let tiles: { one: Grouped; canvas: HTMLCanvasElement; note: HTMLElement; element: HTMLElement; painted: boolean }[] = [];
   let shown = "";
   let run = 0;
   const element = h("div", { class: "dwt-strip", role: "group", "aria-label": label, "data-testid": testid });
-  element.addEventListener("keydown", (event) => moveFocus(event, tiles.map((tile) => tile.element)));
+  element.addEventListener("keydown", (event) =>
+    moveFocus(
+      event,
+      tiles.map((tile) => tile.element),
+    ),
+  );
 
-  /** @param {Grouped} one @param {number} at */
-  const tileOf = (one, at) => {
-    const canvas = /** @type {HTMLCanvasElement} */ (h("canvas", { "aria-hidden": "true" }));
+  const tileOf = (one: Grouped, at: number) => {
+    const canvas = h("canvas", { "aria-hidden": "true" });
     const note = h("span", { class: "dwt-note" });
     const lines = caption(one).map((line) => h("span", { class: "dwt-photograph-line" }, line));
     const right = one.truth === one.prediction;
-    const common = { class: `dwt-photograph ${right ? "dwt-is-right" : "dwt-is-wrong"}`, title: words(one), "aria-label": words(one), "data-source": one.source };
+    const common = {
+      class: `dwt-photograph ${right ? "dwt-is-right" : "dwt-is-wrong"}`,
+      title: words(one),
+      "aria-label": words(one),
+      "data-source": one.source,
+    };
     const picture = h("span", { class: "dwt-picture" }, canvas, note);
     const tile = pick
       ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(one), ...common }, picture, ...lines)
@@ -234,8 +265,7 @@ export function createStrip({ store, label, testid, caption, words, pick }) {
     }
   };
 
-  /** @param {number} ofRun @param {Grouped[]} groups */
-  const update = (ofRun, groups) => {
+  const update = (ofRun: number, groups: Grouped[]) => {
     const key = `${ofRun} ${groups.map((one) => `${one.source}/${one.prediction}/${one.folds.length}`).join(" ")}`;
     if (key !== shown) {
       shown = key;
@@ -248,9 +278,9 @@ export function createStrip({ store, label, testid, caption, words, pick }) {
   return { element, update };
 }
 
-/** Arrow keys move among the photographs, of which one is a stop of the tabulator. @param {KeyboardEvent} event @param {HTMLElement[]} tiles */
-function moveFocus(event, tiles) {
-  const at = tiles.indexOf(/** @type {HTMLElement} */ (event.target));
+/** Arrow keys move among the photographs, of which one is a stop of the tabulator. */
+function moveFocus(event: KeyboardEvent, tiles: HTMLElement[]) {
+  const at = tiles.indexOf(event.target as HTMLElement);
   if (at < 0) return;
   const columns = Math.max(1, tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length);
   const next = placeAfter(event.key, at, columns, tiles.length);
@@ -262,18 +292,15 @@ function moveFocus(event, tiles) {
   tiles[next].focus();
 }
 
-/**
- * Everything about a photograph in a line.
- * @param {Grouped} one @param {string[]} categories
- */
-export function photographWords({ name, truth, prediction, confidence, folds }, categories) {
-  const answer = truth === prediction ? `${categories[truth]}, as it was taken for` : `${categories[truth]}, taken for ${categories[prediction]}`;
+/** Everything about a photograph in a line. */
+export function photographWords({ name, truth, prediction, confidence, folds }: Grouped, categories: string[]) {
+  const answer =
+    truth === prediction ? `${categories[truth]}, as it was taken for` : `${categories[truth]}, taken for ${categories[prediction]}`;
   const sure = confidence === null ? "" : ` with ${percent(confidence)}`;
   return `${answer}${sure} · ${foldWords(folds)} · ${name}`;
 }
 
-/** @param {number[]} folds */
-export function foldWords(folds) {
+export function foldWords(folds: number[]) {
   const numbers = [...folds].sort((a, b) => a - b).map((one) => one + 1);
   return `${numbers.length === 1 ? "fold" : "folds"} ${numbers.join(", ")}`;
 }

@@ -1,24 +1,25 @@
-import { h, setText } from "./dom.js";
-import { counted, duration, progressWords } from "./format.js";
+import { h, setText } from "../ui/dom.ts";
+import { counted, duration, progressWords } from "../ui/format.ts";
+import type { RunSummary } from "./wire.ts";
 
 /* Where a run is, in words that need no knowledge of it. */
 
-const STAGES = /** @type {[string, string][]} */ ([
+const STAGES: [string, string][] = [
   ["features", "Features"],
   ["training", "Train and test"],
   ["curve", "Learning curve"],
-]);
-const TELLS = /** @type {Record<string, string>} */ ({
+];
+const TELLS: Record<string, string> = {
   features: "Every photograph goes through the network once; what the layer answers is kept.",
   training: "A softmax classifier learns the classes from those answers and is tested on photographs that it has not seen.",
   curve: "The same again with fewer training images a class.",
-});
+};
 
 /**
  * What the progress of a run comes to.
- * @param {any} summary a run
+ * @param summary a run
  */
-export function stageWords(summary) {
+export function stageWords(summary: RunSummary) {
   const { phase, progress, per_fold: folds, seconds } = summary;
   const of = `${folds.length} of ${counted(summary.folds, "fold")}`;
   if (phase === "waiting") return "Waits until the service has finished what it is doing.";
@@ -28,13 +29,19 @@ export function stageWords(summary) {
     const at = progress?.message ? ` · ${progress.message}` : "";
     return progress?.total ? `${progress.done} of ${counted(progress.total, "training")}${at}` : "about to begin";
   }
-  if (phase === "stopped") return `Stopped; ${folds.length ? `${of} ${folds.length === 1 ? "is" : "are"} done and kept.` : "no fold was done, the features are kept."}`;
+  if (phase === "stopped")
+    return `Stopped; ${folds.length ? `${of} ${folds.length === 1 ? "is" : "are"} done and kept.` : "no fold was done, the features are kept."}`;
   if (phase === "failed") return `Failed${folds.length ? `; ${of} ${folds.length === 1 ? "is" : "are"} kept.` : "."}`;
   return `Done in ${duration(seconds)}.`;
 }
 
-/** How far along the bar is, from 0 to 1; null: not known. @param {any} summary */
-export function stageShare({ phase, progress, per_fold: folds, folds: asked }) {
+/** How far along the bar is, from 0 to 1; null: not known. */
+export function stageShare({
+  phase,
+  progress,
+  per_fold: folds,
+  folds: asked,
+}: Pick<RunSummary, "phase" | "progress" | "per_fold" | "folds">) {
   if (phase === "training") return folds.length / asked;
   return progress?.total ? progress.done / progress.total : null;
 }
@@ -49,13 +56,13 @@ export function createProgress() {
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "run-problem" });
   const element = h("div", { class: "dwt-progress", "data-testid": "run-progress" }, list, bar, words, problem, tells);
 
-  /** @param {any} summary the run */
-  const update = (summary) => {
+  /** @param summary the run */
+  const update = (summary: RunSummary) => {
     const { phase, per_fold: folds } = summary;
     const at = STAGES.findIndex(([name]) => name === phase);
     const reached = at >= 0 ? at : phase === "done" ? STAGES.length : folds.length ? 1 : 0;
     for (const [index, [name, item]] of stages.entries()) {
-      const element = /** @type {HTMLElement} */ (item);
+      const element = item as HTMLElement;
       element.hidden = name === "curve" && phase !== "curve" && !summary.curve;
       element.dataset.done = String(index < reached);
       if (name === phase) element.setAttribute("aria-current", "step");

@@ -1,66 +1,68 @@
-import { aligned } from "./buffers.js";
+import { floats, integers } from "../kernel/buffers.ts";
+import type { RunReply, RunSummary, Status, TransferState } from "./wire.ts";
 
-/**
- * A run's results as the views need them. Classes are numbered as in `categories`.
- *
- * @typedef {object} RunView
- * @property {any} summary
- * @property {string[]} categories
- * @property {Float32Array} accuracy share of each class's tests that were right, NaN for a class without any
- * @property {Int32Array} tests of each class, over all folds
- * @property {Int32Array} confusion classes x classes, rows truths, columns predictions
- * @property {{name: string, reason: string}[]} skipped
- * @property {boolean} hasConfidences
- *
- * @typedef {object} Pair classes that were taken one for the other
- * @property {number} truth
- * @property {number} prediction
- * @property {number} count tests of the class `truth`
- * @property {number} share of them
- */
+export interface RunView {
+  summary: RunSummary;
+  categories: string[];
+  /** share of each class's tests that were right, NaN for a class without any */
+  accuracy: Float32Array;
+  /** of each class, over all folds */
+  tests: Int32Array;
+  /** classes x classes, rows truths, columns predictions */
+  confusion: Int32Array;
+  skipped: { name: string; reason: string }[];
+  hasConfidences: boolean;
+}
 
-/**
- * @param {any} answer
- * @param {DataView[]} buffers
- * @returns {RunView}
- */
-export function readRun(answer, buffers) {
+/** classes that were taken one for the other */
+export interface Pair {
+  truth: number;
+  prediction: number;
+  /** tests of the class `truth` */
+  count: number;
+  /** of them */
+  share: number;
+}
+
+/** A run's results as the views need them. Classes are numbered as in `categories`. */
+
+export function readRun(answer: RunReply, buffers: DataView[]): RunView {
   const { summary, categories, skipped } = answer;
-  const [tests, confusion] = [buffers[1], buffers[2]].map((buffer) => new Int32Array(aligned(buffer)));
-  return { summary, categories, skipped, accuracy: new Float32Array(aligned(buffers[0])), tests, confusion, hasConfidences: answer.has_confidences };
+  const [tests, confusion] = [buffers[1], buffers[2]].map((buffer) => integers(buffer));
+  return {
+    summary,
+    categories,
+    skipped,
+    accuracy: floats(buffers[0]),
+    tests,
+    confusion,
+    hasConfidences: answer.has_confidences,
+  };
 }
 
-/**
- * The run that is shown: the one asked for, or the newest.
- * @param {any} status @param {any} state
- */
-export function shownRun(status, state) {
+/** The run that is shown: the one asked for, or the newest. */
+export function shownRun(status: Pick<Status, "runs"> | null, state: Pick<TransferState, "run"> | null) {
   const runs = status?.runs ?? [];
-  return runs.find((/** @type {any} */ one) => one.run === state?.run) ?? runs.at(-1) ?? null;
+  return runs.find((one) => one.run === state?.run) ?? runs.at(-1) ?? null;
 }
 
-/** Says what its results depend on: they are asked for again when it changes. @param {any} summary */
-export function runVersion(summary) {
+/** Says what its results depend on: they are asked for again when it changes. */
+export function runVersion(summary: RunSummary) {
   return `${summary.run} ${summary.per_fold.length} ${summary.phase}`;
 }
 
-/** @param {RunView} view @param {number} truth @param {number} prediction @returns {Pair} */
-export function pairAt(view, truth, prediction) {
+export function pairAt(view: RunView, truth: number, prediction: number): Pair {
   const count = view.confusion[truth * view.categories.length + prediction] ?? 0;
   return { truth, prediction, count, share: view.tests[truth] ? count / view.tests[truth] : 0 };
 }
 
 /**
  * The mistakes that were made most often: by share of the class, then by number.
- * @param {RunView} view
- * @param {number} most
- * @param {number | null} [truth] those of one class alone
- * @returns {Pair[]}
+ * @param truth those of one class alone
  */
-export function confusedPairs(view, most, truth = null) {
+export function confusedPairs(view: RunView, most: number, truth: number | null = null): Pair[] {
   const count = view.categories.length;
-  /** @type {Pair[]} */
-  const pairs = [];
+  const pairs: Pair[] = [];
   const [first, last] = truth === null ? [0, count] : [truth, truth + 1];
   for (let row = first; row < last; row += 1) {
     for (let column = 0; column < count; column += 1) {
@@ -73,14 +75,11 @@ export function confusedPairs(view, most, truth = null) {
 
 /**
  * All classes in order; those without tests last, ties by name.
- * @param {RunView} view
- * @param {string} sort "worst", "best", "name" or "size"
- * @returns {number[]}
+ * @param sort "worst", "best", "name" or "size"
  */
-export function orderClasses({ categories, accuracy, tests }, sort) {
+export function orderClasses({ categories, accuracy, tests }: RunView, sort: string): number[] {
   const collator = new Intl.Collator("en", { numeric: true });
-  /** @param {number} one */
-  const value = (one) => {
+  const value = (one: number) => {
     if (sort === "name") return 0;
     if (sort === "size") return -tests[one];
     if (Number.isNaN(accuracy[one])) return Infinity;
@@ -93,11 +92,9 @@ export function orderClasses({ categories, accuracy, tests }, sort) {
 
 /**
  * The classes that are told best and worst, in no case one in both; none is among the worst that was always told.
- * @param {RunView} view
- * @param {number} most of each
- * @returns {{worst: number[], best: number[]}}
+ * @param most of each
  */
-export function extremes(view, most) {
+export function extremes(view: RunView, most: number): { worst: number[]; best: number[] } {
   const ranked = orderClasses(view, "worst").filter((one) => !Number.isNaN(view.accuracy[one]));
   const worst = ranked.filter((one) => view.accuracy[one] < 1).slice(0, Math.min(most, ranked.length >> 1));
   const best = orderClasses(view, "best").slice(0, Math.min(most, ranked.length - worst.length));
@@ -106,10 +103,9 @@ export function extremes(view, most) {
 
 /**
  * What another run did better and worse, class by class; classes are met by name.
- * @param {RunView} one @param {RunView} other
- * @returns {{name: string, before: number, after: number, gain: number}[]} shares; `before` is `other`'s; the largest gain first
+ * @returns shares; `before` is `other`'s; the largest gain first
  */
-export function gains(one, other) {
+export function gains(one: RunView, other: RunView): { name: string; before: number; after: number; gain: number }[] {
   const places = new Map(other.categories.map((name, at) => [name, at]));
   const found = [];
   for (const [at, name] of one.categories.entries()) {

@@ -1,18 +1,26 @@
-import { h, setText } from "./dom.js";
-import { counted, percent } from "./format.js";
-import { createPairs } from "./transfer_cell.js";
-import { createComparison, settingList } from "./transfer_compare.js";
-import { cutName } from "./transfer_names.js";
-import { confusedPairs, extremes, runVersion } from "./transfer_runs.js";
+import { h, setText } from "../ui/dom.ts";
+import { counted, percent } from "../ui/format.ts";
+import { createPairs } from "./cell_pane.ts";
+import { createComparison, settingList } from "./comparison.ts";
+import { cutName } from "./class_names.ts";
+import { confusedPairs, extremes, runVersion } from "./run_results.ts";
+import type { RunView } from "./run_results.ts";
+import type { TransferState } from "./wire.ts";
 
 const GLANCE_PAIRS = 10;
 const GLANCE_CLASSES = 5; // best, and as many worst
 
 /**
  * A run at a glance: which classes are confused, which are told worst and best, what it was made with.
- * @param {{set: (patch: any) => void, choose: (cell: [number, number]) => void}} options `choose` leads to a cell's photographs
+ * @param options `choose` leads to a cell's photographs
  */
-export function createRunSummary({ set, choose }) {
+export function createRunSummary({
+  set,
+  choose,
+}: {
+  set: (patch: Partial<TransferState>) => void;
+  choose: (cell: [number, number]) => void;
+}) {
   const pairs = createPairs({ testid: "summary-pairs", pick: choose });
   const pairsTitle = h("h4", {}, "Most confused");
   const worst = createExtremes({ testid: "summary-worst", words: "Worst classes", open: () => set({ show: "classes", sort: "worst" }) });
@@ -24,11 +32,17 @@ export function createRunSummary({ set, choose }) {
   const skipped = h("details", { class: "dwt-skipped", hidden: true, "data-testid": "skipped" }, skippedWords, skippedList);
   const left = h("div", { class: "dwt-most-confused" }, pairsTitle, pairs.element);
   const right = h("div", { class: "dwt-extremes" }, worst.element, best.element);
-  const element = h("section", { class: "dwt-summary", "aria-label": "Summary" }, comparison.element, h("div", { class: "dwt-glance" }, left, right), settings, skipped);
+  const element = h(
+    "section",
+    { class: "dwt-summary", "aria-label": "Summary" },
+    comparison.element,
+    h("div", { class: "dwt-glance" }, left, right),
+    settings,
+    skipped,
+  );
   let drawn = "";
 
-  /** @param {import("./transfer_runs.js").RunView} run @param {import("./transfer_runs.js").RunView | null} other */
-  const update = (run, other) => {
+  const update = (run: RunView, other: RunView | null) => {
     const key = `${runVersion(run.summary)} ${other && runVersion(other.summary)}`;
     if (key === drawn) return;
     drawn = key;
@@ -49,18 +63,22 @@ export function createRunSummary({ set, choose }) {
   return { element, update };
 }
 
-/** @param {{testid: string, words: string, open: () => void}} options */
-function createExtremes({ testid, words, open }) {
+function createExtremes({ testid, words, open }: { testid: string; words: string; open: () => void }) {
   const list = h("ol", { class: "dwt-extreme-list", "data-testid": testid });
   const all = h("button", { type: "button", class: "dwt-link", "data-testid": `${testid}-open`, onclick: open }, "with photographs");
   const element = h("div", {}, h("div", { class: "dwt-pane-head" }, h("h4", {}, words), all), list);
-  /** @param {import("./transfer_runs.js").RunView} run @param {number[]} classes */
-  const update = (run, classes) => {
+  const update = (run: RunView, classes: number[]) => {
     element.hidden = !classes.length;
     const rows = classes.map((one) => {
       const share = run.accuracy[one];
       const bar = h("span", { class: "dwt-track" }, h("i", { class: "dwt-fill-right", style: `width:${100 * share}%` }));
-      return h("li", {}, h("span", { class: "dwt-gain-name", title: run.categories[one] }, cutName(run.categories[one])), bar, h("span", { class: "dwt-number" }, percent(share)));
+      return h(
+        "li",
+        {},
+        h("span", { class: "dwt-gain-name", title: run.categories[one] }, cutName(run.categories[one])),
+        bar,
+        h("span", { class: "dwt-number" }, percent(share)),
+      );
     });
     list.replaceChildren(...rows);
   };

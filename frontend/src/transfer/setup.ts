@@ -1,27 +1,34 @@
-import { h, setText } from "./dom.js";
-import { createDataFields, createDataSummary } from "./transfer_data.js";
-import { createTrainingFields } from "./transfer_fields.js";
+import { h, setText } from "../ui/dom.ts";
+import { createDataFields, createDataSummary } from "./data_fields.ts";
+import { createTrainingFields } from "./training_fields.ts";
+import type { TransferWire } from "./wire.ts";
+import type { DataSummary, Status, TransferState } from "./wire.ts";
 
 /* The form: what to retrain on, how, and the button. */
 
 const SETTING_NAMES = ["data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve"];
 
-/** The settings of a state, as the kernel wants them. @param {any} state */
-export function settingsOf(state) {
+/** The settings of a state, as the kernel wants them. */
+export function settingsOf(state: TransferState) {
   return Object.fromEntries(SETTING_NAMES.map((name) => [name, state[name]]));
 }
 
-/**
- * @param {object} options
- * @param {import("./transfer_wire.js").TransferWire} options.wire
- * @param {(patch: any) => void} options.set
- * @param {() => void} options.start
- * @param {() => void} options.stop
- * @param {(words: string) => void} options.say
- * @param {() => void} options.refresh
- */
-export function createSetup({ wire, set, start, stop, say, refresh }) {
-  const entered = (/** @type {boolean} */ changed) => {
+export function createSetup({
+  wire,
+  set,
+  start,
+  stop,
+  say,
+  refresh,
+}: {
+  wire: TransferWire;
+  set: (patch: Partial<TransferState>) => void;
+  start: () => void;
+  stop: () => void;
+  say: (words: string) => void;
+  refresh: () => void;
+}) {
+  const entered = (changed: boolean) => {
     if (!changed && !button.hasAttribute("disabled") && !running) start();
   };
   const more = { set, complain: say, entered };
@@ -30,12 +37,37 @@ export function createSetup({ wire, set, start, stop, say, refresh }) {
   const training = createTrainingFields({ ...more, entered: () => !running && !data.undecided() && start() });
   const summary = createDataSummary({ set });
   let running = false;
-  const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick: () => (running ? stop() : start()) }, "Retrain");
-  const heading = (/** @type {string} */ words) => h("h3", {}, words);
-  const element = h("section", { class: "dwt-setup", "aria-label": "What to retrain on, and how" }, heading("Data"), data.element, summary.element, heading("Training"), training.element, h("div", { class: "dwt-go-row" }, button));
+  const button = h(
+    "button",
+    { type: "button", class: "dwt-go", "data-testid": "go", onclick: () => (running ? stop() : start()) },
+    "Retrain",
+  );
+  const heading = (words: string) => h("h3", {}, words);
+  const element = h(
+    "section",
+    { class: "dwt-setup", "aria-label": "What to retrain on, and how" },
+    heading("Data"),
+    data.element,
+    summary.element,
+    heading("Training"),
+    training.element,
+    h("div", { class: "dwt-go-row" }, button),
+  );
 
-  /** @param {{status: any, state: any, summary: any, error: string, looking: boolean, asking: boolean}} what `asking`: an order is under way */
-  const update = ({ status, state, asking, ...found }) => {
+  /** @param what `asking`: an order is under way */
+  const update = ({
+    status,
+    state,
+    asking,
+    ...found
+  }: {
+    status: Status;
+    state: TransferState;
+    summary: DataSummary | null;
+    error: string;
+    looking: boolean;
+    asking: boolean;
+  }) => {
     data.update(status, state);
     training.update(status, state);
     running = status.running !== null;

@@ -1,31 +1,40 @@
-import { h, setText } from "./dom.js";
-import { megabytes, uploadFile } from "./file_upload.js";
+import { h, setText } from "../ui/dom.ts";
+import { megabytes, uploadFile } from "../kernel/upload.ts";
+import type { TransferWire } from "./wire.ts";
 
-/**
- * Where a zip is chosen and brought to the kernel.
- * @param {{wire: import("./transfer_wire.js").TransferWire, done: (data: string, name: string) => void}} options
- */
-export function createUpload({ wire, done }) {
-  const input = /** @type {HTMLInputElement} */ (h("input", { type: "file", accept: ".zip,application/zip", hidden: true, "data-testid": "upload-file", "aria-label": "A zip of class folders" }));
-  const pick = h("button", { type: "button", class: "dwt-plain", "data-testid": "upload-pick", onclick: () => input.click() }, "Choose a zip…");
+/** Where a zip is chosen and brought to the kernel. */
+export function createUpload({ wire, done }: { wire: TransferWire; done: (data: string, name: string) => void }) {
+  const input = h("input", {
+    type: "file",
+    accept: ".zip,application/zip",
+    hidden: true,
+    "data-testid": "upload-file",
+    "aria-label": "A zip of class folders",
+  });
+  const pick = h(
+    "button",
+    { type: "button", class: "dwt-plain", "data-testid": "upload-pick", onclick: () => input.click() },
+    "Choose a zip…",
+  );
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
   const words = h("span", { class: "dwt-small", "data-testid": "upload-words", role: "status" });
-  const cancel = h("button", { type: "button", class: "dwt-plain", "data-testid": "upload-cancel", onclick: () => going?.abort() }, "Cancel");
+  const cancel = h(
+    "button",
+    { type: "button", class: "dwt-plain", "data-testid": "upload-cancel", onclick: () => going?.abort() },
+    "Cancel",
+  );
   const under = h("div", { class: "dwt-uploading", hidden: true }, bar, cancel);
   const element = h("div", { class: "dwt-upload", hidden: true }, input, pick, under, words);
-  /** @type {AbortController | null} */
-  let going = null;
-  /** @param {string} text @param {boolean} [bad] */
-  const say = (text, bad = false) => {
+  let going: AbortController | null = null;
+  const say = (text: string, bad: boolean = false) => {
     setText(words, text);
     words.classList.toggle("dwx-error", bad);
   };
-  /** @param {File} file */
-  const bring = async (file) => {
+  const bring = async (file: File) => {
     going = new AbortController();
     pick.hidden = true;
     under.hidden = false;
-    const progress = (/** @type {number} */ have) => {
+    const progress = (have: number) => {
       bar.setAttribute("value", String(have / file.size));
       say(have < file.size ? `${file.name}: ${megabytes(have)} of ${megabytes(file.size)}` : `${file.name}: unpacking…`);
     };

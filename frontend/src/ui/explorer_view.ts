@@ -1,34 +1,58 @@
-import { sameState, toPython } from "./exporting.js";
-import { guardShortcuts } from "./keys.js";
-import { SILENCE } from "./queue.js";
+import { sameState, toPython } from "./export.ts";
+import { guardShortcuts } from "./keyboard.ts";
+import type { WidgetModel } from "../kernel/model.ts";
+import { SILENCE } from "../kernel/queue.ts";
+import type { Overview, ServiceEvent } from "../kernel/wire.ts";
 
 /* What every view of a widget is: a state that it shares with the kernel, one drawing a frame, and words for what goes wrong. */
 
 const KEPT_AFTER = 300; // ms: what was asked for comes first, then the kernel is told where we are
 const SLOW_WORDS = "The kernel is slow to answer; still waiting.";
 
-/** @param {unknown} error */
-export function errorWords(error) {
+export function errorWords(error: unknown) {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What benchmarks and tests are told when something is on the screen. */
+export interface Painted {
+  kind: string;
+  ms?: number;
+  [name: string]: unknown;
+}
+
 /** Of each widget: `greet` asks the kernel for everything, `refresh` draws from the state. */
-export class WidgetView {
-  /** @param {any} model anywidget's @param {string} name what examples call the widget in Python */
-  constructor(model, name) {
+export class WidgetView<State extends object, Facts extends Overview = Overview> {
+  model: WidgetModel<State>;
+  name: string;
+  state: State;
+  overview: Facts | null;
+  words: string;
+  trouble: string;
+  saving: number;
+  frame: number;
+  listeners: { silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void };
+  follow: () => void;
+  resize: () => void | undefined;
+  root: HTMLElement | undefined;
+  unguard: (() => void) | undefined;
+
+  /**
+   * @param model anywidget's
+   * @param name what examples call the widget in Python
+   */
+  constructor(model: WidgetModel<State>, name: string) {
     this.model = model;
     this.name = name;
     this.state = { ...model.get("state") };
-    /** @type {any} */
     this.overview = null;
     this.words = "";
     this.trouble = "";
     this.saving = 0;
     this.frame = 0;
     this.listeners = {
-      silence: (/** @type {boolean} */ silent) => this.silence(silent),
-      slow: (/** @type {boolean} */ slow) => this.say(slow ? SLOW_WORDS : ""),
-      event: (/** @type {any} */ message) => this.event(message),
+      silence: (silent: boolean) => this.silence(silent),
+      slow: (slow: boolean) => this.say(slow ? SLOW_WORDS : ""),
+      event: (message: ServiceEvent) => this.event(message),
     };
     this.follow = () => this.stateFromKernel();
     this.resize = () => this.root?.style.setProperty("--dwx-height", `${model.get("height")}px`);
@@ -38,14 +62,14 @@ export class WidgetView {
 
   refresh() {}
 
-  /** @param {any} message an event of the service */
-  event(message) {}
+  /** @param message an event of the service */
+  event(_message: ServiceEvent) {}
 
-  /** The state is another one, as Python or another view of this widget set it. @param {any} before */
-  followState(before) {}
+  /** The state is another one, as Python or another view of this widget set it. */
+  followState(_before: State) {}
 
-  /** Put the view in its place, and begin. @param {HTMLElement} root @param {HTMLElement} place */
-  open(root, place) {
+  /** Put the view in its place, and begin. */
+  open(root: HTMLElement, place: HTMLElement) {
     this.root = root;
     this.resize();
     place.classList.add("dwx-host");
@@ -73,20 +97,17 @@ export class WidgetView {
     });
   }
 
-  /** @param {string} words */
-  say(words) {
+  say(words: string) {
     this.words = words;
     this.later();
   }
 
-  /** @param {string} words */
-  fail(words) {
+  fail(words: string) {
     this.trouble = words;
     this.later();
   }
 
-  /** @param {boolean} silent */
-  silence(silent) {
+  silence(silent: boolean) {
     if (silent) this.fail(SILENCE);
     else if (this.trouble === SILENCE) {
       this.fail("");
@@ -94,8 +115,11 @@ export class WidgetView {
     }
   }
 
-  /** Tell the kernel of the state, after a while. @param {number} [after] ms */
-  saveSoon(after = KEPT_AFTER) {
+  /**
+   * Tell the kernel of the state, after a while.
+   * @param after ms
+   */
+  saveSoon(after: number = KEPT_AFTER) {
     clearTimeout(this.saving);
     this.saving = window.setTimeout(() => this.saveNow(), after);
   }
@@ -124,9 +148,12 @@ export class WidgetView {
     this.copy(`${this.name}.state = ${toPython(this.state)}`, "Copied the state");
   }
 
-  /** @param {string} text @param {string} done */
-  copy(text, done) {
-    if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => this.say(done), () => this.say(text));
+  copy(text: string, done: string) {
+    if (navigator.clipboard)
+      navigator.clipboard.writeText(text).then(
+        () => this.say(done),
+        () => this.say(text),
+      );
     else this.say(text);
   }
 }

@@ -1,13 +1,9 @@
-import { h } from "./dom.js";
+import { h } from "./dom.ts";
 
 /* What leaves the page: figures as files, the state as text. */
 
-/**
- * A state as Python writes it.
- * @param {any} value
- * @returns {string}
- */
-export function toPython(value) {
+/** A state as Python writes it. */
+export function toPython(value: unknown): string {
   if (value === null || value === undefined) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(toPython).join(", ")}]`;
@@ -18,28 +14,22 @@ export function toPython(value) {
 
 /**
  * What a downloaded figure is called.
- * @param {string} model @param {any} state @param {string} figure such as "unit.png"
+ * @param figure such as "unit.png"
  */
-export function figureName(model, { layer, unit }, figure) {
+export function figureName(model: string, { layer, unit }: { layer: string; unit: number | null }, figure: string) {
   const [kind, suffix] = figure.split(".");
   return `${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`.replace(/[^\w.-]+/g, "_");
 }
 
-/**
- * Hand a file to the browser's downloads.
- * @param {Blob} file @param {string} name
- */
-export function download(file, name) {
+/** Hand a file to the browser's downloads. */
+export function download(file: Blob, name: string) {
   const url = URL.createObjectURL(file);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60000); // some browsers read it a while after the click
 }
 
-/**
- * Whether two states say the same, whatever the order of their keys.
- * @param {any} one @param {any} other
- */
-export function sameState(one, other) {
-  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
-  return [...names].every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]));
+/** Whether two states say the same, whatever the order of their keys. */
+export function sameState(one: object, other: object) {
+  const [ours, theirs] = [one, other].map((state) => new Map(Object.entries(state).map(([name, value]) => [name, JSON.stringify(value)])));
+  return ours?.size === theirs?.size && [...(ours ?? [])].every(([name, value]) => theirs?.get(name) === value);
 }

@@ -1,29 +1,71 @@
-import { h, setText } from "./dom.js";
-import { counted } from "./format.js";
-import { errorWords } from "./view.js";
+import { blob } from "../kernel/buffers.ts";
+import { h, setText } from "./dom.ts";
+import { counted } from "./format.ts";
+import { errorWords } from "./explorer_view.ts";
+import type { AskingWire } from "../kernel/client.ts";
+import type { PictureInfo } from "../kernel/wire.ts";
 
 const IMAGES_AT_ONCE = 24;
 const THUMBNAIL = 96; // pixels
 const TYPED_AFTER = 250; // ms
 
+/** A picture that can be chosen; its thumbnail comes as a buffer. */
+export interface ImageTile {
+  image: string;
+  caption: string;
+  label: string | null;
+  picture: PictureInfo;
+}
+
+interface ImagesReply {
+  total: number;
+  tiles: ImageTile[];
+}
+
 /** The pictures that can be looked at: uploads first, then the image set's, more as one scrolls. */
 export class ImageBrowser {
-  /**
-   * @param {object} options
-   * @param {import("./asking_wire.js").AskingWire} options.wire
-   * @param {(image: string) => void} options.pick
-   * @param {...Node} parts what stands beside the search
-   */
-  constructor({ wire, pick }, ...parts) {
+  wire: AskingWire;
+  pick: (image: string) => void;
+  asked: string;
+  total: number | null;
+  busy: boolean;
+  current: string;
+  addresses: string[];
+  search: HTMLInputElement;
+  count: HTMLElement;
+  list: HTMLElement;
+  end: HTMLElement;
+  trouble: HTMLElement;
+  room: HTMLElement;
+  element: HTMLElement;
+  sight: IntersectionObserver;
+
+  /** @param parts what stands beside the search */
+  constructor(
+    {
+      wire,
+      pick,
+    }: {
+      wire: AskingWire;
+      pick: (image: string) => void;
+    },
+    ...parts: Node[]
+  ) {
     this.wire = wire;
     this.pick = pick;
     this.asked = ""; // the words that the list is of
-    this.total = /** @type {number | null} */ (null);
+    this.total = null;
     this.busy = false;
     this.current = "";
-    /** @type {string[]} */
     this.addresses = [];
-    this.search = /** @type {HTMLInputElement} */ (h("input", { type: "search", class: "dwx-search dwo-search", placeholder: "search…", title: "By name or class", "aria-label": "Images by name or class", "data-testid": "image-search" }));
+    this.search = h("input", {
+      type: "search",
+      class: "dwx-search dwo-search",
+      placeholder: "search…",
+      title: "By name or class",
+      "aria-label": "Images by name or class",
+      "data-testid": "image-search",
+    });
     let typing = 0;
     this.search.addEventListener("input", () => {
       clearTimeout(typing);
@@ -34,9 +76,18 @@ export class ImageBrowser {
     this.end = h("div", { class: "dwo-end" });
     this.trouble = h("p", { class: "dwx-error", hidden: true, "data-testid": "images-error" });
     this.room = h("div", { class: "dwo-thumbnail-room" }, this.list, this.end);
-    this.element = h("div", { class: "dwo-images" }, h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-space" }), ...parts), this.trouble, this.room);
+    this.element = h(
+      "div",
+      { class: "dwo-images" },
+      h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-space" }), ...parts),
+      this.trouble,
+      this.room,
+    );
     this.list.addEventListener("keydown", (event) => this.key(event));
-    this.sight = new IntersectionObserver(([entry]) => entry.isIntersecting && void this.more(), { root: this.room, rootMargin: "200px" });
+    this.sight = new IntersectionObserver(([entry]) => void (entry?.isIntersecting && this.more()), {
+      root: this.room,
+      rootMargin: "200px",
+    });
     this.sight.observe(this.end);
   }
 
@@ -72,11 +123,11 @@ export class ImageBrowser {
     this.busy = true;
     const { asked } = this;
     try {
-      const answer = await this.wire.ask("images", { start, count: IMAGES_AT_ONCE, words: asked, size: THUMBNAIL });
+      const answer = await this.wire.ask<ImagesReply>("images", { start, count: IMAGES_AT_ONCE, words: asked, size: THUMBNAIL });
       if (!answer) return;
       const { total, tiles } = answer.content;
       this.total = total;
-      this.list.append(...tiles.map((/** @type {any} */ tile, /** @type {number} */ at) => this.tile(tile, answer.buffers[at])));
+      this.list.append(...tiles.map((tile, at) => this.tile(tile, answer.buffers[at])));
       setText(this.count, total ? counted(total, "image") : asked ? `none has “${asked}”` : "there are none");
       this.complain("");
       this.mark(this.current);
@@ -90,38 +141,48 @@ export class ImageBrowser {
     if (this.end.getBoundingClientRect().top < this.room.getBoundingClientRect().bottom + 200) void this.more();
   }
 
-  /** @param {string} words */
-  complain(words) {
+  complain(words: string) {
     this.trouble.hidden = !words;
     setText(this.trouble, words);
   }
 
-  /** @param {any} tile @param {DataView} data */
-  tile({ image, caption, label, picture, mime = picture?.mime }, data) {
-    const address = URL.createObjectURL(new Blob([/** @type {BlobPart} */ (data)], { type: mime }));
+  tile({ image, caption, label, picture }: ImageTile, data: DataView | undefined) {
+    const address = URL.createObjectURL(blob(data, picture.mime));
     this.addresses.push(address);
     const words = label ? `${caption} (${label})` : caption;
     const face = h("img", { src: address, alt: "", draggable: "false" });
-    const button = h("button", { type: "button", role: "option", class: "dwo-thumbnail", title: words, "data-testid": "image", "data-image": image, "aria-label": words }, face, h("span", {}, label ?? caption));
+    const button = h(
+      "button",
+      {
+        type: "button",
+        role: "option",
+        class: "dwo-thumbnail",
+        title: words,
+        "data-testid": "image",
+        "data-image": image,
+        "aria-label": words,
+      },
+      face,
+      h("span", {}, label ?? caption),
+    );
     button.addEventListener("click", () => this.pick(image));
     return button;
   }
 
-  /** @param {KeyboardEvent} event */
-  key(event) {
-    const tiles = /** @type {HTMLElement[]} */ ([...this.list.children]);
-    const at = tiles.indexOf(/** @type {HTMLElement} */ (event.target));
-    const columns = Math.max(1, tiles.filter(({ offsetTop }) => offsetTop === tiles[0].offsetTop).length);
-    const step = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns })[event.key];
+  key(event: KeyboardEvent) {
+    const tiles: HTMLElement[] = [...this.list.children] as HTMLElement[];
+    const at = tiles.indexOf(event.target as HTMLElement);
+    const columns = Math.max(1, tiles.filter(({ offsetTop }) => offsetTop === tiles[0]?.offsetTop).length);
+    const step = ({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns } as Record<string, number>)[event.key];
     if (at < 0 || !step) return;
     event.preventDefault();
     event.stopPropagation();
-    tiles[Math.min(tiles.length - 1, Math.max(0, at + step))].focus();
+    tiles[Math.min(tiles.length - 1, Math.max(0, at + step))]?.focus();
   }
 
-  /** Which one is shown. @param {string} image */
-  mark(image) {
+  /** Which one is shown. */
+  mark(image: string) {
     this.current = image;
-    for (const tile of /** @type {HTMLElement[]} */ ([...this.list.children])) tile.setAttribute("aria-selected", String(tile.dataset.image === image));
+    for (const tile of [...this.list.children] as HTMLElement[]) tile.setAttribute("aria-selected", String(tile.dataset.image === image));
   }
 }

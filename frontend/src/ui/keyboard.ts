@@ -6,12 +6,10 @@ const SUPPRESS = "data-lm-suppress-shortcuts";
  * JupyterLab looks for shortcuts before any element hears of a key: from the focused element upwards, up to one with an attribute.
  * Set it on that element for keys that the explorer may want (in Lab, "d d" would delete the cell); take it away for those that stay
  * Lab's: saving, running the cell.
- * @param {HTMLElement} root
- * @returns {() => void} ends it
+ * @returns ends it
  */
-export function guardShortcuts(root) {
-  /** @param {KeyboardEvent} event */
-  const listen = (event) => {
+export function guardShortcuts(root: HTMLElement): () => void {
+  const listen = (event: KeyboardEvent) => {
     const target = event.composedPath()[0];
     if (!(target instanceof Element) || !root.contains(target)) return;
     if (isForLab(event)) target.removeAttribute(SUPPRESS);
@@ -21,18 +19,18 @@ export function guardShortcuts(root) {
   return () => window.removeEventListener("keydown", listen, true);
 }
 
-/** @param {{ctrlKey: boolean, metaKey: boolean, altKey: boolean, shiftKey: boolean, key: string}} event */
-export function isForLab(event) {
+export function isForLab(event: { ctrlKey: boolean; metaKey: boolean; altKey: boolean; shiftKey: boolean; key: string }) {
   return event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
 }
 
 /**
  * What a key means.
- * @param {string} key
- * @param {"search" | "control" | "grid" | "nine" | "elsewhere"} where the focus is
- * @returns {{act: string, [name: string]: any} | null}
+ * @param where the focus is
  */
-export function meaning(key, where) {
+export function meaning(
+  key: string,
+  where: "search" | "control" | "grid" | "nine" | "elsewhere",
+): { act: string; [name: string]: any } | null {
   if (where === "search") {
     if (key === "Enter") return { act: "find" };
     return key === "Escape" ? { act: "endSearch" } : null;
@@ -49,12 +47,8 @@ export function meaning(key, where) {
   return null;
 }
 
-/**
- * Where the focus is, as `meaning` wants it.
- * @param {Element} target
- * @returns {"search" | "control" | "grid" | "nine" | "elsewhere"}
- */
-export function whereIs(target) {
+/** Where the focus is, as `meaning` wants it. */
+export function whereIs(target: Element): "search" | "control" | "grid" | "nine" | "elsewhere" {
   if (target.matches("input")) return "search";
   if (target.matches("select, textarea")) return "control";
   if (target.closest("[data-part=nine]")) return "nine";

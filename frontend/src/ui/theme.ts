@@ -1,25 +1,25 @@
-/** The theme's colours as a canvas wants them: a canvas knows no variables. */
+/** The theme's colours for a canvas, which knows no CSS variables. */
+import { context2d } from "./dom.ts";
+
+/** Red, green and blue from 0 to 255. */
+export type Colour = [red: number, green: number, blue: number];
 
 /**
- * @param {HTMLElement} probe an element of the widget that is not shown
- * @returns {import("./transfer_matrix_drawing.js").Look}
+ * Return a function that resolves CSS variables.
+ * @param probe an element of the widget that is not shown
  */
-export function readLook(probe) {
+export function colourReader(probe: HTMLElement): (variable: string) => Colour {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-  /** @param {string} name @returns {[number, number, number]} */
-  const colour = (name) => {
-    probe.style.color = `var(${name})`;
+  const context = context2d(canvas, { willReadFrequently: true });
+  return (variable) => {
+    probe.style.color = `var(${variable})`;
     context.fillStyle = getComputedStyle(probe).color;
     context.fillRect(0, 0, 1, 1);
-    const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+    const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
     return [red, green, blue];
   };
-  const words = (/** @type {string} */ name) => `rgb(${colour(name).join(" ")})`;
-  const palette = {
-    empty: colour("--dwt-empty"),
-    right: /** @type {[any, any]} */ (["--dwt-right-0", "--dwt-right-1"].map(colour)),
-    wrong: /** @type {[any, any, any]} */ (["--dwt-wrong-0", "--dwt-wrong-1", "--dwt-wrong-2"].map(colour)),
-  };
-  return { background: words("--dwx-bg"), ink: words("--dwx-ink"), dim: words("--dwx-dim"), accent: words("--dwx-accent"), palette };
+}
+
+export function cssColour(colour: Colour): string {
+  return `rgb(${colour.join(" ")})`;
 }

@@ -14,34 +14,9 @@ from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.instruments.layers.widget.messages import respond
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, WORDS, checked_state
 from deconvwidgets.service.protocol import FigureKind, ModelService
-from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
+from deconvwidgets.widgets.service_widget import STATIC, ServiceWidget, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "buffers.js",
-    "menu.js",
-    "queue.js",
-    "units.js",
-    "layout.js",
-    "pictures.js",
-    "keys.js",
-    "requests.js",
-    "exporting.js",
-    "view.js",
-    "header.js",
-    "layers.js",
-    "toolbar.js",
-    "mosaics.js",
-    "grid.js",
-    "photograph.js",
-    "facts.js",
-    "detail.js",
-    "page.js",
-    "layer_explorer.js",
-)
 _FIGURES: dict[tuple[str, str], FigureKind] = {
     ("layer", ".png"): "layer.png",
     ("layer", ".svg"): "layer.svg",
@@ -67,8 +42,8 @@ class LayerExplorer(ServiceWidget):
     Raises LayerError for a layer or unit that the model does not have, ServiceError for another part of the state.
     """
 
-    _esm = assemble(MODULES)
-    _css = read_static("shared.css") + read_static("layer_explorer.css")
+    _esm = STATIC / "layers.js"
+    _css = STATIC / "layers.css"
 
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(720, min=360).tag(sync=True)

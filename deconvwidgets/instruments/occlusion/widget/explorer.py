@@ -19,49 +19,14 @@ from deconvwidgets.instruments.occlusion.widget.state import WORDS, checked_stat
 from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
 from deconvwidgets.widgets.aside import Aside
 from deconvwidgets.widgets.charts import ChartingWidget
-from deconvwidgets.widgets.front_end import assemble, read_static
 from deconvwidgets.widgets.messages import Answer
 from deconvwidgets.widgets.picture_upload import upload_picture
-from deconvwidgets.widgets.service_widget import write_file
+from deconvwidgets.widgets.service_widget import STATIC, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
 
 if TYPE_CHECKING:
     from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "buffers.js",
-    "queue.js",
-    "keys.js",
-    "menu.js",
-    "exporting.js",
-    "view.js",
-    "asking_wire.js",
-    "file_upload.js",
-    "chart_host.js",
-    "occlusion_geometry.js",
-    "occlusion_colours.js",
-    "occlusion_grid.js",
-    "occlusion_wire.js",
-    "occlusion_header.js",
-    "occlusion_patches.js",
-    "occlusion_stage.js",
-    "occlusion_controls.js",
-    "occlusion_answers.js",
-    "occlusion_classes.js",
-    "occlusion_unit.js",
-    "occlusion_projections.js",
-    "occlusion_map.js",
-    "occlusion_maps.js",
-    "occlusion_run.js",
-    "occlusion_images.js",
-    "occlusion_upload.js",
-    "occlusion_page.js",
-    "occlusion_editor.js",
-    "occlusion_scenes.js",
-    "occlusion_explorer.js",
-)
 _FILES: dict[str, OcclusionFile] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
 
 Picture = Image.Image | str | Path | int | NDArray[np.uint8]
@@ -99,8 +64,8 @@ class OcclusionExplorer(ChartingWidget):
     another part of the state.
     """
 
-    _esm = assemble(MODULES)
-    _css = "".join(read_static(f"{name}.css") for name in ("shared", "occlusion_explorer"))
+    _esm = STATIC / "occlusion.js"
+    _css = STATIC / "occlusion.css"
 
     _aside: Aside | None = None
     _chart: OcclusionChart | None = None

@@ -16,51 +16,12 @@ from deconvwidgets.instruments.transfer.widget.state import SETTINGS, WORDS, che
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
 from deconvwidgets.widgets.charts import ChartingWidget
-from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.service_widget import write_file
+from deconvwidgets.widgets.service_widget import STATIC, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
 
 if TYPE_CHECKING:
     from deconvwidgets.instruments.transfer.widget.chart import TransferChart
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "queue.js",
-    "keys.js",
-    "layout.js",
-    "pictures.js",
-    "exporting.js",
-    "menu.js",
-    "buffers.js",
-    "view.js",
-    "asking_wire.js",
-    "file_upload.js",
-    "chart_host.js",
-    "transfer_runs.js",
-    "transfer_names.js",
-    "transfer_look.js",
-    "transfer_matrix.js",
-    "transfer_matrix_drawing.js",
-    "transfer_photographs.js",
-    "transfer_headline.js",
-    "transfer_cell.js",
-    "transfer_compare.js",
-    "transfer_confusion.js",
-    "transfer_classes.js",
-    "transfer_mistakes.js",
-    "transfer_summary.js",
-    "transfer_head.js",
-    "transfer_results.js",
-    "transfer_wire.js",
-    "transfer_upload.js",
-    "transfer_fields.js",
-    "transfer_data.js",
-    "transfer_setup.js",
-    "transfer_progress.js",
-    "transfer_live.js",
-    "transfer_panel.js",
-)
 _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
 
@@ -77,8 +38,8 @@ class TransferPanel(ChartingWidget):
     Raises ServiceError for a service that cannot be retrained, and for a part of the state that cannot be.
     """
 
-    _esm = assemble(MODULES)
-    _css = "".join(read_static(f"{name}.css") for name in ("shared", "transfer_panel", "transfer_results"))
+    _esm = STATIC / "transfer.js"
+    _css = STATIC / "transfer.css"
 
     _chart: TransferChart | None = None
     state = StateTrait(WORDS).tag(sync=True)

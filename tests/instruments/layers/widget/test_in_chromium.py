@@ -11,11 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.layers.widget.explorer import MODULES
 from deconvwidgets.instruments.layers.widget.messages import answer
 from deconvwidgets.instruments.layers.widget.state import checked_state
-from deconvwidgets.widgets.front_end import assemble, read_static
-from tests.widgets.chromium import MODEL, blank, browser
+from tests.widgets.chromium import MODEL, blank, browser, built
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -36,11 +34,10 @@ def open_page(blank: Page) -> Callable[..., Page]:
             return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
 
         blank.expose_function("kernel", kernel)
-        style = read_static("shared.css") + read_static("layer_explorer.css")
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{style}</style>")
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('layers.css')}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state(state, {}, service.overview())
-        blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [assemble(MODULES), opened, width])
+        blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [built("layers.js"), opened, width])
         return blank
 
     return open_

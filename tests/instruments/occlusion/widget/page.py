@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from deconvwidgets.instruments.occlusion.widget.explorer import MODULES, OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.messages import answer
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
-from deconvwidgets.widgets.front_end import assemble
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionDesk, FakeOcclusionService
-from tests.widgets.chromium import MODEL
+from tests.widgets.chromium import MODEL, built
 
 SIDE = 64
 SCALE = 400 / SIDE  # CSS pixels for a pixel of the image
@@ -42,11 +40,11 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
             return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
 
         blank.expose_function("kernel", kernel)
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{OcclusionExplorer._css}</style>")
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('occlusion.css')}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state({"window": [16, 16], "stride": [8, 8], **state}, {}, service.overview(), service.occlusion.choices())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
-        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [assemble(MODULES), width])
+        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("occlusion.js"), width])
         if ready:
             expect(blank.locator("[data-testid=occlusion-explorer][data-ready=true]").first).to_be_visible()
             blank.wait_for_function("() => model.sent.some((one) => one.kind === 'projections') && !model.flying")

@@ -14,11 +14,9 @@ from playwright.sync_api import Page, expect
 from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.records import DataChoice
 from deconvwidgets.instruments.transfer.widget.messages import answer
-from deconvwidgets.instruments.transfer.widget.panel import MODULES, TransferPanel
 from deconvwidgets.instruments.transfer.widget.state import checked_state
-from deconvwidgets.widgets.front_end import assemble
 from tests.instruments.transfer.widget.fake_api import CHOICES, FakeDesk, FakeTransferService
-from tests.widgets.chromium import MODEL, blank, browser
+from tests.widgets.chromium import MODEL, blank, browser, built
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -58,11 +56,11 @@ def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
             return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
 
         blank.expose_function("kernel", kernel)
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{TransferPanel._css}</style>")
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('transfer.css')}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state({"data": "caltech101", **state}, {}, service.transfer.status())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
-        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [assemble(MODULES), width])
+        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("transfer.js"), width])
         expect(blank.locator("[data-testid=transfer-panel][data-ready=true]").first).to_be_visible()
         return blank
 

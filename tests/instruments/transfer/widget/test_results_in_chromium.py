@@ -11,20 +11,17 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from deconvwidgets.instruments.transfer.widget.panel import MODULES as PANEL_MODULES
-from deconvwidgets.widgets.front_end import assemble, read_static
 from tests.instruments.transfer.widget.fake_results import FakeResults, FakeRun
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import blank, browser, built
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
-MODULES = PANEL_MODULES[: PANEL_MODULES.index("transfer_results.js") + 1]
 # What the panel gives to the results area: a wire, the state, and where words are said. `held` keeps answers back.
 PAGE = """
 globalThis.open = async (code, status, state, width) => {
-  const createResults = (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
+  const {createResults} = await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})));
   const page = globalThis.page = {status, state, said: [], sets: [], held: false, waiting: [], flying: 0, most: 0, painted: []};
   const wire = {ask: async (kind, fields = {}, options = {}) => {
     page.flying += 1;
@@ -49,10 +46,6 @@ globalThis.open = async (code, status, state, width) => {
 STATE = {"run": None, "compare": None, "show": "summary", "cell": None, "sort": "worst", "order": "name"}
 
 
-def styles() -> str:
-    return "".join(read_static(name) for name in ("shared.css", "transfer_results.css"))
-
-
 def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = "light", **state: Any) -> Page:
     """A page with the results area alone."""
 
@@ -66,9 +59,11 @@ def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = 
     page.set_viewport_size({"width": 1240, "height": 1100})
     page.expose_function("kernel", kernel)
     background = "#16181b" if theme == "dark" else "#fff"
-    page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>body{{background:{background}}}{styles()}</style>")
+    page.set_content(
+        f"<!doctype html><html theme={theme}><meta charset=utf-8><style>body{{background:{background}}}{built('transfer.css')}</style>"
+    )
     page.evaluate(PAGE + "null;")  # Playwright calls a function that an expression comes to
-    arguments = [f"{assemble(MODULES)}\nexport default createResults;", fake.status(), {**STATE, **state}, width]
+    arguments = [built("transfer.js"), fake.status(), {**STATE, **state}, width]
     page.evaluate("([code, status, state, width]) => globalThis.open(code, status, state, width)", arguments)
     return page
 
