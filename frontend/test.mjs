@@ -7,11 +7,22 @@ import { build } from "esbuild";
 
 const root = import.meta.dirname;
 const wanted = process.argv.slice(2);
-const tests = readdirSync(join(root, "tests")).filter((name) => name.endsWith(".test.ts") && (!wanted.length || wanted.some((word) => name.includes(word))));
+const tests = readdirSync(join(root, "tests")).filter(
+  (name) => name.endsWith(".test.ts") && (!wanted.length || wanted.some((word) => name.includes(word))),
+);
 const outdir = mkdtempSync(join(tmpdir(), "deconvwidgets-tests-"));
 try {
   const entryPoints = tests.map((name) => join(root, "tests", name));
-  await build({ entryPoints, outdir, outExtension: { ".js": ".mjs" }, bundle: true, platform: "node", format: "esm", sourcemap: "inline", logLevel: "warning" });
+  await build({
+    entryPoints,
+    outdir,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    sourcemap: "inline",
+    logLevel: "warning",
+  });
   const files = tests.map((name) => join(outdir, name.replace(/ts$/, "mjs")));
   const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
   process.exitCode = status ?? 1;

@@ -1,7 +1,8 @@
 """How widgets answer their views: one answer for each request, refusals in words, and what may cross as JSON.
 
-A request is {"seq", "view", "kind", ...}; `view` names one view of a widget, `seq` one request of it. The answer repeats both, with
-{"ok": True, ...} and buffers, or with {"ok": False, "error": "words"}, which says {"refused": True} where a rule does not lead down.
+A request is {"seq", "client", "kind", ...}; `client` names a page's client of a widget, `seq` one request of it. The reply repeats both,
+with {"ok": True, ...} and buffers, or with {"ok": False, "error": "words"}, and {"refused": True} where a projection rule cannot be
+applied to a layer. For work on a worker, {"accepted": True} may be sent before: the client then waits without a time-out.
 """
 
 from __future__ import annotations
@@ -36,17 +37,18 @@ def answered(request: Mapping[str, Any], handlers: Mapping[str, Any], call: Call
 
 
 def echo(request: Mapping[str, Any]) -> Content:
-    """What tells a view that an answer is its own."""
-    return {"seq": request.get("seq"), "view": request.get("view")}
+    """What tells a client that an answer is its own."""
+    return {"seq": request.get("seq"), "client": request.get("client")}
 
 
 def refusal(request: Mapping[str, Any], error: Exception) -> Answer:
-    """What went wrong, in words; a bug also goes to the log, with its traceback."""
+    """What went wrong, in words; of a bug only that there is one: its exception and traceback go to the log."""
     if isinstance(error, DeconvWidgetsError):
         refused = {"refused": True} if isinstance(error, RuleError) else {}
         return {**echo(request), "ok": False, "error": str(error), **refused}, []
     _log.error("The request %s failed", dict(request), exc_info=error)
-    return {**echo(request), "ok": False, "error": f"{type(error).__name__}: {error}"}, []
+    error = f"The kernel failed to answer {request.get('kind')!r}: a bug, which its log describes."
+    return {**echo(request), "ok": False, "error": error}, []
 
 
 def event_message(event: ServiceEvent) -> Content:

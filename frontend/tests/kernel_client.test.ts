@@ -1,152 +1,159 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { KernelError, KernelUnavailable } from "../src/kernel/errors.ts";
+import { makeClient, settle } from "./fake_model.ts";
 
-import { TransferWire } from "../src/transfer/wire.ts";
-import { stageWords, stageShare } from "../src/transfer/run_progress.ts";
-import { enoughImages } from "../src/transfer/data_fields.ts";
-import { settingsOf } from "../src/transfer/setup.ts";
-import { megabytes, uploadFile } from "../src/kernel/upload.ts";
-
-/** A wire and what the kernel got of it. */
-function makeWire() {
-  const kernel = { sent: [], events: [], silences: [], listeners: [] };
-  const model = {
-    send: (message, _callbacks, buffers) => kernel.sent.push({ ...message, buffers }),
-    on: (_name, listener) => kernel.listeners.push(listener),
-    off: (_name, listener) => kernel.listeners.splice(kernel.listeners.indexOf(listener), 1),
-  };
-  const wire = new TransferWire(model, {
-    event: (message) => kernel.events.push(message.event),
-    silence: (silent) => kernel.silences.push(silent),
-    slow: () => {},
-  });
-  kernel.answer = (content, buffers = [], at = -1) => {
-    const { seq, view } = kernel.sent.at(at);
-    for (const listener of [...kernel.listeners]) listener({ seq, view, ok: true, ...content }, buffers);
-  };
-  return { wire, kernel };
-}
-
-test("an answer brings its content and buffers, a refusal its words", async () => {
-  const { wire, kernel } = makeWire();
-  const asked = wire.ask("run", { run: 3 });
-  assert.equal(kernel.sent[0].run, 3);
-  kernel.answer({ summary: "good" }, ["bytes"]);
-  assert.deepEqual((await asked).content.summary, "good");
-  const refused = wire.ask("use", { run: 9 });
-  kernel.answer({ ok: false, error: "There is no run 9" });
-  await assert.rejects(refused, /There is no run 9/);
-  wire.close();
-  assert.equal(kernel.listeners.length, 0);
+test("a reply brings content and buffers, a refusal its words", async () => {
+  const { model, client } = makeClient();
+  const request = client.request("run", { run: 3 }, { buffers: [new ArrayBuffer(2)] });
+  assert.deepEqual({ ...model.sent[0] }, { seq: 1, client: client.id, kind: "run", run: 3 });
+  assert.equal(model.buffers[0]?.[0]?.byteLength, 2);
+  const buffers = [new DataView(new ArrayBuffer(4))];
+  model.answer({ summary: "good" }, { buffers });
+  const reply = await request;
+  assert.equal(reply?.content.summary, "good");
+  assert.equal(reply?.buffers, buffers);
+  const refused = client.request("use_head", { run: 9 });
+  model.answer({ ok: false, error: "There is no run 9", refused: true });
+  await assert.rejects(refused, (error) => error instanceof KernelError && error.refused && error.message === "There is no run 9");
+  client.close();
+  assert.equal(model.listening, 0);
 });
 
-test("one request flies; of those with one key the newest counts, other keys of a kind wait their turn", async () => {
-  const { wire, kernel } = makeWire();
-  const first = wire.ask("thumbnails", { sources: [1] });
-  const overtaken = wire.ask("thumbnails", { sources: [2] });
-  const other = wire.ask("thumbnails", { sources: [3] }, { key: "strip" });
-  const newest = wire.ask("thumbnails", { sources: [4] });
-  assert.equal(kernel.sent.length, 1);
-  assert.equal(await first, null);
-  assert.equal(await overtaken, null);
-  kernel.answer({ of: 1 });
+test("latest: a newer request supersedes one of the same owner and key that waits, whose promise resolves to null", async () => {
+  const { model, client } = makeClient();
+  const [one, other] = [{}, {}];
+  const first = client.request("unit", { unit: 1 }, { owner: one });
+  const superseded = client.request("unit", { unit: 2 }, { owner: one });
+  const others = client.request("unit", { unit: 3 }, { owner: other });
+  const keyed = client.request("unit", { unit: 4 }, { owner: one, key: "pinned" });
+  const newest = client.request("unit", { unit: 5 }, { owner: one });
+  assert.equal(await superseded, null);
+  for (const _ of [1, 2, 3, 4]) model.answer({ of: model.sent.at(-1)?.unit });
   assert.deepEqual(
-    kernel.sent.map(({ sources }) => sources[0]),
-    [1, 3],
+    model.sent.map(({ unit }) => unit),
+    [1, 3, 4, 5],
   );
-  kernel.answer({ of: 3 });
-  kernel.answer({ of: 4 });
-  assert.equal((await other).content.of, 3);
-  assert.equal((await newest).content.of, 4);
-  wire.close();
-});
-
-test("what was asked before a silence is refused in words, and the next one is sent", async (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout"] });
-  const { wire, kernel } = makeWire();
-  const flying = wire.ask("status");
-  const waiting = wire.ask("data", {});
-  const told = [assert.rejects(flying, /does not answer/), assert.rejects(waiting, /does not answer/)];
-  for (let time = 0; time < 3; time += 1) context.mock.timers.tick(15000);
-  await Promise.all(told);
-  assert.deepEqual(kernel.silences, [true]);
-  const next = wire.ask("status");
-  kernel.answer({ status: "well" });
-  assert.equal((await next).content.status, "well");
-  assert.deepEqual(kernel.silences, [true, false]);
-  wire.close();
-});
-
-test("starting is never sent twice: it would start twice", (context) => {
-  context.mock.timers.enable({ apis: ["setTimeout"] });
-  const { wire, kernel } = makeWire();
-  wire.ask("start", {}).catch(() => {});
-  context.mock.timers.tick(170000);
-  assert.equal(kernel.sent.length, 1);
-  wire.close();
-});
-
-test("a view that is gone leaves nobody waiting", async () => {
-  const { wire } = makeWire();
-  const asked = [wire.ask("status"), wire.ask("data")];
-  wire.close();
-  assert.deepEqual(await Promise.all(asked), [null, null]);
-});
-
-test("an upload goes on where the kernel says that it is", async () => {
-  const calls = [];
-  const answers = { begin: { upload: "u" }, finish: { data: "/kept" } };
-  let have = 0;
-  const wire = {
-    ask: async (_kind, { step, offset }, { buffers = [] } = {}) => {
-      calls.push([step, offset ?? null]);
-      if (step === "chunk") have = offset + buffers[0].byteLength;
-      return { content: answers[step] ?? { have } };
-    },
-  };
-  const file = Object.assign(new Blob([new Uint8Array(5 * 2 ** 20)]), { name: "a.zip" });
-  const seen = [];
-  const { data } = await uploadFile(wire, file, { progress: (bytes) => seen.push(bytes), signal: new AbortController().signal });
-  assert.equal(data, "/kept");
-  assert.deepEqual(calls, [
-    ["begin", null],
-    ["chunk", 0],
-    ["chunk", 2 ** 21],
-    ["chunk", 2 ** 22],
-    ["finish", null],
-  ]);
-  assert.equal(seen.at(-1), file.size);
-  assert.equal(megabytes(5_240_000), "5.2 MB");
-  assert.equal(megabytes(24_000_000), "24 MB");
-});
-
-test("where a run is, in words", () => {
-  const run = { per_fold: [], folds: 5, seconds: 12, progress: null };
-  const progress = { done: 30, total: 120, rate: 15, message: "" };
-  assert.match(stageWords({ ...run, phase: "waiting" }), /^Waits/);
-  assert.equal(stageWords({ ...run, phase: "features", progress }), "30 of 120 photographs · 15.0 images/s · 6 s left");
-  assert.equal(stageWords({ ...run, phase: "training", per_fold: [0.8] }), "Fold 2 of 5");
-  assert.equal(
-    stageWords({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }),
-    "30 of 120 trainings · 15 a class",
+  const replies = await Promise.all([first, others, keyed, newest]);
+  assert.deepEqual(
+    replies.map((reply) => reply?.content.of),
+    [1, 3, 4, 5],
   );
-  assert.equal(stageWords({ ...run, phase: "stopped" }), "Stopped; no fold was done, the features are kept.");
-  assert.equal(stageWords({ ...run, phase: "failed", per_fold: [0.8, 0.9] }), "Failed; 2 of 5 folds are kept.");
-  assert.equal(stageWords({ ...run, phase: "done", per_fold: [1, 1, 1, 1, 1] }), "Done in 12 s.");
-  assert.equal(stageShare({ ...run, phase: "training", per_fold: [0.8] }), 0.2);
-  assert.equal(stageShare({ ...run, phase: "waiting" }), null);
+  client.close();
 });
 
-test("fewer images are offered where the data has fewer", () => {
-  assert.equal(enoughImages({ problem: "too few", most: 39 }, 60), 30);
-  assert.equal(enoughImages({ problem: "too few", most: 7 }, 30), 5);
-  assert.equal(enoughImages({ problem: "no class", most: 0 }, 30), null);
-  assert.equal(enoughImages({ problem: "something else", most: 39 }, 30), null);
-  assert.equal(enoughImages({ problem: null, most: 39 }, 60), null);
-  assert.equal(enoughImages(null, 30), null);
+test("latest: the reply in flight answers a newer request for the same, unless that must be fresh", async () => {
+  const { model, client } = makeClient();
+  const replies = Promise.all([client.request("table", { layer: "a" }), client.request("table", { layer: "a" })]);
+  const fresh = client.request("table", { layer: "a" }, { fresh: true });
+  model.answer({ of: 1 });
+  assert.deepEqual(
+    (await replies).map((reply) => reply?.content.of),
+    [1, 1],
+  );
+  assert.equal(model.sent.length, 2);
+  model.answer({ of: 2 });
+  assert.equal((await fresh)?.content.of, 2);
+  client.close();
 });
 
-test("settings are the state's, without what is merely shown", () => {
-  assert.deepEqual(Object.keys(settingsOf({ data: "a", show: "classes", folds: 3 })).length, 9);
-  assert.equal("show" in settingsOf({ show: "classes" }), false);
+test("queue: all are sent, in order", async () => {
+  const { model, client } = makeClient();
+  const requests = [1, 2, 2].map((step) => client.request("upload", { step }, { policy: "queue" }));
+  for (const _ of requests) model.answer();
+  await Promise.all(requests);
+  assert.deepEqual(
+    model.sent.map(({ step }) => step),
+    [1, 2, 2],
+  );
+  client.close();
+});
+
+test("once: never sent a second time, and waited for longer", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { model, client, told } = makeClient();
+  const request = client.request("start", {}, { policy: "once" });
+  for (let at = 0; at < 11; at += 1) context.mock.timers.tick(15_000);
+  assert.equal(model.sent.length, 1);
+  assert.deepEqual(told[0], ["slow", true]);
+  model.answer({ run: 1 });
+  assert.equal((await request)?.content.run, 1);
+  client.close();
+});
+
+test("lists: a new one drops what waits of the one before, but not of another owner's", () => {
+  const { model, client } = makeClient();
+  const [one, other] = [{}, {}];
+  const received: unknown[] = [];
+  const tile = (unit: number) => ({
+    kind: "mosaics",
+    fields: { unit },
+    receive: () => received.push(unit),
+    fail: () => assert.fail(),
+    beforeSend: () => true,
+  });
+  client.requestList("tiles", [tile(1), tile(2)], { owner: one });
+  client.requestList("tiles", [tile(8)], { owner: other });
+  client.requestList("tiles", [tile(3)], { owner: one });
+  for (const _ of [1, 2, 3]) model.answer();
+  assert.deepEqual(received, [1, 8, 3]);
+  client.release(one);
+  client.close();
+});
+
+test("an owner that is gone takes what waits with it, and what is in flight is still shared", async () => {
+  const { model, client } = makeClient();
+  const [gone, stays] = [{}, {}];
+  const flying = client.request("unit", { unit: 1 }, { owner: gone });
+  const waiting = client.request("source", {}, { owner: gone });
+  const other = client.request("source", {}, { owner: stays });
+  client.release(gone);
+  assert.equal(await waiting, null);
+  model.answer({ of: "unit" });
+  model.answer({ of: "source" });
+  assert.equal((await flying)?.content.of, "unit");
+  assert.equal((await other)?.content.of, "source");
+  client.cancel("source", stays);
+  client.close();
+});
+
+test("replies for another client of the widget are not ours, events are", async () => {
+  const { model, client, told } = makeClient();
+  const request = client.request("status");
+  model.emit("msg:custom", { seq: 1, client: "another page", ok: true, of: "theirs" }, []);
+  model.emit("msg:custom", { event: "changed" }, []);
+  model.answer({ of: "ours" });
+  assert.equal((await request)?.content.of, "ours");
+  assert.deepEqual(told, [["event", "changed"]]);
+  client.close();
+});
+
+test("a kernel that restarts is noticed at once", async () => {
+  const { model, client, told } = makeClient();
+  const requests = [client.request("status"), client.request("data"), client.request("file", {}, { lane: "work" })];
+  const rejected = requests.map((request) => assert.rejects(request, KernelUnavailable));
+  model.emit("comm_live_update");
+  await Promise.all(rejected);
+  assert.deepEqual(told, [["available", false]]);
+  assert.equal(client.available, false);
+  const next = client.request("status");
+  model.answer({ status: "well" });
+  assert.equal((await next)?.content.status, "well");
+  assert.deepEqual(told.at(-1), ["available", true]);
+  client.close();
+});
+
+test("what a library says of a lost connection does not reach the page", async () => {
+  const { model, client } = makeClient();
+  model.broken = true;
+  await assert.rejects(client.request("status"), { message: "The kernel does not answer; run the notebook's cells again." });
+  client.close();
+});
+
+test("a client that is closed leaves no promise open", async () => {
+  const { client } = makeClient();
+  const requests = [client.request("status"), client.request("data")];
+  client.close();
+  assert.deepEqual(await Promise.all(requests), [null, null]);
+  await settle();
 });

@@ -1,39 +1,55 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
+import { KernelUnavailable } from "../src/kernel/errors.ts";
+import { type Message, type QueuedRequest, type Reply, RequestQueue } from "../src/kernel/queue.ts";
+import { settle } from "./fake_model.ts";
 
-import { ATTEMPTS, RequestQueue, SILENCE, TIMEOUT } from "../src/kernel/queue.ts";
+const TIMEOUT = 100;
+const ATTEMPTS = 3;
 
-function make(options = {}) {
-  const sent = [];
-  const told = [];
-  const queue = new RequestQueue({ send: (message) => sent.push(message), onSilence: (silent) => told.push(silent), ...options });
-  const log = [];
-  const ask = (name, more = {}) => ({
-    key: name,
+function make() {
+  const sent: Message[] = [];
+  const told: [string, boolean][] = [];
+  const log: [string, unknown][] = [];
+  const connection = { broken: false };
+  const send = (message: Message) => {
+    if (connection.broken) throw new Error("Cannot send");
+    sent.push(message);
+  };
+  const available = (value: boolean) => told.push(["available", value]);
+  const slow = (value: boolean) => told.push(["slow", value]);
+  const queue = new RequestQueue(send, { available, slow }, () => 0);
+  const request = (name: string, more: Partial<QueuedRequest> = {}): QueuedRequest => ({
     message: { kind: name },
-    done: (answer) => log.push([name, answer.value]),
-    failed: (words) => log.push([name, words]),
+    buffers: [],
+    lane: "urgent",
+    priority: 0,
+    key: name,
+    content: "",
+    timeout: TIMEOUT,
+    attempts: ATTEMPTS,
+    resend: true,
+    pace: null,
+    receive: null,
+    beforeSend: () => true,
+    resolve: (reply: Reply | null) => log.push([name, reply?.content.value ?? null]),
+    reject: (error: Error) => log.push([name, error.message]),
     ...more,
   });
-  const answer = (value, seq = sent.at(-1).seq) => queue.receive({ seq, ok: true, value }, []);
-  return { queue, sent, told, log, ask, answer };
+  const background = (name: string, more: Partial<QueuedRequest> = {}) =>
+    request(name, { lane: "background", key: "list", content: name, ...more });
+  const answer = (value: unknown, seq = sent.at(-1)?.seq) => queue.receive({ seq, ok: true, value }, []);
+  const kinds = () => sent.map(({ kind }) => kind);
+  return { queue, sent, told, log, connection, request, background, answer, kinds };
 }
 
-test("one request is in flight, the rest waits", () => {
-  const { queue, sent, log, ask, answer } = make();
-  queue.want("tiles", [ask("a"), ask("b"), ask("c")]);
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["a"],
-  );
+test("one request is in flight, the others wait", () => {
+  const { queue, log, request, answer, kinds } = make();
+  for (const name of ["a", "b", "c"]) queue.add(request(name));
+  assert.deepEqual(kinds(), ["a"]);
   assert.equal(queue.pending, 3);
-  answer(1);
-  answer(2);
-  answer(3);
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["a", "b", "c"],
-  );
+  for (const value of [1, 2, 3]) answer(value);
+  assert.deepEqual(kinds(), ["a", "b", "c"]);
   assert.deepEqual(log, [
     ["a", 1],
     ["b", 2],
@@ -43,207 +59,271 @@ test("one request is in flight, the rest waits", () => {
   queue.close();
 });
 
-test("detail goes before source before tiles", () => {
-  const { queue, sent, ask, answer } = make();
-  queue.want("unit", [ask("unit")]);
-  queue.want("tiles", [ask("tile1"), ask("tile2")]);
-  queue.want("source", [ask("source")]);
-  queue.want("nine", [ask("nine")]);
-  for (let at = 0; at < 5; at += 1) answer();
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["unit", "nine", "source", "tile1", "tile2"],
-  );
+test("the request with the lowest priority number goes first, of equal ones the older", () => {
+  const { queue, request, answer, kinds } = make();
+  queue.add(request("first"));
+  for (const [name, priority] of Object.entries({ five: 5, three: 3, alsoFive: 5, one: 1 })) queue.add(request(name, { priority }));
+  for (let at = 0; at < 5; at += 1) answer(at);
+  assert.deepEqual(kinds(), ["first", "one", "three", "five", "alsoFive"]);
   queue.close();
 });
 
-test("what is urgent does not wait for a tile, and no tile is sent before it is answered", () => {
-  const { queue, sent, log, ask, answer } = make();
-  queue.want("tiles", [ask("tile1"), ask("tile2")]);
-  queue.want("nine", [ask("nine")]);
+test("an urgent request does not wait for one in the background, and no background request is sent before it is answered", () => {
+  const { queue, sent, log, request, background, answer, kinds } = make();
+  queue.replace("list", [background("tile1"), background("tile2")]);
+  queue.add(request("mosaics"));
   assert.deepEqual(
-    sent.map(({ kind, later }) => [kind, later]),
+    sent.map(({ kind, background: marked }) => [kind, marked]),
     [
       ["tile1", true],
-      ["nine", undefined],
+      ["mosaics", undefined],
     ],
   );
-  answer("first", 1); // the tile is there
-  assert.equal(sent.length, 2, "the next tile waits for the nine");
+  answer("first", 1);
+  assert.equal(sent.length, 2, "the next tile waits for the urgent request");
   answer("second", 2);
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["tile1", "nine", "tile2"],
-  );
+  assert.deepEqual(kinds(), ["tile1", "mosaics", "tile2"]);
   answer("third", 3);
   assert.deepEqual(log, [
     ["tile1", "first"],
-    ["nine", "second"],
+    ["mosaics", "second"],
     ["tile2", "third"],
   ]);
   queue.close();
 });
 
-test("the newest wish replaces what waited in its lane", () => {
-  const { queue, sent, ask, answer } = make();
-  queue.want("unit", [ask("unit")]);
-  for (const unit of [1, 2, 3]) queue.want("nine", [ask(`nine${unit}`)]);
-  answer();
-  answer();
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["unit", "nine3"],
-  );
+test("a newer request supersedes one with the same key that waits", () => {
+  const { queue, log, request, answer, kinds } = make();
+  queue.add(request("other"));
+  for (const unit of [1, 2, 3]) queue.add(request(`unit${unit}`, { key: "unit" }));
+  assert.deepEqual(log, [
+    ["unit1", null],
+    ["unit2", null],
+  ]);
+  answer(1);
+  answer(2);
+  assert.deepEqual(kinds(), ["other", "unit3"]);
   assert.equal(queue.pending, 0);
   queue.close();
 });
 
-test("what flies is not sent twice, and its answer still counts when nobody waits for it", () => {
-  const { queue, sent, log, ask, answer } = make();
-  queue.want("tiles", [ask("a")]);
-  queue.want("tiles", [ask("a"), ask("b")]);
-  assert.equal(queue.pending, 2);
+test("without a key nothing is superseded", () => {
+  const { queue, request, answer, kinds } = make();
+  for (const name of ["a", "b", "c"]) queue.add(request(name, { key: null }));
+  for (const value of [1, 2, 3]) answer(value);
+  assert.deepEqual(kinds(), ["a", "b", "c"]);
+  queue.close();
+});
+
+test("a request that is in flight is not sent twice, and its reply counts although a new list leaves it out", () => {
+  const { queue, log, background, answer, kinds } = make();
+  queue.replace("list", [background("a")]);
+  queue.replace("list", [background("a"), background("b")]);
   answer(1);
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["a", "b"],
-  );
-  queue.want("tiles", []);
-  answer("late but good");
-  assert.equal(sent.length, 2);
+  assert.deepEqual(kinds(), ["a", "b"]);
+  queue.replace("list", []);
+  answer(2);
+  assert.deepEqual(kinds(), ["a", "b"]);
   assert.deepEqual(log, [
     ["a", 1],
-    ["b", "late but good"],
+    ["a", 1],
+    ["b", 2],
   ]);
   queue.close();
 });
 
-test("stale and second answers are dropped", () => {
-  const { queue, log, ask, answer } = make();
-  queue.want("nine", [ask("a")]);
-  assert.equal(answer("wrong", 99), false);
-  assert.equal(answer("right", 1), true);
-  assert.equal(answer("again", 1), false);
+test("the reply of a request in flight answers no later one after the kernel's state changed", () => {
+  const { queue, request, answer, kinds } = make();
+  queue.add(request("hello"));
+  queue.outdate();
+  queue.add(request("hello"));
+  answer("old");
+  assert.deepEqual(kinds(), ["hello", "hello"]);
+  queue.close();
+});
+
+test("replies to requests that are not in flight are dropped", () => {
+  const { queue, log, request, answer } = make();
+  queue.add(request("a"));
+  answer("wrong", 99);
+  answer("right", 1);
+  answer("again", 1);
   assert.deepEqual(log, [["a", "right"]]);
   queue.close();
 });
 
-test("an error is told in words and the next request goes out", () => {
-  const { queue, sent, log, ask, answer } = make();
-  queue.want("nine", [ask("a")]);
-  queue.want("tiles", [ask("b")]);
+test("a refusal rejects, and the next request is sent", () => {
+  const { queue, log, request, kinds } = make();
+  queue.add(request("a"));
+  queue.add(request("b"));
   queue.receive({ seq: 1, ok: false, error: "no such unit" }, []);
   assert.deepEqual(log, [["a", "no such unit"]]);
-  assert.equal(sent.at(-1).kind, "b");
-  answer();
+  assert.deepEqual(kinds(), ["a", "b"]);
   queue.close();
 });
 
-test("a failing handler does not stop the queue", () => {
-  const { queue, sent, ask } = make();
-  queue.want("nine", [
-    ask("a", {
-      done: () => {
-        throw new Error("bug");
-      },
-    }),
-  ]);
-  queue.want("tiles", [ask("b")]);
-  assert.throws(() => queue.receive({ seq: 1, ok: true }, []), /bug/);
-  assert.equal(sent.at(-1).kind, "b");
-  queue.close();
-});
-
-test("it is sent again after the timeout, and any of its answers will do", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  const slow = [];
-  const { queue, sent, log, ask, answer } = make({ onSlow: (now) => slow.push(now) });
-  queue.want("nine", [ask("a")]);
-  mock.timers.tick(TIMEOUT - 1);
+test("a request is sent again when its reply is overdue, and any of its replies counts", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { queue, sent, told, log, request, answer } = make();
+  queue.add(request("a"));
+  context.mock.timers.tick(TIMEOUT - 1);
   assert.equal(sent.length, 1);
-  mock.timers.tick(1);
+  context.mock.timers.tick(1);
   assert.deepEqual(
-    sent.map((message) => [message.kind, message.seq]),
+    sent.map(({ kind, seq }) => [kind, seq]),
     [
       ["a", 1],
       ["a", 2],
     ],
   );
-  assert.equal(answer("the first one's", 1), true);
-  assert.equal(answer("the second one's", 2), false);
+  answer("the first one's", 1);
+  answer("the second one's", 2);
   assert.deepEqual(log, [["a", "the first one's"]]);
-  assert.deepEqual(slow, [true, false]);
+  assert.deepEqual(told, [
+    ["slow", true],
+    ["slow", false],
+  ]);
   queue.close();
-  mock.timers.reset();
 });
 
-test("a dead kernel is told in words; the next action tries again; a live one ends it", () => {
-  mock.timers.enable({ apis: ["setTimeout"] });
-  const { queue, sent, told, log, ask, answer } = make();
-  queue.want("tiles", [ask("b"), ask("c")]);
-  for (let at = 0; at < ATTEMPTS; at += 1) mock.timers.tick(TIMEOUT);
-  assert.equal(sent.length, ATTEMPTS);
-  assert.deepEqual(log, [["b", SILENCE]]);
-  assert.deepEqual(told, [true]);
-  assert.equal(queue.pending, 0, "nothing keeps knocking");
-  mock.timers.tick(10 * TIMEOUT);
-  assert.equal(sent.length, ATTEMPTS);
-  queue.want("nine", [ask("a")]);
-  assert.equal(sent.length, ATTEMPTS, "a redrawn view does not knock either");
-  queue.wake();
-  assert.equal(sent.at(-1).kind, "a");
+test("a request that must not be sent twice waits for as many time-outs", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { queue, sent, told, log, request } = make();
+  queue.add(request("start", { resend: false }));
+  for (let at = 1; at < ATTEMPTS; at += 1) context.mock.timers.tick(TIMEOUT);
+  context.mock.timers.tick(TIMEOUT - 1);
+  assert.equal(sent.length, 1);
+  assert.deepEqual(log, []);
+  assert.deepEqual(told.at(0), ["slow", true]);
+  context.mock.timers.tick(1);
+  assert.equal(sent.length, 1);
+  assert.deepEqual(log, [["start", new KernelUnavailable().message]]);
+  queue.close();
+});
+
+test("where the kernel does not answer, all that waits is rejected; a new request is tried; any message ends it", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { queue, sent, told, log, request, answer, kinds } = make();
+  queue.add(request("a"));
+  queue.add(request("b"));
+  for (let at = 0; at < ATTEMPTS; at += 1) context.mock.timers.tick(TIMEOUT);
+  const words = new KernelUnavailable().message;
+  assert.deepEqual(log, [
+    ["b", words],
+    ["a", words],
+  ]);
+  assert.deepEqual(told.at(-1), ["available", false]);
+  assert.equal(queue.pending, 0);
+  context.mock.timers.tick(10 * TIMEOUT);
+  assert.equal(sent.length, ATTEMPTS, "nothing is sent by itself");
+  queue.add(request("c"));
+  assert.equal(kinds().at(-1), "c");
   answer("back");
-  assert.deepEqual(told, [true, false]);
-  assert.deepEqual(log.at(-1), ["a", "back"]);
+  assert.deepEqual(told.at(-1), ["available", true]);
+  assert.deepEqual(log.at(-1), ["c", "back"]);
   queue.close();
-  mock.timers.reset();
 });
 
-test("what cannot be sent fails in words and does not block", () => {
-  let broken = true;
-  const { queue, log, ask } = make({
-    send: () => {
-      if (broken) throw new Error("comm is closed");
-    },
-  });
-  queue.want("nine", [ask("a")]);
-  assert.match(log[0][1], /comm is closed/);
-  broken = false;
-  queue.want("nine", [ask("b")]);
+test("a connection that is gone rejects at once, in our own words", () => {
+  const { queue, told, log, connection, request } = make();
+  connection.broken = true;
+  queue.add(request("a"));
+  assert.deepEqual(log, [["a", new KernelUnavailable().message]]);
+  assert.deepEqual(told, [["available", false]]);
+  connection.broken = false;
+  queue.add(request("b"));
   assert.equal(queue.pending, 1);
   queue.close();
 });
 
-test("a closed queue is deaf and dumb", () => {
-  const { queue, sent, log, ask, answer } = make();
-  queue.want("nine", [ask("a")]);
+test("work blocks no lane and is blocked by none; of one key one is in flight", () => {
+  const { queue, request, answer, kinds, log } = make();
+  queue.add(request("a"));
+  for (const name of ["figure", "folders"]) queue.add(request(name, { lane: "work", key: name }));
+  for (const at of [1, 2]) queue.add(request("folders", { lane: "work", content: String(at) }));
+  assert.deepEqual(kinds(), ["a", "figure", "folders"]);
+  assert.deepEqual(log, [["folders", null]], "the newest of those that wait counts");
+  answer("done", 1);
+  queue.add(request("b"));
+  answer("listed", 3);
+  assert.deepEqual(kinds(), ["a", "figure", "folders", "b", "folders"]);
   queue.close();
-  assert.equal(answer(), false);
-  queue.want("nine", [ask("b")]);
-  assert.equal(sent.length, 1);
-  assert.deepEqual(log, []);
 });
 
-test("the next request waits until the answer is drawn, whose second copy is dropped", async () => {
-  const { queue, sent, ask, answer } = make();
-  let drawn;
-  queue.want("nine", [
-    ask("nine", {
-      done: () =>
-        new Promise((resolve) => {
-          drawn = resolve;
-        }),
-    }),
+test("work that the kernel accepted has no time-out, nor keeps its lane", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { queue, log, request, answer, kinds } = make();
+  queue.add(request("start"));
+  queue.add(request("status"));
+  queue.receive({ seq: 1, accepted: true }, []);
+  assert.deepEqual(kinds(), ["start", "status"]);
+  answer("fine", 2);
+  context.mock.timers.tick(100 * TIMEOUT);
+  assert.equal(queue.available, true);
+  answer("started", 1);
+  assert.deepEqual(log, [
+    ["status", "fine"],
+    ["start", "started"],
   ]);
-  queue.want("unit", [ask("unit")]);
-  assert.equal(answer("first", 1), true);
-  assert.equal(answer("again", 1), false);
-  assert.equal(sent.length, 1);
-  drawn();
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(
-    sent.map((message) => message.kind),
-    ["nine", "unit"],
-  );
   queue.close();
+});
+
+test("a kernel that works on what it was asked for is not unavailable for others", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { queue, sent, log, request, answer } = make();
+  queue.add(request("figure", { lane: "work", attempts: 100, resend: false }));
+  queue.add(request("status"));
+  for (let at = 0; at < 10; at += 1) context.mock.timers.tick(TIMEOUT);
+  assert.equal(sent.length, 2, "nor is anything sent twice");
+  answer("drawn", 1);
+  answer("fine", 2);
+  assert.deepEqual(log, [
+    ["figure", "drawn"],
+    ["status", "fine"],
+  ]);
+  queue.close();
+});
+
+test("the next request waits until the reply is drawn", async () => {
+  const { queue, log, request, answer, kinds } = make();
+  let drawn = () => {};
+  const drawing = new Promise<void>((resolve) => {
+    drawn = resolve;
+  });
+  queue.add(request("mosaics", { receive: () => drawing }));
+  queue.add(request("unit"));
+  answer("first", 1);
+  answer("again", 1);
+  assert.deepEqual(kinds(), ["mosaics"]);
+  drawn();
+  await settle();
+  assert.deepEqual(kinds(), ["mosaics", "unit"]);
+  assert.deepEqual(log, [["mosaics", "first"]]);
+  queue.close();
+});
+
+test("a request that is no longer needed is dropped before it is sent", () => {
+  const { queue, log, request, answer, kinds } = make();
+  let needed = true;
+  queue.add(request("a"));
+  queue.add(request("b", { beforeSend: () => needed }));
+  queue.add(request("c"));
+  needed = false;
+  answer(1);
+  assert.deepEqual(kinds(), ["a", "c"]);
+  assert.deepEqual(log.at(-1), ["b", null]);
+  queue.close();
+});
+
+test("a closed queue takes and sends nothing", () => {
+  const { queue, sent, log, request, answer } = make();
+  queue.add(request("a"));
+  queue.add(request("b"));
+  queue.close();
+  answer("late");
+  assert.equal(sent.length, 1);
+  assert.deepEqual(log, [
+    ["b", null],
+    ["a", null],
+  ]);
 });

@@ -28,7 +28,7 @@ MODEL = """
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
-    values: {state, height}, held: false, heldLater: false, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
+    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.tell("change:state"); },
@@ -40,7 +40,7 @@ globalThis.makeModel = (state, height) => {
       const text = (buffer) => Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join("");
       if (buffers.length) message = {...message, buffers: buffers.map(text)};
       model.sent.push(message);
-      if (model.held || (model.heldLater && message.later)) model.waiting.push(message);
+      if (model.held || (model.heldBackground && message.background) || message.kind === model.heldKind) model.waiting.push(message);
       else model.ask(message);
     },
     ask: async (message) => {
@@ -51,13 +51,21 @@ globalThis.makeModel = (state, height) => {
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.tell("msg:custom", content, views);
     },
-    release: () => { model.held = model.heldLater = false; for (const message of model.waiting.splice(0)) model.ask(message); },
+    release: () => {
+      model.held = model.heldBackground = false;
+      model.heldKind = null;
+      for (const message of model.waiting.splice(0)) model.ask(message);
+    },
   };
   return model;
 };
 globalThis.open = async (code, state, width = 1180, height = 720) => {
-  globalThis.front ??= (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
   globalThis.model ??= globalThis.makeModel(state, height);
+  if (!globalThis.front) {
+    globalThis.front = (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default();
+    globalThis.lifetime = new AbortController();  // of the model
+    await front.initialize({model, signal: lifetime.signal});
+  }
   const el = document.body.appendChild(Object.assign(document.createElement("div"), {style: `width:${width}px`}));
   el.addEventListener("deconvwidgets:painted", (event) => (globalThis.painted ??= []).push(event.detail));
   globalThis.closers = [...(globalThis.closers ?? []), await front.render({model, el})];

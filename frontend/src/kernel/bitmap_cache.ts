@@ -1,24 +1,27 @@
 import { blob } from "./buffers.ts";
-/** Decoded pictures, as many as fit into a bound of bytes; the least recently used go first. */
-export class Pictures {
-  bound: number;
-  bytes: number;
-  /** in the order of use */
-  bitmaps: Map<string, ImageBitmap>;
-  /** being decoded */
-  coming: Set<string>;
-  generation: number;
+import { UserError } from "./errors.ts";
 
-  /** @param bound bytes of pixels */
-  constructor(bound: number = 96 * 2 ** 20) {
-    this.bound = bound;
-    this.bytes = 0;
-    this.bitmaps = new Map();
-    this.coming = new Set();
-    this.generation = 0;
+/** Return the decoded picture. Throw UserError where the browser cannot decode it. */
+export async function decodePicture(data: DataView | undefined, mime: string): Promise<ImageBitmap> {
+  const encoded = blob(data, mime);
+  try {
+    return await createImageBitmap(encoded);
+  } catch {
+    throw new UserError("The browser cannot decode the picture.");
   }
+}
 
-  get(key: string) {
+/** Decoded pictures up to a number of bytes; the least recently used go first. */
+export class BitmapCache {
+  bytes = 0;
+  private readonly bitmaps = new Map<string, ImageBitmap>(); // in the order of use
+  private readonly decoding = new Set<string>();
+  private generation = 0;
+
+  /** @param limit bytes of pixels */
+  constructor(private readonly limit = 96 * 2 ** 20) {}
+
+  get(key: string): ImageBitmap | undefined {
     const bitmap = this.bitmaps.get(key);
     if (bitmap) {
       this.bitmaps.delete(key);
@@ -27,18 +30,16 @@ export class Pictures {
     return bitmap;
   }
 
-  /** Whether it is there or about to be. */
-  has(key: string) {
-    return this.bitmaps.has(key) || this.coming.has(key);
+  /** Return whether it is there or being decoded. */
+  has(key: string): boolean {
+    return this.bitmaps.has(key) || this.decoding.has(key);
   }
 
-  /** Decode and keep. Resolves to null where the pictures were cleared meanwhile. */
-  async decode(key: string, data: DataView | undefined, mime: string) {
+  /** Decode a picture and keep it. Resolve to null where the cache was cleared meanwhile. */
+  async decode(key: string, data: DataView | undefined, mime: string): Promise<ImageBitmap | null> {
     const { generation } = this;
-    this.coming.add(key);
-    const bitmap = await createImageBitmap(blob(data, mime)).finally(() => {
-      this.coming.delete(key);
-    });
+    this.decoding.add(key);
+    const bitmap = await decodePicture(data, mime).finally(() => this.decoding.delete(key));
     if (generation !== this.generation) {
       bitmap.close();
       return null;
@@ -47,34 +48,26 @@ export class Pictures {
     return bitmap;
   }
 
-  put(key: string, bitmap: ImageBitmap) {
+  put(key: string, bitmap: ImageBitmap): void {
     this.drop(key);
     this.bitmaps.set(key, bitmap);
     this.bytes += bitmap.width * bitmap.height * 4;
-    for (const oldest of this.bitmaps.keys()) {
-      if (this.bytes <= this.bound || oldest === key) break;
+    for (const oldest of [...this.bitmaps.keys()]) {
+      if (this.bytes <= this.limit || oldest === key) break;
       this.drop(oldest);
     }
   }
 
-  drop(key: string) {
+  clear(): void {
+    this.generation += 1;
+    for (const key of [...this.bitmaps.keys()]) this.drop(key);
+  }
+
+  private drop(key: string): void {
     const bitmap = this.bitmaps.get(key);
     if (!bitmap) return;
     this.bitmaps.delete(key);
     this.bytes -= bitmap.width * bitmap.height * 4;
     bitmap.close();
   }
-
-  clear() {
-    this.generation += 1;
-    for (const key of [...this.bitmaps.keys()]) this.drop(key);
-  }
-}
-
-/** The key of one of a unit's two mosaics. Patches are the same under every rule and contrast. */
-export function mosaicKey(
-  { layer, unit, rule, contrast, tile }: { layer: string; unit: number; rule: string; contrast: string; tile: number },
-  part: "projections" | "patches",
-) {
-  return part === "patches" ? `${layer}|${unit}|${tile}` : `${layer}|${unit}|${tile}|${rule}|${contrast}`;
 }

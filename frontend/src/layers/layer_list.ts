@@ -1,38 +1,36 @@
 import { h } from "../ui/dom.ts";
-import { counted, grouped } from "../ui/format.ts";
-import type { Overview } from "./wire.ts";
+import { formatCount, formatInteger } from "../ui/format.ts";
+import type { Layer, Overview } from "./wire.ts";
 
-/** What a layer's unit sees, in words. */
-export function seesWords({ sees }: { sees: [number, number] | null }) {
-  if (!sees) return "sees the whole input";
-  return sees[0] === sees[1] ? `sees ${sees[0]} px` : `sees ${sees[0]} × ${sees[1]} px`;
+function describeReceptiveField({ receptive_field: field }: Layer): string {
+  if (!field) return "sees the whole input";
+  return field[0] === field[1] ? `sees ${field[0]} px` : `sees ${field[0]} × ${field[1]} px`;
 }
 
 /** The list of layers. */
-export function createLayers({ pick }: { pick: (layer: string) => void }) {
+export function createLayerList({ pick }: { pick: (layer: string) => void }) {
   const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" });
-  let buttons: Map<string, HTMLElement> = new Map();
+  let buttons = new Map<string, HTMLButtonElement>();
   let shown: Overview | null = null;
 
-  const rebuild = (overview: Overview) => {
-    const most = Math.max(...overview.layers.map((layer) => layer.channels));
-    buttons = new Map(
-      overview.layers.map((layer, index) => {
-        const dead = layer.dead === null ? "" : `, ${grouped(layer.dead)} dead`;
-        const bar = h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / most}%` });
-        const words = [h("b", {}, layer.id), h("span", {}, `${counted(layer.channels, "unit")}${dead}`)];
-        const shape = [h("span", {}, `${layer.height} × ${layer.width} map`), h("span", {}, seesWords(layer))];
-        const hint = `${layer.name} (${layer.kind})${index < 9 ? ` · key ${index + 1}` : ""}`;
-        const properties = {
-          type: "button",
-          class: "dwx-layer",
-          title: hint,
-          "data-testid": `layer-${layer.id}`,
-          onclick: () => pick(layer.id),
-        };
-        return [layer.id, h("button", properties, bar, ...words, ...shape)];
-      }),
+  const createButton = (layer: Layer, index: number, widest: number) => {
+    const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
+    const title = `${layer.name} (${layer.kind})${index < 9 ? ` · key ${index + 1}` : ""}`;
+    const properties = { type: "button", class: "dwx-layer", title, "data-testid": `layer-${layer.id}`, onclick: () => pick(layer.id) };
+    return h(
+      "button",
+      properties,
+      h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / widest}%` }),
+      h("b", {}, layer.id),
+      h("span", {}, `${formatCount(layer.channels, "unit")}${dead}`),
+      h("span", {}, `${layer.height} × ${layer.width} map`),
+      h("span", {}, describeReceptiveField(layer)),
     );
+  };
+
+  const rebuild = ({ layers }: Overview) => {
+    const widest = Math.max(...layers.map((layer) => layer.channels));
+    buttons = new Map(layers.map((layer, index) => [layer.id, createButton(layer, index, widest)]));
     element.replaceChildren(...buttons.values());
   };
 

@@ -1,27 +1,24 @@
-import { h, setText } from "../ui/dom.ts";
+/** A unit's strongest activations as two 3 x 3 mosaics: projections and patches. */
+import { context2d, h, setText } from "../ui/dom.ts";
 import { GAP } from "./grid_layout.ts";
-import { mosaicKey } from "../kernel/bitmap_cache.ts";
-import { PARTS } from "./store.ts";
-import type { NineWanted, Wire } from "./store.ts";
+import { type LayerStore, PARTS } from "./store.ts";
+import type { MosaicRequest, Part } from "./wire.ts";
 
-/**
- * Draw a mosaic over a whole canvas, or clear it.
- * @param pixels of its side
- * @param refused there is none
- */
-export function drawMosaic(canvas: HTMLCanvasElement, bitmap: ImageBitmap | undefined, pixels: number, refused: boolean) {
-  if (canvas.width !== pixels) canvas.width = canvas.height = pixels;
-  const context = canvas.getContext("2d");
-  if (!context) return;
-  context.clearRect(0, 0, pixels, pixels);
-  context.imageSmoothingEnabled = bitmap?.width !== pixels;
-  if (bitmap) context.drawImage(bitmap, 0, 0, pixels, pixels);
-  if (refused) drawNothing(context, 0, pixels);
-  else clearGaps(context, 0, pixels);
+const TILES = 9;
+
+/** Draw a mosaic over a whole square canvas of `side` pixels; a mark where there is none. */
+function drawMosaic(canvas: HTMLCanvasElement, bitmap: ImageBitmap | undefined, side: number, refused: boolean): void {
+  if (canvas.width !== side) canvas.width = canvas.height = side;
+  const context = context2d(canvas);
+  context.clearRect(0, 0, side, side);
+  context.imageSmoothingEnabled = bitmap?.width !== side;
+  if (bitmap) context.drawImage(bitmap, 0, 0, side, side);
+  if (refused) drawNoProjection(context, 0, side);
+  else clearGaps(context, 0, side);
 }
 
-/** A quiet mark where there is no projection, because the rule does not lead down there. */
-export function drawNothing(context: CanvasRenderingContext2D, left: number, side: number) {
+/** Mark where there is no projection, because the rule cannot be applied. */
+export function drawNoProjection(context: CanvasRenderingContext2D, left: number, side: number): void {
   context.fillStyle = "rgba(127, 127, 127, 0.07)";
   context.fillRect(left, 0, side, side);
   context.strokeStyle = "rgba(127, 127, 127, 0.45)";
@@ -32,8 +29,8 @@ export function drawNothing(context: CanvasRenderingContext2D, left: number, sid
   context.stroke();
 }
 
-/** The gaps between a mosaic's tiles, in its own grey, are hard to tell from the projections: let the background through instead. */
-export function clearGaps(context: CanvasRenderingContext2D, left: number, side: number) {
+/** Clear the gaps between a mosaic's tiles: in its own grey they are hard to tell from the projections. */
+export function clearGaps(context: CanvasRenderingContext2D, left: number, side: number): void {
   const tile = (side - 2 * GAP) / 3;
   for (const at of [tile, 2 * tile + GAP]) {
     context.clearRect(left + at, 0, GAP, side);
@@ -41,30 +38,36 @@ export function clearGaps(context: CanvasRenderingContext2D, left: number, side:
   }
 }
 
-/** A unit's nine projections beside its nine patches, at readable size, one of the nine marked in both. */
+interface MosaicsContent {
+  request: MosaicRequest;
+  /** CSS pixels of a mosaic's side. */
+  side: number;
+  /** The tile size of mosaics that may be there already, to be shown until the others come. */
+  smallTile: number;
+  /** Tiles that are filled. */
+  count: number;
+  /** The chosen one; -1: none. */
+  rank: number;
+  describe: (rank: number) => string;
+}
+
+/**
+ * The two mosaics side by side.
+ * @param point called with the rank of the tile that is pointed at, and with null after that
+ * @param pick called with the rank of the tile that is chosen; without it, none can be
+ */
 export function createMosaics({
-  wire,
+  store,
   testid,
   point = () => {},
   pick,
 }: {
-  wire: Wire;
+  store: LayerStore;
   testid: string;
-  /** one is pointed at, or none any more */
   point?: (rank: number | null) => void;
   pick?: (rank: number) => void;
 }) {
-  const columns = PARTS.map((part) => {
-    const title = h("div", { class: "dwx-cap" });
-    const canvas = h("canvas", { "data-testid": `${testid}-${part}`, role: "img" });
-    const cells = pick ? Array.from({ length: 9 }, (_, rank) => cell(part, rank)) : [];
-    const frame = h("div", { class: "dwx-nine" }, canvas, ...cells);
-    return { part, title, canvas, cells, frame, element: h("div", { class: "dwx-nine-column" }, title, frame) };
-  });
-  const element = h("div", { class: "dwx-two", "data-part": pick ? "nine" : null }, ...columns.map((column) => column.element));
-
-  function cell(part: string, rank: number) {
-    // One of the eighteen takes part in the tab order: the chosen projection.
+  const createTile = (part: Part, rank: number) => {
     const properties = {
       type: "button",
       class: "dwx-cell",
@@ -74,59 +77,48 @@ export function createMosaics({
     };
     const listeners = { onpointerenter: () => point(rank), onpointerleave: () => point(null), onclick: () => pick?.(rank) };
     return h("button", { ...properties, ...listeners });
-  }
+  };
+  const columns = PARTS.map((part) => {
+    const title = h("div", { class: "dwx-cap" });
+    const canvas = h("canvas", { "data-testid": `${testid}-${part}`, role: "img" });
+    const tiles = pick ? Array.from({ length: TILES }, (_, rank) => createTile(part, rank)) : [];
+    const frame = h("div", { class: "dwx-mosaic" }, canvas, ...tiles);
+    return { part, title, canvas, tiles, frame, element: h("div", { class: "dwx-mosaic-column" }, title, frame) };
+  });
+  const element = h("div", { class: "dwx-two", "data-part": pick ? "mosaics" : null }, ...columns.map((column) => column.element));
 
-  /** @returns whether both are shown as asked for */
-  const update = ({
-    wanted,
-    side,
-    stopgap,
-    count,
-    rank,
-    describe,
-  }: {
-    wanted: NineWanted;
-    /** CSS pixels */
-    side: number;
-    /** a smaller mosaic that may be there already */
-    stopgap: NineWanted | null;
-    count: number;
-    rank: number;
-    describe: (rank: number) => string;
-  }): boolean => {
-    let sharp = true;
-    for (const { part, title, canvas, cells, frame, element } of columns) {
-      const bitmap = wire.pictures.get(mosaicKey(wanted, part));
-      const shown = bitmap ?? (stopgap ? wire.pictures.get(mosaicKey(stopgap, part)) : undefined);
-      const refused = part === "projections" && wire.refusal(wanted) !== undefined;
-      sharp = sharp && (bitmap !== undefined || refused);
-      setText(title, part === "patches" ? "what it saw" : refused ? `no ${wanted.rule} projection` : `what excited it (${wanted.rule})`);
-      canvas.setAttribute("aria-label", `${title.textContent}, unit ${wanted.unit} of ${wanted.layer}`);
+  /** Show the mosaics. Return whether both are there as requested. */
+  const update = ({ request, side, smallTile, count, rank, describe }: MosaicsContent): boolean => {
+    let complete = true;
+    for (const { part, title, canvas, tiles, frame, element } of columns) {
+      const bitmap = store.mosaic(request, part);
+      const refused = part === "projections" && store.refusal(request) !== undefined;
+      complete &&= bitmap !== undefined || refused;
+      setText(title, part === "patches" ? "Patches" : refused ? `No ${request.rule} projection` : `Projections (${request.rule})`);
+      canvas.setAttribute("aria-label", `${title.textContent}, unit ${request.unit} of ${request.layer}`);
       frame.style.width = frame.style.height = `${side}px`;
-      element.style.width = `${side}px`; // a longer caption is cut, so that columns stand beneath each other
+      element.style.width = `${side}px`; // a longer caption is cut, so that columns are beneath each other
       frame.dataset.sharp = String(bitmap !== undefined);
       frame.dataset.refused = String(refused);
-      drawMosaic(canvas, shown, 3 * wanted.tile + 4, refused);
-      cells.forEach((button, at) => mark(button, at, at < count, at === rank, part, describe));
+      drawMosaic(canvas, bitmap ?? store.mosaic({ ...request, tile: smallTile }, part), 3 * request.tile + 2 * GAP, refused);
+      tiles.forEach((tile, at) => {
+        const chosen = at === rank && at < count;
+        tile.hidden = at >= count;
+        tile.setAttribute("aria-pressed", String(chosen));
+        tile.tabIndex = chosen && part === "projections" ? 0 : -1; // one tab stop for all
+        const words = describe(at);
+        if (tile.title === words) return;
+        tile.title = words;
+        tile.setAttribute("aria-label", `${part === "patches" ? "Patch" : "Projection"} ${words}`);
+      });
     }
-    return sharp;
+    return complete;
   };
 
-  function mark(button: HTMLElement, at: number, filled: boolean, chosen: boolean, part: string, describe: (rank: number) => string) {
-    button.hidden = !filled;
-    button.setAttribute("aria-pressed", String(chosen && filled));
-    const words = describe(at);
-    if (button.title !== words) {
-      button.title = words;
-      button.setAttribute("aria-label", `${part === "patches" ? "patch" : "projection"} ${words}`);
-    }
-    button.tabIndex = chosen && part === "projections" ? 0 : -1;
-  }
-
-  /** Light up what is pointed at elsewhere. */
+  /** Mark the tiles of a rank that is pointed at elsewhere. */
   const highlight = (rank: number | null) => {
-    for (const { cells } of columns) cells.forEach((button, at) => button.classList.toggle("dwx-pointed", at === rank));
+    for (const { tiles } of columns) tiles.forEach((tile, at) => void tile.classList.toggle("dwx-pointed", at === rank));
   };
-  const focus = (rank: number) => columns[0]?.cells[rank]?.focus({ preventScroll: false });
+  const focus = (rank: number) => columns[0]?.tiles[rank]?.focus({ preventScroll: false });
   return { element, update, highlight, focus };
 }

@@ -1,218 +1,177 @@
-import type { WidgetModel } from "../kernel/model.ts";
-import type { Message } from "../kernel/queue.ts";
-import type { ServiceEvent } from "../kernel/wire.ts";
-import type { LayerState, Overview, TableReply, UnitDetail } from "./wire.ts";
-import { blob } from "../kernel/buffers.ts";
+/** What the views of a LayerExplorer fetch, and share. */
+import { BitmapCache, decodePicture } from "../kernel/bitmap_cache.ts";
+import type { ListedRequest, Reply } from "../kernel/client.ts";
+import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.ts";
+import { type Lookup, Resource } from "../kernel/resource.ts";
+import { type Hello, Store } from "../kernel/store.ts";
+import type { Progress, ServiceEvent } from "../kernel/wire.ts";
 import { nextFrameShown } from "../ui/dom.ts";
-import { Pictures, mosaicKey } from "../kernel/bitmap_cache.ts";
-import { RequestQueue, SILENCE } from "../kernel/queue.ts";
-import { readTable } from "./unit_table.ts";
-import type { Table } from "./unit_table.ts";
-import type { Request } from "../kernel/queue.ts";
+import { readTable, type Table } from "./unit_table.ts";
+import type { MosaicRequest, Overview, Part, PicturesReply, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
 
-export type NineWanted = { layer: string; unit: number; rule: string; contrast: string; tile: number };
+export const PARTS: readonly Part[] = ["projections", "patches"];
 
-export type Part = "projections" | "patches";
+/** What mosaics are for: a view's new list for one of these replaces the one before. */
+export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
 
-export type SourceWanted = { layer: string; unit: number; rank: number; size: number };
+/** A source photograph. */
+export type Source = Omit<SourceReply, "pictures"> & { bitmap: ImageBitmap; width: number; height: number };
 
-export type SourceFound = { box: number[] | null; shown: number[] | null; caption: string; width: number; height: number };
+const LISTS = {
+  detail: { lane: "urgent", priority: 2 },
+  pinned: { lane: "urgent", priority: 4 },
+  hovered: { lane: "background", priority: 0 },
+  tiles: { lane: "background", priority: 1 },
+} as const;
+const PRIORITY = { table: 1, detail: 3, source: 5 };
+const SOURCES_KEPT = 32;
 
-/** What one view asks of the kernel, and what came of it. Pictures, tables and facts are kept until the service changes. */
-export const PARTS: Part[] = ["projections", "patches"];
+interface LayerHello extends Hello {
+  overview: Overview;
+}
 
-export class Wire {
-  model: WidgetModel;
-  listeners: { changed: () => void; silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void };
-  view: string;
-  pictures: Pictures;
-  queue: RequestQueue;
-  epoch: number;
-  tables: Map<string, Table>;
-  units: Map<string, UnitDetail>;
-  sources: Map<string, SourceFound>;
-  /** what failed, and why: not asked again until something changes */
-  failures: Map<string, string>;
-  /** layer and rule: why the rule does not lead down from there; so for all of the layer's units */
-  refusals: Map<string, string>;
-  listen: (message: Message, buffers: DataView[]) => void;
+export class LayerStore extends Store<LayerHello> {
+  readonly bitmaps = new BitmapCache();
+  /** How far the index is, while it is being built. */
+  progress: Progress | null = null;
+  private readonly tables = new Resource<Table>(this.client, this.notify);
+  private readonly details = new Resource<UnitDetail>(this.client, this.notify);
+  private readonly sources = new Resource<Source>(this.client, this.notify, SOURCES_KEPT);
+  private readonly mosaicErrors = new Map<string, string>();
+  /** By layer and rule: why the rule cannot be applied; the same for all units of the layer. */
+  private readonly refusals = new Map<string, string>();
+  private readonly mosaicListeners = new Set<(request: MosaicRequest) => void>();
+  private epoch = 0;
 
-  /** @param model anywidget's */
-  constructor(
-    model: WidgetModel,
-    listeners: { changed: () => void; silence: (silent: boolean) => void; slow: (slow: boolean) => void; event: (message: ServiceEvent) => void },
-  ) {
-    this.model = model;
-    this.listeners = listeners;
-    this.view = Math.random().toString(36).slice(2); // the kernel tells all views of a widget; each takes its own answers
-    this.pictures = new Pictures();
-    this.queue = new RequestQueue({
-      send: (message) => this.model.send({ ...message, view: this.view }),
-      onSilence: (silent) => listeners.silence(silent),
-      onSlow: (slow) => listeners.slow(slow),
-    });
-    this.epoch = 0;
-    this.tables = new Map();
-    this.units = new Map();
-    this.sources = new Map();
-    this.failures = new Map();
-    this.refusals = new Map();
-    this.listen = (message, buffers): void => {
-      if (message?.event) listeners.event(message as unknown as ServiceEvent);
-      else if (message?.view === this.view) this.queue.receive(message, buffers ?? []);
-    };
-    model.on("msg:custom", this.listen);
+  override close(): void {
+    super.close();
+    this.mosaicListeners.clear();
+    this.bitmaps.clear();
   }
 
-  close() {
-    this.model.off("msg:custom", this.listen);
-    this.queue.close();
-    this.pictures.clear();
-  }
-
-  /** Forget everything: the service's state is another one. */
-  forget() {
+  protected override reset(): void {
     this.epoch += 1;
-    this.queue.clear();
-    this.pictures.clear();
-    for (const kept of [this.tables, this.units, this.sources, this.failures, this.refusals]) kept.clear();
+    this.progress = null;
+    this.bitmaps.clear();
+    for (const kept of [this.tables, this.details, this.sources, this.mosaicErrors, this.refusals]) kept.clear();
   }
 
-  /**
-   * A request whose answer counts only if the service is still the same.
-   * @param done what it gives, if a promise, holds back the next request
-   */
-  request(
-    key: string,
-    message: Message,
-    done: (answer: Message, buffers: DataView[]) => unknown,
-    { refused, ...more }: Partial<Request> & { refused?: (words: string) => void } = {},
-  ): Request {
-    const { epoch } = this;
-    return {
-      key: `${epoch} ${key}`,
-      message,
-      done: (answer, buffers) => {
-        if (epoch !== this.epoch) return undefined;
-        const drawing = done(answer, buffers);
-        this.listeners.changed();
-        return drawing;
-      },
-      failed: (words, answer) => {
-        if (epoch !== this.epoch) return;
-        if (answer?.refused && refused) refused(words);
-        else if (words !== SILENCE) this.failures.set(key, words); // after a silence the next action tries again
-        this.listeners.changed();
-      },
-      ...more,
-    };
+  override retry(): void {
+    this.mosaicErrors.clear();
+    for (const kept of [this.tables, this.details, this.sources]) kept.retry();
   }
 
-  hello(done: (overview: Overview) => void, failed: (words: string) => void) {
-    const request = { key: "hello", message: { kind: "hello" }, done: (answer: Message) => done(answer.overview as Overview), failed };
-    // Until the browser knows the kernel's subshell, its messages wait for the running cell; the next one need not.
-    this.queue.want("hello", [{ ...request, timeout: 3000, attempts: 15 }]);
+  protected override onEvent({ progress }: ServiceEvent): void {
+    if (!progress) return;
+    this.progress = progress;
+    this.notify();
   }
 
-  table(layer: string) {
-    const key = `table ${layer}`;
-    if (this.tables.has(layer) || this.failures.has(key)) return;
-    const done = (answer: Message, buffers: DataView[]) => this.tables.set(layer, readTable(answer as unknown as TableReply, buffers));
-    this.queue.want("table", [this.request(key, { kind: "table", layer }, done)]);
+  /** Call a function as soon as mosaics of a unit are there. Return the function that ends it. */
+  onMosaic(listener: (request: MosaicRequest) => void): () => void {
+    this.mosaicListeners.add(listener);
+    return () => this.mosaicListeners.delete(listener);
   }
 
-  /** What failures of it go by. */
-  nineKey(what: NineWanted, part: Part = "projections") {
-    return `nine ${mosaicKey(what, part)}`;
+  table(layer: string): Lookup<Table> {
+    return this.tables.read(layer, async () => {
+      const reply = await this.client.request<TableReply>("unit_table", { layer }, { priority: PRIORITY.table });
+      return reply && readTable(reply.content, reply.buffers);
+    });
   }
 
-  /** Why the rule does not lead down from that layer; undefined as long as it does. */
-  refusal({ layer, rule }: { layer: string; rule: string }) {
+  unitDetail(owner: object, layer: string, unit: number): Lookup<UnitDetail> {
+    return this.details.read(detailKey(layer, unit), async () => {
+      const options = { owner, priority: PRIORITY.detail };
+      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", { layer, unit }, options);
+      return reply?.content.detail;
+    });
+  }
+
+  /** Return the detail of a unit if it is there. */
+  loadedDetail(layer: string, unit: number): UnitDetail | undefined {
+    return this.details.get(detailKey(layer, unit));
+  }
+
+  source(owner: object, request: SourceRequest): Lookup<Source> {
+    const { layer, unit, rank, size } = request;
+    return this.sources.read(`${layer}|${unit}|${rank}|${size}`, async () => {
+      const options = { owner, priority: PRIORITY.source };
+      const reply = await this.client.request<SourceReply>("source_picture", { ...request }, options);
+      if (!reply) return null;
+      const { pictures, box, crop, caption } = reply.content;
+      const [{ width, height, mime }] = pictures;
+      return { box, crop, caption, width, height, bitmap: await decodePicture(reply.buffers[0], mime) };
+    });
+  }
+
+  /** Ask for mosaics, most urgent first; those that are there or failed are left out. */
+  requestMosaics(owner: object, list: MosaicList, requests: MosaicRequest[], parts: readonly Part[]): void {
+    const listed = this.client.available ? requests.flatMap((request) => this.listed(request, this.missing(request, parts), list)) : [];
+    this.client.requestList(list, listed, { owner, ...LISTS[list] });
+  }
+
+  /** Return the mosaic of one part if it is there. */
+  mosaic(request: MosaicRequest, part: Part): ImageBitmap | undefined {
+    return this.bitmaps.get(mosaicKey(request, part));
+  }
+
+  /** Return why mosaics could not be fetched. */
+  mosaicError(request: MosaicRequest): string | undefined {
+    return PARTS.map((part) => this.mosaicErrors.get(mosaicKey(request, part))).find(Boolean);
+  }
+
+  /** Return why the rule cannot be applied to the layer, where it cannot. */
+  refusal({ layer, rule }: Pick<MosaicRequest, "layer" | "rule">): string | undefined {
     return this.refusals.get(`${layer}|${rule}`);
   }
 
-  /** Those of the parts that are to be asked for. */
-  missing(what: NineWanted, parts: Part[]) {
+  private missing(request: MosaicRequest, parts: readonly Part[]): Part[] {
     return parts.filter((part) => {
-      if (this.pictures.has(mosaicKey(what, part)) || this.failures.has(this.nineKey(what, part))) return false;
-      return part === "patches" || !this.refusal(what);
+      const key = mosaicKey(request, part);
+      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.refusal(request));
     });
   }
 
-  /**
-   * Ask for nines; what is there is not asked for again.
-   * @param wanted most urgent first
-   */
-  nines(lane: string, wanted: NineWanted[], parts: Part[], arrived: (what: NineWanted) => void) {
-    const asked = wanted.map((what) => ({ what, missing: this.missing(what, parts) })).filter(({ missing }) => missing.length);
-    const urgent = !this.queue.aside.has(lane);
-    this.queue.want(
-      lane,
-      asked.map(({ what, missing }) => this.nineRequest(what, missing, arrived, urgent)),
-    );
-  }
-
-  nineRequest(what: NineWanted, parts: Part[], arrived: (what: NineWanted) => void, urgent: boolean) {
-    const key = this.nineKey(what, parts[0]);
-    const done = (answer: any, buffers: DataView[]) => {
-      const decoding = parts.map((part, at) => this.pictures.decode(mosaicKey(what, part), buffers[at], answer.pictures[at].mime));
-      const drawn = this.whenDecoded(key, decoding, () => arrived(what));
-      return urgent ? drawn.then(nextFrameShown) : undefined; // drawing first: what is asked next would have the browser busy
-    };
-    const refused = (words: string) => this.refusals.set(`${what.layer}|${what.rule}`, words);
-    return this.request(key, { kind: "nine", ...what, parts }, done, { refused });
-  }
-
-  whenDecoded(key: string, decoding: Promise<ImageBitmap | null>[], then: () => void) {
+  private listed(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
+    if (!parts.length) return [];
     const { epoch } = this;
-    return Promise.all(decoding).then(
-      () => epoch === this.epoch && then(),
-      (error) => {
-        this.failures.set(key, `The picture cannot be decoded: ${error.message}`);
-        this.listeners.changed();
-      },
-    );
-  }
-
-  /** A unit's facts, where they are there; asked for where they are not. */
-  unit(layer: string, unit: number) {
-    const key = `unit ${layer} ${unit}`;
-    const found = this.units.get(key);
-    if (!found && !this.failures.has(key)) {
-      const done = (answer: Message) => this.units.set(key, answer.detail as UnitDetail);
-      this.queue.want("unit", [this.request(key, { kind: "unit", layer, unit }, done)]);
-    }
-    return { detail: found, failure: this.failures.get(key) };
-  }
-
-  /** A source photograph, likewise. */
-  source(what: SourceWanted, arrived: () => void) {
-    const key = `source ${what.layer} ${what.unit} ${what.rank} ${what.size}`;
-    const found = this.sources.get(key);
-    const bitmap = this.pictures.get(key);
-    if (!(found && this.pictures.has(key)) && !this.failures.has(key)) {
-      const done = (answer: any, buffers: DataView[]) => {
-        const { width, height, mime } = answer.pictures[0];
-        this.sources.set(key, { box: answer.box, shown: answer.shown, caption: answer.caption, width, height });
-        this.whenDecoded(key, [this.pictures.decode(key, buffers[0], mime)], arrived);
-      };
-      this.queue.want("source", [this.request(key, { kind: "source", ...what }, done)]);
-    }
-    return { found, bitmap, failure: this.failures.get(key) };
-  }
-
-  figure(figure: string, state: LayerState, done: (file: Blob) => void, failed: (words: string) => void) {
-    const deliver = (answer: Message, buffers: DataView[]) => {
-      done(blob(buffers[0], answer.mime as string));
+    const fail = (error: unknown) => {
+      if (epoch === this.epoch) this.mosaicsFailed(request, parts, error);
     };
-    const message = { kind: "figure", figure, state };
-    // A page of 64 units takes a while; asking twice would only draw it twice.
-    this.queue.want("figure", [{ key: `figure ${figure}`, message, done: deliver, failed, timeout: 180000, attempts: 1 }]);
+    const needed = () => this.missing(request, parts).length > 0;
+    const receive = async (reply: Reply) => {
+      if (epoch !== this.epoch || !needed()) return;
+      await this.decodeMosaics(request, parts, reply).catch(fail);
+      // What is asked for next would keep the browser from drawing what has just come.
+      if (LISTS[list].lane === "urgent") await nextFrameShown();
+    };
+    return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
   }
 
-  /** Try again what failed. */
-  retry() {
-    this.failures.clear();
-    this.queue.wake();
+  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
+    const { epoch } = this;
+    const { pictures } = content as unknown as PicturesReply;
+    const decode = (part: Part, at: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[at], pictures[at]?.mime ?? "");
+    await Promise.all(parts.map(decode));
+    if (epoch !== this.epoch) return;
+    for (const listener of [...this.mosaicListeners]) listener(request);
+    this.notify();
   }
+
+  private mosaicsFailed(request: MosaicRequest, parts: Part[], error: unknown): void {
+    if (error instanceof KernelUnavailable) return; // asked for again when the kernel is back
+    if (error instanceof KernelError && error.refused) this.refusals.set(`${request.layer}|${request.rule}`, error.message);
+    else for (const part of parts) this.mosaicErrors.set(mosaicKey(request, part), errorMessage(error));
+    this.notify();
+  }
+}
+
+/** Return the key of a mosaic. Patches are the same under every rule and contrast. */
+export function mosaicKey({ layer, unit, rule, contrast, tile }: MosaicRequest, part: Part): string {
+  return part === "patches" ? `${layer}|${unit}|${tile}` : `${layer}|${unit}|${tile}|${rule}|${contrast}`;
+}
+
+function detailKey(layer: string, unit: number): string {
+  return `${layer}|${unit}`;
 }

@@ -6,11 +6,13 @@ export type Contrast = "tile" | "shared";
 export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
+export type FigureFile = "layer.png" | "layer.svg" | "layer.html" | "unit.png" | "unit.svg" | "unit.html";
 
 export interface LayerState {
   layer: string;
-  /** null: the first of the order */
+  /** Null: the first of the order. */
   unit: number | null;
+  /** Which of the unit's strongest activations, from 0. */
   rank: number;
   rule: Rule;
   contrast: Contrast;
@@ -18,7 +20,7 @@ export interface LayerState {
   sort: Sort;
   filter: string;
   pinned: { layer: string; unit: number } | null;
-  /** the unit whose row is at the top of the grid; null: wherever the chosen unit is visible */
+  /** The unit whose row is at the top of the grid. Null: wherever the chosen unit is visible. */
   scroll: number | null;
 }
 
@@ -29,9 +31,9 @@ export interface Layer {
   channels: number;
   height: number;
   width: number;
-  /** its receptive field as [rows, columns] of input pixels; null: the whole input */
-  sees: [number, number] | null;
-  /** dead units; null before the index is complete */
+  /** [rows, columns] of input pixels. Null: the whole input. */
+  receptive_field: [number, number] | null;
+  /** Null before the index is complete. */
   dead: number | null;
 }
 
@@ -39,7 +41,9 @@ export interface Overview extends CommonOverview {
   layers: Layer[];
 }
 
-/** Buffers: float32 (columns, units), int32 (units, k) labels. */
+export type Column = "maximum" | "mean" | "std" | "fires" | "selectivity";
+
+/** `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels. */
 export interface TableReply {
   layer: string;
   units: number;
@@ -48,8 +52,7 @@ export interface TableReply {
   categories: Record<string, string>;
 }
 
-export type Column = "maximum" | "mean" | "std" | "fires" | "selectivity";
-
+/** One of a unit's strongest activations. */
 export interface Entry {
   source: string;
   label: string | null;
@@ -60,20 +63,41 @@ export interface Entry {
   column: number;
 }
 
+/** `unit_detail`. */
 export interface UnitDetail {
   histogram: number[];
   edges: number[];
   entries: Entry[];
 }
 
-/** Buffers: a picture each. */
+/** `mosaics`, of a unit's strongest activations; `tile` is a side of one, in pixels. */
+export interface MosaicRequest {
+  layer: string;
+  unit: number;
+  rule: Rule;
+  contrast: Contrast;
+  tile: number;
+}
+
+/** Buffers: a picture for each of the parts that were asked for. */
 export interface PicturesReply {
   pictures: PictureInfo[];
 }
 
+/** `source_picture`; `size` is the longer side in pixels. */
+export interface SourceRequest {
+  layer: string;
+  unit: number;
+  rank: number;
+  size: number;
+}
+
 /** Boxes are [left, top, right, bottom] as shares of the picture's width and height. Buffer: the picture. */
-export interface SourceReply extends PicturesReply {
+export interface SourceReply {
+  pictures: [PictureInfo];
+  /** The receptive field. */
   box: number[] | null;
-  shown: number[] | null;
+  /** What the model was shown. */
+  crop: number[] | null;
   caption: string;
 }

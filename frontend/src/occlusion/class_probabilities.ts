@@ -1,87 +1,91 @@
 import { h, setText } from "../ui/dom.ts";
-import { percent, percentChange } from "../ui/format.ts";
+import { formatPercent, percentChange } from "../ui/format.ts";
+import type { ClassProbability } from "./wire.ts";
 
-/** what is said of a class */
-export type Share = { label: number; name: string; before: number; now: number };
+export const ROWS = 6; // the five most probable classes, and the target
 
-export const ANSWER_ROWS = 6; // the five most probable, and the target
-
-/** In which order classes are listed: the target first, where one looks for it, then by what is said now. */
-export function answerOrder(classes: Share[], target: number | null) {
-  const first = (one: Share) => Number(one.label === target);
-  return [...classes].sort((a, b) => first(b) - first(a) || b.now - a.now || a.label - b.label).slice(0, ANSWER_ROWS);
+/** Return the classes in the order they are listed: the target first, then by the present probability. */
+export function listOrder(classes: ClassProbability[], target: number | null): ClassProbability[] {
+  const isTarget = ({ label }: ClassProbability) => Number(label === target);
+  return [...classes].sort((a, b) => isTarget(b) - isTarget(a) || b.now - a.now || a.label - b.label).slice(0, ROWS);
 }
 
-/** What the patch changed, in points of a hundred: from the number that was shown to the one that is. */
-export function changeWords({ before, now }: { before: number; now: number }) {
+/** Return what the patch changed, in percentage points of the numbers that are shown. */
+export function formatChange({ before, now }: Pick<ClassProbability, "before" | "now">): string {
   const points = percentChange(before, now);
   return points === 0 ? "" : points > 0 ? `+${points}` : `−${-points}`;
 }
 
-/** Set only where it changed: the browser would look for what follows from it. */
-function attribute(element: Element, name: string, value: string) {
+/** Set an attribute where it differs: the browser would look for what follows from it. */
+function setAttribute(element: Element, name: string, value: string): void {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /**
- * The classes with their bars: what is said now on what is said of the whole image. A click on a class makes it the target.
+ * The classes with their probabilities as bars, now on top of without a patch; they are radio buttons for the target.
  *
- * A drag rewrites this many times a second, so nothing in it changes its place or the bounds of what is painted: else the browser would
+ * A drag rewrites this many times a second, so nothing in it changes its place or the bounds of what is painted: the browser would
  * arrange the layers of the whole notebook anew, which takes three times as long.
  */
-export function createAnswers({ pick }: { pick: (label: number, name: string) => void }) {
-  /** from above to below: classes change, rows stay */
-  const rows: ReturnType<typeof createRow>[] = [];
-  const element = h("div", { class: "dwo-answers", role: "radiogroup", "aria-label": "Target class", "data-testid": "answers" });
-  const picked = () => rows[0].element.focus({ preventScroll: true }); // there the target stands from now on
+export function createClassProbabilities({ pick }: { pick: (label: number, name: string) => void }) {
+  const rows: ReturnType<typeof createRow>[] = []; // classes change, rows stay
+  const onkeydown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    const at = rows.findIndex((row) => row.element === event.target);
+    if (!step || at < 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    rows[(at + step + rows.length) % rows.length]?.element.focus(); // Space chooses: the target goes to the top then
+  };
+  const properties = { role: "radiogroup", "aria-label": "Target class", "data-testid": "answers", onkeydown };
+  const element = h("div", { class: "dwo-answers", ...properties });
+  const choose = (label: number, name: string) => {
+    pick(label, name);
+    rows[0]?.element.focus({ preventScroll: true }); // the target is there from now on
+  };
 
-  const update = (classes: Share[], target: number | null) => {
-    const listed = answerOrder(classes, target);
+  const update = (classes: ClassProbability[], target: number | null) => {
+    const listed = listOrder(classes, target);
     while (rows.length > listed.length) rows.pop()?.element.remove();
     while (rows.length < listed.length) {
-      rows.push(createRow(pick, picked));
-      element.append(rows[rows.length - 1].element);
+      const row = createRow(choose);
+      rows.push(row);
+      element.append(row.element);
     }
-    listed.forEach((share, at) => rows[at].show(share, target));
+    listed.forEach((one, at) => void rows[at]?.show(one, one.label === target, at === 0));
   };
   return { element, update };
 }
 
-/** @param picked what comes after it */
-function createRow(pick: (label: number, name: string) => void, picked: () => void) {
-  let shown: Share | null = null;
-  const words = h("span", { class: "dwo-class" });
+function createRow(choose: (label: number, name: string) => void) {
+  let shown: ClassProbability | null = null;
+  const name = h("span", { class: "dwo-class" });
   const before = h("i", { class: "dwo-before" });
   const now = h("i", { class: "dwo-now" });
   const value = h("span", { class: "dwo-share" });
   const change = h("span", { class: "dwo-change" });
-  const click = () => {
-    if (!shown) return;
-    pick(shown.label, shown.name);
-    picked();
-  };
-  const properties = { type: "button", role: "radio", class: "dwo-answer", "data-testid": "answer", onclick: click };
-  // The numbers come first: what has edges of its own would part them from the row's ground, which keeps their bounds.
-  const element = h("button", properties, value, change, words, h("span", { class: "dwo-track" }, before, now));
+  const properties = { type: "button", role: "radio", class: "dwo-answer", "data-testid": "answer" };
+  const onclick = () => shown && choose(shown.label, shown.name);
+  // The numbers come first: what has edges of its own would part them from the row's background, which keeps their bounds.
+  const element = h("button", { ...properties, onclick }, value, change, name, h("span", { class: "dwo-track" }, before, now));
 
-  const rename = ({ label, name }: Share) => {
-    setText(words, name);
-    words.title = name;
-    element.title = `Make ${name} the target`;
-    element.dataset.label = String(label);
-  };
-
-  const show = (share: Share, target: number | null) => {
-    if (share.label !== shown?.label) rename(share);
-    shown = share;
-    before.style.width = `${100 * share.before}%`;
-    now.style.width = `${100 * share.now}%`;
-    setText(value, percent(share.now));
-    const difference = changeWords(share);
+  const show = (one: ClassProbability, isTarget: boolean, isFirst: boolean) => {
+    if (one.label !== shown?.label) {
+      setText(name, one.name);
+      name.title = one.name;
+      element.title = `Make ${one.name} the target`;
+      element.dataset.label = String(one.label);
+    }
+    shown = one;
+    before.style.width = `${100 * one.before}%`;
+    now.style.width = `${100 * one.now}%`;
+    setText(value, formatPercent(one.now));
+    const difference = formatChange(one);
     setText(change, difference);
-    attribute(change, "data-less", String(difference.startsWith("−")));
-    attribute(element, "aria-checked", String(share.label === target));
-    element.setAttribute("aria-label", `${share.name}: ${percent(share.now)}, ${percent(share.before)} without the patch`);
+    setAttribute(change, "data-less", String(difference.startsWith("−")));
+    setAttribute(element, "aria-checked", String(isTarget));
+    setAttribute(element, "tabindex", isFirst ? "0" : "-1");
+    setAttribute(element, "aria-label", `${one.name}: ${formatPercent(one.now)}, ${formatPercent(one.before)} without the patch`);
   };
   return { element, show };
 }

@@ -1,254 +1,299 @@
-import { blob } from "../kernel/buffers.ts";
-import { download } from "../ui/export.ts";
-import { PatchEditor } from "./patch_editor.ts";
-import { occlusionFileName } from "./header.ts";
-import { createOcclusionPage } from "./page.ts";
-import { OcclusionScenes } from "./store.ts";
-import { uploadedWords } from "./picture_upload.ts";
-import { OcclusionWire } from "./wire.ts";
-import { SILENCE } from "../kernel/queue.ts";
-import { WidgetView, errorWords } from "../ui/explorer_view.ts";
-import type { Scene } from "./store.ts";
-import type { Grid } from "./map_grid.ts";
+import { errorMessage } from "../kernel/errors.ts";
+import { defineWidget, type RenderContext } from "../kernel/model.ts";
+import { h } from "../ui/dom.ts";
+import { ExplorerView } from "../ui/explorer_view.ts";
+import { createExportMenu } from "../ui/export_menu.ts";
+import { FILES, fileName } from "./files.ts";
+import type { Point } from "./geometry.ts";
+import { ImageChoice } from "./image_choice.ts";
+import { describeUpload } from "./image_upload.ts";
+import { createMapControls } from "./map_controls.ts";
+import { cellCentre, type MapGrid } from "./map_grid.ts";
+import { Maps } from "./maps.ts";
+import { MapsJob } from "./maps_job.ts";
+import { createPatchControls } from "./patch_controls.ts";
+import { type EditedView, type FeatureMapValues, PatchEditor } from "./patch_editor.ts";
+import { createPredictions } from "./predictions.ts";
+import { createResults } from "./results.ts";
+import { Stage } from "./stage.ts";
+import { OcclusionStore, type Scene } from "./store.ts";
+import { createHints, headerContent } from "./summary.ts";
+import { TargetChoice } from "./target_choice.ts";
+import type { ClassProbability, HelloReply, MapName, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
 
-/** One view of an OcclusionExplorer: the state, and what the user does with it. */
-class OcclusionView extends WidgetView {
-  /** what the kernel said when it was greeted */
-  facts: any;
-  parting: string;
-  aimed: { label: number | null; name: string | null };
-  wire: OcclusionWire;
-  editor: PatchEditor;
-  page: ReturnType<typeof createOcclusionPage>;
-  scenes: OcclusionScenes;
+/** One view of an OcclusionExplorer. */
+class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore> implements EditedView {
+  /** The image that is shown; it stays until another one is there. */
+  scene: Scene | null = null;
+  private readonly editor = new PatchEditor(this);
+  private readonly maps: Maps;
+  private readonly stage: Stage;
+  private readonly job = new MapsJob(this.store, this.id, {
+    changed: (grid) => this.mapsChanged(grid),
+    failed: (message) => this.fail(message),
+  });
+  private readonly controls = createPatchControls({
+    set: (patch) => this.set(patch),
+    add: () => this.editor.add(null),
+    remove: () => this.editor.remove(),
+  });
+  private readonly predictions = createPredictions({
+    id: this.id,
+    set: (patch) => this.set(patch),
+    pick: (label, name) => this.pickTarget(label, name),
+    useShippedHead: () => void this.useShippedHead(),
+    copy: (text) => this.copyText(text, "Copied the code."),
+  });
+  private readonly mapControls = createMapControls({
+    set: (patch) => this.set(patch),
+    stop: () => void this.attempt(() => this.job.stop()),
+    resume: () => this.resumeMaps(),
+  });
+  private readonly images: ImageChoice;
+  private readonly results: ReturnType<typeof createResults>;
+  private readonly target = new TargetChoice();
+  private hello: HelloReply | null = null;
 
-  constructor({ model, el }: { model: any; el: HTMLElement }) {
-    super(model, "explorer");
-    this.facts = null;
-    this.parting = ""; // what was said of a target that the classifier does not have
-    this.aimed = { label: null, name: null };
-    this.wire = new OcclusionWire(model, this.listeners);
-    this.editor = new PatchEditor(this);
-    this.page = createOcclusionPage(this);
-    this.scenes = new OcclusionScenes(this.wire, {
-      scene: (scene) => this.showScene(scene),
-      grid: (grid) => this.showGrid(grid),
-      projections: (entries, buffers) => this.page.projections.show(entries, buffers, this.facts.index_ready),
-      refused: (words) => this.page.projections.refuse(words),
-      waits: () => this.page.projections.wait(),
-      failed: (words) => this.fail(words),
+  constructor(context: RenderContext<OcclusionState>, store: OcclusionStore) {
+    super(context, store, "explorer", "occlusion-explorer");
+    const { editor } = this;
+    this.stage = new Stage({
+      press: (point, event) => editor.press(point, event),
+      drag: (point, event) => editor.drag(point, event),
+      predict: (point, event) => editor.predict(point, event),
+      release: () => editor.release(),
+      hover: (point) => this.readMaps(point, "stage"),
     });
-    const { root } = this.page;
-    root.addEventListener("keydown", (event) => this.editor.key(event));
-    this.open(root, el);
+    this.maps = new Maps({
+      overlay: this.stage.map,
+      hover: (point) => this.readMaps(point, "map"),
+      put: (point, event) => editor.placeOnMap(point, event),
+      pick: (label, name) => this.pickTarget(label, name),
+    });
+    this.images = new ImageChoice({
+      client: store.client,
+      stage: this.stage,
+      pick: (image) => this.set({ image }),
+      uploaded: (image, name, others) => this.imageUploaded(image, name, others),
+    });
+    this.results = createResults({
+      id: this.id,
+      model: context.model,
+      client: store.client,
+      set: (patch) => this.set(patch),
+      maps: this.maps,
+      controls: this.mapControls,
+      images: this.images,
+    });
+    this.mount({ className: "dwo", tools: this.createTools(), main: [this.createMain()], footer: [createHints()] });
   }
 
-  close() {
-    for (const part of [this.scenes, this.page]) part.close();
+  override close(): void {
+    for (const part of [this.job, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
+    this.store.client.release(this.editor);
     super.close();
-    this.wire.close();
   }
 
-  /** Ask who is there; the request greets the kernel, too, which then answers this view while cells run. */
-  greet() {
-    void this.readFacts();
+  get grid(): MapGrid | null {
+    return this.job.grid;
   }
 
-  async readFacts() {
-    try {
-      const answer = await this.wire.ask("hello");
-      if (!answer) return;
-      const other = this.overview?.version !== answer.content.overview.version;
-      this.facts = answer.content;
-      this.overview = answer.content.overview;
-      this.trouble = "";
-      if (other && this.words === this.parting) this.words = ""; // it was about the classifier before
-      this.dropLostTarget();
-      this.scenes.retry();
-    } catch (error) {
-      this.trouble = errorWords(error);
-    }
-    this.later();
+  get imageSize(): Point {
+    return this.stage.size;
   }
 
-  /** A class that the classifier does not have is no target any more, for Python neither. */
-  dropLostTarget() {
-    const { target } = this.state;
-    if (target === null || this.classes?.includes(target)) return;
+  override userActed(patch: Partial<OcclusionState> = {}): void {
+    if (!("tab" in patch)) this.images.clearError(); // another tab says it, too
+    super.userActed();
+  }
+
+  override set(patch: Partial<OcclusionState>): boolean {
+    if (!super.set(patch)) return false;
+    if ("window" in patch || "patches" in patch) this.editor.changed();
+    if ("tab" in patch || "map" in patch) this.saveSoon(0); // the kernel draws the chart
+    return true;
+  }
+
+  drawPatches(active: number): void {
+    const { patches, window } = this.state;
+    this.stage.draw({ patches, window, active });
+  }
+
+  markMaps(): void {
+    this.maps.mark(this.state.patches);
+  }
+
+  showAnswer(classes: ClassProbability[], target: number | null, seen: FeatureMapValues): void {
+    this.predictions.showAnswer(classes, target, seen);
+  }
+
+  readMaps(point: Point | null, where: "stage" | "map"): void {
+    const cell = this.maps.read(where === "map" || this.state.overlay > 0 ? point : null);
+    const { grid } = this;
+    this.stage.outline(cell !== null && grid ? cellCentre(grid, cell) : null, grid?.window ?? [1, 1]);
+  }
+
+  focusStage(): void {
+    this.stage.element.focus({ preventScroll: true });
+  }
+
+  protected override stateChanged(): void {
+    this.editor.follow();
+  }
+
+  protected override resumed(): void {
+    this.editor.follow(); // the patches may have been moved meanwhile
+  }
+
+  protected override isLoaded(next: OcclusionState): boolean {
+    const { image, layer, unit, target, fill, stride, border } = this.state;
+    const same = next.image === image && next.layer === layer && next.unit === unit && next.target === target && next.fill === fill;
+    return same && String(next.stride) === String(stride) && next.border === border;
+  }
+
+  protected override alertText(): string {
+    return super.alertText() || (this.hello && this.store.scene(this, this.request(this.hello)).error) || "";
+  }
+
+  protected override draw(): void {
+    const { hello } = this.store;
+    if (!hello) return;
+    if (hello !== this.hello) this.greeted(hello);
+    const { state, job, stage } = this;
+    this.drawScene(hello);
+    const hasClasses = hello.classes !== null;
+    const overlaid: MapName = hasClasses ? state.map : "activity";
+    this.header?.update(headerContent(hello, this.scene));
+    this.controls.update(state, stage.size, hasClasses, hello.colours);
+    this.predictions.update(hello, this.scene, state);
+    this.mapControls.update(state, job, stage.size);
+    this.results.update(state, hasClasses, job.grid !== null);
+    this.images.update(state);
+    this.maps.dim(job.stale);
+    this.maps.overlay(overlaid);
+    stage.overlay(job.grid, state.overlay);
+    this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
+    this.root.dataset.ready = String(this.scene !== null);
+    this.root.dataset.complete = String(Boolean(job.grid?.complete) && !job.stale);
+  }
+
+  protected override onKey(event: KeyboardEvent): boolean {
+    const { target } = event;
+    if (!(target instanceof HTMLElement)) return false;
+    if (target.matches("input:not([type=range], [type=checkbox]), select, textarea")) return false;
+    return this.editor.key(event, target === this.stage.element); // other parts have arrow keys of their own
+  }
+
+  private createTools(): Node[] {
+    const properties = { type: "button", class: "dwo-plain", "data-testid": "other-image", onclick: () => this.showImages() };
+    const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
+    return [h("button", properties, "Choose image…"), menu];
+  }
+
+  private createMain(): HTMLElement {
+    const left = [this.stage.element, this.images.status, this.controls.element];
+    return h(
+      "div",
+      { class: "dwx-main dwo-main" },
+      h("section", { class: "dwo-pane dwo-left", "aria-label": "Image" }, ...left),
+      this.predictions.element,
+      this.results.element,
+    );
+  }
+
+  /** The kernel told of itself, or of another classifier. */
+  private greeted(hello: HelloReply): void {
+    if (this.hello?.overview.version !== hello.overview.version) this.unsay(this.target.notice); // it was about another classifier
+    this.hello = hello;
+    if (this.target.isKnown(this.state, hello)) return;
+    // A class that the classifier does not have is no target any more, for Python neither.
     this.state = { ...this.state, target: null };
-    if (this.classes) this.words = this.parting = `“${target}” is no class of the classifier that answers now.`;
+    if (hello.classes) this.say(this.target.notice);
     this.saveSoon(0);
   }
 
-  silence(silent: boolean) {
-    super.silence(silent);
-    if (!silent) this.editor.follow(); // the patches may have been moved meanwhile
+  /** Return what the state asks of the kernel. */
+  private request({ classes }: HelloReply): OcclusionRequest {
+    const { image, layer, unit, target, fill } = this.state;
+    return { image, layer, unit, target: this.target.label(target, classes), fill };
   }
 
-  event({ event, message }: any) {
-    if (event === "failed") this.fail(message);
-    else if (event === "changed" || !this.overview) this.greet();
-    else if (event === "occlusion") this.scenes.news();
+  /** Ask for the image, and what belongs to it. */
+  private drawScene(hello: HelloReply): void {
+    const { value: scene } = this.store.scene(this, this.request(hello));
+    if (!scene) return;
+    if (scene !== this.scene) this.showScene(scene, hello);
+    const { window, stride, border } = this.state;
+    this.job.follow(hello.overview.version, scene.request, { window, stride, border });
+    this.predictions.updateProjections(this.store.projections(this, scene.request), hello.overview.index_ready);
   }
 
-  get classes() {
-    return (this.facts?.classes ?? null) as string[] | null;
-  }
-
-  /** The target's number; null for what the network says of the image. */
-  get target() {
-    const { target } = this.state;
-    if (target === null || !this.classes) return null;
-    if (this.aimed.name === target && this.classes[this.aimed.label ?? -1] === target) return this.aimed.label; // two classes may have one name
-    const label = this.classes.indexOf(target);
-    return label < 0 ? null : label;
-  }
-
-  /** Change the state, as the user asked. */
-  set(patch: any) {
-    this.moved("tab" in patch);
-    this.state = { ...this.state, ...patch };
-    if ("window" in patch || "patches" in patch) this.editor.moved(performance.now());
-    this.later();
-    this.saveSoon("tab" in patch || "map" in patch ? 0 : undefined); // which map is charted is the kernel's to know
-  }
-
-  /**
-   * The user does something: what went wrong before is over, and a silent kernel is asked again.
-   * @param elsewhere only another tab is looked at, where what went wrong with a picture is told, too
-   */
-  moved(elsewhere: boolean = false) {
-    if (!elsewhere) this.page.said.forget();
-    if (this.words || (this.trouble && this.trouble !== SILENCE)) {
-      this.words = "";
-      if (this.trouble !== SILENCE) this.trouble = "";
-      this.later();
-    }
-    if (!this.overview || this.wire.silent) this.greet();
-  }
-
-  followState() {
-    this.editor.follow();
-  }
-
-  /** Everything from the state. Cheap: each part changes only what is another than before. */
-  refresh() {
-    const { page, state, overview, facts, scenes } = this;
-    page.complain(this.trouble);
-    page.say(this.words);
-    if (!overview) return;
-    scenes.follow(state, overview.version, this.target);
-    const { scene, grid, stale, stopped } = scenes;
-    const classes = this.classes !== null;
-    page.header.update(overview, scene);
-    page.controls.update(state, page.stage.size, { classes, colours: facts.colours });
-    page.classes.update({ names: facts.classes, offered: facts.shipped_head, state });
-    page.unit.update(scene, facts.layers, state);
-    page.run.update({ state, grid, stale, stopped, size: page.stage.size });
-    page.results.update(state, classes, grid !== null);
-    page.said.follow(state);
-    page.images.mark(state.image);
-    page.maps.dim(stale);
-    page.maps.overlay(classes ? state.map : "activity");
-    page.stage.overlay(grid, state.overlay);
-    page.root.dataset.unanswered = String(this.editor.unanswered || this.wire.silent);
-    page.root.dataset.ready = String(scene !== null);
-    page.root.dataset.complete = String(Boolean(grid?.complete) && !stale);
-  }
-
-  showScene(scene: Scene) {
-    const { page } = this;
-    page.stage.show(scene.picture, scene.fill);
-    page.maps.show(scene, scene.wanted.target === null ? null : (this.classes?.[scene.wanted.target] ?? ""));
-    page.unit.update(scene, this.facts.layers, this.state);
+  private showScene(scene: Scene, hello: HelloReply): void {
+    this.scene = scene;
+    const { target } = scene.request;
+    this.stage.show(scene.picture, scene.fill);
+    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""));
+    this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.follow();
-    this.refresh();
   }
 
-  showGrid(grid: Grid) {
-    this.page.maps.paint(grid, this.classes ? this.state.map : "activity");
+  private mapsChanged(grid: MapGrid): void {
+    this.maps.paint(grid, this.hello?.classes ? this.state.map : "activity");
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
-    this.later();
+    this.requestDraw();
   }
 
-  /** Another target; null for what the network says of each image. */
-  aim(label: number | null, name: string | null) {
-    this.aimed = { label, name };
-    this.page.classes.forget();
+  /** Choose the target; null for the predicted class of each image. */
+  private pickTarget(label: number | null, name: string | null): void {
+    this.target.pick(label, name);
+    this.predictions.clearSearch();
     this.set({ target: name });
   }
 
-  showImages() {
+  private showImages(): void {
     this.set({ tab: "images" });
-    this.refresh();
-    this.page.images.search.focus();
-    this.page.images.element.scrollIntoView({ block: "nearest" });
+    this.drawAll();
+    this.images.focus();
   }
 
-  /**
-   * @param name of its file
-   * @param others that were dropped with it
-   */
-  uploaded(image: string, name: string, others: number) {
+  private imageUploaded(image: string, name: string, others: number): void {
     this.set({ image });
-    this.say(uploadedWords(name, others));
-    this.page.images.total = null; // it stands before the others from now on
+    this.say(describeUpload(name, others));
   }
 
-  async stopMaps() {
-    await this.attempt(() => this.scenes.stop());
+  private resumeMaps(): void {
+    this.userActed();
+    this.job.resume();
   }
 
-  goOn() {
-    this.moved();
-    this.scenes.goOn();
-    this.later();
-  }
-
-  /** The classifier that comes with the package. */
-  async useShipped() {
-    this.say("Bringing the classifier…");
+  private async useShippedHead(): Promise<void> {
+    this.say("Loading the classifier…");
     await this.attempt(async () => {
-      const answer = await this.wire.ask("head");
-      this.say(answer?.content.words ?? "");
+      const reply = await this.store.client.request<{ message: string }>("use_shipped_head", {}, { policy: "once", lane: "work" });
+      this.say(reply?.content.message ?? "");
     });
   }
 
-  async attempt(action: () => Promise<void>) {
+  private async attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      this.words = "";
-      this.fail(errorWords(error));
+      this.say("");
+      this.fail(errorMessage(error));
     }
-    this.later();
+    this.requestDraw();
   }
 
-  save(file: string) {
-    this.moved();
-    const { scene, run } = this.scenes;
-    if (!scene) return;
-    const name = occlusionFileName(this.overview.model, scene.caption, file);
-    this.say(`Making ${name}…`);
-    void this.attempt(async () => {
-      const answer = await this.wire.ask("file", { figure: file, wanted: scene.wanted, run, state: this.state });
-      if (!answer) return;
-      download(blob(answer.buffers[0], answer.content.mime), name);
-      this.say(`Saved ${name}`);
-    });
-  }
-
-  /** For benchmarks and tests. */
-  painted(info: any) {
-    if (info.kind !== "patch") performance.mark("deconvwidgets:painted", { detail: info });
-    this.page.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
+  private async save(figure: OcclusionFile): Promise<void> {
+    const { scene, hello } = this;
+    if (!scene || !hello) return;
+    const name = fileName(hello.overview.model, scene.caption, figure);
+    await this.download("file", { figure, request: scene.request, run: this.job.number, state: this.state }, name);
   }
 }
 
-function render(context: { model: any; el: HTMLElement }) {
-  const view = new OcclusionView(context);
-  return () => view.close();
-}
-
-export default { render };
+export default defineWidget<OcclusionState, OcclusionStore>(
+  (model) => new OcclusionStore(model),
+  (context, store) => new OcclusionExplorerView(context, store),
+);

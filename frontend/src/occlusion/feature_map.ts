@@ -1,65 +1,85 @@
-import { h, setText } from "../ui/dom.ts";
-import { number } from "../ui/format.ts";
 import { paintValues, VIRIDIS_GRADIENT } from "../ui/colormap.ts";
+import { h, setText } from "../ui/dom.ts";
+import { formatNumber } from "../ui/format.ts";
+import type { FeatureMapValues } from "./patch_editor.ts";
 import type { Scene } from "./store.ts";
 import type { LayerInfo, OcclusionState } from "./wire.ts";
 
-const SUGGESTED = 6;
-const UNIT_SIDE = 104; // CSS pixels of the longer side, as in the style sheet
+const SUGGESTIONS = 6;
+const SIDE = 104; // CSS pixels of the longer side, as in the stylesheet
 
-/** The strongest maps of this image to choose from: whichever is the strongest in each image, or one of those of this one. */
-function createChips({ pick }: { pick: (unit: number | null) => void }) {
-  const chip = (words: string, title: string, unit: number | null) =>
-    h("button", { type: "button", class: "dwo-chip", title, "data-testid": `unit-${unit ?? "auto"}`, onclick: () => pick(unit) }, words);
-  const auto = chip("strongest", "Each image's strongest map of this layer", null);
+/** Buttons for the strongest feature maps of the image, and for whichever is the strongest in each image. */
+function createSuggestions({ pick }: { pick: (unit: number | null) => void }) {
+  const createChip = (words: string, title: string, unit: number | null) => {
+    const properties = { type: "button", class: "dwo-chip", title, "data-testid": `unit-${unit ?? "auto"}`, onclick: () => pick(unit) };
+    return h("button", properties, words);
+  };
+  const automatic = createChip("strongest", "The strongest feature map of the layer, in each image", null);
   const list = h("span", { class: "dwo-chips" });
-  const element = h(
-    "div",
-    { class: "dwo-row dwo-strongest", role: "group", "aria-label": "Strongest maps of this image", "data-testid": "strongest" },
-    h("span", { class: "dwo-dim" }, "in order"),
-    list,
-  );
+  const properties = { role: "group", "aria-label": "Strongest feature maps of this image", "data-testid": "strongest" };
+  const element = h("div", { class: "dwo-row dwo-strongest", ...properties }, h("span", { class: "dwo-dim" }, "strongest:"), list);
 
-  /**
-   * @param wanted the map that is shown
-   * @param automatic whether it is whichever is the strongest
-   */
-  const update = (strongest: number[], wanted: number, automatic: boolean) => {
-    auto.setAttribute("aria-pressed", String(automatic));
-    const chips = strongest.slice(0, SUGGESTED).map((one) => chip(String(one), `Map ${one}, one of the strongest of this image`, one));
-    chips.forEach((one, at) => one.setAttribute("aria-pressed", String(!automatic && strongest[at] === wanted)));
+  const update = (strongest: number[], unit: number, isAutomatic: boolean) => {
+    automatic.setAttribute("aria-pressed", String(isAutomatic));
+    const chips = strongest.slice(0, SUGGESTIONS).map((one) => {
+      const chip = createChip(String(one), `Feature map ${one}, one of the strongest of this image`, one);
+      chip.setAttribute("aria-pressed", String(!isAutomatic && one === unit));
+      return chip;
+    });
     list.replaceChildren(...chips);
   };
-  return { auto, element, update };
+  return { automatic, element, update };
 }
 
-/** The feature map that is looked at: which one, how active it is, and where. */
-export function createUnit({ set }: { set: (patch: Partial<OcclusionState>) => void }) {
-  let scene: Scene | null = null;
-  let layers: LayerInfo[] | null = null;
-  let automatic: boolean | null = null;
+/** The choice of the layer and the feature map. */
+function createUnitChoice({ set }: { set: (patch: Partial<OcclusionState>) => void }) {
+  let layers: LayerInfo[] = [];
+  let shown: Scene | null = null;
   const layer = h("select", { class: "dwo-select", "aria-label": "Layer", "data-testid": "layer" });
   layer.addEventListener("change", () => set({ layer: layer.value, unit: null }));
   const unit = h("input", { type: "number", min: 0, class: "dwo-number", "aria-label": "Feature map", "data-testid": "unit" });
-  const trouble = h("p", { class: "dwx-error", "data-testid": "unit-error", hidden: true });
+  const error = h("p", { class: "dwx-error", "data-testid": "unit-error", role: "alert", hidden: true });
+  const lastUnit = () => (layers.find(({ id }) => id === layer.value)?.channels ?? 1) - 1;
   unit.addEventListener("change", () => {
-    const wanted = Number(unit.value);
-    const last = (layers?.find((one) => one.id === layer.value)?.channels ?? 1) - 1;
-    const good = unit.value.trim() !== "" && Number.isInteger(wanted) && wanted >= 0 && wanted <= last;
-    trouble.hidden = good;
-    setText(trouble, good ? "" : `${layer.value} has the maps 0 to ${last}.`);
-    if (good) set({ layer: layer.value, unit: wanted });
+    const number = Number(unit.value);
+    const valid = unit.value.trim() !== "" && Number.isInteger(number) && number >= 0 && number <= lastUnit();
+    error.hidden = valid;
+    setText(error, valid ? "" : `${layer.value} has the feature maps 0 to ${lastUnit()}.`);
+    if (valid) set({ layer: layer.value, unit: number });
   });
   const restore = () => {
-    trouble.hidden = true;
-    unit.value = String(scene.wanted.unit);
+    error.hidden = true;
+    if (shown) unit.value = String(shown.request.unit);
   };
   const pick = (one: number | null) => {
-    if (!scene) return;
+    if (!shown) return;
     restore();
-    set({ layer: scene.wanted.layer, unit: one });
+    set({ layer: shown.request.layer, unit: one });
   };
-  const chips = createChips({ pick });
+  const suggestions = createSuggestions({ pick });
+  const row = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, suggestions.automatic);
+
+  const offer = (all: LayerInfo[]) => {
+    if (all === layers) return;
+    layers = all;
+    layer.replaceChildren(...all.map(({ id, channels }) => h("option", { value: id, title: `${channels} feature maps` }, id)));
+    if (shown) layer.value = shown.request.layer;
+  };
+  const show = (scene: Scene, isAutomatic: boolean) => {
+    shown = scene;
+    layer.value = scene.request.layer;
+    unit.max = String(lastUnit());
+    restore();
+    suggestions.update(scene.strongest, scene.request.unit, isAutomatic);
+  };
+  return { elements: [row, suggestions.element, error], offer, show };
+}
+
+/** The feature map: its values as colours, and its total activity without and with the patches. */
+export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>) => void }) {
+  let scene: Scene | null = null;
+  let automatic: boolean | null = null;
+  const choice = createUnitChoice({ set });
   const canvas = h("canvas", { class: "dwo-crisp", "data-testid": "unit-map", role: "img" });
   const scale = h("i", { class: "dwo-scale" });
   scale.style.background = VIRIDIS_GRADIENT;
@@ -67,75 +87,45 @@ export function createUnit({ set }: { set: (patch: Partial<OcclusionState>) => v
   const before = h("span", { "data-testid": "activity-before" });
   const now = h("b", { "data-testid": "activity-now" });
   const change = h("span", { class: "dwo-change", "data-testid": "activity-change" });
-  const left = h("i", { class: "dwo-now" });
-  const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), left);
-  const what = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
-  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "One feature map"), h("span", {}, "what it sees in this image"));
-  const choice = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, chips.auto);
+  const fill = h("i", { class: "dwo-now" });
+  const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), fill);
+  const rank = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
+  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Feature map"), h("span", {}, "of this image, with the patches"));
   const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, least, most));
-  const facts = h(
-    "div",
-    { class: "dwo-facts" },
-    h("span", { class: "dwo-dim" }, "total activity"),
-    h("p", { class: "dwo-large" }, before, " → ", now, " ", change),
-    bar,
-    what,
-  );
-  const element = h(
-    "section",
-    { class: "dwo-part", "aria-label": "Feature map" },
-    caption,
-    choice,
-    chips.element,
-    trouble,
-    h("div", { class: "dwo-unit" }, picture, facts),
-  );
+  const numbers = h("p", { class: "dwo-large" }, before, " → ", now, " ", change);
+  const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), numbers, bar, rank);
+  const parts = [caption, ...choice.elements, h("div", { class: "dwo-unit" }, picture, facts)];
+  const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, ...parts);
 
-  /** What the network says now. */
-  const draw = ({ activity, values, shape }: { activity: number; values: Float32Array; shape: [number, number] }) => {
+  /** Show the values with the patches. */
+  const draw = ({ activity, values, shape }: FeatureMapValues) => {
+    if (!scene) return;
     paintValues(canvas, values, shape[0], shape[1], scene.range);
-    setText(now, number(activity));
+    setText(now, formatNumber(activity));
     const share = scene.activity > 0 ? activity / scene.activity : 0;
-    left.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
-    const points = Math.round(100 * (share - 1));
-    setText(change, points === 0 || !(scene.activity > 0) ? "" : points > 0 ? `+${points} %` : `−${-points} %`);
-    change.dataset.less = String(points < 0);
+    fill.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;
+    const percent = scene.activity > 0 ? Math.round(100 * (share - 1)) : 0;
+    setText(change, percent === 0 ? "" : percent > 0 ? `+${percent}%` : `−${-percent}%`);
+    change.dataset.less = String(percent < 0);
   };
 
-  /**
-   * @param shown the scene
-   * @param all layers
-   */
-  const update = (shown: Scene | null, all: LayerInfo[], state: OcclusionState) => {
-    if (all !== layers) {
-      layers = all;
-      layer.replaceChildren(...all.map(({ id, channels }) => h("option", { value: id, title: `${channels} feature maps` }, id)));
-      if (scene) layer.value = scene.wanted.layer;
-    }
-    const auto = state.unit === null;
-    if (!shown || (shown === scene && automatic === auto)) return;
+  const update = (shown: Scene | null, layers: LayerInfo[], { unit }: OcclusionState) => {
+    choice.offer(layers);
+    const isAutomatic = unit === null;
+    if (!shown || (shown === scene && automatic === isAutomatic)) return;
     scene = shown;
-    automatic = auto;
-    const { wanted, strongest } = shown;
-    layer.value = wanted.layer;
-    unit.max = String((all.find(({ id }) => id === wanted.layer)?.channels ?? 1) - 1);
-    restore();
-    chips.update(strongest, wanted.unit, auto);
-    setText(before, number(shown.activity));
-    [least, most].forEach((end, at) => setText(end, number(shown.range[at])));
-    const longer = Math.max(...shown.map);
-    canvas.style.height = `${(UNIT_SIDE * shown.map[0]) / longer}px`;
-    canvas.style.width = `${(UNIT_SIDE * shown.map[1]) / longer}px`;
-    const rank = strongest.indexOf(wanted.unit);
-    setText(
-      what,
-      rank === 0
-        ? `The strongest map of ${wanted.layer} in this image.`
-        : rank > 0
-          ? `Number ${rank + 1} of the strongest in this image.`
-          : "",
-    );
-    canvas.setAttribute("aria-label", `Feature map ${wanted.unit} of ${wanted.layer}`);
+    automatic = isAutomatic;
+    choice.show(shown, isAutomatic);
+    const { request, strongest, map_shape: shape, range } = shown;
+    setText(before, formatNumber(shown.activity));
+    setText(least, formatNumber(range[0]));
+    setText(most, formatNumber(range[1]));
+    const longer = Math.max(...shape);
+    canvas.style.height = `${(SIDE * shape[0]) / longer}px`;
+    canvas.style.width = `${(SIDE * shape[1]) / longer}px`;
+    canvas.setAttribute("aria-label", `Feature map ${request.unit} of ${request.layer}`);
+    const place = strongest.indexOf(request.unit) + 1;
+    setText(rank, place ? `Rank ${place} of the feature maps of ${request.layer} in this image, by total activity.` : "");
   };
   return { element, update, draw };
 }

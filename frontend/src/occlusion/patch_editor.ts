@@ -1,206 +1,211 @@
 import { floats } from "../kernel/buffers.ts";
+import type { Reply } from "../kernel/client.ts";
+import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { nextFrameShown } from "../ui/dom.ts";
-import { isForLab } from "../ui/keyboard.ts";
-import { besideOf, boxAt, clamp, patchAt, patchKey, snapped } from "./geometry.ts";
-import { cellCentre, cellOf } from "./map_grid.ts";
-import { NewestOnly } from "../kernel/latest.ts";
-import { errorWords } from "../ui/explorer_view.ts";
-import type { WireAnswer } from "../kernel/client.ts";
-import type { Point } from "./geometry.ts";
-import type { OcclusionView } from "./explorer.ts";
-import type { DefiniteWanted, PatchReply, Share } from "./wire.ts";
+import type { ExplorerView } from "../ui/explorer_view.ts";
+import { boxAt, clamp, type PatchAction, type Point, patchAction, patchAt, placeBeside, snapToPixels } from "./geometry.ts";
+import { cellAt, cellCentre, type MapGrid } from "./map_grid.ts";
+import { type OcclusionStore, PRIORITY, type Scene } from "./store.ts";
+import type { ClassProbability, OcclusionState, PatchReply, PatchRequest } from "./wire.ts";
 
-export type PatchQuestion = { wanted: DefiniteWanted; boxes: number[][]; since: number };
+const MAX_PATCHES = 64; // as the kernel accepts
 
-const MOST_PATCHES = 64; // as the kernel takes
+/** The values of the feature map, and their sum. */
+export interface FeatureMapValues {
+  activity: number;
+  values: Float32Array;
+  shape: Point;
+}
 
-/** The patches under the user's hands: drawn at once, the kernel answers behind. */
+/** What the editor needs of the view. */
+export interface EditedView
+  extends Pick<
+    ExplorerView<OcclusionState, OcclusionStore>,
+    "state" | "store" | "saveSoon" | "say" | "painted" | "userActed" | "requestDraw"
+  > {
+  readonly scene: Scene | null;
+  readonly grid: MapGrid | null;
+  readonly imageSize: Point;
+  set(patch: Partial<OcclusionState>): boolean;
+  fail(message: string): void;
+  /** Draw the patches over the image. */
+  drawPatches(active: number): void;
+  /** Mark the patches on the maps. */
+  markMaps(): void;
+  /** Show what the network says now. */
+  showAnswer(classes: ClassProbability[], target: number | null, seen: FeatureMapValues): void;
+  /** Read the maps at a point, and outline the window there. */
+  readMaps(point: Point | null, where: "stage" | "map"): void;
+  focusStage(): void;
+}
+
+/** The patches as the user edits them: they are drawn at once, and the kernel's answers follow. */
 export class PatchEditor {
-  view: OcclusionView;
-  active: number;
-  unanswered: boolean;
-  answers: NewestOnly<PatchQuestion>;
+  /** Whether what is shown answers other patches, because of an error. */
+  outdated = false;
+  private active = 0;
 
-  /** @param view the OcclusionView */
-  constructor(view: OcclusionView) {
-    this.view = view;
-    this.active = 0; // which patch the keys move
-    this.unanswered = false; // whether what is shown answers other patches, because of an error
-    this.answers = new NewestOnly({
-      ask: ({ wanted, boxes }: PatchQuestion) => view.wire.ask("patch", { wanted, boxes }),
-      draw: (answer, question) => this.showAnswer(answer, question),
-      failed: (error) => {
-        this.unanswered = true;
-        view.fail(errorWords(error));
-      },
-      same: (one, other) => one.wanted === other.wanted && String(one.boxes) === String(other.boxes),
-    });
-  }
+  constructor(private readonly view: EditedView) {}
 
-  /** The state is another one. */
-  follow() {
+  /** Follow a state that was changed elsewhere. */
+  follow(): void {
     this.active = clamp(this.active, 0, this.view.state.patches.length - 1);
     this.draw();
     this.ask(performance.now());
   }
 
-  draw() {
-    this.drawPatches();
-    this.markMaps();
+  /** Draw and ask again: the window or the patches were changed by a control. */
+  changed(): void {
+    this.active = clamp(this.active, 0, this.view.state.patches.length - 1);
+    this.moved(performance.now());
   }
 
-  drawPatches() {
+  /** Show what the network says of the image without a patch. */
+  showUnoccluded(): void {
+    const { scene, store } = this.view;
+    if (!scene) return;
+    store.client.cancel("patch", this);
+    this.tell(scene.classes, scene.request.target, { activity: scene.activity, values: scene.values, shape: scene.map_shape });
+  }
+
+  press(point: Point, event: PointerEvent): void {
+    this.view.userActed();
     const { patches, window } = this.view.state;
-    this.view.page.stage.draw({ patches, window, active: this.active });
+    if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
+    else this.place(patchAt(patches, window, point), point, event.timeStamp);
   }
 
-  markMaps() {
-    this.view.page.maps.mark(this.view.state.patches);
+  /** Ask for where the next frame will draw the patch. */
+  predict(point: Point, event: PointerEvent): void {
+    if (this.view.state.patches.length) this.ask(event.timeStamp, this.withPatch(this.active, point));
+  }
+
+  drag(point: Point, event: PointerEvent): void {
+    if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp, true);
+  }
+
+  /** The patch is let go: its last answer may have come before, or never. */
+  release(): void {
+    this.view.markMaps();
+    this.view.saveSoon();
+  }
+
+  /** Put the patch at the position of a map's cell. */
+  placeOnMap(point: Point, event: PointerEvent): void {
+    this.view.userActed();
+    this.view.focusStage();
+    const { grid } = this.view;
+    this.place(this.view.state.patches.length ? this.active : 0, grid ? cellCentre(grid, cellAt(grid, point)) : point, event.timeStamp);
+  }
+
+  /** @param point null: beside the active patch */
+  add(point: Point | null, since = performance.now()): void {
+    const { patches, window } = this.view.state;
+    if (patches.length >= MAX_PATCHES) this.view.say(`At most ${MAX_PATCHES} patches: remove one first.`);
+    else this.place(patches.length, point ?? placeBeside(patches[this.active], window, this.view.imageSize), since);
+  }
+
+  remove(): void {
+    const patches = this.view.state.patches.filter((_, at) => at !== this.active);
+    if (patches.length < this.view.state.patches.length) this.view.set({ patches });
+  }
+
+  /** Take a key. Return whether it was used. */
+  key(event: KeyboardEvent, onStage: boolean): boolean {
+    const action = patchAction(event, this.view.imageSize);
+    if (!action || (action.act !== "resize" && !onStage)) return false;
+    this.view.userActed();
+    this.act(action, event.timeStamp);
+    return true;
+  }
+
+  private act(action: PatchAction, since: number): void {
+    const { state, imageSize } = this.view;
+    const { patches, window } = state;
+    if (action.act === "add") this.add(null, since);
+    else if (action.act === "resize") {
+      const side = (axis: 0 | 1) => clamp(window[axis] + action.step[axis], 1, imageSize[axis]);
+      this.view.set({ window: [side(0), side(1)] });
+    } else if (action.act === "remove") this.remove();
+    else {
+      const centre = patches[this.active];
+      if (!centre) return;
+      this.place(this.active, [centre[0] + action.step[0], centre[1] + action.step[1]], since);
+      this.view.readMaps(this.view.state.patches[this.active] ?? null, "stage"); // as the mouse reads them
+    }
+  }
+
+  private draw(): void {
+    this.view.drawPatches(this.active);
+    this.view.markMaps();
   }
 
   /**
-   * The patches are others: they are drawn at once, the kernel answers behind.
+   * The patches have moved: draw them, and ask the kernel.
    *
-   * Under the mouse the maps' marks come with the numbers. In every frame they would cost it half: a browser without a GPU draws all anew
-   * that lies between two changes, and the maps lie at the other end of the widget.
-   * @param since when the user asked for it
-   * @param dragged with the mouse on the image
+   * While a patch is dragged, its marks on the maps are drawn with each answer only: a browser without a GPU redraws all that lies
+   * between two changes of a frame, and the maps are at the other end of the widget.
+   * @param since when the user moved it
    */
-  moved(since: number, dragged: boolean = false) {
-    if (dragged) this.drawPatches();
+  private moved(since: number, dragged = false): void {
+    if (dragged) this.view.drawPatches(this.active);
     else this.draw();
     this.ask(since);
     this.view.saveSoon();
     this.view.painted({ kind: "patch", ms: performance.now() - since });
   }
 
-  /** @param patches others than those that are drawn */
-  ask(since: number, patches: Point[] = this.view.state.patches) {
-    const { scene } = this.view.scenes;
+  private ask(since: number, patches = this.view.state.patches): void {
+    const { scene, state, store } = this.view;
     if (!scene) return;
-    const { window } = this.view.state;
-    if (patches.length) this.answers.want({ wanted: scene.wanted, boxes: patches.map((centre: Point) => boxAt(centre, window)), since });
-    else this.showUnoccluded();
+    if (!patches.length) {
+      this.showUnoccluded();
+      return;
+    }
+    const { request } = scene;
+    const fields: PatchRequest = { request, boxes: patches.map((centre) => boxAt(centre, state.window)) };
+    store.client.request<PatchReply>("patch", { ...fields }, { owner: this, priority: PRIORITY.patch, paced: true }).then(
+      (reply) => reply && this.showReply(reply, scene, since),
+      (error) => this.failed(error),
+    );
   }
 
-  showUnoccluded() {
-    const { scene } = this.view.scenes;
-    if (!scene) return;
-    this.answers.drop();
-    this.tell(scene.classes, scene.wanted.target, { activity: scene.activity, values: scene.values, shape: scene.map });
+  private failed(error: unknown): void {
+    this.outdated = true;
+    if (error instanceof KernelUnavailable) this.view.requestDraw();
+    else this.view.fail(errorMessage(error));
   }
 
-  tell(classes: Share[], target: number | null, seen: { activity: number; values: Float32Array; shape: [number, number] }) {
-    this.view.page.classes.answers.update(classes, target);
-    this.view.page.unit.draw(seen);
-    this.markMaps();
-    if (!this.unanswered) return;
-    this.unanswered = false;
-    this.view.later();
-  }
-
-  showAnswer({ content, buffers }: WireAnswer, { wanted, since }: PatchQuestion) {
-    if (wanted !== this.view.scenes.scene?.wanted || !this.view.state.patches.length) return;
-    this.tell(content.classes, wanted.target, {
-      activity: content.activity,
-      values: floats(buffers[0]),
-      shape: content.map,
-    });
+  private showReply({ content, buffers }: Reply<PatchReply>, scene: Scene, since: number): void {
+    if (scene !== this.view.scene || !this.view.state.patches.length) return;
+    const seen = { activity: content.activity, values: floats(buffers[0]), shape: content.map_shape };
+    this.tell(content.classes, scene.request.target, seen);
     void nextFrameShown().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
-  place(at: number, point: Point, since: number, dragged: boolean = false) {
+  private tell(classes: ClassProbability[], target: number | null, seen: FeatureMapValues): void {
+    this.view.showAnswer(classes, target, seen);
+    this.view.markMaps();
+    if (!this.outdated) return;
+    this.outdated = false;
+    this.view.requestDraw();
+  }
+
+  private place(at: number, point: Point, since: number, dragged = false): void {
     const before = this.view.state.patches[at];
-    const patches = this.moving(at, point);
-    const same = before && before[0] === patches[at][0] && before[1] === patches[at][1] && at === this.active;
-    if (same) return;
+    const patches = this.withPatch(at, point);
+    const after = patches[at];
+    if (before && before[0] === after?.[0] && before[1] === after[1] && at === this.active) return;
     this.view.state = { ...this.view.state, patches };
     this.active = at;
-    if (!before) this.view.later();
+    if (!before) this.view.requestDraw();
     this.moved(since, dragged);
   }
 
-  /** The patches, one of them elsewhere. */
-  moving(at: number, point: Point) {
-    const patches = [...(this.view.state.patches as Point[])];
-    patches[at] = snapped(point, this.view.state.window, this.view.page.stage.size);
+  /** Return the patches with one of them elsewhere. */
+  private withPatch(at: number, point: Point): Point[] {
+    const patches = [...this.view.state.patches];
+    patches[at] = snapToPixels(point, this.view.state.window, this.view.imageSize);
     return patches;
-  }
-
-  press(point: Point, event: PointerEvent) {
-    this.view.moved();
-    const { patches, window } = this.view.state;
-    if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
-    else this.place(patchAt(patches, window, point), point, event.timeStamp);
-  }
-
-  /** Where the next frame will draw the patch: the kernel need not wait for that. */
-  foresee(point: Point, event: PointerEvent) {
-    if (this.view.state.patches.length) this.ask(event.timeStamp, this.moving(this.active, point));
-  }
-
-  move(point: Point, event: PointerEvent) {
-    if (this.view.state.patches.length) this.place(this.active, point, event.timeStamp, true);
-  }
-
-  /** The patch is let go: the last answer may have come before, or never. */
-  release() {
-    this.markMaps();
-    this.view.saveSoon();
-  }
-
-  /** On a map: the patch goes to the position of that cell. */
-  put(point: Point, event: PointerEvent) {
-    this.view.moved();
-    const { grid } = this.view.scenes;
-    this.view.page.stage.element.focus({ preventScroll: true });
-    this.place(this.view.state.patches.length ? this.active : 0, grid ? cellCentre(grid, cellOf(grid, point)) : point, event.timeStamp);
-  }
-
-  /** A place is pointed at: the maps are read there. */
-  point(point: Point | null, where: "stage" | "map") {
-    const { stage, maps } = this.view.page;
-    const { grid } = this.view.scenes;
-    const cell = where === "map" || this.view.state.overlay > 0 ? maps.read(point) : maps.read(null);
-    stage.hint(cell !== null && grid ? cellCentre(grid, cell) : null, grid?.window ?? [1, 1]);
-  }
-
-  /** @param point null: beside the active patch */
-  add(point: Point | null, since: number = performance.now()) {
-    const { patches, window } = this.view.state;
-    const { size } = this.view.page.stage;
-    if (patches.length >= MOST_PATCHES) this.view.say(`There are ${MOST_PATCHES} patches already: remove one first.`);
-    else this.place(patches.length, point ?? besideOf(patches[this.active], window, size), since);
-  }
-
-  remove() {
-    const patches = this.view.state.patches.filter((_: Point, at: number) => at !== this.active);
-    this.active = clamp(this.active, 0, patches.length - 1);
-    this.view.set({ patches });
-  }
-
-  key(event: KeyboardEvent) {
-    if (isForLab(event)) return;
-    event.stopPropagation(); // the notebook's own keys would delete cells
-    const target = event.target as HTMLElement;
-    const { element, size } = this.view.page.stage;
-    const meant = patchKey(event, size);
-    if (meant?.act === "leave" && target.matches("select, [type=range], [type=checkbox]")) target.blur(); // in a search, Escape empties it
-    if (target.matches("input:not([type=range], [type=checkbox]), select, textarea")) return;
-    if (!meant || (meant.act !== "size" && target !== element)) return; // other parts have arrows of their own
-    event.preventDefault();
-    this.view.moved();
-    this.act(meant, event.timeStamp);
-  }
-
-  act({ act, step }: { act: string; step: Point }, since: number) {
-    const { patches, window } = this.view.state;
-    const { size, element } = this.view.page.stage;
-    if (act === "leave") element.blur();
-    else if (act === "add") this.add(null, since);
-    else if (act === "size") this.view.set({ window: window.map((side: number, axis: number) => clamp(side + step[axis], 1, size[axis])) });
-    else if (!patches.length) return;
-    else if (act === "remove") this.remove();
-    else this.place(this.active, [patches[this.active][0] + step[0], patches[this.active][1] + step[1]], since);
   }
 }

@@ -1,110 +1,96 @@
 import { blob } from "../kernel/buffers.ts";
-import { h, setText } from "../ui/dom.ts";
-import { number } from "../ui/format.ts";
-import type { Projection } from "./wire.ts";
+import type { Lookup } from "../kernel/resource.ts";
+import { h, type Properties, setText } from "../ui/dom.ts";
+import { formatNumber } from "../ui/format.ts";
+import type { Projections } from "./store.ts";
 
 const PLACES = 4; // this image, and the three strongest others
+const KINDS = ["projection", "patch"] as const;
 
-/**
- * A projection and what it saw.
- * @param properties of both pictures
- */
+/** A projection above the image patch that caused it. */
 function createPair(properties: Properties = {}) {
-  const pictures = ["projection", "patch"].map((kind) =>
-    h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties }),
-  );
+  const pictures = KINDS.map((kind) => h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties }));
   return { pictures, tiles: pictures.map((picture) => h("div", { class: "dwo-tile" }, picture)) };
 }
 
-/** One place of the panel, large, over the page: a click beside it or Escape closes it. */
-function createCloseLook() {
+/** One pair, large, over the page: a click or Escape closes it. */
+function createEnlarged() {
   const { pictures, tiles } = createPair();
   const caption = h("figcaption", {});
-  const figure = h("figure", {}, ...tiles, caption);
-  const away = h("button", { type: "button", class: "dwo-plain", "data-testid": "close-look-close" }, "Close");
-  const element = h(
-    "dialog",
-    { class: "dwo-close-look", "aria-label": "Projection and what it saw", "data-testid": "close-look" },
-    figure,
-    away,
-  );
-  const close = () => element.close();
-  element.addEventListener("click", close);
-
-  /** @param shown its pictures, small */
+  const close = h("button", { type: "button", class: "dwo-plain", "data-testid": "enlarged-close" }, "Close");
+  const properties = { class: "dwo-enlarged", "aria-label": "Projection and image patch", "data-testid": "enlarged" };
+  const element = h("dialog", properties, h("figure", {}, ...tiles, caption), close);
+  element.addEventListener("click", () => element.close());
   const open = (shown: HTMLImageElement[], words: string) => {
-    pictures.forEach((picture, part) => Object.assign(picture, { src: shown[part].src, alt: shown[part].alt }));
+    pictures.forEach((picture, at) => {
+      picture.src = shown[at]?.src ?? "";
+      picture.alt = shown[at]?.alt ?? "";
+    });
     setText(caption, words);
     element.showModal();
   };
-  return { element, open, close };
+  return { element, open, close: () => element.close() };
 }
 
-/** What excites the map, projected to pixels: here and in the strongest other photographs, each above what it saw there. */
+/** The feature map's strongest activations, in this image and in others, projected to pixel space. */
 export function createProjections() {
+  let addresses: string[] = [];
+  let shown: Projections | undefined;
   const words = h("p", { class: "dwo-dim", "data-testid": "projection-words" });
-  const look = createCloseLook();
+  const enlarged = createEnlarged();
   const places = Array.from({ length: PLACES }, () => {
     const { pictures, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
-    const enlarge = h(
-      "button",
-      { type: "button", class: "dwo-enlarge", title: "Look closely", onclick: () => look.open(pictures, caption.title) },
-      ...tiles,
-    );
+    const onclick = () => enlarged.open(pictures, caption.title);
+    const enlarge = h("button", { type: "button", class: "dwo-enlarge", title: "Enlarge", "aria-label": "Enlarge", onclick }, ...tiles);
     const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
-    return { element, pictures, caption };
+    return { element, enlarge, pictures, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...places.map(({ element }) => element));
-  const title = h("b", {}, "What excites it");
-  const caption = h("div", { class: "dwo-cap" }, title, h("span", {}, "in pixels, above what it saw"));
-  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, words, look.element);
-  let addresses: string[] = [];
+  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Projections"), h("span", {}, "above the image patches"));
+  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, words, enlarged.element);
 
-  const forget = () => {
+  const release = () => {
     for (const address of addresses) URL.revokeObjectURL(address);
     addresses = [];
   };
 
-  /**
-   * @param buffers two for each entry
-   * @param ready whether the index stands
-   */
-  const show = (entries: Projection[], buffers: DataView[], ready: boolean) => {
-    forget();
-    look.close(); // it is of another map, or image
-    places.forEach(({ element: place, pictures, caption: under }, at) => {
-      const entry = entries[at];
+  const fill = (projections: Projections | undefined) => {
+    release();
+    enlarged.close(); // it shows another map, or image
+    places.forEach(({ element: place, enlarge, pictures, caption: under }, at) => {
+      const entry = projections?.entries[at];
       place.dataset.filled = String(Boolean(entry));
+      enlarge.disabled = !entry;
       pictures.forEach((picture, part) => {
         picture.hidden = !entry;
-        if (!entry) return;
-        const address = URL.createObjectURL(blob(buffers[2 * at + part], entry.pictures[part].mime));
+        if (!entry || !projections) return;
+        const address = URL.createObjectURL(blob(projections.buffers[2 * at + part], entry.pictures[part as 0 | 1].mime));
         addresses.push(address);
         picture.src = address;
-        picture.alt = `${part ? "What it saw" : "Projection"}: ${entry.caption}`;
+        picture.alt = `${part ? "Image patch" : "Projection"}: ${entry.caption}`;
       });
       setText(under, entry ? (entry.own ? "this image" : entry.caption) : "");
-      under.title = entry ? `${entry.caption}: ${number(entry.value)}` : "";
+      under.title = entry ? `${entry.caption}: ${formatNumber(entry.value)}` : "";
+      enlarge.setAttribute("aria-label", entry ? `Enlarge: ${entry.caption}` : "Empty");
     });
-    element.dataset.stale = "false";
-    if (!entries.length) tell("This map fires nowhere in this image.");
-    else
-      tell(
-        entries.length === PLACES ? "" : ready ? "No other photograph excites it." : "Three other photographs come when the index stands.",
-      );
   };
-  const tell = (text: string) => {
+
+  /** Show the projections; those before stay, dimmed, until others are there. */
+  const update = ({ value, error }: Lookup<Projections>, indexReady: boolean) => {
+    element.dataset.stale = String(!value && !error);
+    if (value && value !== shown) fill(value);
+    if (error && shown) fill(undefined);
+    if (value || error) shown = value;
+    const text = error ?? (value ? describe(value.entries.length, indexReady) : words.textContent);
     words.hidden = !text;
-    setText(words, text);
+    setText(words, text ?? "");
   };
-  /** Why there are none. */
-  const refuse = (reason: string) => {
-    show([], [], true);
-    tell(reason);
-  };
-  const wait = () => {
-    element.dataset.stale = "true";
-  };
-  return { element, show, refuse, wait, close: forget };
+  return { element, update, close: release };
+}
+
+function describe(count: number, indexReady: boolean): string {
+  if (!count) return "This feature map is not active in this image.";
+  if (count === PLACES) return "";
+  return indexReady ? "It is not active in other photographs." : "Three other photographs are added when the index is complete.";
 }

@@ -1,85 +1,79 @@
 import { h, setText } from "../ui/dom.ts";
-import { createAnswers } from "./class_probabilities.ts";
+import { createClassProbabilities } from "./class_probabilities.ts";
 import type { OcclusionState } from "./wire.ts";
 
-const PANEL_LINE = "dw.TransferPanel(service)";
-const NAMES_LINE = "ModelBundle.from_module(model, categories=[…])";
+const PANEL_CODE = "dw.TransferPanel(service)";
+const NAMES_CODE = "ModelBundle.from_module(model, categories=[…])";
+const NO_CLASSIFIER =
+  "This model has no classifier, so it predicts no classes. The activity of its feature maps can still be shown, here and in the map.";
+const NAMES_SHOWN = 3; // of several classes that match
 
-/** The class that somebody typed. */
-export function classNamed(classes: string[], text: string): { label: number } | { words: string } {
-  const wanted = text.trim().toLowerCase();
-  const exact = classes.findIndex((name) => name.toLowerCase() === wanted);
+/** Return the class that a text names, or what to say where it names none or several. */
+export function findClass(classes: string[], text: string): { label: number } | { message: string } {
+  const query = text.trim().toLowerCase();
+  const exact = classes.findIndex((name) => name.toLowerCase() === query);
   if (exact >= 0) return { label: exact };
-  const near = classes.map((name, label) => ({ name, label })).filter(({ name }) => name.toLowerCase().includes(wanted));
-  if (near.length === 1) return { label: near[0].label };
-  if (!near.length) return { words: `There is no class “${text.trim()}” among the ${classes.length}; choose one from the list.` };
-  return {
-    words: `${near.length} classes have “${text.trim()}”: ${near
-      .slice(0, 3)
-      .map(({ name }) => name)
-      .join(", ")}${near.length > 3 ? ", …" : ""}`,
-  };
+  const near = classes.map((name, label) => ({ name, label })).filter(({ name }) => name.toLowerCase().includes(query));
+  const [first] = near;
+  if (!first) return { message: `There is no class “${text.trim()}” among the ${classes.length}; choose one from the list.` };
+  if (near.length === 1) return { label: first.label };
+  const names = near.slice(0, NAMES_SHOWN).map(({ name }) => name);
+  return { message: `${near.length} classes match “${text.trim()}”: ${names.join(", ")}${near.length > NAMES_SHOWN ? ", …" : ""}` };
 }
 
-/** Where no class can be named: why, and what can be done. */
-function createNotice({ head, copy }: { head: () => void; copy: (text: string) => void }) {
-  const words = h("p", { "data-testid": "no-classifier" });
-  const shipped = h(
-    "button",
-    { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-shipped", onclick: head },
-    "Use the shipped classifier",
-  );
-  const code = h("code", {}, PANEL_LINE);
-  const line = h("button", { type: "button", class: "dwo-plain", "data-testid": "copy-panel", onclick: () => copy(PANEL_LINE) }, "Copy");
+/** Shown where the model has no classifier: what can be done. */
+function createNotice({ useShippedHead, copy }: { useShippedHead: () => void; copy: (text: string) => void }) {
+  const words = h("p", { "data-testid": "no-classifier" }, NO_CLASSIFIER);
+  const properties = { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-shipped", onclick: useShippedHead };
+  const shipped = h("button", properties, "Use the shipped classifier");
+  const copyButton = { type: "button", class: "dwo-plain", "data-testid": "copy-panel", "aria-label": "Copy the code" };
+  const line = h("button", { ...copyButton, onclick: () => copy(PANEL_CODE) }, "Copy");
   const train = h("span", {});
-  const own = h("p", { class: "dwo-or", "data-testid": "train-own" }, train, " one of your own in another cell: ", code, " ", line);
-  const named = h(
+  const own = h(
+    "p",
+    { class: "dwo-or", "data-testid": "train-own" },
+    train,
+    " your own in another cell: ",
+    h("code", {}, PANEL_CODE),
+    " ",
+    line,
+  );
+  const names = h(
     "p",
     { class: "dwo-or", "data-testid": "name-classes" },
-    "If its outputs are classes, name them: ",
-    h("code", {}, NAMES_LINE),
+    "If the model's outputs are classes, name them: ",
+    h("code", {}, NAMES_CODE),
   );
-  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own, named);
+  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own, names);
   const update = (missing: boolean, offered: boolean) => {
     element.hidden = !missing;
     shipped.hidden = !offered;
     setText(train, offered ? "Or train" : "Train");
-    setText(
-      words,
-      "This network has no classifier, so it can name no classes. The activity of its feature maps can be looked at all the same, here and in the map.",
-    );
   };
   return { element, update };
 }
 
-/** A class by its name: chosen from the list, or typed. */
-function createSearch({ id, pick }: { id: string; pick: (label: number, name: string) => void }) {
+/** A search box for a class: chosen from the list, or typed. */
+function createClassSearch({ id, pick }: { id: string; pick: (label: number, name: string) => void }) {
   let classes: string[] = [];
   const list = h("datalist", { id: `${id}-classes` });
-  const input = h("input", {
-    type: "search",
-    class: "dwx-search dwo-search",
-    list: list.id,
-    placeholder: "other class…",
-    "aria-label": "Target class by name",
-    "data-testid": "target",
-  });
-  const trouble = h("p", { class: "dwx-error", "data-testid": "target-error", hidden: true });
+  const properties = { type: "search", class: "dwx-search", list: list.id, placeholder: "other class…" };
+  const input = h("input", { ...properties, "aria-label": "Target class by name", "data-testid": "target" });
+  const error = h("p", { class: "dwx-error", "data-testid": "target-error", role: "alert", hidden: true });
   const find = () => {
     if (!input.value.trim()) return;
-    const found = classNamed(classes, input.value);
-    trouble.hidden = "label" in found;
-    if ("label" in found) pick(found.label, classes[found.label]);
-    else setText(trouble, found.words);
+    const found = findClass(classes, input.value);
+    error.hidden = "label" in found;
+    if ("label" in found) pick(found.label, classes[found.label] ?? "");
+    else setText(error, found.message);
   };
   input.addEventListener("change", find);
   input.addEventListener("input", () => {
-    trouble.hidden = true;
+    error.hidden = true;
     if (classes.includes(input.value)) find(); // chosen from the list
   });
-  /** What was typed is over. */
-  const forget = () => {
-    trouble.hidden = true;
+  const clear = () => {
+    error.hidden = true;
     input.value = "";
   };
   const update = (names: string[]) => {
@@ -87,49 +81,41 @@ function createSearch({ id, pick }: { id: string; pick: (label: number, name: st
     classes = names;
     list.replaceChildren(...names.map((name) => h("option", { value: name })));
   };
-  return { input, list, trouble, forget, update };
+  return { input, list, error, clear, update };
 }
 
-/** What the network says, and which class is looked at. */
-export function createClasses({
-  id,
-  pick,
-  head,
-  copy,
-}: {
+export interface TargetClassesOptions {
+  /** Unique in the page. */
   id: string;
+  /** Choose the target; null: the predicted class. */
   pick: (label: number | null, name: string | null) => void;
-  head: () => void;
+  useShippedHead: () => void;
   copy: (text: string) => void;
-}) {
-  const answers = createAnswers({ pick });
-  const search = createSearch({ id, pick });
-  const auto = h(
-    "button",
-    {
-      type: "button",
-      class: "dwo-chip",
-      "data-testid": "target-auto",
-      title: "The target is the class that the network says of each image",
-      onclick: () => pick(null, null),
-    },
-    "what it says",
-  );
-  const caption = h("div", { class: "dwo-cap" }, h("b", {}, "What the network says"), h("span", {}, "light bar: no patch"));
-  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), auto, search.input, search.list);
-  const body = h("div", { class: "dwo-body" }, caption, answers.element, targets, search.trouble);
-  const notice = createNotice({ head, copy });
-  const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
-  let looked = ""; // at what
+}
 
-  const update = ({ names, offered, state }: { names: string[] | null; offered: boolean; state: OcclusionState }) => {
+/** The predicted classes, and the choice of the target. */
+export function createTargetClasses({ id, pick, useShippedHead, copy }: TargetClassesOptions) {
+  const probabilities = createClassProbabilities({ pick });
+  const search = createClassSearch({ id, pick });
+  const title = "The target is the class that is predicted for each image";
+  const properties = { type: "button", class: "dwo-chip", "data-testid": "target-auto", title, onclick: () => pick(null, null) };
+  const automatic = h("button", properties, "Predicted class");
+  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Predicted class"), h("span", {}, "light bar: without a patch"));
+  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), automatic, search.input, search.list);
+  const body = h("div", { class: "dwo-body" }, caption, probabilities.element, targets, search.error);
+  const notice = createNotice({ useShippedHead, copy });
+  const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
+  let chosen = "";
+
+  /** @param offered whether the shipped classifier is */
+  const update = (names: string[] | null, offered: boolean, { image, layer, unit, target }: OcclusionState) => {
     body.hidden = !names;
     notice.update(!names, offered);
-    auto.setAttribute("aria-pressed", String(state.target === null));
+    automatic.setAttribute("aria-pressed", String(target === null));
     if (names) search.update(names);
-    const looks = JSON.stringify([state.image, state.layer, state.unit, state.target]);
-    if (looks !== looked) search.forget();
-    looked = looks;
+    const next = JSON.stringify([image, layer, unit, target]);
+    if (next !== chosen) search.clear();
+    chosen = next;
   };
-  return { element, update, answers, forget: search.forget };
+  return { element, update, showProbabilities: probabilities.update, clearSearch: search.clear };
 }

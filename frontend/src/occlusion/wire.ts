@@ -1,46 +1,35 @@
 /** What an OcclusionExplorer and its kernel send each other. Positions are [row, column] in pixels of the model's input. */
-import { AskingWire, GREETING, SENT_ONCE } from "../kernel/client.ts";
-import type { WidgetModel } from "../kernel/model.ts";
 import type { Overview, PictureInfo } from "../kernel/wire.ts";
-import type { Point } from "./geometry.ts";
-
-// A map's news is short and rare; the patch under the mouse comes right after it, and before all that may wait.
-const OCCLUSION_KINDS = ["hello", "stop", "scene", "grid", "patch", "maps", "head", "upload", "chart", "images", "projections", "file"];
-const OCCLUSION_ASIDE = ["images", "projections", "file"];
-const OCCLUSION_PATIENCE = {
-  hello: GREETING,
-  projections: { timeout: 60000, attempts: 1 },
-  ...Object.fromEntries(["head", "upload", "file"].map((kind) => [kind, SENT_ONCE])),
-};
-
-/** What a view of an OcclusionExplorer asks of the kernel. */
-export class OcclusionWire extends AskingWire {
-  /** @param model anywidget's */
-  constructor(model: WidgetModel, listeners: ConstructorParameters<typeof AskingWire>[2]) {
-    super(model, { kinds: OCCLUSION_KINDS, aside: OCCLUSION_ASIDE, patience: OCCLUSION_PATIENCE }, listeners);
-  }
-}
+import type { Box, Point } from "./geometry.ts";
 
 export type MapName = "probability" | "activity" | "label";
+export type ValueMap = "probability" | "activity";
 export type Tab = "maps" | "chart" | "images";
+export type OcclusionFile = "figure.png" | "figure.svg" | "figure.html" | "maps.npz";
 
 export interface OcclusionState {
   image: string;
+  /** Null: the last one. */
   layer: string | null;
+  /** Null: the strongest of the image. */
   unit: number | null;
+  /** A class name. Null: the predicted class. */
   target: string | null;
   fill: string;
   window: Point;
+  /** Centres. */
   patches: Point[];
   stride: Point;
   border: "inside" | "same";
+  /** The map that is overlaid and charted. */
   map: MapName;
+  /** Opacity of the overlay. */
   overlay: number;
   tab: Tab;
 }
 
-/** What is occluded, and what is looked at; null: the kernel's choice. */
-export interface Wanted {
+/** An image, and what is looked at. Null: the kernel chooses. */
+export interface OcclusionRequest {
   image: string;
   layer: string | null;
   unit: number | null;
@@ -48,11 +37,19 @@ export interface Wanted {
   fill: string;
 }
 
-/** The same with all choices made. */
-export interface DefiniteWanted extends Wanted {
+/** The same, with all choices made. */
+export interface ResolvedRequest extends OcclusionRequest {
   layer: string;
   unit: number;
 }
+
+/** `patch`. */
+export interface PatchRequest {
+  request: ResolvedRequest;
+  boxes: Box[];
+}
+
+export type MapSettings = Pick<OcclusionState, "window" | "stride" | "border">;
 
 export interface LayerInfo {
   id: string;
@@ -64,45 +61,45 @@ export interface LayerInfo {
 export interface HelloReply {
   overview: Overview;
   layers: LayerInfo[];
+  /** Null without a classifier. */
   classes: string[] | null;
-  classifier: string | null;
-  index_ready: boolean;
+  /** Whether the classifier that comes with the package is offered. */
   shipped_head: boolean;
-  input: Point;
+  /** Whether a colour can be a fill. */
   colours: boolean;
 }
 
 /** A class and its probability without and with the patches. */
-export interface Share {
+export interface ClassProbability {
   label: number;
   name: string;
   before: number;
   now: number;
 }
 
-/** Buffers: the picture, the fill, float32 values of the feature map. */
+/** `scene`. Buffers: the image, the fill, float32 values of the feature map. */
 export interface SceneReply {
   scene: {
-    wanted: DefiniteWanted;
+    request: ResolvedRequest;
     caption: string;
     label: string | null;
-    input: Point;
-    classes: Share[];
+    classes: ClassProbability[];
     activity: number;
-    map: Point;
+    map_shape: Point;
     strongest: number[];
     note: string;
     pictures: [PictureInfo, PictureInfo];
   };
 }
 
-/** Buffer: float32 values of the feature map. */
+/** `patch`. Buffer: float32 values of the feature map. */
 export interface PatchReply {
-  classes: Share[];
+  classes: ClassProbability[];
   activity: number;
-  map: Point;
+  map_shape: Point;
 }
 
+/** What the network says without a patch. */
 export interface Unoccluded {
   probability: number | null;
   label: number | null;
@@ -110,8 +107,8 @@ export interface Unoccluded {
   activity: number;
 }
 
-/** Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
-export interface GridReply {
+/** `maps`. Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
+export interface MapsReply {
   run: number;
   done: number;
   total: number;
@@ -126,12 +123,15 @@ export interface GridReply {
   stride: Point;
   border: string;
   method: string;
+  /** The centre of the first window. */
   origin: Point;
+  /** Of the labels that occur. */
   names: Record<string, string>;
   colours: Record<string, string>;
-  has: { probability: boolean };
+  has_classes: boolean;
 }
 
+/** A strongest activation of the feature map, in this image or another. */
 export interface Projection {
   caption: string;
   own: boolean;
@@ -139,7 +139,7 @@ export interface Projection {
   pictures: [PictureInfo, PictureInfo];
 }
 
-/** Buffers: for each entry the projection, then the patch. */
+/** `projections`. Buffers: for each entry its projection, then the image patch. */
 export interface ProjectionsReply {
   entries: Projection[];
 }

@@ -1,24 +1,21 @@
+/** Long class names are cut in the middle: what tells "jeep (imagenet_03_990)" from the next one is at the end. */
 import { h } from "../ui/dom.ts";
 
-/* Names of classes that are too long for their place are cut in the middle: what tells "jeep (imagenet_03_990)" from the next stands at
-   the end. */
-
 const TAIL = 7; // characters of the end that stay
-const SHORT = 2 * TAIL - 2; // characters up to which a name is not parted
+const SHORT = 2 * TAIL - 2; // characters up to which a name is not cut
 
-/** A name that the page cuts in its middle where it lacks the room; its text is the whole name. */
-export function cutName(name: string) {
+/** Return a name that the page cuts in its middle where it lacks the room; its text is the whole name. */
+export function createClassName(name: string): HTMLElement {
   const parts = name.length > SHORT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
   return h("span", { class: "dwt-name" }, ...parts.map((part) => h("span", {}, part)));
 }
 
 /**
- * A name with its middle cut out where it would be too long.
- * @param width of words, in the unit of `room`
+ * Return a name with its middle cut out where it would be too wide.
+ * @param width returns the width of a text, in the unit of `room`
  */
-export function shortName(name: string, room: number, width: (words: string) => number) {
+export function fitClassName(name: string, room: number, width: (text: string) => number): string {
   if (width(name) <= room) return name;
-  /** @param kept characters */
   const cut = (kept: number) => {
     const tail = Math.min(TAIL, kept >> 1);
     return `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;

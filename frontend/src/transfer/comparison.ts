@@ -1,37 +1,39 @@
+/** Two runs side by side, and the settings of a run. */
 import { h, setText } from "../ui/dom.ts";
-import { duration } from "../ui/format.ts";
-import { accuracyWords, runAccuracy } from "./headline.ts";
-import { cutName } from "./class_names.ts";
-import { gains } from "./run_results.ts";
-import type { RunView } from "./run_results.ts";
+import { formatDuration } from "../ui/format.ts";
+import { formatAccuracy, runAccuracy } from "./accuracy.ts";
+import { createClassName } from "./class_names.ts";
+import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
 import type { RunSummary } from "./wire.ts";
 
 const GAINS_SHOWN = 6; // classes that gained, and as many that lost
-const RUN_SETTINGS: [string, (summary: RunSummary) => string][] = [
-  ["data", (one) => one.dataset],
-  ["layer", (one) => one.layer],
-  ["features", (one) => one.features || "–"],
-  ["images a class", (one) => String(one.images_per_class)],
-  ["folds", (one) => (one.per_fold.length === one.folds ? String(one.folds) : `${one.per_fold.length} of ${one.folds}`)],
-  ["views", (one) => one.views],
-  ["weight decay", (one) => decayWords(one)],
-  ["time", (one) => duration(one.seconds)],
+const SETTINGS: [string, (summary: RunSummary) => string][] = [
+  ["data", ({ dataset }) => dataset],
+  ["layer", ({ layer }) => layer],
+  ["features", ({ features }) => features || "–"],
+  ["images per class", (summary) => String(summary.images_per_class)],
+  ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
+  ["crops", ({ views }) => views],
+  ["weight decay", (summary) => formatWeightDecay(summary)],
+  ["time", ({ seconds }) => formatDuration(seconds)],
 ];
 
-/** The weight decay of each fold, or the one of all. */
-export function decayWords({ weight_decay: asked, weight_decays: decays }: RunSummary) {
-  const words = [...new Set((decays as number[]).map((one) => String(Number(one.toPrecision(3)))))].join(", ");
-  if (asked !== null) return words || String(asked);
+/** Return the weight decay of each fold, or the one of all. */
+export function formatWeightDecay({
+  weight_decay: given,
+  weight_decays: chosen,
+}: Pick<RunSummary, "weight_decay" | "weight_decays">): string {
+  const words = [...new Set(chosen.map((one) => String(Number(one.toPrecision(3)))))].join(", ");
+  if (given !== null) return words || String(given);
   return words ? `${words} (chosen)` : "to be chosen";
 }
 
-/** The difference of two runs in points of a percent, signed. */
-export function pointsWords(points: number) {
+/** Return a difference in percentage points, signed. */
+export function formatPoints(points: number): string {
   const rounded = Math.abs(points) < 0.05 ? 0 : points;
   return `${rounded > 0 ? "+" : rounded < 0 ? "−" : "±"}${Math.abs(rounded).toFixed(1)}`;
 }
 
-/** Two runs side by side. */
 export function createComparison() {
   const title = h("h3", { "data-testid": "compare-title" });
   const value = h("div", { class: "dwt-value", "data-testid": "compare-difference" });
@@ -40,87 +42,52 @@ export function createComparison() {
   const gained = createGains("compare-gained", "Gained most");
   const lost = createGains("compare-lost", "Lost most");
   const columns = h("div", { class: "dwt-two-columns" }, gained.element, lost.element);
-  const element = h(
-    "section",
-    { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" },
-    title,
-    value,
-    words,
-    columns,
-    table,
-  );
+  const properties = { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" };
+  const element = h("section", properties, title, value, words, columns, table);
 
-  const update = (one: RunView, other: RunView) => {
-    const [ours, theirs] = [one, other].map((view) => runAccuracy(view.summary));
-    setText(title, `Run ${one.summary.run} against run ${other.summary.run}`);
-    setText(value, `${pointsWords((ours.mean as number) - (theirs.mean as number))} points`);
-    const changes = gains(one, other);
-    const common =
-      changes.length === one.categories.length && changes.length === other.categories.length
-        ? ""
-        : ` · ${changes.length} classes in common`;
-    setText(words, `${accuracyWords(ours.mean, ours.std)} against ${accuracyWords(theirs.mean, theirs.std)}${common}`);
-    const longest = Math.max(0.01, ...changes.map(({ gain }) => Math.abs(gain)));
-    gained.update(changes.filter(({ gain }) => gain > 0).slice(0, GAINS_SHOWN), longest);
-    lost.update(
-      changes
-        .filter(({ gain }) => gain < 0)
-        .slice(-GAINS_SHOWN)
-        .reverse(),
-      longest,
-    );
-    table.replaceChildren(...settingRows(one.summary, other.summary));
+  const update = (run: RunResults, other: RunResults) => {
+    const [ours, theirs] = [runAccuracy(run.summary), runAccuracy(other.summary)];
+    const gains = accuracyGains(run, other);
+    const same = gains.length === run.categories.length && gains.length === other.categories.length;
+    setText(title, `Run ${run.summary.run} compared with run ${other.summary.run}`);
+    setText(value, `${formatPoints((ours.mean ?? 0) - (theirs.mean ?? 0))} points`);
+    setText(words, `${formatAccuracy(ours)} compared with ${formatAccuracy(theirs)}${same ? "" : ` · ${gains.length} classes in common`}`);
+    const longest = Math.max(0.01, ...gains.map(({ gain }) => Math.abs(gain)));
+    gained.update(gains.filter(({ gain }) => gain > 0).slice(0, GAINS_SHOWN), longest);
+    const losses = gains.filter(({ gain }) => gain < 0).slice(-GAINS_SHOWN);
+    lost.update(losses.reverse(), longest);
+    table.replaceChildren(...createSettingRows(run.summary, other.summary));
   };
   return { element, update };
 }
 
-function settingRows(one: RunSummary, other: RunSummary) {
-  const head = h(
-    "tr",
-    {},
-    h("th", { scope: "col" }, "settings"),
-    h("th", { scope: "col" }, `run ${one.run}`),
-    h("th", { scope: "col" }, `run ${other.run}`),
-  );
-  const rows = RUN_SETTINGS.map(([name, words]) => {
-    const [ours, theirs] = [words(one), words(other)];
-    return h(
-      "tr",
-      { class: ours === theirs ? null : "dwt-differs" },
-      h("th", { scope: "row" }, name),
-      h("td", {}, ours),
-      h("td", {}, theirs),
-    );
+function createSettingRows(run: RunSummary, other: RunSummary): HTMLElement[] {
+  const headings = ["settings", `run ${run.run}`, `run ${other.run}`].map((words) => h("th", { scope: "col" }, words));
+  const rows = SETTINGS.map(([name, format]) => {
+    const [ours, theirs] = [format(run), format(other)];
+    const cells = [h("th", { scope: "row" }, name), h("td", {}, ours), h("td", {}, theirs)];
+    return h("tr", { class: ours === theirs ? null : "dwt-differs" }, ...cells);
   });
-  return [head, ...rows];
+  return [h("tr", {}, ...headings), ...rows];
 }
 
-function createGains(testid: string, words: string) {
+function createGains(testid: string, title: string) {
   const list = h("ol", { class: "dwt-gains", "data-testid": testid });
-  const element = h("div", {}, h("h4", {}, words), list);
-  const update = (changes: { name: string; before: number; after: number; gain: number }[], longest: number) => {
-    const rows = changes.map(({ name, before, after, gain }) => {
-      const bar = h(
-        "span",
-        { class: "dwt-track" },
-        h("i", { class: gain > 0 ? "dwt-fill-right" : "dwt-fill-wrong", style: `width:${(100 * Math.abs(gain)) / longest}%` }),
-      );
-      const from = h("span", { class: "dwt-number dwt-dim" }, `${(100 * before).toFixed(0)} → ${(100 * after).toFixed(0)} %`);
-      return h(
-        "li",
-        {},
-        h("span", { class: "dwt-gain-name", title: name }, cutName(name)),
-        bar,
-        h("span", { class: "dwt-number" }, pointsWords(100 * gain)),
-        from,
-      );
+  const element = h("div", {}, h("h4", {}, title), list);
+  const update = (gains: Gain[], longest: number) => {
+    const rows = gains.map(({ name, before, after, gain }) => {
+      const fill = h("i", { class: gain > 0 ? "dwt-fill-right" : "dwt-fill-wrong", style: `width:${(100 * Math.abs(gain)) / longest}%` });
+      const from = h("span", { class: "dwt-number dwt-dim" }, `${(100 * before).toFixed(0)} → ${(100 * after).toFixed(0)}%`);
+      const points = h("span", { class: "dwt-number" }, formatPoints(100 * gain));
+      const label = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
+      return h("li", {}, label, h("span", { class: "dwt-track" }, fill), points, from);
     });
     list.replaceChildren(...(rows.length ? rows : [h("li", { class: "dwt-dim" }, "none")]));
   };
   return { element, update };
 }
 
-/** A run's settings on their own. */
-export function settingList(summary: RunSummary) {
-  return RUN_SETTINGS.map(([name, words]) => h("div", {}, h("dt", {}, name), h("dd", {}, words(summary))));
+/** Return a run's settings as terms and values. */
+export function createSettings(summary: RunSummary): HTMLElement[] {
+  return SETTINGS.map(([name, format]) => h("div", {}, h("dt", {}, name), h("dd", {}, format(summary))));
 }

@@ -1,237 +1,147 @@
 import { h, setText } from "../ui/dom.ts";
-import { createRadioGroup } from "../ui/radio_group.ts";
+import type { Choice } from "../ui/radio_group.ts";
+import { createTabs } from "../ui/tabs.ts";
+import { describeRun } from "./accuracy.ts";
 import { CellPane } from "./cell_pane.ts";
 import { ClassList } from "./class_list.ts";
 import { ConfusionMatrix } from "./confusion_matrix.ts";
 import { HeadActions } from "./head_actions.ts";
-import { createHeadline, runWords } from "./headline.ts";
+import { createHeadline } from "./headline.ts";
 import { Mistakes } from "./mistakes.ts";
-import { PhotographStore } from "./photographs.ts";
-import { readRun, runVersion, shownRun } from "./run_results.ts";
+import { type RunResults, shownRun } from "./run_results.ts";
 import { createRunSummary } from "./run_summary.ts";
-import type { RunView } from "./run_results.ts";
-import type { Choice } from "../ui/radio_group.ts";
+import type { TransferStore } from "./store.ts";
+import type { Cell, ResultsTab, RunSummary, Status, TransferState } from "./wire.ts";
 
-const RESULT_TABS: Choice[] = [
+const TABS: Choice<ResultsTab>[] = [
   ["summary", "Summary", "Which classes are confused, at a glance"],
-  ["confusion", "Confusion matrix", "What each class was taken for"],
+  ["confusion", "Confusion matrix", "What each class was predicted as"],
   ["classes", "Classes", "Best and worst classes with their photographs"],
-  ["mistakes", "Mistakes", "The mistakes of which the head was surest"],
+  ["mistakes", "Mistakes", "The most confident mistakes"],
 ];
-const RUNS_KEPT = 6; // runs' results
 
-/** The results of a run: how good, what was confused with what, and the photographs behind every number. */
-class Results {
-  wire: any;
-  content: { status: any; state: any };
-  /** by version */
-  views: Map<string, RunView>;
-  /** each run's last results: they stay until newer ones are there */
-  latest: Map<number, RunView>;
-  /** by version: why results did not come */
-  failures: Map<string, string>;
-  /** runs whose results are asked for: a newer version waits, or quick folds would overtake every answer */
-  asked: Set<number>;
-  closed: boolean;
-  store: PhotographStore;
-  actions: HeadActions;
-  headline: ReturnType<typeof createHeadline>;
-  runs: ReturnType<typeof createRunChoice>;
-  tabs: ReturnType<typeof createRadioGroup>;
-  cell: CellPane;
-  matrix: ConfusionMatrix;
-  summary: ReturnType<typeof createRunSummary>;
-  classes: ClassList;
-  mistakes: Mistakes;
-  empty: HTMLElement | undefined;
-  failure: HTMLElement | undefined;
-  panels: Record<string, HTMLElement>;
-  nav: HTMLElement | undefined;
-  body: HTMLElement | undefined;
-  top: HTMLElement | undefined;
-  element: HTMLElement | undefined;
+interface ResultsOptions {
+  /** Unique in the page. */
+  id: string;
+  store: TransferStore;
+  set: (patch: Partial<TransferState>) => void;
+  say: (words: string) => void;
+}
 
-  constructor({ wire, set, say, id }: { wire: any; set: (patch: any) => void; say: (words: string) => void; id: string }) {
-    this.wire = wire;
-    this.content = { status: null, state: {} };
-    this.views = new Map();
-    this.latest = new Map();
-    this.failures = new Map();
-    this.asked = new Set();
-    this.closed = false;
-    this.store = new PhotographStore({ wire });
-    this.actions = new HeadActions({ wire, say, id });
-    this.headline = createHeadline();
+/** The results of a run: its accuracy, which classes were confused, and the photographs behind every number. */
+export class Results {
+  readonly element: HTMLElement;
+  private readonly store: TransferStore;
+  private readonly actions: HeadActions;
+  private readonly headline = createHeadline();
+  private readonly runs: ReturnType<typeof createRunChoice>;
+  private readonly tabs: ReturnType<typeof createTabs<ResultsTab>>;
+  private readonly cell: CellPane;
+  private readonly matrix: ConfusionMatrix;
+  private readonly summary: ReturnType<typeof createRunSummary>;
+  private readonly classes: ClassList;
+  private readonly mistakes: Mistakes;
+  private readonly empty = h("p", { class: "dwt-empty", "data-testid": "results-empty" });
+  private readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "results-failure" });
+  private readonly top: HTMLElement;
+  private readonly nav: HTMLElement;
+  private readonly body: HTMLElement;
+
+  constructor({ id, store, set, say }: ResultsOptions) {
+    this.store = store;
+    this.actions = new HeadActions({ client: store.client, say, id });
     this.runs = createRunChoice(set);
-    this.tabs = createRadioGroup({
-      label: "Results",
-      testid: "results-tabs",
-      prefix: "show",
-      choices: RESULT_TABS,
-      pick: (show) => set({ show }),
-    });
-    // Who chooses a cell wants to see its photographs, also where they stand beneath the matrix.
-    const choose = (cell: [number, number]) => {
-      this.cell.reveal();
+    const choose = (cell: Cell) => {
+      this.cell.reveal(); // its photographs may be beneath the matrix
       set({ show: "confusion", cell });
     };
-    this.cell = new CellPane({ store: this.store, choose, clear: () => set({ cell: null }) });
-    this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.focusTab() });
+    const { photographs } = store;
+    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }) });
+    this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.tabs.focus() });
     this.summary = createRunSummary({ set, choose });
-    this.classes = new ClassList({ store: this.store, set, choose });
-    this.mistakes = new Mistakes({ store: this.store, choose });
-    this.build();
-  }
-
-  build() {
-    this.empty = h("p", { class: "dwt-empty", "data-testid": "results-empty" });
-    this.failure = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "results-failure" });
+    this.classes = new ClassList({ store: photographs, set, choose });
+    this.mistakes = new Mistakes({ store: photographs, choose });
     const confusion = h("div", { class: "dwt-matrix-and-cell" }, this.matrix.element, this.cell.element);
-    this.panels = { summary: this.summary.element, confusion, classes: this.classes.element, mistakes: this.mistakes.element };
+    const panels = { summary: this.summary.element, confusion, classes: this.classes.element, mistakes: this.mistakes.element };
+    const pick = (show: ResultsTab) => set({ show });
+    this.tabs = createTabs({ id, label: "Results", testid: "results-tabs", prefix: "show", tabs: TABS, panels, pick });
     this.nav = h("div", { class: "dwt-nav" }, this.tabs.element);
-    const top = h("div", { class: "dwt-results-top" }, this.headline.element, this.actions.element);
-    this.body = h("div", { class: "dwt-results-body" }, ...Object.values(this.panels));
-    this.top = top;
-    const parts = [this.runs.element, top, this.empty, this.failure, this.nav, this.body];
+    this.top = h("div", { class: "dwt-results-top" }, this.headline.element, this.actions.element);
+    this.body = h("div", { class: "dwt-results-body" }, ...Object.values(panels));
+    const parts = [this.runs.element, this.top, this.empty, this.error, this.nav, this.body];
     this.element = h("section", { class: "dwt-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
   }
 
-  focusTab() {
-    (this.tabs.element.querySelector("[aria-checked=true]") as HTMLElement | null)?.focus();
+  close(): void {
+    for (const part of [this.matrix, this.cell, this.classes, this.mistakes]) part.close();
   }
 
-  close() {
-    this.closed = true;
-    for (const part of [this.matrix, this.cell, this.classes, this.mistakes, this.store]) part.close();
-    this.element.remove();
-  }
-
-  update(content: { status: any; state: any }) {
-    const { state } = this.content;
-    if (["run", "compare", "show"].some((name) => state[name] !== content.state[name])) this.failures.clear(); // who comes back tries again
-    this.content = content;
-    this.draw();
-  }
-
-  /** A run's newest results, asked for where they are not there. */
-  results(summary: any) {
-    if (!summary?.per_fold.length) return null;
-    const version = runVersion(summary);
-    if (!this.views.has(version) && !this.asked.has(summary.run) && !this.failures.has(version)) void this.ask(summary.run, version);
-    return this.views.get(version) ?? this.latest.get(summary.run) ?? null;
-  }
-
-  async ask(run: number, version: string) {
-    this.asked.add(run);
-    try {
-      const answer = await this.wire.ask("run", { run }, { key: `run ${run}` });
-      if (!answer) return; // the view is gone
-      this.keep(version, readRun(answer.content, answer.buffers));
-    } catch (error) {
-      this.failures.set(version, error instanceof Error ? error.message : String(error));
-    } finally {
-      this.asked.delete(run);
-    }
-    if (!this.closed) this.draw();
-  }
-
-  keep(version: string, view: RunView) {
-    this.views.set(version, view);
-    this.views.set(runVersion(view.summary), view); // it may have gone on meanwhile
-    this.latest.set(view.summary.run, view);
-    for (const kept of [this.views, this.latest])
-      for (const oldest of kept.keys()) if (kept.size > 2 * RUNS_KEPT) kept.delete(oldest as any);
-  }
-
-  draw() {
-    const { status, state } = this.content;
+  update(status: Status, state: TransferState): void {
     const summary = shownRun(status, state);
-    const found = (status?.runs ?? []).find((one: any) => one.run === state.compare);
+    const found = status.runs.find(({ run }) => run === state.compare);
     const compared = found && found.run !== summary?.run ? found : null;
     this.runs.update(status, summary, compared);
-    this.top.hidden = !summary && !status;
     this.actions.update(summary, status);
     this.headline.element.hidden = !summary;
     if (summary) this.headline.update(summary, compared);
-    const run = this.results(summary);
-    const failure = this.failures.get(summary ? runVersion(summary) : "");
-    this.failure.hidden = !failure;
-    setText(this.failure, failure ?? "");
-    setText(this.empty, emptyWords(summary, failure));
-    this.empty.hidden = Boolean(run) || Boolean(failure);
+    const { value: run, error } = this.store.runResults(summary);
+    this.error.hidden = !error;
+    setText(this.error, error ?? "");
+    setText(this.empty, describeEmpty(summary));
+    this.empty.hidden = Boolean(run) || Boolean(error);
     this.nav.hidden = this.body.hidden = !run;
-    this.drawTabs(run, compared && this.results(compared));
+    this.top.dataset.show = run ? state.show : "summary";
+    if (run) this.updateTabs(run, compared ? (this.store.runResults(compared).value ?? null) : null, state);
   }
 
-  drawTabs(run: RunView | null, other: RunView | null) {
-    const { state } = this.content;
-    const show = state.show in this.panels ? state.show : "summary";
+  /** Return whether the results of a run are there. */
+  isLoaded(summary: RunSummary | null): boolean {
+    return !summary?.per_fold.length || this.store.runResults(summary).value !== undefined;
+  }
+
+  private updateTabs(run: RunResults, other: RunResults | null, state: TransferState): void {
+    const { show } = state;
     this.tabs.show(show);
-    this.top.dataset.show = run ? show : "summary";
-    for (const [name, panel] of Object.entries(this.panels)) panel.hidden = name !== show;
-    if (!run) return;
     this.summary.update(run, other);
-    const content = (name: string) => ({ run, state, shown: name === show });
-    if (show === "confusion") this.matrix.update({ run, state });
-    this.cell.update(content("confusion"));
-    this.classes.update(content("classes"));
-    this.mistakes.update(content("mistakes"));
+    if (show === "confusion") this.matrix.update(run, state);
+    this.cell.update(run, state, show === "confusion");
+    this.classes.update(run, state, show === "classes");
+    this.mistakes.update(run, show === "mistakes");
   }
 }
 
-/** What stands in the results' place. */
-function emptyWords(summary: any, failure: string | undefined) {
-  if (failure) return "";
+/** Return what is shown in place of results. */
+function describeEmpty(summary: RunSummary | null): string {
   if (!summary) return "No run yet. Choose the data and press Retrain: its results appear here.";
-  if (summary.per_fold.length) return "The results are on their way.";
+  if (summary.per_fold.length) return "Loading the results…";
   if (summary.phase === "failed") return "This run failed before its first fold was done.";
   if (summary.phase === "stopped") return "This run was stopped before its first fold was done.";
-  return `Run ${summary.run} goes on; the results appear with its first fold.`;
+  return `Run ${summary.run} is running; the results appear with its first fold.`;
 }
 
-/** Which run is shown, and which one beside it. */
-function createRunChoice(set: (patch: any) => void) {
-  const run = h("select", { class: "dwx-select", "data-testid": "results-run" });
-  const other = h("select", { class: "dwx-select", "data-testid": "results-compare" });
-  const [ours, theirs]: HTMLSelectElement[] = [run, other];
-  ours.addEventListener("change", () => set({ run: ours.value ? Number(ours.value) : null, cell: null }));
-  theirs.addEventListener("change", () =>
-    set({ compare: theirs.value ? Number(theirs.value) : null, ...(theirs.value ? { show: "summary" } : {}) }),
-  );
-  const element = h(
-    "div",
-    { class: "dwt-runs" },
-    h("label", { class: "dwx-choice" }, "run ", run),
-    h("label", { class: "dwx-choice" }, "compared with ", other),
-  );
+/** The choice of the run, and of another one to compare it with. */
+function createRunChoice(set: (patch: Partial<TransferState>) => void) {
   let drawn = "";
-  const update = (status: any, summary: any, compared: any) => {
-    const runs = status?.runs ?? [];
+  const ours = h("select", { class: "dwx-select", "data-testid": "results-run" });
+  const theirs = h("select", { class: "dwx-select", "data-testid": "results-compare" });
+  ours.addEventListener("change", () => set({ run: ours.value ? Number(ours.value) : null, cell: null }));
+  theirs.addEventListener("change", () => set(theirs.value ? { compare: Number(theirs.value), show: "summary" } : { compare: null }));
+  const row = (label: string, select: HTMLElement) => h("label", { class: "dwx-choice" }, label, select);
+  const element = h("div", { class: "dwt-runs" }, row("Run ", ours), row("compared with ", theirs));
+
+  const update = ({ runs }: Status, summary: RunSummary | null, compared: RunSummary | null) => {
     element.hidden = runs.length < 2;
-    const words = runs.map((one: any) => runWords(one));
-    const key = `${words.join("\n")} ${summary?.run}`;
+    const newestFirst = [...runs].reverse();
+    const key = `${newestFirst.map(describeRun).join("\n")} ${summary?.run}`;
     if (key !== drawn) {
       drawn = key;
-      const options = runs.map((one: any, at: number) => ({ one, option: () => h("option", { value: one.run }, words[at]) })).reverse();
-      ours.replaceChildren(...options.map(({ option }) => option()));
-      const others = options.filter(({ one }) => one.run !== summary?.run && one.per_fold.length);
-      theirs.replaceChildren(h("option", { value: "" }, "none"), ...others.map(({ option }) => option()));
+      const option = (one: RunSummary) => h("option", { value: one.run }, describeRun(one));
+      const others = newestFirst.filter((one) => one.run !== summary?.run && one.per_fold.length);
+      ours.replaceChildren(...newestFirst.map(option));
+      theirs.replaceChildren(h("option", { value: "" }, "none"), ...others.map(option));
     }
     ours.value = String(summary?.run ?? "");
     theirs.value = String(compared?.run ?? "");
   };
   return { element, update };
-}
-
-/**
- * The results area. `wire.ask` asks the kernel, `set` changes the state, `say` shows a line in the footer.
- * @param options `id` is the panel's, unique in the page
- */
-export function createResults(options: { wire: any; set: (patch: any) => void; say: (words: string) => void; id: string }) {
-  const results = new Results(options);
-  return {
-    element: results.element,
-    update: (content: { status: any; state: any }) => results.update(content),
-    close: () => results.close(),
-  };
 }

@@ -1,84 +1,76 @@
+/** The form: what to train on, how, and the button. */
+import type { KernelClient } from "../kernel/client.ts";
 import { h, setText } from "../ui/dom.ts";
-import { createDataFields, createDataSummary } from "./data_fields.ts";
+import { createDataFields } from "./data_fields.ts";
+import { createDataSummary, type DataContent } from "./data_summary.ts";
 import { createTrainingFields } from "./training_fields.ts";
-import type { TransferWire } from "./wire.ts";
-import type { DataSummary, Status, TransferState } from "./wire.ts";
+import type { Settings, Status, TransferState } from "./wire.ts";
 
-/* The form: what to retrain on, how, and the button. */
+/** Return the settings of a state, as the kernel takes them. */
+export function settingsOf(state: Settings): Settings {
+  const { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve } = state;
+  return { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve };
+}
 
-const SETTING_NAMES = ["data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve"];
-
-/** The settings of a state, as the kernel wants them. */
-export function settingsOf(state: TransferState) {
-  return Object.fromEntries(SETTING_NAMES.map((name) => [name, state[name]]));
+interface SetupContent extends Omit<DataContent, "asked"> {
+  status: Status;
+  state: TransferState;
+  /** Whether a start or stop has not been answered yet. */
+  busy: boolean;
+  available: boolean;
 }
 
 export function createSetup({
-  wire,
+  client,
   set,
   start,
   stop,
   say,
   refresh,
 }: {
-  wire: TransferWire;
+  client: KernelClient;
   set: (patch: Partial<TransferState>) => void;
   start: () => void;
   stop: () => void;
   say: (words: string) => void;
   refresh: () => void;
 }) {
-  const entered = (changed: boolean) => {
-    if (!changed && !button.hasAttribute("disabled") && !running) start();
-  };
-  const more = { set, complain: say, entered };
-  const data = createDataFields({ wire, refresh, ...more });
-  // A number that was just written starts as well: whether it can be is for the kernel to say.
-  const training = createTrainingFields({ ...more, entered: () => !running && !data.undecided() && start() });
-  const summary = createDataSummary({ set });
   let running = false;
-  const button = h(
-    "button",
-    { type: "button", class: "dwt-go", "data-testid": "go", onclick: () => (running ? stop() : start()) },
-    "Retrain",
-  );
-  const heading = (words: string) => h("h3", {}, words);
+  const onclick = () => (running ? stop() : start());
+  const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick }, "Retrain");
+  const startUnchanged = (changed: boolean) => {
+    if (!changed && !button.disabled && !running) start();
+  };
+  // A number that was just typed starts as well: the kernel says whether that is possible.
+  const startAnyway = () => {
+    if (!running && !data.isPending()) start();
+  };
+  const data = createDataFields({ client, set, refresh, complain: say, entered: startUnchanged });
+  const training = createTrainingFields({ set, complain: say, entered: startAnyway });
+  const summary = createDataSummary({ set });
   const element = h(
     "section",
-    { class: "dwt-setup", "aria-label": "What to retrain on, and how" },
-    heading("Data"),
+    { class: "dwt-setup", "aria-label": "Settings" },
+    h("h3", {}, "Data"),
     data.element,
     summary.element,
-    heading("Training"),
+    h("h3", {}, "Training"),
     training.element,
     h("div", { class: "dwt-go-row" }, button),
   );
 
-  /** @param what `asking`: an order is under way */
-  const update = ({
-    status,
-    state,
-    asking,
-    ...found
-  }: {
-    status: Status;
-    state: TransferState;
-    summary: DataSummary | null;
-    error: string;
-    looking: boolean;
-    asking: boolean;
-  }) => {
+  const update = ({ status, state, busy, available, ...content }: SetupContent) => {
     data.update(status, state);
     training.update(status, state);
     running = status.running !== null;
-    const undecided = data.undecided();
-    summary.element.hidden = undecided;
-    summary.update({ ...found, asked: state.images_per_class });
+    const pending = data.isPending();
+    summary.element.hidden = pending;
+    summary.update({ ...content, asked: state.images_per_class });
     setText(button, running ? "Stop" : "Retrain");
     button.dataset.running = String(running);
-    const hindered = !running && (undecided || Boolean(found.error) || Boolean(found.summary?.problem) || !found.summary);
-    button.toggleAttribute("disabled", asking || hindered);
-    button.title = running ? "Stops at the next step; the folds that are done are kept" : "";
+    const impossible = !running && (pending || Boolean(content.error) || !content.summary || Boolean(content.summary.problem));
+    button.disabled = busy || impossible || !available;
+    button.title = running ? "Stop at the next step; the folds that are done are kept" : "";
   };
   return { element, update, close: data.close };
 }

@@ -1,59 +1,44 @@
-import { AskingWire, GREETING, SENT_ONCE } from "../kernel/client.ts";
+/** What a TransferPanel and its kernel send each other. Classes are numbered as in `categories`. */
 import type { Overview, Progress, SkippedPicture } from "../kernel/wire.ts";
-import type { WidgetModel } from "../kernel/model.ts";
 
-const TRANSFER_KINDS = [
-  "hello",
-  "stop",
-  "start",
-  "status",
-  "use",
-  "undo",
-  "load",
-  "save",
-  "data",
-  "run",
-  "photographs",
-  "thumbnails",
-  "chart",
-  "file",
-  "upload",
-];
-const TRANSFER_PATIENCE = {
-  hello: GREETING,
-  ...Object.fromEntries(["start", "use", "undo", "load", "save", "file", "upload"].map((kind) => [kind, SENT_ONCE])),
-};
+export type Crops = "one" | "flips" | "ten";
+export type ChartTab = "training" | "curve";
+export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
+export type ClassSort = "worst" | "best" | "name" | "size";
+export type MatrixOrder = "name" | "accuracy";
+export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.html";
+/** A cell of the confusion matrix: the true and the predicted class. */
+export type Cell = [truth: number, prediction: number];
 
-/** What a view of a TransferPanel asks of the kernel. */
-export class TransferWire extends AskingWire {
-  /** @param model anywidget's */
-  constructor(model: WidgetModel, listeners: ConstructorParameters<typeof AskingWire>[2]) {
-    super(model, { kinds: TRANSFER_KINDS, patience: TRANSFER_PATIENCE }, listeners);
-  }
-}
-
-export interface TransferState {
+/** What to train on, and how. */
+export interface Settings {
   data: string;
   root: string | null;
   layer: string | null;
   images_per_class: number;
   folds: number;
+  /** Null: chosen on training images that are held out. */
   weight_decay: number | null;
-  views: string;
+  views: Crops;
   seed: number;
   curve: boolean;
+}
+
+export interface TransferState extends Settings {
+  /** Null: the newest. */
   run: number | null;
   compare: number | null;
-  tab: string;
-  show: string;
-  cell: [number, number] | null;
-  sort: string;
-  order: string;
+  tab: ChartTab;
+  show: ResultsTab;
+  cell: Cell | null;
+  sort: ClassSort;
+  order: MatrixOrder;
 }
 
 export interface DataChoice {
   data: string;
   words: string;
+  /** What is missing, where it is not at hand. */
   hint: string;
 }
 
@@ -62,6 +47,7 @@ export interface DataSummary {
   photographs: number;
   categories: string[];
   sizes: number[];
+  /** The largest number of training images per class that leaves one to test. */
   most: number;
   problem: string | null;
   notes: string[];
@@ -74,15 +60,18 @@ export interface PaperRow {
   std: number | null;
 }
 
+/** A run; accuracies are shares. */
 export interface RunSummary {
   run: number;
   phase: "waiting" | "features" | "training" | "curve" | "done" | "stopped" | "failed";
   dataset: string;
   layer: string;
   images_per_class: number;
+  /** That were asked for. */
   folds: number;
   weight_decay: number | null;
   views: string;
+  /** Accuracies of the folds that are done. */
   per_fold: number[];
   weight_decays: number[];
   features: string;
@@ -98,10 +87,11 @@ export interface RunSummary {
 
 export interface Status {
   choices: DataChoice[];
-  layers: [string, string][];
+  layers: [name: string, words: string][];
   running: number | null;
   runs: RunSummary[];
   classifier: string | null;
+  /** The run whose head is in use. */
   used: number | null;
   can_undo: boolean;
 }
@@ -111,7 +101,7 @@ export interface HelloReply {
   status: Status;
 }
 
-/** Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) confusion matrix. */
+/** `run`. Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) confusion matrix. */
 export interface RunReply {
   summary: RunSummary;
   categories: string[];
@@ -119,6 +109,7 @@ export interface RunReply {
   has_confidences: boolean;
 }
 
+/** A test photograph in one fold. */
 export interface TestPhotograph {
   source: number;
   name: string;
@@ -128,6 +119,7 @@ export interface TestPhotograph {
   confidence: number | null;
 }
 
+/** `photographs`. */
 export interface PhotographsReply {
   photographs: TestPhotograph[];
   total: number;

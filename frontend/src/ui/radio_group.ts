@@ -3,9 +3,7 @@ import { h } from "./dom.ts";
 /** A choice as [name, label, hint]. */
 export type Choice<Name extends string = string> = readonly [name: Name, label: string, hint?: string];
 
-/**
- * A row of radio buttons, after the WAI-ARIA pattern: one of them is a tab stop, arrow keys move and choose.
- */
+/** A row of radio buttons after the WAI-ARIA pattern: the chosen one is the one tab stop; arrow keys move and choose. */
 export function createRadioGroup<Name extends string>({
   label,
   testid,
@@ -25,10 +23,10 @@ export function createRadioGroup<Name extends string>({
     buttons.set(name, h("button", { ...properties, onclick: () => pick(name) }, words));
   }
   const onkeydown = (event: KeyboardEvent) => {
-    const order = [...buttons].filter(([, button]) => !button.hidden);
+    const shown = [...buttons].filter(([, button]) => !button.hidden);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const at = order.findIndex(([, button]) => button === event.target);
-    const next = step && at >= 0 ? order[(at + step + order.length) % order.length] : undefined;
+    const at = shown.findIndex(([, button]) => button === event.target);
+    const next = step && at >= 0 ? shown[(at + step + shown.length) % shown.length] : undefined;
     if (!next) return;
     event.preventDefault();
     event.stopPropagation();
@@ -37,11 +35,19 @@ export function createRadioGroup<Name extends string>({
   };
   const properties = { role: "radiogroup", "aria-label": label, class: "dwx-segments", "data-testid": testid, onkeydown };
   const element = h("div", properties, ...buttons.values());
-  const show = (chosen: string) => {
+  const show = (chosen: Name) => {
     for (const [name, button] of buttons) {
       button.setAttribute("aria-checked", String(name === chosen));
       button.tabIndex = name === chosen ? 0 : -1;
     }
   };
-  return { element, buttons, show };
+  const hide = (name: Name, hidden: boolean) => {
+    const button = buttons.get(name);
+    if (button) button.hidden = hidden;
+  };
+  const describe = (name: Name, hint: string) => {
+    const button = buttons.get(name);
+    if (button) button.title = hint;
+  };
+  return { element, show, hide, describe };
 }

@@ -33,8 +33,8 @@ def answer(service: ModelService, request: Mapping[str, Any]) -> Answer:
 
 
 def respond(service: ModelService, request: Mapping[str, Any], send: Callable[[Content, list[bytes]], None]) -> None:
-    """Send the one answer to a request: now, or for a nine that says {"later": True}, when nobody waits for anything else."""
-    if not (request.get("later") and request.get("kind") == "nine"):
+    """Send the one answer to a request: now, or for mosaics with {"background": True}, when no other request waits."""
+    if not (request.get("background") and request.get("kind") == "mosaics"):
         send(*answer(service, request))
         return
 
@@ -66,12 +66,12 @@ def _layer(summary: LayerSummary) -> Content:
         "channels": info.channels,
         "height": info.height,
         "width": info.width,
-        "sees": None if info.receptive_field is None else list(info.receptive_field),
+        "receptive_field": None if info.receptive_field is None else list(info.receptive_field),
         "dead": summary.dead,
     }
 
 
-def _table(service: ModelService, request: Mapping[str, Any]) -> Answer:
+def _unit_table(service: ModelService, request: Mapping[str, Any]) -> Answer:
     """Buffers: float32 (5, units), the statistics in the order of `columns`; int32 (units, k), the labels."""
     table = service.unit_table(text_of(request, "layer"))
     columns = ("maximum", "mean", "std", "fires", "selectivity")
@@ -84,7 +84,7 @@ def _table(service: ModelService, request: Mapping[str, Any]) -> Answer:
     return content, [numbers.tobytes(), labels.tobytes()]
 
 
-def _nine(service: ModelService, request: Mapping[str, Any]) -> Answer:
+def _mosaics(service: ModelService, request: Mapping[str, Any]) -> Answer:
     """Buffers: the pictures of the asked `parts`, in that order; without `parts`, projections and patches."""
     return _pictures(service.mosaics(_wanted(request)))
 
@@ -94,7 +94,7 @@ def _wanted(request: Mapping[str, Any]) -> NineWanted:
     named = {key: request[key] for key in ("rule", "contrast") if key in request}  # the service says which there are
     if "parts" in request:
         if not isinstance(request["parts"], list | tuple):
-            raise ServiceError(f"The request 'nine' needs 'parts' as a list, not {request['parts']!r}.")
+            raise ServiceError(f"The request 'mosaics' needs 'parts' as a list, not {request['parts']!r}.")
         named["parts"] = tuple(request["parts"])
     return NineWanted(layer, unit, tile=tile, **named)
 
@@ -103,16 +103,16 @@ def _pictures(pictures: Sequence[Picture]) -> Answer:
     return {"pictures": [picture_facts(picture) for picture in pictures]}, [picture.data for picture in pictures]
 
 
-def _unit(service: ModelService, request: Mapping[str, Any]) -> Answer:
+def _unit_detail(service: ModelService, request: Mapping[str, Any]) -> Answer:
     detail = service.unit_detail(text_of(request, "layer"), number_of(request, "unit"))
     return {"detail": finite(asdict(detail))}, []
 
 
-def _source(service: ModelService, request: Mapping[str, Any]) -> Answer:
+def _source_picture(service: ModelService, request: Mapping[str, Any]) -> Answer:
     """Buffer: the photograph."""
     unit, rank, size = number_of(request, "unit"), number_of(request, "rank"), number_of(request, "size")
     source = service.source(text_of(request, "layer"), unit, rank, size)
-    content = {"pictures": [picture_facts(source.picture)], "box": source.box, "shown": source.view, "caption": source.caption}
+    content = {"pictures": [picture_facts(source.picture)], "box": source.box, "crop": source.view, "caption": source.caption}
     return content, [source.picture.data]
 
 
@@ -131,9 +131,9 @@ def _figure(service: ModelService, request: Mapping[str, Any]) -> Answer:
 
 _HANDLERS: dict[str, Callable[[ModelService, Mapping[str, Any]], Answer]] = {
     "hello": _hello,
-    "table": _table,
-    "nine": _nine,
-    "unit": _unit,
-    "source": _source,
+    "unit_table": _unit_table,
+    "mosaics": _mosaics,
+    "unit_detail": _unit_detail,
+    "source_picture": _source_picture,
     "figure": _figure,
 }

@@ -126,8 +126,8 @@ class OcclusionExplorer(ChartingWidget):
 
     def _answer(self, request: Mapping[str, Any], buffers: list[Any] | tuple[Any, ...]) -> Answer:
         content, made = answer(self._service, request, buffers)
-        if request.get("kind") == "maps" and content["ok"]:
-            self._note_run(content["run"], request["wanted"]["image"])
+        if request.get("kind") == "start_maps" and content["ok"]:
+            self._note_run(content["run"], request["request"]["image"])
         return content, made
 
     def _on_event(self, event: ServiceEvent) -> None:

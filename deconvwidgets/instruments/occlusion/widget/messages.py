@@ -1,6 +1,6 @@
 """What an OcclusionExplorer's front end may ask, one message each way (`exchange` says how).
 
-`wanted` is {"image", "layer", "unit", "target", "fill"}, None or left out where the default is meant; the target is a class's number or
+`request` is {"image", "layer", "unit", "target", "fill"}, None or left out where the default is meant; the target is a class's number or
 name. Boxes are [left, top, right, bottom] in pixels of the model's input. Arrays are little-endian buffers.
 """
 
@@ -42,10 +42,7 @@ def _hello(service: OccludingService, request: Request, buffers: Buffers) -> Ans
         "overview": overview_facts(overview),
         "layers": layer_facts(overview),
         "classes": None if choices.classes is None else list(choices.classes),
-        "classifier": overview.classifier,
-        "index_ready": overview.index_ready,
         "shipped_head": choices.shipped_head,
-        "input": list(choices.input),
         "colours": choices.colours,
     }, []
 
@@ -60,13 +57,12 @@ def _scene(service: OccludingService, request: Request, buffers: Buffers) -> Ans
     """Buffers: the picture, what patches show, float32 (h, w) the chosen feature map."""
     scene = service.occlusion.scene(_wanted(service, request))
     facts = {
-        "wanted": asdict(scene.wanted),
+        "request": asdict(scene.wanted),
         "caption": scene.caption,
         "label": scene.label,
-        "input": [scene.picture.height, scene.picture.width],
         "classes": _shares(scene.classes),
         "activity": finite(scene.activity),
-        "map": list(scene.map.shape),
+        "map_shape": list(scene.map.shape),
         "strongest": list(scene.strongest),
         "note": scene.note,
         "pictures": [picture_facts(scene.picture), picture_facts(scene.fill)],
@@ -77,15 +73,15 @@ def _scene(service: OccludingService, request: Request, buffers: Buffers) -> Ans
 def _patch(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
     """Buffer: float32 (h, w), the chosen feature map."""
     given = service.occlusion.answer(_wanted(service, request), _boxes(request))
-    content = {"classes": _shares(given.classes), "activity": finite(given.activity), "map": list(given.map.shape)}
+    content = {"classes": _shares(given.classes), "activity": finite(given.activity), "map_shape": list(given.map.shape)}
     return content, [_floats(given.map)]
 
 
-def _maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _start_maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
     return {"run": service.occlusion.start_maps(_wanted(service, request), _settings(request), str(request.get("view")))}, []
 
 
-def _grid(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
     """Buffers: activity and probability float32, label int32, label_probability float32, all (rows, cols); the last three are empty
     without a classifier. NaN and -1 where a position has not been computed."""
     run = number_of(request, "run")
@@ -120,11 +116,11 @@ def grid_facts(maps: OcclusionMaps) -> Content:
         "method": maps.method,
         "origin": maps.centres[0, 0].tolist(),
         "names": {str(label): maps.name(label) for label in (*labels, *known)},
-        "has": {"probability": maps.probability is not None},
+        "has_classes": maps.probability is not None,
     }
 
 
-def _stop(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+def _stop_maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
     service.occlusion.stop_maps(number_of(request, "run"))
     return {}, []
 
@@ -146,17 +142,17 @@ def _projections(service: OccludingService, request: Request, buffers: Buffers) 
 
 
 def _images(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: a picture for each tile."""
-    words = request.get("words") or ""
-    if not isinstance(words, str):
-        raise ServiceError(f"Images are looked for by words, not by {words!r}.")
-    page = service.occlusion.images(number_of(request, "start"), number_of(request, "count"), words, number_of(request, "size"))
-    tiles = [{"image": one.image, "caption": one.caption, "label": one.label, "picture": picture_facts(one.picture)} for one in page.tiles]
-    return {"total": page.total, "start": page.start, "tiles": tiles}, [one.picture.data for one in page.tiles]
+    """Buffers: a picture for each image."""
+    query = request.get("query") or ""
+    if not isinstance(query, str):
+        raise ServiceError(f"Images are looked for by a string 'query', not by {query!r}.")
+    page = service.occlusion.images(number_of(request, "start"), number_of(request, "count"), query, number_of(request, "size"))
+    images = [{"image": one.image, "caption": one.caption, "label": one.label, "picture": picture_facts(one.picture)} for one in page.tiles]
+    return {"total": page.total, "start": page.start, "images": images}, [one.picture.data for one in page.tiles]
 
 
-def _head(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.occlusion.use_shipped_head()}, []
+def _use_shipped_head(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+    return {"message": service.occlusion.use_shipped_head()}, []
 
 
 def _upload(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
@@ -176,9 +172,9 @@ def _file(service: OccludingService, request: Request, buffers: Buffers) -> Answ
 
 
 def _wanted(service: OccludingService, request: Request) -> OcclusionWanted:
-    given = request.get("wanted")
+    given = request.get("request")
     if not isinstance(given, Mapping) or not isinstance(given.get("image"), str):
-        raise ServiceError(f"The request {request.get('kind')!r} needs 'wanted' as a dict with at least an 'image', not {given!r}.")
+        raise ServiceError(f"The request {request.get('kind')!r} needs 'request' as a dict with at least an 'image', not {given!r}.")
     layer, unit, target, fill = (given.get(key) for key in ("layer", "unit", "target", "fill"))
     if layer is not None and not isinstance(layer, str):
         raise ServiceError(f"A layer is asked for by its name, not {layer!r}.")
@@ -191,7 +187,7 @@ def _wanted(service: OccludingService, request: Request) -> OcclusionWanted:
 def _settings(request: Request) -> MapsSettings:
     given = request.get("settings")
     if not isinstance(given, Mapping):
-        raise ServiceError(f"The request 'maps' needs 'settings' as a dict, not {given!r}.")
+        raise ServiceError(f"The request 'start_maps' needs 'settings' as a dict, not {given!r}.")
     standard = MapsSettings()
     window, stride = (_pair(given.get(key, getattr(standard, key)), key) for key in ("window", "stride"))
     border: Any = given.get("border", standard.border)  # the desk says which there are
@@ -230,12 +226,12 @@ _HANDLERS: dict[str, Callable[[OccludingService, Request, Buffers], Answer]] = {
     "hello": _hello,
     "scene": _scene,
     "patch": _patch,
+    "start_maps": _start_maps,
     "maps": _maps,
-    "grid": _grid,
-    "stop": _stop,
+    "stop_maps": _stop_maps,
     "projections": _projections,
     "images": _images,
-    "head": _head,
+    "use_shipped_head": _use_shipped_head,
     "upload": _upload,
     "file": _file,
 }

@@ -99,20 +99,20 @@ def _thumbnails(service: TransferringService, request: Request, buffers: Buffers
     return {"pictures": [picture_facts(picture) for picture in pictures]}, [picture.data for picture in pictures]
 
 
-def _use(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.use_head(number_of(request, "run"))}, []
+def _use_head(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    return {"message": service.transfer.use_head(number_of(request, "run"))}, []
 
 
-def _undo(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.undo_head()}, []
+def _undo_head(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    return {"message": service.transfer.undo_head()}, []
 
 
-def _save(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.save_head(number_of(request, "run"), text_of(request, "path"))}, []
+def _save_head(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    return {"message": service.transfer.save_head(number_of(request, "run"), text_of(request, "path"))}, []
 
 
-def _load(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.load_head(text_of(request, "path"))}, []
+def _load_head(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    return {"message": service.transfer.load_head(text_of(request, "path"))}, []
 
 
 def _file(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
@@ -141,10 +141,10 @@ _HANDLERS: dict[str, Callable[[TransferringService, Request, Buffers], Answer]] 
     "run": _run,
     "photographs": _photographs,
     "thumbnails": _thumbnails,
-    "use": _use,
-    "undo": _undo,
-    "save": _save,
-    "load": _load,
+    "use_head": _use_head,
+    "undo_head": _undo_head,
+    "save_head": _save_head,
+    "load_head": _load_head,
     "file": _file,
     "upload": _upload,
 }

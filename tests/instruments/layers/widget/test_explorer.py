@@ -28,10 +28,10 @@ def sent(monkeypatch):
 def ask(explorer, sent, kind, **request):
     """Send a request as a front end does; the one answer."""
     before = len(sent)
-    explorer._handle_custom_msg({"seq": before + 7, "view": "v1", "kind": kind, **request}, [])
+    explorer._handle_custom_msg({"seq": before + 7, "client": "v1", "kind": kind, **request}, [])
     assert len(sent) == before + 1, "each request is answered exactly once"
     content, buffers = sent[-1]
-    assert (content["seq"], content["view"]) == (before + 7, "v1")
+    assert (content["seq"], content["client"]) == (before + 7, "v1")
     json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
     return content, buffers
 
@@ -117,14 +117,14 @@ def test_hello_brings_the_overview(service, sent):
         "channels": 24,
         "height": 55,
         "width": 55,
-        "sees": [11, 11],
+        "receptive_field": [11, 11],
         "dead": 1,
     }
     assert overview["skipped"] == [{"name": "broken.jpg", "reason": "it is truncated"}]
 
 
 def test_a_table_crosses_as_little_endian_columns(service, sent):
-    content, (numbers, labels) = ask(LayerExplorer(service), sent, "table", layer="conv2")
+    content, (numbers, labels) = ask(LayerExplorer(service), sent, "unit_table", layer="conv2")
     table = service.unit_table("conv2")
     columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
     for name, column in zip(content["columns"], columns, strict=True):
@@ -135,19 +135,19 @@ def test_a_table_crosses_as_little_endian_columns(service, sent):
 
 def test_a_nine_crosses_as_encoded_pictures(service, sent):
     explorer = LayerExplorer(service)
-    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
+    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
     nine = service.nine("conv1", 5, "gradient", "shared", 40)
     assert buffers == [nine.projections.data, nine.patches.data]
     assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
     assert ("nine", ("conv1", 5, "gradient", "shared", 40)) in service.asked
-    _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["projections"])
+    _, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["projections"])
     assert buffers == [service.nine("conv1", 5, tile=40).projections.data]
 
 
 def test_patches_alone_cost_no_projection(service, sent):
     explorer = LayerExplorer(service)
     before = [kind for kind, _ in service.asked].count("nine")
-    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["patches"])
+    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["patches"])
     assert len(buffers) == len(content["pictures"]) == 1
     assert [kind for kind, _ in service.asked].count("nine") == before
     assert ("patches", ("conv1", 5, 40)) in service.asked
@@ -155,28 +155,30 @@ def test_patches_alone_cost_no_projection(service, sent):
 
 def test_a_nine_for_later_is_answered_once_when_it_is_made(service, sent):
     explorer = LayerExplorer(service)
-    explorer._handle_custom_msg({"seq": 3, "view": "v", "kind": "nine", "layer": "conv1", "unit": 5, "tile": 40, "later": True}, [])
+    request = {"seq": 3, "client": "v", "kind": "mosaics", "layer": "conv1", "unit": 5, "tile": 40}
+    explorer._handle_custom_msg({**request, "background": True}, [])
     assert sent == []
-    assert ask(explorer, sent, "unit", layer="conv1", unit=5)[0]["ok"], "what is urgent need not wait for it"
+    assert ask(explorer, sent, "unit_detail", layer="conv1", unit=5)[0]["ok"], "what is urgent need not wait for it"
     service.go_on()
     content, buffers = sent[-1]
-    assert (content["seq"], content["view"], content["ok"]) == (3, "v", True)
+    assert (content["seq"], content["client"], content["ok"]) == (3, "v", True)
     assert buffers[0] == service.nine("conv1", 5, tile=40).projections.data
     assert len(sent) == 2
 
 
 @pytest.mark.parametrize("request_", [{"unit": 99}, {"unit": "x"}, {"unit": 5, "parts": "projections"}])
 def test_a_nine_for_later_that_fails_is_answered_too(service, sent, request_):
-    LayerExplorer(service)._handle_custom_msg({"seq": 3, "kind": "nine", "layer": "conv1", "tile": 40, "later": True, **request_}, [])
+    request = {"seq": 3, "kind": "mosaics", "layer": "conv1", "tile": 40, "background": True, **request_}
+    LayerExplorer(service)._handle_custom_msg(request, [])
     service.go_on()
     assert [(content["seq"], content["ok"]) for content, _ in sent] == [(3, False)]
 
 
 def test_a_refused_rule_is_told_apart_from_other_errors(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=5, tile=40, rule="guided")
+    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=5, tile=40, rule="guided")
     assert content["refused"] is True
-    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=500, tile=40)
+    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=500, tile=40)
     assert "refused" not in content
 
 
@@ -231,10 +233,10 @@ def test_an_explorer_is_answered_in_the_shell_that_the_browser_chose(service):
 
 def test_unit_source_and_figure(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
+    content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
     assert len(content["detail"]["entries"]) == 9
     assert content["detail"]["selectivity"] is None, "not a number"
-    content, buffers = ask(explorer, sent, "source", layer="conv1", unit=5, rank=2, size=64)
+    content, buffers = ask(explorer, sent, "source_picture", layer="conv1", unit=5, rank=2, size=64)
     assert content["box"] == (0.2, -0.1, 0.5, 0.3)
     assert buffers[0][:2] == b"\xff\xd8"
     content, buffers = ask(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
@@ -246,10 +248,10 @@ def test_unit_source_and_figure(service, sent):
     ("request_", "words"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
-        ({"kind": "table"}, "'layer' as a string"),
-        ({"kind": "table", "layer": "conv9"}, "no layer 'conv9'"),
-        ({"kind": "nine", "layer": "conv1", "unit": 2.5, "tile": 40}, "'unit' as a whole number"),
-        ({"kind": "nine", "layer": "conv2", "unit": 2, "tile": 40, "rule": "guided"}, "gelu"),
+        ({"kind": "unit_table"}, "'layer' as a string"),
+        ({"kind": "unit_table", "layer": "conv9"}, "no layer 'conv9'"),
+        ({"kind": "mosaics", "layer": "conv1", "unit": 2.5, "tile": 40}, "'unit' as a whole number"),
+        ({"kind": "mosaics", "layer": "conv2", "unit": 2, "tile": 40, "rule": "guided"}, "gelu"),
         ({"kind": "figure", "figure": "layer.png"}, "state"),
     ],
 )
@@ -266,8 +268,8 @@ def test_a_bug_in_the_service_is_answered_and_logged(service, sent, caplog):
     explorer = LayerExplorer(service)
     service.breaks = ZeroDivisionError("by zero")
     with caplog.at_level(logging.ERROR):
-        content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
-    assert content["error"] == "ZeroDivisionError: by zero"
+        content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
+    assert content["error"] == "The kernel failed to answer 'unit_detail': a bug, which its log describes."
     assert "Traceback" in caplog.text
 
 
@@ -300,7 +302,7 @@ def test_while_the_index_is_being_built(building_service, sent):
     assert repr(explorer) == "LayerExplorer(fakenet, conv2)"
     content, _ = ask(explorer, sent, "hello")
     assert content["overview"]["index_ready"] is False
-    assert "being built" in ask(explorer, sent, "table", layer="conv2")[0]["error"]
+    assert "being built" in ask(explorer, sent, "unit_table", layer="conv2")[0]["error"]
     assert "image/png" not in explorer._repr_mimebundle_()[0]
     building_service.finish()
     assert "image/png" in explorer._repr_mimebundle_()[0]

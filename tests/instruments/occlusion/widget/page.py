@@ -75,7 +75,8 @@ def at(page: Page, row: float, column: float, place: str = "stage") -> tuple[flo
 
 
 def settled(page: Page) -> None:
-    """All that was asked is answered."""
+    """All that was asked is answered; the newest request may have waited for the next one's rhythm."""
+    page.wait_for_timeout(60)
     page.wait_for_function("() => !model.flying && !model.waiting.length")
 
 

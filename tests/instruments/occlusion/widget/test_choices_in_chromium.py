@@ -41,7 +41,7 @@ def test_a_target_by_click_by_name_and_back(desk, open_page):
     expect(page.get_by_test_id("target-error")).to_contain_text("There is no class “zebra”")
     target.fill("e")
     target.press("Enter")
-    expect(page.get_by_test_id("target-error")).to_contain_text("classes have “e”")
+    expect(page.get_by_test_id("target-error")).to_contain_text("classes match “e”")
     target.fill("gramo")
     target.press("Enter")
     expect(page.get_by_test_id("target-error")).to_be_hidden()
@@ -51,7 +51,7 @@ def test_a_target_by_click_by_name_and_back(desk, open_page):
     assert asked(desk, "start_maps")[-1][0].target == KINDS.index("gramophone")
     page.get_by_test_id("target-auto").click()
     page.wait_for_function("() => model.values.state.target === null")
-    said = str(desk.scene(asked(desk, "scene")[-1][0]).wanted.target)
+    said = str(desk.scene(asked(desk, "scene")[0][0]).wanted.target)  # the page has it still
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", said)
 
 
@@ -85,11 +85,11 @@ def test_any_layer_and_unit(desk, open_page):
     strongest = desk.scene(asked(desk, "scene")[-1][0]).strongest
     page.get_by_test_id(f"unit-{strongest[1]}").click()
     expect(page.get_by_test_id("unit")).to_have_value(str(strongest[1]))
-    expect(page.get_by_test_id("unit-words")).to_have_text("Number 2 of the strongest in this image.")
+    expect(page.get_by_test_id("unit-words")).to_have_text("Rank 2 of the feature maps of conv5 in this image, by total activity.")
     expect(page.get_by_test_id("map-activity-title")).to_have_text(f"Activity of conv5 / {strongest[1]}")
     page.get_by_test_id("unit").fill("99")
     page.get_by_test_id("unit").press("Enter")
-    expect(page.get_by_test_id("unit-error")).to_have_text("conv5 has the maps 0 to 11.")
+    expect(page.get_by_test_id("unit-error")).to_have_text("conv5 has the feature maps 0 to 11.")
     page.get_by_test_id("unit").fill("3")
     page.get_by_test_id("unit").press("Enter")
     expect(page.get_by_test_id("unit-error")).to_be_hidden()
@@ -226,7 +226,7 @@ def test_another_image_by_looking_for_it(desk, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6 (platypus)")
     page.wait_for_function("() => model.values.state.image === 'view:6'")
     page.get_by_test_id("image-search").fill("nothing like it")
-    expect(page.get_by_test_id("image-count")).to_have_text("none has “nothing like it”")
+    expect(page.get_by_test_id("image-count")).to_have_text("no image matches “nothing like it”")
 
 
 SLOW_DECODING = """() => {
@@ -240,7 +240,7 @@ SLOW_DECODING = """() => {
 
 ANSWER_ALL_BUT_THIS_IMAGE = """() => {
   globalThis.answerAll = model.ask;
-  model.ask = (one) => (one.kind === "patch" && one.wanted.image === "view:6" ? model.waiting.push(one) : answerAll(one));
+  model.ask = (one) => (one.kind === "patch" && one.request.image === "view:6" ? model.waiting.push(one) : answerAll(one));
   model.release();
 }"""
 
@@ -253,13 +253,13 @@ def test_an_answer_about_the_image_before_is_not_shown_for_this_one(desk, open_p
     page.evaluate("model.held = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the image before is still there
-    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.wanted.image === 'view:0')")
+    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.request.image === 'view:0')")
     page.evaluate("() => decoding.forEach((done) => done())")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
     unoccluded = page.evaluate(shown)
     page.evaluate(ANSWER_ALL_BUT_THIS_IMAGE)
-    page.wait_for_function("() => model.waiting.some((one) => one.wanted.image === 'view:6')")
+    page.wait_for_function("() => model.waiting.some((one) => one.request.image === 'view:6')")
     assert page.evaluate(shown) == unoccluded
     page.evaluate("() => { model.ask = answerAll; model.release(); }")
     settled(page)
@@ -278,7 +278,7 @@ def test_a_picture_is_uploaded_and_shown(desk, open_page):
     page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": a_picture()})
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.wait_for_function("() => model.values.state.image === 'upload:0'")
-    expect(page.get_by_test_id("status")).to_have_text("Showing red.png")
+    expect(page.get_by_test_id("status")).to_have_text("Showing red.png.")
     expect(page.get_by_test_id("image").first).to_have_attribute("data-image", "upload:0")
     page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is no picture that can be read")
@@ -335,14 +335,14 @@ def test_a_picture_is_dropped_on_the_image(desk, open_page):
     page.evaluate(DROP, [("broken.jpg", base64.b64encode(b"broken").decode())])
     expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is no picture")
     page.evaluate(DROP, [])
-    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
 
 
 @pytest.mark.parametrize("then", ["target", "layer", "window", "fill", "patch"])
 def test_what_was_wrong_with_a_picture_is_over_with_the_next_act(open_page, then):
     page = open_page()
     page.evaluate(DROP, [])
-    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
     acts = {
         "target": lambda: page.get_by_test_id("answer").nth(1).click(),
         "layer": lambda: page.get_by_test_id("layer").select_option("conv1"),
@@ -358,7 +358,7 @@ def test_of_several_pictures_the_first_is_shown_and_that_is_said(open_page):
     page = open_page()
     page.evaluate(DROP, [(name, base64.b64encode(a_picture()).decode()) for name in ("a.png", "b.png", "c.png")])
     expect(page.get_by_test_id("title")).to_contain_text("a.png")
-    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were left out: drop one at a time.")
+    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were ignored: drop one at a time.")
 
 
 @pytest.fixture
@@ -368,8 +368,8 @@ def without_classifier(service: FakeOcclusionService) -> None:
 
 def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, desk, service, open_page):
     page = open_page()
-    expect(page.get_by_test_id("no-classifier")).to_contain_text("This network has no classifier")
-    expect(page.get_by_test_id("train-own")).to_contain_text("Or train one of your own")
+    expect(page.get_by_test_id("no-classifier")).to_contain_text("This model has no classifier")
+    expect(page.get_by_test_id("train-own")).to_contain_text("Or train your own")
     expect(page.get_by_test_id("name-classes")).to_contain_text("ModelBundle.from_module(model, categories=[…])")
     expect(page.get_by_test_id("answers")).to_be_hidden()
     expect(page.get_by_test_id("map-probability")).to_be_hidden()
@@ -395,12 +395,12 @@ def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, desk,
     monkeypatch.setattr(desk, "choices", lambda: replace(choices(), shipped_head=False))
     page = open_page()
     expect(page.get_by_test_id("use-shipped")).to_be_hidden()
-    expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train one of your own"))
+    expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train your own"))
 
 
 def test_what_excites_a_map_is_looked_at_closely(open_page):
     page = open_page()
-    look, small = page.get_by_test_id("close-look"), page.get_by_test_id("projection").nth(1)
+    look, small = page.get_by_test_id("enlarged"), page.get_by_test_id("projection").nth(1)
     expect(look).to_be_hidden()
     small.get_by_role("button").click()
     expect(look).to_contain_text("drawing 21: 8.00")
@@ -408,7 +408,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
     assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
     widths = [picture.bounding_box()["width"] for picture in large.all()]
     assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "What it saw: drawing 21"]
+    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
     page.mouse.click(5, 5)
     expect(look).to_be_hidden()
     small.get_by_role("button").press("Enter")
@@ -423,7 +423,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
 
 def test_the_fills_say_what_they_are(open_page):
     page = open_page()
-    for fill, words in (("gray", "trained on, a brownish grey"), ("mean", "mean colour of this image"), ("blur", "blurred")):
+    for fill, words in (("gray", "mean colour of the training images"), ("mean", "mean colour of this image"), ("blur", "blurred")):
         expect(page.get_by_test_id(f"fill-{fill}")).to_have_attribute("title", re.compile(words))
 
 
@@ -457,7 +457,7 @@ def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(desk
     monkeypatch.setattr(desk, "choices", lambda: replace(choices(), classes=("cougar face", "tram", *KINDS[2:])))
     service.version += 1
     tell(page, "changed")
-    expect(page.get_by_test_id("status")).to_have_text("“lamp” is no class of the classifier that answers now.")
+    expect(page.get_by_test_id("status")).to_have_text("“lamp” is not a class of the present classifier.")
     page.wait_for_function("() => model.values.state.target === null")
     tell(page, "changed")  # something else: the words are true still
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.flying")
@@ -498,7 +498,7 @@ def test_the_chart_is_opened_with_its_tab(open_page):
     assert page.get_by_test_id("chart").count() == 0
     page.get_by_test_id("tab-chart").click()
     page.wait_for_function("() => model.values.state.tab === 'chart'")
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart is on its way…")
+    expect(page.get_by_test_id("chart-words")).to_have_text("Loading the chart…")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
     expect(page.get_by_test_id("chart")).to_have_text("figure abc")
     page.get_by_test_id("charted-activity").click()

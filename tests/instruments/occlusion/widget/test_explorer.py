@@ -63,14 +63,14 @@ def until(done, seconds=20.0):
 
 def ask(explorer, sent, kind, buffers=(), **request):
     """Send a request as a front end does; the one answer."""
-    explorer._handle_custom_msg({"seq": 7, "view": "v1", "kind": kind, **request}, list(buffers))
+    explorer._handle_custom_msg({"seq": 7, "client": "v1", "kind": kind, **request}, list(buffers))
     if kind in ASIDE:
         until(lambda: any("seq" in content for content, _ in sent))
     answers = [(content, data) for content, data in sent if "seq" in content]
     sent.clear()
     assert len(answers) == 1, "each request is answered exactly once"
     content, data = answers[0]
-    assert (content["seq"], content["view"]) == (7, "v1")
+    assert (content["seq"], content["client"]) == (7, "v1")
     json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
     return content, data
 
@@ -356,40 +356,41 @@ SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 def test_hello(service, explorer, sent):
     content, buffers = ask(explorer, sent, "hello")
-    assert (content["overview"]["model"], content["classes"], content["input"]) == ("fakenet", list(KINDS), [64, 64])
+    assert (content["overview"]["model"], content["classes"]) == ("fakenet", list(KINDS))
     assert content["layers"] == [
         {"id": "conv1", "channels": 6, "height": 27, "width": 27},
         {"id": "conv5", "channels": 12, "height": 13, "width": 13},
     ]
-    assert (content["classifier"], content["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
+    overview = content["overview"]
+    assert (overview["classifier"], overview["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
     service.classifier = None
     content, _ = ask(explorer, sent, "hello")
-    assert (content["classes"], content["classifier"], content["shipped_head"]) == (None, None, True)
+    assert (content["classes"], content["overview"]["classifier"], content["shipped_head"]) == (None, None, True)
 
 
 def test_scene_and_patch(desk, explorer, sent):
-    content, (picture, fill, values) = ask(explorer, sent, "scene", wanted=WANTED)
+    content, (picture, fill, values) = ask(explorer, sent, "scene", request=WANTED)
     scene = content["scene"]
-    assert scene["wanted"]["layer"] == "conv5"
-    assert (scene["input"], scene["map"], len(values)) == ([64, 64], [13, 13], 4 * 169)
+    assert scene["request"]["layer"] == "conv5"
+    assert (scene["map_shape"], len(values)) == ([13, 13], 4 * 169)
     assert scene["pictures"][0] == {"mime": "image/png", "width": 64, "height": 64}
     assert picture[:4] == fill[:4] == b"\x89PNG"
-    given, (now,) = ask(explorer, sent, "patch", wanted=scene["wanted"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
+    given, (now,) = ask(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
     assert desk.asked[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
     assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
     assert given["activity"] != scene["activity"]
     assert set(given["classes"][0]) == {"label", "name", "before", "now"}
-    named, _ = ask(explorer, sent, "patch", wanted={**scene["wanted"], "target": "gramophone"}, boxes=[])
+    named, _ = ask(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
     assert "gramophone" in [share["name"] for share in named["classes"]]
 
 
 def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(desk, explorer, sent):
     desk.at_once = False
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert desk.asked[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     desk.advance(run, 4)
-    content, (activity, probability, label, share) = ask(explorer, sent, "grid", run=run)
+    content, (activity, probability, label, share) = ask(explorer, sent, "maps", run=run)
     maps = desk.maps(run)
     assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
     assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
@@ -397,42 +398,42 @@ def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(desk, explorer, sen
         np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(3, 5), values)
     np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 5), maps.label)
     assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
-    assert content["has"] == {"probability": True}
-    ask(explorer, sent, "stop", run=run)
+    assert content["has_classes"] is True
+    ask(explorer, sent, "stop_maps", run=run)
     assert desk.runs[run].stopped
 
 
 def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
     service.classifier = None
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
-    content, (activity, *rest) = ask(explorer, sent, "grid", run=run)
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    content, (activity, *rest) = ask(explorer, sent, "maps", run=run)
     assert rest == [b"", b"", b""]
     assert len(activity) == 60
-    assert (content["target"], content["names"], content["has"]) == (None, {}, {"probability": False})
-    assert ask(explorer, sent, "head")[0]["words"].startswith("The shipped")
+    assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
+    assert ask(explorer, sent, "use_shipped_head")[0]["message"].startswith("The shipped")
 
 
 def test_images_and_projections_and_files(desk, explorer, sent):
-    content, buffers = ask(explorer, sent, "images", start=2, count=3, words="drawing", size=48)
+    content, buffers = ask(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
-    assert [tile["image"] for tile in content["tiles"]] == ["view:2", "view:3", "view:4"]
-    assert content["tiles"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
+    assert [tile["image"] for tile in content["images"]] == ["view:2", "view:3", "view:4"]
+    assert content["images"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
-    content, buffers = ask(explorer, sent, "projections", wanted=WANTED, size=40)
+    content, buffers = ask(explorer, sent, "projections", request=WANTED, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
     assert len(buffers) == 8
-    refused, _ = ask(explorer, sent, "projections", wanted={**WANTED, "layer": "conv1"}, size=40)
+    refused, _ = ask(explorer, sent, "projections", request={**WANTED, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
-    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", wanted=WANTED, run=None, state={"window": [4, 4]})
+    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=WANTED, run=None, state={"window": [4, 4]})
     assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
 
 
 def test_patches_never_wait_behind_pictures(desk, explorer, sent, monkeypatch):
     hold, images = threading.Event(), desk.images
     monkeypatch.setattr(desk, "images", lambda *args: hold.wait(20) and images(*args))
-    explorer._handle_custom_msg({"seq": 1, "view": "v1", "kind": "images", "start": 0, "count": 3, "size": 48}, [])
-    explorer._handle_custom_msg({"seq": 2, "view": "v1", "kind": "scene", "wanted": WANTED}, [])
+    explorer._handle_custom_msg({"seq": 1, "client": "v1", "kind": "images", "start": 0, "count": 3, "size": 48}, [])
+    explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": WANTED}, [])
     assert [content["seq"] for content, _ in sent] == [2]
     hold.set()
     until(lambda: len(sent) == 2)
@@ -445,7 +446,7 @@ def test_an_upload_comes_in_chunks(desk, explorer, sent):
     assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
     assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
     image = ask(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
-    assert ask(explorer, sent, "scene", wanted={"image": image})[0]["scene"]["caption"] == "mine.png"
+    assert ask(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
     explorer.state = {"image": image}
     assert explorer.state["image"] == image
 
@@ -454,23 +455,23 @@ def test_an_upload_comes_in_chunks(desk, explorer, sent):
     ("request_", "words"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
-        ({"kind": "scene"}, "needs 'wanted' as a dict"),
-        ({"kind": "scene", "wanted": {"image": 4}}, "at least an 'image'"),
-        ({"kind": "scene", "wanted": {**WANTED, "image": "view:999"}}, "no image"),
-        ({"kind": "scene", "wanted": {**WANTED, "layer": 5}}, "by its name"),
-        ({"kind": "scene", "wanted": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
-        ({"kind": "scene", "wanted": {**WANTED, "unit": "all"}}, "whole number"),
-        ({"kind": "scene", "wanted": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
-        ({"kind": "scene", "wanted": {**WANTED, "fill": "greyish"}}, "no fill"),
-        ({"kind": "patch", "wanted": WANTED}, "'boxes' as a list"),
-        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
-        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "whole number"),
-        ({"kind": "maps", "wanted": WANTED}, "'settings' as a dict"),
-        ({"kind": "maps", "wanted": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
-        ({"kind": "grid", "run": "1"}, "whole number"),
-        ({"kind": "images", "start": 0, "count": 3, "size": 48, "words": 7}, "by words"),
-        ({"kind": "projections", "wanted": WANTED}, "'size' as a whole number"),
-        ({"kind": "file", "figure": "figure.png", "wanted": WANTED}, "from a state"),
+        ({"kind": "scene"}, "needs 'request' as a dict"),
+        ({"kind": "scene", "request": {"image": 4}}, "at least an 'image'"),
+        ({"kind": "scene", "request": {**WANTED, "image": "view:999"}}, "no image"),
+        ({"kind": "scene", "request": {**WANTED, "layer": 5}}, "by its name"),
+        ({"kind": "scene", "request": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
+        ({"kind": "scene", "request": {**WANTED, "unit": "all"}}, "whole number"),
+        ({"kind": "scene", "request": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
+        ({"kind": "scene", "request": {**WANTED, "fill": "greyish"}}, "no fill"),
+        ({"kind": "patch", "request": WANTED}, "'boxes' as a list"),
+        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
+        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "whole number"),
+        ({"kind": "start_maps", "request": WANTED}, "'settings' as a dict"),
+        ({"kind": "start_maps", "request": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
+        ({"kind": "maps", "run": "1"}, "whole number"),
+        ({"kind": "images", "start": 0, "count": 3, "size": 48, "query": 7}, "a string 'query'"),
+        ({"kind": "projections", "request": WANTED}, "'size' as a whole number"),
+        ({"kind": "file", "figure": "figure.png", "request": WANTED}, "from a state"),
         ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "make it smaller"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
         ({"kind": "upload", "step": "cancel", "upload": "u"}, "no step 'cancel'"),
@@ -488,7 +489,7 @@ def test_a_bug_in_the_desk_is_answered_and_logged(desk, explorer, sent, caplog):
     desk.breaks = ZeroDivisionError("by zero")
     with caplog.at_level(logging.ERROR):
         for kind, rest in (("scene", {}), ("projections", {"size": 40})):
-            assert ask(explorer, sent, kind, wanted=WANTED, **rest)[0]["error"] == "ZeroDivisionError: by zero"
+            assert ask(explorer, sent, kind, request=WANTED, **rest)[0]["error"].startswith("The kernel failed to answer")
     assert "Traceback" in caplog.text
 
 
@@ -580,8 +581,8 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, desk, explore
 
 def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explorer, sent):
     desk.at_once = False
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     desk.advance(run, 2)
     explorer._draw_chart()
     assert (explorer._chart, explorer.chart) == (None, None), "it costs 5 MB"

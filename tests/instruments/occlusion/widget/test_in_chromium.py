@@ -30,7 +30,7 @@ def test_the_fake_is_what_the_widget_takes(service):
 
 def test_it_opens_with_the_image_its_answers_and_its_maps(desk, open_page):
     page = open_page()
-    expect(page.get_by_test_id("title")).to_contain_text("drawing 0 (cougar face) · the network says")
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 0 (cougar face) · predicted")
     expect(page.get_by_test_id("answer")).to_have_count(6)
     expect(page.get_by_test_id("maps-words")).to_have_text("49 positions · exact, incremental")
     expect(page.get_by_test_id("projection")).to_have_count(4)
@@ -45,7 +45,7 @@ def test_it_opens_with_the_image_its_answers_and_its_maps(desk, open_page):
         one for one in desk.answer(*asked(desk, "answer")[-1]).classes if one.label == int(shown.get_attribute("data-label") or "")
     )
     expect(shown).to_have_attribute("aria-checked", "true")
-    expect(shown).to_contain_text(f"{100 * share.now:.0f} %" if share.now >= 0.01 else f"{100 * share.now:.1f} %")
+    expect(shown).to_contain_text(f"{100 * share.now:.0f}%" if share.now >= 0.01 else f"{100 * share.now:.1f}%")
     assert shown.get_attribute("data-label") == str(np.argmax(probabilities(desk._pixels("view:0")))), "the target is what it says"
 
 
@@ -184,11 +184,11 @@ def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page)
 
 
 SHARES = [  # before, now, and how they and their change are shown
-    (0.674, 0.666, "67 %", ""),
-    (0.4949, 0.5051, "51 %", "+2"),
-    (0.0044, 0.0066, "0.7 %", "+0.3"),
-    (0.0006, 0.0001, "<0.1 %", "−0.1"),
-    (0.0302, 0.0061, "0.6 %", "−2.4"),
+    (0.674, 0.666, "67%", ""),
+    (0.4949, 0.5051, "51%", "+2"),
+    (0.0044, 0.0066, "0.7%", "+0.3"),
+    (0.0006, 0.0001, "<0.1%", "−0.1"),
+    (0.0302, 0.0061, "0.6%", "−2.4"),
 ]
 
 
@@ -326,7 +326,7 @@ def test_a_map_is_read_where_one_points_and_shows_the_patch_there(desk, open_pag
     page.mouse.move(*at(page, 24, 40, "map-probability"))
     row, column = 2, 4
     assert list(maps.centres[row, column]) == [24, 40]
-    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * maps.probability[row, column]:.0f} %")
+    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * maps.probability[row, column]:.0f}%")
     expect(page.get_by_test_id("reading-activity")).to_contain_text("here: ")
     expect(page.get_by_test_id("reading-label").last).to_contain_text(KINDS[maps.label[row, column]])
     ghost, stage = page.get_by_test_id("ghost").bounding_box(), page.get_by_test_id("stage").bounding_box()
@@ -341,7 +341,7 @@ def test_a_map_is_read_where_one_points_and_shows_the_patch_there(desk, open_pag
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
     expect(page.get_by_test_id("ghost")).to_be_hidden()
-    expect(page.get_by_test_id("reading-probability")).to_contain_text("without: ")
+    expect(page.get_by_test_id("reading-probability")).to_contain_text("no patch: ")
 
 
 def test_a_map_over_the_image(desk, open_page):
@@ -365,8 +365,8 @@ def test_a_map_over_the_image(desk, open_page):
 def test_maps_stand_at_once_and_sharpen(desk, open_page):
     desk.at_once = False
     page = open_page(ready=False)
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid')")
-    expect(page.get_by_test_id("maps-words")).to_have_text("the maps begin…")
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'maps')")
+    expect(page.get_by_test_id("maps-words")).to_have_text("starting…")
     expect(page.get_by_test_id("maps-act")).to_have_text("Stop")
     desk.advance(1, 1)
     tell(page)
@@ -375,7 +375,7 @@ def test_maps_stand_at_once_and_sharpen(desk, open_page):
     assert pixel(canvas, 0.9, 0.9)[3] == 255, "one position fills the map until there are more"
     coarse = pixel(canvas, 0.5, 0.5)
     page.mouse.move(*at(page, 16, 16, "map-activity"))
-    expect(page.get_by_test_id("reading-activity")).to_have_text("not yet")
+    expect(page.get_by_test_id("reading-activity")).to_have_text("not computed")
     desk.advance(1, 10)
     tell(page)
     tell(page)
@@ -384,7 +384,7 @@ def test_maps_stand_at_once_and_sharpen(desk, open_page):
     expect(page.get_by_test_id("maps-words")).to_have_text("11 of 49 positions, stopped · exact, incremental")
     assert desk.runs[1].stopped
     page.get_by_test_id("maps-act").click()
-    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'maps').length === 2")
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'start_maps').length === 2")
     desk.advance(1)
     tell(page)
     expect(page.get_by_test_id("maps-words")).to_have_text("49 positions · exact, incremental")
@@ -426,7 +426,7 @@ def test_python_changes_the_open_view_and_two_views_share_a_state(desk, service,
     state = checked_state(changes, page.evaluate("model.values.state"), service.overview(), desk.choices())
     page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
     expect(page.get_by_test_id("title").nth(1)).to_contain_text("drawing 5")
-    expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("window-width-value").first).to_have_text("8 px")
     settled(page)
     assert boxes(desk) == [(52, 4, 60, 12)]
@@ -435,7 +435,9 @@ def test_python_changes_the_open_view_and_two_views_share_a_state(desk, service,
     page.wait_for_function("() => model.values.state.patches[0][0] === 9")
     settled(page)
     page.evaluate("closers.forEach((close) => close())")
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the views are gone"
+    assert page.evaluate("model.listening()") == 2, "the client that they shared goes with the model"
+    page.evaluate("lifetime.abort()")
+    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
@@ -486,7 +488,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.wait_for_function("() => model.sent.at(-1).kind === 'patch' || model.sent.at(-2).kind === 'patch'")
     settled(page)
     assert boxes(desk) == [(22, 12, 38, 28)], "where the patch was moved meanwhile"
-    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
     assert dimmed(page) == []
 
 
@@ -494,17 +496,17 @@ def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_an
     page = open_page()
     page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
     page.mouse.click(*at(page, 20, 30))
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel cannot be reached (Cannot send); run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
     assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"]
     page.evaluate("() => { model.send = send; }")
     page.mouse.click(*at(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_be_hidden()
     settled(page)
-    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
     assert dimmed(page) == []
 
 
-@pytest.mark.parametrize("lost", ["scene", "maps", "grid", "projections"])
+@pytest.mark.parametrize("lost", ["scene", "start_maps", "maps", "projections"])
 def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_page, lost):
     blank.clock.install()
     page = open_page()
@@ -524,8 +526,8 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_pag
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 7")
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid' && one.run === 2)")
-    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.wanted.image === 'view:7').length === times"
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'maps' && one.run === 2)")
+    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.request.image === 'view:7').length === times"
     page.wait_for_function(projections, arg=2 if lost == "projections" else 1)
     settled(page)
     assert asked(desk, "projections")[-1][0].image == "view:7"

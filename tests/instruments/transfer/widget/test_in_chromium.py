@@ -85,7 +85,7 @@ def test_it_says_what_the_data_holds_and_what_retraining_does(desk, open_page):
     expect(page.get_by_test_id("data-summary")).to_contain_text("accordion 40, bonsai 47")
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
-    expect(page.get_by_test_id("origin")).to_contain_text("answers now with: ImageNet")
+    expect(page.get_by_test_id("origin")).to_contain_text("classes: ImageNet")
     assert page.evaluate("model.most") == 1, "one request in flight"
 
 
@@ -162,7 +162,7 @@ def test_photographs_that_take_a_while_to_look_through_are_said_to(desk, open_pa
 def test_classes_of_one_size_have_no_smallest(desk, open_page, monkeypatch):
     monkeypatch.setattr(desk, "data", lambda settings: replace(FakeDesk.data(desk, settings), sizes=(8,) * 11, photographs=88))
     page = open_page()
-    expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each")
+    expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each class")
 
 
 def test_an_upload_that_the_desk_offers_is_offered_once(desk, open_page, monkeypatch):
@@ -197,11 +197,11 @@ def test_a_run_from_its_start_to_its_results(desk, open_page):
     expect(page.get_by_test_id("stage-training")).to_have_attribute("aria-current", "step")
     desk.finish_fold(0.853)
     tell(page)
-    expect(page.get_by_test_id("results")).to_contain_text("85.3 %")
+    expect(page.get_by_test_id("results")).to_contain_text("85.3%")
     expect(page.get_by_test_id("stage-curve")).to_be_hidden()
     desk.draw_curve((5, 10, 30), 2)
     tell(page)
-    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 trainings · 10 a class")
+    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 training runs · 10 a class")
     desk.end()
     tell(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Done in 15 s.")
@@ -217,7 +217,7 @@ def test_stop_keeps_what_is_done(desk, open_page):
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-words")).to_have_text("Stopped; 1 of 5 folds is done and kept.")
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
-    expect(page.get_by_test_id("results")).to_contain_text("90.0 %")
+    expect(page.get_by_test_id("results")).to_contain_text("90.0%")
 
 
 def test_everything_can_be_used_while_it_trains(desk, open_page):
@@ -264,7 +264,7 @@ def test_a_failed_run_is_told_in_words_and_the_next_one_works(desk, open_page):
     desk.end("failed", "The disk is full. Make room.")
     tell(page)
     expect(page.get_by_test_id("run-problem")).to_have_text("The disk is full. Make room.")
-    expect(page.get_by_test_id("chart-words")).to_have_text("There is nothing to draw of this run.")
+    expect(page.get_by_test_id("chart-words")).to_have_text("This run has nothing to chart.")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
     expect(page.get_by_test_id("run-problem")).to_be_hidden()
@@ -334,9 +334,9 @@ def test_a_new_head_shows_in_the_panels_title(desk, open_page):
     desk.whole_run()
     page = open_page()
     page.get_by_test_id("use-head").click()
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'use')")
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'use_head')")
     tell(page, "changed")
-    expect(page.get_by_test_id("origin")).to_contain_text("answers now with: 11 classes of run 1")
+    expect(page.get_by_test_id("origin")).to_contain_text("classes: 11 classes of run 1")
 
 
 def test_a_burst_of_news_asks_for_one_status_at_a_time(desk, open_page):
@@ -418,7 +418,7 @@ def test_a_page_without_a_widget_manager_says_why_there_is_no_chart(desk, open_p
 def test_the_chart_is_the_figures_own_view_and_goes_with_ours(desk, open_page):
     desk.whole_run()
     page = open_page(before=MANAGER)
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart is on its way…")
+    expect(page.get_by_test_id("chart-words")).to_have_text("Loading the chart…")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
     expect(page.get_by_test_id("chart")).to_have_text("figure abc")
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
@@ -426,7 +426,8 @@ def test_the_chart_is_the_figures_own_view_and_goes_with_ours(desk, open_page):
     page.wait_for_function("() => model.values.state.tab === 'curve'")
     page.evaluate("closers.forEach((close) => close())")
     assert page.evaluate("gone") == 1
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the view is gone"
+    page.evaluate("lifetime.abort()")
+    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
@@ -434,7 +435,7 @@ def test_a_chart_that_cannot_be_made_is_told(desk, open_page):
     desk.whole_run()
     page = open_page(before=MANAGER + "model.widget_manager.create_view = async () => { throw new Error('no plotly here'); };")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart cannot be shown: no plotly here")
+    expect(page.get_by_test_id("chart-words")).to_have_text("The chart cannot be shown; reload the page to try again.")
 
 
 def test_two_views_of_one_panel_share_its_state(desk, open_page):
@@ -445,6 +446,7 @@ def test_two_views_of_one_panel_share_its_state(desk, open_page):
     page.get_by_test_id("seed").first.press("Tab")
     expect(page.get_by_test_id("seed").nth(1)).to_have_value("5")
     page.evaluate("closers.forEach((close) => close())")
+    page.evaluate("lifetime.abort()")
     assert page.evaluate("model.listening()") == 0
 
 

@@ -49,12 +49,12 @@ def sent(monkeypatch):
 
 def ask(panel, sent, kind, buffers=(), **request):
     """Send a request as a front end does; the one answer."""
-    panel._handle_custom_msg({"seq": 7, "view": "v1", "kind": kind, **request}, list(buffers))
+    panel._handle_custom_msg({"seq": 7, "client": "c1", "kind": kind, **request}, list(buffers))
     answers = [(content, data) for content, data in sent if "seq" in content]
     sent.clear()
     assert len(answers) == 1, "each request is answered exactly once"
     content, data = answers[0]
-    assert (content["seq"], content["view"]) == (7, "v1")
+    assert (content["seq"], content["client"]) == (7, "c1")
     json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
     return content, data
 
@@ -284,11 +284,11 @@ def test_photographs_and_their_thumbnails(desk, panel, sent):
 
 def test_heads_and_files(desk, panel, sent):
     desk.whole_run()
-    assert "run 1" in ask(panel, sent, "use", run=1)[0]["words"]
-    assert "again" in ask(panel, sent, "undo")[0]["words"]
-    assert "nothing to undo" in ask(panel, sent, "undo")[0]["error"]
-    assert "my.safetensors" in ask(panel, sent, "save", run=1, path="my.safetensors")[0]["words"]
-    assert "caltech101" in ask(panel, sent, "load", path="caltech101")[0]["words"]
+    assert "run 1" in ask(panel, sent, "use_head", run=1)[0]["message"]
+    assert "again" in ask(panel, sent, "undo_head")[0]["message"]
+    assert "nothing to undo" in ask(panel, sent, "undo_head")[0]["error"]
+    assert "my.safetensors" in ask(panel, sent, "save_head", run=1, path="my.safetensors")[0]["message"]
+    assert "caltech101" in ask(panel, sent, "load_head", path="caltech101")[0]["message"]
     content, (data,) = ask(panel, sent, "file", run=1, file="classes.csv")
     assert (content["mime"], content["name"], data) == ("text/csv", "transfer-run1-classes.csv", b"classes.csv of run 1")
 
@@ -316,7 +316,7 @@ def test_an_upload_comes_in_chunks(desk, panel, sent):
         ({"kind": "run", "run": "1"}, "whole number"),
         ({"kind": "photographs", "run": 1, "right": "yes", "limit": 3}, "true or false"),
         ({"kind": "thumbnails", "run": 1, "sources": 4, "size": 3}, "list of whole numbers"),
-        ({"kind": "save", "run": 1, "path": ""}, "'path' as a string"),
+        ({"kind": "save_head", "run": 1, "path": ""}, "'path' as a string"),
         ({"kind": "upload", "step": "begin", "name": "a.rar", "size": 3}, "no zip"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
@@ -334,8 +334,8 @@ def test_a_bug_in_the_desk_is_answered_and_logged(desk, panel, sent, caplog):
     desk.breaks = ZeroDivisionError("by zero")
     with caplog.at_level(logging.ERROR):
         content, _ = ask(panel, sent, "start", settings=SETTINGS)
-    assert content["error"] == "ZeroDivisionError: by zero"
-    assert "Traceback" in caplog.text
+    assert content["error"] == "The kernel failed to answer 'start': a bug, which its log describes."
+    assert "ZeroDivisionError: by zero" in caplog.text
 
 
 def test_events_reach_the_views_from_any_thread_until_it_is_closed(service, desk, panel, sent):
@@ -427,7 +427,7 @@ def test_the_chart_comes_with_the_first_run_and_follows_it(desk, panel):
     assert panel.chart is first
     updates = []
     panel.chart.observe(lambda change: updates.append(change["new"]), "_py2js_update")
-    panel._handle_custom_msg({"seq": 1, "view": "v", "kind": "chart"}, [])
+    panel._handle_custom_msg({"seq": 1, "client": "c", "kind": "chart"}, [])
     until(lambda: any("visible" in (update or {}).get("style_data", {}) for update in updates))
     assert panel.get_state("chart")["chart"] == f"IPY_MODEL_{first.model_id}"
 
