@@ -44,6 +44,7 @@ export class UnitDetail {
   private readonly photograph = createSourcePhotograph();
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
+  private lastSize: { tile: number; side: number } | null = null;
   private content: DetailContent | null = null;
   private pointed: number | null = null;
   /** The unit whose mosaics the user waits for, and since when; 0: nobody waits. */
@@ -153,8 +154,13 @@ export class UnitDetail {
     return state.pinned !== null && !isPinned(state);
   }
 
-  /** Return the size of the mosaics that fill the column. */
+  /** Return the size of the mosaics that fill the column. Without a kernel it stays what it was: there are no others to show. */
   private size(): { tile: number; side: number } {
+    if (this.store.client.available || !this.lastSize) this.lastSize = this.fit();
+    return this.lastSize;
+  }
+
+  private fit(): { tile: number; side: number } {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const pinned = this.content !== null && this.isPinnedShown(this.content);

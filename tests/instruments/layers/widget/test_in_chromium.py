@@ -338,6 +338,49 @@ def test_two_views_of_one_widget_each_get_their_answers(service, open_page):
     assert page.locator(".dwx").count() == 0
 
 
+def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=7)
+    all_painted(page)
+    expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-0.jpg")
+    page.get_by_test_id("tile-2").click()
+    page.wait_for_function("() => painted.some((one) => one.unit === 2)")
+    expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
+    page.wait_for_function("() => !model.flying")
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("layer-explorer")).to_have_attribute("data-available", "false")
+    page.get_by_test_id("tile-3").click()
+    expect(page.get_by_test_id("status")).to_contain_text("Not loaded: without the kernel")
+    expect(page.get_by_test_id("detail-title")).to_have_text("Unit 2")
+    page.get_by_test_id("tile-7").click()
+    expect(page.get_by_test_id("detail-title")).to_have_text("Unit 7"), "it was loaded before"
+    expect(page.get_by_test_id("status")).to_be_empty()
+    page.get_by_test_id("layer-conv1").click()
+    expect(page.get_by_test_id("title")).to_contain_text("conv2")
+    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.get_by_test_id("tile-4").click()
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    expect(page.get_by_test_id("detail-title")).to_have_text("Unit 4"), "what was asked for last is shown now"
+    all_painted(page)
+
+
+def test_what_two_views_show_is_fetched_once(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=7)
+    all_painted(page)
+    page.wait_for_function("() => !model.flying")
+    before = page.evaluate("model.sent.length")
+    page.evaluate("open()")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=layer-explorer][data-ready=true]').length === 2")
+    all_painted(page)
+    page.wait_for_timeout(300)
+    assert {one["kind"] for one in page.evaluate("model.sent")[before:]} <= {"hello"}, "each view tells the kernel that it is there"
+    page.get_by_test_id("tile-1").first.click()
+    page.wait_for_function("() => !model.flying && painted.some((one) => one.unit === 1)")
+    keys = [json.dumps({**one, "seq": 0}, sort_keys=True) for one in page.evaluate("model.sent")[before:] if one["kind"] != "hello"]
+    assert len(keys) == len(set(keys)), "nothing twice"
+    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+
+
 def test_its_height_can_be_changed(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     page.evaluate("model.set('height', 500); model.tell('change:height')")

@@ -506,6 +506,36 @@ def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_an
     assert dimmed(page) == []
 
 
+def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(desk, open_page):
+    page = open_page()
+    settled(page)
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
+    title = page.get_by_test_id("title").text_content()
+    page.get_by_test_id("unit").fill("3")
+    page.get_by_test_id("unit").press("Enter")
+    expect(page.get_by_test_id("status")).to_contain_text("Not loaded: without the kernel")
+    page.get_by_test_id("tab-chart").click()
+    expect(page.get_by_test_id("tab-chart")).to_have_attribute("aria-selected", "true"), "it needs nothing new"
+    assert page.get_by_test_id("title").text_content() == title
+    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.get_by_test_id("overlay").fill("20")
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+
+
+def test_what_two_views_show_is_fetched_once(desk, open_page):
+    page = open_page()
+    settled(page)
+    page.evaluate("open()")
+    expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
+    settled(page)
+    page.wait_for_timeout(300)
+    kinds = [one["kind"] for one in page.evaluate("model.sent")]
+    assert kinds.count("scene") == kinds.count("projections") == 1
+    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+    assert len({one["view"] for one in page.evaluate("model.sent") if one["kind"] == "start_maps"}) == 2, "each view's maps are its own"
+
+
 @pytest.mark.parametrize("lost", ["scene", "start_maps", "maps", "projections"])
 def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_page, lost):
     blank.clock.install()

@@ -398,6 +398,35 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
 
 
+def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(desk, open_page):
+    desk.whole_run()
+    page = open_page()
+    expect(page.get_by_test_id("headline")).to_be_visible()
+    page.wait_for_function("() => !model.flying")
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("go")).to_be_disabled()
+    page.get_by_test_id("show-confusion").click()
+    expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "the results are there"
+    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.get_by_test_id("show-summary").click()
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    expect(page.get_by_test_id("go")).to_be_enabled()
+
+
+def test_what_two_views_show_is_fetched_once(desk, open_page):
+    desk.whole_run()
+    page = open_page()
+    page.evaluate("open()")
+    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
+    expect(page.get_by_test_id("headline")).to_have_count(2)
+    page.wait_for_timeout(300)
+    page.wait_for_function("() => !model.flying")
+    kinds = [one["kind"] for one in page.evaluate("model.sent")]
+    assert kinds.count("data") == kinds.count("run") == 1
+    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+
+
 def test_python_changes_the_open_panel(desk, open_page):
     page = open_page()
     state = checked_state({"images_per_class": 7, "views": "ten"}, page.evaluate("model.values.state"), desk.status())
