@@ -27,7 +27,15 @@ PARTS = (
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}
-FOR_WIDGETS = {"errors", "atomic_file", "records", "display", "widgets", "service.protocol"}  # the parts that a widget may import
+FOR_WIDGETS = {
+    "errors",
+    "atomic_file",
+    "records",
+    "display",
+    "widgets",
+    "service.protocol",
+    "service.rate_limit",
+}  # what a widget may import
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "cli", "__main__", ""}
 
@@ -100,7 +108,7 @@ def forbidden_for_a_widget(name: str, target: str) -> str | None:
         if role_of(target) in ("records", "defaults", "protocol", "widget"):
             return forbidden_in_an_instrument(name, target)
         return f"a widget may import an instrument's records and protocol, not its {role_of(target)}"
-    reached = "service.protocol" if target.startswith("service.protocol") else part_of(target)
+    reached = ".".join(target.split(".")[:2]) if part_of(target) == "service" else part_of(target)
     return None if reached in FOR_WIDGETS else f"a widget may not import {reached}"
 
 

@@ -1,4 +1,4 @@
-"""How every chart looks: on the page's own background, in grey that reads on white and on near black."""
+"""The style of all charts: on the background of the page, in a gray that can be read on white and on near black."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A widget with one plotly figure, which is made when there is something to draw, and drawn on a thread of its own."""
+"""A widget with one plotly figure, which is made when there is something to draw, and drawn in a thread of its own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Protocol
 import ipywidgets
 import traitlets
 
-from deconvwidgets.widgets.messages import Answer, echo
-from deconvwidgets.widgets.rate_limit import Throttle
-from deconvwidgets.widgets.service_widget import ServiceWidget
+from deconvwidgets.service.rate_limit import RateLimiter
+from deconvwidgets.widgets.explorer import Explorer
+from deconvwidgets.widgets.messages import Reply, Request, reply_header
 
-_SECONDS = 1.0  # between two drawings of the chart, which hold up a page for some 200 ms each
+_SECONDS = 1.0  # between two drawings of the chart, each of which blocks the page for some 200 ms
 
 
 class Chart(Protocol):
-    """A FigureWidget and what is drawn in it."""
+    """A FigureWidget and how to draw in it."""
 
     @property
     def figure(self) -> Any:
@@ -24,55 +24,61 @@ class Chart(Protocol):
         ...
 
     def say_again(self) -> None:
-        """Tell a new view everything."""
+        """Send everything that drawing changes to a new view."""
         ...
 
 
-class ChartingWidget(ServiceWidget):
-    """The widget says what is drawn, in `_draw_chart`, and calls `_begin_charting` when it is made."""
+class ChartExplorer(Explorer):
+    """An explorer with a chart. A subclass implements `_draw_chart`, and calls `_redraw_chart` when the chart's contents change."""
 
-    _throttle: Throttle | None = None
+    _limiter: RateLimiter | None = None
     _drawn: Chart | None = None
-    _said = True  # whether the newest view of the chart was told everything
-    _closed = False
-    # Made with the first drawing: plotly costs 5 MB of front end and a second or two.
+    _view_is_current = True  # whether the newest view of the chart has got everything
+    _chart_closed = False
+    # It is made with the first drawing: plotly costs 5 MB of front end and a second or two.
     chart = traitlets.Instance(ipywidgets.DOMWidget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limiter = RateLimiter(self._draw_chart, _SECONDS, in_background=True)
+        self._redraw_chart()
+
     def _draw_chart(self) -> None:
-        """Draw, and `_show_chart`; on the throttle's thread."""
+        """Draw the chart, and call `_show_chart`. It runs in the thread of the rate limiter."""
         raise NotImplementedError
 
-    def _begin_charting(self) -> None:
-        self._throttle = Throttle(self._draw_chart, _SECONDS)
-        self._throttle.ask()
+    @traitlets.observe("state")
+    def _state_changed(self, change: Mapping[str, Any]) -> None:
+        self._redraw_chart()
 
     def _redraw_chart(self) -> None:
-        """Soon; called from any thread, also while the widget is being made or closed."""
-        if self._throttle is not None:
-            self._throttle.ask()
+        """Draw the chart soon. It may be called from any thread, also while the widget is being made or closed."""
+        if self._limiter is not None:
+            self._limiter.trigger()
 
-    def _chart_stands(self, request: Mapping[str, Any]) -> Answer:
-        """A view has a new view of the figure."""
-        self._said = False
+    def _answer(self, request: Request) -> Reply:
+        if request.kind != "chart":
+            return super()._answer(request)
+        self._view_is_current = False  # the page has a new view of the figure
         self._redraw_chart()
-        return {**echo(request), "ok": True}, []
+        return {**reply_header(request), "ok": True}, []
 
     def _show_chart(self, chart: Chart) -> None:
-        """Put what was just drawn on the page."""
+        """Show a chart that was drawn."""
         self._drawn = chart
-        if not self._said:
-            self._said = True
+        if not self._view_is_current:
+            self._view_is_current = True
             chart.say_again()
         if self.chart is None:
             self.chart = chart.figure
-        if self._closed:  # meanwhile
+        if self._chart_closed:  # the widget was closed meanwhile
             self.chart.close()
 
     def close(self) -> None:
-        """Leave the service and remove every view. The service itself goes on."""
-        self._closed = True
-        if self._throttle is not None:
-            self._throttle.close()
+        """Unsubscribe from the service and remove every view. The service itself goes on."""
+        self._chart_closed = True
+        if self._limiter is not None:
+            self._limiter.close()
         if self._drawn is not None:
             self._drawn.figure.close()
         super().close()

@@ -1,42 +1,53 @@
-"""Uploads in chunks, as a browser sends them: "begin", "chunk" (one buffer each), "finish"."""
+"""Uploads in chunks: "begin", "chunk" (one buffer each), "finish" and "cancel"."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.widgets.messages import Answer, number_of, text_of
+from deconvwidgets.widgets.messages import Reply, Request, Where
 
-STEPS = ("begin", "chunk", "finish")
+_STEPS = ("begin", "chunk", "finish", "cancel")
 
 
-class Receiver(Protocol):
-    """Who takes uploads: a desk of the service."""
+class UploadService(Protocol):
+    """Receives uploads."""
 
     def begin_upload(self, name: str, size: int) -> str:
-        """The upload's id."""
+        """Begin an upload, and return its id."""
         ...
 
     def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
-        """The bytes that are there."""
+        """Add a chunk, and return the number of bytes received."""
         ...
 
     def finish_upload(self, upload: str) -> str:
-        """What became of it."""
+        """Finish an upload, and return what it became."""
+        ...
+
+    def cancel_upload(self, upload: str) -> None:
+        """Drop an unfinished upload."""
         ...
 
 
-def take_upload(desk: Receiver, request: Mapping[str, Any], buffers: Sequence[Any], became: str, steps: Sequence[str] = STEPS) -> Answer:
-    """The answer to one step; `became` is what the last one's result is called. Raises ServiceError for another step than `steps`."""
+def upload_where(request: Request) -> Where:
+    """Return where to answer a step: the last one decodes or unpacks the file, which takes a while."""
+    return "worker" if request.get("step") == "finish" else "now"
+
+
+def upload_step(service: UploadService, request: Request, result: str) -> Reply:
+    """Answer one step. `result` is the name of the last step's result in its reply. Raises ServiceError for an unknown step."""
     step = request.get("step")
-    if step not in STEPS:
-        raise ServiceError(f"An upload has no step {step!r}: {', '.join(steps[:-1])} or {steps[-1]}.")
+    if step not in _STEPS:
+        raise ServiceError(f"An upload has no step {step!r}: {', '.join(_STEPS[:-1])} or {_STEPS[-1]}.")
     if step == "begin":
-        return {"upload": desk.begin_upload(text_of(request, "name"), number_of(request, "size"))}, []
-    upload = text_of(request, "upload")
+        return {"upload": service.begin_upload(request.text("name"), request.integer("size"))}, []
+    upload = request.text("upload")
+    if step == "cancel":
+        service.cancel_upload(upload)
+        return {}, []
     if step == "finish":
-        return {became: desk.finish_upload(upload)}, []
-    if len(buffers) != 1:
-        raise ServiceError(f"A chunk of an upload comes with one buffer, not {len(buffers)}.")
-    return {"have": desk.add_chunk(upload, number_of(request, "offset"), bytes(buffers[0]))}, []
+        return {result: service.finish_upload(upload)}, []
+    if len(request.buffers) != 1:
+        raise ServiceError(f"A chunk of an upload needs one buffer, not {len(request.buffers)}.")
+    return {"have": service.add_chunk(upload, request.integer("offset"), bytes(request.buffers[0]))}, []

@@ -1,13 +1,15 @@
-"""News are told at once, then ten times a second at the most, and the last is never lost."""
+"""An action runs at once, then at most once per interval, and always after the last trigger."""
 
+import threading
 import time
 
 from deconvwidgets.service.rate_limit import RateLimiter
+from tests.widgets.requests import until
 
 
-def test_many_rings_are_told_few_times_and_the_last_is_told():
-    told, state = [], [0]
-    limiter = RateLimiter(lambda: told.append(state[0]), interval=0.05)
+def test_of_many_triggers_few_run_the_action_and_the_last_one_does():
+    seen, state = [], [0]
+    limiter = RateLimiter(lambda: seen.append(state[0]), interval=0.05)
     begun = time.monotonic()
     for number in range(1, 500):
         state[0] = number
@@ -15,20 +17,82 @@ def test_many_rings_are_told_few_times_and_the_last_is_told():
         time.sleep(0.0005)
     seconds = time.monotonic() - begun
     time.sleep(0.3)
-    assert told[0] == 1
-    assert told[-1] == 499
-    assert 3 <= len(told) <= seconds / 0.05 + 2
-    count = len(told)
+    assert seen[0] == 1
+    assert seen[-1] == 499
+    assert 3 <= len(seen) <= seconds / 0.05 + 2
+    count = len(seen)
     time.sleep(0.2)
-    assert len(told) == count  # nothing is told without news
+    assert len(seen) == count  # nothing runs without a trigger
 
 
-def test_what_somebody_waits_for_is_told_at_once_and_once():
-    told = []
-    limiter = RateLimiter(lambda: told.append(time.monotonic()), interval=0.1)
+def test_an_urgent_trigger_runs_the_action_at_once_and_once():
+    seen = []
+    limiter = RateLimiter(lambda: seen.append(time.monotonic()), interval=0.1)
     limiter.trigger()
     limiter.trigger()
     limiter.trigger(at_once=True)
-    assert len(told) == 2
+    assert len(seen) == 2
     time.sleep(0.3)
-    assert len(told) == 2
+    assert len(seen) == 2
+
+
+def test_in_the_background_the_action_runs_seldom_and_sees_the_last_value():
+    seen, value = [], [0]
+    limiter = RateLimiter(lambda: seen.append(value[0]), 0.1, in_background=True)
+    for number in range(1, 60):
+        value[0] = number
+        limiter.trigger()
+        time.sleep(0.005)
+    until(lambda: seen and seen[-1] == 59)
+    assert len(seen) <= 8
+    limiter.close()
+    limiter.trigger()
+    time.sleep(0.2)
+    assert seen[-1] == 59
+
+
+def test_a_trigger_during_a_run_leads_to_another_run():
+    begun, go_on, seen, value = threading.Event(), threading.Event(), [], [1]
+
+    def action():
+        seen.append(value[0])
+        begun.set()
+        go_on.wait(10)
+
+    limiter = RateLimiter(action, 0.01, in_background=True)
+    limiter.trigger()
+    assert begun.wait(10)
+    value[0] = 2
+    limiter.trigger()
+    go_on.set()
+    until(lambda: seen == [1, 2])
+    limiter.close()
+
+
+def test_a_closed_limiter_starts_nothing_and_the_interval_begins_at_the_end_of_a_run():
+    begun = []
+    limiter = RateLimiter(lambda: begun.append(time.monotonic()), 60, in_background=True)
+    limiter.close()
+    limiter._run_by_timer()  # as a timer that fires at this moment
+    assert begun == []
+    limiter = RateLimiter(lambda: (begun.append(time.monotonic()), limiter.trigger(), time.sleep(0.2)), 0.2, in_background=True)
+    limiter.trigger()
+    until(lambda: len(begun) == 2)
+    limiter.close()
+    assert begun[1] - begun[0] >= 0.4
+
+
+def test_a_failing_action_is_logged_and_runs_again(caplog):
+    calls = []
+
+    def action():
+        calls.append(1)
+        raise ValueError("no chart today")
+
+    limiter = RateLimiter(action, 0.01, in_background=True)
+    limiter.trigger()
+    until(lambda: "no chart today" in caplog.text)
+    until(lambda: limiter._timer is None)
+    limiter.trigger()
+    until(lambda: len(calls) == 2)
+    limiter.close()

@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from deconvwidgets.widgets.explorer import STATIC
+from deconvwidgets.widgets.messages import Handlers, Request, dispatch
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def built(name: str) -> str:
+    """A built module or stylesheet of the front end, such as "layers.js"."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def kernel(handlers: Handlers, service: Any) -> Callable[[dict[str, Any]], str]:
+    """Return what answers the requests of the page: the handlers of a widget, on a service."""
+
+    def answer(message: dict[str, Any]) -> str:
+        buffers = [data.encode("latin-1") for data in message.pop("buffers", [])]
+        return packed(*dispatch(handlers, service, Request.of(message, buffers)))
+
+    return answer
+
+
+def packed(content: dict[str, Any], buffers: list[bytes]) -> str:
+    """Return a reply as the page unpacks it."""
+    return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
+
 
 # A widget model with what the front end uses of anywidget's. `held` keeps requests back, as a busy or dead kernel would.
 MODEL = """
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
-    values: {state, height}, held: false, heldLater: false, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
+    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.tell("change:state"); },
@@ -29,7 +56,7 @@ globalThis.makeModel = (state, height) => {
       const text = (buffer) => Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join("");
       if (buffers.length) message = {...message, buffers: buffers.map(text)};
       model.sent.push(message);
-      if (model.held || (model.heldLater && message.later)) model.waiting.push(message);
+      if (model.held || (model.heldBackground && message.background) || message.kind === model.heldKind) model.waiting.push(message);
       else model.ask(message);
     },
     ask: async (message) => {
@@ -40,13 +67,21 @@ globalThis.makeModel = (state, height) => {
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.tell("msg:custom", content, views);
     },
-    release: () => { model.held = model.heldLater = false; for (const message of model.waiting.splice(0)) model.ask(message); },
+    release: () => {
+      model.held = model.heldBackground = false;
+      model.heldKind = null;
+      for (const message of model.waiting.splice(0)) model.ask(message);
+    },
   };
   return model;
 };
 globalThis.open = async (code, state, width = 1180, height = 720) => {
-  globalThis.front ??= (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
   globalThis.model ??= globalThis.makeModel(state, height);
+  if (!globalThis.front) {
+    globalThis.front = (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default();
+    globalThis.lifetime = new AbortController();  // of the model
+    await front.initialize({model, signal: lifetime.signal});
+  }
   const el = document.body.appendChild(Object.assign(document.createElement("div"), {style: `width:${width}px`}));
   el.addEventListener("deconvwidgets:painted", (event) => (globalThis.painted ??= []).push(event.detail));
   globalThis.closers = [...(globalThis.closers ?? []), await front.render({model, el})];

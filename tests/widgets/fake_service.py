@@ -43,7 +43,7 @@ class FakeService:
     def __init__(self, ready: bool = True) -> None:
         self.ready = ready
         self.version = 1
-        self.asked: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
         self.listeners: list[Callable[[ServiceEvent], None]] = []
         self.breaks: Exception | None = None
         self.background = threading.Event()  # mosaics in the background wait for it
@@ -78,7 +78,7 @@ class FakeService:
         )
 
     def unit_table(self, layer: str) -> UnitTable:
-        units = self._look("table", layer).channels
+        units = self._record("table", layer).channels
         generator = np.random.default_rng(units)
         maximum = generator.permutation(np.linspace(1, 40, units)).astype(np.float32)
         fires = np.full(units, 0.5, np.float32)
@@ -89,7 +89,7 @@ class FakeService:
         return UnitTable(layer, maximum, maximum / 5, std, fires, maximum - maximum / 5, labels, CATEGORIES)
 
     def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
-        info = self._look("top_activations", layer, unit, rule, contrast, tile)
+        info = self._record("top_activations", layer, unit, rule, contrast, tile)
         if rule == "guided" and info.alias == "conv2":
             raise RuleError("There is no rule for 'gelu' below conv2; choose rule='gradient'.")
         count = 0 if unit == 3 else 9
@@ -102,13 +102,13 @@ class FakeService:
             assert self.background.wait(10)
         what = (request.layer, request.unit)
         if "projections" not in request.parts:
-            self._look("patches", *what, request.tile)
+            self._record("patches", *what, request.tile)
             return [picture_of(grating(request.unit, GRID * request.tile + (GRID - 1) * GAP, signed=False))]
         top = self.top_activations(*what, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:
-        self._look("unit", layer, unit)
+        self._record("unit", layer, unit)
         table = self.unit_table(layer)
         entries = []
         for rank in range(0 if unit == 3 else 9):
@@ -119,12 +119,12 @@ class FakeService:
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
     def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
-        self._look("source", layer, unit, rank)
+        self._record("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
         return SourceImage(picture_of(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
-        self.asked.append(("figure", (kind, dict(state))))
+        self.calls.append(("figure", (kind, dict(state))))
         if self.breaks:
             raise self.breaks
         return picture_of(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
@@ -133,17 +133,17 @@ class FakeService:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def tell(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
+    def publish(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
         for listener in list(self.listeners):
             listener(ServiceEvent(kind, progress, message))
 
     def finish(self) -> None:
         """The index stands."""
         self.ready, self.version = True, self.version + 1
-        self.tell("changed")
+        self.publish("changed")
 
-    def _look(self, kind: str, layer: str, *rest: Any) -> LayerInfo:
-        self.asked.append((kind, (layer, *rest)))
+    def _record(self, kind: str, layer: str, *rest: Any) -> LayerInfo:
+        self.calls.append((kind, (layer, *rest)))
         if self.breaks:
             raise self.breaks
         if not self.ready:

@@ -48,7 +48,7 @@ def test_a_view_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> N
     model = printed(client, MAKE.format(tests=str(Path(__file__).parent)))
     subshell = new_subshell(client)
     client.execute("import time; time.sleep(30)")
-    content = {"kind": "hello", "seq": 5, "view": "v"}
+    content = {"kind": "hello", "seq": 5, "client": "v"}
     message = client.session.msg("comm_msg", {"comm_id": model, "data": {"method": "custom", "content": content}})
     message["header"]["subshell_id"] = subshell
     client.shell_channel.send(message)

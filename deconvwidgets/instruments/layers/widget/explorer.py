@@ -1,141 +1,112 @@
-"""The LayerExplorer: Zeiler & Fergus 2014, figure 2, alive in a notebook."""
+"""The LayerExplorer: Zeiler & Fergus 2014, figure 2, as a widget."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import traitlets
 
 from deconvwidgets.errors import RuleError, ServiceError
-from deconvwidgets.instruments.layers.records import FigureKind
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
-from deconvwidgets.instruments.layers.widget.messages import answer
-from deconvwidgets.instruments.layers.widget.state import DEFAULTS, WORDS, checked_state
-from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.service_widget import ServiceWidget, write_file
-from deconvwidgets.widgets.state_trait import State, StateTrait
+from deconvwidgets.instruments.layers.widget.messages import HANDLERS
+from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state
+from deconvwidgets.widgets.explorer import STATIC, Explorer
+from deconvwidgets.widgets.state import State, StateTrait
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "buffers.js",
-    "menu.js",
-    "queue.js",
-    "units.js",
-    "layout.js",
-    "pictures.js",
-    "keys.js",
-    "requests.js",
-    "exporting.js",
-    "view.js",
-    "header.js",
-    "layers.js",
-    "toolbar.js",
-    "mosaics.js",
-    "grid.js",
-    "photograph.js",
-    "facts.js",
-    "detail.js",
-    "page.js",
-    "layer_explorer.js",
-)
-_FIGURES: dict[tuple[str, str], FigureKind] = {
-    ("layer", ".png"): "layer.png",
-    ("layer", ".svg"): "layer.svg",
-    ("layer", ".html"): "layer.html",
-    ("unit", ".png"): "unit.png",
-    ("unit", ".svg"): "unit.svg",
-    ("unit", ".html"): "unit.html",
-}
-_STILL_UNITS = 6  # as many as the static picture has room for
+_STATIC_PICTURE_UNITS = 6
 
 
-class LayerExplorer(ServiceWidget):
-    """All units of a model's layers, each as projections beside patches of its nine strongest activations.
+class LayerExplorer(Explorer):
+    """All units of a model's layers, each with projections and patches of its nine strongest activations (Zeiler & Fergus 2014, figure 2).
 
-    After Zeiler & Fergus 2014, figure 2. The widget computes nothing: it adapts a `ModelService`.
+    Parameters
+    ----------
+    service : LocalModelService
+    layer : str, optional
+        The layer to open, by its alias ("conv5") or name; by default the first one.
+    state : mapping, optional
+        A state, or a part of one, as `explorer.state` returns it. It takes precedence over `layer`.
+    height : int
+        Height in CSS pixels. At widths below 900 pixels the widget is higher.
 
-    Args:
-        service: who answers.
-        layer: the layer to open, by its name in the paper ("conv5") or its dotted name; None for the first.
-        state: where to reopen: a dict as `state` gives it, or a part of one. It goes before `layer`.
-        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+    Raises
+    ------
+    LayerError
+        For an unknown layer or unit.
+    ServiceError
+        For any other invalid part of the state.
+    TypeError
+        For an unknown argument.
 
-    Raises LayerError for a layer or unit that the model does not have, ServiceError for another part of the state.
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu").wait()
+    >>> dw.LayerExplorer(service, layer="conv5", state={"unit": 133})
+    LayerExplorer(alexnet, conv5, unit 133)
+    >>> service.close()
     """
 
-    _esm = assemble(MODULES)
-    _css = read_static("shared.css") + read_static("layer_explorer.css")
+    _esm = STATIC / "layers.js"
+    _css = STATIC / "layers.css"
+    MESSAGES = MESSAGES
+    SERVICE = SupportsLayers
+    HANDLERS = HANDLERS
+    EVENTS = frozenset({"progress"})
+    FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".html": "html"}
 
-    state = StateTrait(WORDS).tag(sync=True)
-    height = traitlets.Int(720, min=360).tag(sync=True)
+    _service: SupportsLayers
+    state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(
-        self, service: SupportsLayers, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **kwargs: Any
+        self, service: SupportsLayers, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **options: Any
     ) -> None:
-        if not isinstance(service, SupportsLayers):
-            raise ServiceError(
-                f"LayerExplorer shows a model service, not a {type(service).__name__}: dw.LocalModelService(bundle, images)."
-            )
-        self._service = service
-        opened = {**({} if layer is None else {"layer": layer}), **WORDS.given(state)}
-        super().__init__(state=opened, height=height, **kwargs)
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="deconvwidgets background")
-        self.on_msg(self._on_message)
-        self._unsubscribe = service.subscribe(self._on_event)
+        initial = {**({} if layer is None else {"layer": layer}), **MESSAGES.initial(state)}
+        super().__init__(service, initial, height=height, **options)
 
-    @traitlets.validate("state")
-    def _check_state(self, proposal: Mapping[str, Any]) -> State:
+    def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         overview = self._service.overview()
-        now = self.state or DEFAULTS
-        checked = checked_state(proposal["value"], now, overview)
+        checked = checked_state(state, current or DEFAULTS, overview)
         if checked["unit"] is None and overview.index_ready:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
 
-    def _on_message(self, _widget: object, content: object, _buffers: object) -> None:
-        """Answer a view's request, in the message callback: the browser keeps one in flight."""
-        request = content if isinstance(content, Mapping) else {}
-        if request.get("later"):
-            # An answer from another thread must still belong to the browser's message, not to a running cell.
-            self._background.submit(copy_context().run, self._reply, request)
-        else:
-            self._reply(request)
-
-    def _reply(self, request: Mapping[str, Any]) -> None:
-        self.send(*answer(self._service, request))
-
     def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
-        """Write the shown layer, or the chosen unit alone, as a figure: PNG, SVG or a standalone HTML page, by the path's suffix.
+        """Save the layer, or the chosen unit, as a figure: PNG, SVG or a standalone HTML page, by the suffix of the path.
 
-        Returns the path. Raises ServiceError for another suffix, for a place that cannot be written, or while the index is being built.
+        Returns
+        -------
+        Path
+            The path.
+
+        Raises
+        ------
+        ServiceError
+            For another suffix, if the file cannot be written, or while the index is being built.
         """
-        target = Path(path)
-        kind = _FIGURES.get((what, target.suffix.lower()))
-        if kind is None:
-            raise ServiceError(f"Cannot save {what!r} as {target.name!r}: save 'layer' or 'unit' to a name ending in .png, .svg or .html.")
-        return write_file(target, lambda: self._service.layers.figure(kind, self.state))
+        if what not in ("layer", "unit"):
+            raise ServiceError(f"A LayerExplorer saves its 'layer' or its 'unit', not {what!r}.")
+        return self._save(path, lambda kind: self._figure(f"{what}.{kind}", self.state))
 
     def __repr__(self) -> str:
         unit = "" if self.state["unit"] is None else f", unit {self.state['unit']}"
         return f"LayerExplorer({self._service.overview().model}, {self.state['layer']}{unit})"
 
-    def _still_picture(self) -> bytes | None:
-        """A PNG of the state, kept until the state or the service changes; None before the index stands or where drawing fails."""
+    def _figure(self, kind: Any, state: Mapping[str, Any]) -> bytes:
+        return self._service.layers.figure(kind, state)
+
+    def _static_picture(self) -> bytes | None:
         overview = self._service.overview()
         if not overview.index_ready:
             return None
-        return self._kept_still((overview.version, repr(self.state)), self._draw_still)
+        return self._cached_picture((overview.version, repr(self.state)), self._draw_static_picture)
 
-    def _draw_still(self) -> bytes:
-        """With the gradient where the rule does not lead down from the layer; the picture names its rule."""
-        state = {**self.state, "units": _STILL_UNITS}
+    def _draw_static_picture(self) -> bytes:
+        """Draw the state, with the gradient if the rule is undefined for the layer; the picture names its rule."""
+        state = {**self.state, "units": _STATIC_PICTURE_UNITS}
         try:
-            return self._service.layers.figure("explorer.png", state)
+            return self._figure("explorer.png", state)
         except RuleError:
-            return self._service.layers.figure("explorer.png", {**state, "rule": "gradient"})
+            return self._figure("explorer.png", {**state, "rule": "gradient"})

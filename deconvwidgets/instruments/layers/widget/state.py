@@ -1,4 +1,4 @@
-"""A LayerExplorer's state as a plain dict: what each key may hold, checked against the model that is shown."""
+"""The state of a LayerExplorer: its keys, and their check against the model."""
 
 from __future__ import annotations
 
@@ -10,50 +10,56 @@ from deconvwidgets.instruments.layers.records import Contrast, Rule
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_layer
-from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
+from deconvwidgets.widgets.state import State, StateMessages, integer, one_of
 
-WORDS = StateWords("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
+MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 
 VIEWS = ("both", "projections", "patches")
 SORTS = ("strongest", "mean", "selectivity", "dead", "index")
 _CHOICES: dict[str, tuple[str, ...]] = {"rule": get_args(Rule), "contrast": get_args(Contrast), "view": VIEWS, "sort": SORTS}
 DEFAULTS: State = {
-    "layer": None,  # the paper's name where there is one ("conv5"), else the dotted name
-    "unit": None,  # None: the front end takes the first in order, as soon as the index stands
-    "rank": 0,  # which of the nine
+    "layer": None,  # the alias ("conv5") if there is one, else the name
+    "unit": None,  # None: the front end chooses the first one, as soon as the index is complete
+    "rank": 0,  # of the chosen activation among the unit's strongest
     "rule": "deconvnet",
     "contrast": "tile",
     "view": "both",
     "sort": "strongest",
-    "filter": "",  # words of a class; units without it among their nine are left out
+    "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
     "pinned": None,  # {"layer": ..., "unit": ...}
-    "scroll": None,  # the unit whose row stands at the top of the grid; None: wherever the chosen unit is in sight
+    "scroll": None,  # the unit in the top row of the grid; None: the chosen unit is visible
 }
 
 
-def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: Overview) -> State:
-    """The whole state after setting `wanted`; keys that it leaves out keep their value of `now`.
+def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview: Overview) -> State:
+    """Return the whole state after `state`, which may be a part, was set.
 
-    A unit that is merely carried over from `now` to a layer with fewer units is forgotten; one that is asked for raises LayerError.
-    Raises ServiceError for an unknown key or value.
+    A unit that is carried over from `current` to a layer with fewer units is dropped.
+
+    Raises
+    ------
+    LayerError
+        For an unknown layer or unit.
+    ServiceError
+        For an unknown key or any other invalid value.
     """
-    WORDS.known_keys(WORDS.mapping(wanted), DEFAULTS)
-    merged = {**DEFAULTS, **now, **wanted}
+    MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
+    merged = {**DEFAULTS, **current, **state}
     info = find_layer(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].info.short_name)
     merged["layer"] = info.short_name
-    carried = wanted.get("layer") is not None and merged["layer"] != now.get("layer") and merged["unit"] == now.get("unit")
+    carried = state.get("layer") is not None and merged["layer"] != current.get("layer") and merged["unit"] == current.get("unit")
     merged["unit"] = _unit(info, merged["unit"], carried)
-    if merged["unit"] != now.get("unit") and "rank" not in wanted:
+    if merged["unit"] != current.get("unit") and "rank" not in state:
         merged["rank"] = 0
-    merged["rank"] = whole(merged["rank"], "rank")
+    merged["rank"] = integer(merged["rank"], "rank")
     if not 0 <= merged["rank"] < overview.k:
         raise ServiceError(f"A unit has {overview.k} strongest activations, counted from 0: there is no rank {merged['rank']}.")
     for key, choices in _CHOICES.items():
         one_of(merged[key], key, choices)
     if not isinstance(merged["filter"], str):
-        raise ServiceError(f"The filter is a class's name or a part of it, not {merged['filter']!r}; '' shows every unit.")
+        raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])
-    moved = now.get("layer") not in (None, merged["layer"]) and merged["scroll"] == now.get("scroll")
+    moved = current.get("layer") not in (None, merged["layer"]) and merged["scroll"] == current.get("scroll")
     merged["scroll"] = None if moved else _unit(info, merged["scroll"], carried=False)
     return merged
 
@@ -61,7 +67,7 @@ def checked_state(wanted: Mapping[str, Any], now: Mapping[str, Any], overview: O
 def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
     if unit is None:
         return None
-    number = whole(unit, "unit")
+    number = integer(unit, "unit")
     if 0 <= number < info.channels:
         return number
     if carried:
@@ -75,4 +81,4 @@ def _pinned(overview: Overview, pinned: object) -> State | None:
     if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
         raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
     info = find_layer(overview, pinned["layer"])
-    return {"layer": info.short_name, "unit": _unit(info, whole(pinned["unit"], "unit"), carried=False)}
+    return {"layer": info.short_name, "unit": _unit(info, integer(pinned["unit"], "unit"), carried=False)}

@@ -227,6 +227,10 @@ class OcclusionApi(InstrumentApi):
         """Decode an upload, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
         return self._images.uploads.finish(upload)
 
+    def cancel_upload(self, upload: str) -> None:
+        """Drop an unfinished upload."""
+        self._images.uploads.cancel(upload)
+
     def close(self) -> None:
         """Stop all runs and drop unfinished uploads."""
         self._runs.stop_all()

@@ -88,6 +88,10 @@ class OcclusionService(Protocol):
         """Decode an upload, and return the image's id ("upload:<id>")."""
         ...
 
+    def cancel_upload(self, upload: str) -> None:
+        """Drop an unfinished upload."""
+        ...
+
 
 @runtime_checkable
 class SupportsOcclusion(ModelService, Protocol):

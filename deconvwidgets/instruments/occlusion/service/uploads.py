@@ -111,8 +111,12 @@ class ImageUploads:
                 self._images.popitem(last=False)
         return image_id
 
+    def cancel(self, upload_id: str) -> None:
+        """Delete an unfinished upload, if there is one of that id."""
+        self._uploads.cancel(upload_id)
+
     def close(self) -> None:
-        """Delete unfinished uploads."""
+        """Delete all unfinished uploads."""
         self._uploads.close()
 
 

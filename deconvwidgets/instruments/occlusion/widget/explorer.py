@@ -1,251 +1,196 @@
-"""The OcclusionExplorer: Zeiler & Fergus 2014, section 4.2 and figure 7, alive in a notebook."""
+"""The OcclusionExplorer: Zeiler & Fergus 2014, section 4.2 and figure 7, as a widget."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextvars import copy_context
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import traitlets
-from numpy.typing import NDArray
-from PIL import Image
-
-from deconvwidgets.errors import DeconvWidgetsError, ServiceError
-from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionRequest
+from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
-from deconvwidgets.instruments.occlusion.widget.messages import ASIDE, answer
-from deconvwidgets.instruments.occlusion.widget.picture_upload import upload_picture
-from deconvwidgets.instruments.occlusion.widget.state import WORDS, checked_state, settings_of, wanted_of
+from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
+from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
+from deconvwidgets.instruments.occlusion.widget.state import MESSAGES, checked_state, maps_settings, occlusion_request
 from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.charts import ChartingWidget
-from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.messages import Answer
-from deconvwidgets.widgets.service_widget import write_file
-from deconvwidgets.widgets.state_trait import State, StateTrait
+from deconvwidgets.widgets.charts import ChartExplorer
+from deconvwidgets.widgets.explorer import STATIC
+from deconvwidgets.widgets.messages import Reply, Request
+from deconvwidgets.widgets.state import State, StateTrait
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # plotly is imported when the first chart is drawn
     from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "buffers.js",
-    "queue.js",
-    "keys.js",
-    "menu.js",
-    "exporting.js",
-    "view.js",
-    "asking_wire.js",
-    "file_upload.js",
-    "chart_host.js",
-    "occlusion_geometry.js",
-    "occlusion_colours.js",
-    "occlusion_grid.js",
-    "occlusion_wire.js",
-    "occlusion_header.js",
-    "occlusion_patches.js",
-    "occlusion_stage.js",
-    "occlusion_controls.js",
-    "occlusion_answers.js",
-    "occlusion_classes.js",
-    "occlusion_unit.js",
-    "occlusion_projections.js",
-    "occlusion_map.js",
-    "occlusion_maps.js",
-    "occlusion_run.js",
-    "occlusion_images.js",
-    "occlusion_upload.js",
-    "occlusion_page.js",
-    "occlusion_editor.js",
-    "occlusion_scenes.js",
-    "occlusion_explorer.js",
-)
-_FILES: dict[str, OcclusionFile] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
 
-Picture = Image.Image | str | Path | int | NDArray[np.uint8]
+class OcclusionExplorer(ChartExplorer):
+    """Cover parts of an image, watch the predictions and feature maps change, and map them for every position of the window.
 
+    Source: Zeiler & Fergus 2014, section 4.2 and figure 7.
 
-class OcclusionExplorer(ChartingWidget):
-    """Cover parts of an image with the mouse, see the network change its mind, and map its answers for every place of the window.
+    Parameters
+    ----------
+    service : LocalModelService
+    image : int, str, Path, PIL image or array (H, W, 3) uint8, optional
+        A crop of the service's image set, by its number or as "crop:17", or an image of your own. By default the image of `state`, else
+        the first crop. An image set may have several crops of each photograph: the crops of the sixth one are `images.crops_of(5)`.
+    state : mapping, optional
+        A state, or a part of one, as `explorer.state` returns it; `image` takes precedence. If the kernel does not have the upload of the
+        state, a warning is issued and the first crop is shown.
+    height : int
+        Height in CSS pixels. At widths below 900 pixels the widget is higher.
 
-    After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionService`.
+    Attributes
+    ----------
+    state : dict
+        The keys can be set one by one (`explorer.state = {"window": 32}`); lengths are in pixels of the model's input.
 
-    Args:
-        service: who answers; `dw.LocalModelService(bundle, images)`.
-        image: a view of the service's image set (its number, or "crop:17"), or a picture of one's own: a PIL picture, a path, or an
-            array (H, W, 3) uint8. None: what `state` says, else the first view. Views are not photographs: where a set has nine crops
-            of each, view 5 is a crop of the first photograph, and `images.open_source(5)` is the sixth; its views are
-            `images.views_of(5)`.
-        state: where to reopen: a dict as `state` gives it, or a part of one. `image` goes before it. An upload that this kernel does
-            not have is warned of, and the first view shown instead.
-        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+        - image: "crop:17", or "upload:..." while the kernel runs.
+        - layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
+        - target: the name of a class. None: the most probable class of this image.
+        - fill: "gray" (0 after normalization, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
+          color ("#7f7f7f", "red").
+        - window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
+          8, and less if the input's shorter side is below 224 (7 and 1 of 32).
+        - patches: the centers of at most 64 patches, [[row, column], ...]. None: one in the middle.
+        - border: "inside" or "same", as in `dw.occlude`.
+        - map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
+        - tab: "maps", "chart" or "images".
 
-    The state's keys, each of which can be set alone (`explorer.state = {"window": 32}`); lengths are in pixels of the model's input:
-        image: "crop:17", or "upload:..." as long as the kernel runs.
-        layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
-        target: a class's name. None: the most probable class of this image.
-        fill: of the window: "gray" (the mean of the training pictures, 0 after normalisation; mid-grey is "#808080"), "mean" (this
-            image's), "blur", or a colour ("#7f7f7f", "red").
-        window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
-            8, in proportion smaller where the input's shorter side is under 224 (7 and 1 of 32).
-        patches: the patches' centres, [[row, column], ...], 64 at most. None: one in the middle.
-        border: "inside" or "same", as in `dw.occlude`.
-        map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
-        tab: "maps", "chart" or "images".
+    Raises
+    ------
+    PictureError
+        For an unknown image, or one that cannot be read.
+    LayerError, OcclusionError, ServiceError
+        For any other invalid part of the state.
+    TypeError
+        For an unknown argument.
 
-    Raises ServiceError for a service that cannot occlude, PictureError for an image that is none, LayerError or OcclusionError for
-    another part of the state.
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu").wait()
+    >>> explorer = dw.OcclusionExplorer(service, image=9, state={"window": 96, "stride": 64})
+    >>> explorer.maps.activity.shape
+    (3, 3)
+    >>> service.close()
     """
 
-    _esm = assemble(MODULES)
-    _css = "".join(read_static(f"{name}.css") for name in ("shared", "occlusion_explorer"))
+    _esm = STATIC / "occlusion.js"
+    _css = STATIC / "occlusion.css"
+    MESSAGES = MESSAGES
+    SERVICE = SupportsOcclusion
+    HANDLERS = HANDLERS
+    EVENTS = frozenset({"occlusion"})
+    FILES: ClassVar[Mapping[str, str]] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
 
-    _aside: Aside | None = None
+    _service: SupportsOcclusion
     _chart: OcclusionChart | None = None
-    state = StateTrait(WORDS).tag(sync=True)
-    height = traitlets.Int(780, min=360).tag(sync=True)
+    _run: int | None = None  # the newest run that was requested
+    _run_image = ""  # the image that it is of
+    state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(
         self,
         service: SupportsOcclusion,
-        image: Picture | None = None,
+        image: ImageInput | None = None,
         state: Mapping[str, Any] | None = None,
         height: int = 780,
-        **kwargs: Any,
+        **options: Any,
     ) -> None:
-        if not isinstance(service, SupportsOcclusion):
-            raise ServiceError(
-                f"OcclusionExplorer occludes the images of a model service, not of a {type(service).__name__}: "
-                "dw.LocalModelService(bundle, images)."
-            )
-        self._service = service
-        self._desk = service.occlusion
-        self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
-        self._run: int | None = None  # the newest that was asked for
-        self._image = ""  # that it is of
-        opened = {**WORDS.given(state), **({} if image is None else {"image": upload_picture(self._desk, image)})}
-        super().__init__(state=opened, height=height, **kwargs)
-        self._aside = Aside("deconvwidgets occlusion aside")
-        self.on_msg(self._on_message)
-        self._unsubscribe = service.subscribe(self._on_event)
-        self._begin_charting()
+        self._require_service(service)
+        initial = MESSAGES.initial(state)
+        if image is not None:
+            initial = {**initial, "image": upload_image(service.occlusion, image)}
+        super().__init__(service, initial, height=height, **options)
 
-    @traitlets.validate("state")
-    def _check_state(self, proposal: Mapping[str, Any]) -> State:
-        self._checked = checked_state(proposal["value"], self._checked, self._service.overview(), self._desk.choices())
-        return self._checked
+    def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
+        return checked_state(state, current, self._service.overview(), self._service.occlusion.choices())
 
-    @traitlets.observe("state")
-    def _state_changed(self, change: Mapping[str, Any]) -> None:
+    @property
+    def maps(self) -> OcclusionMaps:
+        """The complete maps of the state. Waits for them. Raises ServiceError if they fail or are stopped meanwhile."""
+        return self._service.occlusion.wait(self._start())
+
+    def save(self, path: str | Path) -> Path:
+        """Save a figure of image, predictions, projections and maps (PNG, SVG or a standalone HTML page), or the maps as arrays (.npz).
+
+        The suffix of the path decides. Waits for the maps.
+
+        Returns
+        -------
+        Path
+            The path.
+
+        Raises
+        ------
+        ServiceError
+            For another suffix, if the file cannot be written, or if the maps fail.
+        """
+
+        def make(kind: Any) -> bytes:
+            run = self._start()
+            self._service.occlusion.wait(run)
+            return self._service.occlusion.file(kind, self._request(), run, self.state)
+
+        return self._save(path, make)
+
+    def __repr__(self) -> str:
+        chosen = [str(self.state[key]) for key in ("layer", "unit", "target") if self.state[key] is not None]
+        return f"OcclusionExplorer({', '.join([self._service.overview().model, self.state['image'], *chosen])})"
+
+    def _start(self) -> int:
+        """Return the run of the state, which is started if there is none."""
+        run = self._service.occlusion.start_maps(self._request(), maps_settings(self.state))
+        self._set_run(run, self.state["image"])
+        return run
+
+    def _request(self) -> OcclusionRequest:
+        return occlusion_request(self.state, self._service.occlusion.choices())
+
+    def _set_run(self, run: int, image: str) -> None:
+        self._run, self._run_image = run, image
         self._redraw_chart()
 
-    def _on_message(self, _widget: object, content: object, buffers: object) -> None:
-        """Answer a view's request, in the message callback: the browser keeps one in flight. What nobody's hand waits for is answered
-        from another thread."""
-        request = content if isinstance(content, Mapping) else {}
-        sent = buffers if isinstance(buffers, list | tuple) else ()
-        asked = copy_context()  # an answer from another thread must still belong to the browser's message, not to a running cell
-
-        def reply(make: Callable[[], Answer]) -> None:
-            content, made = make()
-            asked.copy().run(self.send, content, made)
-
-        if request.get("kind") == "chart":
-            reply(lambda: self._chart_stands(request))
-        elif request.get("kind") in ASIDE and self._aside is not None:
-            self._aside.do(lambda: reply(lambda: answer(self._service, request)))
-        else:
-            reply(lambda: self._answer(request, sent))
-
-    def _answer(self, request: Mapping[str, Any], buffers: list[Any] | tuple[Any, ...]) -> Answer:
-        content, made = answer(self._service, request, buffers)
-        if request.get("kind") == "maps" and content["ok"]:
-            self._note_run(content["run"], request["wanted"]["image"])
-        return content, made
+    def _answer(self, request: Request) -> Reply:
+        content, buffers = super()._answer(request)
+        if request.kind == "start_maps" and content["ok"]:
+            self._set_run(content["run"], request.mapping("request")["image"])
+        return content, buffers
 
     def _on_event(self, event: ServiceEvent) -> None:
-        """Tell every view; called from any thread."""
         super()._on_event(event)
         if event.kind in ("occlusion", "changed"):
             self._redraw_chart()
 
-    @property
-    def maps(self) -> OcclusionMaps:
-        """The complete maps of the state, as arrays: waits until they are. Raises ServiceError where they fail or are stopped meanwhile."""
-        return self._desk.wait(self._start())
-
-    def _start(self) -> int:
-        """The run of the state: the one that there is, else a new one."""
-        run = self._desk.start_maps(self._wanted(), settings_of(self.state))
-        self._note_run(run, self.state["image"])
-        return run
-
-    def _wanted(self) -> OcclusionRequest:
-        return wanted_of(self.state, self._desk.choices())
-
-    def _note_run(self, run: int, image: str) -> None:
-        self._run, self._image = run, image
-        self._redraw_chart()
-
-    def save(self, path: str | Path) -> Path:
-        """Write what is shown: a figure of image, answers, projections and maps as PNG, SVG or a standalone HTML page, or the maps as
-        NumPy arrays (.npz), by the path's suffix. Waits for the maps.
-
-        Returns the path. Raises ServiceError for another suffix, for a place that cannot be written, or where the maps fail.
-        """
-        target = Path(path)
-        kind = _FILES.get(target.suffix.lower())
-        if kind is None:
-            raise ServiceError(f"Cannot save {target.name!r}: use a name ending in .png, .svg, .html or .npz.")
-
-        def make() -> bytes:
-            run = self._start()
-            self._desk.wait(run)
-            return self._desk.file(kind, self._wanted(), run, self.state)
-
-        return write_file(target, make)
-
     def _draw_chart(self) -> None:
-        """On the throttle's thread; nothing is made before the chart's tab is opened."""
+        """Draw the maps of the newest run, while the chart's tab is open."""
         if self._run is None or self.state["tab"] != "chart":
             return
-        maps = self._desk.maps(self._run)
+        maps = self._service.occlusion.maps(self._run)
         if not maps.done:
             return
         from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 
         if self._chart is None:
             self._chart = OcclusionChart()
-        self._chart.draw(maps, self.state["map"], self._desk.colours(maps))
+        self._chart.draw(maps, self.state["map"], self._service.occlusion.colours(maps))
         self._show_chart(self._chart)
 
-    def close(self) -> None:
-        """Leave the service and remove every view. The service itself goes on."""
-        if self._aside is not None:
-            self._aside.close()
-        super().close()
-
-    def __repr__(self) -> str:
-        watched = [str(self.state[key]) for key in ("layer", "unit", "target") if self.state[key] is not None]
-        return f"OcclusionExplorer({', '.join([self._service.overview().model, self.state['image'], *watched])})"
-
-    def _still_picture(self) -> bytes | None:
-        """A PNG of the state, with the maps as far as they were asked for; kept until something changes. None where drawing fails."""
-        maps = self._shown_maps()
+    def _static_picture(self) -> bytes | None:
+        maps = self._maps_of_state()
         key = (self._service.overview().version, repr(self.state), None if maps is None else (self._run, maps.done))
-        return self._kept_still(key, lambda: self._desk.file("figure.png", self._wanted(), self._run if maps else None, self.state))
+        run = self._run if maps else None
+        return self._cached_picture(key, lambda: self._service.occlusion.file("figure.png", self._request(), run, self.state))
 
-    def _shown_maps(self) -> OcclusionMaps | None:
-        """The maps of the newest run, if they are of what the state says."""
+    def _maps_of_state(self) -> OcclusionMaps | None:
+        """Return the maps of the newest run, complete or not, if they are those of the state."""
         if self._run is None:
             return None
         try:
-            maps, wanted, settings = self._desk.maps(self._run), self._desk.scene(self._wanted()).wanted, settings_of(self.state)
-        except DeconvWidgetsError:  # the live view says what is wrong
+            maps, request = self._service.occlusion.maps(self._run), self._service.occlusion.scene(self._request()).wanted
+        except DeconvWidgetsError:  # the live view shows what is wrong
             return None
-        asked = (wanted.image, wanted.layer, wanted.unit, wanted.target, settings.window, settings.stride, settings.border)
-        shown = (self._image, maps.layer, maps.unit, maps.target, maps.window, maps.stride, maps.border)
-        return maps if asked == shown else None
+        settings = maps_settings(self.state)
+        expected = (request.image, request.layer, request.unit, request.target, settings.window, settings.stride, settings.border)
+        actual = (self._run_image, maps.layer, maps.unit, maps.target, maps.window, maps.stride, maps.border)
+        return maps if expected == actual else None

@@ -1,12 +1,12 @@
-"""What an OcclusionExplorer's front end may ask, one message each way (`exchange` says how).
+"""The requests of an OcclusionExplorer's front end: values as JSON, images and arrays as buffers (little-endian).
 
-`wanted` is {"image", "layer", "unit", "target", "fill"}, None or left out where the default is meant; the target is a class's number or
-name. Boxes are [left, top, right, bottom] in pixels of the model's input. Arrays are little-endian buffers.
+`request` is {"image", "layer", "unit", "target", "fill"}, with None or nothing for defaults; the target is the number or the name of a
+class. Boxes are [left, top, right, bottom] in pixels of the model's input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,226 +16,207 @@ from numpy.typing import NDArray
 from deconvwidgets.errors import OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
-from deconvwidgets.instruments.occlusion.widget.state import class_of
+from deconvwidgets.instruments.occlusion.widget.state import class_number
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
-from deconvwidgets.widgets.state_trait import whole
-from deconvwidgets.widgets.uploads import take_upload
+from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
+from deconvwidgets.widgets.state import integer
+from deconvwidgets.widgets.uploads import upload_step, upload_where
 
-Request = Mapping[str, Any]
-Buffers = Sequence[Any]  # bytes or memoryviews
-
-_MIMES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
-ASIDE = ("images", "projections", "file")  # nobody's hand waits for them: they may be answered beside everything else
+_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 
 
-def answer(service: SupportsOcclusion, request: Request, buffers: Buffers = ()) -> Answer:
-    """The one answer to a request. Never raises."""
-    return answered(request, _HANDLERS, lambda handler: handler(service, request, buffers))
-
-
-def _hello(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """It greets each view that renders, too: ipykernel then answers that view while a cell is running."""
+def _hello(service: SupportsOcclusion, request: Request) -> Reply:
     overview, choices = service.overview(), service.occlusion.choices()
     return {
-        "overview": overview_facts(overview),
-        "layers": layer_facts(overview),
+        "overview": overview_content(overview),
+        "layers": layers_content(overview),
         "classes": None if choices.classes is None else list(choices.classes),
-        "classifier": overview.classifier,
-        "index_ready": overview.index_ready,
         "shipped_head": choices.shipped_head,
-        "input": list(choices.input),
         "colours": choices.colours,
     }, []
 
 
-def layer_facts(overview: Overview) -> list[Content]:
-    """The layers whose maps can be watched."""
+def layers_content(overview: Overview) -> list[Content]:
+    """Return the layers whose feature maps can be watched."""
     infos = [summary.info for summary in overview.layers]
     return [{"id": info.short_name, "channels": info.channels, "height": info.height, "width": info.width} for info in infos]
 
 
-def _scene(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: the picture, what patches show, float32 (h, w) the chosen feature map."""
-    scene = service.occlusion.scene(_wanted(service, request))
-    facts = {
-        "wanted": asdict(scene.wanted),
+def _scene(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffers: the image, what patches show, and the feature map, float32 (h, w)."""
+    scene = service.occlusion.scene(_occlusion_request(service, request))
+    content = {
+        "request": asdict(scene.wanted),
         "caption": scene.caption,
         "label": scene.label,
-        "input": [scene.picture.height, scene.picture.width],
         "classes": _shares(scene.classes),
-        "activity": finite(scene.activity),
-        "map": list(scene.map.shape),
+        "activity": scene.activity,
+        "map_shape": list(scene.map.shape),
         "strongest": list(scene.strongest),
         "note": scene.note,
-        "pictures": [picture_facts(scene.picture), picture_facts(scene.fill)],
+        "pictures": [image_content(scene.picture), image_content(scene.fill)],
     }
-    return {"scene": facts}, [scene.picture.data, scene.fill.data, _floats(scene.map)]
+    return {"scene": content}, [scene.picture.data, scene.fill.data, _float_bytes(scene.map)]
 
 
-def _patch(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """Buffer: float32 (h, w), the chosen feature map."""
-    given = service.occlusion.answer(_wanted(service, request), _boxes(request))
-    content = {"classes": _shares(given.classes), "activity": finite(given.activity), "map": list(given.map.shape)}
-    return content, [_floats(given.map)]
+def _patch(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffer: the feature map, float32 (h, w)."""
+    answer = service.occlusion.answer(_occlusion_request(service, request), _boxes(request))
+    content = {"classes": _shares(answer.classes), "activity": answer.activity, "map_shape": list(answer.map.shape)}
+    return content, [_float_bytes(answer.map)]
 
 
-def _maps(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    return {"run": service.occlusion.start_maps(_wanted(service, request), _settings(request), str(request.get("view")))}, []
+def _start_maps(service: SupportsOcclusion, request: Request) -> Reply:
+    view = str(request.get("view"))
+    return {"run": service.occlusion.start_maps(_occlusion_request(service, request), _maps_settings(request), view)}, []
 
 
-def _grid(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: activity and probability float32, label int32, label_probability float32, all (rows, cols); the last three are empty
-    without a classifier. NaN and -1 where a position has not been computed."""
-    run = number_of(request, "run")
+def _maps(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffers: activity and probability float32, label int32, label_probability float32, all (rows, columns).
+
+    The last three are empty without a classifier. Positions that have not been computed are NaN and -1.
+    """
+    run = request.integer("run")
     maps = service.occlusion.maps(run)
     colours = {str(label): colour for label, colour in service.occlusion.colours(maps).items()}
-    return {"run": run, **grid_facts(maps), "colours": colours}, [
-        _floats(maps.activity),
-        _floats(maps.probability),
+    return {"run": run, **maps_content(maps), "colours": colours}, [
+        _float_bytes(maps.activity),
+        _float_bytes(maps.probability),
         b"" if maps.label is None else np.ascontiguousarray(maps.label, "<i4").tobytes(),
-        _floats(maps.label_probability),
+        _float_bytes(maps.label_probability),
     ]
 
 
-def grid_facts(maps: OcclusionMaps) -> Content:
-    """Everything of the maps but their values."""
-    rows, cols = maps.activity.shape
+def maps_content(maps: OcclusionMaps) -> Content:
+    """Return everything of the maps but their values."""
+    rows, columns = maps.activity.shape
     labels = () if maps.label is None else np.unique(maps.label[maps.label >= 0]).tolist()
-    known = [label for label in (maps.target, maps.unoccluded.label) if label is not None]
+    named = [label for label in (maps.target, maps.unoccluded.label) if label is not None]
     return {
         "done": maps.done,
-        "total": rows * cols,
+        "total": rows * columns,
         "complete": maps.complete,
         "rows": rows,
-        "cols": cols,
+        "cols": columns,
         "target": maps.target,
         "layer": maps.layer,
         "unit": maps.unit,
-        "unoccluded": finite(asdict(maps.unoccluded)),
+        "unoccluded": asdict(maps.unoccluded),
         "window": list(maps.window),
         "stride": list(maps.stride),
         "border": maps.border,
         "method": maps.method,
         "origin": maps.centres[0, 0].tolist(),
-        "names": {str(label): maps.name(label) for label in (*labels, *known)},
-        "has": {"probability": maps.probability is not None},
+        "names": {str(label): maps.name(label) for label in (*labels, *named)},
+        "has_classes": maps.probability is not None,
     }
 
 
-def _stop(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    service.occlusion.stop_maps(number_of(request, "run"))
+def _stop_maps(service: SupportsOcclusion, request: Request) -> Reply:
+    service.occlusion.stop_maps(request.integer("run"))
     return {}, []
 
 
-def _projections(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
+def _projections(service: SupportsOcclusion, request: Request) -> Reply:
     """Buffers: for each entry its projection, then the patch."""
-    entries = service.occlusion.projections(_wanted(service, request), number_of(request, "size"))
-    facts = [
+    entries = service.occlusion.projections(_occlusion_request(service, request), request.integer("size"))
+    content = [
         {
-            "caption": one.caption,
-            "own": one.own,
-            "value": finite(one.value),
-            "box": list(one.box),
-            "pictures": [picture_facts(one.projection), picture_facts(one.patch)],
+            "caption": entry.caption,
+            "own": entry.own,
+            "value": entry.value,
+            "box": list(entry.box),
+            "pictures": [image_content(entry.projection), image_content(entry.patch)],
         }
-        for one in entries
+        for entry in entries
     ]
-    return {"entries": facts}, [picture.data for one in entries for picture in (one.projection, one.patch)]
+    return {"entries": content}, [image.data for entry in entries for image in (entry.projection, entry.patch)]
 
 
-def _images(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: a picture for each tile."""
-    words = request.get("words") or ""
-    if not isinstance(words, str):
-        raise ServiceError(f"Images are looked for by words, not by {words!r}.")
-    page = service.occlusion.images(number_of(request, "start"), number_of(request, "count"), words, number_of(request, "size"))
-    tiles = [{"image": one.image, "caption": one.caption, "label": one.label, "picture": picture_facts(one.picture)} for one in page.tiles]
-    return {"total": page.total, "start": page.start, "tiles": tiles}, [one.picture.data for one in page.tiles]
+def _images(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffers: a thumbnail for each image."""
+    query = request.get("query") or ""
+    if not isinstance(query, str):
+        raise request.invalid("query", "a string")
+    page = service.occlusion.images(request.integer("start"), request.integer("count"), query, request.integer("size"))
+    images = [
+        {"image": tile.image, "caption": tile.caption, "label": tile.label, "picture": image_content(tile.picture)} for tile in page.tiles
+    ]
+    return {"total": page.total, "start": page.start, "images": images}, [tile.picture.data for tile in page.tiles]
 
 
-def _head(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.occlusion.use_shipped_head()}, []
+def _use_shipped_head(service: SupportsOcclusion, request: Request) -> Reply:
+    return {"message": service.occlusion.use_shipped_head()}, []
 
 
-def _upload(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
-    """A picture in chunks."""
-    return take_upload(service.occlusion, request, buffers, "image")
+def _upload(service: SupportsOcclusion, request: Request) -> Reply:
+    return upload_step(service.occlusion, request, "image")
 
 
-def _file(service: SupportsOcclusion, request: Request, buffers: Buffers) -> Answer:
+def _file(service: SupportsOcclusion, request: Request) -> Reply:
     """Buffer: the file."""
-    figure: Any = text_of(request, "figure")  # the desk says which there are
-    run = None if request.get("run") is None else number_of(request, "run")
-    state = request.get("state")
-    if not isinstance(state, Mapping):
-        raise ServiceError("A figure is drawn from a state: a dict that says where the patches lie.")
-    data = service.occlusion.file(figure, _wanted(service, request), run, state)
-    return {"mime": _MIMES.get(figure.rpartition(".")[2], "application/octet-stream")}, [data]
+    kind: Any = request.text("figure")  # the service checks it
+    run = None if request.get("run") is None else request.integer("run")
+    data = service.occlusion.file(kind, _occlusion_request(service, request), run, request.mapping("state"))
+    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
 
 
-def _wanted(service: SupportsOcclusion, request: Request) -> OcclusionRequest:
-    given = request.get("wanted")
-    if not isinstance(given, Mapping) or not isinstance(given.get("image"), str):
-        raise ServiceError(f"The request {request.get('kind')!r} needs 'wanted' as a dict with at least an 'image', not {given!r}.")
-    layer, unit, target, fill = (given.get(key) for key in ("layer", "unit", "target", "fill"))
+def _occlusion_request(service: SupportsOcclusion, request: Request) -> OcclusionRequest:
+    values = request.mapping("request")
+    if not isinstance(values.get("image"), str):
+        raise ServiceError(f"The request {request.kind!r} needs an 'image' in 'request', as a string, not {values.get('image')!r}.")
+    layer, unit, target, fill = (values.get(key) for key in ("layer", "unit", "target", "fill"))
     if layer is not None and not isinstance(layer, str):
-        raise ServiceError(f"A layer is asked for by its name, not {layer!r}.")
+        raise ServiceError(f"A layer is requested by its name, not {layer!r}.")
     if isinstance(target, str):
-        target = class_of(target, service.occlusion.choices().classes, service.overview().model)
-    unit, target = (None if number is None else whole(number, what) for number, what in ((unit, "unit"), (target, "class")))
-    return OcclusionRequest(given["image"], layer, unit, target, "gray" if fill is None else fill)
+        target = class_number(target, service.occlusion.choices().classes, service.overview().model)
+    unit, target = (None if number is None else integer(number, name) for number, name in ((unit, "unit"), (target, "class")))
+    return OcclusionRequest(values["image"], layer, unit, target, "gray" if fill is None else fill)
 
 
-def _settings(request: Request) -> MapsSettings:
-    given = request.get("settings")
-    if not isinstance(given, Mapping):
-        raise ServiceError(f"The request 'maps' needs 'settings' as a dict, not {given!r}.")
-    standard = MapsSettings()
-    window, stride = (_pair(given.get(key, getattr(standard, key)), key) for key in ("window", "stride"))
-    border: Any = given.get("border", standard.border)  # the desk says which there are
+def _maps_settings(request: Request) -> MapsSettings:
+    values, default = request.mapping("settings"), MapsSettings()
+    window, stride = (_pair(values.get(key, getattr(default, key)), key) for key in ("window", "stride"))
+    border: Any = values.get("border", default.border)  # the service checks it
     return MapsSettings(window, stride, border)
 
 
-def _pair(value: object, what: str) -> tuple[int, int]:
+def _pair(value: object, name: str) -> tuple[int, int]:
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise OcclusionError(f"A {what} is written [rows, columns], in pixels, not {value!r}.")
-    rows, columns = (whole(side, f"{what}'s side") for side in value)
+        raise OcclusionError(f"A {name} is written [rows, columns], in pixels, not {value!r}.")
+    rows, columns = (integer(side, f"side of a {name}") for side in value)
     return rows, columns
 
 
 def _boxes(request: Request) -> list[Box]:
-    given = request.get("boxes")
-    if not isinstance(given, list | tuple):
-        raise ServiceError(f"The request 'patch' needs 'boxes' as a list, not {given!r}.")
     boxes: list[Box] = []
-    for box in given:
+    for box in request.sequence("boxes"):
         if not isinstance(box, list | tuple) or len(box) != 4:
             raise OcclusionError(f"A box is [left, top, right, bottom] in whole pixels, not {box!r}.")
-        left, top, right, bottom = (whole(edge, "box's edge") for edge in box)
+        left, top, right, bottom = (integer(edge, "edge of a box") for edge in box)
         boxes.append((left, top, right, bottom))
     return boxes
 
 
 def _shares(classes: Sequence[ClassShare]) -> list[Content]:
-    return [{"label": one.label, "name": one.name, "before": one.before, "now": one.now} for one in classes]
+    return [{"label": share.label, "name": share.name, "before": share.before, "now": share.now} for share in classes]
 
 
-def _floats(values: NDArray[np.floating] | None) -> bytes:
+def _float_bytes(values: NDArray[np.floating] | None) -> bytes:
     return b"" if values is None else np.ascontiguousarray(values, "<f4").tobytes()
 
 
-_HANDLERS: dict[str, Callable[[SupportsOcclusion, Request, Buffers], Answer]] = {
-    "hello": _hello,
-    "scene": _scene,
-    "patch": _patch,
-    "maps": _maps,
-    "grid": _grid,
-    "stop": _stop,
-    "projections": _projections,
-    "images": _images,
-    "head": _head,
-    "upload": _upload,
-    "file": _file,
+HANDLERS: Handlers = {
+    "hello": Handler(_hello),
+    "scene": Handler(_scene),
+    "patch": Handler(_patch),
+    "start_maps": Handler(_start_maps),
+    "maps": Handler(_maps),
+    "stop_maps": Handler(_stop_maps),
+    "projections": Handler(_projections, "background"),
+    "images": Handler(_images, "background"),
+    "use_shipped_head": Handler(_use_shipped_head, "worker"),
+    "upload": Handler(_upload, upload_where),
+    "file": Handler(_file, "worker"),
 }

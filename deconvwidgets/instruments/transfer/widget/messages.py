@@ -1,150 +1,136 @@
-"""What a TransferPanel's front end may ask, one message each way (`exchange` says how).
+"""The requests of a TransferPanel's front end: values as JSON, images and arrays as buffers (little-endian).
 
-Settings are the state's: {"data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve"}.
+Settings are those of the state: "data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferStatus
+from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
-from deconvwidgets.instruments.transfer.widget.state import wanted_settings
-from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
-from deconvwidgets.widgets.uploads import STEPS, take_upload
+from deconvwidgets.instruments.transfer.widget.state import requested_settings
+from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
+from deconvwidgets.widgets.uploads import upload_step, upload_where
 
-Request = Mapping[str, Any]
-Buffers = Sequence[Any]  # bytes or memoryviews
-
-_MIMES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
-_MOST_THUMBNAILS = 24  # of one request: decoding photographs takes a while
+_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
+_MAX_THUMBNAILS = 24  # in one request: photographs have to be decoded
 
 
-def answer(service: SupportsTransfer, request: Request, buffers: Buffers = ()) -> Answer:
-    """The one answer to a request. Never raises."""
-    return answered(request, _HANDLERS, lambda handler: handler(service, request, buffers))
-
-
-def status_facts(status: TransferStatus) -> Content:
-    """A status as JSON; each run's mean and standard deviation with it."""
+def status_content(status: TransferStatus) -> Content:
+    """Return a status for a message, with the mean and standard deviation of each run."""
     plain = {name: getattr(status, name) for name in ("layers", "running", "classifier", "used", "can_undo")}
-    plain["choices"] = [asdict(choice) for choice in status.choices]
-    plain["runs"] = [_run_facts(summary) for summary in status.runs]
-    return plain
+    choices = [asdict(choice) for choice in status.choices]
+    return {**plain, "choices": choices, "runs": [_run_content(summary) for summary in status.runs]}
 
 
-def _run_facts(summary: TransferRunSummary) -> Content:
-    facts: Content = finite({**asdict(summary), "mean": summary.mean, "std": summary.std})
-    return facts
+def _run_content(summary: TransferRunSummary) -> Content:
+    return {**asdict(summary), "mean": summary.mean, "std": summary.std}
 
 
-def _hello(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"overview": overview_facts(service.overview()), "status": status_facts(service.transfer.status())}, []
+def _hello(service: SupportsTransfer, request: Request) -> Reply:
+    return {"overview": overview_content(service.overview()), "status": status_content(service.transfer.status())}, []
 
 
-def _status(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"status": status_facts(service.transfer.status())}, []
+def _status(service: SupportsTransfer, request: Request) -> Reply:
+    return {"status": status_content(service.transfer.status())}, []
 
 
-def _data(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    desk = service.transfer
-    return {"summary": asdict(desk.data(wanted_settings(request.get("settings"), desk.status())))}, []
+def _settings(service: SupportsTransfer, request: Request) -> TransferSettings:
+    return requested_settings(request.get("settings"), service.transfer.status())
 
 
-def _start(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    desk = service.transfer
-    return {"run": desk.start(wanted_settings(request.get("settings"), desk.status()))}, []
+def _data(service: SupportsTransfer, request: Request) -> Reply:
+    return {"summary": asdict(service.transfer.data(_settings(service, request)))}, []
 
 
-def _stop(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
+def _start(service: SupportsTransfer, request: Request) -> Reply:
+    return {"run": service.transfer.start(_settings(service, request))}, []
+
+
+def _stop(service: SupportsTransfer, request: Request) -> Reply:
     service.transfer.stop()
     return {}, []
 
 
-def _run(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) the confusion matrix."""
-    view = service.transfer.results(number_of(request, "run"))
+def _run(service: SupportsTransfer, request: Request) -> Reply:
+    """Buffers: float32 (classes,) accuracies, int32 (classes,) numbers of tests, int32 (classes, classes) the confusion matrix."""
+    results = service.transfer.results(request.integer("run"))
     content = {
-        "summary": _run_facts(view.summary),
-        "categories": list(view.categories),
-        "skipped": [asdict(skipped) for skipped in view.skipped],
-        "has_confidences": view.has_confidences,
+        "summary": _run_content(results.summary),
+        "categories": list(results.categories),
+        "skipped": [asdict(skipped) for skipped in results.skipped],
+        "has_confidences": results.has_confidences,
     }
-    counts = (np.ascontiguousarray(array, "<i4").tobytes() for array in (view.class_tests, view.confusion))
-    return content, [np.ascontiguousarray(view.class_accuracy, "<f4").tobytes(), *counts]
+    counts = (np.ascontiguousarray(array, "<i4").tobytes() for array in (results.class_tests, results.confusion))
+    return content, [np.ascontiguousarray(results.class_accuracy, "<f4").tobytes(), *counts]
 
 
-def _photographs(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    numbers = {key: number_of(request, key) for key in ("truth", "prediction", "limit") if request.get(key) is not None}
+def _photographs(service: SupportsTransfer, request: Request) -> Reply:
+    numbers = {key: request.integer(key) for key in ("truth", "prediction", "limit") if request.get(key) is not None}
     right = request.get("right")
     if right is not None and not isinstance(right, bool):
-        raise ServiceError(f"The request 'photographs' needs 'right' as true or false, not {right!r}.")
-    found = service.transfer.photographs(number_of(request, "run"), TestsRequest(right=right, **numbers))
-    return {"photographs": [finite(asdict(photograph)) for photograph in found.photographs], "total": found.total}, []
+        raise request.invalid("right", "true or false")
+    found = service.transfer.photographs(request.integer("run"), TestsRequest(right=right, **numbers))
+    return {"photographs": [asdict(photograph) for photograph in found.photographs], "total": found.total}, []
 
 
-def _thumbnails(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    """Buffers: the pictures, in the order of the sources."""
-    sources = request.get("sources")
-    if not isinstance(sources, list | tuple) or not all(isinstance(source, int) for source in sources):
-        raise ServiceError(f"The request 'thumbnails' needs 'sources' as a list of whole numbers, not {sources!r}.")
-    if len(sources) > _MOST_THUMBNAILS:
-        raise ServiceError(f"At most {_MOST_THUMBNAILS} thumbnails are drawn at once; ask for the rest after them.")
-    pictures = service.transfer.thumbnails(number_of(request, "run"), sources, number_of(request, "size"))
-    return {"pictures": [picture_facts(picture) for picture in pictures]}, [picture.data for picture in pictures]
+def _thumbnails(service: SupportsTransfer, request: Request) -> Reply:
+    """Buffers: the images, in the order of the sources."""
+    sources = request.sequence("sources")
+    if not all(isinstance(source, int) and not isinstance(source, bool) for source in sources):
+        raise request.invalid("sources", "a list of integers")
+    if len(sources) > _MAX_THUMBNAILS:
+        raise ServiceError(f"At most {_MAX_THUMBNAILS} thumbnails can be requested at once; request the others afterwards.")
+    images = service.transfer.thumbnails(request.integer("run"), sources, request.integer("size"))
+    return {"pictures": [image_content(image) for image in images]}, [image.data for image in images]
 
 
-def _use(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.use_head(number_of(request, "run"))}, []
+def _use_head(service: SupportsTransfer, request: Request) -> Reply:
+    return {"message": service.transfer.use_head(request.integer("run"))}, []
 
 
-def _undo(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.undo_head()}, []
+def _undo_head(service: SupportsTransfer, request: Request) -> Reply:
+    return {"message": service.transfer.undo_head()}, []
 
 
-def _save(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.save_head(number_of(request, "run"), text_of(request, "path"))}, []
+def _save_head(service: SupportsTransfer, request: Request) -> Reply:
+    return {"message": service.transfer.save_head(request.integer("run"), request.text("path"))}, []
 
 
-def _load(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    return {"words": service.transfer.load_head(text_of(request, "path"))}, []
+def _load_head(service: SupportsTransfer, request: Request) -> Reply:
+    return {"message": service.transfer.load_head(request.text("path"))}, []
 
 
-def _file(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
+def _file(service: SupportsTransfer, request: Request) -> Reply:
     """Buffer: the file."""
-    run, kind = number_of(request, "run"), text_of(request, "file")
-    wanted: Any = kind  # the desk says which there are
-    data = service.transfer.file(run, wanted)
-    name = f"transfer-run{run}-{kind}"
-    return {"mime": _MIMES.get(kind.rpartition(".")[2], "application/octet-stream"), "name": name}, [data]
+    run, name = request.integer("run"), request.text("file")
+    kind: Any = name  # the service checks it
+    data = service.transfer.file(run, kind)
+    return {"mime": _MIME_TYPES.get(name.rpartition(".")[2], "application/octet-stream"), "name": f"transfer-run{run}-{name}"}, [data]
 
 
-def _upload(service: SupportsTransfer, request: Request, buffers: Buffers) -> Answer:
-    """A zip in chunks; a step more, "cancel"."""
-    if request.get("step") == "cancel":
-        service.transfer.cancel_upload(text_of(request, "upload"))
-        return {}, []
-    return take_upload(service.transfer, request, buffers, "data", (*STEPS, "cancel"))
+def _upload(service: SupportsTransfer, request: Request) -> Reply:
+    return upload_step(service.transfer, request, "data")
 
 
-_HANDLERS: dict[str, Callable[[SupportsTransfer, Request, Buffers], Answer]] = {
-    "hello": _hello,
-    "status": _status,
-    "data": _data,
-    "start": _start,
-    "stop": _stop,
-    "run": _run,
-    "photographs": _photographs,
-    "thumbnails": _thumbnails,
-    "use": _use,
-    "undo": _undo,
-    "save": _save,
-    "load": _load,
-    "file": _file,
-    "upload": _upload,
+HANDLERS: Handlers = {
+    "hello": Handler(_hello),
+    "status": Handler(_status),
+    "data": Handler(_data, "worker"),
+    "start": Handler(_start, "worker"),
+    "stop": Handler(_stop),
+    "run": Handler(_run),
+    "photographs": Handler(_photographs, "background"),
+    "thumbnails": Handler(_thumbnails, "background"),
+    "use_head": Handler(_use_head, "worker"),
+    "undo_head": Handler(_undo_head, "worker"),
+    "save_head": Handler(_save_head, "worker"),
+    "load_head": Handler(_load_head, "worker"),
+    "file": Handler(_file, "worker"),
+    "upload": Handler(_upload, upload_where),
 }

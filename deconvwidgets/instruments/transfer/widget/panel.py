@@ -1,195 +1,191 @@
-"""The TransferPanel: Zeiler & Fergus 2014, sections 5.2 and 5.3, in a notebook."""
+"""The TransferPanel: retraining the softmax head in a notebook (Zeiler & Fergus 2014, section 5.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import traitlets
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.records import HeadStep, TransferFile, TransferResults, TransferRunSummary
+from deconvwidgets.instruments.transfer.records import HeadStep, TransferResults, TransferRunSummary
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
-from deconvwidgets.instruments.transfer.widget.messages import answer
-from deconvwidgets.instruments.transfer.widget.state import SETTINGS, WORDS, checked_state, settings_of
+from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
+from deconvwidgets.instruments.transfer.widget.state import MESSAGES, SETTINGS, checked_state, transfer_settings
 from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.charts import ChartingWidget
-from deconvwidgets.widgets.front_end import assemble, read_static
-from deconvwidgets.widgets.service_widget import write_file
-from deconvwidgets.widgets.state_trait import State, StateTrait
+from deconvwidgets.widgets.charts import ChartExplorer
+from deconvwidgets.widgets.explorer import STATIC
+from deconvwidgets.widgets.state import State, StateTrait
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # plotly is imported when the first chart is drawn
     from deconvwidgets.instruments.transfer.widget.chart import TransferChart
 
-MODULES = (
-    "dom.js",
-    "format.js",
-    "queue.js",
-    "keys.js",
-    "layout.js",
-    "pictures.js",
-    "exporting.js",
-    "menu.js",
-    "buffers.js",
-    "view.js",
-    "asking_wire.js",
-    "file_upload.js",
-    "chart_host.js",
-    "transfer_runs.js",
-    "transfer_names.js",
-    "transfer_look.js",
-    "transfer_matrix.js",
-    "transfer_matrix_drawing.js",
-    "transfer_photographs.js",
-    "transfer_headline.js",
-    "transfer_cell.js",
-    "transfer_compare.js",
-    "transfer_confusion.js",
-    "transfer_classes.js",
-    "transfer_mistakes.js",
-    "transfer_summary.js",
-    "transfer_head.js",
-    "transfer_results.js",
-    "transfer_wire.js",
-    "transfer_upload.js",
-    "transfer_fields.js",
-    "transfer_data.js",
-    "transfer_setup.js",
-    "transfer_progress.js",
-    "transfer_live.js",
-    "transfer_panel.js",
-)
-_FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
+class TransferPanel(ChartExplorer):
+    """Retrain the softmax classifier on other photographs, watch the training, study the results, and use the new head.
 
-class TransferPanel(ChartingWidget):
-    """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
+    Source: Zeiler & Fergus 2014, section 5.2.
 
-    The widget computes nothing: it adapts a service's `TransferService`, whose worker trains.
+    Parameters
+    ----------
+    service : LocalModelService
+        The service whose classifier is retrained.
+    state : mapping, optional
+        A state, or a part of one, as `panel.state` returns it, such as {"data": "caltech101", "images_per_class": 30}.
+    height : int
+        Height in CSS pixels. At widths below 900 pixels the widget is higher.
 
-    Args:
-        service: whose classifier is retrained; `dw.LocalModelService(bundle, images)`.
-        state: where to reopen: a dict as `state` gives it, or a part of one, such as {"data": "caltech101", "images_per_class": 30}.
-        height: of the widget, in CSS pixels (at widths under 900 pixels it grows beneath instead).
+    Raises
+    ------
+    ServiceError
+        For an invalid part of the state.
+    TypeError
+        For an unknown argument.
 
-    Raises ServiceError for a service that cannot be retrained, and for a part of the state that cannot be.
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu")
+    >>> panel = dw.TransferPanel(service, state={"data": "photo-crops", "layer": "conv1"})
+    >>> run = panel.start(images_per_class=1, folds=1)
+    >>> results = panel.wait(run)
+    >>> results.summary.phase
+    'done'
+    >>> service.close()
     """
 
-    _esm = assemble(MODULES)
-    _css = "".join(read_static(f"{name}.css") for name in ("shared", "transfer_panel", "transfer_results"))
+    _esm = STATIC / "transfer.js"
+    _css = STATIC / "transfer.css"
+    MESSAGES = MESSAGES
+    SERVICE = SupportsTransfer
+    HANDLERS = HANDLERS
+    EVENTS = frozenset({"transfer"})
+    FILES: ClassVar[Mapping[str, str]] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
+    _service: SupportsTransfer
     _chart: TransferChart | None = None
-    state = StateTrait(WORDS).tag(sync=True)
-    height = traitlets.Int(780, min=360).tag(sync=True)
+    state = StateTrait(MESSAGES).tag(sync=True)
 
-    def __init__(self, service: SupportsTransfer, state: Mapping[str, Any] | None = None, height: int = 780, **kwargs: Any) -> None:
-        if not isinstance(service, SupportsTransfer):
-            raise ServiceError(
-                f"TransferPanel retrains the classifier of a model service, not of a {type(service).__name__}: "
-                "dw.LocalModelService(bundle, images)."
-            )
-        self._service = service
-        self._desk = service.transfer
-        self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
+    def __init__(self, service: SupportsTransfer, state: Mapping[str, Any] | None = None, height: int = 780, **options: Any) -> None:
         self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
-        super().__init__(state=WORDS.given(state), height=height, **kwargs)
-        self.on_msg(self._on_message)
-        self._unsubscribe = service.subscribe(self._on_event)
-        self._begin_charting()
+        super().__init__(service, state, height=height, **options)
 
-    @traitlets.validate("state")
-    def _check_state(self, proposal: Mapping[str, Any]) -> State:
-        self._checked = checked_state(proposal["value"], self._checked, self._desk.status())
-        return self._checked
-
-    @traitlets.observe("state")
-    def _state_changed(self, change: Mapping[str, Any]) -> None:
-        self._redraw_chart()
-
-    def _on_message(self, _widget: object, content: object, buffers: object) -> None:
-        """Answer a view's request, in the message callback: the browser keeps one in flight."""
-        request = content if isinstance(content, Mapping) else {}
-        if request.get("kind") == "chart":
-            reply, sent = self._chart_stands(request)
-        else:
-            reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
-        copy_context().run(self.send, reply, sent)
-
-    def _on_event(self, event: ServiceEvent) -> None:
-        """Tell every view; called from any thread."""
-        super()._on_event(event)
-        if event.kind in ("transfer", "changed"):
-            self._redraw_chart()
+    def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
+        return checked_state(state, current, self._service.transfer.status())
 
     def start(self, **settings: Any) -> int:
-        """Retrain as the state says, with `settings` changed first (data, root, layer, images_per_class, folds, weight_decay, views,
-        seed, curve). The worker trains; this returns the run's number at once.
+        """Start a run with the settings of the state, and return its number at once. The service's worker trains.
 
-        Raises ServiceError for settings that cannot be, HeadError or PictureError for data that cannot be trained on.
+        Parameters
+        ----------
+        **settings
+            Settings to change first: data, root, layer, images_per_class, folds, weight_decay, views, seed, curve.
+
+        Raises
+        ------
+        ServiceError
+            For invalid settings.
+        HeadError, PictureError
+            For data that cannot be trained on.
         """
         unknown = [name for name in settings if name not in SETTINGS]
         if unknown:
             raise ServiceError(f"A run has no setting {', '.join(map(repr, unknown))}: they are {', '.join(SETTINGS)}.")
-        asked = {name: value for name, value in checked_state(settings, self.state, self._desk.status()).items() if name in SETTINGS}
-        run = self._desk.start(settings_of(asked))
-        self.state = {**asked, "run": None}  # not before: what is refused must not come back with the next start
+        checked = checked_state(settings, self.state, self._service.transfer.status())
+        chosen = {name: value for name, value in checked.items() if name in SETTINGS}
+        run = self._service.transfer.start(transfer_settings(chosen))
+        self.state = {**chosen, "run": None}  # after the start: refused settings must not stay
         return run
 
     def stop(self) -> None:
-        """Stop the run that is going on; the folds that are done are kept."""
-        self._desk.stop()
+        """Stop the active run. Complete folds are kept."""
+        self._service.transfer.stop()
 
     def wait(self, run: int | None = None, timeout: float | None = None) -> TransferResults:
-        """For scripts: return the results of a run (None: the one that is shown) when it has ended.
+        """Wait for the end of a run, and return its results.
 
-        Raises HeadError with what it failed with, or where it was stopped before its first fold was done; ServiceError when `timeout`
-        seconds have passed, or before there is a run.
+        Parameters
+        ----------
+        run : int, optional
+            The number of the run; by default the one that is shown.
+        timeout : float, optional
+            Seconds to wait.
+
+        Raises
+        ------
+        HeadError
+            If the run failed, or was stopped before its first fold was complete.
+        ServiceError
+            After `timeout` seconds, and if there is no run.
         """
         number = self._number(run)
-        self._desk.wait(number, timeout)
-        return self._desk.results(number)
+        self._service.transfer.wait(number, timeout)
+        return self._service.transfer.results(number)
 
     def results(self, run: int | None = None) -> TransferResults:
-        """A run's results so far: accuracies by class, the confusion matrix, which photographs were skipped.
+        """Return the results of a run so far: accuracy per class, the confusion matrix, skipped photographs.
 
-        Args:
-            run: its number; None for the one that is shown.
+        Parameters
+        ----------
+        run : int, optional
+            The number of the run; by default the one that is shown.
 
-        Raises HeadError before its first fold is done, or for a run that there is not.
+        Raises
+        ------
+        HeadError
+            Before the first fold is complete, and for an unknown run.
         """
-        return self._desk.results(self._number(run))
+        return self._service.transfer.results(self._number(run))
 
     def save(self, path: str | Path, run: int | None = None) -> Path:
-        """Write a run's results: every test photograph as CSV, the figures as PNG, or all of it as one HTML page, by the path's suffix.
+        """Save the results of a run: all test photographs as CSV, the figures as PNG, or everything as one HTML page, by the suffix.
 
-        Returns the path. Raises ServiceError for another suffix or a place that cannot be written, HeadError for a run without results.
+        Returns
+        -------
+        Path
+            The path.
+
+        Raises
+        ------
+        ServiceError
+            For another suffix, or if the file cannot be written.
+        HeadError
+            For a run without results.
         """
-        target = Path(path)
-        kind = _FILES.get(target.suffix.lower())
-        if kind is None:
-            raise ServiceError(f"Cannot save results as {target.name!r}: use a name ending in .csv, .png or .html.")
-        return write_file(target, lambda: self._desk.file(self._number(run), kind))
+
+        def make(kind: Any) -> bytes:
+            return self._service.transfer.file(self._number(run), kind)
+
+        return self._save(path, make)
+
+    def __repr__(self) -> str:
+        shown = self._shown()
+        if shown is None:
+            return f"TransferPanel({self._service.overview().model}, {self.state['data']})"
+        accuracy = "" if shown.mean is None else f", {100 * shown.mean:.1f}%"
+        return f"TransferPanel({self._service.overview().model}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
 
     def _number(self, run: int | None) -> int:
-        """The run's number, or that of the one that is shown. Raises ServiceError before there is any."""
+        """Return the number of a run, by default of the one that is shown. Raises ServiceError if there is none."""
         if run is not None:
             return run
         shown = self._shown()
         if shown is None:
-            raise ServiceError("There is no run yet: panel.start() retrains.")
+            raise ServiceError("There is no run yet: start one with panel.start().")
         return shown.run
 
-    def _shown(self, among: Mapping[int, TransferRunSummary] | None = None) -> TransferRunSummary | None:
-        runs = self._runs() if among is None else among
+    def _shown(self, runs: Mapping[int, TransferRunSummary] | None = None) -> TransferRunSummary | None:
+        runs = self._runs() if runs is None else runs
         return runs.get(self.state["run"]) or (runs[max(runs)] if runs else None)
 
     def _runs(self) -> dict[int, TransferRunSummary]:
-        return {summary.run: summary for summary in self._desk.status().runs}
+        return {summary.run: summary for summary in self._service.transfer.status().runs}
+
+    def _on_event(self, event: ServiceEvent) -> None:
+        super()._on_event(event)
+        if event.kind in ("transfer", "changed"):
+            self._redraw_chart()
 
     def _draw_chart(self) -> None:
-        """On the throttle's thread."""
         runs = self._runs()
         shown = self._shown(runs)
         if shown is None:
@@ -197,7 +193,7 @@ class TransferPanel(ChartingWidget):
         if self._steps[0] != shown.run:
             self._steps = (shown.run, [])
         steps = self._steps[1]
-        steps.extend(self._desk.steps(shown.run, len(steps)))
+        steps.extend(self._service.transfer.steps(shown.run, len(steps)))
         from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart
 
         if self._chart is None:
@@ -205,17 +201,10 @@ class TransferPanel(ChartingWidget):
         self._chart.draw(Drawn(shown, runs.get(self.state["compare"]), steps, self.state["tab"]))
         self._show_chart(self._chart)
 
-    def __repr__(self) -> str:
-        shown = self._shown()
-        if shown is None:
-            return f"TransferPanel({self._service.overview().model}, {self.state['data']})"
-        accuracy = "" if shown.mean is None else f", {100 * shown.mean:.1f} %"
-        return f"TransferPanel({self._service.overview().model}, run {shown.run}: {shown.dataset}, {shown.phase}{accuracy})"
-
-    def _still_picture(self) -> bytes | None:
-        """A PNG of the shown run, kept until the run goes on; None before its first fold is done or where drawing fails."""
+    def _static_picture(self) -> bytes | None:
+        """Return a PNG of the shown run; None before its first fold is complete."""
         shown = self._shown()
         if shown is None or not shown.per_fold:
             return None
         key = (shown.run, shown.phase, shown.per_fold, shown.curve)
-        return self._kept_still(key, lambda: self._desk.file(shown.run, "results.png"))
+        return self._cached_picture(key, lambda: self._service.transfer.file(shown.run, "results.png"))

@@ -15,25 +15,9 @@ from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.protocol import ModelService
+from tests.widgets.requests import ask, sent, until
 
-
-@pytest.fixture
-def sent(monkeypatch):
-    """What widgets send to their views, as (content, buffers)."""
-    messages = []
-    monkeypatch.setattr(LayerExplorer, "send", lambda self, content, buffers=None: messages.append((content, buffers)))
-    return messages
-
-
-def ask(explorer, sent, kind, **request):
-    """Send a request as a front end does; the one answer."""
-    before = len(sent)
-    explorer._handle_custom_msg({"seq": before + 7, "view": "v1", "kind": kind, **request}, [])
-    assert len(sent) == before + 1, "each request is answered exactly once"
-    content, buffers = sent[-1]
-    assert (content["seq"], content["view"]) == (before + 7, "v1")
-    json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
-    return content, buffers
+__all__ = ["sent"]  # pytest finds fixtures by name
 
 
 def test_the_fake_is_a_model_service(service):
@@ -68,14 +52,14 @@ def test_state_is_a_dict_that_reopens_the_same_place(service):
         ({"layer": "conv9"}, LayerError, "conv1, conv2, odd.layer"),
         ({"layer": "conv2", "unit": 60}, LayerError, "60 units, 0 to 59"),
         ({"unit": -1}, LayerError, "no unit -1"),
-        ({"unit": "7"}, ServiceError, "whole number"),
-        ({"unit": True}, ServiceError, "whole number"),
+        ({"unit": "7"}, ServiceError, "unit must be an integer"),
+        ({"unit": True}, ServiceError, "unit must be an integer"),
         ({"rank": 9}, ServiceError, "no rank 9"),
         ({"rule": "grad"}, ServiceError, "deconvnet, gradient or guided"),
         ({"contrast": "none"}, ServiceError, "tile or shared"),
         ({"view": None}, ServiceError, "both, projections or patches"),
         ({"sort": "random"}, ServiceError, "strongest"),
-        ({"filter": 3}, ServiceError, "class's name"),
+        ({"filter": 3}, ServiceError, "class name"),
         ({"pinned": 5}, ServiceError, "pinned unit is written"),
         ({"pinned": {"layer": "conv1", "unit": 24}}, LayerError, "no unit 24"),
         ({"units": 5}, ServiceError, "'units'"),
@@ -117,14 +101,14 @@ def test_hello_brings_the_overview(service, sent):
         "channels": 24,
         "height": 55,
         "width": 55,
-        "sees": [11, 11],
+        "receptive_field": [11, 11],
         "dead": 1,
     }
     assert overview["skipped"] == [{"name": "broken.jpg", "reason": "it is truncated"}]
 
 
 def test_a_table_crosses_as_little_endian_columns(service, sent):
-    content, (numbers, labels) = ask(LayerExplorer(service), sent, "table", layer="conv2")
+    content, (numbers, labels) = ask(LayerExplorer(service), sent, "unit_table", layer="conv2")
     table = service.unit_table("conv2")
     columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
     for name, column in zip(content["columns"], columns, strict=True):
@@ -133,53 +117,53 @@ def test_a_table_crosses_as_little_endian_columns(service, sent):
     assert content["categories"] == dict(enumerate(table.categories))
 
 
-def test_a_nine_crosses_as_encoded_pictures(service, sent):
+def test_a_mosaic_crosses_as_encoded_pictures(service, sent):
     explorer = LayerExplorer(service)
-    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
-    nine = service.top_activations("conv1", 5, "gradient", "shared", 40)
-    assert buffers == [nine.projections.data, nine.patches.data]
+    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
+    top = service.top_activations("conv1", 5, "gradient", "shared", 40)
+    assert buffers == [top.projections.data, top.patches.data]
     assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
-    assert ("top_activations", ("conv1", 5, "gradient", "shared", 40)) in service.asked
-    _, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["projections"])
+    assert ("top_activations", ("conv1", 5, "gradient", "shared", 40)) in service.calls
+    _, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["projections"])
     assert buffers == [service.top_activations("conv1", 5, tile=40).projections.data]
 
 
 def test_patches_alone_cost_no_projection(service, sent):
     explorer = LayerExplorer(service)
-    before = [kind for kind, _ in service.asked].count("nine")
-    content, buffers = ask(explorer, sent, "nine", layer="conv1", unit=5, tile=40, parts=["patches"])
+    before = [kind for kind, _ in service.calls].count("top_activations")
+    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["patches"])
     assert len(buffers) == len(content["pictures"]) == 1
-    assert [kind for kind, _ in service.asked].count("nine") == before
-    assert ("patches", ("conv1", 5, 40)) in service.asked
+    assert [kind for kind, _ in service.calls].count("top_activations") == before
+    assert ("patches", ("conv1", 5, 40)) in service.calls
 
 
-def test_mosaics_in_the_background_are_answered_beside_other_requests(service, sent):
+def test_a_mosaic_in_the_background_delays_no_urgent_request(service, sent):
     explorer = LayerExplorer(service)
     service.background.clear()
-    explorer._handle_custom_msg({"seq": 3, "view": "v", "kind": "nine", "layer": "conv1", "unit": 5, "tile": 40, "later": True}, [])
-    assert sent == []
-    assert ask(explorer, sent, "unit", layer="conv1", unit=5)[0]["ok"], "an urgent request does not wait for it"
+    sent.clear()
+    request = {"seq": 3, "client": "v", "kind": "mosaics", "layer": "conv1", "unit": 5, "tile": 40}
+    explorer._handle_custom_msg({**request, "background": True}, [])
+    assert ask(explorer, sent, "unit_detail", layer="conv1", unit=5)[0]["ok"], "an urgent request does not wait for it"
+    assert len(sent) == 1
     service.background.set()
-    explorer._background.shutdown()
+    until(lambda: len(sent) == 2)
     content, buffers = sent[-1]
-    assert (content["seq"], content["view"], content["ok"]) == (3, "v", True)
+    assert (content["seq"], content["client"], content["ok"]) == (3, "v", True)
     assert buffers[0] == service.top_activations("conv1", 5, tile=40).projections.data
-    assert len(sent) == 2
 
 
 @pytest.mark.parametrize("request_", [{"unit": 99}, {"unit": "x"}, {"unit": 5, "parts": "projections"}])
-def test_mosaics_in_the_background_that_fail_are_answered_too(service, sent, request_):
+def test_a_mosaic_in_the_background_that_fails_is_answered_too(service, sent, request_):
     explorer = LayerExplorer(service)
-    explorer._handle_custom_msg({"seq": 3, "kind": "nine", "layer": "conv1", "tile": 40, "later": True, **request_}, [])
-    explorer._background.shutdown()
-    assert [(content["seq"], content["ok"]) for content, _ in sent] == [(3, False)]
+    content, _ = ask(explorer, sent, "mosaics", **{"layer": "conv1", "tile": 40, "background": True, **request_})
+    assert content["ok"] is False
 
 
 def test_a_refused_rule_is_told_apart_from_other_errors(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=5, tile=40, rule="guided")
+    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=5, tile=40, rule="guided")
     assert content["refused"] is True
-    content, _ = ask(explorer, sent, "nine", layer="conv2", unit=500, tile=40)
+    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=500, tile=40)
     assert "refused" not in content
 
 
@@ -204,7 +188,7 @@ def test_the_still_picture_falls_back_to_the_gradient_where_the_rule_is_refused(
 def test_a_state_that_is_no_dict_is_refused_in_words(service, state):
     explorer = LayerExplorer(service)
     before = explorer.state
-    with pytest.raises(ServiceError, match=r"a dict such as .*what is left out stays"):
+    with pytest.raises(ServiceError, match=r"a dict such as .*the others keep their values"):
         explorer.state = state
     assert explorer.state == before
 
@@ -234,11 +218,11 @@ def test_an_explorer_is_answered_in_the_shell_that_the_browser_chose(service):
 
 def test_unit_source_and_figure(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
+    content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
     assert len(content["detail"]["entries"]) == 9
     assert content["detail"]["selectivity"] is None, "not a number"
-    content, buffers = ask(explorer, sent, "source", layer="conv1", unit=5, rank=2, size=64)
-    assert content["box"] == (0.2, -0.1, 0.5, 0.3)
+    content, buffers = ask(explorer, sent, "source_picture", layer="conv1", unit=5, rank=2, size=64)
+    assert content["box"] == [0.2, -0.1, 0.5, 0.3]
     assert buffers[0][:2] == b"\xff\xd8"
     content, buffers = ask(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
     assert content["mime"] == "image/svg+xml"
@@ -249,10 +233,10 @@ def test_unit_source_and_figure(service, sent):
     ("request_", "words"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
-        ({"kind": "table"}, "'layer' as a string"),
-        ({"kind": "table", "layer": "conv9"}, "no layer 'conv9'"),
-        ({"kind": "nine", "layer": "conv1", "unit": 2.5, "tile": 40}, "'unit' as a whole number"),
-        ({"kind": "nine", "layer": "conv2", "unit": 2, "tile": 40, "rule": "guided"}, "gelu"),
+        ({"kind": "unit_table"}, "'layer' as a string"),
+        ({"kind": "unit_table", "layer": "conv9"}, "no layer 'conv9'"),
+        ({"kind": "mosaics", "layer": "conv1", "unit": 2.5, "tile": 40}, "'unit' as an integer"),
+        ({"kind": "mosaics", "layer": "conv2", "unit": 2, "tile": 40, "rule": "guided"}, "gelu"),
         ({"kind": "figure", "figure": "layer.png"}, "state"),
     ],
 )
@@ -269,8 +253,8 @@ def test_a_bug_in_the_service_is_answered_and_logged(service, sent, caplog):
     explorer = LayerExplorer(service)
     service.breaks = ZeroDivisionError("by zero")
     with caplog.at_level(logging.ERROR):
-        content, _ = ask(explorer, sent, "unit", layer="conv1", unit=5)
-    assert content["error"] == "ZeroDivisionError: by zero"
+        content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
+    assert content["error"] == "The request 'unit_detail' failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
     assert "Traceback" in caplog.text
 
 
@@ -281,17 +265,18 @@ def test_a_message_that_is_no_request_is_answered_too(service, sent):
 
 def test_events_reach_the_views_from_any_thread(building_service, sent):
     explorer = LayerExplorer(building_service)
+    sent.clear()
     progress = Progress("index", 30, 120, 15.0)
-    thread = threading.Thread(target=building_service.tell, args=("progress", progress))
+    thread = threading.Thread(target=building_service.publish, args=("progress", progress))
     thread.start()
     thread.join()
-    building_service.tell("failed", message="The disk is full")
+    building_service.publish("failed", message="The disk is full")
     contents = [content for content, _ in sent]
     assert contents[0]["event"] == "progress"
     assert contents[0]["progress"]["done"] == 30
     assert contents[1] == {"event": "failed", "progress": None, "message": "The disk is full"}
     explorer.close()
-    building_service.tell("changed")
+    building_service.publish("changed")
     assert len(sent) == 2
     assert building_service.listeners == []
     explorer.close()  # ipywidgets does, when the object goes
@@ -303,7 +288,7 @@ def test_while_the_index_is_being_built(building_service, sent):
     assert repr(explorer) == "LayerExplorer(fakenet, conv2)"
     content, _ = ask(explorer, sent, "hello")
     assert content["overview"]["index_ready"] is False
-    assert "being built" in ask(explorer, sent, "table", layer="conv2")[0]["error"]
+    assert "being built" in ask(explorer, sent, "unit_table", layer="conv2")[0]["error"]
     assert "image/png" not in explorer._repr_mimebundle_()[0]
     building_service.finish()
     assert "image/png" in explorer._repr_mimebundle_()[0]
@@ -313,9 +298,9 @@ def test_while_the_index_is_being_built(building_service, sent):
 def test_save_by_suffix(service, tmp_path, suffix):
     explorer = LayerExplorer(service, layer="conv2")
     assert explorer.save(tmp_path / f"a.{suffix}") == tmp_path / f"a.{suffix}"
-    assert service.asked[-1] == ("figure", (f"layer.{suffix}", explorer.state))
+    assert service.calls[-1] == ("figure", (f"layer.{suffix}", explorer.state))
     explorer.save(str(tmp_path / f"b.{suffix.upper()}"), what="unit")
-    assert service.asked[-1][1][0] == f"unit.{suffix}"
+    assert service.calls[-1][1][0] == f"unit.{suffix}"
     assert (tmp_path / f"b.{suffix.upper()}").stat().st_size > 0
 
 
@@ -328,7 +313,7 @@ def test_save_refuses_other_suffixes_before_anything_is_written(service, tmp_pat
 def test_save_says_what_to_do_where_it_cannot_write(service, tmp_path):
     with pytest.raises(ServiceError, match=r"missing.*create it first"):
         LayerExplorer(service).save(tmp_path / "missing" / "a.png")
-    assert "figure" not in {kind for kind, _ in service.asked}, "before the work"
+    assert "figure" not in {kind for kind, _ in service.calls}, "before the work"
     (tmp_path / "a.png").mkdir()
     with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
         LayerExplorer(service).save(tmp_path / "a.png")
@@ -343,7 +328,7 @@ def test_the_mimebundle_has_the_view_a_still_picture_and_stable_words(service):
 
 
 def figures_drawn(service):
-    return sum(1 for kind, _ in service.asked if kind == "figure")
+    return sum(1 for kind, _ in service.calls if kind == "figure")
 
 
 def test_the_still_picture_is_drawn_once_for_each_state_and_version(service):

@@ -36,7 +36,7 @@ def service(make_service):
 
 
 @pytest.fixture
-def desk(service):
+def api(service):
     return service.occlusion
 
 
@@ -68,12 +68,12 @@ def photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
     return buffer.getvalue()
 
 
-def upload(desk, data, name="mine.png", chunk=700):
+def upload(api, data, name="mine.png", chunk=700):
     """Bring a file in chunks; the image."""
-    number = desk.begin_upload(name, len(data))
+    number = api.begin_upload(name, len(data))
     for offset in range(0, len(data), chunk):
-        assert desk.add_chunk(number, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
-    return desk.finish_upload(number)
+        assert api.add_chunk(number, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
+    return api.finish_upload(number)
 
 
 @pytest.fixture

@@ -19,21 +19,21 @@ STATE = {"window": [5, 4], "patches": [[8, 8], [0, 16]]}
 
 
 @pytest.fixture
-def run(desk, wanted, settings):
-    return desk.start_maps(wanted(), settings())
+def run(api, wanted, settings):
+    return api.start_maps(wanted(), settings())
 
 
 def sheet_of(service, wanted, run=None, boxes=()):
-    desk = service.occlusion
-    maps = None if run is None else desk.maps(run)
-    colours = {} if maps is None else desk.colours(maps)
-    answer, projections = desk.answer(wanted, boxes), tuple(desk.projections(wanted))
-    return OcclusionSheet(service.overview(), desk.scene(wanted), boxes, answer, maps, colours, projections)
+    api = service.occlusion
+    maps = None if run is None else api.maps(run)
+    colours = {} if maps is None else api.colours(maps)
+    answer, projections = api.answer(wanted, boxes), tuple(api.projections(wanted))
+    return OcclusionSheet(service.overview(), api.scene(wanted), boxes, answer, maps, colours, projections)
 
 
-def test_arrays_hold_everything(desk, wanted, run):
-    maps = desk.maps(run)
-    with np.load(io.BytesIO(desk.file("maps.npz", wanted(), run, {}))) as file:
+def test_arrays_hold_everything(api, wanted, run):
+    maps = api.maps(run)
+    with np.load(io.BytesIO(api.file("maps.npz", wanted(), run, {}))) as file:
         for name in ("probability", "label", "label_probability", "activity", "centres"):
             np.testing.assert_array_equal(file[name], getattr(maps, name))
         about = json.loads(str(file["about"]))
@@ -47,37 +47,37 @@ def test_arrays_hold_everything(desk, wanted, run):
     assert about["categories"] == ["ant", "bee", "cow"]
     assert about["unoccluded"]["probability"] == maps.unoccluded.probability
     assert about["complete"] is True
-    assert (about["model"], about["image"], about["caption"]) == ("tiny", wanted().image, desk.scene(wanted()).caption)
+    assert (about["model"], about["image"], about["caption"]) == ("tiny", wanted().image, api.scene(wanted()).caption)
     assert about["caption"]
     with pytest.raises(ServiceError, match="no maps to save"):
-        desk.file("maps.npz", wanted(), None, {})
+        api.file("maps.npz", wanted(), None, {})
 
 
-def test_maps_of_a_picture_that_was_dropped_since_are_saved_without_its_name(desk, wanted, run):
-    with np.load(io.BytesIO(desk.file("maps.npz", wanted(image="upload:gone"), run, {}))) as file:
+def test_maps_of_a_picture_that_was_dropped_since_are_saved_without_its_name(api, wanted, run):
+    with np.load(io.BytesIO(api.file("maps.npz", wanted(image="upload:gone"), run, {}))) as file:
         about = json.loads(str(file["about"]))
     assert (about["image"], about["caption"]) == ("upload:gone", "")
 
 
-def test_figures_in_all_formats(desk, wanted, run):
-    picture = Image.open(io.BytesIO(desk.file("figure.png", wanted(), run, STATE)))
+def test_figures_in_all_formats(api, wanted, run):
+    picture = Image.open(io.BytesIO(api.file("figure.png", wanted(), run, STATE)))
     assert picture.size[0] == 1200
     assert picture.size[1] > 500
-    svg = desk.file("figure.svg", wanted(), run, STATE).decode()
+    svg = api.file("figure.svg", wanted(), run, STATE).decode()
     ElementTree.fromstring(svg)
-    target = desk.maps(run).name(desk.maps(run).target)
-    for text in (svg, desk.file("figure.html", wanted(), run, STATE).decode()):
+    target = api.maps(run).name(api.maps(run).target)
+    for text in (svg, api.file("figure.html", wanted(), run, STATE).decode()):
         for words in ("tiny", f"probability of {target}", "most probable class", "noise-1", "Zeiler", "deconvnet"):
             assert words in text
         assert "http" not in text.replace("http://www.w3.org/", "")  # nothing is fetched
     with pytest.raises(ServiceError, match=r"no file 'figure\.pdf'; choose one of maps\.npz, figure\.png"):
-        desk.file("figure.pdf", wanted(), run, STATE)
+        api.file("figure.pdf", wanted(), run, STATE)
     with pytest.raises(ServiceError, match="state such as"):
-        desk.file("figure.png", wanted(), run, {"patches": "middle"})
+        api.file("figure.png", wanted(), run, {"patches": "middle"})
 
 
-def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, manual_executor, desk, wanted, settings):
-    assert "The maps have not" in desk.file("figure.svg", wanted(), None, {}).decode()
+def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, manual_executor, api, wanted, settings):
+    assert "The maps have not" in api.file("figure.svg", wanted(), None, {}).decode()
     waiting = make_service(manual_executor).occlusion
     begun = waiting.start_maps(wanted(), settings())
     assert "The maps have not" in waiting.file("figure.html", wanted(), begun, {}).decode()
@@ -92,8 +92,8 @@ def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service
     page = bare.file("figure.html", wanted(), run, STATE).decode()
     assert "no classifier" in page
     assert "probability of" not in page
-    dead = desk.start_maps(wanted(layer="conv1", unit=2), settings())
-    assert "fires nowhere" in desk.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
+    dead = api.start_maps(wanted(layer="conv1", unit=2), settings())
+    assert "fires nowhere" in api.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
 
 
 def test_patches_are_rounded_as_the_front_end_does():
@@ -103,9 +103,9 @@ def test_patches_are_rounded_as_the_front_end_does():
     assert patch_boxes({}) == ()
 
 
-def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, desk, wanted, settings):
-    scene = desk.scene(wanted())
-    run = desk.start_maps(wanted(), settings((4, 6), (4, 5)))
+def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, api, wanted, settings):
+    scene = api.scene(wanted())
+    run = api.start_maps(wanted(), settings((4, 6), (4, 5)))
     sheet = sheet_of(service, wanted(), run, ((2, 3, 6, 9), (-5, -5, 1, 1)))
     occluded, picture = sheet.occluded(), np.asarray(Image.open(io.BytesIO(scene.picture.data)))
     changed = (occluded != picture).any(axis=2)
@@ -113,7 +113,7 @@ def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, de
     expected[3:9, 2:6] = expected[:1, :1] = True
     np.testing.assert_array_equal(changed | ~expected, np.ones((16, 16), bool))
     assert not changed[~expected].any()
-    maps = desk.maps(run)
+    maps = api.maps(run)
     assert maps.activity.shape == (4, 3)
     assert map_edges(maps) == (0.5, 0, 15.5, 16)
     values = value_pixels(sheet, "activity", 64)
@@ -133,9 +133,9 @@ def test_names_cannot_leave_the_page(make_service, tiny_bundle, wanted, settings
     from dataclasses import replace
 
     evil = replace(tiny_bundle, categories=("</script><b>1", "</script><b>2", "</script><b>3"), name="a<b>")
-    desk = make_service(SynchronousExecutor(), evil).occlusion
-    run = desk.start_maps(OcclusionRequest("crop:3"), settings())
+    api = make_service(SynchronousExecutor(), evil).occlusion
+    run = api.start_maps(OcclusionRequest("crop:3"), settings())
     for kind in ("figure.html", "figure.svg"):
-        text = desk.file(kind, wanted(), run, STATE).decode()
+        text = api.file(kind, wanted(), run, STATE).decode()
         assert "</script><b>" not in text
         assert "a<b>" not in text

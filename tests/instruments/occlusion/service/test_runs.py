@@ -13,18 +13,18 @@ import pytest
 import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
-from deconvwidgets.instruments.occlusion.service import api as desk_module
+from deconvwidgets.instruments.occlusion.service import api as api_module
 from deconvwidgets.instruments.occlusion.service.map_job import MapJob
 from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRuns
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
 
 
-def one_step(desk, run, count=3):
+def one_step(api, run, count=3):
     """Compute some positions of a run, as the worker would."""
-    computation = desk._runs.get(run).computation
+    computation = api._runs.get(run).computation
     computation._batch_size.size = lambda: count
-    computation.advance(desk._context.device_lock.batch)
+    computation.advance(api._context.device_lock.batch)
 
 
 def until(done, seconds=20.0):
@@ -36,16 +36,16 @@ def until(done, seconds=20.0):
 
 @pytest.fixture
 def held(make_service, manual_executor, wanted):
-    """A desk whose jobs run when the test says so, its scene made."""
+    """An api whose jobs run when the test says so, its scene made."""
     service = make_service(manual_executor)
     service.occlusion.scene(wanted())
     manual_executor.jobs.clear()
     return service.occlusion
 
 
-def test_the_maps_are_those_of_occlude(service, desk, wanted, settings):
+def test_the_maps_are_those_of_occlude(service, api, wanted, settings):
     for given in (settings(), settings((3, 6), (4, 3)), settings((4, 4), (4, 4), "same")):
-        maps = desk.wait(desk.start_maps(wanted(fill="mean"), given))
+        maps = api.wait(api.start_maps(wanted(fill="mean"), given))
         picture = service._context.snapshot.images.open_crop(3)
         expected = dw.occlude(service._context.snapshot.bundle, picture, given.window, given.stride, border=given.border, fill="mean")
         for name in ("probability", "label_probability", "activity"):
@@ -56,7 +56,7 @@ def test_the_maps_are_those_of_occlude(service, desk, wanted, settings):
         assert (maps.complete, maps.logits, maps.categories) == (True, None, ("ant", "bee", "cow"))
 
 
-def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
+def test_what_cannot_be_is_said_at_once(api, wanted, settings):
     for given, words in (
         (settings((17, 4)), "larger than the image"),
         (settings((0, 4)), "1 pixel at least"),
@@ -65,12 +65,12 @@ def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
         (settings(window=("a", 4)), "whole number"),
     ):
         with pytest.raises(OcclusionError, match=words):
-            desk.start_maps(wanted(), given)
+            api.start_maps(wanted(), given)
     with pytest.raises(LayerError):
-        desk.start_maps(wanted(layer="conv7"), settings())
+        api.start_maps(wanted(layer="conv7"), settings())
     for number in (1, 0, "1"):
         with pytest.raises(ServiceError, match="no maps run"):
-            desk.maps(number)
+            api.maps(number)
 
 
 def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, manual_executor, wanted, settings):
@@ -164,30 +164,30 @@ def test_what_was_asked_for_last_is_gone_on_with_first(held, wanted, settings):
     assert next(held._runs.active()).request.request.image == "crop:0"
 
 
-def test_another_target_costs_nothing(service, desk, wanted, settings, monkeypatch):
-    first = desk.start_maps(wanted(), settings())
-    target = (desk.maps(first).target + 1) % 3
+def test_another_target_costs_nothing(service, api, wanted, settings, monkeypatch):
+    first = api.start_maps(wanted(), settings())
+    target = (api.maps(first).target + 1) % 3
     expected = dw.occlude(service._context.snapshot.bundle, service._context.snapshot.images.open_crop(3), 4, 2, target=target)
     monkeypatch.delattr("deconvwidgets.engine.occlusion.occluded_image.OccludedImage.run")
-    second = desk.start_maps(wanted(target=target), settings())
+    second = api.start_maps(wanted(target=target), settings())
     assert second != first
-    maps = desk.wait(second)
+    maps = api.wait(second)
     np.testing.assert_allclose(maps.probability, expected.probability, atol=1e-6)
     assert maps.target == target
     assert maps.unoccluded.probability == pytest.approx(expected.unoccluded.probability, abs=1e-6)
-    assert maps.unoccluded.label == desk.maps(first).unoccluded.label
-    assert desk.start_maps(wanted(target=target), settings()) == second
-    assert desk.start_maps(wanted(), settings()) == first
+    assert maps.unoccluded.label == api.maps(first).unoccluded.label
+    assert api.start_maps(wanted(target=target), settings()) == second
+    assert api.start_maps(wanted(), settings()) == first
 
 
-def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(desk, wanted, settings, monkeypatch):
-    monkeypatch.setattr(desk_module, "_MAX_LOGITS_BYTES", 100)
-    first = desk.start_maps(wanted(), settings())
-    target = (desk.maps(first).target + 1) % 3
-    second = desk.start_maps(wanted(target=target), settings())
-    assert desk._runs.get(first).computation is not desk._runs.get(second).computation
-    assert desk.maps(second).target == target
-    assert desk.wait(second).complete
+def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(api, wanted, settings, monkeypatch):
+    monkeypatch.setattr(api_module, "_MAX_LOGITS_BYTES", 100)
+    first = api.start_maps(wanted(), settings())
+    target = (api.maps(first).target + 1) % 3
+    second = api.start_maps(wanted(target=target), settings())
+    assert api._runs.get(first).computation is not api._runs.get(second).computation
+    assert api.maps(second).target == target
+    assert api.wait(second).complete
 
 
 def test_a_failure_is_kept_in_words_and_the_next_question_works(held, manual_executor, wanted, settings, caplog):
@@ -210,24 +210,24 @@ def test_a_failure_is_kept_in_words_and_the_next_question_works(held, manual_exe
 
 def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service, manual_executor, tiny_bundle, make_head, wanted, settings):
     service = make_service(manual_executor)
-    desk = service.occlusion
-    first = desk.start_maps(wanted(), settings())
-    one_step(desk, first, 9)
+    api = service.occlusion
+    first = api.start_maps(wanted(), settings())
+    one_step(api, first, 9)
     service.set_head(make_head(tiny_bundle, "conv1", classes=6, pool=(2, 2)))
-    one_step(desk, first, 9)  # the worker does not notice
-    old = desk.maps(first)
+    one_step(api, first, 9)  # the worker does not notice
+    old = api.maps(first)
     assert (old.done, old.categories) == (18, ("ant", "bee", "cow"))
     assert old.label.max() < 3
-    second = desk.start_maps(wanted(), settings())
+    second = api.start_maps(wanted(), settings())
     assert second != first
-    assert desk._runs.get(first).computation.stopped  # nobody looks at them any more
+    assert api._runs.get(first).computation.stopped  # nobody looks at them any more
     manual_executor.jobs[-1].run()
-    new = desk.wait(second)
+    new = api.wait(second)
     assert new.categories == tuple(f"kind {number}" for number in range(6))
-    elsewhere = desk.start_maps(wanted("crop:9"), settings())
+    elsewhere = api.start_maps(wanted("crop:9"), settings())
     service.reset_head()
-    desk.start_maps(wanted(), settings())
-    assert desk._runs.get(elsewhere).computation.stopped
+    api.start_maps(wanted(), settings())
+    assert api._runs.get(elsewhere).computation.stopped
 
 
 def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, manual_executor, wanted, settings, monkeypatch):
@@ -268,66 +268,66 @@ FINE = MapsSettings((3, 3), (1, 1), "same")
 
 
 def test_events_are_few_and_the_last_is_told(threaded, wanted):
-    desk, seen = threaded.occlusion, []
+    api, seen = threaded.occlusion, []
 
     def note(event):
         if event.kind == "occlusion":
-            seen.append((time.monotonic(), desk.maps(runs[0]).complete if runs else False))
+            seen.append((time.monotonic(), api.maps(runs[0]).complete if runs else False))
 
     runs = []
     threaded.subscribe(note)
-    runs.append(desk.start_maps(wanted(), FINE))
-    assert desk.wait(runs[0], 60).complete
+    runs.append(api.start_maps(wanted(), FINE))
+    assert api.wait(runs[0], 60).complete
     until(lambda: seen and seen[-1][1])
     times = [at for at, _ in seen[:-1]]
     assert all(later - earlier > 0.15 for earlier, later in pairwise(times))
 
 
 def test_supersession_and_stops_with_threads(threaded, wanted):
-    desk = threaded.occlusion
-    runs = [desk.start_maps(wanted(), MapsSettings((side, side), (1, 1), "same")) for side in range(2, 9)]
-    last = desk.wait(runs[-1], 60)
+    api = threaded.occlusion
+    runs = [api.start_maps(wanted(), MapsSettings((side, side), (1, 1), "same")) for side in range(2, 9)]
+    last = api.wait(runs[-1], 60)
     assert last.complete
     assert last.window == (8, 8)
     for run in runs[:-1]:
-        computation = desk._runs.get(run).computation
+        computation = api._runs.get(run).computation
         assert not computation.active
-    run = desk.start_maps(wanted(), FINE)
-    desk.stop_maps(run)
-    maps = desk.maps(run)
+    run = api.start_maps(wanted(), FINE)
+    api.stop_maps(run)
+    maps = api.maps(run)
     if not maps.complete:
         with pytest.raises(ServiceError, match="were stopped"):
-            desk.wait(run, 10)
-    assert desk.wait(desk.start_maps(wanted(), FINE), 60).complete
+            api.wait(run, 10)
+    assert api.wait(api.start_maps(wanted(), FINE), 60).complete
 
 
 def test_patches_are_answered_while_maps_are_computed(threaded, wanted, monkeypatch):
-    desk = threaded.occlusion
-    run = desk.start_maps(wanted(), FINE)
-    scan = desk._runs.get(run).computation._scan
+    api = threaded.occlusion
+    run = api.start_maps(wanted(), FINE)
+    scan = api._runs.get(run).computation._scan
     slow = scan.step if scan else None
     if slow is not None:
         monkeypatch.setattr(scan, "step", lambda count: (time.sleep(0.03), slow(min(count, 2))))
     waits = []
     for place in range(12):
         begun = time.monotonic()
-        desk.answer(wanted(), [(place, 2, place + 4, 6)])
+        api.answer(wanted(), [(place, 2, place + 4, 6)])
         waits.append(time.monotonic() - begun)
         time.sleep(0.02)
     assert sorted(waits)[6] < 0.03, waits
-    desk.stop_maps(run)
+    api.stop_maps(run)
 
 
 def test_many_threads_ask_one_desk(threaded, wanted, settings):
-    desk, trouble, runs = threaded.occlusion, [], []
+    api, trouble, runs = threaded.occlusion, [], []
 
     def ask(number):
         try:
             given = wanted(f"crop:{number % 3}", fill=("gray", "mean")[number % 2])
-            runs.append((number % 3, number % 2, desk.start_maps(given, settings())))
+            runs.append((number % 3, number % 2, api.start_maps(given, settings())))
             for place in range(4):
-                desk.answer(given, [(place, place, place + 5, place + 5)])
-            desk.projections(given, 32)
+                api.answer(given, [(place, place, place + 5, place + 5)])
+            api.projections(given, 32)
         except Exception as error:  # noqa: BLE001 - for the test to show
             trouble.append(error)
 
@@ -339,7 +339,7 @@ def test_many_threads_ask_one_desk(threaded, wanted, settings):
     assert trouble == []
     for view in range(3):  # of each image the newest question is answered
         newest = max(run for image, _, run in runs if image == view)
-        assert desk.wait(desk.start_maps(desk._runs.get(newest).computation.request.request, settings()), 60).complete
+        assert api.wait(api.start_maps(api._runs.get(newest).computation.request.request, settings()), 60).complete
 
 
 def test_maps_wait_for_no_training_and_no_index(threaded, wanted, settings):
@@ -366,14 +366,14 @@ def test_closing_ends_what_is_computed(make_service, wanted):
 def test_a_forgotten_service_is_not_kept_by_its_maps(tiny_bundle, tiny_images, wanted):
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu")
     service.wait(60)
-    desk = service.occlusion
-    desk.scene(wanted())
-    with desk._context.device_lock.request():  # no step begins meanwhile
-        computation = desk._runs.get(desk.start_maps(wanted(), FINE)).computation
+    api = service.occlusion
+    api.scene(wanted())
+    with api._context.device_lock.request():  # no step begins meanwhile
+        computation = api._runs.get(api.start_maps(wanted(), FINE)).computation
         step = computation._scan.step
         computation._scan.step = lambda count: (time.sleep(0.05), step(1))
-    gone, worker = weakref.ref(service), desk._context.interactive_executor
-    del service, desk
+    gone, worker = weakref.ref(service), api._context.interactive_executor
+    del service, api
     until(lambda: gc.collect() is not None and gone() is None)
     until(lambda: not computation.active, 3)
     assert not computation.maps(None).complete

@@ -1,4 +1,4 @@
-"""A desk on a toy network, whose numbers are real. A test moves its maps along by hand, and looks at what was asked."""
+"""A api on a toy network, whose numbers are real. A test moves its maps along by hand, and looks at what was asked."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.instruments.occlusion.widget.toy_network import (
 )
 from tests.widgets.fake_service import FakeService, picture_of
 
-__all__ = ["KINDS", "FakeOcclusionDesk", "FakeOcclusionService"]
+__all__ = ["KINDS", "FakeOcclusionApi", "FakeOcclusionService"]
 
 IMAGES = 60
 LARGEST = 8_000_000  # bytes of an upload
@@ -59,13 +59,13 @@ class FakeRun:
     stopped: bool = False
 
 
-class FakeOcclusionDesk:
+class FakeOcclusionApi:
     """Implements service.protocol.OcclusionService."""
 
     def __init__(self, service: FakeOcclusionService, side: int = 64) -> None:
         self.service = service
         self.side = side
-        self.asked: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
         self.breaks: Exception | None = None
         self.at_once = True  # maps are complete when they are asked for
         self.runs: dict[int, FakeRun] = {}
@@ -112,10 +112,10 @@ class FakeOcclusionDesk:
         labels += [] if target in labels else [target]
         return tuple(ClassShare(label, KINDS[label], float(before[label]), float(now[label])) for label in labels)
 
-    # The desk
+    # The api
 
-    def _look(self, kind: str, *what: Any) -> None:
-        self.asked.append((kind, what))
+    def _record(self, kind: str, *what: Any) -> None:
+        self.calls.append((kind, what))
         if self.breaks:
             raise self.breaks
 
@@ -125,7 +125,7 @@ class FakeOcclusionDesk:
         return OcclusionChoices((self.side, self.side), classes, classes is None, uploads, self.colours_known)
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
-        self._look("images", start, count, words)
+        self._record("images", start, count, words)
         names = [*reversed([name for name in self.pictures if name.startswith("upload")]), *(f"crop:{number}" for number in range(IMAGES))]
         captions = {name: (f"drawing {name[5:]}", KINDS[int(name[5:]) % 4]) for name in names if name.startswith("crop")}
         found = [name for name in names if words.lower() in " ".join(captions.get(name, (name, ""))).lower()]
@@ -137,7 +137,7 @@ class FakeOcclusionDesk:
         return ImagePage(len(found), start, tuple(tiles))
 
     def scene(self, wanted: OcclusionRequest) -> OcclusionScene:
-        self._look("scene", wanted)
+        self._record("scene", wanted)
         definite = self._definite(wanted)
         pixels = self._pixels(wanted.image)
         info = layer_named(definite.layer)
@@ -157,7 +157,7 @@ class FakeOcclusionDesk:
         )
 
     def answer(self, wanted: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
-        self._look("answer", wanted, [tuple(box) for box in boxes])
+        self._record("answer", wanted, [tuple(box) for box in boxes])
         info = layer_named(wanted.layer)
         assert info
         occluded = self._occluded(wanted, boxes)
@@ -166,7 +166,7 @@ class FakeOcclusionDesk:
         return PatchAnswer(self._classes(before, now, wanted.target), float(feature.sum()), feature)
 
     def start_maps(self, wanted: OcclusionRequest, settings: MapsSettings, asker: str = "") -> int:
-        self._look("start_maps", wanted, settings)
+        self._record("start_maps", wanted, settings)
         wanted = self._definite(wanted)
         for number, run in self.runs.items():
             if (run.wanted, run.settings) == (wanted, settings):
@@ -247,11 +247,11 @@ class FakeOcclusionDesk:
         run.maps = replace(maps, complete=not run.order)
 
     def stop_maps(self, run: int) -> None:
-        self._look("stop_maps", run)
+        self._record("stop_maps", run)
         self.runs[run].stopped = True
 
     def maps(self, run: int) -> OcclusionMaps:
-        self._look("maps", run)
+        self._record("maps", run)
         return self.runs[run].maps
 
     def colours(self, maps: OcclusionMaps) -> Mapping[int, str]:
@@ -262,7 +262,7 @@ class FakeOcclusionDesk:
         return self.runs[run].maps
 
     def projections(self, wanted: OcclusionRequest, size: int = 160) -> Sequence[OcclusionProjection]:
-        self._look("projections", wanted)
+        self._record("projections", wanted)
         if wanted.layer == "conv1":
             raise RuleError("There is no rule for 'gelu' below conv1; the deconvnet cannot lead down from there.")
         found = []
@@ -276,17 +276,17 @@ class FakeOcclusionDesk:
         return found
 
     def file(self, kind: OcclusionFile, wanted: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
-        self._look("file", kind, wanted, run, dict(state))
+        self._record("file", kind, wanted, run, dict(state))
         return b"<file>" + kind.encode()
 
     def use_shipped_head(self) -> str:
-        self._look("head")
+        self._record("head")
         self.service.classifier = "Caltech-101 (shipped)"
         self.service.version += 1
         return "The shipped Caltech-101 classifier answers now."
 
     def begin_upload(self, name: str, size: int) -> str:
-        self._look("begin", name, size)
+        self._record("begin", name, size)
         if size > LARGEST:
             raise PictureError(f"{name} has {size / 1e6:.0f} MB; pictures up to {LARGEST / 1e6:.0f} MB can be taken: make it smaller.")
         upload = str(len(self.uploads))
@@ -294,12 +294,12 @@ class FakeOcclusionDesk:
         return upload
 
     def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
-        self._look("chunk", upload, offset, len(data))
+        self._record("chunk", upload, offset, len(data))
         self.uploads[upload][1][offset:] = data
         return len(self.uploads[upload][1])
 
     def finish_upload(self, upload: str) -> str:
-        self._look("finish", upload)
+        self._record("finish", upload)
         name, data = self.uploads[upload]
         try:
             picture = Image.open(io.BytesIO(bytes(data))).convert("RGB").resize((self.side, self.side))
@@ -307,6 +307,10 @@ class FakeOcclusionDesk:
             raise PictureError(f"{name} is no picture that can be read: choose a JPEG, PNG or WebP file.") from None
         self.pictures[f"upload:{upload}"] = np.asarray(picture, np.float32) / 255
         return f"upload:{upload}"
+
+    def cancel_upload(self, upload: str) -> None:
+        self._record("cancel", upload)
+        self.uploads.pop(upload, None)
 
 
 class FakeOcclusionService(FakeService):
@@ -316,7 +320,7 @@ class FakeOcclusionService(FakeService):
         super().__init__()
         self.infos = LAYERS
         self.classifier: str | None = f"{len(KINDS)} kinds of drawings"
-        self.occlusion = FakeOcclusionDesk(self, side)
+        self.occlusion = FakeOcclusionApi(self, side)
 
     def overview(self) -> Overview:
         return replace(super().overview(), classifier=self.classifier, trained=True, notes=(), weights="discs of contrast")

@@ -1,21 +1,17 @@
-"""A page of Chromium with an OcclusionExplorer, whose kernel is the explorer's own `answer` on a fake desk; and looks at it."""
+"""A page of Chromium with an OcclusionExplorer, whose kernel is the explorer's own handlers on a fake api; and looks at it."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from deconvwidgets.instruments.occlusion.widget.explorer import MODULES, OcclusionExplorer
-from deconvwidgets.instruments.occlusion.widget.messages import answer
+from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
-from deconvwidgets.widgets.front_end import assemble
-from tests.instruments.occlusion.widget.fake_api import FakeOcclusionDesk, FakeOcclusionService
-from tests.widgets.chromium import MODEL
+from tests.instruments.occlusion.widget.fake_api import FakeOcclusionApi, FakeOcclusionService
+from tests.widgets.chromium import MODEL, built, kernel
 
 SIDE = 64
 SCALE = 400 / SIDE  # CSS pixels for a pixel of the image
@@ -27,7 +23,7 @@ def service() -> FakeOcclusionService:
 
 
 @pytest.fixture
-def desk(service: FakeOcclusionService) -> FakeOcclusionDesk:
+def api(service: FakeOcclusionService) -> FakeOcclusionApi:
     return service.occlusion
 
 
@@ -36,17 +32,12 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
     """Open a page with one view of an explorer: windows of 16 pixels, every 8."""
 
     def open_(width: int = 1180, ready: bool = True, before: str = "", **state: Any) -> Page:
-        def kernel(message: dict[str, Any]) -> str:
-            sent = [data.encode("latin-1") for data in message.pop("buffers", [])]
-            content, buffers = answer(service, message, sent)
-            return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
-
-        blank.expose_function("kernel", kernel)
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{OcclusionExplorer._css}</style>")
+        blank.expose_function("kernel", kernel(HANDLERS, service))
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('occlusion.css')}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state({"window": [16, 16], "stride": [8, 8], **state}, {}, service.overview(), service.occlusion.choices())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
-        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [assemble(MODULES), width])
+        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("occlusion.js"), width])
         if ready:
             expect(blank.locator("[data-testid=occlusion-explorer][data-ready=true]").first).to_be_visible()
             blank.wait_for_function("() => model.sent.some((one) => one.kind === 'projections') && !model.flying")
@@ -60,13 +51,13 @@ def tell(page: Page, event: str = "occlusion", message: str = "") -> None:
     page.evaluate("([event, message]) => model.tell('msg:custom', {event, message}, [])", [event, message])
 
 
-def asked(desk: FakeOcclusionDesk, kind: str) -> list[Any]:
-    return [what for name, what in desk.asked if name == kind]
+def asked(api: FakeOcclusionApi, kind: str) -> list[Any]:
+    return [what for name, what in api.calls if name == kind]
 
 
-def boxes(desk: FakeOcclusionDesk) -> list[tuple[int, int, int, int]]:
+def boxes(api: FakeOcclusionApi) -> list[tuple[int, int, int, int]]:
     """The patches that were answered last."""
-    return asked(desk, "answer")[-1][1]
+    return asked(api, "answer")[-1][1]
 
 
 def at(page: Page, row: float, column: float, place: str = "stage") -> tuple[float, float]:
@@ -77,7 +68,8 @@ def at(page: Page, row: float, column: float, place: str = "stage") -> tuple[flo
 
 
 def settled(page: Page) -> None:
-    """All that was asked is answered."""
+    """All that was asked is answered; the newest request may have waited for the next one's rhythm."""
+    page.wait_for_timeout(60)
     page.wait_for_function("() => !model.flying && !model.waiting.length")
 
 

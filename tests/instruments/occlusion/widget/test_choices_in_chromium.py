@@ -12,18 +12,18 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.instruments.occlusion.widget.fake_api import FakeOcclusionDesk, FakeOcclusionService
-from tests.instruments.occlusion.widget.page import asked, at, boxes, desk, open_page, pixel, service, settled, tell
+from tests.instruments.occlusion.widget.fake_api import FakeOcclusionApi, FakeOcclusionService
+from tests.instruments.occlusion.widget.page import api, asked, at, boxes, open_page, pixel, service, settled, tell
 from tests.instruments.occlusion.widget.toy_network import KINDS
 from tests.widgets.chromium import blank, browser
 from tests.widgets.fake_service import picture_of
 
-__all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
+__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_target_by_click_by_name_and_back(desk, open_page):
+def test_a_target_by_click_by_name_and_back(api, open_page):
     page = open_page()
     settled(page)
     row = page.get_by_test_id("answer").nth(2)
@@ -41,17 +41,17 @@ def test_a_target_by_click_by_name_and_back(desk, open_page):
     expect(page.get_by_test_id("target-error")).to_contain_text("There is no class “zebra”")
     target.fill("e")
     target.press("Enter")
-    expect(page.get_by_test_id("target-error")).to_contain_text("classes have “e”")
+    expect(page.get_by_test_id("target-error")).to_contain_text("classes match “e”")
     target.fill("gramo")
     target.press("Enter")
     expect(page.get_by_test_id("target-error")).to_be_hidden()
     expect(page.get_by_test_id("map-probability-title")).to_have_text("Probability of gramophone")
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text("gramophone")
     page.wait_for_function("() => model.values.state.target === 'gramophone'")
-    assert asked(desk, "start_maps")[-1][0].target == KINDS.index("gramophone")
+    assert asked(api, "start_maps")[-1][0].target == KINDS.index("gramophone")
     page.get_by_test_id("target-auto").click()
     page.wait_for_function("() => model.values.state.target === null")
-    said = str(desk.scene(asked(desk, "scene")[-1][0]).wanted.target)
+    said = str(api.scene(asked(api, "scene")[0][0]).wanted.target)  # the page has it still
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", said)
 
 
@@ -69,9 +69,9 @@ def test_a_class_that_there_is_not_is_forgotten_with_the_next_choice(open_page, 
     expect(page.get_by_test_id("target")).to_have_value("")
 
 
-def test_a_map_that_there_is_not_is_forgotten_with_the_next_choice(desk, open_page):
+def test_a_map_that_there_is_not_is_forgotten_with_the_next_choice(api, open_page):
     page = open_page(layer="conv5")
-    strongest = desk.scene(asked(desk, "scene")[-1][0]).strongest[0]
+    strongest = api.scene(asked(api, "scene")[-1][0]).strongest[0]
     page.get_by_test_id("unit").fill("99")
     page.get_by_test_id("unit").press("Enter")
     expect(page.get_by_test_id("unit-error")).to_be_visible()
@@ -80,16 +80,16 @@ def test_a_map_that_there_is_not_is_forgotten_with_the_next_choice(desk, open_pa
     expect(page.get_by_test_id("unit")).to_have_value(str(strongest))
 
 
-def test_any_layer_and_unit(desk, open_page):
+def test_any_layer_and_unit(api, open_page):
     page = open_page()
-    strongest = desk.scene(asked(desk, "scene")[-1][0]).strongest
+    strongest = api.scene(asked(api, "scene")[-1][0]).strongest
     page.get_by_test_id(f"unit-{strongest[1]}").click()
     expect(page.get_by_test_id("unit")).to_have_value(str(strongest[1]))
-    expect(page.get_by_test_id("unit-words")).to_have_text("Number 2 of the strongest in this image.")
+    expect(page.get_by_test_id("unit-words")).to_have_text("Rank 2 of the feature maps of conv5 in this image, by total activity.")
     expect(page.get_by_test_id("map-activity-title")).to_have_text(f"Activity of conv5 / {strongest[1]}")
     page.get_by_test_id("unit").fill("99")
     page.get_by_test_id("unit").press("Enter")
-    expect(page.get_by_test_id("unit-error")).to_have_text("conv5 has the maps 0 to 11.")
+    expect(page.get_by_test_id("unit-error")).to_have_text("conv5 has the feature maps 0 to 11.")
     page.get_by_test_id("unit").fill("3")
     page.get_by_test_id("unit").press("Enter")
     expect(page.get_by_test_id("unit-error")).to_be_hidden()
@@ -101,24 +101,24 @@ def test_any_layer_and_unit(desk, open_page):
     assert page.get_by_test_id("unit-map").evaluate("(map) => [map.width, map.height]") == [27, 27]
 
 
-def seen_as(desk: FakeOcclusionDesk, monkeypatch, rows: int, columns: int, lower: float = 0) -> None:
+def seen_as(api: FakeOcclusionApi, monkeypatch, rows: int, columns: int, lower: float = 0) -> None:
     """Let pictures and feature maps be cut to that share of 16ths, and the maps' values be lower."""
-    scene, answer = desk.scene, desk.answer
+    scene, answer = api.scene, api.answer
 
     def cut(pixels):
         return pixels[: len(pixels) * rows // 16, : pixels.shape[1] * columns // 16]
 
     def cut_scene(wanted):
         given = scene(wanted)
-        look = (255 * cut(desk._pixels(wanted.image))).astype(np.uint8)
+        look = (255 * cut(api._pixels(wanted.image))).astype(np.uint8)
         return replace(given, picture=picture_of(look), fill=picture_of(look // 2), map=cut(given.map) - lower)
 
     def cut_answer(*asked):
         given = answer(*asked)
         return replace(given, map=cut(given.map) - lower)
 
-    monkeypatch.setattr(desk, "scene", cut_scene)
-    monkeypatch.setattr(desk, "answer", cut_answer)
+    monkeypatch.setattr(api, "scene", cut_scene)
+    monkeypatch.setattr(api, "answer", cut_answer)
 
 
 def room_of(page, testid: str) -> tuple[float, float]:
@@ -127,8 +127,8 @@ def room_of(page, testid: str) -> tuple[float, float]:
     return round(room["height"]), round(room["width"])
 
 
-def test_a_feature_map_keeps_its_aspect(desk, open_page, monkeypatch):
-    seen_as(desk, monkeypatch, 16, 8)
+def test_a_feature_map_keeps_its_aspect(api, open_page, monkeypatch):
+    seen_as(api, monkeypatch, 16, 8)
     page = open_page(layer="conv1")
     assert page.get_by_test_id("unit-map").evaluate("(map) => [map.height, map.width]") == [27, 13]
     assert room_of(page, "unit-map") == (104, 50)
@@ -137,13 +137,13 @@ def test_a_feature_map_keeps_its_aspect(desk, open_page, monkeypatch):
     assert room_of(page, "unit-map") == (104, 48)
 
 
-def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(desk, open_page, monkeypatch):
+def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(api, open_page, monkeypatch):
     names = "map-probability", "map-activity", "map-label"
     page = open_page()
     square = [room_of(page, name) for name in names]
     assert all(height == width for height, width in square)
     run = page.locator(".dwo-run").bounding_box()
-    seen_as(desk, monkeypatch, 16, 8)
+    seen_as(api, monkeypatch, 16, 8)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     for name, (height, width) in zip(names, square, strict=True):
@@ -151,13 +151,13 @@ def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(desk, open_
     assert page.locator(".dwo-run").bounding_box() == run, "what stands beneath is where it was"
 
 
-def test_values_below_zero_have_colours_of_their_own_and_the_scale_says_so(desk, open_page, monkeypatch):
+def test_values_below_zero_have_colours_of_their_own_and_the_scale_says_so(api, open_page, monkeypatch):
     page = open_page()
     expect(page.get_by_test_id("unit-least")).to_have_text("0")
-    seen_as(desk, monkeypatch, 16, 16, lower=1.5)
+    seen_as(api, monkeypatch, 16, 16, lower=1.5)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
-    values = desk.scene(asked(desk, "scene")[-1][0]).map
+    values = api.scene(asked(api, "scene")[-1][0]).map
     assert values.min() < 0 < values.max()
     expect(page.get_by_test_id("unit-least")).to_have_text(re.compile(f"^[-−]{-values.min():.2f}$"))
 
@@ -173,7 +173,7 @@ def test_the_layer_stays_named_when_python_sets_something_else(open_page):
     assert page.get_by_test_id("layer").input_value() == named
 
 
-def test_fill_size_stride_and_border(desk, open_page):
+def test_fill_size_stride_and_border(api, open_page):
     page = open_page()
     patch = page.get_by_test_id("patches")
     page.get_by_test_id("fill-colour-input").fill("#ff0000")
@@ -184,24 +184,24 @@ def test_fill_size_stride_and_border(desk, open_page):
     page.get_by_test_id("fill-blur").click()
     page.wait_for_function("() => model.values.state.fill === 'blur'")
     settled(page)
-    assert asked(desk, "answer")[-1][0].fill == "blur"
+    assert asked(api, "answer")[-1][0].fill == "blur"
     page.get_by_test_id("window-width").fill("24")
     expect(page.get_by_test_id("window-height-value")).to_have_text("24 px")
     page.get_by_test_id("linked").uncheck()
     page.get_by_test_id("window-height").fill("10")
     settled(page)
-    assert boxes(desk) == [(20, 27, 44, 37)]
+    assert boxes(api) == [(20, 27, 44, 37)]
     page.get_by_test_id("stride").select_option("4")
     page.get_by_test_id("border").select_option("same")
     page.wait_for_function("() => model.values.state.border === 'same'")
     expect(page.get_by_test_id("maps-words")).to_contain_text("256 positions")
-    last = asked(desk, "start_maps")[-1][1]
+    last = asked(api, "start_maps")[-1][1]
     assert (last.window, last.stride, last.border) == ((10, 24), (4, 4), "same")
-    assert len(desk.runs) <= 4, "a slider that is still drawn starts no maps"
+    assert len(api.runs) <= 4, "a slider that is still drawn starts no maps"
 
 
-def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(desk, open_page):
-    desk.colours_known = False
+def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(api, open_page):
+    api.colours_known = False
     page = open_page()
     for name in ("fill-colour", "fill-colour-input"):
         expect(page.get_by_test_id(name)).to_be_hidden()
@@ -211,7 +211,7 @@ def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(de
     expect(page.get_by_test_id("fill-gray")).to_have_attribute("aria-checked", "true")
 
 
-def test_another_image_by_looking_for_it(desk, open_page):
+def test_another_image_by_looking_for_it(api, open_page):
     page = open_page()
     page.get_by_test_id("other-image").click()
     expect(page.get_by_test_id("image-search")).to_be_focused()
@@ -226,7 +226,7 @@ def test_another_image_by_looking_for_it(desk, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6 (platypus)")
     page.wait_for_function("() => model.values.state.image === 'crop:6'")
     page.get_by_test_id("image-search").fill("nothing like it")
-    expect(page.get_by_test_id("image-count")).to_have_text("none has “nothing like it”")
+    expect(page.get_by_test_id("image-count")).to_have_text("no image matches “nothing like it”")
 
 
 SLOW_DECODING = """() => {
@@ -240,12 +240,12 @@ SLOW_DECODING = """() => {
 
 ANSWER_ALL_BUT_THIS_IMAGE = """() => {
   globalThis.answerAll = model.ask;
-  model.ask = (one) => (one.kind === "patch" && one.wanted.image === "crop:6" ? model.waiting.push(one) : answerAll(one));
+  model.ask = (one) => (one.kind === "patch" && one.request.image === "crop:6" ? model.waiting.push(one) : answerAll(one));
   model.release();
 }"""
 
 
-def test_an_answer_about_the_image_before_is_not_shown_for_this_one(desk, open_page):
+def test_an_answer_about_the_image_before_is_not_shown_for_this_one(api, open_page):
     page = open_page()
     page.evaluate(SLOW_DECODING)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
@@ -253,13 +253,13 @@ def test_an_answer_about_the_image_before_is_not_shown_for_this_one(desk, open_p
     page.evaluate("model.held = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the image before is still there
-    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.wanted.image === 'crop:0')")
+    page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.request.image === 'crop:0')")
     page.evaluate("() => decoding.forEach((done) => done())")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     shown = "() => document.querySelector('[data-testid=activity-now]').textContent"
     unoccluded = page.evaluate(shown)
     page.evaluate(ANSWER_ALL_BUT_THIS_IMAGE)
-    page.wait_for_function("() => model.waiting.some((one) => one.wanted.image === 'crop:6')")
+    page.wait_for_function("() => model.waiting.some((one) => one.request.image === 'crop:6')")
     assert page.evaluate(shown) == unoccluded
     page.evaluate("() => { model.ask = answerAll; model.release(); }")
     settled(page)
@@ -272,13 +272,13 @@ def a_picture(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_picture_is_uploaded_and_shown(desk, open_page):
+def test_a_picture_is_uploaded_and_shown(api, open_page):
     page = open_page()
     page.get_by_test_id("tab-images").click()
     page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": a_picture()})
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.wait_for_function("() => model.values.state.image === 'upload:0'")
-    expect(page.get_by_test_id("status")).to_have_text("Showing red.png")
+    expect(page.get_by_test_id("status")).to_have_text("Showing red.png.")
     expect(page.get_by_test_id("image").first).to_have_attribute("data-image", "upload:0")
     page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
     expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is no picture that can be read")
@@ -291,7 +291,7 @@ def test_a_picture_is_uploaded_and_shown(desk, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("drawing 0")
 
 
-def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(desk, open_page):
+def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(api, open_page):
     page = open_page(tab="images")
     page.evaluate("() => { model.values.height = 630; model.tell('change:height'); }")
     width = page.get_by_test_id("stage").bounding_box()["width"]
@@ -322,7 +322,7 @@ DROP = """(files) => {
 }"""
 
 
-def test_a_picture_is_dropped_on_the_image(desk, open_page):
+def test_a_picture_is_dropped_on_the_image(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = 0; document.addEventListener('drop', () => { leaked += 1; })")
     offered, over, dropped = page.evaluate(DROP, [("green.png", base64.b64encode(a_picture((20, 200, 60))).decode())])
@@ -335,14 +335,14 @@ def test_a_picture_is_dropped_on_the_image(desk, open_page):
     page.evaluate(DROP, [("broken.jpg", base64.b64encode(b"broken").decode())])
     expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is no picture")
     page.evaluate(DROP, [])
-    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
 
 
 @pytest.mark.parametrize("then", ["target", "layer", "window", "fill", "patch"])
 def test_what_was_wrong_with_a_picture_is_over_with_the_next_act(open_page, then):
     page = open_page()
     page.evaluate(DROP, [])
-    expect(page.get_by_test_id("stage-words")).to_contain_text("That is no file")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
     acts = {
         "target": lambda: page.get_by_test_id("answer").nth(1).click(),
         "layer": lambda: page.get_by_test_id("layer").select_option("conv1"),
@@ -358,7 +358,7 @@ def test_of_several_pictures_the_first_is_shown_and_that_is_said(open_page):
     page = open_page()
     page.evaluate(DROP, [(name, base64.b64encode(a_picture()).decode()) for name in ("a.png", "b.png", "c.png")])
     expect(page.get_by_test_id("title")).to_contain_text("a.png")
-    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were left out: drop one at a time.")
+    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were ignored: drop one at a time.")
 
 
 @pytest.fixture
@@ -366,10 +366,10 @@ def without_classifier(service: FakeOcclusionService) -> None:
     service.classifier = None
 
 
-def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, desk, service, open_page):
+def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, api, service, open_page):
     page = open_page()
-    expect(page.get_by_test_id("no-classifier")).to_contain_text("This network has no classifier")
-    expect(page.get_by_test_id("train-own")).to_contain_text("Or train one of your own")
+    expect(page.get_by_test_id("no-classifier")).to_contain_text("This model has no classifier")
+    expect(page.get_by_test_id("train-own")).to_contain_text("Or train your own")
     expect(page.get_by_test_id("name-classes")).to_contain_text("ModelBundle.from_module(model, categories=[…])")
     expect(page.get_by_test_id("answers")).to_be_hidden()
     expect(page.get_by_test_id("map-probability")).to_be_hidden()
@@ -390,17 +390,17 @@ def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, 
     expect(page.get_by_test_id("map-probability")).to_be_visible()
 
 
-def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, desk, open_page, monkeypatch):
-    choices = desk.choices
-    monkeypatch.setattr(desk, "choices", lambda: replace(choices(), shipped_head=False))
+def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, api, open_page, monkeypatch):
+    choices = api.choices
+    monkeypatch.setattr(api, "choices", lambda: replace(choices(), shipped_head=False))
     page = open_page()
     expect(page.get_by_test_id("use-shipped")).to_be_hidden()
-    expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train one of your own"))
+    expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train your own"))
 
 
 def test_what_excites_a_map_is_looked_at_closely(open_page):
     page = open_page()
-    look, small = page.get_by_test_id("close-look"), page.get_by_test_id("projection").nth(1)
+    look, small = page.get_by_test_id("enlarged"), page.get_by_test_id("projection").nth(1)
     expect(look).to_be_hidden()
     small.get_by_role("button").click()
     expect(look).to_contain_text("drawing 21: 8.00")
@@ -408,7 +408,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
     assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
     widths = [picture.bounding_box()["width"] for picture in large.all()]
     assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "What it saw: drawing 21"]
+    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
     page.mouse.click(5, 5)
     expect(look).to_be_hidden()
     small.get_by_role("button").press("Enter")
@@ -423,7 +423,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
 
 def test_the_fills_say_what_they_are(open_page):
     page = open_page()
-    for fill, words in (("gray", "trained on, a brownish grey"), ("mean", "mean colour of this image"), ("blur", "blurred")):
+    for fill, words in (("gray", "mean colour of the training images"), ("mean", "mean colour of this image"), ("blur", "blurred")):
         expect(page.get_by_test_id(f"fill-{fill}")).to_have_attribute("title", re.compile(words))
 
 
@@ -440,7 +440,7 @@ def test_one_click_opens_both_lines_of_the_header(service, open_page, monkeypatc
     assert not notes.evaluate(cut)
 
 
-def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page):
+def test_another_head_keeps_the_target_where_it_has_it(api, service, open_page):
     page = open_page(target="lamp")
     service.version += 1
     tell(page, "changed")
@@ -451,25 +451,25 @@ def test_another_head_keeps_the_target_where_it_has_it(desk, service, open_page)
     expect(page.get_by_test_id("no-classifier")).to_be_visible()
 
 
-def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(desk, service, open_page, monkeypatch):
+def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(api, service, open_page, monkeypatch):
     page = open_page(target="lamp")
-    choices = desk.choices
-    monkeypatch.setattr(desk, "choices", lambda: replace(choices(), classes=("cougar face", "tram", *KINDS[2:])))
+    choices = api.choices
+    monkeypatch.setattr(api, "choices", lambda: replace(choices(), classes=("cougar face", "tram", *KINDS[2:])))
     service.version += 1
     tell(page, "changed")
-    expect(page.get_by_test_id("status")).to_have_text("“lamp” is no class of the classifier that answers now.")
+    expect(page.get_by_test_id("status")).to_have_text("“lamp” is not a class of the present classifier.")
     page.wait_for_function("() => model.values.state.target === null")
     tell(page, "changed")  # something else: the words are true still
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.flying")
     expect(page.get_by_test_id("status")).to_contain_text("lamp")
-    monkeypatch.setattr(desk, "choices", choices)
+    monkeypatch.setattr(api, "choices", choices)
     service.version += 1
     tell(page, "changed")
     expect(page.get_by_test_id("status")).to_have_text("")
     page.wait_for_function("() => model.values.state.target === null")
 
 
-def test_exports_and_the_state_as_python(desk, open_page):
+def test_exports_and_the_state_as_python(api, open_page):
     page = open_page(image="crop:3")
     for file in ("figure.png", "figure.svg", "figure.html", "maps.npz"):
         page.get_by_test_id("export-menu").click()
@@ -477,7 +477,7 @@ def test_exports_and_the_state_as_python(desk, open_page):
             page.get_by_test_id(f"export-{file}").click()
         assert coming.value.suggested_filename == f"fakenet-occlusion-drawing_3-{file}"
         expect(page.get_by_test_id("status")).to_contain_text("Saved")
-    kind, wanted, run, state = asked(desk, "file")[-1]
+    kind, wanted, run, state = asked(api, "file")[-1]
     assert (kind, wanted.image, run) == ("maps.npz", "crop:3", 1)
     assert state["window"] == [16, 16]
     page.get_by_test_id("export-menu").click()
@@ -498,7 +498,7 @@ def test_the_chart_is_opened_with_its_tab(open_page):
     assert page.get_by_test_id("chart").count() == 0
     page.get_by_test_id("tab-chart").click()
     page.wait_for_function("() => model.values.state.tab === 'chart'")
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart is on its way…")
+    expect(page.get_by_test_id("chart-words")).to_have_text("Loading the chart…")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
     expect(page.get_by_test_id("chart")).to_have_text("figure abc")
     page.get_by_test_id("charted-activity").click()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import gc
 import io
 import json
 import logging
 import threading
-import time
-import weakref
 
 import numpy as np
 import pytest
@@ -21,12 +18,13 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService, SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
-from deconvwidgets.instruments.occlusion.widget.messages import ASIDE
-from deconvwidgets.instruments.occlusion.widget.picture_upload import upload_picture
+from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.service.protocol import ModelService
-from deconvwidgets.widgets.aside import Aside
 from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
 from tests.widgets.fake_service import FakeService, picture_of
+from tests.widgets.requests import ask, sent, until
+
+__all__ = ["sent"]  # pytest finds fixtures by name
 
 FEW = {"window": [32, 32], "stride": [16, 16]}
 
@@ -37,7 +35,7 @@ def service():
 
 
 @pytest.fixture
-def desk(service):
+def api(service):
     return service.occlusion
 
 
@@ -47,43 +45,14 @@ def explorer(service):
         yield opened
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """What explorers send to their views, as (content, buffers)."""
-    messages = []
-    monkeypatch.setattr(OcclusionExplorer, "send", lambda self, content, buffers=None: messages.append((content, buffers)))
-    return messages
-
-
-def until(done, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
-
-
-def ask(explorer, sent, kind, buffers=(), **request):
-    """Send a request as a front end does; the one answer."""
-    explorer._handle_custom_msg({"seq": 7, "view": "v1", "kind": kind, **request}, list(buffers))
-    if kind in ASIDE:
-        until(lambda: any("seq" in content for content, _ in sent))
-    answers = [(content, data) for content, data in sent if "seq" in content]
-    sent.clear()
-    assert len(answers) == 1, "each request is answered exactly once"
-    content, data = answers[0]
-    assert (content["seq"], content["view"]) == (7, "v1")
-    json.dumps(content, allow_nan=False)  # a browser's JSON has neither NaN nor infinity
-    return content, data
-
-
-def test_the_fakes_are_what_they_stand_for(service, desk):
+def test_the_fakes_are_what_they_stand_for(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsOcclusion)
-    assert isinstance(desk, OcclusionService)
+    assert isinstance(api, OcclusionService)
 
 
 def test_a_service_that_cannot_occlude_is_refused():
-    with pytest.raises(ServiceError, match="not of a FakeService"):
+    with pytest.raises(ServiceError, match="not a FakeService"):
         OcclusionExplorer(FakeService())
 
 
@@ -154,21 +123,21 @@ def test_a_state_reopens_the_same_place(service, explorer):
         ({"image": -1}, PictureError, "no image 'crop:-1'"),
         ({"image": True}, PictureError, "not True"),
         ({"image": 2.5}, PictureError, "not 2.5"),
-        ({"image": "upload:none"}, PictureError, "bring the picture again"),
+        ({"image": "upload:none"}, PictureError, "upload the image again"),
         ({"layer": "conv9"}, LayerError, "Its layers are conv1, conv5"),
         ({"unit": 12}, LayerError, "conv5 has 12 units, 0 to 11"),
         ({"layer": "conv1", "unit": 6}, LayerError, "conv1 has 6 units"),
-        ({"unit": "strongest"}, ServiceError, "whole number"),
+        ({"unit": "strongest"}, ServiceError, "must be an integer"),
         ({"target": "lampe"}, OcclusionError, "Did you mean 'lamp'.*lists them all"),
-        ({"target": 3}, OcclusionError, "a class's name"),
+        ({"target": 3}, OcclusionError, "name of a class"),
         ({"fill": "greyish"}, OcclusionError, "'gray', 'mean', 'blur'"),
         ({"fill": None}, OcclusionError, "not None"),
         ({"window": 0}, OcclusionError, "1 to 64 rows"),
         ({"window": [8, 65]}, OcclusionError, "not 8 x 65"),
         ({"window": [8]}, OcclusionError, r"\[rows, columns\]"),
-        ({"window": [8, 2.5]}, ServiceError, "whole number"),
+        ({"window": [8, 2.5]}, ServiceError, "must be an integer"),
         ({"window": np.array([8, 8, 8])}, OcclusionError, r"\[rows, columns\]"),
-        ({"window": np.array([8.0, 8.5])}, ServiceError, "whole number"),
+        ({"window": np.array([8.0, 8.5])}, ServiceError, "must be an integer"),
         ({"patches": np.array([1, 2])}, OcclusionError, r"\[row, column\]"),
         ({"stride": [0, 8]}, OcclusionError, "A stride is 1 to 64"),
         ({"patches": 3}, OcclusionError, "list of at most 64"),
@@ -181,7 +150,7 @@ def test_a_state_reopens_the_same_place(service, explorer):
         ({"overlay": True}, ServiceError, "from 0 to 1"),
         ({"tab": "chart "}, ServiceError, "maps, chart or images"),
         ({"zoom": 2}, ServiceError, "'zoom'"),
-        (None, ServiceError, "An OcclusionExplorer's state .* what is left out stays"),
+        (None, ServiceError, "An OcclusionExplorer's state .* the others keep their values"),
     ],
 )
 def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer, state, error, words):
@@ -195,7 +164,7 @@ def test_a_wrong_state_opens_no_explorer(service):
     with pytest.raises(OcclusionError, match="1 to 64 rows"):
         OcclusionExplorer(service, state={"window": 65})
     for state in (5, 0, [], "crop:3"):
-        with pytest.raises(ServiceError, match=r"An OcclusionExplorer's state is a dict such as .* what is left out stays"):
+        with pytest.raises(ServiceError, match=r"An OcclusionExplorer's state is a dict such as .* the others keep their values"):
             OcclusionExplorer(service, state=state)
     assert service.listeners == []
 
@@ -241,28 +210,28 @@ def test_nothing_else_warns_of_an_upload(service, recwarn):
     with OcclusionExplorer(service, picture, state={"image": "upload:12"}) as explorer:
         kept = explorer.state
         explorer.set_state({"state": {**kept, "overlay": 0.5}})  # as a front end does, also one that comes back
-        with pytest.raises(PictureError, match="bring the picture again"):
+        with pytest.raises(PictureError, match="upload the image again"):
             explorer.state = {"image": "upload:12"}
     with OcclusionExplorer(service, state=kept) as again:
         assert again.state["image"] == kept["image"] != "crop:0"
     assert [str(one.message) for one in recwarn] == []
 
 
-def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(service, desk):
+def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(service, api):
     with OcclusionExplorer(service, np.zeros((8, 8, 3), np.uint8)) as explorer:
         kept = explorer.state
-        del desk.pictures[kept["image"]]
+        del api.pictures[kept["image"]]
         explorer.state = {**kept, "window": [9, 9]}
         assert (explorer.state["image"], explorer.state["window"]) == (kept["image"], [9, 9])
         explorer.state = {"image": "crop:1"}
-        with pytest.raises(PictureError, match="bring the picture again"):
+        with pytest.raises(PictureError, match="upload the image again"):
             explorer.state = {"image": kept["image"]}
 
 
-def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(service, desk):
-    desk.colours_known = False
+def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(service, api):
+    api.colours_known = False
     with OcclusionExplorer(service) as explorer:
-        with pytest.raises(OcclusionError, match=r"transform of .* is not known: choose 'gray', 'mean' or 'blur'"):
+        with pytest.raises(OcclusionError, match=r"transform is unknown: choose 'gray', 'mean' or 'blur'"):
             explorer.state = {"fill": "red"}
         assert explorer.state["fill"] == "gray"
         explorer.state = {"fill": "blur"}
@@ -271,26 +240,26 @@ def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(servi
 # Pictures from Python
 
 
-def test_pictures_of_ones_own(service, desk, tmp_path):
+def test_pictures_of_ones_own(service, api, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "beach.png")
     for image in (pixels, Image.fromarray(pixels), tmp_path / "beach.png", str(tmp_path / "beach.png")):
         with OcclusionExplorer(service, image) as explorer:
             assert explorer.state["image"].startswith("upload:")
             assert explorer.maps.complete
-    arrived = [np.asarray(Image.open(io.BytesIO(data))) for _, data in desk.uploads.values()]
+    arrived = [np.asarray(Image.open(io.BytesIO(data))) for _, data in api.uploads.values()]
     assert all((one == pixels).all() for one in arrived)
-    assert [name for name, _ in desk.uploads.values()] == ["your picture", "your picture", "beach.png", "beach.png"]
+    assert [name for name, _ in api.uploads.values()] == ["your image", "your image", "beach.png", "beach.png"]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "F", "I;16", "YCbCr", "HSV"])
-def test_pictures_of_any_mode_keep_their_pixels(desk, mode):
+def test_pictures_of_any_mode_keep_their_pixels(api, mode):
     gray = Image.fromarray(np.arange(0, 240, dtype=np.uint8).reshape(12, 20))
     picture = Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20)) if mode == "I;16" else gray.convert(mode)
     if mode in ("HSV", "LA", "RGBA", "CMYK", "YCbCr"):
         picture = gray.convert("RGB").convert(mode)
-    upload_picture(desk, picture)
-    (_, data), *_ = desk.uploads.values()
+    upload_image(api, picture)
+    (_, data), *_ = api.uploads.values()
     with Image.open(io.BytesIO(data)) as arrived:
         assert arrived.size == (20, 12)
         if mode not in ("HSV", "YCbCr"):  # these become RGB
@@ -318,32 +287,32 @@ def test_what_is_no_picture_is_refused_in_words(service, image, words):
 # From Python
 
 
-def test_maps_are_complete_and_the_states(desk, explorer):
-    desk.at_once = False
+def test_maps_are_complete_and_the_states(api, explorer):
+    api.at_once = False
     explorer.state = {"target": "platypus", "unit": 3, "fill": "mean", "border": "same"}
     maps = explorer.maps
     assert (maps.complete, maps.target, maps.unit, maps.fill, maps.border) == (True, 2, 3, "mean", "same")
     assert (maps.window, maps.stride) == ((32, 32), (16, 16))
     assert explorer.maps.complete
-    assert len(desk.runs) == 1
+    assert len(api.runs) == 1
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("png", "figure.png"), ("SVG", "figure.svg"), ("html", "figure.html"), ("npz", "maps.npz")])
-def test_save_by_suffix(desk, explorer, tmp_path, suffix, kind):
-    desk.at_once = False
+def test_save_by_suffix(api, explorer, tmp_path, suffix, kind):
+    api.at_once = False
     path = explorer.save(tmp_path / f"a.{suffix}")
     assert path.read_bytes() == b"<file>" + kind.encode()
-    name, (asked, wanted, run, state) = desk.asked[-1]
+    name, (asked, wanted, run, state) = api.calls[-1]
     assert (name, asked, wanted.image, state) == ("file", kind, "crop:0", explorer.state)
-    assert desk.runs[run].maps.complete
+    assert api.runs[run].maps.complete
 
 
-def test_save_says_what_to_do_where_it_cannot(desk, explorer, tmp_path):
+def test_save_says_what_to_do_where_it_cannot(api, explorer, tmp_path):
     with pytest.raises(ServiceError, match=r"\.png, \.svg, \.html or \.npz"):
         explorer.save(tmp_path / "a.pdf")
     with pytest.raises(ServiceError, match=r"missing.*create it first"):
         explorer.save(tmp_path / "missing" / "a.png")
-    assert desk.runs == {}, "no map is computed for nothing"
+    assert api.runs == {}, "no map is computed for nothing"
     (tmp_path / "a.png").mkdir()
     with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
         explorer.save(tmp_path / "a.png")
@@ -357,96 +326,97 @@ SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 def test_hello(service, explorer, sent):
     content, buffers = ask(explorer, sent, "hello")
-    assert (content["overview"]["model"], content["classes"], content["input"]) == ("fakenet", list(KINDS), [64, 64])
+    assert (content["overview"]["model"], content["classes"]) == ("fakenet", list(KINDS))
     assert content["layers"] == [
         {"id": "conv1", "channels": 6, "height": 27, "width": 27},
         {"id": "conv5", "channels": 12, "height": 13, "width": 13},
     ]
-    assert (content["classifier"], content["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
+    overview = content["overview"]
+    assert (overview["classifier"], overview["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
     service.classifier = None
     content, _ = ask(explorer, sent, "hello")
-    assert (content["classes"], content["classifier"], content["shipped_head"]) == (None, None, True)
+    assert (content["classes"], content["overview"]["classifier"], content["shipped_head"]) == (None, None, True)
 
 
-def test_scene_and_patch(desk, explorer, sent):
-    content, (picture, fill, values) = ask(explorer, sent, "scene", wanted=WANTED)
+def test_scene_and_patch(api, explorer, sent):
+    content, (picture, fill, values) = ask(explorer, sent, "scene", request=WANTED)
     scene = content["scene"]
-    assert scene["wanted"]["layer"] == "conv5"
-    assert (scene["input"], scene["map"], len(values)) == ([64, 64], [13, 13], 4 * 169)
+    assert scene["request"]["layer"] == "conv5"
+    assert (scene["map_shape"], len(values)) == ([13, 13], 4 * 169)
     assert scene["pictures"][0] == {"mime": "image/png", "width": 64, "height": 64}
     assert picture[:4] == fill[:4] == b"\x89PNG"
-    given, (now,) = ask(explorer, sent, "patch", wanted=scene["wanted"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
-    assert desk.asked[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
+    given, (now,) = ask(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
+    assert api.calls[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
     assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
     assert given["activity"] != scene["activity"]
     assert set(given["classes"][0]) == {"label", "name", "before", "now"}
-    named, _ = ask(explorer, sent, "patch", wanted={**scene["wanted"], "target": "gramophone"}, boxes=[])
+    named, _ = ask(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
     assert "gramophone" in [share["name"] for share in named["classes"]]
 
 
-def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(desk, explorer, sent):
-    desk.at_once = False
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
-    assert desk.asked[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
-    desk.advance(run, 4)
-    content, (activity, probability, label, share) = ask(explorer, sent, "grid", run=run)
-    maps = desk.maps(run)
+def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent):
+    api.at_once = False
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    assert api.calls[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
+    api.advance(run, 4)
+    content, (activity, probability, label, share) = ask(explorer, sent, "maps", run=run)
+    maps = api.maps(run)
     assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
     assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
     for data, values in ((activity, maps.activity), (probability, maps.probability), (share, maps.label_probability)):
         np.testing.assert_array_equal(np.frombuffer(data, "<f4").reshape(3, 5), values)
     np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 5), maps.label)
     assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
-    assert content["has"] == {"probability": True}
-    ask(explorer, sent, "stop", run=run)
-    assert desk.runs[run].stopped
+    assert content["has_classes"] is True
+    ask(explorer, sent, "stop_maps", run=run)
+    assert api.runs[run].stopped
 
 
 def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
     service.classifier = None
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
-    content, (activity, *rest) = ask(explorer, sent, "grid", run=run)
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    content, (activity, *rest) = ask(explorer, sent, "maps", run=run)
     assert rest == [b"", b"", b""]
     assert len(activity) == 60
-    assert (content["target"], content["names"], content["has"]) == (None, {}, {"probability": False})
-    assert ask(explorer, sent, "head")[0]["words"].startswith("The shipped")
+    assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
+    assert ask(explorer, sent, "use_shipped_head")[0]["message"].startswith("The shipped")
 
 
-def test_images_and_projections_and_files(desk, explorer, sent):
-    content, buffers = ask(explorer, sent, "images", start=2, count=3, words="drawing", size=48)
+def test_images_and_projections_and_files(api, explorer, sent):
+    content, buffers = ask(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
-    assert [tile["image"] for tile in content["tiles"]] == ["crop:2", "crop:3", "crop:4"]
-    assert content["tiles"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
+    assert [tile["image"] for tile in content["images"]] == ["crop:2", "crop:3", "crop:4"]
+    assert content["images"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
-    content, buffers = ask(explorer, sent, "projections", wanted=WANTED, size=40)
+    content, buffers = ask(explorer, sent, "projections", request=WANTED, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
     assert len(buffers) == 8
-    refused, _ = ask(explorer, sent, "projections", wanted={**WANTED, "layer": "conv1"}, size=40)
+    refused, _ = ask(explorer, sent, "projections", request={**WANTED, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
-    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", wanted=WANTED, run=None, state={"window": [4, 4]})
+    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=WANTED, run=None, state={"window": [4, 4]})
     assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
 
 
-def test_patches_never_wait_behind_pictures(desk, explorer, sent, monkeypatch):
-    hold, images = threading.Event(), desk.images
-    monkeypatch.setattr(desk, "images", lambda *args: hold.wait(20) and images(*args))
-    explorer._handle_custom_msg({"seq": 1, "view": "v1", "kind": "images", "start": 0, "count": 3, "size": 48}, [])
-    explorer._handle_custom_msg({"seq": 2, "view": "v1", "kind": "scene", "wanted": WANTED}, [])
+def test_patches_never_wait_behind_pictures(api, explorer, sent, monkeypatch):
+    hold, images = threading.Event(), api.images
+    monkeypatch.setattr(api, "images", lambda *args: hold.wait(20) and images(*args))
+    explorer._handle_custom_msg({"seq": 1, "client": "v1", "kind": "images", "start": 0, "count": 3, "size": 48, "background": True}, [])
+    explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": WANTED}, [])
     assert [content["seq"] for content, _ in sent] == [2]
     hold.set()
     until(lambda: len(sent) == 2)
     assert sent[1][0]["seq"] == 1
 
 
-def test_an_upload_comes_in_chunks(desk, explorer, sent):
+def test_an_upload_comes_in_chunks(api, explorer, sent):
     data = picture_of(np.zeros((20, 30, 3), np.uint8)).data
     upload = ask(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
     assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
     assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
     image = ask(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
-    assert ask(explorer, sent, "scene", wanted={"image": image})[0]["scene"]["caption"] == "mine.png"
+    assert ask(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
     explorer.state = {"image": image}
     assert explorer.state["image"] == image
 
@@ -455,26 +425,26 @@ def test_an_upload_comes_in_chunks(desk, explorer, sent):
     ("request_", "words"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
-        ({"kind": "scene"}, "needs 'wanted' as a dict"),
-        ({"kind": "scene", "wanted": {"image": 4}}, "at least an 'image'"),
-        ({"kind": "scene", "wanted": {**WANTED, "image": "crop:999"}}, "no image"),
-        ({"kind": "scene", "wanted": {**WANTED, "layer": 5}}, "by its name"),
-        ({"kind": "scene", "wanted": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
-        ({"kind": "scene", "wanted": {**WANTED, "unit": "all"}}, "whole number"),
-        ({"kind": "scene", "wanted": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
-        ({"kind": "scene", "wanted": {**WANTED, "fill": "greyish"}}, "no fill"),
-        ({"kind": "patch", "wanted": WANTED}, "'boxes' as a list"),
-        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
-        ({"kind": "patch", "wanted": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "whole number"),
-        ({"kind": "maps", "wanted": WANTED}, "'settings' as a dict"),
-        ({"kind": "maps", "wanted": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
-        ({"kind": "grid", "run": "1"}, "whole number"),
-        ({"kind": "images", "start": 0, "count": 3, "size": 48, "words": 7}, "by words"),
-        ({"kind": "projections", "wanted": WANTED}, "'size' as a whole number"),
-        ({"kind": "file", "figure": "figure.png", "wanted": WANTED}, "from a state"),
+        ({"kind": "scene"}, "needs 'request' as a dict"),
+        ({"kind": "scene", "request": {"image": 4}}, "needs an 'image'"),
+        ({"kind": "scene", "request": {**WANTED, "image": "crop:999"}}, "no image"),
+        ({"kind": "scene", "request": {**WANTED, "layer": 5}}, "by its name"),
+        ({"kind": "scene", "request": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
+        ({"kind": "scene", "request": {**WANTED, "unit": "all"}}, "an integer"),
+        ({"kind": "scene", "request": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
+        ({"kind": "scene", "request": {**WANTED, "fill": "greyish"}}, "no fill"),
+        ({"kind": "patch", "request": WANTED}, "'boxes' as a list"),
+        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
+        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "an integer"),
+        ({"kind": "start_maps", "request": WANTED}, "'settings' as a dict"),
+        ({"kind": "start_maps", "request": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
+        ({"kind": "maps", "run": "1"}, "an integer"),
+        ({"kind": "images", "start": 0, "count": 3, "size": 48, "query": 7}, "'query' as a string"),
+        ({"kind": "projections", "request": WANTED}, "'size' as an integer"),
+        ({"kind": "file", "figure": "figure.png", "request": WANTED}, "'state' as a dict"),
         ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "make it smaller"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
-        ({"kind": "upload", "step": "cancel", "upload": "u"}, "no step 'cancel'"),
+        ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
     ],
 )
 def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer, sent, request_, words):
@@ -485,56 +455,34 @@ def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer,
     assert ask(explorer, sent, "hello")[0]["ok"] is True
 
 
-def test_a_bug_in_the_desk_is_answered_and_logged(desk, explorer, sent, caplog):
-    desk.breaks = ZeroDivisionError("by zero")
+def test_a_bug_in_the_desk_is_answered_and_logged(api, explorer, sent, caplog):
+    api.breaks = ZeroDivisionError("by zero")
     with caplog.at_level(logging.ERROR):
         for kind, rest in (("scene", {}), ("projections", {"size": 40})):
-            assert ask(explorer, sent, kind, wanted=WANTED, **rest)[0]["error"] == "ZeroDivisionError: by zero"
+            assert (
+                ask(explorer, sent, kind, request=WANTED, **rest)[0]["error"]
+                == f"The request {kind!r} failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
+            )
     assert "Traceback" in caplog.text
 
 
 def test_events_reach_the_views_from_any_thread_until_it_is_closed(service, explorer, sent):
-    thread = threading.Thread(target=service.tell, args=("occlusion",))
+    thread = threading.Thread(target=service.publish, args=("occlusion",))
     thread.start()
     thread.join()
-    service.tell("failed", message="The disk is full")
+    service.publish("failed", message="The disk is full")
     assert [(content["event"], content["message"]) for content, _ in sent] == [("occlusion", ""), ("failed", "The disk is full")]
     explorer.close()
-    service.tell("occlusion")
+    service.publish("occlusion")
     assert len(sent) == 2
     assert service.listeners == []
     explorer.close()  # ipywidgets does, when the object goes
 
 
-# What is done aside
-
-
-def test_aside_does_everything_in_its_order_and_ends_when_it_is_forgotten():
-    done, aside = [], Aside("test aside")
-    for number in range(50):
-        aside.do(lambda number=number: done.append(number))
-    until(lambda: len(done) == 50)
-    assert done == list(range(50))
-    (thread,) = aside._threads
-    gone = weakref.ref(aside)
-    del aside
-    gc.collect()
-    assert gone() is None
-    thread.join(5)
-    assert not thread.is_alive()
-
-
-def test_aside_waits_for_its_work_when_it_is_closed():
-    done, aside = [], Aside("test aside")
-    aside.do(lambda: time.sleep(0.2) or done.append(1))
-    aside.close()
-    assert done == [1]
-
-
 # The chart
 
 
-def test_the_chart_shows_each_of_the_maps(desk, explorer):
+def test_the_chart_shows_each_of_the_maps(api, explorer):
     explorer.state = {"window": [32, 24], "stride": [16, 10]}
     chart, maps = OcclusionChart(), explorer.maps
     chart.draw(maps, "probability", {})
@@ -545,7 +493,7 @@ def test_the_chart_shows_each_of_the_maps(desk, explorer):
     assert trace.zmax >= max(maps.probability.max(), maps.unoccluded.probability)
     assert tuple(chart.figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
     assert maps.name(maps.target) in chart.figure.layout.title.text
-    colours = desk.colours(maps)
+    colours = api.colours(maps)
     chart.draw(maps, "label", colours)
     places = np.asarray(trace.z, float)
     assert trace.showscale is False
@@ -564,14 +512,14 @@ def test_the_chart_shows_each_of_the_maps(desk, explorer):
     chart.say_again()
 
 
-def test_the_chart_of_maps_that_begin_and_without_classes(service, desk, explorer):
-    desk.at_once = False
-    run = desk.start_maps(desk.scene(explorer._wanted()).wanted, MapsSettings((32, 32), (16, 16)))
-    desk.advance(run, 1)
+def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer):
+    api.at_once = False
+    run = api.start_maps(api.scene(explorer._request()).wanted, MapsSettings((32, 32), (16, 16)))
+    api.advance(run, 1)
     chart = OcclusionChart()
     (trace,) = chart.figure.data
     for name in ("probability", "label", "activity"):
-        chart.draw(desk.maps(run), name, desk.colours(desk.maps(run)))
+        chart.draw(api.maps(run), name, api.colours(api.maps(run)))
         assert np.isfinite(np.asarray(trace.z, float)).sum() == 1, name
     service.classifier = None
     chart.draw(explorer.maps, "label", {})
@@ -579,11 +527,11 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, desk, explore
     assert "activity" in chart.figure.layout.title.text
 
 
-def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explorer, sent):
-    desk.at_once = False
-    scene = ask(explorer, sent, "scene", wanted=WANTED)[0]["scene"]
-    run = ask(explorer, sent, "maps", wanted=scene["wanted"], settings=SETTINGS)[0]["run"]
-    desk.advance(run, 2)
+def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, api, explorer, sent):
+    api.at_once = False
+    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    api.advance(run, 2)
     explorer._draw_chart()
     assert (explorer._chart, explorer.chart) == (None, None), "it costs 5 MB"
     explorer.state = {"tab": "chart"}
@@ -592,8 +540,8 @@ def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explor
     assert np.isfinite(np.asarray(trace.z, float)).sum() == 2
     sent.clear()
     ask(explorer, sent, "chart")
-    desk.advance(run)
-    service.tell("occlusion")
+    api.advance(run)
+    service.publish("occlusion")
     until(lambda: np.isfinite(np.asarray(trace.z, float)).sum() == 15)
     explorer.state = {"map": "activity"}
     until(lambda: "activity" in explorer.chart.layout.title.text)
@@ -602,16 +550,16 @@ def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, desk, explor
 # The still picture
 
 
-def test_the_still_picture_is_kept_until_something_changes(desk, explorer, monkeypatch):
+def test_the_still_picture_is_kept_until_something_changes(api, explorer, monkeypatch):
     explorer.state = {"unit": 3, "target": "lamp"}
     drawn = []
-    monkeypatch.setattr(desk, "file", lambda kind, wanted, run, state: drawn.append((kind, wanted, run)) or b"png %d" % len(drawn))
+    monkeypatch.setattr(api, "file", lambda kind, wanted, run, state: drawn.append((kind, wanted, run)) or b"png %d" % len(drawn))
     still = lambda: base64.b64decode(explorer._repr_mimebundle_()[0]["image/png"])  # noqa: E731
     assert (still(), still()) == (b"png 1", b"png 1")
     assert drawn[0][2] is None, "no map is computed for it"
     maps = explorer.maps
     assert (still(), still()) == (b"png 2", b"png 2")
-    assert desk.runs[drawn[1][2]].maps is maps
+    assert api.runs[drawn[1][2]].maps is maps
     explorer.state = {"patches": []}
     assert still() == b"png 3"
     assert drawn[2][2] == drawn[1][2]
@@ -623,8 +571,8 @@ def test_the_still_picture_is_kept_until_something_changes(desk, explorer, monke
     assert "application/vnd.jupyter.widget-view+json" in data
 
 
-def test_where_no_still_can_be_drawn_the_live_view_stands(desk, explorer, caplog):
-    desk.breaks = RuntimeError("a bug")
+def test_where_no_still_can_be_drawn_the_live_view_stands(api, explorer, caplog):
+    api.breaks = RuntimeError("a bug")
     data = explorer._repr_mimebundle_()[0]
     assert "image/png" not in data
     assert "application/vnd.jupyter.widget-view+json" in data

@@ -14,11 +14,11 @@ from deconvwidgets.instruments.occlusion.records import ClassShare
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
-from tests.instruments.occlusion.widget.page import SCALE, SIDE, asked, at, boxes, desk, open_page, pixel, service, settled, tell
+from tests.instruments.occlusion.widget.page import SCALE, SIDE, api, asked, at, boxes, open_page, pixel, service, settled, tell
 from tests.instruments.occlusion.widget.toy_network import KINDS, probabilities
 from tests.widgets.chromium import blank, browser
 
-__all__ = ["blank", "browser", "desk", "open_page", "service"]  # pytest finds fixtures by name
+__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 SILENCE = "The kernel does not answer; run the notebook's cells again."
@@ -28,31 +28,29 @@ def test_the_fake_is_what_the_widget_takes(service):
     assert isinstance(service, SupportsOcclusion)
 
 
-def test_it_opens_with_the_image_its_answers_and_its_maps(desk, open_page):
+def test_it_opens_with_the_image_its_answers_and_its_maps(api, open_page):
     page = open_page()
-    expect(page.get_by_test_id("title")).to_contain_text("drawing 0 (cougar face) · the network says")
+    expect(page.get_by_test_id("title")).to_contain_text("drawing 0 (cougar face) · predicted")
     expect(page.get_by_test_id("answer")).to_have_count(6)
     expect(page.get_by_test_id("maps-words")).to_have_text("49 positions · exact, incremental")
     expect(page.get_by_test_id("projection")).to_have_count(4)
-    assert boxes(desk) == [(24, 24, 40, 40)], "the middle"
-    asked_for = [name for name, _ in desk.asked]
+    assert boxes(api) == [(24, 24, 40, 40)], "the middle"
+    asked_for = [name for name, _ in api.calls]
     assert asked_for.count("projections") == 1, "whenever nothing else is asked: they go aside"
     assert [name for name in asked_for if name != "projections"] == ["scene", "answer", "start_maps", "maps"], "each once, in this order"
     assert pixel(page.get_by_test_id("patches"), 0.5, 0.5)[:3] == [127, 127, 127]
     assert pixel(page.get_by_test_id("patches"), 0.1, 0.1)[3] == 0
     shown = page.get_by_test_id("answer").first
-    share = next(
-        one for one in desk.answer(*asked(desk, "answer")[-1]).classes if one.label == int(shown.get_attribute("data-label") or "")
-    )
+    share = next(one for one in api.answer(*asked(api, "answer")[-1]).classes if one.label == int(shown.get_attribute("data-label") or ""))
     expect(shown).to_have_attribute("aria-checked", "true")
-    expect(shown).to_contain_text(f"{100 * share.now:.0f} %" if share.now >= 0.01 else f"{100 * share.now:.1f} %")
-    assert shown.get_attribute("data-label") == str(np.argmax(probabilities(desk._pixels("crop:0")))), "the target is what it says"
+    expect(shown).to_contain_text(f"{100 * share.now:.0f}%" if share.now >= 0.01 else f"{100 * share.now:.1f}%")
+    assert shown.get_attribute("data-label") == str(np.argmax(probabilities(api._pixels("crop:0")))), "the target is what it says"
 
 
-def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(desk, open_page):
+def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(api, open_page):
     page = open_page()
     page.evaluate("globalThis.painted = []; model.most = 0; model.held = true")  # a kernel at work
-    before = len(asked(desk, "answer"))
+    before = len(asked(api, "answer"))
     page.mouse.move(*at(page, 20, 20))
     page.mouse.down()
     for step in range(21):
@@ -63,7 +61,7 @@ def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(desk, open_page)
     page.evaluate("model.release()")
     page.wait_for_function("() => painted.filter((one) => one.kind === 'answer').length === 2")
     settled(page)
-    assert [what[1] for what in asked(desk, "answer")[before:]] == [[(12, 12, 28, 28)], [(32, 32, 48, 48)]], "the first, then the newest"
+    assert [what[1] for what in asked(api, "answer")[before:]] == [[(12, 12, 28, 28)], [(32, 32, 48, 48)]], "the first, then the newest"
     assert page.evaluate("model.most") == 1
     told = page.evaluate("painted")
     assert all(one["ms"] >= 0 for one in told if "ms" in one)
@@ -80,7 +78,7 @@ MARK = """(side) => {
 }"""  # the middle of the dot, as row and column of the image
 
 
-def test_under_the_mouse_the_marks_on_the_maps_come_with_the_numbers(desk, open_page):
+def test_under_the_mouse_the_marks_on_the_maps_come_with_the_numbers(api, open_page):
     page = open_page()
     assert page.evaluate(MARK, SIDE) == pytest.approx([32, 32], abs=0.5)
     page.evaluate("model.held = true")
@@ -109,12 +107,12 @@ FORESEE = """([x, y]) => {
 }"""
 
 
-def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(desk, open_page):
+def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(api, open_page):
     page = open_page()
     page.mouse.move(*at(page, 20, 20))
     page.evaluate(FORESEE, at(page, 50, 50))
     settled(page)
-    assert boxes(desk) == [(24, 24, 40, 40)], "nothing is held: nothing is asked"
+    assert boxes(api) == [(24, 24, 40, 40)], "nothing is held: nothing is asked"
     page.mouse.down()
     settled(page)
     page.evaluate("model.held = true")
@@ -123,15 +121,15 @@ def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(desk, open
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 0, "it is drawn when the frame comes"
     page.mouse.move(*at(page, 40, 30))
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 255
-    before = len(asked(desk, "answer"))
+    before = len(asked(api, "answer"))
     page.evaluate("model.held = false; model.release()")
     settled(page)
-    assert len(asked(desk, "answer")) == before + 1
-    assert boxes(desk) == [(22, 32, 38, 48)]
+    assert len(asked(api, "answer")) == before + 1
+    assert boxes(api) == [(22, 32, 38, 48)]
     page.mouse.up()
     page.evaluate(FORESEE, at(page, 20, 20))
     settled(page)
-    assert boxes(desk) == [(22, 32, 38, 48)], "it was let go"
+    assert boxes(api) == [(22, 32, 38, 48)], "it was let go"
 
 
 def layers_arranged(page, act) -> int:
@@ -143,7 +141,7 @@ def layers_arranged(page, act) -> int:
     return driver.stop_tracing().count(b'"PaintArtifactCompositor::Update"')
 
 
-def test_a_drag_leaves_the_pages_layers_as_they_are(desk, open_page):
+def test_a_drag_leaves_the_pages_layers_as_they_are(api, open_page):
     page = open_page()
     page.mouse.move(*at(page, 20, 20))
     page.mouse.down()
@@ -161,18 +159,18 @@ def test_a_drag_leaves_the_pages_layers_as_they_are(desk, open_page):
 
     if not layers_arranged(page, stir):
         pytest.skip("this Chromium does not tell of its layers")
-    before = len(asked(desk, "answer"))
+    before = len(asked(api, "answer"))
     arranged = layers_arranged(page, drag)
-    assert len(asked(desk, "answer")) >= before + 20
+    assert len(asked(api, "answer")) >= before + 20
     assert arranged <= 6, "three times as long a frame (docs/decisions/dragging-patches.md)"
 
 
-def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page):
+def test_bars_tell_what_is_said_now_beside_what_was_said_before(api, open_page):
     page = open_page()
     page.mouse.click(*at(page, 50, 40))
     page.wait_for_timeout(100)
     settled(page)
-    given = desk.answer(*asked(desk, "answer")[-1])
+    given = api.answer(*asked(api, "answer")[-1])
     for share in given.classes:
         row = page.locator(f"[data-testid=answer][data-label='{share.label}']")
         expect(row).to_contain_text(share.name)
@@ -184,18 +182,18 @@ def test_bars_tell_what_is_said_now_beside_what_was_said_before(desk, open_page)
 
 
 SHARES = [  # before, now, and how they and their change are shown
-    (0.674, 0.666, "67 %", ""),
-    (0.4949, 0.5051, "51 %", "+2"),
-    (0.0044, 0.0066, "0.7 %", "+0.3"),
-    (0.0006, 0.0001, "<0.1 %", "−0.1"),
-    (0.0302, 0.0061, "0.6 %", "−2.4"),
+    (0.674, 0.666, "67%", ""),
+    (0.4949, 0.5051, "51%", "+2"),
+    (0.0044, 0.0066, "0.7%", "+0.3"),
+    (0.0006, 0.0001, "<0.1%", "−0.1"),
+    (0.0302, 0.0061, "0.6%", "−2.4"),
 ]
 
 
-def test_the_change_is_between_the_numbers_that_are_shown(desk, open_page, monkeypatch):
+def test_the_change_is_between_the_numbers_that_are_shown(api, open_page, monkeypatch):
     shares = tuple(ClassShare(label, KINDS[label], before, now) for label, (before, now, *_) in enumerate(SHARES))
-    honest = desk.answer
-    monkeypatch.setattr(desk, "answer", lambda *asked: replace(honest(*asked), classes=shares))
+    honest = api.answer
+    monkeypatch.setattr(api, "answer", lambda *asked: replace(honest(*asked), classes=shares))
     page = open_page()
     for label, (_, _, now, change) in enumerate(SHARES):
         row = page.locator(f"[data-testid=answer][data-label='{label}']")
@@ -203,39 +201,39 @@ def test_the_change_is_between_the_numbers_that_are_shown(desk, open_page, monke
         expect(row.locator(".dwo-change")).to_have_text(change)
 
 
-def test_keys_move_size_add_and_remove(desk, open_page):
+def test_keys_move_size_add_and_remove(api, open_page):
     page = open_page()
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowDown")
     settled(page)
-    assert boxes(desk) == [(25, 32, 41, 48)]
+    assert boxes(api) == [(25, 32, 41, 48)]
     for _ in range(4):
         page.keyboard.press("]")  # by a pixel, as the image is small
     settled(page)
-    assert boxes(desk) == [(23, 30, 43, 50)]
+    assert boxes(api) == [(23, 30, 43, 50)]
     for _ in range(8):
         page.keyboard.press("[")
     expect(page.get_by_test_id("window-height-value")).to_have_text("12 px")
     page.keyboard.press("a")
     settled(page)
-    assert len(boxes(desk)) == 2
+    assert len(boxes(api)) == 2
     page.keyboard.press("ArrowUp")
     settled(page)
-    assert boxes(desk)[1][1] == boxes(desk)[0][1] - 1, "the new one is the one that moves"
+    assert boxes(api)[1][1] == boxes(api)[0][1] - 1, "the new one is the one that moves"
     page.keyboard.press("Delete")
     settled(page)
-    assert boxes(desk) == [(27, 34, 39, 46)]
+    assert boxes(api) == [(27, 34, 39, 46)]
     page.keyboard.press("Delete")
     expect(page.get_by_test_id("remove-patch")).to_be_disabled()
     expect(page.get_by_test_id("activity-change")).to_have_text("")
     page.wait_for_function("() => model.values.state.patches.length === 0")
     page.mouse.click(*at(page, 10, 10))
     settled(page)
-    assert boxes(desk) == [(4, 4, 16, 16)], "the next press brings a patch again"
+    assert boxes(api) == [(4, 4, 16, 16)], "the next press brings a patch again"
 
 
-def test_a_window_of_pixels_and_strides_as_fine(desk, open_page):
+def test_a_window_of_pixels_and_strides_as_fine(api, open_page):
     page = open_page(window=[2, 3], stride=[5, 5])
     expect(page.get_by_test_id("stride")).to_have_value("5")
     offered = page.get_by_test_id("stride").locator("option").all_inner_texts()
@@ -251,7 +249,7 @@ def test_a_window_of_pixels_and_strides_as_fine(desk, open_page):
     page.get_by_test_id("stride").select_option("2")
     page.wait_for_function("() => String(model.values.state.stride) === '2,2'")
     page.wait_for_function("() => document.querySelector('[data-testid=occlusion-explorer]').dataset.complete === 'true'")
-    assert asked(desk, "start_maps")[-1][1].stride == (2, 2)
+    assert asked(api, "start_maps")[-1][1].stride == (2, 2)
 
 
 def test_escape_leaves_sliders_and_selects_as_it_leaves_the_image(open_page):
@@ -282,25 +280,25 @@ def test_the_notebooks_keys_stay_outside_and_its_own_inside(open_page):
     page.wait_for_function("() => model.values.state.fill === 'mean'")
 
 
-def test_shift_click_adds_and_a_press_takes_the_nearest(desk, open_page):
+def test_shift_click_adds_and_a_press_takes_the_nearest(api, open_page):
     page = open_page()
     page.keyboard.down("Shift")
     page.mouse.click(*at(page, 10, 12))
     page.keyboard.up("Shift")
     settled(page)
-    assert boxes(desk) == [(24, 24, 40, 40), (4, 2, 20, 18)]
+    assert boxes(api) == [(24, 24, 40, 40), (4, 2, 20, 18)]
     page.mouse.click(*at(page, 50, 50))
     settled(page)
-    assert boxes(desk) == [(42, 42, 58, 58), (4, 2, 20, 18)], "the nearest follows"
+    assert boxes(api) == [(42, 42, 58, 58), (4, 2, 20, 18)], "the nearest follows"
     page.get_by_test_id("add-patch").click()
     settled(page)
-    assert len(boxes(desk)) == 3
+    assert len(boxes(api)) == 3
     page.get_by_test_id("remove-patch").click()
     settled(page)
-    assert boxes(desk) == [(42, 42, 58, 58), (4, 2, 20, 18)]
+    assert boxes(api) == [(42, 42, 58, 58), (4, 2, 20, 18)]
 
 
-def test_touch_drags_the_patch(desk, open_page):
+def test_touch_drags_the_patch(api, open_page):
     page = open_page()
     touch = """([from, to]) => {
       const stage = document.querySelector("[data-testid=stage]");
@@ -315,36 +313,36 @@ def test_touch_drags_the_patch(desk, open_page):
     }"""
     page.evaluate(touch, [at(page, 20, 20), at(page, 30, 44)])
     settled(page)
-    assert boxes(desk) == [(36, 22, 52, 38)], "a second finger moves nothing, and lifted, it stays"
+    assert boxes(api) == [(36, 22, 52, 38)], "a second finger moves nothing, and lifted, it stays"
     assert page.get_by_test_id("stage").evaluate("(stage) => getComputedStyle(stage).touchAction") == "none"
 
 
-def test_a_map_is_read_where_one_points_and_shows_the_patch_there(desk, open_page):
+def test_a_map_is_read_where_one_points_and_shows_the_patch_there(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("maps-words")).to_contain_text("49 positions")
-    maps = desk.runs[1].maps
+    maps = api.runs[1].maps
     page.mouse.move(*at(page, 24, 40, "map-probability"))
     row, column = 2, 4
     assert list(maps.centres[row, column]) == [24, 40]
-    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * maps.probability[row, column]:.0f} %")
+    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * maps.probability[row, column]:.0f}%")
     expect(page.get_by_test_id("reading-activity")).to_contain_text("here: ")
     expect(page.get_by_test_id("reading-label").last).to_contain_text(KINDS[maps.label[row, column]])
     ghost, stage = page.get_by_test_id("ghost").bounding_box(), page.get_by_test_id("stage").bounding_box()
     assert ghost["x"] - stage["x"] == pytest.approx(32 * SCALE, abs=1)
     assert ghost["y"] - stage["y"] == pytest.approx(16 * SCALE, abs=1)
     assert ghost["width"] == pytest.approx(16 * SCALE, abs=1)
-    assert boxes(desk) == [(24, 24, 40, 40)], "pointing moves nothing"
+    assert boxes(api) == [(24, 24, 40, 40)], "pointing moves nothing"
     page.mouse.down()
     page.mouse.up()
     settled(page)
-    assert boxes(desk) == [(32, 16, 48, 32)], "a click puts the patch there"
+    assert boxes(api) == [(32, 16, 48, 32)], "a click puts the patch there"
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
     expect(page.get_by_test_id("ghost")).to_be_hidden()
-    expect(page.get_by_test_id("reading-probability")).to_contain_text("without: ")
+    expect(page.get_by_test_id("reading-probability")).to_contain_text("no patch: ")
 
 
-def test_a_map_over_the_image(desk, open_page):
+def test_a_map_over_the_image(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("overlay-map")).to_be_hidden()
     page.get_by_test_id("overlay").fill("40")
@@ -362,48 +360,48 @@ def test_a_map_over_the_image(desk, open_page):
     page.wait_for_function("() => model.values.state.overlay === 0.4")
 
 
-def test_maps_stand_at_once_and_sharpen(desk, open_page):
-    desk.at_once = False
+def test_maps_stand_at_once_and_sharpen(api, open_page):
+    api.at_once = False
     page = open_page(ready=False)
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid')")
-    expect(page.get_by_test_id("maps-words")).to_have_text("the maps begin…")
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'maps')")
+    expect(page.get_by_test_id("maps-words")).to_have_text("starting…")
     expect(page.get_by_test_id("maps-act")).to_have_text("Stop")
-    desk.advance(1, 1)
+    api.advance(1, 1)
     tell(page)
     expect(page.get_by_test_id("maps-words")).to_have_text("1 of 49 positions · exact, incremental")
     canvas = page.get_by_test_id("map-activity").locator("canvas").nth(1)
     assert pixel(canvas, 0.9, 0.9)[3] == 255, "one position fills the map until there are more"
     coarse = pixel(canvas, 0.5, 0.5)
     page.mouse.move(*at(page, 16, 16, "map-activity"))
-    expect(page.get_by_test_id("reading-activity")).to_have_text("not yet")
-    desk.advance(1, 10)
+    expect(page.get_by_test_id("reading-activity")).to_have_text("not computed")
+    api.advance(1, 10)
     tell(page)
     tell(page)
     expect(page.get_by_test_id("maps-words")).to_contain_text("11 of 49")
     page.get_by_test_id("maps-act").click()
     expect(page.get_by_test_id("maps-words")).to_have_text("11 of 49 positions, stopped · exact, incremental")
-    assert desk.runs[1].stopped
+    assert api.runs[1].stopped
     page.get_by_test_id("maps-act").click()
-    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'maps').length === 2")
-    desk.advance(1)
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'start_maps').length === 2")
+    api.advance(1)
     tell(page)
     expect(page.get_by_test_id("maps-words")).to_have_text("49 positions · exact, incremental")
     expect(page.get_by_test_id("maps-act")).to_be_hidden()
     assert pixel(canvas, 0.5, 0.5) != coarse
     settled(page)
-    grids = len(asked(desk, "maps"))
+    grids = len(asked(api, "maps"))
     tell(page)
     page.wait_for_timeout(400)
-    assert len(asked(desk, "maps")) == grids, "what is complete is not asked for again"
+    assert len(asked(api, "maps")) == grids, "what is complete is not asked for again"
 
 
-def test_the_class_map_keeps_the_colour_of_a_class(desk, open_page):
+def test_the_class_map_keeps_the_colour_of_a_class(api, open_page):
     page = open_page()
     entry = page.get_by_test_id("legend-entry")
     expect(entry.first).to_be_visible()
     read = "(entries) => Object.fromEntries(entries.map((one) => [one.dataset.label, one.querySelector('i').style.background]))"
     first = entry.evaluate_all(read)
-    maps = desk.runs[1].maps
+    maps = api.runs[1].maps
     assert sorted(int(label) for label in first) == np.unique(maps.label).tolist()
     assert first[str(maps.unoccluded.label)] == "rgb(76, 120, 168)", "the first colour is what it says of the whole image"
     canvas = page.get_by_test_id("map-label").locator("canvas").nth(1)
@@ -418,37 +416,39 @@ def test_the_class_map_keeps_the_colour_of_a_class(desk, open_page):
     assert len(set({**first, **second}.values())) == len({**first, **second}), "never two alike"
 
 
-def test_python_changes_the_open_view_and_two_views_share_a_state(desk, service, open_page):
+def test_python_changes_the_open_view_and_two_views_share_a_state(api, service, open_page):
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
     changes = {"image": "crop:5", "patches": [[8, 56]], "window": [8, 8], "fill": "mean", "overlay": 0.5, "tab": "images"}
-    state = checked_state(changes, page.evaluate("model.values.state"), service.overview(), desk.choices())
+    state = checked_state(changes, page.evaluate("model.values.state"), service.overview(), api.choices())
     page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
     expect(page.get_by_test_id("title").nth(1)).to_contain_text("drawing 5")
-    expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("window-width-value").first).to_have_text("8 px")
     settled(page)
-    assert boxes(desk) == [(52, 4, 60, 12)]
+    assert boxes(api) == [(52, 4, 60, 12)]
     page.get_by_test_id("stage").first.focus()
     page.keyboard.press("ArrowDown")
     page.wait_for_function("() => model.values.state.patches[0][0] === 9")
     settled(page)
     page.evaluate("closers.forEach((close) => close())")
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the views are gone"
+    assert page.evaluate("model.listening()") == 2, "the client that they shared goes with the model"
+    page.evaluate("lifetime.abort()")
+    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
-def test_errors_are_told_in_words_and_the_next_action_works(desk, open_page):
+def test_errors_are_told_in_words_and_the_next_action_works(api, open_page):
     page = open_page()
-    desk.breaks = OcclusionError("The patch cannot be computed: give it less.")
+    api.breaks = OcclusionError("The patch cannot be computed: give it less.")
     page.mouse.click(*at(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_have_text("The patch cannot be computed: give it less.")
-    desk.breaks = None
+    api.breaks = None
     page.mouse.click(*at(page, 20, 30))
     expect(page.get_by_test_id("alert")).to_be_hidden()
     settled(page)
-    assert boxes(desk) == [(22, 12, 38, 28)]
+    assert boxes(api) == [(22, 12, 38, 28)]
     tell(page, "failed", "The worker ran out of memory.")
     expect(page.get_by_test_id("alert")).to_have_text("The worker ran out of memory.")
     page.evaluate(
@@ -467,7 +467,7 @@ def dimmed(page) -> list[str]:
     return page.locator(".dwo-answers, .dwo-unit, .dwo-maps").evaluate_all(faint)
 
 
-def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, desk, open_page):
+def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
     blank.clock.install()
     page = open_page()
     page.clock.run_for(1000)
@@ -485,30 +485,60 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     expect(page.get_by_test_id("alert")).to_be_hidden()
     page.wait_for_function("() => model.sent.at(-1).kind === 'patch' || model.sent.at(-2).kind === 'patch'")
     settled(page)
-    assert boxes(desk) == [(22, 12, 38, 28)], "where the patch was moved meanwhile"
-    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    assert boxes(api) == [(22, 12, 38, 28)], "where the patch was moved meanwhile"
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
     assert dimmed(page) == []
 
 
-def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_answer(desk, open_page):
+def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_answer(api, open_page):
     page = open_page()
     page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
     page.mouse.click(*at(page, 20, 30))
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel cannot be reached (Cannot send); run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
     assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"]
     page.evaluate("() => { model.send = send; }")
     page.mouse.click(*at(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_be_hidden()
     settled(page)
-    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-unanswered", "false")
+    expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-outdated", "false")
     assert dimmed(page) == []
 
 
-@pytest.mark.parametrize("lost", ["scene", "maps", "grid", "projections"])
-def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_page, lost):
+def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(api, open_page):
+    page = open_page()
+    settled(page)
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
+    title = page.get_by_test_id("title").text_content()
+    page.get_by_test_id("unit").fill("3")
+    page.get_by_test_id("unit").press("Enter")
+    expect(page.get_by_test_id("status")).to_contain_text("Not loaded: without the kernel")
+    page.get_by_test_id("tab-chart").click()
+    expect(page.get_by_test_id("tab-chart")).to_have_attribute("aria-selected", "true"), "it needs nothing new"
+    assert page.get_by_test_id("title").text_content() == title
+    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.get_by_test_id("overlay").fill("20")
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+
+
+def test_what_two_views_show_is_fetched_once(api, open_page):
+    page = open_page()
+    settled(page)
+    page.evaluate("open()")
+    expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
+    settled(page)
+    page.wait_for_timeout(300)
+    kinds = [one["kind"] for one in page.evaluate("model.sent")]
+    assert kinds.count("scene") == kinds.count("projections") == 1
+    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+    assert len({one["view"] for one in page.evaluate("model.sent") if one["kind"] == "start_maps"}) == 2, "each view's maps are its own"
+
+
+@pytest.mark.parametrize("lost", ["scene", "start_maps", "maps", "projections"])
+def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, api, open_page, lost):
     blank.clock.install()
     page = open_page()
-    desk.at_once = False
+    api.at_once = False
     hold = "model.send = ((send) => (message, ...rest) => { model.held ||= message.kind === lost; send(message, ...rest); })(model.send)"
     page.evaluate(f"(kind) => {{ globalThis.lost = kind; {hold}; }}", lost)
     page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:7'}); model.tell('change:state'); }")
@@ -524,17 +554,17 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, desk, open_pag
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 7")
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'grid' && one.run === 2)")
-    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.wanted.image === 'crop:7').length === times"
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'maps' && one.run === 2)")
+    projections = "(times) => model.sent.filter((one) => one.kind === 'projections' && one.request.image === 'crop:7').length === times"
     page.wait_for_function(projections, arg=2 if lost == "projections" else 1)
     settled(page)
-    assert asked(desk, "projections")[-1][0].image == "crop:7"
-    desk.advance(2)
+    assert asked(api, "projections")[-1][0].image == "crop:7"
+    api.advance(2)
     tell(page)
     expect(page.get_by_test_id("occlusion-explorer")).to_have_attribute("data-complete", "true")
 
 
-def test_an_answer_costs_the_browser_little(desk, open_page):
+def test_an_answer_costs_the_browser_little(api, open_page):
     page = open_page()
     cost = """async () => {
       const [from, sent] = [model.sent.length, performance.now()];
@@ -568,9 +598,9 @@ def test_an_answer_costs_the_browser_little(desk, open_page):
 
 
 @pytest.mark.parametrize("width", [380, 700, 960, 1180])
-def test_nothing_stands_out_at_any_width(desk, open_page, width):
+def test_nothing_stands_out_at_any_width(api, open_page, width):
     page = open_page(width=width)
-    for strongest in desk.scene(asked(desk, "scene")[-1][0]).strongest[:6]:
+    for strongest in api.scene(asked(api, "scene")[-1][0]).strongest[:6]:
         expect(page.get_by_test_id(f"unit-{strongest}")).to_be_visible()
     expect(page.get_by_test_id("legend-entry").first).to_be_visible()
     wide = page.evaluate(
@@ -594,7 +624,7 @@ PLACEHOLDER_FITS = """(box) => {
 
 
 @pytest.mark.parametrize("width", [1080, 1153, 1340, 1600])
-def test_its_usual_height_shows_all_of_it(desk, open_page, width):
+def test_its_usual_height_shows_all_of_it(api, open_page, width):
     page = open_page(width=width)
     page.set_viewport_size({"width": width + 60, "height": 900})
     page.evaluate(f"() => {{ model.values.height = {OcclusionExplorer.height.default()}; model.tell('change:height'); }}")

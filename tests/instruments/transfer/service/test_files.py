@@ -17,7 +17,7 @@ from deconvwidgets.instruments.transfer.records import TestsRequest
 
 
 @pytest.fixture
-def desk(service, settings):
+def api(service, settings):
     service.transfer.start(settings(folds=3, curve=(1, 5)))
     return service.transfer
 
@@ -26,9 +26,9 @@ def rows(data):
     return list(csv.reader(io.StringIO(data.decode())))
 
 
-def test_photographs_csv_lists_every_test(desk):
-    table = rows(desk.file(1, "photographs.csv"))
-    view, tests = desk.results(1), desk.photographs(1, TestsRequest(limit=1000)).photographs
+def test_photographs_csv_lists_every_test(api):
+    table = rows(api.file(1, "photographs.csv"))
+    view, tests = api.results(1), api.photographs(1, TestsRequest(limit=1000)).photographs
     assert table[0] == ["fold", "photograph", "truth", "prediction", "confidence", "correct"]
     names = view.categories
     expected = {(str(t.fold + 1), t.name, names[t.truth], names[t.prediction], str(int(t.truth == t.prediction))) for t in tests}
@@ -38,8 +38,8 @@ def test_photographs_csv_lists_every_test(desk):
     assert all(1 / 3 <= float(row[4]) <= 1 for row in table[1:])
 
 
-def test_classes_csv_names_the_commonest_mistake(desk):
-    table, view = rows(desk.file(1, "classes.csv")), desk.results(1)
+def test_classes_csv_names_the_commonest_mistake(api):
+    table, view = rows(api.file(1, "classes.csv")), api.results(1)
     assert table[0] == ["class", "tests", "accuracy", "most common mistake", "times"]
     for number, (name, tests, accuracy, mistake, times) in enumerate(table[1:]):
         assert (name, int(tests)) == (view.categories[number], view.class_tests[number])
@@ -79,8 +79,8 @@ def test_a_line_break_in_a_name_begins_no_row(service, settings, colours):
     assert set(re.findall(r"[\r\n]+.", unquoted)) == {"\r\n1", "\r\n2", "\r\n3"}  # every row begins with its fold
 
 
-def test_a_picture_for_notebooks(desk):
-    data = desk.file(1, "results.png")
+def test_a_picture_for_notebooks(api):
+    data = api.file(1, "results.png")
     picture = Image.open(io.BytesIO(data))
     assert (picture.format, picture.width) == ("PNG", 1200)
     assert 300 < picture.height < 900
@@ -89,8 +89,8 @@ def test_a_picture_for_notebooks(desk):
     assert (pixels != 255).any(axis=2).mean() > 0.1
 
 
-def test_worst_are_the_classes_with_mistakes_the_worst_first(desk):
-    view = desk.results(1)
+def test_worst_are_the_classes_with_mistakes_the_worst_first(api):
+    view = api.results(1)
     sheet = TransferSheet("tiny", "random", view, (), ())
     worst, best = sheet.worst(10), sheet.ranked()
     expected = sorted((float(share), name) for share, name in zip(view.class_accuracy, view.categories, strict=True) if share < 1)
@@ -113,12 +113,12 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-def test_a_page_that_stands_alone(service, desk, settings):
-    text = desk.file(1, "results.html").decode()
+def test_a_page_that_stands_alone(service, api, settings):
+    text = api.file(1, "results.html").decode()
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:|<script""", text)
     page = Page(text)
     words = " ".join(page.text)
-    run, report = desk.results(1).summary, desk._runs.get(1).require_report()
+    run, report = api.results(1).summary, api._runs.get(1).require_report()
     assert f"{100 * run.mean:.1f} ± {100 * run.std:.1f} %" in words
     for number, share in enumerate(run.per_fold, 1):
         assert f"fold {number}" in words
@@ -128,7 +128,7 @@ def test_a_page_that_stands_alone(service, desk, settings):
         "colours",
         "conv2",
         report.head.digest,
-        desk._runs.get(1).images.digest,
+        api._runs.get(1).images.digest,
         "chosen on held-out",
         "5 a class",
     ):
@@ -165,11 +165,11 @@ def test_the_papers_rows_are_in_page_and_picture(service, settings, tmp_path, cl
     assert service.transfer.file(1, "results.png")
 
 
-def test_no_fold_no_file_and_no_other_kinds(service, desk, settings):
+def test_no_fold_no_file_and_no_other_kinds(service, api, settings):
     with pytest.raises(ServiceError, match=r"photographs\.csv, classes\.csv, results\.png, results\.html"):
-        desk.file(1, "results.gif")
+        api.file(1, "results.gif")
     with pytest.raises(HeadError, match="no run 2"):
-        desk.file(2, "results.png")
+        api.file(2, "results.png")
 
 
 def test_confusion_pixels_show_single_errors_and_the_diagonal():

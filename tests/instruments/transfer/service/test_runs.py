@@ -22,27 +22,27 @@ from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.models.preprocess import Preprocess
 
 
-def ended(desk, run, seconds=60):
+def ended(api, run, seconds=60):
     """The summary of a run, when it has ended."""
     until = time.monotonic() + seconds
-    while desk.status().running == run:
+    while api.status().running == run:
         assert time.monotonic() < until
         time.sleep(0.01)
-    return desk.status().runs[run - 1]
+    return api.status().runs[run - 1]
 
 
-def reached(desk, fits, seconds=60):
+def reached(api, fits, seconds=60):
     until = time.monotonic() + seconds
-    while not fits(desk.status().runs[-1]):
+    while not fits(api.status().runs[-1]):
         assert time.monotonic() < until
         time.sleep(0.002)
 
 
 def test_a_run_gives_what_training_in_a_script_gives(service, settings, tiny_bundle, colours):
     assert isinstance(service, SupportsTransfer)
-    desk = service.transfer
-    number = desk.start(settings(folds=3, layer="conv1", curve=(1, 5)))
-    run = desk.status().runs[0]
+    api = service.transfer
+    number = api.start(settings(folds=3, layer="conv1", curve=(1, 5)))
+    run = api.status().runs[0]
     taken = []
     options = {"store": "memory", "device": "cpu", "progress": False}
     report = dw.train_softmax_head(tiny_bundle, colours, "conv1", 5, 3, on_step=taken.append, **options)
@@ -52,16 +52,16 @@ def test_a_run_gives_what_training_in_a_script_gives(service, settings, tiny_bun
     assert run.curve.images_per_class == (1, 5)
     assert run.curve.means[1] == report.mean
     assert (run.progress, run.problem, run.paper) == (None, None, ())
-    view = desk.results(1)
+    view = api.results(1)
     np.testing.assert_array_equal(view.confusion, report.confusion)
     np.testing.assert_array_equal(view.class_tests, report.confusion.sum(1))
     np.testing.assert_allclose(view.class_accuracy, [np.mean(report.predictions[report.truths == c] == c) for c in range(3)], rtol=1e-6)
     assert view.categories == ("brick", "grass", "sea")
     assert view.has_confidences
-    steps = desk.steps(1)
+    steps = api.steps(1)
     assert list(steps) == taken  # and none of the curve's
     assert run.steps == len(taken)
-    assert desk.steps(1, 7) == steps[7:]
+    assert api.steps(1, 7) == steps[7:]
 
 
 def test_how_far_a_run_is_is_told_phase_by_phase(service, settings):
@@ -123,78 +123,78 @@ def test_thumbnails_are_the_middles_of_the_photographs(service, settings, colour
 
 def test_a_stop_keeps_the_folds_that_are_done(make_service, settings):
     service = make_service(None)
-    desk = service.transfer
-    number = desk.start(settings(folds=100))
-    reached(desk, lambda run: len(run.per_fold) >= 2)
-    desk.stop()
-    run = ended(desk, number)
+    api = service.transfer
+    number = api.start(settings(folds=100))
+    reached(api, lambda run: len(run.per_fold) >= 2)
+    api.stop()
+    run = ended(api, number)
     assert run.phase == "stopped"
     assert 2 <= len(run.per_fold) < 100
-    assert desk.results(number).class_tests.sum() > 0
-    desk.stop()  # nothing runs: nothing happens
-    assert desk.use_head(number)
+    assert api.results(number).class_tests.sum() > 0
+    api.stop()  # nothing runs: nothing happens
+    assert api.use_head(number)
 
 
 def test_a_stop_of_the_curve_keeps_run_and_points(make_service, settings):
-    desk = make_service(None).transfer
-    number = desk.start(settings(folds=20, curve=(1, 2, 3, 4, 5)))
-    reached(desk, lambda run: run.curve is not None)
-    desk.stop()
-    run = ended(desk, number)
+    api = make_service(None).transfer
+    number = api.start(settings(folds=20, curve=(1, 2, 3, 4, 5)))
+    reached(api, lambda run: run.curve is not None)
+    api.stop()
+    run = ended(api, number)
     assert (run.phase, len(run.per_fold)) == ("stopped", 20)
     assert 1 <= len(run.curve.means) < 5
 
 
 def test_a_script_waits_for_the_end(make_service, settings, manual_executor):
-    desk = make_service(manual_executor).transfer
-    run = desk.start(settings(folds=2))
+    api = make_service(manual_executor).transfer
+    run = api.start(settings(folds=2))
     with pytest.raises(ServiceError, match=r"Run 1 is still running after 0\.01 s"):
-        desk.wait(run, 0.01)
+        api.wait(run, 0.01)
     for job in manual_executor.jobs:
         job.run()
-    desk.wait(run, 0.01)
+    api.wait(run, 0.01)
     with pytest.raises(HeadError, match="no run 2;"):
-        desk.wait(2)
+        api.wait(2)
 
 
 def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, manual_executor):
     service = make_service(manual_executor)
-    desk = service.transfer
-    number = desk.start(settings())
-    assert (desk.status().running, desk.status().runs[0].phase) == (number, "waiting")
+    api = service.transfer
+    number = api.start(settings())
+    assert (api.status().running, api.status().runs[0].phase) == (number, "waiting")
     with pytest.raises(HeadError, match="no complete fold yet"):
-        desk.results(number)
-    desk.stop()
-    assert (desk.status().running, desk.status().runs[0].phase) == (None, "stopped")
+        api.results(number)
+    api.stop()
+    assert (api.status().running, api.status().runs[0].phase) == (None, "stopped")
     manual_executor.jobs[-1].run()
-    assert (desk.status().runs[0].phase, manual_executor.jobs[-1].error) == ("stopped", None)
+    assert (api.status().runs[0].phase, manual_executor.jobs[-1].error) == ("stopped", None)
     with pytest.raises(HeadError, match="before its first fold was complete: start it again"):
-        desk.results(number)
+        api.results(number)
 
 
 def test_a_new_run_supersedes_the_one_that_goes_on(make_service, settings):
-    desk = make_service(None).transfer
-    first = desk.start(settings(folds=100))
-    reached(desk, lambda run: len(run.per_fold) >= 1)
-    second = desk.start(settings(folds=1, seed=3))
-    assert desk.status().running == second
-    assert ended(desk, second).phase == "done"
-    former = desk.status().runs[first - 1]
+    api = make_service(None).transfer
+    first = api.start(settings(folds=100))
+    reached(api, lambda run: len(run.per_fold) >= 1)
+    second = api.start(settings(folds=1, seed=3))
+    assert api.status().running == second
+    assert ended(api, second).phase == "done"
+    former = api.status().runs[first - 1]
     assert (former.phase, len(former.per_fold) >= 1) == ("stopped", True)
 
 
 def test_a_run_that_waits_is_superseded_too(make_service, settings, manual_executor):
-    desk = make_service(manual_executor).transfer
-    desk.start(settings())
-    desk.start(settings())
+    api = make_service(manual_executor).transfer
+    api.start(settings())
+    api.start(settings())
     for job in manual_executor.jobs:
         job.run()
-    assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
+    assert [run.phase for run in api.status().runs] == ["stopped", "done"]
 
 
 def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monkeypatch):
     service = make_service(None)
-    desk, submit, late = service.transfer, service._context.executor.submit, threading.Event()
+    api, submit, late = service.transfer, service._context.executor.submit, threading.Event()
 
     def submit_late(*job):
         if not late.is_set():
@@ -203,46 +203,46 @@ def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monke
         return submit(*job)
 
     monkeypatch.setattr(service._context.executor, "submit", submit_late)
-    first = threading.Thread(target=desk.start, args=(settings(),))
+    first = threading.Thread(target=api.start, args=(settings(),))
     first.start()
     assert late.wait(20)
-    second = desk.start(settings())
+    second = api.start(settings())
     first.join()
-    desk.wait(second, 60)
-    assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
+    api.wait(second, 60)
+    assert [run.phase for run in api.status().runs] == ["stopped", "done"]
 
 
 def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, settings, manual_executor, colours, class_folders):
     service = make_service(manual_executor)
-    desk = service.transfer
-    desk.start(settings())
+    api = service.transfer
+    api.start(settings())
     shutil.rmtree(colours)
     told = []
     service.subscribe(told.append)
     manual_executor.jobs[-1].run()
-    run = desk.status().runs[0]
+    run = api.status().runs[0]
     assert (run.phase, run.progress) == ("failed", None)
     assert run.problem.startswith("There is no folder")
     with pytest.raises(HeadError, match="There is no folder"):
-        desk.wait(run.run)
+        api.wait(run.run)
     assert told[-1].kind == "transfer"
     with pytest.raises(PictureError, match="There is no folder"):
-        desk.start(settings())
-    assert len(desk.status().runs) == 1
+        api.start(settings())
+    assert len(api.status().runs) == 1
     class_folders(colours)
-    desk.start(settings())
+    api.start(settings())
     for path in sorted((colours / "sea").iterdir())[5:]:
         path.write_bytes(b"no picture")
     manual_executor.jobs[-1].run()
-    run = desk.status().runs[-1]
+    run = api.status().runs[-1]
     assert run.phase == "failed"
     assert "'sea' (5)" in run.problem
     with pytest.raises(HeadError, match=r"before its first fold was complete: 1 class of 3"):
-        desk.results(run.run)
+        api.results(run.run)
     class_folders(colours.parent / "again")
-    desk.start(settings(data=str(colours.parent / "again")))
+    api.start(settings(data=str(colours.parent / "again")))
     manual_executor.jobs[-1].run()
-    assert desk.status().runs[-1].phase == "done"
+    assert api.status().runs[-1].phase == "done"
 
 
 def test_unreadable_photographs_are_counted_and_listed(service, settings, colours):
@@ -294,22 +294,22 @@ def test_what_cannot_begin_is_said_at_once(service, settings, changes, error, wo
 def test_ten_crops_of_an_opaque_transform_are_refused_at_once(make_service, tiny_bundle, settings, manual_executor):
     known = tiny_bundle.transform
     assert isinstance(known, Preprocess)
-    desk = make_service(manual_executor, replace(tiny_bundle, transform=lambda picture: known(picture))).transfer
+    api = make_service(manual_executor, replace(tiny_bundle, transform=lambda picture: known(picture))).transfer
     with pytest.raises(ModelError, match="flips"):
-        desk.start(settings(views="ten"))
+        api.start(settings(views="ten"))
 
 
 def test_problems_of_the_data_are_words_in_its_summary(service, settings, colours, tmp_path):
-    desk = service.transfer
-    good = desk.data(settings())
+    api = service.transfer
+    good = api.data(settings())
     assert (good.name, good.photographs, good.categories, good.sizes) == ("colours", 36, ("brick", "grass", "sea"), (12, 12, 12))
     assert (good.most, good.problem, good.notes, good.skipped) == (11, None, (), ())
-    assert "at most 11" in desk.data(settings(images_per_class=30)).problem
+    assert "at most 11" in api.data(settings(images_per_class=30)).problem
     (colours / "empty").mkdir()
-    assert "'empty'" in desk.data(settings()).problem
+    assert "'empty'" in api.data(settings()).problem
     flat = tmp_path / "flat"
     shutil.copytree(colours / "sea", flat)
-    unlabelled = desk.data(settings(data=str(flat)))
+    unlabelled = api.data(settings(data=str(flat)))
     assert "no labels" in unlabelled.problem
     assert (unlabelled.photographs, unlabelled.categories, unlabelled.sizes, unlabelled.most) == (12, (), (), 0)
 
@@ -337,21 +337,21 @@ def test_a_folder_that_cannot_be_looked_into_is_told_in_words(service, settings,
 
 def test_the_last_news_is_always_told(make_service, settings):
     service = make_service(None)
-    desk, seen = service.transfer, []
-    service.subscribe(lambda event: seen.append((time.monotonic(), desk.status().runs)))
-    number = desk.start(settings(folds=40))
-    ended(desk, number)
+    api, seen = service.transfer, []
+    service.subscribe(lambda event: seen.append((time.monotonic(), api.status().runs)))
+    number = api.start(settings(folds=40))
+    ended(api, number)
     time.sleep(0.3)
     assert seen[-1][1][0].phase == "done"
     assert len(seen) < 40 + 15 + 10 * (seen[-1][0] - seen[0][0])  # each fold, each phase, and ten a second
 
 
 def test_what_is_read_of_a_run_that_goes_on_is_of_one_moment(make_service, settings):
-    desk = make_service(None).transfer
-    number, seen = desk.start(settings(folds=30)), set()
-    reached(desk, lambda run: len(run.per_fold) >= 1)
-    while desk.status().running:
-        view, status = desk.results(number), desk.status()
+    api = make_service(None).transfer
+    number, seen = api.start(settings(folds=30)), set()
+    reached(api, lambda run: len(run.per_fold) >= 1)
+    while api.status().running:
+        view, status = api.results(number), api.status()
         seen.add(len(view.summary.per_fold))
         assert view.class_tests.sum() == 21 * len(view.summary.per_fold)  # 36 photographs less 5 of each class
         assert (status.running is None) == (status.runs[0].phase == "done")
@@ -384,18 +384,18 @@ def test_a_closed_service_starts_nothing_and_shows_its_runs(make_service, settin
 
 def test_a_run_that_is_started_while_the_service_closes_ends(make_service, settings, monkeypatch):
     service = make_service(None)
-    desk, close = service.transfer, service._context.executor.close
-    desk.start(settings(folds=100))
-    reached(desk, lambda run: len(run.per_fold) >= 1)
+    api, close = service.transfer, service._context.executor.close
+    api.start(settings(folds=100))
+    reached(api, lambda run: len(run.per_fold) >= 1)
 
     def close_late():
         monkeypatch.setattr(service._context.executor, "close", close)
-        desk.start(settings(seed=1))
+        api.start(settings(seed=1))
         close()
 
     monkeypatch.setattr(service._context.executor, "close", close_late)
     service.close()
-    assert [run.phase for run in desk.status().runs] == ["stopped", "stopped"]
+    assert [run.phase for run in api.status().runs] == ["stopped", "stopped"]
 
 
 def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, settings):
@@ -438,11 +438,11 @@ print(service.transfer.status().runs[0].phase)
 
 def test_steps_are_bounded(make_service, settings, manual_executor, monkeypatch):
     monkeypatch.setattr(runs, "MAX_DENSE_STEPS", 20)
-    desk = make_service(manual_executor).transfer
-    desk.start(settings(folds=4))
+    api = make_service(manual_executor).transfer
+    api.start(settings(folds=4))
     manual_executor.jobs[-1].run()
-    steps = desk.steps(1)
-    assert len(steps) == desk.status().runs[0].steps
+    steps = api.steps(1)
+    assert len(steps) == api.status().runs[0].steps
     assert all(step.step % 10 == 0 for step in steps[20:])
     assert {step.fold for step in steps} == {0, 1, 2, 3}
 

@@ -27,11 +27,11 @@ def with_member(name, content=b"x", **options):
     return data.getvalue()
 
 
-def send(desk, name, data, chunk=1000):
-    upload = desk.begin_upload(name, len(data))
+def send(api, name, data, chunk=1000):
+    upload = api.begin_upload(name, len(data))
     for offset in range(0, len(data), chunk):
-        assert desk.add_chunk(upload, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
-    return desk.finish_upload(upload)
+        assert api.add_chunk(upload, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
+    return api.finish_upload(upload)
 
 
 def files(cache):
@@ -39,39 +39,39 @@ def files(cache):
 
 
 def test_an_upload_becomes_a_choice_and_can_be_trained_on(service, settings, colours, own_cache):
-    desk, told = service.transfer, []
+    api, told = service.transfer, []
     service.subscribe(told.append)
-    folder = send(desk, "My flowers.zip", zipped(colours))
+    folder = send(api, "My flowers.zip", zipped(colours))
     assert folder == str(own_cache / "uploads" / "My flowers")
     assert [event.kind for event in told] == ["transfer"]
-    assert (desk.status().choices[-1].data, desk.status().choices[-1].words) == (folder, "My flowers, uploaded")
-    assert desk.data(settings(data=folder)).categories == ("brick", "grass", "sea")
-    desk.start(settings(data=folder))
-    assert desk.status().runs[0].phase == "done"
-    assert send(desk, "My flowers.zip", zipped(colours)) == folder + "-2"
+    assert (api.status().choices[-1].data, api.status().choices[-1].words) == (folder, "My flowers, uploaded")
+    assert api.data(settings(data=folder)).categories == ("brick", "grass", "sea")
+    api.start(settings(data=folder))
+    assert api.status().runs[0].phase == "done"
+    assert send(api, "My flowers.zip", zipped(colours)) == folder + "-2"
     assert files(own_cache) == ["My flowers", "My flowers-2"]  # the zips are gone
 
 
 def test_a_chunk_that_is_sent_again_counts_once(service, colours, own_cache):
-    desk, data = service.transfer, zipped(colours)
-    upload = desk.begin_upload("a.zip", len(data))
-    assert desk.add_chunk(upload, 0, data[:500]) == 500
-    assert desk.add_chunk(upload, 0, data[:500]) == 500
-    assert desk.add_chunk(upload, 500, data[500:900]) == 900
-    assert desk.add_chunk(upload, 0, data[:500]) == 900  # late
+    api, data = service.transfer, zipped(colours)
+    upload = api.begin_upload("a.zip", len(data))
+    assert api.add_chunk(upload, 0, data[:500]) == 500
+    assert api.add_chunk(upload, 0, data[:500]) == 500
+    assert api.add_chunk(upload, 500, data[500:900]) == 900
+    assert api.add_chunk(upload, 0, data[:500]) == 900  # late
     for offset, part in ((1000, b"x"), (800, data[800:1000]), (-1, b"xx")):
         with pytest.raises(PictureError, match="900 is next"):
-            desk.add_chunk(upload, offset, part)
+            api.add_chunk(upload, offset, part)
     with pytest.raises(PictureError, match="More than the announced"):
-        desk.add_chunk(upload, 900, data[900:] + b"x")
-    assert desk.add_chunk(upload, 900, data[900:]) == len(data)
-    assert sorted(path.name for path in (own_cache / "uploads").joinpath(desk.finish_upload(upload)).iterdir()) == ["brick", "grass", "sea"]
+        api.add_chunk(upload, 900, data[900:] + b"x")
+    assert api.add_chunk(upload, 900, data[900:]) == len(data)
+    assert sorted(path.name for path in (own_cache / "uploads").joinpath(api.finish_upload(upload)).iterdir()) == ["brick", "grass", "sea"]
     with pytest.raises(PictureError, match="no such upload"):
-        desk.finish_upload(upload)
+        api.finish_upload(upload)
 
 
 def test_what_is_refused_before_it_begins(service, own_cache, monkeypatch):
-    desk = service.transfer
+    api = service.transfer
     for name, size, words in (
         ("a.tar", 10, "not a zip by its name"),
         ("a.zip", 0, "is empty"),
@@ -79,10 +79,10 @@ def test_what_is_refused_before_it_begins(service, own_cache, monkeypatch):
         ("a.zip", (4 << 30) + 1, r"4\.0 GiB, more than the 4\.0 GiB.*give its path"),
     ):
         with pytest.raises(PictureError, match=words):
-            desk.begin_upload(name, size)
+            api.begin_upload(name, size)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1 << 20))
     with pytest.raises(PictureError, match="Free some space"):
-        desk.begin_upload("a.zip", 1 << 20)
+        api.begin_upload("a.zip", 1 << 20)
     assert files(own_cache) == []
 
 
@@ -108,11 +108,11 @@ def test_a_bad_zip_leaves_nothing(service, own_cache, data, words):
 
 
 def test_half_an_upload_is_no_upload(service, colours, own_cache):
-    desk, data = service.transfer, zipped(colours)
-    upload = desk.begin_upload("half.zip", len(data))
-    desk.add_chunk(upload, 0, data[:99])
+    api, data = service.transfer, zipped(colours)
+    upload = api.begin_upload("half.zip", len(data))
+    api.add_chunk(upload, 0, data[:99])
     with pytest.raises(PictureError, match=rf"99 of the {len(data):,} bytes"):
-        desk.finish_upload(upload)
+        api.finish_upload(upload)
     assert files(own_cache) == []
 
 
@@ -120,19 +120,19 @@ def test_cancelled_and_closed_uploads_go_and_others_stay(service, make_service, 
     others = Uploads()
     theirs = others.begin("theirs.zip", 10)
     assert others.add(theirs, 0, b"12345") == 5
-    desk = service.transfer
-    mine, second = desk.begin_upload("mine.zip", 10), desk.begin_upload("second.zip", 10)
+    api = service.transfer
+    mine, second = api.begin_upload("mine.zip", 10), api.begin_upload("second.zip", 10)
     assert len(files(own_cache)) == 3
-    desk.cancel_upload(mine)
-    desk.cancel_upload(mine)
-    desk.cancel_upload("nonsense")
+    api.cancel_upload(mine)
+    api.cancel_upload(mine)
+    api.cancel_upload("nonsense")
     with pytest.raises(PictureError, match="no such upload"):
-        desk.add_chunk(mine, 0, b"1")
+        api.add_chunk(mine, 0, b"1")
     assert len(files(own_cache)) == 2
     service.close()
     assert len(files(own_cache)) == 1
     with pytest.raises(PictureError, match="no such upload"):
-        desk.add_chunk(second, 0, b"1")
+        api.add_chunk(second, 0, b"1")
     assert others.add(theirs, 5, b"67890") == 10
 
 
@@ -165,21 +165,21 @@ def test_folders_have_plain_names(service, colours, own_cache, name, folder):
 
 
 def test_a_zip_by_its_path_is_unpacked_once(service, settings, colours, own_cache, tmp_path, monkeypatch):
-    desk, path = service.transfer, tmp_path / "flowers.zip"
+    api, path = service.transfer, tmp_path / "flowers.zip"
     path.write_bytes(zipped(colours))
-    summary = desk.data(settings(data=str(path)))
+    summary = api.data(settings(data=str(path)))
     assert (summary.name, summary.categories, summary.problem) == ("flowers", ("brick", "grass", "sea"), None)
     unpack = module.unpack_zip
     monkeypatch.setattr(module, "unpack_zip", lambda *args: pytest.fail("unpacked again"))
-    desk.start(settings(data=str(path)))
-    assert desk.status().runs[0].phase == "done"
+    api.start(settings(data=str(path)))
+    assert api.status().runs[0].phase == "done"
     assert path.exists()
     monkeypatch.setattr(module, "unpack_zip", unpack)
     shutil.rmtree(colours / "sea")
     path.write_bytes(zipped(colours))
-    assert desk.data(settings(data=str(path))).categories == ("brick", "grass")
+    assert api.data(settings(data=str(path))).categories == ("brick", "grass")
     path.write_bytes(b"no zip")
     kept = sorted((own_cache / "unpacked").iterdir())
     with pytest.raises(PictureError, match=r"flowers\.zip is not a zip"):
-        desk.data(settings(data=str(path)))
+        api.data(settings(data=str(path)))
     assert sorted((own_cache / "unpacked").iterdir()) == kept

@@ -1,4 +1,4 @@
-"""A desk that trains nothing: a test moves its runs along by hand, and looks at what was asked."""
+"""A api that trains nothing: a test moves its runs along by hand, and looks at what was asked."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ PAPER = (
 )
 
 
-class FakeDesk:
+class FakeTransferApi:
     """Implements service.protocol.TransferService."""
 
     def __init__(self, service: FakeTransferService) -> None:
         self.service = service
-        self.asked: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
         self.runs: dict[int, TransferRunSummary] = {}
         self.settings: dict[int, TransferSettings] = {}
         self.taken: dict[int, list[HeadStep]] = {}
@@ -86,7 +86,7 @@ class FakeDesk:
         layer = settings.layer or "pool5"
         asked = (settings.data, layer, settings.images_per_class, settings.folds, settings.weight_decay, settings.views)
         self.runs[run] = TransferRunSummary(run, "waiting", *asked, (), (), "", 0.0, 0, None, None, None, PAPER)
-        self.tell()
+        self.publish()
         return run
 
     def stop(self) -> None:
@@ -94,7 +94,7 @@ class FakeDesk:
         if self.running is not None:
             self.change(phase="stopped", progress=None)
             self.running = None
-            self.tell()
+            self.publish()
 
     def wait(self, run: int, timeout: float | None = None) -> None:
         self._note("wait", (run, timeout))
@@ -134,7 +134,7 @@ class FakeDesk:
         self._note("use", run)
         self.kept_before.append(self.used)
         self.used = run
-        self.service.tell("changed")
+        self.service.publish("changed")
         return f"The classes are now the {len(KINDS)} of run {run}."
 
     def undo_head(self) -> str:
@@ -142,7 +142,7 @@ class FakeDesk:
         if not self.kept_before:
             raise HeadError("There is nothing to undo: no head was used yet")
         self.used = self.kept_before.pop()
-        self.service.tell("changed")
+        self.service.publish("changed")
         return "The classes are ImageNet's again."
 
     def save_head(self, run: int, path: str) -> str:
@@ -186,12 +186,12 @@ class FakeDesk:
     # What a test moves along
 
     def _note(self, kind: str, what: Any) -> None:
-        self.asked.append((kind, what))
+        self.calls.append((kind, what))
         if self.breaks is not None:
             raise self.breaks
 
-    def tell(self) -> None:
-        self.service.tell("transfer")
+    def publish(self) -> None:
+        self.service.publish("transfer")
 
     def change(self, run: int | None = None, **fields: Any) -> None:
         """Change the run's summary, the running one's by default; nobody is told."""
@@ -201,7 +201,7 @@ class FakeDesk:
 
     def features(self, done: int, total: int, rate: float = 120.0) -> None:
         self.change(phase="features", progress=Progress("features", done, total, rate), seconds=done / rate)
-        self.tell()
+        self.publish()
 
     def train(self, fold: int, decay: float, steps: int = 8, final: bool = False, tell: bool = True) -> None:
         """So many steps of one head."""
@@ -213,7 +213,7 @@ class FakeDesk:
             taken.append(HeadStep(fold, decay, step, loss, accuracy, None if final else accuracy - 0.08))
         self.change(phase="training", progress=Progress("head", len(summary.per_fold), summary.folds), steps=len(taken))
         if tell:
-            self.tell()
+            self.publish()
 
     def finish_fold(self, accuracy: float, decay: float = 1e-3) -> None:
         assert self.running is not None
@@ -223,7 +223,7 @@ class FakeDesk:
             per_fold=folds, weight_decays=(*summary.weight_decays, decay), features="256 x 6 x 6 = 9,216 of pool5, one view",
             progress=Progress("head", len(folds), summary.folds), seconds=12.0 + 3 * len(folds),
         )  # fmt: skip
-        self.tell()
+        self.publish()
 
     def draw_curve(self, counts: Sequence[int], done: int | None = None) -> None:
         assert self.running is not None
@@ -234,12 +234,12 @@ class FakeDesk:
         total = summary.folds * len(counts)
         progress = Progress("curve", summary.folds * len(numbers), total, message=f"{numbers[-1]} a class")
         self.change(phase="curve", curve=curve, progress=progress)
-        self.tell()
+        self.publish()
 
     def end(self, phase: Phase = "done", problem: str | None = None) -> None:
         self.change(phase=phase, progress=None, problem=problem)
         self.running = None
-        self.tell()
+        self.publish()
 
     def whole_run(self, **settings: Any) -> int:
         """A run from its start to its end."""
@@ -259,8 +259,8 @@ class FakeTransferService(FakeService):
 
     def __init__(self, ready: bool = True) -> None:
         super().__init__(ready)
-        self._desk = FakeDesk(self)
+        self._desk = FakeTransferApi(self)
 
     @property
-    def transfer(self) -> FakeDesk:
+    def transfer(self) -> FakeTransferApi:
         return self._desk

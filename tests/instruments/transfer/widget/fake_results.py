@@ -17,6 +17,10 @@ PAPER = [
     {"words": "… trained from scratch", "mean": 46.5, "std": 1.7},
 ]
 
+OVERVIEW = {"model": "alexnet", "trained": True, "weights": "torchvision", "device": "cpu"}
+SIZES = {"photographs": 4, "categories": ["a", "b"], "sizes": [2, 2], "most": 1}
+DATA = {"name": "Caltech-101", **SIZES, "problem": None, "notes": [], "skipped": []}
+
 
 class FakeRun:
     """A run of `folds`, of which `done` are done; each class is taken for one or two neighbours, the more often the higher `errors`."""
@@ -100,8 +104,9 @@ class FakeResults:
 
     def __init__(self, *runs: FakeRun, picture: Callable[[int, int], Image.Image] | None = None) -> None:
         self.runs = {run.run: run for run in runs}
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
         self.used: int | None = None
+        self.told: dict[str, Any] | None = None
         self.breaks: dict[str, str] = {}
         self.picture = picture or noise
 
@@ -112,7 +117,9 @@ class FakeResults:
 
     def answer(self, kind: str, fields: dict[str, Any]) -> Answer:
         """The answer, or ValueError in words."""
-        self.asked.append((kind, fields))
+        if kind in ("hello", "status", "data"):
+            return {"overview": OVERVIEW, "status": self.told or self.status(), "summary": DATA}, []
+        self.calls.append((kind, fields))
         if kind in self.breaks:
             raise ValueError(self.breaks[kind])
         handler: Callable[[dict[str, Any]], Answer] = getattr(self, f"_{kind}")
@@ -150,19 +157,19 @@ class FakeResults:
             data.append(buffer.getvalue())
         return {"pictures": [{"mime": "image/jpeg", "width": size, "height": size}] * len(data)}, data
 
-    def _use(self, fields: dict[str, Any]) -> Answer:
+    def _use_head(self, fields: dict[str, Any]) -> Answer:
         self.used = fields["run"]
-        return {"words": f"Run {self.used} answers now, instead of ImageNet."}, []
+        return {"message": f"Run {self.used} answers now, instead of ImageNet."}, []
 
-    def _undo(self, fields: dict[str, Any]) -> Answer:
+    def _undo_head(self, fields: dict[str, Any]) -> Answer:
         self.used = None
-        return {"words": "ImageNet answers again."}, []
+        return {"message": "ImageNet answers again."}, []
 
-    def _save(self, fields: dict[str, Any]) -> Answer:
-        return {"words": f"Run {fields['run']} is saved in {fields['path']}."}, []
+    def _save_head(self, fields: dict[str, Any]) -> Answer:
+        return {"message": f"Run {fields['run']} is saved in {fields['path']}."}, []
 
-    def _load(self, fields: dict[str, Any]) -> Answer:
-        return {"words": f"{fields['path']} answers now."}, []
+    def _load_head(self, fields: dict[str, Any]) -> Answer:
+        return {"message": f"{fields['path']} answers now."}, []
 
     def _file(self, fields: dict[str, Any]) -> Answer:
         return {"mime": "text/csv", "name": f"run{fields['run']}-{fields['file']}"}, [b"class,accuracy\n"]

@@ -1,9 +1,7 @@
-"""The TransferPanel in a real Chromium, on a page without Jupyter: the kernel is the panel's own `answer` on a fake desk."""
+"""The TransferPanel in a real Chromium, on a page without Jupyter: the kernel is the panel's own handlers on a fake api."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,12 +11,10 @@ from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.records import DataChoice
-from deconvwidgets.instruments.transfer.widget.messages import answer
-from deconvwidgets.instruments.transfer.widget.panel import MODULES, TransferPanel
+from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
 from deconvwidgets.instruments.transfer.widget.state import checked_state
-from deconvwidgets.widgets.front_end import assemble
-from tests.instruments.transfer.widget.fake_api import CHOICES, FakeDesk, FakeTransferService
-from tests.widgets.chromium import MODEL, blank, browser
+from tests.instruments.transfer.widget.fake_api import CHOICES, FakeTransferApi, FakeTransferService
+from tests.widgets.chromium import MODEL, blank, browser, built, kernel
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -43,7 +39,7 @@ def service() -> FakeTransferService:
 
 
 @pytest.fixture
-def desk(service: FakeTransferService) -> FakeDesk:
+def api(service: FakeTransferService) -> FakeTransferApi:
     return service.transfer
 
 
@@ -52,17 +48,12 @@ def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
     """Open a page with one view of a panel."""
 
     def open_(width: int = 1180, before: str = "", **state: Any) -> Page:
-        def kernel(message: dict[str, Any]) -> str:
-            sent = [data.encode("latin-1") for data in message.pop("buffers", [])]
-            content, buffers = answer(service, message, sent)
-            return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
-
-        blank.expose_function("kernel", kernel)
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{TransferPanel._css}</style>")
+        blank.expose_function("kernel", kernel(HANDLERS, service))
+        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('transfer.css')}</style>")
         blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
         opened = checked_state({"data": "caltech101", **state}, {}, service.transfer.status())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
-        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [assemble(MODULES), width])
+        blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("transfer.js"), width])
         expect(blank.locator("[data-testid=transfer-panel][data-ready=true]").first).to_be_visible()
         return blank
 
@@ -74,11 +65,11 @@ def tell(page: Page, event: str = "transfer", message: str = "") -> None:
     page.evaluate("([event, message]) => model.tell('msg:custom', {event, message}, [])", [event, message])
 
 
-def asked(desk: FakeDesk, kind: str) -> list[Any]:
-    return [what for name, what in desk.asked if name == kind]
+def asked(api: FakeTransferApi, kind: str) -> list[Any]:
+    return [what for name, what in api.calls if name == kind]
 
 
-def test_it_says_what_the_data_holds_and_what_retraining_does(desk, open_page):
+def test_it_says_what_the_data_holds_and_what_retraining_does(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 545 photographs · the smallest, accordion, has 40")
     expect(page.get_by_test_id("data-notes")).to_contain_text("2 photographs cannot be read")
@@ -87,20 +78,20 @@ def test_it_says_what_the_data_holds_and_what_retraining_does(desk, open_page):
     expect(page.get_by_test_id("data-summary")).to_contain_text("accordion 40, bonsai 47")
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
-    expect(page.get_by_test_id("origin")).to_contain_text("answers now with: ImageNet")
+    expect(page.get_by_test_id("origin")).to_contain_text("classes: ImageNet")
     assert page.evaluate("model.most") == 1, "one request in flight"
 
 
 @pytest.mark.parametrize("width", [1153, 760])
-def test_the_title_of_a_run_is_whole(desk, open_page, width):
-    desk.change(desk.whole_run(), dataset="photo crops, from the default photographs of deconvwidgets and as many of my own")
+def test_the_title_of_a_run_is_whole(api, open_page, width):
+    api.change(api.whole_run(), dataset="photo crops, from the default photographs of deconvwidgets and as many of my own")
     page = open_page(width=width)
     title = page.get_by_test_id("run-title")
     expect(title).to_contain_text("as many of my own")
     assert title.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight")
 
 
-def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(desk, open_page):
+def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(api, open_page):
     page = open_page(images_per_class=60)
     expect(page.get_by_test_id("data-problem")).to_contain_text("at most 39 a class")
     expect(page.get_by_test_id("go")).to_be_disabled()
@@ -111,17 +102,17 @@ def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(desk, open_page)
     page.wait_for_function("() => model.values.state.images_per_class === 30")
 
 
-def test_data_that_is_not_at_hand_says_how_to_get_it(desk, open_page):
+def test_data_that_is_not_at_hand_says_how_to_get_it(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("caltech256")
     expect(page.get_by_test_id("data-hint")).to_contain_text("DECONVWIDGETS_DATA")
     page.get_by_test_id("root").fill("/data")
     page.get_by_test_id("root").press("Enter")
     page.wait_for_function("() => model.values.state.root === '/data'")
-    assert asked(desk, "data")[-1].root == "/data"
+    assert asked(api, "data")[-1].root == "/data"
 
 
-def test_a_folder_by_its_path(desk, open_page):
+def test_a_folder_by_its_path(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("path:")
     expect(page.get_by_test_id("path")).to_be_focused()
@@ -130,17 +121,17 @@ def test_a_folder_by_its_path(desk, open_page):
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("data-problem")).to_contain_text("There is no folder /nowhere/at/all")
     expect(page.get_by_test_id("go")).to_be_disabled()
-    assert asked(desk, "start") == [], "what was just written is looked at first"
+    assert asked(api, "start") == [], "what was just written is looked at first"
     page.get_by_test_id("path").fill("/photos/birds")
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("data-summary")).to_contain_text("birds")
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    assert asked(desk, "start")[0].data == "/photos/birds"
+    assert asked(api, "start")[0].data == "/photos/birds"
 
 
-def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(desk, open_page):
+def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(api, open_page):
     page = open_page(data="/photos/birds")
     page.get_by_test_id("data").select_option("upload:")
     expect(page.get_by_test_id("go")).to_be_disabled()
@@ -150,7 +141,7 @@ def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(desk, open_p
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_photographs_that_take_a_while_to_look_through_are_said_to(desk, open_page):
+def test_photographs_that_take_a_while_to_look_through_are_said_to(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("data-looking")).to_be_hidden()
     page.evaluate("model.held = true")
@@ -161,13 +152,13 @@ def test_photographs_that_take_a_while_to_look_through_are_said_to(desk, open_pa
     expect(page.get_by_test_id("data-looking")).to_be_hidden()
 
 
-def test_classes_of_one_size_have_no_smallest(desk, open_page, monkeypatch):
-    monkeypatch.setattr(desk, "data", lambda settings: replace(FakeDesk.data(desk, settings), sizes=(8,) * 11, photographs=88))
+def test_classes_of_one_size_have_no_smallest(api, open_page, monkeypatch):
+    monkeypatch.setattr(api, "data", lambda settings: replace(FakeTransferApi.data(api, settings), sizes=(8,) * 11, photographs=88))
     page = open_page()
-    expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each")
+    expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each class")
 
 
-def test_an_upload_that_the_desk_offers_is_offered_once(desk, open_page, monkeypatch):
+def test_an_upload_that_the_desk_offers_is_offered_once(api, open_page, monkeypatch):
     choices = (*CHOICES, DataChoice("/kept/upload-0", "birds, uploaded", ""))
     monkeypatch.setattr("tests.instruments.transfer.widget.fake_api.CHOICES", choices)
     page = open_page()
@@ -177,7 +168,7 @@ def test_an_upload_that_the_desk_offers_is_offered_once(desk, open_page, monkeyp
     expect(page.get_by_test_id("data").locator("option[value='/kept/upload-0']")).to_have_count(1)
 
 
-def test_a_run_from_its_start_to_its_results(desk, open_page):
+def test_a_run_from_its_start_to_its_results(api, open_page):
     page = open_page()
     page.get_by_test_id("views-flips").click()
     page.get_by_test_id("curve").check()
@@ -186,44 +177,44 @@ def test_a_run_from_its_start_to_its_results(desk, open_page):
     page.get_by_test_id("decay").press("Tab")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    settings = desk.settings[1]
+    settings = api.settings[1]
     assert (settings.views, settings.layer, settings.weight_decay, settings.curve[-1]) == ("flips", "conv5", 0.01, 30)
-    desk.features(3120, 8677, 83.0)
+    api.features(3120, 8677, 83.0)
     tell(page)
     expect(page.get_by_test_id("run-words")).to_have_text("3,120 of 8,677 photographs · 83.0 images/s · 67 s left")
     assert float(page.get_by_test_id("run-bar").get_attribute("value") or 0) == pytest.approx(0.3596, abs=1e-3)
     assert page.get_by_test_id("run-bar").bounding_box()["height"] >= 4, "it is to be seen"
-    desk.train(0, 1e-2)
+    api.train(0, 1e-2)
     tell(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Fold 1 of 5")
     expect(page.get_by_test_id("stage-training")).to_have_attribute("aria-current", "step")
-    desk.finish_fold(0.853)
+    api.finish_fold(0.853)
     tell(page)
-    expect(page.get_by_test_id("results")).to_contain_text("85.3 %")
+    expect(page.get_by_test_id("results")).to_contain_text("85.3%")
     expect(page.get_by_test_id("stage-curve")).to_be_hidden()
-    desk.draw_curve((5, 10, 30), 2)
+    api.draw_curve((5, 10, 30), 2)
     tell(page)
-    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 trainings · 10 a class")
-    desk.end()
+    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 training runs · 10 a class")
+    api.end()
     tell(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Done in 15 s.")
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
 
 
-def test_stop_keeps_what_is_done(desk, open_page):
+def test_stop_keeps_what_is_done(api, open_page):
     page = open_page()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    desk.train(0, 1e-2)
-    desk.finish_fold(0.9)
+    api.train(0, 1e-2)
+    api.finish_fold(0.9)
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-words")).to_have_text("Stopped; 1 of 5 folds is done and kept.")
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
-    expect(page.get_by_test_id("results")).to_contain_text("90.0 %")
+    expect(page.get_by_test_id("results")).to_contain_text("90.0%")
 
 
-def test_everything_can_be_used_while_it_trains(desk, open_page):
-    desk.whole_run()
+def test_everything_can_be_used_while_it_trains(api, open_page):
+    api.whole_run()
     page = open_page()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
@@ -233,21 +224,21 @@ def test_everything_can_be_used_while_it_trains(desk, open_page):
     page.get_by_test_id("images").fill("12")
     page.get_by_test_id("images").press("Enter")
     page.wait_for_function("() => model.values.state.images_per_class === 12")
-    assert len(asked(desk, "start")) == 2, "Enter starts nothing beside a run that goes on"
+    assert len(asked(api, "start")) == 2, "Enter starts nothing beside a run that goes on"
     page.get_by_test_id("show-running").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
 
 
-def test_enter_in_a_number_starts_with_it(desk, open_page):
+def test_enter_in_a_number_starts_with_it(api, open_page):
     page = open_page()
     page.get_by_test_id("folds").fill("3")
     page.get_by_test_id("folds").press("Enter")
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    assert desk.settings[1].folds == 3
+    assert api.settings[1].folds == 3
 
 
 @pytest.mark.parametrize(("name", "text"), [("folds", "0"), ("images", "many"), ("seed", "-1"), ("decay", "-2"), ("images", "1.5")])
-def test_a_number_that_cannot_be_is_said_and_starts_nothing(desk, open_page, name, text):
+def test_a_number_that_cannot_be_is_said_and_starts_nothing(api, open_page, name, text):
     page = open_page()
     before = page.evaluate("model.values.state")
     page.get_by_test_id(name).fill(text)
@@ -256,29 +247,29 @@ def test_a_number_that_cannot_be_is_said_and_starts_nothing(desk, open_page, nam
     expect(page.get_by_test_id("status")).to_contain_text("number")
     page.wait_for_timeout(400)
     assert page.evaluate("model.values.state") == before
-    assert desk.runs == {}
+    assert api.runs == {}
 
 
-def test_a_failed_run_is_told_in_words_and_the_next_one_works(desk, open_page):
+def test_a_failed_run_is_told_in_words_and_the_next_one_works(api, open_page):
     page = open_page()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    desk.end("failed", "The disk is full. Make room.")
+    api.end("failed", "The disk is full. Make room.")
     tell(page)
     expect(page.get_by_test_id("run-problem")).to_have_text("The disk is full. Make room.")
-    expect(page.get_by_test_id("chart-words")).to_have_text("There is nothing to draw of this run.")
+    expect(page.get_by_test_id("chart-words")).to_have_text("This run has nothing to chart.")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
     expect(page.get_by_test_id("run-problem")).to_be_hidden()
 
 
-def test_a_refused_start_is_told_in_words_and_the_next_action_works(desk, open_page):
+def test_a_refused_start_is_told_in_words_and_the_next_action_works(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    desk.breaks = HeadError("Every class needs a photograph to test.")
+    api.breaks = HeadError("Every class needs a photograph to test.")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("alert")).to_have_text("Every class needs a photograph to test.")
-    desk.breaks = None
+    api.breaks = None
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
@@ -289,15 +280,15 @@ def a_zip(name: str, data: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "application/zip", "buffer": data}
 
 
-def test_a_zip_is_uploaded_in_chunks(desk, open_page):
+def test_a_zip_is_uploaded_in_chunks(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     expect(page.get_by_test_id("go")).to_be_disabled()
     data = bytes(range(256)) * 10_000
     page.get_by_test_id("upload-file").set_input_files(a_zip("birds.zip", data))
     expect(page.get_by_test_id("data-summary")).to_contain_text("upload-0")
-    assert desk.uploads["upload-0"] == data
-    chunks = asked(desk, "chunk")
+    assert api.uploads["upload-0"] == data
+    chunks = asked(api, "chunk")
     assert [offset for _, offset, _ in chunks] == [0, 2**21]
     assert all(size < 4 * 10**6 for _, _, size in chunks)
     page.wait_for_function("() => model.values.state.data === '/kept/upload-0'")
@@ -305,7 +296,7 @@ def test_a_zip_is_uploaded_in_chunks(desk, open_page):
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_an_upload_can_be_cancelled(desk, open_page):
+def test_an_upload_can_be_cancelled(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     page.evaluate("model.held = true")
@@ -314,15 +305,15 @@ def test_an_upload_can_be_cancelled(desk, open_page):
     page.get_by_test_id("upload-cancel").click()
     page.evaluate("model.release()")
     expect(page.get_by_test_id("upload-words")).to_have_text("Cancelled; nothing was kept.")
-    assert asked(desk, "cancel") == ["upload-0"]
-    assert asked(desk, "chunk") == []
+    assert asked(api, "cancel") == ["upload-0"]
+    assert asked(api, "chunk") == []
     expect(page.get_by_test_id("upload-pick")).to_be_visible()
 
 
 @pytest.mark.parametrize(
     ("name", "data", "words"), [("birds.rar", b"x", "birds.rar is no zip"), ("birds.zip", b"../up.jpg", "it was refused")]
 )
-def test_a_refused_zip_is_told_in_its_place(desk, open_page, name, data, words):
+def test_a_refused_zip_is_told_in_its_place(api, open_page, name, data, words):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     page.get_by_test_id("upload-file").set_input_files(a_zip(name, data))
@@ -332,16 +323,16 @@ def test_a_refused_zip_is_told_in_its_place(desk, open_page, name, data, words):
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_a_new_head_shows_in_the_panels_title(desk, open_page):
-    desk.whole_run()
+def test_a_new_head_shows_in_the_panels_title(api, open_page):
+    api.whole_run()
     page = open_page()
     page.get_by_test_id("use-head").click()
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'use')")
+    page.wait_for_function("() => model.sent.some((one) => one.kind === 'use_head')")
     tell(page, "changed")
-    expect(page.get_by_test_id("origin")).to_contain_text("answers now with: 11 classes of run 1")
+    expect(page.get_by_test_id("origin")).to_contain_text("classes: 11 classes of run 1")
 
 
-def test_a_burst_of_news_asks_for_one_status_at_a_time(desk, open_page):
+def test_a_burst_of_news_asks_for_one_status_at_a_time(api, open_page):
     page = open_page()
     page.wait_for_function("() => model.sent.some((one) => one.kind === 'data')")
     page.wait_for_timeout(200)
@@ -350,14 +341,14 @@ def test_a_burst_of_news_asks_for_one_status_at_a_time(desk, open_page):
     for _ in range(20):
         tell(page)
     assert page.evaluate("model.sent.length") - before == 1
-    desk.start(asked(desk, "data")[-1])
+    api.start(asked(api, "data")[-1])
     page.evaluate("model.release()")
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 1")
     page.wait_for_timeout(200)
     assert page.evaluate("model.sent.filter((one) => one.kind === 'status').length") == 2, "once more for what came meanwhile"
 
 
-def test_stop_works_in_the_midst_of_news(desk, open_page):
+def test_stop_works_in_the_midst_of_news(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.evaluate("model.ask = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.ask); null")  # news outrun it
@@ -368,10 +359,10 @@ def test_stop_works_in_the_midst_of_news(desk, open_page):
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
     page.evaluate("clearInterval(news)")
     page.wait_for_timeout(400)  # the last answers
-    assert desk.runs[1].phase == "stopped"
+    assert api.runs[1].phase == "stopped"
 
 
-def test_the_newest_choice_of_data_counts(desk, open_page):
+def test_the_newest_choice_of_data_counts(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.evaluate("model.held = true")
@@ -380,10 +371,10 @@ def test_the_newest_choice_of_data_counts(desk, open_page):
         page.wait_for_timeout(50)
     page.evaluate("model.release()")
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
-    assert [one.data for one in asked(desk, "data")] == ["caltech101", "images", "photo-crops"], "what was overtaken is not asked for"
+    assert [one.data for one in asked(api, "data")] == ["caltech101", "images", "photo-crops"], "what was overtaken is not asked for"
 
 
-def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, desk, open_page):
+def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
     blank.clock.install()
     page = open_page()
     page.clock.run_for(1000)
@@ -400,16 +391,45 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
 
 
-def test_python_changes_the_open_panel(desk, open_page):
+def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(api, open_page):
+    api.whole_run()
     page = open_page()
-    state = checked_state({"images_per_class": 7, "views": "ten"}, page.evaluate("model.values.state"), desk.status())
+    expect(page.get_by_test_id("headline")).to_be_visible()
+    page.wait_for_function("() => !model.flying")
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("go")).to_be_disabled()
+    page.get_by_test_id("show-confusion").click()
+    expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "the results are there"
+    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.get_by_test_id("show-summary").click()
+    expect(page.get_by_test_id("alert")).to_be_hidden()
+    expect(page.get_by_test_id("go")).to_be_enabled()
+
+
+def test_what_two_views_show_is_fetched_once(api, open_page):
+    api.whole_run()
+    page = open_page()
+    page.evaluate("open()")
+    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
+    expect(page.get_by_test_id("headline")).to_have_count(2)
+    page.wait_for_timeout(300)
+    page.wait_for_function("() => !model.flying")
+    kinds = [one["kind"] for one in page.evaluate("model.sent")]
+    assert kinds.count("data") == kinds.count("run") == 1
+    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+
+
+def test_python_changes_the_open_panel(api, open_page):
+    page = open_page()
+    state = checked_state({"images_per_class": 7, "views": "ten"}, page.evaluate("model.values.state"), api.status())
     page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
     expect(page.get_by_test_id("images")).to_have_value("7")
     expect(page.get_by_test_id("views-ten")).to_have_attribute("aria-checked", "true")
 
 
-def test_a_page_without_a_widget_manager_says_why_there_is_no_chart(desk, open_page):
-    desk.whole_run()
+def test_a_page_without_a_widget_manager_says_why_there_is_no_chart(api, open_page):
+    api.whole_run()
     page = open_page()
     expect(page.get_by_test_id("chart-words")).to_contain_text("no widget manager")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
@@ -417,10 +437,10 @@ def test_a_page_without_a_widget_manager_says_why_there_is_no_chart(desk, open_p
     expect(page.get_by_test_id("chart-words")).to_contain_text("no widget manager")
 
 
-def test_the_chart_is_the_figures_own_view_and_goes_with_ours(desk, open_page):
-    desk.whole_run()
+def test_the_chart_is_the_figures_own_view_and_goes_with_ours(api, open_page):
+    api.whole_run()
     page = open_page(before=MANAGER)
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart is on its way…")
+    expect(page.get_by_test_id("chart-words")).to_have_text("Loading the chart…")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
     expect(page.get_by_test_id("chart")).to_have_text("figure abc")
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
@@ -428,18 +448,19 @@ def test_the_chart_is_the_figures_own_view_and_goes_with_ours(desk, open_page):
     page.wait_for_function("() => model.values.state.tab === 'curve'")
     page.evaluate("closers.forEach((close) => close())")
     assert page.evaluate("gone") == 1
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the view is gone"
+    page.evaluate("lifetime.abort()")
+    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
-def test_a_chart_that_cannot_be_made_is_told(desk, open_page):
-    desk.whole_run()
+def test_a_chart_that_cannot_be_made_is_told(api, open_page):
+    api.whole_run()
     page = open_page(before=MANAGER + "model.widget_manager.create_view = async () => { throw new Error('no plotly here'); };")
     page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart cannot be shown: no plotly here")
+    expect(page.get_by_test_id("chart-words")).to_have_text("The chart cannot be shown; reload the page to try again.")
 
 
-def test_two_views_of_one_panel_share_its_state(desk, open_page):
+def test_two_views_of_one_panel_share_its_state(api, open_page):
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
@@ -447,10 +468,11 @@ def test_two_views_of_one_panel_share_its_state(desk, open_page):
     page.get_by_test_id("seed").first.press("Tab")
     expect(page.get_by_test_id("seed").nth(1)).to_have_value("5")
     page.evaluate("closers.forEach((close) => close())")
+    page.evaluate("lifetime.abort()")
     assert page.evaluate("model.listening()") == 0
 
 
-def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(desk, open_page):
+def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
     page.get_by_test_id("data").focus()
@@ -469,9 +491,9 @@ def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(desk, open_page)
 
 
 @pytest.mark.parametrize("width", [700, 960, 1180])
-def test_nothing_stands_out_at_any_width(desk, open_page, width):
-    desk.whole_run()
-    desk.whole_run(images_per_class=15)
+def test_nothing_stands_out_at_any_width(api, open_page, width):
+    api.whole_run()
+    api.whole_run(images_per_class=15)
     page = open_page(width=width, data="/a/rather/long/path/to/a/folder/of/class/folders/that/nobody/would/type")
     expect(page.get_by_test_id("results")).to_contain_text("86.0")
     wide = page.evaluate(

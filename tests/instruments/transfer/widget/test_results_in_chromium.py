@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from typing import Any
 
@@ -11,66 +9,70 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from deconvwidgets.instruments.transfer.widget.panel import MODULES as PANEL_MODULES
-from deconvwidgets.widgets.front_end import assemble, read_static
 from tests.instruments.transfer.widget.fake_results import FakeResults, FakeRun
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import MODEL, blank, browser, built, packed
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
-MODULES = PANEL_MODULES[: PANEL_MODULES.index("transfer_results.js") + 1]
-# What the panel gives to the results area: a wire, the state, and where words are said. `held` keeps answers back.
-PAGE = """
-globalThis.open = async (code, status, state, width) => {
-  const createResults = (await import(URL.createObjectURL(new Blob([code], {type: "text/javascript"})))).default;
-  const page = globalThis.page = {status, state, said: [], sets: [], held: false, waiting: [], flying: 0, most: 0, painted: []};
-  const wire = {ask: async (kind, fields = {}, options = {}) => {
-    page.flying += 1;
-    page.most = Math.max(page.most, page.flying);
-    if (page.held) await new Promise((resolve) => page.waiting.push(resolve));
-    const {content, buffers, error} = JSON.parse(await globalThis.kernel(kind, fields));
-    page.flying -= 1;
-    if (error) throw new Error(error);
-    return {content, buffers: buffers.map((text) => new DataView(Uint8Array.from(atob(text), (one) => one.charCodeAt(0)).buffer))};
-  }};
-  page.release = () => { page.held = false; for (const resolve of page.waiting.splice(0)) resolve(); };
-  page.show = () => page.results.update({status: page.status, state: page.state});
-  const set = (patch) => { page.sets.push(patch); page.state = {...page.state, ...patch}; page.show(); };
-  page.results = createResults({wire, set, say: (words) => page.said.push(words), id: "test"});
-  const root = Object.assign(document.createElement("div"), {className: "dwx dwt", style: `width:${width}px`});
-  root.append(page.results.element);
-  document.body.append(root);
-  root.addEventListener("deconvwidgets:painted", (event) => page.painted.push(event.detail));
-  page.show();
-};
-"""
-STATE = {"run": None, "compare": None, "show": "summary", "cell": None, "sort": "worst", "order": "name"}
-
-
-def styles() -> str:
-    return "".join(read_static(name) for name in ("shared.css", "transfer_results.css"))
+# The results alone, over the whole width.
+STYLE = """.dwt .dwt-main { display: block; overflow: auto } .dwt .dwt-main > section { overflow: visible }
+.dwt .dwt-setup, .dwt .dwt-live { display: none }"""
+LAST_MATRIX = "globalThis.matrixPainted = () => painted.findLast((one) => one.kind === 'matrix')"
+STATE = {
+    "data": "caltech101", "root": None, "layer": None, "images_per_class": 30, "folds": 5, "weight_decay": None, "views": "one", "seed": 0,
+    "curve": False, "run": None, "compare": None, "tab": "training", "show": "summary", "cell": None, "sort": "worst", "order": "name",
+}  # fmt: skip
 
 
 def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = "light", **state: Any) -> Page:
-    """A page with the results area alone."""
+    """A page with the results of a panel."""
 
-    def kernel(kind: str, fields: dict[str, Any]) -> str:
+    def kernel(message: dict[str, Any]) -> str:
+        echo = {"seq": message.pop("seq"), "client": message.pop("client")}
+        message.pop("background", None)
         try:
-            content, buffers = fake.answer(kind, fields)
+            content, buffers = fake.answer(message.pop("kind"), message)
         except ValueError as error:
-            return json.dumps({"error": str(error)})
-        return json.dumps({"content": content, "buffers": [base64.b64encode(data).decode() for data in buffers]})
+            return packed({**echo, "ok": False, "error": str(error)}, [])
+        return packed({**echo, "ok": True, **content}, buffers)
 
     page.set_viewport_size({"width": 1240, "height": 1100})
     page.expose_function("kernel", kernel)
     background = "#16181b" if theme == "dark" else "#fff"
-    page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>body{{background:{background}}}{styles()}</style>")
-    page.evaluate(PAGE + "null;")  # Playwright calls a function that an expression comes to
-    arguments = [f"{assemble(MODULES)}\nexport default createResults;", fake.status(), {**STATE, **state}, width]
-    page.evaluate("([code, status, state, width]) => globalThis.open(code, status, state, width)", arguments)
+    styles = f"body{{background:{background}}}{built('transfer.css')}{STYLE}"
+    page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>{styles}</style>")
+    page.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
+    arguments = [built("transfer.js"), {**STATE, **state}, width]
+    page.evaluate(
+        f"([code, state, width]) => {{ globalThis.painted = []; {LAST_MATRIX}; return open(code, state, width, 1060); }}", arguments
+    )
+    expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible()
     return page
+
+
+def tell_status(page: Page, fake: FakeResults, times: int = 1, **changes: Any) -> None:
+    """The kernel tells the panel that its status changed."""
+    fake.told = fake.status(**changes)
+    for _ in range(times):
+        page.evaluate("model.tell('msg:custom', {event: 'transfer'}, [])")
+
+
+def change_state(page: Page, **changes: Any) -> None:
+    """Python changes the open panel."""
+    page.evaluate("(changes) => model.set('state', {...model.values.state, ...changes})", changes)
+    page.evaluate("model.tell('change:state')")
+
+
+def state_is(page: Page, **expected: Any) -> None:
+    same = "JSON.stringify(model.values.state[key]) === JSON.stringify(value)"
+    page.wait_for_function(f"(expected) => Object.entries(expected).every(([key, value]) => {same})", arg=expected)
+
+
+def settled(page: Page) -> None:
+    """Every request is answered."""
+    page.wait_for_function("() => model.flying === 0")
 
 
 # What ends right of the column, but for what scrolls and what is only told.
@@ -93,14 +95,14 @@ def middle_of(page: Page, run: FakeRun, truth: int, prediction: int) -> tuple[fl
     """Where a cell is on the page while the whole matrix is shown, in the order of names."""
     box = page.get_by_test_id("confusion").bounding_box()
     assert box
-    size = page.evaluate("page.painted.findLast((one) => one.kind === 'matrix').size")
+    size = page.evaluate("matrixPainted().size")
     side = size * len(run.categories)
     left, top = box["x"] + box["width"] - side, box["y"] + box["height"] - side
     return left + (prediction + 0.5) * size, top + (truth + 0.5) * size
 
 
 def matrix_painted(page: Page) -> None:
-    page.wait_for_function("() => page.painted.some((one) => one.kind === 'matrix')")
+    page.wait_for_function("() => painted.some((one) => one.kind === 'matrix')")
 
 
 ALIKE = tuple(f"{kind} (imagenet_{at:02}_{at * 37})" for kind in ("jeep", "sports car") for at in range(10, 16))
@@ -142,9 +144,9 @@ def test_two_clicks_lead_from_a_number_to_the_photographs_behind_it(blank):
     run = FakeRun(1, NAMES_12)
     truth, prediction = worst_pair(run)
     page = open_results(blank, FakeResults(run))
-    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * np.mean(run.per_fold()):.1f} ± {100 * np.std(run.per_fold()):.1f} %")
+    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * np.mean(run.per_fold()):.1f} ± {100 * np.std(run.per_fold()):.1f}%")
     expect(page.get_by_test_id("folds-done")).to_contain_text("5 folds")
-    expect(page.get_by_test_id("row-paper").first).to_contain_text("86.5 ± 0.5 %")
+    expect(page.get_by_test_id("row-paper").first).to_contain_text("86.5 ± 0.5%")
     expect(page.locator("[data-testid^=fold-dot-run]")).to_have_count(5)
     page.get_by_test_id(f"summary-pairs-{truth}-{prediction}").click()
     expect(page.get_by_test_id("cell-title")).to_have_text(f"class {truth} → class {prediction}")
@@ -157,7 +159,7 @@ def test_two_clicks_lead_from_a_number_to_the_photographs_behind_it(blank):
     rows = run.tests[(run.tests[:, 2] == truth) & (run.tests[:, 3] == prediction)]
     assert set(sources) <= {int(source) for source in rows[:, 0]}
     assert len(sources) == len(set(sources)), "one photograph for each answer, whatever the folds"
-    assert page.evaluate("page.state.show") == "confusion"
+    state_is(page, show="confusion")
 
 
 def test_the_pointer_reads_zooms_drags_and_chooses(blank):
@@ -170,21 +172,23 @@ def test_the_pointer_reads_zooms_drags_and_chooses(blank):
     page.mouse.move(x, y)
     _, tests, confusion = run.counts()
     count, of = confusion[truth, prediction], tests[truth]
-    words = f"class {truth} → class {prediction}: {count} of {of} ({100 * count / of:.0f} %)"
+    words = f"class {truth} → class {prediction}: {count} of {of} ({100 * count / of:.0f}%)"
     expect(page.get_by_test_id("confusion-tip")).to_have_text(words)
     page.mouse.click(x, y)
-    assert page.evaluate("page.state.cell") == [truth, prediction]
-    before = page.evaluate("page.painted.at(-1).size")
+    state_is(page, cell=[truth, prediction])
+    before = page.evaluate("matrixPainted().size")
     page.mouse.wheel(0, -400)
-    page.wait_for_function(f"() => page.painted.at(-1).size > {before}")
+    page.wait_for_function(f"() => matrixPainted().size > {before}")
     expect(page.get_by_test_id("confusion-tip")).to_have_text(words)  # it stays under the pointer
-    sets = page.evaluate("page.sets.length")
+    page.wait_for_timeout(400)  # until the state is saved
+    saved = page.evaluate("model.saved")
     page.mouse.down()
     page.mouse.move(x - 80, y - 60, steps=4)
     page.mouse.up()
-    assert page.evaluate("page.sets.length") == sets, "a drag is no click"
+    page.wait_for_timeout(400)
+    assert page.evaluate("model.saved") == saved, "a drag is no click"
     page.get_by_test_id("zoom-whole").click()
-    page.wait_for_function(f"() => Math.abs(page.painted.at(-1).size - {before}) < 1e-6")
+    page.wait_for_function(f"() => Math.abs(matrixPainted().size - {before}) < 1e-6")
     expect(page.get_by_test_id("zoom-out")).to_be_disabled()
 
 
@@ -197,11 +201,11 @@ def test_a_page_that_scrolls_past_does_not_zoom(blank):
         page.mouse.wheel(0, 60)
         page.wait_for_timeout(10)
     assert page.evaluate("scrollY") > 800, "also with the matrix under the pointer"
-    sizes = page.evaluate("[...new Set(page.painted.map((one) => one.size))]")
+    sizes = page.evaluate("[...new Set(painted.map((one) => one.size))]")
     for _ in range(5):
         page.mouse.wheel(0, -60)
     page.wait_for_timeout(100)
-    assert page.evaluate("[...new Set(page.painted.map((one) => one.size))]") == sizes
+    assert page.evaluate("[...new Set(painted.map((one) => one.size))]") == sizes
 
 
 def test_keys_move_choose_zoom_and_leave_and_say_where_one_is(blank):
@@ -217,33 +221,30 @@ def test_keys_move_choose_zoom_and_leave_and_say_where_one_is(blank):
     expect(page.get_by_test_id("confusion-told")).to_contain_text(f"class {truth} → class 0:")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    assert page.evaluate("page.state.cell") == [truth, 1]
-    before = page.evaluate("page.painted.at(-1).size")
+    state_is(page, cell=[truth, 1])
+    before = page.evaluate("matrixPainted().size")
     page.keyboard.press("+")
-    page.wait_for_function(f"() => page.painted.at(-1).size > {before}")
+    page.wait_for_function(f"() => matrixPainted().size > {before}")
     page.keyboard.press("End")
     expect(page.get_by_test_id("confusion-told")).to_contain_text("→ class 11:")
     page.keyboard.press("0")
-    page.wait_for_function(f"() => page.painted.at(-1).size === {before}")
+    page.wait_for_function(f"() => matrixPainted().size === {before}")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("show-confusion")).to_be_focused()
-    assert page.evaluate("leaked") == [], "nothing that is ours goes on to the notebook"
     page.get_by_test_id("confusion").focus()
     page.keyboard.press("z")
-    assert page.evaluate("leaked") == ["z"]
+    assert page.evaluate("leaked") == [], "the notebook's own keys would change cells"
 
 
 def test_the_matrix_follows_the_order_and_the_theme(blank):
     run = FakeRun(1, NAMES_12)
     page = open_results(blank, FakeResults(run), show="confusion")
     matrix_painted(page)
-    corner = (
-        "(() => { const c = document.querySelector('[data-testid=confusion]'); const side = page.painted.at(-1).size * devicePixelRatio;"
-    )
+    corner = "(() => { const c = document.querySelector('[data-testid=confusion]'); const side = matrixPainted().size * devicePixelRatio;"
     corner += " return [...c.getContext('2d').getImageData(c.width - side / 2 + 15, c.height - side / 2 + 15, 1, 1).data]; })()"
     light = page.evaluate(corner)
     page.get_by_test_id("order-accuracy").click()
-    assert page.evaluate("page.state.order") == "accuracy"
+    state_is(page, order="accuracy")
     page.wait_for_function(f"(before) => String({corner}) !== String(before)", arg=light)  # the best class is last now
     ordered = page.evaluate(corner)
     page.evaluate("document.documentElement.setAttribute('theme', 'dark')")
@@ -255,23 +256,23 @@ def test_classes_ask_for_the_rows_in_sight_alone_and_one_at_a_time(blank):
     fake = FakeResults(FakeRun(1, names, untested=[4]))
     page = open_results(blank, fake, show="classes")
     page.wait_for_function("() => document.querySelectorAll('.dwt-class [data-painted=true]').length > 40")
-    page.wait_for_function("() => page.flying === 0")
-    lists = [fields for kind, fields in fake.asked if kind == "photographs"]
+    page.wait_for_function("() => model.flying === 0")
+    lists = [fields for kind, fields in fake.calls if kind == "photographs"]
     assert len(lists) < 30
-    assert page.evaluate("page.most") == 1
+    assert page.evaluate("model.most") <= 2, "one urgent request, and one in the background"
     expect(page.get_by_test_id("class-4")).to_contain_text("no tests")
     page.get_by_test_id("class-sort").select_option("best")
-    assert page.evaluate("page.state.sort") == "best"
-    expect(page.locator(".dwt-class").first).to_contain_text("100 %")
+    state_is(page, sort="best")
+    expect(page.locator(".dwt-class").first).to_contain_text("100%")
     page.get_by_test_id("class-find").fill("kind 09")
     expect(page.get_by_test_id("class-count")).to_have_text("10 of 101")
     page.wait_for_function("() => document.querySelector('[data-testid=class-photographs-90] [data-painted=true]')")
-    sources = [source for kind, fields in fake.asked if kind == "thumbnails" for source in fields["sources"]]
+    sources = [source for kind, fields in fake.calls if kind == "thumbnails" for source in fields["sources"]]
     assert len(sources) == len(set(sources)), "no photograph twice"
-    assert all(len(fields["sources"]) <= 24 for kind, fields in fake.asked if kind == "thumbnails")
+    assert all(len(fields["sources"]) <= 24 for kind, fields in fake.calls if kind == "thumbnails")
     page.locator("[data-testid=class-photographs-90] button").first.click()
-    assert page.evaluate("page.state.show") == "confusion"
-    assert page.evaluate("page.state.cell[0]") == 90
+    state_is(page, show="confusion")
+    page.wait_for_function("() => model.values.state.cell[0] === 90")
 
 
 def test_mistakes_show_more_and_lead_to_their_cell(blank):
@@ -279,7 +280,7 @@ def test_mistakes_show_more_and_lead_to_their_cell(blank):
     page = open_results(blank, fake, show="mistakes")
     total = int((fake.runs[1].tests[:, 2] != fake.runs[1].tests[:, 3]).sum())
     expect(page.get_by_test_id("mistakes-words")).to_contain_text(
-        f"{total:,} of {len(fake.runs[1].tests):,} tests were answered wrongly; the surest first"
+        f"{total:,} of {len(fake.runs[1].tests):,} tests were misclassified; the most confident first"
     )
     expect(page.get_by_test_id("mistakes-more")).to_be_visible()
     before = page.locator("[data-testid=mistakes] button").count()
@@ -290,22 +291,23 @@ def test_mistakes_show_more_and_lead_to_their_cell(blank):
     page.keyboard.press("ArrowRight")
     expect(page.locator("[data-testid=mistakes] button").nth(1)).to_be_focused()
     page.keyboard.press("Enter")
-    truth, prediction = page.evaluate("page.state.cell")
+    page.wait_for_function("() => model.values.state.cell")
+    truth, prediction = page.evaluate("model.values.state.cell")
     expect(page.get_by_test_id("cell-title")).to_have_text(f"class {truth} → class {prediction}")
 
 
 def test_a_head_without_confidences_and_a_run_stopped_early(blank):
     run = FakeRun(1, NAMES_12, done=1, phase="stopped", confidences=False, untested=[2], skipped=2)
     page = open_results(blank, FakeResults(run), show="mistakes")
-    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * run.per_fold()[0]:.1f} %")
+    expect(page.get_by_test_id("headline")).to_have_text(f"{100 * run.per_fold()[0]:.1f}%")
     expect(page.get_by_test_id("folds-done")).to_contain_text("1 of 5 folds · stopped")
-    expect(page.get_by_test_id("mistakes-words")).to_contain_text("only which class")
+    expect(page.get_by_test_id("mistakes-words")).to_contain_text("gives no probabilities")
     expect(page.locator("[data-testid=mistakes] button").first).to_contain_text("fold 1")
     page.get_by_test_id("show-summary").click()
     expect(page.get_by_test_id("skipped")).to_contain_text("2 photographs could not be read")
-    page.evaluate("page.state = {...page.state, show: 'confusion', cell: [2, 2]}; page.show()")
+    change_state(page, show="confusion", cell=[2, 2])
     expect(page.get_by_test_id("cell-numbers")).to_have_text("class 2 had no tests.")
-    page.evaluate("page.state = {...page.state, cell: [40, 2]}; page.show()")
+    change_state(page, cell=[40, 2])
     expect(page.get_by_test_id("cell-title")).to_be_hidden()  # a cell of another run
 
 
@@ -315,9 +317,9 @@ def test_heads_are_used_undone_saved_loaded_and_results_taken_away(blank):
     expect(page.get_by_test_id("undo-head")).to_be_disabled()
     page.get_by_test_id("use-head").click()
     expect(page.get_by_test_id("head-words")).to_have_text("Run 1 answers now, instead of ImageNet.")
-    assert page.evaluate("page.said") == ["Run 1 answers now, instead of ImageNet."]
-    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
-    expect(page.get_by_test_id("use-head")).to_have_text("This head answers")
+    expect(page.get_by_test_id("status")).to_have_text("Run 1 answers now, instead of ImageNet.")
+    tell_status(page, fake)
+    expect(page.get_by_test_id("use-head")).to_have_text("Head in use")
     expect(page.get_by_test_id("use-head")).to_be_disabled()
     page.get_by_test_id("undo-head").click()
     expect(page.get_by_test_id("head-words")).to_have_text("ImageNet answers again.")
@@ -340,8 +342,8 @@ def test_heads_are_used_undone_saved_loaded_and_results_taken_away(blank):
         page.keyboard.press("Enter")
     assert download.value.suggested_filename == "run1-classes.csv"
     assert download.value.path().read_text() == "class,accuracy\n"
-    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
-    fake.breaks["use"] = "The head is for another layer; train again."
+    tell_status(page, fake)
+    fake.breaks["use_head"] = "The head is for another layer; train again."
     page.get_by_test_id("use-head").click()
     expect(page.get_by_test_id("head-failure")).to_have_text("The head is for another layer; train again.")
     expect(page.get_by_test_id("use-head")).to_be_enabled()
@@ -352,22 +354,23 @@ def test_quick_folds_do_not_overtake_the_results_that_are_on_their_way(blank):
     fake = FakeResults(runs[0])
     page = open_results(blank, fake)
     expect(page.get_by_test_id("results-tabs")).to_be_visible()
-    fake.asked.clear()
-    page.evaluate("page.held = true")
+    fake.calls.clear()
+    page.evaluate("model.heldKind = 'run'")
     for run in runs[1:]:
         fake.runs[1] = run
-        page.evaluate("(status) => { page.status = status; page.show(); }", fake.status())
-    assert page.evaluate("page.waiting.length") == 1, "the second fold's; a newer request would have taken its answer's place"
+        tell_status(page, fake)
+    assert page.evaluate("model.waiting.length") == 1, "the second fold's; a newer request would have taken its answer's place"
     fake.runs[1] = runs[1]
-    page.evaluate("page.release()")
-    page.wait_for_function("page.flying === 0")
-    assert [kind for kind, _ in fake.asked] == ["run", "run"], "the third fold's are asked for when the second's are there"
+    page.evaluate("model.release()")
+    page.wait_for_timeout(300)
+    settled(page)
+    assert [kind for kind, _ in fake.calls] == ["run", "run"], "the third fold's are asked for when the second's are there"
 
 
 def test_a_run_that_was_chosen_says_what_sets_it_apart_first(blank):
     page = open_results(blank, FakeResults(FakeRun(1, NAMES_12, layer="pool4"), FakeRun(2, NAMES_12)))
     expect(page.get_by_test_id("results-run").locator("option").first).to_have_text(
-        re.compile(r"^2 · pool5 · [\d.]+ % · 30 a class · Caltech-101$")
+        re.compile(r"^2 · pool5 · [\d.]+% · 30 per class · Caltech-101$")
     )
     page.get_by_test_id("save-head").click()
     page.get_by_test_id("head-path").fill("mine.safetensors")
@@ -409,16 +412,16 @@ def test_a_run_is_asked_for_again_when_it_went_on_and_only_then(blank):
     fake = FakeResults(run)
     page = open_results(blank, fake)
     expect(page.get_by_test_id("results-empty")).to_contain_text("with its first fold")
-    assert fake.asked == []
+    assert fake.calls == []
     for done in (1, 2, 3):
         fake.runs[1] = FakeRun(1, NAMES_12, folds=3, done=done)
-        page.evaluate("(status) => { page.status = status; for (let time = 0; time < 3; time += 1) page.show(); }", fake.status())
+        tell_status(page, fake, times=3)
         expect(page.get_by_test_id("folds-done")).to_contain_text("3 folds" if done == 3 else f"{done} of 3 folds")
-        page.wait_for_function("() => page.flying === 0")
+        page.wait_for_function("() => model.flying === 0")
         expect(page.get_by_test_id("summary-worst").locator("li").first).to_be_visible()
-    assert [kind for kind, _ in fake.asked] == ["run"] * 3
+    assert [kind for kind, _ in fake.calls] == ["run"] * 3
     fake.breaks["run"] = "There is no run 1 any more."
-    page.evaluate("(status) => { page.status = status; page.show(); }", fake.status(runs=[{**run.summary(), "run": 9, "per_fold": [0.5]}]))
+    tell_status(page, fake, runs=[{**run.summary(), "run": 9, "per_fold": [0.5]}])
     expect(page.get_by_test_id("results-failure")).to_have_text("There is no run 1 any more.")
 
 
@@ -432,11 +435,11 @@ def test_large_matrices_are_drawn_within_a_frame(blank, count):
     page.mouse.move(box["x"] + 402, box["y"] + 392)
     page.mouse.wheel(0, -300)
     page.mouse.down()
-    page.evaluate("page.painted.length = 0")
+    page.evaluate("painted.length = 0")
     page.mouse.move(box["x"] + 250, box["y"] + 300, steps=30)
     page.mouse.up()
     page.wait_for_timeout(100)
-    times = page.evaluate("page.painted.map((one) => one.ms)")
+    times = page.evaluate("painted.map((one) => one.ms)")
     assert len(times) > 5
     assert float(np.median(times)) < 10, times
 
@@ -461,7 +464,7 @@ def test_nothing_stands_out_of_its_column(blank, width):
     page = open_results(blank, FakeResults(FakeRun(1, names), FakeRun(2, names)), width=width, compare=1)
     for show in ("summary", "confusion", "classes", "mistakes"):
         page.get_by_test_id(f"show-{show}").click()
-        page.wait_for_function("() => page.flying === 0")
+        page.wait_for_function("() => model.flying === 0")
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth") <= max(1240, width + 16)
         out = page.evaluate(STANDING_OUT, width)

@@ -1,0 +1,22 @@
+// Builds one ES module and one stylesheet for each widget, into the Python package. The output depends on the sources and on the pinned
+// versions in package-lock.json only.
+import { build } from "esbuild";
+
+const INSTRUMENTS = {
+  layers: ["src/layers/explorer.ts", "src/layers/style.css"],
+  occlusion: ["src/occlusion/explorer.ts", "src/occlusion/style.css"],
+  transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
+};
+
+await build({
+  entryPoints: Object.entries(INSTRUMENTS).flatMap(([name, files]) => files.map((file) => ({ in: file, out: name }))),
+  outdir: "../deconvwidgets/widgets/static",
+  absWorkingDir: import.meta.dirname,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "esnext",
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+});

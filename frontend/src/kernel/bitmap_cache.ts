@@ -1,0 +1,73 @@
+import { blob } from "./buffers.ts";
+import { UserError } from "./errors.ts";
+
+/** Return the decoded picture. Throw UserError where the browser cannot decode it. */
+export async function decodePicture(data: DataView | undefined, mime: string): Promise<ImageBitmap> {
+  const encoded = blob(data, mime);
+  try {
+    return await createImageBitmap(encoded);
+  } catch {
+    throw new UserError("The browser cannot decode the picture.");
+  }
+}
+
+/** Decoded pictures up to a number of bytes; the least recently used go first. */
+export class BitmapCache {
+  bytes = 0;
+  private readonly bitmaps = new Map<string, ImageBitmap>(); // in the order of use
+  private readonly decoding = new Set<string>();
+  private generation = 0;
+
+  /** @param limit bytes of pixels */
+  constructor(private readonly limit = 96 * 2 ** 20) {}
+
+  get(key: string): ImageBitmap | undefined {
+    const bitmap = this.bitmaps.get(key);
+    if (bitmap) {
+      this.bitmaps.delete(key);
+      this.bitmaps.set(key, bitmap);
+    }
+    return bitmap;
+  }
+
+  /** Return whether it is there or being decoded. */
+  has(key: string): boolean {
+    return this.bitmaps.has(key) || this.decoding.has(key);
+  }
+
+  /** Decode a picture and keep it. Resolve to null where the cache was cleared meanwhile. */
+  async decode(key: string, data: DataView | undefined, mime: string): Promise<ImageBitmap | null> {
+    const { generation } = this;
+    this.decoding.add(key);
+    const bitmap = await decodePicture(data, mime).finally(() => this.decoding.delete(key));
+    if (generation !== this.generation) {
+      bitmap.close();
+      return null;
+    }
+    this.put(key, bitmap);
+    return bitmap;
+  }
+
+  put(key: string, bitmap: ImageBitmap): void {
+    this.drop(key);
+    this.bitmaps.set(key, bitmap);
+    this.bytes += bitmap.width * bitmap.height * 4;
+    for (const oldest of [...this.bitmaps.keys()]) {
+      if (this.bytes <= this.limit || oldest === key) break;
+      this.drop(oldest);
+    }
+  }
+
+  clear(): void {
+    this.generation += 1;
+    for (const key of [...this.bitmaps.keys()]) this.drop(key);
+  }
+
+  private drop(key: string): void {
+    const bitmap = this.bitmaps.get(key);
+    if (!bitmap) return;
+    this.bitmaps.delete(key);
+    this.bytes -= bitmap.width * bitmap.height * 4;
+    bitmap.close();
+  }
+}

@@ -1,0 +1,55 @@
+/** A file sent to the kernel, in chunks. */
+import type { KernelClient } from "./client.ts";
+import { UserError } from "./errors.ts";
+
+const CHUNK = 2 * 2 ** 20; // bytes; Jupyter's websockets take 10 MB at most
+
+export function megabytes(bytes: number): string {
+  const size = bytes / 1e6;
+  return `${size < 10 ? size.toFixed(1) : size.toFixed(0)} MB`;
+}
+
+/**
+ * Upload a file. Return the kernel's reply to the last step, null where the upload was cancelled.
+ * @param progress told of the bytes that the kernel has
+ * @param canCancel whether the kernel knows the step "cancel"
+ */
+export async function uploadFile<Content>(
+  client: Pick<KernelClient, "request">,
+  file: Blob & { name: string },
+  { progress, signal, canCancel = true }: { progress: (bytes: number) => void; signal: AbortSignal; canCancel?: boolean },
+): Promise<Content | null> {
+  const begun = await client.request<{ upload: string }>("upload", { step: "begin", name: file.name, size: file.size }, { policy: "once" });
+  if (!begun) return null;
+  const { upload } = begun.content;
+  const cancel = async () => (canCancel ? client.request("upload", { step: "cancel", upload }, { policy: "once" }) : null);
+  try {
+    let have = 0;
+    while (have < file.size && !signal.aborted) {
+      const chunk = await readChunk(file, have);
+      const step = { step: "chunk", upload, offset: have };
+      const reply = await client.request<{ have: number }>("upload", step, { policy: "once", buffers: [chunk] });
+      if (!reply) return null;
+      if (reply.content.have <= have) throw new UserError(`The upload of ${file.name} is stuck; choose the file again.`);
+      have = reply.content.have;
+      progress(have);
+    }
+    if (!signal.aborted) {
+      const reply = await client.request<Content>("upload", { step: "finish", upload }, { policy: "once", lane: "work" });
+      return reply?.content ?? null;
+    }
+  } catch (error) {
+    await cancel().catch(() => null); // the first error is the one to tell
+    throw error;
+  }
+  await cancel();
+  return null;
+}
+
+async function readChunk(file: Blob & { name: string }, start: number): Promise<ArrayBuffer> {
+  try {
+    return await file.slice(start, start + CHUNK).arrayBuffer();
+  } catch {
+    throw new UserError(`${file.name} cannot be read; choose it again.`);
+  }
+}

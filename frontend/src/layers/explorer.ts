@@ -1,0 +1,298 @@
+import { defineWidget, type RenderContext } from "../kernel/model.ts";
+import { h, setText } from "../ui/dom.ts";
+import { safeFileName } from "../ui/download.ts";
+import { ExplorerView } from "../ui/explorer_view.ts";
+import { createExportMenu } from "../ui/export_menu.ts";
+import { type KeyHint, keyHint } from "../ui/footer.ts";
+import { nextInGrid } from "../ui/grid_navigation.ts";
+import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { focusOf, type KeyAction, keyAction } from "./keyboard.ts";
+import { createLayerList } from "./layer_list.ts";
+import { createIndexProgress, createRefusal } from "./notices.ts";
+import { LayerStore } from "./store.ts";
+import { headerContent } from "./summary.ts";
+import { createToolbar } from "./toolbar.ts";
+import { UnitDetail } from "./unit_detail.ts";
+import { UnitGrid } from "./unit_grid.ts";
+import { filterUnits, findLabels, orderUnits, parseSearch, type Table } from "./unit_table.ts";
+import type { FigureFile, Layer, LayerState, Overview, Rule, View } from "./wire.ts";
+
+const RULES: Choice<Rule>[] = [
+  ["deconvnet", "Deconvnet", "The paper's rule: at every rectifier, the backward signal itself is rectified"],
+  ["gradient", "Gradient", "The gradient: a rectifier passes the signal where its input was positive"],
+  ["guided", "Guided", "Guided backpropagation: both conditions"],
+];
+const VIEWS: Choice<View>[] = [
+  ["projections", "Projections", "The strongest activations, projected to pixel space"],
+  ["patches", "Patches", "The image patches that caused them"],
+  ["both", "Both", "Side by side, as in the paper"],
+];
+const FILES: [FigureFile, string][] = [
+  ["layer.png", "Layer as PNG"],
+  ["layer.svg", "Layer as SVG"],
+  ["layer.html", "Layer as HTML page"],
+  ["unit.png", "Unit as PNG"],
+  ["unit.svg", "Unit as SVG"],
+  ["unit.html", "Unit as HTML page"],
+];
+const KEYS: KeyHint[] = [
+  [["←", "↑", "↓", "→"], "move"],
+  [["Enter"], "open"],
+  [["/"], "search"],
+  [["p"], "pin"],
+  [["Esc"], "leave"],
+];
+const NEGATIVE_VALUES =
+  "A projection has negative values: rectifiers keep the signal between layers positive, but filters have negative weights. " +
+  "Where a pixel is darker than grey, less light there, in that colour, would activate the unit more.";
+
+/** One view of a LayerExplorer. */
+class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
+  private readonly rules = createRadioGroup({
+    label: "Rule",
+    prefix: "rule",
+    testid: "rules",
+    choices: RULES,
+    pick: (rule) => this.set({ rule }),
+  });
+  private readonly views = createRadioGroup({
+    label: "Show",
+    prefix: "view",
+    testid: "views",
+    choices: VIEWS,
+    pick: (view) => this.set({ view }),
+  });
+  private readonly layers = createLayerList({ pick: (layer) => this.chooseLayer(layer) });
+  private readonly refusal = createRefusal({ useGradient: () => this.set({ rule: "gradient" }) });
+  private readonly progress = createIndexProgress();
+  private readonly toolbar = createToolbar({
+    id: this.id,
+    set: (patch) => this.set(patch),
+    find: (text) => this.find(text),
+    typed: (text) => this.filter(text),
+  });
+  private readonly detail = new UnitDetail({
+    store: this.store,
+    set: (patch) => this.set(patch),
+    painted: (info) => this.painted(info),
+  });
+  private readonly grid = new UnitGrid({
+    id: this.id,
+    store: this.store,
+    pick: (unit) => this.set({ unit, rank: 0 }),
+    open: () => this.detail.focus(),
+    prefetch: (unit, list) => this.detail.prefetch(unit, list),
+    scrolled: (unit) => this.scrolled(unit),
+  });
+  private readonly layerKeys = h("span", { class: "dwx-hint" });
+  private readonly scaling = h("span", { class: "dwx-scaling", title: NEGATIVE_VALUES, tabindex: 0 });
+  /** The units to show, in order, and what they were arranged by. */
+  private units: number[] = [];
+  private labels: Set<number> | null = null;
+  private arrangedBy: unknown[] = [];
+  /** The unit last chosen in each layer. */
+  private readonly visited = new Map<string, number>();
+  /** When the user's last action began. */
+  private started = performance.now();
+  private readonly endMosaics: () => void;
+
+  constructor(context: RenderContext<LayerState>, store: LayerStore) {
+    super(context, store, "explorer", "layer-explorer");
+    const middle = h(
+      "section",
+      { class: "dwx-middle", "aria-label": "Units" },
+      this.toolbar.element,
+      this.progress.element,
+      this.grid.element,
+    );
+    const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
+    for (const name of ["pointerdown", "keydown"]) {
+      this.root.addEventListener(name, (event) => (this.started = event.timeStamp), true);
+    }
+    this.endMosaics = store.onMosaic((request) => {
+      this.grid.paint(request.unit);
+      this.detail.mosaicLoaded(request);
+    });
+    this.mount({
+      tools: [this.rules.element, this.views.element, menu],
+      main: [this.refusal.element, h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element)],
+      footer: [[...KEYS.map(keyHint), this.layerKeys], [this.scaling]],
+    });
+  }
+
+  override close(): void {
+    this.endMosaics();
+    this.grid.close();
+    this.detail.close();
+    super.close();
+  }
+
+  override set(patch: Partial<LayerState>): boolean {
+    const rearranged = "layer" in patch || "sort" in patch || "filter" in patch; // it is read from its beginning
+    if (!super.set({ ...(rearranged ? { scroll: null } : {}), ...patch })) return false;
+    this.drawAll();
+    if ("unit" in patch || "layer" in patch) this.grid.show(this.state.unit);
+    return true;
+  }
+
+  override saveNow(): void {
+    if (this.state.unit !== null) super.saveNow(); // else the layer's table is on its way, and with it the first unit
+  }
+
+  protected override stateChanged(before: LayerState): void {
+    this.drawAll();
+    const { scroll, unit } = this.state;
+    if (scroll !== null && scroll !== before.scroll) this.grid.restoreScroll(this.state);
+    else this.grid.show(unit);
+  }
+
+  protected override isLoaded(next: LayerState): boolean {
+    const { layer, unit, rule, contrast, view } = this.state;
+    const same = next.layer === layer && next.rule === rule && next.contrast === contrast && next.view === view;
+    return same && (next.unit === unit || this.detail.isLoaded(next));
+  }
+
+  protected override alertText(): string {
+    return super.alertText() || (this.overview?.index_ready && this.store.table(this.state.layer).error) || "";
+  }
+
+  protected override draw(): void {
+    const { overview, state } = this;
+    this.drawFooter(overview);
+    if (!overview) return;
+    this.header?.update(headerContent(overview, this.layer));
+    this.rules.show(state.rule);
+    this.views.show(state.view);
+    this.layers.update(overview, state.layer);
+    this.refusal.update(this.store.refusal(state));
+    this.root.dataset.ready = "true";
+    this.root.dataset.waiting = String(!overview.index_ready);
+    this.progress.element.hidden = overview.index_ready;
+    if (overview.index_ready) this.drawUnits(overview);
+    else this.progress.update(this.store.progress);
+  }
+
+  protected override onKey(event: KeyboardEvent): boolean {
+    const action = this.overview && event.target instanceof Element ? keyAction(event.key, focusOf(event.target)) : null;
+    if (action) this.act(action);
+    return action !== null && action.act !== "find" && action.act !== "clearSearch"; // the search box does its own
+  }
+
+  private get overview(): Overview | null {
+    return this.store.hello?.overview ?? null;
+  }
+
+  private get layer(): Layer | undefined {
+    return this.overview?.layers.find(({ id }) => id === this.state.layer);
+  }
+
+  private drawUnits(overview: Overview): void {
+    const { state, started } = this;
+    const table = this.store.table(state.layer).value;
+    if (table) {
+      this.arrange(table);
+      if (state.unit === null) {
+        state.unit = this.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
+        this.saveSoon();
+      }
+      this.visited.set(state.layer, state.unit);
+    }
+    this.toolbar.update(state, table, this.units.length);
+    // The detail first: its mosaics are the most urgent.
+    this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started });
+    if (table) this.grid.update({ state, table, units: this.units, labels: this.labels });
+  }
+
+  /** Sort and filter the units, where something of it changed. */
+  private arrange(table: Table): void {
+    const { sort, filter } = this.state;
+    const by = [table, sort, filter];
+    if (by.every((part, at) => part === this.arrangedBy[at])) return;
+    this.arrangedBy = by;
+    this.labels = findLabels(table, filter);
+    this.units = filterUnits(table, orderUnits(table, sort), this.labels);
+  }
+
+  private drawFooter(overview: Overview | null): void {
+    const count = Math.min(9, overview?.layers.length ?? 0);
+    this.layerKeys.hidden = count < 2;
+    if (this.layerKeys.childElementCount === 0 || this.layerKeys.dataset.count !== String(count)) {
+      this.layerKeys.dataset.count = String(count);
+      this.layerKeys.replaceChildren(h("kbd", {}, "1"), "–", h("kbd", {}, String(count)), " layer");
+    }
+    const scaled = this.state.contrast === "tile" ? "each projection is" : "the projections of a unit are";
+    setText(this.scaling, `Grey is zero; ${scaled} scaled by 2.5 standard deviations.`);
+  }
+
+  /** Choose a layer, at the unit that was last chosen in it. */
+  private chooseLayer(layer: string): void {
+    if (layer !== this.state.layer) this.set({ layer, unit: this.visited.get(layer) ?? null, rank: 0 });
+  }
+
+  /** @param unit whose row is at the top of the grid now */
+  private scrolled(unit: number): void {
+    this.state.scroll = unit; // nothing to draw
+    this.saveSoon();
+  }
+
+  /** Filter by a class while it is typed; numbers wait for Enter. */
+  private filter(text: string): void {
+    const query = parseSearch(text);
+    if ("words" in query && query.words !== this.state.filter) this.set({ filter: query.words });
+  }
+
+  private find(text: string): void {
+    const query = parseSearch(text);
+    const units = this.layer?.channels ?? 0;
+    if ("words" in query) this.filter(text);
+    else if (query.unit >= units) this.say(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
+    else {
+      const hidden = this.labels && !this.units.includes(query.unit);
+      this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) });
+    }
+  }
+
+  private act(action: KeyAction): void {
+    const { search } = this.toolbar;
+    if (action.act === "layer") {
+      const layer = this.overview?.layers[action.index];
+      if (layer) this.chooseLayer(layer.id);
+    } else if (action.act === "moveUnit") this.moveUnit(action.key);
+    else if (action.act === "moveRank") this.detail.move(action.key);
+    else if (action.act === "pin") this.detail.togglePin();
+    else if (action.act === "open") this.detail.focus();
+    else if (action.act === "search") {
+      search.focus();
+      search.select();
+    } else {
+      if (action.act === "find") this.find(search.value);
+      if (action.act === "clearSearch") this.set({ filter: "" });
+      this.grid.element.focus({ preventScroll: true });
+      search.value = this.state.filter;
+    }
+  }
+
+  private moveUnit(key: string): void {
+    const { units, grid } = this;
+    if (!units.length) return;
+    const at = units.indexOf(this.state.unit ?? -1);
+    const next = at < 0 ? 0 : nextInGrid(key, at, grid.layout.columns, units.length, grid.visibleRows);
+    const unit = next === null ? undefined : units[next];
+    if (unit !== undefined && next !== at) this.set({ unit, rank: 0 });
+  }
+
+  private async save(figure: FigureFile): Promise<void> {
+    if (this.overview) await this.download("figure", { figure, state: this.state }, figureName(this.overview.model, this.state, figure));
+  }
+}
+
+/** Return what a downloaded figure is called. */
+export function figureName(model: string, { layer, unit }: Pick<LayerState, "layer" | "unit">, figure: FigureFile): string {
+  const [kind, suffix] = figure.split(".");
+  return safeFileName(`${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`);
+}
+
+export default defineWidget<LayerState, LayerStore>(
+  (model) => new LayerStore(model),
+  (context, store) => new LayerExplorerView(context, store),
+);

@@ -1,0 +1,177 @@
+/** What the views of a LayerExplorer fetch, and share. */
+import { BitmapCache, decodePicture } from "../kernel/bitmap_cache.ts";
+import type { ListedRequest, Reply } from "../kernel/client.ts";
+import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.ts";
+import { type Lookup, Resource } from "../kernel/resource.ts";
+import { type Hello, Store } from "../kernel/store.ts";
+import type { Progress, ServiceEvent } from "../kernel/wire.ts";
+import { nextFrameShown } from "../ui/dom.ts";
+import { readTable, type Table } from "./unit_table.ts";
+import type { MosaicRequest, Overview, Part, PicturesReply, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
+
+export const PARTS: readonly Part[] = ["projections", "patches"];
+
+/** What mosaics are for: a view's new list for one of these replaces the one before. */
+export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
+
+/** A source photograph. */
+export type Source = Omit<SourceReply, "pictures"> & { bitmap: ImageBitmap; width: number; height: number };
+
+const LISTS = {
+  detail: { lane: "urgent", priority: 2 },
+  pinned: { lane: "urgent", priority: 4 },
+  hovered: { lane: "background", priority: 0 },
+  tiles: { lane: "background", priority: 1 },
+} as const;
+const PRIORITY = { table: 1, detail: 3, source: 5 };
+const SOURCES_KEPT = 32;
+
+interface LayerHello extends Hello {
+  overview: Overview;
+}
+
+export class LayerStore extends Store<LayerHello> {
+  readonly bitmaps = new BitmapCache();
+  /** How far the index is, while it is being built. */
+  progress: Progress | null = null;
+  private readonly tables = new Resource<Table>(this.client, this.notify);
+  private readonly details = new Resource<UnitDetail>(this.client, this.notify);
+  private readonly sources = new Resource<Source>(this.client, this.notify, SOURCES_KEPT);
+  private readonly mosaicErrors = new Map<string, string>();
+  /** By layer and rule: why the rule cannot be applied; the same for all units of the layer. */
+  private readonly refusals = new Map<string, string>();
+  private readonly mosaicListeners = new Set<(request: MosaicRequest) => void>();
+  private epoch = 0;
+
+  override close(): void {
+    super.close();
+    this.mosaicListeners.clear();
+    this.bitmaps.clear();
+  }
+
+  protected override reset(): void {
+    this.epoch += 1;
+    this.progress = null;
+    this.bitmaps.clear();
+    for (const kept of [this.tables, this.details, this.sources, this.mosaicErrors, this.refusals]) kept.clear();
+  }
+
+  override retry(): void {
+    this.mosaicErrors.clear();
+    for (const kept of [this.tables, this.details, this.sources]) kept.retry();
+  }
+
+  protected override onEvent({ progress }: ServiceEvent): void {
+    if (!progress) return;
+    this.progress = progress;
+    this.notify();
+  }
+
+  /** Call a function as soon as mosaics of a unit are there. Return the function that ends it. */
+  onMosaic(listener: (request: MosaicRequest) => void): () => void {
+    this.mosaicListeners.add(listener);
+    return () => this.mosaicListeners.delete(listener);
+  }
+
+  table(layer: string): Lookup<Table> {
+    return this.tables.read(layer, async () => {
+      const reply = await this.client.request<TableReply>("unit_table", { layer }, { priority: PRIORITY.table });
+      return reply && readTable(reply.content, reply.buffers);
+    });
+  }
+
+  unitDetail(owner: object, layer: string, unit: number): Lookup<UnitDetail> {
+    return this.details.read(detailKey(layer, unit), async () => {
+      const options = { owner, priority: PRIORITY.detail };
+      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", { layer, unit }, options);
+      return reply?.content.detail;
+    });
+  }
+
+  /** Return the detail of a unit if it is there. */
+  loadedDetail(layer: string, unit: number): UnitDetail | undefined {
+    return this.details.get(detailKey(layer, unit));
+  }
+
+  source(owner: object, request: SourceRequest): Lookup<Source> {
+    const { layer, unit, rank, size } = request;
+    return this.sources.read(`${layer}|${unit}|${rank}|${size}`, async () => {
+      const options = { owner, priority: PRIORITY.source };
+      const reply = await this.client.request<SourceReply>("source_picture", { ...request }, options);
+      if (!reply) return null;
+      const { pictures, box, crop, caption } = reply.content;
+      const [{ width, height, mime }] = pictures;
+      return { box, crop, caption, width, height, bitmap: await decodePicture(reply.buffers[0], mime) };
+    });
+  }
+
+  /** Ask for mosaics, most urgent first; those that are there or failed are left out. */
+  requestMosaics(owner: object, list: MosaicList, requests: MosaicRequest[], parts: readonly Part[]): void {
+    const listed = this.client.available ? requests.flatMap((request) => this.listed(request, this.missing(request, parts), list)) : [];
+    this.client.requestList(list, listed, { owner, ...LISTS[list] });
+  }
+
+  /** Return the mosaic of one part if it is there. */
+  mosaic(request: MosaicRequest, part: Part): ImageBitmap | undefined {
+    return this.bitmaps.get(mosaicKey(request, part));
+  }
+
+  /** Return why mosaics could not be fetched. */
+  mosaicError(request: MosaicRequest): string | undefined {
+    return PARTS.map((part) => this.mosaicErrors.get(mosaicKey(request, part))).find(Boolean);
+  }
+
+  /** Return why the rule cannot be applied to the layer, where it cannot. */
+  refusal({ layer, rule }: Pick<MosaicRequest, "layer" | "rule">): string | undefined {
+    return this.refusals.get(`${layer}|${rule}`);
+  }
+
+  private missing(request: MosaicRequest, parts: readonly Part[]): Part[] {
+    return parts.filter((part) => {
+      const key = mosaicKey(request, part);
+      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.refusal(request));
+    });
+  }
+
+  private listed(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
+    if (!parts.length) return [];
+    const { epoch } = this;
+    const fail = (error: unknown) => {
+      if (epoch === this.epoch) this.mosaicsFailed(request, parts, error);
+    };
+    const needed = () => this.missing(request, parts).length > 0;
+    const receive = async (reply: Reply) => {
+      if (epoch !== this.epoch || !needed()) return;
+      await this.decodeMosaics(request, parts, reply).catch(fail);
+      // What is asked for next would keep the browser from drawing what has just come.
+      if (LISTS[list].lane === "urgent") await nextFrameShown();
+    };
+    return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
+  }
+
+  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
+    const { epoch } = this;
+    const { pictures } = content as unknown as PicturesReply;
+    const decode = (part: Part, at: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[at], pictures[at]?.mime ?? "");
+    await Promise.all(parts.map(decode));
+    if (epoch !== this.epoch) return;
+    for (const listener of [...this.mosaicListeners]) listener(request);
+    this.notify();
+  }
+
+  private mosaicsFailed(request: MosaicRequest, parts: Part[], error: unknown): void {
+    if (error instanceof KernelUnavailable) return; // asked for again when the kernel is back
+    if (error instanceof KernelError && error.refused) this.refusals.set(`${request.layer}|${request.rule}`, error.message);
+    else for (const part of parts) this.mosaicErrors.set(mosaicKey(request, part), errorMessage(error));
+    this.notify();
+  }
+}
+
+/** Return the key of a mosaic. Patches are the same under every rule and contrast. */
+export function mosaicKey({ layer, unit, rule, contrast, tile }: MosaicRequest, part: Part): string {
+  return part === "patches" ? `${layer}|${unit}|${tile}` : `${layer}|${unit}|${tile}|${rule}|${contrast}`;
+}
+
+function detailKey(layer: string, unit: number): string {
+  return `${layer}|${unit}`;
+}

@@ -1,0 +1,29 @@
+/** The header's lines. */
+
+import { formatCount, formatInteger } from "../ui/format.ts";
+import type { HeaderContent } from "../ui/header.ts";
+import type { Layer, Overview } from "./wire.ts";
+
+/** Return what is shown, and of how many images. */
+export function describeLayer(overview: Overview, layer: Layer | undefined): string {
+  const parts: string[] = [];
+  if (layer) {
+    const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
+    parts.push(`${layer.id} · ${formatCount(layer.channels, "unit")}${dead}`);
+  }
+  const crops = overview.views > overview.photographs ? ` (${formatInteger(overview.views)} crops)` : "";
+  parts.push(`top ${overview.k} of ${formatCount(overview.photographs, "photograph")}${crops}`);
+  return parts.join(" · ");
+}
+
+/** Return where weights, classes and images come from, and the device. */
+export function describeOrigin({ weights, classifier, images, skipped, device }: Overview): string {
+  const classes = classifier ? `classes: ${classifier}` : "no classifier";
+  const left = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
+  return [weights, classes, `${images}${left}`, device].join(" · ");
+}
+
+export function headerContent(overview: Overview, layer: Layer | undefined): HeaderContent {
+  const { model, trained, notes } = overview;
+  return { model, trained, title: describeLayer(overview, layer), origin: describeOrigin(overview), notes };
+}

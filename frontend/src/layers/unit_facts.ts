@@ -1,0 +1,115 @@
+import type { Lookup } from "../kernel/resource.ts";
+import { h, setText } from "../ui/dom.ts";
+import { formatInteger, formatNumber, formatPercent } from "../ui/format.ts";
+import { histogramBars } from "./histogram.ts";
+import type { Column, Entry, Overview, UnitDetail } from "./wire.ts";
+
+const MAX_CLASSES = 4; // the list beside it names them all
+
+/** Describe one of a unit's strongest activations. */
+export function describeEntry(entry: Pick<Entry, "label" | "source" | "prediction" | "probability">): string {
+  const parts = [entry.label ?? entry.source];
+  const probability = entry.probability === null ? "" : ` ${formatPercent(entry.probability)}`;
+  if (entry.prediction) parts.push(`predicted ${entry.prediction}${probability}`);
+  return parts.join(" · ");
+}
+
+/**
+ * Describe a unit by its statistics.
+ * @param images such as "252 crops"
+ */
+export function describeUnit({ maximum, mean, selectivity, fires }: Record<Column, number>, images: string): string {
+  if (fires === 0) return `dead: active in none of ${images}`;
+  const numbers = `max ${formatNumber(maximum)} · mean ${formatNumber(mean)} · selectivity ${formatNumber(selectivity)}`;
+  return `${numbers} · active in ${formatPercent(fires)} of ${images}`;
+}
+
+/**
+ * What is known of a unit: its strongest activations, their classes, and the histogram over all images.
+ * @param point called with the rank of the entry that is pointed at, and with null after that
+ */
+export function createUnitFacts({ point, pick }: { point: (rank: number | null) => void; pick: (rank: number) => void }) {
+  const list = h("ol", { class: "dwx-entries", "data-testid": "entries" });
+  const classes = createClassCounts();
+  const histogram = createHistogram();
+  const error = h("p", { class: "dwx-error", hidden: true });
+  const element = h("div", { class: "dwx-facts" }, error, list, classes.element, histogram.element);
+  let shown: UnitDetail | null = null;
+
+  const createRow = (entry: Entry, rank: number) => {
+    const { label, source, prediction, probability } = entry;
+    const parts = [h("span", { class: "dwx-num" }, formatNumber(entry.value)), h("span", { class: "dwx-what" }, label ?? source)];
+    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-seen" }, `→ ${prediction}`));
+    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-sure" }, formatPercent(probability)));
+    const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;
+    // No tab stop: the keyboard reaches the same activations in the mosaics.
+    const properties = { type: "button", tabindex: -1, class: "dwx-entry", title, "data-rank": rank };
+    const listeners = { onclick: () => pick(rank), onpointerenter: () => point(rank), onpointerleave: () => point(null) };
+    return h("li", {}, h("button", { ...properties, ...listeners }, ...parts));
+  };
+
+  const update = ({ value: detail, error: reason }: Lookup<UnitDetail>, overview: Overview, rank: number) => {
+    error.hidden = !reason;
+    setText(error, reason ?? "");
+    element.dataset.ready = String(Boolean(detail));
+    if (detail && detail !== shown) {
+      shown = detail;
+      list.replaceChildren(...detail.entries.map(createRow));
+      classes.update(detail);
+      histogram.element.hidden = detail.entries.length === 0;
+      histogram.update(detail, overview);
+    }
+    [...list.children].forEach((row, at) => void row.classList.toggle("dwx-chosen", at === rank));
+  };
+  return { element, update };
+}
+
+/** The commonest classes of a unit's strongest activations. */
+function createClassCounts() {
+  const title = h("div", { class: "dwx-cap" });
+  const rows = h("div", { class: "dwx-classes", "data-testid": "classes" });
+  const element = h("div", {}, title, rows);
+
+  const update = ({ entries }: UnitDetail) => {
+    const counts = new Map<string, number>();
+    for (const { label } of entries) if (label) counts.set(label, (counts.get(label) ?? 0) + 1);
+    const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+    const bars = sorted.slice(0, MAX_CLASSES).map(([name, count]) => {
+      const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * count) / entries.length}%` }));
+      return h("div", { class: "dwx-class-row" }, h("span", { title: name }, name), track, h("span", { class: "dwx-num" }, String(count)));
+    });
+    const unlabelled = entries.filter(({ label }) => !label).length;
+    const rest = [
+      sorted.length > MAX_CLASSES ? `${sorted.length - MAX_CLASSES} more` : "",
+      unlabelled ? `${unlabelled} without a label` : "",
+    ].filter(Boolean);
+    setText(title, sorted.length ? `Classes of the top ${entries.length}` : "");
+    if (rest.length) bars.push(h("div", { class: "dwx-rest" }, rest.join(", ")));
+    rows.replaceChildren(...(sorted.length ? bars : []));
+  };
+  return { element, update };
+}
+
+/** How often a unit's maximum in an image had which value. */
+function createHistogram() {
+  const title = h("div", { class: "dwx-cap" });
+  const bars = h("div", { class: "dwx-histogram", role: "img", "data-testid": "histogram" });
+  const [low, high] = [h("span", {}), h("span", {})];
+  const element = h("div", {}, title, bars, h("div", { class: "dwx-axis" }, low, h("span", {}, "square-root scale"), high));
+
+  const update = ({ histogram, edges }: UnitDetail, overview: Overview) => {
+    const image = overview.views > overview.photographs ? "crop" : "photograph";
+    const [from, to] = [formatNumber(edges[0]), formatNumber(edges.at(-1))];
+    setText(title, `Maximum activation per ${image}`);
+    title.title = `Histogram of the unit's maximum activation in each ${image}; the bars' heights are square roots of counts`;
+    const columns = histogramBars(histogram, edges).map((bar) => {
+      const hint = `${formatNumber(bar.from)} to ${formatNumber(bar.to)}: ${formatInteger(bar.count)}`;
+      return h("i", { style: `height:${100 * bar.height}%`, title: hint });
+    });
+    bars.replaceChildren(...columns);
+    bars.setAttribute("aria-label", `${title.textContent}: histogram from ${from} to ${to}`);
+    setText(low, from);
+    setText(high, to);
+  };
+  return { element, update };
+}

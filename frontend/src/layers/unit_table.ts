@@ -1,0 +1,101 @@
+/** The statistics of all units of a layer: sorted, filtered, counted. */
+import { floats, integers } from "../kernel/buffers.ts";
+import type { Column, Sort, TableReply } from "./wire.ts";
+
+export interface Table {
+  layer: string;
+  units: number;
+  /** Strongest activations kept of each unit. */
+  k: number;
+  columns: Record<Column, Float32Array>;
+  /** (units, k): the labels of the photographs of the strongest activations, -1 where unknown. */
+  labels: Int32Array;
+  /** Label to class name. */
+  categories: Record<string, string>;
+}
+
+export interface ClassCount {
+  label: number;
+  name: string;
+  count: number;
+}
+
+export const SORTS: [Sort, string][] = [
+  ["strongest", "strongest"],
+  ["mean", "mean"],
+  ["selectivity", "selectivity"],
+  ["dead", "dead first"],
+  ["index", "index"],
+];
+
+export function readTable(reply: TableReply, buffers: DataView[]): Table {
+  const { layer, units, k, categories } = reply;
+  const numbers = floats(buffers[0]);
+  const columns = Object.fromEntries(reply.columns.map((name, at) => [name, numbers.subarray(at * units, (at + 1) * units)]));
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: integers(buffers[1]), categories };
+}
+
+export function isDead(table: Table, unit: number): boolean {
+  return table.columns.fires[unit] === 0;
+}
+
+/** Return the statistics of one unit. */
+export function unitStatistics(table: Table, unit: number): Record<Column, number> {
+  const entries = Object.entries(table.columns).map(([name, values]) => [name, values[unit] ?? Number.NaN]);
+  return Object.fromEntries(entries) as Record<Column, number>;
+}
+
+/** Return all units in order: ties by number, NaN last. */
+export function orderUnits(table: Table, sort: Sort): number[] {
+  const units = Array.from({ length: table.units }, (_, unit) => unit);
+  if (sort === "index") return units;
+  const { maximum, mean, selectivity, fires } = table.columns;
+  const column = { strongest: maximum, mean, selectivity, dead: fires }[sort];
+  const sign = sort === "dead" ? 1 : -1;
+  const key = (unit: number) => {
+    const value = column[unit] ?? Number.NaN;
+    return Number.isNaN(value) ? Number.POSITIVE_INFINITY : sign * value;
+  };
+  return units.sort((a, b) => (key(a) === key(b) ? a - b : key(a) < key(b) ? -1 : 1));
+}
+
+/** Return the classes of a unit's strongest activations, the commonest first; ties by rank. */
+export function classCounts(table: Table, unit: number): ClassCount[] {
+  const counts = countLabels(table.labels.subarray(unit * table.k, (unit + 1) * table.k));
+  const named = [...counts].map(([label, count]) => ({ label, count, name: table.categories[label] ?? String(label) }));
+  return named.sort((a, b) => b.count - a.count); // stable
+}
+
+/** Return the labels whose class names contain the words; only the class with exactly that name, where there is one. Null: no filter. */
+export function findLabels(table: Table, words: string): Set<number> | null {
+  const query = words.trim().toLowerCase();
+  if (!query) return null;
+  const entries = Object.entries(table.categories);
+  const exact = entries.filter(([, name]) => name.toLowerCase() === query);
+  const found = exact.length ? exact : entries.filter(([, name]) => name.toLowerCase().includes(query));
+  return new Set(found.map(([label]) => Number(label)));
+}
+
+/** Return those units that have one of the labels among their strongest activations. */
+export function filterUnits(table: Table, units: number[], labels: Set<number> | null): number[] {
+  if (!labels) return units;
+  return units.filter((unit) => table.labels.subarray(unit * table.k, (unit + 1) * table.k).some((label) => labels.has(label)));
+}
+
+/** Parse the search box: a unit's number, or words of a class name. */
+export function parseSearch(text: string): { unit: number } | { words: string } {
+  const match = /^\s*(?:unit\s*|#)?(\d+)\s*$/i.exec(text);
+  return match ? { unit: Number(match[1]) } : { words: text.trim() };
+}
+
+/** Return the class names of a layer's strongest activations, the commonest first. */
+export function suggestClasses(table: Table): string[] {
+  const counts = [...countLabels(table.labels)].sort((a, b) => b[1] - a[1]);
+  return counts.flatMap(([label]) => table.categories[label] ?? []);
+}
+
+function countLabels(labels: Int32Array): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const label of labels) if (label >= 0) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return counts;
+}

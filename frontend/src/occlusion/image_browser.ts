@@ -1,0 +1,162 @@
+import { blob } from "../kernel/buffers.ts";
+import type { KernelClient } from "../kernel/client.ts";
+import { errorMessage } from "../kernel/errors.ts";
+import type { PictureInfo } from "../kernel/wire.ts";
+import { focusedElement, h, setText } from "../ui/dom.ts";
+import { formatCount } from "../ui/format.ts";
+import { moveFocusInGrid } from "../ui/grid_navigation.ts";
+
+const BATCH = 24; // images
+const THUMBNAIL_SIDE = 96; // pixels
+const TYPING_DELAY = 250; // ms
+const MARGIN = 200; // CSS pixels below the visible thumbnails that are loaded too
+
+/** An image that can be chosen; its thumbnail comes as a buffer. */
+interface ImageInfo {
+  image: string;
+  caption: string;
+  label: string | null;
+  picture: PictureInfo;
+}
+
+/** The kernel's reply to `images`. */
+interface ImagesReply {
+  total: number;
+  images: ImageInfo[];
+}
+
+/** The images to choose from, as thumbnails with a search; more are loaded as the user scrolls. */
+export class ImageBrowser {
+  readonly element: HTMLElement;
+  readonly search: HTMLInputElement;
+  /** Where errors are shown. */
+  readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "images-error" });
+  private readonly count = h("span", { class: "dwo-dim", role: "status", "data-testid": "image-count" });
+  private readonly list = h("div", { class: "dwo-thumbnails", role: "listbox", "aria-label": "Images", "data-testid": "images" });
+  private readonly end = h("div", { class: "dwo-end" });
+  private readonly room = h("div", { class: "dwo-thumbnail-room" }, this.list, this.end);
+  private readonly observer: IntersectionObserver;
+  private query = "";
+  private total: number | null = null;
+  private loading = false;
+  private chosen = "";
+  private addresses: string[] = [];
+
+  /** @param tools controls beside the search */
+  constructor(
+    private readonly client: KernelClient,
+    private readonly pick: (image: string) => void,
+    ...tools: Node[]
+  ) {
+    const properties = {
+      type: "search",
+      class: "dwx-search",
+      placeholder: "search…",
+      title: "By name or class",
+      "data-testid": "image-search",
+    };
+    this.search = h("input", { ...properties, "aria-label": "Search images by name or class" });
+    const row = h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-space" }), ...tools);
+    this.element = h("div", { class: "dwo-images" }, row, this.error, this.room);
+    let typing: ReturnType<typeof setTimeout> | undefined;
+    this.search.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => void this.restart(), TYPING_DELAY);
+    });
+    this.list.addEventListener("keydown", (event) => moveFocusInGrid(event, this.thumbnails));
+    const load = (entries: IntersectionObserverEntry[]) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) void this.more();
+    };
+    this.observer = new IntersectionObserver(load, { root: this.room, rootMargin: `${MARGIN}px` });
+    this.observer.observe(this.end);
+  }
+
+  close(): void {
+    this.observer.disconnect();
+    this.client.release(this);
+    this.release();
+  }
+
+  /** Load the first images where none are yet. */
+  open(): void {
+    if (this.total === null && !this.loading) void this.restart();
+  }
+
+  /** Load them again when they are shown next: there are others. */
+  invalidate(): void {
+    this.total = null;
+  }
+
+  /** Mark the image that is shown. */
+  mark(image: string): void {
+    this.chosen = image;
+    const { thumbnails } = this;
+    const focused = focusedElement(this.list);
+    const at = Math.max(
+      0,
+      thumbnails.findIndex((one) => one.dataset.image === image),
+    );
+    for (const [place, one] of thumbnails.entries()) {
+      one.setAttribute("aria-selected", String(one.dataset.image === image));
+      if (!this.list.contains(focused)) one.tabIndex = place === at ? 0 : -1;
+    }
+  }
+
+  private get thumbnails(): HTMLElement[] {
+    return [...this.list.children].filter((child) => child instanceof HTMLElement);
+  }
+
+  private release(): void {
+    for (const address of this.addresses) URL.revokeObjectURL(address);
+    this.addresses = [];
+  }
+
+  private async restart(): Promise<void> {
+    this.query = this.search.value.trim();
+    this.total = null;
+    this.loading = false;
+    this.release();
+    this.list.replaceChildren();
+    await this.more();
+  }
+
+  private async more(): Promise<void> {
+    const start = this.list.childElementCount;
+    if (this.loading || (this.total !== null && start >= this.total) || !this.element.checkVisibility()) return;
+    this.loading = true;
+    const { query } = this;
+    try {
+      const fields = { start, count: BATCH, query, size: THUMBNAIL_SIDE };
+      const reply = await this.client.request<ImagesReply>("images", fields, { owner: this, lane: "background" });
+      if (!reply || query !== this.query) return;
+      const { total, images } = reply.content;
+      this.total = total;
+      this.list.append(...images.map((image, at) => this.createThumbnail(image, reply.buffers[at])));
+      setText(this.count, total ? formatCount(total, "image") : query ? `no image matches “${query}”` : "no images");
+      this.complain("");
+      this.mark(this.chosen);
+    } catch (error) {
+      this.complain(errorMessage(error));
+      return;
+    } finally {
+      if (query === this.query) this.loading = false;
+    }
+    // The end may still be visible, and the observer tells only of changes.
+    if (this.end.getBoundingClientRect().top < this.room.getBoundingClientRect().bottom + MARGIN) void this.more();
+  }
+
+  private complain(message: string): void {
+    this.error.hidden = !message;
+    setText(this.error, message);
+  }
+
+  private createThumbnail({ image, caption, label, picture }: ImageInfo, data: DataView | undefined): HTMLElement {
+    const address = URL.createObjectURL(blob(data, picture.mime));
+    this.addresses.push(address);
+    const words = label ? `${caption} (${label})` : caption;
+    const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "aria-label": words, "data-image": image };
+    const onclick = () => this.pick(image);
+    const thumbnail = h("img", { src: address, alt: "", draggable: "false" });
+    return h("button", { ...properties, tabindex: -1, "data-testid": "image", onclick }, thumbnail, h("span", {}, label ?? caption));
+  }
+}

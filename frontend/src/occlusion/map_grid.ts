@@ -1,0 +1,116 @@
+/** Occlusion maps as far as they are computed: one cell for each position of the window. */
+import { floats, integers } from "../kernel/buffers.ts";
+import { clamp, type Point } from "./geometry.ts";
+import type { MapsReply, ValueMap } from "./wire.ts";
+
+export interface MapGrid extends MapsReply {
+  /** NaN where it is not computed. */
+  activity: Float32Array;
+  probability: Float32Array | null;
+  /** -1 where it is not computed. */
+  label: Int32Array | null;
+  labelProbability: Float32Array | null;
+  /** For each cell the nearest that is computed, itself first. Null: all are. */
+  nearest: Int32Array | null;
+}
+
+export function readGrid(reply: MapsReply, buffers: DataView[]): MapGrid {
+  const activity = floats(buffers[0]);
+  return {
+    ...reply,
+    activity,
+    probability: reply.has_classes ? floats(buffers[1]) : null,
+    label: reply.has_classes ? integers(buffers[2]) : null,
+    labelProbability: reply.has_classes ? floats(buffers[3]) : null,
+    nearest: reply.complete ? null : nearestComputed(activity, reply.rows, reply.cols),
+  };
+}
+
+/** Return for each cell the nearest one that is computed, so that a coarse map fills the image at once; -1 where there is none. */
+export function nearestComputed(values: Float32Array, rows: number, cols: number): Int32Array {
+  const nearest = new Int32Array(rows * cols).fill(-1);
+  const queue: number[] = [];
+  for (let cell = 0; cell < values.length; cell += 1) {
+    if (Number.isNaN(values[cell])) continue;
+    nearest[cell] = cell;
+    queue.push(cell);
+  }
+  for (const cell of queue) {
+    const column = cell % cols;
+    const neighbours = [column > 0 ? cell - 1 : -1, column < cols - 1 ? cell + 1 : -1, cell - cols, cell + cols];
+    for (const next of neighbours) {
+      if (nearest[next] !== -1) continue; // known already, or beyond the border
+      nearest[next] = nearest[cell] ?? -1;
+      queue.push(next);
+    }
+  }
+  return nearest;
+}
+
+type Positions = Pick<MapGrid, "rows" | "cols" | "origin" | "stride">;
+
+/** Return the cell of the window nearest to a point. */
+export function cellAt({ rows, cols, origin, stride }: Positions, [row, column]: Point): number {
+  const at = clamp(Math.round((row - origin[0]) / stride[0]), 0, rows - 1);
+  return at * cols + clamp(Math.round((column - origin[1]) / stride[1]), 0, cols - 1);
+}
+
+/** Return the centre of a cell's window. */
+export function cellCentre({ cols, origin, stride }: Positions, cell: number): Point {
+  return [origin[0] + Math.floor(cell / cols) * stride[0], origin[1] + (cell % cols) * stride[1]];
+}
+
+export interface Shares {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Return where the map lies on an image, as shares of its width and height. */
+export function mapPlace({ rows, cols, origin, stride }: Positions, [height, width]: Point): Shares {
+  return {
+    left: (origin[1] - stride[1] / 2) / width,
+    top: (origin[0] - stride[0] / 2) / height,
+    width: (cols * stride[1]) / width,
+    height: (rows * stride[0]) / height,
+  };
+}
+
+const MIN_RANGE = 0.05; // of probabilities; of the largest where all are smaller. Less would make noise look like a finding.
+
+/** Return the range of a map's colours: all that is computed, and the value without a patch. As `OcclusionMaps.span` does for figures. */
+export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): [number, number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const include = (value: number) => {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  };
+  for (const value of grid[name] ?? []) include(value);
+  include(grid.unoccluded[name] ?? Number.NaN);
+  if (!(low <= high)) return [0, 1];
+  const least = name === "activity" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
+  if (high - low >= least) return [low, high];
+  low = clamp((low + high - least) / 2, 0, 1 - least);
+  return [low, low + least];
+}
+
+export interface LegendEntry {
+  label: number;
+  name: string;
+  /** Of the positions that are computed. */
+  share: number;
+}
+
+/** Return the classes of a map, the most frequent first. */
+export function legendOf({ label: labels, names }: Pick<MapGrid, "label" | "names">): LegendEntry[] {
+  const counts = new Map<number, number>();
+  for (const label of labels ?? []) if (label >= 0) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const computed = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const entries = [...counts].map(([label, count]) => ({ label, name: className(names, label), share: count / computed }));
+  return entries.sort((a, b) => b.share - a.share || a.label - b.label);
+}
+
+export function className(names: Record<string, string>, label: number): string {
+  return names[label] ?? `class ${label}`;
+}

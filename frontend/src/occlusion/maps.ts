@@ -1,0 +1,170 @@
+import { paintClasses, paintValues } from "../ui/colormap.ts";
+import { h, setText } from "../ui/dom.ts";
+import { formatNumber, formatPercent } from "../ui/format.ts";
+import type { Point } from "./geometry.ts";
+import { Heatmap } from "./heatmap.ts";
+import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
+import type { Scene } from "./store.ts";
+import type { MapName } from "./wire.ts";
+
+const LEGEND_ROWS = 9;
+const VALUE_MAPS = ["probability", "activity"] as const;
+
+interface MapsOptions {
+  /** The canvas of the map that is overlaid on the image. */
+  overlay: HTMLCanvasElement;
+  hover: (point: Point | null) => void;
+  put: (point: Point, event: PointerEvent) => void;
+  pick: (label: number, name: string) => void;
+}
+
+/** The maps of the paper's figure 7: activity (b), probability of the target (d), most probable class (e) with its legend. */
+export class Maps {
+  readonly element: HTMLElement;
+  private readonly heatmaps: Record<MapName, Heatmap>;
+  private readonly legend = h("ul", { class: "dwo-legend", "data-testid": "legend" });
+  private readonly legendTitle = h("p", { class: "dwo-legend-title" });
+  private readonly more = h("p", { class: "dwo-dim" });
+  private readonly classReading = h("p", { class: "dwo-class-reading", "data-testid": "reading-label" });
+  private readonly classes: HTMLElement;
+  private grid: MapGrid | null = null;
+  private overlaid: MapName | null = null;
+  private pointed: Point | null = null;
+
+  constructor(private readonly options: MapsOptions) {
+    const { hover, put } = options;
+    const create = (name: MapName) => new Heatmap({ name, scaled: name !== "label", hover, put });
+    this.heatmaps = { probability: create("probability"), activity: create("activity"), label: create("label") };
+    const { probability, activity, label } = this.heatmaps;
+    const beside = h("div", { class: "dwo-beside" }, this.legendTitle, this.legend, this.more, this.classReading);
+    this.classes = h("div", { class: "dwo-class-map" }, label.element, beside);
+    this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
+  }
+
+  close(): void {
+    for (const heatmap of Object.values(this.heatmaps)) heatmap.close();
+  }
+
+  /**
+   * Show another image.
+   * @param target the name of the target class; null without a classifier
+   */
+  show({ picture, request }: Scene, target: string | null): void {
+    const { probability, activity, label } = this.heatmaps;
+    this.element.dataset.classes = String(target !== null);
+    probability.element.hidden = this.classes.hidden = target === null;
+    for (const heatmap of Object.values(this.heatmaps)) heatmap.show(picture);
+    setText(probability.title, `Probability of ${target}`);
+    setText(activity.title, `Activity of ${request.layer} / ${request.unit}`);
+    setText(label.title, "Most probable class");
+  }
+
+  /** Paint what is computed. */
+  paint(grid: MapGrid, overlaid: MapName): void {
+    this.grid = grid;
+    for (const name of VALUE_MAPS) {
+      const values = grid[name];
+      if (!values) continue;
+      const range = colourRange(grid, name);
+      const format = name === "probability" ? formatPercent : formatNumber;
+      const unoccluded = grid.unoccluded[name] ?? Number.NaN;
+      this.heatmaps[name].lay(grid);
+      this.heatmaps[name].scale(format(range[0]), format(range[1]), (unoccluded - range[0]) / (range[1] - range[0] || 1));
+      paintValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
+    }
+    this.paintClasses(grid);
+    this.overlay(overlaid, true);
+    this.read(this.pointed);
+  }
+
+  /** Choose the map that is overlaid on the image. */
+  overlay(name: MapName, repaint = false): void {
+    const { grid, options } = this;
+    if (!grid || (this.overlaid === name && !repaint)) return;
+    this.overlaid = name;
+    if (name === "label" && grid.label) paintClasses(options.overlay, grid);
+    else {
+      const shown = name === "probability" && grid.probability ? "probability" : "activity";
+      const values = grid[shown] ?? grid.activity;
+      paintValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
+    }
+  }
+
+  /** Show what each map says of the window nearest to a point. Return its cell. */
+  read(point: Point | null): number | null {
+    const { grid, heatmaps } = this;
+    this.pointed = point;
+    const cell = grid && point ? cellAt(grid, point) : null;
+    const words = !grid
+      ? { probability: "", activity: "", label: "" }
+      : cell === null
+        ? describeUnoccluded(grid)
+        : describeCell(grid, cell);
+    for (const name of ["probability", "activity", "label"] as const) {
+      heatmaps[name].read(cell === null ? null : grid, cell ?? 0, words[name]);
+    }
+    setText(this.classReading, words.label);
+    return cell;
+  }
+
+  mark(patches: Point[]): void {
+    for (const heatmap of Object.values(this.heatmaps)) heatmap.mark(patches);
+  }
+
+  /** Dim the maps while others are computed. */
+  dim(stale: boolean): void {
+    this.element.dataset.stale = String(stale);
+  }
+
+  private paintClasses(grid: MapGrid): void {
+    if (!grid.label) return;
+    const entries = legendOf(grid);
+    this.heatmaps.label.lay(grid);
+    paintClasses(this.heatmaps.label.canvas, grid);
+    const shown = entries.slice(0, LEGEND_ROWS);
+    const key = JSON.stringify(shown.map(({ label, share }) => [label, formatPercent(share)]));
+    if (this.legend.dataset.key === key) return;
+    this.legend.dataset.key = key;
+    setText(this.legendTitle, "Share of positions");
+    this.legend.replaceChildren(...shown.map((entry) => this.createLegendEntry(entry, grid.colours[entry.label] ?? "")));
+    setText(this.more, entries.length > LEGEND_ROWS ? `and ${entries.length - LEGEND_ROWS} more` : "");
+  }
+
+  private createLegendEntry({ label, name, share }: LegendEntry, colour: string): HTMLElement {
+    const swatch = h("i", {});
+    swatch.style.background = colour;
+    const emphasise = (only: number | null) => () => {
+      if (this.grid) paintClasses(this.heatmaps.label.canvas, this.grid, only);
+    };
+    const listeners = {
+      onpointerenter: emphasise(label),
+      onpointerleave: emphasise(null),
+      onfocus: emphasise(label),
+      onblur: emphasise(null),
+      onclick: () => this.options.pick(label, name),
+    };
+    const title = `${name} at ${formatPercent(share)} of the positions; click to make it the target`;
+    const properties = { type: "button", "data-testid": "legend-entry", "data-label": label, title };
+    const parts = [swatch, h("span", {}, name), h("span", { class: "dwo-dim" }, formatPercent(share))];
+    return h("li", {}, h("button", { ...properties, ...listeners }, ...parts));
+  }
+}
+
+/** Return what is shown where nothing is pointed at: the values without a patch. */
+function describeUnoccluded({ unoccluded, names }: MapGrid): Record<MapName, string> {
+  const { probability, activity, label, label_probability: certainty } = unoccluded;
+  const named = label === null ? "" : `no patch: ${className(names, label)}, probability ${formatPercent(certainty)}`;
+  return { probability: `no patch: ${formatPercent(probability)}`, activity: `no patch: ${formatNumber(activity)}`, label: named };
+}
+
+export function describeCell(grid: MapGrid, cell: number): Record<MapName, string> {
+  const activity = grid.activity[cell] ?? Number.NaN;
+  if (Number.isNaN(activity)) return { probability: "not computed", activity: "not computed", label: "not computed yet" };
+  const label = grid.label?.[cell] ?? -1;
+  const certainty = formatPercent(grid.labelProbability?.[cell]);
+  return {
+    probability: grid.probability ? `here: ${formatPercent(grid.probability[cell])}` : "",
+    activity: `here: ${formatNumber(activity)}`,
+    label: label >= 0 ? `here: ${className(grid.names, label)}, probability ${certainty}` : "",
+  };
+}

@@ -1,0 +1,140 @@
+import { context2d, devicePixels, h, setText } from "../ui/dom.ts";
+import { boxAt, type Point } from "./geometry.ts";
+import { type MapGrid, mapPlace, type Shares } from "./map_grid.ts";
+import { type Patches, PatchLayer } from "./patch_layer.ts";
+
+const SIDE = 400; // CSS pixels of the longer side
+const DROP_HINT = "Drop an image to open it";
+const LABEL = "Image with patches. Arrow keys move the patch, square brackets change its size, Delete removes it, A adds one.";
+
+/** Lay an element over a part of its parent. */
+export function layOver(element: HTMLElement, shares: Shares): void {
+  for (const [name, share] of Object.entries(shares)) element.style.setProperty(name, `${100 * share}%`);
+}
+
+interface StageListeners {
+  press: (point: Point, event: PointerEvent) => void;
+  /** Called once a frame. */
+  drag: (point: Point, event: PointerEvent) => void;
+  /** Called as soon as the pointer has moved, before the frame, where the browser tells. */
+  predict: (point: Point, event: PointerEvent) => void;
+  release: () => void;
+  hover: (point: Point | null) => void;
+}
+
+/** The image with its patches, and a map over it. */
+export class Stage {
+  readonly element: HTMLElement;
+  /** The canvas of the overlaid map. */
+  readonly map = h("canvas", { class: "dwo-over", "data-testid": "overlay-map" });
+  /** Of the image. */
+  size: Point = [224, 224];
+  private readonly base = h("canvas", { class: "dwo-layer" });
+  private readonly layer = new PatchLayer();
+  private readonly ghost = h("div", { class: "dwo-ghost", hidden: true, "data-testid": "ghost" });
+  private readonly dropHint = h("div", { class: "dwo-drop", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
+  private readonly observer = new ResizeObserver(() => this.render());
+  private picture: ImageBitmap | null = null;
+  private shown: Patches = { patches: [], window: [1, 1], active: 0 };
+
+  constructor(private readonly listeners: StageListeners) {
+    const properties = {
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "image editor",
+      "aria-label": LABEL,
+      "data-testid": "stage",
+    };
+    const parts = [this.base, this.map, this.layer.canvas, this.ghost, this.dropHint];
+    this.element = h("div", { class: "dwo-stage", ...properties }, ...parts);
+    this.listen();
+    this.observer.observe(this.element);
+  }
+
+  close(): void {
+    this.observer.disconnect();
+  }
+
+  /** Show another image. */
+  show(picture: ImageBitmap, fill: ImageBitmap): void {
+    this.picture = picture;
+    this.layer.fill = fill;
+    this.size = [picture.height, picture.width];
+    this.element.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    this.element.style.maxWidth = `${(SIDE * picture.width) / Math.max(...this.size)}px`;
+    this.render();
+  }
+
+  draw(shown: Patches): void {
+    this.shown = shown;
+    this.layer.draw(shown);
+  }
+
+  /** Outline the window at a place that is pointed at elsewhere. */
+  outline(centre: Point | null, window: Point): void {
+    this.ghost.hidden = !centre;
+    if (!centre) return;
+    const [left, top, right, bottom] = boxAt(centre, window);
+    const [height, width] = this.size;
+    layOver(this.ghost, { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height });
+  }
+
+  /** Place the overlaid map. */
+  overlay(grid: MapGrid | null, opacity: number): void {
+    this.map.hidden = !grid || opacity === 0;
+    this.map.style.opacity = String(opacity);
+    if (grid) layOver(this.map, mapPlace(grid, this.size));
+  }
+
+  /** Say whether a file that is dragged can be dropped. */
+  showDropHint(shown: boolean): void {
+    this.dropHint.hidden = !shown;
+    setText(this.dropHint, DROP_HINT);
+  }
+
+  private listen(): void {
+    const { element, listeners } = this;
+    let held: number | null = null; // the pointer that has the patch
+    const predict = (event: Event) => {
+      if (event instanceof PointerEvent && held === event.pointerId) listeners.predict(this.pointOf(event), event);
+    };
+    element.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || held !== null) return;
+      held = event.pointerId;
+      element.setPointerCapture(event.pointerId);
+      element.addEventListener("pointerrawupdate", predict);
+      listeners.hover(null);
+      listeners.press(this.pointOf(event), event);
+    });
+    element.addEventListener("pointermove", (event) => {
+      if (held === event.pointerId) listeners.drag(this.pointOf(event), event);
+      else if (held === null) listeners.hover(this.pointOf(event));
+    });
+    const release = (event: PointerEvent) => {
+      if (held !== event.pointerId) return;
+      held = null;
+      element.removeEventListener("pointerrawupdate", predict);
+      listeners.release();
+    };
+    for (const name of ["pointerup", "pointercancel", "lostpointercapture"] as const) element.addEventListener(name, release);
+    element.addEventListener("pointerleave", () => listeners.hover(null));
+  }
+
+  /** Return where a pointer is, in pixels of the image. */
+  private pointOf({ clientX, clientY }: MouseEvent): Point {
+    const { left, top, width, height } = this.base.getBoundingClientRect();
+    return [((clientY - top) / height) * this.size[0], ((clientX - left) / width) * this.size[1]];
+  }
+
+  /** Draw everything at the size that the element has. */
+  private render(): void {
+    const [width, height] = devicePixels(this.element);
+    if (!this.picture || !width) return;
+    Object.assign(this.base, { width, height });
+    const context = context2d(this.base);
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.picture, 0, 0, width, height);
+    this.layer.resize(width, height, width / this.size[1]);
+    this.draw(this.shown);
+  }
+}

@@ -1,0 +1,145 @@
+/** What an OcclusionExplorer and its kernel send each other. Positions are [row, column] in pixels of the model's input. */
+import type { Overview, PictureInfo } from "../kernel/wire.ts";
+import type { Box, Point } from "./geometry.ts";
+
+export type MapName = "probability" | "activity" | "label";
+export type ValueMap = "probability" | "activity";
+export type Tab = "maps" | "chart" | "images";
+export type OcclusionFile = "figure.png" | "figure.svg" | "figure.html" | "maps.npz";
+
+export interface OcclusionState {
+  image: string;
+  /** Null: the last one. */
+  layer: string | null;
+  /** Null: the strongest of the image. */
+  unit: number | null;
+  /** A class name. Null: the predicted class. */
+  target: string | null;
+  fill: string;
+  window: Point;
+  /** Centres. */
+  patches: Point[];
+  stride: Point;
+  border: "inside" | "same";
+  /** The map that is overlaid and charted. */
+  map: MapName;
+  /** Opacity of the overlay. */
+  overlay: number;
+  tab: Tab;
+}
+
+/** An image, and what is looked at. Null: the kernel chooses. */
+export interface OcclusionRequest {
+  image: string;
+  layer: string | null;
+  unit: number | null;
+  target: number | null;
+  fill: string;
+}
+
+/** The same, with all choices made. */
+export interface ResolvedRequest extends OcclusionRequest {
+  layer: string;
+  unit: number;
+}
+
+/** `patch`. */
+export interface PatchRequest {
+  request: ResolvedRequest;
+  boxes: Box[];
+}
+
+export type MapSettings = Pick<OcclusionState, "window" | "stride" | "border">;
+
+export interface LayerInfo {
+  id: string;
+  channels: number;
+  height: number;
+  width: number;
+}
+
+export interface HelloReply {
+  overview: Overview;
+  layers: LayerInfo[];
+  /** Null without a classifier. */
+  classes: string[] | null;
+  /** Whether the classifier that comes with the package is offered. */
+  shipped_head: boolean;
+  /** Whether a colour can be a fill. */
+  colours: boolean;
+}
+
+/** A class and its probability without and with the patches. */
+export interface ClassProbability {
+  label: number;
+  name: string;
+  before: number;
+  now: number;
+}
+
+/** `scene`. Buffers: the image, the fill, float32 values of the feature map. */
+export interface SceneReply {
+  scene: {
+    request: ResolvedRequest;
+    caption: string;
+    label: string | null;
+    classes: ClassProbability[];
+    activity: number;
+    map_shape: Point;
+    strongest: number[];
+    note: string;
+    pictures: [PictureInfo, PictureInfo];
+  };
+}
+
+/** `patch`. Buffer: float32 values of the feature map. */
+export interface PatchReply {
+  classes: ClassProbability[];
+  activity: number;
+  map_shape: Point;
+}
+
+/** What the network says without a patch. */
+export interface Unoccluded {
+  probability: number | null;
+  label: number | null;
+  label_probability: number | null;
+  activity: number;
+}
+
+/** `maps`. Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
+export interface MapsReply {
+  run: number;
+  done: number;
+  total: number;
+  complete: boolean;
+  rows: number;
+  cols: number;
+  target: number | null;
+  layer: string;
+  unit: number;
+  unoccluded: Unoccluded;
+  window: Point;
+  stride: Point;
+  border: string;
+  method: string;
+  /** The centre of the first window. */
+  origin: Point;
+  /** Of the labels that occur. */
+  names: Record<string, string>;
+  colours: Record<string, string>;
+  has_classes: boolean;
+}
+
+/** A strongest activation of the feature map, in this image or another. */
+export interface Projection {
+  caption: string;
+  own: boolean;
+  value: number;
+  pictures: [PictureInfo, PictureInfo];
+}
+
+/** `projections`. Buffers: for each entry its projection, then the image patch. */
+export interface ProjectionsReply {
+  entries: Projection[];
+}

@@ -1,0 +1,33 @@
+/** A run's accuracy, and the run, as text. */
+import { formatCount, formatDuration } from "../ui/format.ts";
+import type { RunSummary } from "./wire.ts";
+
+export interface Accuracy {
+  /** In percent; null before the first fold is done. */
+  mean: number | null;
+  /** In percentage points; null where one fold alone gives none. */
+  std: number | null;
+}
+
+export function runAccuracy({ per_fold, mean, std }: Pick<RunSummary, "per_fold" | "mean" | "std">): Accuracy {
+  return { mean: per_fold.length ? 100 * (mean ?? 0) : null, std: per_fold.length > 1 ? 100 * (std ?? 0) : null };
+}
+
+export function formatAccuracy({ mean, std }: Accuracy): string {
+  if (mean === null) return "–";
+  return `${mean.toFixed(1)}${std === null ? "" : ` ± ${std.toFixed(1)}`}%`;
+}
+
+/** Return how many folds are done, and how long it took. */
+export function describeFolds({ per_fold, folds, phase, seconds }: Pick<RunSummary, "per_fold" | "folds" | "phase" | "seconds">): string {
+  const done = per_fold.length;
+  const count = done === folds ? formatCount(folds, "fold") : `${done} of ${formatCount(folds, "fold")}`;
+  const end = phase === "stopped" || phase === "failed" ? phase : "";
+  return [count, end, seconds > 0 ? formatDuration(seconds) : ""].filter(Boolean).join(" · ");
+}
+
+/** Describe a run in a line, to choose it by: what tells runs apart comes first, for a narrow place cuts the end. */
+export function describeRun(summary: RunSummary): string {
+  const { run, dataset, layer, images_per_class: images } = summary;
+  return `${run} · ${layer} · ${formatAccuracy({ ...runAccuracy(summary), std: null })} · ${images} per class · ${dataset}`;
+}

@@ -1,0 +1,144 @@
+import { h, setText } from "../ui/dom.ts";
+import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
+import { createPairs } from "./pairs.ts";
+import type { PhotographStore } from "./photograph_store.ts";
+import { createPhotographStrip, describeTest, formatConfidence, groupTests } from "./photograph_strip.ts";
+import { categoryOf, confusedPairs, countTests, pairAt, type RunResults, runVersion } from "./run_results.ts";
+import type { Cell, TransferState } from "./wire.ts";
+
+const PAIRS = 12;
+const FIRST_PHOTOGRAPHS = 24;
+const MORE_PHOTOGRAPHS = 2 * FIRST_PHOTOGRAPHS;
+
+interface CellPaneOptions {
+  store: PhotographStore;
+  choose: (cell: Cell) => void;
+  /** Choose no cell. */
+  clear: () => void;
+}
+
+/** Beside the confusion matrix: the photographs of the chosen cell, and the cells that are worth choosing. */
+export class CellPane {
+  readonly element: HTMLElement;
+  private readonly title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
+  private readonly numbers = h("p", { class: "dwt-dim", "data-testid": "cell-numbers" });
+  private readonly error = h("p", { class: "dwx-error", hidden: true });
+  private readonly strip: ReturnType<typeof createPhotographStrip>;
+  private readonly more: HTMLButtonElement;
+  private readonly reverse: HTMLButtonElement;
+  private readonly chosen: HTMLElement;
+  private readonly hint = h("p", { class: "dwt-dim" }, "Choose a cell of the matrix, or a line below, to see its photographs.");
+  private readonly pairsTitle = h("h4", { "data-testid": "cell-pairs-title" });
+  private readonly pairs: ReturnType<typeof createPairs>;
+  private readonly store: PhotographStore;
+  private readonly endListening: () => void;
+  private content: { run: RunResults; cell: Cell | null } | null = null;
+  private limit = FIRST_PHOTOGRAPHS;
+  private drawn = "";
+  private scrollWanted = false;
+
+  constructor({ store, choose, clear }: CellPaneOptions) {
+    this.store = store;
+    this.strip = createPhotographStrip({
+      store,
+      label: "Photographs of the chosen cell",
+      testid: "cell-photographs",
+      caption: (test) => [formatConfidence(test)],
+      describe: (test) => describeTest(test, this.content?.run.categories ?? []),
+    });
+    this.pairs = createPairs({ testid: "cell-pairs", pick: choose });
+    const link = { type: "button", class: "dwt-link" };
+    const chooseReverse = () => this.content?.cell && choose([this.content.cell[1], this.content.cell[0]]);
+    this.reverse = h("button", { ...link, "data-testid": "cell-other", onclick: chooseReverse });
+    this.more = h("button", { ...link, "data-testid": "cell-more", onclick: () => this.showMore() });
+    const all = h("button", { ...link, "data-testid": "cell-clear", onclick: clear }, "all classes");
+    const head = h("div", { class: "dwt-pane-head" }, this.title, all);
+    this.chosen = h("div", { class: "dwt-chosen" }, head, this.numbers, this.error, this.strip.element, this.more, this.reverse);
+    const parts = [this.chosen, this.hint, this.pairsTitle, this.pairs.element];
+    this.element = h("section", { class: "dwt-pane", "aria-label": "Chosen cell" }, ...parts);
+    this.endListening = store.listen(() => this.draw());
+  }
+
+  close(): void {
+    this.endListening();
+    this.store.setVisible(this, []);
+  }
+
+  /** Scroll to the photographs when they are there, moving as little as needed. */
+  reveal(): void {
+    this.scrollWanted = true;
+  }
+
+  update(run: RunResults, state: TransferState, shown: boolean): void {
+    const cell = state.cell?.every((label) => label < run.categories.length) ? state.cell : null;
+    if (String(cell) !== String(this.content?.cell ?? null)) this.limit = FIRST_PHOTOGRAPHS;
+    this.content = shown ? { run, cell } : null;
+    if (!shown) this.store.setVisible(this, []);
+    this.draw();
+  }
+
+  private showMore(): void {
+    this.limit += MORE_PHOTOGRAPHS;
+    this.draw();
+  }
+
+  private draw(): void {
+    if (!this.content) return;
+    const { run, cell } = this.content;
+    this.chosen.hidden = !cell;
+    this.hint.hidden = Boolean(cell);
+    if (cell) this.drawCell(run, cell);
+    else this.store.setVisible(this, []);
+    const key = `${runVersion(run.summary)} ${cell?.[0]}`;
+    if (key === this.drawn) return;
+    this.drawn = key;
+    const pairs = confusedPairs(run, PAIRS, cell?.[0] ?? null);
+    setText(this.pairsTitle, describePairs(run, cell, pairs.length > 0));
+    this.pairs.update(run, pairs, !cell);
+  }
+
+  private drawCell(run: RunResults, [truth, prediction]: Cell): void {
+    const { count, share } = pairAt(run, truth, prediction);
+    const [from, to] = [categoryOf(run, truth), categoryOf(run, prediction)];
+    const tests = countTests(run, truth);
+    const folds = formatCount(run.summary.per_fold.length, "fold");
+    const correct = truth === prediction ? " correct" : "";
+    const numbers = `${formatInteger(count)} of ${formatCount(tests, "test")}${correct} (${formatPercent(share)}) in ${folds}`;
+    setText(this.title, `${from} → ${to}`);
+    setText(this.numbers, tests ? numbers : `${from} had no tests.`);
+    const back = pairAt(run, prediction, truth);
+    this.reverse.hidden = truth === prediction;
+    setText(this.reverse, `The reverse, ${to} → ${from}: ${formatInteger(back.count)} of ${formatInteger(countTests(run, prediction))}`);
+    this.drawPhotographs(run, [truth, prediction], count);
+  }
+
+  private drawPhotographs(run: RunResults, [truth, prediction]: Cell, count: number): void {
+    const { summary } = run;
+    const request = { version: runVersion(summary), run: summary.run, truth, prediction, right: null, limit: this.limit };
+    this.store.setVisible(this, count ? [request] : []);
+    const { value: list, error } = this.store.list(request);
+    const shorter = this.store.list({ ...request, limit: this.limit - MORE_PHOTOGRAPHS }).value; // until the longer list is there
+    const photographs = count ? ((list ?? shorter)?.photographs ?? []) : [];
+    this.error.hidden = !error;
+    setText(this.error, error ?? "");
+    this.strip.update(summary.run, groupTests(photographs));
+    this.strip.element.dataset.waiting = String(count > 0 && !list && !error);
+    if (this.scrollWanted && (list || error || !count)) {
+      this.scrollWanted = false;
+      (this.strip.element.firstElementChild ?? this.numbers).scrollIntoView({ block: "nearest" });
+    }
+    const left = (list?.total ?? 0) - photographs.length;
+    this.more.hidden = left <= 0 || photographs.length < this.limit; // the kernel lists no more than that
+    setText(
+      this.more,
+      `Show ${left > MORE_PHOTOGRAPHS ? `${MORE_PHOTOGRAPHS} of ${formatInteger(left)} more` : `${formatInteger(left)} more`}`,
+    );
+  }
+}
+
+function describePairs(run: RunResults, cell: Cell | null, hasPairs: boolean): string {
+  if (!cell) return hasPairs ? "Most confused" : "No test was misclassified.";
+  const name = categoryOf(run, cell[0]);
+  if (hasPairs) return `${name} was predicted as`;
+  return countTests(run, cell[0]) > 0 ? `${name} was never misclassified.` : "";
+}

@@ -1,0 +1,93 @@
+/** Two runs side by side, and the settings of a run. */
+import { h, setText } from "../ui/dom.ts";
+import { formatDuration } from "../ui/format.ts";
+import { formatAccuracy, runAccuracy } from "./accuracy.ts";
+import { createClassName } from "./class_names.ts";
+import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
+import type { RunSummary } from "./wire.ts";
+
+const GAINS_SHOWN = 6; // classes that gained, and as many that lost
+const SETTINGS: [string, (summary: RunSummary) => string][] = [
+  ["data", ({ dataset }) => dataset],
+  ["layer", ({ layer }) => layer],
+  ["features", ({ features }) => features || "–"],
+  ["images per class", (summary) => String(summary.images_per_class)],
+  ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
+  ["crops", ({ views }) => views],
+  ["weight decay", (summary) => formatWeightDecay(summary)],
+  ["time", ({ seconds }) => formatDuration(seconds)],
+];
+
+/** Return the weight decay of each fold, or the one of all. */
+export function formatWeightDecay({
+  weight_decay: given,
+  weight_decays: chosen,
+}: Pick<RunSummary, "weight_decay" | "weight_decays">): string {
+  const words = [...new Set(chosen.map((one) => String(Number(one.toPrecision(3)))))].join(", ");
+  if (given !== null) return words || String(given);
+  return words ? `${words} (chosen)` : "to be chosen";
+}
+
+/** Return a difference in percentage points, signed. */
+export function formatPoints(points: number): string {
+  const rounded = Math.abs(points) < 0.05 ? 0 : points;
+  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : "±"}${Math.abs(rounded).toFixed(1)}`;
+}
+
+export function createComparison() {
+  const title = h("h3", { "data-testid": "compare-title" });
+  const value = h("div", { class: "dwt-value", "data-testid": "compare-difference" });
+  const words = h("p", { class: "dwt-dim", "data-testid": "compare-words" });
+  const table = h("table", { class: "dwt-settings", "data-testid": "compare-settings" });
+  const gained = createGains("compare-gained", "Gained most");
+  const lost = createGains("compare-lost", "Lost most");
+  const columns = h("div", { class: "dwt-two-columns" }, gained.element, lost.element);
+  const properties = { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" };
+  const element = h("section", properties, title, value, words, columns, table);
+
+  const update = (run: RunResults, other: RunResults) => {
+    const [ours, theirs] = [runAccuracy(run.summary), runAccuracy(other.summary)];
+    const gains = accuracyGains(run, other);
+    const same = gains.length === run.categories.length && gains.length === other.categories.length;
+    setText(title, `Run ${run.summary.run} compared with run ${other.summary.run}`);
+    setText(value, `${formatPoints((ours.mean ?? 0) - (theirs.mean ?? 0))} points`);
+    setText(words, `${formatAccuracy(ours)} compared with ${formatAccuracy(theirs)}${same ? "" : ` · ${gains.length} classes in common`}`);
+    const longest = Math.max(0.01, ...gains.map(({ gain }) => Math.abs(gain)));
+    gained.update(gains.filter(({ gain }) => gain > 0).slice(0, GAINS_SHOWN), longest);
+    const losses = gains.filter(({ gain }) => gain < 0).slice(-GAINS_SHOWN);
+    lost.update(losses.reverse(), longest);
+    table.replaceChildren(...createSettingRows(run.summary, other.summary));
+  };
+  return { element, update };
+}
+
+function createSettingRows(run: RunSummary, other: RunSummary): HTMLElement[] {
+  const headings = ["settings", `run ${run.run}`, `run ${other.run}`].map((words) => h("th", { scope: "col" }, words));
+  const rows = SETTINGS.map(([name, format]) => {
+    const [ours, theirs] = [format(run), format(other)];
+    const cells = [h("th", { scope: "row" }, name), h("td", {}, ours), h("td", {}, theirs)];
+    return h("tr", { class: ours === theirs ? null : "dwt-differs" }, ...cells);
+  });
+  return [h("tr", {}, ...headings), ...rows];
+}
+
+function createGains(testid: string, title: string) {
+  const list = h("ol", { class: "dwt-gains", "data-testid": testid });
+  const element = h("div", {}, h("h4", {}, title), list);
+  const update = (gains: Gain[], longest: number) => {
+    const rows = gains.map(({ name, before, after, gain }) => {
+      const fill = h("i", { class: gain > 0 ? "dwt-fill-right" : "dwt-fill-wrong", style: `width:${(100 * Math.abs(gain)) / longest}%` });
+      const from = h("span", { class: "dwt-number dwt-dim" }, `${(100 * before).toFixed(0)} → ${(100 * after).toFixed(0)}%`);
+      const points = h("span", { class: "dwt-number" }, formatPoints(100 * gain));
+      const label = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
+      return h("li", {}, label, h("span", { class: "dwt-track" }, fill), points, from);
+    });
+    list.replaceChildren(...(rows.length ? rows : [h("li", { class: "dwt-dim" }, "none")]));
+  };
+  return { element, update };
+}
+
+/** Return a run's settings as terms and values. */
+export function createSettings(summary: RunSummary): HTMLElement[] {
+  return SETTINGS.map(([name, format]) => h("div", {}, h("dt", {}, name), h("dd", {}, format(summary))));
+}

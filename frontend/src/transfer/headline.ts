@@ -1,0 +1,90 @@
+/** A run's accuracy in large, beside each fold's, another run's and the paper's. */
+import { h, setText } from "../ui/dom.ts";
+import { type Accuracy, describeFolds, formatAccuracy, runAccuracy } from "./accuracy.ts";
+import type { RunSummary } from "./wire.ts";
+
+export interface ScaleRow extends Accuracy {
+  words: string;
+  /** Each fold's, in percent. */
+  dots: number[];
+  kind: "run" | "other" | "paper";
+}
+
+/** Return the range of the scale in percent: multiples of five, at least ten wide. */
+export function accuracyRange(values: number[]): [number, number] {
+  if (!values.length) return [0, 100];
+  let low = Math.max(0, Math.floor((Math.min(...values) - 1) / 5) * 5);
+  let high = Math.min(100, Math.ceil((Math.max(...values) + 1) / 5) * 5);
+  while (high - low < 10) {
+    if (high < 100) high += 5;
+    else low -= 5;
+  }
+  return [low, high];
+}
+
+/** Return the rows of the shown run, the other one, and the paper. */
+export function scaleRows(summary: RunSummary, other: RunSummary | null): ScaleRow[] {
+  const runRow = (one: RunSummary, kind: "run" | "other"): ScaleRow => {
+    const dots = one.per_fold.map((share) => 100 * share);
+    return { words: other ? `run ${one.run}` : "this run", ...runAccuracy(one), dots, kind };
+  };
+  const papers = [...summary.paper, ...(other?.paper ?? [])];
+  const distinct = papers.filter((row, at) => papers.findIndex(({ words }) => words === row.words) === at);
+  const paperRows = distinct.map(({ words, mean, std }): ScaleRow => ({ words, mean, std, dots: [], kind: "paper" }));
+  return [runRow(summary, "run"), ...(other?.per_fold.length ? [runRow(other, "other")] : []), ...paperRows];
+}
+
+/** One scale for all rows. */
+function createScale() {
+  const properties = { role: "table", "aria-label": "Accuracy beside the paper's", "data-testid": "accuracies" };
+  const element = h("div", { class: "dwt-accuracies", ...properties });
+  let drawn = "";
+
+  const update = (rows: ScaleRow[]) => {
+    const key = JSON.stringify(rows);
+    if (key === drawn) return;
+    drawn = key;
+    const values = rows.flatMap(({ mean, std, dots }) => [...dots, ...(mean === null ? [] : [mean - (std ?? 0), mean + (std ?? 0)])]);
+    const [low, high] = accuracyRange(values);
+    const ends = h("span", { class: "dwt-ends" }, ...[String(low), String((low + high) / 2), `${high}%`].map((end) => h("span", {}, end)));
+    const axis = h("div", { class: "dwt-row dwt-row-ends", "aria-hidden": "true" }, h("span", {}), ends, h("span", {}));
+    element.replaceChildren(...rows.map((row) => createRow(row, low, high)), axis);
+  };
+  return { element, update };
+}
+
+function createRow({ words, mean, std, dots, kind }: ScaleRow, low: number, high: number): HTMLElement {
+  const place = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
+  const marks = dots.map((dot, at) => {
+    const properties = { title: `fold ${at + 1}: ${dot.toFixed(1)}%`, "data-testid": `fold-dot-${kind}-${at}` };
+    return h("i", { class: "dwt-dot", style: `left:${place(dot)}`, ...properties });
+  });
+  if (mean !== null && std !== null) {
+    marks.unshift(h("i", { class: "dwt-spread", style: `left:${place(mean - std)};width:${(200 * std) / (high - low)}%` }));
+  }
+  if (mean !== null) marks.push(h("i", { class: "dwt-mean", style: `left:${place(mean)}` }));
+  return h(
+    "div",
+    { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
+    h("span", { class: "dwt-row-words", role: "rowheader", title: words }, words),
+    h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
+    h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
+  );
+}
+
+/** The run's result, and the scale beside it. */
+export function createHeadline() {
+  const value = h("div", { class: "dwt-value", "data-testid": "headline" });
+  const what = h("div", { class: "dwt-dim" }, "mean accuracy per class");
+  const folds = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
+  const scale = createScale();
+  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, what, folds), scale.element);
+  const update = (summary: RunSummary, other: RunSummary | null) => {
+    const accuracy = runAccuracy(summary);
+    setText(value, formatAccuracy(accuracy));
+    value.dataset.none = String(accuracy.mean === null);
+    setText(folds, describeFolds(summary));
+    scale.update(scaleRows(summary, other));
+  };
+  return { element, update };
+}

@@ -1,0 +1,116 @@
+import { errorMessage } from "../kernel/errors.ts";
+import { defineWidget, type RenderContext } from "../kernel/model.ts";
+import { h } from "../ui/dom.ts";
+import { ExplorerView } from "../ui/explorer_view.ts";
+import { keyHint } from "../ui/footer.ts";
+import type { HeaderContent } from "../ui/header.ts";
+import { createMenu } from "../ui/menu.ts";
+import { Results } from "./results.ts";
+import { shownRun } from "./run_results.ts";
+import { createRunView } from "./run_view.ts";
+import { createSetup, settingsOf } from "./setup.ts";
+import { PRIORITY, TransferStore } from "./store.ts";
+import type { DataSummary, HelloReply, TransferState } from "./wire.ts";
+
+/** One view of a TransferPanel. */
+class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
+  private readonly setup = createSetup({
+    client: this.store.client,
+    set: (patch) => this.set(patch),
+    say: (words) => this.say(words),
+    start: () => this.start(),
+    stop: () => void this.order("stop", {}),
+    refresh: () => this.requestDraw(),
+  });
+  private readonly runView: ReturnType<typeof createRunView>;
+  private readonly results = new Results({
+    id: this.id,
+    store: this.store,
+    set: (patch) => this.set(patch),
+    say: (words) => this.say(words),
+  });
+  /** The last summary of data that came, and of which: it is shown until another one of the same data is there. */
+  private lastSummary: { data: string; summary: DataSummary } | null = null;
+  /** Whether a start or stop has not been answered yet. */
+  private busy = false;
+
+  constructor(context: RenderContext<TransferState>, store: TransferStore) {
+    super(context, store, "panel", "transfer-panel");
+    const { model } = context;
+    this.runView = createRunView({ id: this.id, model, client: store.client, set: (patch) => this.set(patch) });
+    const items = [{ words: "Copy state as Python", testid: "copy-state", act: () => this.copyState() }];
+    const menu = createMenu({ label: "More", testid: "panel-menu", items });
+    const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
+    this.mount({ className: "dwt", tools: [menu], main: [main], footer: [[keyHint([["Enter"], "in a field of the form retrains"])]] });
+  }
+
+  override close(): void {
+    for (const part of [this.setup, this.runView, this.results]) part.close();
+    super.close();
+  }
+
+  override set(patch: Partial<TransferState>): boolean {
+    if (!super.set(patch)) return false;
+    if ("tab" in patch || "run" in patch) this.saveSoon(0); // the kernel draws the chart
+    return true;
+  }
+
+  protected override isLoaded(next: TransferState): boolean {
+    return this.results.isLoaded(shownRun(this.store.status, next));
+  }
+
+  protected override draw(): void {
+    const { hello } = this.store;
+    this.root.dataset.ready = String(hello !== null);
+    if (!hello) return;
+    const { state } = this;
+    const { status } = hello;
+    const { available } = this.store.client;
+    this.header?.update(headerContent(hello));
+    this.setup.update({ status, state, busy: this.busy, available, ...this.readData() });
+    this.runView.update({ shown: shownRun(status, state), running: status.running, state });
+    this.results.update(status, state);
+  }
+
+  /** Return what is known of the data. */
+  private readData() {
+    const data = JSON.stringify([this.state.data, this.state.root]);
+    const { value, error } = this.store.dataSummary(settingsOf(this.state));
+    if (value) this.lastSummary = { data, summary: value };
+    const kept = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
+    return { summary: kept, error: error ?? "", loading: !value && !error };
+  }
+
+  private start(): void {
+    this.state = { ...this.state, run: null, cell: null, tab: "training" };
+    this.saveNow();
+    void this.order("start", { settings: settingsOf(this.state) });
+  }
+
+  private async order(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
+    if (this.busy) return;
+    this.userActed();
+    this.busy = true;
+    this.requestDraw();
+    try {
+      await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
+    } catch (error) {
+      this.fail(errorMessage(error));
+    }
+    await this.store.refreshStatus();
+    this.busy = false;
+    this.requestDraw();
+  }
+}
+
+function headerContent({ overview, status }: HelloReply): HeaderContent {
+  const { model, trained, weights, device } = overview;
+  const classes = status.classifier ? `classes: ${status.classifier}` : "no classifier";
+  const origin = [weights, classes, device].join(" · ");
+  return { model, trained, title: "retrain the softmax classifier on other photographs", origin, notes: [] };
+}
+
+export default defineWidget<TransferState, TransferStore>(
+  (model) => new TransferStore(model),
+  (context, store) => new TransferPanelView(context, store),
+);

@@ -1,0 +1,147 @@
+import { h, setText } from "../ui/dom.ts";
+import type { Choice } from "../ui/radio_group.ts";
+import { createTabs } from "../ui/tabs.ts";
+import { describeRun } from "./accuracy.ts";
+import { CellPane } from "./cell_pane.ts";
+import { ClassList } from "./class_list.ts";
+import { ConfusionMatrix } from "./confusion_matrix.ts";
+import { HeadActions } from "./head_actions.ts";
+import { createHeadline } from "./headline.ts";
+import { Mistakes } from "./mistakes.ts";
+import { type RunResults, shownRun } from "./run_results.ts";
+import { createRunSummary } from "./run_summary.ts";
+import type { TransferStore } from "./store.ts";
+import type { Cell, ResultsTab, RunSummary, Status, TransferState } from "./wire.ts";
+
+const TABS: Choice<ResultsTab>[] = [
+  ["summary", "Summary", "Which classes are confused, at a glance"],
+  ["confusion", "Confusion matrix", "What each class was predicted as"],
+  ["classes", "Classes", "Best and worst classes with their photographs"],
+  ["mistakes", "Mistakes", "The most confident mistakes"],
+];
+
+interface ResultsOptions {
+  /** Unique in the page. */
+  id: string;
+  store: TransferStore;
+  set: (patch: Partial<TransferState>) => void;
+  say: (words: string) => void;
+}
+
+/** The results of a run: its accuracy, which classes were confused, and the photographs behind every number. */
+export class Results {
+  readonly element: HTMLElement;
+  private readonly store: TransferStore;
+  private readonly actions: HeadActions;
+  private readonly headline = createHeadline();
+  private readonly runs: ReturnType<typeof createRunChoice>;
+  private readonly tabs: ReturnType<typeof createTabs<ResultsTab>>;
+  private readonly cell: CellPane;
+  private readonly matrix: ConfusionMatrix;
+  private readonly summary: ReturnType<typeof createRunSummary>;
+  private readonly classes: ClassList;
+  private readonly mistakes: Mistakes;
+  private readonly empty = h("p", { class: "dwt-empty", "data-testid": "results-empty" });
+  private readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "results-failure" });
+  private readonly top: HTMLElement;
+  private readonly nav: HTMLElement;
+  private readonly body: HTMLElement;
+
+  constructor({ id, store, set, say }: ResultsOptions) {
+    this.store = store;
+    this.actions = new HeadActions({ client: store.client, say, id });
+    this.runs = createRunChoice(set);
+    const choose = (cell: Cell) => {
+      this.cell.reveal(); // its photographs may be beneath the matrix
+      set({ show: "confusion", cell });
+    };
+    const { photographs } = store;
+    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }) });
+    this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.tabs.focus() });
+    this.summary = createRunSummary({ set, choose });
+    this.classes = new ClassList({ store: photographs, set, choose });
+    this.mistakes = new Mistakes({ store: photographs, choose });
+    const confusion = h("div", { class: "dwt-matrix-and-cell" }, this.matrix.element, this.cell.element);
+    const panels = { summary: this.summary.element, confusion, classes: this.classes.element, mistakes: this.mistakes.element };
+    const pick = (show: ResultsTab) => set({ show });
+    this.tabs = createTabs({ id, label: "Results", testid: "results-tabs", prefix: "show", tabs: TABS, panels, pick });
+    this.nav = h("div", { class: "dwt-nav" }, this.tabs.element);
+    this.top = h("div", { class: "dwt-results-top" }, this.headline.element, this.actions.element);
+    this.body = h("div", { class: "dwt-results-body" }, ...Object.values(panels));
+    const parts = [this.runs.element, this.top, this.empty, this.error, this.nav, this.body];
+    this.element = h("section", { class: "dwt-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
+  }
+
+  close(): void {
+    for (const part of [this.matrix, this.cell, this.classes, this.mistakes]) part.close();
+  }
+
+  update(status: Status, state: TransferState): void {
+    const summary = shownRun(status, state);
+    const found = status.runs.find(({ run }) => run === state.compare);
+    const compared = found && found.run !== summary?.run ? found : null;
+    this.runs.update(status, summary, compared);
+    this.actions.update(summary, status);
+    this.headline.element.hidden = !summary;
+    if (summary) this.headline.update(summary, compared);
+    const { value: run, error } = this.store.runResults(summary);
+    this.error.hidden = !error;
+    setText(this.error, error ?? "");
+    setText(this.empty, describeEmpty(summary));
+    this.empty.hidden = Boolean(run) || Boolean(error);
+    this.nav.hidden = this.body.hidden = !run;
+    this.top.dataset.show = run ? state.show : "summary";
+    if (run) this.updateTabs(run, compared ? (this.store.runResults(compared).value ?? null) : null, state);
+  }
+
+  /** Return whether the results of a run are there. */
+  isLoaded(summary: RunSummary | null): boolean {
+    return !summary?.per_fold.length || this.store.runResults(summary).value !== undefined;
+  }
+
+  private updateTabs(run: RunResults, other: RunResults | null, state: TransferState): void {
+    const { show } = state;
+    this.tabs.show(show);
+    this.summary.update(run, other);
+    if (show === "confusion") this.matrix.update(run, state);
+    this.cell.update(run, state, show === "confusion");
+    this.classes.update(run, state, show === "classes");
+    this.mistakes.update(run, show === "mistakes");
+  }
+}
+
+/** Return what is shown in place of results. */
+function describeEmpty(summary: RunSummary | null): string {
+  if (!summary) return "No run yet. Choose the data and press Retrain: its results appear here.";
+  if (summary.per_fold.length) return "Loading the results…";
+  if (summary.phase === "failed") return "This run failed before its first fold was done.";
+  if (summary.phase === "stopped") return "This run was stopped before its first fold was done.";
+  return `Run ${summary.run} is running; the results appear with its first fold.`;
+}
+
+/** The choice of the run, and of another one to compare it with. */
+function createRunChoice(set: (patch: Partial<TransferState>) => void) {
+  let drawn = "";
+  const ours = h("select", { class: "dwx-select", "data-testid": "results-run" });
+  const theirs = h("select", { class: "dwx-select", "data-testid": "results-compare" });
+  ours.addEventListener("change", () => set({ run: ours.value ? Number(ours.value) : null, cell: null }));
+  theirs.addEventListener("change", () => set(theirs.value ? { compare: Number(theirs.value), show: "summary" } : { compare: null }));
+  const row = (label: string, select: HTMLElement) => h("label", { class: "dwx-choice" }, label, select);
+  const element = h("div", { class: "dwt-runs" }, row("Run ", ours), row("compared with ", theirs));
+
+  const update = ({ runs }: Status, summary: RunSummary | null, compared: RunSummary | null) => {
+    element.hidden = runs.length < 2;
+    const newestFirst = [...runs].reverse();
+    const key = `${newestFirst.map(describeRun).join("\n")} ${summary?.run}`;
+    if (key !== drawn) {
+      drawn = key;
+      const option = (one: RunSummary) => h("option", { value: one.run }, describeRun(one));
+      const others = newestFirst.filter((one) => one.run !== summary?.run && one.per_fold.length);
+      ours.replaceChildren(...newestFirst.map(option));
+      theirs.replaceChildren(h("option", { value: "" }, "none"), ...others.map(option));
+    }
+    ours.value = String(summary?.run ?? "");
+    theirs.value = String(compared?.run ?? "");
+  };
+  return { element, update };
+}

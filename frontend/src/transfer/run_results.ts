@@ -1,0 +1,128 @@
+/** A run's results. Classes are numbered as in `categories`. */
+import { floats, integers } from "../kernel/buffers.ts";
+import type { SkippedPicture } from "../kernel/wire.ts";
+import type { ClassSort, RunReply, RunSummary, Status, TransferState } from "./wire.ts";
+
+export interface RunResults {
+  summary: RunSummary;
+  categories: string[];
+  /** Of each class: the share of its tests that were right. NaN: it had none. */
+  accuracy: Float32Array;
+  /** Of each class, over all folds. */
+  tests: Int32Array;
+  /** (classes, classes): rows are true classes, columns predicted ones. */
+  confusion: Int32Array;
+  skipped: SkippedPicture[];
+  hasConfidences: boolean;
+}
+
+/** A cell of the confusion matrix with its tests. */
+export interface Pair {
+  truth: number;
+  prediction: number;
+  count: number;
+  /** Of the tests of the true class. */
+  share: number;
+}
+
+export function readResults({ summary, categories, skipped, has_confidences }: RunReply, buffers: DataView[]): RunResults {
+  const [accuracy, tests, confusion] = [floats(buffers[0]), integers(buffers[1]), integers(buffers[2])];
+  return { summary, categories, skipped, accuracy, tests, confusion, hasConfidences: has_confidences };
+}
+
+/** Return the run that is shown: the chosen one, or the newest. */
+export function shownRun(status: Pick<Status, "runs"> | null, state: Pick<TransferState, "run">): RunSummary | null {
+  const runs = status?.runs ?? [];
+  return runs.find(({ run }) => run === state.run) ?? runs.at(-1) ?? null;
+}
+
+/** Return a key of all that a run's results depend on. */
+export function runVersion({ run, per_fold, phase }: Pick<RunSummary, "run" | "per_fold" | "phase">): string {
+  return `${run} ${per_fold.length} ${phase}`;
+}
+
+export function countTests({ tests }: Pick<RunResults, "tests">, label: number): number {
+  return tests[label] ?? 0;
+}
+
+export function accuracyOf({ accuracy }: Pick<RunResults, "accuracy">, label: number): number {
+  return accuracy[label] ?? Number.NaN;
+}
+
+export function categoryOf({ categories }: Pick<RunResults, "categories">, label: number): string {
+  return categories[label] ?? `class ${label}`;
+}
+
+type Confusion = Pick<RunResults, "categories" | "tests" | "confusion">;
+
+export function pairAt(run: Confusion, truth: number, prediction: number): Pair {
+  const count = run.confusion[truth * run.categories.length + prediction] ?? 0;
+  const tests = countTests(run, truth);
+  return { truth, prediction, count, share: tests ? count / tests : 0 };
+}
+
+/**
+ * Return the most frequent mistakes: by their share of the class, then by number.
+ * @param truth those of one class alone
+ */
+export function confusedPairs(run: Confusion, limit: number, truth: number | null = null): Pair[] {
+  const count = run.categories.length;
+  const pairs: Pair[] = [];
+  const [first, end] = truth === null ? [0, count] : [truth, truth + 1];
+  for (let row = first; row < end; row += 1) {
+    for (let column = 0; column < count; column += 1) {
+      if (row === column) continue;
+      const pair = pairAt(run, row, column);
+      if (pair.count > 0) pairs.push(pair);
+    }
+  }
+  pairs.sort((a, b) => b.share - a.share || b.count - a.count || a.truth - b.truth || a.prediction - b.prediction);
+  return pairs.slice(0, limit);
+}
+
+/** Return all classes in order: those without tests last, ties by name. */
+export function orderClasses(run: Pick<RunResults, "categories" | "accuracy" | "tests">, sort: ClassSort): number[] {
+  const collator = new Intl.Collator("en", { numeric: true });
+  const key = (label: number) => {
+    if (sort === "name") return 0;
+    if (sort === "size") return -countTests(run, label);
+    const accuracy = accuracyOf(run, label);
+    if (Number.isNaN(accuracy)) return Number.POSITIVE_INFINITY;
+    return sort === "best" ? -accuracy : accuracy;
+  };
+  const byName = (a: number, b: number) => collator.compare(categoryOf(run, a), categoryOf(run, b));
+  return run.categories.map((_, label) => label).sort((a, b) => (key(a) === key(b) ? 0 : key(a) - key(b)) || byName(a, b) || a - b);
+}
+
+/** Return the classes with the lowest and the highest accuracy; none is in both, and none that was always right among the worst. */
+export function extremeClasses(
+  run: Pick<RunResults, "categories" | "accuracy" | "tests">,
+  limit: number,
+): { worst: number[]; best: number[] } {
+  const ranked = orderClasses(run, "worst").filter((label) => !Number.isNaN(accuracyOf(run, label)));
+  const worst = ranked.filter((label) => accuracyOf(run, label) < 1).slice(0, Math.min(limit, ranked.length >> 1));
+  const best = orderClasses(run, "best").slice(0, Math.min(limit, ranked.length - worst.length));
+  return { worst, best };
+}
+
+/** A class's accuracy in another run and in this one, as shares. */
+export interface Gain {
+  name: string;
+  before: number;
+  after: number;
+  gain: number;
+}
+
+/** Return how the accuracies of classes differ from another run's, the largest gain first; classes are matched by name. */
+export function accuracyGains(
+  run: Pick<RunResults, "categories" | "accuracy">,
+  other: Pick<RunResults, "categories" | "accuracy">,
+): Gain[] {
+  const places = new Map(other.categories.map((name, label) => [name, label]));
+  const gains = run.categories.flatMap((name, label): Gain[] => {
+    const after = accuracyOf(run, label);
+    const before = accuracyOf(other, places.get(name) ?? -1);
+    return Number.isNaN(before) || Number.isNaN(after) ? [] : [{ name, before, after, gain: after - before }];
+  });
+  return gains.sort((a, b) => b.gain - a.gain || a.name.localeCompare(b.name, "en"));
+}

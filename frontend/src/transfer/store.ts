@@ -1,0 +1,105 @@
+/** What the views of a TransferPanel fetch, and share. */
+import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
+import { type Lookup, Resource } from "../kernel/resource.ts";
+import { Store } from "../kernel/store.ts";
+import type { ServiceEvent } from "../kernel/wire.ts";
+import { PhotographStore } from "./photograph_store.ts";
+import { type RunResults, readResults, runVersion } from "./run_results.ts";
+import type { DataSummary, HelloReply, RunReply, RunSummary, Settings, Status } from "./wire.ts";
+
+export const PRIORITY = { stop: 1, start: 2, status: 3, head: 4, run: 6, chart: 9, upload: 10 };
+const RUNS_KEPT = 12; // results
+const SUMMARIES_KEPT = 20; // of data
+
+export class TransferStore extends Store<HelloReply> {
+  readonly photographs = new PhotographStore(this.client);
+  private readonly summaries = new Resource<DataSummary>(this.client, this.notify, SUMMARIES_KEPT);
+  private readonly results = new Map<string, RunResults>(); // by version
+  /** Each run's last results: they stay until newer ones are there. */
+  private readonly latest = new Map<number, RunResults>();
+  private readonly errors = new Map<string, string>(); // by version
+  /** Runs whose results are being fetched: a newer version waits, or quick folds would overtake every reply. */
+  private readonly fetching = new Set<number>();
+
+  get status(): Status | null {
+    return this.hello?.status ?? null;
+  }
+
+  override close(): void {
+    super.close();
+    this.photographs.close();
+  }
+
+  /** The service's model or images are others; runs stay as they are. */
+  protected override reset(): void {
+    this.summaries.clear();
+  }
+
+  override retry(): void {
+    this.summaries.retry();
+    this.errors.clear();
+    this.photographs.retry();
+  }
+
+  protected override onEvent({ event }: ServiceEvent): void {
+    if (event === "transfer") void this.refreshStatus();
+  }
+
+  /** Ask for the status once more; requests meanwhile share the next reply. */
+  async refreshStatus(): Promise<void> {
+    try {
+      const reply = await this.client.request<{ status: Status }>("status", {}, { fresh: true, priority: PRIORITY.status });
+      if (!reply || !this.hello) return;
+      this.hello = { ...this.hello, status: reply.content.status };
+    } catch (error) {
+      this.problem = errorMessage(error);
+    }
+    this.notify();
+  }
+
+  /** Return what is known of the data that settings name. */
+  dataSummary(settings: Settings): Lookup<DataSummary> {
+    const { data, root, images_per_class: images, layer } = settings;
+    return this.summaries.read(JSON.stringify([data, root, images, layer]), async () => {
+      const reply = await this.client.request<{ summary: DataSummary }>("data", { settings }, { lane: "work", attempts: 3 });
+      return reply?.content.summary;
+    });
+  }
+
+  /** Return a run's newest results that are there; fetch those that are newer. */
+  runResults(summary: RunSummary | null): Lookup<RunResults> {
+    if (!summary?.per_fold.length) return { value: undefined, error: undefined };
+    const version = runVersion(summary);
+    const error = this.errors.get(version);
+    const known = this.results.has(version) || this.fetching.has(summary.run) || error !== undefined;
+    if (!known && this.client.available) void this.fetchResults(summary.run, version);
+    return { value: this.results.get(version) ?? this.latest.get(summary.run), error };
+  }
+
+  private async fetchResults(run: number, version: string): Promise<void> {
+    this.fetching.add(run);
+    try {
+      const reply = await this.client.request<RunReply>("run", { run }, { key: `run ${run}`, fresh: true, priority: PRIORITY.run });
+      if (reply) this.keep(version, readResults(reply.content, reply.buffers));
+    } catch (error) {
+      if (!(error instanceof KernelUnavailable)) this.errors.set(version, errorMessage(error)); // else fetched when the kernel is back
+    }
+    this.fetching.delete(run);
+    this.notify();
+  }
+
+  private keep(version: string, results: RunResults): void {
+    this.results.set(version, results);
+    this.results.set(runVersion(results.summary), results); // it may have gone on meanwhile
+    this.latest.set(results.summary.run, results);
+    dropOldest(this.results, RUNS_KEPT);
+    dropOldest(this.latest, RUNS_KEPT);
+  }
+}
+
+function dropOldest<Key>(kept: Map<Key, unknown>, limit: number): void {
+  for (const oldest of kept.keys()) {
+    if (kept.size <= limit) return;
+    kept.delete(oldest);
+  }
+}

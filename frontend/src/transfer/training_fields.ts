@@ -1,0 +1,101 @@
+/** The form's fields that say how to train. */
+import { UserError } from "../kernel/errors.ts";
+import { createSelect, h } from "../ui/dom.ts";
+import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { createTextField, type FieldListeners } from "./text_field.ts";
+import type { Crops, Status, TransferState } from "./wire.ts";
+
+const CROPS: Choice<Crops>[] = [
+  ["one", "One", "The centre crop of each photograph"],
+  ["flips", "Flips", "The centre crop and its mirror image, averaged: twice the time"],
+  ["ten", "Ten", "Centre, corners and their mirror images, averaged: ten times the time"],
+];
+const HINTS = {
+  layer: "The layer whose features the classifier is trained on",
+  images: "Training images per class, drawn at random; at most 50 of the rest are tested",
+  folds: "Number of random splits; the mean accuracy and its spread are over these",
+  decay: "Weight decay of the classifier. Left empty, it is chosen on training images that are held out",
+  seed: "Seed of the random splits",
+  curve: "After the folds, measure the accuracy with fewer training images per class",
+};
+const MAX_NUMBER = 1e6;
+
+/** Return a parser of whole numbers. */
+function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < min || number > MAX_NUMBER) throw new UserError(`a whole number, ${min} or more`);
+    return number;
+  };
+}
+
+/** Return a weight decay, null to have it chosen. */
+function parseDecay(text: string): number | null {
+  if (!text || text === "auto") return null;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new UserError("a number above 0, or empty to have it chosen");
+  return value;
+}
+
+export function createTrainingFields({ set, ...listeners }: FieldListeners & { set: (patch: Partial<TransferState>) => void }) {
+  const numeric = { ...listeners, numeric: true };
+  const pickLayer = (name: string) => set({ layer: name || null });
+  const layer = createSelect<string>({ label: "Features of layer", testid: "layer", choices: [], pick: pickLayer, hint: HINTS.layer });
+  layer.element.className = "dwt-field dwt-wide";
+  layer.select.classList.replace("dwx-select", "dwt-input");
+  const images = createTextField({
+    ...numeric,
+    label: "Images per class",
+    testid: "images",
+    hint: HINTS.images,
+    parse: wholeNumber(1),
+    accept: (value) => set({ images_per_class: value }),
+  });
+  const folds = createTextField({
+    ...numeric,
+    label: "Folds",
+    testid: "folds",
+    hint: HINTS.folds,
+    parse: wholeNumber(1),
+    accept: (value) => set({ folds: value }),
+  });
+  const decay = createTextField({
+    ...numeric,
+    label: "Weight decay",
+    testid: "decay",
+    hint: HINTS.decay,
+    placeholder: "auto",
+    parse: parseDecay,
+    accept: (value) => set({ weight_decay: value }),
+  });
+  const seed = createTextField({
+    ...numeric,
+    label: "Seed",
+    testid: "seed",
+    hint: HINTS.seed,
+    parse: wholeNumber(0),
+    accept: (value) => set({ seed: value }),
+  });
+  const crops = createRadioGroup({ label: "Crops", prefix: "views", testid: "views", choices: CROPS, pick: (views) => set({ views }) });
+  const cropsRow = h("div", { class: "dwt-field dwt-wide" }, h("span", { "aria-hidden": "true" }, "Crops"), crops.element);
+  const curve = h("input", { type: "checkbox", "data-testid": "curve" });
+  curve.addEventListener("change", () => set({ curve: curve.checked }));
+  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "Then a learning curve");
+  const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
+  const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
+  let offered = "";
+
+  const update = (status: Status, state: TransferState) => {
+    const key = JSON.stringify(status.layers);
+    if (key !== offered) layer.select.replaceChildren(...status.layers.map(([name, words]) => h("option", { value: name }, words)));
+    offered = key;
+    layer.select.value = state.layer ?? status.layers[0]?.[0] ?? "";
+    images.show(String(state.images_per_class));
+    folds.show(String(state.folds));
+    decay.show(state.weight_decay === null ? "" : String(state.weight_decay));
+    seed.show(String(state.seed));
+    crops.show(state.views);
+    curve.checked = state.curve;
+  };
+  return { element, update };
+}

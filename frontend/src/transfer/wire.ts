@@ -1,0 +1,126 @@
+/** What a TransferPanel and its kernel send each other. Classes are numbered as in `categories`. */
+import type { Overview, Progress, SkippedPicture } from "../kernel/wire.ts";
+
+export type Crops = "one" | "flips" | "ten";
+export type ChartTab = "training" | "curve";
+export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
+export type ClassSort = "worst" | "best" | "name" | "size";
+export type MatrixOrder = "name" | "accuracy";
+export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.html";
+/** A cell of the confusion matrix: the true and the predicted class. */
+export type Cell = [truth: number, prediction: number];
+
+/** What to train on, and how. */
+export interface Settings {
+  data: string;
+  root: string | null;
+  layer: string | null;
+  images_per_class: number;
+  folds: number;
+  /** Null: chosen on training images that are held out. */
+  weight_decay: number | null;
+  views: Crops;
+  seed: number;
+  curve: boolean;
+}
+
+export interface TransferState extends Settings {
+  /** Null: the newest. */
+  run: number | null;
+  compare: number | null;
+  tab: ChartTab;
+  show: ResultsTab;
+  cell: Cell | null;
+  sort: ClassSort;
+  order: MatrixOrder;
+}
+
+export interface DataChoice {
+  data: string;
+  words: string;
+  /** What is missing, where it is not at hand. */
+  hint: string;
+}
+
+export interface DataSummary {
+  name: string;
+  photographs: number;
+  categories: string[];
+  sizes: number[];
+  /** The largest number of training images per class that leaves one to test. */
+  most: number;
+  problem: string | null;
+  notes: string[];
+  skipped: SkippedPicture[];
+}
+
+export interface PaperRow {
+  words: string;
+  mean: number;
+  std: number | null;
+}
+
+/** A run; accuracies are shares. */
+export interface RunSummary {
+  run: number;
+  phase: "waiting" | "features" | "training" | "curve" | "done" | "stopped" | "failed";
+  dataset: string;
+  layer: string;
+  images_per_class: number;
+  /** That were asked for. */
+  folds: number;
+  weight_decay: number | null;
+  views: string;
+  /** Accuracies of the folds that are done. */
+  per_fold: number[];
+  weight_decays: number[];
+  features: string;
+  seconds: number;
+  steps: number;
+  progress: Progress | null;
+  problem: string | null;
+  curve: object | null;
+  paper: PaperRow[];
+  mean: number | null;
+  std: number | null;
+}
+
+export interface Status {
+  choices: DataChoice[];
+  layers: [name: string, words: string][];
+  running: number | null;
+  runs: RunSummary[];
+  classifier: string | null;
+  /** The run whose head is in use. */
+  used: number | null;
+  can_undo: boolean;
+}
+
+export interface HelloReply {
+  overview: Overview;
+  status: Status;
+}
+
+/** `run`. Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) confusion matrix. */
+export interface RunReply {
+  summary: RunSummary;
+  categories: string[];
+  skipped: SkippedPicture[];
+  has_confidences: boolean;
+}
+
+/** A test photograph in one fold. */
+export interface TestPhotograph {
+  source: number;
+  name: string;
+  fold: number;
+  truth: number;
+  prediction: number;
+  confidence: number | null;
+}
+
+/** `photographs`. */
+export interface PhotographsReply {
+  photographs: TestPhotograph[];
+  total: number;
+}

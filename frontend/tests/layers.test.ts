@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { figureName } from "../src/layers/explorer.ts";
+import { type Focus, keyAction } from "../src/layers/keyboard.ts";
+import { mosaicKey } from "../src/layers/store.ts";
+import { describeLayer, describeOrigin } from "../src/layers/summary.ts";
+import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
+import {
+  classCounts,
+  filterUnits,
+  findLabels,
+  isDead,
+  orderUnits,
+  parseSearch,
+  readTable,
+  suggestClasses,
+} from "../src/layers/unit_table.ts";
+import type { Column, Layer, MosaicRequest } from "../src/layers/wire.ts";
+import { formatDuration, formatNumber, formatPercent, formatProgress } from "../src/ui/format.ts";
+import { isNotebookShortcut } from "../src/ui/keyboard.ts";
+import { sameState, toPython } from "../src/ui/state.ts";
+import { unaligned } from "./fake_model.ts";
+
+function makeTable() {
+  const columns: Column[] = ["maximum", "mean", "std", "fires", "selectivity"];
+  const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
+  const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
+  const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
+  return readTable({ layer: "conv1", units: 4, k: 3, columns, categories }, [numbers, labels].map(unaligned));
+}
+
+test("a table is read from unaligned buffers", () => {
+  const table = makeTable();
+  assert.deepEqual([...table.columns.maximum], [5, 9, 0, 5]);
+  assert.deepEqual([...table.labels.subarray(0, 3)], [7, 7, 2]);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((unit) => isDead(table, unit)),
+    [false, false, true, false],
+  );
+});
+
+test("sorting: ties by number, NaN last, dead units first", () => {
+  const table = makeTable();
+  assert.deepEqual(orderUnits(table, "strongest"), [1, 0, 3, 2]);
+  assert.deepEqual(orderUnits(table, "mean"), [3, 1, 0, 2]);
+  assert.deepEqual(orderUnits(table, "selectivity"), [0, 3, 2, 1]);
+  assert.deepEqual(orderUnits(table, "dead"), [2, 3, 0, 1]);
+  assert.deepEqual(orderUnits(table, "index"), [0, 1, 2, 3]);
+});
+
+test("filtering by class: part of a name, whatever its case; a whole name alone", () => {
+  const table = makeTable();
+  const order = orderUnits(table, "strongest");
+  assert.equal(findLabels(table, "  "), null);
+  assert.equal(filterUnits(table, order, null), order);
+  assert.deepEqual(filterUnits(table, order, findLabels(table, "SEA")), [1, 3]);
+  assert.deepEqual(filterUnits(table, order, findLabels(table, "bee")), [1, 0]);
+  assert.deepEqual([...(findLabels({ ...table, categories: { 1: "lion", 2: "sea lion" } }, "lion") ?? [])], [1]);
+  assert.deepEqual(filterUnits(table, order, findLabels(table, "zebra")), []);
+});
+
+test("classes of the strongest activations and suggestions, commonest first", () => {
+  const table = makeTable();
+  assert.deepEqual(
+    classCounts(table, 0).map(({ name, count }) => [name, count]),
+    [
+      ["sunflower", 2],
+      ["bee", 1],
+    ],
+  );
+  assert.deepEqual(classCounts(table, 2), []);
+  assert.deepEqual(suggestClasses(table), ["sea lion", "sunflower", "bee"]);
+});
+
+test("the search box: a number jumps, words filter", () => {
+  for (const text of ["59", " 59 ", "#59", "unit 59", "Unit59"]) assert.deepEqual(parseSearch(text), { unit: 59 });
+  assert.deepEqual(parseSearch("sea lion "), { words: "sea lion" });
+  assert.deepEqual(parseSearch("7up"), { words: "7up" });
+});
+
+test("numbers as text", () => {
+  assert.deepEqual([0, 0.1234, 5.678, 24.94, 123.4, -3, NaN, null].map(formatNumber), [
+    "0",
+    "0.12",
+    "5.68",
+    "24.9",
+    "123",
+    "-3.00",
+    "–",
+    "–",
+  ]);
+  assert.deepEqual([0, 0.0001, 0.004, 0.64, 0.99, 0.9962, 0.9996, 1].map(formatPercent), [
+    "0%",
+    "<0.1%",
+    "0.4%",
+    "64%",
+    "99%",
+    "99.6%",
+    ">99.9%",
+    "100%",
+  ]);
+  assert.deepEqual([0.2, 75, 300, 9000].map(formatDuration), ["1 s", "75 s", "5 min", "2.5 h"]);
+  assert.equal(formatProgress({ done: 300, total: 1200, rate: 30 }, "crops"), "300 of 1,200 crops · 30.0 images/s · 30 s left");
+  assert.equal(formatProgress(null, "crops"), "starting…");
+  assert.match(describeUnit({ maximum: 0, mean: 0, std: 0, selectivity: 0, fires: 0 }, "40 photographs"), /dead.*40 photographs/);
+  assert.equal(describeEntry({ label: null, source: "a.jpg", prediction: "bee", probability: 0.87 }), "a.jpg · predicted bee 87%");
+});
+
+test("the header says of how many photographs, and whose classes", () => {
+  const overview = {
+    version: 1,
+    index_ready: true,
+    model: "net",
+    trained: true,
+    weights: "w",
+    classifier: null,
+    images: "default",
+    device: "cpu",
+    notes: [],
+    skipped: [],
+    k: 9,
+    photographs: 28,
+    views: 252,
+    layers: [],
+  };
+  const layer: Layer = { id: "conv5", name: "conv5", kind: "conv", channels: 256, height: 13, width: 13, receptive_field: null, dead: 0 };
+  assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
+  assert.match(describeLayer({ ...overview, views: 28 }, undefined), /^top 9 of 28 photographs$/);
+  assert.match(describeOrigin(overview), /no classifier/);
+  assert.match(describeOrigin({ ...overview, classifier: "ImageNet" }), /classes: ImageNet/);
+});
+
+test("a state as Python writes it, and a figure's name", () => {
+  assert.equal(
+    toPython({ layer: "conv5", unit: null, pinned: { unit: 3 }, on: true }),
+    '{"layer": "conv5", "unit": None, "pinned": {"unit": 3}, "on": True}',
+  );
+  assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a.b-unit5.png");
+  assert.ok(sameState({ a: 1, b: { c: [2] } }, { b: { c: [2] }, a: 1 }));
+  assert.ok(!sameState({ a: 1 }, { a: 1, b: null }));
+});
+
+test("keys act where the focus is right", () => {
+  assert.deepEqual(keyAction("ArrowDown", "grid"), { act: "moveUnit", key: "ArrowDown" });
+  assert.deepEqual(keyAction("ArrowDown", "mosaics"), { act: "moveRank", key: "ArrowDown" });
+  for (const key of ["ArrowDown", "1", "p", "/"]) {
+    assert.equal(keyAction(key, "search"), null);
+    assert.equal(keyAction(key, "control"), null);
+  }
+  assert.deepEqual(keyAction("3", "other"), { act: "layer", index: 2 });
+  assert.equal(keyAction("Enter", "grid")?.act, "open");
+  assert.equal(keyAction("Enter", "other"), null, "a button is pressed with it");
+  assert.deepEqual(
+    (["search", "mosaics", "grid"] satisfies Focus[]).map((focus) => keyAction("Escape", focus)?.act),
+    ["clearSearch", "grid", undefined],
+  );
+  assert.equal(keyAction("d", "grid"), null);
+  const plain = { ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, key: "d" };
+  assert.equal(isNotebookShortcut(plain), false);
+  assert.equal(isNotebookShortcut({ ...plain, ctrlKey: true, key: "s" }), true);
+  assert.equal(isNotebookShortcut({ ...plain, shiftKey: true, key: "Enter" }), true);
+});
+
+test("image patches are kept once for every rule and contrast", () => {
+  const request: MosaicRequest = { layer: "conv1", unit: 1, rule: "deconvnet", contrast: "tile", tile: 40 };
+  assert.equal(mosaicKey(request, "patches"), mosaicKey({ ...request, rule: "guided", contrast: "shared" }, "patches"));
+  assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, rule: "guided" }, "projections"));
+  assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, contrast: "shared" }, "projections"));
+  assert.notEqual(mosaicKey(request, "patches"), mosaicKey(request, "projections"));
+});

@@ -1,0 +1,235 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatChange, listOrder } from "../src/occlusion/class_probabilities.ts";
+import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, placeBeside, snapToPixels } from "../src/occlusion/geometry.ts";
+import { describeUpload } from "../src/occlusion/image_upload.ts";
+import { describeProgress, stridesFor } from "../src/occlusion/map_controls.ts";
+import { cellAt, cellCentre, colourRange, legendOf, mapPlace, nearestComputed, readGrid } from "../src/occlusion/map_grid.ts";
+import { featureMapRange } from "../src/occlusion/store.ts";
+import { findClass } from "../src/occlusion/target_classes.ts";
+import type { MapsReply } from "../src/occlusion/wire.ts";
+import { paintClasses, viridisPixel } from "../src/ui/colormap.ts";
+import { unaligned } from "./fake_model.ts";
+
+const NO = Number.NaN;
+
+test("a box and its centre are consistent, for any window", () => {
+  for (const window of [
+    [48, 48],
+    [7, 10],
+    [1, 1],
+    [64, 5],
+  ] as Point[]) {
+    for (const point of [
+      [0, 0],
+      [112, 111.6],
+      [223.9, 3],
+      [-50, 400],
+    ] as Point[]) {
+      const centre = snapToPixels(point, window, [224, 224]);
+      const [left, top, right, bottom] = boxAt(centre, window);
+      assert.deepEqual([bottom - top, right - left], window);
+      assert.deepEqual(centreOf([left, top, right, bottom]), centre);
+      assert.deepEqual(snapToPixels(centre, window, [224, 224]), centre, "and stays");
+      assert.ok(
+        centre.every((place) => place >= 0 && place <= 224),
+        "at least half of it is on the image",
+      );
+    }
+  }
+  assert.deepEqual(boxAt([24, 24], [48, 48]), [0, 0, 48, 48]);
+  assert.deepEqual(boxAt([2.5, 2.5], [5, 5]), [0, 0, 5, 5], "the first window of an odd size");
+  assert.equal(formatSize([48, 48]), "48 px");
+  assert.equal(formatSize([48, 16]), "48 × 16 px");
+});
+
+test("a press takes the uppermost patch there, else the nearest", () => {
+  const patches: Point[] = [
+    [50, 50],
+    [60, 60],
+    [200, 200],
+  ];
+  assert.equal(patchAt(patches, [40, 40], [55, 55]), 1);
+  assert.equal(patchAt(patches, [40, 40], [35, 35]), 0);
+  assert.equal(patchAt(patches, [40, 40], [150, 150]), 2);
+  assert.equal(patchAt([], [40, 40], [1, 1]), -1);
+});
+
+test("a further patch is beside the active one, on the image", () => {
+  assert.deepEqual(placeBeside(undefined, [40, 40], [224, 224]), [112, 112]);
+  assert.deepEqual(placeBeside([100, 100], [40, 40], [224, 224]), [100, 150]);
+  assert.deepEqual(placeBeside([100, 200], [40, 40], [224, 224]), [100, 150]);
+});
+
+test("what keys do", () => {
+  const action = (key: string, shiftKey = false, size: Point = [224, 224]) => patchAction({ key, shiftKey }, size);
+  const step = (key: string, size?: Point) => {
+    const found = action(key, false, size);
+    return found && "step" in found ? found.step : null;
+  };
+  assert.deepEqual(action("ArrowUp"), { act: "move", step: [-1, 0] });
+  assert.deepEqual(action("ArrowRight", true), { act: "move", step: [0, 8] });
+  assert.equal(action("Delete")?.act, "remove");
+  assert.equal(action("x"), null);
+  assert.deepEqual(
+    ["[", "]"].map((key) => step(key)),
+    [
+      [-4, -4],
+      [4, 4],
+    ],
+  );
+  assert.deepEqual(
+    ["[", "]"].map((key) => step(key, [127, 64])),
+    [
+      [-1, -1],
+      [1, 1],
+    ],
+  );
+  assert.deepEqual(step("]", [32, 128]), [4, 4], "the longer side counts");
+});
+
+test("strides: fine ones for small images, none larger than the image", () => {
+  assert.deepEqual(stridesFor([224, 224]), [4, 8, 12, 16, 24, 32]);
+  assert.deepEqual(stridesFor([28, 32]), [1, 2, 3, 4, 8, 12, 16, 24]);
+});
+
+test("a feature map's colours begin at 0, or at its lowest value where that is lower", () => {
+  const range = (...values: number[]) => featureMapRange(Float32Array.from(values));
+  assert.deepEqual(range(0.5, 2), [0, 2]);
+  assert.deepEqual(range(-0.5, 2), [-0.5, 2]);
+  assert.deepEqual(range(-3, -1), [-3, 0]);
+  assert.deepEqual(range(0, 0), [0, 1]);
+});
+
+test("of several files it is said which one is shown", () => {
+  assert.equal(describeUpload("a.jpg", 0), "Showing a.jpg.");
+  assert.equal(describeUpload("a.jpg", 1), "Showing a.jpg; the other file was ignored: drop one at a time.");
+  assert.equal(describeUpload("a.jpg", 2), "Showing a.jpg; the other 2 files were ignored: drop one at a time.");
+});
+
+const REPLY: MapsReply = {
+  run: 1,
+  done: 12,
+  total: 12,
+  complete: true,
+  rows: 3,
+  cols: 4,
+  target: 3,
+  layer: "conv5",
+  unit: 2,
+  unoccluded: { probability: 0.5, label: 3, label_probability: 0.5, activity: 4 },
+  window: [48, 48],
+  stride: [8, 8],
+  border: "inside",
+  method: "full",
+  origin: [24, 24],
+  names: {},
+  colours: {},
+  has_classes: true,
+};
+
+test("cells, and where they are", () => {
+  assert.equal(cellAt(REPLY, [24, 24]), 0);
+  assert.equal(cellAt(REPLY, [33, 47]), 7);
+  assert.equal(cellAt(REPLY, [-90, 900]), 3, "beyond the map: its edge");
+  assert.deepEqual(cellCentre(REPLY, 7), [32, 48]);
+  for (let cell = 0; cell < 12; cell += 1) assert.equal(cellAt(REPLY, cellCentre(REPLY, cell)), cell);
+  assert.deepEqual(mapPlace(REPLY, [80, 160]), { left: 20 / 160, top: 20 / 80, width: 32 / 160, height: 24 / 80 });
+});
+
+test("a map that grows shows in each cell the nearest value that is computed", () => {
+  assert.deepEqual([...nearestComputed(Float32Array.of(1, NO, NO, 2, NO, NO), 1, 6)], [0, 0, 3, 3, 3, 3]);
+  assert.deepEqual([...nearestComputed(Float32Array.of(NO, NO, NO, 5), 2, 2)], [3, 3, 3, 3]);
+  assert.deepEqual([...nearestComputed(Float32Array.of(NO, NO), 1, 2)], [-1, -1]);
+});
+
+test("a reply becomes a grid, with and without classes", () => {
+  const reply = { ...REPLY, rows: 1, cols: 2 };
+  const buffers = [Float32Array.of(1, 2), Float32Array.of(0.1, 0.2), Int32Array.of(3, 4), Float32Array.of(0.5, 0.6)].map(unaligned);
+  const grid = readGrid(reply, buffers);
+  assert.deepEqual([...(grid.label ?? [])], [3, 4]);
+  assert.equal(grid.nearest, null);
+  const plain = readGrid({ ...reply, complete: false, has_classes: false }, buffers);
+  assert.equal(plain.probability, null);
+  assert.deepEqual([...(plain.nearest ?? [])], [0, 1]);
+});
+
+test("a scale includes the map and the value without a patch, and does not magnify noise", () => {
+  assert.deepEqual(colourRange({ ...REPLY, activity: Float32Array.of(1, NO, 3) }, "activity"), [1, 4]);
+  const [low, high] = colourRange({ ...REPLY, probability: Float32Array.of(0.5, 0.501) }, "probability");
+  assert.ok(high - low >= 0.05 && low < 0.5 && high > 0.501);
+  assert.equal(
+    colourRange({ ...REPLY, unoccluded: { ...REPLY.unoccluded, probability: 0.001 }, probability: Float32Array.of(0) }, "probability")[0],
+    0,
+  );
+  const spans = (...shares: [number, number]) => {
+    const unoccluded = { ...REPLY.unoccluded, probability: shares[0] };
+    const range = colourRange({ ...REPLY, unoccluded, probability: Float32Array.from(shares) }, "probability");
+    return range.map((end) => Number(end.toFixed(6)));
+  };
+  assert.deepEqual(spans(0.999, 0.997), [0.95, 1], "never beyond what a probability can be");
+  assert.deepEqual(spans(0.004, 0.016), [0.002, 0.018], "a fourfold change of an improbable class is visible");
+  assert.deepEqual(spans(0, 0), [0, 0.05]);
+});
+
+test("the legend: the most frequent first, of what is computed", () => {
+  const legend = legendOf({ label: Int32Array.of(7, 7, 3, -1), names: { 7: "lamp" } });
+  assert.deepEqual(
+    legend.map(({ name, share }) => [name, Math.round(share * 100)]),
+    [
+      ["lamp", 67],
+      ["class 3", 33],
+    ],
+  );
+});
+
+test("classes are painted in the kernel's colours, where something is computed", () => {
+  let painted: number[] = [];
+  class FakeImageData {
+    constructor(data: Uint8ClampedArray) {
+      painted = [...new Uint32Array(data.buffer)];
+    }
+  }
+  Object.assign(globalThis, { ImageData: FakeImageData });
+  const canvas = { getContext: () => ({ putImageData() {} }) } as unknown as HTMLCanvasElement;
+  const grid = { label: Int32Array.of(7, -1, 3), rows: 1, cols: 3, nearest: null, colours: { 3: "#f58518", 7: "#4c78a8" } };
+  paintClasses(canvas, grid);
+  assert.deepEqual(painted, [0xffa8784c, 0, 0xff1885f5]);
+  paintClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
+  assert.deepEqual(painted, [0x30a8784c, 0x30a8784c, 0xff1885f5], "the nearest that is computed; other classes are faint");
+  paintClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
+  assert.deepEqual(painted, [0, 0, 0]);
+});
+
+test("values in viridis", () => {
+  assert.equal(viridisPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
+  assert.equal(viridisPixel(-1, [0, 5]) >>> 0, 0xff540144);
+});
+
+test("classes in order, changes and progress as text", () => {
+  const classes = [
+    { label: 1, name: "a", before: 0, now: 0.2 },
+    { label: 2, name: "b", before: 0, now: 0.5 },
+    { label: 9, name: "c", before: 0, now: 0.01 },
+  ];
+  assert.deepEqual(
+    listOrder(classes, 9).map(({ label }) => label),
+    [9, 2, 1],
+  );
+  assert.equal(formatChange({ before: 0.91, now: 0.07 }), "−84");
+  assert.equal(formatChange({ before: 0.1, now: 0.33 }), "+23");
+  assert.equal(formatChange({ before: 0.1, now: 0.101 }), "");
+  assert.equal(
+    describeProgress({ done: 81, total: 529, complete: false, method: "full" }, false),
+    "81 of 529 positions · exact, whole image",
+  );
+  assert.equal(describeProgress({ done: 1, total: 1, complete: true, method: "" }, false), "1 position · exact");
+});
+
+test("a class by a typed name", () => {
+  const classes = ["sea lion", "lion", "lamp", "sea horse"];
+  assert.deepEqual(findClass(classes, " Lion"), { label: 1 });
+  assert.deepEqual(findClass(classes, "hor"), { label: 3 });
+  assert.deepEqual(findClass(classes, "sea"), { message: "2 classes match “sea”: sea lion, sea horse" });
+  assert.deepEqual(findClass(classes, "zebra"), { message: "There is no class “zebra” among the 4; choose one from the list." });
+});
