@@ -22,10 +22,9 @@ from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
-from deconvwidgets.index import codec as index_codec
 from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.identity import IndexIdentity
-from deconvwidgets.index.storage import read_index, write_index
+from deconvwidgets.index.storage import IndexParts, read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.activations import Activation, LayerStats
@@ -46,7 +45,7 @@ class ActivationIndex:
     identity: IndexIdentity
     layers: tuple[LayerInfo, ...]
     tallies: dict[str, LayerTally]
-    spans: tuple[tuple[int, int], ...]  # half-open ranges of crop ids that have been seen
+    crop_ranges: tuple[tuple[int, int], ...]  # half-open ranges of crop ids that have been seen
     source_labels: dict[int, int]  # dataset label of the photographs in the top k
     categories: tuple[str, ...]
     skipped: tuple[SkippedImage, ...]
@@ -107,8 +106,8 @@ class ActivationIndex:
     def check(self, identity: IndexIdentity, span: range | None = None) -> None:
         """Raises ActivationIndexError unless it was made of that model, image set and settings (and, given a span, of those crops)."""
         misfit = self.identity.misfit(identity)
-        if misfit is None and span is not None and self.spans != _spans(span):
-            misfit = f"it covers the crops {list(self.spans)}, not {list(_spans(span))}"
+        if misfit is None and span is not None and self.crop_ranges != _spans(span):
+            misfit = f"it covers the crops {list(self.crop_ranges)}, not {list(_spans(span))}"
         if misfit is not None:
             raise ActivationIndexError(f"The activation index does not fit: {misfit}. Build one for this model and these images")
 
@@ -120,7 +119,7 @@ class ActivationIndex:
     @property
     def crops(self) -> int:
         """How many crops have been seen."""
-        return sum(stop - start for start, stop in self.spans)
+        return sum(stop - start for start, stop in self.crop_ranges)
 
     def layer(self, name: str) -> LayerInfo:
         """The layer by name or alias. Raises LayerError."""
@@ -184,26 +183,28 @@ class ActivationIndex:
         """The index of the crops of both. Raises ActivationIndexError where they do not belong together or share crops."""
         self.check(other.identity)
         other.check(self.identity)
-        overlap = [span for span in self.spans for part in other.spans if max(span[0], part[0]) < min(span[1], part[1])]
+        overlap = [span for span in self.crop_ranges for part in other.crop_ranges if max(span[0], part[0]) < min(span[1], part[1])]
         if overlap:
             raise ActivationIndexError(f"Both indexes hold crops from {overlap[0][0]} to {overlap[0][1]}: merge parts that share none")
         return replace(
             self,
             tallies={name: tally.merge(other.tallies[name]) for name, tally in self.tallies.items()},
-            spans=_joined((*self.spans, *other.spans)),
+            crop_ranges=_joined((*self.crop_ranges, *other.crop_ranges)),
             source_labels={**self.source_labels, **other.source_labels},
             skipped=_without_repeats((*self.skipped, *other.skipped)),
         )
 
     def save(self, path: str | Path) -> None:
         """Write the index to the folder `path`, atomically. Raises ActivationIndexError where that is not possible."""
-        write_index(Path(path), *index_codec.encode(self))
+        parts = IndexParts(
+            self.identity, self.layers, self.tallies, self.crop_ranges, self.source_labels, self.categories, self.skipped
+        )
+        write_index(Path(path), parts)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read an index. Raises ActivationIndexError: none there, damaged, or of another format."""
-        manifest, tensors = read_index(Path(path))
-        return cls(**index_codec.decode(Path(path), manifest, tensors))
+        return cls(**vars(read_index(Path(path))))
 
     def _ranking(self, layer: str) -> RunningTopK:
         return self.tallies[self.layer(layer).name].ranking

@@ -151,7 +151,7 @@ def test_halves_merge_to_the_whole(tiny_bundle, tiny_images):
     parts = [build(tiny_bundle, tiny_images, crops=range(*span)) for span in ((0, 10), (10, 25), (25, 42))]
     merged = parts[2].merge(parts[0]).merge(parts[1])
     same(merged, whole)
-    assert merged.spans == whole.spans == ((0, 42),)
+    assert merged.crop_ranges == whole.crop_ranges == ((0, 42),)
     with pytest.raises(ActivationIndexError, match="share none"):
         merged.merge(parts[0])
 
@@ -218,7 +218,7 @@ def test_saved_and_loaded_is_the_same(tiny_bundle, noise, tmp_path):
     index.save(tmp_path / "index")
     again = ActivationIndex.load(tmp_path / "index")
     same(index, again)
-    assert (again.identity, again.layers, again.spans, again.skipped) == (index.identity, index.layers, index.spans, index.skipped)
+    assert (again.identity, again.layers, again.crop_ranges, again.skipped) == (index.identity, index.layers, index.crop_ranges, index.skipped)
     assert again.top("conv2", 3) == index.top("conv2", 3)
     manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
     assert manifest["identity"]["model"] == "tiny"
