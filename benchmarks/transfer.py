@@ -24,10 +24,9 @@ from torch import Tensor
 import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape
+from deconvwidgets.instruments.transfer.compute.feature_crops import PreparedSource, ViewMaker, Views, prepared_sources
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
-from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
-from deconvwidgets.instruments.transfer.compute.features import FeaturePass, LayerTable, extract_features
+from deconvwidgets.instruments.transfer.compute.features import FeaturePass, FeatureShape, LayerTable, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, TrainedHead
 from deconvwidgets.instruments.transfer.compute.gram import Scaling, make_design
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData

@@ -196,9 +196,7 @@ class ActivationIndex:
 
     def save(self, path: str | Path) -> None:
         """Write the index to the folder `path`, atomically. Raises ActivationIndexError where that is not possible."""
-        parts = IndexParts(
-            self.identity, self.layers, self.tallies, self.crop_ranges, self.source_labels, self.categories, self.skipped
-        )
+        parts = IndexParts(self.identity, self.layers, self.tallies, self.crop_ranges, self.source_labels, self.categories, self.skipped)
         write_index(Path(path), parts)
 
     @classmethod

@@ -218,7 +218,12 @@ def test_saved_and_loaded_is_the_same(tiny_bundle, noise, tmp_path):
     index.save(tmp_path / "index")
     again = ActivationIndex.load(tmp_path / "index")
     same(index, again)
-    assert (again.identity, again.layers, again.crop_ranges, again.skipped) == (index.identity, index.layers, index.crop_ranges, index.skipped)
+    assert (again.identity, again.layers, again.crop_ranges, again.skipped) == (
+        index.identity,
+        index.layers,
+        index.crop_ranges,
+        index.skipped,
+    )
     assert again.top("conv2", 3) == index.top("conv2", 3)
     manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
     assert manifest["identity"]["model"] == "tiny"

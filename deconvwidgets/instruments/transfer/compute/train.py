@@ -22,9 +22,8 @@ from deconvwidgets.errors import HeadError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes
 from deconvwidgets.images.open import open_images
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
-from deconvwidgets.instruments.transfer.compute.feature_views import WORDS, Views
-from deconvwidgets.instruments.transfer.compute.features import Store, extract_features
+from deconvwidgets.instruments.transfer.compute.feature_crops import WORDS, Views
+from deconvwidgets.instruments.transfer.compute.features import FeatureShape, Store, default_layer, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import FoldImages, HeadTrainer, SoftmaxTrainer, SvmTrainer, decays_of
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
 from deconvwidgets.instruments.transfer.compute.report import FoldResults, RunFacts

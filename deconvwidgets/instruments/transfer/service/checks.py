@@ -8,8 +8,8 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, class_notes, class_sizes, require_classes
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
-from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker, Views
+from deconvwidgets.instruments.transfer.compute.feature_crops import ViewMaker, Views
+from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.folds import decays_of
 from deconvwidgets.instruments.transfer.records import TransferDataSummary, TransferSettings
 from deconvwidgets.models.bundle import ModelBundle

@@ -15,10 +15,9 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import AssetError, JobCancelledError, LayerError, ModelError
 from deconvwidgets.images.image_set import SubsetImages
 from deconvwidgets.instruments.transfer.compute import features as features_module
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
+from deconvwidgets.instruments.transfer.compute.feature_crops import ViewMaker
 from deconvwidgets.instruments.transfer.compute.feature_store import RECORD, VALUES, FeatureIdentity, LayerFeatures
-from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker
-from deconvwidgets.instruments.transfer.compute.features import extract_features
+from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer, extract_features
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
 from deconvwidgets.records.layers import LayerInfo

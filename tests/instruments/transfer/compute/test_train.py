@@ -116,7 +116,7 @@ def test_the_head_answers_in_the_model_as_in_the_report(tiny_bundle):
 
 
 def test_a_pooled_layers_head_fits_too(tiny_bundle, monkeypatch):
-    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.feature_shape.FeatureShape.of.__func__.__defaults__", (30,))
+    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.features.FeatureShape.of.__func__.__defaults__", (30,))
     images = ColouredPhotographs()
     report = train(tiny_bundle, images, "conv2", folds=1)
     assert report.head.pool == (2, 2)
