@@ -141,8 +141,8 @@ def _tally(tensors: Tensors, number: int, info: LayerInfo, identity: IndexIdenti
             raise ValueError(f"{name} of {info.name} has the shape {found[name].shape}, not {shape}")
     values, ids = found["values"].astype(np.float64), found["ids"].astype(np.int64)
     if ((ids >= 0) != (ids[:1] >= 0)).any() or (np.isfinite(values) != (ids[1] >= 0)).any():
-        raise ValueError(f"the places of {info.name} are filled in part")
-    return LayerTally(RunningTopK.restored(values, ids, identity.per_source), RunningStats.restored(found))
+        raise ValueError(f"the strongest activations of {info.name} are incomplete")
+    return LayerTally(RunningTopK.from_arrays(values, ids, identity.per_source), RunningStats.from_tensors(found))
 
 
 def _read_tensors(folder: Path, manifest: Manifest) -> Tensors:

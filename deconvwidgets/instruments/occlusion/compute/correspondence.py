@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
-from deconvwidgets.compute.inputs import ImageInput, ImageInputs, as_input, as_pil_image, count_of, listed
+from deconvwidgets.compute.inputs import ImageInput, ImageInputs, as_input, as_pil_image, as_sequence, input_count
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.patches import patched
@@ -63,7 +63,7 @@ def correspondence(
 
     Raises OcclusionError for parts that do not fit the images and for other `pixels`, LayerError, PictureError.
     """
-    count = count_of(images)
+    count = input_count(images)
     _check_parts(parts, count)
     if pixels not in get_args(Pixels):
         raise OcclusionError(f"pixels says of what the boxes count pixels, 'input' or 'source', not {pixels!r}.")
@@ -73,7 +73,7 @@ def correspondence(
     changes: dict[str, dict[str, list[Tensor]]] = {layer: {part: [] for part in parts} for layer in names}
     with job.progress_bar("correspondence", "image", count, progress) as shown:
         for number in range(count):
-            picture = images.open_crop(images.crops_of(number)[0]) if isinstance(images, ImageSet) else listed(images)[number]
+            picture = images.open_crop(images.crops_of(number)[0]) if isinstance(images, ImageSet) else as_sequence(images)[number]
             image = as_input(bundle, picture)
             geometry = _geometry(bundle, picture) if pixels == "source" else None
             boxes = {part: _on_input(parts[part][number], geometry, image, part, number) for part in parts}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
-from deconvwidgets.compute.inputs import ImageInputs, count_of, inputs_of
+from deconvwidgets.compute.inputs import ImageInputs, input_count, iter_inputs
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network, project
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
@@ -64,7 +64,7 @@ def projection_faithfulness(
     Raises OcclusionError for a window that leaves no room elsewhere, LayerError, PictureError, and RuleError where the deconvnet does not
     lead down from the layer.
     """
-    count = count_of(images)
+    count = input_count(images)
     bundle, job = with_deprecated_network(bundle, network), job or JobContext()
     traced = bundle.network
     layer = layer_or_last(traced, layer)  # first: whoever names another model's layer has its window too
@@ -77,7 +77,7 @@ def projection_faithfulness(
     draw = np.random.default_rng(seed)
     rows: list[tuple[int, float, float, float, Box]] = []
     with job.progress_bar("faithfulness", "image", count, progress) as shown:
-        for number, pixels in enumerate(inputs_of(bundle, images)):
+        for number, pixels in enumerate(iter_inputs(bundle, images)):
             batch = to_model(pixels[None], bundle.model)
             unit = _strongest_unit(traced, batch, layer) if chosen is None else chosen[number]
             box = _strongest_box(traced, batch, layer, unit, grid)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import most_probable, probabilities_of
+from deconvwidgets.compute.class_probabilities import most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, as_input
 from deconvwidgets.compute.job import JobContext

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import class_number, most_probable, probabilities_of
+from deconvwidgets.compute.class_probabilities import class_number, most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError
 from deconvwidgets.instruments.occlusion.compute.checks import layer_or_last

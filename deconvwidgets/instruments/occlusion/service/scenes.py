@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import probabilities_of
+from deconvwidgets.compute.class_probabilities import probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import Network

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.compute.class_answers import most_probable
+from deconvwidgets.compute.class_probabilities import most_probable
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
