@@ -168,7 +168,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     drawing = Drawing(1200.0)
     overview, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
     drawing.add(Words(20, 32, overview.model, 17, strong=True))
-    line = f"{sheet.layer} · {sheet.geometry()} · strongest {overview.k} of {overview.photographs:,} photographs · {sheet.rule}"
+    line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {sheet.rule}"
     left = 20 + text_width(overview.model, 17, strong=True) + 14
     drawing.add(Words(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Block(0, 48, 1200, 1, "line"))
     _layers(drawing, sheet, 20, 62)
