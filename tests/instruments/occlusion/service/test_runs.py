@@ -59,8 +59,8 @@ def test_the_maps_are_those_of_occlude(service, desk, wanted, settings):
 def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
     for given, words in (
         (settings((17, 4)), "larger than the image"),
-        (settings((0, 4)), "1 pixel at least"),
-        (settings(stride=(0, 1)), "1 pixel at least"),
+        (settings((0, 4)), "at least 1 pixel"),
+        (settings(stride=(0, 1)), "at least 1 pixel"),
         (settings(border="wrap"), "'inside' or 'same'"),
         (settings(window=("a", 4)), "whole number"),
     ):
