@@ -62,7 +62,7 @@ def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
         (settings((0, 4)), "at least 1 pixel"),
         (settings(stride=(0, 1)), "at least 1 pixel"),
         (settings(border="wrap"), "'inside' or 'same'"),
-        (settings(window=("a", 4)), "whole number"),
+        (settings(window=("a", 4)), "integer"),
     ):
         with pytest.raises(OcclusionError, match=words):
             desk.start_maps(wanted(), given)
