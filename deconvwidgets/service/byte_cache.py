@@ -1,4 +1,4 @@
-"""A cache bounded by bytes that forgets what was used longest ago."""
+"""A cache that is bounded by bytes and drops the least recently used values."""
 
 from __future__ import annotations
 
@@ -11,48 +11,56 @@ Value = TypeVar("Value")
 
 
 class ByteCache(Generic[Value]):
-    """Thread-safe. `size_of` says how many bytes a value holds; one larger than `limit` is not kept."""
+    """A least-recently-used cache. Thread-safe.
+
+    Parameters
+    ----------
+    limit : int
+        Bytes of all values together. A larger value is not cached.
+    size_of : callable
+        Returns the size of a value in bytes.
+    """
 
     def __init__(self, limit: int, size_of: Callable[[Value], int]) -> None:
         self.limit = limit
         self._size_of = size_of
         self._lock = Lock()
-        self._held: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._bytes = 0
 
     @property
     def bytes(self) -> int:
-        """What is held now."""
+        """The size of all values."""
         return self._bytes
 
     def get(self, key: Hashable) -> Value | None:
-        """The value, which counts as used; None where there is none."""
+        """Return a value and mark it as used, or return None."""
         with self._lock:
-            found = self._held.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
-            self._held.move_to_end(key)
-            return found[0]
+            self._entries.move_to_end(key)
+            return entry[0]
 
     def put(self, key: Hashable, value: Value) -> None:
-        """Keep a value, in the place of an older one."""
+        """Add or replace a value."""
         size = self._size_of(value)
         with self._lock:
             self._drop(key)
             if size > self.limit:
                 return
-            self._held[key] = (value, size)
+            self._entries[key] = (value, size)
             self._bytes += size
             while self._bytes > self.limit:
-                self._drop(next(iter(self._held)))
+                self._drop(next(iter(self._entries)))
 
-    def keep_only(self, wanted: Callable[[Any], bool]) -> None:
-        """Forget the values whose key is not wanted."""
+    def keep_only(self, predicate: Callable[[Any], bool]) -> None:
+        """Remove the values for whose key `predicate` is false."""
         with self._lock:
-            for key in [key for key in self._held if not wanted(key)]:
+            for key in [key for key in self._entries if not predicate(key)]:
                 self._drop(key)
 
     def _drop(self, key: Hashable) -> None:
-        found = self._held.pop(key, None)
-        if found is not None:
-            self._bytes -= found[1]
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry[1]

@@ -1,4 +1,4 @@
-"""How many of the machine's cores an answer takes."""
+"""The processor cores that an interactive computation uses."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from threadpoolctl import ThreadpoolController
 
 
 class Cores:
-    """The cores that torch computes on, to be shared with a browser on the same machine.
+    """Limits the cores that torch computes on, to leave some to a browser on the same machine.
 
-    torch.set_num_threads would be for every thread that begins to compute from then on, too. OpenMP's own number is the calling thread's.
+    `torch.set_num_threads` would also apply to every thread that starts to compute later; OpenMP's limit belongs to the calling thread.
     """
 
     def __init__(self) -> None:
-        self._pools = ThreadpoolController()  # looks through the process's libraries, once
+        self._controller = ThreadpoolController()  # it searches the libraries of the process, hence only once
 
     @contextmanager
     def half(self) -> Iterator[None]:
-        """The calling thread computes on half of its cores: the others are for whoever draws the answers, while it computes the next.
+        """Let the calling thread compute on half of its cores.
 
-        A small answer does not take longer for it: with worker threads about, more than there are cores, libgomp's threads sleep
-        between two operations, and waking them takes what they save (docs/decisions/dragging-patches.md).
+        A small computation is not slower: with more worker threads than cores, libgomp's threads sleep between two operations, and waking
+        them costs what they save (docs/decisions/dragging-patches.md).
         """
-        with self._pools.limit(limits=max(1, torch.get_num_threads() // 2), user_api="openmp"):
+        with self._controller.limit(limits=max(1, torch.get_num_threads() // 2), user_api="openmp"):
             yield

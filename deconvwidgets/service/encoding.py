@@ -1,4 +1,4 @@
-"""Arrays to encoded pictures, as they cross to the browser."""
+"""Encoding arrays as images, to be sent to the browser."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from deconvwidgets.records.images import EncodedImage
 
 Format = Literal["jpeg", "png", "webp"]
 
-GRID = 3
-GAP = 2
+GRID = 3  # tiles per row and column of a mosaic
+GAP = 2  # pixels between tiles
 
 
-def encode_picture(pixels: Rgb, form: Format = "jpeg", quality: int = 90) -> EncodedImage:
-    """(H, W, 3) uint8 as a picture. JPEG keeps full colour resolution (4:4:4): a projection's detail is in its colours."""
+def encode_image(pixels: Rgb, form: Format = "jpeg", quality: int = 90) -> EncodedImage:
+    """Encode (H, W, 3) uint8. JPEG keeps the full resolution of colours (4:4:4): the detail of a projection is in its colours."""
     buffer, image = io.BytesIO(), Image.fromarray(pixels)
     if form == "jpeg":
         image.save(buffer, "JPEG", quality=quality, subsampling=0)
@@ -31,5 +31,5 @@ def encode_picture(pixels: Rgb, form: Format = "jpeg", quality: int = 90) -> Enc
 
 
 def encode_mosaic(tiles: Sequence[Rgb], tile: int) -> EncodedImage:
-    """Up to nine tiles as one picture. Gaps and empty places are mid-grey, which is neither theme's background and no projection's edge."""
-    return encode_picture(display.mosaic(tiles, GRID, tile, GAP, display.GREY))
+    """Encode up to nine tiles as one image. Gaps and empty places are mid-gray, which differs from the background of both themes."""
+    return encode_image(display.mosaic(tiles, GRID, tile, GAP, display.GREY))

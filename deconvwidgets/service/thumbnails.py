@@ -1,4 +1,4 @@
-"""Small square pictures of photographs, kept while they are in use."""
+"""Square thumbnails of photographs."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
 
-MOST = 1_000  # thumbnails in one answer
+MAX_THUMBNAILS = 1_000  # in one request
 _QUALITY = 85
 _CACHE_BYTES = 32 << 20
 
 
 class Thumbnails:
-    """Square pictures, kept while they are in use. Thread-safe."""
+    """Makes and caches thumbnails. Thread-safe."""
 
     def __init__(self) -> None:
-        self._cache: ByteCache[EncodedImage] = ByteCache(_CACHE_BYTES, lambda picture: len(picture.data))
+        self._cache: ByteCache[EncodedImage] = ByteCache(_CACHE_BYTES, lambda thumbnail: len(thumbnail.data))
 
     def get(self, images: ImageSet, sources: Sequence[int], size: int) -> list[EncodedImage]:
-        """The middle of each photograph as a JPEG, `size` pixels a side; grey where the file cannot be read any more."""
-        if not 16 <= size <= 1024 or len(sources) > MOST:
+        """Return the central square of each photograph as a JPEG of `size` x `size` pixels; a gray one if the file can no longer be read.
+
+        Raises
+        ------
+        ServiceError
+            For an unknown photograph, a size that is not between 16 and 1024, or more than 1,000 photographs.
+        """
+        if not 16 <= size <= 1024 or len(sources) > MAX_THUMBNAILS:
             raise ServiceError(
-                f"{len(sources)} thumbnails of {size} pixels are too much or too little: ask for at most {MOST} of 16 to 1,024."
+                f"{len(sources)} thumbnails of {size} pixels cannot be requested: at most {MAX_THUMBNAILS:,} of 16 to 1,024 pixels can."
             )
         for source in sources:
             if not 0 <= source < images.source_count:
@@ -37,21 +43,21 @@ class Thumbnails:
 
     def _get(self, images: ImageSet, source: int, size: int) -> EncodedImage:
         key = (images.digest, source, size)
-        found = self._cache.get(key)
-        if found is None:
+        cached = self._cache.get(key)
+        if cached is None:
             try:
-                found = square_picture(images.glance(source, size), size)
-            except PictureError:  # gone since: one grey square in a row says so better than no row
-                return square_picture(Image.new("RGB", (size, size), (GREY, GREY, GREY)), size)
-            self._cache.put(key, found)
-        return found
+                cached = square_image(images.glance(source, size), size)
+            except PictureError:  # one gray square in a row shows it better than no row
+                return square_image(Image.new("RGB", (size, size), (GREY, GREY, GREY)), size)
+            self._cache.put(key, cached)
+        return cached
 
 
-def square_picture(picture: Image.Image, size: int) -> EncodedImage:
-    """The middle of a picture as a JPEG, `size` pixels a side."""
-    side = min(picture.size)
-    left, top = (picture.width - side) / 2, (picture.height - side) / 2
-    small = picture.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
+def square_image(image: Image.Image, size: int) -> EncodedImage:
+    """Return the central square of an image as a JPEG of `size` x `size` pixels."""
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    resized = image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=_QUALITY)
+    resized.save(buffer, "JPEG", quality=_QUALITY)
     return EncodedImage(buffer.getvalue(), "image/jpeg", size, size)

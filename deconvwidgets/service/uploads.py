@@ -1,4 +1,4 @@
-"""Files that come from the browser in chunks, in their order, into whatever keeps them."""
+"""Files that the browser uploads in chunks."""
 
 from __future__ import annotations
 
@@ -13,93 +13,109 @@ from deconvwidgets.errors import PictureError
 
 
 class Store(Protocol):
-    """What keeps the bytes that have come."""
+    """Stores the bytes of an upload."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Keep `data`, which begins at `offset`, where the last ones ended. May raise PictureError."""
+        """Store `data` at `offset`, which is the end of the last chunk. Raises PictureError if that is not possible."""
         ...
 
     def discard(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         ...
 
 
-Kept = TypeVar("Kept", bound=Store)
+AnyStore = TypeVar("AnyStore", bound=Store)
 
 
 @dataclass
-class ChunkedUpload(Generic[Kept]):
-    """A file on its way."""
+class ChunkedUpload(Generic[AnyStore]):
+    """An unfinished upload."""
 
     name: str
     size: int
-    store: Kept
-    have: int = 0
+    store: AnyStore
+    received: int = 0
     lock: Lock = field(default_factory=Lock)
 
 
-class ChunkedUploads(Generic[Kept]):
-    """The files of one service that are on their way. Thread-safe. At most `most` at a time: the one that began first gives way."""
+class ChunkedUploads(Generic[AnyStore]):
+    """The unfinished uploads of a service. Thread-safe.
 
-    def __init__(self, most: int | None = None) -> None:
-        self._most = most
+    Parameters
+    ----------
+    limit : int, optional
+        Number of uploads at a time. A further one cancels the oldest.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self._lock = Lock()
-        self._open: dict[str, ChunkedUpload[Kept]] = {}
+        self._uploads: dict[str, ChunkedUpload[AnyStore]] = {}
 
-    def begin(self, name: str, size: int, store: Kept, number: str | None = None) -> str:
-        """Await a file of `size` bytes; its number, which nobody guesses."""
-        number = number or secrets.token_hex(8)
+    def begin(self, name: str, size: int, store: AnyStore, upload_id: str | None = None) -> str:
+        """Begin the upload of a file of `size` bytes, and return its id, which cannot be guessed."""
+        upload_id = upload_id or secrets.token_hex(8)
         with self._lock:
-            self._open[number] = ChunkedUpload(name, size, store)
-            first = next(iter(self._open)) if self._most is not None and len(self._open) > self._most else None
-        if first is not None:
-            self.cancel(first)
-        return number
+            self._uploads[upload_id] = ChunkedUpload(name, size, store)
+            oldest = next(iter(self._uploads)) if self._limit is not None and len(self._uploads) > self._limit else None
+        if oldest is not None:
+            self.cancel(oldest)
+        return upload_id
 
-    def add(self, number: str, offset: int, data: bytes) -> int:
-        """Add a chunk; the bytes that are there. One that is there already counts once. Raises PictureError for one out of its order."""
-        arrival = self._get(number)
-        with arrival.lock:
+    def add(self, upload_id: str, offset: int, data: bytes) -> int:
+        """Add a chunk, and return the number of bytes received. A chunk that is sent twice counts once.
+
+        Raises
+        ------
+        PictureError
+            For an unknown upload, or a chunk out of order or beyond the announced size.
+        """
+        upload = self._get(upload_id)
+        with upload.lock:
             end = offset + len(data)
-            if end > arrival.size:
-                raise PictureError(f"{arrival.name} was announced with {arrival.size:,} bytes, and more came. Choose the file again.")
-            if offset >= 0 and end <= arrival.have:
-                return arrival.have
-            if offset != arrival.have:
-                raise PictureError(f"A part of {arrival.name} at {offset:,} came where {arrival.have:,} was next. Choose the file again.")
-            arrival.store.write(offset, data)
-            arrival.have = end
+            if end > upload.size:
+                raise PictureError(f"More than the announced {upload.size:,} bytes of {upload.name} were sent. Choose the file again.")
+            if offset >= 0 and end <= upload.received:
+                return upload.received
+            if offset != upload.received:
+                raise PictureError(
+                    f"The chunk of {upload.name} at {offset:,} is out of order: {upload.received:,} is next. Choose the file again."
+                )
+            upload.store.write(offset, data)
+            upload.received = end
             return end
 
     @contextmanager
-    def finished(self, number: str) -> Iterator[ChunkedUpload[Kept]]:
-        """The whole file, which is forgotten afterwards. Raises PictureError, and forgets it, where it is not all there."""
+    def finished(self, upload_id: str) -> Iterator[ChunkedUpload[AnyStore]]:
+        """Yield a complete upload, and delete it afterwards. Raises PictureError, and deletes it, if it is incomplete."""
         with self._lock:
-            arrival = self._get(number)
-            del self._open[number]
-        with arrival.lock:
+            upload = self._get(upload_id)
+            del self._uploads[upload_id]
+        with upload.lock:
             try:
-                if arrival.have != arrival.size:
-                    raise PictureError(f"Of {arrival.name}'s {arrival.size:,} bytes {arrival.have:,} came. Choose the file again.")
-                yield arrival
+                if upload.received != upload.size:
+                    raise PictureError(
+                        f"Only {upload.received:,} of the {upload.size:,} bytes of {upload.name} arrived. Choose the file again."
+                    )
+                yield upload
             finally:
-                arrival.store.discard()
+                upload.store.discard()
 
-    def cancel(self, number: str) -> None:
-        """Forget a file; nothing where it is none, or has come."""
+    def cancel(self, upload_id: str) -> None:
+        """Delete an unfinished upload, if there is one of that id."""
         with self._lock:
-            arrival = self._open.pop(number, None)
-        if arrival is not None:
-            with arrival.lock:
-                arrival.store.discard()
+            upload = self._uploads.pop(upload_id, None)
+        if upload is not None:
+            with upload.lock:
+                upload.store.discard()
 
     def close(self) -> None:
-        """Forget all."""
-        for number in list(self._open):
-            self.cancel(number)
+        """Delete all unfinished uploads."""
+        for upload_id in list(self._uploads):
+            self.cancel(upload_id)
 
-    def _get(self, number: str) -> ChunkedUpload[Kept]:
-        arrival = self._open.get(number)
-        if arrival is None:
+    def _get(self, upload_id: str) -> ChunkedUpload[AnyStore]:
+        upload = self._uploads.get(upload_id)
+        if upload is None:
             raise PictureError("There is no such upload, or it has ended. Choose the file again.")
-        return arrival
+        return upload

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets.service.encoding import GAP, encode_mosaic, encode_picture
+from deconvwidgets.service.encoding import GAP, encode_image, encode_mosaic
 
 
 def decoded(picture):
@@ -16,14 +16,14 @@ def decoded(picture):
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp"])
 def test_size_and_type(form):
     pixels = np.full((20, 30, 3), 77, np.uint8)
-    picture = encode_picture(pixels, form)
+    picture = encode_image(pixels, form)
     assert (picture.mime, picture.width, picture.height) == (f"image/{form}", 30, 20)
     assert decoded(picture).format.lower() == form
     assert np.abs(np.asarray(decoded(picture).convert("RGB")).astype(int) - 77).max() <= 3
 
 
 def test_jpeg_keeps_colour_resolution():
-    picture = encode_picture(np.zeros((16, 16, 3), np.uint8))
+    picture = encode_image(np.zeros((16, 16, 3), np.uint8))
     assert {component[1:3] for component in decoded(picture).layer} == {(1, 1)}  # 4:4:4
 
 

@@ -250,7 +250,7 @@ class OcclusionApi:
 
     def _computation(self, scene: Scene, request: MapsRequest) -> MapsComputation:
         """Raises OcclusionError for a window or stride that does not fit the image."""
-        pixels, probabilities = scene.shown.pixels, scene.unoccluded.probabilities
+        pixels, probabilities = scene.image.pixels, scene.unoccluded.probabilities
         positions = WindowGrid.of((pixels.shape[1], pixels.shape[2]), request.settings).count
         classes = 0 if probabilities is None else len(probabilities)
         keep = 0 < 4 * positions * classes <= _MAX_LOGITS_BYTES

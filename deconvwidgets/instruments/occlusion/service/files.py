@@ -1,4 +1,4 @@
-"""What an OcclusionExplorer shows, as files: the maps as arrays, and a figure drawn by `deconvwidgets.figures`."""
+"""The files of an OcclusionExplorer: the maps as arrays, and figures."""
 
 from __future__ import annotations
 
@@ -27,28 +27,36 @@ def make_file(
     kind: OcclusionFile,
     service: OcclusionService,
     overview: Overview,
-    wanted: OcclusionRequest,
+    request: OcclusionRequest,
     maps: OcclusionMaps | None,
     state: Mapping[str, Any],
 ) -> bytes:
-    """A file's bytes. `state` tells where the patches lie ("patches": centres as [row, column], "window": [rows, columns]).
+    """Return the bytes of a file.
 
-    Raises ServiceError for a kind that there is not, for a state that is none, and for arrays without maps.
+    Parameters
+    ----------
+    state : mapping
+        The positions of the patches: "patches" (centers as [row, column]) and "window" ([rows, columns]).
+
+    Raises
+    ------
+    ServiceError
+        For an unknown kind, an invalid state, and for arrays without maps.
     """
     if kind == _ARRAYS:
         if maps is None:
-            raise ServiceError("There are no maps yet to save as arrays: begin them first.")
-        return maps_as_arrays(maps, overview.model, wanted.image, _caption(service, wanted))
+            raise ServiceError("There are no maps to save as arrays: start them first.")
+        return maps_as_arrays(maps, overview.model, request.image, _caption(service, request))
     boxes = patch_boxes(state)
     projections: Sequence[OcclusionProjection] = ()
     refusal = ""
     try:
-        projections = service.projections(wanted, _TILE)
+        projections = service.projections(request, _TILE)
     except RuleError as error:
         refusal = str(error)
     colours = {} if maps is None else service.colours(maps)
     sheet = OcclusionSheet(
-        overview, service.scene(wanted), boxes, service.answer(wanted, boxes), maps, colours, tuple(projections), refusal
+        overview, service.scene(request), boxes, service.answer(request, boxes), maps, colours, tuple(projections), refusal
     )
     return occlusion_file(kind, sheet)
 
@@ -61,28 +69,26 @@ def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) ->
     """
     named = {name: getattr(maps, name) for name in ("probability", "label", "label_probability", "activity", "centres", "logits")}
     about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded")}
-    words = json.dumps({"model": model, "image": image, "caption": caption, **about, "unoccluded": asdict(maps.unoccluded)})
+    about_json = json.dumps({"model": model, "image": image, "caption": caption, **about, "unoccluded": asdict(maps.unoccluded)})
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, about=np.array(words), **{name: array for name, array in named.items() if array is not None})
+    np.savez_compressed(buffer, about=np.array(about_json), **{name: array for name, array in named.items() if array is not None})
     return buffer.getvalue()
 
 
-def _caption(service: OcclusionService, wanted: OcclusionRequest) -> str:
-    """The image's name; "" of an upload that was dropped since, whose maps can still be saved."""
+def _caption(service: OcclusionService, request: OcclusionRequest) -> str:
+    """Return the caption of the image; "" for an upload that is no longer kept, whose maps can still be saved."""
     try:
-        return service.scene(wanted).caption
+        return service.scene(request).caption
     except PictureError:
         return ""
 
 
 def patch_boxes(state: Mapping[str, Any]) -> tuple[Box, ...]:
-    """The patches that a state tells of, as boxes in input pixels; rounded as the front end does it."""
+    """Return the patches of a state as boxes in input pixels, rounded as in the front end."""
     try:
         rows, columns = (int(side) for side in state.get("window") or (0, 0))
         centres = [(float(row), float(column)) for row, column in state.get("patches") or ()]
     except (AttributeError, TypeError, ValueError):
-        raise ServiceError(
-            f"A figure is drawn from a state such as {{'window': [48, 48], 'patches': [[112, 112]]}}, not from {state!r}."
-        ) from None
+        raise ServiceError(f"A figure needs a state such as {{'window': [48, 48], 'patches': [[112, 112]]}}, not {state!r}.") from None
     corners = [(ceil(row - rows / 2 - 0.5), ceil(column - columns / 2 - 0.5)) for row, column in centres]
     return tuple((left, top, left + columns, top + rows) for top, left in corners)

@@ -21,12 +21,12 @@ from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.compute.fill import fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, run_unoccluded
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
-from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, Shown
+from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, InputImage
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
-from deconvwidgets.service.encoding import encode_picture
+from deconvwidgets.service.encoding import encode_image
 from deconvwidgets.service.snapshot import Snapshot
 
 _TOP = 5  # classes
@@ -40,7 +40,7 @@ class Scene:
 
     bundle: ModelBundle
     network: Network
-    shown: Shown
+    image: InputImage
     request: OcclusionRequest
     unoccluded: UnoccludedResult
     fill: Tensor  # (C, H, W), or (C, 1, 1) for one colour
@@ -74,7 +74,7 @@ class Scene:
 
         Both are converted together: for a transform of unknown normalisation values are stretched, and both must be by the same amount.
         """
-        pixels = self.shown.pixels
+        pixels = self.image.pixels
         both = self.bundle.to_picture(torch.cat([pixels, self.fill.to(pixels).expand(pixels.shape)], dim=2))
         width = pixels.shape[2]
         return np.ascontiguousarray(both[:, :width]), np.ascontiguousarray(both[:, width:])
@@ -84,10 +84,10 @@ class Scene:
         picture, fill = self.pictures()
         return OcclusionScene(
             wanted=self.request,
-            caption=self.shown.caption,
-            label=self.shown.label,
-            picture=encode_picture(picture, "png"),
-            fill=encode_picture(fill, "png"),
+            caption=self.image.caption,
+            label=self.image.label,
+            picture=encode_image(picture, "png"),
+            fill=encode_image(fill, "png"),
             classes=self.shares(self.unoccluded.probabilities),
             activity=self.unoccluded.unoccluded.activity,
             map=self.unoccluded.map,
@@ -128,10 +128,10 @@ class SceneCache:
         if found is not None:
             return found
         fill_name = _fill_name(request)
-        shown = self._images.get(snapshot, request.image)  # decoding needs no device
-        fill = fill_of(snapshot.bundle, shown.pixels, fill_name)
+        image = self._images.get(snapshot, request.image)  # decoding needs no device
+        fill = fill_of(snapshot.bundle, image.pixels, fill_name)
         with self._device_lock.request():
-            return self._cached(snapshot, request) or self._make(snapshot, request, shown, fill_name, fill)
+            return self._cached(snapshot, request) or self._make(snapshot, request, image, fill_name, fill)
 
     def _cached(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene | None:
         try:
@@ -140,20 +140,20 @@ class SceneCache:
             return None
         return None if resolved is None else self._scenes.get((snapshot.network, resolved))
 
-    def _make(self, snapshot: Snapshot, request: OcclusionRequest, shown: Shown, fill_name: str, fill: Tensor) -> Scene:
+    def _make(self, snapshot: Snapshot, request: OcclusionRequest, image: InputImage, fill_name: str, fill: Tensor) -> Scene:
         bundle, network = snapshot.bundle, snapshot.network
         for cache in (self._resolved, self._scenes):
             cache.keep_only(lambda key: key[0] is network)
-        unoccluded = run_unoccluded(bundle, shown.pixels, request.layer, request.unit, request.target)
+        unoccluded = run_unoccluded(bundle, image.pixels, request.layer, request.unit, request.target)
         resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
         key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
         occluded = self._occluded.get(key)
         if occluded is None:
-            batch = to_model(shown.pixels[None], bundle.model)
+            batch = to_model(image.pixels[None], bundle.model)
             with_logits = unoccluded.probabilities is not None
             occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
-        scene = Scene(bundle, network, shown, resolved, unoccluded, fill, occluded)
+        scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded)
         self._scenes.limit = max(_CACHE_BYTES, _nbytes(network))  # one scene is cached whatever its size: a drag requests it all the time
         self._scenes.put((network, resolved), scene)
         for known in (request, resolved):

@@ -1,4 +1,4 @@
-"""Pictures that come from the browser: kept in memory as the model sees them, as long as they are among the last."""
+"""Uploaded images, kept in memory as inputs of the model."""
 
 from __future__ import annotations
 
@@ -17,101 +17,113 @@ from deconvwidgets.images.decode import open_picture
 from deconvwidgets.service.uploads import ChunkedUploads
 
 PREFIX = "upload:"
-MOST_BYTES = 64 << 20
-_ON_THEIR_WAY = 4
-_KEPT = 64  # pictures; as inputs of 224 x 224 they take 40 MB
-_GLANCE = 256  # pixels a side of what thumbnails are made of
+MAX_BYTES = 64 << 20
+_MAX_UNFINISHED = 4
+_MAX_IMAGES = 64  # as inputs of 224 x 224 they take 40 MB
+_SMALL_SIDE = 256  # pixels of the image that thumbnails are made from
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A picture that came."""
+class UploadedImage:
+    """An uploaded image."""
 
     name: str  # of its file
     pixels: Tensor  # (C, H, W): the model's input
-    glance: Image.Image  # small
+    small: Image.Image  # for thumbnails
 
 
-class _Memory:
-    """What has come of a picture."""
+class _MemoryStore:
+    """The bytes received so far."""
 
     def __init__(self) -> None:
         self.data = bytearray()
 
     def write(self, offset: int, data: bytes) -> None:
-        self.data += data  # in their order, as `ChunkedUploads` sees to it
+        self.data += data  # `ChunkedUploads` checks the order
 
     def discard(self) -> None:
         self.data = bytearray()
 
 
-class PictureUploads:
-    """Thread-safe. `prepare` makes the model's input (C, H, W) of a picture."""
+class ImageUploads:
+    """The uploaded images of a service, of which the newest 64 are kept. Thread-safe.
+
+    Parameters
+    ----------
+    prepare : callable
+        Returns the model's input (C, H, W) for an image.
+    """
 
     def __init__(self, prepare: Callable[[Image.Image], Tensor]) -> None:
         self._prepare = prepare
-        self._arrivals: ChunkedUploads[_Memory] = ChunkedUploads(_ON_THEIR_WAY)
+        self._uploads: ChunkedUploads[_MemoryStore] = ChunkedUploads(_MAX_UNFINISHED)
         self._lock = Lock()
-        self._kept: OrderedDict[str, Uploaded] = OrderedDict()
+        self._images: OrderedDict[str, UploadedImage] = OrderedDict()
 
     def names(self) -> list[str]:
-        """The images that are kept, newest first."""
+        """Return the ids of the images, the newest first."""
         with self._lock:
-            return list(reversed(self._kept))
+            return list(reversed(self._images))
 
-    def get(self, image: str) -> Uploaded:
-        """Raises PictureError for an image that is none, or that many others have followed."""
+    def get(self, image: str) -> UploadedImage:
+        """Return an image. Raises PictureError for one that is unknown or no longer kept."""
         with self._lock:
-            found = self._kept.get(image)
+            found = self._images.get(image)
         if found is None:
-            raise PictureError(f"There is no upload {image!r} any more: choose the picture's file again, or an image of the set.")
+            raise PictureError(f"The upload {image!r} is not kept any more: upload the file again, or choose an image of the set.")
         return found
 
     def begin(self, name: str, size: int) -> str:
-        """Make room for a picture's file; the upload's id. Raises PictureError for one that is empty or too large."""
+        """Begin the upload of a file, and return its id. Raises PictureError if it is empty or larger than 64 MiB."""
         if not isinstance(name, str) or isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise PictureError(f"{name} is empty ({size} bytes): choose a picture, such as a JPEG or PNG file.")
-        if size > MOST_BYTES:
+            raise PictureError(f"{name} is empty ({size} bytes): choose an image, such as a JPEG or PNG file.")
+        if size > MAX_BYTES:
             raise PictureError(
-                f"{name} has {_megabytes(size)}, over the {_megabytes(MOST_BYTES)} that a picture may have: save it smaller, or as a JPEG."
+                f"{name} has {_megabytes(size)}, more than the {_megabytes(MAX_BYTES)} that can be uploaded: save it smaller, or as a JPEG."
             )
-        return self._arrivals.begin(name, size, _Memory())
+        return self._uploads.begin(name, size, _MemoryStore())
 
-    def add(self, number: str, offset: int, data: bytes) -> int:
-        """Add a chunk; the bytes that are there. One that is there already counts once. Raises PictureError for one out of its order."""
-        return self._arrivals.add(number, offset, data)
+    def add(self, upload_id: str, offset: int, data: bytes) -> int:
+        """Add a chunk, and return the number of bytes received. Raises PictureError for a chunk out of order."""
+        return self._uploads.add(upload_id, offset, data)
 
-    def finish(self, number: str) -> str:
-        """Decode it; the image to ask for. The same picture twice is one image. Raises PictureError, and leaves nothing, for no picture."""
-        with self._arrivals.finished(number) as arrival:
-            data, name = bytes(arrival.store.data), arrival.name
-        image = PREFIX + hashlib.sha256(data).hexdigest()[:16]
+    def finish(self, upload_id: str) -> str:
+        """Decode an upload, and return the image's id; the same file has the same id.
+
+        Raises
+        ------
+        PictureError
+            If the file is not an image, or incomplete; nothing is kept then.
+        """
+        with self._uploads.finished(upload_id) as upload:
+            data, name = bytes(upload.store.data), upload.name
+        image_id = PREFIX + hashlib.sha256(data).hexdigest()[:16]
         try:
-            picture = open_picture(io.BytesIO(data), name)
+            image = open_picture(io.BytesIO(data), name)
         except PictureError as error:
-            words = str(error).replace("Replace it, or leave it out.", "Choose a picture, such as a JPEG or PNG file.")
-            raise PictureError(words) from error
-        made = Uploaded(name, self._prepare(picture), _small(picture))
+            message = str(error).replace("Replace it, or leave it out.", "Choose an image, such as a JPEG or PNG file.")
+            raise PictureError(message) from error
+        uploaded = UploadedImage(name, self._prepare(image), _reduced(image))
         with self._lock:
-            self._kept[image] = made
-            self._kept.move_to_end(image)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return image
+            self._images[image_id] = uploaded
+            self._images.move_to_end(image_id)
+            while len(self._images) > _MAX_IMAGES:
+                self._images.popitem(last=False)
+        return image_id
 
     def close(self) -> None:
-        """Forget what has not come whole."""
-        self._arrivals.close()
+        """Delete unfinished uploads."""
+        self._uploads.close()
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    scale = _GLANCE / min(picture.size)
+def _reduced(image: Image.Image) -> Image.Image:
+    scale = _SMALL_SIDE / min(image.size)
     if scale >= 1:
-        return picture
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    small = picture.resize(size, Image.Resampling.BOX if scale < 0.25 else Image.Resampling.BILINEAR)
-    left, top = (small.width - _GLANCE) // 2, (small.height - _GLANCE) // 2  # thumbnails show the middle, and panoramas are long
-    return small.crop((left, top, left + _GLANCE, top + _GLANCE))
+        return image
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    small = image.resize(size, Image.Resampling.BOX if scale < 0.25 else Image.Resampling.BILINEAR)
+    left, top = (small.width - _SMALL_SIDE) // 2, (small.height - _SMALL_SIDE) // 2  # thumbnails show the center, and panoramas are long
+    return small.crop((left, top, left + _SMALL_SIDE, top + _SMALL_SIDE))
 
 
 def _megabytes(size: int) -> str:

@@ -1,4 +1,4 @@
-"""What can be said of a run's settings at once, in words."""
+"""Checks of a run's settings, before anything is computed."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from deconvwidgets.instruments.transfer.records import TransferDataSummary, Tran
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
 
-MOST_FOLDS = 100
-_MOST_IMAGES = 100_000
-_MOST_SEED = (1 << 32) - 1
+MAX_FOLDS = 100
+_MAX_IMAGES = 100_000
+_MAX_SEED = (1 << 32) - 1
 
 
 def check_numbers(settings: TransferSettings) -> None:
-    """Raises HeadError for numbers that no run can have."""
-    _whole("images a class", settings.images_per_class, 1, _MOST_IMAGES)
-    _whole("folds", settings.folds, 1, MOST_FOLDS)
-    _whole("the seed", settings.seed, 0, _MOST_SEED)
+    """Raise HeadError for numbers that no run can have."""
+    _check_int("images per class", settings.images_per_class, 1, _MAX_IMAGES)
+    _check_int("folds", settings.folds, 1, MAX_FOLDS)
+    _check_int("the seed", settings.seed, 0, _MAX_SEED)
     for number in settings.curve:
-        _whole("images a class of the learning curve", number, 1, _MOST_IMAGES)
+        _check_int("images per class of the learning curve", number, 1, _MAX_IMAGES)
     if settings.weight_decay is not None:
         if isinstance(settings.weight_decay, bool) or not isinstance(settings.weight_decay, int | float):
             raise HeadError(f"The weight decay is a number such as 0.001, or None to choose it, not {settings.weight_decay!r}.")
         decays_of(float(settings.weight_decay))
     if settings.views not in get_args(Views):
-        raise HeadError(f"There are no views {settings.views!r}: choose {', '.join(map(repr, get_args(Views)))}.")
+        raise HeadError(f"There are no crops {settings.views!r}: choose {', '.join(map(repr, get_args(Views)))}.")
 
 
-def _whole(what: str, number: object, least: int, most: int) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
-        raise HeadError(f"{number!r} is no number for {what}: give a whole one from {least:,} to {most:,}.")
+def _check_int(name: str, number: object, low: int, high: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+        raise HeadError(f"{number!r} is not a valid number for {name}: give an integer from {low:,} to {high:,}.")
 
 
 def check_run(settings: TransferSettings, images: ImageSet, bundle: ModelBundle, network: Network) -> LayerInfo:
-    """The layer of a run that can begin. Raises HeadError, LayerError or ModelError for one that cannot."""
+    """Return the layer of a run. Raises HeadError, LayerError or ModelError for settings that cannot be used."""
     check_numbers(settings)
     info = default_layer(network) if settings.layer is None else network.layer(settings.layer)
     ViewMaker.of(bundle, settings.views)
@@ -50,12 +50,12 @@ def check_run(settings: TransferSettings, images: ImageSet, bundle: ModelBundle,
 
 
 def largest_number(settings: TransferSettings) -> int:
-    """The most training images a class that a run takes, its learning curve included."""
+    """Return the largest number of training images per class that a run uses, its learning curve included."""
     return max(settings.images_per_class, *settings.curve, 0)
 
 
 def data_summary(settings: TransferSettings, images: ImageSet) -> TransferDataSummary:
-    """The classes, and what hinders training on them."""
+    """Return the classes of an image set, and why it cannot be trained on, if so."""
     problem: str | None = None
     names: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
@@ -71,13 +71,13 @@ def data_summary(settings: TransferSettings, images: ImageSet) -> TransferDataSu
 
 
 def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
-    """(name to ask for, words) of the layers that a head can be put on, the deepest first: those with a paper name, and the default."""
-    standard = default_layer(network).name
+    """Return (name, description) of the layers that a head can be put on, the deepest first: those with an alias, and the default one."""
+    default = default_layer(network).name
     last = network.layers[-1].name
-    listed = [info for info in network.layers if info.name == standard or (info.alias and not (info.kind == "fc" and info.name == last))]
-    return tuple((info.short_name, _in_words(info)) for info in reversed(listed))
+    listed = [info for info in network.layers if info.name == default or (info.alias and not (info.kind == "fc" and info.name == last))]
+    return tuple((info.short_name, _description(info)) for info in reversed(listed))
 
 
-def _in_words(info: LayerInfo) -> str:
+def _description(info: LayerInfo) -> str:
     shape, name = FeatureShape.of(info), info.short_name
     return f"{name} · {shape.in_words(name).replace(f' of {name}', '')}"

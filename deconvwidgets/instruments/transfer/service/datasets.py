@@ -1,4 +1,4 @@
-"""The data that heads can be trained on: what there is to choose, and image sets that stay open while nothing in their folder changes."""
+"""The data sets that heads can be trained on. Image sets stay open while nothing in their folder changes."""
 
 from __future__ import annotations
 
@@ -14,82 +14,95 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_sizes
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.transfer.records import DataChoice, TransferSettings
-from deconvwidgets.instruments.transfer.service.uploads import Uploads, unpacked
+from deconvwidgets.instruments.transfer.service.uploads import Uploads, unpacked_folder
 
 CALTECH = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 PHOTO_CROPS = "photo-crops"
 OWN = "images"
-_KEPT = 4  # image sets: Caltech-256's 30,000 paths are some MB
+_MAX_OPEN = 4  # image sets: the 30,000 paths of Caltech-256 take some MB
 
 Stamp = tuple[tuple[str, int], ...]
 
 
 class DatasetCatalog:
-    """Thread-safe. `own` gives the service's own photographs."""
+    """Lists and opens data sets. Thread-safe.
 
-    def __init__(self, own: Callable[[], ImageSet], uploads: Uploads) -> None:
-        self._own = own
+    Parameters
+    ----------
+    own_images : callable
+        Returns the image set of the service.
+    uploads : Uploads
+        The uploaded zips.
+    """
+
+    def __init__(self, own_images: Callable[[], ImageSet], uploads: Uploads) -> None:
+        self._own_images = own_images
         self._uploads = uploads
         self._lock = Lock()
         self._open: OrderedDict[tuple[str, str | None], tuple[Stamp, ImageSet]] = OrderedDict()
-        self._judged: tuple[ImageSet, bool] | None = None
+        self._trainable: tuple[ImageSet, bool] | None = None
 
     def choices(self) -> tuple[DataChoice, ...]:
-        """What a panel offers; nothing is opened for it."""
-        caltech = [DataChoice(name, words, _lacking(name)) for name, words in CALTECH.items()]
-        toy = DataChoice(PHOTO_CROPS, "Crops of the default photographs: from which one? (memory, not generalisation)")
-        own = self._own()
-        mine = [DataChoice(OWN, f"{own.name}: this service's own photographs")] if self._fits(own) else []
-        return (*caltech, toy, *mine, *(DataChoice(str(folder), f"{folder.name}, uploaded") for folder in self._uploads.folders()))
+        """Return the data sets that a panel offers, without opening them."""
+        caltech = [DataChoice(name, title, _missing(name)) for name, title in CALTECH.items()]
+        crops = DataChoice(PHOTO_CROPS, "Crops of the default photographs: which photograph is it from? (memory, not generalization)")
+        own = self._own_images()
+        own_choice = [DataChoice(OWN, f"{own.name}: the photographs of this service")] if self._is_trainable(own) else []
+        return (*caltech, crops, *own_choice, *(DataChoice(str(folder), f"{folder.name}, uploaded") for folder in self._uploads.folders()))
 
     def images(self, settings: TransferSettings, fresh: bool = False) -> ImageSet:
-        """The image set of `settings.data`, opened again where its folder changed since, or `fresh`.
+        """Return the image set of `settings.data`. It is opened again if its folder changed since, or if `fresh`.
 
-        Raises PictureError where nothing is there, AssetError where "photo-crops" cannot be fetched.
+        Raises
+        ------
+        PictureError
+            If there is no such data set.
+        AssetError
+            If "photo-crops" cannot be fetched.
         """
         if not isinstance(settings.data, str) or not settings.data.strip():
-            raise PictureError(f"Which data? Give 'caltech101', '{PHOTO_CROPS}', '{OWN}', or a path, not {settings.data!r}.")
+            raise PictureError(f"The data set is 'caltech101', '{PHOTO_CROPS}', '{OWN}', or a path, not {settings.data!r}.")
         if settings.data == OWN:
-            return self._own()
+            return self._own_images()
         root = settings.root or None
-        what, folder = self._place(settings.data, root)
-        key, stamp = (what, root), _stamp(folder)
+        location, folder = self._locate(settings.data, root)
+        key, stamp = (location, root), _stamp(folder)
         with self._lock:
-            kept = self._open.get(key)
-        if kept is not None and kept[0] == stamp and not (fresh and folder is not None):
-            return kept[1]
-        images = open_images(what, root if what in CALTECH else None, progress=False)
+            known = self._open.get(key)
+        if known is not None and known[0] == stamp and not (fresh and folder is not None):
+            return known[1]
+        images = open_images(location, root if location in CALTECH else None, progress=False)
         with self._lock:
             self._open[key] = (stamp, images)
             self._open.move_to_end(key)
-            while len(self._open) > _KEPT:
+            while len(self._open) > _MAX_OPEN:
                 self._open.popitem(last=False)
         return images
 
-    def _place(self, data: str, root: str | None) -> tuple[str, Path | None]:
-        """What to open, and the folder to watch for changes."""
+    def _locate(self, data: str, root: str | None) -> tuple[str, Path | None]:
+        """Return what `open_images` takes, and the folder to watch for changes."""
         if data in CALTECH:
             return data, find_caltech(data, root)
         if data in (PHOTO_CROPS, "photos"):
             return data, None
         path = Path(data).expanduser()
         if path.suffix.lower() == ".zip" and not path.is_dir():
-            path = unpacked(path)
+            path = unpacked_folder(path)
         return str(path), path
 
-    def _fits(self, own: ImageSet) -> bool:
-        """Whether every class of the service's own photographs has two."""
-        judged = self._judged
-        if judged is None or judged[0] is not own:
+    def _is_trainable(self, images: ImageSet) -> bool:
+        """Return whether every class has at least two photographs."""
+        known = self._trainable
+        if known is None or known[0] is not images:
             try:
-                fits = min(class_sizes(own)) >= 2
+                trainable = min(class_sizes(images)) >= 2
             except HeadError:  # no labels
-                fits = False
-            self._judged = judged = (own, fits)
-        return judged[1]
+                trainable = False
+            self._trainable = known = (images, trainable)
+        return known[1]
 
 
-def _lacking(name: str) -> str:
+def _missing(name: str) -> str:
     try:
         find_caltech(name)
     except PictureError as error:
@@ -98,8 +111,10 @@ def _lacking(name: str) -> str:
 
 
 def _stamp(folder: Path | None) -> Stamp:
-    """The times of a folder and of those directly in it: they change when a picture comes, goes or is renamed. Empty for what cannot be
-    looked into: whoever opens it says why."""
+    """Return the modification times of a folder and of its subfolders, which change when an image is added, removed or renamed.
+
+    It is empty for a folder that cannot be read: opening it raises the error.
+    """
     if folder is None or not folder.is_dir():
         return ()
     try:

@@ -1,4 +1,4 @@
-"""A run's results as files: what is known of the run, written by `deconvwidgets.figures`."""
+"""The results of a run as files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferResults, TransferSettings
-from deconvwidgets.instruments.transfer.service.photographs import photograph_at
+from deconvwidgets.instruments.transfer.service.photographs import photograph_in_row
 from deconvwidgets.models.bundle import ModelBundle
 
 
 def make_file(
-    kind: TransferFile, bundle: ModelBundle, settings: TransferSettings, images: ImageSet, report: HeadReport, view: TransferResults
+    kind: TransferFile, bundle: ModelBundle, settings: TransferSettings, images: ImageSet, report: HeadReport, results: TransferResults
 ) -> bytes:
-    """A file's bytes. Raises ServiceError for a kind that does not exist."""
-    sheet = TransferSheet(bundle.name, bundle.weights, view, _settings(settings, report), _digests(images, report))
+    """Return the bytes of a file. Raises ServiceError for an unknown kind."""
+    sheet = TransferSheet(bundle.name, bundle.weights, results, _settings(settings, report), _digests(images, report))
     return transfer_file(kind, sheet, _tests(report, images))
 
 
 def _tests(report: HeadReport, images: ImageSet) -> Iterator[TestPhotograph]:
-    return (photograph_at(report, images, place) for place in range(len(report.sources)))
+    return (photograph_in_row(report, images, row) for row in range(len(report.sources)))
 
 
 def _settings(settings: TransferSettings, report: HeadReport) -> tuple[tuple[str, str], ...]:
@@ -29,7 +29,7 @@ def _settings(settings: TransferSettings, report: HeadReport) -> tuple[tuple[str
     return (
         ("data", f"{report.dataset} ({settings.data})"),
         ("features", report.features),
-        ("training images a class", str(settings.images_per_class)),
+        ("training images per class", str(settings.images_per_class)),
         ("folds", str(settings.folds)),
         ("weight decay", decay),
         ("seed", str(settings.seed)),

@@ -1,4 +1,4 @@
-"""The test photographs of a run: which fit."""
+"""The test photographs of a run, filtered by class and prediction."""
 
 from __future__ import annotations
 
@@ -8,35 +8,38 @@ from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TestPhotographs, TestsRequest
 
-MOST = 1_000  # photographs in one answer
+MAX_PHOTOGRAPHS = 1_000  # in one reply
 
 
-def matching_tests(report: HeadReport, images: ImageSet, wanted: TestsRequest) -> TestPhotographs:
-    """The most confident first; where there are no confidences, in the order of the folds. Raises HeadError for a class that is none."""
-    for number in (wanted.truth, wanted.prediction):
+def matching_tests(report: HeadReport, images: ImageSet, request: TestsRequest) -> TestPhotographs:
+    """Return the matching photographs, the most confident first; without confidences, in the order of the folds.
+
+    Raises HeadError for an unknown class.
+    """
+    for number in (request.truth, request.prediction):
         if number is not None and not 0 <= number < len(report.categories):
             raise HeadError(f"There is no class {number}: there are {len(report.categories)}, numbered from 0.")
-    fits = np.ones(len(report.sources), bool)
-    if wanted.truth is not None:
-        fits &= report.truths == wanted.truth
-    if wanted.prediction is not None:
-        fits &= report.predictions == wanted.prediction
-    if wanted.right is not None:
-        fits &= (report.truths == report.predictions) == wanted.right
-    found = np.flatnonzero(fits)
+    matches = np.ones(len(report.sources), bool)
+    if request.truth is not None:
+        matches &= report.truths == request.truth
+    if request.prediction is not None:
+        matches &= report.predictions == request.prediction
+    if request.right is not None:
+        matches &= (report.truths == report.predictions) == request.right
+    found = np.flatnonzero(matches)
     order = found[np.argsort(-report.confidences[found], kind="stable")]
-    chosen = order[: min(max(wanted.limit, 0), MOST)]
-    return TestPhotographs(tuple(photograph_at(report, images, int(place)) for place in chosen), len(found))
+    chosen = order[: min(max(request.limit, 0), MAX_PHOTOGRAPHS)]
+    return TestPhotographs(tuple(photograph_in_row(report, images, int(row)) for row in chosen), len(found))
 
 
-def photograph_at(report: HeadReport, images: ImageSet, place: int) -> TestPhotograph:
-    """The test at `place` of the report's arrays."""
-    confidence, source = float(report.confidences[place]), int(report.sources[place])
+def photograph_in_row(report: HeadReport, images: ImageSet, row: int) -> TestPhotograph:
+    """Return the test in one row of the report's arrays."""
+    confidence, source = float(report.confidences[row]), int(report.sources[row])
     return TestPhotograph(
         source=source,
         name=images.source_name(source),
-        fold=int(report.folds[place]),
-        truth=int(report.truths[place]),
-        prediction=int(report.predictions[place]),
+        fold=int(report.folds[row]),
+        truth=int(report.truths[row]),
+        prediction=int(report.predictions[row]),
         confidence=confidence if np.isfinite(confidence) else None,
     )

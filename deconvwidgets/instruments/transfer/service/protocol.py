@@ -1,4 +1,4 @@
-"""The requests that a TransferPanel makes of the service."""
+"""The requests of a TransferPanel. No torch here: a widget never computes."""
 
 from __future__ import annotations
 
@@ -21,89 +21,89 @@ from deconvwidgets.service.protocol import ModelService
 
 @runtime_checkable
 class TransferService(Protocol):
-    """What the TransferPanel asks. Runs are numbered from 1; long work is done by the worker, in the order it was asked for.
+    """Answers the requests of a TransferPanel. `TransferApi` documents the parameters and errors.
 
-    A "transfer" event of the service says that `status` has something new (at most about ten a second while a run goes on).
+    Runs are numbered from 1. While a run is active, the event "transfer" is published at most about ten times per second.
     """
 
     def status(self) -> TransferStatus:
-        """What can be trained on, what is running, which runs there were, whose head answers."""
+        """Return the data sets and layers to choose from, the runs, and the head in use."""
         ...
 
     def data(self, settings: TransferSettings) -> TransferDataSummary:
-        """The classes of `settings.data`, and what hinders training on it in words. Raises PictureError where nothing is there."""
+        """Return the classes of `settings.data`, and why it cannot be trained on, if so."""
         ...
 
     def start(self, settings: TransferSettings) -> int:
-        """Retrain on the worker; a run that is going on is stopped. Returns the run's number. Raises in words what can be said at once."""
+        """Start a run on the worker, and return its number. An active run is stopped."""
         ...
 
     def stop(self) -> None:
-        """Stop the run at its next step; the folds that are done are kept. Nothing where none is running."""
+        """Stop the active run at its next step. Complete folds are kept."""
         ...
 
     def wait(self, run: int, timeout: float | None = None) -> None:
-        """For scripts: return when the run has ended. Raises HeadError with what it failed with, ServiceError after `timeout` seconds."""
+        """Wait for the end of a run."""
         ...
 
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
-        """The steps of a run's training from number `since` on."""
+        """Return the training steps of a run from number `since` on."""
         ...
 
     def results(self, run: int) -> TransferResults:
-        """A run's results so far. Raises HeadError before its first fold is done, or for a run that is none."""
+        """Return the results of a run so far."""
         ...
 
     def photographs(self, run: int, request: TestsRequest) -> TestPhotographs:
-        """Test photographs of a run, best fit first."""
+        """Return test photographs of a run, the most confident first."""
         ...
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
-        """Photographs of a run's data, cropped to squares of `size` pixels a side."""
+        """Return photographs of a run's data set, cropped to squares of `size` x `size` pixels."""
         ...
 
     def use_head(self, run: int) -> str:
-        """Answer with the run's head from now on, and say what changed."""
+        """Use the run's head, and return a sentence about what changed."""
         ...
 
     def undo_head(self) -> str:
-        """Answer as before the last `use_head` or `load_head`, and say what changed. Raises HeadError where there is nothing to undo."""
+        """Undo the last `use_head` or `load_head`, and return a sentence about what changed."""
         ...
 
     def save_head(self, run: int, path: str) -> str:
-        """Write the run's head as safetensors on the kernel's machine; says where."""
+        """Save the run's head as safetensors on the kernel's machine, and return a sentence that names the file."""
         ...
 
     def load_head(self, path: str) -> str:
-        """Answer with a saved head ("caltech101": the shipped one), and say what changed. Raises HeadError for one that does not fit."""
+        """Use a saved head ("caltech101": the one that comes with the package), and return a sentence about what changed."""
         ...
 
     def file(self, run: int, kind: TransferFile) -> bytes:
-        """A run's results as a file's bytes."""
+        """Return the results of a run as the bytes of a file."""
         ...
 
     def begin_upload(self, name: str, size: int) -> str:
-        """Make room for a zip of `size` bytes; the upload's id. Raises PictureError where it is too large or no zip by its name."""
+        """Begin the upload of a zip of `size` bytes, and return its id."""
         ...
 
     def add_chunk(self, upload: str, offset: int, data: bytes) -> int:
-        """Add bytes at `offset`, which must be where the last chunk ended (sent again, a chunk counts once); the bytes that are there."""
+        """Add the chunk at `offset`, and return the number of bytes received."""
         ...
 
     def finish_upload(self, upload: str) -> str:
-        """Unpack it; the folder, to be given as `TransferSettings.data`. Raises PictureError, and leaves nothing, for a bad zip."""
+        """Unpack an upload, and return its folder, for `TransferSettings.data`."""
         ...
 
     def cancel_upload(self, upload: str) -> None:
-        """Forget an upload that has not been finished."""
+        """Drop an unfinished upload."""
         ...
 
 
 @runtime_checkable
 class SupportsTransfer(ModelService, Protocol):
-    """A model service whose head can be retrained."""
+    """A model service that answers TransferPanels."""
 
     @property
     def transfer(self) -> TransferService:
-        """Who retrains it, and keeps the runs."""
+        """Answers the requests of a TransferPanel."""
         ...

@@ -1,4 +1,4 @@
-"""Zips that come from the browser in chunks, and zips that lie on the kernel's machine: unpacked once, below the cache folder."""
+"""Zips that the browser uploads, and zips on the kernel's machine: unpacked once, in the cache folder."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
 from deconvwidgets.service.uploads import ChunkedUploads
 
-MOST_BYTES = 4 << 30
-_SPARE = 256 << 20  # of the disk, beside the zip and what it unpacks to (photographs hardly shrink)
-_ENDING = ".zip"
-_ABANDONED = 24 * 3600  # seconds without a chunk: its kernel ended in between
+MAX_BYTES = 4 << 30
+_RESERVED_BYTES = 256 << 20  # of the disk, besides the zip and its contents (photographs hardly compress)
+_SUFFIX = ".zip"
+_ABANDONED_SECONDS = 24 * 3600  # without a chunk: its kernel ended in between
 
 
 @dataclass(frozen=True, slots=True)
 class _PartFile:
-    """What has come of a zip, on the disk."""
+    """The received part of a zip, on the disk."""
 
     name: str
     path: Path
 
     def write(self, offset: int, data: bytes) -> None:
-        """Raises PictureError where the disk refuses."""
-        with _disk(self.name), self.path.open("r+b") as file:
+        """Raises PictureError if the disk cannot be written to."""
+        with _disk_errors(self.name), self.path.open("r+b") as file:
             file.seek(offset)
             file.write(data)
 
@@ -42,63 +42,75 @@ class _PartFile:
 
 
 class Uploads:
-    """The uploads of one service. Thread-safe. What is unpacked stays below the cache folder, for later sessions too."""
+    """The uploaded zips of a service. Thread-safe. Unpacked folders stay in the cache folder, for later sessions as well."""
 
     def __init__(self) -> None:
-        self._arrivals: ChunkedUploads[_PartFile] = ChunkedUploads()
+        self._uploads: ChunkedUploads[_PartFile] = ChunkedUploads()
 
     def folders(self) -> list[Path]:
-        """The folders that uploads were unpacked to, by name."""
-        home = _home()
-        return sorted(Path(entry.path) for entry in os.scandir(home) if entry.is_dir() and entry.name[:1] != ".") if home.is_dir() else []
+        """Return the folders that uploads were unpacked to, by name."""
+        root = _uploads_folder()
+        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and entry.name[:1] != ".") if root.is_dir() else []
 
     def begin(self, name: str, size: int) -> str:
-        """Make room for a zip; the upload's id. Raises PictureError where it is no zip by its name, is too large, or the disk is full."""
-        if not isinstance(name, str) or not name.lower().endswith(_ENDING):
-            raise PictureError(f"{name!r} is no zip by its name: zip the folder that holds the class folders, and choose that file.")
+        """Begin an upload, and return its id.
+
+        Raises
+        ------
+        PictureError
+            If the file is not named as a zip, is empty or too large, or if the disk is full.
+        """
+        if not isinstance(name, str) or not name.lower().endswith(_SUFFIX):
+            raise PictureError(f"{name!r} is not a zip by its name: zip the folder that contains the class folders, and choose that file.")
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise PictureError(f"{name} is empty ({size} bytes): zip the folder that holds the class folders, and choose that file.")
-        if size > MOST_BYTES:
+            raise PictureError(f"{name} is empty ({size} bytes): zip the folder that contains the class folders, and choose that file.")
+        if size > MAX_BYTES:
             raise PictureError(
-                f"{name} has {_gigabytes(size)}, over the {_gigabytes(MOST_BYTES)} that can be uploaded. "
-                "Put it on the machine that the notebook runs on, and give its path."
+                f"{name} has {_gigabytes(size)}, more than the {_gigabytes(MAX_BYTES)} that can be uploaded. "
+                "Copy it to the machine that the notebook runs on, and give its path."
             )
-        home = make_folder(_home())
-        _forget_abandoned(home)
-        free = shutil.disk_usage(home).free
-        if free < 2 * size + _SPARE:
+        root = make_folder(_uploads_folder())
+        _delete_abandoned(root)
+        free = shutil.disk_usage(root).free
+        if free < 2 * size + _RESERVED_BYTES:
             raise PictureError(
-                f"{name} takes {_gigabytes(2 * size)} while it is unpacked, and {home} has {_gigabytes(free)} left. Free some space, or "
+                f"{name} takes {_gigabytes(2 * size)} while it is unpacked, and {root} has {_gigabytes(free)} left. Free some space, or "
                 f"set {CACHE_VARIABLE} to a folder on a larger disk."
             )
-        number = secrets.token_hex(8)
-        part = _PartFile(name, home / f".{number}.part")
-        with _disk(name):
+        upload_id = secrets.token_hex(8)
+        part = _PartFile(name, root / f".{upload_id}.part")
+        with _disk_errors(name):
             part.path.touch(exist_ok=False)
-        return self._arrivals.begin(name, size, part, number)
+        return self._uploads.begin(name, size, part, upload_id)
 
-    def add(self, number: str, offset: int, data: bytes) -> int:
-        """Add a chunk; the bytes that are there. One that is there already counts once. Raises PictureError for one out of its order."""
-        return self._arrivals.add(number, offset, data)
+    def add(self, upload_id: str, offset: int, data: bytes) -> int:
+        """Add a chunk, and return the number of bytes received. A chunk that is sent twice counts once.
 
-    def finish(self, number: str) -> Path:
-        """Unpack it, and remove the zip; the folder. Raises PictureError for a zip that is bad or not all there: then nothing is left."""
-        with self._arrivals.finished(number) as arrival:
-            return _unpack(arrival.store.path, arrival.name)
+        Raises PictureError for a chunk out of order.
+        """
+        return self._uploads.add(upload_id, offset, data)
 
-    def cancel(self, number: str) -> None:
-        """Forget an upload; nothing where it is none, or finished."""
-        self._arrivals.cancel(number)
+    def finish(self, upload_id: str) -> Path:
+        """Unpack an upload, delete the zip, and return the folder. Raises PictureError, and keeps nothing, for a bad or incomplete zip."""
+        with self._uploads.finished(upload_id) as upload:
+            return _unpack(upload.store.path, upload.name)
+
+    def cancel(self, upload_id: str) -> None:
+        """Delete an unfinished upload, if there is one of that id."""
+        self._uploads.cancel(upload_id)
 
     def close(self) -> None:
-        """Forget all that are not finished."""
-        self._arrivals.close()
+        """Delete all unfinished uploads."""
+        self._uploads.close()
 
 
-def unpacked(path: Path) -> Path:
-    """The folder of a zip on this machine, unpacked at the first call; again where the zip has changed since.
+def unpacked_folder(path: Path) -> Path:
+    """Return the folder of a zip on this machine. It is unpacked at the first call, and again if the zip changed since.
 
-    Raises PictureError for a zip that is none, is damaged, or is not there.
+    Raises
+    ------
+    PictureError
+        If there is no such file, or if it is not a zip or damaged.
     """
     try:
         status = path.stat()
@@ -111,53 +123,54 @@ def unpacked(path: Path) -> Path:
     try:
         return unpack_zip(path, target)
     except PictureError:
-        if target.is_dir():  # another process was quicker
+        if target.is_dir():  # another process was faster
             return target
-        with suppress(OSError):  # not empty: another process is at it
+        with suppress(OSError):  # not empty: another process is unpacking it
             target.parent.rmdir()
         raise
 
 
 def _unpack(part: Path, name: str) -> Path:
-    """Into a folder named after the zip; with a number where that is taken."""
-    home, plain = _home(), _folder_name(name)
-    target, number = home / plain, 1
+    """Unpack into a folder named after the zip, with a number if there is such a folder."""
+    root, plain = _uploads_folder(), _folder_name(name)
+    target, number = root / plain, 1
     while target.exists():
         number += 1
-        target = home / f"{plain}-{number}"
+        target = root / f"{plain}-{number}"
     try:
         return unpack_zip(part, target)
     except PictureError as error:
         raise PictureError(str(error).replace(part.name, name)) from error
 
 
-def _forget_abandoned(home: Path) -> None:
-    """Remove zips that stopped coming: nobody else knows of them, and each may take gigabytes."""
-    for part in home.glob(".*.part"):
-        with suppress(OSError):  # gone meanwhile, or another user's
-            if time.time() - part.stat().st_mtime > _ABANDONED:
+def _delete_abandoned(root: Path) -> None:
+    """Delete zips of which no chunk arrived for a day: no kernel knows of them, and each may take gigabytes."""
+    for part in root.glob(".*.part"):
+        with suppress(OSError):  # deleted meanwhile, or another user's
+            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
                 part.unlink()
 
 
-def _home() -> Path:
+def _uploads_folder() -> Path:
     return cache_dir() / "uploads"
 
 
 def _folder_name(name: str) -> str:
-    """A zip's name without its ending and without what a folder's name cannot hold. A browser may send any name."""
+    """Return a zip's name without its suffix and without characters that folder names cannot contain. A browser may send any name."""
     base = PurePosixPath(name.replace("\\", "/")).name
-    plain = re.sub(r"[^\w .()+-]+", "_", base[: -len(_ENDING)] if base.lower().endswith(_ENDING) else base).strip(" .")
+    plain = re.sub(r"[^\w .()+-]+", "_", base[: -len(_SUFFIX)] if base.lower().endswith(_SUFFIX) else base).strip(" .")
     return plain[:80].rstrip(" .") or "upload"
 
 
 @contextmanager
-def _disk(name: str) -> Iterator[None]:
-    """What the disk refuses, in words."""
+def _disk_errors(name: str) -> Iterator[None]:
+    """Raise OSErrors as PictureErrors."""
     try:
         yield
     except OSError as error:
         raise PictureError(
-            f"{name} cannot be kept in {_home()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you may write to."
+            f"{name} cannot be stored in {_uploads_folder()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you "
+            "may write to."
         ) from error
 
 

@@ -105,7 +105,7 @@ def test_pictures_of_an_opaque_transform_are_stretched_alike_and_colours_are_not
         ("crop:-1", {}, PictureError, "named like 'crop:0'"),
         ("crop:٣", {}, PictureError, "named like 'crop:0'"),
         ("crop:" + "9" * 400, {}, PictureError, "there is no"),
-        ("upload:beef", {}, PictureError, "choose the picture's file again"),
+        ("upload:beef", {}, PictureError, "upload the file again"),
         ("me.png", {}, PictureError, "named like 'crop:0'"),
         ("crop:3", {"layer": "conv9"}, LayerError, "conv9"),
         ("crop:3", {"unit": 5}, LayerError, "0 to 4"),

@@ -49,7 +49,7 @@ def test_arrays_hold_everything(desk, wanted, run):
     assert about["complete"] is True
     assert (about["model"], about["image"], about["caption"]) == ("tiny", wanted().image, desk.scene(wanted()).caption)
     assert about["caption"]
-    with pytest.raises(ServiceError, match="no maps yet"):
+    with pytest.raises(ServiceError, match="no maps to save"):
         desk.file("maps.npz", wanted(), None, {})
 
 

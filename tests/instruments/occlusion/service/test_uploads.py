@@ -35,8 +35,8 @@ def test_exif_transparency_and_gray(desk, send, picture_file):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture at all", "mine.png cannot be decoded: it is not a picture that Pillow knows. Choose a picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Choose a picture, such as a JPEG or PNG file"),
+        (b"no picture at all", "mine.png cannot be decoded: it is not a picture that Pillow knows. Choose an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Choose an image, such as a JPEG or PNG file"),
     ],
 )
 def test_no_picture_is_refused_and_leaves_nothing(desk, send, picture_file, data, words):
@@ -54,7 +54,7 @@ def test_a_truncated_picture_is_refused(desk, send, picture_file):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_too_large_in_bytes_or_pixels_and_empty(desk, send, picture_file, monkeypatch):
     for size, words in (
-        ((64 << 20) + 1, r"64\.0 MiB, over the 64\.0 MiB.*save it smaller"),
+        ((64 << 20) + 1, r"64\.0 MiB, more than the 64\.0 MiB.*save it smaller"),
         (0, "is empty"),
         (-3, "is empty"),
         (True, "is empty"),
@@ -72,11 +72,11 @@ def test_chunks_in_their_order(desk, picture_file):
     number = desk.begin_upload("a.png", len(data))
     assert desk.add_chunk(number, 0, data[:500]) == 500
     assert desk.add_chunk(number, 0, data[:500]) == 500  # sent again
-    with pytest.raises(PictureError, match="500 was next"):
+    with pytest.raises(PictureError, match="500 is next"):
         desk.add_chunk(number, 600, data[600:])
-    with pytest.raises(PictureError, match="more came"):
+    with pytest.raises(PictureError, match="More than the announced"):
         desk.add_chunk(number, 500, data[500:] + b"x")
-    with pytest.raises(PictureError, match=rf"{len(data):,} bytes 500 came"):
+    with pytest.raises(PictureError, match=rf"500 of the {len(data):,} bytes"):
         desk.finish_upload(number)
     for ask in (desk.finish_upload, lambda upload: desk.add_chunk(upload, 0, b"x")):
         with pytest.raises(PictureError, match="no such upload"):
@@ -84,10 +84,10 @@ def test_chunks_in_their_order(desk, picture_file):
 
 
 def test_what_is_kept_and_on_its_way_is_bounded(desk, send, picture_file, monkeypatch):
-    monkeypatch.setattr(module, "_KEPT", 2)
+    monkeypatch.setattr(module, "_MAX_IMAGES", 2)
     images = [send(desk, picture_file(seed)) for seed in range(3)]
     assert desk.choices().uploads == (images[2], images[1])
-    with pytest.raises(PictureError, match="choose the picture's file again"):
+    with pytest.raises(PictureError, match="upload the file again"):
         desk.scene(OcclusionRequest(images[0]))
     numbers = [desk.begin_upload("a.png", 10) for _ in range(5)]
     with pytest.raises(PictureError, match="no such upload"):

@@ -60,9 +60,9 @@ def test_a_chunk_that_is_sent_again_counts_once(service, colours, own_cache):
     assert desk.add_chunk(upload, 500, data[500:900]) == 900
     assert desk.add_chunk(upload, 0, data[:500]) == 900  # late
     for offset, part in ((1000, b"x"), (800, data[800:1000]), (-1, b"xx")):
-        with pytest.raises(PictureError, match="900 was next"):
+        with pytest.raises(PictureError, match="900 is next"):
             desk.add_chunk(upload, offset, part)
-    with pytest.raises(PictureError, match="more came"):
+    with pytest.raises(PictureError, match="More than the announced"):
         desk.add_chunk(upload, 900, data[900:] + b"x")
     assert desk.add_chunk(upload, 900, data[900:]) == len(data)
     assert sorted(path.name for path in (own_cache / "uploads").joinpath(desk.finish_upload(upload)).iterdir()) == ["brick", "grass", "sea"]
@@ -73,10 +73,10 @@ def test_a_chunk_that_is_sent_again_counts_once(service, colours, own_cache):
 def test_what_is_refused_before_it_begins(service, own_cache, monkeypatch):
     desk = service.transfer
     for name, size, words in (
-        ("a.tar", 10, "no zip by its name"),
+        ("a.tar", 10, "not a zip by its name"),
         ("a.zip", 0, "is empty"),
         ("a.zip", -5, "is empty"),
-        ("a.zip", (4 << 30) + 1, r"4\.0 GiB, over the 4\.0 GiB.*give its path"),
+        ("a.zip", (4 << 30) + 1, r"4\.0 GiB, more than the 4\.0 GiB.*give its path"),
     ):
         with pytest.raises(PictureError, match=words):
             desk.begin_upload(name, size)
@@ -111,7 +111,7 @@ def test_half_an_upload_is_no_upload(service, colours, own_cache):
     desk, data = service.transfer, zipped(colours)
     upload = desk.begin_upload("half.zip", len(data))
     desk.add_chunk(upload, 0, data[:99])
-    with pytest.raises(PictureError, match=rf"{len(data):,} bytes 99 came"):
+    with pytest.raises(PictureError, match=rf"99 of the {len(data):,} bytes"):
         desk.finish_upload(upload)
     assert files(own_cache) == []
 
