@@ -24,7 +24,7 @@ from torch import Tensor
 import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.compute.feature_crops import PreparedSource, ViewMaker, Views, prepared_sources
+from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops, PreparedSource, prepared_sources
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.instruments.transfer.compute.features import FeaturePass, FeatureShape, LayerTable, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, TrainedHead
@@ -43,9 +43,9 @@ def in_percent(report: HeadReport) -> str:
     return f"{100 * report.mean:.1f} +- {100 * report.std:.1f}"
 
 
-def accuracy(images: ImageSet, folds: int, views: tuple[Views, ...]) -> None:
+def accuracy(images: ImageSet, folds: int, views: tuple[Crops, ...]) -> None:
     bundle = dw.load_model("alexnet")
-    print("\n| AlexNet, softmax on pool5 | 15 a class | 30 a class |\n|---|---|---|")
+    print("\n| AlexNet, softmax on pool5 | 15 per class | 30 per class |\n|---|---|---|")
     print("| paper, ZFNet: softmax on layer 5 (table 7) | | 82.9 |")
     print("| paper, ZFNet: the whole net but its softmax (table 4) | 83.8 +- 0.5 | 86.5 +- 0.5 |")
     for view in views:
@@ -57,7 +57,7 @@ def layers(images: ImageSet, folds: int) -> None:
     bundle = dw.load_model("alexnet")
     names = list(PAPER_LAYERS)
     extract_features(bundle, images, names)
-    print("\n| AlexNet, 30 a class | features | paper: SVM | SVM | paper: softmax | softmax |\n|---|---|---|---|---|---|")
+    print("\n| AlexNet, 30 per class | features | paper: SVM | SVM | paper: softmax | softmax |\n|---|---|---|---|---|---|")
     for layer in names:
         softmax = train_softmax_head(bundle, images, layer, folds=folds, progress=False)
         svm = train_svm_head(bundle, images, layer, folds=folds, progress=False)
@@ -69,7 +69,7 @@ def lite(images: ImageSet, folds: int) -> None:
     bundle = dw.load_model("efficientnet_lite0")
     names = ["pool49", "conv49", "conv48"]
     extract_features(bundle, images, names)
-    print("\n| EfficientNet-Lite0, softmax on | features | 15 a class | 30 a class |\n|---|---|---|---|")
+    print("\n| EfficientNet-Lite0, softmax on | features | 15 per class | 30 per class |\n|---|---|---|---|")
     print("| paper, ZFNet | | 83.8 +- 0.5 | 86.5 +- 0.5 |")
     for layer in names:
         row = [train_softmax_head(bundle, images, layer, n, folds, progress=False) for n in (15, 30)]
@@ -90,7 +90,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
         scaling = Scaling.of(rows)
         design = make_design(scaling.apply(rows))
         fits = fit_path(design, labels, classes, WEIGHT_DECAYS)
-        return [scaling.fold(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
+        return [scaling.unscale(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
 
     def theirs(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         scaling = Scaling.of(rows)
@@ -98,7 +98,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
         heads = []
         for decay in sorted(WEIGHT_DECAYS, reverse=True):
             peer = LogisticRegression(C=1 / (decay * len(rows)), max_iter=1000).fit(scaled, labels.numpy())
-            heads.append(scaling.fold(torch.from_numpy(peer.coef_.T.copy()).float(), torch.from_numpy(peer.intercept_).float()))
+            heads.append(scaling.unscale(torch.from_numpy(peer.coef_.T.copy()).float(), torch.from_numpy(peer.intercept_).float()))
         return heads
 
     for fold in range(folds):
@@ -126,7 +126,7 @@ def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> 
     bundle = dw.load_model("alexnet")
     network = bundle.network
     some = images.subset(range(0, images.source_count, images.source_count // count))
-    maker, shape = ViewMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
+    maker, shape = CropMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
     decoded = list(prepared_sources(some, maker, range(some.source_count)))
     parts = [decoded[start : start + 32] for start in range(0, len(decoded), 32)]
     ready = [torch.cat([item.pixels for item in part if item.pixels is not None]) for part in parts]

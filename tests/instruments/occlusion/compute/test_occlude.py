@@ -219,9 +219,7 @@ def test_without_a_classifier_there_are_activity_maps_only(bundle, network, pixe
     assert maps.probability is maps.label is maps.label_probability is maps.target is maps.logits is None
     assert maps.unoccluded.probability is maps.unoccluded.label is None
     np.testing.assert_allclose(maps.activity, occlude(bundle, pixels, 5, 5).activity, atol=1e-6)
-    with pytest.raises(
-        OcclusionError, match=r"so there is no target class.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"
-    ):
+    with pytest.raises(OcclusionError, match=r"so there is no target class.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
         occlude(bare, pixels, 5, 5, target=1)
     with pytest.raises(OcclusionError, match=r"no classifier, so there are no logits.*from_module\(net, \.\.\., categories=\[\.\.\.\]\)"):
         occlude(bare, pixels, 5, 5, logits=True)
