@@ -130,7 +130,7 @@ def test_a_page_that_stands_alone(service, desk, settings):
         report.head.digest,
         desk._runs.get(1).images.digest,
         "chosen on held-out",
-        "5 a class",
+        "5 per class",
     ):
         assert expected in words
     assert [attributes["src"][:22] for tag, attributes in page.tags if tag == "img"] == ["data:image/png;base64,"]
