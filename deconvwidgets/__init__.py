@@ -1,6 +1,6 @@
 """A microscope for convolutional networks in JupyterLab, after Zeiler & Fergus 2014.
 
-Public names load lazily, so that `import deconvwidgets` costs nothing.
+Public names are loaded on first access, so that `import deconvwidgets` is fast.
 """
 
 from __future__ import annotations

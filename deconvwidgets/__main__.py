@@ -1,4 +1,4 @@
-"""`python -m deconvwidgets`, the same as the `deconvwidgets` command."""
+"""`python -m deconvwidgets` runs the `deconvwidgets` command."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Writing a file as a whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from pathlib import Path
 
 
 def write_atomic(path: str | Path, data: bytes) -> Path:
-    """Write `data` to a file that other processes see as a whole or not at all, even after a crash or on a full disk. Return the path.
+    """Write a file atomically: it has its old content or all of `data`, also after a crash or on a full disk.
 
-    An existing file is replaced, and keeps its permissions; of a symbolic link, the file that it points to. A device or a pipe is
-    written to directly.
+    An existing file is replaced and keeps its permissions. If the path is a symbolic link, its target is replaced. Devices and pipes
+    are written directly.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. Its folder must exist.
+    data : bytes
+        The content.
+
+    Returns
+    -------
+    pathlib.Path
+        The path.
 
     Raises
     ------
@@ -24,7 +36,7 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
     if mode is not None and not stat.S_ISREG(mode):
         target.write_bytes(data)
         return Path(path)
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}")
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
             file.write(data)

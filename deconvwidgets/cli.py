@@ -1,4 +1,4 @@
-"""The command line: `deconvwidgets lab`, `index` and `figure`."""
+"""The commands `deconvwidgets lab`, `index` and `figure`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
 
-_FIGURE_TILE = 64  # pixels a side: sixteen units then make a sheet some 1,700 pixels wide
+_FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixels wide
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit code: 0, 2 for an error that was told in a sentence, 130 after Ctrl-C."""
+    """Run a command and return the exit code: 0, 2 after an error message, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    """A warning as a sentence, without the line of our source that it came from."""
+    """Print a warning without its source line."""
     print(f"deconvwidgets: {message}", file=sys.stderr)
 
 
@@ -53,61 +53,66 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("deconvwidgets", description="A microscope for convolutional networks in JupyterLab.")
     parser.add_argument("--version", action="version", version=f"deconvwidgets {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    subject = argparse.ArgumentParser(add_help=False)
-    subject.add_argument(
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
         "--model", default="alexnet", help="a torchvision classification CNN, zfnet or efficientnet_lite0 (default: alexnet)"
     )
-    subject.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of pictures')
-    subject.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
-    _lab_options(commands.add_parser("lab", parents=[subject], help="fetch everything, copy the tour and start JupyterLab"))
-    _index_options(commands.add_parser("index", parents=[subject], help="find every unit's nine strongest photographs and save them"))
-    _figure_options(commands.add_parser("figure", parents=[subject], help="write the paper's figure 2 for a layer to a file"))
+    common.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of images')
+    common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
+    _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
+    _index_options(commands.add_parser("index", parents=[common], help="find the nine top activations of every unit and save them"))
+    _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
     return parser
 
 
 def _lab_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--no-browser", action="store_true", help="print the address, open no browser")
+    parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     parser.add_argument("--port", type=int, help="the port to listen on, 0 for any (default: the first free one from 8888)")
     parser.add_argument("--ip", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine only)")
     parser.set_defaults(run=_lab)
 
 
 def _index_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, help="where to save the index (default: the cache, where everything else looks for it)")
+    parser.add_argument("--out", type=Path, help="where to save the index (default: the cache folder)")
     parser.set_defaults(run=_index)
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--layer", required=True, help="the layer, as conv5 or as the module's own name")
-    parser.add_argument("--units", type=int, default=16, help="how many units (default: 16)")
-    parser.add_argument("--unit", type=int, help="one unit, large, instead of many")
+    parser.add_argument("--layer", required=True, help="the layer: an alias such as conv5, or the name of a module")
+    parser.add_argument("--units", type=int, default=16, help="the number of units (default: 16)")
+    parser.add_argument("--unit", type=int, help="draw a single unit at a larger size")
     parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
-    parser.add_argument("--seed", type=int, default=0, help="for --sort random (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="the seed of --sort random (default: 0)")
     parser.add_argument(
-        "--rule", choices=["deconvnet", "gradient", "guided"], default="deconvnet", help="how to project (default: deconvnet)"
+        "--rule", choices=["deconvnet", "gradient", "guided"], default="deconvnet", help="the rule of the projection (default: deconvnet)"
     )
-    parser.add_argument("--contrast", choices=["tile", "shared"], default="tile", help="scale each tile, or a unit's nine together")
+    parser.add_argument(
+        "--contrast",
+        choices=["tile", "shared"],
+        default="tile",
+        help="scale each tile, or all of a unit (default: tile)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg or .html")
     parser.set_defaults(run=_figure)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """The subject of every command: a model, an image set and the index over both."""
+    """The model, the image set and their activation index."""
 
     bundle: ModelBundle
     images: ImageSet
     index: ActivationIndex
 
     def service(self, device: str) -> LocalModelService:
-        """A model service on it, ready to answer."""
+        """Return a model service."""
         from deconvwidgets.local_service import LocalModelService
 
         return LocalModelService(self.bundle, self.images, index=self.index, device=device)
 
 
 def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared:
-    """Fetch or load what the options name, with progress bars; the index goes to `path`, or where the service looks for it."""
+    """Load the model and the images, and build or load the index at `path`, by default in the cache folder."""
     from deconvwidgets.images.open import open_images
     from deconvwidgets.index.activation_index import ActivationIndex, default_path
     from deconvwidgets.models.zoo import load_model
@@ -116,41 +121,41 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     bundle = load_model(options.model)
     print(f"Model: {bundle.name} ({bundle.weights})")
     images = open_images(options.images)
-    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} views")
-    for picture in images.skipped:
-        print(f"  left out: {picture.name}: {picture.reason}")
+    print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
+    for skipped in images.skipped:
+        print(f"  skipped: {skipped.name}: {skipped.reason}")
     path = path or default_path(bundle, images)
     index = ActivationIndex.build(bundle, images, path=path, device=options.device)
-    print(f"Index: the strongest {index.k} of every unit, in {path}", flush=True)
+    print(f"Index: {index.k} top activations of every unit, in {path}", flush=True)
     return _Prepared(bundle, images, index)
 
 
 def _require_device(name: str) -> None:
-    """Raise, saying what to choose, where PyTorch cannot compute on the device; before the long work."""
+    """Raise ModelError if PyTorch does not have the device."""
     from deconvwidgets.compute.devices import pick_device
 
     try:
         pick_device(name)
     except ModelError as error:
-        advice = "choose --device auto or cpu, or cuda or mps where the machine has one"
+        advice = "choose --device auto or cpu, or cuda or mps if the machine has one"
         raise ModelError(f"PyTorch has no device {name!r} here; {advice}.") from error
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from deconvwidgets.lab.server import choose_port, new_address, require_jupyterlab, running, stopped_by_signals
-    from deconvwidgets.lab.tour import FIRST, FOLDER, copy_tour
+    from deconvwidgets.lab.server import choose_port, interrupt_on_signals, new_address, require_jupyterlab, run_server
+    from deconvwidgets.lab.tour import FIRST_NOTEBOOK, TOUR_FOLDER, copy_tour
 
     require_jupyterlab()
-    port = choose_port(options.ip, options.port)  # before the long work, so that nobody waits for a refusal
+    port = choose_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
     _prepare(options)
-    copied = copy_tour(Path.cwd() / FOLDER)
+    copied = copy_tour(Path.cwd() / TOUR_FOLDER)
     print(f"Tour: {copied.folder}")
     for name in copied.kept:
-        print(f"  {name} is yours (it was changed), so it stays; delete or rename it to get this version's.")
+        print(f"  {name} was changed and is not overwritten; delete or rename it to get the notebook of this version.")
     address = new_address(options.ip, port)
-    url = address.notebook(FIRST)
-    with stopped_by_signals(), running(address, copied.folder, _environment(options)) as server:
-        print(f"\nThe microscope is ready:\n\n    {url}\n\nPress Ctrl-C here to stop it.\n", flush=True)
+    url = address.notebook(FIRST_NOTEBOOK)
+    with interrupt_on_signals(), run_server(address, copied.folder, _environment(options)) as server:
+        print(f"\nJupyterLab is running at\n\n    {url}\n\nPress Ctrl-C to stop it.\n", flush=True)
         if not options.no_browser:
             _open_browser(url)
         try:
@@ -158,7 +163,7 @@ def _lab(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print("\nStopping JupyterLab and its kernels ...", flush=True)
             return 0
-    print(f"JupyterLab ended with code {code}.", file=sys.stderr)
+    print(f"JupyterLab exited with code {code}.", file=sys.stderr)
     return code
 
 
@@ -166,11 +171,11 @@ def _open_browser(url: str) -> None:
     import webbrowser
 
     if not webbrowser.open(url):
-        print("No browser could be opened here; open the address above yourself.", flush=True)
+        print("No browser could be opened; open the address above in a browser.", flush=True)
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """What `LocalModelService.from_environment` reads in the notebooks; paths made absolute, since those run elsewhere."""
+    """Return the variables that `LocalModelService.from_environment` reads in the notebooks, with absolute paths."""
     return {
         "DECONVWIDGETS_MODEL": _absolute(options.model),
         "DECONVWIDGETS_IMAGES": _absolute(options.images),
@@ -193,7 +198,7 @@ def _figure(options: argparse.Namespace) -> int:
 
     kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
     if options.out.suffix.lower() not in (".png", ".svg", ".html"):
-        raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html: that says what kind of file to write.")
+        raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html, which is the format of the file.")
     if not options.out.resolve().parent.is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
     with closing(_prepare(options).service(options.device)) as service:
@@ -207,7 +212,7 @@ def _figure(options: argparse.Namespace) -> int:
 
 
 def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureSheet:
-    """The units that the options ask for, drawn by the service."""
+    """Return the requested units, rendered by the service."""
     from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 
     if options.unit is None:

@@ -1,49 +1,49 @@
-"""The package's errors. Each message says what went wrong and what to do next."""
+"""The exceptions of the package. Each message states what is wrong and what to do next."""
 
 
 class DeconvWidgetsError(Exception):
-    """Base of every error that deconvwidgets raises on purpose."""
+    """Base class of all errors raised by deconvwidgets."""
 
 
 class RuleError(DeconvWidgetsError):
-    """An operation below the chosen layer has no rule for going down (it is named in the message)."""
+    """An operation between the input and the layer has no rule for the backward pass."""
 
 
 class LayerError(DeconvWidgetsError):
-    """A layer or unit that the model does not have, or that cannot be used as asked."""
+    """A layer or unit does not exist, or cannot be used in this way."""
 
 
 class GraphError(DeconvWidgetsError):
-    """The model's graph cannot be followed symbolically; whole-image computation still works."""
+    """The model cannot be traced. Computations on the whole image are still possible."""
 
 
 class ModelError(DeconvWidgetsError):
-    """A model that cannot be found, built or fed as asked."""
+    """A model cannot be found, built, or run on the given input."""
 
 
 class AssetError(DeconvWidgetsError):
-    """Weights or photographs that could not be fetched, or whose bytes are not the pinned ones."""
+    """Weights or photographs cannot be downloaded, or have the wrong hash."""
 
 
 class PictureError(DeconvWidgetsError):
-    """A picture, or a set of pictures, that cannot be read."""
+    """An image or an image set cannot be read."""
 
 
 class ActivationIndexError(DeconvWidgetsError):
-    """An activation index that is damaged, or that belongs to another model or image set."""
+    """An activation index is damaged, or belongs to another model or image set."""
 
 
 class HeadError(DeconvWidgetsError):
-    """A classifier (head) that is damaged or fits another model, or labelled pictures that none can be trained on."""
+    """A head is damaged or does not fit the model, or no head can be trained on the given images."""
 
 
 class OcclusionError(DeconvWidgetsError):
-    """A window, stride, fill or class that an occlusion experiment cannot use."""
+    """A window, stride, fill or class is not valid for an occlusion experiment."""
 
 
 class ServiceError(DeconvWidgetsError):
-    """A request that the model service cannot answer (now, or at all); the message says which."""
+    """A request is not valid, or not possible in the current state of the service."""
 
 
 class JobCancelledError(DeconvWidgetsError):
-    """A long job was told to stop; nothing of it was kept."""
+    """A job was cancelled. It has no result."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection
 from typing import Self
-from weakref import finalize
 
-from deconvwidgets.compute.devices import device_name, on_device
+from deconvwidgets.compute.devices import on_device
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -16,11 +15,11 @@ from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import HeadSource
-from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.events import Events
-from deconvwidgets.service.index_job import IndexJob, K, check_index
+from deconvwidgets.service.index_job import check_index
+from deconvwidgets.service.instrument import Instrument
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
@@ -63,6 +62,10 @@ class LocalModelService:
     >>> service.close()
     """
 
+    layers = Instrument(LayersApi)
+    occlusion = Instrument(OcclusionApi)
+    transfer = Instrument(TransferApi)
+
     def __init__(
         self,
         bundle: ModelBundle,
@@ -80,12 +83,8 @@ class LocalModelService:
         self._events = Events()
         snapshot = Snapshot(1, bundle, images, index, _notes_on_tracing(bundle))
         self._context = context = ServiceContext(snapshot, self._events, worker)
-        self._index_job = IndexJob(context)
-        self._layers = LayersApi(context, self._index_job, self.overview)
-        self._transfer = TransferApi(context)
-        self._occlusion = OcclusionApi(context, self.overview)
-        finalize(self, context.cancel)
-        self._index_job.start()
+        self._apis = Instrument.make_all(type(self), context)
+        context.index.start()
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -106,47 +105,9 @@ class LocalModelService:
         """The activation index; None while it is being built."""
         return self._context.snapshot.index
 
-    @property
-    def layers(self) -> LayersApi:
-        """Answers the requests of a LayerExplorer."""
-        return self._layers
-
-    @property
-    def occlusion(self) -> OcclusionApi:
-        """Answers the requests of an OcclusionExplorer."""
-        return self._occlusion
-
-    @property
-    def transfer(self) -> TransferApi:
-        """Answers the requests of a TransferPanel."""
-        return self._transfer
-
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
-        snapshot = self._context.snapshot
-        bundle, index = snapshot.bundle, snapshot.index
-        dead = {name: int((tally.stats.fired == 0).sum()) for name, tally in index.tallies.items()} if index is not None else {}
-        notes = [*bundle.notes, *snapshot.notes]
-        if bundle.classifier is None and not any("classifier" in note for note in bundle.notes):
-            notes.append("The model has no classifier, so there are no predictions: only the photographs' own labels are shown.")
-        if self._index_job.note:
-            notes.append(self._index_job.note)
-        return Overview(
-            version=snapshot.version,
-            model=bundle.name,
-            weights=bundle.weights,
-            trained=bundle.trained,
-            classifier=bundle.classifier,
-            images=snapshot.images.name,
-            photographs=snapshot.images.source_count,
-            views=len(snapshot.images),
-            skipped=snapshot.skipped(),
-            layers=tuple(LayerSummary(info, dead.get(info.name)) for info in snapshot.layers()),
-            k=index.k if index is not None else K,
-            device=device_name(bundle),
-            index_ready=index is not None,
-            notes=tuple(dict.fromkeys(notes)),
-        )
+        return self._context.overview()
 
     def set_head(self, head: HeadSource | None) -> None:
         """Put another softmax head on the model. The index stays valid, and every widget is updated.
@@ -184,14 +145,16 @@ class LocalModelService:
         ServiceError
             After `timeout` seconds. Otherwise the exception that building the index ended with is raised.
         """
-        self._index_job.wait(timeout)
+        self._context.index.wait(timeout)
         return self
 
     def close(self) -> None:
         """Cancel all jobs and end the threads. Requests that need no job are still answered."""
-        self._occlusion.close()
+        for api in self._apis.values():
+            api.close()
         self._context.close()
-        self._transfer.close()  # after the worker, so that a run that was started meanwhile is stopped as well
+        for api in self._apis.values():
+            api.close()  # again, for a run that was started meanwhile
 
 
 def _notes_on_tracing(bundle: ModelBundle) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""A tiny world that several parts test with: a net of two convolutions and photographs of noise, with views and labels."""
+"""Fixtures for several parts: a small network, photographs of noise with crops and labels, and real models and images."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pytest
@@ -18,14 +21,14 @@ from deconvwidgets.service.worker import Job
 
 
 class NoisePhotographs(ImageSet):
-    """`count` photographs of noise, three views each; those in `broken` cannot be decoded."""
+    """`count` photographs of noise with three crops each; those in `broken` cannot be decoded."""
 
     BOXES = (None, (0, 0, 20, 20), (6, 4, 26, 24))
 
     def __init__(self, count=14, seed=0, broken=()):
         generator = np.random.default_rng(seed)
         self.pixels = generator.integers(0, 256, (count, 24, 28, 3), dtype=np.uint8)
-        self.pixels[3] = self.pixels[2]  # two photographs alike: ties between sources
+        self.pixels[3] = self.pixels[2]  # two equal photographs: ties between sources
         self.broken = set(broken)
         self.opened = 0
         super().__init__("noise", digest_of([str(seed), str(count)]), ["cat", "dog", "kite"])
@@ -57,7 +60,7 @@ class NoisePhotographs(ImageSet):
 
 
 def make_tiny_bundle(seed=0, classes=3):
-    """A bundle whose conv1 has a dead unit (number 2) and whose conv2 is not rectified, so that it has negative maxima."""
+    """A bundle whose conv1 has a dead unit (2) and whose conv2 has no rectifier, so that it has negative maxima."""
     torch.manual_seed(seed)
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, stride=2, padding=1),
@@ -81,7 +84,7 @@ def tiny_bundle():
 
 @pytest.fixture
 def noise():
-    """NoisePhotographs, to be made with other numbers."""
+    """The class NoisePhotographs, for sets with other arguments."""
     return NoisePhotographs
 
 
@@ -92,26 +95,26 @@ def tiny_images():
 
 @pytest.fixture
 def tiny_model():
-    """make_tiny_bundle, to be made with other seeds."""
+    """The function make_tiny_bundle, for bundles with other arguments."""
     return make_tiny_bundle
 
 
 def random_head(bundle, layer, classes=4, pool=None, seed=0, **changes):
-    """A head of random weights that fits the bundle's layer, as training would make one; `changes` are fields to spoil."""
+    """Return a head with random weights that fits a layer of the bundle. `changes` are other values of its fields."""
     network = Network.of(bundle.model, bundle.input_size)
     info = network.layer(layer)
     rows, columns = pool or (info.height, info.width)
-    draw = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     fields = {
         "model": bundle.name,
         "layer": info.name,
         "alias": info.alias,
         "pool": pool,
-        "weight": draw.normal(size=(classes, info.channels * rows * columns)).astype(np.float16),
-        "bias": draw.normal(size=classes).astype(np.float32),
+        "weight": generator.normal(size=(classes, info.channels * rows * columns)).astype(np.float16),
+        "bias": generator.normal(size=classes).astype(np.float32),
         "categories": tuple(f"kind {number}" for number in range(classes)),
         "digest": network.digest(layer),
-        "dataset": "caltech101, 30 a class",
+        "dataset": "caltech101, 30 per class",
         "report": {"accuracy": 0.8461, "folds": 5, "note": "größer"},
     }
     return Head(**(fields | changes))
@@ -119,7 +122,7 @@ def random_head(bundle, layer, classes=4, pool=None, seed=0, **changes):
 
 @pytest.fixture
 def make_head():
-    """random_head"""
+    """The function random_head."""
     return random_head
 
 
@@ -135,10 +138,27 @@ def photos():
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
-    """A fresh cache folder, for tests of fetching itself."""
+    """An empty cache folder."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
+    """A context manager in which files cannot be longer than a number of bytes: writes stop there and fail, as on a full disk."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def limit(size: int) -> Iterator[None]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 @pytest.fixture
@@ -149,8 +169,8 @@ def noise_picture():
     return make
 
 
-class ByHand:
-    """An executor whose jobs run when the test says so."""
+class ManualExecutor:
+    """An executor whose jobs are run by the test."""
 
     def __init__(self):
         self.jobs = []
@@ -159,12 +179,14 @@ class ByHand:
         self.jobs.append(Job(name, work, on_failure))
         return self.jobs[-1]
 
-    def close(self):
+    def cancel(self):
         for job in self.jobs:
             job.cancel()
+
+    close = cancel
 
 
 @pytest.fixture
 def by_hand():
-    """ByHand, new for each test."""
-    return ByHand()
+    """A new ManualExecutor."""
+    return ManualExecutor()

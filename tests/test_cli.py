@@ -1,4 +1,4 @@
-"""The commands as they are typed: real weights, real photographs, real files, and errors in one sentence."""
+"""The commands with real weights and photographs; errors are a single line."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deconvwidgets import __version__
+from deconvwidgets import __version__, cli
 from deconvwidgets.cli import main
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.models.bundle import ModelBundle
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail; its one sentence."""
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail, and return its error message."""
     capsys.readouterr()
     assert main(arguments) == 2
-    sentence = capsys.readouterr().err.strip().splitlines()[-1]
-    assert sentence.startswith("deconvwidgets: ")
-    assert "Traceback" not in sentence
-    return sentence
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith("deconvwidgets: ")
+    assert "Traceback" not in message
+    return message
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,53 +42,53 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert __version__ in capsys.readouterr().out
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert all(command in told for command in ("lab", "index", "figure"))
+    output = capsys.readouterr().out
+    assert all(command in output for command in ("lab", "index", "figure"))
 
 
-def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["microscope"])
     assert "invalid choice" in capsys.readouterr().err
 
 
-def test_figures_that_cannot_be_written_are_refused_before_the_work(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert ".png, .svg or .html" in refused(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "f.gif"))
-    assert "folder" in refused(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "no" / "f.png"))
+def test_an_invalid_figure_path_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert ".png, .svg or .html" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "f.gif"))
+    assert "folder" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "no" / "f.png"))
 
 
-def test_a_taken_port_is_refused_before_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert "--port" in refused(capsys, "lab", "--no-browser", "--port", str(taken.getsockname()[1]))
+        assert "--port" in error_of(capsys, "lab", "--no-browser", "--port", str(taken.getsockname()[1]))
 
 
-def test_what_does_not_exist_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "alexnot" in refused(capsys, "index", "--model", "alexnot")
-    assert str(tmp_path / "nowhere") in refused(capsys, "index", "--images", str(tmp_path / "nowhere"))
-    assert "auto" in refused(capsys, "index", "--device", "abacus", "--out", str(tmp_path / "i"))
+def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "alexnot" in error_of(capsys, "index", "--model", "alexnot")
+    assert str(tmp_path / "nowhere") in error_of(capsys, "index", "--images", str(tmp_path / "nowhere"))
+    assert "auto" in error_of(capsys, "index", "--device", "abacus", "--out", str(tmp_path / "i"))
     out = str(tmp_path / "f.png")
-    assert "conv5" in refused(capsys, "figure", "--layer", "conv17", "--out", out)
-    assert "255" in refused(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out)
-    assert "at least one" in refused(capsys, "figure", "--layer", "conv5", "--units", "0", "--out", out)
+    assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out)
+    assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out)
+    assert "at least one" in error_of(capsys, "figure", "--layer", "conv5", "--units", "0", "--out", out)
     assert not Path(out).exists()
 
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
 @pytest.mark.parametrize("command", [["lab", "--no-browser", "--port", "0"], ["figure", "--layer", "conv5", "--out", "f.png"], ["index"]])
-def test_a_device_that_is_not_there_is_refused_before_the_work(
+def test_an_unknown_device_is_refused_before_the_computation(
     capsys: pytest.CaptureFixture[str], command: list[str], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("deconvwidgets.models.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
-    sentence = refused(capsys, *command, "--device", device)
-    assert re.search(rf"no device '{device}' here; choose --device auto or cpu", sentence)
+    message = error_of(capsys, *command, "--device", device)
+    assert re.search(rf"no device '{device}' here; choose --device auto or cpu", message)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_figure_two_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_figure_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     for suffix in ("png", "svg", "html"):
         out = tmp_path / f"figure2.{suffix}"
         assert main(["figure", "--layer", "conv3", "--units", "4", "--sort", "random", "--seed", "3", "--out", str(out)]) == 0
@@ -90,7 +96,7 @@ def test_figure_two_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture
     pixels = np.asarray(Image.open(tmp_path / "figure2.png").convert("RGB")).astype(int)
     coloured = np.ptp(pixels, axis=2) > 24
     assert coloured.mean() > 0.05, "projections and patches of photographs are coloured"
-    assert ((pixels >= 127) & (pixels <= 128)).all(axis=2).mean() < 0.5, "projections are not a grey desert"
+    assert ((pixels >= 127) & (pixels <= 128)).all(axis=2).mean() < 0.5, "projections are not almost gray"
     svg, page = (tmp_path / "figure2.svg").read_text(), (tmp_path / "figure2.html").read_text()
     for text in (svg, page):
         assert "conv3" in text
@@ -100,53 +106,75 @@ def test_figure_two_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_one_unit_is_drawn_large(tmp_path: Path) -> None:
+def test_a_single_unit_is_drawn_larger(tmp_path: Path) -> None:
     out = tmp_path / "unit.png"
     assert main(["figure", "--layer", "conv2", "--unit", "7", "--rule", "guided", "--contrast", "shared", "--out", str(out)]) == 0
     assert Image.open(out).width > 1000
 
 
 @pytest.mark.slow
-def test_an_index_is_saved_where_asked_and_used_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "pictures" / "noise"
+def test_an_index_is_saved_and_loaded_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "images" / "noise"
     folder.mkdir(parents=True)
-    random = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for number in range(3):
-        Image.fromarray(random.integers(0, 255, (240, 240, 3), np.uint8)).save(folder / f"{number}.png")
-    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
-    arguments = ["index", "--images", str(tmp_path / "pictures"), "--out", str(tmp_path / "index"), "--device", "cpu"]
+        Image.fromarray(generator.integers(0, 255, (240, 240, 3), np.uint8)).save(folder / f"{number}.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff not an image")
+    arguments = ["index", "--images", str(tmp_path / "images"), "--out", str(tmp_path / "index"), "--device", "cpu"]
     assert main(arguments) == 0
     assert "3 photographs" in capsys.readouterr().out
-    made = {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()}
-    assert made
+    saved = {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()}
+    assert saved
     assert main(arguments) == 0
-    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()} == made
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "index").iterdir()} == saved
 
 
-def first_address(process: subprocess.Popen[str]) -> str:
+@pytest.mark.parametrize("suffix", ["png", "svg", "html"])
+def test_a_figure_that_cannot_be_written_keeps_the_existing_file(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    file_size_limit: Callable[[int], AbstractContextManager[None]],
+    tiny_bundle: ModelBundle,
+    tiny_images: ImageSet,
+    suffix: str,
+) -> None:
+    index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False)
+    monkeypatch.setattr(cli, "_prepare", lambda options: cli._Prepared(tiny_bundle, tiny_images, index))
+    out = tmp_path / f"figure.{suffix}"
+    command = ("figure", "--layer", "conv1", "--units", "2", "--device", "cpu", "--out", str(out))
+    assert main(command) == 0
+    existing = out.read_bytes()
+    assert len(existing) > 2000
+    with file_size_limit(1000):
+        assert error_of(capsys, *command) == f"deconvwidgets: {out} cannot be written: File too large."
+    assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(out, existing)]
+
+
+def printed_url(process: subprocess.Popen[str]) -> str:
     assert process.stdout
-    said = []
+    output = []
     for line in process.stdout:
-        said.append(line)
+        output.append(line)
         if match := re.search(r"http://\S+", line):
             return match.group()
-    raise AssertionError("no address was printed:\n" + "".join(said))
+    raise AssertionError("no address was printed:\n" + "".join(output))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_lab_serves_the_tour_and_ends_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_lab_serves_the_tour_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR")
     environment = {**os.environ, **{name: str(tmp_path / name) for name in names}}
     command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0", "--device", "cpu"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
     ) as process:
-        address = first_address(process)
+        address = printed_url(process)
         root, _, token = address.partition("/lab/tree/01_layers.ipynb?token=")
         request = urllib.request.Request(f"{root}/api/contents/01_layers.ipynb", headers={"Authorization": f"token {token}"})
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            assert json.load(answer)["type"] == "notebook"
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
+            assert json.load(response)["type"] == "notebook"
         process.send_signal(number)
         assert process.wait(30) == 0
         assert process.stdout
@@ -157,15 +185,11 @@ def test_lab_serves_the_tour_and_ends_cleanly(tmp_path: Path, number: signal.Sig
 
 
 def test_paths_are_made_absolute_for_the_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from argparse import Namespace
-
-    from deconvwidgets import cli
-
-    (tmp_path / "holiday pictures").mkdir()
+    (tmp_path / "holiday photos").mkdir()
     monkeypatch.chdir(tmp_path)
-    told = cli._environment(Namespace(model="alexnet", images="holiday pictures", device="auto"))
-    assert told["DECONVWIDGETS_MODEL"] == "alexnet"
-    assert told["DECONVWIDGETS_IMAGES"] == str(tmp_path / "holiday pictures")
+    variables = cli._environment(Namespace(model="alexnet", images="holiday photos", device="auto"))
+    assert variables["DECONVWIDGETS_MODEL"] == "alexnet"
+    assert variables["DECONVWIDGETS_IMAGES"] == str(tmp_path / "holiday photos")
     (tmp_path / "photos").mkdir()
     assert cli._environment(Namespace(model="alexnet", images="photos", device="auto"))["DECONVWIDGETS_IMAGES"] == "photos"
     assert cli._environment(Namespace(model="alexnet", images="./photos", device="auto"))["DECONVWIDGETS_IMAGES"] == str(
@@ -173,7 +197,7 @@ def test_paths_are_made_absolute_for_the_notebooks(tmp_path: Path, monkeypatch: 
     )
 
 
-def test_stdout_stays_free_of_progress_bars(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bars_are_not_printed_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["index"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == ["Model", "Images", "Index"]

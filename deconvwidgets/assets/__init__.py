@@ -1,1 +1,1 @@
-"""Files from package indexes and from torchvision, pinned by their digests and kept in a cache folder."""
+"""Download of weights and photographs: pinned by SHA-256, verified, and cached."""

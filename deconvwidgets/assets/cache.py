@@ -1,4 +1,4 @@
-"""The local cache: where fetched weights and photographs lie, and how a file gets there whole or not at all."""
+"""The cache folder of downloaded weights and photographs."""
 
 from __future__ import annotations
 
@@ -14,30 +14,36 @@ _CHUNK = 1 << 20
 
 
 def cache_dir() -> Path:
-    """The cache folder: DECONVWIDGETS_CACHE, else `deconvwidgets` in XDG_CACHE_HOME or in ~/.cache. It may not exist yet."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    """Return the cache folder, which may not exist yet.
+
+    It is the value of the environment variable DECONVWIDGETS_CACHE, else `deconvwidgets` in XDG_CACHE_HOME or in ~/.cache.
+    """
+    configured = os.environ.get(CACHE_VARIABLE)
+    if configured:
+        return Path(configured).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "deconvwidgets"
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made if need be.
-
-    Raises AssetError where that is not possible.
-    """
+    """Create a folder if it does not exist, and return it. Raises AssetError if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AssetError(
-            f"The cache folder {folder} cannot be made ({error.strerror}). Set {CACHE_VARIABLE} to a folder you may write to."
+            f"The cache folder {folder} cannot be created ({error.strerror}). Set {CACHE_VARIABLE} to a folder you may write to."
         ) from error
     return folder
 
 
 def write_cache_file(path: Path, data: bytes) -> None:
-    """Write a file in the cache as a whole or not at all, and make its folders. Raises AssetError if it cannot be written."""
+    """Write a file atomically, and create its parent folders.
+
+    Raises
+    ------
+    AssetError
+        If the file cannot be written. An existing file is unchanged then.
+    """
     make_folder(path.parent)
     try:
         write_atomic(path, data)
@@ -48,12 +54,12 @@ def write_cache_file(path: Path, data: bytes) -> None:
 
 
 def sha256_of_bytes(data: bytes) -> str:
-    """The SHA-256 of some bytes, in hexadecimal."""
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal, read in pieces."""
+    """Return the SHA-256 of a file in hexadecimal. The file is read in chunks."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

@@ -1,6 +1,6 @@
-"""Reads a pickle of nested dictionaries of NumPy arrays, and refuses to load anything else.
+"""Loading of pickled Flax checkpoints without running code.
 
-Unpickling may call any importable function. Here only the three globals that rebuild an array are let through.
+Unpickling can call any importable function. The unpickler of this module allows only the globals that rebuild a NumPy array.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deconvwidgets.errors import AssetError
 ArrayTree = dict[str, "NDArray[Any] | ArrayTree"]
 
 _EMPTY: NDArray[Any] = np.empty(0)
-# An array reduces to NumPy's own rebuilding function, whose module moved between NumPy 1 and 2
+# NumPy's function that rebuilds an array; its module was renamed in NumPy 2.
 _RECONSTRUCT = _EMPTY.__reduce__()[0]
 _ALLOWED: Mapping[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
@@ -33,30 +33,43 @@ class _ArrayUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no array of numbers needs") from None
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}, which a numeric array does not need") from None
 
 
 def read_array_tree(data: bytes) -> ArrayTree:
-    """A pickle's nested dictionaries of NumPy arrays of numbers.
+    """Load nested dictionaries of numeric NumPy arrays from a pickle.
 
-    Raises AssetError where the pickle is damaged, or asks for anything but arrays.
+    Parameters
+    ----------
+    data : bytes
+        The pickle.
+
+    Returns
+    -------
+    dict
+        Arrays, or dictionaries of the same kind, by name.
+
+    Raises
+    ------
+    AssetError
+        If the pickle is damaged or contains anything but dictionaries of numeric arrays.
     """
     try:
         tree = _ArrayUnpickler(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
-        raise AssetError(f"This checkpoint was not loaded: {error}. Fetch it again from where its hash is known.") from error
+        raise AssetError(f"The checkpoint was not loaded: {error}. Download it again from a source with a known hash.") from error
     _check(tree, "checkpoint")
     return tree  # type: ignore[no-any-return]
 
 
-def _check(tree: object, where: str) -> None:
+def _check(tree: object, name: str) -> None:
     if not isinstance(tree, dict):
-        raise AssetError(f"The {where} is not a dictionary of arrays but a {type(tree).__name__}. Is it the right file?")
+        raise AssetError(f"The {name} is not a dictionary of arrays, but a {type(tree).__name__}. Is it the right file?")
     for key, value in tree.items():
         if not isinstance(key, str):
-            raise AssetError(f"The {where} has a key that is not a string. Is it the right file?")
+            raise AssetError(f"The {name} has a key that is not a string. Is it the right file?")
         if isinstance(value, np.ndarray):
             if value.dtype.kind not in "fiub":
-                raise AssetError(f"The {where}'s {key!r} is not an array of numbers ({value.dtype}). Is it the right file?")
+                raise AssetError(f"The {name}'s {key!r} is not an array of numbers ({value.dtype}). Is it the right file?")
         else:
-            _check(value, f"{where}'s {key!r}")
+            _check(value, f"{name}'s {key!r}")

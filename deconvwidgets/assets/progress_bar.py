@@ -1,4 +1,4 @@
-"""A progress bar for downloads, in text, on standard error."""
+"""A text progress bar for downloads, on standard error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,31 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-Advance = Callable[[int], None]
+ReportBytes = Callable[[int], None]
 
 
 @contextmanager
-def download_bar(what: str, total_bytes: int, show: bool = True) -> Iterator[Advance]:
-    """A bar for `total_bytes`; the yielded function is told the number of bytes that have arrived so far."""
-    with tqdm(total=total_bytes or None, desc=what, unit="B", unit_scale=True, unit_divisor=1024, disable=not show) as bar:
+def download_bar(title: str, total_bytes: int, show: bool = True) -> Iterator[ReportBytes]:
+    """Show a progress bar while the context is open.
 
-        def advance(arrived: int) -> None:
-            if arrived > bar.n:
-                bar.update(arrived - bar.n)
+    Parameters
+    ----------
+    title : str
+        The text before the bar.
+    total_bytes : int
+        The size of the download; 0 if it is unknown.
+    show : bool
+        Whether to print anything.
 
-        yield advance
+    Yields
+    ------
+    callable
+        Call it with the number of bytes received so far.
+    """
+    with tqdm(total=total_bytes or None, desc=title, unit="B", unit_scale=True, unit_divisor=1024, disable=not show) as bar:
+
+        def report(received: int) -> None:
+            if received > bar.n:
+                bar.update(received - bar.n)
+
+        yield report

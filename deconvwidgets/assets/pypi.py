@@ -1,9 +1,8 @@
-"""Files pinned inside distributions of the Python Package Index, fetched through the user's own pip.
+"""Download of pinned files from distributions on the Python Package Index, with the user's pip.
 
-pip knows the user's mirrors, proxies and certificates, so this works wherever `pip install` does. The distribution is
-downloaded with its hash required and without its dependencies, and only the named members are read out of the archive:
-nothing is installed and nothing of it is imported. One thing is out of our hands: for a source distribution pip runs the
-package's own metadata step (its setup.py, after the hash has been verified).
+pip uses the configured mirrors, proxies and certificates, so this works wherever `pip install` works. The distribution is
+downloaded without its dependencies and with its hash required, and only the named members are read from the archive: nothing
+is installed or imported. For a source distribution, pip runs the package's metadata step (setup.py) after it verified the hash.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One file of the index: exactly these bytes. `pip_options` select it where it is made for another platform."""
+    """One file on the package index. `pip_options` select it on platforms other than its own."""
 
     project: str
     version: str
@@ -42,25 +41,41 @@ class Distribution:
 
     @property
     def requirement(self) -> str:
-        """What pip is asked for."""
+        """The requirement specifier, such as "foolbox==3.3.4"."""
         return f"{self.project}=={self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file inside a distribution."""
+    """One file in a distribution."""
 
     path: str
     sha256: str
 
 
 def fetch_members(distribution: Distribution, members: Sequence[Member], progress: bool = True) -> list[bytes]:
-    """The members' bytes, checked against their hashes, in the order asked for.
+    """Return the contents of files in a distribution, verified by their hashes.
 
-    The distribution is taken from the folder DECONVWIDGETS_ASSETS if it lies there under its own file name, else it is
-    downloaded by pip.
+    The distribution is read from the folder DECONVWIDGETS_ASSETS if it contains a file of that name; otherwise pip downloads it.
 
-    Raises AssetError, saying what to do, where pip is absent or fails, or where bytes are not the pinned ones.
+    Parameters
+    ----------
+    distribution : Distribution
+        The wheel or source distribution.
+    members : sequence of Member
+        The files to read.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    list of bytes
+        The contents, in the order of `members`.
+
+    Raises
+    ------
+    AssetError
+        If pip is missing or fails, or if a hash does not match.
     """
     local = _in_assets_folder(distribution)
     if local is not None:
@@ -76,21 +91,23 @@ def _in_assets_folder(distribution: Distribution) -> Path | None:
 
 
 def _read_checked(path: Path, distribution: Distribution, members: Sequence[Member]) -> list[bytes]:
-    found = sha256_of_file(path)
-    if found != distribution.sha256:
+    digest = sha256_of_file(path)
+    if digest != distribution.sha256:
         raise AssetError(
-            f"{path.name} is not the pinned file: its sha256 is {found}, expected {distribution.sha256}. "
-            f"Remove it and fetch {distribution.requirement} again; if that gives the same, do not trust the mirror it came from."
+            f"{path.name} is not the pinned file: its SHA-256 is {digest}, expected {distribution.sha256}. "
+            f"Remove it and download {distribution.requirement} again; if the hash is still different, do not trust that mirror."
         )
     contents = _read_members(path, [member.path for member in members])
     for member, data in zip(members, contents, strict=True):
         if sha256_of_bytes(data) != member.sha256:
-            raise AssetError(f"{member.path} inside {path.name} is not the pinned file. Please report this: the pins disagree.")
+            raise AssetError(
+                f"{member.path} in {path.name} is not the pinned file. Please report this: the pinned hashes contradict each other."
+            )
     return contents
 
 
 def _read_members(path: Path, names: Sequence[str]) -> list[bytes]:
-    """Read by exact name into memory: no path of the archive ever reaches the file system."""
+    """Read members by exact name into memory. Paths in the archive are never used on the file system."""
     if path.suffix == ".whl":
         with zipfile.ZipFile(path) as wheel:
             return [wheel.read(name) for name in names]
@@ -101,7 +118,7 @@ def _read_members(path: Path, names: Sequence[str]) -> list[bytes]:
 def _read_tar_member(sdist: tarfile.TarFile, name: str) -> bytes:
     file = sdist.extractfile(name)
     if file is None:
-        raise AssetError(f"{name} is not a plain file in its archive. Please report this: the pins disagree.")
+        raise AssetError(f"{name} is not a regular file in its archive. Please report this: the pinned path is wrong.")
     with file:
         return file.read()
 
@@ -111,27 +128,27 @@ def _download(distribution: Distribution, folder: Path, progress: bool) -> Path:
     requirements.write_text(f"{distribution.requirement} --hash=sha256:{distribution.sha256}\n", encoding="utf-8")
     downloads = folder / "downloads"
     arguments = ["--no-deps", "--require-hashes", *distribution.pip_options, "-r", str(requirements), "-d", str(downloads)]
-    with download_bar(f"{distribution.project} {distribution.version}", distribution.size, progress) as advance:
+    with download_bar(f"{distribution.project} {distribution.version}", distribution.size, progress) as report:
         process, log = _start_pip(arguments, folder, distribution)
         try:
             while process.poll() is None:
-                advance(_arrived(folder, distribution.filename))
+                report(_received_bytes(folder, distribution.filename))
                 time.sleep(_POLL_SECONDS)
         finally:
-            if process.poll() is None:  # interrupted: do not leave pip running
+            if process.poll() is None:  # interrupted
                 process.kill()
                 process.wait()
         path = downloads / distribution.filename
         if process.returncode == 0 and path.is_file():
-            advance(distribution.size)
+            report(distribution.size)
             return path
-    raise AssetError(_pip_failed(distribution, log.read_text(encoding="utf-8", errors="replace")))
+    raise AssetError(_describe_pip_failure(distribution, log.read_text(encoding="utf-8", errors="replace")))
 
 
 def _start_pip(arguments: list[str], folder: Path, distribution: Distribution) -> tuple[subprocess.Popen[bytes], Path]:
     if not sys.executable or importlib.util.find_spec("pip") is None:
-        raise AssetError(f"This Python has no pip, which fetches {distribution.requirement}. {_by_hand(distribution)}")
-    no_constraints = folder / "no-constraints.txt"  # the user's are about what is installed; nothing is installed here
+        raise AssetError(f"This Python has no pip to download {distribution.requirement}. {_manual_download(distribution)}")
+    no_constraints = folder / "no-constraints.txt"  # the user's constraints apply to installed packages; nothing is installed here
     no_constraints.touch()
     temporary = folder / "temporary"
     temporary.mkdir()
@@ -144,17 +161,17 @@ def _start_pip(arguments: list[str], folder: Path, distribution: Distribution) -
     log = folder / "pip.log"
     with log.open("wb") as output:
         command = [sys.executable, "-m", "pip", "download", "--progress-bar=off", *arguments]
-        # cwd: `python -m` would import a stray pip folder of the user's working directory
+        # `python -m` would import a folder named pip from the working directory
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=temporary
         )
     return process, log
 
 
-def _arrived(folder: Path, filename: str) -> int:
-    """Bytes of the distribution on disk so far; pip streams it into its temporary folder under its own name."""
+def _received_bytes(folder: Path, filename: str) -> int:
+    """Return the number of bytes downloaded so far. pip writes the file under its own name in its temporary folder."""
     sizes = [0]
-    for parent, _, names in os.walk(folder):  # os.walk forgives folders that vanish meanwhile
+    for parent, _, names in os.walk(folder):  # os.walk ignores folders that are removed in the meantime
         if filename in names:
             try:
                 sizes.append(os.stat(os.path.join(parent, filename)).st_size)
@@ -163,23 +180,24 @@ def _arrived(folder: Path, filename: str) -> int:
     return max(sizes)
 
 
-def _pip_failed(distribution: Distribution, log: str) -> str:
+def _describe_pip_failure(distribution: Distribution, log: str) -> str:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")] or lines[-3:]
     if any("DO NOT MATCH THE HASHES" in line for line in errors):
         return (
-            f"Your package index serves other bytes for {distribution.requirement} than the pinned ones "
-            f"(sha256 {distribution.sha256}), so they were refused. Ask whoever runs the index."
+            f"The package index serves a different file for {distribution.requirement} than the pinned one "
+            f"(SHA-256 {distribution.sha256}), so it was refused. Ask the administrator of the index."
         )
-    said = " ".join(errors)[:600]
+    output = " ".join(errors)[:600]
     return (
-        f"pip could not fetch {distribution.requirement} ({distribution.filename}). It said: {said} "
-        f"Check that `pip download {distribution.requirement}` can reach a package index from here. {_by_hand(distribution)}"
+        f"pip could not download {distribution.requirement} ({distribution.filename}): {output} "
+        f"Check that `pip download {distribution.requirement}` can reach a package index. {_manual_download(distribution)}"
     )
 
 
-def _by_hand(distribution: Distribution) -> str:
+def _manual_download(distribution: Distribution) -> str:
     command = ["python", "-m", "pip", "download", "--no-deps", *distribution.pip_options, "-d", "assets", distribution.requirement]
     return (
-        f"On a machine with pip and an index run\n    {shlex.join(command)}\nand set {ASSETS_VARIABLE} to the folder assets, copied here."
+        f"On a machine with pip and access to an index, run\n    {shlex.join(command)}\n"
+        f"then copy the folder assets here and set {ASSETS_VARIABLE} to its path."
     )

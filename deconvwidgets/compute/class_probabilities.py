@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.records.class_names import class_named
+from deconvwidgets.records.class_names import class_index
 
 # float32 sums differ slightly between batches of different sizes. Probabilities within this relative distance count as equal, so that
 # the predicted class does not depend on the batch.
@@ -51,7 +51,7 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
     """
     names = list(categories or ())[:classes]
     if isinstance(target, str):
-        return class_named(target, names, model, "bundle.categories lists them all.")
+        return class_index(target, names, model, "bundle.categories lists them all.")
     try:
         number = index(target)
     except TypeError:

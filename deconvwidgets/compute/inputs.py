@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import open_picture
+from deconvwidgets.images.decode import open_image
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 
@@ -32,7 +32,7 @@ def as_pil_image(image: ImageInput) -> Image.Image:
     if isinstance(image, Image.Image):
         return image
     if isinstance(image, str | Path):
-        return open_picture(image)
+        return open_image(image)
     array = np.asarray(image)
     if array.ndim == 0 or array.dtype == object:
         raise PictureError(

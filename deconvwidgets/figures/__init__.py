@@ -1,1 +1,1 @@
-"""The drawing kit of all figures: canvases for PNG and SVG, lettering, HTML pages."""
+"""Drawings, their rendering as PNG and SVG, and HTML pages."""

@@ -1,4 +1,4 @@
-"""A drawing as a flat list of pictures, words and bars: laid out once, then written as PNG or as SVG, so that both agree."""
+"""A drawing is a list of images, text and rectangles with fixed positions, which is rendered as PNG or SVG."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.figures.lettering import lettered
+from deconvwidgets.figures.lettering import choose_font
 
 Tone = Literal["ink", "quiet", "line", "accent", "soft", "paper"]
 Anchor = Literal["start", "end"]
 
-# One accent, two greys; the same numbers are the light theme of the HTML page.
+# The colours of drawings, and of HTML pages in light mode
 LIGHT: dict[Tone, str] = {
     "ink": "#1a1f26",
     "quiet": "#6a737d",
@@ -34,20 +34,20 @@ DARK: dict[Tone, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raster:
-    """A picture, (h, w, 3) uint8, drawn `width` x `height` with its top left corner at (x, y)."""
+    """An image of pixels (h, w, 3), uint8, drawn at `width` x `height` with its top left corner at (x, y)."""
 
     x: float
     y: float
     width: float
     height: float
     pixels: NDArray[np.uint8]
-    photograph: bool  # photographs may be stored as JPEG; projections may not
+    photograph: bool  # whether an SVG may store it as JPEG
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """One line of text; y is its baseline."""
+class Text:
+    """A line of text. `y` is its baseline."""
 
     x: float
     y: float
@@ -59,8 +59,8 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A filled rectangle, or its outline `stroke` pixels wide."""
+class Rectangle:
+    """A filled rectangle, or an outline of `stroke` pixels if `stroke` is not 0."""
 
     x: float
     y: float
@@ -70,31 +70,31 @@ class Block:
     stroke: float = 0.0
 
 
-Item = Raster | Words | Block
-_STRONG = 1.06  # times as wide as plain words
+Item = Raster | Text | Rectangle
+_STRONG = 1.06  # the width of bold text relative to regular text
 
 
 @dataclass(slots=True)
 class Drawing:
-    """Items in painting order on a sheet of paper."""
+    """Items in drawing order on a canvas of `width` x `height` pixels."""
 
     width: float
     height: float = 0.0
     items: list[Item] = field(default_factory=list)
 
     def add(self, *items: Item) -> None:
-        """Paint on top of what is there."""
+        """Add items on top."""
         self.items.extend(items)
 
 
 def text_width(text: str, size: float, *, strong: bool = False) -> float:
-    """Width in pixels. Other faces differ by some per cent, in bold by a quarter: therefore an SVG's strong words are fitted to it."""
-    face, drawn = lettered(text, size)
-    return float(face.getlength(drawn)) * (_STRONG if strong else 1.0)
+    """Return the width in pixels in the font of PNG files. Other fonts differ by a few percent, and by up to 25% in bold."""
+    font, drawable = choose_font(text, size)
+    return float(font.getlength(drawable)) * (_STRONG if strong else 1.0)
 
 
 def wrap(text: str, size: float, width: float) -> list[str]:
-    """The words of `text` as lines no wider than `width` (a single longer word is cut)."""
+    """Split text at spaces into lines of at most `width` pixels. A single word that is wider is shortened."""
     lines: list[str] = []
     line = ""
     for word in text.split():
@@ -108,7 +108,7 @@ def wrap(text: str, size: float, width: float) -> list[str]:
 
 
 def shorten(text: str, size: float, width: float) -> str:
-    """`text`, ending in an ellipsis where it would be wider than `width`."""
+    """Return `text`, cut and with an ellipsis if it is wider than `width` pixels."""
     if text_width(text, size) <= width:
         return text
     while text and text_width(text + "…", size) > width:

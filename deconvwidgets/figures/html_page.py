@@ -1,15 +1,32 @@
-"""A standalone HTML page around a figure: light and dark by the reader's preference, nothing fetched."""
+"""Standalone HTML pages in light or dark mode, without external resources."""
 
 from __future__ import annotations
 
 from html import escape
 
 from deconvwidgets.figures.drawing import DARK, LIGHT, Tone
-from deconvwidgets.figures.vector import FACES
+from deconvwidgets.figures.vector import FONTS
 
 
-def whole_page(title: str, subtitle: str, body: str, caption: str, style: str, script: str = "") -> bytes:
-    """A standalone page around `body`, which is HTML as `style` and `script` are CSS and JavaScript; the rest are plain words."""
+def html_page(title: str, subtitle: str, body: str, caption: str, style: str, script: str = "") -> bytes:
+    """Return a standalone HTML page.
+
+    Parameters
+    ----------
+    title, subtitle, caption : str
+        Plain text.
+    body : str
+        HTML.
+    style : str
+        CSS.
+    script : str
+        JavaScript.
+
+    Returns
+    -------
+    bytes
+        The page in UTF-8.
+    """
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -37,7 +54,7 @@ def whole_page(title: str, subtitle: str, body: str, caption: str, style: str, s
 _FRAME = (
     """
 body { margin: 0 auto; padding: 28px; max-width: 1760px; background: var(--paper); color: var(--ink); font: 14px/1.45 """
-    + FACES
+    + FONTS
     + """; }
 header { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baseline; margin-bottom: 16px; }
 h1 { margin: 0; font-size: 20px; font-weight: 600; }

@@ -1,4 +1,4 @@
-"""The faces that figures are lettered in: Pillow's own, and another where its letters do not suffice (class names have umlauts)."""
+"""Fonts for PNG figures: Pillow's default font, or a system font for text with other characters, such as umlauts."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from PIL import ImageFont
 
 from deconvwidgets.errors import PictureError
 
-_WIDER = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf")  # Linux, macOS, Windows
-_NOT_A_LETTER = "\U0010ffff"  # drawn as the box that stands for every letter that a face lacks
-_SPELT = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "–": "-", "→": "->"})
+_SYSTEM_FONTS = ("DejaVuSans.ttf", "Arial.ttf", "arial.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf")  # Linux, macOS, Windows
+_UNDEFINED = "\U0010ffff"  # drawn like every character that is missing in a font
+_TRANSLITERATION = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L", "–": "-", "→": "->"}
+)
 
 
-def lettered(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
-    """The face to draw `text` in, and the text as it can be drawn: where no face at hand has its letters, without their accents."""
-    own = _own(size)
-    if _missing(text, own) == 0:
-        return own, text
-    wider = _wider(size)
-    if wider is not None:
-        return wider, text
-    plain = unicodedata.normalize("NFKD", text.translate(_SPELT))
-    return own, "".join(mark for mark in plain if not unicodedata.combining(mark))
+def choose_font(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
+    """Return a font, and the text to draw with it. Accents are removed if no font has all characters of the text."""
+    default = _default_font(size)
+    if _count_missing(text, default) == 0:
+        return default, text
+    system = _system_font(size)
+    if system is not None:
+        return system, text
+    decomposed = unicodedata.normalize("NFKD", text.translate(_TRANSLITERATION))
+    return default, "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
-def _missing(text: str, face: ImageFont.FreeTypeFont) -> int:
-    """How many letters the face lacks."""
-    box = bytes(face.getmask(_NOT_A_LETTER))
-    return sum(bytes(face.getmask(mark)) == box for mark in set(text) if not mark.isascii())
+def _count_missing(text: str, font: ImageFont.FreeTypeFont) -> int:
+    """Return the number of different characters that are missing in a font."""
+    missing = bytes(font.getmask(_UNDEFINED))
+    return sum(bytes(font.getmask(character)) == missing for character in set(text) if not character.isascii())
 
 
 @lru_cache(maxsize=32)
-def _own(size: float) -> ImageFont.FreeTypeFont:
-    """Pillow's own FreeType face: present wherever Pillow is."""
-    face = ImageFont.load_default(size)
-    if not isinstance(face, ImageFont.FreeTypeFont):
+def _default_font(size: float) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    if not isinstance(font, ImageFont.FreeTypeFont):
         raise PictureError("This Pillow was built without FreeType and cannot draw text; run: pip install --force-reinstall pillow")
-    return face
+    return font
 
 
 @lru_cache(maxsize=32)
-def _wider(size: float) -> ImageFont.FreeTypeFont | None:
-    """The first face of this machine that has more letters; None where there is none."""
-    for name in _WIDER:
+def _system_font(size: float) -> ImageFont.FreeTypeFont | None:
+    """Return the first of the common system fonts that is installed; None if there is none."""
+    for name in _SYSTEM_FONTS:
         try:
             return ImageFont.truetype(name, size)
         except OSError:

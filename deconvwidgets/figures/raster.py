@@ -1,4 +1,4 @@
-"""A drawing as PNG, by Pillow."""
+"""Rendering of drawings as PNG with Pillow."""
 
 from __future__ import annotations
 
@@ -6,46 +6,61 @@ import io
 
 from PIL import Image, ImageDraw
 
-from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Tone, Words
-from deconvwidgets.figures.lettering import lettered
+from deconvwidgets.figures.drawing import LIGHT, Drawing, Raster, Rectangle, Text, Tone
+from deconvwidgets.figures.lettering import choose_font
 
 
 def to_png(drawing: Drawing, palette: dict[Tone, str] = LIGHT, colours: int | None = None) -> bytes:
-    """PNG bytes, one pixel a unit. With `colours` (at most 256) of them only: a third of the bytes, for pictures kept in notebooks."""
-    sheet = Image.new("RGB", (round(drawing.width), round(drawing.height)), palette["paper"])
-    pen = ImageDraw.Draw(sheet)
+    """Render a drawing as PNG.
+
+    Parameters
+    ----------
+    drawing : Drawing
+        The drawing. One unit is one pixel.
+    palette : dict
+        The colours.
+    colours : int, optional
+        Quantise to this number of colours (256 at most), which makes files about three times smaller.
+
+    Returns
+    -------
+    bytes
+        The PNG file.
+    """
+    image = Image.new("RGB", (round(drawing.width), round(drawing.height)), palette["paper"])
+    draw = ImageDraw.Draw(image)
     for item in drawing.items:
         if isinstance(item, Raster):
-            _paste(sheet, item)
-        elif isinstance(item, Words):
-            face, text = lettered(item.text, item.size)
+            _paste(image, item)
+        elif isinstance(item, Text):
+            font, text = choose_font(item.text, item.size)
             anchor = "ls" if item.anchor == "start" else "rs"
-            pen.text(
+            draw.text(
                 (item.x, item.y),
                 text,
                 fill=palette[item.tone],
-                font=face,
+                font=font,
                 anchor=anchor,
                 stroke_width=0.35 if item.strong else 0,
             )
         else:
-            _block(pen, item, palette)
+            _draw_rectangle(draw, item, palette)
     buffer = io.BytesIO()
-    (sheet if colours is None else sheet.quantize(colours)).save(buffer, "PNG", optimize=True)
+    (image if colours is None else image.quantize(colours)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def _paste(sheet: Image.Image, item: Raster) -> None:
-    picture = Image.fromarray(item.pixels)
+def _paste(image: Image.Image, item: Raster) -> None:
+    pasted = Image.fromarray(item.pixels)
     size = (round(item.width), round(item.height))
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
-    sheet.paste(picture, (round(item.x), round(item.y)))
+    if pasted.size != size:
+        pasted = pasted.resize(size, Image.Resampling.LANCZOS)
+    image.paste(pasted, (round(item.x), round(item.y)))
 
 
-def _block(pen: ImageDraw.ImageDraw, item: Block, palette: dict[Tone, str]) -> None:
+def _draw_rectangle(draw: ImageDraw.ImageDraw, item: Rectangle, palette: dict[Tone, str]) -> None:
     corners = (item.x, item.y, item.x + item.width - 1, item.y + max(item.height, 1.0) - 1)
     if item.stroke:
-        pen.rectangle(corners, outline=palette[item.tone], width=round(item.stroke))
+        draw.rectangle(corners, outline=palette[item.tone], width=round(item.stroke))
     else:
-        pen.rectangle(corners, fill=palette[item.tone])
+        draw.rectangle(corners, fill=palette[item.tone])

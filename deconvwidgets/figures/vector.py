@@ -1,4 +1,4 @@
-"""A drawing as SVG: words stay words, pictures are embedded, nothing is fetched from elsewhere."""
+"""Rendering of drawings as SVG, with text as text, embedded images, and no external resources."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.figures.drawing import LIGHT, Block, Drawing, Raster, Words, text_width
+from deconvwidgets.figures.drawing import LIGHT, Drawing, Raster, Rectangle, Text, text_width
 
-FACES = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 def to_svg(drawing: Drawing) -> bytes:
-    """A standalone SVG file."""
+    """Render a drawing as a standalone SVG file in UTF-8."""
     width, height = round(drawing.width), round(drawing.height)
     body = "\n".join(_element(item) for item in drawing.items)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" font-family="{FACES}">\n'
+        f'viewBox="0 0 {width} {height}" font-family="{FONTS}">\n'
         f'<rect width="{width}" height="{height}" fill="{LIGHT["paper"]}"/>\n{body}\n</svg>\n'
     ).encode()
 
 
-def _element(item: Raster | Words | Block) -> str:
+def _element(item: Raster | Text | Rectangle) -> str:
     if isinstance(item, Raster):
         return _image(item)
-    if isinstance(item, Words):
-        weight = _strong(item) if item.strong else ""
+    if isinstance(item, Text):
+        weight = _bold(item) if item.strong else ""
         anchor = ' text-anchor="end"' if item.anchor == "end" else ""
         place = f'x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size:.1f}" fill="{LIGHT[item.tone]}"'
         return f"<text {place}{weight}{anchor}>{escape(item.text)}</text>"
@@ -38,21 +38,21 @@ def _element(item: Raster | Words | Block) -> str:
     return f'<rect x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" {paint}/>'
 
 
-def _strong(words: Words) -> str:
-    """What makes words bold, and no wider than was laid out for them."""
-    width = text_width(words.text, words.size, strong=True)
+def _bold(item: Text) -> str:
+    """Return the attributes of bold text. Its length is fixed, because bold fonts differ in width."""
+    width = text_width(item.text, item.size, strong=True)
     return f' font-weight="600" textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"'
 
 
 def _image(item: Raster) -> str:
     place = f'x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}"'
     source = data_uri(item.pixels, photograph=item.photograph)
-    # Old editors (and Inkscape before 1.0) read xlink:href only.
+    # Old editors (Inkscape before 1.0) only read xlink:href.
     return f'<image {place} preserveAspectRatio="none" xlink:href="{source}"><title>{escape(item.title)}</title></image>'
 
 
 def data_uri(pixels: NDArray[np.uint8], *, photograph: bool) -> str:
-    """Pixels as a data URI: JPEG for photographs, PNG for projections, whose grey must stay exactly grey."""
+    """Return pixels (h, w, 3) as a data URI: JPEG for photographs, PNG for projections, whose gray must not change."""
     buffer = io.BytesIO()
     if photograph:
         Image.fromarray(pixels).save(buffer, "JPEG", quality=88, subsampling=0)

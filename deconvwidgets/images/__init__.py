@@ -1,1 +1,1 @@
-"""Image sets: folders, data sets, photographs and their labels."""
+"""Image sets: folders, data sets, the default photographs, and labels."""

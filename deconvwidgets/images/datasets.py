@@ -1,4 +1,4 @@
-"""Photographs that are already in Python: lists of pictures, and torchvision data sets."""
+"""Image sets of Python objects: lists of images and paths, and torchvision data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import Subset
 
 from deconvwidgets.assets.cache import sha256_of_bytes
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture, to_rgb
+from deconvwidgets.images.decode import check_header, open_image, to_rgb
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
 from deconvwidgets.records.images import SkippedImage
@@ -25,15 +25,15 @@ Item = Image.Image | str | os.PathLike[str]
 
 
 class ListImages(ImageSet):
-    """Pictures and paths from a list. The digest covers the pixels of pictures, and path, size and time of files."""
+    """A list of images and paths. The digest covers the pixels of images, and path, size and modification time of files."""
 
-    def __init__(self, items: Sequence[Item], name: str = "your pictures") -> None:
+    def __init__(self, items: Sequence[Item], name: str = "your images") -> None:
         self._items: list[Item] = []
         self._names: list[str] = []
         identities: list[str] = []
         skipped: list[SkippedImage] = []
         for number, item in enumerate(items):
-            label = f"picture {number + 1}" if isinstance(item, Image.Image) else Path(item).name
+            label = f"image {number + 1}" if isinstance(item, Image.Image) else Path(item).name
             try:
                 identities.append(_item_identity(item))
             except PictureError as error:
@@ -46,7 +46,7 @@ class ListImages(ImageSet):
 
     @property
     def source_count(self) -> int:
-        """Number of photographs."""
+        """The number of images."""
         return len(self._items)
 
     def source_name(self, source: int) -> str:
@@ -57,7 +57,7 @@ class ListImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         item = self._items[source]
-        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_picture(item)
+        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_image(item)
 
 
 def _item_identity(item: Item) -> str:
@@ -68,15 +68,15 @@ def _item_identity(item: Item) -> str:
     return f"{os.fspath(item)}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
-def _pixel_identity(picture: Image.Image) -> str:
-    return f"{picture.mode} {picture.size} {sha256_of_bytes(picture.tobytes())}"
+def _pixel_identity(image: Image.Image) -> str:
+    return f"{image.mode} {image.size} {sha256_of_bytes(image.tobytes())}"
 
 
 class DatasetImages(ImageSet):
-    """A data set of (picture, class) pairs; pictures as PIL, as arrays, or as tensors in 0..1 or 0..255.
+    """A data set of (image, class) pairs; images are PIL images, arrays or tensors with values in 0..1 or 0..255.
 
-    The digest covers type, length, labels (where the data set lists them) and the pixels of up to eight items spread
-    over it: reading all of them might take hours.
+    The digest covers the type, the length, the labels if the data set lists them, and the pixels of up to eight evenly spaced
+    items: reading all items may take hours.
     """
 
     def __init__(self, dataset: Any, name: str | None = None) -> None:
@@ -85,21 +85,21 @@ class DatasetImages(ImageSet):
         kind = type(dataset).__name__
         count = len(dataset)
         probes = sorted({round(step * (count - 1) / (_PROBES - 1)) for step in range(_PROBES)}) if count else []
-        pixels = [_pixel_identity(_picture_of(dataset[probe], f"item {probe}")) for probe in probes]
+        pixels = [_pixel_identity(_item_image(dataset[probe], f"item {probe}")) for probe in probes]
         digest = digest_of([kind, str(count), str(self._targets), *pixels])
         super().__init__(name or kind, digest, _categories(dataset))
         require_not_empty(self)
 
     @property
     def source_count(self) -> int:
-        """Number of photographs."""
+        """The number of items."""
         return len(self._dataset)
 
     def source_name(self, source: int) -> str:
         return f"{self.name} {source}"
 
     def label(self, source: int) -> int | None:
-        """The class. Where the data set does not list its classes the item itself is loaded to find out."""
+        """Return the class. The item is loaded if the data set does not list its labels."""
         if self._targets is not None:
             return self._targets[source]
         item = self._dataset[source]
@@ -110,13 +110,16 @@ class DatasetImages(ImageSet):
         try:
             item = self._dataset[source]
         except (OSError, ValueError, SyntaxError) as error:
-            raise PictureError(f"{name} cannot be read: {error}. Leave it out with images.subset([...]).") from error
-        return _picture_of(item, name)
+            raise PictureError(f"{name} cannot be read: {error}. Exclude it with images.subset([...]).") from error
+        return _item_image(item, name)
 
 
 def open_dataset(dataset: Any) -> ImageSet:
-    """A torchvision data set as an image set. One that lists its files (ImageFolder) is read file by file, so that broken
-    ones are skipped; its own transform is left out, since the model's transform prepares the pictures."""
+    """Return a torchvision data set as an image set.
+
+    A data set that lists its files (ImageFolder) is read file by file, so that damaged files are skipped. Its transform is not
+    applied then: the model's transform prepares the images.
+    """
     samples = getattr(dataset, "samples", None)
     if isinstance(samples, list) and samples and all(isinstance(sample[0], str) for sample in samples):
         root = Path(getattr(dataset, "root", "."))
@@ -126,7 +129,7 @@ def open_dataset(dataset: Any) -> ImageSet:
 
 
 def _targets(dataset: Any) -> list[int | None] | None:
-    """The labels that a data set lists without loading its pictures; None where it does not."""
+    """Return the labels that a data set lists without loading its images; None if it lists none."""
     if isinstance(dataset, Subset):
         inner = _targets(dataset.dataset)
         return [inner[index] for index in dataset.indices] if inner is not None else None
@@ -143,27 +146,27 @@ def _categories(dataset: Any) -> list[str] | None:
     for attribute in ("classes", "categories"):
         listed = getattr(dataset, attribute, None)
         if isinstance(listed, list | tuple) and listed:
-            # ImageNet's data set has several words for a class
+            # torchvision's ImageNet has a tuple of names for each class.
             return [str(entry[0]) if isinstance(entry, tuple) else str(entry) for entry in listed]
     return None
 
 
 def _as_label(value: object) -> int | None:
-    """A class number; None for targets that are none (boxes, masks, several labels)."""
+    """Return a target as a class index; None if it is not one (boxes, masks, several labels)."""
     if isinstance(value, Tensor | np.ndarray):
         return int(value.item()) if value.ndim == 0 else None
     return int(value) if isinstance(value, int | np.integer) else None
 
 
-def _picture_of(item: Any, name: str) -> Image.Image:
-    picture = item[0] if isinstance(item, tuple | list) else item
-    if isinstance(picture, Image.Image):
-        return to_rgb(picture)
-    if isinstance(picture, Tensor):
-        return _from_array(picture.detach().cpu().numpy(), name, channels_first=True)
-    if isinstance(picture, np.ndarray):
-        return _from_array(picture, name, channels_first=False)
-    raise PictureError(f"{name} is a {type(picture).__name__}, not a picture. A data set gives (picture, class) pairs.")
+def _item_image(item: Any, name: str) -> Image.Image:
+    image = item[0] if isinstance(item, tuple | list) else item
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if isinstance(image, Tensor):
+        return _from_array(image.detach().cpu().numpy(), name, channels_first=True)
+    if isinstance(image, np.ndarray):
+        return _from_array(image, name, channels_first=False)
+    raise PictureError(f"{name} is a {type(image).__name__}, not an image. The items of a data set are (image, class) pairs.")
 
 
 def _from_array(values: np.ndarray[Any, Any], name: str, channels_first: bool) -> Image.Image:
@@ -172,13 +175,13 @@ def _from_array(values: np.ndarray[Any, Any], name: str, channels_first: bool) -
     elif channels_first:
         values = np.moveaxis(values, 0, -1)
     if values.ndim != 3 or values.shape[-1] not in (1, 3):
-        raise PictureError(f"{name} has the shape {values.shape}, not that of a gray or colour picture.")
+        raise PictureError(f"{name} has the shape {values.shape}, which is not that of a gray or colour image.")
     if np.issubdtype(values.dtype, np.floating):
         low, high = float(values.min()), float(values.max())
         if not (low >= 0 and high <= 1):
             raise PictureError(
-                f"{name} has values from {low:g} to {high:g}, not 0 to 1: take Normalize out of the data set's transform; "
-                "the model's own transform prepares the pictures."
+                f"{name} has values from {low:g} to {high:g}, not 0 to 1: remove Normalize from the data set's transform; "
+                "the model's transform prepares the images."
             )
         values = (values * 255).round()
     return Image.fromarray(np.repeat(values.astype(np.uint8), 3 // values.shape[-1], axis=-1))

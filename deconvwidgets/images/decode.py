@@ -1,4 +1,4 @@
-"""One picture file to 8-bit RGB, whatever it is; a file that cannot be decoded becomes a PictureError, never a crash."""
+"""Decoding of image files to 8-bit RGB. Every file that cannot be decoded raises a PictureError."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deconvwidgets.errors import PictureError
 
 Source = str | os.PathLike[str] | IO[bytes]
 
-# What Pillow's parsers stumble into on damaged or hostile files, apart from its own errors (which are OSError)
+# Raised by Pillow's parsers on damaged or malicious files; Pillow's own errors are OSErrors.
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -32,87 +32,109 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,  # for those who turn warnings into errors
+    Image.DecompressionBombWarning,  # if warnings are turned into errors
 )
 _WHITE = (255, 255, 255, 255)
 
 
-def open_picture(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
-    """The picture as RGB, 8 bits a channel, turned upright as its EXIF orientation says.
+def open_image(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
+    """Decode an image to RGB, 8 bits per channel, rotated by its EXIF orientation.
 
-    Of an animation the first frame; transparency over white; 16-bit and float pictures scaled to 8 bits; CMYK and palettes
-    converted; colour profiles left alone. With `side`, a JPEG is decoded at a half, a quarter or an eighth of its size, both of its sides
-    `side` pixels at least: a quick look.
+    The first frame of an animation is used. Transparent pixels are blended with white, 16-bit and float images are scaled to
+    8 bits, CMYK and palette images are converted, and colour profiles are ignored.
 
-    Raises PictureError for files that are missing, broken, truncated or no pictures, and for those with more pixels than
-    Pillow's `Image.MAX_IMAGE_PIXELS` (a decompression bomb).
+    Parameters
+    ----------
+    source : str, path or binary file
+        The image.
+    name : str, optional
+        The name for error messages. Defaults to the file's name.
+    side : int, optional
+        Decode a JPEG faster, at a half, a quarter or an eighth of its size, as long as both sides have at least this many pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The image in mode RGB.
+
+    Raises
+    ------
+    PictureError
+        If the file is missing, damaged, truncated or not an image, or if it has more pixels than Pillow's
+        `Image.MAX_IMAGE_PIXELS` (a decompression bomb).
     """
-    what = name or _name(source)
+    title = name or _name(source)
     try:
-        _refuse_bomb(_stated_size(source), what)
-        with Image.open(source) as picture:
-            _refuse_bomb(picture.size, what)
+        _refuse_bomb(_header_size(source), title)
+        with Image.open(source) as image:
+            _refuse_bomb(image.size, title)
             if side is not None:
-                picture.draft(None, (side, side))  # None: the mode stays
-            return to_rgb(ImageOps.exif_transpose(picture))
+                image.draft(None, (side, side))  # None keeps the mode
+            return to_rgb(ImageOps.exif_transpose(image))
     except _DECODER_ERRORS as error:
-        raise PictureError(f"{what} cannot be decoded: {_reason(error)}. Replace it, or leave it out.") from error
+        raise PictureError(f"{title} cannot be decoded: {_reason(error)}. Replace it or remove it.") from error
 
 
 def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
-    """Width and height as the file's header states them (before EXIF rotation); nothing is decoded.
+    """Return the width and height in an image's header, before EXIF rotation. Pixels are not decoded.
 
-    Raises PictureError where the file is no picture or too large.
+    Raises
+    ------
+    PictureError
+        If the file is not an image, or has more pixels than Pillow's `Image.MAX_IMAGE_PIXELS`.
     """
-    what = name or _name(source)
+    title = name or _name(source)
     try:
-        size = _stated_size(source)
+        size = _header_size(source)
         if size is None:
-            with Image.open(source) as picture:
-                size = picture.size
-        _refuse_bomb(size, what)
+            with Image.open(source) as image:
+                size = image.size
+        _refuse_bomb(size, title)
         return size
     except _DECODER_ERRORS as error:
-        raise PictureError(f"{what} cannot be opened: {_reason(error)}. Replace it, or leave it out.") from error
+        raise PictureError(f"{title} cannot be opened: {_reason(error)}. Replace it or remove it.") from error
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """A decoded picture of any Pillow mode as RGB, as `open_picture` does it.
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image of any Pillow mode to RGB, as `open_image` does.
 
-    Raises PictureError where its numbers have no agreed meaning as brightness.
+    Raises
+    ------
+    PictureError
+        If the values of a 16-bit or float image are negative, greater than 65,535, or NaN.
     """
-    picture.load()
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        picture = Image.fromarray(_to_8_bit(np.asarray(picture)))
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
-    return picture.convert("RGB")
+    image.load()
+    if image.mode == "F" or image.mode.startswith("I"):
+        image = Image.fromarray(_to_8_bit(np.asarray(image)))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
+    return image.convert("RGB")
 
 
 def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Gray values of more than 8 bits: integers fill 16 bits; floats fill 0..1, 8 or 16 bits, whichever holds them all."""
-    numbers = values.astype(np.float64)
-    low, high = float(numbers.min()), float(numbers.max())
-    if not (low >= 0 and high <= 65535):  # so that NaN is refused as well
-        raise PictureError(f"The picture's values run from {low:g} to {high:g}; save it with 8 or 16 bits a channel.")
-    candidates = (1.0, 255.0, 65535.0) if np.issubdtype(values.dtype, np.floating) else (65535.0,)
-    full = next(candidate for candidate in candidates if high <= candidate)
-    return (numbers * (255.0 / full)).round().astype(np.uint8)
+    """Scale gray values to 8 bits. The range of integers is 16 bits; that of floats is 0..1, 0..255 or 0..65535, the first that fits."""
+    levels = values.astype(np.float64)
+    low, high = float(levels.min()), float(levels.max())
+    if not (low >= 0 and high <= 65535):  # written so that NaN is refused as well
+        raise PictureError(f"The image has values from {low:g} to {high:g}; save it with 8 or 16 bits per channel.")
+    ranges = (1.0, 255.0, 65535.0) if np.issubdtype(values.dtype, np.floating) else (65535.0,)
+    white = next(maximum for maximum in ranges if high <= maximum)
+    return (levels * (255.0 / white)).round().astype(np.uint8)
 
 
-def _stated_size(source: Source) -> tuple[int, int] | None:
-    """Width and height by the header; None where no plugin knows the file by its first bytes, or it cannot be rewound.
+def _header_size(source: Source) -> tuple[int, int] | None:
+    """Return (width, height) from the header; None if no plugin accepts the first bytes, or the file is not seekable.
 
-    Asked of Pillow's plugins, because `Image.open` warns of a large picture, and no thread can silence a warning for itself alone.
+    This calls Pillow's plugins, because `Image.open` warns of a large image, and a warning cannot be suppressed for one thread only.
     """
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            return _size_in(file)
-    return _size_in(source) if source.seekable() else None
+            return _read_size(file)
+    return _read_size(source) if source.seekable() else None
 
 
-def _size_in(file: IO[bytes]) -> tuple[int, int] | None:
+def _read_size(file: IO[bytes]) -> tuple[int, int] | None:
     file.seek(0)
     prefix = file.read(16)
     for load in (Image.preinit, Image.init):  # the common plugins, then all of them
@@ -122,27 +144,27 @@ def _size_in(file: IO[bytes]) -> tuple[int, int] | None:
                 file.seek(0)
                 try:
                     return factory(file, "").size
-                except (SyntaxError, IndexError, TypeError, struct.error):  # as `Image.open`: another plugin may know better
+                except (SyntaxError, IndexError, TypeError, struct.error):  # like `Image.open`, try the next plugin
                     continue
     return None
 
 
-def _refuse_bomb(size: tuple[int, int] | None, what: str) -> None:
+def _refuse_bomb(size: tuple[int, int] | None, name: str) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if size is not None and limit is not None and size[0] * size[1] > limit:
         raise PictureError(
-            f"{what} has {size[0]} x {size[1]} pixels, more than the {limit} that are decoded. "
-            "If you trust it, make it smaller or raise PIL.Image.MAX_IMAGE_PIXELS."
+            f"{name} has {size[0]} x {size[1]} pixels, more than the {limit} allowed. "
+            "Make it smaller, or increase PIL.Image.MAX_IMAGE_PIXELS if you trust it."
         )
 
 
 def _name(source: Source) -> str:
-    return Path(source).name if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "picture"))
+    return Path(source).name if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "image"))
 
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
-        return "it is not a picture that Pillow knows"
+        return "it is not an image in a format that Pillow can read"
     return (str(error).splitlines() or [""])[0].rstrip(".") or type(error).__name__

@@ -1,25 +1,47 @@
-"""Photographs in files: folders, with class subfolders or flat."""
+"""Image sets of files: folders with or without a subfolder per class, and Caltech-101 and Caltech-256."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_picture
+from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
 from deconvwidgets.records.images import SkippedImage
 
-_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
+_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
 
 
 class FileImages(ImageSet):
-    """Picture files below a folder. The digest covers their relative paths, sizes and modification times, not their pixels:
-    it costs no reading. Files that do not open as pictures are skipped; nothing is decoded before it is asked for."""
+    """Image files below a folder.
+
+    Only the headers are read on construction; files that are not images are skipped. The digest covers the relative paths, sizes
+    and modification times of the files, not their pixels.
+
+    Parameters
+    ----------
+    name : str
+        The name of the set.
+    root : pathlib.Path
+        The folder.
+    paths : sequence of str
+        The paths of the files, relative to `root`.
+    labels : sequence of int or None
+        The class of each file.
+    categories : sequence of str, optional
+        The names of the classes.
+
+    Raises
+    ------
+    PictureError
+        If no file is an image.
+    """
 
     def __init__(
         self, name: str, root: Path, paths: Sequence[str], labels: Sequence[int | None], categories: Sequence[str] | None = None
@@ -42,21 +64,21 @@ class FileImages(ImageSet):
 
     @property
     def source_count(self) -> int:
-        """Number of photographs."""
+        """The number of photographs."""
         return len(self._paths)
 
     def source_name(self, source: int) -> str:
-        """The path below the folder, with forward slashes."""
+        """Return the path relative to the folder, with forward slashes."""
         return Path(self._paths[source]).as_posix()
 
     def label(self, source: int) -> int | None:
         return self._labels[source]
 
     def open_source(self, source: int) -> Image.Image:
-        return open_picture(self._root / self._paths[source], self.source_name(source))
+        return open_image(self._root / self._paths[source], self.source_name(source))
 
-    def glance(self, source: int, side: int) -> Image.Image:
-        return open_picture(self._root / self._paths[source], self.source_name(source), side)
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
+        return open_image(self._root / self._paths[source], self.source_name(source), side)
 
 
 def _identity(root: Path, path: str) -> str:
@@ -66,58 +88,148 @@ def _identity(root: Path, path: str) -> str:
 
 
 def open_folder(folder: Path) -> FileImages:
-    """All pictures below a folder, in natural order (2 before 10). Two or more subfolders with pictures are taken for
-    classes, numbered in torchvision's order, so that labels agree with a model trained there; subfolders without one are classes
-    too then, empty ones.
+    """Open all images below a folder, in natural order ("2" before "10").
 
-    Raises PictureError where there is no such folder, or no picture in it.
+    If two or more subfolders contain images, the subfolders are classes, numbered like torchvision's ImageFolder. A subfolder
+    without images is then an empty class. Otherwise the images have no labels.
+
+    Raises
+    ------
+    PictureError
+        If the folder does not exist or contains no readable image.
     """
     if not folder.is_dir():
-        raise PictureError(f"There is no folder {folder}. Give a folder of pictures, 'photos', 'caltech101', or a data set.")
-    name, paths = folder.resolve().name, picture_paths(folder)
-    with_pictures = {path.split(os.sep)[0] for path in paths if os.sep in path}
-    if len(with_pictures) < 2:
+        raise PictureError(f"There is no folder {folder}. Give a folder of images, 'photos', 'caltech101', or a data set.")
+    name, paths = folder.resolve().name, image_paths(folder)
+    with_images = {path.split(os.sep)[0] for path in paths if os.sep in path}
+    if len(with_images) < 2:
         return FileImages(name, folder, paths, [None] * len(paths))
-    classes = sorted(with_pictures.union(subfolders(folder)))
-    numbers = {label: number for number, label in enumerate(classes)}
-    labels = [numbers[path.split(os.sep)[0]] if os.sep in path else None for path in paths]
+    classes = sorted(with_images.union(subfolders(folder)))
+    labels_by_name = {class_name: label for label, class_name in enumerate(classes)}
+    labels = [labels_by_name[path.split(os.sep)[0]] if os.sep in path else None for path in paths]
     return FileImages(name, folder, paths, labels, classes)
 
 
 def subfolders(folder: Path) -> list[str]:
-    """The names of the folders directly below, in torchvision's order; hidden ones left out."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_left_out(entry.name))
+    """Return the names of the direct subfolders in torchvision's order, without ignored ones."""
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_ignored(entry.name))
 
 
-def picture_paths(folder: Path) -> list[str]:
-    """Relative paths of picture files, in natural order. Links are followed, each real folder visited once, so that no loop is endless."""
+def image_paths(folder: Path) -> list[str]:
+    """Return the relative paths of the image files below a folder, in natural order.
+
+    Symbolic links are followed. Each real folder is visited once, so a loop of links ends.
+    """
     found: list[str] = []
     visited = {os.path.realpath(folder)}
     for parent, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
-        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_picture(name)]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image_file(name)]
     return sorted(found, key=_natural)
 
 
 def _enter(parent: str, name: str, visited: set[str]) -> bool:
     real = os.path.realpath(os.path.join(parent, name))
-    if is_left_out(name) or real in visited:
+    if is_ignored(name) or real in visited:
         return False
     visited.add(real)
     return True
 
 
-def is_left_out(name: str) -> bool:
-    """Whether a folder is hidden, or what zips made on a Mac carry beside the pictures."""
+def is_ignored(name: str) -> bool:
+    """Return whether a file or folder name is hidden, or macOS metadata in a zip."""
     return name.startswith(".") or name == "__MACOSX"
 
 
-def is_picture(name: str) -> bool:
-    """Whether a file is a picture by its name, and not hidden."""
-    return not name.startswith(".") and name.lower().endswith(_ENDINGS)
+def is_image_file(name: str) -> bool:
+    """Return whether a file name has the extension of an image and is not hidden."""
+    return not name.startswith(".") and name.lower().endswith(_EXTENSIONS)
 
 
 def _natural(path: str) -> tuple[list[tuple[int, int | str]], str]:
-    """Numbers inside names sort by value: dog2 before dog10. The path itself breaks ties."""
-    pieces = re.split(r"(\d+)", path.casefold())
-    return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces], path
+    """Return a sort key that compares digits by their value ("dog2" before "dog10"); the path itself breaks ties."""
+    parts = re.split(r"(\d+)", path.casefold())
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts], path
+
+
+DATA_VARIABLE = "DECONVWIDGETS_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class _Caltech:
+    name: str
+    folders: tuple[str, str]  # relative to the root
+    background: str  # the folder of the background class
+    numbered: bool  # whether class folders have a number, as in "001.ak47"
+
+    def class_name(self, folder: str) -> str:
+        """Return the name of the class in a folder."""
+        return folder.partition(".")[2] or folder if self.numbered else folder
+
+
+_CALTECH_101 = _Caltech("Caltech-101", ("caltech101", "101_ObjectCategories"), "BACKGROUND_Google", numbered=False)
+_CALTECH_256 = _Caltech("Caltech-256", ("caltech256", "256_ObjectCategories"), "257.clutter", numbered=True)
+
+
+def open_caltech101(root: str | os.PathLike[str] | None = None, include_background: bool = False) -> FileImages:
+    """Open Caltech-101 in torchvision's layout: 101 classes, 8,677 photographs.
+
+    Parameters
+    ----------
+    root : str or path, optional
+        The folder that contains `caltech101/101_ObjectCategories/<class>/*.jpg`. Defaults to the value of the environment variable
+        DECONVWIDGETS_DATA.
+    include_background : bool
+        Whether to add the background class. It is the last one, so the labels of the other classes do not change.
+
+    Returns
+    -------
+    FileImages
+        The photographs.
+
+    Raises
+    ------
+    PictureError
+        If the data set is not found.
+    """
+    return _open_caltech(_CALTECH_101, root, include_background)
+
+
+def open_caltech256(root: str | os.PathLike[str] | None = None, include_background: bool = False) -> FileImages:
+    """Open Caltech-256 in torchvision's layout (`caltech256/256_ObjectCategories/<NNN.class>/*.jpg`).
+
+    Class names do not contain the number of the folder; labels agree with torchvision. The background class is "clutter". See
+    `open_caltech101` for the parameters and errors.
+    """
+    return _open_caltech(_CALTECH_256, root, include_background)
+
+
+def find_caltech(name: str, root: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder of "caltech101" or "caltech256" without reading it. Raises PictureError if it does not exist."""
+    return _caltech_folder(_CALTECH_101 if name == "caltech101" else _CALTECH_256, root)
+
+
+def _open_caltech(data: _Caltech, root: str | os.PathLike[str] | None, include_background: bool) -> FileImages:
+    folder = _caltech_folder(data, root)
+    excluded = set() if include_background else {data.background}
+    classes = [name for name in subfolders(folder) if name not in excluded]
+    if include_background and data.background in classes:
+        classes = [*(name for name in classes if name != data.background), data.background]
+    labels_by_name = {class_name: label for label, class_name in enumerate(classes)}
+    # Like torchvision, ignore files in deeper folders (Caltech-256 has some).
+    paths = [path for path in image_paths(folder) if path.count(os.sep) == 1 and path.split(os.sep)[0] in labels_by_name]
+    paths.sort(key=lambda path: path.startswith(data.background + os.sep))  # stable: only moves the background to the end
+    labels = [labels_by_name[path.split(os.sep)[0]] for path in paths]
+    return FileImages(data.name, folder, paths, labels, [data.class_name(name) for name in classes])
+
+
+def _caltech_folder(data: _Caltech, root: str | os.PathLike[str] | None) -> Path:
+    configured = root if root is not None else os.environ.get(DATA_VARIABLE)
+    download = f"torchvision.datasets.{data.name.replace('-', '')}(root, download=True) downloads it"
+    if not configured:
+        raise PictureError(f"The folder of {data.name} is not known. Pass root=..., or set {DATA_VARIABLE}; {download}.")
+    base, (outer, inner) = Path(configured).expanduser(), data.folders
+    for folder in (base / outer / inner, base / inner, base):
+        if folder.name == inner and folder.is_dir():
+            return folder
+    raise PictureError(f"There is no {Path(outer) / inner} in {base}; {download}.")

@@ -1,4 +1,4 @@
-"""What every set of photographs offers: sources (photographs), and crops (the parts of them that a model is shown)."""
+"""The base class of image sets. Sources are photographs; crops are the parts of them that a model receives as input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deconvwidgets.records.images import SkippedImage
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """Crop `number` of photograph `source`; `box` in source pixels (upright, as `open_source` returns them), None for all of it."""
+    """Crop `number` of photograph `source`. `box` is in pixels of the image that `open_source` returns; None for the whole photograph."""
 
     source: int
     number: int
@@ -24,16 +24,24 @@ class Crop:
 
     @property
     def geometry(self) -> Geometry:
-        """The map from source pixels to pixels of the crop."""
+        """The map from source pixels to crop pixels."""
         left, top = self.box[:2] if self.box else (0, 0)
         return Geometry((1.0, 1.0), (float(-left), float(-top)))
 
 
 class ImageSet(ABC):
-    """A set of photographs. Crops are numbered in the order (source, crop).
+    """A set of photographs and their crops. Crops are numbered in the order (source, crop).
 
-    `digest` tells sets apart: it changes when a photograph or a crop does. `categories` names the labels. `skipped` are
-    the files that could not be opened; a file may still fail later, when it is decoded, as a PictureError.
+    Attributes
+    ----------
+    name : str
+        The name of the set.
+    digest : str
+        Identifies the set: it changes if a photograph or a crop changes.
+    categories : tuple of str or None
+        The names of the labels.
+    skipped : tuple of SkippedImage
+        The files that could not be opened. Decoding may fail for other files later and raise a PictureError.
     """
 
     def __init__(self, name: str, digest: str, categories: Sequence[str] | None = None, skipped: Sequence[SkippedImage] = ()) -> None:
@@ -45,49 +53,43 @@ class ImageSet(ABC):
     @property
     @abstractmethod
     def source_count(self) -> int:
-        """Number of photographs."""
+        """The number of photographs."""
 
     @abstractmethod
     def source_name(self, source: int) -> str:
-        """A short name of a photograph, for people."""
+        """Return a short name of a photograph."""
 
     @abstractmethod
     def label(self, source: int) -> int | None:
-        """The photograph's class, an index into `categories`; None where it has none."""
+        """Return the class of a photograph, an index into `categories`; None if it has no label."""
 
     @abstractmethod
     def open_source(self, source: int) -> Image.Image:
-        """The photograph, RGB, upright.
+        """Return a photograph in RGB, rotated by its EXIF orientation. Raises PictureError if it cannot be decoded."""
 
-        Raises PictureError where it cannot be decoded.
-        """
-
-    def glance(self, source: int, side: int) -> Image.Image:
-        """The photograph for a small picture: its shorter side need have `side` pixels only. Here it is as `open_source` gives it."""
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
+        """Return a photograph for a thumbnail. A subclass may return a smaller image, of at least `side` pixels on the shorter side."""
         return self.open_source(source)
 
     def __len__(self) -> int:
         return self.source_count
 
     def crop(self, index: int) -> Crop:
-        """Which part of which photograph a crop is. Here: all of it, one crop each."""
+        """Return the crop of an index. By default each photograph has one crop, the whole photograph."""
         return Crop(_in_range(index, len(self)), 0, None)
 
     def crops_of(self, source: int) -> range:
-        """The crops of one photograph."""
+        """Return the indices of the crops of a photograph."""
         return range(source, source + 1)
 
     def open_crop(self, index: int) -> Image.Image:
-        """The crop's pixels, RGB.
-
-        Raises PictureError where the photograph cannot be decoded.
-        """
+        """Return a crop in RGB. Raises PictureError if its photograph cannot be decoded."""
         crop = self.crop(index)
-        picture = self.open_source(crop.source)
-        return picture if crop.box is None else picture.crop(crop.box)
+        image = self.open_source(crop.source)
+        return image if crop.box is None else image.crop(crop.box)
 
     def subset(self, sources: Iterable[int]) -> ImageSet:
-        """The same set with these photographs only, in the given order."""
+        """Return an image set of these photographs only, in the given order."""
         return SubsetImages(self, sources)
 
     def __repr__(self) -> str:
@@ -95,12 +97,14 @@ class ImageSet(ABC):
 
 
 class SubsetImages(ImageSet):
-    """Some photographs of another set, with all their crops."""
+    """Some photographs of an image set, with all their crops."""
 
     def __init__(self, images: ImageSet, sources: Iterable[int]) -> None:
         self._images = images
         self._sources = [_in_range(source, images.source_count) for source in sources]
-        self._crops: list[tuple[int, int]] = [(own, crop) for own, source in enumerate(self._sources) for crop in images.crops_of(source)]
+        self._crops: list[tuple[int, int]] = [
+            (number, crop) for number, source in enumerate(self._sources) for crop in images.crops_of(source)
+        ]
         self._starts = [0]
         for source in self._sources:
             self._starts.append(self._starts[-1] + len(images.crops_of(source)))
@@ -110,7 +114,7 @@ class SubsetImages(ImageSet):
 
     @property
     def source_count(self) -> int:
-        """Number of photographs."""
+        """The number of photographs."""
         return len(self._sources)
 
     def source_name(self, source: int) -> str:
@@ -122,23 +126,23 @@ class SubsetImages(ImageSet):
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(self._sources[source])
 
-    def glance(self, source: int, side: int) -> Image.Image:
-        return self._images.glance(self._sources[source], side)
+    def open_thumbnail(self, source: int, side: int) -> Image.Image:
+        return self._images.open_thumbnail(self._sources[source], side)
 
     def __len__(self) -> int:
         return len(self._crops)
 
     def crop(self, index: int) -> Crop:
-        own, crop = self._crops[_in_range(index, len(self))]
-        inner = self._images.crop(crop)
-        return Crop(own, inner.number, inner.box)
+        source, crop_index = self._crops[_in_range(index, len(self))]
+        crop = self._images.crop(crop_index)
+        return Crop(source, crop.number, crop.box)
 
     def crops_of(self, source: int) -> range:
         return range(self._starts[source], self._starts[source + 1])
 
 
 def label_name(images: ImageSet, source: int) -> str | None:
-    """The photograph's class in words; None where it has none."""
+    """Return the name of a photograph's class, or its number if it has no name; None if the photograph has no label."""
     number, names = images.label(source), images.categories or ()
     if number is None:
         return None
@@ -146,7 +150,7 @@ def label_name(images: ImageSet, source: int) -> str | None:
 
 
 def digest_of(parts: Iterable[str]) -> str:
-    """SHA-256 over strings, each ended so that no two lists agree by accident."""
+    """Return the SHA-256 of a sequence of strings. They are separated, so that different sequences have different digests."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
@@ -154,22 +158,22 @@ def digest_of(parts: Iterable[str]) -> str:
 
 
 def require_images(value: object) -> ImageSet:
-    """`value`, if it is an ImageSet. Raises PictureError with the way to one."""
+    """Return `value` if it is an ImageSet, and raise PictureError otherwise."""
     if isinstance(value, ImageSet):
         return value
-    what = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-    raise PictureError(f"An image set is needed here, not {what}: make one with dw.open_images(...).")
+    got = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise PictureError(f"An image set is expected, not {got}: create one with dw.open_images(...).")
 
 
 def require_not_empty(images: ImageSet) -> None:
-    """Raise PictureError for a set without a single photograph, with the first reasons where files were skipped."""
+    """Raise PictureError if a set has no photograph. The message contains the reasons of up to three skipped files."""
     if images.source_count:
         return
     reasons = "".join(f" {skipped.reason}" for skipped in images.skipped[:3])
-    raise PictureError(f"{images.name} holds no readable photograph.{reasons} Bring a folder of pictures: open_images('path/to/folder').")
+    raise PictureError(f"{images.name} contains no readable photograph.{reasons} Give a folder of images: open_images('path/to/folder').")
 
 
 def _in_range(index: int, count: int) -> int:
     if not 0 <= index < count:
-        raise IndexError(f"there are {count}, numbered from 0: no {index}")
+        raise IndexError(f"index {index} is out of range: there are {count} items")
     return index

@@ -1,4 +1,4 @@
-"""`open_images`: whatever the user has, as an image set."""
+"""`open_images` opens folders, data sets, lists of images and the default photographs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.caltech import open_caltech101, open_caltech256
 from deconvwidgets.images.datasets import ListImages, open_dataset
-from deconvwidgets.images.folders import open_folder
+from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
 from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
-from deconvwidgets.images.photo_crops import open_photo_crops
-from deconvwidgets.images.photos import open_photos
+from deconvwidgets.images.photos import open_photo_crops, open_photos
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
 
@@ -29,28 +27,59 @@ def open_images(
     progress: bool = True,
     include_background: bool = False,
 ) -> ImageSet:
-    """An image set of
+    """Open an image set.
 
-    - "photos": the default photographs, fetched from the package index on first use, nine crops each;
-    - "photo-crops": crops of these, whose class is the photograph that they were cut from (memory for a picture, not generalisation);
-    - "caltech101", "caltech256": Caltech-101 or 256 in `root` (or in the folder that the environment variable DECONVWIDGETS_DATA names),
-      with their background classes if `include_background`;
-    - the path of a folder (subfolders are classes) or of one picture;
-    - a torchvision data set, or anything with a length whose items are (picture, class) pairs;
-    - a list of PIL pictures and paths;
-    - an image set, as it is.
+    Parameters
+    ----------
+    what : object
+        One of
 
-    `limit` keeps that many photographs at most, evenly spaced.
+        - "photos": the default photographs, nine crops each, downloaded from the package index on first use;
+        - "photo-crops": crops of these as images whose class is the photograph they were cropped from. A classifier trained on them
+          measures memory, not generalisation;
+        - "caltech101" or "caltech256": Caltech-101 or Caltech-256 in `root`;
+        - the path of a folder, whose subfolders are classes, or of an image file;
+        - a torchvision data set, or any object with a length whose items are (image, class) pairs;
+        - a PIL image, or a list of PIL images and paths;
+        - an ImageSet, which is returned as it is.
+    root : str or path, optional
+        The folder that contains Caltech-101 or Caltech-256. Defaults to the value of the environment variable DECONVWIDGETS_DATA.
+    limit : int, optional
+        The maximum number of photographs; evenly spaced ones are chosen.
+    progress : bool
+        Whether to show a progress bar during downloads.
+    include_background : bool
+        Whether to include the background class of Caltech-101 or Caltech-256.
 
-    Raises PictureError where nothing readable is there, AssetError where "photos" cannot be fetched.
+    Returns
+    -------
+    ImageSet
+        The photographs and their crops.
+
+    Raises
+    ------
+    PictureError
+        If there is no readable image.
+    AssetError
+        If the default photographs cannot be downloaded.
+
+    Examples
+    --------
+    >>> images = open_images("photos")
+    >>> images
+    <PhotoImages 'default photographs': 28 photographs, 252 crops>
+    >>> images.open_crop(0).size
+    (512, 512)
+    >>> images.categories[images.label(0)]
+    'bull mastiff'
     """
     images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
     if include_background and not (isinstance(what, str) and what in _CALTECH):
-        raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Leave it out.")
+        raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Do not pass it.")
     if limit is None or limit >= images.source_count:
         return images
     if limit < 1:
-        raise PictureError(f"limit={limit} leaves no photograph; give 1 or more.")
+        raise PictureError(f"limit={limit} leaves no photograph; use 1 or more.")
     return images.subset(number * images.source_count // limit for number in range(limit))
 
 
@@ -71,6 +100,6 @@ def _open(what: Any, progress: bool) -> ImageSet:
     if hasattr(what, "__getitem__") and hasattr(what, "__len__"):
         return open_dataset(what)
     raise PictureError(
-        f"A {type(what).__name__} is no set of pictures. Give 'photos', 'photo-crops', 'caltech101', 'caltech256', a folder, a data set, "
-        "or a list of pictures."
+        f"Cannot open a {type(what).__name__} as an image set. Give 'photos', 'photo-crops', 'caltech101', 'caltech256', a folder, "
+        "a data set, or a list of images."
     )

@@ -1,1 +1,1 @@
-"""What `deconvwidgets lab` does besides computing: the tour's folder and JupyterLab itself."""
+"""JupyterLab and the notebooks of the tour for `deconvwidgets lab`."""

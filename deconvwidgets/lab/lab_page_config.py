@@ -1,10 +1,9 @@
-"""A Jupyter Server extension that keeps JupyterLab's page quiet: no announcements of its own, and no stir at every message of a widget.
+"""A Jupyter Server extension that changes the page configuration of JupyterLab.
 
-A new user's JupyterLab asks whether it may fetch news, in a box over the notebook. That is a question between the user and their own
-JupyterLab, so `deconvwidgets lab` neither asks nor answers it: its server's pages leave the plugin out, and no setting is written.
+It disables the plugin that asks new users whether to fetch news, without changing a setting of the user.
 
-And JupyterLab lights up its sign for a busy kernel, and draws its bars anew, whenever a widget asks something: twice for each place that a
-dragged patch comes to, and before the answer is drawn. A widget says itself that it waits, so the sign is left to running cells.
+It also adds comm messages to the message types that do not change the kernel status indicator. Otherwise JupyterLab updates the
+indicator and redraws its toolbars twice for every message of a widget, before the reply is drawn. Widgets have their own indicator.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
-WIDGETS_MESSAGES = "comm_msg"  # as the Jupyter protocol calls them
+COMM_MESSAGE = "comm_msg"  # the message type of widgets in the Jupyter protocol
 
 Hook = Callable[[Any, dict[str, Any]], dict[str, Any]]
 
@@ -24,25 +23,35 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     settings = serverapp.web_app.settings
-    settings["page_config_hook"] = quieted(settings.get("page_config_hook"))
+    settings["page_config_hook"] = page_config_hook(settings.get("page_config_hook"))
 
 
-def quieted(before: Hook | None = None) -> Hook:
-    """A hook for jupyterlab_server's `page_config_hook` that quiets the page, after what the hook `before` does.
+def page_config_hook(previous: Hook | None = None) -> Hook:
+    """Return a `page_config_hook` for jupyterlab_server.
 
-    Only the page's own list of messages that leave the kernel's sign alone is changed: the server still counts widgets' messages as use.
+    Only the page is changed: the server still counts comm messages as kernel activity.
+
+    Parameters
+    ----------
+    previous : callable, optional
+        Another hook to call first.
+
+    Returns
+    -------
+    callable
+        The hook.
     """
 
     def hook(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
-        config = page_config if before is None else before(handler, page_config)
+        config = page_config if previous is None else previous(handler, page_config)
         return {
             **config,
             "disabledExtensions": _with(config.get("disabledExtensions", []), ANNOUNCEMENTS),
-            "untracked_message_types": _with(config.get("untracked_message_types", []), WIDGETS_MESSAGES),
+            "untracked_message_types": _with(config.get("untracked_message_types", []), COMM_MESSAGE),
         }
 
     return hook
 
 
-def _with(names: list[str], name: str) -> list[str]:
-    return [*(one for one in names if one != name), name]
+def _with(names: list[str], added: str) -> list[str]:
+    return [*(name for name in names if name != added), added]

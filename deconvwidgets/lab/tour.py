@@ -1,4 +1,4 @@
-"""The tour's notebooks: copied to the user's folder, and never over the user's own work."""
+"""Copying of the tour's notebooks to the user's folder, without overwriting changed notebooks."""
 
 from __future__ import annotations
 
@@ -10,59 +10,77 @@ from pathlib import Path
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError
 
-FOLDER = "deconvwidgets-tour"
-FIRST = "01_layers.ipynb"
-_RECORD = ".copied.json"  # name -> sha256 of what was copied, to tell an untouched notebook from an edited one
+TOUR_FOLDER = "deconvwidgets-tour"
+FIRST_NOTEBOOK = "01_layers.ipynb"
+_RECORD = ".copied.json"  # name -> SHA-256 of the copied notebook, to detect changes by the user
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What happened to the notebooks, by file name."""
+class CopyReport:
+    """The names of the notebooks that were new, updated, or not overwritten."""
 
     folder: Path
     new: tuple[str, ...]
     updated: tuple[str, ...]
-    kept: tuple[str, ...]  # edited by the user, and different from the ones that this version brings
+    kept: tuple[str, ...]  # changed by the user, and different from the notebooks of this version
 
 
-def notebooks() -> list[Path]:
-    """The tour as it was shipped: inside an installed package, or beside it in a checkout."""
+def notebook_paths() -> list[Path]:
+    """Return the notebooks of the tour, in the installed package or in the repository."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "tour", package.parent / "notebooks"):
         if found := sorted(folder.glob("*.ipynb")):
             return found
-    raise DeconvWidgetsError("The tour's notebooks are missing from this installation; reinstall deconvwidgets.")
+    raise DeconvWidgetsError("The notebooks of the tour are missing; install deconvwidgets again.")
 
 
-def copy_tour(folder: Path) -> Copied:
-    """Copy the tour into `folder`. A notebook that the user changed (running and saving it is a change) stays as it is."""
+def copy_tour(folder: Path) -> CopyReport:
+    """Copy the notebooks of the tour to a folder.
+
+    A notebook that was changed there is not overwritten. Running and saving a notebook changes it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder, which is created if it does not exist.
+
+    Returns
+    -------
+    CopyReport
+        The names of the copied notebooks.
+
+    Raises
+    ------
+    DeconvWidgetsError
+        If a file cannot be written.
+    """
     new, updated, kept = [], [], []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         record = _read_record(folder / _RECORD)
-        for source in notebooks():
+        for source in notebook_paths():
             data, target = source.read_bytes(), folder / source.name
-            before = _digest(target.read_bytes()) if target.exists() else None
-            if before == _digest(data):
+            existing = _digest(target.read_bytes()) if target.exists() else None
+            if existing == _digest(data):
                 pass
-            elif before is None:
+            elif existing is None:
                 new.append(source.name)
-                _write(target, data)
-            elif before == record.get(source.name):
+                write_atomic(target, data)
+            elif existing == record.get(source.name):
                 updated.append(source.name)
-                _write(target, data)
+                write_atomic(target, data)
             else:
                 kept.append(source.name)
                 continue
             record[source.name] = _digest(data)
-        _write(folder / _RECORD, json.dumps(record, indent=1).encode())
+        write_atomic(folder / _RECORD, json.dumps(record, indent=1).encode())
     except OSError as error:
-        raise DeconvWidgetsError(f"The tour cannot be copied to {folder}: {error.strerror}. Start in a folder you may write to.") from error
-    return Copied(folder, tuple(new), tuple(updated), tuple(kept))
+        raise DeconvWidgetsError(f"Cannot copy the tour to {folder}: {error.strerror}. Start in a folder with write permission.") from error
+    return CopyReport(folder, tuple(new), tuple(updated), tuple(kept))
 
 
 def _read_record(path: Path) -> dict[str, str]:
-    """The record of the last copy; without a readable one every notebook counts as the user's."""
+    """Return the record of the last copy; {} if there is none, so that every notebook counts as changed."""
     if not path.exists():
         return {}
     try:
@@ -74,8 +92,3 @@ def _read_record(path: Path) -> dict[str, str]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, so that an interrupted start leaves no half notebook."""
-    write_atomic(path, data)

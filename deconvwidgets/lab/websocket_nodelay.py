@@ -1,7 +1,7 @@
-"""A Jupyter Server extension that sends small messages to the browser at once.
+"""A Jupyter Server extension that sets TCP_NODELAY on kernel websockets.
 
-Jupyter Server leaves Nagle's algorithm on for a kernel's websocket, so that small answers wait some 40 ms for the
-acknowledgement of the one before. `deconvwidgets lab` starts its own server and loads this extension there.
+Jupyter Server does not disable Nagle's algorithm, so that a small message waits about 40 ms for the acknowledgement of the previous
+one. `deconvwidgets lab` loads this extension in the server that it starts.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(serverapp: Any) -> None:
     from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
 
-    send_at_once(KernelWebsocketHandler)
-    serverapp.log.info("deconvwidgets: kernel websockets send small messages at once (TCP_NODELAY)")
+    enable_nodelay(KernelWebsocketHandler)
+    serverapp.log.info("deconvwidgets: TCP_NODELAY is set on kernel websockets")
 
 
-def send_at_once(handler: Any) -> None:
-    """Make every websocket that `handler` (a class) opens set TCP_NODELAY. Doing it twice does no harm."""
-    if getattr(handler.open, "sends_at_once", False):
+def enable_nodelay(handler: Any) -> None:
+    """Patch the `open` method of a websocket handler class to set TCP_NODELAY. A second call has no effect."""
+    if getattr(handler.open, "sets_nodelay", False):
         return
     original = handler.open
 
     @wraps(original)
-    def open_at_once(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def open_with_nodelay(self: Any, *args: Any, **kwargs: Any) -> Any:
         self.set_nodelay(True)
         return original(self, *args, **kwargs)
 
-    open_at_once.sends_at_once = True  # type: ignore[attr-defined]
-    handler.open = open_at_once
+    open_with_nodelay.sets_nodelay = True  # type: ignore[attr-defined]
+    handler.open = open_with_nodelay

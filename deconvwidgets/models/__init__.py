@@ -1,1 +1,1 @@
-"""Model bundles: where a network and its weights come from, and how a picture becomes its input."""
+"""Models with their weights, preprocessing and classifiers."""

@@ -1,4 +1,4 @@
-"""A model with all that is needed to feed it and to read its answers."""
+"""A model with its transform, the names of its classes, and its traced network."""
 
 from __future__ import annotations
 
@@ -13,25 +13,47 @@ from torch import Tensor, nn
 
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
-from deconvwidgets.models.head_files import HeadSource, as_head, classes_in_words
+from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
-from deconvwidgets.models.known_transforms import as_preprocess
-from deconvwidgets.models.preprocess import Preprocess, default_preprocess, picture_of_unit_range
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
 from deconvwidgets.models.traced import TracedNetwork
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.records.heads import Head
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 Transform = Callable[[Image.Image], Tensor]
 
 
 @dataclass(frozen=True)
 class ModelBundle:
-    """A model in evaluation mode, its transform, and what is known about it. Nothing here is ever mutated.
+    """A model in evaluation mode, its transform and its classes. Bundles are immutable.
 
-    `model` maps a normalised batch (N, *input_size) to logits (N, classes) where it has a classifier, else to feature
-    maps. `classifier` says in words whose classes it answers with; None where it has none. `notes` are sentences that
-    every view should show. `head` is the softmax head that the model answers with, and `headless` the bundle that it was put on.
+    Use `load_model` or `ModelBundle.from_module` to create one.
+
+    Attributes
+    ----------
+    name : str
+        The name of the model.
+    model : torch.nn.Module
+        Maps a normalised batch (N, *input_size) to logits (N, classes), or to feature maps if it has no classifier.
+    transform : callable
+        Maps a PIL image to a float tensor of shape `input_size`.
+    categories : tuple of str or None
+        The names of the classes.
+    input_size : tuple of (int, int, int)
+        (channels, height, width) of the input.
+    weights : str
+        A description of the weights and their source.
+    trained : bool
+        Whether the weights are trained.
+    classifier : str or None
+        A description of the classes that the model predicts; None without a classifier.
+    notes : tuple of str
+        Messages about the model to show to the user.
+    head : Head or None
+        The softmax head of the model.
+    headless : ModelBundle or None
+        The bundle that the head was attached to.
     """
 
     name: str
@@ -47,13 +69,11 @@ class ModelBundle:
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
     traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
     def __post_init__(self) -> None:
         if self.model.training:
-            raise ModelError(
-                f"{self.name} is in training mode, where dropout and batch norm answer differently each time. Call model.eval() first."
-            )
+            raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         if len(self.input_size) != 3 or min(self.input_size) < 1:
             raise ModelError(f"input_size is (channels, height, width), not {self.input_size}.")
 
@@ -66,21 +86,47 @@ class ModelBundle:
         input_size: tuple[int, int, int] | None = None,
         name: str | None = None,
     ) -> ModelBundle:
-        """A bundle of your own model, which is used as it is: neither copied nor changed.
+        """Create a bundle of any PyTorch model. The model is neither copied nor changed.
 
-        `transform` turns a PIL picture into a float tensor `input_size`. A `Preprocess`, a torchvision preset, and a
-        `Compose` of Resize, CenterCrop, ToTensor and Normalize keep their geometry; for any other callable the explorers
-        show the model's input instead of the photograph. None means: shorter side resized to fit, centre crop, ImageNet's mean and std
-        (for one channel: gray, with their average). `input_size` defaults to the transform's own, else (3, 224, 224).
+        Parameters
+        ----------
+        net : torch.nn.Module
+            The model, in evaluation mode.
+        transform : callable, optional
+            Maps a PIL image to a float tensor of shape `input_size`. Boxes are drawn on the photograph if it is a `Preprocess`, a preset of
+            torchvision, or a `Compose` of Resize, CenterCrop, ToTensor and Normalize, and on the model's input for any other callable. By
+            default the shorter side is resized, the centre is cropped, and ImageNet's mean and standard deviation are used (their average
+            for one channel).
+        categories : sequence of str, optional
+            The names of the classes, if the output is class logits.
+        input_size : tuple of (int, int, int), optional
+            (channels, height, width). Defaults to that of the transform, or (3, 224, 224).
+        name : str, optional
+            The name of the model. Defaults to the name of its class.
 
-        Raises ModelError where the model is in training mode or does not fit its transform.
+        Returns
+        -------
+        ModelBundle
+            The bundle.
+
+        Raises
+        ------
+        ModelError
+            If the model is in training mode or the transform does not fit `input_size`.
+
+        Examples
+        --------
+        >>> net = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 10)).eval()
+        >>> bundle = ModelBundle.from_module(net, input_size=(1, 28, 28), categories=list("0123456789"), name="digits")
+        >>> bundle.prepare(Image.new("L", (40, 30))).shape
+        torch.Size([1, 28, 28])
         """
         known = as_preprocess(transform)
         size = input_size or (known.input_size if known else (3, 224, 224))
         if known is not None and known.input_size != tuple(size):
-            raise ModelError(f"The transform makes inputs of {known.input_size}, but input_size is {tuple(size)}. Leave one of them out.")
+            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {tuple(size)}. Pass only one of them.")
         if transform is None and size[0] not in (1, 3):
-            raise ModelError(f"A model with {size[0]} input channels needs a transform of its own: pass transform=...")
+            raise ModelError(f"There is no default transform for {size[0]} input channels: pass transform=...")
         return cls(
             name=name or type(net).__name__,
             model=net,
@@ -95,7 +141,7 @@ class ModelBundle:
 
     @property
     def network(self) -> Network:
-        """The traced model: its layers, their receptive fields, and how to run up to them. It is traced once, on first use.
+        """The traced model, with its layers and their receptive fields. It is traced once, on first use.
 
         Raises
         ------
@@ -105,74 +151,99 @@ class ModelBundle:
         return self.traced.get(self.model, self.input_size)
 
     def with_network(self, network: Network) -> ModelBundle:
-        """Return the bundle with a network that was traced before. Raises ModelError if it is the network of another model."""
+        """Return the bundle with a network that is already traced. Raises ModelError if it is the network of another model."""
         if network.model is not self.model or network.input_size != tuple(self.input_size):
-            raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: leave it out.")
+            raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: do not pass it.")
         return replace(self, traced=TracedNetwork(network))
 
     def with_head(self, head: HeadSource | None) -> ModelBundle:
-        """A new bundle that answers with `head`: a Head, the path of a saved one, or "caltech101" for the one that is shipped for AlexNet.
+        """Return a new bundle whose classifier is a softmax head. A head that the bundle already has is replaced.
 
-        A head that the bundle has already is replaced. Layers keep their names and digests, so an activation index still fits; parameters
-        are shared. None: the model without a classifier.
+        Parameters are shared. Layers keep their names and digests, so an activation index remains valid.
 
-        Raises HeadError for a head of another model or layer, for one whose features do not fit, and for a file that is none.
+        Parameters
+        ----------
+        head : Head, str, path or None
+            A head, the path of a saved head, or "caltech101" for the head of AlexNet that is bundled with the package. None returns a
+            bundle without a classifier.
+
+        Returns
+        -------
+        ModelBundle
+            The new bundle.
+
+        Raises
+        ------
+        HeadError
+            If the head was trained on another model, other weights or another layer, if its features do not fit, or if the file is not a
+            head.
+
+        Examples
+        --------
+        >>> from deconvwidgets import load_model
+        >>> load_model("alexnet").with_head("caltech101").classifier
+        "Caltech-101's 101 classes (head on pool5, 85.7%)"
         """
         base = self.headless or self
         if head is None:
             return replace(base, categories=None, classifier=None)
-        chosen = as_head(head)
-        model = attach_head(base.model, chosen, base.input_size, base.name)
-        words = classes_in_words(chosen)
+        loaded = as_head(head)
         return replace(
-            base, model=model, categories=chosen.categories, classifier=words, head=chosen, headless=base, traced=TracedNetwork()
+            base,
+            model=attach_head(base.model, loaded, base.input_size, base.name),
+            categories=loaded.categories,
+            classifier=describe_classes(loaded),
+            head=loaded,
+            headless=base,
+            traced=TracedNetwork(),
         )
 
-    def prepare(self, picture: Image.Image) -> Tensor:
-        """The model's input for a picture: float32, shape `input_size`, on the CPU.
+    def prepare(self, image: Image.Image) -> Tensor:
+        """Return the model's input for an image: float32, shape `input_size`, on the CPU.
 
-        Raises ModelError where an opaque transform returns something else.
+        Raises
+        ------
+        ModelError
+            If the transform returns anything else.
         """
-        pixels = self.transform(picture)
+        pixels = self.transform(image)
         if not isinstance(pixels, Tensor) or tuple(pixels.shape) != tuple(self.input_size):
             got = f"a tensor of {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else f"a {type(pixels).__name__}"
             raise ModelError(f"The transform of {self.name} returned {got}, not a tensor of {tuple(self.input_size)}. Pass input_size=...")
         return pixels.to(torch.float32)
 
     def geometry(self, size: tuple[int, int]) -> Geometry | None:
-        """The map from pixels of a picture of `size` (width, height) to input pixels; None for an opaque transform."""
+        """Return the map from pixels of an image of `size` (width, height) to input pixels; None if the transform's geometry is unknown."""
         return self.transform.geometry(*size) if isinstance(self.transform, Preprocess) else None
 
     def to_picture(self, pixels: Tensor) -> NDArray[np.uint8]:
-        """The picture of an input (channels, height, width): uint8 (height, width, 3).
+        """Return an input (channels, height, width) as an image, uint8 (height, width, 3).
 
-        For an opaque transform the normalisation is not known, and the values are stretched from their smallest to
-        their largest; of inputs with neither one nor three channels the mean over channels is shown.
+        If the normalisation of the transform is unknown, the values are scaled from minimum to maximum, and inputs with neither one
+        nor three channels are averaged over channels.
         """
         if isinstance(self.transform, Preprocess):
             return self.transform.unnormalise(pixels)
-        return _stretched(pixels)
+        return _rescaled(pixels)
 
 
 def _notes_on_default(transform: Transform | None, size: tuple[int, int, int]) -> tuple[str, ...]:
     if transform is not None:
         return ()
-    return (f"No transform was given: pictures are resized and cropped to {size[1]} x {size[2]} and normalised as for ImageNet.",)
+    return (f"No transform was given: images are resized and cropped to {size[1]} x {size[2]} and normalised as for ImageNet.",)
 
 
-def _stretched(pixels: Tensor) -> NDArray[np.uint8]:
+def _rescaled(pixels: Tensor) -> NDArray[np.uint8]:
     values = pixels.detach().to("cpu", torch.float32)
     if values.shape[0] not in (1, 3):
         values = values.mean(0, keepdim=True)
     low, high = float(values.min()), float(values.max())
-    return picture_of_unit_range((values - low) / (high - low) if high > low else values * 0)
+    return unit_range_to_rgb((values - low) / (high - low) if high > low else values * 0)
 
 
 def require_bundle(value: object) -> ModelBundle:
-    """`value`, if it is a ModelBundle. Raises ModelError with the way to one: a bare network is the likeliest mistake."""
+    """Return `value` if it is a ModelBundle, and raise ModelError otherwise."""
     if isinstance(value, ModelBundle):
         return value
-    what = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-    raise ModelError(
-        f"A ModelBundle is needed here, not {what}: make one with dw.load_model(name) or dw.ModelBundle.from_module(net, ...)."
-    )
+    got = f"{value!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+    raise ModelError(f"A ModelBundle is expected, not {got}: create one with dw.load_model(name) or dw.ModelBundle.from_module(net, ...).")

@@ -1,4 +1,4 @@
-"""A local checkpoint into a model, with errors that say what does not fit."""
+"""Loading of local checkpoints."""
 
 from __future__ import annotations
 
@@ -16,18 +16,31 @@ from deconvwidgets.errors import ModelError
 
 StateDict = dict[str, Tensor]
 
-_SHOWN = 3
-# what torchvision's DenseNet weights of 2017 are called; torchvision renames them on loading as well
+_MAX_LISTED = 3
+# The names in torchvision's DenseNet weights of 2017; torchvision also renames them when it loads them.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 
 def read_checkpoint(path: Path) -> StateDict:
-    """The state dict in a .safetensors file or in a PyTorch file (read with `weights_only=True`, so no code runs).
+    """Read a state dict from a .safetensors file or a PyTorch file. No code in the file is run (`weights_only=True`).
 
-    A dictionary around it (`state_dict`, `model_state_dict`, `model`) and the prefix `module.` of parallel training are
-    taken off.
+    The state dict may be an entry `state_dict`, `model_state_dict` or `model` of a dictionary. The prefix `module.` of
+    DataParallel is removed from the names.
 
-    Raises ModelError where the file is damaged or holds something else.
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict of str to torch.Tensor
+        The tensors, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file does not exist, is damaged, or contains no state dict.
     """
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}. Give the path of a .pth, .pt or .safetensors file.")
@@ -37,7 +50,7 @@ def read_checkpoint(path: Path) -> StateDict:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ModelError(f"{path} holds no state dict (names and tensors). Save one with torch.save(model.state_dict(), path).")
+        raise ModelError(f"{path} contains no state dict (names and tensors). Save one with torch.save(model.state_dict(), path).")
     return {_OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")): tensor for name, tensor in content.items()}
 
 
@@ -53,44 +66,65 @@ def _read_pytorch(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} is not a plain PyTorch checkpoint: it would have to run code to load. "
+            f"{path} contains more than tensors: loading it would run code. "
             "If you trust it, load it yourself and save only its tensors with torch.save(model.state_dict(), path)."
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = (str(error) or "it ends too early").splitlines()[0]
+        reason = (str(error) or "unexpected end of file").splitlines()[0]
         raise ModelError(f"{path} is damaged, or not a PyTorch checkpoint ({reason}). Copy it again.") from error
 
 
 def fit_into(build: Callable[[int], nn.Module], state: StateDict, architecture: str) -> nn.Module:
-    """The model that `build(classes)` makes, holding `state`; the number of classes is read off the checkpoint.
+    """Build a model with the number of classes of a checkpoint, and load the checkpoint.
 
-    Raises ModelError, naming the first tensors that do not fit.
+    Parameters
+    ----------
+    build : callable
+        Returns the model for a number of classes.
+    state : dict of str to torch.Tensor
+        The state dict of the checkpoint.
+    architecture : str
+        The name of the architecture, for the error message.
+
+    Returns
+    -------
+    torch.nn.Module
+        The model.
+
+    Raises
+    ------
+    ModelError
+        If tensors are missing, unexpected, or of another shape.
     """
     model = build(1000)
-    classes = _classes(model, state)
+    classes = _class_count(model, state)
     if classes != 1000:
         model = build(classes)
     problems = _mismatches(model.state_dict(), state)
     if problems:
-        raise ModelError(f"The checkpoint is not of a {architecture}: {'; '.join(problems)}. Give the name of the model it was made from.")
+        raise ModelError(f"The checkpoint does not fit {architecture}: {'; '.join(problems)}. Give the name of its architecture.")
     model.load_state_dict(state)
     return model
 
 
-def _classes(model: nn.Module, state: StateDict) -> int:
-    """Outputs of the last layer with weights, as the checkpoint has them; 1000 where it says nothing."""
+def _class_count(model: nn.Module, state: StateDict) -> int:
+    """Return the number of outputs of the last layer in the checkpoint; 1000 if the checkpoint does not contain it."""
     last = [name for name, module in model.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)][-1]
     weight = state.get(f"{last}.weight")
     return int(weight.shape[0]) if weight is not None and weight.ndim >= 1 else 1000
 
 
-def _mismatches(wanted: Mapping[str, Tensor], given: StateDict) -> list[str]:
-    missing = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in given if name not in wanted]
+def _mismatches(expected: Mapping[str, Tensor], state: StateDict) -> list[str]:
+    missing = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in state if name not in expected]
     shapes = [
-        f"{name} is {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
+        f"{name} is {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
     ]
-    named = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return [f"{len(names)} {what} ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})" for what, names in named if names]
+    problems = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    return [f"{len(names)} {problem} ({_join(names)})" for problem, names in problems if names]
+
+
+def _join(names: list[str]) -> str:
+    return ", ".join(names[:_MAX_LISTED]) + (", ..." if len(names) > _MAX_LISTED else "")

@@ -1,13 +1,14 @@
-"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation and with ReLU6, hence with a deconvnet rule for everything.
+"""EfficientNet-Lite0: EfficientNet-B0 (Tan & Le 2019) without squeeze-and-excitation and with ReLU6.
 
-Parameter names are those of the published checkpoint (`_conv_stem`, `_bn0`, `_blocks.i...`, `_conv_head`, `_bn1`, `_fc`).
+All of its operations have a deconvnet rule. The parameter names are those of the published checkpoint (`_conv_stem`, `_bn0`,
+`_blocks.i...`, `_conv_head`, `_bn1`, `_fc`).
 """
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-_EPSILON = 1e-3  # TensorFlow's, where the weights were trained
+_EPSILON = 1e-3  # TensorFlow's default; the weights were trained there
 
 # (repeats, kernel, stride, expansion, output channels) of each stage; Tan & Le 2019, table 1
 _STAGES = (
@@ -24,10 +25,10 @@ _HEAD_CHANNELS = 1280
 
 
 def _same_padding(kernel: int, stride: int) -> nn.Module:
-    """TensorFlow's "same" padding for an even input, as a module of its own.
+    """Return TensorFlow's "same" padding for inputs with even sides.
 
-    With stride 2 the odd row and column of zeros goes to the bottom and the right, which a convolution's own
-    symmetric padding cannot express. It is exact for sides divisible by 32 (224, 256, ...), and keeps the graph static.
+    With stride 2 the padding is asymmetric (one more row at the bottom and one more column on the right), which nn.Conv2d does not
+    support. It is exact for sides divisible by 32 (224, 256, ...).
     """
     total = kernel - stride
     before = total // 2
@@ -35,7 +36,7 @@ def _same_padding(kernel: int, stride: int) -> nn.Module:
 
 
 class InvertedResidual(nn.Module):
-    """Expand with 1x1, filter each channel, project with 1x1; add the input where shapes allow it."""
+    """Expand channels by a 1x1 convolution, convolve each channel, project by a 1x1 convolution; add the input if shapes are equal."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -54,7 +55,7 @@ class InvertedResidual(nn.Module):
         self._bn2 = nn.BatchNorm2d(outputs, eps=_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         y = x
         if self._expands:
             y = self._relu0(self._bn0(self._expand_conv(y)))
@@ -75,7 +76,11 @@ def _stage_blocks() -> list[nn.Module]:
 
 
 class EfficientNetLite0(nn.Module):
-    """The network. Input (N, 3, H, W) with H and W divisible by 32, (pixel - 127) / 128; output (N, classes) logits."""
+    """EfficientNet-Lite0.
+
+    The input is (N, 3, H, W) with H and W divisible by 32 and pixels normalised as (pixel - 127) / 128; the output is logits
+    (N, classes).
+    """
 
     def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
@@ -91,7 +96,7 @@ class EfficientNetLite0(nn.Module):
         self._fc = nn.Linear(_HEAD_CHANNELS, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes)."""
+        """Return logits (N, classes)."""
         y = self._relu0(self._bn0(self._conv_stem(self._pad(x))))
         y = self._blocks(y)
         y = self._relu1(self._bn1(self._conv_head(y)))

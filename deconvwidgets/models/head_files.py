@@ -1,4 +1,4 @@
-"""Softmax heads in files: saved whole or not at all, refused where damaged or foreign, and the one that the package ships."""
+"""Saving and loading of softmax heads, and the heads that are bundled with the package."""
 
 from __future__ import annotations
 
@@ -19,124 +19,174 @@ from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import HeadError
 from deconvwidgets.records.heads import Head
 
-SHIPPED_FOLDER = Path(__file__).with_name("shipped")
-SHIPPED = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
+BUNDLED_HEADS_FOLDER = Path(__file__).with_name("bundled_heads")
+BUNDLED_HEADS = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
 _FORMAT = "deconvwidgets head 1"
 _DATASETS = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 _ARRAYS = {"weight": ("float16", "float32"), "bias": ("float32",)}
-_ENDING = ".safetensors"
+_EXTENSION = ".safetensors"
 
 HeadSource = Head | str | os.PathLike[str]
 
 
 def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
-    """Write a head as safetensors: `weight` and `bias` as they are, everything else as JSON in its metadata. The file is replaced whole
-    or left as it was. Returns its path, ".safetensors" added where it has no ending.
+    """Save a head as a safetensors file. The file is written atomically.
 
-    Raises HeadError for a head whose parts do not fit together, or where the file cannot be written.
+    `weight` and `bias` are stored as tensors, the other fields as JSON in the metadata.
+
+    Parameters
+    ----------
+    head : Head
+        The head.
+    path : str or path
+        The file. ".safetensors" is added if it has no extension.
+
+    Returns
+    -------
+    pathlib.Path
+        The path of the file.
+
+    Raises
+    ------
+    HeadError
+        If the parts of the head do not fit together, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> head = load_head(BUNDLED_HEADS_FOLDER / BUNDLED_HEADS["caltech101"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     load_head(save_head(head, f"{folder}/mine")).categories == head.categories
+    True
     """
     require_head(head)
     target = head_path(path)
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
-    words = json.dumps(described, ensure_ascii=False, default=_plain)
-    metadata = {"format": _FORMAT, "head": words, "checksum": _checksum(words, arrays)}
+    text = json.dumps(described, ensure_ascii=False, default=_plain)
+    metadata = {"format": _FORMAT, "head": text, "checksum": _checksum(text, arrays)}
     try:
         write_atomic(target, safetensors.numpy.save(arrays, metadata))
     except OSError as error:
         raise HeadError(
-            f"The head cannot be saved as {target} ({error.strerror}). Choose a folder that exists and can be written to."
+            f"The head cannot be saved as {target} ({error.strerror}). Choose an existing folder with write permission."
         ) from error
     return target
 
 
 def head_path(path: str | os.PathLike[str]) -> Path:
-    """Where `save_head` writes: the home folder spelled out, ".safetensors" added where there is no ending."""
+    """Return the path that `save_head` writes to: "~" is expanded, and ".safetensors" added if there is no extension."""
     target = Path(path).expanduser()
-    return target if target.suffix or not target.name else target.with_suffix(_ENDING)
+    return target if target.suffix or not target.name else target.with_suffix(_EXTENSION)
 
 
 def load_head(path: str | os.PathLike[str]) -> Head:
-    """A head that `save_head` wrote. Raises HeadError for a missing, damaged or foreign file."""
+    """Load a head that was saved with `save_head`.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Head
+        The head.
+
+    Raises
+    ------
+    HeadError
+        If the file does not exist, is damaged, or is not a head.
+
+    Examples
+    --------
+    >>> load_head(BUNDLED_HEADS_FOLDER / BUNDLED_HEADS["caltech101"]).weight.shape
+    (101, 9216)
+    """
     source = Path(path).expanduser()
     if not source.is_file():
-        by_name = " or ".join(f"bundle.with_head({name!r})" for name in SHIPPED)
+        by_name = " or ".join(f"bundle.with_head({name!r})" for name in BUNDLED_HEADS)
         raise HeadError(
-            f"There is no head file {source}. Give the path of a file that save_head wrote; what is shipped goes by name: {by_name}."
+            f"There is no head file {source}. Give the path of a file that was saved with save_head, or use a bundled head: {by_name}."
         )
     try:
         with safetensors.safe_open(source, framework="numpy") as file:
             metadata: dict[str, str] = file.metadata() or {}
             if metadata.get("format") != _FORMAT:
                 raise HeadError(
-                    f"{source} holds no head of this version (format {metadata.get('format')!r}). Give a file that save_head wrote."
+                    f"{source} is not a head of this version (format {metadata.get('format')!r}). Give a file saved with save_head."
                 )
             arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        words = metadata["head"]
-        if metadata["checksum"] != _checksum(words, arrays):
-            raise HeadError(f"{source} is damaged: its contents are not those that were saved. Save or fetch it again.")
-        return require_head(_head_of(json.loads(words), arrays))
+        text = metadata["head"]
+        if metadata["checksum"] != _checksum(text, arrays):
+            raise HeadError(f"{source} is damaged: its checksum is wrong. Save or download it again.")
+        return require_head(_head_from(json.loads(text), arrays))
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise HeadError(f"{source} is no head, or is damaged ({error}). Give a file that save_head wrote, or save it again.") from error
+        raise HeadError(f"{source} is not a head, or is damaged ({error}). Give a file saved with save_head.") from error
 
 
-def shipped_head(name: str) -> Head:
-    """A head that comes with the package: "caltech101", on AlexNet's pool5.
+def bundled_head(name: str) -> Head:
+    """Load a head that is bundled with the package: "caltech101", on pool5 of AlexNet.
 
-    Raises HeadError for another name, and where this installation lacks its file.
+    Raises
+    ------
+    HeadError
+        If there is no head of that name, or its file is missing.
     """
-    if name not in SHIPPED:
+    if name not in BUNDLED_HEADS:
         raise HeadError(
-            f"No head {name!r} is shipped; there is {', '.join(SHIPPED)}. Give a Head, or the path of a file that save_head wrote."
+            f"There is no bundled head {name!r}, only {', '.join(BUNDLED_HEADS)}. Give a Head, or the path of a file saved with save_head."
         )
-    if not has_shipped(name):
+    if not has_bundled_head(name):
         raise HeadError(
-            f"This installation lacks the shipped head {name!r} ({SHIPPED[name]}): install deconvwidgets again, or train one: "
+            f"The bundled head {name!r} ({BUNDLED_HEADS[name]}) is missing. Install deconvwidgets again, or train a head: "
             "report = dw.train_softmax_head(bundle, images); bundle.with_head(report.head)."
         )
-    return load_head(SHIPPED_FOLDER / SHIPPED[name])
+    return load_head(BUNDLED_HEADS_FOLDER / BUNDLED_HEADS[name])
 
 
-def has_shipped(name: str) -> bool:
-    """Whether the file of a shipped head is there."""
-    return (SHIPPED_FOLDER / SHIPPED[name]).is_file()
+def has_bundled_head(name: str) -> bool:
+    """Return whether the file of a bundled head exists."""
+    return (BUNDLED_HEADS_FOLDER / BUNDLED_HEADS[name]).is_file()
 
 
-def as_head(what: HeadSource) -> Head:
-    """A head given as itself, by the name of a shipped one, or by a file's path. Raises HeadError."""
-    if isinstance(what, Head):
-        return require_head(what)
-    if isinstance(what, os.PathLike) or (isinstance(what, str) and (what.endswith(_ENDING) or "/" in what or os.sep in what)):
-        return load_head(what)
-    if isinstance(what, str):
-        return shipped_head(what)
-    raise HeadError(f"A {type(what).__name__} is no head: give a Head (report.head), a file's path, or one of: {', '.join(SHIPPED)}.")
+def as_head(source: HeadSource) -> Head:
+    """Return a head that is given as a Head, a path, or the name of a bundled head. Raises HeadError."""
+    if isinstance(source, Head):
+        return require_head(source)
+    is_path = isinstance(source, str) and (source.endswith(_EXTENSION) or "/" in source or os.sep in source)
+    if isinstance(source, os.PathLike) or is_path:
+        return load_head(source)
+    if isinstance(source, str):
+        return bundled_head(source)
+    names = ", ".join(BUNDLED_HEADS)
+    raise HeadError(f"A {type(source).__name__} is not a head: give a Head (report.head), a path, or one of: {names}.")
 
 
 def require_head(head: object) -> Head:
-    """`head`, if its parts fit together. Raises HeadError."""
+    """Return `head` if it is a Head whose parts fit together, and raise HeadError otherwise."""
     if not isinstance(head, Head):
-        raise HeadError(f"A Head is needed here, not a {type(head).__name__}: dw.train_softmax_head(...).head is one, load_head(path) too.")
+        raise HeadError(f"A Head is expected, not a {type(head).__name__}: use dw.train_softmax_head(...).head or dw.load_head(path).")
     for name, kinds in _ARRAYS.items():
-        kind = getattr(getattr(head, name), "dtype", "no array")
+        kind = getattr(getattr(head, name), "dtype", "not an array")
         if kind not in kinds:
-            raise HeadError(f"A head's {name} is an array of {' or '.join(kinds)}; this one's is {kind}.")
+            raise HeadError(f"The {name} of a head must be an array of {' or '.join(kinds)}; here it is {kind}.")
     classes, weight, bias = len(head.categories), head.weight.shape, head.bias.shape
     if classes < 1 or len(weight) != 2 or weight[0] != classes or bias != (classes,):
         raise HeadError(f"A head of {classes} classes cannot have weights {weight} and biases {bias}: train it again.")
     if not (np.isfinite(head.weight).all() and np.isfinite(head.bias).all()):
-        raise HeadError("The head's weights are not all finite numbers (float16 ends at 65,504): scale the features and train it again.")
+        raise HeadError("The head's weights are not all finite (the maximum of float16 is 65,504): scale the features and train it again.")
     return head
 
 
-def classes_in_words(head: Head) -> str:
-    """Whose classes a head answers with: "Caltech-101's 101 classes (head on pool5, 84.6 %)"."""
-    trained_on = head.dataset.split(",")[0].strip()
+def describe_classes(head: Head) -> str:
+    """Return a description of the classes of a head: "Caltech-101's 101 classes (head on pool5, 84.6%)"."""
+    dataset = head.dataset.split(",")[0].strip()
     accuracy = head.report.get("accuracy")
-    reached = f", {100 * accuracy:.1f} %" if isinstance(accuracy, int | float) else ""
-    name = _DATASETS.get(trained_on, trained_on)
-    whose = name + ("'" if name.endswith("s") else "'s")
-    return f"{whose} {len(head.categories):,} classes (head on {head.alias or head.layer}{reached})"
+    accuracy_text = f", {100 * accuracy:.1f}%" if isinstance(accuracy, int | float) else ""
+    name = _DATASETS.get(dataset, dataset)
+    possessive = name + ("'" if name.endswith("s") else "'s")
+    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text})"
 
 
 def _fields(head: Head) -> dict[str, Any]:
@@ -144,26 +194,26 @@ def _fields(head: Head) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """A NumPy number of a report as Python's own."""
+    """Convert a NumPy scalar to a Python number."""
     if isinstance(value, np.generic):
         return value.item()
-    raise HeadError(f"A head's report holds numbers and words, not {value!r}: leave it out, or put it in words.")
+    raise HeadError(f"The report of a head can contain numbers and strings, not {value!r}: remove it, or convert it to a string.")
 
 
-def _head_of(words: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
-    """The record of what JSON gives back: lists become tuples again. Raises TypeError or ValueError for other fields than a head's."""
-    pool, alias = words.pop("pool"), words.pop("alias")
-    rows_columns = None if pool is None else (int(pool[0]), int(pool[1]))
-    categories, report = tuple(str(name) for name in words.pop("categories")), dict(words.pop("report"))
-    texts = {name: str(value) for name, value in words.items()}
+def _head_from(described: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
+    """Return the head of decoded JSON and arrays. Raises KeyError, TypeError or ValueError for unexpected fields."""
+    pool, alias = described.pop("pool"), described.pop("alias")
+    pool_size = None if pool is None else (int(pool[0]), int(pool[1]))
+    categories, report = tuple(str(name) for name in described.pop("categories")), dict(described.pop("report"))
+    texts = {name: str(value) for name, value in described.items()}
     return Head(
-        pool=rows_columns, alias=None if alias is None else str(alias), categories=categories, report=report,
+        pool=pool_size, alias=None if alias is None else str(alias), categories=categories, report=report,
         weight=arrays["weight"], bias=arrays["bias"], **texts,
     )  # fmt: skip
 
 
-def _checksum(words: str, arrays: Mapping[str, NDArray[Any]]) -> str:
-    hasher = hashlib.sha256(words.encode("utf-8", "surrogatepass"))
+def _checksum(text: str, arrays: Mapping[str, NDArray[Any]]) -> str:
+    hasher = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     for name in _ARRAYS:
         hasher.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode() + arrays[name].tobytes())
     return hasher.hexdigest()

@@ -1,4 +1,4 @@
-"""The pinned weights as PyTorch state dicts: fetched once, converted, and kept in the cache as safetensors."""
+"""The pinned weights as PyTorch state dicts: downloaded once, converted, and cached as safetensors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,24 @@ StateDict = dict[str, Tensor]
 
 
 def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
-    """The pinned weights of a model in `PINNED_WEIGHTS`, keys as its module names them, float32 on the CPU.
+    """Return the pinned weights of a model. They are downloaded if they are not cached, or the cached file is damaged.
 
-    For a trunk these are `features.N.weight` and `features.N.bias` of torchvision's architecture.
-    A damaged cache file is fetched again.
+    Parameters
+    ----------
+    model : str
+        A key of `PINNED_WEIGHTS`.
+    progress : bool
+        Whether to show a progress bar.
 
-    Raises AssetError where they cannot be fetched.
+    Returns
+    -------
+    dict of str to torch.Tensor
+        The state dict, float32 on the CPU. That of a trunk contains `features.N.weight` and `features.N.bias` of torchvision's model.
+
+    Raises
+    ------
+    AssetError
+        If the weights cannot be downloaded.
     """
     pinned = PINNED_WEIGHTS[model]
     path = cache_dir() / "weights" / f"{model}-{pinned.member.sha256[:8]}.safetensors"
@@ -44,7 +56,7 @@ def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
 
 
 def _read_cached(path: Path) -> StateDict | None:
-    """The cached weights; None where there are none or the file's tensors are not those that were written."""
+    """Return the cached weights; None if the file does not exist or is damaged."""
     if not path.is_file():
         return None
     try:
@@ -71,10 +83,10 @@ def _pytorch_state_dict(data: bytes) -> StateDict:
 
 
 def _trunk_state_dict(model: str, pinned: PinnedWeights, data: bytes) -> StateDict:
-    """Flax convolutions, numbered in order and stored as (height, width, in, out), under torchvision's names."""
+    """Convert Flax convolutions, whose kernels are (height, width, in, out), to torchvision's state dict."""
     convolutions = read_array_tree(data).get(pinned.scope)
     if not isinstance(convolutions, dict):
-        raise AssetError(f"The checkpoint has no {pinned.scope}. Please report this: the pins disagree.")
+        raise AssetError(f"The checkpoint has no {pinned.scope}. Please report this: the pins are wrong.")
     numbers = sorted(int(match.group(1)) for name in convolutions if (match := re.fullmatch(r"Conv_(\d+)", name)))
     modules = _convolution_names(model)
     state: StateDict = {}

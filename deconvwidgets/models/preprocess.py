@@ -1,13 +1,14 @@
-"""From a photograph to a model's input, with a geometry: where every input pixel came from.
+"""Preprocessing of images for a model, with a known geometry between image pixels and input pixels.
 
-Steps and rounding are those of torchvision's classification presets: resize the shorter side, crop the centre, scale to
-0..1, subtract the mean, divide by the standard deviation.
+The steps and their rounding are those of torchvision's classification presets: resize the shorter side, crop the centre, scale to
+0..1, subtract the mean, divide by the standard deviation. `as_preprocess` recognises the usual transforms of torchvision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,68 +20,85 @@ from deconvwidgets.records.geometry import Geometry
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_GRAY_MEAN = (0.449,)  # ImageNet's, averaged over the colours
+_GRAY_MEAN = (0.449,)  # the averages of ImageNet's over the channels
 _GRAY_STD = (0.226,)
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """A transform with a known geometry. `resize` is the shorter side's pixels, or None to leave the size alone.
+    """A transform that resizes, crops and normalises an image.
 
-    `mean` and `std` are per channel, on the scale where pixels run from 0 to 1: (pixel - 127) / 128 is mean 127/255 and
-    std 128/255. With one channel the picture is turned to gray first.
+    Parameters
+    ----------
+    resize : int or None
+        The length of the shorter side after resizing; None to keep the size.
+    crop : tuple of (int, int)
+        (height, width) of the centre crop.
+    mean, std : tuple of float
+        The mean and standard deviation of each channel, for pixels between 0 and 1: (pixel - 127) / 128 is mean 127/255 and std 128/255.
+        With one channel, images are converted to gray.
+    interpolation : PIL.Image.Resampling
+        The interpolation for resizing.
+
+    Examples
+    --------
+    >>> preprocess = Preprocess(resize=256, crop=(224, 224))
+    >>> preprocess(Image.new("RGB", (640, 480))).shape
+    torch.Size([3, 224, 224])
+    >>> preprocess.geometry(640, 512).scale
+    (0.5, 0.5)
     """
 
     resize: int | None = 256
-    crop: tuple[int, int] = (224, 224)  # height, width
+    crop: tuple[int, int] = (224, 224)
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: Image.Resampling = Image.Resampling.BILINEAR
 
     @property
     def input_size(self) -> tuple[int, int, int]:
-        """(channels, height, width) of what comes out."""
+        """(channels, height, width) of the output."""
         return (len(self.mean), *self.crop)
 
-    def __call__(self, picture: Image.Image) -> Tensor:
-        """The model's input: float32 (channels, height, width), normalised."""
-        pixels = torch.from_numpy(np.array(self.crop_picture(picture), dtype=np.uint8))
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return the normalised input: float32 (channels, height, width)."""
+        pixels = torch.from_numpy(np.array(self.resize_and_crop(image), dtype=np.uint8))
         pixels = pixels.reshape(*self.crop, len(self.mean)).permute(2, 0, 1)
         unit = pixels.contiguous().to(torch.float32).div(255)
         return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
 
-    def crop_picture(self, picture: Image.Image) -> Image.Image:
-        """The resized and cropped picture that the model is shown; black where the picture is smaller than the crop."""
-        picture = picture.convert("L" if len(self.mean) == 1 else "RGB")
-        resized = self._resized(*picture.size)
-        if resized != picture.size:
-            picture = picture.resize(resized, self.interpolation)
+    def resize_and_crop(self, image: Image.Image) -> Image.Image:
+        """Return the image before normalisation. It is padded with black if it is smaller than the crop."""
+        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        resized = self._resized(*image.size)
+        if resized != image.size:
+            image = image.resize(resized, self.interpolation)
         left, top = self._corner(*resized)
         height, width = self.crop
-        return picture.crop((left, top, left + width, top + height))
+        return image.crop((left, top, left + width, top + height))
 
     def geometry(self, width: int, height: int) -> Geometry:
-        """The map from the pixels of a picture of this size to input pixels."""
+        """Return the map from pixels of an image of this size to input pixels."""
         new_width, new_height = self._resized(width, height)
         left, top = self._corner(new_width, new_height)
         return Geometry((new_width / width, new_height / height), (float(-left), float(-top)))
 
     def unnormalise(self, pixels: Tensor) -> NDArray[np.uint8]:
-        """The picture of an input (channels, height, width): uint8 (height, width, 3), values outside 0..255 clipped."""
+        """Return an input (channels, height, width) as an image, uint8 (height, width, 3). Values outside 0..255 are clipped."""
         unit = pixels.detach().to("cpu", torch.float32) * _per_channel(self.std) + _per_channel(self.mean)
-        return picture_of_unit_range(unit)
+        return unit_range_to_rgb(unit)
 
     def resized_to(self, height: int, width: int) -> Preprocess:
-        """The same transform for another input size, the margin around the crop kept in proportion."""
+        """Return the transform for another input size, with the same ratio between `resize` and `crop`."""
         if self.resize is None:
             return replace(self, crop=(height, width))
-        share = self.resize / min(self.crop)
-        return replace(self, resize=round(max(height, width) * share), crop=(height, width))
+        ratio = self.resize / min(self.crop)
+        return replace(self, resize=round(max(height, width) * ratio), crop=(height, width))
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.resize is None:
             return width, height
-        longer = int(self.resize * max(width, height) / min(width, height))  # rounded down, as torchvision does
+        longer = int(self.resize * max(width, height) / min(width, height))  # rounded down, as in torchvision
         return (self.resize, longer) if width <= height else (longer, self.resize)
 
     def _corner(self, width: int, height: int) -> tuple[int, int]:
@@ -88,7 +106,7 @@ class Preprocess:
 
 
 def _centred(length: int, crop: int) -> int:
-    """Where a centred crop starts; negative where it is longer (torchvision then pads the greater half after)."""
+    """Return the start of a centred crop. It is negative if the crop is longer; as in torchvision, the end is then padded more."""
     if length < crop:
         return -((crop - length) // 2)
     return round((length - crop) / 2.0)
@@ -99,16 +117,105 @@ def _per_channel(values: Sequence[float]) -> Tensor:
 
 
 def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:
-    """What is assumed of a model that says nothing: the whole shorter side visible, ImageNet's mean and std.
+    """Return the transform for a model without one: the shorter side is not cropped, and mean and std are ImageNet's.
 
-    One-channel models get gray pictures, and the average of ImageNet's means.
+    Models with one channel receive gray images, with the average of ImageNet's mean and std.
     """
     channels, height, width = input_size
     mean, std = (_GRAY_MEAN, _GRAY_STD) if channels == 1 else (IMAGENET_MEAN, IMAGENET_STD)
     return Preprocess(resize=max(height, width), crop=(height, width), mean=mean, std=std)
 
 
-def picture_of_unit_range(unit: Tensor) -> NDArray[np.uint8]:
-    """(1 or 3, height, width) in 0..1 to uint8 (height, width, 3)."""
+def unit_range_to_rgb(unit: Tensor) -> NDArray[np.uint8]:
+    """Convert (1 or 3, height, width) with values in 0..1 to uint8 (height, width, 3)."""
     values = unit.clamp(0, 1).mul(255).round().to(torch.uint8)
     return np.ascontiguousarray(values.expand(3, -1, -1).permute(1, 2, 0).numpy())
+
+
+# Odd sides, and both orientations
+_PROBE_SIZES = ((301, 405), (333, 250))
+
+
+def as_preprocess(transform: object) -> Preprocess | None:
+    """Convert a transform to an equal `Preprocess`.
+
+    `Preprocess`, torchvision's `ImageClassification` presets, and `Compose` of Resize, CenterCrop, ToTensor (or its parts) and Normalize
+    are recognised. For other transforms than presets, the result is verified on two noise images.
+
+    Parameters
+    ----------
+    transform : object
+        The transform, or None.
+
+    Returns
+    -------
+    Preprocess or None
+        None if the transform is not recognised, or not equal on the noise images.
+    """
+    if isinstance(transform, Preprocess) or transform is None:
+        return transform
+    if not callable(transform):
+        return None
+    if hasattr(transform, "crop_size"):
+        candidate = _from_preset(transform)
+        if type(transform).__module__ == "torchvision.transforms._presets":  # the tests verify these; it would delay each load_model
+            return candidate
+    else:
+        candidate = _from_compose(transform)
+    return candidate if candidate is not None and _is_equal(candidate, transform) else None
+
+
+def _from_preset(preset: Any) -> Preprocess | None:
+    if not all(hasattr(preset, name) for name in ("resize_size", "crop_size", "mean", "std", "interpolation")):
+        return None
+    return _assemble(preset.resize_size, preset.crop_size, preset.mean, preset.std, preset.interpolation)
+
+
+def _from_compose(compose: Any) -> Preprocess | None:
+    steps = {type(step).__name__: step for step in getattr(compose, "transforms", ())}
+    resize, crop, normalize = steps.get("Resize"), steps.get("CenterCrop"), steps.get("Normalize")
+    if crop is None:
+        return None
+    mean, std = (normalize.mean, normalize.std) if normalize is not None else ((0.0,) * 3, (1.0,) * 3)
+    interpolation = getattr(resize, "interpolation", None)
+    return _assemble(resize.size if resize is not None else None, crop.size, mean, std, interpolation)
+
+
+def _assemble(resize: Any, crop: Any, mean: Any, std: Any, interpolation: Any) -> Preprocess | None:
+    resizes, crops = _integers(resize), _integers(crop)
+    method = str(getattr(interpolation, "value", "bilinear")).upper()
+    if len(resizes) > 1 or not 1 <= len(crops) <= 2 or method not in Image.Resampling.__members__:
+        return None
+    return Preprocess(
+        resize=resizes[0] if resizes else None,
+        crop=(crops[0], crops[-1]),
+        mean=_floats(mean),
+        std=_floats(std),
+        interpolation=Image.Resampling[method],
+    )
+
+
+def _integers(value: Any) -> list[int]:
+    if value is None:
+        return []
+    return [int(entry) for entry in value] if isinstance(value, Sequence) else [int(value)]
+
+
+def _floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in (values if isinstance(values, Sequence | Tensor | np.ndarray) else [values]))
+
+
+def _is_equal(candidate: Preprocess, transform: Any) -> bool:
+    generator = np.random.default_rng(0)
+    for width, height in _PROBE_SIZES:
+        noise = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        try:
+            expected = transform(noise)
+        except (TypeError, ValueError, RuntimeError):  # the transform does not accept RGB images
+            return False
+        result = candidate(noise)
+        if not isinstance(expected, Tensor) or expected.shape != result.shape:
+            return False
+        if not torch.allclose(expected.to(result), result, atol=1e-5):
+            return False
+    return True

@@ -1,8 +1,8 @@
-"""torchvision, imported in a way that survives a build for another torch.
+"""Import of torchvision, also if its compiled operators do not load.
 
-Package indexes serve torchvision built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
-`import torchvision` ends in "operator torchvision::nms does not exist", although models, weights metadata and
-transforms need none of those operators. Declaring the missing schemas is enough to import it.
+The wheels on package indexes are built for CUDA. With a CPU-only torch their compiled operators do not load, and
+`import torchvision` fails with "operator torchvision::nms does not exist", although models, weights metadata and transforms
+do not need the operators. Declaring the schemas of the missing operators is sufficient to import it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ _LOCK = threading.Lock()
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision, with `models`, `transforms` and `datasets` loaded. Thread safe.
+    """Import torchvision with `models`, `transforms` and `datasets`. Thread-safe.
 
-    With a torchvision that matches torch this is a plain import. Where its compiled operators are missing,
-    `torchvision.ops.nms`, detection models and `torchvision.io`'s decoders stay unusable; classification models,
-    weights metadata, transforms and data sets work.
+    If the compiled operators are missing, `torchvision.ops.nms`, detection models and the decoders of `torchvision.io` do not
+    work; classification models, weights metadata, transforms and data sets do.
 
-    Raises ImportError where torchvision is not installed; any other failure of its import passes through unchanged.
+    Returns
+    -------
+    module
+        torchvision.
+
+    Raises
+    ------
+    ImportError
+        If torchvision is not installed. Any other error of the import is not caught.
     """
     with _LOCK:
         return _import_declaring(set(_KNOWN_OPERATORS))
@@ -51,17 +58,17 @@ def _import_declaring(undeclared: set[str]) -> ModuleType:
 
 
 def _missing_operator(error: RuntimeError) -> str:
-    found = _MISSING.search(str(error))
-    return found.group(1) if found else ""
+    match = _MISSING.search(str(error))
+    return match.group(1) if match else ""
 
 
 def _forget_torchvision() -> None:
-    """A half-imported package must go, or the next import would continue from its broken state."""
+    """Remove a partially imported package, so that the next import starts again."""
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
         del sys.modules[name]
 
 
 @cache
 def _fragment() -> torch.library.Library:
-    """The declarations live exactly as long as this object, hence the cache."""
+    """Return the library of the declarations, which exist as long as this object; hence the cache."""
     return torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]

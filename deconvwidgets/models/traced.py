@@ -11,7 +11,7 @@ from deconvwidgets.engine import Network
 
 
 class TracedNetwork:
-    """Holds a model's Network, which is traced on first use. Thread-safe: threads that ask at the same time share one trace."""
+    """A model's Network, which is traced on first use. Thread-safe: concurrent calls share one trace."""
 
     def __init__(self, network: Network | None = None) -> None:
         self._lock = Lock()

@@ -1,4 +1,4 @@
-"""The network of Zeiler & Fergus 2014, figure 3, with its contrast normalisation. No weights of it are published."""
+"""The network of Zeiler & Fergus 2014, figure 3. No weights are published."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 
 def _contrast_norm() -> nn.Module:
-    """Across five neighbouring maps, with the constants of Krizhevsky et al. 2012, section 3.3.
+    """Return the normalisation over five neighbouring maps of Krizhevsky et al. 2012, section 3.3.
 
-    `alpha` is given per window of five here: nn.LocalResponseNorm divides it by the window's size.
+    nn.LocalResponseNorm divides `alpha` by the number of maps, so it is 5 * 1e-4 here.
     """
     return nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2.0)
 
@@ -18,9 +18,10 @@ def _pool() -> nn.Module:
 
 
 class ZFNet(nn.Module):
-    """Input (N, 3, 224, 224); output (N, classes) logits.
+    """ZFNet. The input is (N, 3, 224, 224); the output is logits (N, classes).
 
-    Maps: conv1 96 x 110 x 110, pool1 55, conv2 256 x 26 x 26, pool2 13, conv3 and conv4 384 x 13 x 13, conv5 256 x 13 x 13, pool5 6.
+    The feature maps are conv1 96 x 110 x 110, pool1 96 x 55 x 55, conv2 256 x 26 x 26, pool2 256 x 13 x 13, conv3 and conv4
+    384 x 13 x 13, conv5 256 x 13 x 13 and pool5 256 x 6 x 6.
     """
 
     def __init__(self, num_classes: int = 1000) -> None:
@@ -53,6 +54,6 @@ class ZFNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes)."""
+        """Return logits (N, classes)."""
         logits: Tensor = self.classifier(self.features(x).flatten(1))
         return logits

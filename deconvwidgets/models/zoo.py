@@ -1,4 +1,4 @@
-"""Models by name, with the best weights that can be had from here, and in words where they came from."""
+"""`load_model` loads models by name, with the best weights available."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
-from deconvwidgets.models.head_files import HeadSource, has_shipped
+from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 _IMAGENET = "ImageNet's 1,000 classes"
-_SHIPPED_HEADS = {"alexnet": "caltech101"}
+_DEFAULT_HEADS = {"alexnet": "caltech101"}
 
 
 def load_model(
@@ -32,20 +32,49 @@ def load_model(
     progress: bool = True,
     head: HeadSource | None = "default",
 ) -> ModelBundle:
-    """A model by name: any of torchvision's classification models, `zfnet`, or `efficientnet_lite0`.
+    """Load a model by name.
 
-    `weights` is "default" (torchvision's own where its server answers within 5 seconds, else pinned ones from the
-    package index: AlexNet's and VGG16's convolutions, all of EfficientNet-Lite0), the name of others of torchvision's
-    ("IMAGENET1K_V1"), None (random, always the same, and labelled so), or the path of a local checkpoint of this
-    architecture, which may be one of torchvision's own files. `input_size` (channels, height, width) departs
-    from the size that the weights were trained for. The model comes in evaluation mode, on the CPU, and with parameters
-    that ask for no gradient.
+    Parameters
+    ----------
+    name : str
+        One of torchvision's classification models, "zfnet" or "efficientnet_lite0".
+    weights : str, path or None
+        One of
 
-    `head` is the softmax head it answers with, as `ModelBundle.with_head` takes it. "default" leaves a classifier as it is, and puts the
-    shipped Caltech-101 head on AlexNet's convolutions where they came without one; None takes any classifier off.
+        - "default": torchvision's default weights if its server responds within 5 seconds. Otherwise weights from the package
+          index: the convolutions of AlexNet and VGG16, and all of EfficientNet-Lite0;
+        - the name of other weights of torchvision, such as "IMAGENET1K_V1";
+        - the path of a checkpoint of this architecture;
+        - None: random weights, which are always the same.
+    input_size : tuple of (int, int, int), optional
+        (channels, height, width), if it is not the size that the weights were trained at.
+    progress : bool
+        Whether to show progress bars during downloads.
+    head : Head, str, path or None
+        The softmax head, see `ModelBundle.with_head`. "default" keeps the classifier of the weights, and attaches the bundled
+        Caltech-101 head to AlexNet if its weights have no classifier. None removes the classifier.
 
-    Raises ModelError for an unknown name or a checkpoint that does not fit, AssetError where no weights can be had, HeadError for a head
-    of another model.
+    Returns
+    -------
+    ModelBundle
+        The model in evaluation mode, on the CPU, with `requires_grad=False` for all parameters.
+
+    Raises
+    ------
+    ModelError
+        If the name is unknown, or the checkpoint does not fit.
+    AssetError
+        If the weights cannot be downloaded.
+    HeadError
+        If the head was trained on another model.
+
+    Examples
+    --------
+    >>> bundle = load_model("alexnet")
+    >>> bundle.input_size
+    (3, 224, 224)
+    >>> [info.alias for info in bundle.network.explorer_layers]
+    ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
     """
     architectures.require_known(name)
     if weights is None:
@@ -53,7 +82,7 @@ def load_model(
     elif weights == "default":
         bundle = _default(name, progress)
     else:
-        bundle = _named(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
+        bundle = _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
     bundle.model.requires_grad_(False)
     if input_size is not None:
         bundle = _resized(bundle, input_size)
@@ -61,21 +90,22 @@ def load_model(
 
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:
-    """The bundle with the head that is shipped for it, where it has no classifier and comes at the size that the head was trained at."""
-    shipped = _SHIPPED_HEADS.get(bundle.name)
-    own_size = architectures.transform_of(bundle.name).input_size
-    if shipped is None or bundle.classifier is not None or not bundle.trained or bundle.input_size != own_size or not has_shipped(shipped):
+    """Attach the bundled head if the model has no classifier, and has the input size that the head was trained at."""
+    name = _DEFAULT_HEADS.get(bundle.name)
+    if name is None or bundle.classifier is not None or not bundle.trained or not has_bundled_head(name):
+        return bundle
+    if bundle.input_size != architectures.transform_of(bundle.name).input_size:
         return bundle
     try:
-        return bundle.with_head(shipped)
-    except HeadError as error:  # the convolutions are worth having without it
-        return replace(bundle, notes=(*bundle.notes, f"The shipped head was left off. {error}"))
+        return bundle.with_head(name)
+    except HeadError as error:  # the model is useful without it
+        return replace(bundle, notes=(*bundle.notes, f"The bundled head is not used. {error}"))
 
 
 def _default(name: str, progress: bool) -> ModelBundle:
     if name == "zfnet":
-        raise ModelError("No weights of zfnet are published. Pass weights='path of a checkpoint', or weights=None for random ones.")
-    if architectures.is_own(name):
+        raise ModelError("No weights of zfnet are published. Pass weights='path of a checkpoint', or weights=None for random weights.")
+    if architectures.is_builtin(name):
         return _pinned_classifier(name, progress)
     try:
         return _official(name, architectures.official_weights(name), progress)
@@ -83,13 +113,13 @@ def _default(name: str, progress: bool) -> ModelBundle:
         if name in PINNED_WEIGHTS:
             return _pinned_trunk(name, progress)
         raise AssetError(
-            f"torchvision's weights of {name} are not to be had from here: {error}. Fetch "
-            f"{architectures.official_weights(name).url} elsewhere and pass weights='its path', pass weights=None for random "
-            f"ones, or take one of {', '.join(sorted(PINNED_WEIGHTS))}, whose weights come from the package index."
+            f"torchvision's weights of {name} cannot be downloaded: {error}. Download {architectures.official_weights(name).url} on "
+            "another machine and pass weights='path of the file', pass weights=None for random weights, or use one of "
+            f"{', '.join(sorted(PINNED_WEIGHTS))}, whose weights are on the package index."
         ) from error
 
 
-def _named(name: str, weights: str, progress: bool) -> ModelBundle | None:
+def _from_official_name(name: str, weights: str, progress: bool) -> ModelBundle | None:
     for member in architectures.all_official_weights(name):
         if member.name == weights:
             return _official(name, member, progress)
@@ -114,15 +144,15 @@ def _pinned_trunk(name: str, progress: bool) -> ModelBundle:
     model.load_state_dict(pinned_state_dict(name, progress), assign=True)
     url = architectures.official_weights(name).url
     note = (
-        f"Without ImageNet's classifier: torchvision's server cannot be reached from here, so this is {name} up to its last pooling layer "
-        f"alone. For ImageNet's classes fetch {url} elsewhere and pass weights='its path'."
+        f"Without ImageNet's classifier: torchvision's server cannot be reached, so this is {name} only up to its last pooling layer. "
+        f"For ImageNet's classes, download {url} on another machine and pass weights='path of the file'."
     )
-    words = f"ImageNet convolutional trunk of torchvision's {name}, from {pinned.distribution.requirement}"
-    return _bundle(name, model, words, classifier=None, notes=(note,))
+    weights = f"ImageNet convolutional trunk of torchvision's {name}, from {pinned.distribution.requirement}"
+    return _bundle(name, model, weights, classifier=None, notes=(note,))
 
 
 def _random(name: str) -> ModelBundle:
-    note = "Random weights, untrained: what the layers answer to means nothing."
+    note = "The weights are random and untrained: activations have no meaning."
     model = architectures.build_random(name)
     return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(note,)), trained=False)
 
@@ -132,12 +162,12 @@ def _from_checkpoint(name: str, path: Path) -> ModelBundle:
     model = fit_into(lambda classes: architectures.build_random(name, classes), _without_auxiliary(name, state), name)
     classes = _output_count(model)
     if classes != 1000:
-        note = f"The checkpoint's {classes} classes have no names here: use ModelBundle.from_module(bundle.model, categories=[...])."
+        note = f"The names of the checkpoint's {classes} classes are unknown: use ModelBundle.from_module(bundle.model, categories=[...])."
         return _bundle(name, model, f"checkpoint {path.name}", classifier=f"the checkpoint's {classes} classes", notes=(note,), named=False)
-    official = _recognised(name, path)
+    official = _official_member(name, path)
     if official is not None:
         return _bundle(name, model, f"torchvision's {official.name} ({path.name})", classifier=_IMAGENET, official=official)
-    classifier = "1,000 classes, taken to be ImageNet's"
+    classifier = "1,000 classes, assumed to be ImageNet's"
     return _bundle(name, model, f"checkpoint {path.name}", classifier=classifier)
 
 
@@ -147,8 +177,8 @@ def _without_auxiliary(name: str, state: StateDict) -> StateDict:
     return {key: value for key, value in state.items() if not key.lower().startswith("aux")}
 
 
-def _recognised(name: str, path: Path) -> Any:
-    """The member of torchvision's weights enum that the file is, by its hash; None where it is none of them."""
+def _official_member(name: str, path: Path) -> Any:
+    """Return the member of torchvision's weights enum whose file has the same hash; None if there is none."""
     digest = sha256_of_file(path)
     for member in architectures.all_official_weights(name):
         prefix = hash_prefix(member)
@@ -188,5 +218,5 @@ def _bundle(
 def _resized(bundle: ModelBundle, input_size: tuple[int, int, int]) -> ModelBundle:
     transform = bundle.transform
     if not isinstance(transform, Preprocess) or input_size[0] != transform.input_size[0]:
-        raise ModelError(f"{bundle.name} takes {bundle.input_size[0]} channels; input_size may change height and width only.")
+        raise ModelError(f"{bundle.name} has {bundle.input_size[0]} input channels; input_size can only change height and width.")
     return replace(bundle, transform=transform.resized_to(*input_size[1:]), input_size=input_size)

@@ -1,1 +1,1 @@
-"""Values that cross the borders between the parts: frozen, of NumPy arrays and plain Python values."""
+"""Records that are shared between the parts of the package: frozen dataclasses of NumPy arrays and plain Python values."""

@@ -1,4 +1,4 @@
-"""A unit's strongest activations and the statistics of a layer's units."""
+"""Top activations of a unit, and statistics of the units of a layer."""
 
 from __future__ import annotations
 
@@ -8,36 +8,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """One of a unit's strongest activations: the item of the image set, where in the map, how strong, what it saw."""
+    """One of the top activations of a unit: crop `image` of the image set, and position and value in the feature map."""
 
     image: int
     row: int
     column: int
     value: float
-    box: Box | None  # in input pixels; None where the layer's receptive field is unknown
+    box: Box | None  # the receptive field in input pixels; None if it is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class LayerStats:
-    """Per unit of one layer, over the maxima that the unit reached in each view (crop) of the image set; all arrays
-    start with (units,)."""
+    """Statistics of the activations of each unit of a layer, over all crops of the image set.
+
+    The activation of a unit in a crop is the maximum of its feature map.
+
+    Attributes
+    ----------
+    maximum, mean, std : ndarray of shape (units,), float32
+        Maximum, mean and standard deviation of the activations.
+    fires : ndarray of shape (units,), float32
+        The fraction of crops in which the unit is active, that is, its activation is above zero.
+    selectivity : ndarray of shape (units,), float32
+        (maximum - mean) / std, and 0 where std is 0.
+    histogram : ndarray of shape (units, bins), int64
+        The number of activations in each bin.
+    edges : ndarray of shape (units, bins + 1), float32
+        The edges of the bins.
+    """
 
     maximum: NDArray[np.float32]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
-    fires: NDArray[np.float32]  # share of views in which the maximum is above zero
-    selectivity: NDArray[np.float32]  # (maximum - mean) / std, 0 where std is 0
-    histogram: NDArray[np.int64]  # (units, bins)
-    edges: NDArray[np.float32]  # (units, bins + 1)
+    fires: NDArray[np.float32]
+    selectivity: NDArray[np.float32]
+    histogram: NDArray[np.int64]
+    edges: NDArray[np.float32]
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Units that fired in no view."""
+        """Whether each unit is active in no crop, bool (units,)."""
         return np.equal(self.fires, 0)

@@ -8,27 +8,50 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A softmax classifier on the features of one layer, with what is needed to tell which model it fits.
+    """A softmax classifier on the features of one layer, and the model it was trained on.
 
-    Its logits are `weight @ features + bias`, where the features are the layer's map, averaged down to `pool` (rows,
-    columns; adaptive average pooling, None: as it is) and flattened in the order (channel, row, column). What training did to the
-    features (centring, scaling) is folded into `weight` and `bias`.
+    The logits are `weight @ features + bias`. The features are the feature maps of the layer, reduced by adaptive average pooling to
+    `pool` if it is given, and flattened in the order (channel, row, column). The centring and scaling of features during training
+    are included in `weight` and `bias`.
+
+    Attributes
+    ----------
+    model : str
+        The name of the model.
+    layer : str
+        The dotted name of the layer ("features.12").
+    alias : str or None
+        The alias of the layer ("pool5").
+    pool : tuple of (int, int) or None
+        (rows, columns) of the pooled maps; None without pooling.
+    weight : ndarray of shape (classes, features), float16 or float32
+        The weights.
+    bias : ndarray of shape (classes,), float32
+        The biases.
+    categories : tuple of str
+        The names of the classes.
+    digest : str
+        The digest of the layer: it covers all weights and operations that the values of the layer depend on.
+    dataset : str
+        The data set, and the number of training images per class ("Caltech-101, 30 per class").
+    report : mapping of str to float, int or str
+        The accuracy and the protocol of the training.
     """
 
-    model: str  # the name of the model it was trained on, in words
-    layer: str  # the layer's dotted name ("features.12")
-    alias: str | None  # its paper name ("pool5")
+    model: str
+    layer: str
+    alias: str | None
     pool: tuple[int, int] | None
-    weight: NDArray[np.float16] | NDArray[np.float32]  # (classes, features); shipped heads have float16
-    bias: NDArray[np.float32]  # (classes,)
+    weight: NDArray[np.float16] | NDArray[np.float32]
+    bias: NDArray[np.float32]
     categories: tuple[str, ...]
-    digest: str  # of everything that decides the layer's values
-    dataset: str  # what it was trained on, in words ("caltech101, 30 a class")
-    report: Mapping[str, float | int | str]  # accuracy and protocol, as the panel prints them
+    digest: str
+    dataset: str
+    report: Mapping[str, float | int | str]
 
-    __repr__ = one_line
+    __repr__ = compact_repr

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedImage:
-    """A picture that could not be read, and why, in words."""
+    """An image that could not be read, and the reason."""
 
     name: str
     reason: str
@@ -17,11 +17,11 @@ class SkippedImage:
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An encoded picture, as it crosses to the browser or to a file."""
+    """An encoded image for the browser or a file."""
 
     data: bytes
     mime: str  # "image/jpeg", "image/png" or "image/webp"
     width: int
     height: int
 
-    __repr__ = one_line
+    __repr__ = compact_repr

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 class LayerInfo:
     """One layer of a model.
 
-    `receptive_field`, `stride` and `offset` are (rows, columns) in input pixels: the unit at position (r, c) sees the
-    rows from `offset[0] + r * stride[0]` on, `receptive_field[0]` of them. They are None where a unit sees the
-    whole input (fully connected layers) or where the graph could not be followed.
+    `receptive_field`, `stride` and `offset` are (rows, columns) in input pixels: the receptive field at position (row, column) of a
+    feature map starts at row `offset[0] + row * stride[0]` and has `receptive_field[0]` rows. They are None if the receptive field is
+    the whole input (fully connected layers) or if the model could not be traced.
     """
 
     name: str
     alias: str | None
-    kind: str  # "conv", "pool", "fc" or the operation's own name
+    kind: str  # "conv", "pool", "fc" or the name of the operation
     channels: int
     height: int
     width: int
@@ -26,13 +26,13 @@ class LayerInfo:
 
     @property
     def short_name(self) -> str:
-        """The alias ("conv5") if there is one, else the name."""
+        """The alias ("conv5") if there is one, otherwise the name."""
         return self.alias or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class LayerSummary:
-    """A layer as the explorers list it."""
+    """A layer in the list of an explorer."""
 
     info: LayerInfo
-    dead: int | None  # units that fire on no photograph; None before the index stands
+    dead: int | None  # units that are active in no crop; None before the index exists

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerSummary
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What a widget needs to know before it asks anything else."""
+    """Model, image set and state of a model service, for the header of a widget."""
 
-    version: int  # grows with every change of the service's state; caches are keyed by it
+    version: int  # increases with every change of the service's state
     model: str
-    weights: str  # where the weights come from, in words ("ImageNet conv trunk ...", "random, untrained")
+    weights: str  # where the weights come from ("random weights, untrained")
     trained: bool
-    classifier: str | None  # whose classes the model answers with, in words; None without a classifier
-    images: str  # the image set's name
+    classifier: str | None  # describes the classes that the model predicts; None without a classifier
+    images: str  # the name of the image set
     photographs: int  # source photographs
-    views: int  # crops of them that the index looks at
+    views: int  # the number of crops
     skipped: tuple[SkippedImage, ...]
     layers: tuple[LayerSummary, ...]
-    k: int  # activations kept per unit (9)
+    k: int  # top activations per unit (9)
     device: str
     index_ready: bool
-    notes: tuple[str, ...] = ()  # sentences a view should show (untrained, whole-image fallback, ...)
+    notes: tuple[str, ...] = ()  # messages to show (untrained weights, no traced graph, ...)
 
-    __repr__ = one_line
+    __repr__ = compact_repr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long job is. `total` 0 means not known yet; `rate` is items per second."""
+    """The progress of a job. `total` is 0 while it is unknown; `rate` is in items per second."""
 
     job: str
     done: int

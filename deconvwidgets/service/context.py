@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from typing import Any
-from weakref import ref
+from weakref import finalize, ref
 
 from deconvwidgets.compute.job import JobContext, ProgressCallback
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.head_history import HeadHistory
+from deconvwidgets.service.index_job import IndexJob
+from deconvwidgets.service.overview import make_overview
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
@@ -34,7 +38,7 @@ class ServiceContext:
     snapshot : Snapshot
         The initial state.
     events : Events
-        Where events are published. It is held weakly.
+        Where events are published. It is held weakly, and all jobs are cancelled when it is deleted: the service and the APIs refer to it.
     executor : Executor, optional
         Runs all jobs. By default long jobs (index, training) and interactive jobs (maps) have a worker each.
     """
@@ -46,17 +50,31 @@ class ServiceContext:
         self._last_request = -float("inf")
         self._on_replace: list[Callable[[Snapshot], None]] = []
         self._made_with = snapshot.bundle
+        self._lifetime = finalize(events, self.cancel)
         self.executor: Executor = executor if executor is not None else Worker()
         self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
         self.device_lock = DeviceLock()
         self.images = PreparedImageCache()
         self.heads = HeadHistory(lambda: self._snapshot.bundle, self.set_bundle)
+        self.index = IndexJob(self)
         self.on_replace(lambda state: self.images.keep_only(state.layers_version))
 
     @property
     def snapshot(self) -> Snapshot:
         """The current state."""
         return self._snapshot
+
+    @property
+    def events(self) -> Events:
+        """Where events are published. Raises ServiceError if nothing refers to the service any more."""
+        events = self._events()
+        if events is None:
+            raise ServiceError("The model service does not exist any more: make a new one")
+        return events
+
+    def overview(self) -> Overview:
+        """Return a description of the model, the image set and the layers."""
+        return make_overview(self._snapshot, self.index.note)
 
     def on_replace(self, callback: Callable[[Snapshot], None]) -> None:
         """Call `callback` with each new snapshot, before the event "changed" is published: caches remove old entries then."""
@@ -112,15 +130,10 @@ class ServiceContext:
         if events is not None:
             events.publish(event)
 
-    def publish_failure(self, message: str) -> None:
-        """Publish the event "failed"."""
-        self.publish(ServiceEvent("failed", message=message))
-
     def cancel(self) -> None:
         """Cancel all jobs, without waiting."""
         for executor in (self.interactive_executor, self.executor):
-            if isinstance(executor, Worker):
-                executor.cancel()
+            executor.cancel()
 
     def close(self) -> None:
         """Cancel all jobs and wait for the running ones to end."""

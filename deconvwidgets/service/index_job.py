@@ -2,28 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import numpy as np
 
 from deconvwidgets.compute.devices import device_name
+from deconvwidgets.compute.job import JobContext, ProgressCallback
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex, default_path, stored_index
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.progress import Progress
-from deconvwidgets.service.context import ServiceContext
+from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.worker import Job
+from deconvwidgets.service.worker import Executor, Job
 
 K = 9  # "top 9" (Zeiler & Fergus 2014, figure 2)
+
+
+class IndexHost(Protocol):
+    """What an index job needs of the service's context."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The current state."""
+        ...
+
+    @property
+    def executor(self) -> Executor:
+        """Runs long jobs."""
+        ...
+
+    @property
+    def images(self) -> PreparedImageCache:
+        """Prepared crops."""
+        ...
+
+    def replace(self, new_layers: bool = True, **changes: Any) -> Snapshot:
+        """Replace the snapshot."""
+        ...
+
+    def job_context(self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None) -> JobContext:
+        """Return the context of a long job."""
+        ...
+
+    def publish(self, event: ServiceEvent) -> None:
+        """Publish an event."""
+        ...
 
 
 class IndexJob:
     """The index of a service: given, loaded from the cache, or built by the service's worker."""
 
-    def __init__(self, context: ServiceContext) -> None:
+    def __init__(self, context: IndexHost) -> None:
         self._context = context
         self._progress: Progress | None = None
         self._job: Job | None = None
@@ -31,10 +66,10 @@ class IndexJob:
 
     def start(self) -> None:
         """Submit the jobs: the index, unless the snapshot has one, then the decoding of its photographs."""
-        executor, failed = self._context.executor, self._context.publish_failure
+        executor = self._context.executor
         if self._context.snapshot.index is None:
-            self._job = executor.submit("index", self._make, failed)
-        executor.submit("prefetch", self._prefetch, failed)
+            self._job = executor.submit("index", self._make, self._publish_failure)
+        executor.submit("prefetch", self._prefetch, self._publish_failure)
 
     def require(self) -> tuple[Snapshot, ActivationIndex]:
         """Return the snapshot for one request, and its index. Raises ServiceError while there is no index."""
@@ -93,6 +128,9 @@ class IndexJob:
     def _report(self, progress: Progress) -> None:
         self._progress = progress
         self._published.trigger(at_once=progress.finished)
+
+    def _publish_failure(self, message: str) -> None:
+        self._context.publish(ServiceEvent("failed", message=message))
 
     def _publish(self) -> None:
         self._context.publish(ServiceEvent("progress", self._progress))

@@ -46,7 +46,7 @@ class Thumbnails:
         cached = self._cache.get(key)
         if cached is None:
             try:
-                cached = square_image(images.glance(source, size), size)
+                cached = square_image(images.open_thumbnail(source, size), size)
             except PictureError:  # one gray square in a row shows it better than no row
                 return square_image(Image.new("RGB", (size, size), (GREY, GREY, GREY)), size)
             self._cache.put(key, cached)

@@ -99,8 +99,12 @@ class Executor(Protocol):
         """Submit a job. An earlier job of the same name is cancelled."""
         ...
 
+    def cancel(self) -> None:
+        """Cancel all jobs and accept no more, without waiting."""
+        ...
+
     def close(self) -> None:
-        """Cancel all jobs and accept no more."""
+        """Cancel all jobs, accept no more, and wait for the running job to end."""
         ...
 
 
@@ -112,6 +116,9 @@ class SynchronousExecutor:
         job = Job(name, work, on_failure)
         job.run()
         return job
+
+    def cancel(self) -> None:
+        """Do nothing: no job is running."""
 
     def close(self) -> None:
         """Do nothing: no job is running."""

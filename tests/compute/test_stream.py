@@ -24,5 +24,5 @@ def test_a_bounded_number_of_inputs_is_decoded_ahead(inputs, ahead, pending):
 
 
 def test_a_bare_model_raises_an_error(tiny_bundle):
-    with pytest.raises(ModelError, match="A ModelBundle is needed here"):
+    with pytest.raises(ModelError, match="A ModelBundle is expected"):
         on_device(tiny_bundle.model, "cpu")

@@ -1,4 +1,4 @@
-"""What hinders training is said before it, with the classes' names and the way on."""
+"""Labels are checked before training; errors name the classes and the next step."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from deconvwidgets.images.open import open_images
 
 @pytest.fixture
 def folder(tmp_path):
-    """Makes a folder of classes of these sizes."""
+    """Return a function that creates a folder with classes of these sizes and opens it."""
 
     def make(**sizes):
         for name, size in sizes.items():
@@ -46,27 +46,27 @@ def test_sizes_and_labels(folder):
     assert class_notes(images) == ()
 
 
-def test_enough_is_one_more_than_n(folder):
+def test_a_class_needs_one_image_more_than_the_training_images(folder):
     images = folder(ant=4, bee=3)
     assert require_classes(images, 2) == (4, 3)
     with pytest.raises(
-        HeadError, match=r"^1 class of 2 with fewer than 4 images \(3 to train, 1 or more to test\): 'bee' \(3\)\. Take at most 2 a"
+        HeadError, match=r"^1 class of 2 with fewer than 4 images \(3 to train, 1 or more to test\): 'bee' \(3\)\. Use at most 2 per class"
     ):
         require_classes(images, 3)
     with pytest.raises(
-        HeadError, match=r"2 classes of 2 .* 'bee' \(3\), 'ant' \(4\)\. Take at most 2 a class, or leave these classes out\.$"
+        HeadError, match=r"2 classes of 2 .* 'bee' \(3\), 'ant' \(4\)\. Use at most 2 per class, or remove these classes\.$"
     ):
         require_classes(images, 4)
-    with pytest.raises(HeadError, match="take 1 or more"):
+    with pytest.raises(HeadError, match="1 or more images per class, not 0"):
         require_classes(images, 0)
 
 
-def test_a_class_of_one_image_can_never_be_tested(folder):
-    with pytest.raises(HeadError, match=r"'bee' \(1\)\. Even 1 a class is too many"):
+def test_a_class_of_one_image_cannot_be_tested(folder):
+    with pytest.raises(HeadError, match=r"'bee' \(1\)\. A class of one image cannot be trained and tested"):
         require_classes(folder(ant=4, bee=1), 1)
 
 
-def test_many_short_classes_are_counted_and_some_named(folder):
+def test_many_small_classes_are_counted_and_the_first_are_named(folder):
     images = folder(**{f"c{number}": 2 for number in range(8)}, big=9)
     with pytest.raises(HeadError, match=r"8 classes of 9 .* 'c4' \(2\) and 3 more\."):
         require_classes(images, 2)
@@ -76,24 +76,24 @@ def test_an_empty_class_is_named(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     images = folder(ant=3, bee=3)
     assert class_sizes(images) == (3, 3, 0)
-    with pytest.raises(HeadError, match=r"1 class of 3 without a readable picture: 'empty'\. Put pictures into"):
+    with pytest.raises(HeadError, match=r"1 class of 3 without a readable image: 'empty'\. Add images to"):
         require_classes(images, 1)
 
 
-def test_a_class_of_broken_files_is_empty_and_they_are_listed(folder, tmp_path):
+def test_a_class_of_unreadable_files_is_empty_and_the_files_are_listed(folder, tmp_path):
     (tmp_path / "bad").mkdir()
     for number in range(7):
-        (tmp_path / "bad" / f"{number}.jpg").write_bytes(b"no picture")
+        (tmp_path / "bad" / f"{number}.jpg").write_bytes(b"not an image")
     images = folder(ant=3, bee=3)
     with pytest.raises(HeadError, match=r"'bad'\. 7 files could not be read\."):
         require_classes(images, 1)
     (note,) = class_notes(images)
-    assert note.startswith("7 files could not be read and took no part: bad/0.jpg cannot be opened")
+    assert note.startswith("7 files could not be read and will not be used: bad/0.jpg cannot be opened")
     assert note.count("bad/0.jpg") == 1
     assert note.endswith("and 2 more")
 
 
-def test_missing_labels(folder, tmp_path):
+def test_images_without_labels_are_refused(folder, tmp_path):
     add(tmp_path / "only", 3)
     for images in (open_images(tmp_path), open_images(tmp_path / "only"), open_images([Image.new("RGB", (4, 4))])):
         for check in (class_sizes, class_names, lambda images: require_classes(images, 1)):
@@ -101,20 +101,20 @@ def test_missing_labels(folder, tmp_path):
                 check(images)
 
 
-def test_one_class_is_none(tmp_path):
-    with pytest.raises(HeadError, match="one class only, 'class 1'"):
+def test_a_single_class_is_refused(tmp_path):
+    with pytest.raises(HeadError, match="only one class, 'class 1'"):
         require_classes(dataset([0, 0, 0]), 1)
 
 
-def test_loose_photographs_take_no_part(folder, tmp_path):
+def test_images_outside_class_folders_are_not_used(folder, tmp_path):
     images = folder(ant=2, bee=2)
     add(tmp_path, 1)
     images = open_images(tmp_path)
     assert class_sizes(images) == (2, 2)
-    assert class_notes(images) == ("1 photograph without a class took no part.",)
+    assert class_notes(images) == ("1 photograph without a label will not be used.",)
 
 
-def test_odd_names(tmp_path):
+def test_names_are_made_printable_and_unique(tmp_path):
     long = "x" * 200
     for name in ("   ", "a\nb\tc", long, long + "y", "Dog", "dog", "\udcff bytes", "größe", "نیم‌فاصله"):
         add(tmp_path / name, 2)
@@ -132,11 +132,11 @@ def test_odd_names(tmp_path):
     assert all(name.isprintable() or "‌" in name for name in names)
     assert require_classes(images, 1) == (2,) * 9
     (note,) = class_notes(images)
-    assert note.startswith("7 classes with odd names: '   ' is called 'class 1', ")
-    "".join([*names, note]).encode()  # nothing that cannot be written to a file
+    assert note.startswith("7 classes were renamed: '   ' is shown as 'class 1', ")
+    "".join([*names, note]).encode()  # everything can be written to a file
 
 
-def test_a_name_that_is_merely_long_is_not_said_to_be_called_what_it_reads_as(tmp_path):
+def test_a_name_that_is_only_cut_is_not_reported_as_renamed(tmp_path):
     for name in ("x" * 120, "ant"):
         add(tmp_path / name, 2)
     images = open_images(tmp_path)
@@ -144,7 +144,7 @@ def test_a_name_that_is_merely_long_is_not_said_to_be_called_what_it_reads_as(tm
     assert class_notes(images) == ()
 
 
-def test_a_data_set_may_name_no_classes_or_too_few(tmp_path):
+def test_missing_and_equal_class_names_are_completed(tmp_path):
     assert class_names(dataset([0, 2, 2])) == ("class 1", "class 2", "class 3")
     assert class_sizes(dataset([0, 2, 2])) == (1, 0, 2)
     assert class_names(dataset([0, 1, 2], ["ant", "bee"])) == ("ant", "bee", "class 3")

@@ -1,4 +1,4 @@
-"""A Jupyter Server extension for the tests: tells which kernel websockets are open and whether they send at once."""
+"""A Jupyter Server extension for tests: returns TCP_NODELAY of each open kernel websocket."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tornado import web
 class Probe(APIHandler):
     @web.authenticated
     def get(self) -> None:
-        handlers = [thing for thing in gc.get_objects() if isinstance(thing, KernelWebsocketHandler) and thing.ws_connection]
+        handlers = [item for item in gc.get_objects() if isinstance(item, KernelWebsocketHandler) and item.ws_connection]
         sockets = [handler.ws_connection.stream.socket for handler in handlers]
-        self.finish(json.dumps([one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in sockets]))
+        self.finish(json.dumps([connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for connection in sockets]))
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

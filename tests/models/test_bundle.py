@@ -1,4 +1,4 @@
-"""A bundle feeds a model as it should be fed, and refuses to guess."""
+"""Bundles prepare the input of a model, and refuse arguments that do not fit."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def net():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
 
 
-def test_a_module_is_taken_as_it_is():
+def test_a_module_is_neither_copied_nor_changed():
     module = net()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     bundle = ModelBundle.from_module(module, categories=["a", "b"], name="mine")
@@ -31,20 +31,20 @@ def test_a_model_in_training_mode_is_refused():
         ModelBundle.from_module(net().train())
 
 
-def test_the_default_transform_is_stated(noise_picture):
+def test_a_note_describes_the_default_transform(noise_picture):
     bundle = ModelBundle.from_module(net(), input_size=(3, 20, 30))
     assert bundle.prepare(noise_picture()).shape == (3, 20, 30)
     assert "20 x 30" in bundle.notes[0]
     assert ModelBundle.from_module(net(), transform=Preprocess()).notes == ()
 
 
-def test_gray_models_get_gray_pictures(noise_picture):
+def test_models_with_one_channel_receive_gray_images(noise_picture):
     bundle = ModelBundle.from_module(nn.Conv2d(1, 2, 3).eval(), input_size=(1, 28, 28))
     assert bundle.model(bundle.prepare(noise_picture())[None]).shape == (1, 2, 26, 26)
 
 
-def test_an_opaque_transform_has_no_geometry(noise_picture):
-    bundle = ModelBundle.from_module(net(), transform=lambda picture: torch.full((3, 8, 8), 7.0), input_size=(3, 8, 8))
+def test_an_unknown_transform_has_no_geometry(noise_picture):
+    bundle = ModelBundle.from_module(net(), transform=lambda image: torch.full((3, 8, 8), 7.0), input_size=(3, 8, 8))
     assert bundle.geometry((40, 30)) is None
     assert bundle.prepare(noise_picture()).dtype == torch.float32
     assert bundle.to_picture(torch.linspace(-3, 5, 192).view(3, 8, 8)).max() == 255
@@ -52,27 +52,27 @@ def test_an_opaque_transform_has_no_geometry(noise_picture):
     assert bundle.to_picture(torch.rand(5, 8, 8)).shape == (8, 8, 3)
 
 
-def test_a_known_transform_has_one():
+def test_a_known_transform_has_a_geometry():
     bundle = ModelBundle.from_module(net(), transform=Preprocess(resize=64, crop=(64, 64)))
     assert bundle.input_size == (3, 64, 64)
     assert bundle.geometry((128, 256)).scale == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
-        ({"transform": Preprocess(), "input_size": (3, 32, 32)}, "Leave one of them out"),
-        ({"input_size": (4, 32, 32)}, "transform of its own"),
-        ({"transform": lambda picture: 3, "input_size": (3, 32)}, "channels, height, width"),
+        ({"transform": Preprocess(), "input_size": (3, 32, 32)}, "Pass only one of them"),
+        ({"input_size": (4, 32, 32)}, "no default transform"),
+        ({"transform": lambda image: 3, "input_size": (3, 32)}, "channels, height, width"),
     ],
 )
-def test_what_does_not_fit_is_refused(arguments, words):
-    with pytest.raises(ModelError, match=words):
+def test_arguments_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ModelError, match=message):
         ModelBundle.from_module(net(), **arguments)
 
 
 @pytest.mark.parametrize("result", [torch.zeros(3, 9, 8), np.zeros((3, 8, 8)), None])
-def test_a_transform_that_returns_something_else_is_named(result, noise_picture):
-    bundle = ModelBundle.from_module(net(), transform=lambda picture: result, input_size=(3, 8, 8))
+def test_a_transform_that_returns_something_else_is_refused(result, noise_picture):
+    bundle = ModelBundle.from_module(net(), transform=lambda image: result, input_size=(3, 8, 8))
     with pytest.raises(ModelError, match="returned"):
         bundle.prepare(noise_picture())

@@ -1,12 +1,11 @@
-"""Our preprocessing is torchvision's, and its geometry says where each input pixel came from."""
+"""Preprocessing agrees with torchvision, and its geometry maps input pixels to image pixels."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from deconvwidgets.models.known_transforms import as_preprocess
-from deconvwidgets.models.preprocess import Preprocess, default_preprocess
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 PRESETS = [
@@ -24,31 +23,31 @@ def preset(which):
 
 
 @pytest.mark.parametrize("which", PRESETS)
-def test_photographs_come_out_bit_for_bit_as_in_torchvision(which, photos):
-    theirs = preset(which)
-    ours = as_preprocess(theirs)
+def test_photographs_agree_exactly_with_torchvision(which, photos):
+    expected = preset(which)
+    preprocess = as_preprocess(expected)
     for index in (0, 3, 10 * 9, 21 * 9, 23 * 9, 25 * 9 + 4):
-        picture = photos.open_crop(index)
-        assert torch.equal(ours(picture), theirs(picture))
+        image = photos.open_crop(index)
+        assert torch.equal(preprocess(image), expected(image))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 900), (901, 18), (223, 225), (333, 500), (512, 511)])
-def test_awkward_sizes_as_well(size, noise_picture):
-    theirs = preset(PRESETS[0])
-    assert torch.equal(as_preprocess(theirs)(noise_picture(*size)), theirs(noise_picture(*size)))
+def test_unusual_sizes_agree_with_torchvision(size, noise_picture):
+    expected = preset(PRESETS[0])
+    assert torch.equal(as_preprocess(expected)(noise_picture(*size)), expected(noise_picture(*size)))
 
 
 @pytest.mark.parametrize("size", [(100, 80), (301, 299), (224, 150), (30, 500)])
-def test_a_crop_larger_than_the_picture_is_padded_as_in_torchvision(size, noise_picture):
+def test_a_crop_larger_than_the_image_is_padded_as_in_torchvision(size, noise_picture):
     transforms = import_torchvision().transforms
-    theirs = transforms.Compose([transforms.CenterCrop((224, 160)), transforms.ToTensor()])
-    ours = as_preprocess(theirs)
-    assert ours is not None
-    assert torch.equal(ours(noise_picture(*size)), theirs(noise_picture(*size)))
+    expected = transforms.Compose([transforms.CenterCrop((224, 160)), transforms.ToTensor()])
+    preprocess = as_preprocess(expected)
+    assert preprocess is not None
+    assert torch.equal(preprocess(noise_picture(*size)), expected(noise_picture(*size)))
 
 
 @pytest.mark.parametrize("size", [(640, 427), (300, 451), (512, 512), (100, 90)])
-def test_geometry_finds_a_dot_again(size):
+def test_geometry_maps_a_dot_to_its_position(size):
     width, height = size
     preprocess = Preprocess(mean=(0.0,) * 3, std=(1.0,) * 3)
     x, y = width // 2 + 11, height // 2 - 9
@@ -66,38 +65,38 @@ def test_geometry_of_padding_and_no_resize():
     assert geometry.shift == (2.0, -10.0)
 
 
-def test_unnormalise_gives_the_cropped_picture_back(photos):
-    picture = photos.open_crop(0)
+def test_unnormalise_restores_the_cropped_image(photos):
+    image = photos.open_crop(0)
     for preprocess in (Preprocess(), Preprocess(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)):
-        np.testing.assert_array_equal(preprocess.unnormalise(preprocess(picture)), np.asarray(preprocess.crop_picture(picture)))
+        np.testing.assert_array_equal(preprocess.unnormalise(preprocess(image)), np.asarray(preprocess.resize_and_crop(image)))
 
 
 def test_pixel_minus_127_over_128():
     preprocess = Preprocess(resize=None, crop=(1, 2), mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
-    got = preprocess(Image.fromarray(np.array([[[0, 127, 255], [1, 2, 3]]], np.uint8)))
-    torch.testing.assert_close(got[:, 0, 0], torch.tensor([-127 / 128, 0.0, 1.0]), atol=1e-6, rtol=0)
+    result = preprocess(Image.fromarray(np.array([[[0, 127, 255], [1, 2, 3]]], np.uint8)))
+    torch.testing.assert_close(result[:, 0, 0], torch.tensor([-127 / 128, 0.0, 1.0]), atol=1e-6, rtol=0)
 
 
 def test_one_channel_is_gray(noise_picture):
     preprocess = default_preprocess((1, 28, 28))
-    got = preprocess(noise_picture(60, 50))
-    assert got.shape == (1, 28, 28)
-    picture = preprocess.unnormalise(got)
-    assert picture.shape == (28, 28, 3)
-    assert (picture[..., 0] == picture[..., 2]).all()
+    result = preprocess(noise_picture(60, 50))
+    assert result.shape == (1, 28, 28)
+    image = preprocess.unnormalise(result)
+    assert image.shape == (28, 28, 3)
+    assert (image[..., 0] == image[..., 2]).all()
 
 
-def test_another_input_size_keeps_the_margin():
+def test_another_input_size_keeps_the_ratio_of_resize_and_crop():
     assert Preprocess().resized_to(448, 448).resize == 512
     assert Preprocess().resized_to(112, 224).input_size == (3, 112, 224)
 
 
-def test_compose_is_recognised_and_lookalikes_are_not(noise_picture):
+def test_compose_is_recognised_and_other_transforms_are_not(noise_picture):
     t = import_torchvision().transforms
     usual = [t.Resize(40), t.CenterCrop(32), t.ToTensor(), t.Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))]
-    ours = as_preprocess(t.Compose(usual))
-    torch.testing.assert_close(ours(noise_picture(50, 90)), t.Compose(usual)(noise_picture(50, 90)))
+    preprocess = as_preprocess(t.Compose(usual))
+    torch.testing.assert_close(preprocess(noise_picture(50, 90)), t.Compose(usual)(noise_picture(50, 90)))
     assert as_preprocess(t.Compose([t.RandomHorizontalFlip(1.0), *usual])) is None
     assert as_preprocess(t.Compose([*usual, t.Lambda(lambda x: x * 2)])) is None
     assert as_preprocess(t.Compose([t.Resize((32, 32)), t.ToTensor()])) is None
-    assert as_preprocess(lambda picture: torch.zeros(3, 32, 32)) is None
+    assert as_preprocess(lambda image: torch.zeros(3, 32, 32)) is None

@@ -1,4 +1,4 @@
-"""A torchvision built for another torch is imported all the same; other failures are not hidden."""
+"""torchvision is imported also if it was built for another torch; other errors are not hidden."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_a_second_import_is_the_same_module():
     assert import_torchvision() is import_torchvision()
 
 
-def test_threads_may_import_together_in_a_fresh_interpreter():
+def test_threads_import_concurrently_in_a_new_interpreter():
     script = (
         "import threading, sys\n"
         "from deconvwidgets.models.torchvision_import import import_torchvision\n"
@@ -35,7 +35,7 @@ def test_threads_may_import_together_in_a_fresh_interpreter():
 
 
 @pytest.mark.parametrize("message", ["operator torchvision::roi_align does not exist", "CUDA driver is too old"])
-def test_other_errors_pass_through(monkeypatch, message):
+def test_other_errors_are_raised(monkeypatch, message):
     def fail(name):
         raise RuntimeError(message)
 
@@ -62,7 +62,7 @@ def test_an_operator_is_declared_at_most_once(monkeypatch):
     assert declared == ["nms"]
 
 
-def test_the_lock_is_free_again_after_a_failure(monkeypatch):
+def test_the_lock_is_released_after_an_error(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torchvision_import.importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
         with pytest.raises(ImportError):

@@ -25,7 +25,7 @@ def traces(monkeypatch):
     return models
 
 
-def test_many_threads_and_copies_share_one_trace(tiny_model, traces):
+def test_threads_and_copies_share_one_trace(tiny_model, traces):
     bundle = tiny_model()
     assert traces == []
     networks = []

@@ -1,4 +1,4 @@
-"""What a cell shows of the results on its last line: a line, not thousands of numbers."""
+"""Results are represented in one line, without the numbers in their arrays."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from deconvwidgets.instruments.transfer.records import HeadReport, TransferResul
 from deconvwidgets.records.activations import LayerStats
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.repr import accuracy_in_words, one_line
+from deconvwidgets.records.repr import compact_repr, describe_accuracy
 
-LONGEST = 300
+MAX_LENGTH = 300
 
 
 def grid(value, dtype=np.float32):
@@ -30,18 +30,18 @@ def maps():
     probability[3, 4] = 0.004
     return OcclusionMaps(
         probability, grid(1, np.int64), grid(0.5), grid(7), np.zeros((23, 24, 2)), 1, Unoccluded(0.91, 1, 0.91, 8.0), "conv5", 42,
-        (48, 40), (8, 7), "gray", "inside", "incremental", True, tuple(f"class number {one}" for one in range(1000)),
+        (48, 40), (8, 7), "gray", "inside", "incremental", True, tuple(f"class number {number}" for number in range(1000)),
     )  # fmt: skip
 
 
-def test_maps_say_what_they_are_of(maps):
+def test_maps_state_their_settings(maps):
     assert repr(maps) == (
         "OcclusionMaps(23 x 24 positions, window 48 x 40, stride 8 x 7, inside, fill gray; "
         "class number 1: probability 0.91 unoccluded, 0.004 to 0.25 occluded; conv5 unit 42)"
     )
 
 
-def test_maps_on_their_way_say_how_far_they_are(maps):
+def test_incomplete_maps_state_their_progress(maps):
     part = np.where(np.arange(23 * 24).reshape(23, 24) < 40, 0.5, np.nan).astype(np.float32)
     assert "0.5 to 0.5 occluded; conv5 unit 42; 40 of 552 done)" in repr(replace(maps, probability=part, activity=part, complete=False))
     none = grid(np.nan)
@@ -54,14 +54,14 @@ def test_maps_without_a_classifier_have_no_probability(maps):
 
 
 def head(classes=101):
-    names = tuple(f"class number {one}" for one in range(classes))
-    report = {f"fact {one}": one for one in range(10)}
+    names = tuple(f"class number {number}" for number in range(classes))
+    report = {f"fact {number}": number for number in range(10)}
     return Head("alexnet", "features.12", "pool5", (6, 6), np.zeros((classes, 9216)), np.zeros(classes), names, "a" * 64, "data", report)
 
 
 def results():
     many = np.zeros(3000, np.int64)
-    deltas = {"conv5": {f"part {one}": 0.123456789 for one in range(9)}, "pool5": {"nose": 0.1}}
+    deltas = {"conv5": {f"part {number}": 0.123456789 for number in range(9)}, "pool5": {"nose": 0.1}}
     yield Faithfulness("conv5", many, many, np.ones(3000), np.zeros(3000), np.zeros((3000, 4))), "Faithfulness(conv5, 3000 images"
     yield Correspondence(("conv5", "pool5"), ("nose",), deltas, 5), "Correspondence(5 images; conv5: part 0 0.123, "
     yield (
@@ -74,51 +74,52 @@ def results():
     confusion = np.zeros((101, 101), np.int64)
     facts = ("caltech101", "alexnet", "pool5", "256 x 6 x 6", 30, 0, head().categories, (0.86, 0.87), (1e-6, 1e-6))
     report = HeadReport(*facts, confusion, *[many] * 5, head(), 12.0, True)
-    yield report, "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: 86.5 ± 0.5 % in 2 folds, 101 classes)"
-    yield replace(report, complete=False, per_fold=()), "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: no fold done"
-    asked = (1, "done", "caltech101", "pool5", 30, 2, None, "one", (0.86, 0.87), (1e-6, 1e-6))
-    summary = TransferRunSummary(*asked, "256 x 6 x 6", 12.0, 0, None, None, None, ())
-    view = TransferResults(summary, head().categories, np.zeros(101), np.zeros(101), confusion, (), True)
-    words = "TransferRunSummary(run 1: caltech101, 30 per class, pool5, done; 86.5 ± 0.5 % in 2 folds)"
-    yield view, f"TransferResults({words}, 101 classes)"
+    yield report, "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: 86.5 ± 0.5% in 2 folds, 101 classes)"
+    yield replace(report, complete=False, per_fold=()), "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: no fold finished"
+    settings = (1, "done", "caltech101", "pool5", 30, 2, None, "one", (0.86, 0.87), (1e-6, 1e-6))
+    summary = TransferRunSummary(*settings, "256 x 6 x 6", 12.0, 0, None, None, None, ())
+    run_results = TransferResults(summary, head().categories, np.zeros(101), np.zeros(101), confusion, (), True)
+    summary_text = "TransferRunSummary(run 1: caltech101, 30 per class, pool5, done; 86.5 ± 0.5% in 2 folds)"
+    yield run_results, f"TransferResults({summary_text}, 101 classes)"
 
 
-@pytest.mark.parametrize(("result", "words"), list(results()), ids=lambda one: type(one).__name__)
-def test_a_result_is_one_short_line(result, words):
-    assert repr(result).startswith(words)
-    assert len(repr(result)) <= LONGEST
+@pytest.mark.parametrize(("result", "start"), list(results()), ids=lambda value: type(value).__name__)
+def test_a_result_is_one_short_line(result, start):
+    assert repr(result).startswith(start)
+    assert len(repr(result)) <= MAX_LENGTH
     assert "\n" not in repr(result)
 
 
-def test_a_bundle_does_not_print_its_network():
+def test_a_bundle_does_not_print_its_model():
     net = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(30)]).eval()
-    bundle = dw.ModelBundle.from_module(net, categories=[f"class {one}" for one in range(1000)], name="mine")
+    bundle = dw.ModelBundle.from_module(net, categories=[f"class {number}" for number in range(1000)], name="mine")
     assert repr(bundle).startswith("ModelBundle(name='mine', model=<Sequential>, transform=<Preprocess>, categories=<1,000 items>")
-    assert len(repr(bundle)) <= LONGEST
+    assert len(repr(bundle)) <= MAX_LENGTH
 
 
-def test_fields_that_a_dataclass_keeps_back_stay_back():
+def test_fields_without_repr_are_not_shown():
     @dataclass(frozen=True)
-    class Thing:
+    class Record:
         size: tuple[int, int]
-        words: str
-        one: tuple[str, ...]
-        secret: int = field(repr=False, default=3)
-        __repr__ = one_line
+        text: str
+        items: tuple[str, ...]
+        hidden: int = field(repr=False, default=3)
+        __repr__ = compact_repr
 
     assert (
-        repr(Thing((1, 2), "w" * 99, ("n" * 99,))) == f"{Thing.__qualname__.split('.')[-1]}(size=(1, 2), words='{'w' * 59}…', one=<1 item>)"
+        repr(Record((1, 2), "w" * 99, ("n" * 99,)))
+        == f"{Record.__qualname__.split('.')[-1]}(size=(1, 2), text='{'w' * 59}…', items=<1 item>)"
     )
 
 
-def test_an_accuracy_in_words():
-    assert [accuracy_in_words(folds) for folds in ((), (0.5,), (0.86, 0.87))] == [
-        "no fold done",
-        "50.0 ± 0.0 % in 1 fold",
-        "86.5 ± 0.5 % in 2 folds",
+def test_describe_accuracy():
+    assert [describe_accuracy(folds) for folds in ((), (0.5,), (0.86, 0.87))] == [
+        "no fold finished",
+        "50.0 ± 0.0% in 1 fold",
+        "86.5 ± 0.5% in 2 folds",
     ]
 
 
-def test_fills_have_one_spelling_and_the_rest_is_none():
-    assert [named_fill(one) for one in ("Grey", "gray", "BLUR", "Red", "#Abc")] == ["gray", "gray", "blur", "#ff0000", "#aabbcc"]
-    assert [named_fill(one) for one in ("", "greyish", "#11223344", "rgb(300, 0, 0)", "x" * 200)] == [None] * 5
+def test_fill_names_are_normalised():
+    assert [named_fill(name) for name in ("Grey", "gray", "BLUR", "Red", "#Abc")] == ["gray", "gray", "blur", "#ff0000", "#aabbcc"]
+    assert [named_fill(name) for name in ("", "greyish", "#11223344", "rgb(300, 0, 0)", "x" * 200)] == [None] * 5

@@ -92,7 +92,7 @@ def test_nine_shows_projections_and_patches(service, tiny_bundle, tiny_images):
         expected = display.projection_to_rgb(projection.pixels[0], tile)
         assert np.abs(projections[cell] - expected).mean() < 8  # JPEG
         seen = display.crop_patch(tiny_bundle.to_picture(tiny_bundle.prepare(view)), one.box)
-        assert np.abs(patches[cell] - display.resize_picture(seen, tile)).mean() < 8
+        assert np.abs(patches[cell] - display.resize_image(seen, tile)).mean() < 8
 
 
 def test_dead_unit_has_an_empty_nine(service):

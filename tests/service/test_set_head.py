@@ -48,7 +48,7 @@ def test_predictions_and_words_change_and_nothing_else(service, head, tiny_bundl
     service.set_head(head)
     after = service.overview()
     assert [event.kind for event in told] == ["changed"]
-    assert after == replace(before, version=after.version, classifier="Caltech-101's 4 classes (head on conv1, 84.6 %)")
+    assert after == replace(before, version=after.version, classifier="Caltech-101's 4 classes (head on conv1, 84.6%)")
     assert after.version > before.version
     assert service.index is index
     assert service._context.snapshot.network.model is service._context.snapshot.bundle.model  # whose logits can be followed, too

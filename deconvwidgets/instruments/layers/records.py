@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 Rule = Literal["deconvnet", "gradient", "guided"]
 Contrast = Literal["tile", "shared"]
@@ -31,7 +31,7 @@ class Projection:
     rule: str
     method: str  # how they were computed: "local" or "full"
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class UnitTable:
     labels: NDArray[np.int64]  # (units, k): dataset labels of the strongest activations, -1 for unknown or missing ones
     categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from PIL import ImageColor
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.methods import OcclusionMethod
-from deconvwidgets.records.repr import one_line
+from deconvwidgets.records.repr import compact_repr
 
 Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "activity"]
@@ -238,7 +238,7 @@ class OcclusionScene:
     strongest: tuple[int, ...]  # the units with the largest sums for this image, largest first
     note: str = ""  # a message for the user (such as: the model cannot be traced)
 
-    __repr__ = one_line
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)

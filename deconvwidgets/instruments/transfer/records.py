@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.progress import Progress
-from deconvwidgets.records.repr import accuracy_in_words
+from deconvwidgets.records.repr import describe_accuracy
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
 TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.html"]
@@ -74,7 +74,7 @@ class TransferRunSummary:
 
     def __repr__(self) -> str:
         run = f"run {self.run}: {self.dataset}, {self.images_per_class} per class, {self.layer}, {self.phase}"
-        return f"TransferRunSummary({run}; {accuracy_in_words(self.per_fold)})"
+        return f"TransferRunSummary({run}; {describe_accuracy(self.per_fold)})"
 
     @property
     def mean(self) -> float | None:
@@ -194,7 +194,7 @@ class HeadReport:
     def __repr__(self) -> str:
         run = f"{self.dataset}, {self.images_per_class} per class, {self.classifier} on {self.layer} of {self.model}"
         stopped = "" if self.complete else "; stopped"
-        return f"HeadReport({run}: {accuracy_in_words(self.per_fold)}, {len(self.categories)} classes{stopped})"
+        return f"HeadReport({run}: {describe_accuracy(self.per_fold)}, {len(self.categories)} classes{stopped})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from deconvwidgets.figures.html_page import whole_page
+from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 
@@ -12,7 +12,7 @@ from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPane
 def layer_page(sheet: FigureSheet) -> bytes:
     """Return the page of a layer (Zeiler & Fergus 2014, figure 2)."""
     panels = "\n".join(_panel(panel) for panel in sheet.panels)
-    return whole_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
+    return html_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
 
 
 def unit_page(sheet: FigureSheet) -> bytes:
@@ -21,7 +21,7 @@ def unit_page(sheet: FigureSheet) -> bytes:
     rows = "\n".join(f"<li>{escape(panel.describe(rank).partition(' · ')[2])}</li>" for rank in range(panel.count))
     body = f'<main class="units one">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
     caption = sheet.caption(f"unit {panel.unit} of {sheet.info.channels}")
-    return whole_page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption, _STYLE, _SCRIPT)
+    return html_page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption, _STYLE, _SCRIPT)
 
 
 def _panel(panel: UnitPanel) -> str:

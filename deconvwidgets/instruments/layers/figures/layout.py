@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from deconvwidgets.display import decode_image
-from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
+from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 
 MARGIN = 28.0
@@ -39,14 +39,14 @@ def _heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
     """Add title and subtitle, on one line if they fit; return the top of the figure below them."""
     title_size = size * 1.4
     baseline = MARGIN + title_size
-    drawing.add(Words(MARGIN, baseline, title, title_size, strong=True))
+    drawing.add(Text(MARGIN, baseline, title, title_size, strong=True))
     left = MARGIN + text_width(title, title_size, strong=True) + size
     available = drawing.width - MARGIN - left
     if available > text_width(subtitle, size) * 1.05:
-        drawing.add(Words(left, baseline, subtitle, size, "quiet"))
+        drawing.add(Text(left, baseline, subtitle, size, "quiet"))
         return round(baseline + size)
     baseline += size * LINE
-    drawing.add(Words(MARGIN, baseline, shorten(subtitle, size, drawing.width - 2 * MARGIN), size, "quiet"))
+    drawing.add(Text(MARGIN, baseline, shorten(subtitle, size, drawing.width - 2 * MARGIN), size, "quiet"))
     return round(baseline + size)
 
 
@@ -54,15 +54,15 @@ def _pair(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float, s
     _mosaics(drawing, panel, x, y, side)
     baseline = y + side + size * 1.25
     number = str(panel.unit)
-    drawing.add(Words(x, baseline, number, size, strong=True))
+    drawing.add(Text(x, baseline, number, size, strong=True))
     left = x + text_width(number, size, strong=True) + size * 0.7
-    drawing.add(Words(left, baseline, shorten(panel.summary(), size, x + 2 * side + PAIR_GAP - left), size, "quiet"))
+    drawing.add(Text(left, baseline, shorten(panel.summary(), size, x + 2 * side + PAIR_GAP - left), size, "quiet"))
 
 
 def _mosaics(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -> None:
     """Add projections and patches, or two empty frames for a dead unit."""
     if panel.count == 0:
-        drawing.add(Block(x, y, side, side, "line", 1.0), Block(x + side + PAIR_GAP, y, side, side, "line", 1.0))
+        drawing.add(Rectangle(x, y, side, side, "line", 1.0), Rectangle(x + side + PAIR_GAP, y, side, side, "line", 1.0))
         return
     details = "\n".join(filter(None, (panel.describe(rank) for rank in range(panel.count))))
     drawing.add(
@@ -79,7 +79,7 @@ def _gaps(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -
     width = max(1.0, panel.gap * scale)
     for line in range(1, panel.grid):
         offset = (line * (panel.tile + panel.gap) - panel.gap) * scale
-        drawing.add(Block(x + offset, y, width, side, "paper"), Block(x, y + offset, side, width, "paper"))
+        drawing.add(Rectangle(x + offset, y, width, side, "paper"), Rectangle(x, y + offset, side, width, "paper"))
 
 
 def _caption(drawing: Drawing, text: str, top: float, size: float) -> None:
@@ -87,7 +87,7 @@ def _caption(drawing: Drawing, text: str, top: float, size: float) -> None:
     small = max(11.0, size * 0.85)
     baseline = top + small
     for line in wrap(text, small, (drawing.width - 2 * MARGIN) * 0.97):
-        drawing.add(Words(MARGIN, baseline, line, small, "quiet"))
+        drawing.add(Text(MARGIN, baseline, line, small, "quiet"))
         baseline += small * LINE
     drawing.height = math.ceil(baseline - small * LINE + MARGIN)
 
@@ -100,8 +100,8 @@ def unit_figure(sheet: FigureSheet) -> Drawing:
     size = 15.0
     drawing = Drawing(2 * MARGIN + 2 * side + 3 * PAIR_GAP + 300)
     top = _heading(drawing, f"{sheet.title()} · unit {panel.unit}", panel.summary(), size)
-    projections = Words(MARGIN, top + 4, f"Projections ({sheet.rule})", 13, "quiet")
-    drawing.add(projections, Words(MARGIN + side + PAIR_GAP, top + 4, "Patches", 13, "quiet"))
+    projections = Text(MARGIN, top + 4, f"Projections ({sheet.rule})", 13, "quiet")
+    drawing.add(projections, Text(MARGIN + side + PAIR_GAP, top + 4, "Patches", 13, "quiet"))
     top += 14
     _mosaics(drawing, panel, MARGIN, top, side)
     left = MARGIN + 2 * side + PAIR_GAP + 24
@@ -117,7 +117,7 @@ def _details(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y
         available = width * 0.5 - 10 if beside else width
         for entry in panel.detail.entries:
             name = shorten(entry.label or entry.source, 13, available - 44)
-            drawing.add(Words(x + 34, y + 11, f"{entry.value:.1f}", 13, anchor="end"), Words(x + 44, y + 11, name, 13, "quiet"))
+            drawing.add(Text(x + 34, y + 11, f"{entry.value:.1f}", 13, anchor="end"), Text(x + 44, y + 11, name, 13, "quiet"))
             y += 19
         y += 10
     if beside:
@@ -134,15 +134,15 @@ def _histogram(drawing: Drawing, panel: UnitPanel, x: float, y: float, width: fl
     height, gap = 48.0, 1.0
     step = width / len(detail.histogram)
     highest = math.sqrt(max(detail.histogram))
-    drawing.add(Words(x, y + 10, f"active in {detail.fires:.0%} of {sum(detail.histogram):,} crops", 12, "quiet"))
-    drawing.add(Words(x, y + 26, "strongest activation per crop, square-root scale", 12, "quiet"))
+    drawing.add(Text(x, y + 10, f"active in {detail.fires:.0%} of {sum(detail.histogram):,} crops", 12, "quiet"))
+    drawing.add(Text(x, y + 26, "strongest activation per crop, square-root scale", 12, "quiet"))
     base = y + 34 + height
     for position, crops in enumerate(detail.histogram):
         bar = height * math.sqrt(crops) / highest
         if bar > 0:
-            drawing.add(Block(x + position * step, base - max(bar, 1.0), max(step - gap, 1.0), max(bar, 1.0), "soft"))
+            drawing.add(Rectangle(x + position * step, base - max(bar, 1.0), max(step - gap, 1.0), max(bar, 1.0), "soft"))
     low, high = f"{detail.edges[0]:.0f}", f"{detail.edges[-1]:.0f}"
-    drawing.add(Words(x, base + 13, low, 12, "quiet"), Words(x + width, base + 13, high, 12, "quiet", anchor="end"))
+    drawing.add(Text(x, base + 13, low, 12, "quiet"), Text(x + width, base + 13, high, 12, "quiet", anchor="end"))
     return base + 22
 
 
@@ -157,9 +157,9 @@ def _photograph(drawing: Drawing, sheet: FigureSheet, x: float, y: float, availa
     if source.box is not None:
         left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in source.box)
         left, upper, box_width, box_height = x + left * width, y + upper * height, (right - left) * width, (lower - upper) * height
-        drawing.add(Block(left - 1, upper - 1, box_width + 2, box_height + 2, "paper", 4.0))  # visible on dark and bright photographs
-        drawing.add(Block(left, upper, box_width, box_height, "accent", 2.0))
-    drawing.add(Words(x, y + height + 15, shorten(source.caption, 12, available), 12, "quiet"))
+        drawing.add(Rectangle(left - 1, upper - 1, box_width + 2, box_height + 2, "paper", 4.0))  # visible on dark and bright photographs
+        drawing.add(Rectangle(left, upper, box_width, box_height, "accent", 2.0))
+    drawing.add(Text(x, y + height + 15, shorten(source.caption, 12, available), 12, "quiet"))
     return y + height + 22
 
 
@@ -167,10 +167,10 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     """Return the static image of a LayerExplorer: layers on the left, units in the middle, the chosen unit on the right."""
     drawing = Drawing(1200.0)
     overview, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
-    drawing.add(Words(20, 32, overview.model, 17, strong=True))
+    drawing.add(Text(20, 32, overview.model, 17, strong=True))
     line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {sheet.rule}"
     left = 20 + text_width(overview.model, 17, strong=True) + 14
-    drawing.add(Words(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Block(0, 48, 1200, 1, "line"))
+    drawing.add(Text(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Rectangle(0, 48, 1200, 1, "line"))
     _layers(drawing, sheet, 20, 62)
     side, size = 152.0, 13.0
     panels = sheet.panels[:6]
@@ -178,16 +178,18 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
         row, column = divmod(position, 2)
         _pair(drawing, panel, 168 + column * (2 * side + PAIR_GAP + 16), 62 + row * (side + 32), side, size)
     right = 168 + 2 * (2 * side + PAIR_GAP + 16) + 8
-    drawing.add(Words(right, 76, f"unit {chosen.unit}", 15, strong=True))
+    drawing.add(Text(right, 76, f"unit {chosen.unit}", 15, strong=True))
     after = right + text_width(f"unit {chosen.unit}", 15, strong=True) + 14
-    drawing.add(Words(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
+    drawing.add(Text(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
     _mosaics(drawing, chosen, right, 90, chosen_side)
     bottom = _details(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right, beside=True)
     height = max(bottom, 62 + math.ceil(len(panels) / 2) * (side + 32), 62 + 56 * len(overview.layers)) + 8
-    drawing.add(Block(156, 48, 1, height - 48, "line"), Block(right - 12, 48, 1, height - 48, "line"), Block(0, height, 1200, 1, "line"))
-    drawing.add(Words(20, height + 22, "Static image: run the notebook for the interactive widget.", 12, "quiet"))
+    drawing.add(
+        Rectangle(156, 48, 1, height - 48, "line"), Rectangle(right - 12, 48, 1, height - 48, "line"), Rectangle(0, height, 1200, 1, "line")
+    )
+    drawing.add(Text(20, height + 22, "Static image: run the notebook for the interactive widget.", 12, "quiet"))
     scaled = "Each tile is scaled" if sheet.contrast == "tile" else "The tiles of a unit are scaled together"
-    drawing.add(Words(1180, height + 22, f"Mid-gray is zero. {scaled} by 2.5 standard deviations.", 12, "quiet", anchor="end"))
+    drawing.add(Text(1180, height + 22, f"Mid-gray is zero. {scaled} by 2.5 standard deviations.", 12, "quiet", anchor="end"))
     drawing.height = math.ceil(height + 36)
     return drawing
 
@@ -198,8 +200,10 @@ def _layers(drawing: Drawing, sheet: FigureSheet, x: float, y: float) -> None:
     for summary, name in zip(sheet.overview.layers, sheet.layer_names(), strict=True):
         info = summary.info
         current = sheet.layer in (info.alias, info.name)
-        drawing.add(Block(x, y, 120, 2.5, "line"), Block(x, y, 120 * info.channels / max_units, 2.5, "accent" if current else "soft"))
+        drawing.add(
+            Rectangle(x, y, 120, 2.5, "line"), Rectangle(x, y, 120 * info.channels / max_units, 2.5, "accent" if current else "soft")
+        )
         dead = f" · {summary.dead} dead" if summary.dead else ""
-        drawing.add(Words(x, y + 19, shorten(name, 13.5, 120), 13.5, "accent" if current else "ink", strong=True))
-        drawing.add(Words(x, y + 35, shorten(f"{info.channels} units{dead}", 12, 126), 12, "quiet"))
+        drawing.add(Text(x, y + 19, shorten(name, 13.5, 120), 13.5, "accent" if current else "ink", strong=True))
+        drawing.add(Text(x, y + 35, shorten(f"{info.channels} units{dead}", 12, 126), 12, "quiet"))
         y += 52

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deconvwidgets.errors import LayerError, ServiceError
@@ -24,22 +24,20 @@ from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.context import ServiceContext
-from deconvwidgets.service.index_job import IndexJob, K
+from deconvwidgets.service.index_job import K
+from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.snapshot import Snapshot
 
 
-class LayersApi:
+class LayersApi(InstrumentApi):
     """Implements `LayersService`. Every method may be called from any thread."""
 
-    def __init__(self, context: ServiceContext, index_job: IndexJob, overview: Callable[[], Overview]) -> None:
-        self._context = context
-        self._index_job = index_job
-        self._overview = overview
+    def __init__(self, context: ServiceContext) -> None:
+        super().__init__(context)
         self._mosaics = mosaics = MosaicRenderer(context.device_lock, context.images)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
-        # The callbacks must not refer to this object: jobs hold the context, and would keep the service alive.
+        # The callbacks must not refer to this object: jobs hold the context, and would keep the API alive.
         context.on_replace(lambda snapshot: mosaics.keep_only(snapshot.layers_version))
         context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
 
@@ -122,12 +120,12 @@ class LayersApi:
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of a LayerExplorer."""
-        return make_figure(self, self._overview(), kind, state)
+        return make_figure(self, self._context.overview(), kind, state)
 
     def _read(self) -> tuple[Snapshot, ActivationIndex]:
         """Return the snapshot for one request, and its index. Raises ServiceError while there is no index."""
         self._context.record_request()
-        return self._index_job.require()
+        return self._context.index.require()
 
     def _entries(self, snapshot: Snapshot, index: ActivationIndex, layer: str, unit: int) -> list[TopActivation]:
         top, images = index.top(layer, unit)[:K], snapshot.images

@@ -113,7 +113,7 @@ class MosaicRenderer:
 
 
 def _patch(image: NDArray[np.uint8], activation: Activation, tile: int) -> NDArray[np.uint8]:
-    return display.resize_picture(image if activation.box is None else display.crop_patch(image, activation.box), tile)
+    return display.resize_image(image if activation.box is None else display.crop_patch(image, activation.box), tile)
 
 
 def _check(request: MosaicRequest) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.display import rgb_of
+from deconvwidgets.display import hex_to_rgb
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import named_fill
 from deconvwidgets.models.bundle import ModelBundle
@@ -98,7 +98,7 @@ def _colour(fill: object) -> tuple[int, int, int]:
     values: Sequence[object] = ()
     if isinstance(fill, str):
         name = named_fill(fill)
-        values = () if name is None else rgb_of(name)
+        values = () if name is None else hex_to_rgb(name)
     elif isinstance(fill, tuple | list):
         values = fill
     valid = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]

@@ -15,7 +15,7 @@ from deconvwidgets.errors import LayerError, ModelError, OcclusionError
 from deconvwidgets.instruments.occlusion.compute.checks import resolve_layer
 from deconvwidgets.instruments.occlusion.records import Unoccluded
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.class_names import NAME_THEM
+from deconvwidgets.records.class_names import CLASS_NAMES_HINT
 
 _STRONGEST = 12  # number of units that `UnoccludedResult.strongest` lists
 
@@ -89,7 +89,7 @@ def run_unoccluded(
 
 def no_classifier_error(bundle: ModelBundle, consequence: str) -> OcclusionError:
     """Return the error for a request that needs a classifier."""
-    return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {NAME_THEM}")
+    return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {CLASS_NAMES_HINT}")
 
 
 def _unit_of(unit: int, channels: int, layer: str) -> int:

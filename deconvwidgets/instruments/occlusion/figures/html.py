@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from deconvwidgets.display import decode_image, viridis
-from deconvwidgets.figures.html_page import whole_page
+from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name, percent
@@ -28,7 +28,7 @@ def occlusion_page(sheet: OcclusionSheet) -> bytes:
 {_values(sheet, "probability", probability, percent) if sheet.target() else ""}
 {_classes(sheet)}
 </main>"""
-    return whole_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))
+    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))
 
 
 def _image(sheet: OcclusionSheet) -> str:

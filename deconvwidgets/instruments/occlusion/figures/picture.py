@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from deconvwidgets.display import Rgb, decode_image, rgb_of, viridis
-from deconvwidgets.figures.drawing import Block, Drawing, Raster, Words, shorten, text_width, wrap
+from deconvwidgets.display import Rgb, decode_image, hex_to_rgb, viridis
+from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, scale_pixels, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name, percent
 from deconvwidgets.instruments.occlusion.records import ValueMap
@@ -26,9 +26,9 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
     """Return panels (a) to (e) in a row, each above its details: class probabilities, feature maps, patches, colour scales, legend."""
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 700)
-    drawing.add(Words(_EDGE, 34, title, 17, strong=True))
+    drawing.add(Text(_EDGE, 34, title, 17, strong=True))
     after = _EDGE + text_width(title, 17, strong=True) + 16
-    drawing.add(Words(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Block(0, 50, _WIDTH, 1, "line"))
+    drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
     panels: tuple[tuple[str, Callable[[Drawing, OcclusionSheet, float], float]], ...] = (
         ("(a) image", _image),
         (f"(b) activity of {sheet.feature_map()}", _activity),
@@ -39,12 +39,12 @@ def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
     bottom = 0.0
     for number, (title, draw) in enumerate(panels):
         left = _EDGE + number * (_SIDE + _GAP)
-        drawing.add(Words(left, 78, shorten(title, 13, (_SIDE + _GAP - 4) / _FONT_MARGIN), 13, "quiet"))
+        drawing.add(Text(left, 78, shorten(title, 13, (_SIDE + _GAP - 4) / _FONT_MARGIN), 13, "quiet"))
         bottom = max(bottom, draw(drawing, sheet, left))
-    drawing.add(Block(0, bottom + 14, _WIDTH, 1, "line"))
+    drawing.add(Rectangle(0, bottom + 14, _WIDTH, 1, "line"))
     baseline = bottom + 36
     for line in wrap(sheet.caption(), _SMALL, (_WIDTH - 2 * _EDGE) / _FONT_MARGIN):
-        drawing.add(Words(_EDGE, baseline, line, _SMALL, "quiet"))
+        drawing.add(Text(_EDGE, baseline, line, _SMALL, "quiet"))
         baseline += 17
     drawing.height = math.ceil(baseline + 4)
     return drawing
@@ -59,7 +59,7 @@ def _image(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
         box = (max(left, 0), max(top, 0), min(right, width), min(bottom, height))
         if box[0] < box[2] and box[1] < box[3]:
             drawing.add(
-                Block(x + box[0] * scale, _TOP + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale, "paper", 1.0)
+                Rectangle(x + box[0] * scale, _TOP + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale, "paper", 1.0)
             )
     y = _TOP + image_height + 20
     if not sheet.result.classes:
@@ -68,10 +68,10 @@ def _image(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     y = _lines(drawing, x, y, heading) - 16
     for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label)):
         value = percent(share.now)
-        drawing.add(Words(x, y + 19, shorten(share.name, _SMALL, _SIDE - 56), _SMALL, strong=share.label == sheet.scene.wanted.target))
-        drawing.add(Words(x + _SIDE, y + 19, value, _SMALL, "quiet", anchor="end"))
-        drawing.add(Block(x, y + 24, _SIDE, 5, "line"), Block(x, y + 24, max(_SIDE * share.before, 1.0), 5, "soft"))
-        drawing.add(Block(x, y + 24, max(_SIDE * share.now, 1.0), 5, "accent"))
+        drawing.add(Text(x, y + 19, shorten(share.name, _SMALL, _SIDE - 56), _SMALL, strong=share.label == sheet.scene.wanted.target))
+        drawing.add(Text(x + _SIDE, y + 19, value, _SMALL, "quiet", anchor="end"))
+        drawing.add(Rectangle(x, y + 24, _SIDE, 5, "line"), Rectangle(x, y + 24, max(_SIDE * share.before, 1.0), 5, "soft"))
+        drawing.add(Rectangle(x, y + 24, max(_SIDE * share.now, 1.0), 5, "accent"))
         y += 30
     return y + 6
 
@@ -85,10 +85,10 @@ def _activity(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     height = 0.0
     for number, (values, total, title) in enumerate(parts if sheet.boxes else parts[:1]):
         left = x + number * (half + 8)
-        drawing.add(Words(left, y + 12, title, _SMALL, "quiet"))
+        drawing.add(Text(left, y + 12, title, _SMALL, "quiet"))
         height = half * values.shape[0] / values.shape[1]
         drawing.add(Raster(left, y + 20, half, height, _enlarged(viridis(values, *colour_range)), photograph=False, title=title))
-        drawing.add(Words(left, y + 20 + height + 15, f"sum {format_activity(total)}", _SMALL, "quiet"))
+        drawing.add(Text(left, y + 20 + height + 15, f"sum {format_activity(total)}", _SMALL, "quiet"))
     return y + 20 + height + 20
 
 
@@ -96,11 +96,11 @@ def _projections(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     """Add up to four projections, above the patches in their receptive fields."""
     half = (_SIDE - 4) / 2
     if not sheet.projections:
-        drawing.add(Block(x, _TOP, _SIDE, _SIDE, "line", 1.0))
+        drawing.add(Rectangle(x, _TOP, _SIDE, _SIDE, "line", 1.0))
         note = sheet.projection_error or NO_PROJECTIONS
         return max(_TOP + _SIDE, _lines(drawing, x + 10, _TOP + 24, note, _SIDE - 20))
     y = _TOP + 2 * half + 4 + 8
-    drawing.add(Words(x, y + 12, "Patches", _SMALL, "quiet"))
+    drawing.add(Text(x, y + 12, "Patches", _SMALL, "quiet"))
     for number, projection in enumerate(sheet.projections[:4]):
         row, column = divmod(number, 2)
         left, offset = x + column * (half + 4), row * (half + 4)
@@ -127,11 +127,11 @@ def _classes(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     legend = sheet.legend()
     for label, name, share in legend[:_LEGEND]:
         drawing.add(Raster(x, y + 3, 10, 10, _uniform(sheet.colours[label]), photograph=False))
-        drawing.add(Words(x + 17, y + 12, shorten(name, _SMALL, _SIDE - 68), _SMALL))
-        drawing.add(Words(x + _SIDE, y + 12, percent(share), _SMALL, "quiet", anchor="end"))
+        drawing.add(Text(x + 17, y + 12, shorten(name, _SMALL, _SIDE - 68), _SMALL))
+        drawing.add(Text(x + _SIDE, y + 12, percent(share), _SMALL, "quiet", anchor="end"))
         y += 19
     if len(legend) > _LEGEND:
-        drawing.add(Words(x + 17, y + 12, f"and {len(legend) - _LEGEND} more", _SMALL, "quiet"))
+        drawing.add(Text(x + 17, y + 12, f"and {len(legend) - _LEGEND} more", _SMALL, "quiet"))
         y += 19
     return y
 
@@ -145,15 +145,15 @@ def _values(drawing: Drawing, sheet: OcclusionSheet, x: float, name: ValueMap, p
     y = _TOP + _whole(drawing, sheet, x, pixels, photograph=False) + 8
     drawing.add(Raster(x, y, _SIDE, 8, scale_pixels(), photograph=False))
     mark = x + _SIDE * ((before - low) / (high - low) if high > low else 0.0)
-    drawing.add(Block(min(mark, x + _SIDE - 2) - 1, y - 3, 2, 14, "ink"))
-    drawing.add(Words(x, y + 24, text(low), _SMALL, "quiet"), Words(x + _SIDE, y + 24, text(high), _SMALL, "quiet", anchor="end"))
-    drawing.add(Words(x, y + 42, f"without a window {text(before)}", _SMALL, "quiet"))
+    drawing.add(Rectangle(min(mark, x + _SIDE - 2) - 1, y - 3, 2, 14, "ink"))
+    drawing.add(Text(x, y + 24, text(low), _SMALL, "quiet"), Text(x + _SIDE, y + 24, text(high), _SMALL, "quiet", anchor="end"))
+    drawing.add(Text(x, y + 42, f"without a window {text(before)}", _SMALL, "quiet"))
     return y + 54
 
 
 def _missing(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     """Add an empty frame and the reason why there is no map."""
-    drawing.add(Block(x, _TOP, _SIDE, _SIDE, "line", 1.0))
+    drawing.add(Rectangle(x, _TOP, _SIDE, _SIDE, "line", 1.0))
     note = "The maps have not been computed." if sheet.maps is None or not sheet.maps.done else "The model has no classifier."
     return max(_TOP + _SIDE, _lines(drawing, x + 10, _TOP + 24, note, _SIDE - 20))
 
@@ -169,7 +169,7 @@ def _whole(drawing: Drawing, sheet: OcclusionSheet, x: float, pixels: Rgb, *, ph
 def _lines(drawing: Drawing, x: float, y: float, text: str, width: float = _SIDE) -> float:
     """Add wrapped text in the small font; return the baseline of the next line."""
     for line in wrap(text, _SMALL, width):
-        drawing.add(Words(x, y, line, _SMALL, "quiet"))
+        drawing.add(Text(x, y, line, _SMALL, "quiet"))
         y += 16
     return y
 
@@ -181,4 +181,4 @@ def _enlarged(pixels: Rgb) -> Rgb:
 
 
 def _uniform(colour: str) -> Rgb:
-    return np.full((2, 2, 3), rgb_of(colour), np.uint8)
+    return np.full((2, 2, 3), hex_to_rgb(colour), np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from deconvwidgets.display import VIRIDIS, Rgb, decode_image, resize_picture, rgb_of, viridis
+from deconvwidgets.display import VIRIDIS, Rgb, decode_image, hex_to_rgb, resize_image, viridis
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, ValueMap
 
@@ -35,7 +35,7 @@ def label_pixels(sheet: OcclusionSheet, side: int) -> Rgb | None:
         return None
     colours = np.zeros((*maps.label.shape, 3), np.uint8)
     for label, colour in sheet.colours.items():
-        colours[maps.label == label] = rgb_of(colour)
+        colours[maps.label == label] = hex_to_rgb(colour)
     return _on_image(sheet, maps, colours, maps.label >= 0, side)
 
 
@@ -48,7 +48,7 @@ def _on_image(
     sheet: OcclusionSheet, maps: OcclusionMaps, colours: Rgb, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], side: int
 ) -> Rgb:
     """Return the cells over the image. Each pixel has the colour of the cell that it is in, so that cells have sharp edges."""
-    image = resize_picture(decode_image(sheet.scene.picture.data), side)
+    image = resize_image(decode_image(sheet.scene.picture.data), side)
     gray = np.asarray(Image.fromarray(image).convert("L"), np.float64)[..., None]
     canvas = np.rint(255 - _FAINT * (255 - np.repeat(gray, 3, axis=2))).astype(np.uint8)
     scale = image.shape[0] / sheet.size[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
@@ -31,12 +31,12 @@ from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, Ma
 from deconvwidgets.instruments.occlusion.service.scenes import Scene, SceneCache
 from deconvwidgets.instruments.occlusion.service.top_projections import TopProjections
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.head_files import has_shipped
+from deconvwidgets.models.head_files import has_bundled_head
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.cores import Cores
+from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 
@@ -48,12 +48,11 @@ _MAX_BOXES = 64
 _log = logging.getLogger(__name__)
 
 
-class OcclusionApi:
+class OcclusionApi(InstrumentApi):
     """Implements `OcclusionService`. Every method may be called from any thread."""
 
-    def __init__(self, context: ServiceContext, overview: Callable[[], Overview]) -> None:
-        self._context = context
-        self._overview = overview
+    def __init__(self, context: ServiceContext) -> None:
+        super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
         self._images = ImageCatalog(lambda: context.snapshot)
@@ -210,7 +209,7 @@ class OcclusionApi:
             For an unknown kind, and for arrays without a run.
         """
         maps = None if run is None else self.maps(run)
-        return make_file(kind, self, self._overview(), request, maps, state)
+        return make_file(kind, self, self._context.overview(), request, maps, state)
 
     def use_shipped_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""
@@ -235,7 +234,7 @@ class OcclusionApi:
         self._images.uploads.close()
 
     def _shipped_head_fits(self, bundle: ModelBundle) -> bool:
-        if bundle.classifier is not None or not has_shipped(_SHIPPED_HEAD):
+        if bundle.classifier is not None or not has_bundled_head(_SHIPPED_HEAD):
             return False
         known = self._shipped
         if known is None or known[0] is not bundle:

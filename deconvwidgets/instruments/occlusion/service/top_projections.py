@@ -95,7 +95,7 @@ class TopProjections:
             signed, value = projected.pixels[0].detach().float().cpu().numpy(), float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
         box: Box = (left, top, right, bottom)
-        patch = display.resize_picture(display.crop_patch(activation.picture, box), size)
+        patch = display.resize_image(display.crop_patch(activation.picture, box), size)
         return OcclusionProjection(
             caption=activation.caption,
             own=activation.own,

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import open_picture
+from deconvwidgets.images.decode import open_image
 from deconvwidgets.service.uploads import ChunkedUploads
 
 PREFIX = "upload:"
@@ -99,9 +99,9 @@ class ImageUploads:
             data, name = bytes(upload.store.data), upload.name
         image_id = PREFIX + hashlib.sha256(data).hexdigest()[:16]
         try:
-            image = open_picture(io.BytesIO(data), name)
+            image = open_image(io.BytesIO(data), name)
         except PictureError as error:
-            message = str(error).replace("Replace it, or leave it out.", "Choose an image, such as a JPEG or PNG file.")
+            message = str(error).replace("Replace it or remove it.", "Choose an image, such as a JPEG or PNG file.")
             raise PictureError(message) from error
         uploaded = UploadedImage(name, self._prepare(image), _reduced(image))
         with self._lock:

@@ -14,7 +14,7 @@ import numpy as np
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.instruments.occlusion.defaults import default_grid
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest, named_fill
-from deconvwidgets.records.class_names import NAME_THEM, class_named
+from deconvwidgets.records.class_names import CLASS_NAMES_HINT, class_index
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_layer
@@ -87,9 +87,9 @@ def class_of(name: str, classes: tuple[str, ...] | None, model: str) -> int:
     """The number of a class of a model that may have none. Raises OcclusionError."""
     if classes is None:
         raise OcclusionError(
-            f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head. {NAME_THEM}"
+            f"{model} has no classifier, so there is no class {name!r}: leave the target out, or give the model a head. {CLASS_NAMES_HINT}"
         )
-    return class_named(name, classes, model, "The explorer lists them all.")
+    return class_index(name, classes, model, "The explorer lists them all.")
 
 
 def _image(image: object, overview: Overview, choices: OcclusionChoices, anew: bool) -> str:

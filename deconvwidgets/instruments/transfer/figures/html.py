@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from deconvwidgets.figures.html_page import whole_page
+from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import ClassResult, TransferSheet
@@ -23,7 +23,7 @@ def transfer_page(sheet: TransferSheet) -> bytes:
 <section><h2>Best classes</h2>{_classes(sheet.ranked()[:_LISTED])}</section>
 <section class="wide"><h2>Settings and digests</h2>{_facts([*sheet.settings, *sheet.digests])}{_skipped(sheet)}</section>
 </main>"""
-    return whole_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE)
+    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE)
 
 
 def _comparison(sheet: TransferSheet) -> str:

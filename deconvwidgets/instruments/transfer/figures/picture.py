@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from deconvwidgets.figures.drawing import Block, Drawing, Raster, Tone, Words, shorten, text_width, wrap
+from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, Tone, shorten, text_width, wrap
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import ClassResult, TransferSheet
 
@@ -21,16 +21,16 @@ def transfer_picture(sheet: TransferSheet) -> Drawing:
     """Return accuracy, results of the paper, folds and learning curve on the left; the confusion matrix; the best and worst classes."""
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 760)
-    drawing.add(Words(_EDGE, 34, title, 17, strong=True))
+    drawing.add(Text(_EDGE, 34, title, 17, strong=True))
     after = _EDGE + text_width(title, 17, strong=True) + 16
-    drawing.add(Words(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Block(0, 50, _WIDTH, 1, "line"))
+    drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
     bottom = max(_numbers(drawing, sheet, 70), _matrix(drawing, sheet, 70), _classes(drawing, sheet, 70))
     for x in (_MIDDLE - 22, _RIGHT - 18):
-        drawing.add(Block(x, 50, 1, bottom - 50, "line"))
-    drawing.add(Block(0, bottom, _WIDTH, 1, "line"))
+        drawing.add(Rectangle(x, 50, 1, bottom - 50, "line"))
+    drawing.add(Rectangle(0, bottom, _WIDTH, 1, "line"))
     baseline = bottom + 20
     for line in wrap(sheet.caption(), 12, _WIDTH - 2 * _EDGE):
-        drawing.add(Words(_EDGE, baseline, line, 12, "quiet"))
+        drawing.add(Text(_EDGE, baseline, line, 12, "quiet"))
         baseline += 17
     drawing.height = math.ceil(baseline + 4)
     return drawing
@@ -38,7 +38,7 @@ def transfer_picture(sheet: TransferSheet) -> Drawing:
 
 def _numbers(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     run = sheet.results.summary
-    drawing.add(Words(_LEFT, y + 36, sheet.headline(), 42, strong=True), Words(_LEFT, y + 60, sheet.progress(), 13, "quiet"))
+    drawing.add(Text(_LEFT, y + 36, sheet.headline(), 42, strong=True), Text(_LEFT, y + 60, sheet.progress(), 13, "quiet"))
     y += 82
     y = _bar(drawing, y, "this run", 100 * (run.mean or 0.0), sheet.headline(), "accent")
     for row in run.paper:
@@ -58,8 +58,8 @@ def _numbers(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
 def _bar(drawing: Drawing, y: float, text: str, percent: float, value: str, tone: Tone) -> float:
     """Add a text and a value above a bar of the length of an accuracy; return the lower edge."""
     available = _COLUMN - text_width(value, 13) - 12
-    drawing.add(Words(_LEFT, y + 11, shorten(text, 12.5, available), 12.5), Words(_LEFT + _COLUMN, y + 11, value, 13, anchor="end"))
-    drawing.add(Block(_LEFT, y + 18, _COLUMN, 6, "line"), Block(_LEFT, y + 18, max(_COLUMN * percent / 100, 1.0), 6, tone))
+    drawing.add(Text(_LEFT, y + 11, shorten(text, 12.5, available), 12.5), Text(_LEFT + _COLUMN, y + 11, value, 13, anchor="end"))
+    drawing.add(Rectangle(_LEFT, y + 18, _COLUMN, 6, "line"), Rectangle(_LEFT, y + 18, max(_COLUMN * percent / 100, 1.0), 6, tone))
     return y + 34
 
 
@@ -67,14 +67,14 @@ def _line(drawing: Drawing, y: float, text: str, percent: float) -> float:
     """Add a text, a bar of the length of an accuracy, and its value on one line; return the lower edge."""
     bar = 130.0
     left = _LEFT + _COLUMN - bar - 54
-    drawing.add(Words(_LEFT, y + 11, shorten(text, 12, left - _LEFT - 8), 12, "quiet"), Block(left, y + 4, bar, 6, "line"))
-    drawing.add(Block(left, y + 4, max(bar * percent / 100, 1.0), 6, "accent"))
-    drawing.add(Words(_LEFT + _COLUMN, y + 11, f"{percent:.1f}%", 12, anchor="end"))
+    drawing.add(Text(_LEFT, y + 11, shorten(text, 12, left - _LEFT - 8), 12, "quiet"), Rectangle(left, y + 4, bar, 6, "line"))
+    drawing.add(Rectangle(left, y + 4, max(bar * percent / 100, 1.0), 6, "accent"))
+    drawing.add(Text(_LEFT + _COLUMN, y + 11, f"{percent:.1f}%", 12, anchor="end"))
     return y + 18
 
 
 def _heading(drawing: Drawing, x: float, y: float, text: str) -> float:
-    drawing.add(Words(x, y + 12, text, 13, strong=True))
+    drawing.add(Text(x, y + 12, text, 13, strong=True))
     return y + 22
 
 
@@ -82,9 +82,9 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     y = _heading(drawing, _MIDDLE, y - 4, "Confusion matrix")
     pixels = confusion_pixels(sheet.results.confusion, int(_MATRIX))
     side = min(float(len(pixels)), _MATRIX)
-    drawing.add(Raster(_MIDDLE, y, side, side, pixels, photograph=False), Block(_MIDDLE - 1, y - 1, side + 2, side + 2, "line", 1.0))
+    drawing.add(Raster(_MIDDLE, y, side, side, pixels, photograph=False), Rectangle(_MIDDLE - 1, y - 1, side + 2, side + 2, "line", 1.0))
     legend = "rows: true; columns: predicted; blue: correct; red: errors, square-root scale"
-    drawing.add(Words(_MIDDLE, y + side + 18, shorten(legend, 12, _MATRIX), 12, "quiet"))
+    drawing.add(Text(_MIDDLE, y + side + 18, shorten(legend, 12, _MATRIX), 12, "quiet"))
     return y + side + 30
 
 
@@ -98,13 +98,13 @@ def _classes(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
 def _class_list(drawing: Drawing, y: float, classes: Sequence[ClassResult]) -> float:
     width = _WIDTH - _EDGE - _RIGHT
     for result in classes:
-        drawing.add(Block(_RIGHT, y + 4, 60, 6, "line"), Block(_RIGHT, y + 4, max(60 * result.accuracy, 1.0), 6, "accent"))
-        drawing.add(Words(_RIGHT + 104, y + 11, f"{100 * result.accuracy:.0f}%", 12, anchor="end"))
+        drawing.add(Rectangle(_RIGHT, y + 4, 60, 6, "line"), Rectangle(_RIGHT, y + 4, max(60 * result.accuracy, 1.0), 6, "accent"))
+        drawing.add(Text(_RIGHT + 104, y + 11, f"{100 * result.accuracy:.0f}%", 12, anchor="end"))
         name = shorten(result.name, 12, width - 116)
-        drawing.add(Words(_RIGHT + 116, y + 11, name, 12))
+        drawing.add(Text(_RIGHT + 116, y + 11, name, 12))
         left = _RIGHT + 116 + text_width(name, 12) + 4
         if result.times and left < _WIDTH - _EDGE - 60:
             mistake = f"predicted {result.mistake} {result.times} x"
-            drawing.add(Words(left + 4, y + 11, shorten(mistake, 12, _WIDTH - _EDGE - left - 4), 12, "quiet"))
+            drawing.add(Text(left + 4, y + 11, shorten(mistake, 12, _WIDTH - _EDGE - left - 4), 12, "quiet"))
         y += 20
     return y + 6

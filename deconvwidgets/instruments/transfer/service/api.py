@@ -32,6 +32,7 @@ from deconvwidgets.instruments.transfer.service.train_job import TrainJob
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.context import ServiceContext
+from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.runs import RunRegistry
@@ -41,11 +42,11 @@ _JOB = "transfer"
 _log = logging.getLogger(__name__)
 
 
-class TransferApi:
+class TransferApi(InstrumentApi):
     """Implements `TransferService`. Every method may be called from any thread."""
 
     def __init__(self, context: ServiceContext) -> None:
-        self._context = context
+        super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("transfer")))
         self._starting = RLock()  # re-entrant: with a synchronous executor one run may start the next
         self._runs: RunRegistry[TransferRun] = RunRegistry(error=HeadError)

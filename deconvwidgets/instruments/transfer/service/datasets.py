@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from deconvwidgets.errors import HeadError, PictureError
-from deconvwidgets.images.caltech import find_caltech
+from deconvwidgets.images.folders import find_caltech
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_sizes
 from deconvwidgets.images.open import open_images

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, ServiceError
-from deconvwidgets.figures import lettering
-from deconvwidgets.figures.drawing import shorten, text_width, wrap
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
@@ -206,21 +204,3 @@ def test_units_are_selected_as_the_description_says() -> None:
     assert choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
     with pytest.raises(LayerError, match="at least one"):
         choose_units(table([1]), 0)
-
-
-def test_wrapped_lines_are_no_wider_than_the_limit() -> None:
-    text = "Weights: " + "x" * 400 + " and then a sentence of ordinary words that needs a second line"
-    for line in wrap(text, 14, 200):
-        assert text_width(line, 14) <= 200
-    assert shorten("short", 14, 200) == "short"
-    assert shorten("x" * 400, 14, 200).endswith("…")
-
-
-def test_letters_that_pillows_default_font_lacks_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn, text = lettering.lettered("Übergröße", 12)
-    assert lettering._missing(text, drawn) == 0
-    assert lettering.lettered("plain ± … ·", 12) == (lettering.lettered("", 12)[0], "plain ± … ·")
-    monkeypatch.setattr(lettering, "_wider", lambda size: None)  # a machine without other fonts
-    drawn, text = lettering.lettered("Übergröße, señor, Œuvre", 12)
-    assert text == "Ubergrosse, senor, Oeuvre"
-    assert lettering._missing(text, drawn) == 0

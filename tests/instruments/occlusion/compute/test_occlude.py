@@ -346,7 +346,7 @@ def test_invalid_arguments_raise_errors(tiny_bundle, pixels, changes, error, mes
 
 
 def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
-    with pytest.raises(ModelError, match="ModelBundle is needed"):
+    with pytest.raises(ModelError, match="ModelBundle is expected"):
         occlude(tiny_bundle.model, pixels)
     maps_only = dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
     with pytest.raises(ModelError, match="maps does not return logits"):

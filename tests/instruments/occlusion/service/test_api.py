@@ -226,8 +226,8 @@ def test_the_shipped_head_is_offered_where_it_fits(make_service, monkeypatch, ti
 
     path = tmp_path / "shipped.safetensors"
     heads.save_head(make_head(tiny_bundle, "conv1", pool=(2, 2)), path)
-    monkeypatch.setattr(heads, "SHIPPED_FOLDER", tmp_path)
-    monkeypatch.setitem(heads.SHIPPED, "caltech101", path.name)
+    monkeypatch.setattr(heads, "BUNDLED_HEADS_FOLDER", tmp_path)
+    monkeypatch.setitem(heads.BUNDLED_HEADS, "caltech101", path.name)
     service = make_service(SynchronousExecutor(), tiny_bundle.with_head(None))
     desk = service.occlusion
     assert desk.choices().shipped_head

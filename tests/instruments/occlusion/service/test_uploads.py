@@ -35,7 +35,7 @@ def test_exif_transparency_and_gray(desk, send, picture_file):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"no picture at all", "mine.png cannot be decoded: it is not a picture that Pillow knows. Choose an image"),
+        (b"no picture at all", "mine.png cannot be decoded: it is not an image in a format that Pillow can read. Choose an image"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "Choose an image, such as a JPEG or PNG file"),
     ],
 )

@@ -102,7 +102,7 @@ def test_flips_are_the_crop_and_its_mirror_image(tiny_bundle, tiny_images):
     one = extract(tiny_bundle, tiny_images, "conv2", store="memory")["conv2"].values
     flips = extract(tiny_bundle, tiny_images, "conv2", views="flips", store="memory")["conv2"].values
     np.testing.assert_allclose(flips[:, :1], one, atol=2e-3)
-    crop = tiny_bundle.transform.crop_picture(tiny_images.open_source(4))  # the crop is mirrored, not the photograph
+    crop = tiny_bundle.transform.resize_and_crop(tiny_images.open_source(4))  # the crop is mirrored, not the photograph
     without_resize = replace(tiny_bundle.transform, resize=None)
     pixels = without_resize(crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT))[None]
     mirrored = Network.of(tiny_bundle.model, tiny_bundle.input_size).map(pixels, "conv2").detach().flatten().numpy()

@@ -59,7 +59,7 @@ def test_save_and_load(service, desk, tmp_path, monkeypatch, tiny_model):
     desk.undo_head()
     assert service.overview().classifier == "your model's own classes"
     dw.save_head(dw.load_head("mine.safetensors"), "other")
-    for path, words in (("absent.safetensors", "no head file"), ("nonsense", "No head 'nonsense' is shipped")):
+    for path, words in (("absent.safetensors", "no head file"), ("nonsense", "no bundled head 'nonsense'")):
         with pytest.raises(HeadError, match=words):
             desk.load_head(path)
     assert not desk.status().can_undo

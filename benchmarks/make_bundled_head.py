@@ -1,9 +1,9 @@
-"""Makes the head that the package ships: AlexNet's conv5, pooled, on Caltech-101, 30 a class, float16.
+"""Train the head that is bundled with the package: AlexNet's pooled conv5 on Caltech-101, 30 images per class, float16.
 
-Run it with `DECONVWIDGETS_DATA=folder python benchmarks/make_shipped_head.py [--out FILE]`; the folder holds Caltech-101 as
-torchvision lays it out. It writes deconvwidgets/models/shipped/alexnet-conv5-caltech101.safetensors, about 1.9 MB, with its report.
-The default AlexNet then has a classifier with no download. Its accuracy is the protocol's, over all folds; its own accuracy, on the
-first fold's test photographs, is measured with the float16 weights that are written.
+Run it with `DECONVWIDGETS_DATA=folder python benchmarks/make_bundled_head.py [--out FILE]`; the folder holds Caltech-101 in torchvision's
+layout. It writes deconvwidgets/models/bundled_heads/alexnet-conv5-caltech101.safetensors (about 1.9 MB) with its report, so that the
+default AlexNet has a classifier without a download. `accuracy` in the report is the mean over all folds; `own_accuracy` is that of the
+saved float16 weights on the first fold's test photographs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from deconvwidgets.instruments.transfer.compute.train import train_softmax_head
 from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.models.head_files import save_head
 
-SHIPPED = Path(__file__).resolve().parent.parent / "deconvwidgets" / "data" / "shipped" / "alexnet-conv5-caltech101.safetensors"
+DEFAULT_OUT = Path(__file__).resolve().parent.parent / "deconvwidgets" / "models" / "bundled_heads" / "alexnet-conv5-caltech101.safetensors"
 GRID = (6, 6)  # of pool5 at 224 x 224
 
 
@@ -38,7 +38,7 @@ def own_accuracy(bundle: dw.ModelBundle, images: ImageSet, report: HeadReport, w
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     parser.add_argument("--folds", type=int, default=5)
     arguments = parser.parse_args()
     bundle, images = dw.load_model("alexnet"), dw.open_images("caltech101")
@@ -49,8 +49,8 @@ def main() -> None:
     half = replace(report.head, weight=weight, pool=GRID, report={**report.head.report, "own_accuracy": own})
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_head(half, arguments.out)
-    print(f"{arguments.out.name}: {arguments.out.stat().st_size / 1e6:.2f} MB, {100 * report.mean:.2f} +- {100 * report.std:.2f} %")
-    print(f"the head itself, on the first fold: {100 * report.per_fold[0]:.2f} % in float32, {100 * own:.2f} % in float16")
+    print(f"{arguments.out.name}: {arguments.out.stat().st_size / 1e6:.2f} MB, {100 * report.mean:.2f} +- {100 * report.std:.2f}%")
+    print(f"the head itself, on the first fold: {100 * report.per_fold[0]:.2f}% in float32, {100 * own:.2f}% in float16")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""The overview of a service, from its snapshot."""
+
+from __future__ import annotations
+
+from deconvwidgets.compute.devices import device_name
+from deconvwidgets.records.layers import LayerSummary
+from deconvwidgets.records.overview import Overview
+from deconvwidgets.service.index_job import K
+from deconvwidgets.service.snapshot import Snapshot
+
+
+def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
+    """Return a description of the model, the image set and the layers; `index_note` describes an index that is not complete."""
+    bundle, index = snapshot.bundle, snapshot.index
+    dead = {name: int((tally.stats.fired == 0).sum()) for name, tally in index.tallies.items()} if index is not None else {}
+    notes = [*bundle.notes, *snapshot.notes]
+    if bundle.classifier is None and not any("classifier" in note for note in bundle.notes):
+        notes.append("The model has no classifier, so there are no predictions: only the photographs' own labels are shown.")
+    if index_note:
+        notes.append(index_note)
+    return Overview(
+        version=snapshot.version,
+        model=bundle.name,
+        weights=bundle.weights,
+        trained=bundle.trained,
+        classifier=bundle.classifier,
+        images=snapshot.images.name,
+        photographs=snapshot.images.source_count,
+        views=len(snapshot.images),
+        skipped=snapshot.skipped(),
+        layers=tuple(LayerSummary(info, dead.get(info.name)) for info in snapshot.layers()),
+        k=index.k if index is not None else K,
+        device=device_name(bundle),
+        index_ready=index is not None,
+        notes=tuple(dict.fromkeys(notes)),
+    )
