@@ -25,7 +25,7 @@ def occlusion_page(sheet: OcclusionSheet) -> bytes:
 {_image(sheet)}
 {_values(sheet, "activity", f"(b) activity of {sheet.feature_map()}", format_activity)}
 {_projections(sheet)}
-{_values(sheet, "probability", probability, percent) if sheet.target() else ""}
+{_values(sheet, "probability", probability, percent) if sheet.target() is not None else ""}
 {_classes(sheet)}
 </main>"""
     return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))

@@ -44,7 +44,8 @@ class OcclusionSheet:
 
     def title(self) -> str:
         """Return the model, the feature map and the target class."""
-        return " · ".join([self.overview.model, self.feature_map(), *([self.target() or ""] if self.target() else [])])
+        target = self.target()
+        return " · ".join([self.overview.model, self.feature_map(), *([] if target is None else [target])])
 
     def subtitle(self) -> str:
         """Return the image, its label, the fill, the window and the stride."""

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
+from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import TestPhotograph
 
@@ -49,7 +50,7 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")  # fields that contain one of them are quoted
     writer.writerow(header)
     writer.writerows(rows)
-    return text.getvalue().encode(errors="replace")
+    return replace_invalid(text.getvalue()).encode()
 
 
 def _text(value: str) -> str:
