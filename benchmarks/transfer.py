@@ -1,9 +1,9 @@
-"""The paper's transfer experiments on the real Caltech-101, beside its numbers (Zeiler & Fergus 2014, tables 4 and 7).
+"""The transfer experiments of the paper on Caltech-101, with its results for comparison (Zeiler & Fergus 2014, tables 4 and 7).
 
 Run it with `DECONVWIDGETS_DATA=folder python benchmarks/transfer.py [parts] [--folds 5] [--threads 2]`; the folder holds
-Caltech-101 as torchvision lays it out. Parts: `accuracy` (AlexNet's pool5 from one view, flips, ten crops), `layers` (conv1 to
+Caltech-101 as torchvision lays it out. Parts: `accuracy` (AlexNet's pool5 with one crop, flips, ten crops), `layers` (conv1 to
 conv5, SVM and softmax), `lite` (EfficientNet-Lite0), `time` (against scikit-learn's LogisticRegression), `extraction` (against the bare
-forward pass). Without parts all are run. Features stay in the cache, so that a second run is quick.
+forward pass). Without parts all are run. Features are stored in the cache, so a second run is faster.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def lite(images: ImageSet, folds: int) -> None:
 
 
 def compare_training(images: ImageSet, folds: int) -> None:
-    """5 folds x 5 weight decays from stored features: ours (Gram matrix included) and scikit-learn, fold by fold in turn."""
+    """Time 5 folds x 5 weight decays from stored features: ours (including the Gram matrix) and scikit-learn, alternating by fold."""
     from sklearn.linear_model import LogisticRegression
 
     bundle = dw.load_model("alexnet")
@@ -114,7 +114,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
     mine, other = sum(times["ours"]), sum(times["scikit-learn"])
     print(f"\n{folds} folds x {len(WEIGHT_DECAYS)} weight decays: ours {mine:.1f} s, scikit-learn {other:.1f} s")
     print(
-        f"median ratio of a fold {ratio:.1f}x (wanted 4x)\n\n| weight decay | ours, % | scikit-learn, % | difference |\n|---|---|---|---|"
+        f"median ratio of a fold {ratio:.1f}x (target: 4x)\n\n| weight decay | ours, % | scikit-learn, % | difference |\n|---|---|---|---|"
     )
     for number, decay in enumerate(sorted(WEIGHT_DECAYS, reverse=True)):
         own, peer = (100 * np.mean([one[number] for one in found[name]]) for name in ("ours", "scikit-learn"))
@@ -122,7 +122,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
 
 
 def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> None:
-    """Photographs a second: the bare model on batches that lie ready, our pass from the same tensors, and our pass from JPEG files."""
+    """Measure photographs per second: the model on decoded batches, our pass from the same tensors, and our pass from JPEG files."""
     bundle = dw.load_model("alexnet")
     network = bundle.network
     some = images.subset(range(0, images.source_count, images.source_count // count))
@@ -157,7 +157,7 @@ def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> 
     print(f"\n| {some.source_count} photographs, AlexNet's trunk | photographs/s | against the bare forward |\n|---|---|---|")
     for name, taken in times.items():
         share = statistics.median(base / own for base, own in zip(times["bare forward"], taken, strict=True))
-        print(f"| {name} | {some.source_count / statistics.median(taken):.0f} | {100 * share:.0f} % |", flush=True)
+        print(f"| {name} | {some.source_count / statistics.median(taken):.0f} | {100 * share:.0f}% |", flush=True)
 
 
 def main() -> None:
