@@ -91,7 +91,7 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
 def _classes(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     worst, ranked = sheet.worst(_WORST), sheet.ranked()
     best = ranked[: max(1, min(_BEST + _WORST - len(worst), len(ranked) - len(worst)))]
-    y = _class_list(drawing, _heading(drawing, _RIGHT, y - 4, "Worst classes"), worst)
+    y = _class_list(drawing, _heading(drawing, _RIGHT, y - 4, "Worst classes and their most frequent errors"), worst)
     return _class_list(drawing, _heading(drawing, _RIGHT, y + 8, "Best classes"), best)
 
 
@@ -104,7 +104,7 @@ def _class_list(drawing: Drawing, y: float, classes: Sequence[ClassResult]) -> f
         drawing.add(Text(_RIGHT + 116, y + 11, name, 12))
         left = _RIGHT + 116 + text_width(name, 12) + 4
         if result.times and left < _WIDTH - _EDGE - 60:
-            mistake = f"predicted {result.mistake} {result.times} x"
+            mistake = f"{result.times} x {result.mistake}"
             drawing.add(Text(left + 4, y + 11, shorten(mistake, 12, _WIDTH - _EDGE - left - 4), 12, "quiet"))
         y += 20
     return y + 6
