@@ -1,5 +1,6 @@
 """ActivationIndex compared with brute force, saved, loaded and merged; and AlexNet on real photographs."""
 
+import hashlib
 import itertools
 import json
 import warnings
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save
 
 import deconvwidgets as dw
 from deconvwidgets.compute.job import FixedBatch, JobContext
@@ -274,6 +276,16 @@ def edit_manifest(folder, change):
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
+def clear_one_position(folder):
+    """Remove the row of one activation, in files that are consistent otherwise."""
+    file = next(folder.glob("*.safetensors"))
+    tensors = load_file(file)
+    tensors["0.ids"][2, 0, 0] = -1
+    data = save(tensors)
+    file.write_bytes(data)
+    edit_manifest(folder, lambda m: m["tensors"].update(sha256=hashlib.sha256(data).hexdigest()))
+
+
 DAMAGES = {
     "flipped bit": flip_bit,
     "tensors deleted": lambda folder: next(folder.glob("*.safetensors")).unlink(),
@@ -285,6 +297,7 @@ DAMAGES = {
     "newer version": lambda folder: edit_manifest(folder, lambda m: m.update(version=99)),
     "no tensors named": lambda folder: edit_manifest(folder, lambda m: m.pop("tensors")),
     "outside the folder": lambda folder: edit_manifest(folder, lambda m: m["tensors"].update(file="../x.safetensors")),
+    "activation incomplete": clear_one_position,
     "layer dropped": lambda folder: edit_manifest(folder, lambda m: m["layers"].pop(0)),
     "other k": lambda folder: edit_manifest(folder, lambda m: m["identity"].update(k=4)),
     "no identity": lambda folder: edit_manifest(folder, lambda m: m.pop("identity")),

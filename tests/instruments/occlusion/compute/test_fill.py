@@ -83,6 +83,7 @@ def test_arrays_are_whole_inputs_or_one_value_per_channel(tiny_bundle, pixels):
         ("rgb(300, 0, 0)", "colour"),
         ((1, 2), "colour"),
         ((1, 2, 256), "colour"),
+        ((1, 2, 3, 256), "colour"),
         ((0.1, 0.2, 0.3), "colour"),
         (None, "colour"),
         (np.zeros((3, 4, 4), np.float32), r"\(3, 16, 16\) or \(3,\)"),

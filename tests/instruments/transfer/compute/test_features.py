@@ -200,6 +200,14 @@ def test_a_complete_layer_is_not_computed_again(tiny_bundle, tiny_images, tmp_pa
     np.testing.assert_array_equal(both["conv1"].values, first)
 
 
+def test_cancelling_does_not_undo_a_complete_layer(tiny_bundle, tiny_images, tmp_path):
+    extract(tiny_bundle, tiny_images, "conv1", folder=tmp_path)
+    with pytest.raises(JobCancelledError, match="8 of 14"):
+        extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path, batch_size=FixedBatch(4), cancelled=stop_after(2))
+    records = [json.loads((folder / RECORD).read_text(encoding="utf-8")) for folder in tmp_path.iterdir()]
+    assert sorted(record["done"] for record in records) == [8, 14]
+
+
 @pytest.mark.parametrize("change", ["weights", "images", "transform", "crops", "layer"])
 def test_other_inputs_have_their_own_features(change, tiny_model, noise, tmp_path, passes):
     bundle, images, layer, crops = tiny_model(), noise(), "conv2", "one"

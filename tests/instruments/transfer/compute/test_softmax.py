@@ -157,7 +157,9 @@ def test_a_subset_of_a_design_is_the_design_of_the_subset():
         whole, subset = make(scaled), make(scaled).subset(rows)
         fit = fit_softmax(subset, labels[rows], 4, 1e-2)
         weights, bias = subset.weights(fit.parameters), fit.parameters[-1]
-        torch.testing.assert_close(whole.weights(whole.embed(fit.parameters, rows)), weights)
+        embedded = whole.embed(fit.parameters, rows)
+        torch.testing.assert_close(whole.weights(embedded), weights)
+        torch.testing.assert_close(embedded[-1], bias)
         torch.testing.assert_close(whole.predict(fit.parameters, rows, others), scaled[others] @ weights + bias)
 
 
