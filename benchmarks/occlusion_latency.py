@@ -27,7 +27,7 @@ CELL = """import deconvwidgets as dw
 service = dw.LocalModelService.from_environment().wait()
 explorer = dw.OcclusionExplorer(service, image="crop:0", state={"window": [64, 64], "stride": [16, 16]})
 explorer"""
-LONG_JOB = """from deconvwidgets.service.protocol import TransferSettings
+LONG_JOB = """from deconvwidgets.instruments.transfer.records import TransferSettings
 service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per_class=5, folds=200))"""
 RATE = 60  # movements a second
 DEBUGGING_PORT = 9333  # of Chromium, for the mouse

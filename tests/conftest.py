@@ -187,6 +187,6 @@ class ManualExecutor:
 
 
 @pytest.fixture
-def by_hand():
+def manual_executor():
     """A new ManualExecutor."""
     return ManualExecutor()

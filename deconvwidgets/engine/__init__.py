@@ -1,4 +1,4 @@
-"""What a convnet computes, and how to run it downwards. PyTorch only."""
+"""What a convnet computes, and projections of its activations to pixel space. It depends on PyTorch only."""
 
 from deconvwidgets.engine.network import Network, describe_layers
 from deconvwidgets.engine.projection.project import Projected, project

@@ -1,4 +1,4 @@
-"""Digests of layers: what tells whether an index or a classifier belongs to a model, wherever its weights came from."""
+"""Digests of layers. They tell whether an activation index or a head belongs to a model, whatever file its weights were read from."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, needed_for, operation_name
-
-# Settings that decide a module's values and that its `extra_repr` leaves out.
-_UNSAID_SETTINGS = ("ceil_mode", "count_include_pad", "divisor_override", "num_heads")
+from deconvwidgets.engine.ops import SETTINGS_NOT_IN_REPR, operation_name
+from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, required_nodes
 
 
 def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) -> str:
-    """sha256 (hex) of everything that decides a layer's values: operations with their settings and wiring, parameters and buffers up to
-    it. What lies above it, and what the modules are called, changes nothing."""
+    """Return the digest of a layer of a traced model.
+
+    It covers everything that decides the layer's values: the operations up to it, their settings and connections, their parameters and
+    buffers. Later layers and the names of modules do not change it.
+
+    Parameters
+    ----------
+    trace : Trace
+    modules : mapping of str to nn.Module
+        The model's `named_modules()`.
+    layer : fx.Node
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+    """
     hasher, numbers = hashlib.sha256(), dict[fx.Node, int]()
-    for node in needed_for(trace.graph.nodes, [layer]):
+    for node in required_nodes(trace.graph.nodes, [layer]):
         numbers[node] = len(numbers)
         if node.op == "placeholder":
-            continue  # its name is the author's choice
-        wiring = fx.node.map_arg((node.args, dict(node.kwargs)), lambda feeder: _Wire(numbers[feeder]))
+            continue  # the name of the argument does not matter
+        arguments = fx.node.map_arg((node.args, dict(node.kwargs)), lambda input_node: _NodeNumber(numbers[input_node]))
         name = "" if node.op == "get_attr" else operation_name(node, modules)
-        hasher.update(f"{name} {wiring}".encode())
+        hasher.update(f"{name} {arguments}".encode())
         if node.op == "call_module":
             hasher.update(_settings(modules[str(node.target)]).encode())
             for key, value in modules[str(node.target)].state_dict().items():
@@ -36,7 +49,7 @@ def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) 
 
 
 def model_digest(model: nn.Module, layer: str) -> str:
-    """The same for a model that cannot be followed: of all its modules, their source where it can be read, and all parameters."""
+    """Return the digest of a layer of a model that cannot be traced: it covers all modules, their source if available, and all weights."""
     while isinstance(model, WrappedModel):
         model = model.original
     hasher = hashlib.sha256(f"{model!r} {_source(model)} {layer}".encode())
@@ -45,26 +58,26 @@ def model_digest(model: nn.Module, layer: str) -> str:
     return hasher.hexdigest()
 
 
-class _Wire(int):
-    """An argument that is the output of the operation of this number."""
+class _NodeNumber(int):
+    """An argument that is the output of the node of this number."""
 
     def __repr__(self) -> str:
         return f"%{int(self)}"
 
 
 def _settings(module: nn.Module) -> str:
-    """A module's settings in words, less what changes nothing of its values."""
-    unsaid = [getattr(module, name, None) for name in _UNSAID_SETTINGS]
-    return f"{module.extra_repr()} {unsaid}".replace(", inplace=True", "").replace("inplace=True", "")
+    """Return a module's settings, without `inplace`, which does not change its output."""
+    not_in_repr = [getattr(module, name, None) for name in SETTINGS_NOT_IN_REPR]
+    return f"{module.extra_repr()} {not_in_repr}".replace(", inplace=True", "").replace("inplace=True", "")
 
 
 def _source(model: nn.Module) -> str:
-    """The source of the model's classes, where there is any to read."""
+    """Return the source of the model's classes, as far as it is available."""
     texts = []
     for kind in sorted({type(module) for module in model.modules()}, key=lambda kind: kind.__qualname__):
         try:
             texts.append(inspect.getsource(kind))
-        except (OSError, TypeError):  # typed into a prompt, or built in
+        except (OSError, TypeError):  # defined in a prompt, or built in
             texts.append(kind.__qualname__)
     return "\n".join(texts)
 

@@ -1,20 +1,18 @@
-"""A model made ready for the microscope: its layers under all their names, their receptive fields, and how to run up to them."""
+"""A model prepared for the engine: its layers by all their names, their receptive fields, and forward passes up to them."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.capture import Visit, visit_graph, visit_modules
 from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.graph import Graph, follow
-from deconvwidgets.engine.hooked import list_calls
-from deconvwidgets.engine.naming import find_aliases, find_feature_maps, kind_of
+from deconvwidgets.engine.graph import Graph, build_graph
+from deconvwidgets.engine.layers import Layer, find_aliases, layers_of_graph
+from deconvwidgets.engine.module_calls import layers_of_calls, visit_modules
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
-from deconvwidgets.engine.receptive_field import receptive_fields
-from deconvwidgets.engine.tracing import example_batch, run_once
+from deconvwidgets.engine.tracing import example_batch, example_output
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
@@ -23,12 +21,19 @@ Size = tuple[int, int, int]
 
 
 class Network:
-    """A model, followed once for one input size (C, H, W). Keep it: following costs a forward pass or two.
+    """A model, traced for one input size. Make it with `Network.of`, and keep it: tracing takes one or two forward passes.
 
-    `followed` says whether the model's graph could be followed; `reason` says in words why not. Nothing of the model is changed.
+    Attributes
+    ----------
+    model : nn.Module
+        The model, which is left unchanged.
+    input_size : (int, int, int)
+        (C, H, W).
+    reason : str or None
+        Why the model cannot be traced; None if it is traced.
     """
 
-    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[_Layer]) -> None:
+    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[Layer]) -> None:
         self.model = model
         self.input_size = input_size
         self.reason = reason
@@ -39,49 +44,80 @@ class Network:
 
     @classmethod
     def of(cls, model: nn.Module, input_size: Sequence[int]) -> Network:
-        """Follow `model` for inputs of (C, H, W). Raises ModelError for a model in training mode or one that rejects the size."""
+        """Trace a model.
+
+        Parameters
+        ----------
+        model : nn.Module
+            A model in eval mode.
+        input_size : sequence of int
+            (C, H, W).
+
+        Returns
+        -------
+        Network
+            If torch.fx cannot trace the model, a network without graph, whose layers are module calls.
+
+        Raises
+        ------
+        ModelError
+            If the model is in training mode or rejects inputs of that size.
+        """
         size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
-        _refuse_training(model)
+        _check_eval_mode(model)
         example = example_batch(model, size)
-        own = run_once(model, example)
+        expected = example_output(model, example)
         try:
-            graph = follow(model, example.clone(), own)
+            graph = build_graph(model, example.clone(), expected)
         except GraphError as error:
-            return cls(model, size, None, str(error), _layers_by_hooks(model, example))
-        return cls(model, size, graph, None, _layers_of_graph(graph))
+            return cls(model, size, None, str(error), layers_of_calls(model, example))
+        return cls(model, size, graph, None, layers_of_graph(graph))
 
     @property
     def traced(self) -> bool:
-        """Whether the graph could be followed: receptive fields and local projections need it."""
+        """Whether the model could be traced. Receptive fields and local projections require it."""
         return self._graph is not None
 
     @property
     def graph(self) -> Graph | None:
-        """The model as typed operations; None where it could not be followed."""
+        """The model's typed operations; None if it cannot be traced."""
         return self._graph
 
     def node(self, layer: str) -> fx.Node | None:
-        """The operation that gives the layer; None where the model could not be followed."""
+        """Return the node of a layer; None if the model cannot be traced."""
         return self._find(layer).node
 
     @property
     def layers(self) -> list[LayerInfo]:
-        """All layers, in order of execution."""
+        """The layers, in order of execution."""
         return [layer.info for layer in self._layers.values()]
 
     @property
     def explorer_layers(self) -> list[LayerInfo]:
-        """The convN maps; where the model has none, every layer that has maps."""
-        maps = [layer.info for layer in self._layers.values() if layer.features]
+        """The maps of the convolutions; if the model has none, all layers with maps."""
+        maps = [layer.info for layer in self._layers.values() if layer.is_feature_map]
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
 
     def layer(self, name: str) -> LayerInfo:
-        """The layer of a dotted name or an alias. Raises LayerError with the closest names for an unknown one."""
+        """Return the layer of a dotted name or an alias. Raise LayerError, with the closest names, if there is none."""
         return self._find(name).info
 
     def box(self, layer: str, row: int, column: int) -> Box:
-        """What the unit at (row, column) sees, in input pixels: its receptive field, which may pass the border, or the whole input
-        where the receptive field is not smaller than that, or unknown."""
+        """Return the receptive field of a unit at a position.
+
+        It is the whole input if the receptive field is unknown or not smaller than the input.
+
+        Parameters
+        ----------
+        layer : str
+            Dotted name or alias.
+        row, column : int
+
+        Returns
+        -------
+        (int, int, int, int)
+            (left, top, right, bottom) in input pixels, half-open. It may extend beyond the input.
+        """
         info = self.layer(layer)
         if not self._has_crop(info):
             return (0, 0, self.input_size[2], self.input_size[1])
@@ -91,23 +127,32 @@ class Network:
         top, left = info.offset[0] + row * info.stride[0], info.offset[1] + column * info.stride[1]
         return (left, top, left + info.receptive_field[1], top + info.receptive_field[0])
 
-    def visit(self, batch: Tensor, layers: Iterable[str], visit: Visit) -> None:
-        """One forward pass on `batch` (N, C, H, W), stopping at the deepest of `layers`; `visit(name, map)` is called with each
-        map (N, C, H, W) or (N, C) as soon as it is computed, and must not keep it: it may be overwritten later."""
+    def visit(self, batch: Tensor, layers: Iterable[str], visitor: Callable[[str, Tensor], None]) -> None:
+        """Run a forward pass up to the last of the given layers.
+
+        Parameters
+        ----------
+        batch : Tensor (N, C, H, W)
+        layers : iterable of str
+            Dotted names or aliases.
+        visitor : callable
+            Called as `visitor(name, map)` with each map (N, C, h, w) or (N, C) as soon as it is computed. It must copy what it keeps: a
+            later in-place operation may overwrite the map.
+        """
         found = {name: self._find(name) for name in layers}
         if self._graph is not None:
-            visit_graph(self._graph, batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visit)
+            self._graph.visit(batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visitor)
         else:
-            visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visit)
+            visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visitor)
 
     def map(self, batch: Tensor, layer: str) -> Tensor:
-        """One layer's map (N, C, H, W), or (N, C, 1, 1) for a fully connected layer."""
+        """Return the map of a layer (N, C, h, w), or (N, C, 1, 1) for a fully connected layer."""
         maps: list[Tensor] = []
         self.visit(batch, [layer], lambda name, value: maps.append(value))
         return maps[0] if maps[0].dim() == 4 else maps[0][:, :, None, None]
 
     def plan(self, layer: str) -> LocalPlan | None:
-        """How to compute the layer on receptive-field crops; None where that is impossible or the field is not smaller than the input."""
+        """Return how to compute a layer on receptive-field crops; None if its receptive field is unknown or not smaller than the input."""
         found = self._find(layer)
         name = found.info.name
         if name not in self._plans:
@@ -116,8 +161,11 @@ class Network:
         return self._plans[name]
 
     def digest(self, layer: str) -> str:
-        """sha256 (hex) of everything that decides the layer's values: operations with their settings and wiring, parameters and buffers
-        up to it. For a model that cannot be followed: of all modules, their source where it can be read, and all parameters."""
+        """Return the SHA-256 (hexadecimal) of everything that decides a layer's values.
+
+        That is the operations up to it, with their settings, connections, parameters and buffers; for a model that cannot be traced, all
+        modules with their source and parameters.
+        """
         found = self._find(layer)
         if self._graph is None or found.node is None:
             return model_digest(self.model, found.info.name)
@@ -127,7 +175,7 @@ class Network:
         field = info.receptive_field
         return field is not None and field[0] < self.input_size[1] and field[1] < self.input_size[2]
 
-    def _find(self, name: str) -> _Layer:
+    def _find(self, name: str) -> Layer:
         found = self._layers.get(self._names.get(name, name))
         if found is None:
             known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]))
@@ -155,64 +203,47 @@ class Network:
 
 
 def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 224, 224)) -> list[LayerInfo]:
-    """Every layer of the model for inputs (C, H, W), in order of execution, with its receptive field in input pixels.
+    """Return every layer of a model with its size and receptive field.
 
-    Names are module names ("features.10", "layer1.0.relu#2" for the second call of a module); aliases are the paper's (conv1 ... conv5,
-    pool5, fc6). Raises ModelError for a model in training mode or one that cannot take the size.
+    Parameters
+    ----------
+    model : nn.Module or Network
+        A model in eval mode.
+    input_size : sequence of int
+        (C, H, W). Ignored for a Network, which has its own.
+
+    Returns
+    -------
+    list of LayerInfo
+        In order of execution. Names are module names ("features.10", "layer1.0.relu#2" for the second call of a module). Aliases are the
+        paper's (conv1, ..., conv5, pool5, fc6). Receptive fields are in input pixels.
+
+    Raises
+    ------
+    ModelError
+        If the model is in training mode or rejects inputs of that size.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from deconvwidgets import engine
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(8, 16, 3), nn.ReLU()).eval()
+    >>> for info in engine.describe_layers(model, (3, 64, 64)):
+    ...     print(info.name, info.alias, info.kind, (info.channels, info.height, info.width), info.receptive_field)
+    0 None conv (8, 60, 60) (5, 5)
+    1 conv1 ReLU (8, 60, 60) (5, 5)
+    2 pool1 pool (8, 29, 29) (7, 7)
+    3 None conv (16, 27, 27) (11, 11)
+    4 conv2 ReLU (16, 27, 27) (11, 11)
     """
     return (model if isinstance(model, Network) else Network.of(model, input_size)).layers
 
 
-class _Layer:
-    """A layer and how it is reached: a node of the graph, or a module call."""
-
-    def __init__(self, info: LayerInfo, features: bool, node: fx.Node | None = None, call: tuple[str, int] | None = None) -> None:
-        self.info = info
-        self.features = features  # a convolution's map: what the explorers show
-        self.node = node
-        self.call = call
-
-
-def _layers_of_graph(graph: Graph) -> list[_Layer]:
-    by_alias = find_aliases(graph)
-    aliases: dict[fx.Node, str] = {}
-    for alias, node in by_alias.items():
-        aliases.setdefault(node, alias)
-    names: dict[fx.Node, str] = {}
-    for call, node in graph.calls.items():
-        names.setdefault(node, call)
-    features = set(find_feature_maps(graph))
-    fields = receptive_fields(graph)
-    layers = []
-    for node, operation in graph.operations.items():
-        named = names.get(node, node.name if node in aliases or node in features else None)
-        if named is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.source:
-            continue
-        if by_alias.get(named, node) is not node:
-            named += "#1"  # a module called conv1 whose own output is not the paper's conv1: the alias keeps the short name
-        height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
-        field = fields.get(node)
-        sees = None if field is None else (field[0].size, field[1].size)
-        stride = None if field is None else (field[0].step, field[1].step)
-        offset = None if field is None else (field[0].start, field[1].start)
-        info = LayerInfo(named, aliases.get(node), kind_of(graph, node), operation.shape[1], height, width, sees, stride, offset)
-        layers.append(_Layer(info, node in features, node=node))
-    return layers
-
-
-def _layers_by_hooks(model: nn.Module, example: Tensor) -> list[_Layer]:
-    layers = []
-    for call in list_calls(model, example):
-        height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
-        info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(_Layer(info, call.features, call=(call.module, call.number)))
-    return layers
-
-
-def _refuse_training(model: nn.Module) -> None:
+def _check_eval_mode(model: nn.Module) -> None:
     stateful = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in model.named_modules():
         if module.training and isinstance(module, stateful):
             raise ModelError(
-                f"'{name or type(module).__name__}' is in training mode: its output is random or changes it. Call model.eval() first."
+                f"'{name or type(module).__name__}' is in training mode: its output is random or changes its state. "
+                "Call model.eval() first."
             )

@@ -1,7 +1,4 @@
-"""A model as torch.fx sees it, safely: what feeds what, what each module call is named, and how to run part of it.
-
-The engine reads receptive fields off such a trace, and the data part hangs a classifier into it; both need the same one.
-"""
+"""A model traced by torch.fx: its operations, the names of its module calls, and how to run part of it."""
 
 from __future__ import annotations
 
@@ -13,61 +10,72 @@ from functools import cached_property
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from deconvwidgets.engine.ops import INPLACE_FUNCTIONS
 from deconvwidgets.errors import GraphError, ModelError
 
-Seen = Callable[[fx.Node, tuple[Any, ...], dict[str, Any], Any], None]
+NodeCallback = Callable[[fx.Node, tuple[Any, ...], dict[str, Any], Any], None]
 
-_INPLACE_FUNCTIONS = {
-    operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_, F.hardtanh_, torch.threshold_,
-}  # fmt: skip
-
-# torch.fx follows a model by patching nn.Module for the whole process: two at once would undo each other's patches in the wrong order.
+# torch.fx patches nn.Module for the whole process while it traces. Two threads would restore each other's patches in the wrong order.
 _TRACING = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A followed model. `calls` maps a module call ("features.0", "layer1.0.relu#2") to the node that holds its output.
+    """A traced model.
 
-    It names modules by their paths and holds none of them, so a copy of the model can share it.
+    It refers to modules by their names and holds none of them, so that copies of the model can share it.
+
+    Parameters
+    ----------
+    graph : fx.Graph
+    calls : mapping of str to fx.Node
+        The node that returns the output of each module call ("features.0", "layer1.0.relu#2" for the second call of a module).
+    added : frozenset of fx.Node
+        Nodes that were added to the model's own, such as a head. They do not affect the names of layers.
     """
 
     graph: fx.Graph
     calls: Mapping[str, fx.Node]
-    added: frozenset[fx.Node] = frozenset()  # put on the model afterwards: they change no layer's name
+    added: frozenset[fx.Node] = frozenset()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
     @property
     def source(self) -> fx.Node:
-        """The batch."""
+        """The node of the input batch."""
         batch: fx.Node = next(iter(self.graph.find_nodes(op="placeholder")))
         return batch
 
     @property
     def output(self) -> fx.Node:
-        """The node that says what the model answers."""
+        """The output node, whose first argument is what the model returns."""
         return self.graph.output_node()
 
     @cached_property
-    def answering(self) -> list[fx.Node]:
-        """What has to run for the model's answer, in order."""
-        return needed_for(self.graph.nodes, self.output.all_input_nodes)
+    def required_for_output(self) -> list[fx.Node]:
+        """The nodes that have to run for the model's output, in order of execution."""
+        return required_nodes(self.graph.nodes, self.output.all_input_nodes)
 
     def node_of(self, layer: str) -> fx.Node | None:
-        """The node of a layer's name: a module call, or the operation's own name; None where there is no such layer."""
+        """Return the node of a module call or of an operation, by name; None if there is none."""
         found = self.calls.get(layer) or self.calls.get(layer.removesuffix("#1"))
         return found or next((node for node in self.graph.nodes if node.name == layer), None)
 
 
 class WrappedModel(nn.Module):
-    """A model made of another one, its `original`, whose trace it knows beforehand: the original's, and what was added to it.
+    """A model that extends another one, and whose trace is known without tracing.
 
-    `trace` is None where torch.fx cannot follow the original; `reason` says why.
+    Attributes
+    ----------
+    original : nn.Module
+        The model that it extends.
+    trace : Trace or None
+        The trace of `original` with the added nodes; None if torch.fx cannot trace `original`.
+    reason : str
+        Why `original` cannot be traced.
     """
 
     original: nn.Module
@@ -76,9 +84,9 @@ class WrappedModel(nn.Module):
 
 
 class _NamingTracer(fx.Tracer):
-    """Follows the model and writes down which node is the output of which module call.
+    """A tracer that records which node returns the output of which module call.
 
-    While it follows, modules that other threads call meet its patches too; they are passed through as if nothing were there.
+    Modules that other threads call meanwhile are affected by torch.fx's patches, too. Their calls pass through unchanged.
     """
 
     def __init__(self) -> None:
@@ -103,27 +111,44 @@ class _NamingTracer(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
-def follow(model: nn.Module, example: Tensor, own: Any, seen: Seen | None = None) -> Trace:
-    """The trace of `model`; `own` is the model's own output for the example (1, C, H, W).
+def trace_model(model: nn.Module, example: Tensor, expected: Any, on_node: NodeCallback | None = None) -> Trace:
+    """Trace a model, and check the trace by running it.
 
-    The trace is run once on the example: `seen(node, args, kwargs, value)` is told of every node but the output, in order.
-    Raises GraphError where torch.fx cannot follow the model, where an in-place operation overwrites a map that is read again later,
-    or where the trace does not reproduce the model's own output.
+    Parameters
+    ----------
+    model : nn.Module
+        A model in eval mode.
+    example : Tensor (1, C, H, W)
+        Input for the check. An in-place operation of the model may overwrite it.
+    expected : Any
+        The model's own output for the example.
+    on_node : callable, optional
+        Called as `on_node(node, args, kwargs, value)` for every node but the output, in order of execution.
+
+    Returns
+    -------
+    Trace
+
+    Raises
+    ------
+    GraphError
+        If torch.fx cannot trace the model, if an in-place operation overwrites a map that is read again later, or if the trace does not
+        reproduce `expected`.
     """
     trace = _trace(model)
-    sources = [node for node in trace.graph.nodes if node.op == "placeholder"]
-    if not sources or any(not node.args for node in sources[1:]):
-        raise GraphError(f"{type(model).__name__}.forward takes {len(sources)} inputs; only models of one picture batch can be followed.")
+    inputs = [node for node in trace.graph.nodes if node.op == "placeholder"]
+    if not inputs or any(not node.args for node in inputs[1:]):
+        raise GraphError(f"{type(model).__name__}.forward takes {len(inputs)} inputs; only models that take one batch can be traced")
     modules = dict(model.named_modules())
-    _refuse_stale_reads(trace, modules)
+    _reject_stale_reads(trace, modules)
     try:
-        followed = _run_all(trace, modules, example, seen)
+        output = _run_all(trace, modules, example, on_node)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise GraphError(f"The graph that torch.fx followed does not run ({error}); whole-image computation is used instead.") from error
-    if isinstance(own, Tensor) and not (
-        isinstance(followed, Tensor) and torch.allclose(own, followed, rtol=1e-4, atol=1e-5, equal_nan=True)
+        raise GraphError(f"the graph that torch.fx traced does not run ({error})") from error
+    if isinstance(expected, Tensor) and not (
+        isinstance(output, Tensor) and torch.allclose(expected, output, rtol=1e-4, atol=1e-5, equal_nan=True)
     ):
-        raise GraphError(f"The graph that torch.fx followed does not reproduce {type(model).__name__}'s own output.")
+        raise GraphError(f"the graph that torch.fx traced does not reproduce the output of {type(model).__name__}")
     return trace
 
 
@@ -136,22 +161,20 @@ def _trace(model: nn.Module) -> Trace:
     try:
         with _TRACING:
             graph = tracer.trace(model)
-    except Exception as error:  # torch.fx runs the model's own code on proxies: anything may be raised there
-        raise GraphError(
-            f"torch.fx cannot follow {type(model).__name__} ({type(error).__name__}: {error}); whole-image computation is used instead."
-        ) from error
+    except Exception as error:  # torch.fx runs the model's own code on proxies, which may raise anything
+        raise GraphError(f"torch.fx cannot trace {type(model).__name__} ({type(error).__name__}: {error})") from error
     return Trace(graph, tracer.calls)
 
 
-def _refuse_stale_reads(trace: Trace, modules: Mapping[str, nn.Module]) -> None:
-    """A crop runs on slices of maps, so an in-place write must not be visible through another name of the same map."""
+def _reject_stale_reads(trace: Trace, modules: Mapping[str, nn.Module]) -> None:
+    """Raise GraphError if a map is read after an in-place operation overwrote it: a crop is a copy, and would keep the old values."""
     order = {node: number for number, node in enumerate(trace.graph.nodes)}
     for node in trace.graph.nodes:
         if not _is_inplace(node, modules) or not node.all_input_nodes:
             continue
-        written = node.all_input_nodes[0]
-        if any(order[user] > order[node] for user in written.users):
-            raise GraphError(f"'{node.name}' overwrites '{written.name}' in place, and it is read again afterwards.")
+        overwritten = node.all_input_nodes[0]
+        if any(order[user] > order[node] for user in overwritten.users):
+            raise GraphError(f"'{node.name}' overwrites '{overwritten.name}' in place, which is read again later")
 
 
 def _is_inplace(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
@@ -159,11 +182,11 @@ def _is_inplace(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
         return bool(getattr(modules[str(node.target)], "inplace", False))
     if node.op == "call_method":
         return str(node.target).endswith("_") and not str(node.target).endswith("__")
-    return node.op == "call_function" and (node.target in _INPLACE_FUNCTIONS or bool(node.kwargs.get("inplace", False)))
+    return node.op == "call_function" and (node.target in INPLACE_FUNCTIONS or bool(node.kwargs.get("inplace", False)))
 
 
-def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, seen: Seen | None) -> Any:
-    """What the trace answers."""
+def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, on_node: NodeCallback | None) -> Any:
+    """Run all nodes and return the output."""
     values: dict[fx.Node, Any] = {trace.source: example}
     with torch.no_grad():
         for node in trace.graph.nodes:
@@ -172,13 +195,13 @@ def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, se
                 return args[0]
             kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
             values[node] = call_node(node, modules, args, kwargs) if node is not trace.source else example
-            if seen is not None:
-                seen(node, args, kwargs, values[node])
+            if on_node is not None:
+                on_node(node, args, kwargs, values[node])
     return None
 
 
 def call_node(node: fx.Node, modules: Mapping[str, nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run one node on its arguments, exactly as the model would. `modules` are the model's, itself under ""."""
+    """Run one node, and return its value. `modules` are the model's `named_modules()`."""
     if node.op == "call_module":
         return modules[str(node.target)](*args, **kwargs)
     if node.op == "call_function":
@@ -187,27 +210,42 @@ def call_node(node: fx.Node, modules: Mapping[str, nn.Module], args: tuple[Any, 
     if node.op == "call_method":
         return getattr(args[0], str(node.target))(*args[1:], **kwargs)
     if node.op == "placeholder":
-        return args[0] if args else None  # an argument's default
+        return args[0] if args else None  # the default of an optional argument
     return operator.attrgetter(str(node.target))(modules[""])  # get_attr
 
 
-def needed_for(nodes: Iterable[fx.Node], targets: Iterable[fx.Node]) -> list[fx.Node]:
-    """Those of `nodes`, which are in order of execution, that have to run for the targets."""
-    ordered, wanted = list(nodes), set(targets)
+def required_nodes(nodes: Iterable[fx.Node], targets: Iterable[fx.Node]) -> list[fx.Node]:
+    """Return those of `nodes`, which are in order of execution, that have to run for the targets."""
+    ordered, required = list(nodes), set(targets)
     for node in reversed(ordered):
-        if node in wanted:
-            wanted.update(node.all_input_nodes)
-    return [node for node in ordered if node in wanted]
+        if node in required:
+            required.update(node.all_input_nodes)
+    return [node for node in ordered if node in required]
 
 
 def last_uses(nodes: Sequence[fx.Node]) -> dict[fx.Node, int]:
-    """After which of these nodes, run in order, each value is no longer needed."""
-    return {feeder: number for number, node in enumerate(nodes) for feeder in node.all_input_nodes}
+    """Return, for each value, the position in `nodes` of the last node that reads it."""
+    return {value: number for number, node in enumerate(nodes) for value in node.all_input_nodes}
 
 
 def run_nodes(nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], source: fx.Node, batch: Tensor) -> Iterator[tuple[fx.Node, Any]]:
-    """Run `nodes`, in order, on `batch` (N, C, H, W): every node with its value the moment it is computed (a later in-place operation
-    may overwrite it). Values are let go after their last use."""
+    """Run nodes in order, and yield each with its value as soon as it is computed. A value is freed after its last use.
+
+    Parameters
+    ----------
+    nodes : sequence of fx.Node
+        The nodes, and all that they depend on, in order of execution.
+    modules : mapping of str to nn.Module
+        The model's `named_modules()`.
+    source : fx.Node
+        The node of the input.
+    batch : Tensor (N, C, H, W)
+
+    Yields
+    ------
+    (node, value)
+        A later in-place operation may overwrite the value.
+    """
     last_use = last_uses(nodes)
     values: dict[fx.Node, Any] = {source: batch}
     for number, node in enumerate(nodes):
@@ -215,33 +253,24 @@ def run_nodes(nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], source
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
             values[node] = call_node(node, modules, args, kwargs)
         yield node, values[node]
-        for feeder in node.all_input_nodes:
-            if last_use[feeder] == number:
-                del values[feeder]
+        for input_node in node.all_input_nodes:
+            if last_use[input_node] == number:
+                del values[input_node]
 
 
 def example_batch(model: nn.Module, size: Sequence[int]) -> Tensor:
-    """Noise (1, C, H, W), always the same, on the model's device and in its floating type."""
+    """Return reproducible noise (1, C, H, W) on the model's device, in its floating-point type."""
     parameter = next((value for value in model.parameters() if value.is_floating_point()), torch.zeros(()))
     noise = torch.rand((1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     return noise.to(parameter.device, parameter.dtype)
 
 
-def run_once(model: nn.Module, example: Tensor) -> Any:
-    """The model's own output for the example, which stays as it is. Raises ModelError where the model rejects it."""
+def example_output(model: nn.Module, example: Tensor) -> Any:
+    """Return the model's output for an example, which is left unchanged. Raise ModelError if the model rejects it."""
     try:
         with torch.no_grad():
-            return model(example.clone())  # a clone: its first operation may work in place
+            return model(example.clone())  # its first operation may work in place
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
         several = isinstance(error, TypeError) and "required positional argument" in str(error)
         advice = "Wrap it in a module that takes one batch of images" if several else "Pass the input_size that it expects"
         raise ModelError(f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. {advice}.") from error
-
-
-def operation_name(node: fx.Node, modules: Mapping[str, nn.Module]) -> str:
-    """The operation's own name: the module's class or the function's name."""
-    if node.op == "call_module":
-        return type(modules[str(node.target)]).__name__
-    if node.target in (F.max_pool2d, torch.max_pool2d):
-        return "max_pool2d"
-    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))

@@ -1,7 +1,7 @@
-"""Windowed operations (convolution, pooling, padding): their window arithmetic, and how to run them on a crop.
+"""Windowed operations (convolution, pooling, padding): the arithmetic of their windows, and how to run them on a crop.
 
-A window is read off a module or a functional call. On a crop it runs without padding of its own: the caller has already set what
-lies outside the real extent to `fill` (see `local.py`), which is what the operation's own padding would have put there.
+On a crop an operation runs without padding: the caller has already set the positions outside the map to `fill`, as the operation's own
+padding would have done (see `projection/crop_batch.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from deconvwidgets.engine.ops import CONV2D_FUNCTIONS, MAX_POOL2D_FUNCTIONS
 from deconvwidgets.engine.projection.crop_ops import strided_conv2d
 
 Pair = tuple[int, int]
@@ -22,58 +23,107 @@ Kind = Literal["conv", "max", "average", "pad"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A windowed operation: output (r, c) reads the inputs r * stride - before + i * dilation, i < kernel; (rows, columns)."""
+    """The window of an operation. Output row r reads the input rows r * stride - before + i * dilation, i < kernel; columns likewise.
+
+    Parameters
+    ----------
+    kind : {"conv", "max", "average", "pad"}
+    kernel, stride, dilation : (int, int)
+        For rows and columns.
+    before : (int, int)
+        Padding above and to the left of the map.
+    fill : float
+        The value that the operation pads with.
+    groups : int
+        Groups of a convolution.
+    include_padding : bool
+        Whether average pooling counts padded positions in its divisor.
+    divisor : int, optional
+        A fixed divisor of average pooling.
+    """
 
     kind: Kind
     kernel: Pair
     stride: Pair
-    before: Pair  # padding above and left of the real extent
+    before: Pair
     dilation: Pair
-    fill: float  # the operation's own pad value
+    fill: float
     groups: int = 1
-    include_padding: bool = True  # average pooling: padded positions count in the divisor
-    divisor: int | None = None  # average pooling: a fixed divisor
+    include_padding: bool = True
+    divisor: int | None = None
 
-    def run(self, crop: Tensor, weight: Tensor | None, bias: Tensor | None, counts: Tensor | None) -> Tensor:
-        """The operation on a crop (N, C, h, w) whose outside positions hold `fill`. `counts` (N, 1, h', w') is the divisor of average
-        pooling where windows pass the border, None where every window lies inside."""
+    def run(self, crop: Tensor, weight: Tensor | None, bias: Tensor | None, divisors: Tensor | None) -> Tensor:
+        """Run the operation on a crop.
+
+        Parameters
+        ----------
+        crop : Tensor (N, C, h, w)
+            Positions outside the map hold `fill`.
+        weight, bias : Tensor or None
+            Parameters of a convolution.
+        divisors : Tensor (N, 1, h', w') or None
+            Divisors of average pooling; None if every window lies inside the map.
+
+        Returns
+        -------
+        Tensor (N, C', h', w')
+        """
         if self.kind == "conv":
             assert weight is not None
-            if self._descends_faster_unstrided(crop):
+            if self._is_faster_folded(crop):
                 return strided_conv2d(crop, weight, bias, self.stride[0])
             return F.conv2d(_in_fast_layout(crop, weight), weight, bias, self.stride, 0, self.dilation, self.groups)
         if self.kind == "max":
             return F.max_pool2d(crop, self.kernel, self.stride, 0, self.dilation)
         if self.kind == "average":
-            if counts is None:
+            if divisors is None:
                 return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=self.divisor)
-            return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=1) * counts.reciprocal()
+            return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=1) * divisors.reciprocal()
         return crop
 
-    def _descends_faster_unstrided(self, crop: Tensor) -> bool:
-        """A first convolution, as far as `strided_conv2d` helps: on a CPU, with a stride and a few channels."""
+    def _is_faster_folded(self, crop: Tensor) -> bool:
+        """Return whether `strided_conv2d` has the faster backward pass: on a CPU, for a strided convolution of few channels."""
         plain = self.groups == 1 and self.dilation == (1, 1) and self.stride[0] == self.stride[1]
-        return plain and self.stride[0] > 1 and crop.shape[1] <= _FEW_CHANNELS and crop.device.type == "cpu"
+        return plain and self.stride[0] > 1 and crop.shape[1] <= _MAX_FOLDED_CHANNELS and crop.device.type == "cpu"
 
     def divisors(self, first: Tensor, size: int, extent: int, axis: int) -> Tensor:
-        """How many positions one axis of an average-pooling window counts: (N, size) for outputs first[n] .. first[n] + size - 1."""
+        """Return the number of positions that the windows of average pooling count along one axis.
+
+        Parameters
+        ----------
+        first : Tensor (N,)
+            The first output position of each crop.
+        size : int
+            Output positions per crop.
+        extent : int
+            Size of the input map along the axis.
+        axis : int
+            0 for rows, 1 for columns.
+
+        Returns
+        -------
+        Tensor (N, size)
+        """
         start = (first[:, None] + torch.arange(size, device=first.device)) * self.stride[axis] - self.before[axis]
         end = torch.clamp(start + self.kernel[axis], max=extent + self.before[axis])
         if not self.include_padding:
             start, end = start.clamp(min=0), end.clamp(max=extent)
-        return (end - start).clamp(min=1)  # windows wholly outside are never used
+        return (end - start).clamp(min=1)  # the result for a window outside the map is not used
 
 
 def _in_fast_layout(crop: Tensor, weight: Tensor) -> Tensor:
-    """The crop in the memory layout that a CPU convolves fastest. Channels last saves 10 % of VGG16's time and most of the pooling's, but
-    permutes the weights at every call, which costs more than it saves where they outweigh the crop (docs/decisions/local-projection.md)."""
+    """Return the crop in the memory layout that a CPU convolves fastest.
+
+    Channels last saves 10% of VGG16's time and most of the pooling's, but permutes the weights at every call, which costs more than it
+    saves if there are more weights than pixels (docs/decisions/local-projection.md).
+    """
     if crop.device.type != "cpu" or crop.dtype != torch.float32:
         return crop
     return crop.contiguous(memory_format=torch.channels_last if crop.numel() > weight.numel() else torch.contiguous_format)
 
 
 def pair(value: int | Sequence[int]) -> Pair:
-    """A size as (rows, columns)."""
+    """Return a size as (rows, columns)."""
     if isinstance(value, int):
         return (value, value)
     rows, columns = (value[0], value[-1])
@@ -81,7 +131,7 @@ def pair(value: int | Sequence[int]) -> Pair:
 
 
 def window_of_module(module: nn.Module, shape: tuple[int, ...]) -> Window | None:
-    """The window of a torch.nn module on inputs (N, C, H, W), or None where it has none that can be followed."""
+    """Return the window of a module for inputs of `shape` (N, C, H, W); None if it is not a supported windowed operation."""
     if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros":
         return _conv(module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
     if isinstance(module, nn.MaxPool2d) and not module.return_indices:
@@ -98,14 +148,14 @@ def window_of_module(module: nn.Module, shape: tuple[int, ...]) -> Window | None
 def parameters_of(
     modules: Mapping[str, nn.Module], node: fx.Node, window: Window, values: Mapping[fx.Node, Any]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """A convolution's weight and bias, those of a functional one taken from `values`; (None, None) for pooling and padding."""
+    """Return a convolution's weight and bias, those of a functional one from `values`; (None, None) for pooling and padding."""
     if window.kind != "conv":
         return None, None
     if node.op == "call_module":
         module: Any = modules[str(node.target)]
         return module.weight, module.bias
     arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
-    weight, bias = (values[feeder] if isinstance(feeder := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
+    weight, bias = (values[argument] if isinstance(argument := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
     return weight, bias
 
 
@@ -148,10 +198,10 @@ def _average(
 
 
 def _adaptive(kind: Literal["average", "max"], output_size: Any, shape: tuple[int, ...]) -> Window | None:
-    """Adaptive pooling whose windows are all alike; None where they differ."""
-    wanted = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    size = [have if want is None else int(want) for want, have in zip(wanted, shape[-2:], strict=True)]
-    if any(have % want for want, have in zip(size, shape[-2:], strict=True)):
+    """Return the window of adaptive pooling; None if its windows differ in size."""
+    output_sizes = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
+    size = [extent if output is None else int(output) for output, extent in zip(output_sizes, shape[-2:], strict=True)]
+    if any(extent % output for output, extent in zip(size, shape[-2:], strict=True)):
         return None
     kernel = (shape[-2] // size[0], shape[-1] // size[1])
     return Window(kind, kernel, kernel, (0, 0), (1, 1), 0.0 if kind == "average" else float("-inf"))
@@ -166,13 +216,13 @@ def _pad(padding: Any, mode: str = "constant", value: float | None = None) -> Wi
 
 
 def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Window | None:
-    """The window of a functional call with its arguments (tensors in place), or None where it has none that can be followed."""
+    """Return the window of a function call; None if it is not a supported windowed operation."""
     x = args[0] if args else kwargs.get("input")
     rest = args[1:]
-    named = {_SHORT.get(key, key): value for key, value in kwargs.items() if key != "input"}
-    if function in (F.conv2d, torch.conv2d):
+    named = {_PARAMETER_NAMES.get(key, key): value for key, value in kwargs.items() if key != "input"}
+    if function in CONV2D_FUNCTIONS:
         return _conv_call(x, *rest, **named)
-    if function in (F.max_pool2d, torch.max_pool2d):
+    if function in MAX_POOL2D_FUNCTIONS:
         return None if named.get("return_indices") else _max(*rest, **named)
     if function is F.avg_pool2d:
         return _average(*rest, **named)
@@ -184,5 +234,5 @@ def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     return None
 
 
-_FEW_CHANNELS = 4
-_SHORT = {"kernel_size": "kernel", "divisor_override": "divisor"}
+_MAX_FOLDED_CHANNELS = 4
+_PARAMETER_NAMES = {"kernel_size": "kernel", "divisor_override": "divisor"}

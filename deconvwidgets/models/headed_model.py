@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.tracing import Trace, WrappedModel, example_batch, follow, run_nodes, run_once
+from deconvwidgets.engine.tracing import Trace, WrappedModel, example_batch, example_output, run_nodes, trace_model
 from deconvwidgets.errors import GraphError, HeadError
 from deconvwidgets.models.head_files import require_head
 from deconvwidgets.records.heads import Head
@@ -92,7 +92,7 @@ class HeadedModel(WrappedModel):
         if self.trace is None:
             return _run_with_hook(self.original, self._layer, batch, self._modules[self._head_name])
         logits = batch
-        for _, value in run_nodes(self.trace.answering, dict(self.named_modules()), self.trace.source, batch):
+        for _, value in run_nodes(self.trace.required_for_output, dict(self.named_modules()), self.trace.source, batch):
             logits = value
         return logits
 
@@ -127,14 +127,14 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
     while isinstance(model, WrappedModel):
         model = model.original
     example = example_batch(model, input_size)
-    output, shapes = run_once(model, example), dict[fx.Node, tuple[int, ...]]()
+    output, shapes = example_output(model, example), dict[fx.Node, tuple[int, ...]]()
 
     def record_shape(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
         if isinstance(value, Tensor):
             shapes[node] = tuple(value.shape)
 
     try:
-        trace = follow(model, example.clone(), output, record_shape)
+        trace = trace_model(model, example.clone(), output, record_shape)
     except GraphError as error:
         _check_digest(head, model_digest(model, head.layer), name)
         _check_features(head, _shape_by_hook(model, head.layer, example), name)

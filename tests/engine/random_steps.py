@@ -17,7 +17,7 @@ def conv(
 
 
 def batch_norm(rng: np.random.Generator, channels: int) -> literal.BatchNorm:
-    """Weights of both signs, so that a batch norm may turn the signal over."""
+    """Return a batch norm with weights of both signs, which may change the sign of the signal."""
     return literal.BatchNorm(
         mean=rng.normal(size=channels),
         variance=rng.uniform(0.3, 2, channels),

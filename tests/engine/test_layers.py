@@ -41,8 +41,8 @@ def test_alexnet_has_the_papers_layers(network: engine.Network) -> None:
     assert network.layer("features.0").alias is None
 
 
-def test_a_box_is_what_a_unit_sees(network: engine.Network, alexnet: nn.Module) -> None:
-    """Changing a pixel outside the box changes nothing; changing all inside changes the unit."""
+def test_a_box_is_the_receptive_field(network: engine.Network, alexnet: nn.Module) -> None:
+    """Changing all pixels outside the box does not change the activation; changing those inside does."""
     torch.manual_seed(1)
     image = torch.randn(1, 3, 224, 224)
     left, top, right, bottom = network.box("conv3", 5, 2)
@@ -50,12 +50,12 @@ def test_a_box_is_what_a_unit_sees(network: engine.Network, alexnet: nn.Module) 
     window = (..., slice(max(top, 0), bottom), slice(max(left, 0), right))
     outside[window], inside[window] = image[window], outside[window].clone()
     with torch.no_grad():
-        value, unmoved, moved = (network.map(each, "conv3")[0, :, 5, 2] for each in (image, outside, inside))
-    assert torch.allclose(value, unmoved, atol=1e-6)
-    assert not torch.allclose(value, moved, atol=1e-3)
+        value, unchanged, changed = (network.map(batch, "conv3")[0, :, 5, 2] for batch in (image, outside, inside))
+    assert torch.allclose(value, unchanged, atol=1e-6)
+    assert not torch.allclose(value, changed, atol=1e-3)
 
 
-def test_boxes_of_layers_that_see_everything_are_the_whole_input(network: engine.Network) -> None:
+def test_the_box_is_the_whole_input_if_the_receptive_field_is_unknown_or_larger(network: engine.Network) -> None:
     assert network.box("fc6", 0, 0) == (0, 0, 224, 224)
     assert network.plan("fc6") is None
     assert network.box("conv5", 0, 0) == (-66, -66, 97, 97)
@@ -65,20 +65,20 @@ def test_maps_are_captured_in_one_pass_that_stops_early(alexnet: nn.Module, netw
     batch = torch.randn(2, 3, 224, 224)
     calls = []
     handle = alexnet.classifier[1].register_forward_hook(lambda *_: calls.append(1))
-    seen: dict[str, Tensor] = {}
+    captured: dict[str, Tensor] = {}
     with torch.no_grad():
-        network.visit(batch, ["features.0", "conv1", "conv5"], lambda name, maps: seen.update({name: maps.clone()}))
+        network.visit(batch, ["features.0", "conv1", "conv5"], lambda name, maps: captured.update({name: maps.clone()}))
         handle.remove()
         expected = alexnet.features[0](batch)
-        assert torch.allclose(seen["features.0"], expected, atol=1e-5)  # before the in-place ReLU overwrites it
-        assert float(seen["features.0"].min()) < 0
-        assert torch.allclose(seen["conv1"], expected.relu(), atol=1e-5)
-        assert torch.allclose(seen["conv5"], alexnet.features[:12](batch), atol=1e-4)
+        assert torch.allclose(captured["features.0"], expected, atol=1e-5)  # before the in-place ReLU overwrites it
+        assert float(captured["features.0"].min()) < 0
+        assert torch.allclose(captured["conv1"], expected.relu(), atol=1e-5)
+        assert torch.allclose(captured["conv5"], alexnet.features[:12](batch), atol=1e-4)
     assert calls == []
 
 
-def test_a_modules_own_name_gives_way_to_the_alias() -> None:
-    """torchvision's ResNet has a module called conv1; the paper's conv1 is the rectified map."""
+def test_an_alias_takes_precedence_over_a_module_of_that_name() -> None:
+    """The first convolution of torchvision's ResNet is a module called conv1; the paper's conv1 is the rectified map."""
     model = import_torchvision().models.resnet18(weights=None).eval()
     network = engine.Network.of(model, (3, 64, 64))
     assert network.layer("conv1").name == "relu"
@@ -88,7 +88,7 @@ def test_a_modules_own_name_gives_way_to_the_alias() -> None:
     assert all(network.layer(info.name) == info for info in network.layers)
 
 
-def test_the_digest_covers_what_decides_the_layer_and_nothing_above() -> None:
+def test_a_digest_depends_on_the_layer_and_those_below_only() -> None:
     torch.manual_seed(0)
     model = import_torchvision().models.alexnet(weights=None).eval()
     whole, part = engine.Network.of(model, (3, 224, 224)), engine.Network.of(nn.Sequential(model.features), (3, 224, 224))
@@ -129,15 +129,18 @@ class Difference(nn.Module):
         return x - rectified if self.forwards else rectified - x
 
 
-@pytest.mark.parametrize(("one", "other"), SAME_WEIGHTS)
-def test_the_digest_knows_settings_and_wiring(one: Callable[[], nn.Module], other: Callable[[], nn.Module]) -> None:
+@pytest.mark.parametrize(("make_first", "make_second"), SAME_WEIGHTS)
+def test_a_digest_depends_on_settings_and_connections(make_first: Callable[[], nn.Module], make_second: Callable[[], nn.Module]) -> None:
     first, last = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
-    digests = {engine.Network.of(nn.Sequential(first, make(), last).eval(), (3, 20, 20)).digest("2") for make in (one, other, one)}
+    digests = {
+        engine.Network.of(nn.Sequential(first, make(), last).eval(), (3, 20, 20)).digest("2")
+        for make in (make_first, make_second, make_first)
+    }
     assert len(digests) == 2
 
 
 class LeNet(nn.Module):
-    """Counts its fully connected layers from fc1, though two convolutions stand before them."""
+    """A model that numbers its fully connected layers from fc1, after two convolutions."""
 
     def __init__(self, first: str = "conv1", second: str = "conv2") -> None:
         super().__init__()
@@ -153,13 +156,13 @@ class LeNet(nn.Module):
         return self.fc3(torch.relu(self.fc2(x)))
 
 
-def test_a_models_own_count_is_respected() -> None:
+def test_a_models_own_numbering_takes_precedence() -> None:
     torch.manual_seed(0)
     model, batch = LeNet().eval(), torch.randn(1, 3, 28, 28)
     with torch.no_grad():
-        answer = model(batch)
+        logits = model(batch)
     network = engine.Network.of(model, batch.shape[1:])
-    assert torch.isclose(engine.project(network, batch, "fc3", unit=1).values, answer[0, 1])
+    assert torch.isclose(engine.project(network, batch, "fc3", unit=1).values, logits[0, 1])
     assert (network.layer("conv2").kind, network.layer("conv2#1").kind) == ("relu", "conv")
     from_zero = engine.Network.of(LeNet("conv0", "conv1").eval(), batch.shape[1:])
     assert from_zero.layer("conv1").kind == "conv"
@@ -168,8 +171,30 @@ def test_a_models_own_count_is_respected() -> None:
     assert all(info.alias is None for info in from_zero.explorer_layers)
 
 
-def test_other_threads_run_their_models_while_one_is_followed() -> None:
-    """torch.fx patches nn.Module for the whole process while it follows a model."""
+class DifferentStrides(nn.Module):
+    """Two branches of equal size, with strides 2 and 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strided, self.large, self.last = nn.Conv2d(3, 4, 2, stride=2), nn.Conv2d(3, 4, 11), nn.Conv2d(4, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.strided(x) + self.large(x))
+
+
+def test_layers_after_branches_of_different_strides_have_no_receptive_field() -> None:
+    torch.manual_seed(0)
+    model, batch = DifferentStrides().eval(), torch.randn(1, 3, 20, 20)
+    network = engine.Network.of(model, batch.shape[1:])
+    fields = {info.name: info.receptive_field for info in network.layers}
+    assert fields == {"strided": (2, 2), "large": (11, 11), "last": None}
+    projected = engine.project(network, batch, "last", unit=1, at=[[2, 5]])
+    assert projected.method == "full"
+    assert torch.isclose(projected.values, model(batch)[:, 1, 2, 5])
+
+
+def test_other_threads_run_models_while_one_is_traced() -> None:
+    """torch.fx patches nn.Module for the whole process while it traces."""
     model, batch, ended = import_torchvision().models.alexnet(weights=None).eval(), torch.randn(1, 3, 64, 64), threading.Event()
 
     def keep_running() -> None:
@@ -179,16 +204,16 @@ def test_other_threads_run_their_models_while_one_is_followed() -> None:
                 assert nn.Sequential(nn.Flatten())(batch).shape == (1, 3 * 64 * 64)
 
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(keep_running)
+        future = pool.submit(keep_running)
         for _ in range(30):
             assert engine.Network.of(model, (3, 64, 64)).traced
         ended.set()
-        running.result()
+        future.result()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vgg16", "squeezenet1_1", "resnet50", "googlenet", "densenet121", "mobilenet_v2", "mnasnet0_5"])
-def test_torchvision_graphs_are_followed(name: str) -> None:
+def test_torchvision_models_are_traced(name: str) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
     model = getattr(import_torchvision().models, name)(weights=None, **options).eval()
     network = engine.Network.of(model, (3, 224, 224))

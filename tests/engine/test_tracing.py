@@ -1,4 +1,4 @@
-"""Following models from many threads at once: torch.fx patches nn.Module for the whole process meanwhile."""
+"""Tracing models in several threads at once. torch.fx patches nn.Module for the whole process while it traces."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -7,30 +7,30 @@ from threading import Barrier
 import torch
 from torch import nn
 
-from deconvwidgets.engine.tracing import follow
+from deconvwidgets.engine.tracing import trace_model
 
 THREADS = 6
 
 
-def test_many_threads_follow_at_once() -> None:
-    patched = (nn.Module.__call__, nn.Module.__getattr__)
+def test_many_threads_trace_at_once() -> None:
+    originals = (nn.Module.__call__, nn.Module.__getattr__)
     models = [nn.Sequential(*(nn.Conv2d(3, 3, 3, padding=1) for _ in range(20 + number))).eval() for number in range(THREADS)]
-    batch, together = torch.randn(1, 3, 8, 8), Barrier(THREADS)
+    batch, barrier = torch.randn(1, 3, 8, 8), Barrier(THREADS)
 
-    def follow_again(model: nn.Sequential) -> list[int]:
-        own, lengths = model(batch), []
+    def trace_repeatedly(model: nn.Sequential) -> list[int]:
+        expected, lengths = model(batch), []
         for _ in range(20):
-            together.wait(timeout=60)
-            lengths.append(len(follow(model, batch.clone(), own).calls))
+            barrier.wait(timeout=60)
+            lengths.append(len(trace_model(model, batch.clone(), expected).calls))
         return lengths
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # so that threads meet in the middle of it
+    sys.setswitchinterval(1e-5)  # so that threads are switched while they trace
     try:
         with ThreadPoolExecutor(THREADS) as pool:
-            running = [pool.submit(follow_again, model) for model in models]
-            assert [one.result() for one in running] == [[20 + number] * 20 for number in range(THREADS)]
-        assert (nn.Module.__call__, nn.Module.__getattr__) == patched
+            futures = [pool.submit(trace_repeatedly, model) for model in models]
+            assert [future.result() for future in futures] == [[20 + number] * 20 for number in range(THREADS)]
+        assert (nn.Module.__call__, nn.Module.__getattr__) == originals
     finally:
         sys.setswitchinterval(interval)
-        nn.Module.__call__, nn.Module.__getattr__ = patched  # type: ignore[method-assign]
+        nn.Module.__call__, nn.Module.__getattr__ = originals  # type: ignore[method-assign]

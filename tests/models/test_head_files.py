@@ -135,6 +135,8 @@ def test_as_head_accepts_a_head_a_name_and_a_path(head, tmp_path, monkeypatch):
         assert equal(as_head(source), head)
     with pytest.raises(HeadError, match="no bundled head 'imagenet', only caltech101"):
         as_head("imagenet")
+    with pytest.raises(HeadError, match=r"no head file folder.mine"):
+        as_head(os.path.join("folder", "mine"))
     with pytest.raises(HeadError, match="A dict is not a head"):
         as_head({})
 

@@ -234,8 +234,8 @@ def test_what_cannot_be_answered_says_so_and_the_next_request_works(service, ask
     assert service.layers.top_activations("conv1", 0).count == 9
 
 
-def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images, by_hand):
-    worker, answers, events = by_hand, [], []
+def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images, manual_executor):
+    worker, answers, events = manual_executor, [], []
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
     with pytest.raises(ServiceError, match="not built yet"):
         service.layers.top_activations("conv1", 0)
@@ -259,10 +259,10 @@ def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_i
     assert service.layers.top_activations("conv1", 0).count == 9
 
 
-def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise, by_hand):
+def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise, manual_executor):
     assert default_path(tiny_bundle, tiny_images).exists()
     images = noise()
-    events, worker = [], by_hand
+    events, worker = [], manual_executor
     again = LocalModelService(tiny_bundle, images, device="cpu", worker=worker)
     again.subscribe(events.append)
     worker.jobs[0].run()
@@ -284,8 +284,8 @@ def test_cache_that_cannot_be_written_costs_nothing_but_a_note(tiny_bundle, tiny
     assert any("built again next time" in note for note in service.overview().notes)
 
 
-def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, by_hand):
-    broken, events, worker = tiny_model(), [], by_hand
+def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, manual_executor):
+    broken, events, worker = tiny_model(), [], manual_executor
     with torch.no_grad():
         broken.model[3].weight[0] = float("nan")
     service = LocalModelService(broken, tiny_images, device="cpu", worker=worker)
@@ -306,8 +306,8 @@ def test_foreign_index_is_refused(tiny_bundle, tiny_images, tiny_model):
         LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor())
 
 
-def test_photograph_that_went_bad_is_named(tiny_bundle, noise, by_hand):
-    images, worker = noise(), by_hand
+def test_photograph_that_went_bad_is_named(tiny_bundle, noise, manual_executor):
+    images, worker = noise(), manual_executor
     index = ActivationIndex.build(tiny_bundle, images, progress=False, device="cpu")
     images.broken = {images.crop(index.top("conv1", 0)[4].image).source}
     service = LocalModelService(tiny_bundle, images, index=index, device="cpu", worker=worker)
@@ -507,10 +507,10 @@ def test_alexnet_answers_about_photographs(alexnet):
     overview = alexnet.overview()
     assert [layer.info.alias for layer in overview.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
     assert overview.photographs >= 25
-    nine = alexnet.nine("conv5", 133)
+    nine = alexnet.layers.top_activations("conv5", 133)
     assert nine.count == 9
     shown = pixels_of(nine.projections).astype(int)
     assert shown.std() > 20  # not a grey field
-    detail = alexnet.unit_detail("conv5", 133)
+    detail = alexnet.layers.unit_detail("conv5", 133)
     assert len({entry.source for entry in detail.entries}) == 9
-    assert alexnet.source("conv5", 133, 0).picture.width >= 300
+    assert alexnet.layers.source("conv5", 133, 0).picture.width >= 300

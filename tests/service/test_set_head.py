@@ -113,8 +113,8 @@ def test_made_with_a_head_it_comes_back_to_it(tiny_bundle, tiny_images, head, ma
     service.close()
 
 
-def test_a_head_set_while_the_index_is_built_stays(tiny_bundle, tiny_images, head, by_hand):
-    worker = by_hand
+def test_a_head_set_while_the_index_is_built_stays(tiny_bundle, tiny_images, head, manual_executor):
+    worker = manual_executor
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
     service.set_head(head)
     worker.jobs[0].run()

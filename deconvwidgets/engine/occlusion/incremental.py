@@ -1,7 +1,7 @@
-"""Running a model on occluded images by computing again only what the patches touch, exactly.
+"""Running a model on occluded images by computing only the regions that the patches affect. The result is exact.
 
-Every operation runs on tiles (`influence.py`), cut out of the maps of the image as it is (`saved_maps.py`), batched over placings. From
-where a tile would hold most of its map, or an operation looks at whole maps, whole maps are computed.
+Every operation runs on tiles (`tiles.py`), cut from the maps of the unoccluded image (`saved_maps.py`) and batched over patch sets. From
+the first operation on whose tiles would cover most of the map, or that depends on whole maps, whole maps are computed.
 """
 
 from __future__ import annotations
@@ -14,186 +14,200 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.occlusion.affected import Layout, TileGroup, Touched, layouts_of, multiplications, on_map
-from deconvwidgets.engine.occlusion.patches import lay_patch
+from deconvwidgets.engine.occlusion.affected_region import AffectedRegion, affected_input
+from deconvwidgets.engine.occlusion.patches import PatchSet, draw_patch
 from deconvwidgets.engine.occlusion.saved_maps import Margins, SavedMap
+from deconvwidgets.engine.occlusion.tiles import Layout, TileGroup, multiplications, tile_layouts
 from deconvwidgets.engine.tracing import last_uses, run_nodes
 from deconvwidgets.engine.windows import Window, parameters_of
-from deconvwidgets.records.geometry import Box
 
-Placing = Sequence[Box]  # the patches that lie on the image at once
-Key = tuple[fx.Node, float]  # a map, and what stands around it
+Key = tuple[fx.Node, float]  # a map, and the value around it
 
 
 class IncrementalRun:
-    """One image, ready for patches.
+    """An image whose maps are saved, so that the effect of patches can be computed.
 
-    Args:
-        image: (1, C, H, W). fill: (C, H, W), what a patch shows.
-        watched: the map of which one unit is wanted; answer: the node of the logits, None where they are not wanted.
+    Parameters
+    ----------
+    graph : Graph
+    image : Tensor (1, C, H, W)
+    fill : Tensor (C, H, W)
+        The content of the patches.
+    layer : fx.Node
+        The layer of the feature map that is returned.
+    unit : int
+        The feature map.
+    logits_node : fx.Node or None
+        The node of the logits; None if they are not needed.
+
+    Attributes
+    ----------
+    map : Tensor (1, h, w)
+        The feature map of the unoccluded image.
+    logits : Tensor (1, classes) or None
     """
 
-    def __init__(self, graph: Graph, image: Tensor, fill: Tensor, watched: fx.Node, unit: int, answer: fx.Node | None) -> None:
-        self._graph, self._image, self._fill = graph, image, fill
-        self._watched, self._unit, self._answer = watched, unit, answer
-        self._operations = tuple(graph.ancestors([watched] if answer is None else [watched, answer]))
-        self._kinds = {operation.node: operation for operation in self._operations}
-        self._last_use = last_uses([operation.node for operation in self._operations])
-        self._constants: dict[fx.Node, Any] = {}
-        self._saved: dict[Key, SavedMap] = {}
-        self.map, self.logits = self._run_once()
+    def __init__(self, graph: Graph, image: Tensor, fill: Tensor, layer: fx.Node, unit: int, logits_node: fx.Node | None) -> None:
+        self.graph, self.image, self.fill = graph, image, fill
+        self.layer, self.unit, self.logits_node = layer, unit, logits_node
+        self.operations = tuple(graph.ancestors([layer] if logits_node is None else [layer, logits_node]))
+        self.by_node = {operation.node: operation for operation in self.operations}
+        self.last_use = last_uses([operation.node for operation in self.operations])
+        self.constants: dict[fx.Node, Any] = {}
+        self.saved: dict[Key, SavedMap] = {}
+        self.map, self.logits = self._save_maps()
 
-    def run(self, placings: Sequence[Placing]) -> tuple[Tensor, Tensor | None]:
-        """The unit's map (N, h, w) and the logits (N, classes) with each placing's patches on the image."""
-        hulls = _hulls(placings, self._image.shape[-2:])
-        order = _alike_together(hulls)
-        ordered = [placings[number] for number in order]
-        hulls = Touched(hulls.first[order], hulls.last[order])
-        maps, logits = _Pass(self, ordered, layouts_of(self._operations, hulls)).run()
-        back = torch.from_numpy(np.argsort(order)).to(maps.device)
-        return maps[back], None if logits is None else logits[back]
+    def run(self, patch_sets: Sequence[PatchSet]) -> tuple[Tensor, Tensor | None]:
+        """Return the feature map (N, h, w) and the logits (N, classes) of the image with each patch set."""
+        affected = affected_input(patch_sets, self.image.shape[-2:])
+        order = _similar_first(affected)
+        ordered = [patch_sets[number] for number in order]
+        affected = AffectedRegion(affected.first[order], affected.last[order])
+        maps, logits = _ForwardPass(self, ordered, tile_layouts(self.operations, affected)).run()
+        original_order = torch.from_numpy(np.argsort(order)).to(maps.device)
+        return maps[original_order], None if logits is None else logits[original_order]
 
-    def bytes_each(self, placings: Sequence[Placing]) -> int:
-        """About what one of these placings takes: the largest of the maps four times, as crop, tile and what is made of it."""
-        layouts = layouts_of(self._operations, _hulls(placings, self._image.shape[-2:]))
-        return 4 * self._image.element_size() * max(self._numbers(one, layouts) for one in self._operations)
+    def bytes_each(self, patch_sets: Sequence[PatchSet]) -> int:
+        """Return an estimate of the memory per patch set: four times the largest tile, for crops, tiles and intermediate results."""
+        layouts = tile_layouts(self.operations, affected_input(patch_sets, self.image.shape[-2:]))
+        return 4 * self.image.element_size() * max(self._tile_elements(operation, layouts) for operation in self.operations)
 
-    def _numbers(self, operation: Operation, layouts: Mapping[fx.Node, Layout | None]) -> int:
+    def _tile_elements(self, operation: Operation, layouts: Mapping[fx.Node, Layout | None]) -> int:
         if operation.kind == "constant" or operation.shape is None:
             return 0
         layout, size = layouts[operation.node], torch.Size(operation.shape)
         return size.numel() if layout is None else size[1] * layout.area // layout.count
 
-    def saving(self, placings: Sequence[Placing]) -> tuple[float, float]:
-        """How many times fewer multiplications these placings take than whole images: with every placing's own tiles, which is what
-        exactness allows, and with the tiles that are batched."""
-        hulls = _hulls(placings, self._image.shape[-2:])
-        whole = multiplications(self._operations, self._graph.modules, None)
-        alone = [
-            layouts_of(self._operations, Touched(hulls.first[one : one + 1], hulls.last[one : one + 1])) for one in range(len(placings))
+    def saving(self, patch_sets: Sequence[PatchSet]) -> tuple[float, float]:
+        """Return the multiplications of whole images over those of exact affected regions, and over those of the tiles that are used."""
+        affected = affected_input(patch_sets, self.image.shape[-2:])
+        whole = multiplications(self.operations, self.graph.modules, None)
+        exact_layouts = [
+            tile_layouts(self.operations, AffectedRegion(affected.first[number : number + 1], affected.last[number : number + 1]))
+            for number in range(len(patch_sets))
         ]
-        exact = float(np.mean([multiplications(self._operations, self._graph.modules, layouts) for layouts in alone]))
-        batched = multiplications(self._operations, self._graph.modules, layouts_of(self._operations, hulls))
+        exact = float(np.mean([multiplications(self.operations, self.graph.modules, layouts) for layouts in exact_layouts]))
+        batched = multiplications(self.operations, self.graph.modules, tile_layouts(self.operations, affected))
         return whole / exact, whole / batched
 
-    def _run_once(self) -> tuple[Tensor, Tensor | None]:
-        """Run the image as it is, and keep of it what tiles are cut from."""
+    def saved_map(self, node: fx.Node) -> SavedMap:
+        """Return the saved map of a node, with any value around it."""
+        return next(saved for (saved_node, _), saved in self.saved.items() if saved_node is node)
+
+    def _save_maps(self) -> tuple[Tensor, Tensor | None]:
+        """Run the unoccluded image, and save the maps that tiles are cut from. Return the feature map and the logits."""
         margins = self._margins()
         found: dict[fx.Node, Tensor] = {}
-        nodes = [operation.node for operation in self._operations]
-        for node, value in run_nodes(nodes, self._graph.modules, self._graph.source, self._image.clone()):
-            operation = self._kinds[node]
+        nodes = [operation.node for operation in self.operations]
+        for node, value in run_nodes(nodes, self.graph.modules, self.graph.source, self.image.clone()):
+            operation = self.by_node[node]
             if operation.kind == "constant":
-                self._constants[node] = value
-            for (needed, fill), margin in margins.items():
-                if needed is node:  # copied now: a later operation may overwrite it
-                    self._saved[needed, fill] = SavedMap(as_maps(value), fill, margin)
-            if node is self._watched:
-                found[node] = as_maps(value)[:, self._unit].clone()
-            if node is self._answer:
+                self.constants[node] = value
+            for (saved_node, fill), margin in margins.items():
+                if saved_node is node:  # copied now, because a later operation may overwrite it
+                    self.saved[saved_node, fill] = SavedMap(as_maps(value), fill, margin)
+            if node is self.layer:
+                found[node] = as_maps(value)[:, self.unit].clone()
+            if node is self.logits_node:
                 found[node] = value
-        return found[self._watched], None if self._answer is None else found[self._answer]
+        return found[self.layer], None if self.logits_node is None else found[self.logits_node]
 
     def _margins(self) -> dict[Key, Margins]:
-        """Which maps tiles are cut from, and how far beyond the border."""
-        margins: dict[Key, Margins] = {(self._watched, 0.0): (0, 0, 0, 0)}
-        for operation in self._operations:
-            feeders = [feeder for feeder in operation.node.all_input_nodes if self._kinds[feeder].kind != "constant"]
+        """Return the maps that tiles are cut from, with the margin that their readers need."""
+        margins: dict[Key, Margins] = {(self.layer, 0.0): (0, 0, 0, 0)}
+        for operation in self.operations:
+            inputs = [input_node for input_node in operation.node.all_input_nodes if self.by_node[input_node].kind != "constant"]
             if operation.window is not None:
-                needed = _margins_of(operation.window, operation.extent, self._kinds[feeders[0]].extent)
-                key = (feeders[0], operation.window.fill)
-                margins[key] = _larger(margins.get(key, (0, 0, 0, 0)), needed)
-            elif len(feeders) > 1 or operation.kind == "whole":
-                for feeder in feeders:
-                    if has_maps(self._kinds[feeder]):
-                        margins.setdefault((feeder, 0.0), (0, 0, 0, 0))
-        if has_maps(self._kinds[self._graph.source]):
-            margins.setdefault((self._graph.source, 0.0), (0, 0, 0, 0))
+                required = _margins_of(operation.window, operation.extent, self.by_node[inputs[0]].extent)
+                key = (inputs[0], operation.window.fill)
+                margins[key] = _larger(margins.get(key, (0, 0, 0, 0)), required)
+            elif len(inputs) > 1 or operation.kind == "whole":
+                for input_node in inputs:
+                    if has_maps(self.by_node[input_node]):
+                        margins.setdefault((input_node, 0.0), (0, 0, 0, 0))
+        if has_maps(self.by_node[self.graph.source]):
+            margins.setdefault((self.graph.source, 0.0), (0, 0, 0, 0))
         return margins
 
-    def saved(self, node: fx.Node) -> SavedMap:
-        """The map of a node, whatever stands around it."""
-        return next(saved for (held, _), saved in self._saved.items() if held is node)
 
+class _ForwardPass:
+    """The forward pass of one batch of patch sets."""
 
-class _Pass:
-    """One batch of placings on its way up the graph."""
-
-    def __init__(self, run: IncrementalRun, placings: Sequence[Placing], layouts: Mapping[fx.Node, Layout | None]) -> None:
-        self._run, self._placings, self._layouts = run, placings, layouts
-        # A list of values, one a group of the layout, or where there is no layout the value for all placings.
+    def __init__(self, run: IncrementalRun, patch_sets: Sequence[PatchSet], layouts: Mapping[fx.Node, Layout | None]) -> None:
+        self._run, self._patch_sets, self._layouts = run, patch_sets, layouts
+        # With a layout, a list of the values of each group; without, the value for all patch sets.
         self._values: dict[fx.Node, Any] = {}
 
     def run(self) -> tuple[Tensor, Tensor | None]:
         run, maps, logits = self._run, torch.empty(0), None
-        for number, operation in enumerate(run._operations):
+        for number, operation in enumerate(run.operations):
             node = operation.node
             if operation.kind == "constant":
                 continue
-            self._values[node] = self._begin(node) if operation.kind == "input" else self._step(operation)
-            if node is run._watched:
-                maps = self._watch(node)
-            if node is run._answer:
+            self._values[node] = self._occluded_pixels(node) if operation.kind == "input" else self._run_operation(operation)
+            if node is run.layer:
+                maps = self._feature_map(node)
+            if node is run.logits_node:
                 logits = self._whole(node)
-            for feeder in node.all_input_nodes:
-                if run._last_use[feeder] == number:
-                    self._values.pop(feeder, None)
+            for input_node in node.all_input_nodes:
+                if run.last_use[input_node] == number:
+                    self._values.pop(input_node, None)
         return maps, logits
 
-    def _begin(self, source: fx.Node) -> Any:
-        """The pixels of the occluded images, in tiles or whole."""
+    def _occluded_pixels(self, source: fx.Node) -> Any:
+        """Return the pixels of the occluded images, in tiles or whole."""
         run, layout = self._run, self._layouts[source]
-        groups = layout.groups if layout is not None else [_all_whole(len(self._placings), run._image)]
+        groups = layout.groups if layout is not None else [_whole_image_tiles(len(self._patch_sets), run.image)]
         tiles = []
         for group in groups:
-            pixels = run.saved(source).cut(group.starts, group.size)
+            pixels = run.saved_map(source).cut(group.starts, group.size)
             for tile, member, (top, left) in zip(pixels, group.members, group.starts, strict=True):
-                for box in self._placings[member]:
-                    lay_patch(tile, run._fill, box, int(top), int(left))
+                for box in self._patch_sets[member]:
+                    draw_patch(tile, run.fill, box, int(top), int(left))
             tiles.append(pixels)
         return tiles if layout is not None else tiles[0]
 
-    def _step(self, operation: Operation) -> Any:
+    def _run_operation(self, operation: Operation) -> Any:
         node, layout = operation.node, self._layouts[operation.node]
         if layout is None:
             return self._call(node, self._whole)
         if operation.window is not None:
-            return [self._windowed(operation, operation.window, group) for group in layout.groups]
-        return [self._call(node, lambda feeder, number=number: self._tile(feeder, layout, number)) for number in range(len(layout.groups))]
+            return [self._run_window(operation, operation.window, group) for group in layout.groups]
+        return [self._call(node, lambda source, number=number: self._tiles(source, layout, number)) for number in range(len(layout.groups))]
 
     def _call(self, node: fx.Node, value_of: Any) -> Any:
-        constants = self._run._constants
+        constants = self._run.constants
 
-        def value(feeder: fx.Node) -> Any:
-            return constants[feeder] if feeder in constants else value_of(feeder)
+        def value(input_node: fx.Node) -> Any:
+            return constants[input_node] if input_node in constants else value_of(input_node)
 
-        return self._run._graph.call(node, fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value))
+        return self._run.graph.call(node, fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value))
 
-    def _tile(self, feeder: fx.Node, layout: Layout, number: int) -> Any:
-        """A feeder's tiles where those of the group are: its own, or cut anew."""
-        own = self._layouts[feeder]
-        assert own is not None
-        if own is layout:
-            return self._values[feeder][number]
+    def _tiles(self, input_node: fx.Node, layout: Layout, number: int) -> Any:
+        """Return an input's values on the tiles of a group of another map's layout."""
+        input_layout = self._layouts[input_node]
+        assert input_layout is not None
+        if input_layout is layout:
+            return self._values[input_node][number]
         group = layout.groups[number]
-        tiles = [as_maps(tile) for tile in self._values[feeder]]
-        crops = self._run.saved(feeder).crops(group.starts, group.size, tiles, own, group.members)
-        return crops if self._values[feeder][0].dim() == 4 else crops[:, 0]
+        tiles = [as_maps(tile) for tile in self._values[input_node]]
+        crops = self._run.saved_map(input_node).cut_with_tiles(group.starts, group.size, tiles, input_layout, group.members)
+        return crops if self._values[input_node][0].dim() == 4 else crops[:, 0]
 
-    def _windowed(self, operation: Operation, window: Window, group: TileGroup) -> Tensor:
-        run, feeder = self._run, operation.node.all_input_nodes[0]
-        layout, stride, before = self._layouts[feeder], np.array(window.stride), np.array(window.before)
+    def _run_window(self, operation: Operation, window: Window, group: TileGroup) -> Tensor:
+        run, input_node = self._run, operation.node.all_input_nodes[0]
+        layout, stride, before = self._layouts[input_node], np.array(window.stride), np.array(window.before)
         assert layout is not None
         rows, columns = (
             (size - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel[axis] - 1) + 1 for axis, size in enumerate(group.size)
         )
-        saved = run._saved[feeder, window.fill]
-        crops = saved.crops(group.starts * stride - before, (rows, columns), self._values[feeder], layout, group.members)
-        weight, bias = parameters_of(run._graph.modules, operation.node, window, run._constants)
-        return window.run(crops, weight, bias, self._counts(window, group, run._kinds[feeder].extent, crops))
+        saved, starts = run.saved[input_node, window.fill], group.starts * stride - before
+        crops = saved.cut_with_tiles(starts, (rows, columns), self._values[input_node], layout, group.members)
+        weight, bias = parameters_of(run.graph.modules, operation.node, window, run.constants)
+        return window.run(crops, weight, bias, self._divisors(window, group, run.by_node[input_node].extent, crops))
 
-    def _counts(self, window: Window, group: TileGroup, extent: tuple[int, int], like: Tensor) -> Tensor | None:
-        """Average pooling's divisors (n, 1, h, w)."""
+    def _divisors(self, window: Window, group: TileGroup, extent: tuple[int, int], like: Tensor) -> Tensor | None:
+        """Return the divisors (n, 1, h, w) of average pooling."""
         if window.kind != "average" or window.divisor is not None:
             return None
         starts = torch.from_numpy(group.starts).to(like.device)
@@ -201,68 +215,59 @@ class _Pass:
         return (rows[:, None, :, None] * columns[:, None, None, :]).to(like)
 
     def _whole(self, node: fx.Node) -> Any:
-        """A node's value for all placings."""
+        """Return a node's whole value for all patch sets."""
         value, layout = self._values[node], self._layouts[node]
         if layout is None:
             return value
-        if not has_maps(self._run._kinds[node]):  # something that an operation gave besides maps
+        if not has_maps(self._run.by_node[node]):  # not a map, and the same for all groups
             return value[0]
-        whole = self._run.saved(node).whole([as_maps(tile) for tile in value], layout)
+        whole = self._run.saved_map(node).whole_with_tiles([as_maps(tile) for tile in value], layout)
         return whole if value[0].dim() == 4 else whole[:, 0]
 
-    def _watch(self, node: fx.Node) -> Tensor:
-        """The watched unit's map (N, h, w)."""
+    def _feature_map(self, node: fx.Node) -> Tensor:
+        """Return the unit's feature map (N, h, w)."""
         run, value, layout = self._run, self._values[node], self._layouts[node]
         if layout is None:
-            return as_maps(value)[:, run._unit].clone()
-        maps = run.saved(node).channel(run._unit, layout.count)
+            return as_maps(value)[:, run.unit].clone()
+        maps = run.saved_map(node).channel(run.unit, layout.count)
         for group, tiles in zip(layout.groups, value, strict=True):
-            for member, (top, left), tile in zip(group.members, group.starts, tiles[:, run._unit], strict=True):
+            for member, (top, left), tile in zip(group.members, group.starts, tiles[:, run.unit], strict=True):
                 maps[member, top : top + group.size[0], left : left + group.size[1]] = tile
         return maps
 
 
 def as_maps(value: Tensor) -> Tensor:
-    """(N, C) as (N, C, 1, 1), (N, H, W) as (N, 1, H, W), maps as they are."""
+    """Return maps (N, C, H, W) as they are, (N, C) as (N, C, 1, 1), and (N, H, W) as (N, 1, H, W)."""
     return value[:, :, None, None] if value.dim() == 2 else value[:, None] if value.dim() == 3 else value
 
 
 def has_maps(operation: Operation) -> bool:
-    """Whether its result is maps (N, C, H, W), or one channel of them."""
+    """Return whether an operation's output is maps (N, C, H, W), or one channel of them (N, H, W)."""
     return operation.shape is not None and len(operation.shape) in (3, 4)
 
 
-def _hulls(placings: Sequence[Placing], extent: Sequence[int]) -> Touched:
-    """The rectangle that holds all patches of each placing, on the image."""
-    boxes = np.array([_hull(placing, extent) for placing in placings], np.int64).reshape(-1, 4)
-    return on_map(boxes[:, :2], boxes[:, 2:], (int(extent[0]), int(extent[1])))
+def _similar_first(affected: AffectedRegion) -> Any:
+    """Return an order that groups patch sets whose regions have the same place on coarser grids: their tiles are copied together."""
+    sizes = affected.last - affected.first
+    return np.lexsort([*affected.first.T, *(affected.first.T % 32), *(affected.first.T % 8), *sizes.T])
 
 
-def _hull(placing: Placing, extent: Sequence[int]) -> tuple[int, int, int, int]:
-    clipped = [(max(top, 0), max(left, 0), min(bottom, extent[0]), min(right, extent[1])) for left, top, right, bottom in placing]
-    filled = [box for box in clipped if box[0] < box[2] and box[1] < box[3]] or [(0, 0, 1, 1)]
-    tops, lefts, bottoms, rights = zip(*filled, strict=True)
-    return min(tops), min(lefts), max(bottoms), max(rights)
-
-
-def _alike_together(hulls: Touched) -> Any:
-    """An order in which placings that lie alike on every coarser grid follow each other: their tiles are then cut in one go."""
-    sizes = hulls.last - hulls.first
-    return np.lexsort([*hulls.first.T, *(hulls.first.T % 32), *(hulls.first.T % 8), *sizes.T])
-
-
-def _all_whole(count: int, image: Tensor) -> TileGroup:
+def _whole_image_tiles(count: int, image: Tensor) -> TileGroup:
     return TileGroup(np.arange(count), np.zeros((count, 2), np.int64), (image.shape[-2], image.shape[-1]))
 
 
-def _margins_of(window: Window, extent: tuple[int, int], below: tuple[int, int]) -> Margins:
-    """How far a windowed operation with this extent reaches beyond the border of the map below."""
-    ends = [
-        (extent[axis] - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel[axis] - 1) + 1 - window.before[axis] - below[axis]
+def _margins_of(window: Window, extent: tuple[int, int], input_extent: tuple[int, int]) -> Margins:
+    """Return how far the windows of an operation with this output extent extend beyond its input map."""
+    after = [
+        (extent[axis] - 1) * window.stride[axis]
+        + window.dilation[axis] * (window.kernel[axis] - 1)
+        + 1
+        - window.before[axis]
+        - input_extent[axis]
         for axis in (0, 1)
     ]
-    return (window.before[0], max(ends[0], 0), window.before[1], max(ends[1], 0))
+    return (window.before[0], max(after[0], 0), window.before[1], max(after[1], 0))
 
 
-def _larger(one: Margins, other: Margins) -> Margins:
-    return (max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3]))
+def _larger(first: Margins, second: Margins) -> Margins:
+    return (max(first[0], second[0]), max(first[1], second[1]), max(first[2], second[2]), max(first[3], second[3]))

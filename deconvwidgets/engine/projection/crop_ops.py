@@ -1,7 +1,7 @@
-"""Two operations of our own that crops need fast: setting what lies outside a map, and a strided convolution that descends quickly.
+"""Two operations that crops need fast: filling what lies outside a map, and a strided convolution with a fast backward pass.
 
-Each is dispatched like torch's own functions, so that a `RuleMode` sees it; both are linear in their first argument, and listed so in
-`operations.py`.
+Both are dispatched like torch's own functions, so that a `RuleMode` sees them. Both are linear in their first argument, and listed so in
+`ops.py`.
 """
 
 from __future__ import annotations
@@ -15,34 +15,59 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.overrides import handle_torch_function, has_torch_function
 
-Inside = tuple[int, int, int, int]  # top, bottom, left, right: the part of a crop that lies on the map
+Part = tuple[int, int, int, int]  # top, bottom, left, right of the part of a crop that lies on the map; half-open
 
 
-def fill_outside(crops: Tensor, inside: Sequence[Inside], value: float, overwrite: bool = False) -> Tensor:
-    """The crops (N, C, h, w) with everything outside each one's `inside` set to `value`; the signal there is zero on the way down.
+def fill_outside(crops: Tensor, parts: Sequence[Part], value: float, overwrite: bool = False) -> Tensor:
+    """Set everything outside a part of each crop to a value. In the backward pass, the signal there is set to zero.
 
-    The same as masked_fill, which takes ten times as long: only strips at the border are written. `overwrite` writes them into `crops`
-    itself, and on the way down into the signal: only for crops that nobody else reads, and whose one reader makes its signal anew.
+    It is the same as `masked_fill`, but ten times as fast, because it only writes strips at the border.
+
+    Parameters
+    ----------
+    crops : Tensor (N, C, h, w)
+    parts : sequence of (int, int, int, int)
+        The part of each crop that is kept: top, bottom, left, right, half-open.
+    value : float
+    overwrite : bool
+        Write into `crops`, and into the signal of the backward pass. This requires that `crops` has no other user, and that the user of
+        the result computes a new signal.
+
+    Returns
+    -------
+    Tensor (N, C, h, w)
     """
     if has_torch_function((crops,)):
-        return handle_torch_function(fill_outside, (crops,), crops, inside, value, overwrite)
-    return _FillOutside.apply(crops, inside, value, overwrite)  # type: ignore[no-any-return, no-untyped-call]
+        return handle_torch_function(fill_outside, (crops,), crops, parts, value, overwrite)
+    return _FillOutside.apply(crops, parts, value, overwrite)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def strided_conv2d(crops: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
-    """conv2d without padding for few input channels, whose transpose runs as a convolution of stride 1.
+    """Compute `conv2d` without padding, with a backward pass that is a transposed convolution of stride 1.
 
-    Folding stride x stride pixels into channels turns an 11 x 11 convolution of stride 4 on 3 channels into a 3 x 3 one of stride 1
-    on 48: the same sums, and oneDNN computes its transpose three times as fast. The signal reaches the crops only, never the weight.
+    Stride x stride pixels are folded into channels: an 11 x 11 convolution of stride 4 on 3 channels becomes a 3 x 3 convolution of stride
+    1 on 48 channels. The sums are the same, and oneDNN computes their transpose three times as fast.
+
+    Parameters
+    ----------
+    crops : Tensor (N, C, h, w)
+    weight : Tensor (out, C, k, l)
+        It gets no gradient.
+    bias : Tensor (out,) or None
+    stride : int
+
+    Returns
+    -------
+    Tensor (N, out, h', w')
     """
     if has_torch_function((crops, weight)):
         return handle_torch_function(strided_conv2d, (crops, weight), crops, weight, bias, stride)
     return _StridedConv.apply(crops, weight, bias, stride)  # type: ignore[no-any-return, no-untyped-call]
 
 
-def _write_outside(maps: Tensor, inside: Sequence[Inside], value: float) -> Tensor:
+def _write_outside(maps: Tensor, parts: Sequence[Part], value: float) -> Tensor:
     height, width = maps.shape[-2:]
-    for piece, (top, bottom, left, right) in zip(maps, inside, strict=True):
+    for piece, (top, bottom, left, right) in zip(maps, parts, strict=True):
         if top > 0:
             piece[:, :top] = value
         if bottom < height:
@@ -56,17 +81,17 @@ def _write_outside(maps: Tensor, inside: Sequence[Inside], value: float) -> Tens
 
 class _FillOutside(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, crops: Tensor, inside: Sequence[Inside], value: float, overwrite: bool) -> Tensor:
-        ctx.inside, ctx.overwrite = inside, overwrite
+    def forward(ctx: Any, crops: Tensor, parts: Sequence[Part], value: float, overwrite: bool) -> Tensor:
+        ctx.parts, ctx.overwrite = parts, overwrite
         if overwrite:
             ctx.mark_dirty(crops)
-        return _write_outside(crops if overwrite else crops.clone(), inside, value)
+        return _write_outside(crops if overwrite else crops.clone(), parts, value)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *signals: Any) -> Any:
         signal = signals[0] if ctx.overwrite else signals[0].clone()
-        return _write_outside(signal, ctx.inside, 0.0), None, None, None
+        return _write_outside(signal, ctx.parts, 0.0), None, None, None
 
 
 class _StridedConv(torch.autograd.Function):
@@ -84,5 +109,5 @@ class _StridedConv(torch.autograd.Function):
         rows, columns = (-size % stride for size in weight.shape[-2:])
         folded = F.pixel_unshuffle(F.pad(weight, (0, columns, 0, rows)), stride)
         pixels = F.pixel_shuffle(F.conv_transpose2d(signals[0], folded), stride)[..., :height, :width]
-        short = (0, width - pixels.shape[-1], 0, height - pixels.shape[-2])  # rows that no window reaches
-        return (F.pad(pixels, short) if any(short) else pixels), None, None, None
+        unread = (0, width - pixels.shape[-1], 0, height - pixels.shape[-2])  # rows and columns that no window reads
+        return (F.pad(pixels, unread) if any(unread) else pixels), None, None, None

@@ -1,7 +1,7 @@
-"""Project one activation to pixels (Zeiler & Fergus 2014, section 2.1).
+"""Projecting an activation to pixel space (Zeiler & Fergus 2014, section 2.1).
 
-Everything in the chosen layer but one activation is set to zero, and the signal goes down by the chosen rule (`rules.py`): on the
-whole image, or on the activation's receptive field only (`local.py`). Both give the same crop.
+All activations of a layer but one are set to zero, and the signal is propagated backwards by a rule (`rules.py`): on the whole image, or
+on the activation's receptive field only (`local.py`). The resulting crop is the same.
 """
 
 from __future__ import annotations
@@ -14,20 +14,33 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.engine.network import Network
-from deconvwidgets.engine.projection.local import LocalPlan, cut
-from deconvwidgets.engine.projection.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
+from deconvwidgets.engine.projection.rule_mode import RuleMode
+from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError, ModelError
 
 Method = Literal["auto", "local", "full"]
 
-# A crop that costs more than this share of the whole image's multiplications saves nothing: cutting and masking cost too.
-_WORTH_CROPPING = 0.8
+# A crop that takes more than this share of the whole image's multiplications is not faster, because cutting and filling take time, too.
+_MAX_CROP_COST = 0.8
 
 
 @dataclass(frozen=True)
 class Projected:
-    """N projections: `pixels` (N, C, h, w) in normalised input units, `boxes` (N, 4) int64 (left, top, right, bottom) in input pixels
-    (they may pass the border; pixels outside the image are zero), `values` (N,) the activations, `positions` (N, 2) int64 (row, column)."""
+    """Projections of N activations.
+
+    Attributes
+    ----------
+    pixels : Tensor (N, C, h, w)
+        In normalised input units; zero outside the image.
+    boxes : Tensor (N, 4), int64
+        Left, top, right, bottom of each crop in input pixels, half-open. They may extend beyond the image.
+    values : Tensor (N,)
+        The activations.
+    positions : Tensor (N, 2), int64
+        Row and column of each activation.
+    method : {"local", "full"}
+    """
 
     pixels: Tensor
     boxes: Tensor
@@ -36,9 +49,9 @@ class Projected:
     method: Literal["local", "full"]
 
     def full(self, height: int, width: int) -> Tensor:
-        """The projections on whole inputs (N, C, height, width), zero outside their boxes."""
+        """Return the projections (N, C, height, width) at their places on whole inputs, zero outside their boxes."""
         shifted = torch.stack([-self.boxes[:, 0], -self.boxes[:, 1], width - self.boxes[:, 0], height - self.boxes[:, 1]], dim=1)
-        return cut(self.pixels, shifted)
+        return cut_boxes(self.pixels, shifted)
 
 
 def project(
@@ -52,22 +65,62 @@ def project(
     method: Method = "auto",
     seed: Literal["activation"] | float = "activation",
 ) -> Projected:
-    """Project one activation of each image down to pixels.
+    """Project one activation of each image to pixel space (Zeiler & Fergus 2014, section 2.1).
 
-    model: any eager nn.Module in eval mode, or a `Network` (which spares following it anew); it is left as it was.
-    batch: (N, C, H, W) floating point, normalised as the model expects. layer: dotted name or alias ("features.10", "conv5").
-    unit: the feature map, one for all images or one for each. at: (N, 2) row, column; None means each image's strongest position.
-    rule: "deconvnet" (the paper's), "gradient" or "guided". method: "local" computes on the receptive field only, "full" on the whole
-    image, "auto" takes local where it wins. seed: the signal starts as the activation itself, or as this number.
+    Rules for operations that the paper does not have are our extension: every linear operation is transposed, and every rectifier rectifies
+    the signal.
 
-    The crop is the receptive field where that is smaller than the image, else the whole image.
-    Raises RuleError where an operation below the layer has no rule, LayerError for an unknown layer, unit or position or where
-    "local" is impossible, ModelError for a batch that the model cannot take. Source: Zeiler & Fergus 2014, section 2.1; the rules for
-    operations that the paper did not have are our extension (transposes of everything linear).
+    Parameters
+    ----------
+    model : nn.Module or Network
+        A model in eval mode, which is left unchanged, or its Network, which saves tracing it again.
+    batch : Tensor (N, C, H, W)
+        Floating point, normalised as the model expects.
+    layer : str
+        Dotted name or alias ("features.10", "conv5").
+    unit : int or sequence of int
+        The feature map, for all images or for each.
+    at : sequence or Tensor (N, 2), optional
+        Row and column of the activation in each image. By default, each image's strongest activation.
+    rule : {"deconvnet", "guided", "gradient"}
+        The backward pass of rectifiers. "deconvnet" is the paper's.
+    method : {"auto", "local", "full"}
+        "local" computes on the receptive field only, "full" on the whole image; "auto" chooses the faster.
+    seed : "activation" or float
+        The signal at the activation: the activation itself, or this number.
+
+    Returns
+    -------
+    Projected
+        On the receptive field if it is smaller than the image, else on the whole image.
+
+    Raises
+    ------
+    RuleError
+        If an operation below the layer has no backward rule.
+    LayerError
+        If there is no such layer, unit or position, or if method="local" is not possible.
+    ModelError
+        If the model cannot take the batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> from deconvwidgets import engine
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(8, 16, 3), nn.ReLU()).eval()
+    >>> projected = engine.project(model, torch.rand(2, 3, 64, 64), "conv2", unit=[3, 7], at=[[0, 0], [10, 20]])
+    >>> projected.method, tuple(projected.pixels.shape)
+    ('local', (2, 3, 11, 11))
+    >>> projected.boxes.tolist()
+    [[0, 0, 11, 11], [40, 20, 51, 31]]
+    >>> tuple(projected.full(64, 64).shape)
+    (2, 3, 64, 64)
     """
     if method not in ("auto", "local", "full"):
-        raise ValueError(f"method is 'auto', 'local' or 'full', not {method!r}")
-    with torch.inference_mode(False):  # its tensors could not be kept for the way down
+        raise ValueError(f"method must be 'auto', 'local' or 'full', not {method!r}.")
+    with torch.inference_mode(False):  # autograd cannot save inference tensors
         images = _check_batch(batch)
         network = _network_for(model, images)
         info = network.layer(layer)
@@ -80,14 +133,14 @@ def project(
 
 
 def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | None:
-    """The plan to run on crops; None to run on whole images."""
+    """Return the plan for crops; None for whole images."""
     plan = network.plan(layer)
     if method == "local" and plan is None:
         unknown = network.layer(layer).receptive_field is None
-        reason = "something below it sees the whole image" if unknown else "its receptive field is not smaller than the image"
+        reason = "it depends on the whole image" if unknown else "its receptive field is not smaller than the image"
         raise LayerError(f"'{layer}' cannot be projected locally ({network.reason or reason}); use method='auto' or 'full'.")
-    worth = plan is not None and (method == "local" or (method == "auto" and plan.cost < _WORTH_CROPPING))
-    return plan if worth else None
+    use_crops = plan is not None and (method == "local" or (method == "auto" and plan.cost < _MAX_CROP_COST))
+    return plan if use_crops else None
 
 
 def _project_local(
@@ -98,11 +151,11 @@ def _project_local(
             positions = _strongest(network.map(images, layer), units)
     crops = plan.crop(images, positions).requires_grad_()
     with torch.enable_grad(), RuleMode(rule) as mode:
-        signal_origin = crops.clone()  # not a leaf: the model's first operation may work in place
-        mode.watch(signal_origin)
-        chosen = plan.run(signal_origin, positions, units, overwrite=rule != "gradient")
-        mode.judge(chosen, layer)
-    return Projected(_descend(chosen, crops, seed), plan.boxes(positions), chosen.detach(), positions, "local")
+        pixels = crops.clone()  # not a leaf: the model's first operation may work in place
+        mode.watch(pixels)
+        activations = plan.run(pixels, positions, units, overwrite=rule != "gradient")
+        mode.check(activations, layer)
+    return Projected(_backward(activations, crops, seed), plan.boxes(positions), activations.detach(), positions, "local")
 
 
 def _project_full(
@@ -110,37 +163,37 @@ def _project_full(
 ) -> Projected:
     leaf = images.clone().requires_grad_()
     with torch.enable_grad(), RuleMode(rule) as mode:
-        signal_origin = leaf.clone()
-        mode.watch(signal_origin)
-        maps = network.map(signal_origin, layer)
-        mode.judge(maps, layer)
+        pixels = leaf.clone()
+        mode.watch(pixels)
+        maps = network.map(pixels, layer)
+        mode.check(maps, layer)
     positions = _strongest(maps.detach(), units) if positions is None else positions
-    chosen = maps[torch.arange(len(images), device=maps.device), units, positions[:, 0], positions[:, 1]]
+    activations = maps[torch.arange(len(images), device=maps.device), units, positions[:, 0], positions[:, 1]]
     boxes = torch.tensor([network.box(layer, row, column) for row, column in positions.tolist()], device=positions.device)
-    return Projected(cut(_descend(chosen, leaf, seed), boxes), boxes, chosen.detach(), positions, "full")
+    return Projected(cut_boxes(_backward(activations, leaf, seed), boxes), boxes, activations.detach(), positions, "full")
 
 
-def _descend(chosen: Tensor, pixels: Tensor, seed: str | float) -> Tensor:
-    """The signal at the pixels for a seed at the chosen activations (N,)."""
-    seeds = chosen.detach() if seed == "activation" else torch.full_like(chosen, float(seed))
-    if not chosen.requires_grad:
-        raise LayerError("The layer does not depend on the picture: nothing between them passes a signal down.")
-    (signal,) = torch.autograd.grad(chosen, pixels, seeds)
+def _backward(activations: Tensor, pixels: Tensor, seed: str | float) -> Tensor:
+    """Return the signal at the pixels for a seed at the activations (N,)."""
+    seeds = activations.detach() if seed == "activation" else torch.full_like(activations, float(seed))
+    if not activations.requires_grad:
+        raise LayerError("The layer does not depend on the image: no differentiable operation connects them. Choose another layer.")
+    (signal,) = torch.autograd.grad(activations, pixels, seeds)
     return signal
 
 
 def _strongest(maps: Tensor, units: Tensor) -> Tensor:
-    """Each image's strongest position (N, 2) in its unit's map, the first in row order where several are equal."""
-    chosen = maps[torch.arange(len(maps), device=maps.device), units]
-    place = chosen.flatten(1).argmax(dim=1)
-    return torch.stack([place // maps.shape[-1], place % maps.shape[-1]], dim=1)
+    """Return the strongest position (N, 2) of each image's unit, the first in row order of several."""
+    unit_maps = maps[torch.arange(len(maps), device=maps.device), units]
+    index = unit_maps.flatten(1).argmax(dim=1)
+    return torch.stack([index // maps.shape[-1], index % maps.shape[-1]], dim=1)
 
 
 def _check_batch(batch: Tensor) -> Tensor:
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
     if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
-        raise ModelError("The batch holds nan or infinite values; look at the transform that made it.")
+        raise ModelError("The batch contains nan or infinite values; check the transform that it comes from.")
     return batch.detach().clone() if batch.is_inference() else batch.detach()
 
 
@@ -150,13 +203,13 @@ def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
     if parameter.dtype != batch.dtype or parameter.device != batch.device:
         raise ModelError(
             f"The batch is {batch.dtype} on {batch.device}, the model {parameter.dtype} on {parameter.device}: "
-            "use batch.to(device, dtype) with the model's."
+            "use batch.to(device, dtype) with those of the model."
         )
     if not isinstance(model, Network):
         return Network.of(model, batch.shape[1:])
     if tuple(batch.shape[1:]) != model.input_size:
         raise ModelError(
-            f"This Network was followed for inputs {model.input_size}, not {tuple(batch.shape[1:])}; make another for that size."
+            f"This Network was traced for inputs of {model.input_size}, not {tuple(batch.shape[1:])}; make another with Network.of."
         )
     return model
 
@@ -165,9 +218,9 @@ def _check_units(unit: int | Sequence[int] | Tensor, count: int, channels: int, 
     units = torch.as_tensor(unit)
     units = units.expand(count) if units.dim() == 0 else units
     if units.shape != (count,) or units.is_floating_point():
-        raise LayerError(f"unit must be one number, or one for each of the {count} images.")
+        raise LayerError(f"unit must be an integer, or one for each of the {count} images.")
     if bool(((units < 0) | (units >= channels)).any()):
-        raise LayerError(f"'{layer}' has units 0 to {channels - 1}; {sorted(set(units.tolist()))} was asked for.")
+        raise LayerError(f"'{layer}' has units 0 to {channels - 1}, not {sorted(set(units.tolist()))}.")
     return units
 
 
@@ -176,8 +229,8 @@ def _check_positions(at: Sequence[Sequence[int]] | Tensor, count: int, extent: t
     if positions.shape == (2,) and count == 1:
         positions = positions[None]
     if positions.shape != (count, 2) or positions.is_floating_point():
-        raise LayerError(f"at must be whole numbers (row, column) for each of the {count} images: shape ({count}, 2).")
+        raise LayerError(f"at must be integers (row, column) for each of the {count} images: shape ({count}, 2).")
     limit = torch.tensor(extent, device=positions.device)
     if bool(((positions < 0) | (positions >= limit)).any()):
-        raise LayerError(f"'{layer}' has rows 0 to {extent[0] - 1} and columns 0 to {extent[1] - 1}; a position lies outside.")
+        raise LayerError(f"'{layer}' has rows 0 to {extent[0] - 1} and columns 0 to {extent[1] - 1}; a position is outside.")
     return positions.long()

@@ -1,4 +1,4 @@
-"""What patches change, computed only where they touch, equals the model run on whole occluded images."""
+"""Occluded images: computing the affected regions only equals running the model on whole images."""
 
 from __future__ import annotations
 
@@ -11,52 +11,26 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.occlusion import affected as influence
-from deconvwidgets.engine.occlusion import occluded_image as occluding
-from deconvwidgets.engine.occlusion.affected import Touched, layouts_of
 from deconvwidgets.engine.occlusion.occluded_image import Occluded, OccludedImage
+from deconvwidgets.engine.occlusion.patches import PatchSet
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.torchvision_import import import_torchvision
-from deconvwidgets.records.geometry import Box
+from tests.engine.occlusion.reference import corners_and_middle, occlude_by_pixels
 from tests.engine.projection.literal_deconvnet import Chain
-from tests.engine.projection.test_local import lively
+from tests.engine.projection.literal_to_torch import to_torch
 from tests.engine.projection.test_random_architectures import Experiment, experiments
-from tests.engine.projection.torch_twin import twin
-
-Placings = Sequence[Sequence[Box]]
+from tests.engine.random_models import with_random_norms
 
 
-def by_hand(model: nn.Module, layer: nn.Module | None, image: Tensor, fill: Tensor, placings: Placings) -> tuple[Tensor, Tensor]:
-    """The layer's maps (N, C, h, w) and the model's answers, one occluded image after the other, pixel by pixel."""
-    maps, answers = [], []
-    handle = (layer or model).register_forward_hook(lambda module, args, output: maps.append(output.clone()))
-    for placing in placings:
-        occluded = image.clone()
-        for left, top, right, bottom in placing:
-            for row in range(max(top, 0), min(bottom, image.shape[2])):
-                for column in range(max(left, 0), min(right, image.shape[3])):
-                    occluded[0, :, row, column] = fill[:, row, column]
-        with torch.no_grad():
-            answers.append(model(occluded))
-    handle.remove()
-    return torch.cat(maps), torch.cat(answers)
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Return the largest difference, relative to the largest value."""
+    assert found.shape == expected.shape
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-300))
 
 
-def far(found: Tensor, wanted: Tensor) -> float:
-    """The largest difference, as a share of the largest value."""
-    assert found.shape == wanted.shape
-    return float((found - wanted).abs().max() / wanted.abs().max().clamp(min=1e-300))
-
-
-def corners_and_middle(height: int, width: int, size: tuple[int, int]) -> list[list[Box]]:
-    rows = [-size[0] // 2, 0, 5, (height - size[0]) // 2, height - size[0], height - size[0] // 2]
-    columns = [-size[1] // 2, 0, 7, (width - size[1]) // 2, width - size[1], width - size[1] // 2]
-    return [[(column, row, column + size[1], row + size[0])] for row in rows for column in columns]
-
-
-def small_classifier(model: nn.Module) -> nn.Module:
-    """Without the hundred million weights of its fully connected layers, which are the same either way."""
+def with_small_classifier(model: nn.Module) -> nn.Module:
+    """Replace a classifier of up to a hundred million weights by one small layer."""
     if isinstance(getattr(model, "classifier", None), nn.Sequential) and isinstance(model.classifier[-1], nn.Linear):
         first = next(module for module in model.classifier if isinstance(module, nn.Linear))
         model.classifier = nn.Sequential(nn.Linear(first.in_features, 11))
@@ -68,32 +42,32 @@ def build(name: str) -> nn.Module:
     if name == "efficientnet_lite0":
         return EfficientNetLite0()
     options = {"weights": None} | ({"init_weights": False, "aux_logits": False, "transform_input": True} if name == "googlenet" else {})
-    return small_classifier(import_torchvision().models.get_model(name, **options))
+    return with_small_classifier(import_torchvision().models.get_model(name, **options))
 
 
 NAMES = ["alexnet", "vgg16", "squeezenet1_1", "resnet18", "googlenet", "mobilenet_v2", "efficientnet_lite0"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_real_architectures_answer_the_same_to_the_last_digits(name: str) -> None:
+def test_real_architectures(name: str) -> None:
     side = 96
-    model = lively(build(name))
+    model = with_random_norms(build(name))
     image = torch.randn(1, 3, side, side, dtype=torch.float64)
     fill = torch.randn(3, side, side, dtype=torch.float64)
-    placings = [*corners_and_middle(side, side, (23, 17))[::5], [(3, 5, 20, 16), (50, 60, 70, 90)]]
+    patch_sets = [*corners_and_middle(side, side, (23, 17))[::5], [(3, 5, 20, 16), (50, 60, 70, 90)]]
     for dtype, bound in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
         network = Network.of(model.to(dtype), (3, side, side))
         layer = network.explorer_layers[len(network.explorer_layers) // 2].name
         unit = int(network.map(image.to(dtype), layer).sum((2, 3)).argmax())
-        found, wanted = (
-            OccludedImage(network, image.to(dtype), fill, layer, unit, method=method).run(placings) for method in ("incremental", "full")
+        found, expected = (
+            OccludedImage(network, image.to(dtype), fill, layer, unit, method=method).run(patch_sets) for method in ("incremental", "full")
         )
-        assert far(found.maps, wanted.maps) < bound
-        assert far(found.logits, wanted.logits) < bound
-        if dtype is torch.float64:  # random weights forget the input on the way up, and what is left of the patch must still be right
-            change = (wanted.maps - wanted.maps[:1]).abs().max()
+        assert relative_error(found.maps, expected.maps) < bound
+        assert relative_error(found.logits, expected.logits) < bound
+        if dtype is torch.float64:  # with random weights, the effect of a patch is small compared with the values
+            change = (expected.maps - expected.maps[:1]).abs().max()
             assert change > 0
-            assert (found.maps - wanted.maps).abs().max() < 1e-4 * change
+            assert (found.maps - expected.maps).abs().max() < 1e-4 * change
 
 
 @settings(
@@ -105,28 +79,28 @@ def test_real_architectures_answer_the_same_to_the_last_digits(name: str) -> Non
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 @given(experiment=experiments(), data=st.data())
-def test_random_architectures_answer_the_same(experiment: Experiment, data: st.DataObject) -> None:
-    below = twin(Chain(experiment.network.steps), experiment.inplace)
-    model = nn.Sequential(*below, *twin(Chain(experiment.above.steps), experiment.inplace))
+def test_random_architectures(experiment: Experiment, data: st.DataObject) -> None:
+    network = to_torch(Chain(experiment.network.steps), experiment.inplace)
+    model = nn.Sequential(*network, *to_torch(Chain(experiment.later.steps), experiment.inplace))
     image = torch.from_numpy(experiment.images[:1])
     height, width = image.shape[2:]
     size = (data.draw(st.integers(1, height)), data.draw(st.integers(1, width)))
-    places = st.tuples(st.integers(-size[0], height), st.integers(-size[1], width))
-    placings = [
-        [(column, row, column + size[1], row + size[0]) for row, column in data.draw(st.lists(places, min_size=1, max_size=2))]
+    corners = st.tuples(st.integers(-size[0], height), st.integers(-size[1], width))
+    patch_sets = [
+        [(column, row, column + size[1], row + size[0]) for row, column in data.draw(st.lists(corners, min_size=1, max_size=2))]
         for _ in range(data.draw(st.sampled_from([1, 3, 20])))
     ]
     fill = torch.from_numpy(experiment.images[1])
     layer = str(len(experiment.network.steps) - 1)
-    wanted, _ = by_hand(model, model[int(layer)], image, fill, placings)
-    assume(torch.isfinite(wanted).all())  # a window may lie in the padding altogether
+    expected, _ = occlude_by_pixels(model, model[int(layer)], image, fill, patch_sets)
+    assume(torch.isfinite(expected).all())  # a window may lie in the padding altogether
     found = OccludedImage(Network.of(model, image.shape[1:]), image, fill, layer, experiment.unit, logits=False, method="incremental")
-    scale = float(wanted.abs().max().clamp(min=1))
-    assert (found.run(placings).maps - wanted[:, experiment.unit]).abs().max() <= 1e-10 * scale
+    scale = float(expected.abs().max().clamp(min=1))
+    assert (found.run(patch_sets).maps - expected[:, experiment.unit]).abs().max() <= 1e-10 * scale
 
 
 class Gated(nn.Module):
-    """Looks at whole maps in the middle (a squeeze-and-excitation gate), and reads shapes, as many models of one's own do."""
+    """A model with an operation on whole maps between its convolutions (a squeeze-and-excitation gate), which also reads a shape."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,8 +115,8 @@ class Gated(nn.Module):
 
 
 class Split(nn.Module):
-    """Channels that go different ways, single channels, a sum in place, oblong windows, two pad values around one map, and branches of
-    which now the first, now the second sees more."""
+    """A model with a channel split, single channels, a sum in place, oblong windows, a map with two pad values, and branches with different
+    receptive fields."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,71 +125,64 @@ class Split(nn.Module):
         self.last = nn.Conv2d(2, 3, 3, stride=2, padding=1)
 
     def forward(self, batch: Tensor) -> Tensor:
-        one, other = self.first(torch.cat([batch[:, 0].unsqueeze(1) * 0.5 + 1, batch[:, 1:]], 1)).chunk(2, 1)
-        other = self.wide(other)
-        other += one
-        other = other - 9
-        maps = self.shrink(batch) + self.last(other)
-        return torch.cat([maps, self.pool(other)], 1).flatten(1)
+        left, right = self.first(torch.cat([batch[:, 0].unsqueeze(1) * 0.5 + 1, batch[:, 1:]], 1)).chunk(2, 1)
+        right = self.wide(right)
+        right += left
+        right = right - 9
+        maps = self.shrink(batch) + self.last(right)
+        return torch.cat([maps, self.pool(right)], 1).flatten(1)
 
 
-@pytest.mark.parametrize(("make", "layer"), [(Gated, "last"), (Gated, "first"), (Split, "wide"), (Split, "last"), (Split, "pool")])
-def test_whole_maps_in_the_middle_branches_and_single_channels(make: Callable[[], nn.Module], layer: str) -> None:
+class Stacked(nn.Module):
+    """A model that stacks the parts of a channel split (maxout), which is not an operation on maps (N, C, H, W)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(2, 3, 3, stride=2)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.last(torch.stack(self.first(batch).chunk(2, 1)).amax(0)).flatten(1)
+
+
+class DifferentStrides(nn.Module):
+    """A model whose branches have equal sizes and different strides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 3, 3)
+        self.strided, self.large = nn.Conv2d(4, 4, 2, stride=2), nn.Conv2d(4, 4, 11)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = torch.relu(self.first(batch))
+        return self.last(self.strided(maps) + self.large(maps)).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("make", "layer"),
+    [
+        (Gated, "last"),
+        (Gated, "first"),
+        (Split, "wide"),
+        (Split, "last"),
+        (Split, "pool"),
+        (Stacked, "last"),
+        (DifferentStrides, "last"),
+    ],
+)
+def test_whole_maps_branches_and_single_channels(make: Callable[[], nn.Module], layer: str) -> None:
     torch.manual_seed(1)
     model = make().double().eval()
     image, fill = torch.randn(2, 2, 20, 20, dtype=torch.float64)
-    placings = corners_and_middle(20, 20, (6, 4))
-    wanted, answers = by_hand(model, model.get_submodule(layer), image[None], fill, placings)
+    patch_sets = corners_and_middle(20, 20, (6, 4))
+    expected, expected_logits = occlude_by_pixels(model, model.get_submodule(layer), image[None], fill, patch_sets)
     occluded = OccludedImage(Network.of(model, (2, 20, 20)), image[None], fill, layer, 1, method="incremental")
-    found = occluded.run(placings)
-    assert far(found.maps, wanted[:, 1]) < 1e-12
-    assert far(found.logits, answers) < 1e-12
-    assert occluded.saving(placings)[0] > 1.2
+    found = occluded.run(patch_sets)
+    assert relative_error(found.maps, expected[:, 1]) < 1e-12
+    assert relative_error(found.logits, expected_logits) < 1e-12
+    assert occluded.saving(patch_sets)[0] > 1.2
 
 
-def test_tiles_hold_what_a_patch_changes_and_nothing_else() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 2, 5, 2, padding=2), nn.AvgPool2d(3, 2, ceil_mode=True), nn.Conv2d(2, 2, 3, padding=2), nn.AvgPool2d(2)
-    )
-    model = model.double().eval()
-    network, image = Network.of(model, (1, 61, 57)), torch.zeros(1, 1, 61, 57, dtype=torch.float64)
-    placings = corners_and_middle(61, 57, (9, 12))
-    graph = network.graph
-    for layer in ("0", "1", "2", "3"):
-        node = network.node(layer)
-        maps, _ = by_hand(model, model[int(layer)], image, torch.full((1, 61, 57), 50.0, dtype=torch.float64), placings)
-        plain, _ = by_hand(model, model[int(layer)], image, image[0], placings)
-        changed = (maps != plain).any(1)
-        operations = graph.ancestors([node])
-        for placing, where in zip(placings, changed, strict=True):
-            ((left, top, right, bottom),) = placing
-            box = Touched(torch.tensor([[max(top, 0), max(left, 0)]]).numpy(), torch.tensor([[min(bottom, 61), min(right, 57)]]).numpy())
-            layout = layouts_of(operations, box)[node]
-            rows, columns = where.any(1).nonzero().flatten(), where.any(0).nonzero().flatten()
-            tile = layout.groups[0]
-            assert tile.starts.tolist() == [[int(rows[0]), int(columns[0])]]
-            assert tile.size == (int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1)
-
-
-@pytest.mark.parametrize("count", [1, 15, 16, 63, 64, 200])
-def test_a_few_tile_sizes_cover_all(count: int) -> None:
-    rng = torch.Generator().manual_seed(count)
-    first = torch.randint(0, 40, (count, 2), generator=rng).numpy()
-    last = first + torch.randint(1, 12, (count, 2), generator=rng).numpy()
-    layout = influence.Layout.covering(Touched(first, last), (51, 51))
-    seen = []
-    for group in layout.groups:
-        assert (group.starts >= 0).all()
-        assert (group.starts + group.size <= 51).all()
-        assert (group.starts <= first[group.members]).all()
-        assert (group.starts + group.size >= last[group.members]).all()
-        seen += group.members.tolist()
-    assert sorted(seen) == list(range(count))
-    assert len({group.size[0] for group in layout.groups}) <= 3
-
-
-def tiny(method: str = "auto", **options: object) -> OccludedImage:
+def tiny_occluded_image(method: str = "auto", **options: object) -> OccludedImage:
     torch.manual_seed(2)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(True), nn.MaxPool2d(2), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(4 * 7 * 7, 6))
     image = torch.randn(1, 3, 20, 20)
@@ -223,31 +190,31 @@ def tiny(method: str = "auto", **options: object) -> OccludedImage:
 
 
 @pytest.mark.parametrize("method", ["incremental", "full"])
-def test_no_memory_no_matter(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    placings = corners_and_middle(20, 20, (5, 5))
-    wanted = tiny(method).run(placings)
-    found = tiny(method, memory_limit=1).run(placings)
-    torch.testing.assert_close(found.maps, wanted.maps, rtol=0, atol=1e-6)
+def test_batches_are_halved_when_memory_runs_out(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch_sets = corners_and_middle(20, 20, (5, 5))
+    expected = tiny_occluded_image(method).run(patch_sets)
+    found = tiny_occluded_image(method, memory_limit=1).run(patch_sets)
+    torch.testing.assert_close(found.maps, expected.maps, rtol=0, atol=1e-6)
     sizes: list[int] = []
     run = OccludedImage._run_batch
 
-    def short_of_memory(self: OccludedImage, some: Placings) -> Occluded:
-        sizes.append(len(some))
-        if len(some) > 5:
+    def run_with_little_memory(self: OccludedImage, patch_sets: Sequence[PatchSet]) -> Occluded:
+        sizes.append(len(patch_sets))
+        if len(patch_sets) > 5:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return run(self, some)
+        return run(self, patch_sets)
 
-    monkeypatch.setattr(OccludedImage, "_run_batch", short_of_memory)
-    found = tiny(method).run(placings)
-    torch.testing.assert_close(found.logits, wanted.logits, rtol=0, atol=1e-6)
+    monkeypatch.setattr(OccludedImage, "_run_batch", run_with_little_memory)
+    found = tiny_occluded_image(method).run(patch_sets)
+    torch.testing.assert_close(found.logits, expected.logits, rtol=0, atol=1e-6)
     assert sizes[:4] == [36, 18, 9, 4]
-    monkeypatch.setattr(OccludedImage, "_run_batch", lambda self, some: (_ for _ in ()).throw(RuntimeError("another failure")))
+    monkeypatch.setattr(OccludedImage, "_run_batch", lambda self, patch_sets: (_ for _ in ()).throw(RuntimeError("another failure")))
     with pytest.raises(RuntimeError, match="another failure"):
-        tiny(method).run(placings)
+        tiny_occluded_image(method).run(patch_sets)
 
 
-def test_no_placing_and_one_beside_the_image() -> None:
-    occluded = tiny()
+def test_no_patch_set_and_patches_beside_the_image() -> None:
+    occluded = tiny_occluded_image()
     assert occluded.method == "incremental"
     none = occluded.run([])
     assert none.maps.shape == (0, 7, 7)
@@ -256,7 +223,7 @@ def test_no_placing_and_one_beside_the_image() -> None:
     torch.testing.assert_close(beside.logits, occluded.unoccluded.logits.expand(3, -1), rtol=0, atol=1e-6)
 
 
-def test_the_image_is_left_as_it_was() -> None:
+def test_the_image_is_unchanged() -> None:
     model = nn.Sequential(nn.ReLU(True), nn.Conv2d(3, 2, 3)).eval()
     image = torch.randn(1, 3, 9, 9)
     before = image.clone()
@@ -266,7 +233,7 @@ def test_the_image_is_left_as_it_was() -> None:
         assert torch.equal(image, before)
 
 
-def test_refusals_say_what_to_do() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(LayerError, match="has 4 units, 0 to 3: there is no unit 9"):
         OccludedImage(Network.of(nn.Conv2d(3, 4, 3).eval(), (3, 9, 9)), torch.zeros(1, 3, 9, 9), torch.zeros(3, 1, 1), "conv2d", 9)
     maps = Network.of(nn.Sequential(nn.Conv2d(3, 4, 3)).eval(), (3, 9, 9))
@@ -275,8 +242,8 @@ def test_refusals_say_what_to_do() -> None:
     assert OccludedImage(maps, torch.zeros(1, 3, 9, 9), torch.zeros(3, 1, 1), "0", 0, logits=False).unoccluded.logits is None
 
 
-class Stubborn(nn.Module):
-    """Cannot be followed: its way depends on the pixels."""
+class Untraceable(nn.Module):
+    """Control flow that depends on values, which torch.fx cannot trace."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -286,16 +253,16 @@ class Stubborn(nn.Module):
         return self.conv(batch if batch.sum() > -1e9 else -batch).mean((2, 3))
 
 
-def test_a_model_that_cannot_be_followed_runs_whole() -> None:
-    model = Stubborn().eval()
+def test_a_model_that_cannot_be_traced_runs_on_whole_images() -> None:
+    model = Untraceable().eval()
     network, image = Network.of(model, (3, 9, 9)), torch.randn(1, 3, 9, 9)
     with pytest.raises(GraphError, match="method='full'"):
         OccludedImage(network, image, torch.zeros(3, 1, 1), "conv", 0, method="incremental")
     occluded = OccludedImage(network, image, torch.zeros(3, 1, 1), "conv", 0)
-    placings = corners_and_middle(9, 9, (4, 4))
+    patch_sets = corners_and_middle(9, 9, (4, 4))
     assert occluded.method == "full"
-    wanted, answers = by_hand(model, model.conv, image, torch.zeros(3, 9, 9), placings)
-    found = occluded.run(placings)
-    torch.testing.assert_close(found.maps, wanted[:, 0])
-    torch.testing.assert_close(found.logits, answers)
-    assert occluding.OccludedImage.saving(occluded, placings) == (1.0, 1.0)
+    expected, expected_logits = occlude_by_pixels(model, model.conv, image, torch.zeros(3, 9, 9), patch_sets)
+    found = occluded.run(patch_sets)
+    torch.testing.assert_close(found.maps, expected[:, 0])
+    torch.testing.assert_close(found.logits, expected_logits)
+    assert occluded.saving(patch_sets) == (1.0, 1.0)

@@ -1,7 +1,7 @@
-"""The deconvnet written out by hand: plain loops over NumPy float64, no autograd, no torch.
+"""A reference implementation of the deconvnet: loops over NumPy float64, without autograd and torch.
 
-A reference to hold the engine against (Zeiler & Fergus 2014, section 2.1). Each step maps one image's maps (C, H, W) up with `up`,
-remembering its switches and inputs, and maps a signal down again with `down`. Slow on purpose: nothing here is clever.
+The engine is compared with it (Zeiler & Fergus 2014, section 2.1). The `forward` of each step takes the maps (C, H, W) of one image, and
+saves its switches and inputs; `backward` propagates a signal. It is slow, because it is written to be obviously right.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Maps = NDArray[np.float64]
 
 
 class Step(Protocol):
-    def up(self, x: Maps) -> Maps: ...
+    def forward(self, x: Maps) -> Maps: ...
 
-    def down(self, signal: Maps, rule: str) -> Maps: ...
+    def backward(self, signal: Maps, rule: str) -> Maps: ...
 
 
 def project(network: Step, image: Maps, unit: int, row: int, column: int, rule: str, seed: float | None = None) -> Maps:
-    """Set all activations but one to zero and go down to the pixels: (C, H, W)."""
-    maps = network.up(image)
+    """Set all activations but one to zero, and propagate the signal to the pixels (C, H, W)."""
+    maps = network.forward(image)
     signal = np.zeros_like(maps)
     signal[unit, row, column] = maps[unit, row, column] if seed is None else seed
-    return network.down(signal, rule)
+    return network.backward(signal, rule)
 
 
 def windows(height: int, width: int, stride: int, kernel: int, dilation: int) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """For every output position and every tap of its window: row, column, tap row, tap column, and where the tap reads."""
+    """Yield (row, column, i, j, input row, input column) for every output position and every tap (i, j) of its window."""
     for row in range(height):
         for column in range(width):
             for i in range(kernel):
@@ -40,10 +40,10 @@ def windows(height: int, width: int, stride: int, kernel: int, dilation: int) ->
 
 
 def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool = False) -> int:
-    span = size + 2 * padding - dilation * (kernel - 1) - 1
-    count = (-(-span // stride) if ceil else span // stride) + 1
+    length = size + 2 * padding - dilation * (kernel - 1) - 1
+    count = (-(-length // stride) if ceil else length // stride) + 1
     if ceil and (count - 1) * stride >= size + padding:
-        count -= 1  # a window may not start beyond the image and its left padding
+        count -= 1  # a window must not start beyond the map and its left padding
     return count
 
 
@@ -57,7 +57,7 @@ class Conv:
     groups: int = 1
     input_shape: tuple[int, ...] = field(default=(), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.input_shape = x.shape
         p, kernel = self.padding, self.weight.shape[2]
         padded = np.pad(x, ((0, 0), (p, p), (p, p)))
@@ -68,8 +68,8 @@ class Conv:
                 result[filters, row, column] += self.weight[filters, :, i, j] @ padded[channels, y, z]
         return result if self.bias is None else result + self.bias[:, None, None]
 
-    def down(self, signal: Maps, rule: str) -> Maps:
-        """The same filters, transposed: each position writes its filter, times its signal, where it had read."""
+    def backward(self, signal: Maps, rule: str) -> Maps:
+        """Transpose the filters: each position adds its filter, times its signal, to the positions that it read."""
         p, kernel = self.padding, self.weight.shape[2]
         channels_in, height_in, width_in = self.input_shape
         padded = np.zeros((channels_in, height_in + 2 * p, width_in + 2 * p))
@@ -92,10 +92,10 @@ class BatchNorm:
     bias: Maps
     eps: float = 1e-5
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         return (x - self.mean[:, None, None]) * self._scale() + self.bias[:, None, None]
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         return signal * self._scale()
 
     def _scale(self) -> Maps:
@@ -104,17 +104,17 @@ class BatchNorm:
 
 @dataclass
 class Rectifier:
-    """relu, relu6 (a ceiling) and leaky relu (a slope below zero)."""
+    """ReLU, ReLU6 (with a ceiling) and leaky ReLU (with a slope below zero)."""
 
     ceiling: float = np.inf
     slope: float = 0.0
     x: Maps = field(default_factory=lambda: np.zeros(0), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.x = x.copy()
         return np.minimum(np.where(x > 0, x, self.slope * x), self.ceiling)
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         derivative = np.where((self.x > 0) & (self.x < self.ceiling), 1.0, np.where(self.x > 0, 0.0, self.slope))
         if rule == "gradient":
             return signal * derivative
@@ -132,21 +132,21 @@ class MaxPool:
     switches: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict, repr=False)
     input_shape: tuple[int, ...] = field(default=(), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.switches, self.input_shape = {}, x.shape
         height, width = (output_size(size, self.kernel, self.stride, self.padding, self.dilation, self.ceil) for size in x.shape[1:])
-        result = np.full((len(x), height, width), -np.inf)  # what is outside the image can never win
+        result = np.full((len(x), height, width), -np.inf)  # padding is never the maximum
         for row, column, _, _, y, z in windows(height, width, self.stride, self.kernel, self.dilation):
             y, z = y - self.padding, z - self.padding
             if 0 <= y < x.shape[1] and 0 <= z < x.shape[2]:
                 for channel in range(len(x)):
-                    if x[channel, y, z] > result[channel, row, column]:  # the first of equals wins
+                    if x[channel, y, z] > result[channel, row, column]:  # of equal values, the first is the switch
                         result[channel, row, column] = x[channel, y, z]
                         self.switches[channel, row, column] = (y, z)
         return result
 
-    def down(self, signal: Maps, rule: str) -> Maps:
-        """Unpool by the switches; windows that overlap may share one, and then their signals add."""
+    def backward(self, signal: Maps, rule: str) -> Maps:
+        """Unpool by the switches. The signals of overlapping windows that share a switch are added."""
         result = np.zeros(self.input_shape)
         for (channel, row, column), (y, z) in self.switches.items():
             result[channel, y, z] += signal[channel, row, column]
@@ -162,7 +162,7 @@ class AvgPool:
     count_include_pad: bool = True
     input_shape: tuple[int, ...] = field(default=(), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.input_shape = x.shape
         height, width = (output_size(size, self.kernel, self.stride, self.padding, 1, self.ceil) for size in x.shape[1:])
         result = np.zeros((len(x), height, width))
@@ -170,15 +170,15 @@ class AvgPool:
             result[:, row, column] += x[:, y, z] * share
         return result
 
-    def down(self, signal: Maps, rule: str) -> Maps:
-        """Each position spreads its signal over its window in equal shares."""
+    def backward(self, signal: Maps, rule: str) -> Maps:
+        """Distribute the signal of each position equally over its window."""
         result = np.zeros(self.input_shape)
         for row, column, y, z, share in self._shares(signal.shape[1], signal.shape[2]):
             result[:, y, z] += signal[:, row, column] * share
         return result
 
     def _shares(self, height: int, width: int) -> Iterator[tuple[int, int, int, int, float]]:
-        """Output position, input position inside the image, and one over what the window counts."""
+        """Yield the output position, the input position inside the map, and one over the window's divisor."""
         rows, columns = self.input_shape[1:]
         p = self.padding
         counted = np.zeros((height, width))
@@ -186,7 +186,7 @@ class AvgPool:
         for row, column, _, _, y, z in windows(height, width, self.stride, self.kernel, 1):
             y, z = y - p, z - p
             in_image = 0 <= y < rows and 0 <= z < columns
-            in_padding = y < rows + p and z < columns + p  # ceil mode may reach even further, which never counts
+            in_padding = y < rows + p and z < columns + p  # positions beyond the padding, in ceil mode, are not counted
             counted[row, column] += in_image or (self.count_include_pad and in_padding)
             if in_image:
                 inside.append((row, column, y, z))
@@ -196,7 +196,7 @@ class AvgPool:
 
 @dataclass
 class LocalResponseNorm:
-    """Across channels; passes a signal down as it is, but for the true gradient."""
+    """Normalisation across channels. It passes the signal on unchanged, except with the rule "gradient"."""
 
     size: int
     alpha: float
@@ -204,11 +204,11 @@ class LocalResponseNorm:
     k: float
     x: Maps = field(default_factory=lambda: np.zeros(0), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.x = x.copy()
         return x * self._divisor() ** -self.beta
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         if rule != "gradient":
             return signal
         divisor = self._divisor()
@@ -229,17 +229,17 @@ class LocalResponseNorm:
 
 @dataclass
 class FullyConnected:
-    """Flattens and multiplies; its units lie at row 0, column 0."""
+    """A linear layer on the flattened maps. Its units are maps of one position."""
 
     weight: Maps  # (out, in)
     bias: Maps
     input_shape: tuple[int, ...] = field(default=(), repr=False)
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         self.input_shape = x.shape
         return (self.weight @ x.reshape(-1) + self.bias)[:, None, None]
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         return (self.weight.T @ signal[:, 0, 0]).reshape(self.input_shape)
 
 
@@ -247,42 +247,42 @@ class FullyConnected:
 class Chain:
     steps: list[Any]
 
-    def up(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Maps:
         for step in self.steps:
-            x = step.up(x)
+            x = step.forward(x)
         return x
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         for step in reversed(self.steps):
-            signal = step.down(signal, rule)
+            signal = step.backward(signal, rule)
         return signal
 
 
 @dataclass
 class Sum:
-    """Branches of one input, added: a residual block is Sum([body, Chain([])]). Their signals add on the way down."""
+    """The sum of branches with one input: a residual block is Sum([body, Chain([])]). Their signals are added in the backward pass."""
 
     branches: list[Any]
 
-    def up(self, x: Maps) -> Maps:
-        return sum((branch.up(x) for branch in self.branches[1:]), self.branches[0].up(x))
+    def forward(self, x: Maps) -> Maps:
+        return sum((branch.forward(x) for branch in self.branches[1:]), self.branches[0].forward(x))
 
-    def down(self, signal: Maps, rule: str) -> Maps:
-        return sum((branch.down(signal, rule) for branch in self.branches[1:]), self.branches[0].down(signal, rule))
+    def backward(self, signal: Maps, rule: str) -> Maps:
+        return sum((branch.backward(signal, rule) for branch in self.branches[1:]), self.branches[0].backward(signal, rule))
 
 
 @dataclass
 class Concat:
-    """Branches of one input, stacked as channels."""
+    """The concatenated channels of branches with one input."""
 
     branches: list[Any]
     widths: list[int] = field(default_factory=list, repr=False)
 
-    def up(self, x: Maps) -> Maps:
-        results = [branch.up(x) for branch in self.branches]
+    def forward(self, x: Maps) -> Maps:
+        results = [branch.forward(x) for branch in self.branches]
         self.widths = [len(result) for result in results]
         return np.concatenate(results)
 
-    def down(self, signal: Maps, rule: str) -> Maps:
+    def backward(self, signal: Maps, rule: str) -> Maps:
         pieces = np.split(signal, np.cumsum(self.widths)[:-1])
-        return sum((branch.down(piece, rule) for branch, piece in zip(self.branches, pieces, strict=True)), np.zeros(1))
+        return sum((branch.backward(piece, rule) for branch, piece in zip(self.branches, pieces, strict=True)), np.zeros(1))

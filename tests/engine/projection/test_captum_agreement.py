@@ -1,7 +1,7 @@
-"""Captum's NeuronDeconvolution gives the same pixels where it is right, and where it is not.
+"""Comparison with Captum's NeuronDeconvolution.
 
-It hooks the modules that are rectifiers: right for torchvision's AlexNet, VGG and ResNet, whose rectifiers are all modules (also where a
-block calls one of them twice, in place), not for `F.relu`, and not where a rectifier's input also goes around it.
+Captum hooks rectifier modules. That is right for torchvision's AlexNet, VGG and ResNet, whose rectifiers are all modules (even if a block
+calls one of them twice, in place). It is wrong for `F.relu`, and if the input of a rectifier has another user.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconvwidgets.engine.projection.rules import RuleMode
+from deconvwidgets.engine.projection.rule_mode import RuleMode
 from deconvwidgets.models.torchvision_import import import_torchvision
-from tests.engine.projection.going_down import run_down
+from tests.engine.projection.backward import run_backward
 
 attr = pytest.importorskip("captum.attr", reason="captum is not installed (the test extra has it)")
 
 
 def random_trunk(name: str) -> nn.Module:
-    """The model, without a classifier that takes longer to fill with numbers than the test to run."""
+    """Return a model with random weights, without its classifier, whose initialisation would take longer than the test."""
     models = import_torchvision().models
     if name.startswith("resnet"):
         return models.get_model(name, weights=None).eval()
@@ -32,22 +32,22 @@ def random_trunk(name: str) -> nn.Module:
     return trunk
 
 
-class _StoppedError(Exception):
+class _StopForwardError(Exception):
     pass
 
 
 def maps_of(model: nn.Module, layer: str, x: Tensor) -> Tensor:
-    """The layer's output, stopping there: what runs later may write over it."""
+    """Return a layer's output. The forward pass stops there, because a later operation may overwrite the output."""
     found: list[Tensor] = []
 
     def stop(module: nn.Module, inputs: object, output: Tensor) -> None:
         found.append(output)
-        raise _StoppedError
+        raise _StopForwardError
 
     handle = model.get_submodule(layer).register_forward_hook(stop)
     try:
         model(x)
-    except _StoppedError:
+    except _StopForwardError:
         return found[0]
     finally:
         handle.remove()
@@ -63,7 +63,7 @@ def maps_of(model: nn.Module, layer: str, x: Tensor) -> Tensor:
         ("resnet18", 64, ["conv1", "layer1.1.bn2", "layer2.0.conv1", "layer3.1.conv2"]),
     ],
 )
-def test_captum_gives_the_same_pixels(name: str, size: int, layers: list[str]) -> None:
+def test_projections_equal_captums(name: str, size: int, layers: list[str]) -> None:
     torch.manual_seed(0)
     model = random_trunk(name)
     image = torch.randn(1, 3, size, size)
@@ -73,12 +73,12 @@ def test_captum_gives_the_same_pixels(name: str, size: int, layers: list[str]) -
             x = leaf.clone()
             mode.watch(x)
             maps = maps_of(model, layer, x)
-            mode.judge(maps, layer)
+            mode.check(maps, layer)
         unit = int(maps[0, :, 2, 1].argmax())
         (pixels,) = torch.autograd.grad(maps[0, unit, 2, 1], leaf)
-        peer = attr.NeuronDeconvolution(model, model.get_submodule(layer)).attribute(image.clone().requires_grad_(), (unit, 2, 1))
-        assert peer.abs().max() > 0
-        assert (pixels - peer).abs().max() <= 1e-4 * peer.abs().max()
+        captum = attr.NeuronDeconvolution(model, model.get_submodule(layer)).attribute(image.clone().requires_grad_(), (unit, 2, 1))
+        assert captum.abs().max() > 0
+        assert (pixels - captum).abs().max() <= 1e-4 * captum.abs().max()
 
 
 class SkipBesideRectifier(nn.Module):
@@ -97,15 +97,15 @@ class Functional(SkipBesideRectifier):
 
 @pytest.mark.filterwarnings("ignore:Setting backward hooks")
 @pytest.mark.parametrize(
-    ("module", "unit", "right", "wrong"),
+    ("module", "unit", "expected", "captums"),
     [(SkipBesideRectifier(), 0, [6.0, 0.0], [1.0, 0.0]), (Functional(), 1, [0.0, 1.0], [0.0, 0.0])],
 )
-def test_captum_loses_skips_and_does_not_see_functional_rectifiers(
-    module: nn.Module, unit: int, right: list[float], wrong: list[float]
+def test_captum_misses_skip_connections_and_functional_rectifiers(
+    module: nn.Module, unit: int, expected: list[float], captums: list[float]
 ) -> None:
-    """Why these two are not compared: relu(x) + 5 x sends 6 down, and the deconvnet rule asks nothing of the forward sign."""
+    """The signal of relu(x) + 5 x is 1 + 5, and the deconvnet rule does not depend on the sign of the forward value."""
     x = torch.tensor([[3.0, -3.0]])
-    _, ours = run_down(module, x, torch.eye(2)[unit][None], "deconvnet")
-    peer = attr.NeuronDeconvolution(module, module.top).attribute(x.clone().requires_grad_(), (unit,))
-    assert ours.tolist() == [right]
-    assert peer.tolist() == [wrong]
+    _, ours = run_backward(module, x, torch.eye(2)[unit][None], "deconvnet")
+    captum = attr.NeuronDeconvolution(module, module.top).attribute(x.clone().requires_grad_(), (unit,))
+    assert ours.tolist() == [expected]
+    assert captum.tolist() == [captums]

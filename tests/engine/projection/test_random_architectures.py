@@ -1,4 +1,4 @@
-"""Random small architectures: the engine on the whole image and on the receptive field against the deconvnet written out by hand."""
+"""The engine, on whole images and on receptive fields, against the literal deconvnet on random small architectures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from deconvwidgets.engine import project
 from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError
 from tests.engine.projection import literal_deconvnet as literal
-from tests.engine.projection.going_down import RULES
+from tests.engine.projection.backward import RULES
 from tests.engine.projection.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
-from tests.engine.projection.torch_twin import twin
+from tests.engine.projection.literal_to_torch import to_torch
 from tests.engine.random_steps import batch_norm, conv
 
 
 @dataclass(frozen=True)
 class Experiment:
     network: Chain  # up to the layer
-    above: Chain  # what follows it: it must not matter
+    later: Chain  # the steps after it, which must not affect the projection
     images: literal.Maps = field(repr=False)  # (N, C, H, W)
     unit: int
     positions: list[tuple[int, int]]
@@ -59,7 +59,7 @@ def poolings(draw: st.DrawFn) -> MaxPool | AvgPool:
 
 @st.composite
 def branchings(draw: st.DrawFn, rng: np.random.Generator, channels: int) -> Sum | Concat:
-    """Branches that keep the size and begin with a convolution, so that rectifiers may write in place."""
+    """Draw branches that keep the size and begin with a convolution, so that rectifiers may work in place."""
     wide = [conv(rng, channels, channels, 3, padding=1), Rectifier(), conv(rng, channels, channels, 1)]
     dilated = [conv(rng, channels, channels, 3, padding=2, dilation=2), batch_norm(rng, channels)]
     body = Chain(draw(st.sampled_from([wide, dilated])))
@@ -102,11 +102,11 @@ def experiments(draw: st.DrawFn) -> Experiment:
     depth = draw(st.integers(max(1, len(steps) - 1), max(1, len(steps))))
     assume(steps)
     network = Chain(steps[:depth])
-    units, height, width = network.up(images[0]).shape
+    units, height, width = network.forward(images[0]).shape
     rows, columns = (st.sampled_from([0, size - 1, *range(size)]) for size in (height, width))
     return Experiment(
         network=network,
-        above=Chain(steps[depth:]),
+        later=Chain(steps[depth:]),
         images=images,
         unit=draw(st.integers(0, units - 1)),
         positions=[(draw(rows), draw(columns)) for _ in images],
@@ -127,8 +127,8 @@ def shape_after(step: literal.Step, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (channels, *(literal.output_size(size, kernel, step.stride, step.padding, dilation, ceil) for size in shape[1:]))
 
 
-def close(found: torch.Tensor, wanted: literal.Maps) -> None:
-    np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=0, atol=1e-10 * max(1.0, float(np.abs(wanted).max())))
+def assert_close(found: torch.Tensor, expected: literal.Maps) -> None:
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=1e-10 * max(1.0, float(np.abs(expected).max())))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -141,12 +141,12 @@ def close(found: torch.Tensor, wanted: literal.Maps) -> None:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 @given(experiment=experiments())
-def test_the_engine_agrees_with_the_deconvnet_written_out_by_hand(rule: Rule, experiment: Experiment) -> None:
-    maps = [experiment.network.up(image) for image in experiment.images]
-    assume(all(np.isfinite(each).all() for each in maps))  # a window may lie in the padding altogether
-    model = twin(
-        Chain([*experiment.network.steps, *experiment.above.steps]), experiment.inplace and rule != "gradient"
-    )  # autograd would refuse relu_ after relu
+def test_projections_equal_the_literal_deconvnets(rule: Rule, experiment: Experiment) -> None:
+    maps = [experiment.network.forward(image) for image in experiment.images]
+    assume(all(np.isfinite(image_maps).all() for image_maps in maps))  # a window may lie in the padding altogether
+    model = to_torch(
+        Chain([*experiment.network.steps, *experiment.later.steps]), experiment.inplace and rule != "gradient"
+    )  # autograd rejects relu_ after relu
     layer, at = str(len(experiment.network.steps) - 1), torch.tensor(experiment.positions)
     batch = torch.from_numpy(experiment.images)
     size = experiment.images.shape[2:]
@@ -159,18 +159,18 @@ def test_the_engine_agrees_with_the_deconvnet_written_out_by_hand(rule: Rule, ex
         local = project(model, batch, layer, unit=experiment.unit, at=at, rule=rule, seed=seed)
         event("on the whole image")
     assert torch.equal(full.boxes, local.boxes)
-    close(full.pixels, local.pixels.detach().numpy())
+    assert_close(full.pixels, local.pixels.detach().numpy())
     for number, (row, column) in enumerate(experiment.positions):
-        wanted = literal.project(experiment.network, experiment.images[number], experiment.unit, row, column, rule, experiment.seed)
+        expected = literal.project(experiment.network, experiment.images[number], experiment.unit, row, column, rule, experiment.seed)
         value = maps[number][experiment.unit, row, column]
         for projected in (full, local):
-            close(projected.full(*size)[number], wanted)
-            close(projected.values[number], value)
+            assert_close(projected.full(*size)[number], expected)
+            assert_close(projected.values[number], value)
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_receptive_field_is_enough_at_every_position(rule: Rule) -> None:
-    """Corners and borders included, through a bias, a batch norm and a padded max pool of negatives."""
+def test_local_projections_are_exact_at_every_position(rule: Rule) -> None:
+    """Corners and borders included, with a bias, a batch norm and a padded max pool of negative values."""
     rng = np.random.default_rng(11)
     network = Chain(
         [
@@ -183,9 +183,9 @@ def test_the_receptive_field_is_enough_at_every_position(rule: Rule) -> None:
         ]
     )
     image = rng.normal(size=(2, 17, 15))
-    places = [(row, column) for row in range(9) for column in range(8)]
-    batch = torch.from_numpy(image)[None].expand(len(places), -1, -1, -1)
-    local = project(twin(network), batch, "5", unit=1, at=torch.tensor(places), rule=rule, method="local")
+    positions = [(row, column) for row in range(9) for column in range(8)]
+    batch = torch.from_numpy(image)[None].expand(len(positions), -1, -1, -1)
+    local = project(to_torch(network), batch, "5", unit=1, at=torch.tensor(positions), rule=rule, method="local")
     assert tuple(local.pixels.shape[2:]) == (9, 9)
-    for projection, (row, column) in zip(local.full(17, 15), places, strict=True):
-        close(projection, literal.project(network, image, 1, row, column, rule))
+    for projection, (row, column) in zip(local.full(17, 15), positions, strict=True):
+        assert_close(projection, literal.project(network, image, 1, row, column, rule))

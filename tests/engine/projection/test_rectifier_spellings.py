@@ -1,4 +1,4 @@
-"""A rectifier is intercepted however it is written, and writes in place where it did before."""
+"""Rules apply to every spelling of a rectifier, and in-place rectifiers still work in place."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from deconvwidgets.engine.projection.rules import Rule
-from tests.engine.projection.going_down import RULES, Written, run_down
+from tests.engine.projection.backward import RULES, Lambda, run_backward
 
 
-def leaking(slope: float) -> Callable[[Tensor], Tensor]:
+def leaky_derivative(slope: float) -> Callable[[Tensor], Tensor]:
     return lambda x: (x > 0).double() + slope * (x <= 0).double()
 
 
 SPELLINGS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    # how it is written, and the derivative of its forward pass
+    # the rectifier, and its derivative
     **{
-        name: (written, lambda x: (x > 0).double())
-        for name, written in {
+        name: (rectifier, lambda x: (x > 0).double())
+        for name, rectifier in {
             "F.relu": F.relu,
             "F.relu in place": lambda x: F.relu(x, inplace=True),
             "F.relu_": F.relu_,
@@ -42,7 +42,7 @@ SPELLINGS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor
             "clamp_min_": lambda x: torch.clamp_min_(x, 0),
             "clamp by a tensor": lambda x: torch.clamp(x, min=torch.tensor(0.0, dtype=torch.float64)),
             "maximum with zeros": lambda x: torch.maximum(x, torch.zeros_like(x)),
-            "maximum, zero first": lambda x: torch.maximum(torch.zeros((), dtype=torch.float64), x),
+            "maximum of zeros": lambda x: torch.maximum(torch.zeros((), dtype=torch.float64), x),
             "max of two": lambda x: torch.max(x, torch.zeros_like(x)),
             "Tensor.max": lambda x: x.max(other=x.new_zeros(())),
             "fmax": lambda x: torch.fmax(x, torch.zeros_like(x)),
@@ -53,8 +53,8 @@ SPELLINGS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor
         }.items()
     },
     **{
-        name: (written, lambda x: ((x > 0) & (x < 6)).double())
-        for name, written in {
+        name: (rectifier, lambda x: ((x > 0) & (x < 6)).double())
+        for name, rectifier in {
             "F.relu6": F.relu6,
             "F.relu6 in place": lambda x: F.relu6(x, inplace=True),
             "nn.ReLU6": nn.ReLU6(),
@@ -68,30 +68,30 @@ SPELLINGS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor
         }.items()
     },
     "F.threshold above zero": (lambda x: F.threshold(x, 1.0, 0.0), lambda x: (x > 1).double()),
-    "F.leaky_relu": (lambda x: F.leaky_relu(x, 0.1), leaking(0.1)),
-    "F.leaky_relu by default": (F.leaky_relu, leaking(0.01)),
-    "F.leaky_relu_": (lambda x: F.leaky_relu_(x, 0.1), leaking(0.1)),
-    "nn.LeakyReLU in place": (nn.LeakyReLU(0.3, inplace=True), leaking(0.3)),
-    "F.prelu": (lambda x: F.prelu(x, torch.tensor([0.25], dtype=torch.float64)), leaking(0.25)),
-    "nn.PReLU": (nn.PReLU(init=0.5).double(), leaking(0.5)),
-    "F.rrelu": (lambda x: F.rrelu(x, 0.1, 0.3), leaking(0.2)),
-    "nn.RReLU in place": (nn.RReLU(0.1, 0.3, inplace=True).eval(), leaking(0.2)),
+    "F.leaky_relu": (lambda x: F.leaky_relu(x, 0.1), leaky_derivative(0.1)),
+    "F.leaky_relu by default": (F.leaky_relu, leaky_derivative(0.01)),
+    "F.leaky_relu_": (lambda x: F.leaky_relu_(x, 0.1), leaky_derivative(0.1)),
+    "nn.LeakyReLU in place": (nn.LeakyReLU(0.3, inplace=True), leaky_derivative(0.3)),
+    "F.prelu": (lambda x: F.prelu(x, torch.tensor([0.25], dtype=torch.float64)), leaky_derivative(0.25)),
+    "nn.PReLU": (nn.PReLU(init=0.5).double(), leaky_derivative(0.5)),
+    "F.rrelu": (lambda x: F.rrelu(x, 0.1, 0.3), leaky_derivative(0.2)),
+    "nn.RReLU in place": (nn.RReLU(0.1, 0.3, inplace=True).eval(), leaky_derivative(0.2)),
 }
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_every_spelling_of_a_rectifier_goes_down_by_the_rule(name: str) -> None:
-    written, derivative = SPELLINGS[name]
+def test_rules_apply_to_every_spelling_of_a_rectifier(name: str) -> None:
+    rectifier, derivative = SPELLINGS[name]
     rng = torch.Generator().manual_seed(1)
     x = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=rng) * 5
     signal = torch.randn(x.shape, dtype=torch.float64, generator=rng)
-    wanted = {"deconvnet": signal.relu(), "guided": signal.relu() * derivative(x), "gradient": signal * derivative(x)}
+    expected = {"deconvnet": signal.relu(), "guided": signal.relu() * derivative(x), "gradient": signal * derivative(x)}
     with torch.no_grad():
-        plain = written(x.clone())
+        plain = rectifier(x.clone())
     for rule in RULES:
-        maps, pixels = run_down(Written(written), x, signal, rule)
+        maps, pixels = run_backward(Lambda(rectifier), x, signal, rule)
         assert torch.equal(maps, plain)
-        torch.testing.assert_close(pixels, wanted[rule], atol=1e-12, rtol=0)
+        torch.testing.assert_close(pixels, expected[rule], atol=1e-12, rtol=0)
 
 
 def discards_the_result(x: Tensor) -> Tensor:
@@ -105,41 +105,41 @@ def rectifies_a_view(x: Tensor) -> Tensor:
     return x
 
 
-def rectifies_and_sees_it_in_a_view(x: Tensor) -> Tensor:
+def rectifies_and_returns_a_view(x: Tensor) -> Tensor:
     x = x * 1
     first = x[:, 0]
     x.relu_()
     return first
 
 
-def adds_to_what_was_rectified(x: Tensor) -> Tensor:
+def adds_to_the_result(x: Tensor) -> Tensor:
     result = F.relu(x)
     result += 2 * x
     return result
 
 
-@pytest.mark.parametrize("inside", [discards_the_result, rectifies_a_view, rectifies_and_sees_it_in_a_view, adds_to_what_was_rectified])
+@pytest.mark.parametrize("function", [discards_the_result, rectifies_a_view, rectifies_and_returns_a_view, adds_to_the_result])
 @pytest.mark.parametrize("rule", RULES)
-def test_in_place_rectifiers_write_where_they_should(inside: Callable[[Tensor], Tensor], rule: Rule) -> None:
-    if rule == "gradient" and inside is adds_to_what_was_rectified:
-        pytest.skip("autograd itself refuses it: a relu's derivative is read off the overwritten result")
+def test_in_place_rectifiers_work_in_place(function: Callable[[Tensor], Tensor], rule: Rule) -> None:
+    if rule == "gradient" and function is adds_to_the_result:
+        pytest.skip("autograd rejects it, because relu saves its result, which is overwritten")
     x = torch.tensor([[-2.0, 3.0], [5.0, -7.0]], dtype=torch.float64)
     with torch.no_grad():
-        plain = inside(x.clone())
+        plain = function(x.clone())
     signal = (
         torch.tensor([[1.0, -1.0], [-1.0, 1.0]], dtype=torch.float64)
         if plain.dim() == 2
         else torch.tensor([1.0, -1.0], dtype=torch.float64)
     )
-    maps, pixels = run_down(Written(inside), x, signal, rule)
+    maps, pixels = run_backward(Lambda(function), x, signal, rule)
     assert torch.equal(maps, plain)
     derivative = (x > 0).double() if signal.dim() == 2 else (x[:, 0] > 0).double()
     rectified = {"deconvnet": signal.relu(), "guided": signal.relu() * derivative, "gradient": signal * derivative}[rule]
-    wanted = torch.zeros_like(x)
-    if inside is rectifies_a_view:
-        wanted[:, 0], wanted[:, 1] = rectified[:, 0], signal[:, 1]
-    elif inside is rectifies_and_sees_it_in_a_view:
-        wanted[:, 0] = rectified
+    expected = torch.zeros_like(x)
+    if function is rectifies_a_view:
+        expected[:, 0], expected[:, 1] = rectified[:, 0], signal[:, 1]
+    elif function is rectifies_and_returns_a_view:
+        expected[:, 0] = rectified
     else:
-        wanted = rectified + (2 * signal if inside is adds_to_what_was_rectified else 0)
-    torch.testing.assert_close(pixels, wanted, atol=1e-12, rtol=0)
+        expected = rectified + (2 * signal if function is adds_to_the_result else 0)
+    torch.testing.assert_close(pixels, expected, atol=1e-12, rtol=0)

@@ -1,4 +1,4 @@
-"""The rules against the literal deconvnet, every spelling of a rectifier, and what must not change or stay behind."""
+"""The rules against the literal deconvnet, and that nothing else is changed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from deconvwidgets.engine.projection.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rule_mode import RuleMode
+from deconvwidgets.engine.projection.rules import Rule
 from tests.engine.projection import literal_deconvnet as literal
-from tests.engine.projection.going_down import RULES, Written, run_down
+from tests.engine.projection.backward import RULES, Lambda, run_backward
 from tests.engine.projection.literal_deconvnet import AvgPool, Chain, Concat, LocalResponseNorm, MaxPool, Rectifier, Sum
-from tests.engine.projection.torch_twin import twin
+from tests.engine.projection.literal_to_torch import to_torch
 from tests.engine.random_steps import batch_norm, conv, fully_connected
 
 BUILD = np.random.default_rng(7)
 
 
-def loud(step: literal.Conv) -> literal.Conv:
-    """So loud that the ceiling of a relu6 is reached."""
+def scaled(step: literal.Conv) -> literal.Conv:
+    """Scale the weights so that the ceiling of a ReLU6 is reached."""
     step.weight *= 20
     return step
 
@@ -46,7 +47,7 @@ NETWORKS: dict[str, Chain] = {
     "ceil-mode pool": Chain([conv(BUILD, 3, 4, 4), Rectifier(), MaxPool(3, 2, ceil=True), conv(BUILD, 4, 3, 2)]),
     "dilated pool": Chain([conv(BUILD, 3, 4), Rectifier(), MaxPool(3, 2, padding=1, dilation=2), conv(BUILD, 4, 3, 2), Rectifier()]),
     "average pools": Chain([conv(BUILD, 3, 4), Rectifier(), AvgPool(3, 2, padding=1), conv(BUILD, 4, 4, 2), Rectifier(), AvgPool(2, 1)]),
-    "average pools that count the image": Chain(
+    "average pools that do not count padding": Chain(
         [conv(BUILD, 3, 4), Rectifier(), AvgPool(3, 2, padding=1, ceil=True, count_include_pad=False), conv(BUILD, 4, 4, 2), Rectifier()]
     ),
     "average pool in ceil mode": Chain([conv(BUILD, 3, 4, 2), Rectifier(), AvgPool(3, 2, padding=1, ceil=True), conv(BUILD, 4, 2, 2)]),
@@ -61,7 +62,7 @@ NETWORKS: dict[str, Chain] = {
             conv(BUILD, 6, 2, 2),
         ]
     ),
-    "relu6 above its ceiling": Chain([conv(BUILD, 3, 4), loud(conv(BUILD, 4, 4)), Rectifier(6.0), conv(BUILD, 4, 4), Rectifier(6.0)]),
+    "relu6 above its ceiling": Chain([conv(BUILD, 3, 4), scaled(conv(BUILD, 4, 4)), Rectifier(6.0), conv(BUILD, 4, 4), Rectifier(6.0)]),
     "leaky": Chain([conv(BUILD, 3, 4), Rectifier(slope=0.2), conv(BUILD, 4, 4), Rectifier(slope=0.05)]),
     "residual": RESIDUAL,
     "concatenated": Chain(
@@ -81,61 +82,61 @@ NETWORKS: dict[str, Chain] = {
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("inplace", [False, True])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_signed_signal_goes_down_as_written_out_by_hand(name: str, inplace: bool, rule: Rule) -> None:
+def test_a_signed_signal_is_propagated_as_by_the_literal_deconvnet(name: str, inplace: bool, rule: Rule) -> None:
     if inplace and name in ("residual", "concatenated"):
-        pytest.skip("the branches share their input")
+        pytest.skip("an in-place rectifier would overwrite the input of another branch")
     network, rng = NETWORKS[name], np.random.default_rng(3)
     image = rng.normal(size=(3, 13, 11)) * 2
-    maps = network.up(image)
+    maps = network.forward(image)
     signal = rng.normal(size=maps.shape)
-    found_maps, pixels = run_down(twin(network, inplace), torch.from_numpy(image)[None], torch.from_numpy(signal)[None], rule)
+    found_maps, pixels = run_backward(to_torch(network, inplace), torch.from_numpy(image)[None], torch.from_numpy(signal)[None], rule)
     np.testing.assert_allclose(found_maps[0].numpy(), maps, atol=1e-10, rtol=0)
-    wanted = network.down(signal, rule)
-    assert np.abs(wanted).max() > 1e-3
-    np.testing.assert_allclose(pixels[0].numpy(), wanted, atol=1e-10, rtol=0)
+    expected = network.backward(signal, rule)
+    assert np.abs(expected).max() > 1e-3
+    np.testing.assert_allclose(pixels[0].numpy(), expected, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("seed", [None, 1.0, -1.5])
-@pytest.mark.parametrize("place", [(0, 0), (0, 1), (2, 1)])
-def test_one_activation_goes_down_as_written_out_by_hand(place: tuple[int, int], seed: float | None, rule: Rule) -> None:
+@pytest.mark.parametrize("position", [(0, 0), (0, 1), (2, 1)])
+def test_one_activation_is_propagated_as_by_the_literal_deconvnet(position: tuple[int, int], seed: float | None, rule: Rule) -> None:
     network, image = NETWORKS["overlapping pools"], np.random.default_rng(5).normal(size=(3, 13, 11))
-    maps = network.up(image)
+    maps = network.forward(image)
     signal = np.zeros_like(maps)
-    unit = int(maps[:, place[0], place[1]].argmax())
-    signal[unit, place[0], place[1]] = maps[unit, place[0], place[1]] if seed is None else seed
-    _, pixels = run_down(twin(network), torch.from_numpy(image)[None], torch.from_numpy(signal)[None], rule)
-    np.testing.assert_allclose(pixels[0].numpy(), literal.project(network, image, unit, *place, rule, seed), atol=1e-10, rtol=0)
+    unit = int(maps[:, position[0], position[1]].argmax())
+    signal[unit, position[0], position[1]] = maps[unit, position[0], position[1]] if seed is None else seed
+    _, pixels = run_backward(to_torch(network), torch.from_numpy(image)[None], torch.from_numpy(signal)[None], rule)
+    np.testing.assert_allclose(pixels[0].numpy(), literal.project(network, image, unit, *position, rule, seed), atol=1e-10, rtol=0)
 
 
-def test_switches_shared_by_overlapping_windows_add() -> None:
+def test_signals_of_windows_that_share_a_switch_are_added() -> None:
     image = torch.zeros(1, 1, 5, 5, dtype=torch.float64)
-    image[0, 0, 2, 2] = 1  # the largest of all four 3x3 windows at stride 2
-    _, pixels = run_down(nn.MaxPool2d(3, 2), image, torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64), "deconvnet")
+    image[0, 0, 2, 2] = 1  # the maximum of all four 3 x 3 windows at stride 2
+    _, pixels = run_backward(nn.MaxPool2d(3, 2), image, torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], dtype=torch.float64), "deconvnet")
     assert pixels[0, 0, 2, 2] == 10
     assert pixels.sum() == 10
 
 
-def test_a_module_used_twice_rectifies_twice() -> None:
-    """A hook on the module would see one output only."""
+def test_a_module_that_is_called_twice_rectifies_twice() -> None:
+    """A hook on the module would see only one of the calls."""
     shared, flip = nn.ReLU(inplace=True), -torch.ones(1, dtype=torch.float64)
     x = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
-    _, pixels = run_down(Written(lambda x: shared(flip * shared(x))), x, torch.tensor([[1.0, -1.0]], dtype=torch.float64), "deconvnet")
-    assert pixels.tolist() == [[0.0, 0.0]]  # rectified, turned over, rectified again: nothing is left
-    _, pixels = run_down(Written(lambda x: flip * shared(x)), x, torch.tensor([[1.0, -1.0]], dtype=torch.float64), "deconvnet")
+    _, pixels = run_backward(Lambda(lambda x: shared(flip * shared(x))), x, torch.tensor([[1.0, -1.0]], dtype=torch.float64), "deconvnet")
+    assert pixels.tolist() == [[0.0, 0.0]]  # rectified, negated, rectified again
+    _, pixels = run_backward(Lambda(lambda x: flip * shared(x)), x, torch.tensor([[1.0, -1.0]], dtype=torch.float64), "deconvnet")
     assert pixels.tolist() == [[0.0, 1.0]]
 
 
-def test_the_skip_beside_a_rectifier_keeps_its_signal() -> None:
-    """relu(x) + 5 x sends down 1 + 5; libraries that hook modules lose one of the two branches."""
+def test_a_skip_connection_around_a_rectifier_keeps_its_signal() -> None:
+    """The signal of relu(x) + 5 x is 1 + 5. Libraries that hook modules lose one of the branches."""
     x = torch.tensor([[3.0, -3.0]], dtype=torch.float64)
-    for rule, wanted in {"deconvnet": [6.0, 6.0], "guided": [6.0, 5.0], "gradient": [6.0, 5.0]}.items():
-        _, pixels = run_down(Written(lambda x: F.relu(x) + 5 * x), x, torch.ones_like(x), rule)  # type: ignore[arg-type]
-        assert pixels.tolist() == [wanted]
+    for rule, expected in {"deconvnet": [6.0, 6.0], "guided": [6.0, 5.0], "gradient": [6.0, 5.0]}.items():
+        _, pixels = run_backward(Lambda(lambda x: F.relu(x) + 5 * x), x, torch.ones_like(x), rule)  # type: ignore[arg-type]
+        assert pixels.tolist() == [expected]
 
 
-def test_nothing_stays_behind() -> None:
-    module = twin(NETWORKS["residual"])
+def test_no_hook_and_no_reference_remains() -> None:
+    module = to_torch(NETWORKS["residual"])
     before = {name: value.clone() for name, value in module.state_dict().items()}
     leaf = torch.randn(1, 3, 13, 11, dtype=torch.float64, requires_grad=True)
     mode = RuleMode("guided")
@@ -143,7 +144,7 @@ def test_nothing_stays_behind() -> None:
         x = leaf.clone()
         mode.watch(x)
         maps = module(x)
-        mode.judge(maps, "top")
+        mode.check(maps, "top")
         mode.watch(watched_leaf := torch.ones(1, requires_grad=True))
     watched = weakref.ref(x), weakref.ref(watched_leaf), weakref.ref(maps), weakref.ref(maps.grad_fn)
     del x, maps, watched_leaf
@@ -152,19 +153,19 @@ def test_nothing_stays_behind() -> None:
     assert not any(part._forward_hooks or part._backward_hooks or part._forward_pre_hooks for part in module.modules())
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
     signal = torch.tensor([-1.0], dtype=torch.float64)
-    one = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.grad(F.relu(one), one, signal)[0].item() == -1  # plain autograd again
+    x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.grad(F.relu(x), x, signal)[0].item() == -1  # plain autograd again
 
 
-def test_nothing_stays_behind_after_an_error() -> None:
+def test_no_rule_remains_after_an_error() -> None:
     with pytest.raises(RuntimeError, match="size"), RuleMode("deconvnet"):
         F.relu(torch.ones(2, requires_grad=True)) + torch.ones(3)
-    one = torch.ones(1, requires_grad=True)
-    assert torch.autograd.grad(F.relu(one), one, -torch.ones(1))[0].item() == -1
+    x = torch.ones(1, requires_grad=True)
+    assert torch.autograd.grad(F.relu(x), x, -torch.ones(1))[0].item() == -1
 
 
-def test_the_parameters_of_a_training_run_are_left_alone() -> None:
-    """Outside of autograd the rules have nothing to do, and a rectifier must not begin a graph."""
+def test_rectifiers_require_no_gradient_outside_of_autograd() -> None:
+    """Under torch.no_grad(), a rule must not make the result of a rectifier require a gradient."""
     with torch.no_grad(), RuleMode("deconvnet") as mode:
         x = torch.tensor([-1.0, 2.0])
         mode.watch(x)

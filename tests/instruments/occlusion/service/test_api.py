@@ -297,12 +297,12 @@ def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tin
     assert seen == {4, 7}
 
 
-def test_the_index_that_comes_changes_no_scene(make_service, by_hand, wanted, monkeypatch):
-    service = make_service(by_hand)
+def test_the_index_that_comes_changes_no_scene(make_service, manual_executor, wanted, monkeypatch):
+    service = make_service(manual_executor)
     desk = service.occlusion
     before = desk.scene(wanted())
     run = desk.start_maps(wanted(), MapsSettings((4, 4), (4, 4)))
-    by_hand.jobs[0].run()
+    manual_executor.jobs[0].run()
     assert service.overview().index_ready
     monkeypatch.setattr(
         "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
@@ -329,11 +329,11 @@ def test_projections_of_this_image_and_of_the_strongest_others(service, desk, wa
     assert desk.projections(scene.wanted, 64) is desk.projections(wanted(unit=0), 64)  # kept
 
 
-def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, by_hand, service, desk, wanted):
+def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, manual_executor, service, desk, wanted):
     assert tuple(desk.projections(wanted(layer="conv1", unit=2))) == ()
-    waiting = make_service(by_hand).occlusion
+    waiting = make_service(manual_executor).occlusion
     assert [entry.own for entry in waiting.projections(wanted())] == [True]
-    by_hand.jobs[0].run()
+    manual_executor.jobs[0].run()
     assert len(waiting.projections(wanted())) == 4
     for size in (4, 5000):
         with pytest.raises(ServiceError, match="16 to 1,024"):

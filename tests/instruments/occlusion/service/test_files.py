@@ -76,9 +76,9 @@ def test_figures_in_all_formats(desk, wanted, run):
         desk.file("figure.png", wanted(), run, {"patches": "middle"})
 
 
-def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, by_hand, desk, wanted, settings):
+def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, manual_executor, desk, wanted, settings):
     assert "The maps have not" in desk.file("figure.svg", wanted(), None, {}).decode()
-    waiting = make_service(by_hand).occlusion
+    waiting = make_service(manual_executor).occlusion
     begun = waiting.start_maps(wanted(), settings())
     assert "The maps have not" in waiting.file("figure.html", wanted(), begun, {}).decode()
     assert waiting.file("figure.png", wanted(), begun, STATE)[:4] == b"\x89PNG"

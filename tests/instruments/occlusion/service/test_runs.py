@@ -35,11 +35,11 @@ def until(done, seconds=20.0):
 
 
 @pytest.fixture
-def held(make_service, by_hand, wanted):
+def held(make_service, manual_executor, wanted):
     """A desk whose jobs run when the test says so, its scene made."""
-    service = make_service(by_hand)
+    service = make_service(manual_executor)
     service.occlusion.scene(wanted())
-    by_hand.jobs.clear()
+    manual_executor.jobs.clear()
     return service.occlusion
 
 
@@ -73,7 +73,7 @@ def test_what_cannot_be_is_said_at_once(desk, wanted, settings):
             desk.maps(number)
 
 
-def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, wanted, settings):
+def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, manual_executor, wanted, settings):
     run = held.start_maps(wanted(), settings())
     maps = held.maps(run)
     assert (maps.done, maps.complete, maps.activity.shape) == (0, False, (7, 7))
@@ -85,19 +85,19 @@ def test_maps_come_coarse_to_fine_and_a_stop_keeps_what_is_there(held, by_hand, 
     assert np.isfinite(maps.activity[::2, ::2]).all()
     held.stop_maps(run)
     one_step(held, run)  # as one that was on its way to the device
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert held.maps(run).done == 16
     with pytest.raises(ServiceError, match=r"stopped at 16 of 49 positions: request them again"):
         held.wait(run)
     assert held.start_maps(wanted(), settings()) == run  # goes on where it was stopped
     assert not held._runs.get(run).computation.stopped
     assert held.maps(run).done == 16
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert held.wait(run).complete
     np.testing.assert_array_equal(held.wait(run).activity[::2, ::2], maps.activity[::2, ::2])
 
 
-def test_a_stop_that_is_taken_back_at_once_is_taken_back(held, by_hand, wanted, settings, monkeypatch):
+def test_a_stop_that_is_taken_back_at_once_is_taken_back(held, manual_executor, wanted, settings, monkeypatch):
     run = held.start_maps(wanted(), settings())
     computation = held._runs.get(run).computation
     held.stop_maps(run)
@@ -109,42 +109,42 @@ def test_a_stop_that_is_taken_back_at_once_is_taken_back(held, by_hand, wanted, 
 
     with monkeypatch.context() as patched:
         patched.setattr(MapsComputation, "active", property(taken_back))
-        by_hand.jobs[-1].run()
+        manual_executor.jobs[-1].run()
     assert computation.active
     held.stop_maps(run)
     assert held.start_maps(wanted(), settings()) == run
     superseded = Job("maps", lambda job: None, lambda words: None)
     superseded.cancel()  # as the worker does when the next one is submitted
-    MapJob(computation, held._runs, nullcontext, print, by_hand)(superseded)
+    MapJob(computation, held._runs, nullcontext, print, manual_executor)(superseded)
     assert computation.active
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert held.wait(run).complete
 
 
-def test_the_same_question_is_computed_once(held, by_hand, wanted, settings):
+def test_the_same_question_is_computed_once(held, manual_executor, wanted, settings):
     run = held.start_maps(wanted(), settings())
     definite = held.scene(wanted()).wanted
     assert held.start_maps(definite, settings()) == run
-    assert len(by_hand.jobs) == 1
-    by_hand.jobs[0].run()
+    assert len(manual_executor.jobs) == 1
+    manual_executor.jobs[0].run()
     assert held.start_maps(wanted(), settings()) == run
-    assert len(by_hand.jobs) == 1
+    assert len(manual_executor.jobs) == 1
 
 
-def test_another_question_of_the_image_stops_its_predecessor_and_of_another_image_does_not(held, by_hand, wanted, settings):
+def test_another_question_of_the_image_stops_its_predecessor_and_of_another_image_does_not(held, manual_executor, wanted, settings):
     elsewhere = held.start_maps(wanted("crop:6"), settings())
     first = held.start_maps(wanted(), settings())
     second = held.start_maps(wanted(), settings((5, 5)))
     computations = [held._runs.get(run).computation for run in (elsewhere, first, second)]
     assert [one.stopped for one in computations] == [False, True, False]
-    by_hand.jobs[0].run()  # the job of the one elsewhere goes on with what was asked for last, first
+    manual_executor.jobs[0].run()  # the job of the one elsewhere goes on with what was asked for last, first
     assert [one.active for one in computations] == [False, False, False]
     assert held.wait(second).complete
     assert held.wait(elsewhere).complete
     assert held.maps(first).done == 0
 
 
-def test_what_another_view_looks_at_goes_on(held, by_hand, wanted, settings):
+def test_what_another_view_looks_at_goes_on(held, manual_executor, wanted, settings):
     runs = [held.start_maps(wanted(), settings((side, side)), asker) for side, asker in ((3, "left"), (4, "right"), (5, "right"))]
     left, before, right = (held._runs.get(run).computation for run in runs)
     assert [one.stopped for one in (left, before, right)] == [False, True, False]
@@ -152,7 +152,7 @@ def test_what_another_view_looks_at_goes_on(held, by_hand, wanted, settings):
     assert left.stopped
     held.start_maps(wanted(), settings((6, 6)), "right")
     assert not right.stopped
-    for job in by_hand.jobs:
+    for job in manual_executor.jobs:
         job.run()
     assert held.wait(runs[2]).complete
 
@@ -190,13 +190,13 @@ def test_maps_of_many_positions_keep_no_logits_and_another_target_computes_them(
     assert desk.wait(second).complete
 
 
-def test_a_failure_is_kept_in_words_and_the_next_question_works(held, by_hand, wanted, settings, caplog):
+def test_a_failure_is_kept_in_words_and_the_next_question_works(held, manual_executor, wanted, settings, caplog):
     told = []
     held._changed._action = lambda: told.append(1)
     run = held.start_maps(wanted(), settings())
     computation = held._runs.get(run).computation
     computation._scan.step = lambda count: 1 / 0
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     for ask in (held.maps, held.wait):
         with pytest.raises(ServiceError, match="could not be computed: ZeroDivisionError"):
             ask(run)
@@ -204,12 +204,12 @@ def test_a_failure_is_kept_in_words_and_the_next_question_works(held, by_hand, w
     assert told
     again = held.start_maps(wanted(), settings())
     assert again != run
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert held.wait(again).complete
 
 
-def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service, by_hand, tiny_bundle, make_head, wanted, settings):
-    service = make_service(by_hand)
+def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service, manual_executor, tiny_bundle, make_head, wanted, settings):
+    service = make_service(manual_executor)
     desk = service.occlusion
     first = desk.start_maps(wanted(), settings())
     one_step(desk, first, 9)
@@ -221,7 +221,7 @@ def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service,
     second = desk.start_maps(wanted(), settings())
     assert second != first
     assert desk._runs.get(first).computation.stopped  # nobody looks at them any more
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     new = desk.wait(second)
     assert new.categories == tuple(f"kind {number}" for number in range(6))
     elsewhere = desk.start_maps(wanted("crop:9"), settings())
@@ -230,7 +230,7 @@ def test_another_head_makes_other_maps_and_the_old_ones_stay_whole(make_service,
     assert desk._runs.get(elsewhere).computation.stopped
 
 
-def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, by_hand, wanted, settings, monkeypatch):
+def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, manual_executor, wanted, settings, monkeypatch):
     stopped = []
     for side in range(2, 8):
         stopped.append(held.start_maps(wanted(), settings((side, side))))
@@ -240,7 +240,7 @@ def test_old_maps_are_forgotten_and_stopped_ones_let_go(held, by_hand, wanted, s
     assert held.maps(stopped[0]).done == 3  # they stay as far as they are
     again = held.start_maps(wanted(), settings((2, 2)))
     assert again != stopped[0]  # cannot go on, so it begins anew
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert held.wait(again).complete
     monkeypatch.setattr(held._runs, "_max_bytes", 2500)
     newest = held.start_maps(wanted("crop:9"), settings())
@@ -380,14 +380,14 @@ def test_a_forgotten_service_is_not_kept_by_its_maps(tiny_bundle, tiny_images, w
     worker.close()
 
 
-def test_an_interrupt_leaves_nobody_waiting(held, by_hand, wanted, settings):
+def test_an_interrupt_leaves_nobody_waiting(held, manual_executor, wanted, settings):
     run = held.start_maps(wanted(), settings())
 
     def interrupt(count):
         raise KeyboardInterrupt
 
     held._runs.get(run).computation._scan.step = interrupt
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     with pytest.raises(ServiceError, match="stopped at 0 of 49"):
         held.wait(run, 5)
     assert held.start_maps(wanted(), settings()) == run

@@ -145,20 +145,20 @@ def test_a_stop_of_the_curve_keeps_run_and_points(make_service, settings):
     assert 1 <= len(run.curve.means) < 5
 
 
-def test_a_script_waits_for_the_end(make_service, settings, by_hand):
-    desk = make_service(by_hand).transfer
+def test_a_script_waits_for_the_end(make_service, settings, manual_executor):
+    desk = make_service(manual_executor).transfer
     run = desk.start(settings(folds=2))
     with pytest.raises(ServiceError, match=r"Run 1 is still running after 0\.01 s"):
         desk.wait(run, 0.01)
-    for job in by_hand.jobs:
+    for job in manual_executor.jobs:
         job.run()
     desk.wait(run, 0.01)
     with pytest.raises(HeadError, match="no run 2;"):
         desk.wait(2)
 
 
-def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, by_hand):
-    service = make_service(by_hand)
+def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, manual_executor):
+    service = make_service(manual_executor)
     desk = service.transfer
     number = desk.start(settings())
     assert (desk.status().running, desk.status().runs[0].phase) == (number, "waiting")
@@ -166,8 +166,8 @@ def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, by_
         desk.results(number)
     desk.stop()
     assert (desk.status().running, desk.status().runs[0].phase) == (None, "stopped")
-    by_hand.jobs[-1].run()
-    assert (desk.status().runs[0].phase, by_hand.jobs[-1].error) == ("stopped", None)
+    manual_executor.jobs[-1].run()
+    assert (desk.status().runs[0].phase, manual_executor.jobs[-1].error) == ("stopped", None)
     with pytest.raises(HeadError, match="before its first fold was complete: start it again"):
         desk.results(number)
 
@@ -183,11 +183,11 @@ def test_a_new_run_supersedes_the_one_that_goes_on(make_service, settings):
     assert (former.phase, len(former.per_fold) >= 1) == ("stopped", True)
 
 
-def test_a_run_that_waits_is_superseded_too(make_service, settings, by_hand):
-    desk = make_service(by_hand).transfer
+def test_a_run_that_waits_is_superseded_too(make_service, settings, manual_executor):
+    desk = make_service(manual_executor).transfer
     desk.start(settings())
     desk.start(settings())
-    for job in by_hand.jobs:
+    for job in manual_executor.jobs:
         job.run()
     assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
 
@@ -212,14 +212,14 @@ def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monke
     assert [run.phase for run in desk.status().runs] == ["stopped", "done"]
 
 
-def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, settings, by_hand, colours, class_folders):
-    service = make_service(by_hand)
+def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, settings, manual_executor, colours, class_folders):
+    service = make_service(manual_executor)
     desk = service.transfer
     desk.start(settings())
     shutil.rmtree(colours)
     told = []
     service.subscribe(told.append)
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     run = desk.status().runs[0]
     assert (run.phase, run.progress) == ("failed", None)
     assert run.problem.startswith("There is no folder")
@@ -233,7 +233,7 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
     desk.start(settings())
     for path in sorted((colours / "sea").iterdir())[5:]:
         path.write_bytes(b"no picture")
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     run = desk.status().runs[-1]
     assert run.phase == "failed"
     assert "'sea' (5)" in run.problem
@@ -241,7 +241,7 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
         desk.results(run.run)
     class_folders(colours.parent / "again")
     desk.start(settings(data=str(colours.parent / "again")))
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     assert desk.status().runs[-1].phase == "done"
 
 
@@ -291,10 +291,10 @@ def test_what_cannot_begin_is_said_at_once(service, settings, changes, error, wo
     assert service.transfer.status().runs == ()
 
 
-def test_ten_crops_of_an_opaque_transform_are_refused_at_once(make_service, tiny_bundle, settings, by_hand):
+def test_ten_crops_of_an_opaque_transform_are_refused_at_once(make_service, tiny_bundle, settings, manual_executor):
     known = tiny_bundle.transform
     assert isinstance(known, Preprocess)
-    desk = make_service(by_hand, replace(tiny_bundle, transform=lambda picture: known(picture))).transfer
+    desk = make_service(manual_executor, replace(tiny_bundle, transform=lambda picture: known(picture))).transfer
     with pytest.raises(ModelError, match="flips"):
         desk.start(settings(views="ten"))
 
@@ -420,7 +420,7 @@ def test_a_script_that_ends_during_a_run_ends_quietly(colours):
 import faulthandler
 faulthandler.dump_traceback_later(100, exit=True)  # a script that hangs says where
 import time, torch, deconvwidgets as dw
-from deconvwidgets.service.protocol import TransferSettings
+from deconvwidgets.instruments.transfer.records import TransferSettings
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2)).eval()
 bundle = dw.ModelBundle.from_module(net, input_size=(3, 24, 24))
 images = dw.open_images({str(colours)!r})
@@ -436,11 +436,11 @@ print(service.transfer.status().runs[0].phase)
     assert "terminate" not in done.stderr
 
 
-def test_steps_are_bounded(make_service, settings, by_hand, monkeypatch):
+def test_steps_are_bounded(make_service, settings, manual_executor, monkeypatch):
     monkeypatch.setattr(runs, "MAX_DENSE_STEPS", 20)
-    desk = make_service(by_hand).transfer
+    desk = make_service(manual_executor).transfer
     desk.start(settings(folds=4))
-    by_hand.jobs[-1].run()
+    manual_executor.jobs[-1].run()
     steps = desk.steps(1)
     assert len(steps) == desk.status().runs[0].steps
     assert all(step.step % 10 == 0 for step in steps[20:])

@@ -116,7 +116,7 @@ def test_half_an_upload_is_no_upload(service, colours, own_cache):
     assert files(own_cache) == []
 
 
-def test_cancelled_and_closed_uploads_go_and_others_stay(service, make_service, by_hand, own_cache):
+def test_cancelled_and_closed_uploads_go_and_others_stay(service, make_service, manual_executor, own_cache):
     others = Uploads()
     theirs = others.begin("theirs.zip", 10)
     assert others.add(theirs, 0, b"12345") == 5

@@ -1,4 +1,4 @@
-"""Running a module down by a rule, for tests."""
+"""The backward pass of a module by a rule, for tests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.engine.projection.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rule_mode import RuleMode
+from deconvwidgets.engine.projection.rules import Rule
 
 RULES: tuple[Rule, ...] = ("deconvnet", "gradient", "guided")
 
 
-class Written(nn.Module):
+class Lambda(nn.Module):
+    """A module whose forward pass is a function."""
+
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.function = function
@@ -21,13 +24,13 @@ class Written(nn.Module):
         return self.function(x)
 
 
-def run_down(module: nn.Module, images: Tensor, signal: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
-    """The maps, and what reaches the pixels of a signal at them."""
+def run_backward(module: nn.Module, images: Tensor, signal: Tensor, rule: Rule) -> tuple[Tensor, Tensor]:
+    """Return the module's output, and the signal at the pixels for a signal at the output."""
     leaf = images.clone().requires_grad_()
     with RuleMode(rule) as mode:
         x = leaf.clone()
         mode.watch(x)
         maps = module(x)
-        mode.judge(maps, "top")
+        mode.check(maps, "top")
         (pixels,) = torch.autograd.grad(maps, leaf, signal)
     return maps.detach(), pixels

@@ -1,4 +1,4 @@
-"""What has no rule is refused by name, what has one is not, and operations elsewhere do not matter."""
+"""Operations without a backward rule are rejected by name, unless the layer does not depend on them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deconvwidgets.engine.projection.rules import Rule, RuleMode
+from deconvwidgets.engine.projection.rule_mode import RuleMode
+from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import RuleError
 from deconvwidgets.models.torchvision_import import import_torchvision
-from tests.engine.projection.going_down import Written, run_down
+from tests.engine.projection.backward import Lambda, run_backward
 
 MAPS = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))
 MIXER = torch.randn(4, 4, 1, 1, generator=torch.Generator().manual_seed(1))
 
 
-def refusal(module: nn.Module, images: Tensor = MAPS, rule: Rule = "deconvnet") -> str:
-    """The error's message, or "" where the module's output can be projected."""
+def rejection(module: nn.Module, images: Tensor = MAPS, rule: Rule = "deconvnet") -> str:
+    """Return the message of the error, or "" if the module's output can be projected."""
     leaf = images.clone().requires_grad_()
     with RuleMode(rule) as mode:
         x = leaf.clone()
         mode.watch(x)
         result = module(x)
         try:
-            mode.judge(result, "conv9")
+            mode.check(result, "conv9")
         except RuleError as error:
             return str(error)
     return ""
 
 
-class OwnRelu(torch.autograd.Function):
+class CustomRelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
         return x.clamp(min=0)
@@ -42,7 +43,7 @@ class OwnRelu(torch.autograd.Function):
         return signals[0]
 
 
-class NumPyRelu(OwnRelu):
+class NumPyRelu(CustomRelu):
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
         return torch.from_numpy(x.detach().numpy().clip(min=0))
@@ -53,7 +54,7 @@ class Negate(nn.Module):
         return -x
 
 
-def gates(x: Tensor) -> Tensor:
+def multiplies_by_a_gate(x: Tensor) -> Tensor:
     return x * F.conv2d(x.mean((2, 3), keepdim=True), MIXER)
 
 
@@ -62,7 +63,7 @@ def sets_by_mask(x: Tensor) -> Tensor:
     return x
 
 
-def squares_a_view(x: Tensor) -> Tensor:
+def squares_a_slice(x: Tensor) -> Tensor:
     y = x * 1
     y[:, 0].square_()
     return y
@@ -100,9 +101,9 @@ def squares_without_gradient(x: Tensor) -> Tensor:
     return x + y
 
 
-REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+REJECTED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "gelu": (F.gelu, "gelu"),
-    "silu": (nn.SiLU(), "silu (in SiLU 'function') has no rule"),
+    "silu": (nn.SiLU(), "silu (in SiLU 'function') has no backward rule"),
     "silu in place": (lambda x: F.silu(x, inplace=True), "silu"),
     "hardswish": (F.hardswish, "hardswish"),
     "sigmoid": (torch.sigmoid, "torch.sigmoid"),
@@ -115,15 +116,15 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "power": (lambda x: x**2, "pow"),
     "exp": (torch.exp, "exp"),
     "round": (torch.round, "round"),
-    "cast to whole numbers": (lambda x: x.to(torch.int32).float() * 2 + x, "to"),
+    "cast to integers": (lambda x: x.to(torch.int32).float() * 2 + x, "to"),
     "int": (lambda x: x.int().float() * 2 + x, "int"),
-    "hand-written relu": (lambda x: x * (x > 0), "gt"),
+    "product with a mask": (lambda x: x * (x > 0), "gt"),
     "product of two signals": (lambda x: x * x, "mul"),
-    "gate": (gates, "multiplies the signal by something computed from it"),
+    "gate": (multiplies_by_a_gate, "multiplies two tensors that both depend on the input (a gate)"),
     "signal as a filter": (lambda x: F.conv2d(x, x[:, :, :1, :1]), "conv2d"),
     "attention": (lambda x: x @ x.transpose(2, 3), "matmul"),
     "divided by the signal": (lambda x: 1 / x, "div"),
-    "divided by itself": (lambda x: x / x.sum(), "divides by the signal"),
+    "divided by itself": (lambda x: x / x.sum(), "divides by a tensor that depends on the input"),
     "rounded division": (lambda x: torch.div(x, 2, rounding_mode="floor"), "rounds"),
     "where": (lambda x: torch.where(x > 0, x, 0), "gt"),
     "masked fill": (lambda x: x.masked_fill(x < 0, 0), "lt"),
@@ -135,26 +136,26 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "maximum of two signals": (lambda x: torch.maximum(x, -x), "maximum"),
     "maximum with one": (lambda x: torch.maximum(x, torch.ones_like(x)), "maximum"),
     "minimum": (lambda x: x.min(dim=1).values, "min"),
-    "sorted": (lambda x: x.sort(dim=1).values, "sort"),
-    "group norm": (nn.GroupNorm(2, 4), "group_norm (in GroupNorm 'function') has no rule"),
+    "sort": (lambda x: x.sort(dim=1).values, "sort"),
+    "group norm": (nn.GroupNorm(2, 4), "group_norm (in GroupNorm 'function') has no backward rule"),
     "layer norm": (lambda x: F.layer_norm(x, [6]), "layer_norm"),
-    "instance norm": (lambda x: F.instance_norm(x), "picture's own statistics"),
-    "normalised": (lambda x: F.normalize(x), "normalize"),
+    "instance norm": (lambda x: F.instance_norm(x), "statistics of each image"),
+    "normalize": (lambda x: F.normalize(x), "normalize"),
     "norm": (lambda x: x / x.norm(), "norm"),
-    "view in place": (squares_a_view, "square_"),
-    "in place, result dropped": (squares_in_place, "square_"),
+    "slice in place": (squares_a_slice, "square_"),
+    "in place, result discarded": (squares_in_place, "square_"),
     "added in place": (adds_a_square_in_place, "square"),
     "half overwritten": (overwrites_half_of_a_square, "square"),
     "through a buffer": (squares_into_a_buffer, "square"),
-    "detached": (lambda x: x.detach() * 2, "was cut"),
-    "half detached": (lambda x: x + x.detach(), "was cut"),
-    "data": (lambda x: x.data + x, "was cut"),
+    "detached": (lambda x: x.detach() * 2, "detached from the input"),
+    "half detached": (lambda x: x + x.detach(), "detached from the input"),
+    "data": (lambda x: x.data + x, "detached from the input"),
     "no_grad": (squares_without_gradient, "torch.no_grad()"),
-    "own autograd function": (OwnRelu.apply, "custom autograd function"),
-    "own autograd function in NumPy": (lambda x: NumPyRelu.apply(x) * 2, "NumPyReluBackward"),
-    "own autograd function in NumPy, at the top": (NumPyRelu.apply, "NumPyReluBackward"),
+    "custom autograd function": (CustomRelu.apply, "custom autograd function"),
+    "custom autograd function in NumPy": (lambda x: NumPyRelu.apply(x) * 2, "NumPyReluBackward"),
+    "custom autograd function in NumPy as the layer": (NumPyRelu.apply, "NumPyReluBackward"),
     "scripted": (lambda x: scripted_square(x) * 2, "TorchScript"),
-    "operator from elsewhere": (lambda x: torch.ops.aten.silu(x), "aten.silu"),
+    "aten operator": (lambda x: torch.ops.aten.silu(x), "aten.silu"),
     "training batch norm": (nn.BatchNorm2d(4).train(), "call model.eval() first"),
     "batch norm without statistics": (nn.BatchNorm2d(4, track_running_stats=False).eval(), "model.eval()"),
     "training dropout": (nn.Dropout(0.5).train(), "call model.eval() first"),
@@ -170,14 +171,14 @@ def scripted_square(x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("rule", ["deconvnet", "guided"])
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_has_no_rule_is_refused_by_name(name: str, rule: Rule) -> None:
-    function, words = REFUSED[name]
-    message = refusal(Written(function), rule=rule)
-    assert words in message
+@pytest.mark.parametrize("name", REJECTED)
+def test_operations_without_a_rule_are_rejected_by_name(name: str, rule: Rule) -> None:
+    function, expected = REJECTED[name]
+    message = rejection(Lambda(function), rule=rule)
+    assert expected in message
     assert "'conv9'" in message
     assert "gradient" in message or "model.eval()" in message
-    assert refusal(Written(function), rule="gradient") == ""
+    assert rejection(Lambda(function), rule="gradient") == ""
 
 
 def pools_and_unpools(x: Tensor) -> Tensor:
@@ -185,18 +186,18 @@ def pools_and_unpools(x: Tensor) -> Tensor:
     return F.max_unpool2d(pooled, switches, 2)
 
 
-def sigmoid_elsewhere(x: Tensor) -> Tensor:
+def computes_an_unused_sigmoid(x: Tensor) -> Tensor:
     side = torch.sigmoid(x)
     side.mul_(2)
     return F.conv2d(x, MIXER)
 
 
-def seen_by_a_logger(x: Tensor) -> Tensor:
+def reads_metadata(x: Tensor) -> Tensor:
     _ = float(x.detach().abs().max()), x.shape, x.size(0), x.dtype, str(x.device), x.numel()
     return x + torch.zeros_like(x)
 
 
-def transforms_its_input(x: Tensor) -> Tensor:
+def transforms_the_input(x: Tensor) -> Tensor:
     return torch.cat([torch.unsqueeze(x[:, 0], 1) * 0.4 + 0.1, x[:, 1:]], 1)
 
 
@@ -216,13 +217,13 @@ ALLOWED: dict[str, Callable[[Tensor], Tensor]] = {
     "arithmetic": lambda x: 1 - (2 * x - x / 3 + 0.5) + (-x),
     "arithmetic in place": lambda x: x.add_(x.clone()).sub_(1).mul_(2).div_(3),
     "factor": lambda x: x * MIXER[:, 0],
-    "input transform": transforms_its_input,
+    "input transform": transforms_the_input,
     "channel shuffle": shuffles_channels,
     "channel shuffle operation": lambda x: F.channel_shuffle(x, 2),
     "buffer": writes_into_a_buffer,
     "split and joined": lambda x: torch.cat([*x.split(1, 1), *x.chunk(2, 1)], 1) + torch.stack(list(x[0].unbind(0))).repeat(2, 2, 1, 1),
     "shapes": lambda x: x.flatten(1).reshape(2, 4, 6, 6).permute(0, 2, 3, 1).mT.squeeze().unsqueeze(0).movedim(0, 1),
-    "flips and shifts": lambda x: x.flip(2).roll(1, 3).rot90(1, (2, 3)),
+    "flips and rolls": lambda x: x.flip(2).roll(1, 3).rot90(1, (2, 3)),
     "pads": lambda x: F.pad(F.pad(x, (1, 1, 1, 1)), (1, 1, 1, 1), mode="reflect"),
     "averages": lambda x: F.adaptive_avg_pool2d(F.avg_pool2d(x, 2), 1) + x.mean((2, 3), keepdim=True),
     "maxima": lambda x: F.adaptive_max_pool2d(F.max_pool2d(x, 2), 1) + x.amax((2, 3), keepdim=True) + x.max(dim=1, keepdim=True).values,
@@ -231,32 +232,32 @@ ALLOWED: dict[str, Callable[[Tensor], Tensor]] = {
     "pixel shuffle": lambda x: F.pixel_shuffle(x, 2),
     "convolved": lambda x: F.conv_transpose2d(F.conv2d(x, MIXER, bias=torch.ones(4)), MIXER),
     "matrix products": lambda x: torch.einsum("nchw,cd->ndhw", x @ torch.eye(6), MIXER[:, :, 0, 0]),
-    "mask from elsewhere": lambda x: torch.where(torch.eye(6) > 0, x, 0.0).masked_fill(torch.eye(6) > 0, 1.0),
+    "constant mask": lambda x: torch.where(torch.eye(6) > 0, x, 0.0).masked_fill(torch.eye(6) > 0, 1.0),
     "casts": lambda x: x.to(torch.float64).float().to("cpu").type_as(x).contiguous(),
-    "forms taken from the signal": lambda x: x * torch.full((1,), 2).to(x).reciprocal().expand_as(x).square(),
+    "shapes and types of the signal": lambda x: x * torch.full((1,), 2).to(x).reciprocal().expand_as(x).square(),
     "eval layers": nn.Sequential(nn.BatchNorm2d(4), nn.Dropout(), nn.Dropout2d(), nn.InstanceNorm2d(4, track_running_stats=True)).eval(),
-    "dropout of nothing": lambda x: F.dropout(x, 0.0),
+    "dropout with p=0": lambda x: F.dropout(x, 0.0),
     "response norm": nn.LocalResponseNorm(3),
-    "sigmoid elsewhere": sigmoid_elsewhere,
-    "looked at": seen_by_a_logger,
+    "unused sigmoid": computes_an_unused_sigmoid,
+    "metadata": reads_metadata,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", ["deconvnet", "guided"])
 @pytest.mark.parametrize("name", ALLOWED)
-def test_linear_operations_go_down_as_autograd_says(name: str, rule: Rule) -> None:
-    module = Written(ALLOWED[name])
+def test_linear_operations_are_transposed(name: str, rule: Rule) -> None:
+    module = Lambda(ALLOWED[name])
     signal = torch.randn(module(MAPS.clone()).shape)
-    maps, pixels = run_down(module, MAPS, signal, rule)
+    maps, pixels = run_backward(module, MAPS, signal, rule)
     if name == "response norm":
         assert torch.equal(pixels, signal)
         return
     assert torch.equal(maps, module(MAPS.clone()))
-    torch.testing.assert_close(pixels, run_down(module, MAPS, signal, "gradient")[1])
+    torch.testing.assert_close(pixels, run_backward(module, MAPS, signal, "gradient")[1])
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "words"),
+    ("name", "options", "expected"),
     [
         ("efficientnet_b0", {}, "silu (in SiLU 'features.0.2')"),
         ("regnet_y_400mf", {}, "(in SqueezeExcitation 'trunk_output.block1.block1-0.f.se')"),
@@ -274,23 +275,23 @@ def test_linear_operations_go_down_as_autograd_says(name: str, rule: Rule) -> No
         ("googlenet", {"transform_input": True, "init_weights": False}, ""),
     ],
 )
-def test_known_models_are_admitted_or_refused_by_name(name: str, options: dict[str, object], words: str) -> None:
+def test_known_models_are_accepted_or_rejected_by_name(name: str, options: dict[str, object], expected: str) -> None:
     models = import_torchvision().models
     model = models.get_model(name, weights=None, **options).eval()
-    message = refusal(model, torch.ones(1, 3, 64, 64))
-    assert words in message if words else message == ""
+    message = rejection(model, torch.ones(1, 3, 64, 64))
+    assert expected in message if expected else message == ""
 
 
-def test_the_layer_below_what_has_no_rule_can_be_projected() -> None:
+def test_a_layer_before_an_operation_without_a_rule_can_be_projected() -> None:
     conv = nn.Conv2d(4, 2, 3)
-    assert refusal(nn.Sequential(conv, nn.SiLU())) != ""
-    assert refusal(conv) == ""
+    assert rejection(nn.Sequential(conv, nn.SiLU())) != ""
+    assert rejection(conv) == ""
 
 
-def test_what_does_not_come_from_the_input_is_said_so() -> None:
-    assert "nothing that was seen connects" in refusal(Written(lambda x: torch.ones(2, 2)))
+def test_a_layer_that_does_not_depend_on_the_input_is_rejected() -> None:
+    assert "no recorded operation connects it with the network's input" in rejection(Lambda(lambda x: torch.ones(2, 2)))
 
 
-def test_an_unknown_rule_is_refused() -> None:
+def test_an_unknown_rule_is_rejected() -> None:
     with pytest.raises(RuleError, match="'deconvnet', 'gradient' or 'guided'"):
         RuleMode("lrp")  # type: ignore[arg-type]

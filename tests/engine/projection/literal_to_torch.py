@@ -1,4 +1,4 @@
-"""The torch module that computes what a step of the literal deconvnet computes, in float64, in eval mode."""
+"""Torch modules that are equivalent to steps of the literal deconvnet, in float64 and eval mode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.engine.projection import literal_deconvnet as literal
 
 
 class AddBranches(nn.Module):
-    """Adds in place, as ResNet does."""
+    """A sum computed in place, as in ResNet."""
 
     def __init__(self, branches: list[nn.Module]) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class FlattenedLinear(nn.Linear):
         return super().forward(torch.flatten(x, 1))[:, :, None, None]
 
 
-def twin(step: literal.Step, inplace: bool = False) -> nn.Module:
-    """`inplace` makes rectifiers write over their input; leave it off where the input is a branch's too."""
+def to_torch(step: literal.Step, inplace: bool = False) -> nn.Module:
+    """Return the equivalent module. `inplace` makes rectifiers overwrite their input, which must not be the input of another branch."""
     return _build(step, inplace).double().eval()
 
 
@@ -68,7 +68,7 @@ def _build(step: literal.Step, inplace: bool) -> nn.Module:
         case literal.FullyConnected():
             linear = FlattenedLinear(step.weight.shape[1], step.weight.shape[0])
             return _with(linear, weight=step.weight, bias=step.bias)
-    raise TypeError(f"no twin for {step!r}")
+    raise TypeError(f"no equivalent for {step!r}")
 
 
 def _conv(step: literal.Conv) -> nn.Module:
