@@ -1,9 +1,9 @@
-"""The paper's transfer experiments on the real Caltech-101, beside its numbers (Zeiler & Fergus 2014, tables 4 and 7).
+"""The transfer experiments of the paper on Caltech-101, with its results for comparison (Zeiler & Fergus 2014, tables 4 and 7).
 
 Run it with `DECONVWIDGETS_DATA=folder python benchmarks/transfer.py [parts] [--folds 5] [--threads 2]`; the folder holds
-Caltech-101 as torchvision lays it out. Parts: `accuracy` (AlexNet's pool5 from one view, flips, ten crops), `layers` (conv1 to
+Caltech-101 as torchvision lays it out. Parts: `accuracy` (AlexNet's pool5 with one crop, flips, ten crops), `layers` (conv1 to
 conv5, SVM and softmax), `lite` (EfficientNet-Lite0), `time` (against scikit-learn's LogisticRegression), `extraction` (against the bare
-forward pass). Without parts all are run. Features stay in the cache, so that a second run is quick.
+forward pass). Without parts all are run. Features are stored in the cache, so a second run is faster.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from torch import Tensor
 import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape
+from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops, PreparedSource, prepared_sources
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
-from deconvwidgets.instruments.transfer.compute.feature_views import PreparedSource, ViewMaker, Views, prepared_sources
-from deconvwidgets.instruments.transfer.compute.features import FeaturePass, LayerTable, extract_features
+from deconvwidgets.instruments.transfer.compute.features import FeaturePass, FeatureShape, LayerTable, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, TrainedHead
 from deconvwidgets.instruments.transfer.compute.gram import Scaling, make_design
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
@@ -44,9 +43,9 @@ def in_percent(report: HeadReport) -> str:
     return f"{100 * report.mean:.1f} +- {100 * report.std:.1f}"
 
 
-def accuracy(images: ImageSet, folds: int, views: tuple[Views, ...]) -> None:
+def accuracy(images: ImageSet, folds: int, views: tuple[Crops, ...]) -> None:
     bundle = dw.load_model("alexnet")
-    print("\n| AlexNet, softmax on pool5 | 15 a class | 30 a class |\n|---|---|---|")
+    print("\n| AlexNet, softmax on pool5 | 15 per class | 30 per class |\n|---|---|---|")
     print("| paper, ZFNet: softmax on layer 5 (table 7) | | 82.9 |")
     print("| paper, ZFNet: the whole net but its softmax (table 4) | 83.8 +- 0.5 | 86.5 +- 0.5 |")
     for view in views:
@@ -58,7 +57,7 @@ def layers(images: ImageSet, folds: int) -> None:
     bundle = dw.load_model("alexnet")
     names = list(PAPER_LAYERS)
     extract_features(bundle, images, names)
-    print("\n| AlexNet, 30 a class | features | paper: SVM | SVM | paper: softmax | softmax |\n|---|---|---|---|---|---|")
+    print("\n| AlexNet, 30 per class | features | paper: SVM | SVM | paper: softmax | softmax |\n|---|---|---|---|---|---|")
     for layer in names:
         softmax = train_softmax_head(bundle, images, layer, folds=folds, progress=False)
         svm = train_svm_head(bundle, images, layer, folds=folds, progress=False)
@@ -70,7 +69,7 @@ def lite(images: ImageSet, folds: int) -> None:
     bundle = dw.load_model("efficientnet_lite0")
     names = ["pool49", "conv49", "conv48"]
     extract_features(bundle, images, names)
-    print("\n| EfficientNet-Lite0, softmax on | features | 15 a class | 30 a class |\n|---|---|---|---|")
+    print("\n| EfficientNet-Lite0, softmax on | features | 15 per class | 30 per class |\n|---|---|---|---|")
     print("| paper, ZFNet | | 83.8 +- 0.5 | 86.5 +- 0.5 |")
     for layer in names:
         row = [train_softmax_head(bundle, images, layer, n, folds, progress=False) for n in (15, 30)]
@@ -78,7 +77,7 @@ def lite(images: ImageSet, folds: int) -> None:
 
 
 def compare_training(images: ImageSet, folds: int) -> None:
-    """5 folds x 5 weight decays from stored features: ours (Gram matrix included) and scikit-learn, fold by fold in turn."""
+    """Time 5 folds x 5 weight decays from stored features: ours (including the Gram matrix) and scikit-learn, alternating by fold."""
     from sklearn.linear_model import LogisticRegression
 
     bundle = dw.load_model("alexnet")
@@ -91,7 +90,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
         scaling = Scaling.of(rows)
         design = make_design(scaling.apply(rows))
         fits = fit_path(design, labels, classes, WEIGHT_DECAYS)
-        return [scaling.fold(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
+        return [scaling.unscale(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
 
     def theirs(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         scaling = Scaling.of(rows)
@@ -99,7 +98,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
         heads = []
         for decay in sorted(WEIGHT_DECAYS, reverse=True):
             peer = LogisticRegression(C=1 / (decay * len(rows)), max_iter=1000).fit(scaled, labels.numpy())
-            heads.append(scaling.fold(torch.from_numpy(peer.coef_.T.copy()).float(), torch.from_numpy(peer.intercept_).float()))
+            heads.append(scaling.unscale(torch.from_numpy(peer.coef_.T.copy()).float(), torch.from_numpy(peer.intercept_).float()))
         return heads
 
     for fold in range(folds):
@@ -115,7 +114,7 @@ def compare_training(images: ImageSet, folds: int) -> None:
     mine, other = sum(times["ours"]), sum(times["scikit-learn"])
     print(f"\n{folds} folds x {len(WEIGHT_DECAYS)} weight decays: ours {mine:.1f} s, scikit-learn {other:.1f} s")
     print(
-        f"median ratio of a fold {ratio:.1f}x (wanted 4x)\n\n| weight decay | ours, % | scikit-learn, % | difference |\n|---|---|---|---|"
+        f"median ratio of a fold {ratio:.1f}x (target: 4x)\n\n| weight decay | ours, % | scikit-learn, % | difference |\n|---|---|---|---|"
     )
     for number, decay in enumerate(sorted(WEIGHT_DECAYS, reverse=True)):
         own, peer = (100 * np.mean([one[number] for one in found[name]]) for name in ("ours", "scikit-learn"))
@@ -123,11 +122,11 @@ def compare_training(images: ImageSet, folds: int) -> None:
 
 
 def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> None:
-    """Photographs a second: the bare model on batches that lie ready, our pass from the same tensors, and our pass from JPEG files."""
+    """Measure photographs per second: the model on decoded batches, our pass from the same tensors, and our pass from JPEG files."""
     bundle = dw.load_model("alexnet")
     network = bundle.network
     some = images.subset(range(0, images.source_count, images.source_count // count))
-    maker, shape = ViewMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
+    maker, shape = CropMaker.of(bundle, "one"), FeatureShape.of(network.layer("pool5"))
     decoded = list(prepared_sources(some, maker, range(some.source_count)))
     parts = [decoded[start : start + 32] for start in range(0, len(decoded), 32)]
     ready = [torch.cat([item.pixels for item in part if item.pixels is not None]) for part in parts]
@@ -158,7 +157,7 @@ def compare_extraction(images: ImageSet, count: int = 512, repeats: int = 5) -> 
     print(f"\n| {some.source_count} photographs, AlexNet's trunk | photographs/s | against the bare forward |\n|---|---|---|")
     for name, taken in times.items():
         share = statistics.median(base / own for base, own in zip(times["bare forward"], taken, strict=True))
-        print(f"| {name} | {some.source_count / statistics.median(taken):.0f} | {100 * share:.0f} % |", flush=True)
+        print(f"| {name} | {some.source_count / statistics.median(taken):.0f} | {100 * share:.0f}% |", flush=True)
 
 
 def main() -> None:

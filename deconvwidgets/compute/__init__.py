@@ -1,1 +1,1 @@
-"""What every experiment shares: inputs, devices, the stream of prepared crops, class probabilities."""
+"""What every experiment shares: model inputs, devices, the stream of prepared crops, class probabilities, jobs."""

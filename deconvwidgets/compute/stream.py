@@ -1,4 +1,4 @@
-"""Crops as model inputs, decoded in a few threads ahead of the computation (Pillow decodes without holding Python's lock)."""
+"""Crops as model inputs, decoded by a few threads ahead of the computation (Pillow releases the GIL while it decodes)."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import SkippedImage
 
-_GROUP = 16
+_MAX_GROUP = 16  # crops of one photograph that are prepared together, and are in memory together
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedCrop:
-    """One crop: its id, its photograph, and the input (C, H, W), or why it could not be read."""
+    """A crop, its photograph, and its input (C, H, W); `pixels` is None and `skipped` is set if the photograph cannot be read."""
 
     crop: int
     source: int
@@ -36,39 +36,60 @@ class PreparedCrop:
 def prepared_crops(
     bundle: ModelBundle, images: ImageSet, crops: Iterable[int], threads: int = 2, ahead: int = 32
 ) -> Iterator[PreparedCrop]:
-    """The crops in their order, about `ahead` of them waiting in memory. Neighbouring crops of one photograph are decoded once.
+    """Iterate over crops in the given order, decoding ahead. Adjacent crops of one photograph are decoded once.
 
-    A picture that cannot be read is recorded, not raised.
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Its transform is applied to the crops.
+    images : ImageSet
+        The photographs.
+    crops : iterable of int
+        Numbers of the crops.
+    threads : int
+        Number of decoding threads.
+    ahead : int
+        Approximate number of inputs that are prepared ahead of the consumer.
     """
     jobs = ((len(group), partial(_prepare, bundle, images, source, group)) for source, group in _by_source(images, crops))
     with closing(decoded_ahead(jobs, threads, ahead)) as decoded:
-        for ready in decoded:
-            yield from ready
+        for group in decoded:
+            yield from group
 
 
-def decoded_ahead(jobs: Iterable[tuple[int, Callable[[], Made]]], threads: int, ahead: int) -> Generator[Made, None, None]:
-    """What the jobs make, in their order; each says first how many inputs that is, of which about `ahead` wait in memory."""
-    waiting: deque[tuple[int, Future[Made]]] = deque()
-    held = 0
+def decoded_ahead(jobs: Iterable[tuple[int, Callable[[], T]]], threads: int, ahead: int) -> Generator[T, None, None]:
+    """Run jobs in threads and iterate over their results in the order of the jobs.
+
+    Parameters
+    ----------
+    jobs : iterable of (int, callable)
+        The number of inputs in a result, and the function that returns the result.
+    threads : int
+        Number of threads.
+    ahead : int
+        Approximate number of inputs that are prepared ahead of the consumer.
+    """
+    pending: deque[tuple[int, Future[T]]] = deque()
+    pending_inputs = 0
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
         for inputs, job in jobs:
-            waiting.append((inputs, pool.submit(job)))
-            held += inputs
-            while held >= ahead and waiting:
-                count, ready = waiting.popleft()
-                held -= count
-                yield ready.result()
-        while waiting:
-            yield waiting.popleft()[1].result()
+            pending.append((inputs, pool.submit(job)))
+            pending_inputs += inputs
+            while pending_inputs >= ahead and pending:
+                count, future = pending.popleft()
+                pending_inputs -= count
+                yield future.result()
+        while pending:
+            yield pending.popleft()[1].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _by_source(images: ImageSet, crops: Iterable[int]) -> Iterator[tuple[int, list[int]]]:
-    """Runs of neighbouring crops of the same photograph, bounded because their inputs lie in memory together."""
+    """Group adjacent crops of the same photograph, at most `_MAX_GROUP` in a group."""
     for source, run in groupby(crops, key=lambda crop: images.crop(crop).source):
-        while group := list(islice(run, _GROUP)):
+        while group := list(islice(run, _MAX_GROUP)):
             yield source, group
 
 
@@ -79,5 +100,5 @@ def _prepare(bundle: ModelBundle, images: ImageSet, source: int, crops: Sequence
         skipped = SkippedImage(images.source_name(source), str(error))
         return [PreparedCrop(crop, source, None, skipped) for crop in crops]
     boxes = [images.crop(crop).box for crop in crops]
-    pictures = [photograph if box is None else photograph.crop(box) for box in boxes]
-    return [PreparedCrop(crop, source, bundle.prepare(picture)) for crop, picture in zip(crops, pictures, strict=True)]
+    parts = [photograph if box is None else photograph.crop(box) for box in boxes]
+    return [PreparedCrop(crop, source, bundle.prepare(part)) for crop, part in zip(crops, parts, strict=True)]

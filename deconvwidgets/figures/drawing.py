@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.figures.characters import single_line
 from deconvwidgets.figures.lettering import choose_font
 
 Tone = Literal["ink", "quiet", "line", "accent", "soft", "paper"]
@@ -47,7 +48,7 @@ class Raster:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text. `y` is its baseline."""
+    """A line of text. `y` is its baseline. Line breaks and invalid characters are replaced."""
 
     x: float
     y: float
@@ -56,6 +57,9 @@ class Text:
     tone: Tone = "ink"
     strong: bool = False
     anchor: Anchor = "start"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", single_line(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Drawing:
 
 def text_width(text: str, size: float, *, strong: bool = False) -> float:
     """Return the width in pixels in the font of PNG files. Other fonts differ by a few percent, and by up to 25% in bold."""
-    font, drawable = choose_font(text, size)
+    font, drawable = choose_font(single_line(text), size)
     return float(font.getlength(drawable)) * (_STRONG if strong else 1.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.figures.drawing import DARK, LIGHT, Tone
 from deconvwidgets.figures.vector import FONTS
 
@@ -25,9 +26,9 @@ def html_page(title: str, subtitle: str, body: str, caption: str, style: str, sc
     Returns
     -------
     bytes
-        The page in UTF-8.
+        The page in UTF-8. Invalid characters are replaced.
     """
-    return f"""<!DOCTYPE html>
+    page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -48,7 +49,8 @@ def html_page(title: str, subtitle: str, body: str, caption: str, style: str, sc
 {f"<script>{script}</script>" if script else ""}
 </body>
 </html>
-""".encode(errors="replace")
+"""
+    return replace_invalid(page).encode()
 
 
 _FRAME = (

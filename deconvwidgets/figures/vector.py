@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.figures.drawing import LIGHT, Drawing, Raster, Rectangle, Text, text_width
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -48,7 +49,7 @@ def _image(item: Raster) -> str:
     place = f'x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}"'
     source = data_uri(item.pixels, photograph=item.photograph)
     # Old editors (Inkscape before 1.0) only read xlink:href.
-    return f'<image {place} preserveAspectRatio="none" xlink:href="{source}"><title>{escape(item.title)}</title></image>'
+    return f'<image {place} preserveAspectRatio="none" xlink:href="{source}"><title>{escape(replace_invalid(item.title))}</title></image>'
 
 
 def data_uri(pixels: NDArray[np.uint8], *, photograph: bool) -> str:

@@ -1,1 +1,1 @@
-"""The activation index: each unit's strongest activations on an image set."""
+"""The activation index: the strongest activations of each unit over an image set."""

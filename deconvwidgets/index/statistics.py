@@ -1,6 +1,7 @@
-"""Per-unit statistics of a stream of maxima, in constant memory, that merge.
+"""Statistics of each unit's maxima over a stream of crops, in constant memory. Statistics of parts can be merged.
 
-Counts, extremes and histograms merge exactly; mean and deviation by the pairwise update of Chan, Golub & LeVeque (1983) in float64.
+Counts, extremes and histograms merge exactly; mean and standard deviation by the pairwise update of Chan, Golub & LeVeque (1983) in
+float64.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from numpy.typing import NDArray
 from deconvwidgets.records.activations import LayerStats
 
 HALF_BINS = 64  # bins on either side of zero
-_LOWEST_EXPONENT = -24  # smaller magnitudes share the bins next to zero
+_LOWEST_EXPONENT = -24  # smaller magnitudes are counted in the bins next to zero
 
 
 class GrowingHistogram:
-    """A histogram per unit over [-2^e, 2^e) in equal bins; e is the smallest that holds what the unit has shown so far.
+    """A histogram per unit over [-2^e, 2^e) in equal bins, where e is the smallest exponent that covers the unit's values so far.
 
-    When a value falls outside, e grows and neighbouring bins are added in pairs. Widths are powers of two, so that the result is
-    exactly the histogram one would have made knowing the range beforehand, in whatever order the values came.
+    When a value lies outside, e is increased and adjacent bins are added in pairs. Since the widths are powers of two, the result is
+    exactly the histogram over the final range, whatever the order of the values.
+
+    Parameters
+    ----------
+    units : int
+        Number of units.
     """
 
     def __init__(self, units: int) -> None:
@@ -36,7 +42,7 @@ class GrowingHistogram:
         self.counts += np.bincount(flat.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
 
     def merge(self, other: GrowingHistogram) -> GrowingHistogram:
-        """A new histogram of what both have counted."""
+        """Return the histogram of the values of both."""
         left, right = self.copy(), other.copy()
         left._grow(right.exponents)
         right._grow(left.exponents)
@@ -44,13 +50,13 @@ class GrowingHistogram:
         return left
 
     def copy(self) -> GrowingHistogram:
-        """An independent copy."""
-        twin = GrowingHistogram(len(self.exponents))
-        twin.counts, twin.exponents = self.counts.copy(), self.exponents.copy()
-        return twin
+        """Return an independent copy."""
+        histogram = GrowingHistogram(len(self.exponents))
+        histogram.counts, histogram.exponents = self.counts.copy(), self.exponents.copy()
+        return histogram
 
     def edges(self) -> NDArray[np.float64]:
-        """(units, bins + 1)."""
+        """Return the edges of the bins (units, bins + 1)."""
         return np.ldexp(np.arange(-HALF_BINS, HALF_BINS + 1) / HALF_BINS, self.exponents[:, None])
 
     def _grow(self, exponents: NDArray[np.int64]) -> None:
@@ -58,16 +64,16 @@ class GrowingHistogram:
         units = np.flatnonzero(shifts)
         if not units.size:
             return
-        # Bin i of [-h, h) covers the values from i * width on; halving the resolution sends it to floor(i / 2).
-        places = (np.arange(-HALF_BINS, HALF_BINS) >> np.minimum(shifts[units], 63)[:, None]) + HALF_BINS
+        # Bin i covers the values from i * width; doubling the width moves them to bin floor(i / 2).
+        target_bins = (np.arange(-HALF_BINS, HALF_BINS) >> np.minimum(shifts[units], 63)[:, None]) + HALF_BINS
         coarser = np.zeros((len(units), 2 * HALF_BINS), np.int64)
-        np.add.at(coarser, (np.arange(len(units))[:, None], places), self.counts[units])
+        np.add.at(coarser, (np.arange(len(units))[:, None], target_bins), self.counts[units])
         self.counts[units] = coarser
         self.exponents[units] += shifts[units]
 
 
 class RunningStats:
-    """Count, mean, deviation, extremes, share above zero and histogram of each unit's per-crop maxima."""
+    """Count, mean, deviation, extremes, number above zero and histogram of each unit's maxima in the crops so far."""
 
     def __init__(self, units: int) -> None:
         self.count = 0
@@ -79,7 +85,7 @@ class RunningStats:
         self.histogram = GrowingHistogram(units)
 
     def update(self, values: NDArray[np.float64]) -> None:
-        """Take in the maxima (N, units) of N crops; they must be finite."""
+        """Add the maxima (N, units) of N crops; they must be finite."""
         if not len(values):
             return
         mean = values.mean(axis=0)
@@ -90,7 +96,7 @@ class RunningStats:
         self.histogram.update(values)
 
     def merge(self, other: RunningStats) -> RunningStats:
-        """New statistics of what both have seen."""
+        """Return the statistics of the crops of both."""
         merged = RunningStats(len(self.mean))
         for part in (self, other):
             merged._combine(part.count, part.mean, part.squares)
@@ -110,15 +116,16 @@ class RunningStats:
         self.count = total
 
     def summary(self) -> LayerStats:
-        """The record. The deviation is the population's (divided by the count); without any crop all values are zero.
+        """Return the statistics as a record; without any crop all values are zero.
 
-        Where no unit was ever negative (after a rectifier) the histogram's negative half is left out.
+        The standard deviation is the population's (divided by the count). If no maximum is negative, as after a rectifier, the negative
+        half of the histogram is left out.
         """
-        seen = self.count > 0
-        maximum = self.maximum if seen else np.zeros_like(self.mean)
+        any_crop = self.count > 0
+        maximum = self.maximum if any_crop else np.zeros_like(self.mean)
         std = np.sqrt(self.squares / max(self.count, 1))
         selectivity = np.divide(maximum - self.mean, std, out=np.zeros_like(std), where=std > 0)
-        first = HALF_BINS if not seen or self.minimum.min(initial=0) >= 0 else 0
+        first = HALF_BINS if not any_crop or self.minimum.min(initial=0) >= 0 else 0
         return LayerStats(
             maximum=maximum.astype(np.float32),
             mean=self.mean.astype(np.float32),
@@ -130,7 +137,7 @@ class RunningStats:
         )
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
-        """Everything as named arrays, to be saved."""
+        """Return the complete state as named arrays."""
         return {
             "count": np.array([self.count], np.int64),
             "mean": self.mean,
@@ -143,8 +150,8 @@ class RunningStats:
         }
 
     @classmethod
-    def restored(cls, tensors: dict[str, NDArray[np.generic]]) -> RunningStats:
-        """The statistics that `tensors` were saved from. Raises KeyError where one is missing."""
+    def from_tensors(cls, tensors: dict[str, NDArray[np.generic]]) -> RunningStats:
+        """Return the statistics with the state that `tensors()` returned. Raises KeyError if an array is missing."""
         stats = cls(len(tensors["mean"]))
         stats.count = int(tensors["count"].item())
         stats.mean, stats.squares = tensors["mean"].astype(np.float64), tensors["squares"].astype(np.float64)

@@ -1,13 +1,14 @@
-"""An index on disk: a folder with `manifest.json` and the tensor file that it names, by length and sha256.
+"""Activation indexes on disk: a folder with `manifest.json` and one file of tensors, which the manifest names by length and sha256.
 
-Tensor files are named after their content and the manifest is replaced last, so that whoever opens the folder sees the old index
-or the new one, whole. Anything else is refused in a sentence.
+The file of tensors is named after its content and the manifest is replaced last, so that a reader finds either the old index or the new
+one, complete.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,76 +20,163 @@ from safetensors.numpy import save as save_tensors
 
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import ActivationIndexError
+from deconvwidgets.index.builder import LayerTally
+from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.statistics import HALF_BINS, RunningStats
+from deconvwidgets.index.top_k import RunningTopK
+from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.layers import LayerInfo
 
 FORMAT = "deconvwidgets activation index"
 VERSION = 1
 MANIFEST = "manifest.json"
 
+Manifest = dict[str, Any]
 Tensors = dict[str, NDArray[np.generic]]
 
 
-def write_index(folder: Path, manifest: dict[str, Any], tensors: Tensors) -> None:
-    """Write an index atomically; a former one in the same folder is replaced.
+@dataclass(frozen=True)
+class IndexParts:
+    """The content of an activation index; the fields are those of `ActivationIndex`."""
 
-    Raises ActivationIndexError where the folder cannot be written to.
+    identity: IndexIdentity
+    layers: tuple[LayerInfo, ...]
+    tallies: dict[str, LayerTally]
+    crop_ranges: tuple[tuple[int, int], ...]
+    source_labels: dict[int, int]
+    categories: tuple[str, ...]
+    skipped: tuple[SkippedImage, ...]
+
+
+def write_index(folder: Path, parts: IndexParts) -> None:
+    """Write an index to `folder`, as a whole or not at all. An index that is there is replaced.
+
+    Raises
+    ------
+    ActivationIndexError
+        If the folder cannot be written to.
     """
+    manifest, tensors = _encode(parts)
     data = save_tensors({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
     digest = hashlib.sha256(data).hexdigest()
     name = f"{digest[:16]}.safetensors"
-    entry = {"format": FORMAT, "version": VERSION, "tensors": {"file": name, "sha256": digest, "bytes": len(data)}}
+    header = {"format": FORMAT, "version": VERSION, "tensors": {"file": name, "sha256": digest, "bytes": len(data)}}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        former = _former_tensor_file(folder)
+        replaced = _current_tensor_file(folder)
         write_atomic(folder / name, data)
-        write_atomic(folder / MANIFEST, json.dumps({**manifest, **entry}, indent=1).encode())
-        if former is not None and former.name != name:
-            former.unlink(missing_ok=True)
+        write_atomic(folder / MANIFEST, json.dumps({**manifest, **header}, indent=1).encode())
+        if replaced is not None and replaced.name != name:
+            replaced.unlink(missing_ok=True)
     except OSError as error:
         raise ActivationIndexError(f"The index cannot be written to {folder} ({error.strerror}): choose another path") from error
 
 
-def read_index(folder: Path) -> tuple[dict[str, Any], Tensors]:
-    """The manifest and the tensors of the index in `folder`.
+def read_index(folder: Path) -> IndexParts:
+    """Return the content of the index in `folder`.
 
-    Raises ActivationIndexError: there is none, it is damaged, or it is of another format.
+    Raises
+    ------
+    ActivationIndexError
+        If there is no index, if it is damaged, or if it has another format.
     """
     manifest = _read_manifest(folder)
+    return _decode(folder, manifest, _read_tensors(folder, manifest))
+
+
+def _encode(parts: IndexParts) -> tuple[Manifest, Tensors]:
+    """Return the manifest and the tensors, which are named "<number of the layer>.<name>"."""
+    tensors: Tensors = {}
+    for number, info in enumerate(parts.layers):
+        tally = parts.tallies[info.name]
+        arrays = {**tally.stats.tensors(), "values": tally.ranking.values, "ids": tally.ranking.ids}
+        tensors.update({f"{number}.{name}": array for name, array in arrays.items()})
+    manifest = {
+        "identity": asdict(parts.identity),
+        "layers": [asdict(info) for info in parts.layers],
+        "spans": parts.crop_ranges,
+        "source_labels": sorted(parts.source_labels.items()),
+        "categories": parts.categories,
+        "skipped": [asdict(image) for image in parts.skipped],
+    }
+    return manifest, tensors
+
+
+def _decode(folder: Path, manifest: Manifest, tensors: Tensors) -> IndexParts:
+    """Return the content. Raises ActivationIndexError if an entry is missing, or if manifest and tensors do not fit together."""
+    try:
+        identity = _identity(manifest["identity"])
+        layers = tuple(_layer(entry) for entry in manifest["layers"])
+        return IndexParts(
+            identity=identity,
+            layers=layers,
+            tallies={info.name: _tally(tensors, number, info, identity) for number, info in enumerate(layers)},
+            crop_ranges=tuple((int(start), int(stop)) for start, stop in manifest["spans"]),
+            source_labels={int(source): int(label) for source, label in manifest["source_labels"]},
+            categories=tuple(str(name) for name in manifest["categories"]),
+            skipped=tuple(SkippedImage(str(entry["name"]), str(entry["reason"])) for entry in manifest["skipped"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, f"its manifest and tensors do not fit together ({error})") from error
+
+
+def _identity(entry: dict[str, Any]) -> IndexIdentity:
+    layers = tuple((str(name), str(digest)) for name, digest in entry["layers"])
+    channels, height, width = entry["input_size"]
+    return IndexIdentity(**{**entry, "layers": layers, "input_size": (channels, height, width)})
+
+
+def _layer(entry: dict[str, Any]) -> LayerInfo:
+    pairs = {name: None if entry[name] is None else tuple(entry[name]) for name in ("receptive_field", "stride", "offset")}
+    return LayerInfo(**{**entry, **pairs})
+
+
+def _tally(tensors: Tensors, number: int, info: LayerInfo, identity: IndexIdentity) -> LayerTally:
+    units, k, bins = info.channels, identity.k, 2 * HALF_BINS
+    shapes = {"count": (1,), "histogram": (units, bins), "values": (units, k), "ids": (4, units, k)}
+    vectors = dict.fromkeys(("mean", "squares", "maximum", "minimum", "fired", "exponents"), (units,))
+    found: dict[str, NDArray[Any]] = {name: tensors[f"{number}.{name}"] for name in (*shapes, *vectors)}
+    for name, shape in {**shapes, **vectors}.items():
+        if found[name].shape != shape:
+            raise ValueError(f"{name} of {info.name} has the shape {found[name].shape}, not {shape}")
+    values, ids = found["values"].astype(np.float64), found["ids"].astype(np.int64)
+    if ((ids >= 0) != (ids[:1] >= 0)).any() or (np.isfinite(values) != (ids[1] >= 0)).any():
+        raise ValueError(f"the strongest activations of {info.name} are incomplete")
+    return LayerTally(RunningTopK.from_arrays(values, ids, identity.per_source), RunningStats.from_tensors(found))
+
+
+def _read_tensors(folder: Path, manifest: Manifest) -> Tensors:
     try:
         name, digest = str(manifest["tensors"]["file"]), str(manifest["tensors"]["sha256"])
     except (KeyError, TypeError) as error:
-        raise damaged(folder, "its manifest names no tensor file") from error
+        raise _damaged(folder, "its manifest names no tensor file") from error
     if Path(name).name != name:
-        raise damaged(folder, "its manifest names a file outside the folder")
+        raise _damaged(folder, "its manifest names a file outside the folder")
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
-        raise damaged(folder, f"{name} cannot be read ({error.strerror})") from error
+        raise _damaged(folder, f"{name} cannot be read ({error.strerror})") from error
     if hashlib.sha256(data).hexdigest() != digest:
-        raise damaged(folder, f"{name} is not the file that was written")
+        raise _damaged(folder, f"{name} is not the file that was written")
     try:
-        return manifest, load_tensors(data)
+        return load_tensors(data)
     except SafetensorError as error:
-        raise damaged(folder, f"{name} is no safetensors file") from error
+        raise _damaged(folder, f"{name} is no safetensors file") from error
 
 
-def damaged(folder: Path, why: str) -> ActivationIndexError:
-    """The error for an index that cannot be used."""
-    return ActivationIndexError(f"The activation index in {folder} is damaged: {why}. Delete the folder, or build again with this path")
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except OSError as error:
         raise ActivationIndexError(f"There is no activation index in {folder} ({error.strerror}): build one with this path") from error
     except UnicodeDecodeError as error:
-        raise damaged(folder, "its manifest is not text") from error
+        raise _damaged(folder, "its manifest is not text") from error
     try:
         manifest = json.loads(text)
     except json.JSONDecodeError as error:
-        raise damaged(folder, "its manifest is not JSON") from error
+        raise _damaged(folder, "its manifest is not JSON") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise damaged(folder, "its manifest is not an activation index's")
+        raise _damaged(folder, "its manifest is not an activation index's")
     if manifest.get("version") != VERSION:
         raise ActivationIndexError(
             f"The activation index in {folder} has format version {manifest.get('version')}, this program reads {VERSION}: build it again"
@@ -96,10 +184,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _former_tensor_file(folder: Path) -> Path | None:
-    """The tensor file of the index that stands in the folder now, if a sound manifest says so."""
+def _damaged(folder: Path, reason: str) -> ActivationIndexError:
+    """Return the error for an index that cannot be used."""
+    return ActivationIndexError(f"The activation index in {folder} is damaged: {reason}. Delete the folder, or build again with this path")
+
+
+def _current_tensor_file(folder: Path) -> Path | None:
+    """Return the tensor file of the index in the folder; None if there is no valid manifest that names one."""
     try:
         name = str(_read_manifest(folder)["tensors"]["file"])
     except (ActivationIndexError, KeyError, TypeError):
-        return None  # nothing there, or nothing that we may safely delete
+        return None  # no index, or files that may not be ours to delete
     return folder / name if Path(name).name == name and name.endswith(".safetensors") else None

@@ -1,4 +1,4 @@
-"""Decoding ahead of the computation, and making a model ready for it."""
+"""Decoding ahead of the computation, and moving a model to a device."""
 
 import pytest
 
@@ -7,22 +7,22 @@ from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.errors import ModelError
 
 
-@pytest.mark.parametrize(("inputs", "ahead", "waiting"), [(1, 4, 4), (3, 7, 3), (10, 4, 1)])
-def test_a_bounded_number_of_inputs_waits_in_memory(inputs, ahead, waiting):
-    begun = []
+@pytest.mark.parametrize(("inputs", "ahead", "pending"), [(1, 4, 4), (3, 7, 3), (10, 4, 1)])
+def test_a_bounded_number_of_inputs_is_decoded_ahead(inputs, ahead, pending):
+    started = []
 
     def jobs():
         for number in range(40):
-            begun.append(number)
+            started.append(number)
             yield inputs, lambda number=number: number
 
-    seen = []
-    for place, made in enumerate(decoded_ahead(jobs(), 2, ahead)):
-        seen.append(made)
-        assert len(begun) == min(place + waiting, 40)
-    assert seen == list(range(40))
+    results = []
+    for position, result in enumerate(decoded_ahead(jobs(), 2, ahead)):
+        results.append(result)
+        assert len(started) == min(position + pending, 40)
+    assert results == list(range(40))
 
 
-def test_a_bare_model_is_not_taken_for_a_bundle(tiny_bundle):
+def test_a_bare_model_raises_an_error(tiny_bundle):
     with pytest.raises(ModelError, match="A ModelBundle is expected"):
         on_device(tiny_bundle.model, "cpu")

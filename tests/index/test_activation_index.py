@@ -1,8 +1,10 @@
-"""The index against brute force, its files, its merging, and AlexNet's real conv trunk on real photographs."""
+"""ActivationIndex compared with brute force, saved, loaded and merged; and AlexNet on real photographs."""
 
+import hashlib
 import itertools
 import json
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file, save
 
 import deconvwidgets as dw
 from deconvwidgets.compute.job import FixedBatch, JobContext
@@ -26,32 +29,32 @@ def build(bundle, images, **options):
 
 
 def all_maps(bundle, images, layer):
-    """(crops, units, H, W), one crop at a time."""
+    """Return the feature maps (crops, units, H, W), computed one crop at a time."""
     network = Network.of(bundle.model, bundle.input_size)
     with torch.no_grad():
         return torch.cat([network.map(bundle.prepare(images.open_crop(crop))[None], layer).clone() for crop in range(len(images))])
 
 
 def brute_force(maps, images, unit, k, per_source):
-    """Everything sorted at once: (value, crop, row, column)."""
+    """Return the strongest activations as (value, crop, row, column), from one sort of everything."""
     rows = []
     for crop in range(len(images)):
         best = max(itertools.product(range(maps.shape[2]), range(maps.shape[3])), key=lambda at: (maps[crop, unit][at], -at[0], -at[1]))
         rows.append((-float(maps[crop, unit][best]), images.crop(crop).source, crop, *best))
-    taken, held = [], {}
+    selected, per_photograph = [], Counter()
     for value, source, crop, row, column in sorted(rows):
-        if value == 0 or (per_source and held.get(source, 0) >= per_source):
+        if value == 0 or (per_source and per_photograph[source] >= per_source):
             continue
-        held[source] = held.get(source, 0) + 1
-        taken.append((-value, crop, row, column))
-    return taken[:k]
+        per_photograph[source] += 1
+        selected.append((-value, crop, row, column))
+    return selected[:k]
 
 
 def as_rows(index, layer, unit):
-    return [(one.value, one.image, one.row, one.column) for one in index.top(layer, unit)]
+    return [(activation.value, activation.image, activation.row, activation.column) for activation in index.top(layer, unit)]
 
 
-def same(left, right):
+def assert_equal_indexes(left, right):
     for name, tally in left.tallies.items():
         other = right.tallies[name]
         assert np.array_equal(tally.ranking.values, other.ranking.values)
@@ -75,8 +78,8 @@ def test_top_equals_brute_force(tiny_bundle, tiny_images, k, per_source, batch):
 
 
 @pytest.mark.parametrize(("k", "per_source"), [(0, 1), (9, 0)])
-def test_no_places_are_refused_in_words(tiny_bundle, tiny_images, k, per_source):
-    with pytest.raises(ActivationIndexError, match="give 1 or more"):
+def test_k_and_per_source_must_be_positive(tiny_bundle, tiny_images, k, per_source):
+    with pytest.raises(ActivationIndexError, match="pass 1 or more"):
         ActivationIndex.build(tiny_bundle, tiny_images, k=k, per_source=per_source, progress=False)
 
 
@@ -91,15 +94,15 @@ def test_statistics_equal_numpy(tiny_bundle, tiny_images):
         assert stats.histogram.sum(axis=1).tolist() == [len(tiny_images)] * maxima.shape[1]
 
 
-def test_dead_unit_has_no_top_and_negative_maxima_have_one(tiny_bundle, tiny_images):
+def test_dead_units_have_no_strongest_activations_and_negative_maxima_are_ranked(tiny_bundle, tiny_images):
     index = build(tiny_bundle, tiny_images)
     assert index.top("conv1", 2) == []
     assert index.stats("conv1").dead.tolist() == [False, False, True, False]
     assert index.image_ids("conv1")[2].tolist() == [-1] * 9
     assert index.labels("conv1")[2].tolist() == [-1] * 9
     assert index.class_counts("conv1", 2) == {}
-    assert index.stats("conv2").dead[1]  # it never rises above zero,
-    assert len(index.top("conv2", 1)) == 9  # but without a rectifier its maxima can be told apart
+    assert index.stats("conv2").dead[1]  # its maxima are all negative,
+    assert len(index.top("conv2", 1)) == 9  # and ranked, since there is no rectifier
 
 
 def test_arrays_agree_with_top(tiny_bundle, tiny_images):
@@ -109,54 +112,54 @@ def test_arrays_agree_with_top(tiny_bundle, tiny_images):
     assert index.positions("conv1").shape == (4, 9, 2)
     for layer in LAYERS:
         for unit in range(index.layer(layer).channels):
-            for place, one in enumerate(index.top(layer, unit)):
-                assert index.image_ids(layer)[unit, place] == one.image
-                assert index.positions(layer)[unit, place].tolist() == [one.row, one.column]
-                assert index.values(layer)[unit, place] == np.float32(one.value)
-                assert one.box == network.box(layer, one.row, one.column)
-                label = tiny_images.label(tiny_images.crop(one.image).source)
-                assert index.labels(layer)[unit, place] == (-1 if label is None else label)
+            for rank, activation in enumerate(index.top(layer, unit)):
+                assert index.image_ids(layer)[unit, rank] == activation.image
+                assert index.positions(layer)[unit, rank].tolist() == [activation.row, activation.column]
+                assert index.values(layer)[unit, rank] == np.float32(activation.value)
+                assert activation.box == network.box(layer, activation.row, activation.column)
+                label = tiny_images.label(tiny_images.crop(activation.image).source)
+                assert index.labels(layer)[unit, rank] == (-1 if label is None else label)
     counts = index.class_counts("conv1", 0)
     assert sum(counts.values()) == (index.labels("conv1")[0] >= 0).sum()
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert set(counts) <= {"cat", "dog", "kite"}
 
 
-def test_units_that_see_the_whole_input_have_its_box(tiny_bundle, tiny_images):
+def test_the_box_of_units_whose_receptive_field_covers_the_input_is_the_input(tiny_bundle, tiny_images):
     small = replace(
         tiny_bundle, model=tiny_bundle.model[:4].eval(), transform=tiny_bundle.transform.resized_to(12, 12), input_size=(3, 12, 12)
     )
     index, network = build(small, tiny_images), Network.of(small.model, small.input_size)
     assert network.layer("conv2").receptive_field == (13, 13)
-    one = index.top("conv2", 0)[0]
-    assert one.box == network.box("conv2", one.row, one.column) == (0, 0, 12, 12)
+    strongest = index.top("conv2", 0)[0]
+    assert strongest.box == network.box("conv2", strongest.row, strongest.column) == (0, 0, 12, 12)
     logits = build(tiny_bundle, tiny_images, layers=["5"])  # a fully connected layer has one position
-    assert {(one.row, one.column, one.box) for one in logits.top("5", 0)} == {(0, 0, (0, 0, 16, 16))}
+    assert {(activation.row, activation.column, activation.box) for activation in logits.top("5", 0)} == {(0, 0, (0, 0, 16, 16))}
 
 
-def test_equal_maxima_take_the_first_position_and_the_first_view(tiny_bundle):
+def test_of_equal_maxima_the_first_position_and_the_first_crop_rank_first(tiny_bundle):
     flat = dw.open_images([Image.new("RGB", (24, 24), (90, 140, 30)) for _ in range(3)])
     index = build(tiny_bundle, flat)
     maps = all_maps(tiny_bundle, flat, "conv1")
     alive = [unit for unit in range(4) if index.top("conv1", unit)]
     assert alive
     for unit, crop in itertools.product(alive, range(3)):
-        one = index.top("conv1", unit)[crop]
-        assert one.image == crop
-        assert (one.row, one.column) == divmod(int(np.argmax(maps[crop, unit].numpy())), maps.shape[3])
+        activation = index.top("conv1", unit)[crop]
+        assert activation.image == crop
+        assert (activation.row, activation.column) == divmod(int(np.argmax(maps[crop, unit].numpy())), maps.shape[3])
 
 
-def test_halves_merge_to_the_whole(tiny_bundle, tiny_images):
+def test_merging_parts_gives_the_whole_index(tiny_bundle, tiny_images):
     whole = build(tiny_bundle, tiny_images)
-    parts = [build(tiny_bundle, tiny_images, crops=range(*span)) for span in ((0, 10), (10, 25), (25, 42))]
+    parts = [build(tiny_bundle, tiny_images, crops=range(*bounds)) for bounds in ((0, 10), (10, 25), (25, 42))]
     merged = parts[2].merge(parts[0]).merge(parts[1])
-    same(merged, whole)
-    assert merged.spans == whole.spans == ((0, 42),)
-    with pytest.raises(ActivationIndexError, match="share none"):
+    assert_equal_indexes(merged, whole)
+    assert merged.crop_ranges == whole.crop_ranges == ((0, 42),)
+    with pytest.raises(ActivationIndexError, match="different crops"):
         merged.merge(parts[0])
 
 
-def test_strangers_do_not_merge(tiny_bundle, tiny_images, tiny_model):
+def test_indexes_of_different_models_or_settings_do_not_merge(tiny_bundle, tiny_images, tiny_model):
     left, right = build(tiny_bundle, tiny_images, crops=range(5)), build(tiny_model(1), tiny_images, crops=range(5, 9))
     with pytest.raises(ActivationIndexError, match="other weights"):
         left.merge(right)
@@ -164,37 +167,37 @@ def test_strangers_do_not_merge(tiny_bundle, tiny_images, tiny_model):
         left.merge(build(tiny_bundle, tiny_images, crops=range(5, 9), k=3))
 
 
-def test_broken_photographs_are_recorded_once(tiny_bundle, noise):
+def test_unreadable_photographs_are_recorded_once(tiny_bundle, noise):
     index = build(tiny_bundle, noise(broken=[2, 5]))
-    assert [(picture.name, "truncated" in picture.reason) for picture in index.skipped] == [("noise-2", True), ("noise-5", True)]
+    assert [(image.name, "truncated" in image.reason) for image in index.skipped] == [("noise-2", True), ("noise-5", True)]
     assert not set(index.image_ids("conv1").ravel()) & {6, 7, 8, 15, 16, 17}
     assert index.tallies["1"].stats.count == 42 - 6
 
 
-def test_a_photograph_is_decoded_once_for_all_its_views(tiny_bundle, noise):
+def test_a_photograph_is_decoded_once_for_all_its_crops(tiny_bundle, noise):
     images = noise()
     build(tiny_bundle, images)
     assert images.opened == images.source_count
 
 
 def test_progress_leases_and_cancellation(tiny_bundle, tiny_images):
-    seen, leases = [], []
+    reports, leases = [], []
 
     @contextmanager
     def lease():
-        leases.append("in")
+        leases.append("enter")
         yield
-        leases.append("out")
+        leases.append("exit")
 
-    build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=seen.append, device_lease=lease)
-    assert [state.done for state in seen] == [*range(4, 42, 4), 42]
-    assert seen[-1].finished
-    assert leases == ["in", "out"] * 11
+    build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=reports.append, device_lease=lease)
+    assert [report.done for report in reports] == [*range(4, 42, 4), 42]
+    assert reports[-1].finished
+    assert leases == ["enter", "exit"] * 11
     with pytest.raises(JobCancelledError, match="8 of 42"):
-        build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=seen.append, cancelled=lambda: seen[-1].done == 8)
+        build(tiny_bundle, tiny_images, batch_size=FixedBatch(4), on_progress=reports.append, cancelled=lambda: reports[-1].done == 8)
 
 
-def test_nan_is_refused_in_words(tiny_model, tiny_images):
+def test_nan_raises_a_model_error(tiny_model, tiny_images):
     broken = tiny_model()
     with torch.no_grad():
         broken.model[3].weight[0] = float("nan")
@@ -206,89 +209,105 @@ def test_unknown_layers_and_units(tiny_bundle, tiny_images):
     with pytest.raises(LayerError):
         build(tiny_bundle, tiny_images, layers=["conv9"])
     index = build(tiny_bundle, tiny_images, layers=["conv1"])
-    with pytest.raises(LayerError, match="It holds conv1"):
+    with pytest.raises(LayerError, match="It contains conv1"):
         index.top("conv2", 0)
     for unit in (-1, 4):
         with pytest.raises(LayerError, match="0 to 3"):
             index.top("conv1", unit)
 
 
-def test_saved_and_loaded_is_the_same(tiny_bundle, noise, tmp_path):
+def test_saving_and_loading_preserves_the_index(tiny_bundle, noise, tmp_path):
     index = build(tiny_bundle, noise(broken=[5]))
     index.save(tmp_path / "index")
-    again = ActivationIndex.load(tmp_path / "index")
-    same(index, again)
-    assert (again.identity, again.layers, again.spans, again.skipped) == (index.identity, index.layers, index.spans, index.skipped)
-    assert again.top("conv2", 3) == index.top("conv2", 3)
+    loaded = ActivationIndex.load(tmp_path / "index")
+    assert_equal_indexes(index, loaded)
+    assert (loaded.identity, loaded.layers, loaded.crop_ranges, loaded.skipped) == (
+        index.identity,
+        index.layers,
+        index.crop_ranges,
+        index.skipped,
+    )
+    assert loaded.top("conv2", 3) == index.top("conv2", 3)
     manifest = json.loads((tmp_path / "index" / "manifest.json").read_text())
     assert manifest["identity"]["model"] == "tiny"
     index.save(tmp_path / "index")
-    build(tiny_bundle, noise(), k=2).save(tmp_path / "index")  # another one in its place leaves nothing behind
+    build(tiny_bundle, noise(), k=2).save(tmp_path / "index")  # the files of the replaced index are deleted
     assert len(list((tmp_path / "index").iterdir())) == 2
 
 
-def test_fitting_file_is_loaded_and_others_are_replaced_with_a_warning(tiny_bundle, noise, tiny_model, tmp_path):
+def test_a_fitting_index_is_loaded_and_others_are_replaced_with_a_warning(tiny_bundle, noise, tiny_model, tmp_path):
     images, path = noise(), tmp_path / "index"
     first = build(tiny_bundle, images, path=path)
     images.opened = 0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        same(build(tiny_bundle, images, path=path), first)
+        assert_equal_indexes(build(tiny_bundle, images, path=path), first)
         assert images.opened == 0
-        build(tiny_bundle, images, path=path, layers=["conv1"])  # it holds more than enough
-    for other, word in [
+        build(tiny_bundle, images, path=path, layers=["conv1"])  # the stored index has more layers
+    for other, message in [
         ((tiny_model(1), images), "other weights"),
         ((tiny_bundle, noise(seed=1)), "other contents"),
     ]:
         build(tiny_bundle, images, path=path, resume=False)
-        with pytest.warns(UserWarning, match=word):
+        with pytest.warns(UserWarning, match=message):
             assert build(*other, path=path).identity != first.identity
     build(tiny_bundle, images, path=path, resume=False)
     with pytest.warns(UserWarning, match="k=9"):
         build(tiny_bundle, images, path=path, k=3)
 
 
-def test_other_preprocessing_does_not_fit(tiny_bundle, tiny_images, tmp_path):
+def test_an_index_of_another_transform_does_not_fit(tiny_bundle, tiny_images, tmp_path):
     build(tiny_bundle, tiny_images, path=tmp_path / "index")
     other = replace(tiny_bundle, transform=replace(tiny_bundle.transform, mean=(0.4, 0.4, 0.4)))
-    with pytest.warns(UserWarning, match="prepared in another way"):
+    with pytest.warns(UserWarning, match="preprocessed differently"):
         build(other, tiny_images, path=tmp_path / "index")
 
 
-def damage_bytes(folder):
+def flip_bit(folder):
     file = next(folder.glob("*.safetensors"))
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
     file.write_bytes(data)
 
 
-def edit(folder, change):
+def edit_manifest(folder, change):
     manifest = json.loads((folder / "manifest.json").read_text())
     change(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
+def clear_one_position(folder):
+    """Remove the row of one activation, in files that are consistent otherwise."""
+    file = next(folder.glob("*.safetensors"))
+    tensors = load_file(file)
+    tensors["0.ids"][2, 0, 0] = -1
+    data = save(tensors)
+    file.write_bytes(data)
+    edit_manifest(folder, lambda m: m["tensors"].update(sha256=hashlib.sha256(data).hexdigest()))
+
+
 DAMAGES = {
-    "flipped bit": damage_bytes,
-    "tensors gone": lambda folder: next(folder.glob("*.safetensors")).unlink(),
-    "manifest gone": lambda folder: (folder / "manifest.json").unlink(),
-    "manifest cut": lambda folder: (folder / "manifest.json").write_text('{"format": "dec'),
+    "flipped bit": flip_bit,
+    "tensors deleted": lambda folder: next(folder.glob("*.safetensors")).unlink(),
+    "manifest deleted": lambda folder: (folder / "manifest.json").unlink(),
+    "manifest truncated": lambda folder: (folder / "manifest.json").write_text('{"format": "dec'),
     "manifest not text": lambda folder: (folder / "manifest.json").write_bytes(b"\xff\xfe\x00"),
     "manifest a list": lambda folder: (folder / "manifest.json").write_text("[]"),
-    "foreign": lambda folder: (folder / "manifest.json").write_text('{"format": "something else"}'),
-    "newer version": lambda folder: edit(folder, lambda m: m.update(version=99)),
-    "no tensors named": lambda folder: edit(folder, lambda m: m.pop("tensors")),
-    "outside the folder": lambda folder: edit(folder, lambda m: m["tensors"].update(file="../x.safetensors")),
-    "layer dropped": lambda folder: edit(folder, lambda m: m["layers"].pop(0)),
-    "other k": lambda folder: edit(folder, lambda m: m["identity"].update(k=4)),
-    "no identity": lambda folder: edit(folder, lambda m: m.pop("identity")),
-    "field missing": lambda folder: edit(folder, lambda m: m["layers"][0].pop("stride")),
-    "field unknown": lambda folder: edit(folder, lambda m: m["identity"].update(colour=1)),
+    "manifest of another program": lambda folder: (folder / "manifest.json").write_text('{"format": "something else"}'),
+    "newer version": lambda folder: edit_manifest(folder, lambda m: m.update(version=99)),
+    "no tensors named": lambda folder: edit_manifest(folder, lambda m: m.pop("tensors")),
+    "outside the folder": lambda folder: edit_manifest(folder, lambda m: m["tensors"].update(file="../x.safetensors")),
+    "activation incomplete": clear_one_position,
+    "layer dropped": lambda folder: edit_manifest(folder, lambda m: m["layers"].pop(0)),
+    "other k": lambda folder: edit_manifest(folder, lambda m: m["identity"].update(k=4)),
+    "no identity": lambda folder: edit_manifest(folder, lambda m: m.pop("identity")),
+    "field missing": lambda folder: edit_manifest(folder, lambda m: m["layers"][0].pop("stride")),
+    "field unknown": lambda folder: edit_manifest(folder, lambda m: m["identity"].update(colour=1)),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_index_is_refused_in_words_and_built_again(tiny_bundle, tiny_images, tmp_path, damage):
+def test_a_damaged_index_raises_an_error_and_is_built_again(tiny_bundle, tiny_images, tmp_path, damage):
     path = tmp_path / "index"
     index = build(tiny_bundle, tiny_images, path=path)
     DAMAGES[damage](path)
@@ -296,43 +315,43 @@ def test_damaged_index_is_refused_in_words_and_built_again(tiny_bundle, tiny_ima
         ActivationIndex.load(path)
     assert str(path) in str(caught.value)
     with pytest.warns(UserWarning, match="again"):
-        same(build(tiny_bundle, tiny_images, path=path), index)
-    same(ActivationIndex.load(path), index)
+        assert_equal_indexes(build(tiny_bundle, tiny_images, path=path), index)
+    assert_equal_indexes(ActivationIndex.load(path), index)
 
 
-def test_path_that_cannot_be_written(tiny_bundle, tiny_images, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_a_path_that_cannot_be_written_to(tiny_bundle, tiny_images, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ActivationIndexError, match="cannot be written"):
         build(tiny_bundle, tiny_images, path=tmp_path / "file" / "index")
 
 
-def test_default_path_follows_model_and_images(tiny_bundle, tiny_images, noise, tiny_model, monkeypatch, tmp_path):
+def test_the_default_path_depends_on_model_images_and_k(tiny_bundle, tiny_images, noise, tiny_model, monkeypatch, tmp_path):
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path))
-    here = default_path(tiny_bundle, tiny_images)
-    assert here == default_path(tiny_bundle, noise())
+    path = default_path(tiny_bundle, tiny_images)
+    assert path == default_path(tiny_bundle, noise())
     others = [(tiny_bundle, noise(seed=1), 9), (tiny_model(1), tiny_images, 9), (tiny_bundle, tiny_images, 3)]
-    assert len({here, *(default_path(bundle, images, k) for bundle, images, k in others)}) == 4
+    assert len({path, *(default_path(bundle, images, k) for bundle, images, k in others)}) == 4
 
 
 @pytest.fixture(scope="module")
-def real():
+def alexnet_on_photographs():
     bundle, images = dw.load_model("alexnet"), dw.open_images("photos", limit=12)
     return bundle, images, build(bundle, images)
 
 
 @pytest.mark.slow
-def test_alexnet_on_photographs(real):
-    bundle, images, index = real
+def test_alexnet_on_photographs(alexnet_on_photographs):
+    bundle, images, index = alexnet_on_photographs
     assert [info.alias for info in index.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
     network = Network.of(bundle.model, bundle.input_size)
     for layer in ("conv1", "conv5"):
         sources = np.array([[images.crop(crop).source if crop >= 0 else -1 for crop in row] for row in index.image_ids(layer)])
         assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in sources)
         for unit in (0, 33):
-            for one in index.top(layer, unit):
+            for activation in index.top(layer, unit):
                 with torch.no_grad():
-                    maps = network.map(bundle.prepare(images.open_crop(one.image))[None], layer)
-                assert float(maps[0, unit].max()) == pytest.approx(one.value, rel=1e-4)
-                assert float(maps[0, unit, one.row, one.column]) == pytest.approx(one.value, rel=1e-4)
+                    maps = network.map(bundle.prepare(images.open_crop(activation.image))[None], layer)
+                assert float(maps[0, unit].max()) == pytest.approx(activation.value, rel=1e-4)
+                assert float(maps[0, unit, activation.row, activation.column]) == pytest.approx(activation.value, rel=1e-4)
     assert not index.stats("conv1").dead.any()
     assert not index.skipped

@@ -1,4 +1,4 @@
-"""Running statistics: constant memory, exact merging."""
+"""RunningStats and GrowingHistogram: constant memory and exact merging."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def state(stats):
     return {name: array for name, array in stats.tensors().items() if name not in ("mean", "squares")}
 
 
-def taken_in(parts):
+def stats_of(parts):
     stats = RunningStats(2)
     for part in parts:
         stats.update(part)
@@ -31,20 +31,20 @@ def taken_in(parts):
 @given(values, values, values)
 def test_order_and_grouping_do_not_matter(a, b, c):
     everything = np.concatenate([a, b, c])
-    whole = taken_in([everything])
-    for made in (taken_in([c, a, b]), taken_in([b]).merge(taken_in([c, a])), taken_in([a]).merge(taken_in([b]).merge(taken_in([c])))):
-        for name, array in state(made).items():
+    whole = stats_of([everything])
+    for stats in (stats_of([c, a, b]), stats_of([b]).merge(stats_of([c, a])), stats_of([a]).merge(stats_of([b]).merge(stats_of([c])))):
+        for name, array in state(stats).items():
             assert np.array_equal(array, state(whole)[name]), name
         scale = max(1.0, np.abs(everything).max())
-        np.testing.assert_allclose(made.mean, everything.mean(axis=0), rtol=1e-9, atol=1e-9 * scale)
-        np.testing.assert_allclose(np.sqrt(made.squares / made.count), everything.std(axis=0), rtol=1e-6, atol=1e-7 * scale)
+        np.testing.assert_allclose(stats.mean, everything.mean(axis=0), rtol=1e-9, atol=1e-9 * scale)
+        np.testing.assert_allclose(np.sqrt(stats.squares / stats.count), everything.std(axis=0), rtol=1e-6, atol=1e-7 * scale)
 
 
 @settings(max_examples=100, deadline=None)
 @given(values)
-def test_histogram_counts_what_lies_between_its_edges(observed):
+def test_the_histogram_equals_numpys(observed):
     histogram = GrowingHistogram(2)
-    for row in observed:  # one by one, so that it has to grow
+    for row in observed:  # one at a time, so that the range grows
         histogram.update(row[None])
     for unit in range(2):
         expected, _ = np.histogram(observed[:, unit], bins=histogram.edges()[unit])
@@ -59,9 +59,9 @@ def test_histogram_range_is_the_smallest_power_of_two():
     assert histogram.edges()[0][-1] == 8.0
 
 
-def test_summary_by_hand():
+def test_summary_of_a_small_example():
     observed = np.array([[0.0, -1.0], [2.0, -2.0], [4.0, -3.0], [0.0, -2.0]])
-    summary = taken_in([observed[:1], observed[1:]]).summary()
+    summary = stats_of([observed[:1], observed[1:]]).summary()
     np.testing.assert_allclose(summary.maximum, [4, -1])
     np.testing.assert_allclose(summary.mean, [1.5, -2])
     np.testing.assert_allclose(summary.std, observed.std(axis=0), rtol=1e-6)
@@ -74,23 +74,23 @@ def test_summary_by_hand():
 
 
 def test_rectified_layers_have_no_negative_bins():
-    summary = taken_in([np.array([[0.0, 1.0]])]).summary()
+    summary = stats_of([np.array([[0.0, 1.0]])]).summary()
     assert summary.histogram.shape == (2, HALF_BINS)
     assert summary.edges[:, 0].tolist() == [0.0, 0.0]
     assert summary.histogram.sum(axis=1).tolist() == [1, 1]
 
 
-def test_constant_unit_has_no_selectivity_and_nothing_seen_is_zero():
-    assert taken_in([np.full((5, 2), 3.0)]).summary().selectivity.tolist() == [0.0, 0.0]
+def test_a_constant_unit_has_selectivity_0_and_without_crops_everything_is_0():
+    assert stats_of([np.full((5, 2), 3.0)]).summary().selectivity.tolist() == [0.0, 0.0]
     empty = RunningStats(2).summary()
     assert empty.maximum.tolist() == empty.std.tolist() == [0.0, 0.0]
     assert not np.isnan(empty.selectivity).any()
 
 
-def test_restoring_keeps_everything():
-    stats = taken_in([np.array([[1.0, -7.0], [0.25, 3.0]])])
-    again = RunningStats.restored(stats.tensors())
+def test_tensors_restore_the_state():
+    stats = stats_of([np.array([[1.0, -7.0], [0.25, 3.0]])])
+    restored = RunningStats.from_tensors(stats.tensors())
     for name, array in stats.tensors().items():
-        assert np.array_equal(array, again.tensors()[name])
+        assert np.array_equal(array, restored.tensors()[name])
     with pytest.raises(KeyError):
-        RunningStats.restored({"mean": np.zeros(2)})
+        RunningStats.from_tensors({"mean": np.zeros(2)})

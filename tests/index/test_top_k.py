@@ -1,4 +1,6 @@
-"""Running top-k: any grouping and order of updates and merges equals one sort of everything."""
+"""RunningTopK: updates and merges in any grouping and order give the result of one sort of everything."""
+
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from deconvwidgets.errors import ModelError
 from deconvwidgets.index.top_k import EMPTY, RunningTopK
 
 UNITS = 2
-# Few distinct values, sources, crops and positions: ties are the rule, not the exception.
+# Few distinct values, sources, crops and positions, so that ties are frequent.
 entry = st.tuples(
     st.integers(0, 3),  # source
     st.integers(0, 2),  # crop
@@ -20,17 +22,17 @@ entry = st.tuples(
 
 
 def reference(entries, unit, k, per_source):
-    """Sort everything once, then take places greedily."""
+    """Sort everything once, then select greedily."""
     flat = {(-values[unit], source, source * 3 + crop, row, column) for source, crop, values, row, column in entries}
-    taken, held = [], {}
-    for item in sorted(one for one in flat if one[0] < np.inf):
-        if per_source is None or held.get(item[1], 0) < per_source:
-            held[item[1]] = held.get(item[1], 0) + 1
-            taken.append(item)
-    return taken[:k]
+    selected, per_photograph = [], Counter()
+    for row in sorted(row for row in flat if row[0] < np.inf):
+        if per_source is None or per_photograph[row[1]] < per_source:
+            per_photograph[row[1]] += 1
+            selected.append(row)
+    return selected[:k]
 
 
-def offer(ranking, entries):
+def updated(ranking, entries):
     if not entries:
         return ranking
     sources, crops, values, rows, columns = map(np.array, zip(*entries, strict=True))
@@ -56,7 +58,7 @@ def test_any_split_and_order_equals_one_sort(entries, k, per_source, data):
     for part in parts:
         ranking = RunningTopK(UNITS, k, per_source)
         middle = data.draw(st.integers(0, len(part)))
-        rankings.append(offer(offer(ranking, part[:middle]), part[middle:]))
+        rankings.append(updated(updated(ranking, part[:middle]), part[middle:]))
     while len(rankings) > 1:  # merge in any tree
         left = rankings.pop(data.draw(st.integers(0, len(rankings) - 1)))
         right = rankings.pop(data.draw(st.integers(0, len(rankings) - 1)))
@@ -65,32 +67,32 @@ def test_any_split_and_order_equals_one_sort(entries, k, per_source, data):
         assert contents(rankings[0], unit) == reference(entries, unit, k, per_source)
 
 
-def test_photograph_gives_up_its_place_to_its_own_better_crop():
+def test_a_stronger_crop_of_the_same_photograph_replaces_a_weaker_one():
     ranking = RunningTopK(1, k=2)
     ranking.update([[1.0], [0.9], [2.0]], [0, 1, 0], [0, 2, 1], 0, 0)
     assert ranking.crops.tolist() == [[1, 2]]
     assert ranking.values.tolist() == [[2.0, 0.9]]
 
 
-def test_ties_go_to_source_then_view_then_row_then_column():
+def test_ties_are_ordered_by_source_crop_row_and_column():
     ranking = RunningTopK(1, k=6, per_source=None)
     ids = [(1, 3, 0, 0), (0, 2, 0, 0), (0, 1, 1, 0), (0, 1, 0, 2), (0, 1, 0, 1)]
     for source, crop, row, column in ids:
         ranking.update([[1.0]], [source], [crop], [[row]], [[column]])
-    assert ranking.ids[:, 0, :5].T.tolist() == [list(one) for one in sorted(ids)]
+    assert ranking.ids[:, 0, :5].T.tolist() == [list(row) for row in sorted(ids)]
 
 
-def test_nan_is_refused():
-    with pytest.raises(ModelError, match="unit 1 answers NaN"):
+def test_nan_raises_an_error():
+    with pytest.raises(ModelError, match="unit 1 is NaN"):
         RunningTopK(2).update([[0.0, np.nan]], [0], [0], 0, 0)
 
 
-def test_negative_ids_are_refused():
+def test_negative_ids_raise_an_error():
     with pytest.raises(ValueError, match="negative"):
         RunningTopK(1).update([[1.0]], [-1], [0], 0, 0)
 
 
-def test_unfilled_places_are_marked():
+def test_missing_activations_are_marked():
     ranking = RunningTopK(2, k=3)
     ranking.update([[1.0, EMPTY]], [4], [7], [[2, 0]], [[3, 0]])
     assert ranking.counts.tolist() == [1, 0]
@@ -109,7 +111,7 @@ def test_memory_does_not_grow_with_images():
     assert ranking._ids.shape == (4, 3, 9)
 
 
-def test_merge_leaves_its_parts_alone_and_refuses_strangers():
+def test_merge_returns_a_new_ranking_and_requires_equal_settings():
     left, right = RunningTopK(1, 2), RunningTopK(1, 2)
     left.update([[1.0]], [0], [0], 0, 0)
     right.update([[3.0]], [1], [1], 0, 0)

@@ -166,7 +166,7 @@ def test_a_bundle_without_a_head_has_no_classifier(tiny_bundle, make_head):
 def test_projections_and_the_index_do_not_change(tiny_bundle, tiny_images, make_head):
     headed = tiny_bundle.with_head(make_head(tiny_bundle, "conv1", pool=(2, 2)))
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False)
-    assert index.identity.misfit(ActivationIndex.build(headed, tiny_images, progress=False).identity) is None
+    assert index.identity.mismatch(ActivationIndex.build(headed, tiny_images, progress=False).identity) is None
     batch, network = torch.randn(2, *tiny_bundle.input_size), Network.of(headed.model, headed.input_size)
     for layer in ("conv1", "conv2"):  # below and above the head
         assert network.plan(layer) is not None or layer == "conv2"

@@ -74,12 +74,12 @@ def results():
     confusion = np.zeros((101, 101), np.int64)
     facts = ("caltech101", "alexnet", "pool5", "256 x 6 x 6", 30, 0, head().categories, (0.86, 0.87), (1e-6, 1e-6))
     report = HeadReport(*facts, confusion, *[many] * 5, head(), 12.0, True)
-    yield report, "HeadReport(caltech101, 30 a class, softmax on pool5 of alexnet: 86.5 ± 0.5% in 2 folds, 101 classes)"
-    yield replace(report, complete=False, per_fold=()), "HeadReport(caltech101, 30 a class, softmax on pool5 of alexnet: no fold finished"
+    yield report, "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: 86.5 ± 0.5% in 2 folds, 101 classes)"
+    yield replace(report, complete=False, per_fold=()), "HeadReport(caltech101, 30 per class, softmax on pool5 of alexnet: no fold finished"
     settings = (1, "done", "caltech101", "pool5", 30, 2, None, "one", (0.86, 0.87), (1e-6, 1e-6))
     summary = TransferRunSummary(*settings, "256 x 6 x 6", 12.0, 0, None, None, None, ())
     run_results = TransferResults(summary, head().categories, np.zeros(101), np.zeros(101), confusion, (), True)
-    summary_text = "TransferRunSummary(run 1: caltech101, 30 a class, pool5, done; 86.5 ± 0.5% in 2 folds)"
+    summary_text = "TransferRunSummary(run 1: caltech101, 30 per class, pool5, done; 86.5 ± 0.5% in 2 folds)"
     yield run_results, f"TransferResults({summary_text}, 101 classes)"
 
 

@@ -1,4 +1,4 @@
-"""Records of the LayerExplorer: projections, unit tables, and a unit's strongest activations."""
+"""Records of the LayerExplorer: projections, tables of units, and the strongest activations of a unit."""
 
 from __future__ import annotations
 
@@ -20,47 +20,45 @@ FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "un
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Projections to pixels: `pixels` (N, C, h, w) float32 in the model's normalised input units, zero where nothing
-    excited the unit; `boxes` (N, 4) int64 says which input pixels they cover; `values` (N,) and `positions` (N, 2)
-    the activations they started from."""
+    """N activations of a unit, projected to pixel space."""
 
-    pixels: NDArray[np.float32]
-    boxes: NDArray[np.int64]
-    values: NDArray[np.float32]
-    positions: NDArray[np.int64]
+    pixels: NDArray[np.float32]  # (N, C, h, w) in the model's normalised input units
+    boxes: NDArray[np.int64]  # (N, 4): the input pixels that they cover
+    values: NDArray[np.float32]  # (N,): the activations
+    positions: NDArray[np.int64]  # (N, 2): row and column of the activations in the feature map
     layer: str
     unit: int
     rule: str
-    method: str  # "local" or "full": how it was computed
+    method: str  # how they were computed: "local" or "full"
 
     __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class UnitTable:
-    """All units of a layer, for sorting and filtering in the browser. Arrays start with (units,)."""
+    """The statistics and labels of all units of a layer, as arrays (units, ...)."""
 
     layer: str
     maximum: NDArray[np.float32]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
-    fires: NDArray[np.float32]
+    fires: NDArray[np.float32]  # share of the crops in which the unit is active
     selectivity: NDArray[np.float32]
-    labels: NDArray[np.int64]  # (units, k): dataset label of each of the top k, -1 where unknown or not filled
-    categories: tuple[str, ...]  # what the labels mean; empty where the image set has none
+    labels: NDArray[np.int64]  # (units, k): dataset labels of the strongest activations, -1 for unknown or missing ones
+    categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
 
     __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class TopActivation:
-    """One of the nine: where it comes from and what is known of it."""
+    """One of a unit's strongest activations, with its photograph and the class that the classifier predicts for it."""
 
-    image: int
-    source: str  # the photograph's name
-    label: str | None  # its dataset label
-    prediction: str | None  # what the classifier says of it, where there is one
-    probability: float | None
+    image: int  # number of the crop
+    source: str  # name of the photograph
+    label: str | None  # dataset label of the photograph
+    prediction: str | None  # predicted class; None without a classifier
+    probability: float | None  # of the predicted class
     value: float
     row: int
     column: int
@@ -69,28 +67,28 @@ class TopActivation:
 
 @dataclass(frozen=True, slots=True)
 class UnitDetail:
-    """One unit in words and numbers."""
+    """The statistics, the histogram and the strongest activations of a unit."""
 
     layer: str
     unit: int
     maximum: float
     mean: float
     std: float
-    fires: float
+    fires: float  # share of the crops in which the unit is active
     selectivity: float
-    histogram: tuple[int, ...]
-    edges: tuple[float, ...]
+    histogram: tuple[int, ...]  # number of crops by the unit's strongest activation in them
+    edges: tuple[float, ...]  # of the histogram's bins
     entries: tuple[TopActivation, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TopActivations:
-    """A unit's nine as two mosaics, `grid` x `grid` square tiles of `tile` pixels with `gap` pixels between them."""
+    """A unit's strongest activations as two mosaics of `grid` x `grid` tiles, `tile` pixels a side with `gap` pixels between them."""
 
     layer: str
     unit: int
     rule: str
-    count: int  # tiles that are filled (a dead unit has none)
+    count: int  # number of activations; a dead unit has none
     grid: int
     tile: int
     gap: int
@@ -100,21 +98,21 @@ class TopActivations:
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
-    """A source photograph (or, for an opaque transform, the model's input) with the receptive-field box on it."""
+    """A source photograph and a receptive field in it. For a transform of unknown geometry it is the model's input."""
 
     picture: EncodedImage
-    box: tuple[float, float, float, float] | None  # left, top, right, bottom as shares of the picture's width and height
-    view: tuple[float, float, float, float] | None  # the part the model was shown, likewise
+    box: tuple[float, float, float, float] | None  # the receptive field: left, top, right, bottom as shares of width and height
+    view: tuple[float, float, float, float] | None  # the crop that is the model's input, likewise
     caption: str
 
 
 @dataclass(frozen=True, slots=True)
 class MosaicRequest:
-    """Which of a unit's nine are asked for, and how they are drawn: `parts` alone are computed, `tile` pixels a side each."""
+    """A request for mosaics of a unit's strongest activations. Only `parts` are computed."""
 
     layer: str
     unit: int
     rule: Rule = "deconvnet"
     contrast: Contrast = "tile"
-    tile: int = 54
+    tile: int = 54  # pixels a side
     parts: tuple[Part, ...] = ("projections", "patches")

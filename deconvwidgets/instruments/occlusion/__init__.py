@@ -1,1 +1,1 @@
-"""The OcclusionExplorer: what the network answers when part of the image is covered (Zeiler & Fergus 2014, figure 7)."""
+"""The OcclusionExplorer: a model's predictions and activations with parts of an image occluded (Zeiler & Fergus 2014, figure 7)."""

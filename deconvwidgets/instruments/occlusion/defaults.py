@@ -1,16 +1,16 @@
-"""How large an occluding window is, and how far apart its places lie, where nobody says."""
+"""The default window and stride of an occlusion map."""
 
 from __future__ import annotations
 
-_SIDE = 224  # of the inputs that the lengths below are meant for
+_SIDE = 224  # the input size that the defaults are meant for
 _WINDOW, _STRIDE = 48, 8
 
 
 def default_grid(size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(window, stride), each (rows, columns) in pixels, for a model's input of `size` (height, width).
+    """Return the default window and stride, each (rows, columns) in pixels, for inputs of `size` (height, width).
 
-    A square of 48 pixels every 8; where the input's shorter side is under 224, both are smaller in proportion (rounded, 1 at least): a
-    window of the same share of the picture gives a map of much the same number of places.
+    The window is a square of 48 pixels and the stride is 8. If the shorter side of the input is under 224, both are smaller in proportion
+    (rounded, at least 1), so that maps of small inputs have about as many positions.
     """
     shorter = min(*size, _SIDE)
     window, stride = (max(1, round(length * shorter / _SIDE)) for length in (_WINDOW, _STRIDE))

@@ -1,6 +1,6 @@
-"""Values of the occlusion experiments that cross the borders: frozen, NumPy arrays and plain Python only.
+"""Records of the occlusion experiments: frozen, of NumPy arrays and plain Python values only.
 
-Windows and patches are boxes in pixels of the model's input, half-open (left, top, right, bottom); they may pass the border.
+Windows and patches are half-open boxes (left, top, right, bottom) in pixels of the model's input. They may extend beyond the border.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "activity"]
 OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
 
-_LEAST_SPAN = 0.05
+_MIN_COLOUR_RANGE = 0.05
 
 
 def named_fill(fill: str) -> str | None:
-    """A fill by its name, in its one spelling: "gray" (also "grey"), "mean", "blur", or a colour's "#rrggbb"; None for what is no fill.
+    """Return the canonical name of a fill: "gray", "mean", "blur", or a colour as "#rrggbb"; None if it is not a fill.
 
-    Colours are as Pillow knows them ("#7f7f7f", "red", "rgb(127, 127, 127)"), capitals or not. "gray" is none of them but 0 after
-    normalisation, the mean of the pictures that the model was trained on; CSS's gray is "#808080".
+    Colours are those of Pillow ("#7f7f7f", "red", "rgb(127, 127, 127)"), in upper or lower case. "gray" (or "grey") is not a colour but 0
+    after normalisation, the mean of the training images; the gray of CSS is "#808080".
     """
     name = "gray" if fill.lower() == "grey" else fill.lower()
     if name in ("gray", "mean", "blur"):
@@ -45,65 +45,65 @@ def named_fill(fill: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unoccluded:
-    """What the network says of the image as it is. Classes are None without a classifier."""
+    """The model's result for an image without a window. The class fields are None without a classifier."""
 
     probability: float | None  # of the target class
-    label: int | None  # the most probable class; of equal ones the lowest
-    label_probability: float | None
-    activity: float  # of the chosen feature map, summed over space
+    label: int | None  # the most probable class, of equal ones the lowest
+    label_probability: float | None  # of the most probable class
+    activity: float  # of the feature map, summed over space
 
 
 @dataclass(frozen=True, slots=True)
 class OcclusionMaps:
-    """What the network says with a window at each position (Zeiler & Fergus 2014, section 4.2, figure 7 b, d and e).
+    """The model's results with a window at each position of an image (Zeiler & Fergus 2014, section 4.2, figure 7 b, d and e).
 
-    All maps are (rows, columns) of window positions. Where a position has not been computed (`complete` is False), floats are NaN
-    and labels -1. `probability`, `label`, `label_probability`, `target` and `logits` are None without a classifier.
+    All maps are (rows, columns) of window positions. At positions that have not been computed (if `complete` is False), floats are NaN
+    and labels are -1. `probability`, `label`, `label_probability`, `target` and `logits` are None without a classifier.
     """
 
     probability: NDArray[np.float32] | None  # of the target class
-    label: NDArray[np.int64] | None  # the most probable class; of equal ones the lowest
-    label_probability: NDArray[np.float32] | None
-    activity: NDArray[np.float32]  # of the chosen feature map, summed over space
-    centres: NDArray[np.float64]  # (rows, columns, 2): the window's centre as (row, column) in input pixels
+    label: NDArray[np.int64] | None  # the most probable class, of equal ones the lowest
+    label_probability: NDArray[np.float32] | None  # of the most probable class
+    activity: NDArray[np.float32]  # of the feature map, summed over space
+    centres: NDArray[np.float64]  # (rows, columns, 2): the centres of the windows as (row, column) in input pixels
     target: int | None
     unoccluded: Unoccluded
     layer: str
     unit: int
     window: tuple[int, int]  # (rows, columns) in input pixels
     stride: tuple[int, int]
-    fill: str  # in words: "gray", "mean", "blur", "#7f7f7f", "array"
+    fill: str  # "gray", "mean", "blur", a colour such as "#7f7f7f", or "array"
     border: Border
     method: OcclusionMethod  # how it was computed
     complete: bool
     categories: tuple[str, ...] = ()
-    logits: NDArray[np.float32] | None = None  # (rows, columns, classes), if asked for
+    logits: NDArray[np.float32] | None = None  # (rows, columns, classes), if requested
 
     @property
     def done(self) -> int:
-        """How many positions have been computed."""
+        """Number of positions that have been computed."""
         return int(np.isfinite(self.activity).sum())
 
     def span(self, name: ValueMap) -> tuple[float, float]:
-        """What the colours of a map should span: all that is computed, and the value without a window.
+        """Return the value range (low, high) for the colours of a map: that of the computed values and the value without a window.
 
-        Of probabilities at least 5 points of a hundred, or the largest where all are smaller than that: less would make noise look like
-        a finding. (0, 1) where nothing is known.
+        The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified.
+        It is (0, 1) if no value is known.
         """
         values: NDArray[np.float32] | None = getattr(self, name)
-        before = getattr(self.unoccluded, name)
-        known = [*([] if values is None else values[np.isfinite(values)].tolist()), *([] if before is None else [before])]
+        unoccluded = getattr(self.unoccluded, name)
+        known = [*([] if values is None else values[np.isfinite(values)].tolist()), *([] if unoccluded is None else [unoccluded])]
         if not known:
             return 0.0, 1.0
         low, high = float(min(known)), float(max(known))
-        least = 0.0 if name == "activity" else min(_LEAST_SPAN, high) if high > 0 else _LEAST_SPAN
-        if high - low >= least:
+        min_range = 0.0 if name == "activity" else min(_MIN_COLOUR_RANGE, high) if high > 0 else _MIN_COLOUR_RANGE
+        if high - low >= min_range:
             return low, high
-        low = min(max((low + high - least) / 2, 0.0), 1 - least)
-        return low, low + least
+        low = min(max((low + high - min_range) / 2, 0.0), 1 - min_range)
+        return low, low + min_range
 
     def name(self, label: int) -> str:
-        """A class in words."""
+        """Return the name of a class."""
         return self.categories[label] if 0 <= label < len(self.categories) else f"class {label}"
 
     def __repr__(self) -> str:
@@ -111,51 +111,50 @@ class OcclusionMaps:
         grid = f"{rows} x {columns} positions, window {self.window[0]} x {self.window[1]}, stride {self.stride[0]} x {self.stride[1]}"
         parts = [f"{grid}, {self.border}, fill {self.fill}"]
         if self.target is not None and self.unoccluded.probability is not None:
-            reached = _range(self.probability)
-            parts.append(f"{self.name(self.target)}: probability {self.unoccluded.probability:.3g} unoccluded{reached and f', {reached}'}")
+            probabilities = [f"{self.unoccluded.probability:.3g} unoccluded", *_range(self.probability)]
+            parts.append(f"{self.name(self.target)}: probability {', '.join(probabilities)}")
         parts.append(f"{self.layer} unit {self.unit}")
         if not self.complete:
             parts.append(f"{self.done} of {rows * columns} done")
         return f"OcclusionMaps({'; '.join(parts)})"
 
 
-def _range(values: NDArray[np.float32] | None) -> str:
-    """The smallest and the largest of what has been computed."""
+def _range(values: NDArray[np.float32] | None) -> list[str]:
+    """Return a text with the smallest and the largest computed value, if there is one."""
     finite = np.empty(0) if values is None else values[np.isfinite(values)]
-    return f"{finite.min():.3g} to {finite.max():.3g} occluded" if finite.size else ""
+    return [f"{finite.min():.3g} to {finite.max():.3g} occluded"] if finite.size else []
 
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Whether projections show what excites a unit: its activity when the strongest region of its projection is occluded, against
-    equal regions elsewhere in the same image. All arrays start with (images,)."""
+    """The loss of a unit's activation when the region that its projection highlights is occluded, and when random regions are.
+
+    All arrays are (images, ...).
+    """
 
     layer: str
-    units: NDArray[np.int64]  # the unit of each image
-    activity: NDArray[np.float32]  # the unit's maximum over space, unoccluded
-    drop: NDArray[np.float32]  # share of it that is lost when the projection's strongest region is occluded; NaN where the unit is silent
-    elsewhere: NDArray[np.float32]  # the same, mean over equal regions elsewhere
-    boxes: NDArray[np.int64]  # (images, 4): the strongest regions
+    units: NDArray[np.int64]  # the unit in each image
+    activity: NDArray[np.float32]  # the unit's maximum over space without a window
+    drop: NDArray[np.float32]  # share of it that is lost with the highlighted region occluded; NaN if the unit is inactive
+    elsewhere: NDArray[np.float32]  # the same, mean over random regions of the same size
+    boxes: NDArray[np.int64]  # (images, 4): the highlighted regions
 
     @property
     def share(self) -> float:
-        """The number: share of images in which the projection's region costs more than regions elsewhere do on average. Images in which
-        the unit does not fire do not count; NaN where it fires in none."""
-        fires = np.isfinite(self.drop)
-        return float((self.drop > self.elsewhere)[fires].mean()) if fires.any() else float("nan")
+        """Share of the images in which `drop` is larger than `elsewhere`, among those in which the unit is active; NaN if there is none."""
+        active = np.isfinite(self.drop)
+        return float((self.drop > self.elsewhere)[active].mean()) if active.any() else float("nan")
 
     def __repr__(self) -> str:
-        return (
-            f"Faithfulness({self.layer}, {len(self.units)} images, {np.isfinite(self.drop).sum()} of them firing; share {self.share:.3g})"
-        )
+        return f"Faithfulness({self.layer}, {len(self.units)} images, active in {np.isfinite(self.drop).sum()}; share {self.share:.3g})"
 
 
 @dataclass(frozen=True, slots=True)
 class Correspondence:
-    """Whether occluding the same part changes the features of several images alike (Zeiler & Fergus 2014, section 4.3, table 1).
+    """How consistently occluding the same part changes the features of several images (Zeiler & Fergus 2014, section 4.3, table 1).
 
-    `distances[layer][part]` is Delta: the mean over ordered pairs of images of the normalised Hamming distance of the signs of what
-    changes; lower is more alike. sign(0) is a value of its own: a component that changes in one image only counts as different.
+    `distances[layer][part]` is Delta: the mean over ordered pairs of images of the normalised Hamming distance between the signs of the
+    changes; lower is more consistent. sign(0) is a value of its own: a component that changes in only one of two images differs.
     """
 
     layers: tuple[str, ...]
@@ -164,53 +163,54 @@ class Correspondence:
     images: int
 
     def __repr__(self) -> str:
-        rows = [f"{layer}: {_few([f'{part} {delta:.3f}' for part, delta in self.distances[layer].items()])}" for layer in self.layers]
-        return f"Correspondence({self.images} images; {_few(rows, '; ')})"
+        by_layer = {layer: [f"{part} {delta:.3f}" for part, delta in self.distances[layer].items()] for layer in self.layers}
+        rows = [f"{layer}: {_abbreviated(parts)}" for layer, parts in by_layer.items()]
+        return f"Correspondence({self.images} images; {_abbreviated(rows, '; ')})"
 
 
-def _few(words: list[str], between: str = ", ") -> str:
-    return between.join(words if len(words) <= 6 else [*words[:6], "…"])
+def _abbreviated(items: list[str], separator: str = ", ") -> str:
+    return separator.join(items if len(items) <= 6 else [*items[:6], "…"])
 
 
 @dataclass(frozen=True, slots=True)
 class OcclusionRequest:
-    """What is occluded and what is watched. None: the default that `OcclusionScene` tells."""
+    """The image, feature map, class and fill of an occlusion experiment. None is replaced by the default in `OcclusionScene`."""
 
-    image: str  # "crop:17", a view of the image set, or "upload:<id>"
+    image: str  # "crop:17", a crop of the image set, or "upload:<id>"
     layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
-    unit: int | None = None  # None: the map with the largest sum on the unoccluded image
+    unit: int | None = None  # None: the feature map with the largest sum for the unoccluded image
     target: int | None = None  # None: the most probable class of the unoccluded image
-    fill: str = "gray"  # as `named_fill`: "gray" (0 after normalisation), "mean" (this image's), "blur", or a colour "#rrggbb"
+    fill: str = "gray"  # as in `named_fill`: "gray" (0 after normalisation), "mean" (of this image), "blur", or a colour "#rrggbb"
 
 
 @dataclass(frozen=True, slots=True)
 class ImageTile:
-    """A picture that can be chosen."""
+    """An image that can be selected, as a thumbnail."""
 
-    image: str  # as `OcclusionRequest.image`
+    image: str  # as in `OcclusionRequest.image`
     caption: str
-    label: str | None  # its dataset label
+    label: str | None  # dataset label
     picture: EncodedImage
 
 
 @dataclass(frozen=True, slots=True)
 class ImagePage:
-    """Some of the pictures that can be chosen; uploads first."""
+    """Some of the images that can be selected; uploads first."""
 
-    total: int  # that fit the words looked for
+    total: int  # number of images that match the search
     start: int
     tiles: tuple[ImageTile, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OcclusionChoices:
-    """What can be asked for, beside the layers that the overview lists."""
+    """The options of an occlusion experiment, besides the layers of the overview."""
 
     input: tuple[int, int]  # (height, width) of the model's input
-    classes: tuple[str, ...] | None  # the classifier's; None without one
-    shipped_head: bool  # whether the shipped classifier is worth offering: there is none, and that one fits
-    uploads: tuple[str, ...]  # images that were uploaded and are still kept, newest first
-    colours: bool  # whether colours can be fills: what one is to the model is known
+    classes: tuple[str, ...] | None  # of the classifier; None without one
+    shipped_head: bool  # whether the model has no classifier, and the one of this package fits
+    uploads: tuple[str, ...]  # uploaded images that are still available, newest first
+    colours: bool  # whether fills can be colours: the normalisation of the transform is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,29 +225,29 @@ class ClassShare:
 
 @dataclass(frozen=True, slots=True)
 class OcclusionScene:
-    """An image before anything is occluded, with every default made definite."""
+    """An image without patches, with every default resolved."""
 
-    wanted: OcclusionRequest  # layer, unit and target are definite (target None without a classifier)
+    wanted: OcclusionRequest  # layer, unit and target are not None (target is None without a classifier)
     caption: str
-    label: str | None  # the image's dataset label
-    picture: EncodedImage  # the model's input as a picture, one pixel each
-    fill: EncodedImage  # the same size: what a patch shows wherever it lies
+    label: str | None  # dataset label
+    picture: EncodedImage  # the model's input
+    fill: EncodedImage  # of the same size: the content of a patch at each pixel
     classes: tuple[ClassShare, ...]  # the five most probable and the target (before == now); empty without a classifier
     activity: float
-    map: NDArray[np.float32]  # (h, w): the chosen feature map
-    strongest: tuple[int, ...]  # the units with the largest sums on this image, largest first
-    note: str = ""  # what the view should say (fallback to whole-image computation, ...)
+    map: NDArray[np.float32]  # (h, w): the feature map
+    strongest: tuple[int, ...]  # the units with the largest sums for this image, largest first
+    note: str = ""  # a message for the user (such as: the model cannot be traced)
 
     __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)
 class PatchAnswer:
-    """What the network says with patches on the image."""
+    """The model's result with patches on the image."""
 
-    classes: tuple[ClassShare, ...]  # the five most probable now, and the target; empty without a classifier
+    classes: tuple[ClassShare, ...]  # the five most probable with the patches, and the target; empty without a classifier
     activity: float
-    map: NDArray[np.float32]  # (h, w): the chosen feature map
+    map: NDArray[np.float32]  # (h, w): the feature map
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,10 +261,10 @@ class MapsSettings:
 
 @dataclass(frozen=True, slots=True)
 class OcclusionProjection:
-    """One picture of panel c: the chosen map's strongest activation in an image, projected to pixels, beside what it saw."""
+    """The strongest activation of the feature map in one image: its projection to pixel space, and the patch in its receptive field."""
 
     caption: str
-    own: bool  # of the shown image; the others are the strongest of the index
+    own: bool  # whether the image is that of the scene; the others are the strongest of the index
     value: float
     box: Box  # in input pixels
     projection: EncodedImage

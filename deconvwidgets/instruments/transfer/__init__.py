@@ -1,1 +1,1 @@
-"""The TransferPanel: the softmax head retrained on another data set (Zeiler & Fergus 2014, section 5.2)."""
+"""The TransferPanel: retraining the softmax classifier on another dataset (Zeiler & Fergus 2014, section 5.2)."""

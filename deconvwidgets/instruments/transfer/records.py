@@ -1,4 +1,4 @@
-"""Values of the transfer experiments that cross to a widget: frozen, NumPy arrays and plain Python only."""
+"""Records of the transfer experiments: frozen, of NumPy arrays and plain Python values only."""
 
 from __future__ import annotations
 
@@ -19,98 +19,98 @@ TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results
 
 @dataclass(frozen=True, slots=True)
 class DataChoice:
-    """Something to train on, as a panel offers it."""
+    """A dataset that can be selected."""
 
-    data: str  # as `TransferSettings.data`
-    words: str
-    hint: str = ""  # what is missing, in words, where it is not at hand
+    data: str  # as in `TransferSettings.data`
+    words: str  # description
+    hint: str = ""  # what is missing, if the dataset is not available
 
 
 @dataclass(frozen=True, slots=True)
 class PaperRow:
-    """A result of Zeiler & Fergus 2014 to stand beside ours; accuracies in percent."""
+    """A result of Zeiler & Fergus 2014 for comparison; accuracies in percent."""
 
-    words: str
+    words: str  # description
     mean: float
     std: float | None
-    images_per_class: int | None = None  # training images a class, which places it in a learning curve
+    images_per_class: int | None = None  # training images per class, for a learning curve
 
 
 @dataclass(frozen=True, slots=True)
 class TransferDataSummary:
-    """The classes of a data set before training."""
+    """The classes of a dataset before training."""
 
     name: str
     photographs: int
     categories: tuple[str, ...]
-    sizes: tuple[int, ...]  # photographs of each class
-    most: int  # the largest number of training images a class that leaves one to test
-    problem: str | None  # why training with the asked number of images cannot start, in words
-    notes: tuple[str, ...]  # what is odd, but no hindrance
+    sizes: tuple[int, ...]  # number of photographs of each class
+    most: int  # the largest number of training images per class that leaves one for testing
+    problem: str | None  # why training with the requested number of images is impossible
+    notes: tuple[str, ...]  # irregularities that do not prevent training
     skipped: tuple[SkippedImage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TransferRunSummary:
-    """A run in a line. Accuracies are shares, averaged over classes."""
+    """The state of a run. Accuracies are shares, averaged over classes."""
 
     run: int
     phase: Phase
     dataset: str
     layer: str
     images_per_class: int
-    folds: int  # asked for
-    weight_decay: float | None  # asked for; None: chosen
-    views: str
-    per_fold: tuple[float, ...]  # so far
-    weight_decays: tuple[float, ...]  # so far
-    features: str  # in words; empty before the first fold is done
+    folds: int  # requested
+    weight_decay: float | None  # requested; None: chosen on held-out images
+    views: str  # the crops of a photograph: "one", "flips" or "ten"
+    per_fold: tuple[float, ...]  # accuracies of the folds so far
+    weight_decays: tuple[float, ...]  # of the folds so far
+    features: str  # description; empty before the first fold is complete
     seconds: float
-    steps: int  # so many can be asked for by `TransferService.steps`
-    progress: Progress | None  # while it goes on
-    problem: str | None  # what it failed with
+    steps: int  # number of training steps that `TransferService.steps` returns
+    progress: Progress | None  # None if the run is not active
+    problem: str | None  # the error that the run failed with
     curve: LearningCurve | None  # so far
-    paper: tuple[PaperRow, ...]  # results of the paper to compare with
+    paper: tuple[PaperRow, ...]  # results of the paper for comparison
 
     def __repr__(self) -> str:
-        run = f"run {self.run}: {self.dataset}, {self.images_per_class} a class, {self.layer}, {self.phase}"
+        run = f"run {self.run}: {self.dataset}, {self.images_per_class} per class, {self.layer}, {self.phase}"
         return f"TransferRunSummary({run}; {describe_accuracy(self.per_fold)})"
 
     @property
     def mean(self) -> float | None:
-        """Mean accuracy over the folds that are done."""
+        """Mean accuracy over the complete folds."""
         return float(np.mean(self.per_fold)) if self.per_fold else None
 
     @property
     def std(self) -> float | None:
-        """Their standard deviation."""
+        """Standard deviation of the accuracy over the complete folds."""
         return float(np.std(self.per_fold)) if self.per_fold else None
 
 
 @dataclass(frozen=True, slots=True)
 class TransferStatus:
-    """Everything a panel shows before it asks for details."""
+    """The state of a transfer service."""
 
     choices: tuple[DataChoice, ...]
-    layers: tuple[tuple[str, str], ...]  # (name to ask for, words), the deepest first
-    running: int | None  # the run that is going on or waiting
-    runs: tuple[TransferRunSummary, ...]  # in order
-    classifier: str | None  # whose classes the service answers with, in words
-    used: int | None  # the run whose head that is; None: another one
+    layers: tuple[tuple[str, str], ...]  # (name, description), the deepest first
+    running: int | None  # the run that is active or waiting
+    runs: tuple[TransferRunSummary, ...]  # the oldest first
+    classifier: str | None  # description of the head in use
+    used: int | None  # the run of the head in use; None for another head
     can_undo: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TransferResults:
-    """A run's results so far. Arrays are in the order of `categories`."""
+    """The results of a run so far. Arrays are in the order of `categories`."""
 
     summary: TransferRunSummary
     categories: tuple[str, ...]
-    class_accuracy: NDArray[np.float32]  # (classes,) shares of the test photographs of all folds; NaN for a class without any
-    class_tests: NDArray[np.int64]  # (classes,)
-    confusion: NDArray[np.int64]  # (classes, classes): rows are truths, columns predictions
+    class_accuracy: NDArray[np.float32]  # (classes,): accuracy over all folds; NaN for a class without tests
+    class_tests: NDArray[np.int64]  # (classes,): number of tests
+    confusion: NDArray[np.int64]  # (classes, classes): rows are true classes, columns predictions
     skipped: tuple[SkippedImage, ...]
-    has_confidences: bool
+    has_confidences: bool  # False for a linear SVM
 
     def __repr__(self) -> str:
         return f"TransferResults({self.summary!r}, {len(self.categories)} classes)"
@@ -118,13 +118,13 @@ class TransferResults:
 
 @dataclass(frozen=True, slots=True)
 class TestsRequest:
-    """Which test photographs: of class `truth`, answered `prediction` (None: any), right or wrong or both; the most confident first."""
+    """A request for test photographs, the most confident first. None means any."""
 
-    __test__ = False  # no test, whatever pytest thinks of its name
+    __test__ = False  # not a test class for pytest
 
-    truth: int | None = None
-    prediction: int | None = None
-    right: bool | None = None
+    truth: int | None = None  # true class
+    prediction: int | None = None  # predicted class
+    right: bool | None = None  # whether the prediction is correct
     limit: int = 24
 
 
@@ -137,14 +137,14 @@ class TestPhotograph:
     source: int
     name: str
     fold: int
-    truth: int
-    prediction: int
-    confidence: float | None
+    truth: int  # true class
+    prediction: int  # predicted class
+    confidence: float | None  # probability of the predicted class; None for a linear SVM
 
 
 @dataclass(frozen=True, slots=True)
 class TestPhotographs:
-    """Those that fit, and how many there are in all."""
+    """The requested test photographs, and the total number of matches."""
 
     __test__ = False
 
@@ -154,32 +154,32 @@ class TestPhotographs:
 
 @dataclass(frozen=True, slots=True)
 class HeadReport:
-    """What retraining the softmax head gave (Zeiler & Fergus 2014, sections 5.2 and 5.3; tables 4, 5 and 7).
+    """The result of training heads (Zeiler & Fergus 2014, sections 5.2 and 5.3; tables 4, 5 and 7).
 
-    Accuracies are shares in [0, 1], averaged over classes. The test arrays list every test photograph of every fold that was
-    finished: its source in the image set, its fold, its true and its predicted class, and the probability of the latter.
+    Accuracies are shares in [0, 1], averaged over classes. The arrays (tests,) have one entry for every test photograph of every complete
+    fold.
     """
 
     dataset: str
     model: str
     layer: str
-    features: str  # the features in words: "256 x 6 x 6 = 9,216 of pool5, one view"
+    features: str  # description: "256 x 6 x 6 = 9,216 of pool5, one crop"
     images_per_class: int
     seed: int
     categories: tuple[str, ...]
     per_fold: tuple[float, ...]
-    weight_decays: tuple[float, ...]  # the one chosen on held-out training images, per fold
-    confusion: NDArray[np.int64]  # (classes, classes): rows are truths, columns predictions, summed over folds
-    sources: NDArray[np.int64]  # (tests,)
+    weight_decays: tuple[float, ...]  # chosen on held-out training images, per fold
+    confusion: NDArray[np.int64]  # (classes, classes): rows are true classes, columns predictions, summed over folds
+    sources: NDArray[np.int64]  # (tests,): number of the photograph in the image set
     folds: NDArray[np.int64]  # (tests,)
-    truths: NDArray[np.int64]  # (tests,)
-    predictions: NDArray[np.int64]  # (tests,)
-    confidences: NDArray[np.float32]  # (tests,)
+    truths: NDArray[np.int64]  # (tests,): true class
+    predictions: NDArray[np.int64]  # (tests,): predicted class
+    confidences: NDArray[np.float32]  # (tests,): probability of the predicted class
     head: Head  # trained on the first fold's training images
     seconds: float
-    complete: bool  # False: stopped before the last fold; what was done is here
-    skipped: tuple[SkippedImage, ...] = ()  # photographs that could not be read and took no part
-    classifier: str = "softmax"  # or "linear SVM", which gives no probabilities: `confidences` are NaN
+    complete: bool  # False: cancelled before the last fold
+    skipped: tuple[SkippedImage, ...] = ()  # photographs that could not be read
+    classifier: str = "softmax"  # or "linear SVM", which has no probabilities: `confidences` are NaN
 
     @property
     def mean(self) -> float:
@@ -192,27 +192,26 @@ class HeadReport:
         return float(np.std(self.per_fold))
 
     def __repr__(self) -> str:
-        run = f"{self.dataset}, {self.images_per_class} a class, {self.classifier} on {self.layer} of {self.model}"
+        run = f"{self.dataset}, {self.images_per_class} per class, {self.classifier} on {self.layer} of {self.model}"
         stopped = "" if self.complete else "; stopped"
         return f"HeadReport({run}: {describe_accuracy(self.per_fold)}, {len(self.categories)} classes{stopped})"
 
 
 @dataclass(frozen=True, slots=True)
 class HeadStep:
-    """Where the training of one head is, for live curves. `validation_accuracy` is over the training images held out to choose the
-    weight decay; None while the head is trained on all training images of the fold. Accuracies are averaged over classes."""
+    """The state of the training after a step. Accuracies are averaged over classes."""
 
     fold: int
     weight_decay: float
-    step: int  # counts from 0 for each weight decay
+    step: int  # from 0 for each weight decay
     loss: float
     train_accuracy: float
-    validation_accuracy: float | None
+    validation_accuracy: float | None  # on held-out training images; None when training on all training images of the fold
 
 
 @dataclass(frozen=True, slots=True)
 class LearningCurve:
-    """Accuracy by number of training images a class: mean and standard deviation over `folds` folds, as shares."""
+    """Accuracy by the number of training images per class: mean and standard deviation over folds, as shares."""
 
     dataset: str
     model: str
@@ -223,20 +222,21 @@ class LearningCurve:
     stds: tuple[float, ...]
     folds: int
     seed: int
-    complete: bool  # False: stopped; the numbers that were done are here
+    complete: bool  # False: cancelled before the last number of images
 
 
 @dataclass(frozen=True, slots=True)
 class TransferSettings:
-    """What to retrain on, and how. `data` is "caltech101", "caltech256", "photo-crops", "images" (the service's own), or the path of a
-    folder of class folders or of a zip of one; `root` is where the Caltechs lie (None: DECONVWIDGETS_DATA)."""
+    """The settings of a run."""
 
-    data: str
-    layer: str | None = None  # None: the deepest that has maps
+    data: (
+        str  # "caltech101", "caltech256", "photo-crops", "images" (of the service), or the path of a folder of class folders or of its zip
+    )
+    layer: str | None = None  # None: the deepest layer with feature maps
     images_per_class: int = 30
     folds: int = 5
     weight_decay: float | None = None  # None: chosen on held-out training images
-    views: Literal["one", "flips", "ten"] = "one"
+    views: Literal["one", "flips", "ten"] = "one"  # the crops of a photograph, as in `train_softmax_head`
     seed: int = 0
-    curve: tuple[int, ...] = ()  # numbers of training images a class for the learning curve after the folds; empty: none
-    root: str | None = None
+    curve: tuple[int, ...] = ()  # numbers of training images per class for a learning curve; empty: no curve
+    root: str | None = None  # the folder of the Caltech datasets; None: the environment variable DECONVWIDGETS_DATA

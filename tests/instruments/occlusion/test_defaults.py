@@ -1,4 +1,4 @@
-"""The window and stride that nobody asked for."""
+"""The default window and stride."""
 
 import pytest
 
@@ -9,12 +9,12 @@ from deconvwidgets.instruments.occlusion.defaults import default_grid
     ("size", "window", "stride"),
     [
         ((224, 224), (48, 48), (8, 8)),
-        ((300, 1000), (48, 48), (8, 8)),  # no larger on larger inputs
+        ((300, 1000), (48, 48), (8, 8)),  # not larger for larger inputs
         ((32, 32), (7, 7), (1, 1)),
-        ((28, 112), (6, 6), (1, 1)),  # a square, of the shorter side
+        ((28, 112), (6, 6), (1, 1)),  # a square, in proportion to the shorter side
         ((223, 600), (48, 48), (8, 8)),
         ((1, 2), (1, 1), (1, 1)),
     ],
 )
-def test_it_shrinks_in_proportion_on_small_inputs(size, window, stride):
+def test_the_default_is_smaller_in_proportion_for_small_inputs(size, window, stride):
     assert default_grid(size) == (window, stride)

@@ -1,4 +1,4 @@
-"""Project pictures: from a photograph, a file or an array to NumPy projections."""
+"""Project the activations of images to pixel space, and return the projections as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -30,23 +30,52 @@ def project(
     seed: Literal["activation"] | float = "activation",
     network: Network | None = None,
 ) -> Projection:
-    """Project one activation of each picture down to pixels (Zeiler & Fergus 2014, section 2.1).
+    """Project one activation of each image to pixel space (Zeiler & Fergus 2014, section 2.1).
 
-    Args:
-        images: a PIL picture, a path, an array (H, W, 3) or (H, W) uint8, or a sequence of N of them; the bundle's transform prepares them.
-        layer: name or alias. unit: the feature map.
-        at: (N, 2) row and column in the map for each picture; None for each one's strongest position.
-        rule, method, seed: as in `deconvwidgets.engine.project`.
-        network: deprecated.
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model. Its transform is applied to the images.
+    images : PIL image, path, array (H, W, 3) or (H, W) uint8, or a sequence of N of them
+        The images.
+    layer : str
+        Name or alias.
+    unit : int
+        The feature map.
+    at : array (N, 2), optional
+        Row and column in the feature map for each image; by default the strongest position in each.
+    rule, method, seed
+        As in `deconvwidgets.engine.project`.
+    network : Network, optional
+        Deprecated.
 
-    Returns N projections in normalised input units.
-    Raises PictureError for something that is no picture, LayerError, RuleError.
+    Returns
+    -------
+    Projection
+        N projections, in the model's normalised input units.
+
+    Raises
+    ------
+    PictureError
+        For anything that is not an image.
+    LayerError
+        For an unknown layer or unit, or a position outside the feature map.
+    RuleError
+        If an operation below the layer has no backward rule.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> photograph = dw.open_images("photos").open_source(0)
+    >>> projection = dw.project(dw.load_model("alexnet"), photograph, "conv3", unit=10)
+    >>> projection.pixels.shape  # the receptive field of a conv3 unit
+    (1, 3, 99, 99)
     """
     bundle = with_deprecated_network(bundle, network)
-    several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
-    if not several:
-        raise PictureError("There is no picture to project: give at least one")
-    batch = torch.stack([bundle.prepare(as_pil_image(one)) for one in several])
+    sequence = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
+    if not sequence:
+        raise PictureError("There is no image to project: pass at least one.")
+    batch = torch.stack([bundle.prepare(as_pil_image(image)) for image in sequence])
     positions = None if at is None else torch.as_tensor(np.asarray(at, np.int64))
     projected = project_batch(
         bundle.network, to_model(batch, bundle.model), layer, unit=unit, at=positions, rule=rule, method=method, seed=seed
@@ -55,7 +84,7 @@ def project(
 
 
 def as_record(projected: Projected, layer: str, unit: int, rule: str) -> Projection:
-    """The engine's projections as NumPy arrays on the CPU."""
+    """Return the engine's projections as NumPy arrays."""
     return Projection(
         pixels=projected.pixels.detach().float().cpu().numpy(),
         boxes=projected.boxes.cpu().numpy().astype(np.int64),

@@ -1,4 +1,4 @@
-"""A figure as one HTML file: light and dark by the reader's preference, the values under the pointer, nothing fetched."""
+"""Figures as standalone HTML pages, in light and dark colours, which show a tile's details under the pointer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPane
 
 
 def layer_page(sheet: FigureSheet) -> bytes:
-    """The paper's figure 2 as a page."""
+    """Return the page of a layer (Zeiler & Fergus 2014, figure 2)."""
     panels = "\n".join(_panel(panel) for panel in sheet.panels)
     return html_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
 
 
 def unit_page(sheet: FigureSheet) -> bytes:
-    """One unit, large, with its nine in words."""
+    """Return the page of one unit, with a list of its strongest activations."""
     panel = sheet.unit
     rows = "\n".join(f"<li>{escape(panel.describe(rank).partition(' · ')[2])}</li>" for rank in range(panel.count))
     body = f'<main class="units one">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
@@ -25,35 +25,35 @@ def unit_page(sheet: FigureSheet) -> bytes:
 
 
 def _panel(panel: UnitPanel) -> str:
-    """Projections beside patches; a line below that names the member under the pointer."""
+    """Return projections beside patches, above a line for the details of the tile under the pointer."""
     if panel.count == 0:
-        pictures = '<div class="mosaic dead"></div><div class="mosaic dead"></div>'
+        mosaics = '<div class="mosaic dead"></div><div class="mosaic dead"></div>'
     else:
-        pictures = _mosaic(panel, "projections", data_uri(panel.projections, photograph=False))
-        pictures += _mosaic(panel, "patches", data_uri(panel.patches, photograph=True))
+        mosaics = _mosaic(panel, "projections", data_uri(panel.projections, photograph=False))
+        mosaics += _mosaic(panel, "patches", data_uri(panel.patches, photograph=True))
     summary = escape(panel.summary(), quote=True)
     line = f'<figcaption><b>{panel.unit}</b> <span class="tip" data-rest="{summary}">{summary}</span></figcaption>'
-    return f'<figure style="--side:{panel.side}px" aria-label="unit {panel.unit}"><div class="pair">{pictures}</div>{line}</figure>'
+    return f'<figure style="--side:{panel.side}px" aria-label="unit {panel.unit}"><div class="pair">{mosaics}</div>{line}</figure>'
 
 
-def _mosaic(panel: UnitPanel, what: str, source: str) -> str:
-    share = 100.0 / panel.side
+def _mosaic(panel: UnitPanel, part: str, source: str) -> str:
+    scale = 100.0 / panel.side
     cells = []
     for rank in range(panel.count):
         left, top = panel.cell(rank)
-        place = f"left:{left * share:.3f}%;top:{top * share:.3f}%;width:{panel.tile * share:.3f}%"
-        words = escape(panel.describe(rank) or f"#{rank + 1}", quote=True)
-        cells.append(f'<i data-rank="{rank}" data-tip="{words}" style="{place}"></i>')
-    return f'<div class="mosaic"><img src="{source}" alt="unit {panel.unit}, {what}">{"".join(cells)}{_gaps(panel, share)}</div>'
+        place = f"left:{left * scale:.3f}%;top:{top * scale:.3f}%;width:{panel.tile * scale:.3f}%"
+        tip = escape(panel.describe(rank) or f"#{rank + 1}", quote=True)
+        cells.append(f'<i data-rank="{rank}" data-tip="{tip}" style="{place}"></i>')
+    return f'<div class="mosaic"><img src="{source}" alt="unit {panel.unit}, {part}">{"".join(cells)}{_gaps(panel, scale)}</div>'
 
 
-def _gaps(panel: UnitPanel, share: float) -> str:
-    """The mosaic's gaps are white; painting them over in the page's colour keeps a dark page dark."""
-    wide = f"{panel.gap * share:.3f}%"
-    places = [f"{(line * (panel.tile + panel.gap) - panel.gap) * share:.3f}%" for line in range(1, panel.grid)]
-    down = (f'<s style="left:{place};top:0;width:{wide};height:100%"></s>' for place in places)
-    across = (f'<s style="top:{place};left:0;height:{wide};width:100%"></s>' for place in places)
-    return "".join([*down, *across])
+def _gaps(panel: UnitPanel, scale: float) -> str:
+    """Return strips in the page's background colour over the mosaic's gaps, which are white in the image."""
+    width = f"{panel.gap * scale:.3f}%"
+    offsets = [f"{(line * (panel.tile + panel.gap) - panel.gap) * scale:.3f}%" for line in range(1, panel.grid)]
+    vertical = (f'<s style="left:{offset};top:0;width:{width};height:100%"></s>' for offset in offsets)
+    horizontal = (f'<s style="top:{offset};left:0;height:{width};width:100%"></s>' for offset in offsets)
+    return "".join([*vertical, *horizontal])
 
 
 _STYLE = """
@@ -76,7 +76,7 @@ ol { padding-left: 1.6em; font-variant-numeric: tabular-nums; }
 .mosaic i.on { z-index: 1; outline: none; } }
 """
 
-# Pointing at a tile marks it in both mosaics and names it in the line below the unit.
+# The tile under the pointer is outlined in both mosaics, and described in the line below the unit.
 _SCRIPT = """
 for (const figure of document.querySelectorAll("figure")) {
   const tip = figure.querySelector(".tip");

@@ -1,4 +1,4 @@
-"""From a kind of figure to a file's bytes."""
+"""Render a figure of any kind as a file."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ _RENDERERS: dict[FigureKind, Callable[[FigureSheet], bytes]] = {
 
 
 def render(kind: FigureKind, sheet: FigureSheet) -> bytes:
-    """A finished figure as a file's bytes: PNG, SVG (vector text, embedded pictures) or one standalone HTML page.
+    """Return a figure as the bytes of a file: PNG, SVG (vector text, embedded images) or a standalone HTML page.
 
-    Raises ServiceError for a kind that does not exist and LayerError for a layer or unit that cannot be drawn.
+    Raises
+    ------
+    ServiceError
+        For an unknown kind.
+    LayerError
+        For an unknown layer, and if there is no unit to draw.
     """
     renderer = _RENDERERS.get(kind)
     if renderer is None:

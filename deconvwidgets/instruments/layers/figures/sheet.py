@@ -1,4 +1,4 @@
-"""What a figure shows: units with their nine projections and patches, and the words that say how they came about."""
+"""The content of a figure: units with the projections and patches of their strongest activations, and the text that describes them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 
 Sort = Literal["strongest", "random", "index"]
-RULE_WORDS: dict[Rule, str] = {"deconvnet": "deconvnet", "gradient": "gradient", "guided": "guided backpropagation"}
+RULE_NAMES: dict[Rule, str] = {"deconvnet": "deconvnet", "gradient": "gradient", "guided": "guided backpropagation"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitPanel:
-    """One unit: two mosaics (S, S, 3) uint8 of `grid` x `grid` tiles, `tile` pixels a side with `gap` between them."""
+    """One unit, with two mosaics (S, S, 3) uint8 of `grid` x `grid` tiles, `tile` pixels a side with `gap` pixels between them."""
 
     unit: int
     projections: NDArray[np.uint8]
     patches: NDArray[np.uint8]
-    count: int  # tiles that are filled; 0 for a unit that fired on no photograph
+    count: int  # number of activations; 0 for a dead unit
     grid: int
     tile: int
     gap: int
@@ -34,26 +34,26 @@ class UnitPanel:
 
     @classmethod
     def from_records(cls, top: TopActivations, detail: UnitDetail | None = None) -> UnitPanel:
-        """A panel from the records that the model service answers with."""
+        """Return a panel from the records of the model service."""
         return cls(
             top.unit, decode_image(top.projections.data), decode_image(top.patches.data), top.count, top.grid, top.tile, top.gap, detail
         )
 
     @property
     def side(self) -> int:
-        """The mosaics' side in pixels."""
+        """The side of the mosaics in pixels."""
         return int(self.projections.shape[0])
 
     def cell(self, rank: int) -> tuple[int, int]:
-        """Left and top of the tile of member `rank`, in mosaic pixels."""
+        """Return the left and top edge of the tile of the activation of `rank` (0 is the strongest), in pixels of the mosaic."""
         row, column = divmod(rank, self.grid)
         step = self.tile + self.gap
         return column * step, row * step
 
     def summary(self) -> str:
-        """The unit's strongest value and its commonest label, in a few words."""
+        """Return the unit's strongest activation and its most frequent label, such as "30.0 · tabby cat 5/9"."""
         if self.count == 0:
-            return "fires on no photograph"
+            return "inactive in every crop"
         if self.detail is None:
             return ""
         value = f"{self.detail.maximum:.1f}"
@@ -64,22 +64,22 @@ class UnitPanel:
         return f"{value} · {label} {times}/{len(self.detail.entries)}" if times > 1 else value
 
     def describe(self, rank: int) -> str:
-        """Member `rank` in words: value, label, photograph."""
+        """Return the rank, value, label, predicted class and photograph of an activation; empty if they are not known."""
         if self.detail is None or rank >= len(self.detail.entries):
             return ""
         entry = self.detail.entries[rank]
-        words = [f"#{rank + 1}", f"{entry.value:.2f}"]
+        parts = [f"#{rank + 1}", f"{entry.value:.2f}"]
         if entry.label:
-            words.append(entry.label)
+            parts.append(entry.label)
         if entry.prediction:
-            share = f" {entry.probability:.0%}" if entry.probability is not None else ""
-            words.append(f"seen as {entry.prediction}{share}")
-        return " · ".join([*words, entry.source])
+            probability = f" {entry.probability:.0%}" if entry.probability is not None else ""
+            parts.append(f"predicted {entry.prediction}{probability}")
+        return " · ".join([*parts, entry.source])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FigureSheet:
-    """Everything a figure says. `selection` is how the units were chosen, in words ("the 16 strongest of 256 units")."""
+    """The content of a figure. `selection` describes how the units were selected ("the 16 strongest of 256 units")."""
 
     overview: Overview
     layer: str
@@ -88,11 +88,11 @@ class FigureSheet:
     panels: tuple[UnitPanel, ...]
     selection: str
     chosen: UnitPanel | None = None
-    source: SourceImage | None = None  # the chosen unit's strongest photograph
+    source: SourceImage | None = None  # the photograph of the chosen unit's strongest activation
 
     @property
     def info(self) -> LayerInfo:
-        """The layer that is shown."""
+        """The layer."""
         for summary in self.overview.layers:
             if self.layer in (summary.info.alias, summary.info.name):
                 return summary.info
@@ -100,69 +100,90 @@ class FigureSheet:
 
     @property
     def unit(self) -> UnitPanel:
-        """The unit that a figure of one unit shows: the chosen one, else the first."""
+        """The unit of a figure of one unit: the chosen one, or else the first."""
         if self.chosen is not None:
             return self.chosen
         if not self.panels:
-            raise LayerError(f"There is no unit to draw for {self.layer}; ask for at least one.")
+            raise LayerError(f"There is no unit of {self.layer} to draw; select at least one.")
         return self.panels[0]
 
     def layer_names(self) -> list[str]:
-        """The layers as people call them."""
-        return [summary.info.alias or summary.info.name for summary in self.overview.layers]
+        """Return the aliases of the model's layers, or their dotted names if they have none."""
+        return [summary.info.short_name for summary in self.overview.layers]
 
     def title(self) -> str:
-        """Model and layer."""
+        """Return the model and the layer."""
         return f"{self.overview.model} · {self.layer}"
 
     def geometry(self) -> str:
-        """The layer's shape in words."""
+        """Return the number of units, the size of the feature maps, and the receptive field."""
         info = self.info
-        words = f"{info.channels} units · {info.height} x {info.width}"
-        return f"{words} · each sees {info.receptive_field[0]} x {info.receptive_field[1]} px" if info.receptive_field else words
+        size = f"{info.channels} units · {info.height} x {info.width}"
+        return f"{size} · receptive field {info.receptive_field[0]} x {info.receptive_field[1]} px" if info.receptive_field else size
 
     def caption(self, selection: str | None = None) -> str:
-        """What is shown, of what, chosen how, how it was scaled, and whose weights."""
-        view = self.overview
-        chosen = selection if selection is not None else self.selection
-        shown = (
-            f"For {chosen}: the strongest {view.k} activations, each from a different photograph, out of {_photographs(view)}. "
-            f"Left: projected to pixels ({RULE_WORDS[self.rule]} rule). Right: the patch of the photograph that the unit saw."
-        )
-        spread = (
-            "each tile is scaled by 2.5 of its own" if self.contrast == "tile" else "the nine of a unit are scaled together by 2.5 of their"
+        """Return what is shown, how the units were selected, how the tiles are scaled, and the origin of the weights."""
+        overview = self.overview
+        content = (
+            f"For {self.selection if selection is None else selection}: the strongest {overview.k} activations, each from a different "
+            f"photograph, out of {_photographs(overview)}. Left: projected to pixel space ({RULE_NAMES[self.rule]} rule). "
+            "Right: the patch of the photograph in the unit's receptive field."
         )
         scale = (
-            f"Mid-grey is zero; {spread} standard deviations. Positive and negative values are both real: they add to or take from a pixel."
+            "each tile is scaled by 2.5 of its own standard deviations"
+            if self.contrast == "tile"
+            else "the tiles of a unit are scaled together by 2.5 standard deviations"
         )
-        weights = f"Weights: {view.weights.rstrip('.')}." + ("" if view.trained else " Untrained: the filters are random.")
-        return " ".join([shown, scale, weights, "After Zeiler & Fergus 2014, figure 2."])
+        contrast = f"Mid-gray is zero, brighter is positive, darker is negative; {scale}."
+        weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
+        return " ".join([content, contrast, weights, "After Zeiler & Fergus 2014, figure 2."])
 
 
-def _photographs(view: Overview) -> str:
-    pictures = f"{view.photographs:,} photograph{'' if view.photographs == 1 else 's'} ({view.images}"
-    return pictures + (f", {view.views:,} views)" if view.views != view.photographs else ")")
+def _photographs(overview: Overview) -> str:
+    count = f"{overview.photographs:,} photograph{'' if overview.photographs == 1 else 's'} ({overview.images}"
+    return count + (f", {overview.views:,} crops)" if overview.views != overview.photographs else ")")
 
 
 def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: int = 0) -> tuple[list[int], str]:
-    """Units for a figure, and the words that say how they were chosen.
+    """Select units for a figure.
 
-    "strongest": highest activation first. "random": the paper's way, a subset drawn with `seed` among the units that fire,
-    in order of their number. "index": the first ones.
+    Parameters
+    ----------
+    table : UnitTable
+        The units of the layer.
+    count : int
+        Number of units.
+    sort : {"strongest", "random", "index"}
+        "strongest": the highest activations first. "random": a random subset of the units that are ever active, in order of their
+        numbers, as in the paper. "index": the first units.
+    seed : int
+        The random seed.
+
+    Returns
+    -------
+    units : list of int
+        The selected units.
+    selection : str
+        A description, such as "the 16 strongest of 256 units".
+
+    Raises
+    ------
+    LayerError
+        If `count` is less than 1, or for an unknown `sort`.
     """
     total = len(table.maximum)
-    alive = np.flatnonzero(table.fires > 0)
     if count < 1:
         raise LayerError(f"A figure needs at least one unit, not {count}.")
     if sort == "strongest":
         units = np.argsort(-table.maximum, kind="stable")[:count]
-        words = f"the {len(units)} strongest of {total} units"
+        selection = f"the {len(units)} strongest of {total} units"
     elif sort == "random":
-        units = np.sort(np.random.default_rng(seed).permutation(alive)[:count])
-        words = f"{len(units)} of {total} units, drawn at random (seed {seed})"
+        active = np.flatnonzero(table.fires > 0)
+        units = np.sort(np.random.default_rng(seed).permutation(active)[:count])
+        selection = f"{len(units)} of {total} units, selected at random (seed {seed})"
     elif sort == "index":
         units = np.arange(min(count, total))
-        words = f"the first {len(units)} of {total} units"
+        selection = f"the first {len(units)} of {total} units"
     else:
         raise LayerError(f"Units cannot be sorted by {sort!r}; choose strongest, random or index.")
-    return [int(unit) for unit in units], words
+    return [int(unit) for unit in units], selection

@@ -1,4 +1,4 @@
-"""What an occluded place shows: gray, the image's mean, its blur, a colour, or pixels of one's own."""
+"""The fill of an occluded region: gray, the mean of the image, its blur, a colour, or given pixels."""
 
 from __future__ import annotations
 
@@ -20,20 +20,35 @@ from deconvwidgets.models.torchvision_import import import_torchvision
 
 Fill = str | Sequence[int] | NDArray[np.floating] | Tensor
 
-_BLUR = 1 / 20  # the blur's deviation, as a share of the image's longer side: no object is left to be seen
+_BLUR = 1 / 20  # standard deviation of the blur, as a share of the image's longer side: objects are no longer recognisable
 
 
 def fill_of(bundle: ModelBundle, pixels: Tensor, fill: Fill) -> Tensor:
-    """What a patch on the input `pixels` (C, H, W) shows, in normalised units: (C, H, W), or (C, 1, 1) for one colour.
+    """Return the pixels that occluded regions of an input are replaced by.
 
-    fill: "gray" (or "grey") is 0 after normalisation, the mean of the pictures that the model was trained on, which is not mid-grey: that
-    is "#808080"; "mean" this image's own; "blur" the image, blurred; a colour ("#7f7f7f", "red", or (red, green, blue) from 0 to 255)
-    goes through the transform's normalisation; an array or tensor, (C, H, W) or (C,), is taken as normalised.
+    Parameters
+    ----------
+    bundle : ModelBundle
+        Its transform defines the normalisation of colours.
+    pixels : Tensor (C, H, W)
+        The input.
+    fill : str, (red, green, blue), array or Tensor
+        "gray" (or "grey"): 0 after normalisation, the mean of the training images. It is not mid-gray, which is "#808080".
+        "mean": the mean of this input. "blur": this input, blurred. A colour ("#7f7f7f", "red", or three numbers from 0 to 255): it is
+        normalised. An array (C, H, W) or (C,): it is taken as normalised.
 
-    Raises OcclusionError for what is none of these, and for a colour where the transform's normalisation is not known.
+    Returns
+    -------
+    Tensor (C, H, W), or (C, 1, 1) for one colour
+        Normalised pixels, in the type of `pixels`.
+
+    Raises
+    ------
+    OcclusionError
+        For anything else, and for a colour if the normalisation of the bundle's transform is not known.
     """
     if isinstance(fill, np.ndarray | Tensor):
-        return _own(fill, pixels)
+        return _pixels_of(fill, pixels)
     name = named_fill(fill) if isinstance(fill, str) else None
     if name == "gray":
         return pixels.new_zeros(len(pixels), 1, 1)
@@ -44,8 +59,14 @@ def fill_of(bundle: ModelBundle, pixels: Tensor, fill: Fill) -> Tensor:
     return _normalised(bundle, _colour(fill)).to(pixels)
 
 
-def fill_in_words(fill: Fill) -> str:
-    """As `OcclusionMaps.fill` says it: "gray", "mean", "blur", a colour as "#7f7f7f", or "array". Raises OcclusionError."""
+def fill_name(fill: Fill) -> str:
+    """Return the fill as in `OcclusionMaps.fill`: "gray", "mean", "blur", a colour such as "#7f7f7f", or "array".
+
+    Raises
+    ------
+    OcclusionError
+        For anything that is not a fill.
+    """
     if isinstance(fill, np.ndarray | Tensor):
         return "array"
     if isinstance(fill, str) and (name := named_fill(fill)) is not None:
@@ -53,53 +74,55 @@ def fill_in_words(fill: Fill) -> str:
     return "#{:02x}{:02x}{:02x}".format(*_colour(fill))
 
 
-def _own(fill: NDArray[np.floating] | Tensor, pixels: Tensor) -> Tensor:
+def _pixels_of(fill: NDArray[np.floating] | Tensor, pixels: Tensor) -> Tensor:
     values = torch.as_tensor(fill)
     if values.shape == (len(pixels),):
         values = values[:, None, None]
     if values.shape not in (pixels.shape, (len(pixels), 1, 1)):
-        raise OcclusionError(f"A fill of one's own is {tuple(pixels.shape)} or ({len(pixels)},), normalised, not {tuple(values.shape)}.")
+        raise OcclusionError(f"A fill array must be {tuple(pixels.shape)} or ({len(pixels)},), normalised, not {tuple(values.shape)}.")
     if not values.is_floating_point() or not bool(torch.isfinite(values).all()):
-        raise OcclusionError(f"A fill of one's own holds finite floating-point values, normalised as the input is, not {values.dtype}.")
+        raise OcclusionError(f"A fill array must contain finite floating-point values, normalised like the input, not {values.dtype}.")
     return values.to(pixels)
 
 
 def _blurred(pixels: Tensor) -> Tensor:
     sigma = max(pixels.shape[1:]) * _BLUR
-    reach = max(1, math.ceil(3 * sigma))
-    kernel = [2 * min(reach, side - 1) + 1 for side in (pixels.shape[2], pixels.shape[1])]  # the blur mirrors at the border once
+    radius = max(1, math.ceil(3 * sigma))
+    kernel = [2 * min(radius, side - 1) + 1 for side in (pixels.shape[2], pixels.shape[1])]  # the padding reflects the image only once
     blurred: Tensor = import_torchvision().transforms.functional.gaussian_blur(pixels, kernel, [sigma, sigma])
     return blurred
 
 
 def _colour(fill: object) -> tuple[int, int, int]:
-    """(red, green, blue) from 0 to 255."""
+    """Return (red, green, blue) from 0 to 255."""
     values: Sequence[object] = ()
     if isinstance(fill, str):
         name = named_fill(fill)
         values = () if name is None else hex_to_rgb(name)
     elif isinstance(fill, tuple | list):
         values = fill
-    whole = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]
-    if len(values) != 3 or len(whole) != 3:
+    valid = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]
+    if len(values) != 3 or len(valid) != 3:
         raise OcclusionError(
-            f"A fill is 'gray', 'mean', 'blur', a colour like '#7f7f7f' or (127, 127, 127), or an array of normalised pixels, not {fill!r}."
+            "A fill must be 'gray', 'mean', 'blur', a colour like '#7f7f7f' or (127, 127, 127), or an array of normalised pixels, "
+            f"not {fill!r}."
         )
-    return whole[0], whole[1], whole[2]
+    return valid[0], valid[1], valid[2]
 
 
 def takes_colours(bundle: ModelBundle) -> bool:
-    """Whether a colour can be a fill: what it is after the transform is known."""
+    """Return whether fills can be colours, which requires that the normalisation of the bundle's transform is known."""
     return isinstance(bundle.transform, Preprocess)
 
 
 def _normalised(bundle: ModelBundle, colour: tuple[int, int, int]) -> Tensor:
-    """(C, 1, 1)"""
+    """Return a colour as (C, 1, 1)."""
     transform = bundle.transform
     if not isinstance(transform, Preprocess):
         raise OcclusionError(
-            f"What a colour is after the transform of {bundle.name} is not known: choose 'gray', 'mean' or 'blur', or pass an array."
+            f"The normalisation of the transform of {bundle.name} is not known, so a colour cannot be a fill: choose 'gray', 'mean' or "
+            "'blur', or pass an array."
         )
-    one_pixel = Image.new("RGB", (1, 1), colour).convert("L" if len(transform.mean) == 1 else "RGB")
-    unit = torch.from_numpy(np.array(one_pixel, dtype=np.uint8).reshape(-1)).to(torch.float32) / 255
-    return ((unit - torch.tensor(transform.mean)) / torch.tensor(transform.std))[:, None, None]
+    pixel = Image.new("RGB", (1, 1), colour).convert("L" if len(transform.mean) == 1 else "RGB")
+    values = torch.from_numpy(np.array(pixel, dtype=np.uint8).reshape(-1)).to(torch.float32) / 255
+    return ((values - torch.tensor(transform.mean)) / torch.tensor(transform.std))[:, None, None]

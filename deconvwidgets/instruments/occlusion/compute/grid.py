@@ -1,4 +1,4 @@
-"""Where the window stands: the positions of an occlusion map, and the order in which they are computed."""
+"""The positions of the window in an occlusion map, and the order in which they are computed."""
 
 from __future__ import annotations
 
@@ -12,36 +12,43 @@ from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.records.geometry import Box
 
-_FIRST_SIDE = 4  # the first, coarsest level has at most so many rows and columns
+_COARSEST_SIDE = 4  # maximum number of rows and columns of the coarsest level
 
 
 @dataclass(frozen=True, slots=True)
 class WindowGrid:
-    """The positions of a window on an image: `rows` x `columns` of them, the first at (row, column) `first` of its upper left pixel.
+    """`rows` x `columns` positions of a window on an image.
 
-    border "inside": as many as fit, from the upper left corner on. "same": one for each started stride, ceil(H / stride), set in the
-    middle of the image; the outer windows may pass the border.
+    `origin` is (row, column) of the upper left pixel of the first window. With border "inside" the first window is in the upper left
+    corner, and there are as many as fit into the image. With border "same" there are ceil(H / stride) rows, centred on the image, and the
+    outer windows may extend beyond the border; columns likewise.
     """
 
     rows: int
     columns: int
-    first: tuple[int, int]
+    origin: tuple[int, int]
     window: tuple[int, int]
     stride: tuple[int, int]
 
     @classmethod
     def of(cls, size: tuple[int, int], settings: MapsSettings) -> WindowGrid:
-        """The grid on an image of `size` (height, width). Raises OcclusionError for a window or stride that cannot be used."""
+        """Return the grid on an image of `size` (height, width).
+
+        Raises
+        ------
+        OcclusionError
+            For an invalid window, stride or border.
+        """
         window, stride = as_pair(settings.window, "window"), as_pair(settings.stride, "stride")
         if min(window) < 1 or min(stride) < 1:
-            raise OcclusionError(f"window and stride are 1 pixel at least, not {window} and {stride}.")
+            raise OcclusionError(f"window and stride must be at least 1 pixel, not {window} and {stride}.")
         if window[0] > size[0] or window[1] > size[1]:
             raise OcclusionError(
                 f"The window of {window[0]} x {window[1]} (rows x columns) is larger than the image of {size[0]} x {size[1]}: "
                 "choose a smaller one."
             )
         if settings.border not in ("inside", "same"):
-            raise OcclusionError(f"border is 'inside' or 'same', not {settings.border!r}.")
+            raise OcclusionError(f"border must be 'inside' or 'same', not {settings.border!r}.")
         axes = [_axis(*lengths, settings.border) for lengths in zip(size, window, stride, strict=True)]
         return cls(axes[0][0], axes[1][0], (axes[0][1], axes[1][1]), window, stride)
 
@@ -51,44 +58,44 @@ class WindowGrid:
         return self.rows * self.columns
 
     def box(self, row: int, column: int) -> Box:
-        """The window at a position, in input pixels; it may pass the border."""
-        top, left = self.first[0] + row * self.stride[0], self.first[1] + column * self.stride[1]
+        """Return the window at a position, in input pixels. It may extend beyond the border."""
+        top, left = self.origin[0] + row * self.stride[0], self.origin[1] + column * self.stride[1]
         return (left, top, left + self.window[1], top + self.window[0])
 
     def centres(self) -> NDArray[np.float64]:
-        """(rows, columns, 2): each window's centre as (row, column) in input pixels, where pixel 0 covers 0 to 1."""
-        down = self.first[0] + self.stride[0] * np.arange(self.rows) + self.window[0] / 2
-        right = self.first[1] + self.stride[1] * np.arange(self.columns) + self.window[1] / 2
-        return np.stack(np.meshgrid(down, right, indexing="ij"), axis=-1)
+        """Return the centres of the windows (rows, columns, 2), as (row, column) in input pixels, where pixel 0 extends from 0 to 1."""
+        vertical = self.origin[0] + self.stride[0] * np.arange(self.rows) + self.window[0] / 2
+        horizontal = self.origin[1] + self.stride[1] * np.arange(self.columns) + self.window[1] / 2
+        return np.stack(np.meshgrid(vertical, horizontal, indexing="ij"), axis=-1)
 
     def coarse_to_fine(self) -> NDArray[np.int64]:
-        """(count, 2): every position (row, column) once, those of a wide grid first; each level halves the grid's step."""
+        """Return every position (row, column) once (count, 2), from a coarse grid to the full one; each level halves the step."""
         step = 1
-        while max(self.rows, self.columns) > step * _FIRST_SIDE:
+        while max(self.rows, self.columns) > step * _COARSEST_SIDE:
             step *= 2
         levels = []
         rows, columns = np.indices((self.rows, self.columns)).reshape(2, -1)
-        left = np.ones(self.count, dtype=bool)
+        remaining = np.ones(self.count, dtype=bool)
         while step:
-            level = left & (rows % step == 0) & (columns % step == 0)
+            level = remaining & (rows % step == 0) & (columns % step == 0)
             levels.append(np.stack([rows[level], columns[level]], axis=1))
-            left &= ~level
+            remaining &= ~level
             step //= 2
         return np.concatenate(levels).astype(np.int64)
 
 
-def as_pair(value: object, what: str) -> tuple[int, int]:
-    """(rows, columns) of one whole number or two. Raises OcclusionError."""
-    several = value if isinstance(value, tuple | list | np.ndarray) else (value, value)
+def as_pair(value: object, name: str) -> tuple[int, int]:
+    """Return (rows, columns) for one integer or two. Raises OcclusionError, with the `name` of the argument, for anything else."""
+    pair = value if isinstance(value, tuple | list | np.ndarray) else (value, value)
     try:
-        rows, columns = (index(one) for one in several)
+        rows, columns = (index(length) for length in pair)
     except (TypeError, ValueError):
-        raise OcclusionError(f"{what} is a whole number of pixels, or two (rows, columns), not {value!r}.") from None
+        raise OcclusionError(f"{name} must be an integer number of pixels, or two (rows, columns), not {value!r}.") from None
     return rows, columns
 
 
 def _axis(length: int, window: int, stride: int, border: str) -> tuple[int, int]:
-    """Number of positions along one side, and where the first begins."""
+    """Return the number of positions along one axis, and the first pixel of the first window."""
     if border == "inside":
         return (length - window) // stride + 1, 0
     count = -(-length // stride)

@@ -1,4 +1,7 @@
-"""What the network looks at: its answers with a window at each position of an image (Zeiler & Fergus 2014, section 4.2, figure 7)."""
+"""Occlusion maps: a model's predictions and activations with a window at each position of an image.
+
+Source: Zeiler & Fergus 2014, section 4.2, figure 7.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import most_probable, probabilities_of
+from deconvwidgets.compute.class_probabilities import most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, as_input
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.instruments.occlusion.compute.checks import Method, require_memory_limit, require_method
-from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_in_words, fill_of
+from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, no_classifier_error, run_unoccluded
 from deconvwidgets.instruments.occlusion.defaults import default_grid
@@ -24,22 +27,45 @@ from deconvwidgets.instruments.occlusion.records import Border, MapsSettings, Oc
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
 from deconvwidgets.records.progress import Progress
 
-Kind = TypeVar("Kind", bound=np.generic)
+Scalar = TypeVar("Scalar", bound=np.generic)
 
-# Many positions in a step share their work; few let a progress bar advance.
+# The more positions a step has, the more computation they share; a progress bar needs shorter steps.
 _POSITIONS_PER_STEP, _POSITIONS_PER_REPORT = 2048, 128
 
 
 class OcclusionScan:
-    """One occlusion map in the making, coarse to fine. `step` computes, from one thread at a time; `maps` may be asked from another.
+    """The computation of an occlusion map, from coarse to fine.
 
-    Args:
-        pixels: (C, H, W), normalised. settings: window, stride, border.
-        layer, unit, target: what is watched, as `run_unoccluded` takes it. fill: as `fill_of` takes it.
-        method, memory_limit: as `OccludedImage` takes them. logits: keep the logits of every position.
-        prepared: what is watched, and the image with this fill, from who has both already; `layer` to `method` are then not looked at.
+    Call `step` until no position remains, from one thread at a time. `maps` returns the result so far and may be called from any thread.
 
-    Raises what `run_unoccluded`, `fill_of` and `WindowGrid.of` raise, before anything is computed at length.
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model.
+    pixels : Tensor (C, H, W)
+        The model's input.
+    settings : MapsSettings
+        Window, stride and border.
+    layer, unit, target
+        As in `run_unoccluded`.
+    fill
+        As in `fill_of`.
+    method, memory_limit
+        As in `OccludedImage`.
+    logits : bool
+        Keep the logits of every position.
+    prepared : (UnoccludedResult, OccludedImage), optional
+        The result without a window and the image with its fill, if they have been computed; `layer`, `unit`, `target` and `method` are
+        ignored then.
+
+    Raises
+    ------
+    LayerError
+        For an unknown layer or unit.
+    OcclusionError
+        For an invalid window, stride, border, fill, class, method or memory limit.
+    ModelError
+        If the model does not return logits (N, classes).
     """
 
     def __init__(
@@ -58,27 +84,27 @@ class OcclusionScan:
         prepared: tuple[UnoccludedResult, OccludedImage] | None = None,
     ) -> None:
         if logits and bundle.classifier is None:
-            raise no_classifier_error(bundle, "so there are no logits: leave them out")
+            raise no_classifier_error(bundle, "so there are no logits: leave logits out")
         require_method(method)
         require_memory_limit(memory_limit)
         self._grid = WindowGrid.of((pixels.shape[1], pixels.shape[2]), settings)
         self._border: Border = settings.border
-        self._fill = fill_in_words(fill)
+        self._fill = fill_name(fill)
         if prepared is None:
-            laid = fill_of(bundle, pixels, fill)
-            seen = run_unoccluded(bundle, pixels, layer, unit, target)
-            prepared = seen, OccludedImage(
-                bundle.network, to_model(pixels[None], bundle.model), laid, seen.layer, seen.unit,
-                logits=seen.probabilities is not None, method=method, memory_limit=memory_limit,
+            fill_pixels = fill_of(bundle, pixels, fill)
+            result = run_unoccluded(bundle, pixels, layer, unit, target)
+            prepared = result, OccludedImage(
+                bundle.network, to_model(pixels[None], bundle.model), fill_pixels, result.layer, result.unit,
+                logits=result.probabilities is not None, method=method, memory_limit=memory_limit,
             )  # fmt: skip
-        seen, self._occluded = prepared
-        self.layer, self.unit, self.target, self.unoccluded = seen.layer, seen.unit, seen.target, seen.unoccluded
+        result, self._occluded = prepared
+        self.layer, self.unit, self.target, self.unoccluded = result.layer, result.unit, result.target, result.unoccluded
         self._categories = bundle.categories or ()
-        classes = None if seen.probabilities is None else len(seen.probabilities)
+        classes = None if result.probabilities is None else len(result.probabilities)
         self._order = self._grid.coarse_to_fine()
         self._next = 0
-        self._lock = threading.Lock()  # so that a snapshot never holds half a step
-        self._blank(classes, logits)
+        self._lock = threading.Lock()  # a copy of the maps contains whole steps only
+        self._allocate(classes, logits)
 
     @property
     def total(self) -> int:
@@ -91,24 +117,24 @@ class OcclusionScan:
         return self._grid.count - self._next
 
     def step(self, count: int) -> None:
-        """Compute the next `count` positions. What an error or an interrupt stops is not kept, and comes first in the next step."""
-        places = self._order[self._next : self._next + max(0, count)]
-        if not len(places):
+        """Compute the next `count` positions. If an exception interrupts a step, the next step computes the same positions again."""
+        positions = self._order[self._next : self._next + max(0, count)]
+        if not len(positions):
             return
-        answer = self._occluded.run([(self._grid.box(row, column),) for row, column in places.tolist()])
-        activity = answer.maps.double().sum(dim=(1, 2)).cpu().numpy()
-        probabilities = None if answer.logits is None else probabilities_of(answer.logits)
+        occluded = self._occluded.run([(self._grid.box(row, column),) for row, column in positions.tolist()])
+        activity = occluded.maps.double().sum(dim=(1, 2)).cpu().numpy()
+        probabilities = None if occluded.logits is None else probabilities_of(occluded.logits)
         with self._lock:
-            at = places[:, 0], places[:, 1]
+            at = positions[:, 0], positions[:, 1]
             self._activity[at] = activity
             if probabilities is not None:
-                self._note_classes(at, probabilities)
-            if self._logits is not None and answer.logits is not None:
-                self._logits[at] = answer.logits.float().cpu().numpy()
-            self._next += len(places)
+                self._set_classes(at, probabilities)
+            if self._logits is not None and occluded.logits is not None:
+                self._logits[at] = occluded.logits.float().cpu().numpy()
+            self._next += len(positions)
 
     def maps(self) -> OcclusionMaps:
-        """The maps as far as they are, copied: NaN and -1 where a position has not been computed."""
+        """Return a copy of the maps so far: NaN, or label -1, at positions that have not been computed."""
         with self._lock:
             return OcclusionMaps(
                 probability=_copy(self._probability),
@@ -130,7 +156,7 @@ class OcclusionScan:
                 logits=_copy(self._logits),
             )
 
-    def _blank(self, classes: int | None, logits: bool) -> None:
+    def _allocate(self, classes: int | None, logits: bool) -> None:
         shape = (self._grid.rows, self._grid.columns)
         self._activity = np.full(shape, np.nan, np.float32)
         self._probability = None if classes is None else np.full(shape, np.nan, np.float32)
@@ -138,7 +164,7 @@ class OcclusionScan:
         self._label = None if classes is None else np.full(shape, -1, np.int64)
         self._logits = np.full((*shape, classes), np.nan, np.float32) if logits and classes is not None else None
 
-    def _note_classes(self, at: tuple[NDArray[np.int64], NDArray[np.int64]], probabilities: NDArray[np.float64]) -> None:
+    def _set_classes(self, at: tuple[NDArray[np.int64], NDArray[np.int64]], probabilities: NDArray[np.float64]) -> None:
         assert self._probability is not None
         assert self._label is not None
         assert self._label_probability is not None
@@ -166,29 +192,66 @@ def occlude(
     job: JobContext | None = None,
     network: Network | None = None,
 ) -> OcclusionMaps:
-    """What the network says of an image with a window at each position (Zeiler & Fergus 2014, section 4.2, figure 7 b, d, e).
+    """Slide an occluding window over an image, and map the model's predictions and a feature map's activity by its position.
 
-    Args:
-        image: a PIL picture, a path, an array (H, W, 3) or (H, W) uint8, or a normalised tensor (C, H, W) or (1, C, H, W).
-        window, stride: pixels of the model's input, one number or (rows, columns). None: 48 and 8, in proportion smaller
-            where the shorter side is under 224 (7 and 1 of 32).
-        layer: name or alias; None is the last of the explorers' layers (conv5 of AlexNet).
-        unit: the feature map; None is the one with the largest sum over space on the unoccluded image.
-        target: the class whose probability is mapped, by number or name; None is the most probable class of the unoccluded image.
-        fill: what the window shows: "gray" or "grey" (0 after normalisation: the mean of the training pictures, which is not mid-grey;
-            that is "#808080"), "mean" (this image's), "blur", a colour ("#7f7f7f", "red", or (red, green, blue) from 0 to 255), or an
-            array of normalised pixels (C, H, W) or (C,).
-        method: "incremental" recomputes only what the window touches, "full" runs whole images, "auto" takes the first where it can.
-        border: "inside" keeps the window in the image; "same" has ceil(H / stride) positions, and windows that pass the border.
-        logits: keep the logits of every position. memory_limit: bytes that a batch may take; None is a share of what is free.
-        progress: show a bar. job: progress and cancellation. network: deprecated.
+    It runs on the device of the bundle's model (Zeiler & Fergus 2014, section 4.2, figure 7 b, d and e).
 
-    Runs where the bundle's model lies. Without a classifier there are activity maps only.
-    Raises PictureError, LayerError, and OcclusionError for a window, stride, fill, class, method or memory limit that cannot be used.
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model. Without a classifier only the activity is mapped.
+    image : PIL image, path, array (H, W, 3) or (H, W) uint8, or Tensor (C, H, W) or (1, C, H, W)
+        The image. A tensor must be normalised.
+    window, stride : int or (rows, columns), optional
+        In pixels of the model's input. The defaults are 48 and 8; if the shorter side of the input is under 224, they are smaller in
+        proportion (7 and 1 for 32).
+    layer : str, optional
+        Name or alias; by default the last of the explorers' layers (conv5 of AlexNet).
+    unit : int, optional
+        The feature map; by default the one with the largest sum over space for the unoccluded image.
+    target : int or str, optional
+        The class whose probability is mapped, by number or name; by default the most probable class of the unoccluded image.
+    fill : str, (red, green, blue), array or Tensor
+        The content of the window. "gray" (or "grey"): 0 after normalisation, the mean of the training images. It is not mid-gray, which is
+        "#808080". "mean": the mean of this image. "blur": this image, blurred. A colour ("#7f7f7f", "red", or three numbers from 0 to
+        255). An array (C, H, W) or (C,) of normalised pixels.
+    method : {"auto", "incremental", "full"}
+        "incremental" recomputes only the regions that the window affects, "full" runs whole images, "auto" is "incremental" if the model
+        can be traced.
+    border : {"inside", "same"}
+        "inside": the window stays inside the image. "same": ceil(H / stride) rows of positions, and windows that extend beyond the
+        border.
+    logits : bool
+        Keep the logits of every position.
+    memory_limit : int, optional
+        Number of bytes that a batch may use; by default a share of the free memory.
+    progress : bool
+        Show a progress bar.
+    job : JobContext, optional
+        Progress and cancellation.
+    network : Network, optional
+        Deprecated.
+
+    Raises
+    ------
+    PictureError
+        If the image cannot be read or used.
+    LayerError
+        For an unknown layer or unit.
+    OcclusionError
+        For an invalid window, stride, border, fill, class, method or memory limit.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> photograph = dw.open_images("photos").open_source(0)
+    >>> maps = dw.occlude(dw.load_model("alexnet"), photograph, window=64, stride=32)
+    >>> maps.activity.shape, maps.probability.shape
+    ((6, 6), (6, 6))
     """
     pixels = as_input(require_bundle(bundle), image)
-    sizes = default_grid((pixels.shape[1], pixels.shape[2]))
-    window, stride = (size if given is None else given for given, size in zip((window, stride), sizes, strict=True))
+    defaults = default_grid((pixels.shape[1], pixels.shape[2]))
+    window, stride = (default if size is None else size for size, default in zip((window, stride), defaults, strict=True))
     settings = MapsSettings(as_pair(window, "window"), as_pair(stride, "stride"), border)
     bundle, job = with_deprecated_network(bundle, network), job or JobContext()
     scan = OcclusionScan(
@@ -196,13 +259,13 @@ def occlude(
         memory_limit=memory_limit,
     )  # fmt: skip
     step = _POSITIONS_PER_STEP if not progress and job.on_progress is None else _POSITIONS_PER_REPORT
-    with job.progress_bar("occlusion", "position", scan.total, progress) as shown:
+    with job.progress_bar("occlusion", "position", scan.total, progress) as context:
         while scan.remaining:
-            shown.check_cancelled(f"The occlusion map was cancelled after {scan.total - scan.remaining} of {scan.total} positions")
+            context.check_cancelled(f"The occlusion map was cancelled after {scan.total - scan.remaining} of {scan.total} positions")
             scan.step(step)
-            shown.report(Progress("occlusion", scan.total - scan.remaining, scan.total))
+            context.report(Progress("occlusion", scan.total - scan.remaining, scan.total))
     return scan.maps()
 
 
-def _copy(array: NDArray[Kind] | None) -> NDArray[Kind] | None:
+def _copy(array: NDArray[Scalar] | None) -> NDArray[Scalar] | None:
     return None if array is None else array.copy()

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import class_number, most_probable, probabilities_of
+from deconvwidgets.compute.class_probabilities import class_number, most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError
-from deconvwidgets.instruments.occlusion.compute.checks import layer_or_last
+from deconvwidgets.instruments.occlusion.compute.checks import resolve_layer
 from deconvwidgets.instruments.occlusion.records import Unoccluded
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import CLASS_NAMES_HINT
@@ -22,9 +22,9 @@ _STRONGEST = 12  # number of units that `UnoccludedResult.strongest` lists
 
 @dataclass(frozen=True, slots=True)
 class UnoccludedResult:
-    """The layer, unit and class that are watched on an image, and the model's result for the image without a window."""
+    """The observed layer, unit and class, and the model's result for the image without a window."""
 
-    layer: str  # alias where it has one, else dotted name
+    layer: str  # its alias, or its dotted name if it has none
     unit: int
     target: int | None  # None without a classifier
     unoccluded: Unoccluded
@@ -40,10 +40,14 @@ def run_unoccluded(
     unit: int | None = None,
     target: int | str | None = None,
 ) -> UnoccludedResult:
-    """Run the model on an image without a window, and resolve the defaults of what is watched on it. It takes at most two forward passes.
+    """Run the model on an image without a window, and resolve the defaults of the observed layer, unit and class.
+
+    It takes at most two forward passes.
 
     Parameters
     ----------
+    bundle : ModelBundle
+        The model.
     pixels : Tensor (C, H, W)
         The model's input.
     layer : str, optional
@@ -63,7 +67,7 @@ def run_unoccluded(
         If the model does not return logits (N, classes), with as many classes as the bundle has names.
     """
     network, batch = bundle.network, to_model(pixels[None], bundle.model)
-    layer = layer_or_last(network, layer)
+    layer = resolve_layer(network, layer)
     with torch.no_grad():
         maps = network.map(batch, layer)[0].clone()
         logits = None if bundle.classifier is None else _logits(bundle, batch)
@@ -97,22 +101,22 @@ def _unit_of(unit: int, channels: int, layer: str) -> int:
 def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
     logits = bundle.model(batch)
     if not isinstance(logits, Tensor) or logits.dim() != 2:
-        raise ModelError(f"{bundle.name} does not answer (N, classes): make its bundle without categories.")
+        raise ModelError(f"{bundle.name} does not return logits (N, classes): create its bundle without categories.")
     names = len(bundle.categories or ())
     if bundle.categories is not None and names != logits.shape[1]:
         raise ModelError(
-            f"{bundle.name} answers with {logits.shape[1]:,} classes, but its bundle names {names:,}: give a name for each, "
+            f"{bundle.name} returns {logits.shape[1]:,} logits, but its bundle names {names:,} classes: pass a name for each, "
             "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the logits."
         )
     if not bool(torch.isfinite(logits).all()):
-        raise ModelError(f"{bundle.name} answers nan or infinite logits on this image: look at its weights and its transform.")
+        raise ModelError(f"{bundle.name} returns NaN or infinite logits for this image: check its weights and its transform.")
     return logits
 
 
 def _target_of(bundle: ModelBundle, target: int | str | None, probabilities: NDArray[np.float64] | None) -> int | None:
     if probabilities is None:
         if target is not None:
-            raise no_classifier_error(bundle, "so no target class: leave it out")
+            raise no_classifier_error(bundle, "so there is no target class: leave target out")
         return None
     if target is None:
         return int(most_probable(probabilities))

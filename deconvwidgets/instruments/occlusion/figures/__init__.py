@@ -1,1 +1,1 @@
-"""The figures as PNG, SVG, HTML and CSV files, drawn from records."""
+"""The figures of the experiment as PNG, SVG, HTML and CSV files, made from records."""

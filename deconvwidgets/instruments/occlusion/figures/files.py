@@ -1,4 +1,4 @@
-"""From a kind of file to the figure in it."""
+"""Render the figure of an occlusion experiment as a file of any kind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deconvwidgets.instruments.occlusion.figures.html import occlusion_page
 from deconvwidgets.instruments.occlusion.figures.picture import occlusion_picture
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 
-_WRITERS: dict[str, Callable[[OcclusionSheet], bytes]] = {
+_RENDERERS: dict[str, Callable[[OcclusionSheet], bytes]] = {
     "figure.png": lambda sheet: to_png(occlusion_picture(sheet)),
     "figure.svg": lambda sheet: to_svg(occlusion_picture(sheet)),
     "figure.html": occlusion_page,
@@ -19,11 +19,14 @@ _WRITERS: dict[str, Callable[[OcclusionSheet], bytes]] = {
 
 
 def occlusion_file(kind: str, sheet: OcclusionSheet) -> bytes:
-    """A finished figure as a file's bytes: PNG, SVG (vector text, embedded pictures) or one standalone HTML page.
+    """Return a figure as the bytes of a file: PNG, SVG (vector text, embedded images) or a standalone HTML page.
 
-    Raises ServiceError for a kind that does not exist.
+    Raises
+    ------
+    ServiceError
+        For an unknown kind.
     """
-    writer = _WRITERS.get(kind)
-    if writer is None:
-        raise ServiceError(f"There is no file {kind!r}; choose one of maps.npz, {', '.join(_WRITERS)}.")
-    return writer(sheet)
+    renderer = _RENDERERS.get(kind)
+    if renderer is None:
+        raise ServiceError(f"There is no file {kind!r}; choose one of maps.npz, {', '.join(_RENDERERS)}.")
+    return renderer(sheet)

@@ -1,4 +1,4 @@
-"""The paper's figure 7 as one HTML file: light and dark, a map's values under the pointer, nothing fetched."""
+"""The figure of an occlusion experiment as a standalone HTML page, in light and dark colours, with a map's values under the pointer."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from deconvwidgets.display import decode_image, viridis
 from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
-from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, activity_words, percent
+from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name, percent
 from deconvwidgets.instruments.occlusion.records import ValueMap
 
 _PIXELS = 640
 
 
 def occlusion_page(sheet: OcclusionSheet) -> bytes:
-    """A standalone page."""
+    """Return the page."""
     probability = f"(d) probability of {sheet.target()}"
     body = f"""<main class="occlusion">
 {_image(sheet)}
-{_values(sheet, "activity", f"(b) activity of {sheet.watched()}", activity_words)}
+{_values(sheet, "activity", f"(b) activity of {sheet.feature_map()}", format_activity)}
 {_projections(sheet)}
-{_values(sheet, "probability", probability, percent) if sheet.target() else ""}
+{_values(sheet, "probability", probability, percent) if sheet.target() is not None else ""}
 {_classes(sheet)}
 </main>"""
     return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))
@@ -38,57 +38,57 @@ def _image(sheet: OcclusionSheet) -> str:
         f'height:{100 * (bottom - top) / height:.2f}%"></i>'
         for left, top, right, bottom in sheet.boxes
     )
-    picture = f'<img src="{data_uri(sheet.occluded(), photograph=True)}" alt="{escape(sheet.scene.caption, quote=True)}">'
-    head = "" if sheet.answer.classes else "<p>The network has no classifier: it names no class.</p>"
+    image = f'<img src="{data_uri(sheet.occluded(), photograph=True)}" alt="{escape(sheet.scene.caption, quote=True)}">'
+    note = "" if sheet.result.classes else "<p>The model has no classifier.</p>"
     rows = "".join(
         f'<tr{" class=on" if share.label == sheet.scene.wanted.target else ""}><th scope="row">{escape(share.name)}</th><td class="bar">'
         f'<i class="before" style="width:{100 * share.before:.1f}%"></i><i class="now" style="width:{100 * share.now:.1f}%"></i></td>'
         f"<td>{escape(percent(share.now))}</td></tr>"
-        for share in sorted(sheet.answer.classes, key=lambda one: (-one.now, one.label))
+        for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label))
     )
-    told = "<p>with the patches (light: without)</p>" if sheet.boxes and rows else ""
+    heading = "<p>Class probabilities with the patches (light: without)</p>" if sheet.boxes and rows else ""
     return (
-        f'<figure><figcaption>(a) the image</figcaption><div class="whole">{picture}{frames}<i class="window"></i></div>'
-        f"{head}{told}<table>{rows}</table></figure>"
+        f'<figure><figcaption>(a) image</figcaption><div class="whole">{image}{frames}<i class="window"></i></div>'
+        f"{note}{heading}<table>{rows}</table></figure>"
     )
 
 
-def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, words: Callable[[float], str]) -> str:
-    found, pixels = sheet.values(name), value_pixels(sheet, name, _PIXELS)
-    if found is None or pixels is None:
+def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, text: Callable[[float], str]) -> str:
+    value_map, pixels = sheet.value_map(name), value_pixels(sheet, name, _PIXELS)
+    if value_map is None or pixels is None:
         return f"<figure><figcaption>{escape(caption)}</figcaption><p>The maps have not been computed.</p></figure>"
-    said = [escape(words(number)) for number in (found[2], found[1], found[3])]
-    ends = f'<div class="ends"><span>{said[0]}</span><span>without a patch {said[1]}</span><span>{said[2]}</span></div>'
-    itself = _itself(sheet) if name == "activity" else ""
-    return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale"></div>{ends}{itself}')
+    low, before, high = (escape(text(number)) for number in (value_map[2], value_map[1], value_map[3]))
+    scale = f'<div class="ends"><span>{low}</span><span>without a window {before}</span><span>{high}</span></div>'
+    below = _feature_maps(sheet) if name == "activity" else ""
+    return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale"></div>{scale}{below}')
 
 
 def _map(name: str, caption: str, pixels_uri: str, below: str) -> str:
-    picture = f'<div class="whole map" data-map="{name}"><img src="{pixels_uri}" alt="{escape(caption, quote=True)}"></div>'
-    return f'<figure><figcaption>{escape(caption)}</figcaption>{picture}<p class="tip">&nbsp;</p>{below}</figure>'
+    image = f'<div class="whole map" data-map="{name}"><img src="{pixels_uri}" alt="{escape(caption, quote=True)}"></div>'
+    return f'<figure><figcaption>{escape(caption)}</figcaption>{image}<p class="tip">&nbsp;</p>{below}</figure>'
 
 
-def _itself(sheet: OcclusionSheet) -> str:
-    span = sheet.map_span()
-    parts = [(sheet.scene.map, sheet.scene.activity, "the map itself"), (sheet.answer.map, sheet.answer.activity, "with the patches")]
-    shown = parts if sheet.boxes else parts[:1]
+def _feature_maps(sheet: OcclusionSheet) -> str:
+    """Return the feature map without and with the patches."""
+    colour_range = sheet.map_colour_range()
+    parts = [(sheet.scene.map, sheet.scene.activity, "feature map"), (sheet.result.map, sheet.result.activity, "with the patches")]
     cells = "".join(
-        f'<div><img class="cells" src="{data_uri(viridis(values, *span), photograph=False)}" alt="{words}"><p>{words}, sum '
-        f"{activity_words(total)}</p></div>"
-        for values, total, words in shown
+        f'<div><img class="cells" src="{data_uri(viridis(values, *colour_range), photograph=False)}" alt="{title}"><p>{title}, sum '
+        f"{format_activity(total)}</p></div>"
+        for values, total, title in (parts if sheet.boxes else parts[:1])
     )
     return f'<div class="pair">{cells}</div>'
 
 
 def _projections(sheet: OcclusionSheet) -> str:
-    caption = f"<figcaption>(c) projections of {escape(sheet.watched())}, and what it saw</figcaption>"
+    caption = f"<figcaption>(c) projections of {escape(sheet.feature_map())}, and patches</figcaption>"
     if not sheet.projections:
-        return f"<figure>{caption}<p>{escape(sheet.refusal or 'This map fires nowhere in this image.')}</p></figure>"
+        return f"<figure>{caption}<p>{escape(sheet.projection_error or NO_PROJECTIONS)}</p></figure>"
     cells = "".join(
-        f'<div><img src="{data_uri(decode_image(one.projection.data), photograph=False)}" alt="projection">'
-        f'<img src="{data_uri(decode_image(one.patch.data), photograph=True)}" alt="what it saw"><p>'
-        f"{escape('this image' if one.own else one.caption.partition(' · ')[0])} · {one.value:.1f}</p></div>"
-        for one in sheet.projections
+        f'<div><img src="{data_uri(decode_image(projection.projection.data), photograph=False)}" alt="projection">'
+        f'<img src="{data_uri(decode_image(projection.patch.data), photograph=True)}" alt="patch"><p>'
+        f"{escape(image_name(projection))} · {projection.value:.1f}</p></div>"
+        for projection in sheet.projections
     )
     return f'<figure>{caption}<div class="pair">{cells}</div></figure>'
 
@@ -105,16 +105,16 @@ def _classes(sheet: OcclusionSheet) -> str:
 
 
 def _script(sheet: OcclusionSheet) -> str:
-    """The values, and what shows them under the pointer."""
+    """Return the script that shows the values under the pointer; empty if there are no maps."""
     maps = sheet.maps
     if maps is None or not maps.done:
         return ""
     height, width = sheet.size
-    values: dict[str, list[list[str]]] = {"activity": _said(maps.activity, activity_words)}
+    values: dict[str, list[list[str]]] = {"activity": _texts(maps.activity, format_activity)}
     if maps.probability is not None:
-        values["probability"] = _said(maps.probability, percent)
+        values["probability"] = _texts(maps.probability, percent)
     if maps.label is not None and maps.label_probability is not None:
-        shares = _said(maps.label_probability, percent)
+        shares = _texts(maps.label_probability, percent)
         values["label"] = [
             [f"{maps.name(int(label))}, {share}" if label >= 0 else "" for label, share in zip(labels, row, strict=True)]
             for labels, row in zip(maps.label.tolist(), shares, strict=True)
@@ -123,8 +123,8 @@ def _script(sheet: OcclusionSheet) -> str:
     return _SCRIPT.replace("FACTS", json.dumps(facts).replace("<", "\\u003c"))
 
 
-def _said(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], words: Callable[[float], str]) -> list[list[str]]:
-    return [[words(value) if np.isfinite(value) else "" for value in row] for row in values.tolist()]
+def _texts(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], text: Callable[[float], str]) -> list[list[str]]:
+    return [[text(value) if np.isfinite(value) else "" for value in row] for row in values.tolist()]
 
 
 _STYLE = """
@@ -157,26 +157,26 @@ td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-
 .legend span { margin-left: auto; white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
 """.replace("VIRIDIS", ", ".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in viridis(np.linspace(0, 1, 9), 0, 1).tolist()))
 
-# Pointing at a map reads it, and shows on the image where the window lies there.
+# The value under the pointer is shown below the map, and the window on the image.
 _SCRIPT = """
 {
 const facts = FACTS;
-const [height, width] = facts.size, [left, top] = facts.edges, [down, right] = facts.stride;
+const [height, width] = facts.size, [left, top] = facts.edges, [strideY, strideX] = facts.stride;
 const frame = document.querySelector(".window");
 for (const map of document.querySelectorAll(".map")) {
   const values = facts.values[map.dataset.map], tip = map.parentElement.querySelector(".tip");
   map.addEventListener("pointermove", (event) => {
-    const place = map.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - place.top) / place.height * height - top) / down);
-    const column = Math.floor(((event.clientX - place.left) / place.width * width - left) / right);
+    const area = map.getBoundingClientRect();
+    const row = Math.floor(((event.clientY - area.top) / area.height * height - top) / strideY);
+    const column = Math.floor(((event.clientX - area.left) / area.width * width - left) / strideX);
     const value = values[row]?.[column];
     tip.textContent = value ?? "";
     frame.style.display = value ? "block" : "none";
-    const [tall, wide] = facts.window;
-    const edges = [left + (column + .5) * right - wide / 2, top + (row + .5) * down - tall / 2];
+    const [rows, columns] = facts.window;
+    const corner = [left + (column + .5) * strideX - columns / 2, top + (row + .5) * strideY - rows / 2];
     Object.assign(frame.style, {
-      left: `${100 * edges[0] / width}%`, top: `${100 * edges[1] / height}%`,
-      width: `${100 * wide / width}%`, height: `${100 * tall / height}%`,
+      left: `${100 * corner[0] / width}%`, top: `${100 * corner[1] / height}%`,
+      width: `${100 * columns / width}%`, height: `${100 * rows / height}%`,
     });
   });
   map.addEventListener("pointerleave", () => { tip.textContent = "\\u00a0"; frame.style.display = "none"; });

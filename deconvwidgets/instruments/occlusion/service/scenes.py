@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.class_answers import probabilities_of
+from deconvwidgets.compute.class_probabilities import probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.instruments.occlusion.compute.fill import fill_in_words, fill_of
+from deconvwidgets.instruments.occlusion.compute.fill import fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, run_unoccluded
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, InputImage
@@ -164,7 +164,7 @@ class SceneCache:
 def _fill_name(request: OcclusionRequest) -> str:
     if not isinstance(request.fill, str):
         raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f', not {request.fill!r}.")
-    return fill_in_words(request.fill)
+    return fill_name(request.fill)
 
 
 def _nbytes(network: Network) -> int:

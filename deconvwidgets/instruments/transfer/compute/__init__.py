@@ -1,1 +1,1 @@
-"""The experiment itself: functions on models, image sets and arrays."""
+"""The computations of the experiment: public functions on models and images, independent of services and widgets."""

@@ -1,8 +1,8 @@
-"""Features on disk: float16 in a memory map, with a record of how far they have come.
+"""Features on disk, as a float16 memory map with a record of the progress.
 
-A folder holds one layer's features of one image set. What is recorded as done was flushed first, so an extraction that was
-interrupted goes on where it stopped. The file has its full size from the start; several processes that extract the same features
-write the same rows.
+A folder contains the features of one layer for one image set. The record counts only features that have been flushed, so an interrupted
+extraction resumes where it stopped. The file has its final size from the start. Several processes may extract the same features: they
+write the same values.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ RECORD = "progress.json"
 
 @dataclass(frozen=True, slots=True)
 class FeatureIdentity:
-    """Everything that decides a layer's features of an image set, by digest; equal identities, equal features."""
+    """The digests and settings that determine the features of a layer for an image set."""
 
     layer: str  # Network.digest: operations, wiring and weights up to the layer
     images: str  # ImageSet.digest
     transform: str
     input_size: tuple[int, int, int]
-    views: str
+    crops: str
     pool: tuple[int, int] | None
 
     def key(self) -> str:
-        """The name of its folder."""
+        """Return the name of the folder, which is the same for equal identities."""
         return digest_of([repr((VERSION, *asdict(self).values()))])[:24]
 
 
@@ -47,24 +47,27 @@ class FeatureIdentity:
 class _Record:
     version: int
     shape: tuple[int, int, int]
-    done: int  # photographs, in the image set's order
-    skipped: tuple[tuple[int, str, str], ...]  # (source, name, why) of those that could not be read
+    done: int  # number of photographs, in the order of the image set
+    skipped: tuple[tuple[int, str, str], ...]  # (source, name, reason) of unreadable photographs
 
     @classmethod
     def read(cls, path: Path) -> _Record | None:
-        """The record, or None where there is none that this version understands: then nothing counts as done."""
+        """Return the record; None if there is none or if it cannot be read."""
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            skipped = tuple((int(source), str(name), str(why)) for source, name, why in found["skipped"])
-            rows, views, features = (int(length) for length in found["shape"])
-            return cls(int(found["version"]), (rows, views, features), int(found["done"]), skipped)
+            fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            skipped = tuple((int(source), str(name), str(reason)) for source, name, reason in fields["skipped"])
+            photographs, orientations, features = (int(length) for length in fields["shape"])
+            return cls(int(fields["version"]), (photographs, orientations, features), int(fields["done"]), skipped)
         except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError):
             return None
 
 
-def _allot(path: Path, size: int) -> None:
-    """Give the file its size, keeping what it holds. The space is claimed at once where the system can: a full disk is an OSError here,
-    while it would kill the process when a page of the map is written."""
+def _preallocate(path: Path, size: int) -> None:
+    """Give a file its size without changing its content.
+
+    The disk space is allocated where the system supports it, so that a full disk raises OSError here. Otherwise it would end the process
+    when a page of the memory map is written.
+    """
     with path.open("ab") as file:
         file.truncate(size)
         if hasattr(os, "posix_fallocate"):
@@ -72,76 +75,84 @@ def _allot(path: Path, size: int) -> None:
 
 
 class LayerFeatures:
-    """A layer's features: `values` (photographs, views, features) float16, of which the first `done` photographs count.
+    """The features of one layer for an image set.
 
-    The rows of `skipped` photographs hold nothing.
+    Attributes
+    ----------
+    values : array (photographs, orientations, features) float16
+        The features. There are one or two orientations: as the photograph is, and mirrored.
+    done : int
+        Number of photographs whose features have been computed. The features of skipped photographs are undefined.
     """
 
     def __init__(self, values: NDArray[np.float16], done: int, skipped: Sequence[tuple[int, str, str]], folder: Path | None) -> None:
         self.values = values
         self.done = done
-        self._skipped = {source: (name, why) for source, name, why in skipped}
+        self._skipped = {source: (name, reason) for source, name, reason in skipped}
         self._folder = folder
 
     @classmethod
     def in_memory(cls, shape: tuple[int, int, int]) -> LayerFeatures:
-        """Room for features that last as long as the process."""
+        """Return features that are not stored on disk."""
         return cls(np.zeros(shape, np.float16), 0, (), None)
 
     @classmethod
     def on_disk(cls, identity: FeatureIdentity, shape: tuple[int, int, int], root: Path | None = None) -> LayerFeatures:
-        """The features in the cache (or below `root`): as far as they were computed before, else nothing done yet.
+        """Return the features stored in the cache (or below `root`), complete or not.
 
-        Raises AssetError where the folder cannot be written to.
+        Raises
+        ------
+        AssetError
+            If the folder cannot be written to.
         """
         folder = make_folder((root or cache_dir() / "features") / identity.key())
         path = folder / VALUES
         size = int(np.prod(shape)) * 2
         record = _Record.read(folder / RECORD)
-        sound = record is not None and record.version == VERSION and record.shape == shape
+        valid = record is not None and record.version == VERSION and record.shape == shape
         try:
-            sound = sound and path.stat().st_size == size if path.exists() else False
-            _allot(path, size)
+            valid = valid and path.stat().st_size == size if path.exists() else False
+            _preallocate(path, size)
             values = np.memmap(path, np.float16, "r+", shape=shape)
         except OSError as error:
             raise AssetError(
-                f"{path} cannot be made ({error.strerror}); it takes {size / 1e6:,.0f} MB. "
-                f"Free some space, or set {CACHE_VARIABLE} to a folder you may write to."
+                f"{path} cannot be created ({error.strerror}); it needs {size / 1e6:,.0f} MB. "
+                f"Free some space, or set {CACHE_VARIABLE} to a folder that you can write to."
             ) from error
-        if record is None or not sound:
+        if record is None or not valid:
             return cls(values, 0, (), folder)
         return cls(values, min(record.done, shape[0]), record.skipped, folder)
 
     @property
     def complete(self) -> bool:
-        """Whether every photograph is done."""
+        """Whether the features of all photographs have been computed."""
         return self.done == len(self.values)
 
     @property
     def skipped(self) -> dict[int, SkippedImage]:
-        """The photographs that could not be read, by source."""
-        return {source: SkippedImage(name, why) for source, (name, why) in sorted(self._skipped.items())}
+        """The unreadable photographs, by source."""
+        return {source: SkippedImage(name, reason) for source, (name, reason) in sorted(self._skipped.items())}
 
     def readable(self) -> NDArray[np.int64]:
-        """The sources that have features."""
+        """Return the sources whose features have been computed, without the skipped ones."""
         return np.setdiff1d(np.arange(self.done, dtype=np.int64), np.fromiter(self._skipped, np.int64, len(self._skipped)))
 
-    def put(self, source: int, features: NDArray[np.float16]) -> None:
-        """One photograph's features (views, features)."""
+    def write(self, source: int, features: NDArray[np.float16]) -> None:
+        """Set the features (orientations, features) of a photograph."""
         self.values[source] = features
 
-    def skip(self, source: int, picture: SkippedImage) -> None:
-        """A photograph that cannot be read."""
-        self._skipped[source] = (picture.name, picture.reason)
+    def skip(self, source: int, image: SkippedImage) -> None:
+        """Record a photograph that cannot be read."""
+        self._skipped[source] = (image.name, image.reason)
 
-    def reached(self, done: int) -> None:
-        """The first `done` photographs are in place: written out, and recorded. Raises AssetError where the disk refuses."""
+    def commit(self, done: int) -> None:
+        """Flush the features and record that the first `done` photographs are complete. Raises AssetError if that fails."""
         self.done = done
         if self._folder is None:
             return
         assert isinstance(self.values, np.memmap)
         self.values.flush()
-        skipped = tuple((source, name, why) for source, (name, why) in sorted(self._skipped.items()) if source < done)
-        rows, views, features = self.values.shape
-        record = _Record(VERSION, (rows, views, features), done, skipped)
+        skipped = tuple((source, name, reason) for source, (name, reason) in sorted(self._skipped.items()) if source < done)
+        photographs, orientations, features = self.values.shape
+        record = _Record(VERSION, (photographs, orientations, features), done, skipped)
         write_cache_file(self._folder / RECORD, json.dumps(asdict(record)).encode())

@@ -1,4 +1,4 @@
-"""Training the head of one fold: choosing the weight decay on held-out training images, then training on all of them."""
+"""Training the head of one fold: choose the weight decay on held-out training images, then train on all training images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.errors import HeadError
-from deconvwidgets.instruments.transfer.compute.gram import Design, Scaling, SpanDesign, make_design
+from deconvwidgets.instruments.transfer.compute.gram import Design, GramDesign, Scaling, make_design
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_path, fit_softmax
 from deconvwidgets.instruments.transfer.compute.splits import hold_out
@@ -26,7 +26,7 @@ HELD_OUT = 0.2  # share of the training images
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """Weight (classes, features) and bias (classes,) for the features as they are, and the weight decay that they were trained with."""
+    """Weight (classes, features) and bias (classes,) for unscaled features, and the weight decay of the training."""
 
     weight: Tensor
     bias: Tensor
@@ -45,74 +45,77 @@ class FoldImages:
 
 
 class HeadTrainer(Protocol):
-    """A way to train a head."""
+    """Trains heads."""
 
     @property
     def classifier(self) -> str:
-        """Its name in reports."""
+        """The name of the classifier in reports."""
         ...
 
     def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
-        """Train on all of the fold's images, entering `lease()` around each use of the device."""
+        """Train on all images, entering `lease()` around each use of the device."""
         ...
 
-    def again(self, weight_decay: float) -> HeadTrainer:
-        """The same, quietly and with nothing to choose."""
+    def with_weight_decay(self, weight_decay: float) -> HeadTrainer:
+        """Return a trainer that uses this weight decay and reports no steps."""
         ...
 
 
 @dataclass(frozen=True)
 class SoftmaxTrainer:
-    """Multinomial logistic regression. Of several weight decays the one with the best accuracy on held-out images is taken; of equals,
-    the strongest."""
+    """Trains by multinomial logistic regression.
+
+    Of several weight decays the one with the best accuracy on held-out images is used; of equally good ones, the strongest.
+    """
 
     weight_decays: tuple[float, ...] = WEIGHT_DECAYS
     on_step: Callable[[HeadStep], None] | None = None
     classifier: str = "softmax"
 
     def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
-        scaling, rows, labels = _prepared(images)
+        scaling, rows, labels = _scaled(images)
         design = make_design(rows, lease)
-        decay, start = self._single(images.labels), None
+        decay, start = self._fixed_decay(images.labels), None
         if decay is None:
             decay, start = self._choose(images, design, labels, lease)
-        step = self._teller(images.fold, labels, lambda parameters: None)
-        fit = fit_softmax(design, labels, images.classes, decay, start, lease=lease, on_step=step)
-        return TrainedHead(*scaling.fold(design.weights(fit.parameters), fit.parameters[-1]), decay)
+        on_step = self._step_callback(images.fold, labels, lambda parameters: None)
+        fit = fit_softmax(design, labels, images.classes, decay, start, lease=lease, on_step=on_step)
+        return TrainedHead(*scaling.unscale(design.weights(fit.parameters), fit.parameters[-1]), decay)
 
-    def again(self, weight_decay: float) -> SoftmaxTrainer:
+    def with_weight_decay(self, weight_decay: float) -> SoftmaxTrainer:
         return SoftmaxTrainer((weight_decay,))
 
-    def _single(self, labels: NDArray[np.int64]) -> float | None:
-        """The weight decay where there is no choice: one only, or no class with an image to spare (then the middle one)."""
-        spare = np.bincount(labels).max(initial=0) > 1
-        return None if spare and len(self.weight_decays) > 1 else self.weight_decays[len(self.weight_decays) // 2]
+    def _fixed_decay(self, labels: NDArray[np.int64]) -> float | None:
+        """Return the weight decay if there is no choice: the only one, or the middle one if no class has an image to hold out."""
+        can_hold_out = np.bincount(labels).max(initial=0) > 1
+        return None if can_hold_out and len(self.weight_decays) > 1 else self.weight_decays[len(self.weight_decays) // 2]
 
     def _choose(self, images: FoldImages, design: Design, labels: Tensor, lease: DeviceLease) -> tuple[float, Tensor]:
+        """Return the best weight decay on held-out images, and the parameters trained with it."""
         split = hold_out(images.labels, HELD_OUT, images.seed + images.fold)
-        own, held = (torch.as_tensor(rows, device=labels.device) for rows in (split.train, split.test))
-        part, own_labels = design.part(own), labels[own]
+        train, held_out = (torch.as_tensor(rows, device=labels.device) for rows in (split.train, split.test))
+        subset, train_labels = design.subset(train), labels[train]
 
         def validate(parameters: Tensor) -> float:
-            return accuracy_of_logits(design.outside(parameters, own, held), labels[held])
+            return accuracy_of_logits(design.predict(parameters, train, held_out), labels[held_out])
 
-        step = self._teller(images.fold, own_labels, validate)
-        path = fit_path(part, own_labels, images.classes, self.weight_decays, lease=lease, on_step=step)
-        best = max(path, key=lambda fit: validate(fit.parameters))  # the first of equals
-        return best.weight_decay, design.lift(best.parameters, own)
+        on_step = self._step_callback(images.fold, train_labels, validate)
+        path = fit_path(subset, train_labels, images.classes, self.weight_decays, lease=lease, on_step=on_step)
+        best = max(path, key=lambda fit: validate(fit.parameters))  # the first of equally good ones
+        return best.weight_decay, design.embed(best.parameters, train)
 
-    def _teller(self, fold: int, labels: Tensor, validate: Callable[[Tensor], float | None]) -> Callable[[Fit], None]:
-        def tell(fit: Fit) -> None:
+    def _step_callback(self, fold: int, labels: Tensor, validate: Callable[[Tensor], float | None]) -> Callable[[Fit], None]:
+        def report(fit: Fit) -> None:
             if self.on_step is not None:
                 accuracy = accuracy_of_logits(fit.logits, labels)
                 self.on_step(HeadStep(fold, fit.weight_decay, fit.steps, fit.loss, accuracy, validate(fit.parameters)))
 
-        return tell
+        return report
 
 
 @dataclass(frozen=True)
 class SvmTrainer:
-    """A linear SVM, one class against the rest. Its weight decay is 1 / (cost * images), by the mean hinge loss."""
+    """Trains linear SVMs, one class against the rest. The weight decay is 1 / (cost * images), for the mean hinge loss."""
 
     cost: float = COST
     classifier: str = "linear SVM"
@@ -121,31 +124,37 @@ class SvmTrainer:
         require_scikit_learn()
 
     def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
-        scaling, rows, labels = _prepared(images)
-        design = SpanDesign.of(rows, lease)
+        scaling, rows, labels = _scaled(images)
+        design = GramDesign.of(rows, lease)
 
-        def breathe(label: int) -> None:
-            with lease():  # where a stop is noticed
+        def check_cancelled(label: int) -> None:
+            with lease():  # the lease raises JobCancelledError
                 pass
 
-        parameters = fit_svm(design.gram, labels, images.classes, self.cost, breathe)
-        return TrainedHead(*scaling.fold(design.weights(parameters), parameters[-1]), 1 / (self.cost * len(rows)))
+        parameters = fit_svm(design.gram, labels, images.classes, self.cost, check_cancelled)
+        return TrainedHead(*scaling.unscale(design.weights(parameters), parameters[-1]), 1 / (self.cost * len(rows)))
 
-    def again(self, weight_decay: float) -> SvmTrainer:
+    def with_weight_decay(self, weight_decay: float) -> SvmTrainer:
         return self
 
 
-def _prepared(images: FoldImages) -> tuple[Scaling, Tensor, Tensor]:
-    """The scaling, the scaled features, and the labels on their device."""
+def _scaled(images: FoldImages) -> tuple[Scaling, Tensor, Tensor]:
+    """Return the scaling, the scaled features, and the labels on the device."""
     scaling = Scaling.of(images.features)
     return scaling, scaling.apply(images.features), torch.as_tensor(images.labels, device=images.features.device)
 
 
-def decays_of(weight_decay: float | Sequence[float] | None) -> tuple[float, ...]:
-    """The weight decays to try, the strongest first; None: the default ones. Raises HeadError for anything but positive numbers."""
+def check_weight_decays(weight_decay: float | Sequence[float] | None) -> tuple[float, ...]:
+    """Return the weight decays to try, the strongest first; for None the default ones.
+
+    Raises
+    ------
+    HeadError
+        For values that are not positive and finite.
+    """
     if weight_decay is None:
         return WEIGHT_DECAYS
     decays = (weight_decay,) if isinstance(weight_decay, int | float) else tuple(weight_decay)
     if not decays or not all(0 < decay < float("inf") for decay in decays):
-        raise HeadError(f"weight_decay={weight_decay!r}: give a positive number, several of them, or None to try {WEIGHT_DECAYS}")
+        raise HeadError(f"weight_decay={weight_decay!r}: pass a positive number, several of them, or None to try {WEIGHT_DECAYS}")
     return tuple(sorted({float(decay) for decay in decays}, reverse=True))

@@ -1,10 +1,11 @@
-"""Linear classifiers on few images with many features: the problem lives in the images' span.
+"""Linear classifiers for few images with many features, trained in the span of the images.
 
-The weights that minimise a loss of `weights @ features + bias` plus weight decay are combinations of the training images (the
-representer theorem), so n images need n numbers a class, and all that is ever asked of the features is their Gram matrix. With fewer
-features than images the features themselves are the smaller problem. Both are a `Design`: parameters (p + 1, classes), the last row
-the bias; `push` gives the logits that they make, `pull` the gradient that residuals make. In the span the gradient is taken in the
-weights' own metric, where it is the residuals themselves: one product with the Gram matrix a step is all there is to compute.
+The weights that minimise a loss of `features @ weights + bias` plus weight decay are linear combinations of the training images (the
+representer theorem). So n images need n coefficients per class, and the features enter through their Gram matrix only. If there are fewer
+features than images, the weights themselves are the smaller problem.
+
+Both are a `Design`: parameters (p + 1, classes), whose last row is the bias, and the products that an optimizer needs. With the Gram matrix
+the gradient is taken in the metric of the weights, where it equals the residuals, so a step takes one product with the Gram matrix.
 """
 
 from __future__ import annotations
@@ -18,87 +19,103 @@ from torch import Tensor
 
 from deconvwidgets.compute.job import DeviceLease
 
-_BLOCK_OPERATIONS = 2e9  # in one use of the device: about 30 ms of a small CPU
+_BLOCK_OPERATIONS = 2e9  # per device lease: about 30 ms of a small CPU
 _GRAM_BLOCK = 384
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """What was done to the features before training: (features - mean) / scale. Linear, so that it folds into weight and bias."""
+    """The preprocessing of features for training, (features - mean) / scale. It is linear, so weights and bias can include it."""
 
     mean: Tensor  # (features,)
     scale: float
 
     @classmethod
     def of(cls, features: Tensor) -> Scaling:
-        """Centred, and scaled to a mean squared norm of 1, so that one weight decay means the same on every layer."""
+        """Return the scaling that gives features (images, features) a mean of 0 and a mean squared norm of 1.
+
+        A weight decay then has the same effect on every layer.
+        """
         mean = features.mean(0)
         squares = float((features - mean).square().sum() / len(features))
         return cls(mean, squares**0.5 if squares > 0 else 1.0)
 
     def apply(self, features: Tensor) -> Tensor:
-        """Scaled features (N, features)."""
+        """Return scaled features (N, features)."""
         return (features - self.mean) / self.scale
 
-    def fold(self, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (features, classes) and bias of scaled features as weight (classes, features) and bias of the features as they are."""
+    def unscale(self, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Return weight (classes, features) and bias for unscaled features, given weights (features, classes) and bias for scaled ones."""
         weight = (weights / self.scale).T.contiguous()
         return weight, bias - weight @ self.mean
 
 
 class Design(Protocol):
-    """A linear classifier's training images, as the optimiser sees them."""
+    """The training images of a linear classifier, as products for the optimizer."""
 
     @property
     def rows(self) -> int:
         """Number of training images."""
         ...
 
-    def push(self, parameters: Tensor) -> Tensor:
-        """Logits (rows, classes) of parameters (p + 1, classes)."""
+    def logits(self, parameters: Tensor) -> Tensor:
+        """Return the logits (rows, classes) for parameters (p + 1, classes)."""
         ...
 
-    def pull(self, residuals: Tensor) -> Tensor:
-        """The gradient (p + 1, classes) of sum(residuals * logits), in this design's metric."""
+    def gradient(self, residuals: Tensor) -> Tensor:
+        """Return the gradient (p + 1, classes) of sum(residuals * logits), in the metric of this design."""
         ...
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
-        """Inner products (k, l) of the weights of parameters (k, p + 1, classes) and (l, p + 1, classes), the bias left out, given the
-        logits (l, rows, classes) of the latter."""
+        """Return inner products of weights, without the bias.
+
+        Parameters
+        ----------
+        left : Tensor (k, p + 1, classes)
+            Parameters.
+        right : Tensor (l, p + 1, classes)
+            Parameters.
+        logits : Tensor (l, rows, classes)
+            The logits for `right`.
+
+        Returns
+        -------
+        Tensor (k, l)
+        """
         ...
 
-    def start(self, classes: int) -> Tensor:
-        """Parameters of zero."""
+    def zeros(self, classes: int) -> Tensor:
+        """Return parameters of zero."""
         ...
 
-    def part(self, rows: Tensor) -> Design:
-        """The same with these rows (indices) only."""
+    def subset(self, rows: Tensor) -> Design:
+        """Return the design of the images with the indices `rows`."""
         ...
 
-    def lift(self, parameters: Tensor, rows: Tensor) -> Tensor:
-        """Parameters of `part(rows)` as parameters of the whole, with the same weights."""
+    def embed(self, parameters: Tensor, rows: Tensor) -> Tensor:
+        """Return the parameters of this design that have the same weights as parameters of `subset(rows)`."""
         ...
 
-    def outside(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
-        """Logits (others, classes) that parameters of `part(rows)` give the images `others`."""
+    def predict(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+        """Return the logits (others, classes) of the images with the indices `others`, for parameters of `subset(rows)`."""
         ...
 
     def weights(self, parameters: Tensor) -> Tensor:
-        """Weights (features, classes) of parameters."""
+        """Return the weights (features, classes) for parameters."""
         ...
 
 
 @dataclass(frozen=True)
-class SpanDesign:
-    """Parameters are combinations of the images. Better for fewer images than features."""
+class GramDesign:
+    """A design whose parameters are coefficients of the images, for fewer images than features."""
 
     features: Tensor  # (images, features), scaled
     gram: Tensor  # (images, images)
     lease: DeviceLease = nullcontext
 
     @classmethod
-    def of(cls, features: Tensor, lease: DeviceLease = nullcontext) -> SpanDesign:
-        """The Gram matrix of scaled features (images, features)."""
+    def of(cls, features: Tensor, lease: DeviceLease = nullcontext) -> GramDesign:
+        """Return the design of scaled features (images, features)."""
         return cls(features, gram_matrix(features, lease), lease)
 
     @property
@@ -106,40 +123,40 @@ class SpanDesign:
         """Number of images."""
         return len(self.gram)
 
-    def push(self, parameters: Tensor) -> Tensor:
-        """One product with the Gram matrix."""
-        return in_blocks(self.gram, parameters[:-1], self.lease) + parameters[-1]
+    def logits(self, parameters: Tensor) -> Tensor:
+        """Return the logits; this takes one product with the Gram matrix."""
+        return blocked_matmul(self.gram, parameters[:-1], self.lease) + parameters[-1]
 
-    def pull(self, residuals: Tensor) -> Tensor:
-        """The residuals are the gradient: no product at all."""
+    def gradient(self, residuals: Tensor) -> Tensor:
+        """Return the gradient, which equals the residuals; this takes no product."""
         return torch.cat([residuals, residuals.sum(0, keepdim=True)])
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
-        """Of weights in feature space: combination times Gram matrix times combination, which is logits less bias."""
-        combinations = left[:, :-1]
-        return combinations.flatten(1) @ logits.flatten(1).T - combinations.sum(1) @ right[:, -1].T
+        """Return the inner products in feature space: coefficients times Gram matrix times coefficients. The logits contain the latter."""
+        coefficients = left[:, :-1]
+        return coefficients.flatten(1) @ logits.flatten(1).T - coefficients.sum(1) @ right[:, -1].T
 
-    def start(self, classes: int) -> Tensor:
+    def zeros(self, classes: int) -> Tensor:
         return self.gram.new_zeros(self.rows + 1, classes)
 
-    def part(self, rows: Tensor) -> SpanDesign:
-        return SpanDesign(self.features[rows], self.gram[rows][:, rows], self.lease)
+    def subset(self, rows: Tensor) -> GramDesign:
+        return GramDesign(self.features[rows], self.gram[rows][:, rows], self.lease)
 
-    def lift(self, parameters: Tensor, rows: Tensor) -> Tensor:
-        lifted = self.start(parameters.shape[1])
-        lifted[rows], lifted[-1] = parameters[:-1], parameters[-1]
-        return lifted
+    def embed(self, parameters: Tensor, rows: Tensor) -> Tensor:
+        embedded = self.zeros(parameters.shape[1])
+        embedded[rows], embedded[-1] = parameters[:-1], parameters[-1]
+        return embedded
 
-    def outside(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
-        return in_blocks(self.gram[others][:, rows], parameters[:-1], self.lease) + parameters[-1]
+    def predict(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+        return blocked_matmul(self.gram[others][:, rows], parameters[:-1], self.lease) + parameters[-1]
 
     def weights(self, parameters: Tensor) -> Tensor:
-        return in_blocks(self.features.T, parameters[:-1], self.lease)
+        return blocked_matmul(self.features.T, parameters[:-1], self.lease)
 
 
 @dataclass(frozen=True)
 class PrimalDesign:
-    """Parameters are the weights themselves. Better for fewer features than images."""
+    """A design whose parameters are the weights, for fewer features than images."""
 
     features: Tensor  # (images, features), scaled
     lease: DeviceLease = nullcontext
@@ -149,39 +166,39 @@ class PrimalDesign:
         """Number of images."""
         return len(self.features)
 
-    def push(self, parameters: Tensor) -> Tensor:
-        return in_blocks(self.features, parameters[:-1], self.lease) + parameters[-1]
+    def logits(self, parameters: Tensor) -> Tensor:
+        return blocked_matmul(self.features, parameters[:-1], self.lease) + parameters[-1]
 
-    def pull(self, residuals: Tensor) -> Tensor:
-        return torch.cat([in_blocks(self.features.T, residuals, self.lease), residuals.sum(0, keepdim=True)])
+    def gradient(self, residuals: Tensor) -> Tensor:
+        return torch.cat([blocked_matmul(self.features.T, residuals, self.lease), residuals.sum(0, keepdim=True)])
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
         biases = left[:, -1] @ right[:, -1].T
         return left.flatten(1) @ right.flatten(1).T - biases
 
-    def start(self, classes: int) -> Tensor:
+    def zeros(self, classes: int) -> Tensor:
         return self.features.new_zeros(self.features.shape[1] + 1, classes)
 
-    def part(self, rows: Tensor) -> PrimalDesign:
+    def subset(self, rows: Tensor) -> PrimalDesign:
         return PrimalDesign(self.features[rows], self.lease)
 
-    def lift(self, parameters: Tensor, rows: Tensor) -> Tensor:
+    def embed(self, parameters: Tensor, rows: Tensor) -> Tensor:
         return parameters
 
-    def outside(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
-        return in_blocks(self.features[others], parameters[:-1], self.lease) + parameters[-1]
+    def predict(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
+        return blocked_matmul(self.features[others], parameters[:-1], self.lease) + parameters[-1]
 
     def weights(self, parameters: Tensor) -> Tensor:
         return parameters[:-1]
 
 
 def make_design(features: Tensor, lease: DeviceLease = nullcontext) -> Design:
-    """The smaller of the two problems, for scaled features (images, features)."""
-    return SpanDesign.of(features, lease) if len(features) < features.shape[1] else PrimalDesign(features, lease)
+    """Return the design with fewer parameters for scaled features (images, features)."""
+    return GramDesign.of(features, lease) if len(features) < features.shape[1] else PrimalDesign(features, lease)
 
 
 def gram_matrix(features: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
-    """Inner products (N, N) of the rows of features (N, F); half of it is computed, the rest is its mirror image."""
+    """Return the inner products (N, N) of the rows of features (N, F). Only one half is computed, since the matrix is symmetric."""
     count = len(features)
     gram = features.new_empty(count, count)
     for top in range(0, count, _GRAM_BLOCK):
@@ -194,8 +211,8 @@ def gram_matrix(features: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
     return gram
 
 
-def in_blocks(left: Tensor, right: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
-    """left @ right, by rows of `left` if it would hold the device for long."""
+def blocked_matmul(left: Tensor, right: Tensor, lease: DeviceLease = nullcontext) -> Tensor:
+    """Return left @ right. A large product is computed in blocks of rows, each with its own device lease."""
     rows = max(1, int(_BLOCK_OPERATIONS / max(1, 2 * left.shape[1] * right.shape[1])))
     if rows >= len(left):
         with lease():

@@ -1,4 +1,4 @@
-"""What Zeiler & Fergus 2014 report of the transfer experiments, to stand beside our runs. Mean accuracies over classes, in percent."""
+"""The results of Zeiler & Fergus 2014 for the transfer experiments, for comparison: mean accuracies over classes, in percent."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ Classifier = Literal["softmax", "linear SVM"]
 
 @dataclass(frozen=True, slots=True)
 class PaperResult:
-    """One number of a table. `layer` is the layer of the features, 1 to 7; None: all of the network below the softmax (layer 7)."""
+    """A number from a table of the paper."""
 
     table: int
     dataset: Dataset
     images_per_class: int
-    layer: int | None
+    layer: int | None  # of the features, 1 to 7; None: the whole network below the softmax (layer 7)
     classifier: Classifier
     mean: float
     std: float | None
     pretrained: bool = True
 
     def row(self) -> PaperRow:
-        """The result with its words: "paper: new softmax, 30 a class (table 4)"."""
+        """Return the result with a description, such as "paper: new softmax, 30 per class (table 4)"."""
         if not self.pretrained:
-            what = "from scratch"
+            method = "from scratch"
         elif self.layer is None:
-            what = "new softmax"
+            method = "new softmax"
         else:
-            what = f"{'SVM' if self.classifier == 'linear SVM' else 'softmax'} on layer {self.layer}"
-        return PaperRow(f"paper: {what}, {self.images_per_class} a class (table {self.table})", self.mean, self.std, self.images_per_class)
+            method = f"{'SVM' if self.classifier == 'linear SVM' else 'softmax'} on layer {self.layer}"
+        description = f"paper: {method}, {self.images_per_class} per class (table {self.table})"
+        return PaperRow(description, self.mean, self.std, self.images_per_class)
 
 
 def _by_images(table: int, dataset: Dataset, pretrained: bool, *numbers: tuple[int, float, float]) -> list[PaperResult]:
@@ -59,32 +60,41 @@ RESULTS: tuple[PaperResult, ...] = (
 def paper_rows(
     dataset: str, images_per_class: int, layer: str | None = None, convolutions: int = 5, curve: bool = False
 ) -> tuple[PaperRow, ...]:
-    """The paper's results to set beside a run on `dataset` ("Caltech-101" or "Caltech-256", else there are none).
+    """Return the results of the paper that are comparable to a run.
 
-    Args:
-        images_per_class: results with as many training images; between the paper's numbers, those of the next smaller and larger one.
-        layer: the run's layer by its paper name ("pool5"): table 7's results on that layer come first, where it has them.
-        convolutions: of the model. The paper's layers have counterparts in models of five alone.
-        curve: the results of ImageNet features for all the paper's numbers of training images as well.
+    Parameters
+    ----------
+    dataset : str
+        The dataset of the run. There are results for "Caltech-101" and "Caltech-256" only.
+    images_per_class : int
+        The number of training images per class. If the paper has no results for it, those of the next smaller and larger number are
+        returned.
+    layer : str, optional
+        The alias of the layer ("pool5"). The results of table 7 for this layer come first.
+    convolutions : int
+        The number of convolutions of the model. Only the layers of models with five correspond to those of the paper.
+    curve : bool
+        Also return the results of pretrained features for all other numbers of training images.
     """
-    near = _nearest({one.images_per_class for one in RESULTS if one.dataset == dataset and one.table != 7}, images_per_class)
+    results = [result for result in RESULTS if result.dataset == dataset]
+    nearest = _nearest({result.images_per_class for result in results if result.table != 7}, images_per_class)
     number = _layer_number(layer) if convolutions == 5 else None
-    own = [one for one in RESULTS if one.dataset == dataset]
-    same_layer = [one for one in own if one.table == 7 and one.layer == number and one.images_per_class == images_per_class]
-    whole = [one for one in own if one.table != 7 and (one.images_per_class in near or (curve and one.pretrained))]
-    return tuple(one.row() for one in [*same_layer, *sorted(whole, key=lambda one: (not one.pretrained, one.images_per_class not in near))])
+    same_layer = [result for result in results if (result.table, result.layer, result.images_per_class) == (7, number, images_per_class)]
+    whole = [result for result in results if result.table != 7 and (result.images_per_class in nearest or (curve and result.pretrained))]
+    ordered = sorted(whole, key=lambda result: (not result.pretrained, result.images_per_class not in nearest))
+    return tuple(result.row() for result in [*same_layer, *ordered])
 
 
-def _nearest(numbers: Iterable[int], wanted: int) -> set[int]:
-    """`wanted`, where it is one of the numbers; else its neighbours."""
-    below = [number for number in numbers if number <= wanted]
-    above = [number for number in numbers if number >= wanted]
-    ends = {*([max(below)] if below else []), *([min(above)] if above else [])}
-    return {wanted} if wanted in ends else ends
+def _nearest(numbers: Iterable[int], number: int) -> set[int]:
+    """Return `number` if it is among the numbers, else its neighbours."""
+    lower = [other for other in numbers if other <= number]
+    higher = [other for other in numbers if other >= number]
+    neighbours = {*([max(lower)] if lower else []), *([min(higher)] if higher else [])}
+    return {number} if number in neighbours else neighbours
 
 
 def _layer_number(layer: str | None) -> int | None:
-    """The paper's number of a layer: 5 for "conv5" and "pool5", 7 for "fc7"."""
+    """Return the paper's number of a layer: 5 for "conv5" and "pool5", 7 for "fc7"."""
     kind, number = (layer or "")[:-1], (layer or "")[-1:]
     if number not in "1234567" or kind not in ("conv", "pool", "fc") or not number:
         return None

@@ -1,4 +1,4 @@
-"""Labelled photographs with their features: what heads are trained and tested on, fold after fold."""
+"""Labelled photographs with their features, for training and testing heads."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TEST_ROWS = 512
 
 @dataclass(frozen=True)
 class TransferData:
-    """`labels` (photographs,) int64, -1 where a photograph has no class or cannot be read; `features` of the same photographs."""
+    """The labels and features of a dataset."""
 
     name: str
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64]  # (photographs,); -1 for photographs without a class and for unreadable ones
     categories: tuple[str, ...]
     features: LayerFeatures
     device: torch.device
@@ -32,27 +32,27 @@ class TransferData:
 
     @classmethod
     def of(cls, images: ImageSet, features: LayerFeatures, device: torch.device) -> TransferData:
-        """The labels of an image set whose features are complete; unreadable photographs take no part."""
+        """Return the data of an image set, given its complete features."""
         labels = labels_of(images)
         labels[list(features.skipped)] = -1
         skipped = (*images.skipped, *features.skipped.values())
         return cls(images.name, labels, class_names(images), features, device, skipped)
 
     @property
-    def kinds(self) -> int:
-        """How many kinds of views there are features of: 2 with mirror images, else 1."""
+    def orientations(self) -> int:
+        """Number of orientations: 2 with mirror images, else 1."""
         return int(self.features.values.shape[1])
 
-    def rows(self, sources: NDArray[np.int64], plain: bool = False) -> Tensor:
-        """Features (photographs, features) float32 on the device: all kinds of views side by side, or the first alone."""
-        values = self.features.values[sources, 0] if plain else self.features.values[sources].reshape(len(sources), -1)
+    def rows(self, sources: NDArray[np.int64], unmirrored: bool = False) -> Tensor:
+        """Return features (sources, features) float32 on the device: of all orientations side by side, or of the first only."""
+        values = self.features.values[sources, 0] if unmirrored else self.features.values[sources].reshape(len(sources), -1)
         return torch.from_numpy(values).to(self.device).float()
 
-    def logits(self, sources: NDArray[np.int64], head: TrainedHead, lease: DeviceLease, plain: bool = False) -> Tensor:
-        """Logits (photographs, classes) on the CPU, of the same features."""
+    def logits(self, sources: NDArray[np.int64], head: TrainedHead, lease: DeviceLease, unmirrored: bool = False) -> Tensor:
+        """Return the logits (sources, classes) of a head on the CPU."""
         parts = []
         for start in range(0, len(sources), _TEST_ROWS):
             with lease():
-                rows = self.rows(sources[start : start + _TEST_ROWS], plain)
+                rows = self.rows(sources[start : start + _TEST_ROWS], unmirrored)
                 parts.append((rows @ head.weight.T + head.bias).cpu())
         return torch.cat(parts)

@@ -1,4 +1,4 @@
-"""Collects what the folds gave, and makes the report and the head of it."""
+"""Collects the results of the folds, and creates the report and the head from them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from deconvwidgets.records.images import SkippedImage
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """What is the same for all folds of a run."""
+class RunInfo:
+    """The properties of a run that all folds share."""
 
     dataset: str
     model: str
-    layer: str  # dotted
+    layer: str  # dotted name
     alias: str | None
     pool: tuple[int, int] | None
     digest: str
-    features: str  # in words
-    views: str
+    features: str  # description
+    crops: str
     images_per_class: int
     folds: int
     seed: int
@@ -39,9 +39,9 @@ class RunFacts:
 
 @dataclass
 class FoldResults:
-    """Grows fold by fold."""
+    """The results of the folds so far."""
 
-    facts: RunFacts
+    info: RunInfo
     started: float = field(default_factory=time.monotonic)
     _head: tuple[TrainedHead, float] | None = None
     _accuracies: list[float] = field(default_factory=list)
@@ -54,17 +54,27 @@ class FoldResults:
 
     @property
     def accuracies(self) -> tuple[float, ...]:
-        """One a fold."""
+        """The accuracy of each fold."""
         return tuple(self._accuracies)
 
     def set_head(self, head: TrainedHead, accuracy: float) -> None:
-        """The head to hand out, trained on the first fold, with its own accuracy there."""
+        """Set the head of the report, which is trained on the first fold, and its accuracy there."""
         self._head = (head, accuracy)
 
     def add(self, weight_decay: float, sources: NDArray[np.int64], truths: NDArray[np.int64], logits: Tensor) -> None:
-        """A fold's weight decay, and its logits (tests, classes) for the test photographs."""
+        """Add a fold.
+
+        Parameters
+        ----------
+        weight_decay : float
+            The weight decay of the fold.
+        sources, truths : array (tests,)
+            The test photographs and their classes.
+        logits : Tensor (tests, classes)
+            Their logits.
+        """
         confidences, predictions = torch.softmax(logits, 1).max(1)
-        if self.facts.classifier != "softmax":
+        if self.info.classifier != "softmax":
             confidences = torch.full_like(confidences, torch.nan)
         predicted = predictions.numpy()
         folds = np.full(len(sources), len(self), np.int64)
@@ -74,55 +84,55 @@ class FoldResults:
         self._accuracies.append(class_accuracy(truths, predicted))
 
     def report(self) -> HeadReport:
-        """Of the folds so far, at least one."""
+        """Return the report of the folds so far, of which there is at least one."""
         assert self._head is not None
-        facts = self.facts
+        info = self.info
         sources, folds, truths, predictions = (np.concatenate(parts) for parts in zip(*self._tests, strict=True))
         return HeadReport(
-            dataset=facts.dataset,
-            model=facts.model,
-            layer=facts.layer,
-            features=facts.features,
-            images_per_class=facts.images_per_class,
-            seed=facts.seed,
-            categories=facts.categories,
+            dataset=info.dataset,
+            model=info.model,
+            layer=info.layer,
+            features=info.features,
+            images_per_class=info.images_per_class,
+            seed=info.seed,
+            categories=info.categories,
             per_fold=self.accuracies,
             weight_decays=tuple(self._decays),
-            confusion=confusion_matrix(truths, predictions, len(facts.categories)),
+            confusion=confusion_matrix(truths, predictions, len(info.categories)),
             sources=sources,
             folds=folds,
             truths=truths,
             predictions=predictions,
             confidences=np.concatenate(self._confidences),
-            head=self._made_head(*self._head),
+            head=self._build_head(*self._head),
             seconds=time.monotonic() - self.started,
-            complete=len(self) == facts.folds,
-            skipped=facts.skipped,
-            classifier=facts.classifier,
+            complete=len(self) == info.folds,
+            skipped=info.skipped,
+            classifier=info.classifier,
         )
 
-    def _made_head(self, trained: TrainedHead, accuracy: float) -> Head:
-        facts = self.facts
+    def _build_head(self, trained: TrainedHead, accuracy: float) -> Head:
+        info = self.info
         return Head(
-            model=facts.model,
-            layer=facts.layer,
-            alias=facts.alias,
-            pool=facts.pool,
+            model=info.model,
+            layer=info.layer,
+            alias=info.alias,
+            pool=info.pool,
             weight=trained.weight.cpu().numpy(),
             bias=trained.bias.cpu().numpy(),
-            categories=facts.categories,
-            digest=facts.digest,
-            dataset=f"{facts.dataset}, {facts.images_per_class} a class",
+            categories=info.categories,
+            digest=info.digest,
+            dataset=f"{info.dataset}, {info.images_per_class} per class",
             report={
                 "accuracy": float(np.mean(self._accuracies)),
                 "std": float(np.std(self._accuracies)),
                 "folds": len(self),
-                "own_accuracy": accuracy,  # of this very head, from one kind of view, on the first fold
-                "images_per_class": facts.images_per_class,
-                "seed": facts.seed,
+                "own_accuracy": accuracy,  # of this head, for unmirrored crops, on the first fold
+                "images_per_class": info.images_per_class,
+                "seed": info.seed,
                 "weight_decay": trained.weight_decay,
-                "views": facts.views,
-                "features": facts.features,
-                "classifier": facts.classifier,
+                "views": info.crops,
+                "features": info.features,
+                "classifier": info.classifier,
             },
         )

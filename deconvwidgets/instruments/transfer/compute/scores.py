@@ -1,4 +1,4 @@
-"""What a head's answers are worth: accuracy averaged over classes, and the confusion matrix."""
+"""Scores of a classifier: accuracy averaged over classes, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor
 
 
 def class_accuracy(truths: NDArray[np.int64], predictions: NDArray[np.int64]) -> float:
-    """The share of right answers in each class, averaged over the classes that occur (Zeiler & Fergus 2014, section 5.2)."""
+    """Return the accuracy in each class, averaged over the classes that occur (Zeiler & Fergus 2014, section 5.2)."""
     totals = np.bincount(truths)
-    right = np.bincount(truths[truths == predictions], minlength=len(totals))
+    correct = np.bincount(truths[truths == predictions], minlength=len(totals))
     occurs = totals > 0
-    return float(np.mean(right[occurs] / totals[occurs]))
+    return float(np.mean(correct[occurs] / totals[occurs]))
 
 
 def confusion_matrix(truths: NDArray[np.int64], predictions: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """(classes, classes): rows are truths, columns predictions."""
+    """Return the confusion matrix (classes, classes): rows are true classes, columns are predicted classes."""
     counts: NDArray[np.int64] = np.bincount(truths * classes + predictions, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
 
 def accuracy_of_logits(logits: Tensor, labels: Tensor) -> float:
-    """Class-averaged accuracy of logits (N, classes) on labels (N,)."""
+    """Return the class-averaged accuracy of logits (N, classes) for labels (N,)."""
     return class_accuracy(labels.cpu().numpy(), logits.argmax(1).cpu().numpy())

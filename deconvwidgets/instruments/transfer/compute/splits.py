@@ -1,4 +1,4 @@
-"""The published protocol's random splits: n training images a class, at most 50 test images a class from the rest."""
+"""Random splits of the published protocol: n training images per class, and at most 50 of the remaining images per class for testing."""
 
 from __future__ import annotations
 
@@ -10,77 +10,106 @@ from numpy.typing import NDArray
 
 from deconvwidgets.errors import HeadError
 
-MOST_TESTS = 50  # a class (Zeiler & Fergus 2014, section 5.2, for Caltech-101)
+MAX_TESTS = 50  # per class (Zeiler & Fergus 2014, section 5.2, for Caltech-101)
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One split: positions in the labels that it was drawn from, ascending and without an overlap."""
+    """A split: disjoint, ascending indices of the labels."""
 
     train: NDArray[np.int64]  # (training images,)
     test: NDArray[np.int64]  # (test images,)
 
 
 def draw_fold(
-    labels: Sequence[int] | NDArray[np.int64], images_per_class: int, seed: int, fold: int, most_tests: int | None = MOST_TESTS
+    labels: Sequence[int] | NDArray[np.int64], images_per_class: int, seed: int, fold: int, max_tests: int | None = MAX_TESTS
 ) -> Fold:
-    """Split number `fold` of the run `seed`: `images_per_class` training images of every class at random, and of the rest at most
-    `most_tests` test images a class, at random too (None: all the rest). Zeiler & Fergus 2014, sections 5.2 and 5.3.
+    """Draw a random split (Zeiler & Fergus 2014, sections 5.2 and 5.3).
 
-    `labels` holds each image's class; negative ones have none and are left out. The split follows from the labels and the four
-    numbers alone, on any machine; `most_tests` changes nothing in the training images.
+    The split depends on the arguments only and is the same on every machine. `max_tests` does not change the training images.
 
-    Raises HeadError for numbers out of range, and where a class has no image left to test.
+    Parameters
+    ----------
+    labels : sequence of int
+        The class of each image; negative for images without a class, which are left out.
+    images_per_class : int
+        Number of training images per class.
+    seed : int
+        The seed of the run.
+    fold : int
+        The number of the split in the run.
+    max_tests : int, optional
+        Maximum number of test images per class, drawn at random from the remaining ones; None for all of them.
+
+    Raises
+    ------
+    HeadError
+        For invalid numbers, and if a class has no image left for testing.
     """
-    if images_per_class < 1 or seed < 0 or fold < 0 or (most_tests is not None and most_tests < 1):
+    if images_per_class < 1 or seed < 0 or fold < 0 or (max_tests is not None and max_tests < 1):
         raise HeadError(
-            f"images_per_class={images_per_class}, seed={seed}, fold={fold}, most_tests={most_tests} make no split: give at least 1 "
-            "image a class and 1 test image, and seed and fold from 0 on."
+            f"images_per_class={images_per_class}, seed={seed}, fold={fold}, max_tests={max_tests} define no split: images_per_class and "
+            "max_tests must be at least 1, seed and fold at least 0."
         )
     members = _members(labels)
-    short = [f"{label} ({len(own)})" for label, own in members.items() if len(own) <= images_per_class]
+    short = [f"{label} ({len(indices)})" for label, indices in members.items() if len(indices) <= images_per_class]
     if short:
         named = ", ".join(short[:5]) + (", ..." if len(short) > 5 else "")
         raise HeadError(
-            f"{images_per_class} training images a class leave nothing to test in {len(short)} of {len(members)} classes: {named} "
-            "(images in brackets). Take fewer a class, or leave these classes out."
+            f"{images_per_class} training images per class leave nothing to test in {len(short)} of {len(members)} classes: {named} "
+            "(images in brackets). Use fewer per class, or leave these classes out."
         )
-    draw = np.random.default_rng([seed, fold])
+    generator = np.random.default_rng([seed, fold])
     train, test = [], []
-    for own in members.values():
-        shuffled = draw.permutation(own)
+    for indices in members.values():
+        shuffled = generator.permutation(indices)
         train.append(shuffled[:images_per_class])
-        test.append(shuffled[images_per_class:][:most_tests])
+        test.append(shuffled[images_per_class:][:max_tests])
     return Fold(_sorted(train), _sorted(test))
 
 
 def hold_out(labels: Sequence[int] | NDArray[np.int64], share: float, seed: int) -> Fold:
-    """Part of the training images set aside, so that a setting (the weight decay) is never chosen on test images.
+    """Hold out part of the training images, to choose a hyperparameter (the weight decay) without the test images.
 
-    `labels` are the training images' classes; of each class `share` (0 to 1, rounded) is held out as `test`, at least one image, and at
-    least one stays as `train`. A class of a single image is kept for training. The positions count within `labels`.
+    Parameters
+    ----------
+    labels : sequence of int
+        The classes of the training images.
+    share : float
+        The share of each class that is held out, between 0 and 1. At least one image is held out and at least one is kept; a class of one
+        image is kept.
+    seed : int
+        The random seed.
 
-    Raises HeadError for a share outside (0, 1), a negative seed, or where no class has two images.
+    Returns
+    -------
+    Fold
+        Indices of `labels`; the held-out images are `test`.
+
+    Raises
+    ------
+    HeadError
+        For a share outside (0, 1) or a negative seed, and if no class has two images.
     """
     if not 0 < share < 1 or seed < 0:
-        raise HeadError(f"share={share}, seed={seed} hold nothing out: give a share between 0 and 1, and a seed from 0 on.")
-    draw = np.random.default_rng([seed])
+        raise HeadError(f"share={share}, seed={seed}: share must be between 0 and 1, and seed at least 0.")
+    generator = np.random.default_rng([seed])
     train, test = [], []
-    for own in _members(labels).values():
-        held = min(max(1, round(share * len(own))), len(own) - 1)
-        shuffled = draw.permutation(own)
-        test.append(shuffled[:held])
-        train.append(shuffled[held:])
+    for indices in _members(labels).values():
+        held_out = min(max(1, round(share * len(indices))), len(indices) - 1)
+        shuffled = generator.permutation(indices)
+        test.append(shuffled[:held_out])
+        train.append(shuffled[held_out:])
     if not sum(map(len, test)):
-        raise HeadError("No class has two training images, so none can be held out: take at least 2 a class, or name the weight decay.")
+        raise HeadError("No class has two training images, so none can be held out: use at least 2 per class, or set weight_decay.")
     return Fold(_sorted(train), _sorted(test))
 
 
 def _members(labels: Sequence[int] | NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
-    """The positions of each class, classes ascending."""
+    """Return the indices of each class, in ascending order of the classes."""
     numbers = np.asarray(labels, np.int64)
     if numbers.ndim != 1 or not np.any(numbers >= 0):
-        raise HeadError(f"Labels of shape {numbers.shape} name no class: a split needs one class number an image, at least one from 0 on.")
+        raise HeadError(f"Labels of shape {numbers.shape} contain no class: pass one class number per image, at least one from 0.")
     return {int(label): np.flatnonzero(numbers == label).astype(np.int64) for label in np.unique(numbers[numbers >= 0])}
 
 

@@ -1,4 +1,4 @@
-"""From a kind of file to a run's results in it."""
+"""Render the results of a run as a file of any kind."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.figures.table import classes_csv, photographs_csv
 from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferFile
 
-_WRITERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]], bytes]] = {
-    "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.view.categories),
+_RENDERERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]], bytes]] = {
+    "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.results.categories),
     "classes.csv": lambda sheet, tests: classes_csv(sheet),
     "results.png": lambda sheet, tests: to_png(transfer_picture(sheet), colours=256),
     "results.html": lambda sheet, tests: transfer_page(sheet),
@@ -21,11 +21,23 @@ _WRITERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]],
 
 
 def transfer_file(kind: TransferFile, sheet: TransferSheet, tests: Iterable[TestPhotograph]) -> bytes:
-    """A run's results as a file's bytes; `tests` are all its test photographs, asked for by "photographs.csv" alone.
+    """Return the results of a run as the bytes of a file.
 
-    Raises ServiceError for a kind that does not exist.
+    Parameters
+    ----------
+    kind : str
+        "photographs.csv", "classes.csv", "results.png" or "results.html".
+    sheet : TransferSheet
+        The results.
+    tests : iterable of TestPhotograph
+        All test photographs; iterated over for "photographs.csv" only.
+
+    Raises
+    ------
+    ServiceError
+        For an unknown kind.
     """
-    writer = _WRITERS.get(kind)
-    if writer is None:
-        raise ServiceError(f"There is no file {kind!r}; choose one of {', '.join(_WRITERS)}.")
-    return writer(sheet, tests)
+    renderer = _RENDERERS.get(kind)
+    if renderer is None:
+        raise ServiceError(f"There is no file {kind!r}; choose one of {', '.join(_RENDERERS)}.")
+    return renderer(sheet, tests)

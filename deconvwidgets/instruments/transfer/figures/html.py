@@ -1,4 +1,4 @@
-"""A run's results as one HTML page: the headline beside the paper's numbers, folds, classes, the confusion matrix, how it was made."""
+"""The results of a run as a standalone HTML page, in light and dark colours."""
 
 from __future__ import annotations
 
@@ -10,74 +10,75 @@ from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import ClassResult, TransferSheet
 
-_SHOWN = 12  # best, and worst, classes
+_LISTED = 12  # number of best and of worst classes
 
 
 def transfer_page(sheet: TransferSheet) -> bytes:
-    """A standalone page, light and dark."""
-    ranked = sheet.ranked()
-    worst = sheet.worst(_SHOWN)
+    """Return the page."""
     body = f"""<main class="transfer">
-<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_beside(sheet)}
+<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_comparison(sheet)}
 <h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}</section>
 <section><h2>Confusion matrix</h2>{_confusion(sheet)}</section>
-<section><h2>Worst classes</h2>{_classes(worst)}</section>
-<section><h2>Best classes</h2>{_classes(ranked[:_SHOWN])}</section>
+<section><h2>Worst classes</h2>{_classes(sheet.worst(_LISTED))}</section>
+<section><h2>Best classes</h2>{_classes(sheet.ranked()[:_LISTED])}</section>
 <section class="wide"><h2>Settings and digests</h2>{_facts([*sheet.settings, *sheet.digests])}{_skipped(sheet)}</section>
 </main>"""
     return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE)
 
 
-def _beside(sheet: TransferSheet) -> str:
-    """Ours, and the paper's, as bars."""
-    run = sheet.view.summary
-    rows = [_bar("this run", 100 * (run.mean or 0), f"{sheet.headline()}", "ours")]
+def _comparison(sheet: TransferSheet) -> str:
+    """Return the accuracy and those of the paper as bars."""
+    run = sheet.results.summary
+    rows = [_bar("this run", 100 * (run.mean or 0), sheet.headline(), "ours")]
     for row in run.paper:
         std = f" ± {row.std:.1f}" if row.std is not None else ""
-        rows.append(_bar(row.words, row.mean, f"{row.mean:.1f}{std} %", "paper"))
+        rows.append(_bar(row.words, row.mean, f"{row.mean:.1f}{std}%", "paper"))
     return f"<table>{''.join(rows)}</table>"
 
 
-def _bar(words: str, percent: float, value: str, kind: str) -> str:
+def _bar(text: str, percent: float, value: str, kind: str) -> str:
     bar = f'<i class="{kind}" style="width:{min(max(percent, 0.0), 100.0):.1f}%"></i>'
-    return f'<tr><th scope="row">{escape(words)}</th><td class="bar">{bar}</td><td class="number">{escape(value)}</td></tr>'
+    return f'<tr><th scope="row">{escape(text)}</th><td class="bar">{bar}</td><td class="number">{escape(value)}</td></tr>'
 
 
 def _folds(sheet: TransferSheet) -> str:
-    run = sheet.view.summary
+    run = sheet.results.summary
     rows = zip(run.per_fold, run.weight_decays, strict=True)
     lines = [
-        _bar(f"fold {number}", 100 * one, f"{100 * one:.1f} %, weight decay {decay:g}", "ours")
-        for number, (one, decay) in enumerate(rows, 1)
+        _bar(f"fold {number}", 100 * accuracy, f"{100 * accuracy:.1f}%, weight decay {decay:g}", "ours")
+        for number, (accuracy, decay) in enumerate(rows, 1)
     ]
     return f"<table>{''.join(lines)}</table>"
 
 
 def _curve(sheet: TransferSheet) -> str:
-    curve = sheet.view.summary.curve
+    curve = sheet.results.summary.curve
     if curve is None:
         return ""
     points = zip(curve.images_per_class, curve.means, curve.stds, strict=True)
-    rows = [_bar(f"{count} a class", 100 * mean, f"{100 * mean:.1f} ± {100 * std:.1f} %", "ours") for count, mean, std in points]
+    rows = [_bar(f"{count} per class", 100 * mean, f"{100 * mean:.1f} ± {100 * std:.1f}%", "ours") for count, mean, std in points]
     return f"<h2>By training images</h2><table>{''.join(rows)}</table>"
 
 
 def _confusion(sheet: TransferSheet) -> str:
-    view = sheet.view
-    picture = data_uri(confusion_pixels(view.confusion, 900), photograph=False)
-    words = "Rows are true classes, columns answers, both in the order of the class list. Blue: right. Red: errors, on a root scale."
-    names = "".join(f"<li>{escape(name)}</li>" for name in view.categories)
+    results = sheet.results
+    image = data_uri(confusion_pixels(results.confusion, 900), photograph=False)
+    legend = (
+        "Rows are true classes, columns are predicted classes, both in the order of the class list. Blue: correct. Red: errors, on a "
+        "square-root scale."
+    )
+    names = "".join(f"<li>{escape(name)}</li>" for name in results.categories)
     return (
-        f'<img class="matrix" src="{picture}" alt="Confusion matrix of {len(view.categories)} classes"><p class="quiet">{words}</p>'
-        f"<details><summary>The classes in their order</summary><ol>{names}</ol></details>"
+        f'<img class="matrix" src="{image}" alt="Confusion matrix of {len(results.categories)} classes"><p class="quiet">{legend}</p>'
+        f"<details><summary>Classes in order</summary><ol>{names}</ol></details>"
     )
 
 
 def _classes(classes: Iterable[ClassResult]) -> str:
     rows = []
-    for one in classes:
-        mistake = f", taken for {one.mistake} {one.times}\u00a0x" if one.times else ""
-        rows.append(_bar(one.name, 100 * one.accuracy, f"{100 * one.accuracy:.0f} % of {one.tests}{mistake}", "ours"))
+    for result in classes:
+        mistake = f", predicted {result.mistake} {result.times}\u00a0x" if result.times else ""
+        rows.append(_bar(result.name, 100 * result.accuracy, f"{100 * result.accuracy:.0f}% of {result.tests}{mistake}", "ours"))
     return f"<table>{''.join(rows)}</table>"
 
 
@@ -86,11 +87,11 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def _skipped(sheet: TransferSheet) -> str:
-    skipped = sheet.view.skipped
+    skipped = sheet.results.skipped
     if not skipped:
         return ""
-    files = "".join(f"<li>{escape(one.name)}: {escape(one.reason)}</li>" for one in skipped)
-    return f"<details><summary>{len(skipped):,} files could not be read and took no part</summary><ul>{files}</ul></details>"
+    files = "".join(f"<li>{escape(image.name)}: {escape(image.reason)}</li>" for image in skipped)
+    return f"<details><summary>{len(skipped):,} files could not be read</summary><ul>{files}</ul></details>"
 
 
 _STYLE = """

@@ -1,4 +1,4 @@
-"""What the figures of a retraining run show: its results, and the words that say how they came about."""
+"""The content of the figures of a run: its results, and the text that describes them."""
 
 from __future__ import annotations
 
@@ -11,72 +11,72 @@ from deconvwidgets.instruments.transfer.records import TransferResults
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassResult:
-    """One class: `accuracy` is a share of its `tests`; `mistake` is the class that it was taken for most often, `times` so."""
+    """The results of one class."""
 
     name: str
-    tests: int
-    accuracy: float  # NaN without tests
-    mistake: str
-    times: int
+    tests: int  # number of tests
+    accuracy: float  # a share; NaN without tests
+    mistake: str  # the most frequent wrong prediction; empty if there is none
+    times: int  # how often it was predicted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TransferSheet:
-    """Everything that a figure says of a run. `settings` and `digests` are (name, value) in words."""
+    """The content of the figures of a run."""
 
     model: str
     weights: str
-    view: TransferResults
-    settings: tuple[tuple[str, str], ...]
-    digests: tuple[tuple[str, str], ...]
+    results: TransferResults
+    settings: tuple[tuple[str, str], ...]  # (name, value)
+    digests: tuple[tuple[str, str], ...]  # (name, value)
 
     def title(self) -> str:
-        """Model, layer and data."""
-        return f"{self.model} · {self.view.summary.layer} · {self.view.summary.dataset}"
+        """Return the model, the layer and the dataset."""
+        return f"{self.model} · {self.results.summary.layer} · {self.results.summary.dataset}"
 
     def subtitle(self) -> str:
-        """The protocol."""
-        run = self.view.summary
-        return f"softmax, {run.images_per_class} training images a class, {len(self.view.categories):,} classes"
+        """Return the classifier, the number of training images, and the number of classes."""
+        run = self.results.summary
+        return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes"
 
     def headline(self) -> str:
-        """Mean and standard deviation: "85.3 ± 0.6 %"."""
-        run = self.view.summary
+        """Return mean and standard deviation, such as "85.3 ± 0.6%"."""
+        run = self.results.summary
         mean, std = 100 * (run.mean or 0.0), 100 * (run.std or 0.0)
-        return f"{mean:.1f} ± {std:.1f} %" if len(run.per_fold) > 1 else f"{mean:.1f} %"
+        return f"{mean:.1f} ± {std:.1f}%" if len(run.per_fold) > 1 else f"{mean:.1f}%"
 
     def progress(self) -> str:
-        """How much of the run that is."""
-        run = self.view.summary
+        """Return the number of complete folds, the duration, and the phase of an incomplete run."""
+        run = self.results.summary
         folds = f"{len(run.per_fold)} of {run.folds} fold{'' if run.folds == 1 else 's'}"
         return f"{folds}, {run.seconds:,.0f} s" + (f" ({run.phase})" if run.phase != "done" else "")
 
     def classes(self) -> list[ClassResult]:
-        """In the order of the categories."""
-        view, found = self.view, []
-        for number, name in enumerate(view.categories):
-            wrong = view.confusion[number].copy()
+        """Return the results of all classes, in the order of the categories."""
+        results, classes = self.results, []
+        for number, name in enumerate(results.categories):
+            wrong = results.confusion[number].copy()
             wrong[number] = 0
             times = int(wrong.max(initial=0))
-            mistake = view.categories[int(wrong.argmax())] if times else ""
-            found.append(ClassResult(name, int(view.class_tests[number]), float(view.class_accuracy[number]), mistake, times))
-        return found
+            mistake = results.categories[int(wrong.argmax())] if times else ""
+            classes.append(ClassResult(name, int(results.class_tests[number]), float(results.class_accuracy[number]), mistake, times))
+        return classes
 
     def ranked(self) -> list[ClassResult]:
-        """The classes that were tested, the best first."""
-        tested = [one for one in self.classes() if not np.isnan(one.accuracy)]
-        return sorted(tested, key=lambda one: -one.accuracy)
+        """Return the classes with tests, the best first."""
+        tested = [result for result in self.classes() if not np.isnan(result.accuracy)]
+        return sorted(tested, key=lambda result: -result.accuracy)
 
-    def worst(self, most: int) -> list[ClassResult]:
-        """The classes with a mistake, the worst first."""
-        return [one for one in reversed(self.ranked()) if one.accuracy < 1][:most]
+    def worst(self, count: int) -> list[ClassResult]:
+        """Return at most `count` classes with errors, the worst first."""
+        return [result for result in reversed(self.ranked()) if result.accuracy < 1][:count]
 
     def caption(self) -> str:
-        """Source, protocol and weights."""
-        tests = int(self.view.class_tests.sum())
-        chosen = ", and no weight decay was chosen on test images" if self.view.summary.weight_decay is None else ""
+        """Return how the accuracy is computed, the origin of the weights, and the protocol."""
+        tests = int(self.results.class_tests.sum())
+        chosen = ", and the weight decay is chosen on held-out training images" if self.results.summary.weight_decay is None else ""
         return (
-            f"Accuracy is averaged over classes; {tests:,} tests in all, at most 50 a class and fold; mean and standard deviation over "
-            f"folds. No image is both trained on and tested in a fold{chosen}. "
+            f"Accuracy is averaged over classes; {tests:,} tests in total, at most 50 per class and fold; mean and standard deviation over "
+            f"folds. The training and test images of a fold are disjoint{chosen}. "
             f"Weights: {self.weights.rstrip('.')}. Protocol: Zeiler & Fergus 2014, sections 5.2 and 5.3."
         )

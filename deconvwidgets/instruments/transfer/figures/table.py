@@ -1,4 +1,4 @@
-"""A run's results as CSV, for spreadsheets and scripts: UTF-8, numbers with a point, one row a photograph or class (RFC 4180)."""
+"""The results of a run as CSV (RFC 4180): UTF-8, numbers with a decimal point, one row per photograph or class."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 
+from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import TestPhotograph
 
@@ -14,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def photographs_csv(tests: Iterable[TestPhotograph], categories: Sequence[str]) -> bytes:
-    """Every test photograph of every fold: fold (from 1), photograph, truth, prediction, confidence (may be empty), correct (0 or 1)."""
+    """Return a table of all test photographs: fold (from 1), photograph, truth, prediction, confidence (may be empty), correct (0 or 1)."""
     rows = (
         (
             test.fold + 1,
@@ -30,22 +31,28 @@ def photographs_csv(tests: Iterable[TestPhotograph], categories: Sequence[str]) 
 
 
 def classes_csv(sheet: TransferSheet) -> bytes:
-    """Every class: tests, accuracy (a share; empty without tests), the class that it was taken for most often, and how many times."""
+    """Return a table of all classes: tests, accuracy (a share; empty without tests), the most frequent wrong prediction and its count."""
     rows = (
-        (_text(one.name), one.tests, "" if math.isnan(one.accuracy) else f"{one.accuracy:.6f}", _text(one.mistake), one.times or "")
-        for one in sheet.classes()
+        (
+            _text(result.name),
+            result.tests,
+            "" if math.isnan(result.accuracy) else f"{result.accuracy:.6f}",
+            _text(result.mistake),
+            result.times or "",
+        )
+        for result in sheet.classes()
     )
     return _table(("class", "tests", "accuracy", "most common mistake", "times"), rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")  # a field that holds either is quoted, so that no name begins a row
+    writer = csv.writer(text, lineterminator="\r\n")  # fields that contain one of them are quoted
     writer.writerow(header)
     writer.writerows(rows)
-    return text.getvalue().encode(errors="replace")
+    return replace_invalid(text.getvalue()).encode()
 
 
 def _text(value: str) -> str:
-    """Words as a spreadsheet shows them: a name that it would take for a formula, and might run, gets an apostrophe before it."""
+    """Return a text for a spreadsheet: one that would be read as a formula is prefixed with an apostrophe."""
     return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value

@@ -8,9 +8,9 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, class_notes, class_sizes, require_classes
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
-from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker, Views
-from deconvwidgets.instruments.transfer.compute.folds import decays_of
+from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops
+from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer
+from deconvwidgets.instruments.transfer.compute.folds import check_weight_decays
 from deconvwidgets.instruments.transfer.records import TransferDataSummary, TransferSettings
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
@@ -30,9 +30,9 @@ def check_numbers(settings: TransferSettings) -> None:
     if settings.weight_decay is not None:
         if isinstance(settings.weight_decay, bool) or not isinstance(settings.weight_decay, int | float):
             raise HeadError(f"The weight decay is a number such as 0.001, or None to choose it, not {settings.weight_decay!r}.")
-        decays_of(float(settings.weight_decay))
-    if settings.views not in get_args(Views):
-        raise HeadError(f"There are no crops {settings.views!r}: choose {', '.join(map(repr, get_args(Views)))}.")
+        check_weight_decays(float(settings.weight_decay))
+    if settings.views not in get_args(Crops):
+        raise HeadError(f"There are no crops {settings.views!r}: choose {', '.join(map(repr, get_args(Crops)))}.")
 
 
 def _check_int(name: str, number: object, low: int, high: int) -> None:
@@ -44,7 +44,7 @@ def check_run(settings: TransferSettings, images: ImageSet, bundle: ModelBundle,
     """Return the layer of a run. Raises HeadError, LayerError or ModelError for settings that cannot be used."""
     check_numbers(settings)
     info = default_layer(network) if settings.layer is None else network.layer(settings.layer)
-    ViewMaker.of(bundle, settings.views)
+    CropMaker.of(bundle, settings.views)
     require_classes(images, largest_number(settings))
     return info
 
@@ -80,4 +80,4 @@ def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
 
 def _description(info: LayerInfo) -> str:
     shape, name = FeatureShape.of(info), info.short_name
-    return f"{name} · {shape.in_words(name).replace(f' of {name}', '')}"
+    return f"{name} · {shape.describe(name).replace(f' of {name}', '')}"

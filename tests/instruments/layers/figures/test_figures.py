@@ -1,4 +1,4 @@
-"""The figures as a reader gets them: sizes, words, pictures, and nothing that points outside the file."""
+"""Figures of the LayerExplorer: sizes, texts, images, and no references outside the file."""
 
 from __future__ import annotations
 
@@ -50,10 +50,8 @@ def panel(unit: int, count: int = 9) -> UnitPanel:
     )
     histogram = (90, 5, 3, 1, 1)
     detail = UnitDetail("conv5", unit, 30.0, 2.0, 4.0, 0.4, 7.0, histogram, (0.0, 6.0, 12.0, 18.0, 24.0, 30.0), entries)
-    nine = TopActivations(
-        "conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256))
-    )
-    return UnitPanel.from_records(nine, detail)
+    top = TopActivations("conv5", unit, "deconvnet", count, 3, TILE, GAP, encoded(mosaic(unit, 90, 166)), encoded(mosaic(unit + 1, 0, 256)))
+    return UnitPanel.from_records(top, detail)
 
 
 @pytest.fixture
@@ -76,12 +74,12 @@ def opened(data: bytes) -> Image.Image:
 
 
 @pytest.mark.parametrize("kind", ["layer.png", "unit.png", "explorer.png"])
-def test_a_png_opens_and_shows_more_than_paper(sheet: FigureSheet, kind: str) -> None:
+def test_a_png_can_be_opened_and_is_not_blank(sheet: FigureSheet, kind: str) -> None:
     picture = opened(render(kind, sheet))  # type: ignore[arg-type]
     assert picture.format == "PNG"
     pixels = np.asarray(picture.convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.1
-    assert (pixels[:8] == 255).all() or kind == "explorer.png", "the margin is paper"
+    assert (pixels[:8] == 255).all() or kind == "explorer.png", "the margin is white"
 
 
 def test_the_layer_figure_contains_every_mosaic_exactly(sheet: FigureSheet) -> None:
@@ -99,23 +97,23 @@ def test_the_layer_figure_contains_every_mosaic_exactly(sheet: FigureSheet) -> N
 
 def test_the_caption_states_weights_image_set_rule_and_scaling(sheet: FigureSheet) -> None:
     caption = sheet.caption()
-    for words in (
+    for expected in (
         "ImageNet conv trunk",
         "31 photographs",
         "photos",
-        "310 views",
+        "310 crops",
         "deconvnet rule",
         "2.5 of its own",
         "3 strongest of 320",
     ):
-        assert words in caption
+        assert expected in caption
     assert "scaled together" in replace(sheet, contrast="shared").caption()
     untrained = replace(sheet, overview=replace(sheet.overview, trained=False))
     assert "Untrained" in untrained.caption()
 
 
 @pytest.mark.parametrize("kind", ["layer.svg", "unit.svg"])
-def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: FigureSheet, kind: str) -> None:
+def test_an_svg_is_well_formed_with_vector_text_and_embedded_images(sheet: FigureSheet, kind: str) -> None:
     root = ET.fromstring(render(kind, sheet))  # type: ignore[arg-type]
     space = "{http://www.w3.org/2000/svg}"
     texts = " ".join(node.text or "" for node in root.iter(f"{space}text"))
@@ -128,7 +126,7 @@ def test_an_svg_is_wellformed_with_vector_text_and_embedded_pictures(sheet: Figu
     for node in root.iter(f"{space}text"):
         assert 0 <= float(node.get("x", -1)) <= width
         assert 0 <= float(node.get("y", -1)) <= height
-        if node.get("font-weight"):  # what stands beside it was laid out for this width: bold is wider in some faces
+        if node.get("font-weight"):  # the layout assumes this width: bold text is wider in some fonts
             assert 0 < float(node.get("textLength", "nan")) <= width
 
 
@@ -143,19 +141,19 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("kind", ["layer.html", "unit.html"])
-def test_a_page_stands_alone_and_names_every_value(sheet: FigureSheet, kind: str) -> None:
+def test_a_page_is_standalone_and_describes_every_tile(sheet: FigureSheet, kind: str) -> None:
     text = render(kind, sheet).decode()  # type: ignore[arg-type]
-    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:""", text), "a standalone page points at nothing"
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:""", text), "a standalone page has no references"
     assert "prefers-color-scheme: dark" in text
     page = Page(text)
     tips = [attributes["data-tip"] for tag, attributes in page.tags if tag == "i"]
     assert len(tips) == 18 * (3 if kind == "layer.html" else 1)
-    assert "#1 · 30.00 · tabby <cat> · seen as lamp 50% · photo_0.jpg" in tips
+    assert "#1 · 30.00 · tabby <cat> · predicted lamp 50% · photo_0.jpg" in tips
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
     assert all((picture["src"] or "").startswith("data:image/") and picture["alt"] for picture in pictures)
 
 
-def test_projections_stay_exact_in_html_and_svg(sheet: FigureSheet) -> None:
+def test_projections_are_lossless_in_html_and_svg(sheet: FigureSheet) -> None:
     import base64
 
     for kind in ("layer.html", "layer.svg"):
@@ -166,16 +164,22 @@ def test_projections_stay_exact_in_html_and_svg(sheet: FigureSheet) -> None:
         np.testing.assert_array_equal(pixels, sheet.panels[0].projections)
 
 
-def test_a_dead_unit_is_an_empty_frame_that_says_so(sheet: FigureSheet) -> None:
+def test_the_figure_of_a_unit_states_how_often_it_is_active(sheet: FigureSheet) -> None:
+    svg = render("unit.svg", sheet).decode()
+    assert "active in 40% of 100 crops" in svg
+    assert "strongest activation per crop, square-root scale" in svg
+
+
+def test_a_dead_unit_is_an_empty_frame_with_a_note(sheet: FigureSheet) -> None:
     dead = replace(panel(5, count=0), detail=None)
     shown = replace(sheet, panels=(dead,), source=None)
-    assert b"fires on no photograph" in render("layer.svg", shown)
-    assert b"fires on no photograph" in render("layer.html", shown)
+    assert b"inactive in every crop" in render("layer.svg", shown)
+    assert b"inactive in every crop" in render("layer.html", shown)
     for kind in ("layer.png", "unit.png", "unit.svg", "unit.html", "explorer.png"):
         assert render(kind, shown)  # type: ignore[arg-type]
 
 
-def test_a_wrong_layer_an_empty_sheet_and_a_wrong_kind_are_named(sheet: FigureSheet) -> None:
+def test_an_unknown_layer_an_empty_sheet_and_an_unknown_kind_raise_errors(sheet: FigureSheet) -> None:
     with pytest.raises(LayerError, match="conv1, conv2"):
         render("layer.png", replace(sheet, layer="conv9"))
     with pytest.raises(LayerError, match="at least one"):
@@ -189,13 +193,13 @@ def table(maximum: list[float]) -> UnitTable:
     return UnitTable("conv5", values, values, values, (values > 0).astype(np.float32), values, np.full((len(values), 9), -1), ())
 
 
-def test_units_are_chosen_as_the_words_say() -> None:
-    units, words = choose_units(table([1, 5, 0, 5, 2]), 3)
+def test_units_are_selected_as_the_description_says() -> None:
+    units, selection = choose_units(table([1, 5, 0, 5, 2]), 3)
     assert units == [1, 3, 4]
-    assert words == "the 3 strongest of 5 units"
-    drawn, words = choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
-    assert drawn == [0, 1, 3, 4], "a random subset takes no dead unit"
-    assert "seed 4" in words
+    assert selection == "the 3 strongest of 5 units"
+    drawn, selection = choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
+    assert drawn == [0, 1, 3, 4], "a random subset contains no dead unit"
+    assert "seed 4" in selection
     assert choose_units(table([1] * 50), 5, "random", 1)[0] != choose_units(table([1] * 50), 5, "random", 2)[0]
     assert choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
     with pytest.raises(LayerError, match="at least one"):

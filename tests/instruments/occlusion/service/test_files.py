@@ -93,7 +93,7 @@ def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service
     assert "no classifier" in page
     assert "probability of" not in page
     dead = api.start_maps(wanted(layer="conv1", unit=2), settings())
-    assert "fires nowhere" in api.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
+    assert "is inactive" in api.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
 
 
 def test_patches_are_rounded_as_the_front_end_does():

@@ -59,10 +59,10 @@ def test_the_maps_are_those_of_occlude(service, api, wanted, settings):
 def test_what_cannot_be_is_said_at_once(api, wanted, settings):
     for given, words in (
         (settings((17, 4)), "larger than the image"),
-        (settings((0, 4)), "1 pixel at least"),
-        (settings(stride=(0, 1)), "1 pixel at least"),
+        (settings((0, 4)), "at least 1 pixel"),
+        (settings(stride=(0, 1)), "at least 1 pixel"),
         (settings(border="wrap"), "'inside' or 'same'"),
-        (settings(window=("a", 4)), "whole number"),
+        (settings(window=("a", 4)), "integer"),
     ):
         with pytest.raises(OcclusionError, match=words):
             api.start_maps(wanted(), given)

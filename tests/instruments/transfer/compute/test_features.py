@@ -1,4 +1,4 @@
-"""Features: what is computed, once, and what an interruption, a changed model or a damaged file does to it."""
+"""Features: their values, that they are computed once, and interruptions, changed models and damaged files."""
 
 import json
 from contextlib import nullcontext
@@ -15,10 +15,9 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import AssetError, JobCancelledError, LayerError, ModelError
 from deconvwidgets.images.image_set import SubsetImages
 from deconvwidgets.instruments.transfer.compute import features as features_module
-from deconvwidgets.instruments.transfer.compute.feature_shape import FeatureShape, default_layer
+from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker
 from deconvwidgets.instruments.transfer.compute.feature_store import RECORD, VALUES, FeatureIdentity, LayerFeatures
-from deconvwidgets.instruments.transfer.compute.feature_views import ViewMaker
-from deconvwidgets.instruments.transfer.compute.features import extract_features
+from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer, extract_features
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
 from deconvwidgets.records.layers import LayerInfo
@@ -34,9 +33,9 @@ def extract(bundle, images, layers=None, **options):
 
 
 def stop_after(batches):
-    """A `cancelled` hook that says so after that many batches."""
-    asked = iter(range(batches))
-    return lambda: next(asked, None) is None
+    """Return a `cancelled` callable that returns True after that many batches."""
+    remaining = iter(range(batches))
+    return lambda: next(remaining, None) is None
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def passes(monkeypatch):
         (256, 13, 13, (6, 6), 9216),
         (256, 6, 6, None, 9216),
         (1280, 7, 7, (2, 2), 5120),
-        (10, 4, 900, (4, 31), 1240),  # a side that is short enough stays
+        (10, 4, 900, (4, 31), 1240),  # a short side is not pooled
         (20_000, 3, 3, (1, 1), 20_000),
         (4096, 1, 1, None, 4096),
     ],
@@ -69,53 +68,53 @@ def test_large_layers_are_pooled_to_the_largest_square_grid(channels, height, wi
     torch.testing.assert_close(shape.flatten(maps), expected.flatten(1))
 
 
-def test_shapes_in_words():
-    assert FeatureShape.of(info(256, 13, 13)).in_words("conv5") == "256 x 6 x 6 = 9,216 of conv5, average-pooled from 13 x 13"
-    assert FeatureShape.of(info(256, 6, 6)).in_words("pool5") == "256 x 6 x 6 = 9,216 of pool5"
-    assert FeatureShape.of(info(4096, 1, 1)).in_words("fc6") == "4,096 of fc6"
+def test_descriptions_of_shapes():
+    assert FeatureShape.of(info(256, 13, 13)).describe("conv5") == "256 x 6 x 6 = 9,216 of conv5, average-pooled from 13 x 13"
+    assert FeatureShape.of(info(256, 6, 6)).describe("pool5") == "256 x 6 x 6 = 9,216 of pool5"
+    assert FeatureShape.of(info(4096, 1, 1)).describe("fc6") == "4,096 of fc6"
 
 
 @pytest.mark.parametrize(("name", "layer"), [("alexnet", "pool5"), ("resnet18", "avgpool"), ("mobilenet_v2", "pool52")])
-def test_the_default_layer_is_the_deepest_with_maps(name, layer):
+def test_the_default_layer_is_the_deepest_with_feature_maps(name, layer):
     bundle = load_model(name, weights=None, input_size=(3, 96, 96))
     network = Network.of(bundle.model, bundle.input_size)
     assert default_layer(network) == network.layer(layer)
 
 
-def test_features_are_the_layers_values(tiny_bundle, tiny_images):
-    found = extract(tiny_bundle, tiny_images, ["conv1", "conv2"], store="memory")
+def test_features_equal_the_values_of_the_layer(tiny_bundle, tiny_images):
+    extracted = extract(tiny_bundle, tiny_images, ["conv1", "conv2"], store="memory")
     network = Network.of(tiny_bundle.model, tiny_bundle.input_size)
     for source in (0, 9):
         batch = tiny_bundle.prepare(tiny_images.open_source(source))[None]
-        for layer, features in found.items():
+        for layer, features in extracted.items():
             assert features.values.dtype == np.float16
             assert features.complete
             expected = network.map(batch, layer).detach().flatten().numpy()
             np.testing.assert_allclose(features.values[source, 0], expected, rtol=2e-3, atol=1e-3)
 
 
-def test_several_layers_take_one_pass(tiny_bundle, tiny_images, passes):
+def test_several_layers_are_computed_in_one_pass(tiny_bundle, tiny_images, passes):
     extract(tiny_bundle, tiny_images, ["conv1", "pool1", "conv2"], store="memory", batch_size=FixedBatch(5))
     assert passes == [5, 5, 4]
 
 
-def test_flips_are_the_view_and_its_mirror_image(tiny_bundle, tiny_images):
+def test_flips_are_the_crop_and_its_mirror_image(tiny_bundle, tiny_images):
     one = extract(tiny_bundle, tiny_images, "conv2", store="memory")["conv2"].values
     flips = extract(tiny_bundle, tiny_images, "conv2", views="flips", store="memory")["conv2"].values
     np.testing.assert_allclose(flips[:, :1], one, atol=2e-3)
-    shown = tiny_bundle.transform.resize_and_crop(tiny_images.open_source(4))  # the view is mirrored, not the photograph cropped anew
-    unmoved = replace(tiny_bundle.transform, resize=None)
-    pixels = unmoved(shown.transpose(Image.Transpose.FLIP_LEFT_RIGHT))[None]
+    crop = tiny_bundle.transform.resize_and_crop(tiny_images.open_source(4))  # the crop is mirrored, not the photograph
+    without_resize = replace(tiny_bundle.transform, resize=None)
+    pixels = without_resize(crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT))[None]
     mirrored = Network.of(tiny_bundle.model, tiny_bundle.input_size).map(pixels, "conv2").detach().flatten().numpy()
     np.testing.assert_allclose(flips[4, 1], mirrored, rtol=2e-3, atol=1e-3)
 
 
 def test_ten_crops_are_corners_and_centre_and_mirrored(tiny_bundle, tiny_images):
-    maker = ViewMaker.of(tiny_bundle, "ten")
-    picture = tiny_images.open_source(4)
-    crops = maker(picture)
+    maker = CropMaker.of(tiny_bundle, "ten")
+    photograph = tiny_images.open_source(4)
+    crops = maker(photograph)
     assert crops.shape == (10, 3, 16, 16)
-    square = replace(tiny_bundle.transform, resize=18, crop=(18, 18))(picture)
+    square = replace(tiny_bundle.transform, resize=18, crop=(18, 18))(photograph)
     torch.testing.assert_close(crops[0], square[:, :16, :16])
     torch.testing.assert_close(crops[3], square[:, 2:, 2:])
     torch.testing.assert_close(crops[4], square[:, 1:17, 1:17])
@@ -129,12 +128,12 @@ def test_ten_crops_are_corners_and_centre_and_mirrored(tiny_bundle, tiny_images)
 
 def test_ten_crops_of_a_transform_without_margin_are_different(tiny_bundle, tiny_images):
     narrow = replace(tiny_bundle, transform=replace(tiny_bundle.transform, resize=16))
-    crops = ViewMaker.of(narrow, "ten")(tiny_images.open_source(4))
+    crops = CropMaker.of(narrow, "ten")(tiny_images.open_source(4))
     assert not torch.equal(crops[0], crops[4])
 
 
-def test_views_that_cannot_be_had_are_refused(tiny_bundle, tiny_images):
-    opaque = replace(tiny_bundle, transform=lambda picture: tiny_bundle.prepare(picture))
+def test_unavailable_crops_and_layers_raise_errors(tiny_bundle, tiny_images):
+    opaque = replace(tiny_bundle, transform=lambda photograph: tiny_bundle.prepare(photograph))
     with pytest.raises(ModelError, match="choose 'flips'"):
         extract(opaque, tiny_images, views="ten", store="memory")
     with pytest.raises(ModelError, match="'one', 'flips', 'ten'"):
@@ -147,13 +146,13 @@ def test_a_second_run_computes_nothing(tiny_bundle, tiny_images, tmp_path, passe
     first = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"]
     passes.clear()
     opened = tiny_images.opened
-    again = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"]
+    second = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"]
     assert passes == []
     assert tiny_images.opened == opened
-    np.testing.assert_array_equal(again.values, first.values)
+    np.testing.assert_array_equal(second.values, first.values)
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(tiny_bundle, noise, tmp_path, passes):
+def test_an_interrupted_run_resumes_where_it_stopped(tiny_bundle, noise, tmp_path, passes):
     images = noise(broken=(2, 7))
     whole = extract(tiny_bundle, images, "conv2", store="memory", batch_size=FixedBatch(4))["conv2"]
     with pytest.raises(JobCancelledError, match="8 of 14"):
@@ -168,26 +167,26 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny_bundle, noise, tmp_pat
     assert list(resumed.skipped) == [2, 7]
 
 
-def test_a_crash_keeps_what_was_done(tiny_bundle, tiny_images, tmp_path, passes, monkeypatch):
+def test_an_exception_keeps_the_committed_features(tiny_bundle, tiny_images, tmp_path, passes, monkeypatch):
     monkeypatch.setattr(features_module, "_CHUNK", 4)
-    computed = Network.visit
+    visit = Network.visit
     calls = iter(range(2))
 
-    def break_down(self, *arguments):
+    def fail(self, *arguments):
         if next(calls, None) is None:
             raise RuntimeError("out of memory")
-        computed(self, *arguments)
+        visit(self, *arguments)
 
-    monkeypatch.setattr(Network, "visit", break_down)
+    monkeypatch.setattr(Network, "visit", fail)
     with pytest.raises(RuntimeError):
         extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, batch_size=FixedBatch(4))
-    monkeypatch.setattr(Network, "visit", computed)
+    monkeypatch.setattr(Network, "visit", visit)
     passes.clear()
     extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path, batch_size=FixedBatch(4))
     assert sum(passes) == 6
 
 
-def test_a_layer_that_is_ahead_keeps_its_values(tiny_bundle, tiny_images, tmp_path, passes):
+def test_a_complete_layer_is_not_computed_again(tiny_bundle, tiny_images, tmp_path, passes):
     first = extract(tiny_bundle, tiny_images, "conv1", folder=tmp_path)["conv1"].values.copy()
     visited = []
     visit = Network.visit
@@ -196,14 +195,22 @@ def test_a_layer_that_is_ahead_keeps_its_values(tiny_bundle, tiny_images, tmp_pa
         both = extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path)
     finally:
         Network.visit = visit
-    assert len(visited) == 1  # conv2 alone
+    assert len(visited) == 1  # conv2 only
     assert both["conv2"].complete
     np.testing.assert_array_equal(both["conv1"].values, first)
 
 
-@pytest.mark.parametrize("change", ["weights", "images", "transform", "views", "layer"])
-def test_anything_else_has_features_of_its_own(change, tiny_model, noise, tmp_path, passes):
-    bundle, images, layer, views = tiny_model(), noise(), "conv2", "one"
+def test_cancelling_does_not_undo_a_complete_layer(tiny_bundle, tiny_images, tmp_path):
+    extract(tiny_bundle, tiny_images, "conv1", folder=tmp_path)
+    with pytest.raises(JobCancelledError, match="8 of 14"):
+        extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path, batch_size=FixedBatch(4), cancelled=stop_after(2))
+    records = [json.loads((folder / RECORD).read_text(encoding="utf-8")) for folder in tmp_path.iterdir()]
+    assert sorted(record["done"] for record in records) == [8, 14]
+
+
+@pytest.mark.parametrize("change", ["weights", "images", "transform", "crops", "layer"])
+def test_other_inputs_have_their_own_features(change, tiny_model, noise, tmp_path, passes):
+    bundle, images, layer, crops = tiny_model(), noise(), "conv2", "one"
     extract(bundle, images, layer, folder=tmp_path)
     passes.clear()
     if change == "weights":
@@ -212,16 +219,16 @@ def test_anything_else_has_features_of_its_own(change, tiny_model, noise, tmp_pa
         images = noise(seed=1)
     elif change == "transform":
         bundle = replace(bundle, transform=Preprocess(resize=20, crop=(16, 16), mean=(0.5,) * 3, std=(0.25,) * 3))
-    elif change == "views":
-        views = "flips"
+    elif change == "crops":
+        crops = "flips"
     else:
         layer = "conv1"
-    extract(bundle, images, layer, views=views, folder=tmp_path)
-    assert sum(passes) == (28 if change == "views" else 14)
+    extract(bundle, images, layer, views=crops, folder=tmp_path)
+    assert sum(passes) == (28 if change == "crops" else 14)
 
 
 @pytest.mark.parametrize("damage", ["no record", "no json", "other version", "short file", "no file", "other shape"])
-def test_a_damaged_folder_is_computed_again(damage, tiny_bundle, tiny_images, tmp_path, passes):
+def test_damaged_features_are_computed_again(damage, tiny_bundle, tiny_images, tmp_path, passes):
     whole = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"].values.copy()
     (folder,) = tmp_path.iterdir()
     record, values = folder / RECORD, folder / VALUES
@@ -234,30 +241,30 @@ def test_a_damaged_folder_is_computed_again(damage, tiny_bundle, tiny_images, tm
     elif damage == "no file":
         values.unlink()
     else:
-        facts = json.loads(record.read_text(encoding="utf-8"))
-        facts.update({"version": 99} if damage == "other version" else {"shape": [14, 1, 79]})
-        record.write_text(json.dumps(facts), encoding="utf-8")
+        fields = json.loads(record.read_text(encoding="utf-8"))
+        fields.update({"version": 99} if damage == "other version" else {"shape": [14, 1, 79]})
+        record.write_text(json.dumps(fields), encoding="utf-8")
     passes.clear()
-    again = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"].values
+    recomputed = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"].values
     assert sum(passes) == 14
-    np.testing.assert_array_equal(again, whole)
+    np.testing.assert_array_equal(recomputed, whole)
 
 
-def test_unreadable_photographs_are_listed_and_left_out(tiny_bundle, noise):
+def test_unreadable_photographs_are_skipped(tiny_bundle, noise):
     features = extract(tiny_bundle, noise(broken=(0, 13)), "conv2", store="memory")["conv2"]
     assert {source: skipped.name for source, skipped in features.skipped.items()} == {0: "noise-0", 13: "noise-13"}
     assert features.readable().tolist() == list(range(1, 13))
     assert not features.values[[0, 13]].any()
 
 
-def test_not_one_photograph_is_readable(tiny_bundle, noise):
+def test_all_photographs_may_be_unreadable(tiny_bundle, noise):
     features = extract(tiny_bundle, noise(broken=range(14)), "conv2", store="memory")["conv2"]
     assert len(features.skipped) == 14
     assert features.complete
 
 
 @pytest.mark.parametrize("value", [float("nan"), 1e6])
-def test_values_that_float16_cannot_hold_are_refused(value, tiny_model, tiny_images):
+def test_values_that_float16_cannot_represent_raise_an_error(value, tiny_model, tiny_images):
     bundle = tiny_model()
     with torch.no_grad():
         bundle.model[3].bias[1] = value
@@ -265,35 +272,35 @@ def test_values_that_float16_cannot_hold_are_refused(value, tiny_model, tiny_ima
         extract(bundle, tiny_images, "conv2", store="memory")
 
 
-def test_the_hooks_of_a_long_job(tiny_bundle, tiny_images):
-    class Pace:
-        sizes, taken = [3, 6], []
+def test_batch_sizes_and_device_leases_of_the_job_are_used(tiny_bundle, tiny_images):
+    class IncreasingBatch:
+        sizes, recorded = [3, 6], []
 
         def size(self):
-            return self.sizes[min(len(self.taken), 1)]
+            return self.sizes[min(len(self.recorded), 1)]
 
         def record(self, items, seconds):
-            self.taken.append(items)
+            self.recorded.append(items)
 
-    pace, turns = Pace(), []
+    batch_size, leases = IncreasingBatch(), []
 
-    def turn():
-        turns.append(1)
+    def lease():
+        leases.append(1)
         return nullcontext()
 
-    extract(tiny_bundle, tiny_images, "conv2", store="memory", views="flips", batch_size=pace, device_lease=turn)
-    assert pace.taken == [4, 6, 6, 6, 6]  # inputs, two a photograph
-    assert len(turns) == 5
+    extract(tiny_bundle, tiny_images, "conv2", store="memory", views="flips", batch_size=batch_size, device_lease=lease)
+    assert batch_size.recorded == [4, 6, 6, 6, 6]  # inputs, two per photograph
+    assert len(leases) == 5
 
 
-def test_a_folder_that_cannot_be_written_says_so(tmp_path):
+def test_a_folder_that_cannot_be_written_to_raises_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     identity = FeatureIdentity("layer", "images", "transform", (3, 4, 4), "one", None)
     with pytest.raises(AssetError, match="DECONVWIDGETS_CACHE"):
         LayerFeatures.on_disk(identity, (4, 1, 3), tmp_path / "file")
 
 
-def test_an_image_set_of_subsets_has_its_own_order(tiny_bundle, tiny_images):
+def test_the_features_of_a_subset_are_in_its_order(tiny_bundle, tiny_images):
     whole = extract(tiny_bundle, tiny_images, "conv2", store="memory", batch_size=FixedBatch(1))["conv2"].values
-    part = extract(tiny_bundle, SubsetImages(tiny_images, [9, 4]), "conv2", store="memory", batch_size=FixedBatch(1))["conv2"].values
-    np.testing.assert_array_equal(part, whole[[9, 4]])
+    subset = extract(tiny_bundle, SubsetImages(tiny_images, [9, 4]), "conv2", store="memory", batch_size=FixedBatch(1))["conv2"].values
+    np.testing.assert_array_equal(subset, whole[[9, 4]])

@@ -1,21 +1,21 @@
-"""The paper's numbers, looked up as a run is set beside them."""
+"""The results of the paper that are comparable to a run."""
 
 import pytest
 
 from deconvwidgets.instruments.transfer.compute.paper import RESULTS, paper_rows
 
 
-def means(*asked, **options):
-    return [row.mean for row in paper_rows(*asked, **options)]
+def means(*arguments, **options):
+    return [row.mean for row in paper_rows(*arguments, **options)]
 
 
 def test_tables_are_complete():
-    count = {table: sum(one.table == table for one in RESULTS) for table in (4, 5, 7)}
+    count = {table: sum(result.table == table for result in RESULTS) for table in (4, 5, 7)}
     assert count == {4: 4, 5: 8, 7: 16}
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("run", "expected"),
     [
         (("Caltech-101", 30, "pool5"), [82.9, 86.2, 86.5, 46.5]),
         (("Caltech-101", 30, "conv5"), [82.9, 86.2, 86.5, 46.5]),
@@ -29,18 +29,18 @@ def test_tables_are_complete():
         (("my flowers", 30, "pool5"), []),
     ],
 )
-def test_rows_beside_a_run(asked, expected):
-    assert means(*asked) == expected
+def test_comparable_results(run, expected):
+    assert means(*run) == expected
 
 
-def test_layers_of_other_depths_have_no_counterpart():
+def test_layers_of_models_of_other_depths_do_not_correspond():
     assert means("Caltech-101", 30, "conv5", convolutions=13) == [86.5, 46.5]
     assert means("Caltech-101", 30, "features.12") == [86.5, 46.5]
-    assert means("Caltech-101", 30, "conv7") == [86.5, 46.5]  # no convolution of the paper's
+    assert means("Caltech-101", 30, "conv7") == [86.5, 46.5]  # the paper has no seventh convolution
 
 
-def test_a_curve_gets_all_numbers_of_training_images():
+def test_a_learning_curve_has_the_results_for_all_numbers_of_training_images():
     rows = paper_rows("Caltech-256", 30, "pool5", curve=True)
     assert [(row.images_per_class, row.mean) for row in rows] == [(30, 70.6), (15, 65.7), (45, 72.7), (60, 74.2), (30, 22.5)]
-    assert rows[0].words == "paper: new softmax, 30 a class (table 5)"
+    assert rows[0].words == "paper: new softmax, 30 per class (table 5)"
     assert rows[0].std == 0.2

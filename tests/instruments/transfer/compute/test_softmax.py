@@ -1,4 +1,4 @@
-"""The softmax head against a literal Newton method in float64, scikit-learn, and itself in the other form."""
+"""The softmax classifier compared with a literal Newton method in float64, with scikit-learn, and between both designs."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import JobCancelledError
-from deconvwidgets.instruments.transfer.compute.gram import PrimalDesign, Scaling, SpanDesign, gram_matrix, in_blocks, make_design
+from deconvwidgets.instruments.transfer.compute.gram import GramDesign, PrimalDesign, Scaling, blocked_matmul, gram_matrix, make_design
 from deconvwidgets.instruments.transfer.compute.softmax import fit_path, fit_softmax
 from deconvwidgets.instruments.transfer.compute.svm import fit_svm
 
@@ -17,17 +17,17 @@ DOUBLE = torch.float64
 
 
 def problem(rows, features, classes, seed=0, dtype=DOUBLE):
-    """Noisy classes of unequal sizes, features off centre."""
-    draw = torch.Generator().manual_seed(seed)
-    labels = torch.randint(0, classes, (rows,), generator=draw) * torch.randint(0, 2, (rows,), generator=draw)
+    """Return features and labels of noisy classes of unequal sizes; the mean of the features is not zero."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, classes, (rows,), generator=generator) * torch.randint(0, 2, (rows,), generator=generator)
     labels[:classes] = torch.arange(classes)
-    centres = torch.randn(classes, features, generator=draw, dtype=dtype)
-    values = centres[labels] + 1.5 * torch.randn(rows, features, generator=draw, dtype=dtype) + 3
+    centres = torch.randn(classes, features, generator=generator, dtype=dtype)
+    values = centres[labels] + 1.5 * torch.randn(rows, features, generator=generator, dtype=dtype) + 3
     return values, labels
 
 
 def literal_newton(features, labels, classes, decay, steps=60):
-    """Weights (features, classes) and bias by Newton's method with the whole Hessian, halving steps that do not descend."""
+    """Return weights (features, classes) and bias by Newton's method with the full Hessian; steps that increase the loss are halved."""
     rows, count = features.shape
     wide = np.concatenate([features, np.ones((rows, 1))], 1)
     truth = np.eye(classes)[labels]
@@ -42,14 +42,14 @@ def literal_newton(features, labels, classes, decay, steps=60):
     theta = np.zeros((count + 1, classes))
     for _ in range(steps):
         logits = wide @ theta
-        chances = np.exp(logits - logits.max(1, keepdims=True))
-        chances /= chances.sum(1, keepdims=True)
-        gradient = wide.T @ (chances - truth) / rows + penalty[:, None] * theta
+        probabilities = np.exp(logits - logits.max(1, keepdims=True))
+        probabilities /= probabilities.sum(1, keepdims=True)
+        gradient = wide.T @ (probabilities - truth) / rows + penalty[:, None] * theta
         hessian = np.zeros((classes, count + 1, classes, count + 1))
-        for one in range(classes):
-            for other in range(classes):
-                curve = chances[:, one] * ((one == other) - chances[:, other])
-                hessian[one, :, other] = (wide * curve[:, None]).T @ wide / rows + (one == other) * np.diag(penalty)
+        for row in range(classes):
+            for column in range(classes):
+                curvature = probabilities[:, row] * ((row == column) - probabilities[:, column])
+                hessian[row, :, column] = (wide * curvature[:, None]).T @ wide / rows + (row == column) * np.diag(penalty)
         square = hessian.reshape(classes * (count + 1), -1)
         step = -np.linalg.lstsq(square, gradient.T.ravel(), rcond=1e-12)[0].reshape(classes, count + 1).T
         length = 1.0
@@ -67,54 +67,54 @@ def solution(design, labels, classes, decay, **settings):
 
 @pytest.mark.parametrize("decay", [1e-1, 1e-3])
 @pytest.mark.parametrize(("rows", "features"), [(30, 7), (12, 40)])
-def test_it_is_the_solution_of_newtons_method(rows, features, decay):
+def test_the_solution_equals_newtons_method(rows, features, decay):
     values, labels = problem(rows, features, 4)
     scaled = Scaling.of(values).apply(values)
     weights, bias = literal_newton(scaled.numpy(), labels.numpy(), 4, decay)
-    for design in (SpanDesign.of(scaled), PrimalDesign(scaled)):
-        found, free, fit = solution(design, labels, 4, decay, tolerance=1e-10, most_steps=3000)
+    for design in (GramDesign.of(scaled), PrimalDesign(scaled)):
+        fit_weights, fit_bias, fit = solution(design, labels, 4, decay, tolerance=1e-10, max_steps=3000)
         assert fit.converged
-        np.testing.assert_allclose(found, weights, atol=1e-6 * np.abs(weights).max())
-        np.testing.assert_allclose(free, bias, atol=1e-6 * max(1.0, np.abs(bias).max()))
+        np.testing.assert_allclose(fit_weights, weights, atol=1e-6 * np.abs(weights).max())
+        np.testing.assert_allclose(fit_bias, bias, atol=1e-6 * max(1.0, np.abs(bias).max()))
 
 
 @settings(max_examples=25, deadline=None)
 @given(rows=st.integers(2, 24), features=st.integers(1, 30), classes=st.integers(2, 5), decay=st.floats(1e-3, 1.0), seed=st.integers(0, 99))
-def test_the_span_and_the_features_have_one_solution(rows, features, classes, decay, seed):
-    classes = min(classes, rows)  # the bias of a class without images runs to minus infinity: there is no solution to find
+def test_both_designs_have_the_same_solution(rows, features, classes, decay, seed):
+    classes = min(classes, rows)  # the optimal bias of a class without images is minus infinity
     values, labels = problem(rows, features, classes, seed)
     scaled = Scaling.of(values).apply(values)
-    options = {"tolerance": 1e-9, "most_steps": 2000}
-    span, bias, first = solution(SpanDesign.of(scaled), labels, classes, decay, **options)
-    primal, free, second = solution(PrimalDesign(scaled), labels, classes, decay, **options)
-    assert first.loss == pytest.approx(second.loss, rel=1e-9)
-    torch.testing.assert_close(span, primal, atol=1e-5 * float(primal.abs().max() + 1e-3), rtol=0)
-    torch.testing.assert_close(bias, free, atol=1e-5 * float(free.abs().max() + 1), rtol=0)
+    options = {"tolerance": 1e-9, "max_steps": 2000}
+    gram_weights, gram_bias, gram_fit = solution(GramDesign.of(scaled), labels, classes, decay, **options)
+    primal_weights, primal_bias, primal_fit = solution(PrimalDesign(scaled), labels, classes, decay, **options)
+    assert gram_fit.loss == pytest.approx(primal_fit.loss, rel=1e-9)
+    torch.testing.assert_close(gram_weights, primal_weights, atol=1e-5 * float(primal_weights.abs().max() + 1e-3), rtol=0)
+    torch.testing.assert_close(gram_bias, primal_bias, atol=1e-5 * float(primal_bias.abs().max() + 1), rtol=0)
 
 
 @pytest.mark.parametrize(("rows", "features"), [(80, 200), (200, 30)])
-def test_scikit_learn_finds_the_same(rows, features):
+def test_the_solution_equals_scikit_learns(rows, features):
     linear_model = pytest.importorskip("sklearn.linear_model")
     values, labels = problem(rows, features, 5)
     scaled = Scaling.of(values).apply(values)
-    weights, _, _ = solution(make_design(scaled), labels, 5, 1e-3, tolerance=1e-9, most_steps=3000)
-    peer = linear_model.LogisticRegression(C=1 / (1e-3 * rows), tol=1e-10, max_iter=20_000).fit(scaled.numpy(), labels.numpy())
-    np.testing.assert_allclose(weights.T, peer.coef_, atol=1e-5 * np.abs(peer.coef_).max())
+    weights, _, _ = solution(make_design(scaled), labels, 5, 1e-3, tolerance=1e-9, max_steps=3000)
+    expected = linear_model.LogisticRegression(C=1 / (1e-3 * rows), tol=1e-10, max_iter=20_000).fit(scaled.numpy(), labels.numpy())
+    np.testing.assert_allclose(weights.T, expected.coef_, atol=1e-5 * np.abs(expected.coef_).max())
 
 
-def test_a_path_ends_where_single_fits_do_and_takes_fewer_steps():
+def test_a_path_has_the_same_solutions_as_single_fits():
     values, labels = problem(60, 200, 5, dtype=torch.float32)
     design = make_design(Scaling.of(values).apply(values))
     path = list(fit_path(design, labels, 5, (1e-4, 1e-2, 1e-3)))
     assert [fit.weight_decay for fit in path] == [1e-2, 1e-3, 1e-4]
     single = [fit_softmax(design, labels, 5, fit.weight_decay) for fit in path]
-    for one, other in zip(path, single, strict=True):
-        assert one.converged
-        assert other.converged
-        assert one.loss == pytest.approx(other.loss, rel=1e-2, abs=1e-4)
+    for fit, expected in zip(path, single, strict=True):
+        assert fit.converged
+        assert expected.converged
+        assert fit.loss == pytest.approx(expected.loss, rel=1e-2, abs=1e-4)
 
 
-def test_every_step_goes_down_and_can_stop_the_training():
+def test_every_step_reduces_the_loss_and_may_stop_the_training():
     values, labels = problem(60, 200, 5, dtype=torch.float32)
     design, losses = make_design(Scaling.of(values).apply(values)), []
     fit = fit_softmax(design, labels, 5, 1e-4, on_step=lambda fit: losses.append(fit.loss))
@@ -128,68 +128,70 @@ def test_every_step_goes_down_and_can_stop_the_training():
 
     with pytest.raises(JobCancelledError):
         fit_softmax(design, labels, 5, 1e-4, on_step=stop)
-    assert fit_softmax(design, labels, 5, 1e-4, most_steps=3).steps == 3
+    assert fit_softmax(design, labels, 5, 1e-4, max_steps=3).steps == 3
 
 
-def test_scaling_folds_into_weight_and_bias():
+def test_unscaling_gives_the_same_logits_for_unscaled_features():
     values, _ = problem(20, 50, 3)
     scaling = Scaling.of(values)
     scaled = scaling.apply(values)
     assert float(scaled.mean(0).abs().max()) < 1e-12
     assert float(scaled.square().sum(1).mean()) == pytest.approx(1.0)
     weights, bias = torch.randn(50, 3, dtype=DOUBLE), torch.randn(3, dtype=DOUBLE)
-    weight, free = scaling.fold(weights, bias)
-    torch.testing.assert_close(values @ weight.T + free, scaled @ weights + bias)
+    weight, unscaled_bias = scaling.unscale(weights, bias)
+    torch.testing.assert_close(values @ weight.T + unscaled_bias, scaled @ weights + bias)
 
 
-def test_features_that_are_all_alike_do_no_harm():
+def test_constant_features_give_the_class_frequencies():
     design = make_design(Scaling.of(torch.ones(6, 10)).apply(torch.ones(6, 10)))
     fit = fit_softmax(design, torch.tensor([0, 0, 0, 1, 1, 2]), 3, 1e-3, tolerance=1e-4)
-    chances = torch.softmax(fit.logits, 1)[0]
-    torch.testing.assert_close(chances, torch.tensor([3, 2, 1]) / 6, atol=1e-3, rtol=0)
+    probabilities = torch.softmax(fit.logits, 1)[0]
+    torch.testing.assert_close(probabilities, torch.tensor([3, 2, 1]) / 6, atol=1e-3, rtol=0)
 
 
-def test_parts_of_a_design_are_designs_of_the_parts():
+def test_a_subset_of_a_design_is_the_design_of_the_subset():
     values, labels = problem(30, 80, 4)
     scaled, rows = Scaling.of(values).apply(values), torch.tensor([1, 4, 5, 9, 12, 20, 29])
     others = torch.tensor([0, 2, 28])
-    for kind in (SpanDesign.of, PrimalDesign):
-        whole, part = kind(scaled), kind(scaled).part(rows)
-        fit = fit_softmax(part, labels[rows], 4, 1e-2)
-        weights, bias = part.weights(fit.parameters), fit.parameters[-1]
-        torch.testing.assert_close(whole.weights(whole.lift(fit.parameters, rows)), weights)
-        torch.testing.assert_close(whole.outside(fit.parameters, rows, others), scaled[others] @ weights + bias)
+    for make in (GramDesign.of, PrimalDesign):
+        whole, subset = make(scaled), make(scaled).subset(rows)
+        fit = fit_softmax(subset, labels[rows], 4, 1e-2)
+        weights, bias = subset.weights(fit.parameters), fit.parameters[-1]
+        embedded = whole.embed(fit.parameters, rows)
+        torch.testing.assert_close(whole.weights(embedded), weights)
+        torch.testing.assert_close(embedded[-1], bias)
+        torch.testing.assert_close(whole.predict(fit.parameters, rows, others), scaled[others] @ weights + bias)
 
 
-def test_blocks_change_nothing_and_take_a_turn_each(monkeypatch):
+def test_blocked_products_are_equal_and_have_one_lease_per_block(monkeypatch):
     monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.gram._GRAM_BLOCK", 7)
     monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.gram._BLOCK_OPERATIONS", 500)
     values = torch.randn(20, 6, dtype=DOUBLE)
-    turns = []
+    leases = []
 
-    class Turn:
+    class Lease:
         def __enter__(self):
-            turns.append("in")
+            leases.append("enter")
 
         def __exit__(self, *failure):
-            turns.append("out")
+            leases.append("exit")
 
-    torch.testing.assert_close(gram_matrix(values, Turn), values @ values.T)
-    assert turns == ["in", "out"] * 6
-    turns.clear()
-    torch.testing.assert_close(in_blocks(values, values.T[:, :9], Turn), values @ values.T[:, :9])
-    assert len(turns) == 2 * 5  # four rows at a time
+    torch.testing.assert_close(gram_matrix(values, Lease), values @ values.T)
+    assert leases == ["enter", "exit"] * 6
+    leases.clear()
+    torch.testing.assert_close(blocked_matmul(values, values.T[:, :9], Lease), values @ values.T[:, :9])
+    assert len(leases) == 2 * 5  # four rows at a time
 
 
-def test_the_svm_separates_what_scikit_learn_separates():
+def test_the_svm_equals_scikit_learns():
     svm = pytest.importorskip("sklearn.svm")
     multiclass = pytest.importorskip("sklearn.multiclass")
     values, labels = problem(80, 100, 4)
     scaled = Scaling.of(values).apply(values)
-    design = SpanDesign.of(scaled)
+    design = GramDesign.of(scaled)
     parameters = fit_svm(design.gram, labels, 4, cost=3.0)
-    peer = multiclass.OneVsRestClassifier(svm.SVC(kernel="linear", C=3.0)).fit(scaled.numpy(), labels.numpy())
-    news = torch.randn(50, 100, dtype=DOUBLE) / 10
-    scores = news @ design.weights(parameters) + parameters[-1]
-    np.testing.assert_allclose(scores, peer.decision_function(news.numpy()), atol=2e-3)
+    expected = multiclass.OneVsRestClassifier(svm.SVC(kernel="linear", C=3.0)).fit(scaled.numpy(), labels.numpy())
+    new = torch.randn(50, 100, dtype=DOUBLE) / 10
+    scores = new @ design.weights(parameters) + parameters[-1]
+    np.testing.assert_allclose(scores, expected.decision_function(new.numpy()), atol=2e-3)
     assert fit_svm(design.gram, labels.clamp(max=1), 3)[-1, 2] == -torch.inf

@@ -1,4 +1,4 @@
-"""The protocol's splits: how many of each class, without overlap, and the same again from the seed."""
+"""The splits of the protocol: their sizes, and that they are disjoint and reproducible."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def counts(labels, positions):
     return np.bincount(np.asarray(labels)[positions], minlength=len(SIZES)).tolist()
 
 
-def test_n_a_class_train_and_at_most_fifty_of_the_rest_test():
+def test_n_training_images_and_at_most_50_test_images_per_class():
     fold = draw_fold(LABELS, 2, seed=0, fold=0)
     assert counts(LABELS, fold.train) == [2] * 5
     assert counts(LABELS, fold.test) == [1, 29, 50, 50, 50]
@@ -29,35 +29,35 @@ def test_n_a_class_train_and_at_most_fifty_of_the_rest_test():
         assert np.array_equal(part, np.unique(part))
 
 
-def test_tests_can_be_more_or_all_and_the_training_images_stay():
-    few, usual, every = (draw_fold(LABELS, 2, 0, 0, most) for most in (7, 50, None))
+def test_the_number_of_test_images_does_not_change_the_training_images():
+    few, default, unlimited = (draw_fold(LABELS, 2, 0, 0, max_tests) for max_tests in (7, 50, None))
     assert counts(LABELS, few.test) == [1, 7, 7, 7, 7]
-    assert counts(LABELS, every.test) == [1, 29, 78, 88, 198]
-    assert np.array_equal(few.train, usual.train)
-    assert np.array_equal(every.train, usual.train)
-    assert set(few.test) <= set(usual.test) <= set(every.test)
+    assert counts(LABELS, unlimited.test) == [1, 29, 78, 88, 198]
+    assert np.array_equal(few.train, default.train)
+    assert np.array_equal(unlimited.train, default.train)
+    assert set(few.test) <= set(default.test) <= set(unlimited.test)
 
 
-def test_seed_and_fold_decide_and_nothing_else():
+def test_the_split_depends_on_seed_and_fold_only():
     first = draw_fold(LABELS, 2, 3, 1)
     np.random.seed(9)
-    again = draw_fold(LABELS.tolist(), 2, 3, 1)
-    assert np.array_equal(first.train, again.train)
-    assert np.array_equal(first.test, again.test)
+    repeated = draw_fold(LABELS.tolist(), 2, 3, 1)
+    assert np.array_equal(first.train, repeated.train)
+    assert np.array_equal(first.test, repeated.test)
     others = [draw_fold(LABELS, 2, 3, 0), draw_fold(LABELS, 2, 1, 3), draw_fold(LABELS, 2, 4, 1)]
     assert all(not np.array_equal(first.train, other.train) for other in others)
 
 
-def test_another_process_draws_the_same():
-    here = draw_fold([0] * 20 + [1] * 30, 3, 1, 2)
+def test_another_process_draws_the_same_split():
+    fold = draw_fold([0] * 20 + [1] * 30, 3, 1, 2)
     script = (
         "from deconvwidgets.instruments.transfer.compute.splits import draw_fold; print(*draw_fold([0] * 20 + [1] * 30, 3, 1, 2).train)"
     )
-    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert there.split() == [str(number) for number in here.train]
+    output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert output.split() == [str(number) for number in fold.train]
 
 
-def test_every_image_of_a_class_is_drawn_as_often():
+def test_the_images_of_a_class_are_drawn_equally_often():
     drawn = np.zeros(10)
     for fold in range(400):
         drawn[draw_fold([0] * 10, 5, 0, fold).train] += 1
@@ -72,37 +72,37 @@ def test_images_without_a_class_are_left_out():
     assert len(fold.train) == 2
 
 
-def test_a_class_too_small_is_named():
+def test_an_error_names_the_classes_that_are_too_small():
     with pytest.raises(HeadError, match=r"1 of 5 classes: 0 \(3\)"):
         draw_fold(LABELS, 3, 0, 0)
 
 
 @pytest.mark.parametrize("numbers", [(0, 0, 0, 50), (2, -1, 0, 50), (2, 0, -1, 50), (2, 0, 0, 0)])
-def test_numbers_out_of_range_are_refused(numbers):
-    with pytest.raises(HeadError, match="make no split"):
+def test_invalid_numbers_raise_an_error(numbers):
+    with pytest.raises(HeadError, match="define no split"):
         draw_fold(LABELS, *numbers)
 
 
 @pytest.mark.parametrize("labels", [[], [-1, -1], [[0, 0], [1, 1]]])
-def test_labels_that_name_no_class_are_refused(labels):
-    with pytest.raises(HeadError, match="name no class"):
+def test_labels_without_a_class_raise_an_error(labels):
+    with pytest.raises(HeadError, match="contain no class"):
         draw_fold(labels, 1, 0, 0)
 
 
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=60), st.floats(0.05, 0.95), st.integers(0, 9))
 def test_held_out_images_are_a_share_of_every_class(labels, share, seed):
     labels = [*labels, 0, 0]
-    held = hold_out(labels, share, seed)
-    assert np.array_equal(np.sort(np.concatenate([held.train, held.test])), np.arange(len(labels)))
-    sizes, out = (np.bincount(part, minlength=4) for part in (labels, np.asarray(labels)[held.test]))
-    assert np.all(out[sizes > 1] >= 1)
-    assert np.all(out[sizes > 0] < sizes[sizes > 0])
-    assert np.all(np.abs(out - share * sizes) <= 1)
-    assert np.array_equal(held.test, hold_out(labels, share, seed).test)
+    split = hold_out(labels, share, seed)
+    assert np.array_equal(np.sort(np.concatenate([split.train, split.test])), np.arange(len(labels)))
+    sizes, held_out = (np.bincount(part, minlength=4) for part in (labels, np.asarray(labels)[split.test]))
+    assert np.all(held_out[sizes > 1] >= 1)
+    assert np.all(held_out[sizes > 0] < sizes[sizes > 0])
+    assert np.all(np.abs(held_out - share * sizes) <= 1)
+    assert np.array_equal(split.test, hold_out(labels, share, seed).test)
 
 
-def test_nothing_to_hold_out_is_said():
-    with pytest.raises(HeadError, match="at least 2 a class"):
+def test_hold_out_needs_two_images_of_a_class_and_a_valid_share():
+    with pytest.raises(HeadError, match="at least 2 per class"):
         hold_out([0, 1, 2], 0.2, 0)
     with pytest.raises(HeadError, match="between 0 and 1"):
         hold_out([0, 0], 1.0, 0)

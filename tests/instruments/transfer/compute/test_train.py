@@ -1,4 +1,4 @@
-"""Retraining heads by the published protocol: what is trained on, what is tested, what a stop keeps, and that a run repeats."""
+"""Training heads by the published protocol: training and test images, results, cancellation and reproducibility."""
 
 import os
 import sys
@@ -14,20 +14,21 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import HeadError, JobCancelledError, PictureError
 from deconvwidgets.images.image_set import ImageSet, digest_of
+from deconvwidgets.instruments.transfer.compute.experiment import TransferExperiment
 from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, FoldImages, SoftmaxTrainer
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
-from deconvwidgets.instruments.transfer.compute.train import TransferRun, learning_curve, train_softmax_head, train_svm_head
+from deconvwidgets.instruments.transfer.compute.train import learning_curve, train_softmax_head, train_svm_head
 
 COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 
 
 class ColouredPhotographs(ImageSet):
-    """Noisy photographs of three colours, one class each, in turn; the last `plain` have no class, `broken` ones cannot be read."""
+    """Noisy photographs of three classes, one colour each; the last `unlabelled` have no class, those in `broken` cannot be read."""
 
-    def __init__(self, count=60, noise=40, plain=0, broken=(), seed=0):
-        self.seed, self.noise, self.plain, self.broken, self.count = seed, noise, plain, set(broken), count
-        super().__init__("colours", digest_of(map(str, (count, noise, plain, seed, *broken))), list(COLOURS))
+    def __init__(self, count=60, noise=40, unlabelled=0, broken=(), seed=0):
+        self.seed, self.noise, self.unlabelled, self.broken, self.count = seed, noise, unlabelled, set(broken), count
+        super().__init__("colours", digest_of(map(str, (count, noise, unlabelled, seed, *broken))), list(COLOURS))
 
     @property
     def source_count(self):
@@ -37,14 +38,14 @@ class ColouredPhotographs(ImageSet):
         return f"colour-{source}.jpg"
 
     def label(self, source):
-        return None if source >= self.count - self.plain else source % 3
+        return None if source >= self.count - self.unlabelled else source % 3
 
     def open_source(self, source):
         if source in self.broken:
             raise PictureError(f"colour-{source}.jpg is truncated.")
-        draw = np.random.default_rng([self.seed, source])
+        generator = np.random.default_rng([self.seed, source])
         mean = np.array(list(COLOURS.values())[source % 3])
-        values = mean + draw.normal(0, self.noise, (24, 28, 1)) + draw.normal(0, self.noise, 3)
+        values = mean + generator.normal(0, self.noise, (24, 28, 1)) + generator.normal(0, self.noise, 3)
         return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
@@ -53,19 +54,19 @@ def train(bundle, images, layer=None, images_per_class=6, folds=2, seed=0, **opt
     return train_softmax_head(bundle, images, layer, images_per_class, folds, seed, **options)
 
 
-def test_the_report_says_what_was_tested(tiny_bundle):
-    images = ColouredPhotographs(70, plain=4, broken=(8, 9))
+def test_the_report_lists_the_tests(tiny_bundle):
+    images = ColouredPhotographs(70, unlabelled=4, broken=(8, 9))
     report = train(tiny_bundle, images, folds=3)
     assert report.categories == ("brick", "grass", "sea")
     assert (report.dataset, report.model, report.layer) == ("colours", "tiny", "3")
-    assert report.features == "5 x 4 x 4 = 80 of conv2, one view"
+    assert report.features == "5 x 4 x 4 = 80 of conv2, one crop"
     assert [skipped.name for skipped in report.skipped] == ["colour-8.jpg", "colour-9.jpg"]
     assert report.complete
     labels = np.array([-1 if images.label(s) is None or s in (8, 9) else images.label(s) for s in range(70)])
     for fold in range(3):
-        mine = report.folds == fold
-        np.testing.assert_array_equal(np.sort(report.sources[mine]), draw_fold(labels, 6, 0, fold).test)
-        shares = [np.mean(report.predictions[mine & (report.truths == label)] == label) for label in range(3)]
+        in_fold = report.folds == fold
+        np.testing.assert_array_equal(np.sort(report.sources[in_fold]), draw_fold(labels, 6, 0, fold).test)
+        shares = [np.mean(report.predictions[in_fold & (report.truths == label)] == label) for label in range(3)]
         assert report.per_fold[fold] == pytest.approx(np.mean(shares))
     np.testing.assert_array_equal(report.truths, labels[report.sources])
     assert report.confusion.sum() == len(report.sources)
@@ -77,50 +78,50 @@ def test_the_report_says_what_was_tested(tiny_bundle):
 
 def test_accuracy_is_averaged_over_classes():
     truths, predictions = np.array([0, 0, 0, 0, 2]), np.array([0, 0, 0, 0, 0])
-    assert class_accuracy(truths, predictions) == 0.5  # 4 of 5 right; class 1 does not occur
+    assert class_accuracy(truths, predictions) == 0.5  # 4 of 5 correct; class 1 does not occur
     np.testing.assert_array_equal(confusion_matrix(truths, predictions, 3), [[4, 0, 0], [0, 0, 0], [1, 0, 0]])
 
 
-def test_training_sees_training_images_only(tiny_bundle, monkeypatch):
-    seen, chosen = [], []
-    rows, choose = TransferRun._fold, SoftmaxTrainer._choose
+def test_heads_are_trained_on_training_images_only(tiny_bundle, monkeypatch):
+    trained_on, chosen_on = [], []
+    run_fold, choose = TransferExperiment._run_fold, SoftmaxTrainer._choose
     images = ColouredPhotographs()
     labels = np.arange(60) % 3
 
-    def watch(self, trainer, results, fold):
-        monkeypatch.setattr(type(self.data), "rows", lambda data, sources: (seen.append(sources), torch.zeros(len(sources), 8))[1])
-        rows(self, trainer, results, fold)
+    def record(self, trainer, results, fold):
+        monkeypatch.setattr(type(self.data), "rows", lambda data, sources: (trained_on.append(sources), torch.zeros(len(sources), 8))[1])
+        run_fold(self, trainer, results, fold)
 
-    monkeypatch.setattr(TransferRun, "_fold", watch)
-    monkeypatch.setattr(SoftmaxTrainer, "_choose", lambda self, given, *rest: (chosen.append(given), choose(self, given, *rest))[1])
+    monkeypatch.setattr(TransferExperiment, "_run_fold", record)
+    monkeypatch.setattr(SoftmaxTrainer, "_choose", lambda self, images, *rest: (chosen_on.append(images), choose(self, images, *rest))[1])
     monkeypatch.setattr(
         "deconvwidgets.instruments.transfer.compute.protocol.TransferData.logits", lambda self, sources, *rest: torch.zeros(len(sources), 3)
     )
     train(tiny_bundle, images)
     for fold in range(2):
-        np.testing.assert_array_equal(seen[fold], draw_fold(labels, 6, 0, fold).train)
-        assert len(chosen[fold].labels) == 18
+        np.testing.assert_array_equal(trained_on[fold], draw_fold(labels, 6, 0, fold).train)
+        assert len(chosen_on[fold].labels) == 18
 
 
-def test_the_head_answers_in_the_model_as_in_the_report(tiny_bundle):
+def test_the_model_with_the_head_predicts_as_in_the_report(tiny_bundle):
     images = ColouredPhotographs()
     report = train(tiny_bundle, images, "conv1", folds=1)
     bundle = tiny_bundle.with_head(report.head)
     assert bundle.categories == report.categories
     batch = torch.stack([bundle.prepare(images.open_source(int(source))) for source in report.sources])
     with torch.no_grad():
-        chances = torch.softmax(bundle.model(batch), 1)
-    np.testing.assert_array_equal(chances.argmax(1), report.predictions)
-    np.testing.assert_allclose(chances.max(1).values, report.confidences, atol=5e-3)  # the features were stored as float16
+        probabilities = torch.softmax(bundle.model(batch), 1)
+    np.testing.assert_array_equal(probabilities.argmax(1), report.predictions)
+    np.testing.assert_allclose(probabilities.max(1).values, report.confidences, atol=5e-3)  # the features are stored as float16
     assert report.head.report["accuracy"] == report.mean
 
 
-def test_a_pooled_layers_head_fits_too(tiny_bundle, monkeypatch):
-    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.feature_shape.FeatureShape.of.__func__.__defaults__", (30,))
+def test_a_head_on_a_pooled_layer_fits_the_model(tiny_bundle, monkeypatch):
+    monkeypatch.setattr("deconvwidgets.instruments.transfer.compute.features.FeatureShape.of.__func__.__defaults__", (30,))
     images = ColouredPhotographs()
     report = train(tiny_bundle, images, "conv2", folds=1)
     assert report.head.pool == (2, 2)
-    assert report.features == "5 x 2 x 2 = 20 of conv2, average-pooled from 4 x 4, one view"
+    assert report.features == "5 x 2 x 2 = 20 of conv2, average-pooled from 4 x 4, one crop"
     bundle = tiny_bundle.with_head(report.head)
     batch = torch.stack([bundle.prepare(images.open_source(int(source))) for source in report.sources])
     with torch.no_grad():
@@ -128,7 +129,7 @@ def test_a_pooled_layers_head_fits_too(tiny_bundle, monkeypatch):
 
 
 @pytest.mark.parametrize("views", ["one", "flips", "ten"])
-def test_a_run_repeats_exactly(views, tiny_bundle):
+def test_a_run_is_reproducible(views, tiny_bundle):
     first, second = (train(tiny_bundle, ColouredPhotographs(), views=views) for _ in range(2))
     assert first.per_fold == second.per_fold
     assert first.weight_decays == second.weight_decays
@@ -141,7 +142,7 @@ def test_a_run_repeats_exactly(views, tiny_bundle):
 
 
 def test_held_out_images_are_not_trained_on():
-    """With labels drawn at random, validation stays near chance while training does not."""
+    """For random labels the validation accuracy is close to chance, while the training accuracy is not."""
     features = torch.randn(60, 200, generator=torch.Generator().manual_seed(0))
     steps = []
     images = FoldImages(0, 0, features, np.tile(np.arange(3), 20), 3)
@@ -152,8 +153,8 @@ def test_held_out_images_are_not_trained_on():
     assert steps[-1].train_accuracy > 0.9
 
 
-class Facing(ColouredPhotographs):
-    """Three classes that differ by where the bright third lies; the outer two are each other's mirror images."""
+class OrientedPhotographs(ColouredPhotographs):
+    """Three classes that differ in the position of the bright third; the outer two are mirror images of each other."""
 
     def open_source(self, source):
         values = np.random.default_rng([self.seed, source]).normal(90, 30, (24, 28, 3))
@@ -162,34 +163,34 @@ class Facing(ColouredPhotographs):
 
 
 @pytest.mark.parametrize("views", ["flips", "ten"])
-def test_mirror_images_do_not_wipe_out_which_way_things_face(views, tiny_bundle):
-    images = Facing()
+def test_mirror_images_do_not_remove_the_information_about_orientation(views, tiny_bundle):
+    images = OrientedPhotographs()
     report = train(tiny_bundle, images, views=views)
     assert report.mean > 0.95
-    assert report.head.weight.shape == (3, 80)  # for the one view that a model in place sees
+    assert report.head.weight.shape == (3, 80)  # for one crop, the input of a model
     bundle = tiny_bundle.with_head(report.head)
     first = report.sources[report.folds == 0]
     batch = torch.stack([bundle.prepare(images.open_source(int(source))) for source in first])
     with torch.no_grad():
-        answers = bundle.model(batch).argmax(1).numpy()
+        predictions = bundle.model(batch).argmax(1).numpy()
     if views == "flips":
-        assert class_accuracy(report.truths[report.folds == 0], answers) == report.head.report["own_accuracy"]
-    assert np.mean(answers == report.truths[report.folds == 0]) > 0.9
+        assert class_accuracy(report.truths[report.folds == 0], predictions) == report.head.report["own_accuracy"]
+    assert np.mean(predictions == report.truths[report.folds == 0]) > 0.9
 
 
-def test_the_strongest_of_equal_weight_decays_is_taken():
+def test_the_strongest_of_equally_good_weight_decays_is_used():
     features = torch.eye(3).repeat(10, 1) * 5
     images = FoldImages(0, 0, features, np.tile(np.arange(3), 10), 3)
     trained = SoftmaxTrainer((1e-1, 1e-2, 1e-3)).train(images, nullcontext)
     assert trained.weight_decay == 1e-1
 
 
-def test_one_image_a_class_leaves_no_choice(tiny_bundle):
+def test_one_image_per_class_leaves_no_choice(tiny_bundle):
     report = train(tiny_bundle, ColouredPhotographs(), images_per_class=1)
     assert report.weight_decays == (WEIGHT_DECAYS[2],) * 2
 
 
-def test_steps_and_folds_are_told(tiny_bundle):
+def test_steps_and_folds_are_reported(tiny_bundle):
     steps, reports, progress = [], [], []
     hooks = {"on_step": steps.append, "on_fold": reports.append, "job": JobContext(on_progress=progress.append)}
     report = train(tiny_bundle, ColouredPhotographs(), weight_decay=(1e-2, 1e-1), **hooks)
@@ -197,13 +198,13 @@ def test_steps_and_folds_are_told(tiny_bundle):
     assert {step.weight_decay for step in steps if step.validation_accuracy is not None} == {1e-1, 1e-2}
     assert {step.weight_decay for step in steps if step.validation_accuracy is None and step.fold == 1} == {report.weight_decays[1]}
     assert [step.step for step in steps][:3] == [0, 1, 2]
-    assert [(one.complete, len(one.per_fold)) for one in reports] == [(False, 1), (True, 2)]
+    assert [(partial.complete, len(partial.per_fold)) for partial in reports] == [(False, 1), (True, 2)]
     assert reports[1].per_fold == report.per_fold
-    assert {state.job for state in progress} == {"features", "head"}
+    assert {item.job for item in progress} == {"features", "head"}
     assert progress[-1].finished
 
 
-def test_a_stop_keeps_the_folds_that_are_done(tiny_bundle):
+def test_cancelling_keeps_the_complete_folds(tiny_bundle):
     reports = []
     hooks = {"on_fold": reports.append, "job": JobContext(cancelled=lambda: len(reports) == 2)}
     report = train(tiny_bundle, ColouredPhotographs(), folds=5, **hooks)
@@ -212,17 +213,17 @@ def test_a_stop_keeps_the_folds_that_are_done(tiny_bundle):
     assert set(report.folds) == {0, 1}
 
 
-def test_a_stop_before_the_first_fold_is_an_error_and_keeps_the_features(tiny_bundle, tmp_path):
+def test_cancelling_during_the_first_fold_raises_an_error_and_keeps_the_features(tiny_bundle, tmp_path):
     images, steps = ColouredPhotographs(), []
     hooks = {"on_step": steps.append, "job": JobContext(cancelled=lambda: len(steps) > 4)}
     with pytest.raises(JobCancelledError, match="features stay"):
         train(tiny_bundle, images, store="disk", path=tmp_path, **hooks)
     assert len(steps) == 5
-    images.open_source = lambda source: pytest.fail("the features are there")
+    images.open_source = lambda source: pytest.fail("the features are on disk")
     assert train(tiny_bundle, images, store="disk", path=tmp_path).complete
 
 
-def test_every_use_of_the_device_takes_a_turn(tiny_bundle):
+def test_every_use_of_the_device_has_a_lease(tiny_bundle):
     inside, leases = [], []
 
     class Lease:
@@ -240,28 +241,28 @@ def test_every_use_of_the_device_takes_a_turn(tiny_bundle):
 
 
 @pytest.mark.parametrize("decay", [0, -1.0, [], (1e-3, float("nan")), float("inf")])
-def test_weight_decays_that_make_no_sense_are_refused(decay, tiny_bundle):
+def test_invalid_weight_decays_raise_an_error(decay, tiny_bundle):
     with pytest.raises(HeadError, match="positive"):
         train(tiny_bundle, ColouredPhotographs(), weight_decay=decay)
 
 
-def test_too_few_photographs_and_folds_are_refused(tiny_bundle):
+def test_too_few_photographs_or_folds_raise_an_error(tiny_bundle):
     with pytest.raises(HeadError):
         train(tiny_bundle, ColouredPhotographs(12))
-    with pytest.raises(HeadError, match=r"at least|leave nothing"):  # enough in the folder, too few that can be read
+    with pytest.raises(HeadError, match=r"at least|leave nothing"):  # enough photographs, too few of them readable
         train(tiny_bundle, ColouredPhotographs(21, broken=(0, 3)))
-    with pytest.raises(HeadError, match="one fold"):
+    with pytest.raises(HeadError, match="at least one fold"):
         train(tiny_bundle, ColouredPhotographs(), folds=0)
 
 
-def test_a_learning_curve_grows_and_can_be_stopped(tiny_bundle):
+def test_a_learning_curve_rises_and_can_be_cancelled(tiny_bundle):
     options = {"store": "memory", "device": "cpu", "progress": False, "folds": 3}
     images, curves = ColouredPhotographs(120, noise=100), []
     curve = learning_curve(tiny_bundle, images, images_per_class=(20, 1), on_point=curves.append, **options)
     assert curve.images_per_class == (1, 20)
     assert curve.means[0] < curve.means[1]
     assert curve.complete
-    assert [one.images_per_class for one in curves] == [(1,), (1, 20)]
+    assert [partial.images_per_class for partial in curves] == [(1,), (1, 20)]
     known, trained = train(tiny_bundle, images, images_per_class=20, folds=3), []
     assert curve.means[1] == known.mean
     hooks = {"on_fold": lambda report: trained.append(report.images_per_class)}
@@ -275,7 +276,7 @@ def test_a_learning_curve_grows_and_can_be_stopped(tiny_bundle):
         learning_curve(tiny_bundle, images, images_per_class=(), **options)
 
 
-def test_the_svm_runs_by_the_same_protocol(tiny_bundle, monkeypatch):
+def test_the_svm_follows_the_same_protocol(tiny_bundle, monkeypatch):
     pytest.importorskip("sklearn")
     options = {"images_per_class": 6, "folds": 2, "store": "memory", "device": "cpu", "progress": False}
     report = train_svm_head(tiny_bundle, ColouredPhotographs(), **options)
@@ -287,8 +288,8 @@ def test_the_svm_runs_by_the_same_protocol(tiny_bundle, monkeypatch):
         train_svm_head(tiny_bundle, ColouredPhotographs(), **options)
 
 
-def test_a_model_that_cannot_be_followed_can_be_retrained(tiny_bundle):
-    class Wayward(torch.nn.Module):
+def test_a_model_that_cannot_be_traced_can_be_retrained(tiny_bundle):
+    class Untraceable(torch.nn.Module):
         def __init__(self, net):
             super().__init__()
             self.net = net
@@ -296,7 +297,7 @@ def test_a_model_that_cannot_be_followed_can_be_retrained(tiny_bundle):
         def forward(self, batch):
             return self.net(batch) if batch.sum() > -1e9 else batch
 
-    bundle = replace(tiny_bundle, model=Wayward(tiny_bundle.model).eval(), categories=None, classifier=None)
+    bundle = replace(tiny_bundle, model=Untraceable(tiny_bundle.model).eval(), categories=None, classifier=None)
     report = train(bundle, ColouredPhotographs(), "net.3")
     assert report.mean > 0.7
 
@@ -304,15 +305,15 @@ def test_a_model_that_cannot_be_followed_can_be_retrained(tiny_bundle):
 @pytest.mark.slow
 @pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
 def test_eight_classes_of_caltech101_on_alexnet():
-    everything = dw.open_images("caltech101")
-    sources = [source for source in range(everything.source_count) if everything.label(source) < 8]
-    by_class = {label: [s for s in sources if everything.label(s) == label][:24] for label in range(8)}
+    caltech = dw.open_images("caltech101")
+    sources = [source for source in range(caltech.source_count) if caltech.label(source) < 8]
+    by_class = {label: [s for s in sources if caltech.label(s) == label][:24] for label in range(8)}
 
-    class Eight(type(everything.subset([0]))):
+    class EightClasses(type(caltech.subset([0]))):
         def __init__(self):
-            super().__init__(everything, [source for own in by_class.values() for source in own])
-            self.categories = everything.categories[:8]
+            super().__init__(caltech, [source for members in by_class.values() for source in members])
+            self.categories = caltech.categories[:8]
 
-    report = dw.train_softmax_head(dw.load_model("alexnet"), Eight(), images_per_class=12, folds=2, store="memory", progress=False)
-    assert report.features == "256 x 6 x 6 = 9,216 of pool5, one view"
+    report = dw.train_softmax_head(dw.load_model("alexnet"), EightClasses(), images_per_class=12, folds=2, store="memory", progress=False)
+    assert report.features == "256 x 6 x 6 = 9,216 of pool5, one crop"
     assert report.mean > 0.8  # by chance 0.125

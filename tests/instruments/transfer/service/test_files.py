@@ -119,10 +119,10 @@ def test_a_page_that_stands_alone(service, api, settings):
     page = Page(text)
     words = " ".join(page.text)
     run, report = api.results(1).summary, api._runs.get(1).require_report()
-    assert f"{100 * run.mean:.1f} ± {100 * run.std:.1f} %" in words
+    assert f"{100 * run.mean:.1f} ± {100 * run.std:.1f}%" in words
     for number, share in enumerate(run.per_fold, 1):
         assert f"fold {number}" in words
-        assert f"{100 * share:.1f} %" in words
+        assert f"{100 * share:.1f}%" in words
     for expected in (
         "3 of 3 folds",
         "colours",
@@ -130,7 +130,7 @@ def test_a_page_that_stands_alone(service, api, settings):
         report.head.digest,
         api._runs.get(1).images.digest,
         "chosen on held-out",
-        "5 a class",
+        "5 per class",
     ):
         assert expected in words
     assert [attributes["src"][:22] for tag, attributes in page.tags if tag == "img"] == ["data:image/png;base64,"]
@@ -140,7 +140,7 @@ def test_a_weight_decay_that_was_given_was_not_chosen(service, settings):
     for decay, chosen in ((None, True), (0.001, False)):
         service.transfer.start(settings(weight_decay=decay))
         text = service.transfer.file(service.transfer.status().runs[-1].run, "results.html").decode()
-        assert ("no weight decay was chosen on test images" in text) == chosen
+        assert ("the weight decay is chosen on held-out training images" in text) == chosen
 
 
 def test_names_cannot_write_into_the_page(service, settings, colours):
@@ -161,7 +161,7 @@ def test_the_papers_rows_are_in_page_and_picture(service, settings, tmp_path, cl
     assert run.dataset == "Caltech-101"
     assert [(row.mean, row.std, row.images_per_class) for row in run.paper] == [(83.8, 0.5, 15), (22.8, 1.5, 15)]
     text = service.transfer.file(1, "results.html").decode()
-    assert "83.8 ± 0.5 %" in text
+    assert "83.8 ± 0.5%" in text
     assert service.transfer.file(1, "results.png")
 
 

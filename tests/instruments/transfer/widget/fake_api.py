@@ -220,7 +220,7 @@ class FakeTransferApi:
         summary = self.runs[self.running]
         folds = (*summary.per_fold, accuracy)
         self.change(
-            per_fold=folds, weight_decays=(*summary.weight_decays, decay), features="256 x 6 x 6 = 9,216 of pool5, one view",
+            per_fold=folds, weight_decays=(*summary.weight_decays, decay), features="256 x 6 x 6 = 9,216 of pool5, one crop",
             progress=Progress("head", len(folds), summary.folds), seconds=12.0 + 3 * len(folds),
         )  # fmt: skip
         self.publish()

@@ -1,0 +1,46 @@
+"""Sets of crops as half-open ranges (start, stop) of crop numbers, sorted and disjoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deconvwidgets.errors import ActivationIndexError
+
+CropRanges = tuple[tuple[int, int], ...]
+
+
+def ranges_of(crops: range) -> CropRanges:
+    """Return the ranges of a Python range; an empty one has none.
+
+    Raises
+    ------
+    ActivationIndexError
+        If the step is not 1.
+    """
+    if crops.step != 1:
+        raise ActivationIndexError("An index is built over consecutive crops: pass crops=range(start, stop)")
+    return ((crops.start, crops.stop),) if len(crops) else ()
+
+
+def joined(left: CropRanges, right: CropRanges) -> CropRanges:
+    """Return the union of disjoint ranges. Adjacent ranges become one."""
+    union: list[tuple[int, int]] = []
+    for start, stop in sorted((*left, *right)):
+        if union and union[-1][1] == start:
+            union[-1] = (union[-1][0], stop)
+        else:
+            union.append((start, stop))
+    return tuple(union)
+
+
+def overlap(left: CropRanges, right: CropRanges) -> tuple[int, int] | None:
+    """Return the first range of `left` that overlaps a range of `right`; None if they are disjoint."""
+    for start, stop in left:
+        if any(max(start, other_start) < min(stop, other_stop) for other_start, other_stop in right):
+            return start, stop
+    return None
+
+
+def crop_count(ranges: Sequence[tuple[int, int]]) -> int:
+    """Return the number of crops in the ranges."""
+    return sum(stop - start for start, stop in ranges)

@@ -1,0 +1,155 @@
+"""Exported figures are valid files, whatever characters the names of classes, files, models and datasets contain."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ET
+from html import unescape
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from deconvwidgets.instruments.layers.figures.render import render
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
+from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, UnitDetail
+from deconvwidgets.instruments.occlusion.figures.files import occlusion_file
+from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
+from deconvwidgets.instruments.occlusion.records import (
+    ClassShare,
+    OcclusionMaps,
+    OcclusionProjection,
+    OcclusionRequest,
+    OcclusionScene,
+    PatchAnswer,
+    Unoccluded,
+)
+from deconvwidgets.instruments.transfer.figures.files import transfer_file
+from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
+from deconvwidgets.instruments.transfer.records import LearningCurve, PaperRow, TestPhotograph, TransferResults, TransferRunSummary
+from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.overview import Overview
+
+# Control characters, an undecodable byte of a file name, halves of surrogate pairs, noncharacters, and what XML, HTML and CSV reserve
+SPECIAL = "\x00\x01\x08\t\n\x0b\r\x1b\x7f\x85\u2028\udc80\ud83d\ude00\ufffe\uffff\U0001fffe<>&\"'=,;]\\"
+texts = st.text(st.sampled_from(SPECIAL) | st.characters(codec=None), max_size=12)
+INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def encoded(side: int = 8) -> EncodedImage:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((side, side, 3), 90, np.uint8)).save(buffer, "PNG")
+    return EncodedImage(buffer.getvalue(), "image/png", side, side)
+
+
+def overview(text: str) -> Overview:
+    layer = LayerSummary(LayerInfo("features.0", text or "conv1", "conv", 4, 8, 8, (3, 3), (1, 1), (0, 0)), 1)
+    return Overview(1, text, text, True, text, text, 2, 2, (), (layer,), 9, "cpu", True)
+
+
+def layer_sheet(text: str) -> FigureSheet:
+    entry = TopActivation(0, text, text, text, 0.5, 3.0, 1, 1, (0, 0, 3, 3))
+    detail = UnitDetail("conv1", 0, 3.0, 1.0, 1.0, 0.5, 2.0, (1, 1), (0.0, 1.5, 3.0), (entry, entry))
+    mosaic = np.zeros((26, 26, 3), np.uint8)
+    panel = UnitPanel(0, mosaic, mosaic, 2, 3, 8, 1, detail)
+    source = SourceImage(encoded(), (0.1, 0.1, 0.5, 0.5), None, text)
+    return FigureSheet(overview(text), "features.0", "deconvnet", "tile", (panel,), text, source=source)
+
+
+def occlusion_sheet(text: str) -> OcclusionSheet:
+    grid = np.ones((2, 2), np.float32)
+    feature_map = np.ones((3, 3), np.float32)
+    shares = (ClassShare(0, text, 0.9, 0.4), ClassShare(1, text, 0.1, 0.6))
+    request = OcclusionRequest("crop:0", text, 0, 0, "gray")
+    scene = OcclusionScene(request, text, text, encoded(), encoded(), shares, 9.0, feature_map, (0,))
+    centres = np.stack(np.meshgrid([2.0, 6.0], [2.0, 6.0], indexing="ij"), axis=-1)
+    maps = OcclusionMaps(
+        grid / 2, np.array([[0, 1], [1, 0]]), grid / 2, grid, centres, 0, Unoccluded(0.9, 0, 0.9, 9.0), text, 0, (4, 4), (4, 4), "gray",
+        "inside", "full", True, (text, text),
+    )  # fmt: skip
+    projection = OcclusionProjection(text, False, 1.0, (0, 0, 3, 3), encoded(), encoded())
+    result = PatchAnswer(shares, 5.0, feature_map)
+    return OcclusionSheet(overview(text), scene, ((1, 1, 4, 4),), result, maps, {0: "#4c78a8", 1: "#f58518"}, (projection,), text)
+
+
+def transfer_sheet(text: str) -> TransferSheet:
+    curve = LearningCurve(text, text, text, text, (1, 2), (0.5, 0.6), (0.1, 0.1), 2, 0, True)
+    paper = (PaperRow(text, 80.0, 0.5, 30),)
+    summary = TransferRunSummary(
+        1, "done", text, text, 2, 2, None, "one", (0.5, 0.6), (1e-3, 1e-3), text, 1.0, 0, None, None, curve, paper
+    )  # fmt: skip
+    confusion = np.array([[1, 3], [0, 4]])
+    skipped = (SkippedImage(text, text),)
+    results = TransferResults(summary, (text, f"{text}2"), np.float32([0.25, 1]), np.array([4, 4]), confusion, skipped, True)
+    return TransferSheet(text, text, results, (("data", text), (text, text)), ((text, text),))
+
+
+def exports(text: str) -> dict[str, bytes]:
+    """Return every text export of the three instruments, with `text` for every name."""
+    tests = [TestPhotograph(0, text, 0, 0, 1, 0.5), TestPhotograph(1, f"{text}1", 1, 1, 1, None)]
+    layers, occlusion, transfer = layer_sheet(text), occlusion_sheet(text), transfer_sheet(text)
+    return (
+        {kind: render(kind, layers) for kind in ("layer.svg", "unit.svg", "layer.html", "unit.html")}  # type: ignore[arg-type]
+        | {kind: occlusion_file(kind, occlusion) for kind in ("figure.svg", "figure.html")}
+        | {kind: transfer_file(kind, transfer, tests) for kind in ("results.html", "photographs.csv", "classes.csv")}  # type: ignore[arg-type]
+    )
+
+
+class Page(HTMLParser):
+    """Records the tags of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+
+PLAIN = {kind: Page(data.decode()).tags for kind, data in exports("name").items() if kind.endswith(".html")}
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts)
+@example(SPECIAL)
+@example("\udcff.jpg")
+@example("]]>\x00</svg>")
+def test_svg_html_and_csv_are_well_formed(text: str) -> None:
+    for kind, data in exports(text).items():
+        content = data.decode()  # strict UTF-8
+        assert not INVALID.search(content), kind
+        if kind.endswith(".svg"):
+            ET.fromstring(data)
+        elif kind.endswith(".html"):
+            assert Page(content).tags == PLAIN[kind], kind
+        else:
+            rows = list(csv.reader(io.StringIO(content, newline="")))
+            assert [len(row) for row in rows] == [len(rows[0])] * 3, kind
+
+
+@settings(max_examples=6, deadline=None)
+@given(texts)
+@example(SPECIAL)
+@pytest.mark.parametrize("kind", ["explorer.png", "layer.png", "unit.png", "figure.png", "results.png"])
+def test_png_can_be_drawn(kind: str, text: str) -> None:
+    if kind == "figure.png":
+        data = occlusion_file(kind, occlusion_sheet(text))
+    elif kind == "results.png":
+        data = transfer_file(kind, transfer_sheet(text), ())
+    else:
+        data = render(kind, layer_sheet(text))  # type: ignore[arg-type]
+    Image.open(io.BytesIO(data)).load()
+
+
+def test_valid_characters_are_kept() -> None:
+    text = "Ünï漢😀 <b>&'"
+    for kind, data in exports(text).items():
+        content = data.decode()
+        assert text in ("".join(ET.fromstring(data).itertext()) if kind.endswith(".svg") else unescape(content)), kind
