@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -31,7 +32,10 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
     OSError
         If the file cannot be written. An existing file is unchanged then.
     """
-    target = Path(os.path.realpath(path))
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError as error:  # a null character, or one that the file system cannot encode
+        raise OSError(errno.EINVAL, f"no file can have this name: {error}", str(path)) from error
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         target.write_bytes(data)

@@ -20,8 +20,8 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 
 # A part imports only parts that stand before it.
 PARTS = (
-    "errors", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images", "compute", "index", "service",
-    "widgets", "instruments", "local_service", "lab", "cli", "__main__",
+    "errors", "arguments", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images", "compute", "index",
+    "service", "widgets", "instruments", "local_service", "lab", "cli", "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
@@ -29,6 +29,7 @@ ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in
 FRONT_END_ROLES = {"widget", "widgets"}
 FOR_WIDGETS = {
     "errors",
+    "arguments",
     "atomic_file",
     "records",
     "display",

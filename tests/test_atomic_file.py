@@ -88,6 +88,12 @@ def test_readers_see_complete_files_only(tmp_path: Path) -> None:
     assert all(len(content) == 300_000 and len(set(content)) == 1 for content in contents)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_an_impossible_name_is_an_os_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OSError, match="no file can have this name"):
+        write_atomic(tmp_path / name, b"data")
+
+
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "missing" / "a.txt", b"data")

@@ -47,5 +47,5 @@ class Instrument(Generic[AnyApi]):
     @staticmethod
     def make_all(service: type, context: ServiceContext) -> dict[str, InstrumentApi]:
         """Return the APIs of all instruments that a class of services registers, by name."""
-        found = {name: value for name, value in vars(service).items() if isinstance(value, Instrument)}
-        return {name: instrument.api(context) for name, instrument in found.items()}
+        registered = {name: value for owner in reversed(service.__mro__) for name, value in vars(owner).items()}
+        return {name: value.api(context) for name, value in registered.items() if isinstance(value, Instrument)}

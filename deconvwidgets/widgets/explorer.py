@@ -35,6 +35,9 @@ class Explorer(anywidget.AnyWidget):
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
 
+    A widget that no page shows lives as long as Python refers to it, and its service with it. One that is displayed lives until every
+    page has closed it, or it is closed itself.
+
     Parameters
     ----------
     service : ModelService
@@ -45,12 +48,15 @@ class Explorer(anywidget.AnyWidget):
         Traits of the widget. Unknown names raise TypeError.
     """
 
+    FRONT_END: ClassVar[str]  # the name of its module and stylesheet in the folder static/
     MESSAGES: ClassVar[StateMessages]
     SERVICE: ClassVar[type]  # the protocol that the service must implement
     HANDLERS: ClassVar[Handlers]
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
 
+    _esm: Any
+    _css: Any
     comm: Any  # the trait of ipywidgets
     state: Any  # a StateTrait of the subclass
     height = traitlets.Int(720, min=360).tag(sync=True)
@@ -58,6 +64,12 @@ class Explorer(anywidget.AnyWidget):
     _still: tuple[object, bytes] | None = None
     _background: Executor | None = None
     _workers: Executor | None = None
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        if "FRONT_END" in vars(cls):
+            # As strings: anywidget watches files, and its watcher would keep every widget alive.
+            cls._esm, cls._css = (STATIC.joinpath(f"{cls.FRONT_END}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+        super().__init_subclass__(**keywords)
 
     def __init__(self, service: ModelService, state: Mapping[str, Any] | None = None, **options: Any) -> None:
         self._require_service(service)
@@ -201,7 +213,7 @@ class Explorer(anywidget.AnyWidget):
         if kind is None:
             *first, last = kinds
             raise ServiceError(f"Cannot save {target.name!r}: use a name ending in {', '.join(first)} or {last}.")
-        if not target.resolve().parent.is_dir():
+        if not target.parent.is_dir():
             raise ServiceError(f"The folder of {target} does not exist; create it first.")
         data = make(kind)
         try:

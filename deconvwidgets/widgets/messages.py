@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from deconvwidgets.arguments import is_integer
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.overview import Overview
@@ -57,7 +59,7 @@ class Request:
     def integer(self, key: str) -> int:
         """Return an integer. Raises ServiceError if it is missing or anything else."""
         value = self.content.get(key)
-        if isinstance(value, bool) or not isinstance(value, int):
+        if not is_integer(value):
             raise self.invalid(key, "an integer")
         return value
 
@@ -77,7 +79,7 @@ class Request:
 
     def invalid(self, key: str, expected: str) -> ServiceError:
         """Return the error for a value of the wrong type."""
-        return ServiceError(f"The request {self.kind!r} needs {key!r} as {expected}, not {self.content.get(key)!r}.")
+        return ServiceError(f"The request {self.kind!r} needs {key!r} as {expected}, not {reprlib.repr(self.content.get(key))}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def dispatch(handlers: Handlers, service: Any, request: Request) -> Reply:
     try:
         handler = handlers.get(request.kind) if isinstance(request.kind, str) else None
         if handler is None:
-            raise ServiceError(f"There is no request {request.kind!r}: reload the page, so that the front end fits the kernel.")
+            raise ServiceError(f"There is no request {reprlib.repr(request.kind)}: reload the page, so that the front end fits the kernel.")
         content, buffers = handler.answer(service, request)
     except Exception as error:  # noqa: BLE001 - the border to the browser: what is not answered here is never seen by anyone
         return refusal(request, error)

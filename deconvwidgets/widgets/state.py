@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import numpy as np
 import traitlets
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
@@ -96,9 +97,9 @@ class StateTrait(traitlets.Dict):
         self._messages = messages
 
     def validate(self, obj: Any, value: Any) -> State:
-        """Return a mapping as a dict. Raises ServiceError, which is also a TraitError, for anything else."""
+        """Return a mapping as a dict of plain values. Raises ServiceError, which is also a TraitError, for anything else."""
         with as_trait_errors():
-            return dict(self._messages.mapping(value))
+            return {key: _plain(part) for key, part in self._messages.mapping(value).items()}
 
     def _validate(self, obj: Any, value: Any) -> State:
         """Return the state after the widget's own check, protected against changes in place, which would bypass the check."""
@@ -120,14 +121,10 @@ def _trait_error_class(kind: type[DeconvWidgetsError]) -> type[DeconvWidgetsErro
     return type(kind.__name__, (kind, traitlets.TraitError), {"__doc__": kind.__doc__, "__module__": kind.__module__})
 
 
-def integer(value: object, name: str) -> int:
-    """Return an integer, also of NumPy. Raises ServiceError for anything else."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ServiceError(f"The {name} must be an integer, not {value!r}.")
-    return int(value.__index__())
-
-
-def one_of(value: object, name: str, choices: tuple[str, ...]) -> None:
-    """Raise ServiceError for a value that is none of the choices."""
-    if not isinstance(value, str) or value not in choices:
-        raise ServiceError(f"There is no {name} {value!r}: choose {', '.join(choices[:-1])} or {choices[-1]}.")
+def _plain(value: Any) -> Any:
+    """Return a value with lists and numbers in place of NumPy's arrays and scalars."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

@@ -17,6 +17,7 @@ from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.events import Events
 from deconvwidgets.service.protocol import ServiceEvent
 
 CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
@@ -44,7 +45,7 @@ class FakeService:
         self.ready = ready
         self.version = 1
         self.calls: list[tuple[str, Any]] = []
-        self.listeners: list[Callable[[ServiceEvent], None]] = []
+        self.events = Events()
         self.breaks: Exception | None = None
         self.background = threading.Event()  # mosaics in the background wait for it
         self.background.set()
@@ -130,12 +131,10 @@ class FakeService:
         return picture_of(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
-        self.listeners.append(listener)
-        return lambda: self.listeners.remove(listener)
+        return self.events.subscribe(listener, kinds)
 
     def publish(self, kind: Any, progress: Progress | None = None, message: str = "") -> None:
-        for listener in list(self.listeners):
-            listener(ServiceEvent(kind, progress, message))
+        self.events.publish(ServiceEvent(kind, progress, message))
 
     def finish(self) -> None:
         """The index stands."""

@@ -1,10 +1,11 @@
-"""In a real kernel: what a browser sends to a subshell is answered there, while a cell runs."""
+"""In a real kernel: requests to a subshell are answered there while a cell runs, and traits are set in the main thread."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
@@ -13,11 +14,13 @@ from jupyter_client.manager import start_new_kernel
 pytestmark = pytest.mark.slow
 
 MAKE = """
-import sys
+import sys, threading
 sys.path.insert(0, {tests!r})
 from fake_service import FakeService
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 explorer = LayerExplorer(FakeService())
+threads = []
+explorer.observe(lambda change: threads.append(threading.current_thread() is threading.main_thread()), "state")
 print(explorer.model_id)
 """
 
@@ -44,14 +47,28 @@ def new_subshell(client: BlockingKernelClient) -> str:
     return str(reply["content"]["subshell_id"])
 
 
+def send(client: BlockingKernelClient, subshell: str, model: str, data: dict[str, Any]) -> None:
+    """Send a message of a widget to a subshell, as JupyterLab does."""
+    message = client.session.msg("comm_msg", {"comm_id": model, "data": data})
+    message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+
+
+def test_traits_are_set_in_the_main_thread(client: BlockingKernelClient) -> None:
+    model = printed(client, MAKE.format(tests=str(Path(__file__).parent)))
+    subshell = new_subshell(client)
+    send(client, subshell, model, {"method": "update", "state": {"state": {"layer": "conv2", "unit": 3}}, "buffer_paths": []})
+    end = time.monotonic() + 15
+    while (said := printed(client, "print(threads, explorer.state['layer'], explorer.state['unit'])")) != "[True] conv2 3":
+        assert time.monotonic() < end, said
+        time.sleep(0.1)
+
+
 def test_a_view_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> None:
     model = printed(client, MAKE.format(tests=str(Path(__file__).parent)))
     subshell = new_subshell(client)
     client.execute("import time; time.sleep(30)")
-    content = {"kind": "hello", "seq": 5, "client": "v"}
-    message = client.session.msg("comm_msg", {"comm_id": model, "data": {"method": "custom", "content": content}})
-    message["header"]["subshell_id"] = subshell
-    client.shell_channel.send(message)
+    send(client, subshell, model, {"method": "custom", "content": {"kind": "hello", "seq": 5, "client": "v"}})
     end = time.monotonic() + 15
     while time.monotonic() < end:
         answer = client.get_iopub_msg(timeout=15)

@@ -37,16 +37,6 @@ def widget(request):
     return widget
 
 
-@pytest.mark.parametrize(
-    "open_",
-    [lambda: LayerExplorer(FakeService(), state=5), lambda: TransferPanel(FakeTransferService(), state=5)],
-    ids=["layers", "transfer"],
-)
-def test_what_is_no_dict_is_refused_in_words(open_):
-    with pytest.raises(ServiceError, match=r"state is a dict such as .* not an int"):
-        open_()
-
-
 IN_PLACE = {
     "an item": lambda state: operator.setitem(state, "window", [16, 16]),
     "del": lambda state: operator.delitem(state, "unit"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
@@ -44,14 +45,14 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
     rule: Rule = state.get("rule") or "deconvnet"
     contrast: Contrast = state.get("contrast") or "tile"
     table = service.unit_table(layer)
-    order, words = _ordered(table, str(state.get("sort") or "strongest"), str(state.get("filter") or ""))
-    units = order[: int(state.get("units") or _UNITS.get(kind, 0))]
+    order, words = _ordered(table, state.get("sort") or "strongest", str(state.get("filter") or ""))
+    units = order[: max(0, integer(state.get("units") or _UNITS.get(kind, 0), "number of units"))]
     chosen = state.get("unit")
-    unit = int(chosen) if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
+    unit = integer(chosen, "unit") if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
     detailed = kind.startswith(("unit", "explorer"))
     panels = tuple(_panel(service, layer, one, rule, contrast, _TILE) for one in units)
     panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
-    rank = int(state.get("rank") or 0)
+    rank = integer(state.get("rank") or 0, "rank")
     source = service.source(layer, unit, rank) if panel is not None and rank < panel.count else None
     selection = words.format(count=len(units), total=len(table.maximum))
     return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
@@ -64,8 +65,7 @@ def _panel(service: LayersService, layer: str, unit: int, rule: Rule, contrast: 
 def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
     """Return the units in the explorer's order, if `name` is given only those with such a class among their strongest activations, and a
     description of the selection as a format string."""
-    if sort not in _SORTS:
-        raise ServiceError(f"Units cannot be sorted by {sort!r}: choose {', '.join(_SORTS)}")
+    one_of(sort, "sort order", _SORTS)
     keys: dict[str, tuple[NDArray[np.number], str]] = {
         "strongest": (-table.maximum, "the {count} strongest of {total} units"),
         "mean": (-table.mean, "the {count} units with the highest mean of {total}"),

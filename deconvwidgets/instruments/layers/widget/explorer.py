@@ -12,7 +12,7 @@ from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state
-from deconvwidgets.widgets.explorer import STATIC, Explorer
+from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_PICTURE_UNITS = 6
@@ -49,8 +49,7 @@ class LayerExplorer(Explorer):
     >>> service.close()
     """
 
-    _esm = STATIC / "layers.js"
-    _css = STATIC / "layers.css"
+    FRONT_END = "layers"
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import Contrast, Rule
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_layer
-from deconvwidgets.widgets.state import State, StateMessages, integer, one_of
+from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.records.geometry import Box
 
 _COARSEST_SIDE = 4  # maximum number of rows and columns of the coarsest level
+_MAX_LENGTH = 1_000_000  # pixels, for windows and strides
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ def as_pair(value: object, name: str) -> tuple[int, int]:
         rows, columns = (index(length) for length in pair)
     except (TypeError, ValueError):
         raise OcclusionError(f"{name} must be an integer number of pixels, or two (rows, columns), not {value!r}.") from None
+    if max(rows, columns) > _MAX_LENGTH:
+        raise OcclusionError(f"{name} must be at most {_MAX_LENGTH:,} pixels, not {rows} x {columns}.")
     return rows, columns
 
 

@@ -14,7 +14,6 @@ from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import MESSAGES, checked_state, maps_settings, occlusion_request
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.charts import ChartExplorer
-from deconvwidgets.widgets.explorer import STATIC
 from deconvwidgets.widgets.messages import Reply, Request
 from deconvwidgets.widgets.state import State, StateTrait
 
@@ -75,8 +74,7 @@ class OcclusionExplorer(ChartExplorer):
     >>> service.close()
     """
 
-    _esm = STATIC / "occlusion.js"
-    _css = STATIC / "occlusion.css"
+    FRONT_END = "occlusion"
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import integer
 from deconvwidgets.errors import OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
@@ -20,7 +21,6 @@ from deconvwidgets.instruments.occlusion.widget.state import class_number
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
-from deconvwidgets.widgets.state import integer
 from deconvwidgets.widgets.uploads import upload_step, upload_where
 
 _MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from deconvwidgets.arguments import finite_number, integer, one_of
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.instruments.occlusion.defaults import default_grid
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest, named_fill
@@ -18,7 +16,7 @@ from deconvwidgets.records.class_names import CLASS_NAMES_HINT, class_index
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_layer
-from deconvwidgets.widgets.state import State, StateMessages, integer, one_of
+from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("OcclusionExplorer", "{'image': 'crop:0', 'window': [48, 48]}")
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -103,8 +101,8 @@ def class_number(name: str, classes: tuple[str, ...] | None, model: str) -> int:
 
 
 def _image(image: object, overview: Overview, choices: OcclusionChoices, is_new: bool) -> str:
-    if not isinstance(image, bool) and hasattr(image, "__index__"):
-        image = f"crop:{integer(image, 'crop')}"
+    if isinstance(image, int) and not isinstance(image, bool):
+        image = f"crop:{image}"
     if not isinstance(image, str):
         raise PictureError(f"An image is 'crop:17', a crop of the image set, or an upload, not {image!r}.")
     if image.startswith("upload:"):
@@ -173,14 +171,8 @@ def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
     return name
 
 
-def _plain(value: object) -> object:
-    """Return a NumPy array as lists and numbers, and anything else unchanged."""
-    return value.tolist() if isinstance(value, np.ndarray) else value
-
-
 def _pair(value: object, name: str, limit: tuple[int, int]) -> list[int]:
     """Return [rows, columns] of one integer or two, from 1 to `limit`."""
-    value = _plain(value)
     sides = list(value) if isinstance(value, list | tuple) else [value, value]
     if len(sides) != 2:
         raise OcclusionError(f"A {name} is written [rows, columns], in pixels, not {value!r}.")
@@ -192,7 +184,6 @@ def _pair(value: object, name: str, limit: tuple[int, int]) -> list[int]:
 
 def _patches(patches: object, choices: OcclusionChoices) -> list[list[float]]:
     height, width = choices.input
-    patches = _plain(patches)
     if patches is None:
         return [[height / 2, width / 2]]
     if not isinstance(patches, list | tuple) or len(patches) > _MAX_PATCHES:
@@ -201,23 +192,15 @@ def _patches(patches: object, choices: OcclusionChoices) -> list[list[float]]:
 
 
 def _center(center: object, height: int, width: int) -> list[float]:
-    center = _plain(center)
-    numbers = [_number(part) for part in center] if isinstance(center, list | tuple) else []
+    numbers = [finite_number(part) for part in center] if isinstance(center, list | tuple) else []
     if len(numbers) != 2 or None in numbers:
         raise OcclusionError(f"A patch is written as its center, [row, column], in pixels, not {center!r}.")
     row, column = (float(number or 0) for number in numbers)
     return [min(max(row, 0.0), float(height)), min(max(column, 0.0), float(width))]
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        return None
-    number = float(value.__float__())
-    return number if math.isfinite(number) else None
-
-
 def _overlay(value: object) -> float:
-    number = _number(value)
+    number = finite_number(value)
     if number is None or not 0 <= number <= 1:
         raise ServiceError(f"The overlay is the opacity of the map over the image, from 0 to 1, not {value!r}.")
     return number

@@ -13,7 +13,6 @@ from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
 from deconvwidgets.instruments.transfer.widget.state import MESSAGES, SETTINGS, checked_state, transfer_settings
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.widgets.charts import ChartExplorer
-from deconvwidgets.widgets.explorer import STATIC
 from deconvwidgets.widgets.state import State, StateTrait
 
 if TYPE_CHECKING:  # plotly is imported when the first chart is drawn
@@ -53,8 +52,7 @@ class TransferPanel(ChartExplorer):
     >>> service.close()
     """
 
-    _esm = STATIC / "transfer.js"
-    _css = STATIC / "transfer.css"
+    FRONT_END = "transfer"
     MESSAGES = MESSAGES
     SERVICE = SupportsTransfer
     HANDLERS = HANDLERS

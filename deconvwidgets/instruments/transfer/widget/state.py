@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deconvwidgets.arguments import finite_number, integer, one_of
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.transfer.records import TransferSettings, TransferStatus
-from deconvwidgets.widgets.state import State, StateMessages, integer, one_of
+from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("TransferPanel", "{'data': 'caltech101', 'images_per_class': 30}")
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -130,11 +130,9 @@ def _layer(layer: object, status: TransferStatus) -> str | None:
 def _weight_decay(value: object) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
-        raise ServiceError(f"A weight decay is a number, or None to choose it, not {value!r}.")
-    decay = float(value.__float__())
-    if not (math.isfinite(decay) and decay > 0):
-        raise ServiceError(f"A weight decay is greater than 0, not {decay:g}; None chooses it on held-out training images.")
+    decay = finite_number(value)
+    if decay is None or decay <= 0:
+        raise ServiceError(f"A weight decay is a number greater than 0, not {value!r}; None chooses it on held-out training images.")
     return decay
 
 

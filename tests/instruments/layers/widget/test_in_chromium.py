@@ -142,13 +142,13 @@ def test_a_unit_that_is_pointed_at_is_there_when_it_is_clicked(service, open_pag
     page.wait_for_function("() => painted.some((one) => one.unit === 4)")
 
 
-@pytest.mark.parametrize(("view", "unasked"), [("patches", "nine"), ("projections", "patches")])
+@pytest.mark.parametrize(("view", "unasked"), [("patches", "top_activations"), ("projections", "patches")])
 def test_tiles_ask_for_what_they_show_alone(service, open_page, view, unasked):
     page = open_page(service, layer="conv2", sort="index", unit=0, view=view)
     all_painted(page)
     parts = page.evaluate("model.sent.filter((one) => one.kind === 'mosaics' && one.background).map((one) => one.parts.join())")
     assert set(parts) == {view}
-    small = {rest[-1] for kind, rest in service.calls if kind == ("patches" if view == "patches" else "nine")}
+    small = {rest[-1] for kind, rest in service.calls if kind == ("patches" if view == "patches" else "top_activations")}
     assert not any(kind == unasked and rest[-1] == min(small) and rest[1] != 0 for kind, rest in service.calls)
 
 
@@ -226,12 +226,12 @@ def test_a_refused_rule_is_told_once_with_the_way_on(service, open_page):
     assert page.get_by_text("no rule for 'gelu'").count() == 1, "not in every tile"
     expect(page.get_by_test_id("detail-error")).to_be_hidden()
     expect(page.get_by_text("No guided projection")).to_be_visible()
-    asked = [rest for kind, rest in service.calls[before:] if kind == "nine"]
+    asked = [rest for kind, rest in service.calls[before:] if kind == "top_activations"]
     assert len(asked) <= 4, "one refusal speaks for all of the layer's units"
     page.get_by_test_id("grid").evaluate("(grid) => { grid.scrollTop = 900; }")
     page.wait_for_timeout(200)
     all_painted(page)
-    assert len([rest for kind, rest in service.calls[before:] if kind == "nine"]) == len(asked)
+    assert len([rest for kind, rest in service.calls[before:] if kind == "top_activations"]) == len(asked)
     page.get_by_test_id("layer-conv1").click()
     expect(page.get_by_test_id("refusal")).to_be_hidden()
     page.get_by_test_id("layer-conv2").click()
@@ -239,10 +239,10 @@ def test_a_refused_rule_is_told_once_with_the_way_on(service, open_page):
     expect(page.get_by_test_id("refusal")).to_be_hidden()
     expect(page.get_by_test_id("rule-gradient")).to_have_attribute("aria-checked", "true")
     all_painted(page)
-    assert any(rest[2] == "gradient" for kind, rest in service.calls if kind == "nine")
+    assert any(rest[2] == "gradient" for kind, rest in service.calls if kind == "top_activations")
 
 
-def test_a_failed_nine_is_told_in_its_place_and_the_next_action_works(service, open_page):
+def test_a_failed_mosaic_is_told_in_its_place_and_the_next_action_works(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     all_painted(page)
     service.breaks = ServiceError("The disk is gone.")
@@ -309,7 +309,7 @@ def test_answers_to_other_views_and_from_before_a_change_are_dropped(service, op
     page.evaluate("model.tell('msg:custom', {event: 'changed'}, [])")
     page.evaluate("model.release()")
     page.wait_for_function("() => painted.some((one) => one.unit === 1)")
-    asked = [rest for kind, rest in service.calls if kind == "nine" and rest[1] == 1 and rest[-1] == waiting["tile"]]
+    asked = [rest for kind, rest in service.calls if kind == "top_activations" and rest[1] == 1 and rest[-1] == waiting["tile"]]
     assert len(asked) == 2, "the answer from before the change does not count"
 
 

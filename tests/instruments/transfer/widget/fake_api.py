@@ -71,7 +71,7 @@ class FakeTransferApi:
         most = min(sizes) - 1
         problem = self.trouble
         if settings.images_per_class > most:
-            problem = f"bonsai has {min(sizes)} photographs: at most {most} a class leave one to test. Ask for fewer."
+            problem = f"bonsai has {min(sizes)} photographs: at most {most} per class leave one to test. Ask for fewer."
         notes = ("2 photographs cannot be read and take no part.",)
         skipped = (SkippedImage("bonsai/image_0007.jpg", "it is truncated"), SkippedImage("ibis/x.png", "it is no picture"))
         name = settings.data.rpartition("/")[2]
@@ -232,7 +232,7 @@ class FakeTransferApi:
         model = ("caltech101", "fakenet", summary.layer, summary.features)
         curve = LearningCurve(*model, numbers, means, stds, summary.folds, 0, len(numbers) == len(counts))
         total = summary.folds * len(counts)
-        progress = Progress("curve", summary.folds * len(numbers), total, message=f"{numbers[-1]} a class")
+        progress = Progress("curve", summary.folds * len(numbers), total, message=f"{numbers[-1]} per class")
         self.change(phase="curve", curve=curve, progress=progress)
         self.publish()
 
@@ -259,8 +259,8 @@ class FakeTransferService(FakeService):
 
     def __init__(self, ready: bool = True) -> None:
         super().__init__(ready)
-        self._desk = FakeTransferApi(self)
+        self._api = FakeTransferApi(self)
 
     @property
     def transfer(self) -> FakeTransferApi:
-        return self._desk
+        return self._api

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 import threading
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deconvwidgets.errors import HeadError, PictureError, ServiceError
+from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.transfer.records import HeadStep, TransferSettings
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart, decay_words
@@ -20,7 +19,6 @@ from deconvwidgets.instruments.transfer.widget.lines import attempts_of, trainin
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
-from tests.widgets.fake_service import FakeService
 from tests.widgets.requests import ask, sent, until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
@@ -46,11 +44,6 @@ def test_the_fakes_are_what_they_stand_for(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsTransfer)
     assert isinstance(api, TransferService)
-
-
-def test_a_service_that_cannot_be_retrained_is_refused():
-    with pytest.raises(ServiceError, match="not a FakeService"):
-        TransferPanel(FakeService())
 
 
 # State
@@ -98,7 +91,7 @@ def test_runs_of_another_kernel_are_forgotten(service):
         ({"seed": -1}, ServiceError, "0 or more"),
         ({"weight_decay": 0}, ServiceError, "greater than 0"),
         ({"weight_decay": float("nan")}, ServiceError, "greater than 0"),
-        ({"weight_decay": "auto"}, ServiceError, "None to choose it"),
+        ({"weight_decay": "auto"}, ServiceError, "a number greater than 0"),
         ({"views": "five"}, ServiceError, "one, flips or ten"),
         ({"curve": 1}, ServiceError, "True or False"),
         ({"run": 1}, HeadError, "none was started yet"),
@@ -188,20 +181,6 @@ def test_save_by_suffix(api, panel, tmp_path, suffix, kind):
     assert (tmp_path / f"b.{suffix}").stat().st_size > 0
 
 
-def test_save_says_what_to_do_where_it_cannot(api, panel, tmp_path):
-    with pytest.raises(ServiceError, match="no run yet"):
-        panel.save(tmp_path / "a.csv")
-    api.whole_run()
-    with pytest.raises(ServiceError, match=r"\.csv, \.png or \.html"):
-        panel.save(tmp_path / "a.pdf")
-    with pytest.raises(ServiceError, match=r"missing.*create it first"):
-        panel.save(tmp_path / "missing" / "a.csv")
-    assert all(kind != "file" for kind, _ in api.calls), "before the work"
-    (tmp_path / "a.csv").mkdir()
-    with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
-        panel.save(tmp_path / "a.csv")
-
-
 # Messages
 
 SETTINGS = {"data": "caltech101", "root": None, "layer": "conv5", "images_per_class": 15, "folds": 3, "weight_decay": None}
@@ -227,7 +206,7 @@ def test_data_start_and_stop(api, panel, sent):
     assert content["summary"]["categories"] == list(KINDS)
     assert content["summary"]["problem"] is None
     assert content["summary"]["skipped"][0] == {"name": "bonsai/image_0007.jpg", "reason": "it is truncated"}
-    assert "39 a class" in ask(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
+    assert "39 per class" in ask(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
     assert ask(panel, sent, "start", settings={**SETTINGS, "curve": True})[0]["run"] == 1
     assert api.settings[1] == TransferSettings("caltech101", "conv5", 15, 3, curve=(1, 2, 5, 10, 15))
     ask(panel, sent, "stop")
@@ -304,27 +283,6 @@ def test_a_refused_request_is_answered_in_words_and_the_next_one_works(panel, se
     assert words in content["error"]
     assert not buffers
     assert ask(panel, sent, "hello")[0]["ok"] is True
-
-
-def test_a_bug_in_the_desk_is_answered_and_logged(api, panel, sent, caplog):
-    api.breaks = ZeroDivisionError("by zero")
-    with caplog.at_level(logging.ERROR):
-        content, _ = ask(panel, sent, "start", settings=SETTINGS)
-    assert content["error"] == "The request 'start' failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
-    assert "ZeroDivisionError: by zero" in caplog.text
-
-
-def test_events_reach_the_views_from_any_thread_until_it_is_closed(service, api, panel, sent):
-    thread = threading.Thread(target=api.publish)
-    thread.start()
-    thread.join()
-    service.publish("failed", message="The disk is full")
-    assert [(content["event"], content["message"]) for content, _ in sent] == [("transfer", ""), ("failed", "The disk is full")]
-    panel.close()
-    api.publish()
-    assert len(sent) == 2
-    assert service.listeners == []
-    panel.close()  # ipywidgets does, when the object goes
 
 
 # The chart
@@ -442,23 +400,6 @@ def test_the_mimebundle_has_the_view_stable_words_and_a_picture_once_there_are_r
     assert [what for kind, what in api.calls if kind == "file"] == [(1, "results.png")], "drawn once"
 
 
-@pytest.mark.parametrize("error", [PictureError("not now"), ZeroDivisionError("a bug")])
-def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(api, panel, caplog, error):
-    api.whole_run()
-    api.breaks = error
-    data, _ = panel._repr_mimebundle_()
-    assert "image/png" not in data
-    assert "application/vnd.jupyter.widget-view+json" in data
-    assert str(error) in caplog.text
-
-
 def test_a_path_need_not_be_text(panel):
     panel.state = {"data": Path("/photos/birds"), "root": Path("/data")}
     assert (panel.state["data"], panel.state["root"]) == (str(Path("/photos/birds")), str(Path("/data")))
-
-
-def test_state_height_and_chart_are_the_only_synced_traits_of_ours(service):
-    with TransferPanel(service, height=500) as panel:
-        ours = {name for name in panel.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
-        assert ours == {"state", "height", "chart"}
-        assert len(json.dumps(panel.state)) < 500, "a trait holds small state only"

@@ -1,0 +1,48 @@
+"""The last reference to a service ends its threads, also if its widgets were never closed."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+import deconvwidgets as dw
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path))
+
+
+def live_threads():
+    return {thread for thread in threading.enumerate() if thread.name.startswith("deconvwidgets")}
+
+
+def use(tiny_bundle, tiny_images):
+    """Make a service with all widgets, and send requests that start threads. Nothing is closed or displayed."""
+    service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait()
+    widgets = [dw.LayerExplorer(service), dw.OcclusionExplorer(service), dw.TransferPanel(service)]
+    mosaics = {"kind": "mosaics", "layer": "conv1", "unit": 0, "tile": 20, "background": True}
+    widgets[0]._handle_custom_msg({"seq": 1, "client": "c", **mosaics}, [])
+    service.occlusion.wait(widgets[1]._start())
+    widgets[2]._handle_custom_msg({"seq": 1, "client": "c", "kind": "data", "settings": {"data": "photo-crops"}}, [])
+    return [weakref.ref(one) for one in (service, service._context, *widgets)]
+
+
+def test_services_that_were_never_closed_leave_nothing(tiny_bundle, tiny_images):
+    before = live_threads()
+    references = [reference for _ in range(8) for reference in use(tiny_bundle, tiny_images)]
+    end = time.monotonic() + 30
+    while live_threads() - before or any(reference() is not None for reference in references):
+        assert time.monotonic() < end, (live_threads() - before, [reference() for reference in references if reference() is not None][:3])
+        gc.collect()
+        time.sleep(0.05)
+
+
+def test_a_widget_keeps_its_service(tiny_bundle, tiny_images):
+    widget = dw.LayerExplorer(dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait())
+    gc.collect()
+    assert widget._service.layers.unit_table("conv1").maximum.shape == (4,)

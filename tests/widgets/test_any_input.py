@@ -1,0 +1,226 @@
+"""Messages and states of any kind, to every widget on a real service: each is answered, and a refusal is one of ours."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import traitlets
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.transfer.widget.state import requested_settings
+from deconvwidgets.local_service import LocalModelService
+from deconvwidgets.service.worker import Job, SynchronousExecutor
+from deconvwidgets.widgets.messages import Request, dispatch
+from tests.conftest import NoisePhotographs, make_tiny_bundle
+from tests.instruments.transfer.service.conftest import make_class_folders
+from tests.widgets.every_widget import CASES, IMAGE
+
+SEEDED = settings(max_examples=100, derandomize=True, deadline=None, database=None)
+
+TEXT = st.text(st.characters(codec=None), max_size=8)  # with control characters and lone surrogates
+NUMBERS = st.one_of(st.integers(-3, 70), st.integers(-(10**400), 10**400), st.floats(), st.booleans())
+JSON = st.recursive(
+    st.one_of(st.none(), NUMBERS, TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXT, inner, max_size=3)),
+    max_leaves=6,
+)
+ARRAYS = st.one_of(
+    st.lists(st.floats(width=32), max_size=4).map(lambda values: np.array(values, np.float32)),
+    st.lists(st.integers(-9, 99), max_size=4).map(np.array),
+    st.just(np.zeros((2, 2, 2))),
+    st.just(np.array(3)),
+    st.just(np.array("conv1")),
+)
+ANYTHING = st.one_of(
+    JSON, ARRAYS, st.sampled_from([np.int64(2), np.float32(0.5), np.bool_(True), np.str_("conv1"), b"bytes", {1, 2}, object(), 1j, int])
+)
+
+ODD: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "x", "\x00", "\ud800", [], {}, [1], [[]], {"a": 1}]
+
+SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
+MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
+UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
+# Requests that are answered with ok, or refused for the lack of a run or an upload: one of each kind.
+REQUESTS: dict[str, list[dict[str, Any]]] = {
+    "layers": [
+        {"kind": "hello"},
+        {"kind": "unit_table", "layer": "conv1"},
+        {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
+        {"kind": "unit_detail", "layer": "conv2", "unit": 3},
+        {"kind": "source_picture", "layer": "conv1", "unit": 1, "rank": 2, "size": 48},
+        {"kind": "figure", "figure": "unit.svg", "state": {"layer": "conv1", "unit": 1, "rule": "gradient"}},
+    ],
+    "occlusion": [
+        {"kind": "hello"},
+        {"kind": "scene", "request": {**IMAGE, "layer": "conv1", "unit": 1, "target": "bee"}},
+        {"kind": "patch", "request": IMAGE, "boxes": [[0, 0, 5, 6]]},
+        {"kind": "start_maps", "request": IMAGE, "settings": MAPS, "view": "v"},
+        {"kind": "maps", "run": 1},
+        {"kind": "stop_maps", "run": 1},
+        {"kind": "projections", "request": IMAGE, "size": 32},
+        {"kind": "images", "start": 0, "count": 2, "query": "noise", "size": 24},
+        {"kind": "file", "figure": "figure.svg", "request": IMAGE, "run": None, "state": {"patches": [[4, 4]], "window": [4, 4]}},
+        {"kind": "use_shipped_head"},
+        *({**UPLOAD, "step": step} for step in ("begin", "chunk", "finish", "cancel")),
+    ],
+    "transfer": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "data", "settings": SETTINGS},
+        {"kind": "start", "settings": SETTINGS},
+        {"kind": "stop"},
+        {"kind": "run", "run": 1},
+        {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3},
+        {"kind": "thumbnails", "run": 1, "sources": [0, 1], "size": 24},
+        {"kind": "use_head", "run": 1},
+        {"kind": "undo_head"},
+        {"kind": "save_head", "run": 1, "path": "head.safetensors"},
+        {"kind": "load_head", "path": "head.safetensors"},
+        {"kind": "file", "run": 1, "file": "classes.csv"},
+        *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
+    ],
+}
+STATES: dict[str, dict[str, Any]] = {
+    "layers": {"layer": "conv2", "unit": 2, "rank": 1, "rule": "gradient", "filter": "cat", "pinned": {"layer": "conv1", "unit": 1}},
+    "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
+    "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+}  # fmt: skip
+
+
+class FirstRunExecutor(SynchronousExecutor):
+    """Runs jobs at once, but trains only the first time: a request to start another run is checked, and the run waits."""
+
+    trained = False
+
+    def submit(self, name, work, on_failure):
+        if name == "transfer":
+            if self.trained:
+                return Job(name, work, on_failure)
+            self.trained = True
+        return super().submit(name, work, on_failure)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("any input")
+        patch.chdir(folder)
+        patch.setenv("DECONVWIDGETS_CACHE", str(folder / "cache"))
+        made = LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=FirstRunExecutor())
+        SETTINGS["data"] = str(make_class_folders(folder / "colours", each=4))
+        made.transfer.wait(made.transfer.start(requested_settings(SETTINGS, made.transfer.status())))
+        yield made
+        made.close()
+
+
+def changed(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> Any:
+    """Return the value with one part, at any depth, removed or replaced by anything."""
+    if isinstance(value, dict) and value and draw(st.integers(0, 4)):
+        key = draw(st.sampled_from(sorted(value)))
+        if not draw(st.integers(0, 5)):
+            return {name: part for name, part in value.items() if name != key}
+        return {**value, key: changed(draw, value[key], anything)}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        place = draw(st.integers(0, len(value) - 1))
+        return [*value[:place], changed(draw, value[place], anything), *value[place + 1 :]]
+    return draw(anything)
+
+
+@st.composite
+def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
+    message = copy.deepcopy(draw(st.sampled_from(REQUESTS[name])))
+    kind = message["kind"]
+    message = changed(draw, message, JSON)
+    if isinstance(message, dict) and "kind" in message and draw(st.integers(0, 9)):
+        message["kind"] = kind
+    return message, draw(st.lists(st.binary(max_size=5), max_size=2))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_requests_that_are_changed_below_are_right(service, name):
+    handlers = CASES[name].widget.HANDLERS
+    assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
+    for request in REQUESTS[name]:
+        content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
+        assert content["ok"] or request["kind"] in ("upload", "use_shipped_head", "undo_head", "maps", "stop_maps"), content
+
+
+def variants(value: Any) -> Iterator[Any]:
+    """Yield the value with each part, at every depth, removed or replaced by each of `ODD`."""
+    yield from ODD
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        if isinstance(value, dict):
+            yield {name: other for name, other in value.items() if name != key}
+        for variant in variants(part):
+            changed = copy.copy(value)
+            changed[key] = variant
+            yield changed
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_part_of_a_request_may_be_odd(service, name):
+    handlers = CASES[name].widget.HANDLERS
+    for request in REQUESTS[name]:
+        for variant in variants(request):
+            if isinstance(variant, dict) and variant.get("kind") == request["kind"]:
+                check_answer(*dispatch(handlers, service, Request.of(variant, [b"abc"])), variant)
+
+
+def check_answer(content: dict[str, Any], buffers: list[bytes], message: object) -> None:
+    json.dumps(content, allow_nan=False).encode("utf-8")
+    assert all(isinstance(data, bytes) for data in buffers)
+    if not content["ok"]:
+        assert "unexpected" not in content["error"], (content["error"], message)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_message_is_answered(service, name):
+    handlers = CASES[name].widget.HANDLERS
+
+    @SEEDED
+    @given(messages(name))
+    def check(message):
+        check_answer(*dispatch(handlers, service, Request.of(*message)), message)
+
+    check()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_state_is_set_or_refused(service, name):
+    with CASES[name].widget(service) as widget, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+        @st.composite
+        def states(draw):
+            return changed(draw, copy.deepcopy(STATES[name]), ANYTHING)
+
+        @SEEDED
+        @given(states())
+        def check(state):
+            before = copy.deepcopy(dict(widget.state))
+            try:
+                widget.state = state
+            except traitlets.TraitError as error:
+                assert isinstance(error, DeconvWidgetsError)  # noqa: PT017 - and nothing else: a refusal of ours
+                assert same(widget.state, before)
+            text = json.dumps(widget.state, allow_nan=False)
+            widget.state = json.loads(text)  # as a page that shows it sends it back
+            assert json.dumps(widget.state) == text
+
+        check()
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    return bool(one == other)

@@ -1,0 +1,321 @@
+"""What all widgets share: state from the browser, requests, events, files, the static picture, and how long they live."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import threading
+import weakref
+
+import anywidget
+import pytest
+import traitlets
+
+from deconvwidgets.errors import ServiceError
+from deconvwidgets.widgets.charts import ChartExplorer
+from deconvwidgets.widgets.comm import SubshellComm
+from deconvwidgets.widgets.explorer import Explorer
+from tests.widgets.every_widget import CASES
+from tests.widgets.requests import ask, sent, until
+
+__all__ = ["sent"]  # pytest finds fixtures by name
+
+EVENTS = ("changed", "progress", "failed", "occlusion", "transfer")
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture
+def service(case):
+    return case.make_service()
+
+
+@pytest.fixture
+def widget(case, service):
+    with case.widget(service) as made:
+        yield made
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """The data of every message that widgets publish."""
+    messages = []
+    monkeypatch.setattr(SubshellComm, "publish_msg", lambda self, kind, data=None, **rest: messages.append(data))
+    return messages
+
+
+def is_collected(reference):
+    gc.collect()
+    return reference() is None
+
+
+def our_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("deconvwidgets")]
+
+
+def test_it_overrides_nothing_of_ipywidgets_by_accident(case):
+    ours = {name for cls in case.widget.__mro__ if cls.__module__.startswith("deconvwidgets") for name in vars(cls)}
+    traits = {"_traits", "_all_trait_default_generators", "_descriptors", "_instance_inits"}
+    theirs = {name for name in ours if hasattr(anywidget.AnyWidget, name) and not name.startswith("__")} - traits
+    assert theirs <= {"open", "close", "set_state", "_repr_mimebundle_", "_static_immutable_initial_values", "_trait_default_generators"}
+
+
+# State
+
+
+def test_a_refused_state_of_the_browser_is_rolled_back_and_the_valid_one_sent_back(case, widget, published):
+    before = dict(widget.state)
+    published.clear()
+    with pytest.raises(traitlets.TraitError):
+        widget.set_state({"height": 900, "state": {**before, **case.bad}})
+    assert widget.state == before
+    updates = [message["state"] for message in published if message["method"] == "update"]
+    assert updates[-1] == {"state": before, "height": widget.height}
+    (failure,) = [message["content"] for message in published if message["method"] == "custom"]
+    assert failure["event"] == "failed"
+    assert failure["message"]
+    widget.set_state({"state": {**before, **case.good}})  # the next change is not refused for the sake of the last one
+    assert case.good.items() <= widget.state.items()
+
+
+def test_a_refused_state_of_python_is_rolled_back(case, widget):
+    before = dict(widget.state)
+    with pytest.raises(traitlets.TraitError):
+        widget.state = case.bad
+    assert widget.state == before
+    widget.state = case.good
+    assert case.good.items() <= widget.state.items()
+
+
+@pytest.mark.parametrize("state", [None, 5, 0, "conv5", ["conv5"]])
+def test_a_state_that_is_no_dict_is_refused(case, widget, service, state):
+    before = dict(widget.state)
+    pattern = rf"A.? {case.widget.__name__}'s state is a dict such as .* the others keep their values"
+    with pytest.raises(ServiceError, match=pattern):
+        widget.state = state
+    assert widget.state == before
+    if state is not None:
+        with pytest.raises(ServiceError, match=pattern):
+            case.widget(service, state=state)
+        assert len(service.events) == 1, "a widget that was refused does not stay subscribed"
+
+
+def test_state_and_height_are_the_only_synced_traits_besides_a_chart(case, widget):
+    ours = {name for name in widget.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
+    assert ours - {"chart"} == {"state", "height"}
+    assert len(json.dumps(widget.state)) < 500, "a trait holds small state only"
+
+
+def test_a_misspelled_argument_is_refused_and_the_closest_named(case, service):
+    with pytest.raises(TypeError, match=rf"{case.widget.__name__} has no argument '{case.argument}s'.* Did you mean '{case.argument}'\?"):
+        case.widget(service, **{f"{case.argument}s": None})
+    with pytest.raises(TypeError, match="Its arguments are service, "):
+        case.widget(service, zzz=1)
+    assert len(service.events) == 0
+
+
+def test_it_needs_a_service(case):
+    for value in (None, "alexnet", object()):
+        with pytest.raises(ServiceError, match=rf"{case.widget.__name__} needs a model service, such as"):
+            case.widget(value)
+
+
+# Requests
+
+
+def test_long_work_is_accepted_and_blocks_nothing(case, service, widget, sent, monkeypatch):
+    case.ready(service)
+    begun, proceed, answering = threading.Event(), threading.Event(), case.answering(service)
+    work = getattr(answering, case.slow)
+
+    def slow(*arguments):
+        begun.set()
+        assert proceed.wait(20)
+        return work(*arguments)
+
+    monkeypatch.setattr(answering, case.slow, slow)
+    sent.clear()
+    widget._handle_custom_msg({"seq": 1000, "client": "c", **case.work}, [])
+    assert ({"seq": 1000, "client": "c", "accepted": True}, []) in sent
+    assert begun.wait(20)
+    assert ask(widget, sent, "hello")[0]["ok"], "another request is answered meanwhile"
+    assert not any(content.get("seq") == 1000 and "ok" in content for content, _ in sent)
+    proceed.set()
+    until(lambda: any(content.get("seq") == 1000 and content.get("ok") for content, _ in sent))
+
+
+def test_an_unexpected_error_is_logged_and_its_text_kept_from_the_page(case, service, widget, sent, caplog):
+    case.ready(service)
+    case.answering(service).breaks = ZeroDivisionError("secret detail")
+    with caplog.at_level(logging.ERROR):
+        content, buffers = ask(widget, sent, **case.work)
+    assert content["ok"] is False
+    assert content["error"] == (
+        f"The request {case.work['kind']!r} failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
+    )
+    assert buffers == []
+    assert "Traceback" in caplog.text
+    case.answering(service).breaks = None
+    assert ask(widget, sent, **case.work)[0]["ok"]
+
+
+@pytest.mark.parametrize("message", ["nonsense", None, 5, [], {}, {"kind": None}, {"kind": ["hello"]}, {"kind": "no such"}])
+def test_a_message_that_is_no_request_is_refused(widget, sent, message):
+    sent.clear()
+    widget._handle_custom_msg(message, None)
+    ((content, _),) = [(content, data) for content, data in sent if "ok" in content]
+    assert content["ok"] is False
+    assert "There is no request" in content["error"]
+
+
+def test_a_message_that_cannot_be_sent_ends_nothing(case, service, widget, monkeypatch, caplog):
+    failing, delivered = [True], []
+
+    def send(self, content, buffers=None):
+        if failing[0]:
+            raise OSError("the socket is closed")
+        delivered.append(content)
+
+    monkeypatch.setattr(Explorer, "send", send)
+    service.publish("changed")
+    widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
+    widget._handle_custom_msg({"seq": 2, "client": "c", **case.work}, [])
+    until(lambda: caplog.text.count("could not be sent") >= 4)  # the event, the reply, that work is accepted, and its reply
+    failing[0] = False
+    service.publish("changed")
+    widget._handle_custom_msg({"seq": 3, "client": "c", **case.work}, [])
+    until(lambda: any(content.get("seq") == 3 and "ok" in content for content in delivered))
+    assert delivered[0]["event"] == "changed"
+
+
+# Events
+
+
+def test_only_events_of_its_own_reach_a_widget(case, service, widget, sent):
+    sent.clear()
+    for kind in EVENTS:
+        service.publish(kind)
+    assert {content["event"] for content, _ in sent if "event" in content} == case.events
+
+
+def test_events_reach_the_views_from_any_thread_until_it_is_closed(case, service, widget, sent):
+    def events():
+        return [content for content, _ in sent if "event" in content]
+
+    sent.clear()
+    kind = max(case.events - {"changed", "failed"})
+    thread = threading.Thread(target=service.publish, args=(kind,))
+    thread.start()
+    thread.join()
+    service.publish("failed", message="The disk is full")
+    assert events() == [
+        {"event": kind, "progress": None, "message": ""},
+        {"event": "failed", "progress": None, "message": "The disk is full"},
+    ]
+    widget.close()
+    service.publish(kind)
+    assert len(events()) == 2
+    assert len(service.events) == 0
+    widget.close()  # ipywidgets does so again, when the object is deleted
+
+
+# Life
+
+
+def test_closing_ends_its_threads_and_answers_no_more(case, service, sent):
+    others = set(our_threads())
+    widget = case.widget(service)
+    ask(widget, sent, **case.work)
+    assert set(our_threads()) - others
+    widget.close()
+    until(lambda: not set(our_threads()) - others)
+    sent.clear()
+    widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
+    assert sent == []
+
+
+def test_one_that_no_page_shows_lives_as_long_as_it_is_referred_to(case, service, sent):
+    others = set(our_threads())
+    widget = case.widget(service)
+    ask(widget, sent, **case.work)
+    gone = weakref.ref(widget)
+    del widget
+    until(lambda: is_collected(gone))
+    assert len(service.events) == 0
+    until(lambda: not set(our_threads()) - others)
+
+
+def test_one_that_a_page_shows_lives_until_every_page_has_left(case, service, sent):
+    widget = case.widget(service)
+    gone = weakref.ref(widget)
+    for client in ("one", "two"):
+        widget._handle_custom_msg({"seq": 1, "client": client, "kind": "hello"}, [])
+    handle = widget._handle_custom_msg
+    del widget
+    gc.collect()
+    handle({"kind": "goodbye", "client": "one"}, [])
+    del handle
+    gc.collect()
+    assert gone() is not None
+    gone()._handle_custom_msg({"kind": "goodbye", "client": "two"}, [])
+    until(lambda: is_collected(gone))
+
+
+def test_one_that_is_displayed_lives_until_it_is_closed(case, service):
+    widget = case.widget(service)
+    widget._repr_mimebundle_()
+    gone = weakref.ref(widget)
+    del widget
+    gc.collect()
+    assert gone() is not None
+    gone().close()
+    until(lambda: is_collected(gone))
+
+
+# Files and the static picture
+
+
+def test_files_are_written_whole_or_not_at_all(case, service, widget, tmp_path, file_size_limit):
+    case.ready(service)
+    for suffix in widget.FILES:
+        path = tmp_path / f"a{suffix}"
+        assert widget.save(path) == path
+        size = path.stat().st_size
+        path.write_bytes(b"former contents")
+        with file_size_limit(min(size - 1, 8)), pytest.raises(ServiceError, match=r"a\.\w+ cannot be written: File too large"):
+            widget.save(path)
+        assert path.read_bytes() == b"former contents"
+    assert len(list(tmp_path.iterdir())) == len(widget.FILES)
+
+
+def test_unknown_suffixes_and_places_are_refused_before_anything_is_drawn(case, service, widget, tmp_path):
+    case.ready(service)
+    *first, last = widget.FILES
+    case.answering(service).calls.clear()
+    with pytest.raises(ServiceError, match=rf"use a name ending in {', '.join(first)} or {last}"):
+        widget.save(tmp_path / "a.pdf")
+    with pytest.raises(ServiceError, match=r"missing.*create it first"):
+        widget.save(tmp_path / "missing" / f"a{last}")
+    assert not {"figure", "file", "start_maps"} & {kind for kind, _ in case.answering(service).calls}
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / f"a{last}").mkdir()
+    with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
+        widget.save(tmp_path / f"a{last}")
+
+
+@pytest.mark.parametrize("error", [ServiceError("not now"), ZeroDivisionError("a bug")])
+def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(case, service, widget, caplog, error):
+    case.ready(service)
+    case.answering(service).breaks = error
+    data, _ = widget._repr_mimebundle_()
+    assert "image/png" not in data
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
+    assert str(error) in caplog.text or isinstance(widget, ChartExplorer)
+
+
+def test_the_text_of_a_display_is_the_repr(case, widget):
+    assert widget._repr_mimebundle_()[0]["text/plain"] == repr(widget)
