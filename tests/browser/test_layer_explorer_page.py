@@ -85,10 +85,10 @@ def wait_for_choice(visit: Any, layer: str, unit: int) -> None:
 def test_the_five_conv_layers_are_listed_with_what_they_see(visit: Any) -> None:
     page = visit.page
     by_id(page, "layers").scroll_into_view_if_needed()
-    for (layer, units), sees in zip(UNITS.items(), (11, 51, 99, 131, 163), strict=True):
+    for (layer, units), field in zip(UNITS.items(), (11, 51, 99, 131, 163), strict=True):
         button = by_id(page, f"layer-{layer}")
         expect(button).to_contain_text(f"{units} units")
-        expect(button).to_contain_text(f"sees {sees} px")
+        expect(button).to_contain_text(f"receptive field {field} px")
     expect(by_id(page, "title")).to_contain_text("photographs")
 
 

@@ -85,7 +85,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       controls: this.mapControls,
       images: this.images,
     });
-    this.mount({ className: "dwo", tools: this.createTools(), main: [this.createMain()], footer: [createHints()] });
+    this.mount({
+      label: "Occlusion explorer",
+      className: "dwo",
+      tools: this.createTools(),
+      main: [this.createMain()],
+      footer: [createHints()],
+    });
   }
 
   override close(): void {

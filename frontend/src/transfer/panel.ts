@@ -41,7 +41,13 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     const items = [{ words: "Copy state as Python", testid: "copy-state", act: () => this.copyState() }];
     const menu = createMenu({ label: "More", testid: "panel-menu", items });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
-    this.mount({ className: "dwt", tools: [menu], main: [main], footer: [[keyHint([["Enter"], "in a field of the form retrains"])]] });
+    this.mount({
+      label: "Transfer panel",
+      className: "dwt",
+      tools: [menu],
+      main: [main],
+      footer: [[keyHint([["Enter"], "in a field of the form retrains"])]],
+    });
   }
 
   override close(): void {
