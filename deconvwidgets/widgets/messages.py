@@ -47,8 +47,8 @@ def refusal(request: Mapping[str, Any], error: Exception) -> Answer:
         refused = {"refused": True} if isinstance(error, RuleError) else {}
         return {**echo(request), "ok": False, "error": str(error), **refused}, []
     _log.error("The request %s failed", dict(request), exc_info=error)
-    error = f"The kernel failed to answer {request.get('kind')!r}: a bug, which its log describes."
-    return {**echo(request), "ok": False, "error": error}, []
+    words = f"The kernel failed to answer {request.get('kind')!r}: a bug, which its log describes."
+    return {**echo(request), "ok": False, "error": words}, []
 
 
 def event_message(event: ServiceEvent) -> Content:

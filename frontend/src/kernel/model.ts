@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 
 /** The widget's model in the page: the traits that Python syncs, and messages. */
-export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number; chart: unknown }>;
+export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number }>;
 
 /** What anywidget hands to `render`. */
 export interface RenderContext<State extends object> {

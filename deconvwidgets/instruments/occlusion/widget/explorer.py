@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -16,23 +16,19 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionWanted
 from deconvwidgets.instruments.occlusion.widget.messages import ASIDE, answer
 from deconvwidgets.instruments.occlusion.widget.state import WORDS, checked_state, settings_of, wanted_of
-from deconvwidgets.service.protocol import OccludingService, OcclusionFile, ServiceEvent
+from deconvwidgets.service.protocol import OccludingService, OcclusionFile
 from deconvwidgets.widgets.aside import Aside
-from deconvwidgets.widgets.charts import ChartingWidget
 from deconvwidgets.widgets.messages import Answer
 from deconvwidgets.widgets.picture_upload import upload_picture
-from deconvwidgets.widgets.service_widget import STATIC, write_file
+from deconvwidgets.widgets.service_widget import STATIC, ServiceWidget, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
-
-if TYPE_CHECKING:
-    from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
 
 _FILES: dict[str, OcclusionFile] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
 
 Picture = Image.Image | str | Path | int | NDArray[np.uint8]
 
 
-class OcclusionExplorer(ChartingWidget):
+class OcclusionExplorer(ServiceWidget):
     """Cover parts of an image with the mouse, see the network change its mind, and map its answers for every place of the window.
 
     After Zeiler & Fergus 2014, section 4.2 and figure 7. The widget computes nothing: it adapts a service's `OcclusionDesk`.
@@ -68,7 +64,6 @@ class OcclusionExplorer(ChartingWidget):
     _css = STATIC / "occlusion.css"
 
     _aside: Aside | None = None
-    _chart: OcclusionChart | None = None
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(780, min=360).tag(sync=True)
 
@@ -95,16 +90,11 @@ class OcclusionExplorer(ChartingWidget):
         self._aside = Aside("deconvwidgets occlusion aside")
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
-        self._begin_charting()
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
         self._checked = checked_state(proposal["value"], self._checked, self._service.overview(), self._desk.choices())
         return self._checked
-
-    @traitlets.observe("state")
-    def _state_changed(self, change: Mapping[str, Any]) -> None:
-        self._redraw_chart()
 
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
         """Answer a view's request, in the message callback: the browser keeps one in flight. What nobody's hand waits for is answered
@@ -117,9 +107,7 @@ class OcclusionExplorer(ChartingWidget):
             content, made = make()
             asked.copy().run(self.send, content, made)
 
-        if request.get("kind") == "chart":
-            reply(lambda: self._chart_stands(request))
-        elif request.get("kind") in ASIDE and self._aside is not None:
+        if request.get("kind") in ASIDE and self._aside is not None:
             self._aside.do(lambda: reply(lambda: answer(self._service, request)))
         else:
             reply(lambda: self._answer(request, sent))
@@ -129,12 +117,6 @@ class OcclusionExplorer(ChartingWidget):
         if request.get("kind") == "start_maps" and content["ok"]:
             self._note_run(content["run"], request["request"]["image"])
         return content, made
-
-    def _on_event(self, event: ServiceEvent) -> None:
-        """Tell every view; called from any thread."""
-        super()._on_event(event)
-        if event.kind in ("occlusion", "changed"):
-            self._redraw_chart()
 
     @property
     def maps(self) -> OcclusionMaps:
@@ -152,7 +134,6 @@ class OcclusionExplorer(ChartingWidget):
 
     def _note_run(self, run: int, image: str) -> None:
         self._run, self._image = run, image
-        self._redraw_chart()
 
     def save(self, path: str | Path) -> Path:
         """Write what is shown: a figure of image, answers, projections and maps as PNG, SVG or a standalone HTML page, or the maps as
@@ -171,20 +152,6 @@ class OcclusionExplorer(ChartingWidget):
             return self._desk.file(kind, self._wanted(), run, self.state)
 
         return write_file(target, make)
-
-    def _draw_chart(self) -> None:
-        """On the throttle's thread; nothing is made before the chart's tab is opened."""
-        if self._run is None or self.state["tab"] != "chart":
-            return
-        maps = self._desk.maps(self._run)
-        if not maps.done:
-            return
-        from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
-
-        if self._chart is None:
-            self._chart = OcclusionChart()
-        self._chart.draw(maps, self.state["map"], self._desk.colours(maps))
-        self._show_chart(self._chart)
 
     def close(self) -> None:
         """Leave the service and remove every view. The service itself goes on."""

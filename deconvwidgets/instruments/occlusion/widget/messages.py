@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from deconvwidgets.errors import OcclusionError, ServiceError
 from deconvwidgets.instruments.layers.widget.state import layer_id
 from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionWanted
-from deconvwidgets.instruments.occlusion.widget.state import class_of
+from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_of
 from deconvwidgets.records.layers import Box, Overview
 from deconvwidgets.service.protocol import OccludingService
+from deconvwidgets.widgets.charts import figure_answer, plotly_answer
 from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.state_trait import whole
 from deconvwidgets.widgets.uploads import take_upload
@@ -27,7 +28,7 @@ Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews
 
 _MIMES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
-ASIDE = ("images", "projections", "file")  # nobody's hand waits for them: they may be answered beside everything else
+ASIDE = ("images", "projections", "file", "plotly", "chart")  # nobody's hand waits for them: they may be answered beside everything else
 
 
 def answer(service: OccludingService, request: Request, buffers: Buffers = ()) -> Answer:
@@ -118,6 +119,25 @@ def grid_facts(maps: OcclusionMaps) -> Content:
         "names": {str(label): maps.name(label) for label in (*labels, *known)},
         "has_classes": maps.probability is not None,
     }
+
+
+def _chart(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+    """Buffer: the chart of one map of a run, as JSON."""
+    from deconvwidgets.instruments.occlusion.widget.chart import map_chart  # importing plotly takes a second
+
+    run, name = number_of(request, "run"), text_of(request, "map")
+    if name not in MAPS:
+        raise ServiceError(f"There is no map {name!r}: they are {', '.join(MAPS)}.")
+    maps = service.occlusion.maps(run)
+    if not maps.done:
+        raise ServiceError("There is nothing to chart yet: no position of the map is computed.")
+    figure = map_chart(maps, name, service.occlusion.colours(maps))
+    figure.layout.uirevision = f"{run} {name}"  # what the reader zoomed to stays while the map grows
+    return figure_answer(figure)
+
+
+def _plotly(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
+    return plotly_answer()
 
 
 def _stop_maps(service: OccludingService, request: Request, buffers: Buffers) -> Answer:
@@ -229,6 +249,8 @@ _HANDLERS: dict[str, Callable[[OccludingService, Request, Buffers], Answer]] = {
     "start_maps": _start_maps,
     "maps": _maps,
     "stop_maps": _stop_maps,
+    "chart": _chart,
+    "plotly": _plotly,
     "projections": _projections,
     "images": _images,
     "use_shipped_head": _use_shipped_head,

@@ -20,9 +20,10 @@ from deconvwidgets.records.layers import LayerInfo, Overview
 from deconvwidgets.widgets.state_trait import State, StateWords, one_of, whole
 
 WORDS = StateWords("OcclusionExplorer", "{'image': 'view:0', 'window': [48, 48]}")
+MAPS = ("probability", "activity", "label")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "border": ("inside", "same"),
-    "map": ("probability", "activity", "label"),
+    "map": MAPS,
     "tab": ("maps", "chart", "images"),
 }
 DEFAULTS: State = {

@@ -15,12 +15,14 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TestsWanted, TransferRunSummary, TransferStatus
 from deconvwidgets.instruments.transfer.widget.state import wanted_settings
 from deconvwidgets.service.protocol import TransferringService
+from deconvwidgets.widgets.charts import figure_answer, plotly_answer
 from deconvwidgets.widgets.messages import Answer, Content, answered, finite, number_of, overview_facts, picture_facts, text_of
 from deconvwidgets.widgets.uploads import STEPS, take_upload
 
 Request = Mapping[str, Any]
 Buffers = Sequence[Any]  # bytes or memoryviews
 
+ASIDE = ("plotly", "chart")  # drawn beside everything else: nobody's hand waits for them
 _MIMES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
 _MOST_THUMBNAILS = 24  # of one request: decoding photographs takes a while
 
@@ -77,6 +79,24 @@ def _run(service: TransferringService, request: Request, buffers: Buffers) -> An
     }
     counts = (np.ascontiguousarray(array, "<i4").tobytes() for array in (view.class_tests, view.confusion))
     return content, [np.ascontiguousarray(view.class_accuracy, "<f4").tobytes(), *counts]
+
+
+def _chart(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    """Buffer: the chart of a run, as JSON."""
+    from deconvwidgets.instruments.transfer.widget.chart import Drawn, run_chart  # importing plotly takes a second
+
+    run, tab = number_of(request, "run"), text_of(request, "tab")
+    runs = {summary.run: summary for summary in service.transfer.status().runs}
+    if run not in runs:
+        raise ServiceError(f"There is no run {run}: choose one of the list.")
+    compared = runs.get(number_of(request, "compare")) if request.get("compare") is not None else None
+    figure = run_chart(Drawn(runs[run], compared, service.transfer.steps(run), tab))
+    figure.layout.uirevision = f"{run} {tab}"  # what the reader zoomed to stays while the run goes on
+    return figure_answer(figure)
+
+
+def _plotly(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
+    return plotly_answer()
 
 
 def _photographs(service: TransferringService, request: Request, buffers: Buffers) -> Answer:
@@ -139,6 +159,8 @@ _HANDLERS: dict[str, Callable[[TransferringService, Request, Buffers], Answer]] 
     "start": _start,
     "stop": _stop,
     "run": _run,
+    "chart": _chart,
+    "plotly": _plotly,
     "photographs": _photographs,
     "thumbnails": _thumbnails,
     "use_head": _use_head,

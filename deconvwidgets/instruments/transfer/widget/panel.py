@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import copy_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import traitlets
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TransferRunSummary, TransferRunView
-from deconvwidgets.instruments.transfer.widget.messages import answer
+from deconvwidgets.instruments.transfer.widget.messages import ASIDE, answer
 from deconvwidgets.instruments.transfer.widget.state import SETTINGS, WORDS, checked_state, settings_of
-from deconvwidgets.records.layers import HeadStep
-from deconvwidgets.service.protocol import ServiceEvent, TransferFile, TransferringService
-from deconvwidgets.widgets.charts import ChartingWidget
-from deconvwidgets.widgets.service_widget import STATIC, write_file
+from deconvwidgets.service.protocol import TransferFile, TransferringService
+from deconvwidgets.widgets.aside import Aside
+from deconvwidgets.widgets.messages import Answer
+from deconvwidgets.widgets.service_widget import STATIC, ServiceWidget, write_file
 from deconvwidgets.widgets.state_trait import State, StateTrait
-
-if TYPE_CHECKING:
-    from deconvwidgets.instruments.transfer.widget.chart import TransferChart
 
 _FILES: dict[str, TransferFile] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
 
-class TransferPanel(ChartingWidget):
+class TransferPanel(ServiceWidget):
     """Retrain the softmax classifier on other photographs, watch it, look into its results, and use it in place.
 
     The widget computes nothing: it adapts a service's `TransferDesk`, whose worker trains.
@@ -41,7 +38,7 @@ class TransferPanel(ChartingWidget):
     _esm = STATIC / "transfer.js"
     _css = STATIC / "transfer.css"
 
-    _chart: TransferChart | None = None
+    _aside: Aside | None = None
     state = StateTrait(WORDS).tag(sync=True)
     height = traitlets.Int(780, min=360).tag(sync=True)
 
@@ -54,35 +51,36 @@ class TransferPanel(ChartingWidget):
         self._service = service
         self._desk = service.transfer
         self._checked: State = {}  # before it is opened there is none, whatever `state` holds by then
-        self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(state=WORDS.given(state), height=height, **kwargs)
+        self._aside = Aside("deconvwidgets transfer aside")
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event)
-        self._begin_charting()
 
     @traitlets.validate("state")
     def _check_state(self, proposal: Mapping[str, Any]) -> State:
         self._checked = checked_state(proposal["value"], self._checked, self._desk.status())
         return self._checked
 
-    @traitlets.observe("state")
-    def _state_changed(self, change: Mapping[str, Any]) -> None:
-        self._redraw_chart()
-
     def _on_message(self, _widget: object, content: object, buffers: object) -> None:
-        """Answer a view's request, in the message callback: the browser keeps one in flight."""
+        """Answer a view's request, in the message callback: the browser keeps one in flight. Charts are drawn on another thread."""
         request = content if isinstance(content, Mapping) else {}
-        if request.get("kind") == "chart":
-            reply, sent = self._chart_stands(request)
-        else:
-            reply, sent = answer(self._service, request, buffers if isinstance(buffers, list | tuple) else ())
-        copy_context().run(self.send, reply, sent)
+        sent = buffers if isinstance(buffers, list | tuple) else ()
+        asked = copy_context()  # an answer from another thread must still belong to the browser's message, not to a running cell
 
-    def _on_event(self, event: ServiceEvent) -> None:
-        """Tell every view; called from any thread."""
-        super()._on_event(event)
-        if event.kind in ("transfer", "changed"):
-            self._redraw_chart()
+        def reply(answered: Answer) -> None:
+            content, made = answered
+            asked.copy().run(self.send, content, made)
+
+        if request.get("kind") in ASIDE and self._aside is not None:
+            self._aside.do(lambda: reply(answer(self._service, request)))
+        else:
+            reply(answer(self._service, request, sent))
+
+    def close(self) -> None:
+        """Leave the service and remove every view. The service itself goes on."""
+        if self._aside is not None:
+            self._aside.close()
+        super().close()
 
     def start(self, **settings: Any) -> int:
         """Retrain as the state says, with `settings` changed first (data, root, layer, images_per_class, folds, weight_decay, views,
@@ -148,23 +146,6 @@ class TransferPanel(ChartingWidget):
 
     def _runs(self) -> dict[int, TransferRunSummary]:
         return {summary.run: summary for summary in self._desk.status().runs}
-
-    def _draw_chart(self) -> None:
-        """On the throttle's thread."""
-        runs = self._runs()
-        shown = self._shown(runs)
-        if shown is None:
-            return
-        if self._steps[0] != shown.run:
-            self._steps = (shown.run, [])
-        steps = self._steps[1]
-        steps.extend(self._desk.steps(shown.run, len(steps)))
-        from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart
-
-        if self._chart is None:
-            self._chart = TransferChart()
-        self._chart.draw(Drawn(shown, runs.get(self.state["compare"]), steps, self.state["tab"]))
-        self._show_chart(self._chart)
 
     def __repr__(self) -> str:
         shown = self._shown()

@@ -23,6 +23,8 @@ def test_scene_maps_and_tabs(desk, open_page, theme, tab):
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
     settled(page)
+    if tab == "chart":
+        expect(page.locator("[data-testid=chart] .heatmaplayer image").first).to_be_attached(timeout=30_000)
     if tab == "images":
         expect(page.get_by_test_id("image").first).to_be_visible()
     assert violations(page) == []

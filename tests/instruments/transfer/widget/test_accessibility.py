@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.instruments.transfer.widget.test_in_chromium import MANAGER, desk, open_page, service, tell
+from tests.instruments.transfer.widget.test_in_chromium import desk, open_page, service, tell
 from tests.widgets.accessibility import in_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
@@ -32,7 +32,7 @@ def test_setup(desk, open_page, theme):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_run(desk, open_page, theme):
-    page = open_page(before=MANAGER)
+    page = open_page()
     in_theme(page, theme)
     page.get_by_test_id("curve").check()
     page.get_by_test_id("go").click()
@@ -57,7 +57,7 @@ def test_results_and_tabs(desk, open_page, theme, show):
     in_theme(page, theme)
     expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
     page.get_by_test_id("save-head").click()
-    page.wait_for_timeout(300)
+    expect(page.locator("[data-testid=chart] .main-svg").first).to_be_attached(timeout=30_000)
     page.wait_for_function("() => !model.flying")
     assert violations(page) == []
     assert small_text(page) == {}

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import HeadError, PictureError, ServiceError
-from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart, decay_words
+from deconvwidgets.instruments.transfer.widget.chart import Drawn, decay_words, run_chart
 from deconvwidgets.instruments.transfer.widget.lines import attempts_of, training_lines
+from deconvwidgets.instruments.transfer.widget.messages import ASIDE
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.records.layers import HeadStep
 from deconvwidgets.service.protocol import ModelService, TransferDesk, TransferringService, TransferSettings
-from deconvwidgets.widgets.rate_limit import Throttle
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
 from tests.widgets.fake_service import FakeService
 
@@ -50,6 +50,8 @@ def sent(monkeypatch):
 def ask(panel, sent, kind, buffers=(), **request):
     """Send a request as a front end does; the one answer."""
     panel._handle_custom_msg({"seq": 7, "client": "c1", "kind": kind, **request}, list(buffers))
+    if kind in ASIDE:
+        until(lambda: any("seq" in content for content, _ in sent))
     answers = [(content, data) for content, data in sent if "seq" in content]
     sent.clear()
     assert len(answers) == 1, "each request is answered exactly once"
@@ -381,135 +383,50 @@ def test_a_run_of_many_folds_draws_the_last_few():
     assert [at for at in lines.earlier.steps if at is not None] == [1, 1, 1, 1]
 
 
-def named(chart, shown=True):
-    return {trace.name for trace in chart.figure.data if trace.visible is not False and trace.showlegend and bool(trace.x) == shown}
+def named(figure):
+    return {trace.name for trace in figure.data if trace.showlegend and len(trace.x)}
 
 
 def test_the_chart_draws_the_newest_fold_in_full_and_the_learning_curve(desk):
-    chart = TransferChart()
     desk.whole_run(folds=2)
-    chart.draw(Drawn(desk.runs[1], None, desk.steps(1), "training"))
-    assert named(chart) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
-    held_out = next(trace for trace in chart.figure.data if trace.meta == "tried 0 held_out")
+    figure = run_chart(Drawn(desk.runs[1], None, desk.steps(1), "training"))
+    assert named(figure) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
+    held_out = next(trace for trace in figure.data if trace.meta == "weight decay 10⁻² held_out")
     assert max(held_out.y) < 100
     assert max(held_out.y) > 1, "in percent"
     run = desk.start(TransferSettings("caltech101", curve=(5, 15)))
     desk.train(0, 1e-2)
-    chart.draw(Drawn(desk.runs[2], None, desk.steps(2), "training"))
-    assert named(chart) == {"weight decay 10⁻²"}, "nothing of the run before is left"
+    assert named(run_chart(Drawn(desk.runs[2], None, desk.steps(2), "training"))) == {"weight decay 10⁻²"}
     desk.finish_fold(0.84)
     desk.draw_curve((5, 15))
-    chart.draw(Drawn(desk.runs[run], desk.runs[1], desk.steps(run), "curve"))
-    assert named(chart) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
-    curve, paper = (next(trace for trace in chart.figure.data if trace.meta == name) for name in ("shown", "paper"))
+    figure = run_chart(Drawn(desk.runs[run], desk.runs[1], desk.steps(run), "curve"))
+    assert named(figure) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
+    curve, paper = (next(trace for trace in figure.data if trace.meta == name) for name in ("shown", "paper"))
     assert list(curve.x) == [5, 15]
     assert list(curve.y) == pytest.approx([67.5, 80.0])
     assert len(curve.error_y.array) == 2
     assert (list(paper.x), list(paper.y)) == ([30, 15], [86.5, 83.8])
 
 
+def test_the_page_gets_plotly_and_the_chart_of_a_run(desk, panel, sent):
+    desk.whole_run()
+    desk.whole_run()
+    content, (data,) = ask(panel, sent, "chart", run=2, tab="training")
+    assert content["ok"]
+    figure = json.loads(data)
+    assert {trace["legendgroup"] for trace in figure["data"]} >= {"all training images"}
+    assert figure["layout"]["uirevision"] == "2 training"
+    _, (data,) = ask(panel, sent, "chart", run=2, tab="curve", compare=1)
+    assert "training images per class" in json.loads(data)["layout"]["xaxis"]["title"]["text"]
+    assert "There is no run 9" in ask(panel, sent, "chart", run=9, tab="training")[0]["error"]
+    content, (source,) = ask(panel, sent, "plotly")
+    assert content["ok"]
+    assert b"plotly.js" in source[:200]
+
+
 @pytest.mark.parametrize(("decay", "words"), [(1e-6, "10⁻⁶"), (0.01, "10⁻²"), (0.1, "0.1"), (2.5e-4, "0.00025"), (1.0, "1")])
 def test_weight_decays_in_words(decay, words):
     assert decay_words(decay) == words
-
-
-def test_the_chart_comes_with_the_first_run_and_follows_it(desk, panel):
-    time.sleep(0.3)
-    assert panel.chart is None, "it costs 5 MB"
-    panel.start(data="caltech101")
-    until(lambda: panel.chart is not None)
-    desk.train(0, 1e-2)
-    until(lambda: any(trace.x for trace in panel.chart.data))
-    first = panel.chart
-    desk.finish_fold(0.8)
-    panel.state = {"tab": "curve"}
-    until(lambda: any(trace.visible and trace.x for trace in panel.chart.data if trace.meta == "folds"))
-    assert panel.chart is first
-    updates = []
-    panel.chart.observe(lambda change: updates.append(change["new"]), "_py2js_update")
-    panel._handle_custom_msg({"seq": 1, "client": "c", "kind": "chart"}, [])
-    until(lambda: any("visible" in (update or {}).get("style_data", {}) for update in updates))
-    assert panel.get_state("chart")["chart"] == f"IPY_MODEL_{first.model_id}"
-
-
-def test_a_throttled_action_runs_seldom_and_misses_no_end():
-    seen, value = [], [0]
-    throttle = Throttle(lambda: seen.append(value[0]), 0.1)
-    for number in range(1, 60):
-        value[0] = number
-        throttle.ask()
-        time.sleep(0.005)
-    until(lambda: seen and seen[-1] == 59)
-    assert len(seen) <= 8
-    throttle.close()
-    throttle.ask()
-    time.sleep(0.2)
-    assert seen[-1] == 59
-
-
-def test_what_is_asked_for_while_a_throttled_action_runs_is_done_after_it():
-    begun, go_on, seen, value = threading.Event(), threading.Event(), [], [1]
-
-    def action():
-        seen.append(value[0])
-        begun.set()
-        go_on.wait(10)
-
-    throttle = Throttle(action, 0.01)
-    throttle.ask()
-    assert begun.wait(10)
-    value[0] = 2
-    throttle.ask()
-    go_on.set()
-    until(lambda: seen == [1, 2])
-    throttle.close()
-
-
-def test_a_throttle_that_is_closed_begins_nothing_and_one_that_is_slow_rests():
-    begun = []
-    throttle = Throttle(lambda: begun.append(time.monotonic()), 60)
-    throttle.close()
-    throttle._run()  # as a timer that fires at this moment
-    assert begun == []
-    throttle = Throttle(lambda: (begun.append(time.monotonic()), throttle.ask(), time.sleep(0.2)), 0.2)
-    throttle.ask()
-    until(lambda: len(begun) == 2)
-    throttle.close()
-    assert begun[1] - begun[0] >= 0.4
-
-
-def test_a_chart_that_is_drawn_while_the_panel_closes_is_closed_with_it(desk, panel, monkeypatch):
-    drawing, go_on, figures, draw = threading.Event(), threading.Event(), [], TransferChart.draw
-
-    def slow(chart, drawn):
-        figures.append(chart.figure)
-        drawing.set()
-        go_on.wait(20)
-        draw(chart, drawn)
-
-    monkeypatch.setattr(TransferChart, "draw", slow)
-    desk.whole_run()
-    assert drawing.wait(20)
-    panel.close()
-    go_on.set()
-    until(lambda: panel._throttle._timer is None)
-    assert figures[0].comm is None
-
-
-def test_a_throttled_action_that_fails_is_logged_and_tried_again(caplog):
-    calls = []
-
-    def action():
-        calls.append(1)
-        raise ValueError("no chart today")
-
-    throttle = Throttle(action, 0.01)
-    throttle.ask()
-    until(lambda: "no chart today" in caplog.text)
-    until(lambda: throttle._timer is None)
-    throttle.ask()
-    until(lambda: len(calls) == 2)
-    throttle.close()
 
 
 # Static
@@ -543,8 +460,8 @@ def test_a_path_need_not_be_text(panel):
     assert (panel.state["data"], panel.state["root"]) == (str(Path("/photos/birds")), str(Path("/data")))
 
 
-def test_state_height_and_chart_are_the_only_synced_traits_of_ours(service):
+def test_state_and_height_are_the_only_synced_traits_of_ours(service):
     with TransferPanel(service, height=500) as panel:
         ours = {name for name in panel.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
-        assert ours == {"state", "height", "chart"}
+        assert ours == {"state", "height"}
         assert len(json.dumps(panel.state)) < 500, "a trait holds small state only"

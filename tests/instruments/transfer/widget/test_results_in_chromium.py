@@ -262,7 +262,7 @@ def test_classes_ask_for_the_rows_in_sight_alone_and_one_at_a_time(blank):
     page.wait_for_function("() => model.flying === 0")
     lists = [fields for kind, fields in fake.asked if kind == "photographs"]
     assert len(lists) < 30
-    assert page.evaluate("model.most") <= 2, "one urgent request, and one in the background"
+    assert page.evaluate("model.mostBackground") == 1
     expect(page.get_by_test_id("class-4")).to_contain_text("no tests")
     page.get_by_test_id("class-sort").select_option("best")
     state_is(page, sort="best")
