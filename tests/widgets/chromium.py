@@ -28,7 +28,8 @@ MODEL = """
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
-    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [], flying: 0, most: 0, background: 0, mostBackground: 0, saved: 0,
+    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [],
+    flying: 0, most: 0, background: 0, mostBackground: 0, saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.tell("change:state"); },
