@@ -35,7 +35,6 @@ FOR_WIDGETS = {
     "display",
     "widgets",
     "service.protocol",
-    "service.rate_limit",
 }  # what a widget may import
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "cli", "__main__", ""}

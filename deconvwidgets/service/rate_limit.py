@@ -15,22 +15,19 @@ _log = logging.getLogger(__name__)
 class RateLimiter:
     """Runs an action at most once per interval. The last trigger is never lost: the action runs after it.
 
-    Thread-safe. The action never runs twice at the same time, and a failure of it is logged.
+    Thread-safe. The action runs in the thread of the trigger if the interval has passed, else in a timer's thread at the end of the
+    interval. It never runs twice at the same time, and a failure of it is logged.
 
     Parameters
     ----------
     action : callable
     interval : float
         Seconds between the end of one run and the start of the next.
-    in_background : bool
-        Run the action in a thread of its own every time. By default it runs in the thread of the trigger if the interval has passed,
-        else in a timer's thread at the end of the interval.
     """
 
-    def __init__(self, action: Callable[[], None], interval: float = INTERVAL, in_background: bool = False) -> None:
+    def __init__(self, action: Callable[[], None], interval: float = INTERVAL) -> None:
         self._action = action
         self._interval = interval
-        self._in_background = in_background
         self._lock = Lock()
         self._timer: Timer | None = None
         self._running = False
@@ -47,7 +44,7 @@ class RateLimiter:
             self._pending, self._urgent = True, self._urgent or at_once
             if self._running:
                 return  # it is scheduled again at the end of the run
-            if self._in_background or self._delay() > 0:
+            if self._delay() > 0:
                 self._schedule()
                 return
             self._start()

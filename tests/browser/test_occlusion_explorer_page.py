@@ -47,7 +47,7 @@ def test_the_maps_on_the_page_are_pythons(visit: Visit) -> None:
     room = page.get_by_test_id("map-probability").bounding_box()
     assert room
     page.mouse.move(room["x"] + (24.5 + 5 * 16) / 224 * room["width"], room["y"] + (24.5 + 3 * 16) / 224 * room["height"])
-    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * value:.0f} %")
+    expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * value:.0f}%")
 
 
 def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
@@ -71,7 +71,7 @@ def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
     code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._wanted()).wanted\n"
     code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
     share = float(visit.run_code(code))
-    expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f} %")
+    expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f}%")
 
 
 def test_keys_are_the_explorers_and_delete_no_cell(visit: Visit) -> None:
@@ -141,7 +141,7 @@ def test_a_box_of_ipywidgets_gives_it_room(visit: Visit, code: str, shares: list
 def test_the_chart_is_drawn_with_its_tab(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-chart").click()
-    page.wait_for_selector("[data-testid=chart] .js-plotly-plot .heatmaplayer image", state="attached", timeout=60_000)
+    page.wait_for_selector("[data-testid=chart].js-plotly-plot .heatmaplayer image", state="attached", timeout=60_000)
 
 
 def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:

@@ -36,21 +36,6 @@ def test_an_urgent_trigger_runs_the_action_at_once_and_once():
     assert len(seen) == 2
 
 
-def test_in_the_background_the_action_runs_seldom_and_sees_the_last_value():
-    seen, value = [], [0]
-    limiter = RateLimiter(lambda: seen.append(value[0]), 0.1, in_background=True)
-    for number in range(1, 60):
-        value[0] = number
-        limiter.trigger()
-        time.sleep(0.005)
-    until(lambda: seen and seen[-1] == 59)
-    assert len(seen) <= 8
-    limiter.close()
-    limiter.trigger()
-    time.sleep(0.2)
-    assert seen[-1] == 59
-
-
 def test_a_trigger_during_a_run_leads_to_another_run():
     begun, go_on, seen, value = threading.Event(), threading.Event(), [], [1]
 
@@ -59,8 +44,8 @@ def test_a_trigger_during_a_run_leads_to_another_run():
         begun.set()
         go_on.wait(10)
 
-    limiter = RateLimiter(action, 0.01, in_background=True)
-    limiter.trigger()
+    limiter = RateLimiter(action, 0.01)
+    threading.Thread(target=limiter.trigger).start()
     assert begun.wait(10)
     value[0] = 2
     limiter.trigger()
@@ -71,11 +56,15 @@ def test_a_trigger_during_a_run_leads_to_another_run():
 
 def test_a_closed_limiter_starts_nothing_and_the_interval_begins_at_the_end_of_a_run():
     begun = []
-    limiter = RateLimiter(lambda: begun.append(time.monotonic()), 60, in_background=True)
+    limiter = RateLimiter(lambda: begun.append(time.monotonic()), 60)
+    limiter.trigger()
+    limiter.trigger()
     limiter.close()
     limiter._run_by_timer()  # as a timer that fires at this moment
-    assert begun == []
-    limiter = RateLimiter(lambda: (begun.append(time.monotonic()), limiter.trigger(), time.sleep(0.2)), 0.2, in_background=True)
+    limiter.trigger(at_once=True)
+    assert len(begun) == 1
+    begun.clear()
+    limiter = RateLimiter(lambda: (begun.append(time.monotonic()), limiter.trigger(), time.sleep(0.2)), 0.2)
     limiter.trigger()
     until(lambda: len(begun) == 2)
     limiter.close()
@@ -87,11 +76,11 @@ def test_a_failing_action_is_logged_and_runs_again(caplog):
 
     def action():
         calls.append(1)
-        raise ValueError("no chart today")
+        raise ValueError("no news today")
 
-    limiter = RateLimiter(action, 0.01, in_background=True)
+    limiter = RateLimiter(action, 0.01)
     limiter.trigger()
-    until(lambda: "no chart today" in caplog.text)
+    until(lambda: "no news today" in caplog.text)
     until(lambda: limiter._timer is None)
     limiter.trigger()
     until(lambda: len(calls) == 2)

@@ -44,7 +44,8 @@ MODEL = """
 globalThis.makeModel = (state, height) => {
   const listeners = new Map();
   const model = {
-    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [], flying: 0, most: 0, saved: 0,
+    values: {state, height}, held: false, heldBackground: false, heldKind: null, waiting: [], sent: [],
+    flying: 0, most: 0, background: 0, mostBackground: 0, saved: 0,
     get: (name) => model.values[name],
     set: (name, value) => { model.values[name] = value; },
     save_changes: () => { model.saved += 1; model.tell("change:state"); },
@@ -62,8 +63,11 @@ globalThis.makeModel = (state, height) => {
     ask: async (message) => {
       model.flying += 1;
       model.most = Math.max(model.most, model.flying);
+      model.background += message.background ? 1 : 0;
+      model.mostBackground = Math.max(model.mostBackground, model.background);
       const {content, buffers} = JSON.parse(await globalThis.kernel(message));
       model.flying -= 1;
+      model.background -= message.background ? 1 : 0;
       const views = buffers.map((text) => new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
       model.tell("msg:custom", content, views);
     },

@@ -13,7 +13,6 @@ import pytest
 import traitlets
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.widgets.charts import ChartExplorer
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.explorer import Explorer
 from tests.widgets.every_widget import CASES
@@ -104,9 +103,9 @@ def test_a_state_that_is_no_dict_is_refused(case, widget, service, state):
         assert len(service.events) == 1, "a widget that was refused does not stay subscribed"
 
 
-def test_state_and_height_are_the_only_synced_traits_besides_a_chart(case, widget):
+def test_state_and_height_are_the_only_synced_traits(case, widget):
     ours = {name for name in widget.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
-    assert ours - {"chart"} == {"state", "height"}
+    assert ours == {"state", "height"}
     assert len(json.dumps(widget.state)) < 500, "a trait holds small state only"
 
 
@@ -314,7 +313,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(case, servic
     data, _ = widget._repr_mimebundle_()
     assert "image/png" not in data
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
-    assert str(error) in caplog.text or isinstance(widget, ChartExplorer)
+    assert str(error) in caplog.text
 
 
 def test_the_text_of_a_display_is_the_repr(case, widget):

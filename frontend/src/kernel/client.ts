@@ -160,6 +160,11 @@ export class KernelClient {
     this.queue.outdate();
   }
 
+  /** Tell the kernel that no view is open, so that it need not keep the widget. The next `hello` takes it back. */
+  leave(): void {
+    if (this.available) this.model.send({ kind: "goodbye", client: this.id });
+  }
+
   close(): void {
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.disconnect);

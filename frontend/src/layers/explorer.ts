@@ -114,6 +114,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       this.detail.mosaicLoaded(request);
     });
     this.mount({
+      label: "Layer explorer",
       tools: [this.rules.element, this.views.element, menu],
       main: [this.refusal.element, h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element)],
       footer: [[...KEYS.map(keyHint), this.layerKeys], [this.scaling]],

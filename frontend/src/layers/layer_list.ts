@@ -3,8 +3,8 @@ import { formatCount, formatInteger } from "../ui/format.ts";
 import type { Layer, Overview } from "./wire.ts";
 
 function describeReceptiveField({ receptive_field: field }: Layer): string {
-  if (!field) return "sees the whole input";
-  return field[0] === field[1] ? `sees ${field[0]} px` : `sees ${field[0]} × ${field[1]} px`;
+  if (!field) return "global receptive field";
+  return `receptive field ${field[0] === field[1] ? field[0] : field.join(" × ")} px`;
 }
 
 /** The list of layers. */

@@ -1,5 +1,5 @@
 /** One unit in the grid: its mosaics, number, maximum, and classes. */
-import { context2d, h } from "../ui/dom.ts";
+import { context2d, h, spoken } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawNoProjection } from "./mosaics.ts";
@@ -37,17 +37,17 @@ export function createUnitTile({ id, unit, table, labels, layout, place, count }
   const segments = classes.map((one, at) => createSegment(one.count / table.k, isStrong(one), labels ? 0 : at));
   const bar = h("span", { class: "dwx-bar" }, ...segments);
   const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
-  const caption = h("div", { class: "dwx-caption" }, h("b", {}, String(unit)), h("span", {}, maximum), bar, name);
+  // Texts are apart for screen readers, too, which read the caption as the tile's name.
+  const number = h("b", {}, spoken("Unit "), String(unit));
+  const value = h("span", {}, spoken(dead ? ", " : ", maximum "), maximum, spoken(", "));
+  const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
   caption.title = classes.map((one) => `${one.name} ${one.count}`).join(", ");
-  const words = [`Unit ${unit}`, dead ? "dead" : `maximum ${maximum}`];
-  if (commonest) words.push(`${commonest.name} ${commonest.count} of ${table.k}`);
   const element = h(
     "div",
     {
       class: "dwx-tile",
       id: `${id}-unit-${unit}`,
       role: "option",
-      "aria-label": words.join(", "),
       "aria-setsize": count,
       "aria-posinset": place + 1,
       "data-unit": unit,

@@ -78,14 +78,19 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     });
     this.results = createResults({
       id: this.id,
-      model: context.model,
-      client: store.client,
+      store,
       set: (patch) => this.set(patch),
       maps: this.maps,
       controls: this.mapControls,
       images: this.images,
     });
-    this.mount({ className: "dwo", tools: this.createTools(), main: [this.createMain()], footer: [createHints()] });
+    this.mount({
+      label: "Occlusion explorer",
+      className: "dwo",
+      tools: this.createTools(),
+      main: [this.createMain()],
+      footer: [createHints()],
+    });
   }
 
   override close(): void {
@@ -110,7 +115,6 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   override set(patch: Partial<OcclusionState>): boolean {
     if (!super.set(patch)) return false;
     if ("window" in patch || "patches" in patch) this.editor.changed();
-    if ("tab" in patch || "map" in patch) this.saveSoon(0); // the kernel draws the chart
     return true;
   }
 
@@ -167,7 +171,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.controls.update(state, stage.size, hasClasses, hello.colours);
     this.predictions.update(hello, this.scene, state);
     this.mapControls.update(state, job, stage.size);
-    this.results.update(state, hasClasses, job.grid !== null);
+    this.results.update(state, hasClasses, job.grid);
     this.images.update(state);
     this.maps.dim(job.stale);
     this.maps.overlay(overlaid);

@@ -2,7 +2,7 @@ import { blob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import type { PictureInfo } from "../kernel/wire.ts";
-import { focusedElement, h, setText } from "../ui/dom.ts";
+import { focusedElement, h, setText, spoken } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 
@@ -154,9 +154,15 @@ export class ImageBrowser {
     const address = URL.createObjectURL(blob(data, picture.mime));
     this.addresses.push(address);
     const words = label ? `${caption} (${label})` : caption;
-    const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "aria-label": words, "data-image": image };
+    const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "data-image": image };
     const onclick = () => this.pick(image);
     const thumbnail = h("img", { src: address, alt: "", draggable: "false" });
-    return h("button", { ...properties, tabindex: -1, "data-testid": "image", onclick }, thumbnail, h("span", {}, label ?? caption));
+    return h(
+      "button",
+      { ...properties, tabindex: -1, "data-testid": "image", onclick },
+      thumbnail,
+      h("span", {}, label ?? caption),
+      spoken(label ? `, ${caption}` : ""),
+    );
   }
 }

@@ -9,7 +9,7 @@ type Fill = "gray" | "mean" | "blur" | "colour";
 const GRAY_HINT = "The mean colour of the training images: 0 after normalisation, as in the paper";
 const UNKNOWN_GRAY_HINT = "0 after normalisation, whatever colour that is";
 const FILLS: Choice<Fill>[] = [
-  ["gray", "Gray", GRAY_HINT],
+  ["gray", "Grey", GRAY_HINT],
   ["mean", "Mean", "The mean colour of this image"],
   ["blur", "Blur", "This image, blurred: no hard edges, no new colour"],
   ["colour", "Colour", "A colour of your choice"],

@@ -1,13 +1,12 @@
-import type { KernelClient } from "../kernel/client.ts";
-import type { WidgetModel } from "../kernel/model.ts";
 import { Chart } from "../ui/chart.ts";
 import { h } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import type { ImageChoice } from "./image_choice.ts";
 import type { createMapControls } from "./map_controls.ts";
+import type { MapGrid } from "./map_grid.ts";
 import type { Maps } from "./maps.ts";
-import { PRIORITY } from "./store.ts";
+import type { OcclusionStore } from "./store.ts";
 import type { MapName, OcclusionState, Tab } from "./wire.ts";
 
 const TABS: Choice<Tab>[] = [
@@ -25,16 +24,14 @@ const NO_MAP_YET = "The chart appears with the first positions of the map.";
 /** The right column: the maps, one of them as a chart, or the images to choose from. */
 export function createResults({
   id,
-  model,
-  client,
+  store,
   set,
   maps,
   controls,
   images,
 }: {
   id: string;
-  model: WidgetModel;
-  client: KernelClient;
+  store: OcclusionStore;
   set: (patch: Partial<OcclusionState>) => void;
   maps: Maps;
   controls: ReturnType<typeof createMapControls>;
@@ -48,24 +45,24 @@ export function createResults({
   const row = h("div", { class: "dwo-row dwo-tabs" }, tabs.element);
   const element = h("section", { class: "dwo-pane dwo-right", "aria-label": "Maps" }, row, ...Object.values(panels), controls.element);
 
-  /** Tell the kernel that the page has a new view of the figure. */
-  const chartShown = () => {
-    client.request("chart", {}, { priority: PRIORITY.chart }).catch((error: unknown) => console.debug(error)); // the alert says it
+  const drawChart = (grid: MapGrid | null, map: MapName) => {
+    if (!chart) {
+      chart = new Chart({ client: store.client, plotly: store.plotly, config: { scrollZoom: true } });
+      chartPanel.append(chart.element);
+    }
+    if (grid) chart.show({ run: grid.run, map }, String(grid.done));
+    else chart.clear(NO_MAP_YET);
   };
 
-  /** @param hasMap whether there is something to chart */
-  const update = ({ tab, map }: OcclusionState, hasClasses: boolean, hasMap: boolean) => {
+  const update = ({ tab, map }: OcclusionState, hasClasses: boolean, grid: MapGrid | null) => {
     tabs.show(tab);
     controls.element.hidden = tab === "images";
     if (tab === "images") images.open();
     if (tab !== "chart") return;
-    charted.show(hasClasses ? map : "activity");
+    const name = hasClasses ? map : "activity";
+    charted.show(name);
     charted.element.hidden = !hasClasses;
-    if (!chart) {
-      chart = new Chart(model, chartShown); // not before: plotly is 5 MB, and takes the size of its place
-      chartPanel.append(chart.element);
-    }
-    chart.update(hasMap ? "" : NO_MAP_YET);
+    drawChart(grid, name);
   };
   return { element, update, close: () => chart?.close() };
 }

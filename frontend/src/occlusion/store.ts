@@ -4,11 +4,12 @@ import { floats } from "../kernel/buffers.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
+import { PlotlyLoader } from "../ui/plotly.ts";
 import { MapRuns } from "./map_runs.ts";
 import type { HelloReply, OcclusionRequest, Projection, ProjectionsReply, ResolvedRequest, SceneReply } from "./wire.ts";
 
 /** Priorities of requests in the urgent lane. A map is short and rare; the patch comes right after it, before all that can wait. */
-export const PRIORITY = { stopMaps: 1, scene: 2, maps: 3, patch: 4, startMaps: 5, upload: 7, chart: 8 };
+export const PRIORITY = { stopMaps: 1, scene: 2, maps: 3, patch: 4, startMaps: 5, upload: 7 };
 
 const PROJECTION_SIDE = 240; // pixels; as large as the enlarged view shows them
 const PROJECTION_TIMES = { timeout: 60_000, attempts: 1 };
@@ -30,6 +31,7 @@ export interface Projections {
 }
 
 export class OcclusionStore extends Store<HelloReply> {
+  readonly plotly = new PlotlyLoader(this.client);
   readonly runs = new MapRuns(this.client);
   private readonly scenes = new Resource<Scene>(this.client, this.notify, SCENES_KEPT);
   private readonly projectionSets = new Resource<Projections>(this.client, this.notify, SCENES_KEPT);

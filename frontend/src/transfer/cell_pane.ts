@@ -35,7 +35,7 @@ export class CellPane {
   private content: { run: RunResults; cell: Cell | null } | null = null;
   private limit = FIRST_PHOTOGRAPHS;
   private drawn = "";
-  private scrollWanted = false;
+  private scrollPending = false;
 
   constructor({ store, choose, clear }: CellPaneOptions) {
     this.store = store;
@@ -66,7 +66,7 @@ export class CellPane {
 
   /** Scroll to the photographs when they are there, moving as little as needed. */
   reveal(): void {
-    this.scrollWanted = true;
+    this.scrollPending = true;
   }
 
   update(run: RunResults, state: TransferState, shown: boolean): void {
@@ -123,8 +123,8 @@ export class CellPane {
     setText(this.error, error ?? "");
     this.strip.update(summary.run, groupTests(photographs));
     this.strip.element.dataset.waiting = String(count > 0 && !list && !error);
-    if (this.scrollWanted && (list || error || !count)) {
-      this.scrollWanted = false;
+    if (this.scrollPending && (list || error || !count)) {
+      this.scrollPending = false;
       (this.strip.element.firstElementChild ?? this.numbers).scrollIntoView({ block: "nearest" });
     }
     const left = (list?.total ?? 0) - photographs.length;

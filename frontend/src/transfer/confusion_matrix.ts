@@ -41,7 +41,7 @@ export class ConfusionMatrix {
     "data-testid": "confusion",
   });
   private readonly tip = h("div", { class: "dwt-tip", hidden: true, "data-testid": "confusion-tip" });
-  private readonly spoken = h("div", { class: "dwt-told", "aria-live": "polite", "data-testid": "confusion-told" });
+  private readonly spoken = h("div", { class: "dwx-spoken", "aria-live": "polite", "data-testid": "confusion-told" });
   private readonly probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
   private readonly room = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tip, this.probe, this.spoken);
   private readonly tools: ReturnType<typeof createMatrixTools>;

@@ -27,8 +27,8 @@ export function createMatrixTools({
 }) {
   const orders = createRadioGroup({ label: "Order of the classes", prefix: "order", choices: ORDERS, pick: order });
   const nearer = createButton("in", "+", "Zoom in (+)", zoomIn);
-  const farther = createButton("out", "−", "Zoom out (-)", zoomOut);
-  const all = createButton("whole", "All", "Show the whole matrix (0)", showAll);
+  const farther = createButton("out", "−", "Zoom out (−)", zoomOut);
+  const all = createButton("whole", "All", "All classes (0)", showAll);
   const zooms = h("span", { class: "dwt-zooms" }, farther, nearer, all);
   const legend = h("div", { class: "dwt-legend", "data-testid": "confusion-legend" });
   const element = h("div", { class: "dwt-tools" }, orders.element, zooms, legend);

@@ -36,23 +36,22 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
-    const { model } = context;
-    this.runView = createRunView({ id: this.id, model, client: store.client, set: (patch) => this.set(patch) });
+    this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
     const items = [{ words: "Copy state as Python", testid: "copy-state", act: () => this.copyState() }];
     const menu = createMenu({ label: "More", testid: "panel-menu", items });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
-    this.mount({ className: "dwt", tools: [menu], main: [main], footer: [[keyHint([["Enter"], "in a field of the form retrains"])]] });
+    this.mount({
+      label: "Transfer panel",
+      className: "dwt",
+      tools: [menu],
+      main: [main],
+      footer: [[keyHint([["Enter"], "in a field of the form retrains"])]],
+    });
   }
 
   override close(): void {
     for (const part of [this.setup, this.runView, this.results]) part.close();
     super.close();
-  }
-
-  override set(patch: Partial<TransferState>): boolean {
-    if (!super.set(patch)) return false;
-    if ("tab" in patch || "run" in patch) this.saveSoon(0); // the kernel draws the chart
-    return true;
   }
 
   protected override isLoaded(next: TransferState): boolean {
@@ -68,7 +67,8 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
     this.setup.update({ status, state, busy: this.busy, available, ...this.readData() });
-    this.runView.update({ shown: shownRun(status, state), running: status.running, state });
+    const compared = status.runs.find(({ run }) => run === state.compare) ?? null;
+    this.runView.update({ shown: shownRun(status, state), compared, running: status.running, state });
     this.results.update(status, state);
   }
 

@@ -1,5 +1,5 @@
 /** A row or field of test photographs. */
-import { context2d, h, setText } from "../ui/dom.ts";
+import { context2d, h, setText, spoken } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import type { PhotographStore } from "./photograph_store.ts";
@@ -79,11 +79,11 @@ export function createPhotographStrip({
     const lines = caption(test).map((line) => h("span", { class: "dwt-photograph-line" }, line));
     const words = describe(test);
     const verdict = test.truth === test.prediction ? "dwt-is-right" : "dwt-is-wrong";
-    const common = { class: `dwt-photograph ${verdict}`, title: words, "aria-label": words, "data-source": test.source };
+    const common = { class: `dwt-photograph ${verdict}`, title: words, "data-source": test.source };
     const picture = h("span", { class: "dwt-picture" }, canvas, note);
     const tile = pick
-      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, picture, ...lines)
-      : h("span", { role: "img", tabindex: at ? -1 : 0, ...common }, picture, ...lines);
+      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, picture, ...lines, spoken(words))
+      : h("span", { role: "img", "aria-label": words, tabindex: at ? -1 : 0, ...common }, picture, ...lines);
     return { test, canvas, note, element: tile, painted: false };
   };
 

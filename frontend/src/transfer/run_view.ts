@@ -1,12 +1,10 @@
-/** The middle of the panel: where the run is, and its chart, a plotly figure of the kernel. */
-import type { KernelClient } from "../kernel/client.ts";
-import type { WidgetModel } from "../kernel/model.ts";
+/** The middle of the panel: where the run is, and its chart. */
 import { Chart } from "../ui/chart.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import { createRunProgress } from "./run_progress.ts";
-import { PRIORITY } from "./store.ts";
+import type { TransferStore } from "./store.ts";
 import type { ChartTab, RunSummary, TransferState } from "./wire.ts";
 
 const TABS: Choice<ChartTab>[] = [
@@ -35,21 +33,12 @@ function describeEmptyChart({ steps, per_fold, phase }: RunSummary): string {
 interface RunViewContent {
   /** Null before there is any. */
   shown: RunSummary | null;
+  compared: RunSummary | null;
   running: number | null;
   state: TransferState;
 }
 
-export function createRunView({
-  id,
-  model,
-  client,
-  set,
-}: {
-  id: string;
-  model: WidgetModel;
-  client: KernelClient;
-  set: (patch: Partial<TransferState>) => void;
-}) {
+export function createRunView({ id, store, set }: { id: string; store: TransferStore; set: (patch: Partial<TransferState>) => void }) {
   let chart: Chart | null = null;
   const title = h("h3", { "data-testid": "run-title" });
   const progress = createRunProgress();
@@ -63,12 +52,21 @@ export function createRunView({
   const other = h("button", { type: "button", class: "dwt-other", "data-testid": "show-running", onclick: showRunning });
   const element = h("section", { class: "dwt-live", "aria-label": "Run" }, title, story, other, run);
 
-  /** Tell the kernel that the page has a new view of the figure. */
-  const chartShown = () => {
-    client.request("chart", {}, { priority: PRIORITY.chart }).catch((error: unknown) => console.debug(error)); // the alert says it
+  const drawChart = (shown: RunSummary, compared: RunSummary | null, tab: ChartTab) => {
+    if (!chart) {
+      chart = new Chart({ client: store.client, plotly: store.plotly });
+      panel.append(chart.element);
+    }
+    const empty = describeEmptyChart(shown);
+    if (empty) chart.clear(empty);
+    else if (tab === "training") chart.show({ run: shown.run, tab }, `${shown.phase} ${shown.steps}`);
+    else {
+      const version = JSON.stringify([shown, compared].map((one) => one && [one.per_fold.length, one.curve]));
+      chart.show({ run: shown.run, tab, compare: compared?.run ?? null }, version);
+    }
   };
 
-  const update = ({ shown, running, state }: RunViewContent) => {
+  const update = ({ shown, compared, running, state }: RunViewContent) => {
     story.hidden = Boolean(shown);
     run.hidden = !shown;
     other.hidden = !shown || running === null || running === shown.run;
@@ -81,11 +79,7 @@ export function createRunView({
     if (!shown) return;
     progress.update(shown);
     tabs.show(state.tab);
-    if (!chart) {
-      chart = new Chart(model, chartShown); // not before there is a run: plotly is 5 MB
-      panel.append(chart.element);
-    }
-    chart.update(describeEmptyChart(shown));
+    drawChart(shown, compared, state.tab);
   };
   return { element, update, close: () => chart?.close() };
 }

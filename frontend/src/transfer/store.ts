@@ -3,15 +3,17 @@ import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
+import { PlotlyLoader } from "../ui/plotly.ts";
 import { PhotographStore } from "./photograph_store.ts";
 import { type RunResults, readResults, runVersion } from "./run_results.ts";
 import type { DataSummary, HelloReply, RunReply, RunSummary, Settings, Status } from "./wire.ts";
 
-export const PRIORITY = { stop: 1, start: 2, status: 3, head: 4, run: 6, chart: 9, upload: 10 };
+export const PRIORITY = { stop: 1, start: 2, status: 3, head: 4, run: 6, upload: 10 };
 const RUNS_KEPT = 12; // results
 const SUMMARIES_KEPT = 20; // of data
 
 export class TransferStore extends Store<HelloReply> {
+  readonly plotly = new PlotlyLoader(this.client);
   readonly photographs = new PhotographStore(this.client);
   private readonly summaries = new Resource<DataSummary>(this.client, this.notify, SUMMARIES_KEPT);
   private readonly results = new Map<string, RunResults>(); // by version

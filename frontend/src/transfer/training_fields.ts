@@ -80,7 +80,7 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
   const cropsRow = h("div", { class: "dwt-field dwt-wide" }, h("span", { "aria-hidden": "true" }, "Crops"), crops.element);
   const curve = h("input", { type: "checkbox", "data-testid": "curve" });
   curve.addEventListener("change", () => set({ curve: curve.checked }));
-  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "Then a learning curve");
+  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "With a learning curve");
   const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
   const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
   let offered = "";

@@ -1,98 +1,110 @@
-import type { WidgetModel } from "../kernel/model.ts";
+import type { KernelClient } from "../kernel/client.ts";
+import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { h, setText } from "./dom.ts";
+import { fetchFigure, type Plotly, type PlotlyLoader } from "./plotly.ts";
 
-const UNSUPPORTED = "This page cannot show charts: it has no widget manager. Open the notebook in JupyterLab to see it.";
 const LOADING = "Loading the chart…";
-const FAILED = "The chart cannot be shown; reload the page to try again.";
+const INTERVAL = 1000; // ms between two drawings, each of which may take the page 200
 
-/** The view of an ipywidget, as JupyterLab's widget manager makes it. */
-interface WidgetView {
-  el: HTMLElement;
-  remove(): void;
+interface ChartOptions {
+  client: KernelClient;
+  plotly: PlotlyLoader;
+  /** Plotly's settings. */
+  config?: object;
 }
 
-/** What ipywidgets' manager has beyond anywidget's types. */
-interface ViewManager {
-  get_model(id: string): Promise<unknown>;
-  create_view?: (model: unknown, options: object) => Promise<WidgetView>;
-}
-
-/** A plotly figure of the kernel: the view of its widget inside ours. */
+/** A plotly chart: of one thing at a time, and redrawn as that grows. */
 export class Chart {
   readonly element: HTMLElement;
   private readonly place = h("div", { class: "dwx-chart", "data-testid": "chart" });
   private readonly words = h("p", { class: "dwx-chart-words", "data-testid": "chart-words" });
   private readonly observer = new ResizeObserver(() => this.resize());
-  private readonly manager: ViewManager;
-  private view: WidgetView | null = null;
-  private mounted = "";
-  private problem: string;
+  private plotly: Plotly | null = null;
+  private fields: Record<string, unknown> | null = null;
+  /** What is to be shown, and what is. */
+  private requested = "";
+  private shown = "";
+  private error = "";
+  private empty = "";
+  private drawing = false;
+  private drawn = Number.NEGATIVE_INFINITY;
+  private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
 
-  /** @param shown called when the view of a figure is there: the kernel sends it everything then */
-  constructor(
-    private readonly model: WidgetModel,
-    private readonly shown: () => void,
-  ) {
+  constructor(private readonly options: ChartOptions) {
     this.element = h("div", { class: "dwx-chart-box" }, this.place, this.words);
-    this.manager = model.widget_manager as ViewManager;
-    this.problem = this.manager?.create_view ? "" : UNSUPPORTED;
-    model.on("change:chart", this.follow);
     this.observer.observe(this.place);
-    this.follow();
   }
 
   close(): void {
     this.closed = true;
+    clearTimeout(this.timer);
     this.observer.disconnect();
-    this.model.off("change:chart", this.follow);
-    this.view?.remove();
+    this.options.client.release(this);
+    this.plotly?.purge(this.place);
   }
 
   /**
-   * Show the figure.
-   * @param empty what to say instead, where there is nothing to draw
+   * Show a figure.
+   * @param fields of the request for it
+   * @param version of what it shows: with another one it is asked for again
    */
-  update(empty = ""): void {
-    this.element.dataset.drawn = String(!empty && !this.problem);
-    this.place.hidden = empty !== ""; // the figure may still show something else
-    setText(this.words, empty || this.problem || (this.view ? "" : LOADING));
+  show(fields: Record<string, unknown>, version: string): void {
+    this.empty = "";
+    this.fields = fields;
+    const requested = `${JSON.stringify(fields)} ${version}`;
+    if (requested !== this.requested) this.error = "";
+    this.requested = requested;
+    this.schedule();
+    this.update();
   }
 
-  private readonly follow = (): void => void this.mount();
+  /** Say why there is nothing to show. */
+  clear(words: string): void {
+    this.empty = words;
+    this.fields = null;
+    this.update();
+  }
 
-  private async mount(): Promise<void> {
-    const id = modelId(this.model.get("chart"));
-    if (!id || id === this.mounted || !this.manager?.create_view) return;
-    this.mounted = id;
+  private update(): void {
+    this.element.dataset.drawn = String(!this.empty && this.shown !== "");
+    this.place.hidden = this.empty !== ""; // it may still show something else
+    setText(this.words, this.empty || this.error || (this.shown ? "" : LOADING));
+  }
+
+  private schedule(): void {
+    const idle = this.requested === this.shown || this.error || this.drawing || this.closed;
+    if (idle || !this.options.client.available) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.draw(), Math.max(0, this.drawn + INTERVAL - performance.now()));
+  }
+
+  private async draw(): Promise<void> {
+    const { fields, requested, options } = this;
+    if (!fields) return;
+    this.drawing = true;
     try {
-      const view = await this.manager.create_view(await this.manager.get_model(id), {});
-      if (this.closed || this.mounted !== id) {
-        view.remove();
-        return;
+      const [plotly, figure] = await Promise.all([options.plotly.load(), fetchFigure(options.client, this, fields)]);
+      if (this.closed) return;
+      this.plotly = plotly;
+      if (figure) {
+        this.place.hidden = false; // plotly measures it
+        this.element.dataset.drawn = "true";
+        await plotly.react(this.place, figure.data, figure.layout, { displayModeBar: false, ...options.config });
+        this.shown = requested;
       }
-      this.view?.remove();
-      this.view = view;
-      this.place.replaceChildren(view.el);
-      this.problem = "";
-      setText(this.words, "");
-      this.resize();
-      this.shown();
     } catch (error) {
-      console.debug("The chart could not be shown:", error);
-      this.problem = FAILED;
-      setText(this.words, FAILED);
+      if (!(error instanceof KernelUnavailable)) this.error = errorMessage(error); // else it is asked for when the kernel is back
+    } finally {
+      this.drawing = false;
+      this.drawn = performance.now();
     }
+    this.update();
+    this.schedule();
   }
 
-  /** Plotly takes the size of its place when the window changes its own. */
   private resize(): void {
-    if (this.view) requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+    const { plotly, place } = this;
+    if (plotly && this.shown && place.clientWidth) requestAnimationFrame(() => !this.closed && plotly.Plots.resize(place));
   }
-}
-
-/** Return the id of a widget that a trait refers to. */
-function modelId(reference: unknown): string {
-  if (typeof reference === "string") return reference.replace("IPY_MODEL_", "");
-  return (reference as { model_id?: string } | null)?.model_id ?? "";
 }

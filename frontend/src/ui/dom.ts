@@ -84,3 +84,8 @@ export function nextFrameShown(): Promise<void> {
     });
   });
 }
+
+/** Text for screen readers alone. */
+export function spoken(words: string): HTMLElement {
+  return h("span", { class: "dwx-spoken" }, words);
+}

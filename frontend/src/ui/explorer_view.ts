@@ -21,6 +21,8 @@ export interface Painted {
 }
 
 interface Parts {
+  /** The widget's name for assistive technology. */
+  label: string;
   className?: string;
   /** Controls in the header. */
   tools: Node[];
@@ -87,11 +89,12 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   }
 
   /** Put the view in its place. */
-  protected mount({ className = "", tools, main, footer }: Parts): void {
+  protected mount({ label, className = "", tools, main, footer }: Parts): void {
     this.header = createHeader(...tools);
     this.footer = createFooter(...footer);
     if (className) this.root.classList.add(className);
-    this.root.append(h("div", { class: "dwx-frame" }, this.header.element, this.alert, ...main, this.footer.element));
+    const parts = [this.header.element, this.alert, ...main, this.footer.element];
+    this.root.append(h("section", { class: "dwx-frame", "aria-label": label }, ...parts));
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
     const follow = () => this.readState();
     const { client } = this.store;

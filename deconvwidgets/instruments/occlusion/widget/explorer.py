@@ -12,16 +12,15 @@ from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusi
 from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import MESSAGES, checked_state, maps_settings, occlusion_request
-from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.charts import ChartExplorer
+from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.messages import Reply, Request
 from deconvwidgets.widgets.state import State, StateTrait
 
-if TYPE_CHECKING:  # plotly is imported when the first chart is drawn
-    from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
+if TYPE_CHECKING:  # importing plotly takes a second
+    from plotly import graph_objects as go
 
 
-class OcclusionExplorer(ChartExplorer):
+class OcclusionExplorer(Explorer):
     """Cover parts of an image, watch the predictions and feature maps change, and map them for every position of the window.
 
     Source: Zeiler & Fergus 2014, section 4.2 and figure 7.
@@ -82,7 +81,6 @@ class OcclusionExplorer(ChartExplorer):
     FILES: ClassVar[Mapping[str, str]] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
 
     _service: SupportsOcclusion
-    _chart: OcclusionChart | None = None
     _run: int | None = None  # the newest run that was requested
     _run_image = ""  # the image that it is of
     state = StateTrait(MESSAGES).tag(sync=True)
@@ -108,6 +106,14 @@ class OcclusionExplorer(ChartExplorer):
     def maps(self) -> OcclusionMaps:
         """The complete maps of the state. Waits for them. Raises ServiceError if they fail or are stopped meanwhile."""
         return self._service.occlusion.wait(self._start())
+
+    @property
+    def chart(self) -> go.Figure:
+        """The chart of the map that is shown, as a plotly figure. Waits for the complete maps."""
+        from deconvwidgets.instruments.occlusion.widget.chart import map_chart
+
+        maps = self.maps
+        return map_chart(maps, self.state["map"], self._service.occlusion.colours(maps))
 
     def save(self, path: str | Path) -> Path:
         """Save a figure of image, predictions, projections and maps (PNG, SVG or a standalone HTML page), or the maps as arrays (.npz).
@@ -147,32 +153,12 @@ class OcclusionExplorer(ChartExplorer):
 
     def _set_run(self, run: int, image: str) -> None:
         self._run, self._run_image = run, image
-        self._redraw_chart()
 
     def _answer(self, request: Request) -> Reply:
         content, buffers = super()._answer(request)
         if request.kind == "start_maps" and content["ok"]:
             self._set_run(content["run"], request.mapping("request")["image"])
         return content, buffers
-
-    def _on_event(self, event: ServiceEvent) -> None:
-        super()._on_event(event)
-        if event.kind in ("occlusion", "changed"):
-            self._redraw_chart()
-
-    def _draw_chart(self) -> None:
-        """Draw the maps of the newest run, while the chart's tab is open."""
-        if self._run is None or self.state["tab"] != "chart":
-            return
-        maps = self._service.occlusion.maps(self._run)
-        if not maps.done:
-            return
-        from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
-
-        if self._chart is None:
-            self._chart = OcclusionChart()
-        self._chart.draw(maps, self.state["map"], self._service.occlusion.colours(maps))
-        self._show_chart(self._chart)
 
     def _static_picture(self) -> bytes | None:
         maps = self._maps_of_state()

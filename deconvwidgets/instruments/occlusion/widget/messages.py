@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import integer
+from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
-from deconvwidgets.instruments.occlusion.widget.state import class_number
+from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_number
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.widgets.charts import figure_reply, plotly_reply
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 from deconvwidgets.widgets.uploads import upload_step, upload_where
 
@@ -111,6 +112,20 @@ def maps_content(maps: OcclusionMaps) -> Content:
         "names": {str(label): maps.name(label) for label in (*labels, *named)},
         "has_classes": maps.probability is not None,
     }
+
+
+def _chart(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffer: the chart of one map of a run, as JSON."""
+    from deconvwidgets.instruments.occlusion.widget.chart import map_chart  # importing plotly takes a second
+
+    run, name = request.integer("run"), request.text("map")
+    one_of(name, "map", MAPS)
+    maps = service.occlusion.maps(run)
+    if not maps.done:
+        raise ServiceError("There is nothing to chart yet: no position of the map has been computed.")
+    figure = map_chart(maps, name, service.occlusion.colours(maps))
+    figure.layout.uirevision = f"{run} {name}"  # plotly keeps the zoom while it is the same
+    return figure_reply(figure)
 
 
 def _stop_maps(service: SupportsOcclusion, request: Request) -> Reply:
@@ -214,6 +229,8 @@ HANDLERS: Handlers = {
     "start_maps": Handler(_start_maps),
     "maps": Handler(_maps),
     "stop_maps": Handler(_stop_maps),
+    "chart": Handler(_chart, "worker"),
+    "plotly": Handler(plotly_reply, "worker"),
     "projections": Handler(_projections, "background"),
     "images": Handler(_images, "background"),
     "use_shipped_head": Handler(_use_shipped_head, "worker"),

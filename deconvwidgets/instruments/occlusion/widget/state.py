@@ -19,9 +19,10 @@ from deconvwidgets.widgets.layers import find_layer
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("OcclusionExplorer", "{'image': 'crop:0', 'window': [48, 48]}")
+MAPS = ("probability", "activity", "label")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "border": ("inside", "same"),
-    "map": ("probability", "activity", "label"),
+    "map": MAPS,
     "tab": ("maps", "chart", "images"),
 }
 DEFAULTS: State = {

@@ -1,173 +1,138 @@
-"""The panel's chart: loss and accuracy per step while a head is trained, and accuracy by number of training images.
-
-One figure for both: each plotly figure brings its 5 MB of front end along.
-"""
+"""The charts of a run: loss and accuracy by training step, and accuracy by number of training images."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from plotly import graph_objects as go
 
 from deconvwidgets.instruments.transfer.records import HeadStep, TransferRunSummary
 from deconvwidgets.instruments.transfer.widget.lines import Line, TrainingLines, training_lines
-from deconvwidgets.widgets.chart_style import AXIS, LAYOUT
+from deconvwidgets.widgets.charts import AXIS, LAYOUT
 
-# Of middling lightness: they stand out on white as well as on near black.
-_TRIED = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")
+# Of medium lightness: they contrast with white as well as with near black.
+_CANDIDATES = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")
 _FINAL, _EARLIER, _PAPER = "#e0562f", "#8a9097", "#8a9097"
-_QUANTITIES = (("loss", "y", "solid"), ("train", "y2", "solid"), ("held_out", "y2", "dot"))
-_AXES = ("xaxis", "yaxis", "yaxis2", "xaxis3", "yaxis3")
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_HINT = "solid: training images · dotted: held out"
+_RUN, _OTHER_RUN = _CANDIDATES[1], _CANDIDATES[2]
+_QUANTITIES = (
+    ("loss", "y", "solid", "loss %{y:.3f}"),
+    ("train", "y2", "solid", "training %{y:.1f}%"),
+    ("held_out", "y2", "dot", "held out %{y:.1f}%"),
+)
+_LINE_STYLES = "solid: training images · dotted: held out"
+_COMMON_LAYOUT: Mapping[str, Any] = {
+    **LAYOUT,
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
+    "hovermode": "closest",
+}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+Point = tuple[int, float, float]  # number of training images per class; mean and standard deviation of the accuracy, in percent
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """What the chart shows of the runs."""
-
-    shown: TransferRunSummary
-    compared: TransferRunSummary | None
-    steps: Sequence[HeadStep]  # of the shown run
-    tab: str  # "training" or "curve"
+def training_chart(steps: Sequence[HeadStep]) -> go.Figure:
+    """Return loss and accuracy by training step: the newest fold by weight decay, and earlier folds in gray."""
+    return go.Figure(data=_training_traces(training_lines(steps)), layout=_training_layout(steps))
 
 
-class TransferChart:
-    """A plotly figure with a place for every line that may come, so that drawing only ever moves points."""
-
-    def __init__(self) -> None:
-        names = [*(f"tried {at}" for at in range(len(_TRIED))), "final", "earlier"]
-        traces = [_training_trace(name, quantity) for name in names for quantity in _QUANTITIES]
-        traces += [_curve_trace(name) for name in ("shown", "folds", "compared", "paper")]
-        figure = go.FigureWidget(data=traces, layout=_layout())  # at once: what is added later may find no front end yet
-        figure._config = {**(figure._config or {}), "responsive": True, "displayModeBar": False, "scrollZoom": False}
-        self.figure = figure
-        self._tab = "training"
-        self._traces = {trace.meta: trace for trace in figure.data}
-
-    def say_again(self) -> None:
-        """Send everything that drawing changes to the views: a new one misses what was drawn while its front end was loading, and
-        plotly sends only what is not yet as asked."""
-        traces, layout = self.figure.data, self.figure.layout
-        names = ("x", "y", "name", "showlegend", "visible", "text")
-        style = {name: [trace[name] for trace in traces] for name in names}
-        style["error_y.array"] = [trace.error_y.array for trace in traces]
-        shown = {f"{axis}.visible": layout[axis].visible for axis in _AXES}
-        shown |= {"xaxis.title.text": layout.xaxis.title.text, "annotations[0].visible": layout.annotations[0].visible}
-        self.figure._send_update_msg(style, shown, list(range(len(traces))))
-
-    def draw(self, drawn: Drawn) -> None:
-        """Show the runs as they are now."""
-        self._switch(drawn.tab)
-        # One message; each property for all of the tab's lines, since plotly takes what a message leaves out of some for a reset.
-        with self.figure.batch_update():
-            if drawn.tab == "training":
-                self._draw_training(training_lines(drawn.steps))
-            else:
-                self._draw_curve(drawn)
-
-    def _draw_training(self, lines: TrainingLines) -> None:
-        for at in range(len(_TRIED)):
-            decay, line = lines.tried[at] if at < len(lines.tried) else (0.0, Line())
-            self._put(f"tried {at}", line, decay_words(decay) if at else f"weight decay {decay_words(decay)}")
-        for _, line in lines.tried[len(_TRIED) :]:
-            lines.earlier.extend(line)
-        self._put("final", lines.final, "all training images")
-        self._put("earlier", lines.earlier, "earlier folds")
-        self.figure.layout.xaxis.title.text = "" if lines.fold is None else f"step of fold {lines.fold + 1}"
-
-    def _put(self, name: str, line: Line, words: str) -> None:
-        for quantity, _, _ in _QUANTITIES:
-            trace = self._traces[f"{name} {quantity}"]
-            trace.x, trace.y, trace.name = list(line.steps), list(getattr(line, quantity)), words
-            trace.showlegend = quantity == "loss" and bool(line.steps)
-
-    def _draw_curve(self, drawn: Drawn) -> None:
-        for name, summary in (("shown", drawn.shown), ("compared", drawn.compared)):
-            curve = summary.curve if summary is not None else None
-            words = "" if summary is None else run_words(summary)
-            points = [] if curve is None else list(zip(curve.images_per_class, curve.means, curve.stds, strict=False))
-            self._points(name, [(images, 100 * mean, 100 * std) for images, mean, std in points], words)
-        shown, done = drawn.shown, len(drawn.shown.per_fold)
-        folds = [] if shown.mean is None else [(shown.images_per_class, 100 * shown.mean, 100 * (shown.std or 0.0))]
-        self._points("folds", folds, f"run {shown.run}: {done} fold{'' if done == 1 else 's'}")
-        paper = [(row.images_per_class, row.mean, row.std or 0.0) for row in shown.paper if row.images_per_class is not None]
-        self._points("paper", paper, "Zeiler & Fergus 2014", [row.words for row in shown.paper if row.images_per_class is not None])
-
-    def _points(self, name: str, points: Sequence[tuple[int, float, float]], words: str, texts: Sequence[str] = ()) -> None:
-        trace = self._traces[name]
-        trace.x = [images for images, _, _ in points]
-        trace.y = [mean for _, mean, _ in points]
-        trace.error_y.array = [std for _, _, std in points]
-        trace.name, trace.showlegend, trace.text = words, bool(points), list(texts)
-
-    def _switch(self, tab: str) -> None:
-        if tab == self._tab:
-            return
-        self._tab = tab
-        training = tab == "training"
-        with self.figure.batch_update():
-            for trace in self.figure.data:
-                trace.visible = (trace.xaxis == "x") == training
-            layout = self.figure.layout
-            layout.annotations[0].visible = training
-            for axis in _AXES:
-                layout[axis].visible = axis.endswith("3") != training
+def curve_chart(run: TransferRunSummary, other: TransferRunSummary | None = None) -> go.Figure:
+    """Return accuracy by number of training images per class: of a run, of another one to compare it with, and of the paper."""
+    layout = {"xaxis": _axis("training images per class", rangemode="tozero"), "yaxis": _axis("accuracy, %")}
+    return go.Figure(data=_curve_traces(run, other), layout={**_COMMON_LAYOUT, **layout})
 
 
-def decay_words(decay: float) -> str:
-    """A weight decay as people write it: powers of ten as such."""
+def format_weight_decay(decay: float) -> str:
+    """Return a weight decay as text: "10⁻³", and any other than a power of ten as a decimal number."""
     exponent = round(math.log10(decay)) if decay > 0 else 0
     if exponent <= -2 and math.isclose(decay, 10.0**exponent, rel_tol=1e-6):
-        return "10" + str(exponent).translate(_RAISED)
+        return "10" + str(exponent).translate(_SUPERSCRIPTS)
     return f"{decay:g}"
 
 
-def run_words(summary: TransferRunSummary) -> str:
-    """A run's name in a legend."""
-    return f"run {summary.run}: {summary.dataset}, {summary.layer}"
+def _training_traces(lines: TrainingLines) -> list[go.Scatter]:
+    shown, others = lines.candidates[: len(_CANDIDATES)], lines.candidates[len(_CANDIDATES) :]
+    earlier = Line()
+    for line in (lines.earlier, *(line for _, line in others)):
+        earlier.extend(line)
+    traces: list[go.Scatter] = []
+    for number, (decay, line) in enumerate(shown):
+        name = format_weight_decay(decay) if number else f"weight decay {format_weight_decay(decay)}"
+        traces += _line_traces(name, line, _CANDIDATES[number], 1.75)
+    traces += _line_traces("all training images", lines.final, _FINAL, 2.5)
+    traces += _line_traces("earlier folds", earlier, _EARLIER, 1, opacity=0.35)
+    return traces
 
 
-def _training_trace(name: str, quantity: tuple[str, str, str]) -> go.Scatter:
-    kind, axis, dash = quantity
-    tried = name.startswith("tried")
-    colour = _TRIED[int(name.split()[1])] if tried else {"final": _FINAL, "earlier": _EARLIER}[name]
-    line = {"color": colour, "width": {"final": 2.5, "earlier": 1}.get(name, 1.75), "dash": dash}
-    words = {"loss": "loss %{y:.3f}", "train": "training %{y:.1f} %", "held_out": "held out %{y:.1f} %"}[kind]
-    return go.Scatter(
-        meta=f"{name} {kind}", x=[], y=[], mode="lines", xaxis="x", yaxis=axis, legendgroup=name, showlegend=False, visible=True, line=line,
-        opacity=0.35 if name == "earlier" else 1, connectgaps=False, hovertemplate=words + "<extra>%{fullData.name}</extra>",
-    )  # fmt: skip
+def _line_traces(name: str, line: Line, colour: str, width: float, opacity: float = 1) -> list[go.Scatter]:
+    """Return the loss and the accuracies of a line; nothing if it has no points."""
+    return [
+        go.Scatter(
+            meta=f"{name} {quantity}", x=np.asarray(line.steps, float), y=np.asarray(getattr(line, quantity), float), mode="lines",
+            xaxis="x", yaxis=axis, name=name,
+            legendgroup=name, showlegend=quantity == "loss", line={"color": colour, "width": width, "dash": dash}, opacity=opacity,
+            connectgaps=False, hovertemplate=f"{text}<extra>%{{fullData.name}}</extra>",
+        )
+        for quantity, axis, dash, text in _QUANTITIES
+        if line.steps
+    ]  # fmt: skip
 
 
-def _curve_trace(name: str) -> go.Scatter:
-    colour = {"shown": _TRIED[1], "folds": _FINAL, "compared": _TRIED[2], "paper": _PAPER}[name]
-    mode = "markers" if name in ("folds", "paper") else "lines+markers"
-    marker = {"color": colour, "size": 9 if mode == "markers" else 6, "symbol": "diamond" if name == "paper" else "circle"}
-    words = "%{text}<br>" if name == "paper" else ""
-    return go.Scatter(
-        meta=name, x=[], y=[], mode=mode, xaxis="x3", yaxis="y3", visible=False, showlegend=False, marker=marker,
-        line={"color": colour, "width": 2}, error_y={"type": "data", "array": [], "thickness": 1.25, "width": 4, "color": colour},
-        hovertemplate=words + "%{y:.1f} ± %{error_y.array:.1f} % with %{x} a class<extra>%{fullData.name}</extra>",
-    )  # fmt: skip
-
-
-def _layout() -> Mapping[str, Any]:
-    axis = {**AXIS, "title": {"standoff": 6}}
-    hidden = {**axis, "visible": False}
-    note = {"text": _HINT, "showarrow": False, "xref": "paper", "yref": "paper", "x": 1, "y": 0.62, "xanchor": "right", "yanchor": "bottom"}
+def _training_layout(steps: Sequence[HeadStep]) -> dict[str, Any]:
+    step = f"step of fold {steps[-1].fold + 1}" if steps else ""
+    note = {"text": _LINE_STYLES, "showarrow": False, "x": 1, "y": 0.62, "xanchor": "right", "yanchor": "bottom", "font": {"size": 11}}
     return {
-        **LAYOUT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 10}},
-        "hovermode": "closest",
-        "xaxis": {**axis, "visible": True, "anchor": "y2", "rangemode": "tozero"},
-        "yaxis": {**axis, "visible": True, "domain": [0.68, 1], "rangemode": "tozero", "title": {"text": "loss", "standoff": 6}},
-        "yaxis2": {**axis, "visible": True, "domain": [0, 0.61], "title": {"text": "accuracy, %", "standoff": 6}, "anchor": "x"},
-        "xaxis3": {**hidden, "anchor": "y3", "rangemode": "tozero", "title": {"text": "training images a class", "standoff": 6}},
-        "yaxis3": {**hidden, "anchor": "x3", "title": {"text": "accuracy, %", "standoff": 6}},
-        "annotations": [{**note, "font": {"size": 10}, "visible": True}],
+        **_COMMON_LAYOUT,
+        "xaxis": _axis(step, anchor="y2", rangemode="tozero"),
+        "yaxis": _axis("loss", domain=[0.68, 1], rangemode="tozero"),
+        "yaxis2": _axis("accuracy, %", domain=[0, 0.61], anchor="x"),
+        "annotations": [{**note, "xref": "paper", "yref": "paper"}],
     }
+
+
+def _curve_traces(run: TransferRunSummary, other: TransferRunSummary | None) -> list[go.Scatter]:
+    traces = [_curve_trace("run", run, _RUN)]
+    if run.mean is not None:
+        done = len(run.per_fold)
+        folds = [(run.images_per_class, 100 * run.mean, 100 * (run.std or 0.0))]
+        traces.append(_point_trace("folds", folds, f"run {run.run}: {done} fold{'' if done == 1 else 's'}", _FINAL, 9))
+    if other is not None:
+        traces.append(_curve_trace("other run", other, _OTHER_RUN))
+    rows = [(row, row.images_per_class) for row in run.paper if row.images_per_class is not None]
+    points = [(images, row.mean, row.std or 0.0) for row, images in rows]
+    paper = _point_trace("paper", points, "Zeiler & Fergus 2014", _PAPER, 9, symbol="diamond", texts=[row.words for row, _ in rows])
+    return [trace for trace in (*traces, paper) if trace.x]
+
+
+def _curve_trace(meta: str, run: TransferRunSummary, colour: str) -> go.Scatter:
+    curve = run.curve
+    points = [] if curve is None else list(zip(curve.images_per_class, curve.means, curve.stds, strict=False))
+    percents = [(images, 100 * mean, 100 * std) for images, mean, std in points]
+    return _point_trace(meta, percents, f"run {run.run}: {run.dataset}, {run.layer}", colour, 6, mode="lines+markers")
+
+
+def _point_trace(
+    meta: str,
+    points: Sequence[Point],
+    name: str,
+    colour: str,
+    size: int,
+    mode: str = "markers",
+    symbol: str = "circle",
+    texts: Sequence[str] = (),
+) -> go.Scatter:
+    images, means, stds = ([point[column] for point in points] for column in range(3))
+    text = "%{text}<br>" if texts else ""
+    return go.Scatter(
+        meta=meta, x=images, y=means, mode=mode, name=name, text=list(texts), showlegend=True,
+        marker={"color": colour, "size": size, "symbol": symbol}, line={"color": colour, "width": 2},
+        error_y={"type": "data", "array": stds, "thickness": 1.25, "width": 4, "color": colour},
+        hovertemplate=text + "%{y:.1f} ± %{error_y.array:.1f}% with %{x} per class<extra>%{fullData.name}</extra>",
+    )  # fmt: skip
+
+
+def _axis(title: str, **options: Any) -> dict[str, Any]:
+    return {**AXIS, "title": {"text": title, "standoff": 6}, **options}

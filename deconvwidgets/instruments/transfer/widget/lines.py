@@ -1,4 +1,4 @@
-"""The steps of a training as lines to draw: each fold's attempts one after another, the newest fold in full, a few before it faint."""
+"""The training steps of a run as lines of a chart: the attempts of each fold one after the other."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 
 from deconvwidgets.instruments.transfer.records import HeadStep
 
-EARLIER_FOLDS = 4  # are drawn beside the newest: of more, a reader tells none apart, and the page has to draw them again each time
+EARLIER_FOLDS = 4  # number of folds that are drawn besides the newest one
 
 
 @dataclass(slots=True)
 class Line:
-    """Points of one colour; all in percent but the loss, None where a line breaks or nothing was measured."""
+    """Points of one color. Accuracies are in percent; None breaks a line, and stands for values that were not measured."""
 
     steps: list[int | None] = field(default_factory=list)
     loss: list[float | None] = field(default_factory=list)
     train: list[float | None] = field(default_factory=list)
     held_out: list[float | None] = field(default_factory=list)
 
-    def add(self, at: int, step: HeadStep) -> None:
-        """One more point."""
-        self.steps.append(at)
+    def add(self, number: int, step: HeadStep) -> None:
+        """Add a point for step `number` of the fold."""
+        self.steps.append(number)
         self.loss.append(step.loss)
         self.train.append(100 * step.train_accuracy)
         self.held_out.append(None if step.validation_accuracy is None else 100 * step.validation_accuracy)
 
     def extend(self, other: Line) -> None:
-        """Another line's points, after a gap."""
+        """Add the points of another line, after a break."""
         gap = [None] if self.steps else []
         self.steps += [*gap, *other.steps]
         self.loss += [*gap, *other.loss]
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One head's training within a fold: with a weight decay that is tried, or (`final`) on all of the fold's training images."""
+    """The training of one head in a fold: with a candidate weight decay, or (`final`) on all training images of the fold."""
 
     fold: int
     weight_decay: float
@@ -46,45 +46,54 @@ class Attempt:
     line: Line
 
 
-def attempts_of(steps: Iterable[HeadStep]) -> list[Attempt]:
-    """The steps in their order, cut where another head begins. A fold's steps count on from one attempt to the next."""
-    found: list[Attempt] = []
-    at = 0
-    last = -1
+def split_attempts(steps: Iterable[HeadStep]) -> list[Attempt]:
+    """Split steps into attempts. The steps of a fold are counted across its attempts."""
+    attempts: list[Attempt] = []
+    number, last = 0, -1
     for step in steps:
-        final = step.validation_accuracy is None
-        now = (step.fold, step.weight_decay, final)
-        same = found and (found[-1].fold, found[-1].weight_decay, found[-1].final) == now and step.step > last
-        if not same:
-            at = 0 if not found or found[-1].fold != step.fold else at
-            found.append(Attempt(*now, Line()))
-        at, last = at + 1, step.step
-        found[-1].line.add(at, step)
-    return found
+        key = (step.fold, step.weight_decay, step.validation_accuracy is None)
+        current = attempts[-1] if attempts else None
+        if current is None or (current.fold, current.weight_decay, current.final) != key or step.step <= last:
+            number = number if current is not None and current.fold == step.fold else 0
+            attempts.append(Attempt(*key, Line()))
+        number, last = number + 1, step.step
+        attempts[-1].line.add(number, step)
+    return attempts
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingLines:
-    """What the chart draws of a run: lines of the newest fold by what was tried, and the few folds before it as one."""
+    """The lines of a run.
 
-    fold: int | None  # the newest; None before the first step
-    tried: tuple[tuple[float, Line], ...]  # (weight decay, line), in the order of trying
+    Attributes
+    ----------
+    fold : int or None
+        The newest fold; None before the first step.
+    candidates : tuple
+        (weight decay, line) of the candidates of the newest fold, in the order of their training.
+    final : Line
+        The final head of the newest fold.
+    earlier : Line
+        Everything of the folds before it, as one line.
+    """
+
+    fold: int | None
+    candidates: tuple[tuple[float, Line], ...]
     final: Line
     earlier: Line
 
 
 def training_lines(steps: Sequence[HeadStep]) -> TrainingLines:
-    """The steps of a run so far, which come fold by fold, arranged to be drawn."""
+    """Return the lines of a run; its steps are in the order of the folds."""
     newest = steps[-1].fold if steps else None
     oldest = 0 if newest is None else newest - EARLIER_FOLDS
-    attempts = attempts_of(steps[bisect_left(steps, oldest, key=lambda step: step.fold) :])
-    tried: dict[float, Line] = {}
+    candidates: dict[float, Line] = {}
     final, earlier = Line(), Line()
-    for attempt in attempts:
+    for attempt in split_attempts(steps[bisect_left(steps, oldest, key=lambda step: step.fold) :]):
         if attempt.fold != newest:
             earlier.extend(attempt.line)
         elif attempt.final:
             final.extend(attempt.line)
         else:
-            tried.setdefault(attempt.weight_decay, Line()).extend(attempt.line)
-    return TrainingLines(newest, tuple(tried.items()), final, earlier)
+            candidates.setdefault(attempt.weight_decay, Line()).extend(attempt.line)
+    return TrainingLines(newest, tuple(candidates.items()), final, earlier)

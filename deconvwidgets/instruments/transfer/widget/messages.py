@@ -6,16 +6,21 @@ Settings are those of the state: "data", "root", "layer", "images_per_class", "f
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
-from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
-from deconvwidgets.instruments.transfer.widget.state import requested_settings
+from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
+from deconvwidgets.instruments.transfer.widget.state import TABS, requested_settings
+from deconvwidgets.widgets.charts import figure_reply, plotly_reply
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 from deconvwidgets.widgets.uploads import upload_step, upload_where
+
+if TYPE_CHECKING:
+    from plotly import graph_objects as go
 
 _MIME_TYPES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
 _MAX_THUMBNAILS = 24  # in one request: photographs have to be decoded
@@ -68,6 +73,30 @@ def _run(service: SupportsTransfer, request: Request) -> Reply:
     }
     counts = (np.ascontiguousarray(array, "<i4").tobytes() for array in (results.class_tests, results.confusion))
     return content, [np.ascontiguousarray(results.class_accuracy, "<f4").tobytes(), *counts]
+
+
+def _chart(service: SupportsTransfer, request: Request) -> Reply:
+    """Buffer: the chart of a run, as JSON."""
+    run, tab = request.integer("run"), request.text("tab")
+    one_of(tab, "tab", TABS)
+    other = None if request.get("compare") is None else request.integer("compare")
+    figure = run_chart(service.transfer, run, tab, other)
+    figure.layout.uirevision = f"{run} {tab}"  # plotly keeps the zoom while it is the same
+    return figure_reply(figure)
+
+
+def run_chart(service: TransferService, run: int, tab: str, other: int | None) -> go.Figure:
+    """Return the chart of a run: its "training" or its learning "curve", and the curve of another run to compare it with.
+
+    Raises HeadError for an unknown run.
+    """
+    from deconvwidgets.instruments.transfer.widget.chart import curve_chart, training_chart  # importing plotly takes a second
+
+    steps = service.steps(run)
+    if tab == "training":
+        return training_chart(steps)
+    summaries = {summary.run: summary for summary in service.status().runs}
+    return curve_chart(summaries[run], None if other is None else summaries.get(other))
 
 
 def _photographs(service: SupportsTransfer, request: Request) -> Reply:
@@ -125,6 +154,8 @@ HANDLERS: Handlers = {
     "start": Handler(_start, "worker"),
     "stop": Handler(_stop),
     "run": Handler(_run),
+    "chart": Handler(_chart, "worker"),
+    "plotly": Handler(plotly_reply, "worker"),
     "photographs": Handler(_photographs, "background"),
     "thumbnails": Handler(_thumbnails, "background"),
     "use_head": Handler(_use_head, "worker"),

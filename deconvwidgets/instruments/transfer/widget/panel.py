@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.records import HeadStep, TransferResults, TransferRunSummary
+from deconvwidgets.instruments.transfer.records import TransferResults, TransferRunSummary
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
-from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
+from deconvwidgets.instruments.transfer.widget.messages import HANDLERS, run_chart
 from deconvwidgets.instruments.transfer.widget.state import MESSAGES, SETTINGS, checked_state, transfer_settings
-from deconvwidgets.service.protocol import ServiceEvent
-from deconvwidgets.widgets.charts import ChartExplorer
+from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
 
-if TYPE_CHECKING:  # plotly is imported when the first chart is drawn
-    from deconvwidgets.instruments.transfer.widget.chart import TransferChart
+if TYPE_CHECKING:  # importing plotly takes a second
+    from plotly import graph_objects as go
 
 
-class TransferPanel(ChartExplorer):
+class TransferPanel(Explorer):
     """Retrain the softmax classifier on other photographs, watch the training, study the results, and use the new head.
 
     Source: Zeiler & Fergus 2014, section 5.2.
@@ -60,11 +59,9 @@ class TransferPanel(ChartExplorer):
     FILES: ClassVar[Mapping[str, str]] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
     _service: SupportsTransfer
-    _chart: TransferChart | None = None
     state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(self, service: SupportsTransfer, state: Mapping[str, Any] | None = None, height: int = 780, **options: Any) -> None:
-        self._steps: tuple[int, list[HeadStep]] = (0, [])  # a run and its steps so far
         super().__init__(service, state, height=height, **options)
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
@@ -134,6 +131,11 @@ class TransferPanel(ChartExplorer):
         """
         return self._service.transfer.results(self._number(run))
 
+    @property
+    def chart(self) -> go.Figure:
+        """The chart that is shown, of the training or of the learning curve, as a plotly figure. Raises ServiceError if there is no run."""
+        return run_chart(self._service.transfer, self._number(None), self.state["tab"], self.state["compare"])
+
     def save(self, path: str | Path, run: int | None = None) -> Path:
         """Save the results of a run: all test photographs as CSV, the figures as PNG, or everything as one HTML page, by the suffix.
 
@@ -177,27 +179,6 @@ class TransferPanel(ChartExplorer):
 
     def _runs(self) -> dict[int, TransferRunSummary]:
         return {summary.run: summary for summary in self._service.transfer.status().runs}
-
-    def _on_event(self, event: ServiceEvent) -> None:
-        super()._on_event(event)
-        if event.kind in ("transfer", "changed"):
-            self._redraw_chart()
-
-    def _draw_chart(self) -> None:
-        runs = self._runs()
-        shown = self._shown(runs)
-        if shown is None:
-            return
-        if self._steps[0] != shown.run:
-            self._steps = (shown.run, [])
-        steps = self._steps[1]
-        steps.extend(self._service.transfer.steps(shown.run, len(steps)))
-        from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart
-
-        if self._chart is None:
-            self._chart = TransferChart()
-        self._chart.draw(Drawn(shown, runs.get(self.state["compare"]), steps, self.state["tab"]))
-        self._show_chart(self._chart)
 
     def _static_picture(self) -> bytes | None:
         """Return a PNG of the shown run; None before its first fold is complete."""

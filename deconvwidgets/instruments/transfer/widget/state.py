@@ -13,9 +13,10 @@ from deconvwidgets.instruments.transfer.records import TransferSettings, Transfe
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("TransferPanel", "{'data': 'caltech101', 'images_per_class': 30}")
+TABS = ("training", "curve")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "views": ("one", "flips", "ten"),
-    "tab": ("training", "curve"),
+    "tab": TABS,
     "show": ("summary", "confusion", "classes", "mistakes"),
     "sort": ("worst", "best", "name", "size"),
     "order": ("name", "accuracy"),

@@ -15,7 +15,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService, SupportsOcclusion
-from deconvwidgets.instruments.occlusion.widget.chart import OcclusionChart
+from deconvwidgets.instruments.occlusion.widget.chart import map_chart
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.service.protocol import ModelService
@@ -443,67 +443,64 @@ def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer,
 
 def test_the_chart_shows_each_of_the_maps(api, explorer):
     explorer.state = {"window": [32, 24], "stride": [16, 10]}
-    chart, maps = OcclusionChart(), explorer.maps
-    chart.draw(maps, "probability", {})
-    (trace,) = chart.figure.data
+    maps = explorer.maps
+    figure = map_chart(maps, "probability", {})
+    (trace,) = figure.data
     np.testing.assert_array_equal(np.asarray(trace.z), maps.probability)
     assert (list(trace.x), list(trace.y)) == ([12.0, 22.0, 32.0, 42.0, 52.0], [16.0, 32.0, 48.0])
     assert trace.zmin <= maps.probability.min()
     assert trace.zmax >= max(maps.probability.max(), maps.unoccluded.probability)
-    assert tuple(chart.figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
-    assert maps.name(maps.target) in chart.figure.layout.title.text
+    assert tuple(figure.layout.yaxis.range) == (56.0, 8.0)  # row 0 above
+    assert maps.name(maps.target) in figure.layout.title.text
     colours = api.colours(maps)
-    chart.draw(maps, "label", colours)
+    figure = map_chart(maps, "label", colours)
+    (trace,) = figure.data
     places = np.asarray(trace.z, float)
     assert trace.showscale is False
     names = [maps.name(label) for label in colours]
     assert [[names[int(place)] for place in row] for row in places] == [[maps.name(int(label)) for label in row] for row in maps.label]
     assert names[0] == maps.name(max(set(maps.label.ravel().tolist()), key=maps.label.ravel().tolist().count)), "the most frequent first"
-    legend = chart.figure.layout.title.text
+    legend = figure.layout.title.text
     assert all(f'{colour}">\u25a0</span> {maps.name(label)}' in legend for label, colour in colours.items())
     middles = {name: trace.colorscale[2 * place][1] for place, name in enumerate(names)}
     assert middles == {maps.name(label): colour for label, colour in colours.items()}, "in the colours of every other view"
     assert names[int(places[1, 1])] in trace.customdata[1][1]
-    chart.draw(maps, "activity", colours)
+    figure = map_chart(maps, "activity", colours)
+    (trace,) = figure.data
     np.testing.assert_array_equal(np.asarray(trace.z), maps.activity)
-    assert (trace.showscale, trace.customdata) == (True, None)  # nothing of the classes is left
-    assert names[0] not in chart.figure.layout.title.text
-    chart.say_again()
+    assert (trace.showscale, trace.customdata) == (True, None)
+    assert names[0] not in figure.layout.title.text
 
 
 def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer):
     api.at_once = False
     run = api.start_maps(api.scene(explorer._request()).wanted, MapsSettings((32, 32), (16, 16)))
     api.advance(run, 1)
-    chart = OcclusionChart()
-    (trace,) = chart.figure.data
     for name in ("probability", "label", "activity"):
-        chart.draw(api.maps(run), name, api.colours(api.maps(run)))
+        (trace,) = map_chart(api.maps(run), name, api.colours(api.maps(run))).data
         assert np.isfinite(np.asarray(trace.z, float)).sum() == 1, name
     service.classifier = None
-    chart.draw(explorer.maps, "label", {})
-    assert np.isfinite(np.asarray(trace.z, float)).all()
-    assert "activity" in chart.figure.layout.title.text
+    figure = map_chart(explorer.maps, "label", {})
+    assert np.isfinite(np.asarray(figure.data[0].z, float)).all()
+    assert "activity" in figure.layout.title.text
 
 
-def test_the_chart_comes_with_its_tab_and_follows_the_maps(service, api, explorer, sent):
+def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
     api.at_once = False
     scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
     run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    assert "no position" in ask(explorer, sent, "chart", run=run, map="probability")[0]["error"]
     api.advance(run, 2)
-    explorer._draw_chart()
-    assert (explorer._chart, explorer.chart) == (None, None), "it costs 5 MB"
-    explorer.state = {"tab": "chart"}
-    until(lambda: explorer.chart is not None)
-    (trace,) = explorer.chart.data
-    assert np.isfinite(np.asarray(trace.z, float)).sum() == 2
-    sent.clear()
-    ask(explorer, sent, "chart")
-    api.advance(run)
-    service.publish("occlusion")
-    until(lambda: np.isfinite(np.asarray(trace.z, float)).sum() == 15)
-    explorer.state = {"map": "activity"}
-    until(lambda: "activity" in explorer.chart.layout.title.text)
+    content, (data,) = ask(explorer, sent, "chart", run=run, map="probability")
+    assert content["ok"]
+    figure = json.loads(data)
+    assert figure["data"][0]["type"] == "heatmap"
+    assert figure["layout"]["uirevision"] == f"{run} probability"
+    assert "There is no map 'size': choose probability, activity or label." in ask(explorer, sent, "chart", run=run, map="size")[0]["error"]
+    content, (source,) = ask(explorer, sent, "plotly")
+    assert content["ok"]
+    assert len(source) > 10**6
+    assert b"plotly.js" in source[:200]
 
 
 # The still picture

@@ -462,8 +462,11 @@ def test_errors_are_told_in_words_and_the_next_action_works(api, open_page):
 
 
 def dimmed(page) -> list[str]:
-    """What is drawn faintly."""
-    faint = "(parts) => parts.filter((part) => getComputedStyle(part).opacity < 1).map((part) => part.classList[0]).sort()"
+    """Parts whose pictures and bars are drawn faintly; their text is grey then, and still readable."""
+    faint = """(parts) => parts.filter((part) => {
+      const drawn = [...part.querySelectorAll('canvas, .dwo-track')];
+      return drawn.length && drawn.every((one) => getComputedStyle(one).opacity < 1);
+    }).map((part) => part.classList[0]).sort()"""
     return page.locator(".dwo-answers, .dwo-unit, .dwo-maps").evaluate_all(faint)
 
 

@@ -100,6 +100,8 @@ class FakeTransferApi:
         self._note("wait", (run, timeout))
 
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
+        if run not in self.taken:
+            raise HeadError(f"There is no run {run}; the last one is {len(self.runs)}.")
         return tuple(self.taken[run][since:])
 
     def results(self, run: int) -> TransferResults:

@@ -119,6 +119,8 @@ class FakeResults:
         """The answer, or ValueError in words."""
         if kind in ("hello", "status", "data"):
             return {"overview": OVERVIEW, "status": self.told or self.status(), "summary": DATA}, []
+        if kind in ("plotly", "chart"):
+            raise ValueError("There are no charts here.")
         self.calls.append((kind, fields))
         if kind in self.breaks:
             raise ValueError(self.breaks[kind])

@@ -20,18 +20,6 @@ __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
-# A widget manager with one figure, whose view says when it is gone.
-MANAGER = """
-globalThis.gone = 0;
-model.widget_manager = {
-  get_model: async (id) => ({id}),
-  create_view: async ({id}) => {
-    const el = Object.assign(document.createElement("div"), {textContent: `figure ${id}`});
-    return {el, remove: () => { gone += 1; }};
-  },
-};
-"""
-
 
 @pytest.fixture
 def service() -> FakeTransferService:
@@ -428,36 +416,46 @@ def test_python_changes_the_open_panel(api, open_page):
     expect(page.get_by_test_id("views-ten")).to_have_attribute("aria-checked", "true")
 
 
-def test_a_page_without_a_widget_manager_says_why_there_is_no_chart(api, open_page):
+def test_the_chart_is_drawn_by_plotly_and_goes_with_its_view(api, open_page):
     api.whole_run()
     page = open_page()
-    expect(page.get_by_test_id("chart-words")).to_contain_text("no widget manager")
-    page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
-    page.wait_for_timeout(200)
-    expect(page.get_by_test_id("chart-words")).to_contain_text("no widget manager")
-
-
-def test_the_chart_is_the_figures_own_view_and_goes_with_ours(api, open_page):
-    api.whole_run()
-    page = open_page(before=MANAGER)
-    expect(page.get_by_test_id("chart-words")).to_have_text("Loading the chart…")
-    page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
-    expect(page.get_by_test_id("chart")).to_have_text("figure abc")
+    expect(page.locator("[data-testid=chart] .scatterlayer .js-line").first).to_be_attached(timeout=30_000)
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
     page.get_by_test_id("tab-curve").click()
-    page.wait_for_function("() => model.values.state.tab === 'curve'")
+    expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached()
+    room, drawn = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert (room["width"], room["height"]) == pytest.approx((drawn["width"], drawn["height"]), abs=1), "it fills its place"
+    assert page.evaluate("typeof Plotly") == "undefined", "the page around it is left as it was"
+    assert page.evaluate("model.sent.filter((one) => one.kind === 'plotly').length") == 1
     page.evaluate("closers.forEach((close) => close())")
-    assert page.evaluate("gone") == 1
     page.evaluate("lifetime.abort()")
     assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
-def test_a_chart_that_cannot_be_made_is_told(api, open_page):
+def test_a_chart_follows_its_run_but_not_faster_than_it_can_be_drawn(api, open_page):
+    page = open_page()
+    assert page.evaluate("model.sent.filter((one) => one.kind === 'plotly').length") == 0, "5 MB, for nothing"
+    page.get_by_test_id("go").click()
+    api.train(0, 1e-2)
+    tell(page)
+    expect(page.locator("[data-testid=chart] .scatterlayer .js-line").first).to_be_attached(timeout=30_000)
+    before = page.evaluate("model.sent.filter((one) => one.kind === 'chart').length")
+    for _ in range(10):
+        api.train(0, 1e-2)
+        tell(page)
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(1500)
+    assert 1 <= page.evaluate("model.sent.filter((one) => one.kind === 'chart').length") - before <= 3
+
+
+def test_a_chart_that_fails_is_told_in_its_place(api, open_page, monkeypatch):
     api.whole_run()
-    page = open_page(before=MANAGER + "model.widget_manager.create_view = async () => { throw new Error('no plotly here'); };")
-    page.evaluate("model.set('chart', 'IPY_MODEL_abc'); model.tell('change:chart')")
-    expect(page.get_by_test_id("chart-words")).to_have_text("The chart cannot be shown; reload the page to try again.")
+    monkeypatch.setattr(api, "steps", lambda run: (_ for _ in ()).throw(HeadError("The steps of run 1 are lost; train again.")))
+    page = open_page()
+    expect(page.get_by_test_id("chart-words")).to_have_text("The steps of run 1 are lost; train again.")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("model.sent.filter((one) => one.kind === 'chart').length") == 1, "it is not asked for again and again"
 
 
 def test_two_views_of_one_panel_share_its_state(api, open_page):

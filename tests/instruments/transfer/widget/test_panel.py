@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +12,12 @@ import pytest
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.transfer.records import HeadStep, TransferSettings
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
-from deconvwidgets.instruments.transfer.widget.chart import Drawn, TransferChart, decay_words
-from deconvwidgets.instruments.transfer.widget.lines import attempts_of, training_lines
+from deconvwidgets.instruments.transfer.widget.chart import curve_chart, format_weight_decay, training_chart
+from deconvwidgets.instruments.transfer.widget.lines import split_attempts, training_lines
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import ask, sent
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -294,7 +292,7 @@ def step(fold, decay, number, held_out=0.5):
 
 def test_steps_become_attempts_one_after_another():
     steps = [step(0, 0.1, 0), step(0, 0.1, 1), step(0, 0.01, 0), step(0, 0.01, 0, None), step(1, 0.1, 0), step(1, 0.1, 1)]
-    attempts = attempts_of(steps)
+    attempts = split_attempts(steps)
     assert [(one.fold, one.weight_decay, one.final, one.line.steps) for one in attempts] == [
         (0, 0.1, False, [1, 2]),
         (0, 0.01, False, [3]),
@@ -303,7 +301,7 @@ def test_steps_become_attempts_one_after_another():
     ]
     lines = training_lines(steps)
     assert lines.fold == 1
-    assert [decay for decay, _ in lines.tried] == [0.1]
+    assert [decay for decay, _ in lines.candidates] == [0.1]
     assert lines.earlier.steps == [1, 2, None, 3, None, 4]
     assert lines.earlier.held_out == [50.0, 50.0, None, 50.0, None, None]
     assert training_lines([]).fold is None
@@ -315,73 +313,50 @@ def test_a_run_of_many_folds_draws_the_last_few():
     assert [at for at in lines.earlier.steps if at is not None] == [1, 1, 1, 1]
 
 
-def named(chart, shown=True):
-    return {trace.name for trace in chart.figure.data if trace.visible is not False and trace.showlegend and bool(trace.x) == shown}
+def named(figure):
+    return {trace.name for trace in figure.data if trace.showlegend and len(trace.x)}
 
 
 def test_the_chart_draws_the_newest_fold_in_full_and_the_learning_curve(api):
-    chart = TransferChart()
     api.whole_run(folds=2)
-    chart.draw(Drawn(api.runs[1], None, api.steps(1), "training"))
-    assert named(chart) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
-    held_out = next(trace for trace in chart.figure.data if trace.meta == "tried 0 held_out")
+    figure = training_chart(api.steps(1))
+    assert named(figure) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
+    held_out = next(trace for trace in figure.data if trace.meta == "weight decay 10⁻² held_out")
     assert max(held_out.y) < 100
     assert max(held_out.y) > 1, "in percent"
     run = api.start(TransferSettings("caltech101", curve=(5, 15)))
     api.train(0, 1e-2)
-    chart.draw(Drawn(api.runs[2], None, api.steps(2), "training"))
-    assert named(chart) == {"weight decay 10⁻²"}, "nothing of the run before is left"
+    assert named(training_chart(api.steps(2))) == {"weight decay 10⁻²"}
     api.finish_fold(0.84)
     api.draw_curve((5, 15))
-    chart.draw(Drawn(api.runs[run], api.runs[1], api.steps(run), "curve"))
-    assert named(chart) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
-    curve, paper = (next(trace for trace in chart.figure.data if trace.meta == name) for name in ("shown", "paper"))
+    figure = curve_chart(api.runs[run], api.runs[1])
+    assert named(figure) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
+    curve, paper = (next(trace for trace in figure.data if trace.meta == name) for name in ("run", "paper"))
     assert list(curve.x) == [5, 15]
     assert list(curve.y) == pytest.approx([67.5, 80.0])
     assert len(curve.error_y.array) == 2
     assert (list(paper.x), list(paper.y)) == ([30, 15], [86.5, 83.8])
 
 
+def test_the_page_gets_plotly_and_the_chart_of_a_run(api, panel, sent):
+    api.whole_run()
+    api.whole_run()
+    content, (data,) = ask(panel, sent, "chart", run=2, tab="training")
+    assert content["ok"]
+    figure = json.loads(data)
+    assert {trace["legendgroup"] for trace in figure["data"]} >= {"all training images"}
+    assert figure["layout"]["uirevision"] == "2 training"
+    _, (data,) = ask(panel, sent, "chart", run=2, tab="curve", compare=1)
+    assert "training images per class" in json.loads(data)["layout"]["xaxis"]["title"]["text"]
+    assert "There is no run 9" in ask(panel, sent, "chart", run=9, tab="training")[0]["error"]
+    content, (source,) = ask(panel, sent, "plotly")
+    assert content["ok"]
+    assert b"plotly.js" in source[:200]
+
+
 @pytest.mark.parametrize(("decay", "words"), [(1e-6, "10⁻⁶"), (0.01, "10⁻²"), (0.1, "0.1"), (2.5e-4, "0.00025"), (1.0, "1")])
 def test_weight_decays_in_words(decay, words):
-    assert decay_words(decay) == words
-
-
-def test_the_chart_comes_with_the_first_run_and_follows_it(api, panel):
-    time.sleep(0.3)
-    assert panel.chart is None, "it costs 5 MB"
-    panel.start(data="caltech101")
-    until(lambda: panel.chart is not None)
-    api.train(0, 1e-2)
-    until(lambda: any(trace.x for trace in panel.chart.data))
-    first = panel.chart
-    api.finish_fold(0.8)
-    panel.state = {"tab": "curve"}
-    until(lambda: any(trace.visible and trace.x for trace in panel.chart.data if trace.meta == "folds"))
-    assert panel.chart is first
-    updates = []
-    panel.chart.observe(lambda change: updates.append(change["new"]), "_py2js_update")
-    panel._handle_custom_msg({"seq": 1, "client": "c", "kind": "chart"}, [])
-    until(lambda: any("visible" in (update or {}).get("style_data", {}) for update in updates))
-    assert panel.get_state("chart")["chart"] == f"IPY_MODEL_{first.model_id}"
-
-
-def test_a_chart_that_is_drawn_while_the_panel_closes_is_closed_with_it(api, panel, monkeypatch):
-    drawing, go_on, figures, draw = threading.Event(), threading.Event(), [], TransferChart.draw
-
-    def slow(chart, drawn):
-        figures.append(chart.figure)
-        drawing.set()
-        go_on.wait(20)
-        draw(chart, drawn)
-
-    monkeypatch.setattr(TransferChart, "draw", slow)
-    api.whole_run()
-    assert drawing.wait(20)
-    panel.close()
-    go_on.set()
-    until(lambda: not panel._limiter._running)
-    assert figures[0].comm is None
+    assert format_weight_decay(decay) == words
 
 
 # Static

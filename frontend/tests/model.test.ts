@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { KernelClient } from "../src/kernel/client.ts";
+import { defineWidget, type RenderContext, type WidgetModel } from "../src/kernel/model.ts";
+import { FakeModel } from "./fake_model.ts";
+
+function makeWidget() {
+  const model = new FakeModel();
+  const createStore = (made: WidgetModel) => {
+    const client = new KernelClient(made);
+    return { client, close: () => client.close() };
+  };
+  const widget = defineWidget(createStore, () => ({ close: () => {} }))();
+  const controller = new AbortController();
+  widget.initialize({ model: model.asModel, signal: controller.signal });
+  const open = () => widget.render({ model: model.asModel } as RenderContext<object>);
+  return { model, open, controller };
+}
+
+test("the kernel is told when no view was open for a minute", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { model, open } = makeWidget();
+    const [closeFirst, closeSecond] = [open(), open()];
+    closeFirst();
+    mock.timers.tick(100_000);
+    assert.deepEqual(model.kinds(), []);
+    closeSecond();
+    mock.timers.tick(59_000);
+    const closeThird = open(); // a cell was moved
+    mock.timers.tick(100_000);
+    assert.deepEqual(model.kinds(), []);
+    closeThird();
+    mock.timers.tick(60_000);
+    assert.deepEqual(model.kinds(), ["goodbye"]);
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a model that is closed says nothing more", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { model, open, controller } = makeWidget();
+    open()();
+    controller.abort();
+    mock.timers.tick(100_000);
+    assert.deepEqual(model.kinds(), []);
+  } finally {
+    mock.timers.reset();
+  }
+});

@@ -1,0 +1,62 @@
+"""The OcclusionExplorer is accessible: axe-core finds nothing serious, in both themes and all main states."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.instruments.occlusion.widget.page import api, open_page, service, settled
+from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.widgets.chromium import blank, browser
+
+__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("tab", ["maps", "chart", "images"])
+def test_scene_maps_and_tabs(api, open_page, theme, tab):
+    page = open_page()
+    in_theme(page, theme)
+    page.get_by_test_id(f"tab-{tab}").click()
+    page.get_by_test_id("stage").focus()
+    page.keyboard.press("ArrowRight")
+    settled(page)
+    if tab == "chart":
+        expect(page.locator("[data-testid=chart] .heatmaplayer image").first).to_be_attached(timeout=30_000)
+    if tab == "images":
+        expect(page.get_by_test_id("image").first).to_be_visible()
+    assert violations(page) == []
+    assert small_text(page) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_without_a_classifier(api, service, open_page, theme):
+    service.classifier = None
+    api.classifier = False
+    page = open_page()
+    in_theme(page, theme)
+    assert violations(page) == []
+    assert small_text(page) == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_without_a_kernel(api, open_page, theme):
+    page = open_page()
+    in_theme(page, theme)
+    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    page.get_by_test_id("stage").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("alert")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_what_excites_a_map_looked_at_closely(api, open_page):
+    page = open_page()
+    page.get_by_test_id("export-menu").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_test_id("projection").first.locator("button").click()
+    expect(page.get_by_test_id("enlarged")).to_be_visible()
+    assert violations(page) == []
