@@ -37,7 +37,7 @@ FOR_WIDGETS = {
     "service.protocol",
 }  # what a widget may import
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
-WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "cli", "__main__", ""}
+WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "arguments", "cli", "__main__", ""}
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:

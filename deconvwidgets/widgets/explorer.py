@@ -211,8 +211,7 @@ class Explorer(anywidget.AnyWidget):
         target, kinds = Path(path), self.FILES if kinds is None else kinds
         kind = kinds.get(target.suffix.lower())
         if kind is None:
-            *first, last = kinds
-            raise ServiceError(f"Cannot save {target.name!r}: use a name ending in {', '.join(first)} or {last}.")
+            raise ServiceError(f"Cannot save {target.name!r}: use a name ending in {' or '.join(kinds)}.")
         if not target.parent.is_dir():
             raise ServiceError(f"The folder of {target} does not exist; create it first.")
         data = make(kind)
