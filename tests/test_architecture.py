@@ -27,17 +27,12 @@ PARTS = (
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}
-FOR_WIDGETS = {
-    "errors",
-    "arguments",
-    "atomic_file",
-    "records",
-    "display",
-    "widgets",
-    "service.protocol",
-}  # what a widget may import
+# What a widget may import of the platform.
+FOR_WIDGETS = {"errors", "arguments", "atomic_file", "records", "display", "widgets", "service.protocol"}
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
-WITHOUT_TORCH = FRONT_END_ROLES | {"figures", "records", "defaults", "protocol", "errors", "atomic_file", "display", "arguments", "cli", "__main__", ""}
+WITHOUT_TORCH = FRONT_END_ROLES | {
+    "figures", "records", "defaults", "protocol", "errors", "arguments", "atomic_file", "display", "cli", "__main__", "",
+}  # fmt: skip
 
 
 def modules(root: Path) -> Iterator[tuple[str, Path]]:

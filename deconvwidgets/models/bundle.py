@@ -54,6 +54,15 @@ class ModelBundle:
         The softmax head of the model.
     headless : ModelBundle or None
         The bundle that the head was attached to.
+
+    Examples
+    --------
+    >>> from deconvwidgets import load_model
+    >>> bundle = load_model("alexnet")
+    >>> bundle.input_size, len(bundle.categories)
+    ((3, 224, 224), 1000)
+    >>> bundle.network.layer("conv5").channels
+    256
     """
 
     name: str

@@ -41,6 +41,13 @@ class Head:
         The data set, and the number of training images per class ("Caltech-101, 30 per class").
     report : mapping of str to float, int or str
         The accuracy and the protocol of the training.
+
+    Examples
+    --------
+    >>> import deconvwidgets as dw
+    >>> head = dw.load_model("alexnet").with_head("caltech101").head
+    >>> head.layer, head.weight.shape
+    ('features.12', (101, 9216))
     """
 
     model: str

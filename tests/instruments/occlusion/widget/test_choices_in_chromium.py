@@ -485,14 +485,14 @@ def test_exports_and_the_state_as_python(api, open_page):
     expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "crop:3"')
 
 
-def test_the_chart_is_opened_with_its_tab_and_follows_the_map(desk, open_page):
-    desk.at_once = False
+def test_the_chart_is_opened_with_its_tab_and_follows_the_map(api, open_page):
+    api.at_once = False
     page = open_page()
-    run = page.evaluate("model.sent.length") and max(desk.runs)
+    run = page.evaluate("model.sent.length") and max(api.runs)
     assert page.get_by_test_id("chart").count() == 0
     page.get_by_test_id("tab-chart").click()
     expect(page.get_by_test_id("chart-words")).to_contain_text("first positions of the map")
-    desk.advance(run, 3)
+    api.advance(run, 3)
     tell(page)
     heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
     expect(heatmap.first).to_be_attached(timeout=30_000)
@@ -502,7 +502,7 @@ def test_the_chart_is_opened_with_its_tab_and_follows_the_map(desk, open_page):
     expect(page.locator("[data-testid=chart] .gtitle")).to_contain_text("total activity of")
     page.wait_for_function("() => model.values.state.map === 'activity'")
     asked_for = page.evaluate("model.sent.filter((one) => one.kind === 'chart').length")
-    desk.advance(run)
+    api.advance(run)
     tell(page)
     page.wait_for_function(f"() => model.sent.filter((one) => one.kind === 'chart').length > {asked_for}")
     page.get_by_test_id("tab-maps").click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import replace
 
@@ -630,7 +631,8 @@ PLACEHOLDER_FITS = """(box) => {
 def test_its_usual_height_shows_all_of_it(api, open_page, width):
     page = open_page(width=width)
     page.set_viewport_size({"width": width + 60, "height": 900})
-    page.evaluate(f"() => {{ model.values.height = {OcclusionExplorer.height.default()}; model.tell('change:height'); }}")
+    height = inspect.signature(OcclusionExplorer).parameters["height"].default
+    page.evaluate(f"() => {{ model.values.height = {height}; model.tell('change:height'); }}")
     expect(page.get_by_test_id("legend-entry").first).to_be_visible()
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     hidden = "(all) => all.filter((one) => one.scrollHeight > one.clientHeight).map((one) => one.className)"

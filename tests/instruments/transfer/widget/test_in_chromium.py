@@ -81,7 +81,7 @@ def test_the_title_of_a_run_is_whole(api, open_page, width):
 
 def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(api, open_page):
     page = open_page(images_per_class=60)
-    expect(page.get_by_test_id("data-problem")).to_contain_text("at most 39 a class")
+    expect(page.get_by_test_id("data-problem")).to_contain_text("at most 39 per class")
     expect(page.get_by_test_id("go")).to_be_disabled()
     page.get_by_test_id("take-fewer").click()
     expect(page.get_by_test_id("images")).to_have_value("30")
@@ -182,7 +182,7 @@ def test_a_run_from_its_start_to_its_results(api, open_page):
     expect(page.get_by_test_id("stage-curve")).to_be_hidden()
     api.draw_curve((5, 10, 30), 2)
     tell(page)
-    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 training runs · 10 a class")
+    expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 training runs · 10 per class")
     api.end()
     tell(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Done in 15 s.")
