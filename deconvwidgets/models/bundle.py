@@ -60,7 +60,7 @@ class ModelBundle:
     >>> from deconvwidgets import load_model
     >>> bundle = load_model("alexnet")
     >>> bundle.input_size, len(bundle.categories)
-    ((3, 224, 224), 1000)
+    ((3, 224, 224), 101)
     >>> bundle.network.layer("conv5").channels
     256
     """
