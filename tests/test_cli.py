@@ -101,7 +101,7 @@ def test_a_figure_is_written_as_png_svg_and_html(capsys: pytest.CaptureFixture[s
     for text in (svg, page):
         assert "conv3" in text
         assert len(re.findall("data:image/png", text)) == 4
-    assert "drawn at random (seed 3)" in page
+    assert "selected at random (seed 3)" in page
     assert len(re.findall(r'data-tip="#1 · \d', page)) == 8
 
 

@@ -68,7 +68,7 @@ def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
     row, column = (float(number) for number in visit.run_code("print(*explorer.state['patches'][0])").split())
     assert (row, column) == (pytest.approx((60 + 156) / 400 * 224, abs=2), pytest.approx((60 + 195) / 400 * 224, abs=2))
     box = "[(int(r - 24), int(c - 24)) for r, c in explorer.state['patches']]"
-    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._wanted()).wanted\n"
+    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._request()).wanted\n"
     code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
     share = float(visit.run_code(code))
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f}%")
