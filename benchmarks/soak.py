@@ -44,7 +44,7 @@ class Requests:
     def __init__(self, service: dw.LocalModelService) -> None:
         self.service = service
         self.channels = {summary.info.short_name: summary.info.channels for summary in service.overview().layers}
-        self.crops = service.overview().views
+        self.crops = service.overview().crops
 
     def kinds(self) -> dict[str, tuple[int, Callable[[random.Random], object]]]:
         """Kind -> (weight, request)."""

@@ -162,7 +162,7 @@ def file_size_limit() -> Callable[[int], AbstractContextManager[None]]:
 
 
 @pytest.fixture
-def noise_picture():
+def noise_image():
     def make(width=40, height=30, seed=0):
         return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 

@@ -20,7 +20,7 @@ class Overview:
     classifier: str | None  # describes the classes that the model predicts; None without a classifier
     images: str  # the name of the image set
     photographs: int  # source photographs
-    views: int  # the number of crops
+    crops: int  # the number of crops
     skipped: tuple[SkippedImage, ...]
     layers: tuple[LayerSummary, ...]
     k: int  # top activations per unit (9)

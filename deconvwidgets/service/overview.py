@@ -26,7 +26,7 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         classifier=bundle.classifier,
         images=snapshot.images.name,
         photographs=snapshot.images.source_count,
-        views=len(snapshot.images),
+        crops=len(snapshot.images),
         skipped=snapshot.skipped(),
         layers=tuple(LayerSummary(info, dead.get(info.name)) for info in snapshot.layers()),
         k=index.k if index is not None else K,

@@ -193,7 +193,7 @@ class Explorer(anywidget.AnyWidget):
         if self.comm is not None:
             ipywidgets_registry._instances.pop(self.model_id, None)
 
-    # Files and static pictures
+    # Files and static images
 
     def _save(self, path: str | Path, make: Callable[[str], bytes], kinds: Mapping[str, str] | None = None) -> Path:
         """Write a file, as a whole or not at all, whose kind follows from the suffix of its name.
@@ -221,29 +221,29 @@ class Explorer(anywidget.AnyWidget):
             raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the live view with a static picture beside it, for GitHub, nbviewer and a notebook without a kernel."""
+        """Return the live view with a static image beside it, for GitHub, nbviewer and a notebook without a kernel."""
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
         self._hold()
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": repr(self)}
-        picture = self._static_picture()
-        if picture is not None:
-            data["image/png"] = base64.b64encode(picture).decode("ascii")
+        image = self._static_image()
+        if image is not None:
+            data["image/png"] = base64.b64encode(image).decode("ascii")
         return data, metadata
 
-    def _static_picture(self) -> bytes | None:
+    def _static_image(self) -> bytes | None:
         """Return a PNG of what is shown; None if there is nothing to show yet."""
         return None
 
-    def _cached_picture(self, key: object, draw: Callable[[], bytes]) -> bytes | None:
-        """Return the picture that `draw` returns, cached until `key` changes; None if drawing fails."""
+    def _cached_image(self, key: object, draw: Callable[[], bytes]) -> bytes | None:
+        """Return the image that `draw` returns, cached until `key` changes; None if drawing fails."""
         if self._still is None or self._still[0] != key:
             try:
                 self._still = (key, draw())
             except Exception:  # noqa: BLE001 - IPython would show a traceback in place of the live view, which shows what is wrong
-                _log.exception("The static picture of %s could not be drawn", type(self).__name__)
+                _log.exception("The static image of %s could not be drawn", type(self).__name__)
                 return None
         return self._still[1]
 

@@ -73,7 +73,7 @@ test("arrow keys move in the grid and stop at its edges", () => {
   assert.equal(move("x", 4), null);
 });
 
-test("a picture keeps its shape", () => {
+test("a image keeps its shape", () => {
   assert.deepEqual(fitInside(400, 200, 100, 100), { width: 100, height: 50 });
   assert.deepEqual(fitInside(200, 400, 300, 100), { width: 50, height: 100 });
 });
@@ -128,7 +128,7 @@ test("bitmaps are bounded in bytes, and the least recently used goes first", () 
   assert.equal(cache.bytes, 0);
 });
 
-test("a picture decoded after the cache was cleared is dropped", async () => {
+test("a image decoded after the cache was cleared is dropped", async () => {
   const made = makeBitmap(4);
   globalThis.createImageBitmap = async () => made as ImageBitmap;
   const cache = new BitmapCache();

@@ -120,12 +120,12 @@ test("the header says of how many photographs, and whose classes", () => {
     skipped: [],
     k: 9,
     photographs: 28,
-    views: 252,
+    crops: 252,
     layers: [],
   };
   const layer: Layer = { id: "conv5", name: "conv5", kind: "conv", channels: 256, height: 13, width: 13, receptive_field: null, dead: 0 };
   assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
-  assert.match(describeLayer({ ...overview, views: 28 }, undefined), /^top 9 of 28 photographs$/);
+  assert.match(describeLayer({ ...overview, crops: 28 }, undefined), /^top 9 of 28 photographs$/);
   assert.match(describeOrigin(overview), /no classifier/);
   assert.match(describeOrigin({ ...overview, classifier: "ImageNet" }), /classes: ImageNet/);
 });

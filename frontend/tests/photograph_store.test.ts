@@ -16,7 +16,7 @@ const ofClass = (truth: number, more: Partial<TestsRequest> = {}): TestsRequest 
 });
 const [cell, classes, mistakes] = [{}, {}, {}];
 
-/** Decoded pictures without a browser, of which `limit` are kept. */
+/** Decoded images without a browser, of which `limit` are kept. */
 class FakeCache {
   private readonly kept = new Map<string, ImageBitmap>();
 
@@ -58,7 +58,7 @@ function makeStore({ bad = [] as number[], limit = 1000 } = {}) {
     }
     const asked = sources as number[];
     if (asked.some((source) => bad.includes(source))) return { ok: false, error: "one cannot be opened" };
-    return { pictures: asked.map(() => ({ mime: "image/jpeg" })) };
+    return { images: asked.map(() => ({ mime: "image/jpeg" })) };
   };
   const answer = async () => {
     const message = model.sent[kernel.answered];

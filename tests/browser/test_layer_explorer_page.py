@@ -104,7 +104,7 @@ def test_a_click_on_a_unit_shows_its_nine(visit: Any) -> None:
 
 
 def test_the_nine_projections_differ_from_one_another(visit: Any) -> None:
-    """TopActivations tiles, each with its own picture: nothing is shown nine times, and none is grey."""
+    """TopActivations tiles, each with its own image: nothing is shown nine times, and none is grey."""
     page = visit.page
     different = by_id(page, "mosaic-projections").evaluate(
         """canvas => {

@@ -68,7 +68,7 @@ def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
     row, column = (float(number) for number in visit.run_code("print(*explorer.state['patches'][0])").split())
     assert (row, column) == (pytest.approx((60 + 156) / 400 * 224, abs=2), pytest.approx((60 + 195) / 400 * 224, abs=2))
     box = "[(int(r - 24), int(c - 24)) for r, c in explorer.state['patches']]"
-    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._request()).wanted\n"
+    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._request()).request\n"
     code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
     share = float(visit.run_code(code))
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f}%")
@@ -83,7 +83,7 @@ def test_keys_are_the_explorers_and_delete_no_cell(visit: Visit) -> None:
     assert page.locator(".jp-CodeCell").count() == len(CELLS)
 
 
-def test_a_picture_of_ones_own(visit: Visit) -> None:
+def test_an_image_of_ones_own(visit: Visit) -> None:
     page = visit.page
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)).save(buffer, "PNG")
@@ -152,7 +152,7 @@ def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:
     last = page.locator("[data-testid=occlusion-explorer]").last
     expect(last.get_by_test_id("no-classifier")).to_be_visible(timeout=60_000)
     expect(last.get_by_test_id("maps-words")).to_contain_text("positions", timeout=60_000)
-    last.get_by_test_id("use-shipped").click()
+    last.get_by_test_id("use-bundled").click()
     expect(last.get_by_test_id("no-classifier")).to_be_hidden(timeout=30_000)
     expect(last.get_by_test_id("answer").first).to_be_visible()
 

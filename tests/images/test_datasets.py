@@ -71,11 +71,11 @@ def test_a_subset_of_a_data_set_keeps_its_labels():
     assert images.open_source(0).getpixel((0, 0)) == (3, 3, 3)
 
 
-def test_a_list_of_images_and_paths(tmp_path, noise_picture):
+def test_a_list_of_images_and_paths(tmp_path, noise_image):
     path = save(tmp_path / "one.png", 42)
-    images = open_images([noise_picture().convert("RGBA"), path, tmp_path / "gone.png"])
+    images = open_images([noise_image().convert("RGBA"), path, tmp_path / "gone.png"])
     assert (len(images), images.source_name(1)) == (2, "one.png")
     assert images.open_crop(1).getpixel((0, 0)) == (42, 42, 42)
     assert [skipped.name for skipped in images.skipped] == ["gone.png"]
-    assert open_images(path).source_count == open_images(noise_picture()).source_count == 1
-    assert open_images([noise_picture(seed=1)]).digest != open_images([noise_picture(seed=2)]).digest
+    assert open_images(path).source_count == open_images(noise_image()).source_count == 1
+    assert open_images([noise_image(seed=1)]).digest != open_images([noise_image(seed=2)]).digest

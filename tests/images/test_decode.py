@@ -135,9 +135,9 @@ def test_a_missing_file_and_a_text_file_are_refused(tmp_path):
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns of damaged TIFF files
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])
-def test_damaged_files_are_decoded_or_refused(kind, noise_picture):
+def test_damaged_files_are_decoded_or_refused(kind, noise_image):
     """Truncated and changed files raise no other error than PictureError."""
-    whole = encode(noise_picture(), kind).getvalue()
+    whole = encode(noise_image(), kind).getvalue()
     random = np.random.default_rng(0)
     files = [whole[: int(length)] for length in np.linspace(0, len(whole) - 1, 25)]
     for _ in range(120):
@@ -155,14 +155,14 @@ def test_damaged_files_are_decoded_or_refused(kind, noise_picture):
     assert "refused" in outcomes
 
 
-def test_a_truncated_jpeg_is_refused(noise_picture):
-    whole = encode(noise_picture(200, 200), "JPEG").getvalue()
+def test_a_truncated_jpeg_is_refused(noise_image):
+    whole = encode(noise_image(200, 200), "JPEG").getvalue()
     with pytest.raises(PictureError, match="truncated"):
         open_image(io.BytesIO(whole[: len(whole) // 2]))
 
 
-def test_to_rgb_does_not_change_its_argument(noise_picture):
-    image = noise_picture().convert("RGBA")
+def test_to_rgb_does_not_change_its_argument(noise_image):
+    image = noise_image().convert("RGBA")
     before = image.tobytes()
     assert to_rgb(image).mode == "RGB"
     assert image.tobytes() == before

@@ -50,9 +50,9 @@ def test_unreadable_files_are_skipped_with_a_reason(tmp_path, monkeypatch):
     assert all(skipped.reason for skipped in images.skipped)
 
 
-def test_a_file_that_cannot_be_decoded_raises_picture_error(tmp_path, noise_picture):
+def test_a_file_that_cannot_be_decoded_raises_picture_error(tmp_path, noise_image):
     save(tmp_path / "good.png")
-    noise_picture(100, 100).save(tmp_path / "late.jpg")
+    noise_image(100, 100).save(tmp_path / "late.jpg")
     data = (tmp_path / "late.jpg").read_bytes()
     (tmp_path / "late.jpg").write_bytes(data[: len(data) // 2])
     images = open_images(tmp_path)

@@ -106,9 +106,9 @@ def test_the_digest_depends_on_the_photographs(noise):
     assert first.digest != noise().digest
 
 
-def test_a_set_without_crops_is_refused(tmp_path, noise_picture):
+def test_a_set_without_crops_is_refused(tmp_path, noise_image):
     for number in range(3):
-        noise_picture(seed=number).save(tmp_path / f"{number}.png")
+        noise_image(seed=number).save(tmp_path / f"{number}.png")
     with pytest.raises(PictureError, match=r"3 crops of 3 photographs.*photo-crops"):
         crops_as_images(dw.open_images(tmp_path))
 

@@ -31,22 +31,22 @@ def test_a_model_in_training_mode_is_refused():
         ModelBundle.from_module(net().train())
 
 
-def test_a_note_describes_the_default_transform(noise_picture):
+def test_a_note_describes_the_default_transform(noise_image):
     bundle = ModelBundle.from_module(net(), input_size=(3, 20, 30))
-    assert bundle.prepare(noise_picture()).shape == (3, 20, 30)
+    assert bundle.prepare(noise_image()).shape == (3, 20, 30)
     assert "20 x 30" in bundle.notes[0]
     assert ModelBundle.from_module(net(), transform=Preprocess()).notes == ()
 
 
-def test_models_with_one_channel_receive_gray_images(noise_picture):
+def test_models_with_one_channel_receive_gray_images(noise_image):
     bundle = ModelBundle.from_module(nn.Conv2d(1, 2, 3).eval(), input_size=(1, 28, 28))
-    assert bundle.model(bundle.prepare(noise_picture())[None]).shape == (1, 2, 26, 26)
+    assert bundle.model(bundle.prepare(noise_image())[None]).shape == (1, 2, 26, 26)
 
 
-def test_an_unknown_transform_has_no_geometry(noise_picture):
+def test_an_unknown_transform_has_no_geometry(noise_image):
     bundle = ModelBundle.from_module(net(), transform=lambda image: torch.full((3, 8, 8), 7.0), input_size=(3, 8, 8))
     assert bundle.geometry((40, 30)) is None
-    assert bundle.prepare(noise_picture()).dtype == torch.float32
+    assert bundle.prepare(noise_image()).dtype == torch.float32
     assert bundle.to_picture(torch.linspace(-3, 5, 192).view(3, 8, 8)).max() == 255
     assert bundle.to_picture(torch.full((3, 8, 8), 7.0)).shape == (8, 8, 3)
     assert bundle.to_picture(torch.rand(5, 8, 8)).shape == (8, 8, 3)
@@ -72,7 +72,7 @@ def test_arguments_that_do_not_fit_are_refused(arguments, message):
 
 
 @pytest.mark.parametrize("result", [torch.zeros(3, 9, 8), np.zeros((3, 8, 8)), None])
-def test_a_transform_that_returns_something_else_is_refused(result, noise_picture):
+def test_a_transform_that_returns_something_else_is_refused(result, noise_image):
     bundle = ModelBundle.from_module(net(), transform=lambda image: result, input_size=(3, 8, 8))
     with pytest.raises(ModelError, match="returned"):
-        bundle.prepare(noise_picture())
+        bundle.prepare(noise_image())

@@ -32,18 +32,18 @@ def test_photographs_agree_exactly_with_torchvision(which, photos):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 900), (901, 18), (223, 225), (333, 500), (512, 511)])
-def test_unusual_sizes_agree_with_torchvision(size, noise_picture):
+def test_unusual_sizes_agree_with_torchvision(size, noise_image):
     expected = preset(PRESETS[0])
-    assert torch.equal(as_preprocess(expected)(noise_picture(*size)), expected(noise_picture(*size)))
+    assert torch.equal(as_preprocess(expected)(noise_image(*size)), expected(noise_image(*size)))
 
 
 @pytest.mark.parametrize("size", [(100, 80), (301, 299), (224, 150), (30, 500)])
-def test_a_crop_larger_than_the_image_is_padded_as_in_torchvision(size, noise_picture):
+def test_a_crop_larger_than_the_image_is_padded_as_in_torchvision(size, noise_image):
     transforms = import_torchvision().transforms
     expected = transforms.Compose([transforms.CenterCrop((224, 160)), transforms.ToTensor()])
     preprocess = as_preprocess(expected)
     assert preprocess is not None
-    assert torch.equal(preprocess(noise_picture(*size)), expected(noise_picture(*size)))
+    assert torch.equal(preprocess(noise_image(*size)), expected(noise_image(*size)))
 
 
 @pytest.mark.parametrize("size", [(640, 427), (300, 451), (512, 512), (100, 90)])
@@ -77,9 +77,9 @@ def test_pixel_minus_127_over_128():
     torch.testing.assert_close(result[:, 0, 0], torch.tensor([-127 / 128, 0.0, 1.0]), atol=1e-6, rtol=0)
 
 
-def test_one_channel_is_gray(noise_picture):
+def test_one_channel_is_gray(noise_image):
     preprocess = default_preprocess((1, 28, 28))
-    result = preprocess(noise_picture(60, 50))
+    result = preprocess(noise_image(60, 50))
     assert result.shape == (1, 28, 28)
     image = preprocess.unnormalise(result)
     assert image.shape == (28, 28, 3)
@@ -91,11 +91,11 @@ def test_another_input_size_keeps_the_ratio_of_resize_and_crop():
     assert Preprocess().resized_to(112, 224).input_size == (3, 112, 224)
 
 
-def test_compose_is_recognised_and_other_transforms_are_not(noise_picture):
+def test_compose_is_recognised_and_other_transforms_are_not(noise_image):
     t = import_torchvision().transforms
     usual = [t.Resize(40), t.CenterCrop(32), t.ToTensor(), t.Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))]
     preprocess = as_preprocess(t.Compose(usual))
-    torch.testing.assert_close(preprocess(noise_picture(50, 90)), t.Compose(usual)(noise_picture(50, 90)))
+    torch.testing.assert_close(preprocess(noise_image(50, 90)), t.Compose(usual)(noise_image(50, 90)))
     assert as_preprocess(t.Compose([t.RandomHorizontalFlip(1.0), *usual])) is None
     assert as_preprocess(t.Compose([*usual, t.Lambda(lambda x: x * 2)])) is None
     assert as_preprocess(t.Compose([t.Resize((32, 32)), t.ToTensor()])) is None

@@ -12,17 +12,17 @@ from deconvwidgets.errors import ModelError, PictureError, ServiceError
 
 def test_a_bare_network_a_name_or_a_folder_where_something_opened_is_needed() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
-    picture = Image.new("RGB", (32, 32), (200, 30, 30))
-    bundle, images = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny"), dw.open_images([picture])
+    image = Image.new("RGB", (32, 32), (200, 30, 30))
+    bundle, images = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny"), dw.open_images([image])
     for call in (
         lambda: dw.LocalModelService(net, images),
         lambda: dw.ActivationIndex.build(net, images),
-        lambda: dw.project(net, picture, "0", unit=0),
+        lambda: dw.project(net, image, "0", unit=0),
     ):
         with pytest.raises(ModelError, match=r"not a Sequential.*from_module"):
             call()
     with pytest.raises(ModelError, match="not 'alexnet'"):
-        dw.project("alexnet", picture, "conv1", unit=0)
+        dw.project("alexnet", image, "conv1", unit=0)
     for call in (lambda: dw.LocalModelService(bundle, "a/folder"), lambda: dw.ActivationIndex.build(bundle, "a/folder")):
         with pytest.raises(PictureError, match=r"not 'a/folder'.*open_images"):
             call()

@@ -36,8 +36,8 @@ def service(tiny_bundle, tiny_images):
     made.close()
 
 
-def pixels_of(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
+def pixels_of(image):
+    return np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"))
 
 
 def test_it_is_a_model_service(service):
@@ -47,7 +47,7 @@ def test_it_is_a_model_service(service):
 
 def test_overview(service, tiny_images):
     overview = service.overview()
-    assert (overview.model, overview.images, overview.photographs, overview.views) == ("tiny", "noise", 14, 42)
+    assert (overview.model, overview.images, overview.photographs, overview.crops) == ("tiny", "noise", 14, 42)
     assert [(layer.info.alias, layer.dead) for layer in overview.layers] == [("conv1", 1), ("conv2", 1)]
     assert overview.index_ready
     assert overview.k == 9
@@ -120,8 +120,8 @@ def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
         monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected"))
     if "patches" not in parts:
         monkeypatch.setattr("deconvwidgets.instruments.layers.service.mosaics.display.crop_patch", lambda *args: pytest.fail("cropped"))
-    pictures = service.layers.mosaics(MosaicRequest("conv2", 3, tile=40, parts=parts))
-    assert [picture.data for picture in pictures] == [getattr(whole, part).data for part in parts]
+    images = service.layers.mosaics(MosaicRequest("conv2", 3, tile=40, parts=parts))
+    assert [image.data for image in images] == [getattr(whole, part).data for part in parts]
 
 
 def test_mosaics_in_the_background_are_the_same(service):
@@ -183,10 +183,10 @@ def test_a_figure_of_no_state_is_refused_in_words(service, state):
         service.layers.figure("layer.png", state)
 
 
-def test_source_places_box_and_view(service, tiny_images, tiny_bundle):
+def test_a_source_has_the_boxes_of_receptive_field_and_crop(service, tiny_images, tiny_bundle):
     for rank, one in enumerate(service.index.top("conv1", 0)):
         shown = service.layers.source("conv1", 0, rank, size=280)
-        assert (shown.picture.width, shown.picture.height) == (280, 240)
+        assert (shown.image.width, shown.image.height) == (280, 240)
         view = tiny_images.crop(one.image)
         left, top, right, bottom = view.box or (0, 0, 28, 24)
         width, height = right - left, bottom - top
@@ -196,19 +196,19 @@ def test_source_places_box_and_view(service, tiny_images, tiny_bundle):
         expected = [(edge + shift[side % 2]) / scale + (left, top)[side % 2] for side, edge in enumerate(one.box)]
         np.testing.assert_allclose(shown.box, np.array(expected) / [28, 24, 28, 24], atol=0.03)
         whole = [(edge + shift[side % 2]) / scale + (left, top)[side % 2] for side, edge in enumerate((0, 0, 16, 16))]
-        np.testing.assert_allclose(shown.view, np.array(whole) / [28, 24, 28, 24], atol=0.03)
+        np.testing.assert_allclose(shown.crop, np.array(whole) / [28, 24, 28, 24], atol=0.03)
         assert f"#{rank + 1}" in shown.caption
         assert f"noise-{view.source}" in shown.caption
 
 
 def test_opaque_transform_shows_the_models_input(tiny_bundle, tiny_images):
     transform = tiny_bundle.transform
-    bundle = replace(tiny_bundle, transform=lambda picture: transform(picture))
+    bundle = replace(tiny_bundle, transform=lambda image: transform(image))
     service = LocalModelService(bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
     shown, one = service.layers.source("conv1", 0, 0, size=160), service.index.top("conv1", 0)[0]
-    assert (shown.picture.width, shown.picture.height) == (160, 160)
+    assert (shown.image.width, shown.image.height) == (160, 160)
     np.testing.assert_allclose(shown.box, np.array(one.box) / 16)
-    assert shown.view is None
+    assert shown.crop is None
     assert "the model's input" in shown.caption
 
 
@@ -513,4 +513,4 @@ def test_alexnet_answers_about_photographs(alexnet):
     assert shown.std() > 20  # not a grey field
     detail = alexnet.layers.unit_detail("conv5", 133)
     assert len({entry.source for entry in detail.entries}) == 9
-    assert alexnet.layers.source("conv5", 133, 0).picture.width >= 300
+    assert alexnet.layers.source("conv5", 133, 0).image.width >= 300

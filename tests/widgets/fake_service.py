@@ -1,4 +1,4 @@
-"""A service without a model: gratings and noise for pictures, numbers for everything else, and a record of what was asked."""
+"""A service without a model: gratings and noise for images, numbers for everything else, and a record of what was asked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
 GRID, GAP = 3, 2
 
 
-def picture_of(pixels: NDArray[np.uint8], form: str = "PNG") -> EncodedImage:
+def encode(pixels: NDArray[np.uint8], form: str = "PNG") -> EncodedImage:
     buffer, image = io.BytesIO(), Image.fromarray(pixels)
     image.save(buffer, form)
     return EncodedImage(buffer.getvalue(), f"image/{form.lower()}", image.width, image.height)
@@ -69,7 +69,7 @@ class FakeService:
             classifier=None,
             images="gratings",
             photographs=40,
-            views=120,
+            crops=120,
             skipped=(SkippedImage("broken.jpg", "it is truncated"),),
             layers=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.infos),
             k=9,
@@ -95,8 +95,8 @@ class FakeService:
             raise RuleError("There is no rule for 'gelu' below conv2; choose rule='gradient'.")
         count = 0 if unit == 3 else 9
         side = GRID * tile + (GRID - 1) * GAP
-        pictures = [picture_of(grating(unit, side, signed)) for signed in (True, False)]
-        return TopActivations(layer, unit, rule, count, GRID, tile, GAP, *pictures)
+        images = [encode(grating(unit, side, signed)) for signed in (True, False)]
+        return TopActivations(layer, unit, rule, count, GRID, tile, GAP, *images)
 
     def mosaics(self, request: MosaicRequest, background: bool = False) -> list[EncodedImage]:
         if background:
@@ -104,7 +104,7 @@ class FakeService:
         what = (request.layer, request.unit)
         if "projections" not in request.parts:
             self._record("patches", *what, request.tile)
-            return [picture_of(grating(request.unit, GRID * request.tile + (GRID - 1) * GAP, signed=False))]
+            return [encode(grating(request.unit, GRID * request.tile + (GRID - 1) * GAP, signed=False))]
         top = self.top_activations(*what, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
@@ -122,13 +122,13 @@ class FakeService:
     def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
         self._record("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
-        return SourceImage(picture_of(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
+        return SourceImage(encode(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.calls.append(("figure", (kind, dict(state))))
         if self.breaks:
             raise self.breaks
-        return picture_of(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
+        return encode(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         return self.events.subscribe(listener, kinds)

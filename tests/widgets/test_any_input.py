@@ -56,7 +56,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "unit_table", "layer": "conv1"},
         {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
         {"kind": "unit_detail", "layer": "conv2", "unit": 3},
-        {"kind": "source_picture", "layer": "conv1", "unit": 1, "rank": 2, "size": 48},
+        {"kind": "source_image", "layer": "conv1", "unit": 1, "rank": 2, "size": 48},
         {"kind": "figure", "figure": "unit.svg", "state": {"layer": "conv1", "unit": 1, "rule": "gradient"}},
     ],
     "occlusion": [
@@ -71,7 +71,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "projections", "request": IMAGE, "size": 32},
         {"kind": "images", "start": 0, "count": 2, "query": "noise", "size": 24},
         {"kind": "file", "figure": "figure.svg", "request": IMAGE, "run": None, "state": {"patches": [[4, 4]], "window": [4, 4]}},
-        {"kind": "use_shipped_head"},
+        {"kind": "use_bundled_head"},
         *({**UPLOAD, "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
     "transfer": [
@@ -155,7 +155,7 @@ def test_the_requests_that_are_changed_below_are_right(service, name):
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
         content, _ = dispatch(handlers, service, Request.of(copy.deepcopy(request), [b"abc"]))
-        assert content["ok"] or request["kind"] in ("upload", "use_shipped_head", "undo_head", "maps", "stop_maps"), content
+        assert content["ok"] or request["kind"] in ("upload", "use_bundled_head", "undo_head", "maps", "stop_maps"), content
 
 
 def variants(value: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What all widgets share: state from the browser, requests, events, files, the static picture, and how long they live."""
+"""What all widgets share: state from the browser, requests, events, files, the static image, and how long they live."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_one_that_is_displayed_lives_until_it_is_closed(case, service):
     until(lambda: is_collected(gone))
 
 
-# Files and the static picture
+# Files and the static image
 
 
 def test_files_are_written_whole_or_not_at_all(case, service, widget, tmp_path, file_size_limit):
@@ -307,7 +307,7 @@ def test_unknown_suffixes_and_places_are_refused_before_anything_is_drawn(case, 
 
 
 @pytest.mark.parametrize("error", [ServiceError("not now"), ZeroDivisionError("a bug")])
-def test_a_picture_that_cannot_be_drawn_does_not_hide_the_live_view(case, service, widget, caplog, error):
+def test_an_image_that_cannot_be_drawn_does_not_hide_the_live_view(case, service, widget, caplog, error):
     case.ready(service)
     case.answering(service).breaks = error
     data, _ = widget._repr_mimebundle_()

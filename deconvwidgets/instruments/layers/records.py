@@ -100,9 +100,9 @@ class TopActivations:
 class SourceImage:
     """A source photograph and a receptive field in it. For a transform of unknown geometry it is the model's input."""
 
-    picture: EncodedImage
+    image: EncodedImage
     box: tuple[float, float, float, float] | None  # the receptive field: left, top, right, bottom as shares of width and height
-    view: tuple[float, float, float, float] | None  # the crop that is the model's input, likewise
+    crop: tuple[float, float, float, float] | None  # the crop that is the model's input, likewise
     caption: str
 
 

@@ -190,7 +190,7 @@ class ImageTile:
     image: str  # as in `OcclusionRequest.image`
     caption: str
     label: str | None  # dataset label
-    picture: EncodedImage
+    thumbnail: EncodedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ class OcclusionChoices:
 
     input: tuple[int, int]  # (height, width) of the model's input
     classes: tuple[str, ...] | None  # of the classifier; None without one
-    shipped_head: bool  # whether the model has no classifier, and the one of this package fits
+    bundled_head: bool  # whether the model has no classifier, and the one of this package fits
     uploads: tuple[str, ...]  # uploaded images that are still available, newest first
     colours: bool  # whether fills can be colours: the normalisation of the transform is known
 
@@ -227,10 +227,10 @@ class ClassShare:
 class OcclusionScene:
     """An image without patches, with every default resolved."""
 
-    wanted: OcclusionRequest  # layer, unit and target are not None (target is None without a classifier)
+    request: OcclusionRequest  # layer, unit and target are not None (target is None without a classifier)
     caption: str
     label: str | None  # dataset label
-    picture: EncodedImage  # the model's input
+    image: EncodedImage  # the model's input
     fill: EncodedImage  # of the same size: the content of a patch at each pixel
     classes: tuple[ClassShare, ...]  # the five most probable and the target (before == now); empty without a classifier
     activity: float

@@ -1,17 +1,17 @@
 import { blob } from "./buffers.ts";
 import { UserError } from "./errors.ts";
 
-/** Return the decoded picture. Throw UserError where the browser cannot decode it. */
-export async function decodePicture(data: DataView | undefined, mime: string): Promise<ImageBitmap> {
+/** Return the decoded image. Throw UserError where the browser cannot decode it. */
+export async function decodeImage(data: DataView | undefined, mime: string): Promise<ImageBitmap> {
   const encoded = blob(data, mime);
   try {
     return await createImageBitmap(encoded);
   } catch {
-    throw new UserError("The browser cannot decode the picture.");
+    throw new UserError("The browser cannot decode the image.");
   }
 }
 
-/** Decoded pictures up to a number of bytes; the least recently used go first. */
+/** Decoded images up to a number of bytes; the least recently used go first. */
 export class BitmapCache {
   bytes = 0;
   private readonly bitmaps = new Map<string, ImageBitmap>(); // in the order of use
@@ -35,11 +35,11 @@ export class BitmapCache {
     return this.bitmaps.has(key) || this.decoding.has(key);
   }
 
-  /** Decode a picture and keep it. Resolve to null where the cache was cleared meanwhile. */
+  /** Decode a image and keep it. Resolve to null where the cache was cleared meanwhile. */
   async decode(key: string, data: DataView | undefined, mime: string): Promise<ImageBitmap | null> {
     const { generation } = this;
     this.decoding.add(key);
-    const bitmap = await decodePicture(data, mime).finally(() => this.decoding.delete(key));
+    const bitmap = await decodeImage(data, mime).finally(() => this.decoding.delete(key));
     if (generation !== this.generation) {
       bitmap.close();
       return null;

@@ -1,4 +1,4 @@
-/** Arrays and pictures from the buffers of a reply. */
+/** Arrays and images from the buffers of a reply. */
 
 const MISSING = "The kernel's reply is incomplete: reload the page, so that the front end fits the kernel.";
 
@@ -12,7 +12,7 @@ export function integers(buffer: DataView | undefined): Int32Array {
   return new Int32Array(bytes(buffer));
 }
 
-/** Return an encoded file or picture. */
+/** Return an encoded file or image. */
 export function blob(buffer: DataView | undefined, mime: string): Blob {
   return new Blob([bytes(buffer)], { type: mime });
 }

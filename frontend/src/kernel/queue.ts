@@ -5,7 +5,7 @@ import type { Pace } from "./pace.ts";
 /** JSON, as it crosses. */
 export type Message = Record<string, unknown>;
 
-/** A reply of the kernel: its JSON, and its arrays and pictures. */
+/** A reply of the kernel: its JSON, and its arrays and images. */
 export interface Reply<Content = Message> {
   content: Content;
   buffers: DataView[];

@@ -49,7 +49,7 @@ export abstract class Store<Content extends Hello = Hello> {
    * Ask for the overview. Each view asks when it renders: the request also tells the kernel the browser's shell, so that views are
    * answered while cells run. Until then messages wait for the running cell; the next attempt need not.
    */
-  async greet(): Promise<void> {
+  async fetchOverview(): Promise<void> {
     try {
       const reply = await this.client.request<Content>("hello", {}, { priority: HELLO_PRIORITY, ...HELLO_TIMES });
       if (!reply) return;
@@ -65,7 +65,7 @@ export abstract class Store<Content extends Hello = Hello> {
   userActed(): void {
     if (this.problem !== UNAVAILABLE) this.problem = "";
     this.retry();
-    if (!this.hello || !this.client.available) void this.greet();
+    if (!this.hello || !this.client.available) void this.fetchOverview();
   }
 
   protected readonly notify = (): void => {
@@ -79,9 +79,9 @@ export abstract class Store<Content extends Hello = Hello> {
     } else if (event.event === "changed") {
       this.client.outdate();
       this.reset();
-      void this.greet();
+      void this.fetchOverview();
       this.notify();
-    } else if (!this.hello) void this.greet();
+    } else if (!this.hello) void this.fetchOverview();
     else this.onEvent(event);
   }
 
@@ -90,7 +90,7 @@ export abstract class Store<Content extends Hello = Hello> {
     else {
       if (this.problem === UNAVAILABLE) this.problem = "";
       this.retry();
-      void this.greet();
+      void this.fetchOverview();
     }
     this.notify();
   }

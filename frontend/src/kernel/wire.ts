@@ -10,14 +10,14 @@ export interface Progress {
   message: string;
 }
 
-/** An encoded picture, whose bytes come as a buffer. */
-export interface PictureInfo {
+/** An encoded image, whose bytes come as a buffer. */
+export interface EncodedImage {
   mime: string;
   width: number;
   height: number;
 }
 
-export interface SkippedPicture {
+export interface SkippedImage {
   name: string;
   reason: string;
 }
@@ -33,8 +33,8 @@ export interface Overview {
   images: string;
   photographs: number;
   /** crops of the photographs */
-  views: number;
-  skipped: SkippedPicture[];
+  crops: number;
+  skipped: SkippedImage[];
   /** strongest activations kept for each unit */
   k: number;
   device: string;

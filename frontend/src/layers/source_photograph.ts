@@ -2,7 +2,7 @@ import type { Lookup } from "../kernel/resource.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import type { Source } from "./store.ts";
 
-/** Return the largest size of a picture's shape inside a room. */
+/** Return the largest size of a image's shape inside a room. */
 export function fitInside(width: number, height: number, roomWidth: number, roomHeight: number): { width: number; height: number } {
   const scale = Math.min(roomWidth / width, roomHeight / height);
   return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };

@@ -1,5 +1,5 @@
 /** What the views of a LayerExplorer fetch, and share. */
-import { BitmapCache, decodePicture } from "../kernel/bitmap_cache.ts";
+import { BitmapCache, decodeImage } from "../kernel/bitmap_cache.ts";
 import type { ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
@@ -7,7 +7,7 @@ import { type Hello, Store } from "../kernel/store.ts";
 import type { Progress, ServiceEvent } from "../kernel/wire.ts";
 import { nextFrameShown } from "../ui/dom.ts";
 import { readTable, type Table } from "./unit_table.ts";
-import type { MosaicRequest, Overview, Part, PicturesReply, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
+import type { ImagesReply, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
 
 export const PARTS: readonly Part[] = ["projections", "patches"];
 
@@ -15,7 +15,7 @@ export const PARTS: readonly Part[] = ["projections", "patches"];
 export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
 
 /** A source photograph. */
-export type Source = Omit<SourceReply, "pictures"> & { bitmap: ImageBitmap; width: number; height: number };
+export type Source = Omit<SourceReply, "images"> & { bitmap: ImageBitmap; width: number; height: number };
 
 const LISTS = {
   detail: { lane: "urgent", priority: 2 },
@@ -97,11 +97,11 @@ export class LayerStore extends Store<LayerHello> {
     const { layer, unit, rank, size } = request;
     return this.sources.read(`${layer}|${unit}|${rank}|${size}`, async () => {
       const options = { owner, priority: PRIORITY.source };
-      const reply = await this.client.request<SourceReply>("source_picture", { ...request }, options);
+      const reply = await this.client.request<SourceReply>("source_image", { ...request }, options);
       if (!reply) return null;
-      const { pictures, box, crop, caption } = reply.content;
-      const [{ width, height, mime }] = pictures;
-      return { box, crop, caption, width, height, bitmap: await decodePicture(reply.buffers[0], mime) };
+      const { images, box, crop, caption } = reply.content;
+      const [{ width, height, mime }] = images;
+      return { box, crop, caption, width, height, bitmap: await decodeImage(reply.buffers[0], mime) };
     });
   }
 
@@ -151,8 +151,8 @@ export class LayerStore extends Store<LayerHello> {
 
   private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
     const { epoch } = this;
-    const { pictures } = content as unknown as PicturesReply;
-    const decode = (part: Part, at: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[at], pictures[at]?.mime ?? "");
+    const { images } = content as unknown as ImagesReply;
+    const decode = (part: Part, at: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[at], images[at]?.mime ?? "");
     await Promise.all(parts.map(decode));
     if (epoch !== this.epoch) return;
     for (const listener of [...this.mosaicListeners]) listener(request);

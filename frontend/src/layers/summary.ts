@@ -11,7 +11,7 @@ export function describeLayer(overview: Overview, layer: Layer | undefined): str
     const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
     parts.push(`${layer.id} · ${formatCount(layer.channels, "unit")}${dead}`);
   }
-  const crops = overview.views > overview.photographs ? ` (${formatInteger(overview.views)} crops)` : "";
+  const crops = overview.crops > overview.photographs ? ` (${formatInteger(overview.crops)} crops)` : "";
   parts.push(`top ${overview.k} of ${formatCount(overview.photographs, "photograph")}${crops}`);
   return parts.join(" · ");
 }

@@ -201,7 +201,7 @@ export class UnitDetail {
 
   private drawHead({ state, table, overview }: DetailContent): void {
     setText(this.title, `Unit ${state.unit}`);
-    const images = formatCount(overview.views, overview.views > overview.photographs ? "crop" : "photograph");
+    const images = formatCount(overview.crops, overview.crops > overview.photographs ? "crop" : "photograph");
     const words = table && state.unit !== null ? describeUnit(unitStatistics(table, state.unit), images) : "";
     setText(this.numbers, words);
     this.numbers.title = words;

@@ -98,7 +98,7 @@ function createHistogram() {
   const element = h("div", {}, title, bars, h("div", { class: "dwx-axis" }, low, h("span", {}, "square-root scale"), high));
 
   const update = ({ histogram, edges }: UnitDetail, overview: Overview) => {
-    const image = overview.views > overview.photographs ? "crop" : "photograph";
+    const image = overview.crops > overview.photographs ? "crop" : "photograph";
     const [from, to] = [formatNumber(edges[0]), formatNumber(edges.at(-1))];
     setText(title, `Maximum activation per ${image}`);
     title.title = `Histogram of the unit's maximum activation in each ${image}; the bars' heights are square roots of counts`;

@@ -54,7 +54,7 @@ export function createUnitTile({ id, unit, table, labels, layout, place, count }
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
     },
-    h("div", { class: "dwx-pictures" }, canvas, note),
+    h("div", { class: "dwx-mosaics" }, canvas, note),
     caption,
   );
   return { element, canvas, note, drawn: "" };

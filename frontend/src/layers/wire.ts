@@ -1,5 +1,5 @@
 /** What a LayerExplorer and its kernel send each other. */
-import type { Overview as CommonOverview, PictureInfo } from "../kernel/wire.ts";
+import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts";
 
 export type Rule = "deconvnet" | "gradient" | "guided";
 export type Contrast = "tile" | "shared";
@@ -79,12 +79,12 @@ export interface MosaicRequest {
   tile: number;
 }
 
-/** Buffers: a picture for each of the parts that were asked for. */
-export interface PicturesReply {
-  pictures: PictureInfo[];
+/** Buffers: a image for each of the parts that were asked for. */
+export interface ImagesReply {
+  images: EncodedImage[];
 }
 
-/** `source_picture`; `size` is the longer side in pixels. */
+/** `source_image`; `size` is the longer side in pixels. */
 export interface SourceRequest {
   layer: string;
   unit: number;
@@ -92,9 +92,9 @@ export interface SourceRequest {
   size: number;
 }
 
-/** Boxes are [left, top, right, bottom] as shares of the picture's width and height. Buffer: the picture. */
+/** Boxes are [left, top, right, bottom] as shares of the image's width and height. Buffer: the image. */
 export interface SourceReply {
-  pictures: [PictureInfo];
+  images: [EncodedImage];
   /** The receptive field. */
   box: number[] | null;
   /** What the model was shown. */

@@ -41,7 +41,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     id: this.id,
     set: (patch) => this.set(patch),
     pick: (label, name) => this.pickTarget(label, name),
-    useShippedHead: () => void this.useShippedHead(),
+    useBundledHead: () => void this.useBundledHead(),
     copy: (text) => this.copyText(text, "Copied the code."),
   });
   private readonly mapControls = createMapControls({
@@ -162,7 +162,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   protected override draw(): void {
     const { hello } = this.store;
     if (!hello) return;
-    if (hello !== this.hello) this.greeted(hello);
+    if (hello !== this.hello) this.overviewReceived(hello);
     const { state, job, stage } = this;
     this.drawScene(hello);
     const hasClasses = hello.classes !== null;
@@ -206,7 +206,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   /** The kernel told of itself, or of another classifier. */
-  private greeted(hello: HelloReply): void {
+  private overviewReceived(hello: HelloReply): void {
     if (this.hello?.overview.version !== hello.overview.version) this.unsay(this.target.notice); // it was about another classifier
     this.hello = hello;
     if (this.target.isKnown(this.state, hello)) return;
@@ -235,7 +235,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   private showScene(scene: Scene, hello: HelloReply): void {
     this.scene = scene;
     const { target } = scene.request;
-    this.stage.show(scene.picture, scene.fill);
+    this.stage.show(scene.image, scene.fill);
     this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""));
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
@@ -271,10 +271,10 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.job.resume();
   }
 
-  private async useShippedHead(): Promise<void> {
+  private async useBundledHead(): Promise<void> {
     this.say("Loading the classifier…");
     await this.attempt(async () => {
-      const reply = await this.store.client.request<{ message: string }>("use_shipped_head", {}, { policy: "once", lane: "work" });
+      const reply = await this.store.client.request<{ message: string }>("use_bundled_head", {}, { policy: "once", lane: "work" });
       this.say(reply?.content.message ?? "");
     });
   }

@@ -91,10 +91,10 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), fill);
   const rank = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
   const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Feature map"), h("span", {}, "of this image, with the patches"));
-  const picture = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, least, most));
+  const image = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, least, most));
   const numbers = h("p", { class: "dwo-large" }, before, " → ", now, " ", change);
   const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), numbers, bar, rank);
-  const parts = [caption, ...choice.elements, h("div", { class: "dwo-unit" }, picture, facts)];
+  const parts = [caption, ...choice.elements, h("div", { class: "dwo-unit" }, image, facts)];
   const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, ...parts);
 
   /** Show the values with the patches. */

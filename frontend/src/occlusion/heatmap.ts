@@ -49,15 +49,15 @@ export class Heatmap {
   }
 
   /** Show another image below the map. */
-  show(picture: ImageBitmap): void {
-    this.size = [picture.height, picture.width];
-    this.place.style.aspectRatio = `${picture.width} / ${picture.height}`;
-    this.place.style.width = `${100 * Math.min(1, picture.width / picture.height)}%`; // a portrait is no higher than a square
-    Object.assign(this.backdrop, { width: picture.width, height: picture.height });
+  show(image: ImageBitmap): void {
+    this.size = [image.height, image.width];
+    this.place.style.aspectRatio = `${image.width} / ${image.height}`;
+    this.place.style.width = `${100 * Math.min(1, image.width / image.height)}%`; // a portrait is no higher than a square
+    Object.assign(this.backdrop, { width: image.width, height: image.height });
     const context = context2d(this.backdrop);
     context.globalAlpha = 0.45;
     context.filter = "grayscale(1)"; // here and not in the stylesheet, where every frame of a drag would filter it again
-    context.drawImage(picture, 0, 0);
+    context.drawImage(image, 0, 0);
   }
 
   /** Place the map over the image. */

@@ -1,7 +1,7 @@
 import { blob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
-import type { PictureInfo } from "../kernel/wire.ts";
+import type { EncodedImage } from "../kernel/wire.ts";
 import { focusedElement, h, setText, spoken } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
@@ -16,7 +16,7 @@ interface ImageInfo {
   image: string;
   caption: string;
   label: string | null;
-  picture: PictureInfo;
+  thumbnail: EncodedImage;
 }
 
 /** The kernel's reply to `images`. */
@@ -150,17 +150,17 @@ export class ImageBrowser {
     setText(this.error, message);
   }
 
-  private createThumbnail({ image, caption, label, picture }: ImageInfo, data: DataView | undefined): HTMLElement {
-    const address = URL.createObjectURL(blob(data, picture.mime));
+  private createThumbnail({ image, caption, label, thumbnail }: ImageInfo, data: DataView | undefined): HTMLElement {
+    const address = URL.createObjectURL(blob(data, thumbnail.mime));
     this.addresses.push(address);
     const words = label ? `${caption} (${label})` : caption;
     const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "data-image": image };
     const onclick = () => this.pick(image);
-    const thumbnail = h("img", { src: address, alt: "", draggable: "false" });
+    const element = h("img", { src: address, alt: "", draggable: "false" });
     return h(
       "button",
       { ...properties, tabindex: -1, "data-testid": "image", onclick },
-      thumbnail,
+      element,
       h("span", {}, label ?? caption),
       spoken(label ? `, ${caption}` : ""),
     );

@@ -49,11 +49,11 @@ export class Maps {
    * Show another image.
    * @param target the name of the target class; null without a classifier
    */
-  show({ picture, request }: Scene, target: string | null): void {
+  show({ image, request }: Scene, target: string | null): void {
     const { probability, activity, label } = this.heatmaps;
     this.element.dataset.classes = String(target !== null);
     probability.element.hidden = this.classes.hidden = target === null;
-    for (const heatmap of Object.values(this.heatmaps)) heatmap.show(picture);
+    for (const heatmap of Object.values(this.heatmaps)) heatmap.show(image);
     setText(probability.title, `Probability of ${target}`);
     setText(activity.title, `Activity of ${request.layer} / ${request.unit}`);
     setText(label.title, "Most probable class");

@@ -15,7 +15,7 @@ export function createPredictions({ set, ...options }: TargetClassesOptions & { 
   const element = h("section", { class: "dwo-pane dwo-middle", "aria-label": "Predictions" }, ...parts);
 
   const update = (hello: HelloReply, scene: Scene | null, state: OcclusionState) => {
-    classes.update(hello.classes, hello.shipped_head, state);
+    classes.update(hello.classes, hello.bundled_head, state);
     featureMap.update(scene, hello.layers, state);
   };
   /** Show what the network says of the image with the patches. */

@@ -9,22 +9,22 @@ const KINDS = ["projection", "patch"] as const;
 
 /** A projection above the image patch that caused it. */
 function createPair(properties: Properties = {}) {
-  const pictures = KINDS.map((kind) => h("img", { class: "dwo-picture", alt: "", "data-kind": kind, draggable: "false", ...properties }));
-  return { pictures, tiles: pictures.map((picture) => h("div", { class: "dwo-tile" }, picture)) };
+  const images = KINDS.map((kind) => h("img", { class: "dwo-image", alt: "", "data-kind": kind, draggable: "false", ...properties }));
+  return { images, tiles: images.map((image) => h("div", { class: "dwo-tile" }, image)) };
 }
 
 /** One pair, large, over the page: a click or Escape closes it. */
 function createEnlarged() {
-  const { pictures, tiles } = createPair();
+  const { images, tiles } = createPair();
   const caption = h("figcaption", {});
   const close = h("button", { type: "button", class: "dwo-plain", "data-testid": "enlarged-close" }, "Close");
   const properties = { class: "dwo-enlarged", "aria-label": "Projection and image patch", "data-testid": "enlarged" };
   const element = h("dialog", properties, h("figure", {}, ...tiles, caption), close);
   element.addEventListener("click", () => element.close());
   const open = (shown: HTMLImageElement[], words: string) => {
-    pictures.forEach((picture, at) => {
-      picture.src = shown[at]?.src ?? "";
-      picture.alt = shown[at]?.alt ?? "";
+    images.forEach((image, at) => {
+      image.src = shown[at]?.src ?? "";
+      image.alt = shown[at]?.alt ?? "";
     });
     setText(caption, words);
     element.showModal();
@@ -39,12 +39,12 @@ export function createProjections() {
   const words = h("p", { class: "dwo-dim", "data-testid": "projection-words" });
   const enlarged = createEnlarged();
   const places = Array.from({ length: PLACES }, () => {
-    const { pictures, tiles } = createPair({ hidden: true });
+    const { images, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
-    const onclick = () => enlarged.open(pictures, caption.title);
+    const onclick = () => enlarged.open(images, caption.title);
     const enlarge = h("button", { type: "button", class: "dwo-enlarge", title: "Enlarge", "aria-label": "Enlarge", onclick }, ...tiles);
     const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
-    return { element, enlarge, pictures, caption };
+    return { element, enlarge, images, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...places.map(({ element }) => element));
   const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Projections"), h("span", {}, "above the image patches"));
@@ -58,17 +58,17 @@ export function createProjections() {
   const fill = (projections: Projections | undefined) => {
     release();
     enlarged.close(); // it shows another map, or image
-    places.forEach(({ element: place, enlarge, pictures, caption: under }, at) => {
+    places.forEach(({ element: place, enlarge, images, caption: under }, at) => {
       const entry = projections?.entries[at];
       place.dataset.filled = String(Boolean(entry));
       enlarge.disabled = !entry;
-      pictures.forEach((picture, part) => {
-        picture.hidden = !entry;
+      images.forEach((image, part) => {
+        image.hidden = !entry;
         if (!entry || !projections) return;
-        const address = URL.createObjectURL(blob(projections.buffers[2 * at + part], entry.pictures[part as 0 | 1].mime));
+        const address = URL.createObjectURL(blob(projections.buffers[2 * at + part], entry.images[part as 0 | 1].mime));
         addresses.push(address);
-        picture.src = address;
-        picture.alt = `${part ? "Image patch" : "Projection"}: ${entry.caption}`;
+        image.src = address;
+        image.alt = `${part ? "Image patch" : "Projection"}: ${entry.caption}`;
       });
       setText(under, entry ? (entry.own ? "this image" : entry.caption) : "");
       under.title = entry ? `${entry.caption}: ${formatNumber(entry.value)}` : "";

@@ -34,7 +34,7 @@ export class Stage {
   private readonly ghost = h("div", { class: "dwo-ghost", hidden: true, "data-testid": "ghost" });
   private readonly dropHint = h("div", { class: "dwo-drop", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
   private readonly observer = new ResizeObserver(() => this.render());
-  private picture: ImageBitmap | null = null;
+  private image: ImageBitmap | null = null;
   private shown: Patches = { patches: [], window: [1, 1], active: 0 };
 
   constructor(private readonly listeners: StageListeners) {
@@ -56,12 +56,12 @@ export class Stage {
   }
 
   /** Show another image. */
-  show(picture: ImageBitmap, fill: ImageBitmap): void {
-    this.picture = picture;
+  show(image: ImageBitmap, fill: ImageBitmap): void {
+    this.image = image;
     this.layer.fill = fill;
-    this.size = [picture.height, picture.width];
-    this.element.style.aspectRatio = `${picture.width} / ${picture.height}`;
-    this.element.style.maxWidth = `${(SIDE * picture.width) / Math.max(...this.size)}px`;
+    this.size = [image.height, image.width];
+    this.element.style.aspectRatio = `${image.width} / ${image.height}`;
+    this.element.style.maxWidth = `${(SIDE * image.width) / Math.max(...this.size)}px`;
     this.render();
   }
 
@@ -129,11 +129,11 @@ export class Stage {
   /** Draw everything at the size that the element has. */
   private render(): void {
     const [width, height] = devicePixels(this.element);
-    if (!this.picture || !width) return;
+    if (!this.image || !width) return;
     Object.assign(this.base, { width, height });
     const context = context2d(this.base);
     context.imageSmoothingQuality = "high";
-    context.drawImage(this.picture, 0, 0, width, height);
+    context.drawImage(this.image, 0, 0, width, height);
     this.layer.resize(width, height, width / this.size[1]);
     this.draw(this.shown);
   }

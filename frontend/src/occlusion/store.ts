@@ -1,5 +1,5 @@
 /** What the views of an OcclusionExplorer fetch, and share. */
-import { decodePicture } from "../kernel/bitmap_cache.ts";
+import { decodeImage } from "../kernel/bitmap_cache.ts";
 import { floats } from "../kernel/buffers.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
@@ -16,8 +16,8 @@ const PROJECTION_TIMES = { timeout: 60_000, attempts: 1 };
 const SCENES_KEPT = 8;
 
 /** An image without patches. */
-export interface Scene extends Omit<SceneReply["scene"], "pictures"> {
-  picture: ImageBitmap;
+export interface Scene extends Omit<SceneReply["scene"], "images"> {
+  image: ImageBitmap;
   /** What a patch shows, wherever it is. */
   fill: ImageBitmap;
   /** Of the feature map. */
@@ -60,11 +60,11 @@ export class OcclusionStore extends Store<HelloReply> {
     return this.scenes.read(JSON.stringify(request), async () => {
       const reply = await this.client.request<SceneReply>("scene", { request }, { owner, priority: PRIORITY.scene });
       if (!reply) return null;
-      const { pictures, ...scene } = reply.content.scene;
-      const decode = (at: 0 | 1) => decodePicture(reply.buffers[at], pictures[at].mime);
-      const [picture, fill] = await Promise.all([decode(0), decode(1)]);
+      const { images, ...scene } = reply.content.scene;
+      const decode = (at: 0 | 1) => decodeImage(reply.buffers[at], images[at].mime);
+      const [image, fill] = await Promise.all([decode(0), decode(1)]);
       const values = floats(reply.buffers[2]);
-      return { ...scene, picture, fill, values, range: featureMapRange(values) };
+      return { ...scene, image, fill, values, range: featureMapRange(values) };
     });
   }
 

@@ -22,10 +22,10 @@ export function findClass(classes: string[], text: string): { label: number } | 
 }
 
 /** Shown where the model has no classifier: what can be done. */
-function createNotice({ useShippedHead, copy }: { useShippedHead: () => void; copy: (text: string) => void }) {
+function createNotice({ useBundledHead, copy }: { useBundledHead: () => void; copy: (text: string) => void }) {
   const words = h("p", { "data-testid": "no-classifier" }, NO_CLASSIFIER);
-  const properties = { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-shipped", onclick: useShippedHead };
-  const shipped = h("button", properties, "Use the shipped classifier");
+  const properties = { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-bundled", onclick: useBundledHead };
+  const bundled = h("button", properties, "Use the bundled classifier");
   const copyButton = { type: "button", class: "dwo-plain", "data-testid": "copy-panel", "aria-label": "Copy the code" };
   const line = h("button", { ...copyButton, onclick: () => copy(PANEL_CODE) }, "Copy");
   const train = h("span", {});
@@ -44,10 +44,10 @@ function createNotice({ useShippedHead, copy }: { useShippedHead: () => void; co
     "If the model's outputs are classes, name them: ",
     h("code", {}, NAMES_CODE),
   );
-  const element = h("div", { class: "dwo-notice", hidden: true }, words, shipped, own, names);
+  const element = h("div", { class: "dwo-notice", hidden: true }, words, bundled, own, names);
   const update = (missing: boolean, offered: boolean) => {
     element.hidden = !missing;
-    shipped.hidden = !offered;
+    bundled.hidden = !offered;
     setText(train, offered ? "Or train" : "Train");
   };
   return { element, update };
@@ -89,12 +89,12 @@ export interface TargetClassesOptions {
   id: string;
   /** Choose the target; null: the predicted class. */
   pick: (label: number | null, name: string | null) => void;
-  useShippedHead: () => void;
+  useBundledHead: () => void;
   copy: (text: string) => void;
 }
 
 /** The predicted classes, and the choice of the target. */
-export function createTargetClasses({ id, pick, useShippedHead, copy }: TargetClassesOptions) {
+export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetClassesOptions) {
   const probabilities = createClassProbabilities({ pick });
   const search = createClassSearch({ id, pick });
   const title = "The target is the class that is predicted for each image";
@@ -103,11 +103,11 @@ export function createTargetClasses({ id, pick, useShippedHead, copy }: TargetCl
   const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Predicted class"), h("span", {}, "light bar: without a patch"));
   const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), automatic, search.input, search.list);
   const body = h("div", { class: "dwo-body" }, caption, probabilities.element, targets, search.error);
-  const notice = createNotice({ useShippedHead, copy });
+  const notice = createNotice({ useBundledHead, copy });
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
   let chosen = "";
 
-  /** @param offered whether the shipped classifier is */
+  /** @param offered whether the bundled classifier is */
   const update = (names: string[] | null, offered: boolean, { image, layer, unit, target }: OcclusionState) => {
     body.hidden = !names;
     notice.update(!names, offered);

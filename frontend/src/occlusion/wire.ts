@@ -1,5 +1,5 @@
 /** What an OcclusionExplorer and its kernel send each other. Positions are [row, column] in pixels of the model's input. */
-import type { Overview, PictureInfo } from "../kernel/wire.ts";
+import type { EncodedImage, Overview } from "../kernel/wire.ts";
 import type { Box, Point } from "./geometry.ts";
 
 export type MapName = "probability" | "activity" | "label";
@@ -64,7 +64,7 @@ export interface HelloReply {
   /** Null without a classifier. */
   classes: string[] | null;
   /** Whether the classifier that comes with the package is offered. */
-  shipped_head: boolean;
+  bundled_head: boolean;
   /** Whether a colour can be a fill. */
   colours: boolean;
 }
@@ -88,7 +88,7 @@ export interface SceneReply {
     map_shape: Point;
     strongest: number[];
     note: string;
-    pictures: [PictureInfo, PictureInfo];
+    images: [EncodedImage, EncodedImage];
   };
 }
 
@@ -136,7 +136,7 @@ export interface Projection {
   caption: string;
   own: boolean;
   value: number;
-  pictures: [PictureInfo, PictureInfo];
+  images: [EncodedImage, EncodedImage];
 }
 
 /** `projections`. Buffers: for each entry its projection, then the image patch. */

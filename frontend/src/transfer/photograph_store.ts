@@ -2,7 +2,7 @@
 import { BitmapCache } from "../kernel/bitmap_cache.ts";
 import type { KernelClient, ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
-import type { PictureInfo } from "../kernel/wire.ts";
+import type { EncodedImage } from "../kernel/wire.ts";
 import type { PhotographsReply } from "./wire.ts";
 
 const THUMBNAIL_BYTES = 64 * 2 ** 20; // of pixels
@@ -158,8 +158,8 @@ export class PhotographStore {
       }
     };
     const receive = async ({ content, buffers }: Reply) => {
-      const pictures = content.pictures as PictureInfo[];
-      const decode = (key: string, at: number) => this.bitmaps.decode(key, buffers[at], pictures[at]?.mime ?? "");
+      const images = content.images as EncodedImage[];
+      const decode = (key: string, at: number) => this.bitmaps.decode(key, buffers[at], images[at]?.mime ?? "");
       try {
         await Promise.all(keys.map(decode));
       } catch (error) {

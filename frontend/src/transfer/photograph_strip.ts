@@ -80,10 +80,10 @@ export function createPhotographStrip({
     const words = describe(test);
     const verdict = test.truth === test.prediction ? "dwt-is-right" : "dwt-is-wrong";
     const common = { class: `dwt-photograph ${verdict}`, title: words, "data-source": test.source };
-    const picture = h("span", { class: "dwt-picture" }, canvas, note);
+    const image = h("span", { class: "dwt-image" }, canvas, note);
     const tile = pick
-      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, picture, ...lines, spoken(words))
-      : h("span", { role: "img", "aria-label": words, tabindex: at ? -1 : 0, ...common }, picture, ...lines);
+      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, image, ...lines, spoken(words))
+      : h("span", { role: "img", "aria-label": words, tabindex: at ? -1 : 0, ...common }, image, ...lines);
     return { test, canvas, note, element: tile, painted: false };
   };
 

@@ -1,6 +1,6 @@
 /** A run's results. Classes are numbered as in `categories`. */
 import { floats, integers } from "../kernel/buffers.ts";
-import type { SkippedPicture } from "../kernel/wire.ts";
+import type { SkippedImage } from "../kernel/wire.ts";
 import type { ClassSort, RunReply, RunSummary, Status, TransferState } from "./wire.ts";
 
 export interface RunResults {
@@ -12,7 +12,7 @@ export interface RunResults {
   tests: Int32Array;
   /** (classes, classes): rows are true classes, columns predicted ones. */
   confusion: Int32Array;
-  skipped: SkippedPicture[];
+  skipped: SkippedImage[];
   hasConfidences: boolean;
 }
 

@@ -1,5 +1,5 @@
 /** What a TransferPanel and its kernel send each other. Classes are numbered as in `categories`. */
-import type { Overview, Progress, SkippedPicture } from "../kernel/wire.ts";
+import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 
 export type Crops = "one" | "flips" | "ten";
 export type ChartTab = "training" | "curve";
@@ -51,7 +51,7 @@ export interface DataSummary {
   most: number;
   problem: string | null;
   notes: string[];
-  skipped: SkippedPicture[];
+  skipped: SkippedImage[];
 }
 
 export interface PaperRow {
@@ -105,7 +105,7 @@ export interface HelloReply {
 export interface RunReply {
   summary: RunSummary;
   categories: string[];
-  skipped: SkippedPicture[];
+  skipped: SkippedImage[];
   has_confidences: boolean;
 }
 

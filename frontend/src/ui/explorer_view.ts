@@ -113,7 +113,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
       () => client.release(this),
     );
     this.requestDraw();
-    void this.store.greet();
+    void this.store.fetchOverview();
   }
 
   close(): void {
@@ -248,7 +248,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     clearTimeout(this.saving);
     const before = this.state;
     this.state = { ...state };
-    void this.store.greet(); // a cell that touched the widget has bound its replies to the cell's shell; a greeting frees them
+    void this.store.fetchOverview(); // a cell that touched the widget has bound its replies to the cell's shell; a greeting frees them
     this.stateChanged(before);
     this.requestDraw();
   }

@@ -151,9 +151,9 @@ def _photograph(drawing: Drawing, sheet: FigureSheet, x: float, y: float, availa
     source = sheet.source
     if source is None:
         return y
-    scale = min(available / source.picture.width, 200.0 / source.picture.height)
-    width, height = source.picture.width * scale, source.picture.height * scale
-    drawing.add(Raster(x, y, width, height, decode_image(source.picture.data), photograph=True, title=source.caption))
+    scale = min(available / source.image.width, 200.0 / source.image.height)
+    width, height = source.image.width * scale, source.image.height * scale
+    drawing.add(Raster(x, y, width, height, decode_image(source.image.data), photograph=True, title=source.caption))
     if source.box is not None:
         left, upper, right, lower = (min(max(edge, 0.0), 1.0) for edge in source.box)
         left, upper, box_width, box_height = x + left * width, y + upper * height, (right - left) * width, (lower - upper) * height

@@ -141,7 +141,7 @@ class FigureSheet:
 
 def _photographs(overview: Overview) -> str:
     count = f"{overview.photographs:,} photograph{'' if overview.photographs == 1 else 's'} ({overview.images}"
-    return count + (f", {overview.views:,} crops)" if overview.views != overview.photographs else ")")
+    return count + (f", {overview.crops:,} crops)" if overview.crops != overview.photographs else ")")
 
 
 def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: int = 0) -> tuple[list[int], str]:

@@ -27,15 +27,15 @@ def source_image(snapshot: Snapshot, images: PreparedImageCache, activation: Act
     _, height, width = snapshot.bundle.input_size
     if geometry is None:
         input_image = images.get(snapshot, [activation.image])[0][1]
-        picture = encode_image(display.resize_image(input_image, size))
+        image = encode_image(display.resize_image(input_image, size))
         box = None if activation.box is None else _relative(activation.box, (width, height))
-        return SourceImage(picture, box, None, f"{caption} (the model's input)")
+        return SourceImage(image, box, None, f"{caption} (the model's input)")
     to_input = geometry.after(crop.geometry)
-    picture = encode_image(display.resize_image(np.asarray(photograph), size))
+    image = encode_image(display.resize_image(np.asarray(photograph), size))
     return SourceImage(
-        picture=picture,
+        image=image,
         box=None if activation.box is None else _relative_to_source(to_input, activation.box, photograph.size),
-        view=_relative_to_source(to_input, (0, 0, width, height), photograph.size),
+        crop=_relative_to_source(to_input, (0, 0, width, height), photograph.size),
         caption=caption,
     )
 

@@ -15,7 +15,7 @@ from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, ch
 from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
 
-_STATIC_PICTURE_UNITS = 6
+_STATIC_IMAGE_UNITS = 6
 
 
 class LayerExplorer(Explorer):
@@ -96,15 +96,15 @@ class LayerExplorer(Explorer):
     def _figure(self, kind: Any, state: Mapping[str, Any]) -> bytes:
         return self._service.layers.figure(kind, state)
 
-    def _static_picture(self) -> bytes | None:
+    def _static_image(self) -> bytes | None:
         overview = self._service.overview()
         if not overview.index_ready:
             return None
-        return self._cached_picture((overview.version, repr(self.state)), self._draw_static_picture)
+        return self._cached_image((overview.version, repr(self.state)), self._draw_static_image)
 
-    def _draw_static_picture(self) -> bytes:
-        """Draw the state, with the gradient if the rule is undefined for the layer; the picture names its rule."""
-        state = {**self.state, "units": _STATIC_PICTURE_UNITS}
+    def _draw_static_image(self) -> bytes:
+        """Draw the state, with the gradient if the rule is undefined for the layer; the image names its rule."""
+        state = {**self.state, "units": _STATIC_IMAGE_UNITS}
         try:
             return self._figure("explorer.png", state)
         except RuleError:

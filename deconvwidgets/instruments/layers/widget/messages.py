@@ -65,19 +65,19 @@ def _mosaic_request(request: Request) -> MosaicRequest:
 
 
 def _images(images: Sequence[EncodedImage]) -> Reply:
-    return {"pictures": [image_content(image) for image in images]}, [image.data for image in images]
+    return {"images": [image_content(image) for image in images]}, [image.data for image in images]
 
 
 def _unit_detail(service: SupportsLayers, request: Request) -> Reply:
     return {"detail": asdict(service.layers.unit_detail(request.text("layer"), request.integer("unit")))}, []
 
 
-def _source_picture(service: SupportsLayers, request: Request) -> Reply:
+def _source_image(service: SupportsLayers, request: Request) -> Reply:
     """Buffer: the photograph."""
     unit, rank, size = request.integer("unit"), request.integer("rank"), request.integer("size")
     source = service.layers.source(request.text("layer"), unit, rank, size)
-    content = {"pictures": [image_content(source.picture)], "box": source.box, "crop": source.view, "caption": source.caption}
-    return content, [source.picture.data]
+    content = {"images": [image_content(source.image)], "box": source.box, "crop": source.crop, "caption": source.caption}
+    return content, [source.image.data]
 
 
 def _figure(service: SupportsLayers, request: Request) -> Reply:
@@ -95,6 +95,6 @@ HANDLERS: Handlers = {
     "unit_table": Handler(_unit_table),
     "mosaics": Handler(_mosaics, "background"),
     "unit_detail": Handler(_unit_detail),
-    "source_picture": Handler(_source_picture),
+    "source_image": Handler(_source_image),
     "figure": Handler(_figure, "worker"),
 }

@@ -8,12 +8,12 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.figures.raster import to_png
 from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.instruments.occlusion.figures.html import occlusion_page
-from deconvwidgets.instruments.occlusion.figures.picture import occlusion_picture
+from deconvwidgets.instruments.occlusion.figures.picture import occlusion_drawing
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 
 _RENDERERS: dict[str, Callable[[OcclusionSheet], bytes]] = {
-    "figure.png": lambda sheet: to_png(occlusion_picture(sheet)),
-    "figure.svg": lambda sheet: to_svg(occlusion_picture(sheet)),
+    "figure.png": lambda sheet: to_png(occlusion_drawing(sheet)),
+    "figure.svg": lambda sheet: to_svg(occlusion_drawing(sheet)),
     "figure.html": occlusion_page,
 }
 

@@ -41,7 +41,7 @@ def _image(sheet: OcclusionSheet) -> str:
     image = f'<img src="{data_uri(sheet.occluded(), photograph=True)}" alt="{escape(sheet.scene.caption, quote=True)}">'
     note = "" if sheet.result.classes else "<p>The model has no classifier.</p>"
     rows = "".join(
-        f'<tr{" class=on" if share.label == sheet.scene.wanted.target else ""}><th scope="row">{escape(share.name)}</th><td class="bar">'
+        f'<tr{" class=on" if share.label == sheet.scene.request.target else ""}><th scope="row">{escape(share.name)}</th><td class="bar">'
         f'<i class="before" style="width:{100 * share.before:.1f}%"></i><i class="now" style="width:{100 * share.now:.1f}%"></i></td>'
         f"<td>{escape(percent(share.now))}</td></tr>"
         for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label))

@@ -22,7 +22,7 @@ _SMALL = 12.0  # font size
 _FONT_MARGIN = 1.16  # an SVG is displayed in a font of the viewer: some are wider by this factor
 
 
-def occlusion_picture(sheet: OcclusionSheet) -> Drawing:
+def occlusion_drawing(sheet: OcclusionSheet) -> Drawing:
     """Return panels (a) to (e) in a row, each above its details: class probabilities, feature maps, patches, colour scales, legend."""
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 700)
@@ -68,7 +68,7 @@ def _image(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     y = _lines(drawing, x, y, heading) - 16
     for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label)):
         value = percent(share.now)
-        drawing.add(Text(x, y + 19, shorten(share.name, _SMALL, _SIDE - 56), _SMALL, strong=share.label == sheet.scene.wanted.target))
+        drawing.add(Text(x, y + 19, shorten(share.name, _SMALL, _SIDE - 56), _SMALL, strong=share.label == sheet.scene.request.target))
         drawing.add(Text(x + _SIDE, y + 19, value, _SMALL, "quiet", anchor="end"))
         drawing.add(Rectangle(x, y + 24, _SIDE, 5, "line"), Rectangle(x, y + 24, max(_SIDE * share.before, 1.0), 5, "soft"))
         drawing.add(Rectangle(x, y + 24, max(_SIDE * share.now, 1.0), 5, "accent"))

@@ -48,7 +48,7 @@ def _on_image(
     sheet: OcclusionSheet, maps: OcclusionMaps, colours: Rgb, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], side: int
 ) -> Rgb:
     """Return the cells over the image. Each pixel has the colour of the cell that it is in, so that cells have sharp edges."""
-    image = resize_image(decode_image(sheet.scene.picture.data), side)
+    image = resize_image(decode_image(sheet.scene.image.data), side)
     gray = np.asarray(Image.fromarray(image).convert("L"), np.float64)[..., None]
     canvas = np.rint(255 - _FAINT * (255 - np.repeat(gray, 3, axis=2))).astype(np.uint8)
     scale = image.shape[0] / sheet.size[0]

@@ -32,15 +32,15 @@ class OcclusionSheet:
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of the model's input."""
-        return self.scene.picture.height, self.scene.picture.width
+        return self.scene.image.height, self.scene.image.width
 
     def feature_map(self) -> str:
         """Return the layer and the unit, such as "conv5 / 120"."""
-        return f"{self.scene.wanted.layer} / {self.scene.wanted.unit}"
+        return f"{self.scene.request.layer} / {self.scene.request.unit}"
 
     def target(self) -> str | None:
         """Return the name of the target class; None without a classifier."""
-        return next((share.name for share in self.scene.classes if share.label == self.scene.wanted.target), None)
+        return next((share.name for share in self.scene.classes if share.label == self.scene.request.target), None)
 
     def title(self) -> str:
         """Return the model, the feature map and the target class."""
@@ -50,14 +50,14 @@ class OcclusionSheet:
     def subtitle(self) -> str:
         """Return the image, its label, the fill, the window and the stride."""
         scene = self.scene
-        parts = [scene.caption, *([scene.label] if scene.label else []), f"fill {scene.wanted.fill}"]
+        parts = [scene.caption, *([scene.label] if scene.label else []), f"fill {scene.request.fill}"]
         if self.maps is not None:
             parts.append(f"window {_size(self.maps.window)}, stride {_size(self.maps.stride)} px")
         return " · ".join(parts)
 
     def occluded(self) -> Rgb:
         """Return the model's input with the patches."""
-        pixels, fill = decode_image(self.scene.picture.data).copy(), decode_image(self.scene.fill.data)
+        pixels, fill = decode_image(self.scene.image.data).copy(), decode_image(self.scene.fill.data)
         for left, top, right, bottom in self.boxes:
             part = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
             pixels[part] = fill[part]

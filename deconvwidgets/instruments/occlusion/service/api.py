@@ -63,7 +63,7 @@ class OcclusionApi(InstrumentApi):
         self._colours = ClassColours()
         self._newest: WeakValueDictionary[str, MapsComputation] = WeakValueDictionary()  # by the view that requested it
         self._starting = RLock()  # re-entrant: with a synchronous executor one run may start the next
-        self._shipped: tuple[ModelBundle, bool] | None = None
+        self._bundled: tuple[ModelBundle, bool] | None = None
 
     def choices(self) -> OcclusionChoices:
         """Return the classes, the input size, the uploads, and whether to offer the classifier that comes with the package."""
@@ -71,7 +71,7 @@ class OcclusionApi(InstrumentApi):
         _, height, width = bundle.input_size
         classes = None if bundle.classifier is None else tuple(bundle.categories or ())
         uploads = tuple(self._images.uploads.names())
-        return OcclusionChoices((height, width), classes, self._shipped_head_fits(bundle), uploads, takes_colours(bundle))
+        return OcclusionChoices((height, width), classes, self._bundled_head_fits(bundle), uploads, takes_colours(bundle))
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         """Return a page of the images: uploads, newest first, then each photograph of the image set.
@@ -211,7 +211,7 @@ class OcclusionApi(InstrumentApi):
         maps = None if run is None else self.maps(run)
         return make_file(kind, self, self._context.overview(), request, maps, state)
 
-    def use_shipped_head(self) -> str:
+    def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""
         return self._context.heads.use(_SHIPPED_HEAD)
 
@@ -237,10 +237,10 @@ class OcclusionApi(InstrumentApi):
         self._changed.close()
         self._images.uploads.close()
 
-    def _shipped_head_fits(self, bundle: ModelBundle) -> bool:
+    def _bundled_head_fits(self, bundle: ModelBundle) -> bool:
         if bundle.classifier is not None or not has_bundled_head(_SHIPPED_HEAD):
             return False
-        known = self._shipped
+        known = self._bundled
         if known is None or known[0] is not bundle:
             try:
                 with self._context.device_lock.request():
@@ -248,7 +248,7 @@ class OcclusionApi(InstrumentApi):
                 fits = True
             except HeadError:
                 fits = False
-            self._shipped = known = (bundle, fits)
+            self._bundled = known = (bundle, fits)
         return known[1]
 
     def _computation(self, scene: Scene, request: MapsRequest) -> MapsComputation:

@@ -72,7 +72,7 @@ class OcclusionService(Protocol):
         """Return the maps as arrays, or a figure of everything shown, as the bytes of a file."""
         ...
 
-    def use_shipped_head(self) -> str:
+    def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it."""
         ...
 

@@ -69,7 +69,7 @@ class Scene:
         names = self.bundle.categories or ()
         return names[label] if label < len(names) else f"class {label}"
 
-    def pictures(self) -> tuple[Rgb, Rgb]:
+    def images(self) -> tuple[Rgb, Rgb]:
         """Return the model's input and what patches show, (H, W, 3) each.
 
         Both are converted together: for a transform of unknown normalisation values are stretched, and both must be by the same amount.
@@ -81,12 +81,12 @@ class Scene:
 
     def record(self) -> OcclusionScene:
         """Return the scene as a record."""
-        picture, fill = self.pictures()
+        image, fill = self.images()
         return OcclusionScene(
-            wanted=self.request,
+            request=self.request,
             caption=self.image.caption,
             label=self.image.label,
-            picture=encode_image(picture, "png"),
+            image=encode_image(image, "png"),
             fill=encode_image(fill, "png"),
             classes=self.shares(self.unoccluded.probabilities),
             activity=self.unoccluded.unoccluded.activity,

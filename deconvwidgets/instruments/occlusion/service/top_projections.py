@@ -36,7 +36,7 @@ class _Activation:
     caption: str
     own: bool
     pixels: Tensor  # (C, H, W)
-    picture: Rgb
+    image: Rgb
     position: tuple[int, int] | None  # row, column; None: the strongest position
 
 
@@ -71,7 +71,7 @@ class TopProjections:
 
     def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation]:
         if scene.unoccluded.map.max(initial=0) > 0:
-            yield _Activation(scene.image.caption, True, scene.image.pixels, scene.pictures()[0], None)
+            yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
         if snapshot.index is None:
             return
         try:
@@ -80,10 +80,10 @@ class TopProjections:
             return
         images = snapshot.images
         others = [one for one in top if one.value > 0 and images.crop(one.image).source != scene.image.source][:_OTHERS]
-        for one, (pixels, picture) in zip(others, self._images.get(snapshot, [other.image for other in others]), strict=True):
+        for one, (pixels, image) in zip(others, self._images.get(snapshot, [other.image for other in others]), strict=True):
             source = images.crop(one.image).source
             parts = [part for part in (label_name(images, source), images.source_name(source)) if part]
-            yield _Activation(" · ".join(parts), False, pixels, picture, (one.row, one.column))
+            yield _Activation(" · ".join(parts), False, pixels, image, (one.row, one.column))
 
     def _project(self, scene: Scene, activation: _Activation, size: int) -> OcclusionProjection:
         """Project one activation at a time, so that a patch that is moved meanwhile waits for one at most."""
@@ -95,7 +95,7 @@ class TopProjections:
             signed, value = projected.pixels[0].detach().float().cpu().numpy(), float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
         box: Box = (left, top, right, bottom)
-        patch = display.resize_image(display.crop_patch(activation.picture, box), size)
+        patch = display.resize_image(display.crop_patch(activation.image, box), size)
         return OcclusionProjection(
             caption=activation.caption,
             own=activation.own,

@@ -160,18 +160,18 @@ class OcclusionExplorer(Explorer):
             self._set_run(content["run"], request.mapping("request")["image"])
         return content, buffers
 
-    def _static_picture(self) -> bytes | None:
+    def _static_image(self) -> bytes | None:
         maps = self._maps_of_state()
         key = (self._service.overview().version, repr(self.state), None if maps is None else (self._run, maps.done))
         run = self._run if maps else None
-        return self._cached_picture(key, lambda: self._service.occlusion.file("figure.png", self._request(), run, self.state))
+        return self._cached_image(key, lambda: self._service.occlusion.file("figure.png", self._request(), run, self.state))
 
     def _maps_of_state(self) -> OcclusionMaps | None:
         """Return the maps of the newest run, complete or not, if they are those of the state."""
         if self._run is None:
             return None
         try:
-            maps, request = self._service.occlusion.maps(self._run), self._service.occlusion.scene(self._request()).wanted
+            maps, request = self._service.occlusion.maps(self._run), self._service.occlusion.scene(self._request()).request
         except DeconvWidgetsError:  # the live view shows what is wrong
             return None
         settings = maps_settings(self.state)

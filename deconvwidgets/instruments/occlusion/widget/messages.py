@@ -33,7 +33,7 @@ def _hello(service: SupportsOcclusion, request: Request) -> Reply:
         "overview": overview_content(overview),
         "layers": layers_content(overview),
         "classes": None if choices.classes is None else list(choices.classes),
-        "shipped_head": choices.shipped_head,
+        "bundled_head": choices.bundled_head,
         "colours": choices.colours,
     }, []
 
@@ -48,7 +48,7 @@ def _scene(service: SupportsOcclusion, request: Request) -> Reply:
     """Buffers: the image, what patches show, and the feature map, float32 (h, w)."""
     scene = service.occlusion.scene(_occlusion_request(service, request))
     content = {
-        "request": asdict(scene.wanted),
+        "request": asdict(scene.request),
         "caption": scene.caption,
         "label": scene.label,
         "classes": _shares(scene.classes),
@@ -56,9 +56,9 @@ def _scene(service: SupportsOcclusion, request: Request) -> Reply:
         "map_shape": list(scene.map.shape),
         "strongest": list(scene.strongest),
         "note": scene.note,
-        "pictures": [image_content(scene.picture), image_content(scene.fill)],
+        "images": [image_content(scene.image), image_content(scene.fill)],
     }
-    return {"scene": content}, [scene.picture.data, scene.fill.data, _float_bytes(scene.map)]
+    return {"scene": content}, [scene.image.data, scene.fill.data, _float_bytes(scene.map)]
 
 
 def _patch(service: SupportsOcclusion, request: Request) -> Reply:
@@ -142,7 +142,7 @@ def _projections(service: SupportsOcclusion, request: Request) -> Reply:
             "own": entry.own,
             "value": entry.value,
             "box": list(entry.box),
-            "pictures": [image_content(entry.projection), image_content(entry.patch)],
+            "images": [image_content(entry.projection), image_content(entry.patch)],
         }
         for entry in entries
     ]
@@ -156,13 +156,14 @@ def _images(service: SupportsOcclusion, request: Request) -> Reply:
         raise request.invalid("query", "a string")
     page = service.occlusion.images(request.integer("start"), request.integer("count"), query, request.integer("size"))
     images = [
-        {"image": tile.image, "caption": tile.caption, "label": tile.label, "picture": image_content(tile.picture)} for tile in page.tiles
+        {"image": tile.image, "caption": tile.caption, "label": tile.label, "thumbnail": image_content(tile.thumbnail)}
+        for tile in page.tiles
     ]
-    return {"total": page.total, "start": page.start, "images": images}, [tile.picture.data for tile in page.tiles]
+    return {"total": page.total, "start": page.start, "images": images}, [tile.thumbnail.data for tile in page.tiles]
 
 
-def _use_shipped_head(service: SupportsOcclusion, request: Request) -> Reply:
-    return {"message": service.occlusion.use_shipped_head()}, []
+def _use_bundled_head(service: SupportsOcclusion, request: Request) -> Reply:
+    return {"message": service.occlusion.use_bundled_head()}, []
 
 
 def _upload(service: SupportsOcclusion, request: Request) -> Reply:
@@ -233,7 +234,7 @@ HANDLERS: Handlers = {
     "plotly": Handler(plotly_reply, "worker"),
     "projections": Handler(_projections, "background"),
     "images": Handler(_images, "background"),
-    "use_shipped_head": Handler(_use_shipped_head, "worker"),
+    "use_bundled_head": Handler(_use_bundled_head, "worker"),
     "upload": Handler(_upload, upload_where),
     "file": Handler(_file, "worker"),
 }

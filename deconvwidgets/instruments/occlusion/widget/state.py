@@ -114,8 +114,8 @@ def _image(image: object, overview: Overview, choices: OcclusionChoices, is_new:
             return f"{DEFAULTS['image']}"
         raise PictureError(f"The upload {image!r} is not in this kernel: upload the image again.")
     found = re.fullmatch(r"crop:([0-9]{1,12})", image)
-    if found is None or int(found[1]) >= overview.views:
-        raise PictureError(f"{overview.images} has the crops 'crop:0' to 'crop:{overview.views - 1}': there is no image {image!r}.")
+    if found is None or int(found[1]) >= overview.crops:
+        raise PictureError(f"{overview.images} has the crops 'crop:0' to 'crop:{overview.crops - 1}': there is no image {image!r}.")
     return f"crop:{int(found[1])}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.figures.raster import to_png
 from deconvwidgets.instruments.transfer.figures.html import transfer_page
-from deconvwidgets.instruments.transfer.figures.picture import transfer_picture
+from deconvwidgets.instruments.transfer.figures.picture import transfer_drawing
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.figures.table import classes_csv, photographs_csv
 from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferFile
@@ -15,7 +15,7 @@ from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferF
 _RENDERERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]], bytes]] = {
     "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.results.categories),
     "classes.csv": lambda sheet, tests: classes_csv(sheet),
-    "results.png": lambda sheet, tests: to_png(transfer_picture(sheet), colours=256),
+    "results.png": lambda sheet, tests: to_png(transfer_drawing(sheet), colours=256),
     "results.html": lambda sheet, tests: transfer_page(sheet),
 }
 

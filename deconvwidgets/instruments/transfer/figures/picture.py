@@ -17,7 +17,7 @@ _BEST, _WORST = 6, 10  # number of classes
 _MAX_FOLDS = 10  # folds are listed up to this number
 
 
-def transfer_picture(sheet: TransferSheet) -> Drawing:
+def transfer_drawing(sheet: TransferSheet) -> Drawing:
     """Return accuracy, results of the paper, folds and learning curve on the left; the confusion matrix; the best and worst classes."""
     drawing = Drawing(_WIDTH)
     title = shorten(sheet.title(), 17, 760)

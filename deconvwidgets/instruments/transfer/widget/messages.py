@@ -116,7 +116,7 @@ def _thumbnails(service: SupportsTransfer, request: Request) -> Reply:
     if len(sources) > _MAX_THUMBNAILS:
         raise ServiceError(f"At most {_MAX_THUMBNAILS} thumbnails can be requested at once; request the others afterwards.")
     images = service.transfer.thumbnails(request.integer("run"), sources, request.integer("size"))
-    return {"pictures": [image_content(image) for image in images]}, [image.data for image in images]
+    return {"images": [image_content(image) for image in images]}, [image.data for image in images]
 
 
 def _use_head(service: SupportsTransfer, request: Request) -> Reply:

@@ -180,10 +180,10 @@ class TransferPanel(Explorer):
     def _runs(self) -> dict[int, TransferRunSummary]:
         return {summary.run: summary for summary in self._service.transfer.status().runs}
 
-    def _static_picture(self) -> bytes | None:
+    def _static_image(self) -> bytes | None:
         """Return a PNG of the shown run; None before its first fold is complete."""
         shown = self._shown()
         if shown is None or not shown.per_fold:
             return None
         key = (shown.run, shown.phase, shown.per_fold, shown.curve)
-        return self._cached_picture(key, lambda: self._service.transfer.file(shown.run, "results.png"))
+        return self._cached_image(key, lambda: self._service.transfer.file(shown.run, "results.png"))

@@ -68,16 +68,16 @@ def sheet() -> FigureSheet:
 
 
 def opened(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data))
-    picture.load()
-    return picture
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
 
 
 @pytest.mark.parametrize("kind", ["layer.png", "unit.png", "explorer.png"])
 def test_a_png_can_be_opened_and_is_not_blank(sheet: FigureSheet, kind: str) -> None:
-    picture = opened(render(kind, sheet))  # type: ignore[arg-type]
-    assert picture.format == "PNG"
-    pixels = np.asarray(picture.convert("RGB"))
+    image = opened(render(kind, sheet))  # type: ignore[arg-type]
+    assert image.format == "PNG"
+    pixels = np.asarray(image.convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.1
     assert (pixels[:8] == 255).all() or kind == "explorer.png", "the margin is white"
 
@@ -149,8 +149,8 @@ def test_a_page_is_standalone_and_describes_every_tile(sheet: FigureSheet, kind:
     tips = [attributes["data-tip"] for tag, attributes in page.tags if tag == "i"]
     assert len(tips) == 18 * (3 if kind == "layer.html" else 1)
     assert "#1 · 30.00 · tabby <cat> · predicted lamp 50% · photo_0.jpg" in tips
-    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert all((picture["src"] or "").startswith("data:image/") and picture["alt"] for picture in pictures)
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in images)
 
 
 def test_projections_are_lossless_in_html_and_svg(sheet: FigureSheet) -> None:

@@ -1,4 +1,4 @@
-"""The LayerExplorer's Python side: state, messages, events, exports and the still picture."""
+"""The LayerExplorer's Python side: state, messages, events, exports and the static image."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ def test_a_table_crosses_as_little_endian_columns(service, sent):
     assert content["categories"] == dict(enumerate(table.categories))
 
 
-def test_a_mosaic_crosses_as_encoded_pictures(service, sent):
+def test_a_mosaic_crosses_as_encoded_images(service, sent):
     explorer = LayerExplorer(service)
     content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
     top = service.top_activations("conv1", 5, "gradient", "shared", 40)
     assert buffers == [top.projections.data, top.patches.data]
-    assert [picture["mime"] for picture in content["pictures"]] == ["image/png"] * 2
+    assert [image["mime"] for image in content["images"]] == ["image/png"] * 2
     assert ("top_activations", ("conv1", 5, "gradient", "shared", 40)) in service.calls
     _, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["projections"])
     assert buffers == [service.top_activations("conv1", 5, tile=40).projections.data]
@@ -130,7 +130,7 @@ def test_patches_alone_cost_no_projection(service, sent):
     explorer = LayerExplorer(service)
     before = [kind for kind, _ in service.calls].count("top_activations")
     content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["patches"])
-    assert len(buffers) == len(content["pictures"]) == 1
+    assert len(buffers) == len(content["images"]) == 1
     assert [kind for kind, _ in service.calls].count("top_activations") == before
     assert ("patches", ("conv1", 5, 40)) in service.calls
 
@@ -165,7 +165,7 @@ def test_a_refused_rule_is_told_apart_from_other_errors(service, sent):
     assert "refused" not in content
 
 
-def test_the_still_picture_falls_back_to_the_gradient_where_the_rule_is_refused(service, monkeypatch):
+def test_the_static_image_falls_back_to_the_gradient_where_the_rule_is_refused(service, monkeypatch):
     drawn = []
 
     def figure(kind, state):
@@ -210,7 +210,7 @@ def test_unit_source_and_figure(service, sent):
     content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
     assert len(content["detail"]["entries"]) == 9
     assert content["detail"]["selectivity"] is None, "not a number"
-    content, buffers = ask(explorer, sent, "source_picture", layer="conv1", unit=5, rank=2, size=64)
+    content, buffers = ask(explorer, sent, "source_image", layer="conv1", unit=5, rank=2, size=64)
     assert content["box"] == [0.2, -0.1, 0.5, 0.3]
     assert buffers[0][:2] == b"\xff\xd8"
     content, buffers = ask(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
@@ -272,7 +272,7 @@ def test_save_by_suffix(service, tmp_path, suffix):
     assert (tmp_path / f"b.{suffix.upper()}").stat().st_size > 0
 
 
-def test_the_mimebundle_has_the_view_a_still_picture_and_stable_words(service):
+def test_the_mimebundle_has_the_view_a_static_image_and_stable_words(service):
     explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 7})
     data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == "LayerExplorer(fakenet, conv2, unit 7)"
@@ -284,7 +284,7 @@ def figures_drawn(service):
     return sum(1 for kind, _ in service.calls if kind == "figure")
 
 
-def test_the_still_picture_is_drawn_once_for_each_state_and_version(service):
+def test_the_static_image_is_drawn_once_for_each_state_and_version(service):
     explorer = LayerExplorer(service)
     explorer._repr_mimebundle_()
     explorer._repr_mimebundle_()

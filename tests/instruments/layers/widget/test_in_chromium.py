@@ -58,7 +58,7 @@ def test_tiles_detail_and_source_arrive_one_request_at_a_time(service, open_page
     expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-0.jpg")
     expect(page.get_by_text("untrained: random weights")).to_be_visible()
     kinds = [message["kind"] for message in page.evaluate("model.sent")]
-    assert kinds.index("mosaics") < kinds.index("unit_detail") < kinds.index("source_picture"), "the mosaics go first"
+    assert kinds.index("mosaics") < kinds.index("unit_detail") < kinds.index("source_image"), "the mosaics go first"
     assert page.evaluate("model.most") <= 2, "one request in flight, and one that nobody waits for"
     background = [message["kind"] for message in page.evaluate("model.sent") if message.get("background")]
     assert set(background) == {"mosaics"}

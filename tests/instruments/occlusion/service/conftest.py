@@ -41,7 +41,7 @@ def api(service):
 
 
 @pytest.fixture
-def wanted():
+def make_request():
     """OcclusionRequest of view 3, with changes."""
 
     def make(image="crop:3", **changes):
@@ -61,7 +61,7 @@ def settings():
 
 
 def photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
-    """A picture's file as bytes."""
+    """A image's file as bytes."""
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).convert(mode).save(buffer, form)
@@ -83,6 +83,6 @@ def send():
 
 
 @pytest.fixture
-def picture_file():
+def image_file():
     """photograph"""
     return photograph

@@ -19,8 +19,8 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.service.worker import SynchronousExecutor
 
 
-def pixels_of(picture):
-    return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"))
+def pixels_of(image):
+    return np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"))
 
 
 def answers(service, batch):
@@ -44,12 +44,12 @@ def test_it_is_what_a_widget_asks(service, api):
 # Scenes
 
 
-def test_a_scene_makes_every_default_definite(service, api, wanted):
-    scene = api.scene(wanted())
+def test_a_scene_makes_every_default_definite(service, api, make_request):
+    scene = api.scene(make_request())
     pixels = input_of(service, 3)
     (shares,), (maps,) = answers(service, pixels)
     sums = maps.sum((1, 2))
-    assert (scene.wanted.layer, scene.wanted.unit, scene.wanted.target) == ("conv2", int(sums.argmax()), int(shares.argmax()))
+    assert (scene.request.layer, scene.request.unit, scene.request.target) == ("conv2", int(sums.argmax()), int(shares.argmax()))
     assert scene.strongest[:2] == tuple(np.argsort(-sums)[:2])
     assert scene.activity == pytest.approx(sums.max(), rel=1e-5)
     np.testing.assert_allclose(scene.map, maps[sums.argmax()], rtol=1e-5)
@@ -58,13 +58,13 @@ def test_a_scene_makes_every_default_definite(service, api, wanted):
     assert all(share.before == share.now for share in scene.classes)
     assert {share.name for share in scene.classes} == {"ant", "bee", "cow"}
     assert (scene.caption, scene.label, scene.note) == ("noise-1", "dog", "")
-    np.testing.assert_array_equal(pixels_of(scene.picture), service._context.snapshot.bundle.to_picture(pixels[0]))
-    assert api.scene(scene.wanted).map is api.scene(wanted()).map  # definite or not, it is the same question
+    np.testing.assert_array_equal(pixels_of(scene.image), service._context.snapshot.bundle.to_picture(pixels[0]))
+    assert api.scene(scene.request).map is api.scene(make_request()).map  # definite or not, it is the same question
 
 
-def test_what_is_asked_for_is_watched(api, wanted):
-    scene = api.scene(wanted("crop:4", layer="conv1", unit=2, target=1, fill="#ff0000"))
-    assert (scene.wanted.layer, scene.wanted.unit, scene.wanted.target, scene.wanted.fill) == ("conv1", 2, 1, "#ff0000")
+def test_what_is_asked_for_is_watched(api, make_request):
+    scene = api.scene(make_request("crop:4", layer="conv1", unit=2, target=1, fill="#ff0000"))
+    assert (scene.request.layer, scene.request.unit, scene.request.target, scene.request.fill) == ("conv1", 2, 1, "#ff0000")
     assert scene.caption == "noise-1, crop 2"
     assert scene.activity == 0  # a dead unit
     fill = pixels_of(scene.fill)
@@ -72,30 +72,30 @@ def test_what_is_asked_for_is_watched(api, wanted):
     assert (fill == (255, 0, 0)).all()
 
 
-def test_fills_are_what_patches_show(service, api, wanted):
+def test_fills_are_what_patches_show(service, api, make_request):
     pixels = input_of(service, 3)[0]
     for fill, colour in (("gray", torch.zeros(3)), ("mean", pixels.mean((1, 2)))):
         expected = service._context.snapshot.bundle.to_picture(colour[:, None, None].expand(3, 16, 16))
-        np.testing.assert_array_equal(pixels_of(api.scene(wanted(fill=fill)).fill), expected)
-    blurred = pixels_of(api.scene(wanted(fill="blur")).fill).astype(float)
-    assert 0 < blurred.std() < 0.8 * pixels_of(api.scene(wanted()).picture).std()
+        np.testing.assert_array_equal(pixels_of(api.scene(make_request(fill=fill)).fill), expected)
+    blurred = pixels_of(api.scene(make_request(fill="blur")).fill).astype(float)
+    assert 0 < blurred.std() < 0.8 * pixels_of(api.scene(make_request()).image).std()
 
 
-def test_pictures_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_offered(make_service, api, tiny_bundle, wanted):
+def test_images_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_offered(make_service, api, tiny_bundle, make_request):
     opaque = ModelBundle.from_module(
         tiny_bundle.model,
-        transform=lambda picture: tiny_bundle.transform(picture) * 3 + 1,
+        transform=lambda image: tiny_bundle.transform(image) * 3 + 1,
         categories=["a", "b", "c"],
         input_size=(3, 16, 16),
     )
     assert api.choices().colours
     api = make_service(SynchronousExecutor(), opaque).occlusion
     assert not api.choices().colours
-    scene = api.scene(wanted())
+    scene = api.scene(make_request())
     assert len(np.unique(pixels_of(scene.fill))) == 1
     assert 0 < pixels_of(scene.fill)[0, 0, 0] < 255
     with pytest.raises(OcclusionError, match="choose 'gray', 'mean' or 'blur'"):
-        api.scene(wanted(fill="#102030"))
+        api.scene(make_request(fill="#102030"))
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_pictures_of_an_opaque_transform_are_stretched_alike_and_colours_are_not
         ("crop:3", {"fill": ["gray"]}, OcclusionError, "not \\['gray'\\]"),
     ],
 )
-def test_what_there_is_not_is_refused_in_words(api, wanted, image, changes, error, words):
+def test_what_there_is_not_is_refused_in_words(api, make_request, image, changes, error, words):
     for ask in (
         lambda given: api.scene(given),
         lambda given: api.answer(given, []),
         lambda given: api.start_maps(given, MapsSettings()),
     ):
         with pytest.raises(error, match=words):
-            ask(wanted(image, **changes))
+            ask(make_request(image, **changes))
 
 
 def test_a_photograph_that_cannot_be_read_is_told_by_its_name(make_service, noise):
@@ -137,8 +137,8 @@ def test_a_photograph_that_cannot_be_read_is_told_by_its_name(make_service, nois
 
 
 @pytest.mark.parametrize("fill", ["gray", "mean", "blur", "#ff8000"])
-def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, api, wanted, fill):
-    scene = api.scene(wanted(fill=fill))
+def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, api, make_request, fill):
+    scene = api.scene(make_request(fill=fill))
     boxes = [(2, 3, 9, 8), (-4, 10, 3, 22)]
     occluded = input_of(service, 3)
     from deconvwidgets.engine.occlusion.patches import patched
@@ -146,124 +146,124 @@ def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, api, wanted
 
     occluded = patched(occluded[0], fill_of(service._context.snapshot.bundle, occluded[0], fill), boxes)[None]
     (shares,), (maps,) = answers(service, occluded)
-    given = api.answer(scene.wanted, boxes)
+    given = api.answer(scene.request, boxes)
     now = {share.label: share.now for share in given.classes}
     assert list(now) == list(np.argsort(-shares))
     assert [now[label] for label in range(3)] == pytest.approx(shares, abs=1e-5)
     assert {share.label: share.before for share in given.classes} == {share.label: share.before for share in scene.classes}
-    np.testing.assert_allclose(given.map, maps[scene.wanted.unit], atol=1e-4)
-    assert given.activity == pytest.approx(maps[scene.wanted.unit].sum(), abs=1e-3)
+    np.testing.assert_allclose(given.map, maps[scene.request.unit], atol=1e-4)
+    assert given.activity == pytest.approx(maps[scene.request.unit].sum(), abs=1e-3)
 
 
-def test_no_patch_is_the_scene_and_a_patch_beside_the_image_too(api, wanted):
-    scene = api.scene(wanted())
+def test_no_patch_is_the_scene_and_a_patch_beside_the_image_too(api, make_request):
+    scene = api.scene(make_request())
     for boxes in ([], [(40, 40, 50, 50)], [(9, 9, 3, 3)]):
-        given = api.answer(wanted(), boxes)
+        given = api.answer(make_request(), boxes)
         assert given.classes == scene.classes or [share.now for share in given.classes] == pytest.approx(
             [share.now for share in scene.classes], abs=1e-6
         )
         assert given.activity == pytest.approx(scene.activity, rel=1e-5)
     with pytest.raises(ServiceError, match="64 at most"):
-        api.answer(wanted(), [(0, 0, 1, 1)] * 65)
+        api.answer(make_request(), [(0, 0, 1, 1)] * 65)
 
 
-def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_service, tiny_model, tiny_bundle, make_head, wanted):
+def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_service, tiny_model, tiny_bundle, make_head, make_request):
     service = make_service(SynchronousExecutor())
     service.set_head(make_head(tiny_bundle, "conv1", classes=9, pool=(2, 2)))
     api = service.occlusion
-    scene = api.scene(wanted())
+    scene = api.scene(make_request())
     assert len(scene.classes) == 5
     assert [share.now for share in scene.classes] == sorted((share.now for share in scene.classes), reverse=True)
     last = next(label for label in range(9) if label not in [share.label for share in scene.classes])
-    shares = api.answer(wanted(target=last), [(0, 0, 8, 8)]).classes
+    shares = api.answer(make_request(target=last), [(0, 0, 8, 8)]).classes
     assert last in [share.label for share in shares]
     assert len(shares) in (5, 6)
 
 
-def test_a_patch_costs_no_scene_of_its_own(service, api, wanted, monkeypatch):
-    scene = api.scene(wanted())
+def test_a_patch_costs_no_scene_of_its_own(service, api, make_request, monkeypatch):
+    scene = api.scene(make_request())
     monkeypatch.setattr(
         "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
     )
-    for given in (wanted(), scene.wanted):
+    for given in (make_request(), scene.request):
         api.answer(given, [(1, 1, 5, 5)])
-    api.start_maps(scene.wanted, MapsSettings((4, 4), (4, 4)))
+    api.start_maps(scene.request, MapsSettings((4, 4), (4, 4)))
     monkeypatch.undo()
     made = []
     from deconvwidgets.instruments.occlusion.service import scenes as module
 
     real = module.OccludedImage
     monkeypatch.setattr(module, "OccludedImage", lambda *args, **options: made.append(1) or real(*args, **options))
-    api.answer(wanted(target=(scene.wanted.target + 1) % 3), [(1, 1, 5, 5)])
+    api.answer(make_request(target=(scene.request.target + 1) % 3), [(1, 1, 5, 5)])
     assert made == []  # another target: the same maps below
-    api.answer(wanted(fill="mean"), [(1, 1, 5, 5)])
+    api.answer(make_request(fill="mean"), [(1, 1, 5, 5)])
     assert made == [1]
 
 
 # Without a classifier, and with another one
 
 
-def test_without_a_classifier_there_is_activity_alone(make_service, tiny_bundle, wanted, settings):
+def test_without_a_classifier_there_is_activity_alone(make_service, tiny_bundle, make_request, settings):
     service = make_service(SynchronousExecutor(), tiny_bundle.with_head(None))
     api = service.occlusion
     choices = api.choices()
-    assert (choices.classes, choices.shipped_head, choices.input) == (None, False, (16, 16))
-    scene = api.scene(wanted())
-    assert (scene.classes, scene.wanted.target) == ((), None)
-    given = api.answer(wanted(), [(0, 0, 9, 9)])
+    assert (choices.classes, choices.bundled_head, choices.input) == (None, False, (16, 16))
+    scene = api.scene(make_request())
+    assert (scene.classes, scene.request.target) == ((), None)
+    given = api.answer(make_request(), [(0, 0, 9, 9)])
     assert given.classes == ()
     assert given.activity != scene.activity
-    maps = api.wait(api.start_maps(wanted(), settings()))
+    maps = api.wait(api.start_maps(make_request(), settings()))
     assert (maps.probability, maps.label, maps.target, maps.complete) == (None, None, None, True)
     with pytest.raises(OcclusionError, match="no classifier"):
-        api.scene(wanted(target=1))
+        api.scene(make_request(target=1))
     with pytest.raises(HeadError):  # it is AlexNet's
-        api.use_shipped_head()
+        api.use_bundled_head()
 
 
-def test_the_shipped_head_is_offered_where_it_fits(make_service, monkeypatch, tiny_bundle, make_head, tmp_path, wanted):
+def test_the_bundled_head_is_offered_where_it_fits(make_service, monkeypatch, tiny_bundle, make_head, tmp_path, make_request):
     from deconvwidgets.models import head_files as heads
 
-    path = tmp_path / "shipped.safetensors"
+    path = tmp_path / "bundled.safetensors"
     heads.save_head(make_head(tiny_bundle, "conv1", pool=(2, 2)), path)
     monkeypatch.setattr(heads, "BUNDLED_HEADS_FOLDER", tmp_path)
     monkeypatch.setitem(heads.BUNDLED_HEADS, "caltech101", path.name)
     service = make_service(SynchronousExecutor(), tiny_bundle.with_head(None))
     api = service.occlusion
-    assert api.choices().shipped_head
+    assert api.choices().bundled_head
     told = []
     service.subscribe(lambda event: told.append(event.kind))
-    assert "now predicts Caltech-101's 4 classes" in api.use_shipped_head()
+    assert "now predicts Caltech-101's 4 classes" in api.use_bundled_head()
     assert told == ["changed"]
     assert api.choices().classes == ("kind 0", "kind 1", "kind 2", "kind 3")
-    assert not api.choices().shipped_head
-    assert len(api.scene(wanted()).classes) == 4
+    assert not api.choices().bundled_head
+    assert len(api.scene(make_request()).classes) == 4
     assert "no classes" in service.transfer.undo_head()  # the TransferPanel takes it back
 
 
-def test_another_head_changes_classes_and_not_the_maps(service, api, tiny_bundle, make_head, wanted):
-    before = api.scene(wanted())
+def test_another_head_changes_classes_and_not_the_maps(service, api, tiny_bundle, make_head, make_request):
+    before = api.scene(make_request())
     service.set_head(make_head(tiny_bundle, "conv1", classes=6, pool=(2, 2)))
-    after = api.scene(wanted())
+    after = api.scene(make_request())
     np.testing.assert_array_equal(after.map, before.map)
-    assert after.wanted.unit == before.wanted.unit
+    assert after.request.unit == before.request.unit
     assert {share.name for share in after.classes} <= {f"kind {number}" for number in range(6)}
-    assert {share.name for share in api.answer(after.wanted, [(0, 0, 5, 5)]).classes} <= {f"kind {number}" for number in range(6)}
+    assert {share.name for share in api.answer(after.request, [(0, 0, 5, 5)]).classes} <= {f"kind {number}" for number in range(6)}
     service.reset_head()
-    again = api.scene(wanted())
-    assert (again.wanted, again.classes) == (before.wanted, before.classes)
+    again = api.scene(make_request())
+    assert (again.request, again.classes) == (before.request, before.classes)
     with pytest.raises(OcclusionError, match="no class 5"):  # of the head that went
-        api.answer(wanted(target=5), [(0, 0, 5, 5)])
+        api.answer(make_request(target=5), [(0, 0, 5, 5)])
 
 
-def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tiny_bundle, make_head, wanted):
+def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tiny_bundle, make_head, make_request):
     service = make_service(None)
     api = service.occlusion
     heads = [make_head(tiny_bundle, "conv1", classes=classes, pool=(2, 2)) for classes in (4, 7)]
     known = {}
     for classes, head in zip((4, 7), heads, strict=True):
         service.set_head(head)
-        known[classes] = {share.label: share for share in api.answer(wanted(target=classes - 1), [(2, 2, 9, 9)]).classes}
+        known[classes] = {share.label: share for share in api.answer(make_request(target=classes - 1), [(2, 2, 9, 9)]).classes}
     over, trouble = threading.Event(), []
 
     def change():
@@ -277,7 +277,7 @@ def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tin
     begun = time.monotonic()
     # The other thread never pauses: on some machines it leaves an answer so little of Python's lock that few come in a second.
     while (passed := time.monotonic() - begun) < 0.7 or (seen != {4, 7} and not trouble and passed < 60):
-        shares = {share.label: share for share in api.answer(wanted(target=3), [(2, 2, 9, 9)]).classes}
+        shares = {share.label: share for share in api.answer(make_request(target=3), [(2, 2, 9, 9)]).classes}
         fits = [
             classes
             for classes, given in known.items()
@@ -297,27 +297,27 @@ def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tin
     assert seen == {4, 7}
 
 
-def test_the_index_that_comes_changes_no_scene(make_service, manual_executor, wanted, monkeypatch):
+def test_the_index_that_comes_changes_no_scene(make_service, manual_executor, make_request, monkeypatch):
     service = make_service(manual_executor)
     api = service.occlusion
-    before = api.scene(wanted())
-    run = api.start_maps(wanted(), MapsSettings((4, 4), (4, 4)))
+    before = api.scene(make_request())
+    run = api.start_maps(make_request(), MapsSettings((4, 4), (4, 4)))
     manual_executor.jobs[0].run()
     assert service.overview().index_ready
     monkeypatch.setattr(
         "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
     )
-    assert api.scene(wanted()).map is before.map
-    assert api.start_maps(wanted(), MapsSettings((4, 4), (4, 4))) == run
+    assert api.scene(make_request()).map is before.map
+    assert api.start_maps(make_request(), MapsSettings((4, 4), (4, 4))) == run
 
 
 # Panel c
 
 
-def test_projections_of_this_image_and_of_the_strongest_others(service, api, wanted):
+def test_projections_of_this_image_and_of_the_strongest_others(service, api, make_request):
     index = service.index
-    scene = api.scene(wanted(unit=0))
-    entries = api.projections(wanted(unit=0), 64)
+    scene = api.scene(make_request(unit=0))
+    entries = api.projections(make_request(unit=0), 64)
     assert [entry.own for entry in entries] == [True, False, False, False]
     top = [one for one in index.top("conv2", 0) if service._context.snapshot.images.crop(one.image).source != 1][:3]
     assert [entry.value for entry in entries[1:]] == pytest.approx([one.value for one in top], rel=1e-4)
@@ -326,22 +326,22 @@ def test_projections_of_this_image_and_of_the_strongest_others(service, api, wan
     assert entries[0].caption == "noise-1"
     assert all(entry.projection.width == 64 and entry.patch.width == 64 for entry in entries)
     assert "·" in entries[1].caption or entries[1].caption == "noise-0"
-    assert api.projections(scene.wanted, 64) is api.projections(wanted(unit=0), 64)  # kept
+    assert api.projections(scene.request, 64) is api.projections(make_request(unit=0), 64)  # kept
 
 
-def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, manual_executor, service, api, wanted):
-    assert tuple(api.projections(wanted(layer="conv1", unit=2))) == ()
+def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, manual_executor, service, api, make_request):
+    assert tuple(api.projections(make_request(layer="conv1", unit=2))) == ()
     waiting = make_service(manual_executor).occlusion
-    assert [entry.own for entry in waiting.projections(wanted())] == [True]
+    assert [entry.own for entry in waiting.projections(make_request())] == [True]
     manual_executor.jobs[0].run()
-    assert len(waiting.projections(wanted())) == 4
+    assert len(waiting.projections(make_request())) == 4
     for size in (4, 5000):
         with pytest.raises(ServiceError, match="16 to 1,024"):
-            api.projections(wanted(), size)
+            api.projections(make_request(), size)
 
 
-def test_an_upload_is_projected_beside_all_others(service, api, send, picture_file):
-    image = send(api, picture_file())
+def test_an_upload_is_projected_beside_all_others(service, api, send, image_file):
+    image = send(api, image_file())
     entries = api.projections(OcclusionRequest(image))
     assert (len(entries), entries[0].caption) == (4, "mine.png")
 
@@ -373,32 +373,32 @@ def test_a_model_that_cannot_be_followed_says_so(make_service, noise):
     api = make_service(SynchronousExecutor(), bundle, noise(4)).occlusion
     scene = api.scene(OcclusionRequest("crop:0"))
     assert "cannot be traced" in scene.note
-    maps = api.wait(api.start_maps(scene.wanted, MapsSettings((4, 4), (4, 4))))
+    maps = api.wait(api.start_maps(scene.request, MapsSettings((4, 4), (4, 4))))
     assert (maps.method, maps.complete) == ("full", True)
 
 
-# Pictures to choose from
+# Images to choose from
 
 
-def test_pages_of_photographs_uploads_first(service, api, send, picture_file):
+def test_pages_of_photographs_uploads_first(service, api, send, image_file):
     page = api.images(0, 5)
     assert (page.total, page.start) == (14, 0)
     assert [(tile.image, tile.caption, tile.label) for tile in page.tiles[:2]] == [
         ("crop:0", "noise-0", None),
         ("crop:3", "noise-1", "dog"),
     ]
-    first, second = send(api, picture_file(1), "beach.png"), send(api, picture_file(2, form="JPEG"), "Cat.jpg")
+    first, second = send(api, image_file(1), "beach.png"), send(api, image_file(2, form="JPEG"), "Cat.jpg")
     page = api.images(0, 3, size=48)
     assert (page.total, [tile.image for tile in page.tiles]) == (16, [second, first, "crop:0"])
     assert [tile.image for tile in api.images(1, 3).tiles] == [first, "crop:0", "crop:3"]
     assert [tile.image for tile in api.images(15, 3).tiles] == ["crop:39"]
     assert api.images(99, 3).tiles == ()
-    assert {(tile.picture.width, tile.picture.height) for tile in page.tiles} == {(48, 48)}
+    assert {(tile.thumbnail.width, tile.thumbnail.height) for tile in page.tiles} == {(48, 48)}
     assert api.choices().uploads == (second, first)
 
 
-def test_images_are_found_by_name_and_label(api, send, picture_file):
-    send(api, picture_file(), "My CAT.png")
+def test_images_are_found_by_name_and_label(api, send, image_file):
+    send(api, image_file(), "My CAT.png")
     assert [tile.caption for tile in api.images(0, 20, "cat").tiles] == ["My CAT.png", "noise-3", "noise-6", "noise-9", "noise-12"]
     assert api.images(0, 2, "cat").total == 5
     assert [tile.caption for tile in api.images(0, 20, " noise-1 CAT ").tiles] == ["noise-12"]
@@ -418,15 +418,15 @@ def test_alexnet_changes_its_mind(own_photographs):
     try:
         api = service.occlusion
         scene = api.scene(OcclusionRequest("crop:0"))
-        assert (scene.wanted.layer, scene.map.shape, scene.picture.width) == ("conv5", (13, 13), 224)
-        maps = api.wait(api.start_maps(scene.wanted, MapsSettings((64, 64), (40, 40))))
+        assert (scene.request.layer, scene.map.shape, scene.image.width) == ("conv5", (13, 13), 224)
+        maps = api.wait(api.start_maps(scene.request, MapsSettings((64, 64), (40, 40))))
         assert (maps.method, maps.activity.shape) == ("incremental", (5, 5))
         row, column = np.unravel_index(int(maps.activity.argmin()), maps.activity.shape)
         top, left = (maps.centres[row, column] - 32).astype(int)
-        given = api.answer(scene.wanted, [(left, top, left + 64, top + 64)])
+        given = api.answer(scene.request, [(left, top, left + 64, top + 64)])
         assert given.activity == pytest.approx(maps.activity[row, column], rel=1e-3)
         assert given.activity < scene.activity
-        share = next(share for share in given.classes if share.label == scene.wanted.target)
+        share = next(share for share in given.classes if share.label == scene.request.target)
         assert share.now == pytest.approx(maps.probability[row, column], abs=1e-4)
     finally:
         service.close()

@@ -12,8 +12,8 @@ def maps_like(maps, labels, unoccluded):
     return replace(maps, label=np.array(labels), unoccluded=replace(maps.unoccluded, label=unoccluded))
 
 
-def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(api, wanted, settings):
-    maps = api.maps(api.start_maps(wanted(), settings()))
+def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(api, make_request, settings):
+    maps = api.maps(api.start_maps(make_request(), settings()))
     colours = ClassColours()
     first = colours.of(maps_like(maps, [[7, 7, 5], [3, 3, -1]], unoccluded=9))
     assert list(first) == [3, 7, 5], "the most frequent first, of equal ones the lower"
@@ -25,11 +25,11 @@ def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(api, want
     assert colours.of(replace(maps, label=None)) == {}
 
 
-def test_files_have_the_colours_of_the_desk(service, api, wanted, settings):
+def test_files_have_the_colours_of_the_desk(service, api, make_request, settings):
     state = {"window": [4, 4], "patches": [[8, 8]]}
     for image in ("crop:3", "crop:1", "crop:0"):
-        run = api.start_maps(wanted(image), settings())
+        run = api.start_maps(make_request(image), settings())
         maps = api.maps(run)
-        page = api.file("figure.html", wanted(image), run, state).decode()
+        page = api.file("figure.html", make_request(image), run, state).decode()
         shown = dict(re.findall(r'<li><i style="background:(#\w+)"></i>(\w+)<', page))
         assert {maps.name(label): colour for label, colour in api.colours(maps).items()} == {name: colour for colour, name in shown.items()}

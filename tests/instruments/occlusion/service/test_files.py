@@ -19,21 +19,21 @@ STATE = {"window": [5, 4], "patches": [[8, 8], [0, 16]]}
 
 
 @pytest.fixture
-def run(api, wanted, settings):
-    return api.start_maps(wanted(), settings())
+def run(api, make_request, settings):
+    return api.start_maps(make_request(), settings())
 
 
-def sheet_of(service, wanted, run=None, boxes=()):
+def sheet_of(service, make_request, run=None, boxes=()):
     api = service.occlusion
     maps = None if run is None else api.maps(run)
     colours = {} if maps is None else api.colours(maps)
-    answer, projections = api.answer(wanted, boxes), tuple(api.projections(wanted))
-    return OcclusionSheet(service.overview(), api.scene(wanted), boxes, answer, maps, colours, projections)
+    answer, projections = api.answer(make_request, boxes), tuple(api.projections(make_request))
+    return OcclusionSheet(service.overview(), api.scene(make_request), boxes, answer, maps, colours, projections)
 
 
-def test_arrays_hold_everything(api, wanted, run):
+def test_arrays_hold_everything(api, make_request, run):
     maps = api.maps(run)
-    with np.load(io.BytesIO(api.file("maps.npz", wanted(), run, {}))) as file:
+    with np.load(io.BytesIO(api.file("maps.npz", make_request(), run, {}))) as file:
         for name in ("probability", "label", "label_probability", "activity", "centres"):
             np.testing.assert_array_equal(file[name], getattr(maps, name))
         about = json.loads(str(file["about"]))
@@ -47,53 +47,53 @@ def test_arrays_hold_everything(api, wanted, run):
     assert about["categories"] == ["ant", "bee", "cow"]
     assert about["unoccluded"]["probability"] == maps.unoccluded.probability
     assert about["complete"] is True
-    assert (about["model"], about["image"], about["caption"]) == ("tiny", wanted().image, api.scene(wanted()).caption)
+    assert (about["model"], about["image"], about["caption"]) == ("tiny", make_request().image, api.scene(make_request()).caption)
     assert about["caption"]
     with pytest.raises(ServiceError, match="no maps to save"):
-        api.file("maps.npz", wanted(), None, {})
+        api.file("maps.npz", make_request(), None, {})
 
 
-def test_maps_of_a_picture_that_was_dropped_since_are_saved_without_its_name(api, wanted, run):
-    with np.load(io.BytesIO(api.file("maps.npz", wanted(image="upload:gone"), run, {}))) as file:
+def test_maps_of_an_image_that_was_dropped_since_are_saved_without_its_name(api, make_request, run):
+    with np.load(io.BytesIO(api.file("maps.npz", make_request(image="upload:gone"), run, {}))) as file:
         about = json.loads(str(file["about"]))
     assert (about["image"], about["caption"]) == ("upload:gone", "")
 
 
-def test_figures_in_all_formats(api, wanted, run):
-    picture = Image.open(io.BytesIO(api.file("figure.png", wanted(), run, STATE)))
-    assert picture.size[0] == 1200
-    assert picture.size[1] > 500
-    svg = api.file("figure.svg", wanted(), run, STATE).decode()
+def test_figures_in_all_formats(api, make_request, run):
+    image = Image.open(io.BytesIO(api.file("figure.png", make_request(), run, STATE)))
+    assert image.size[0] == 1200
+    assert image.size[1] > 500
+    svg = api.file("figure.svg", make_request(), run, STATE).decode()
     ElementTree.fromstring(svg)
     target = api.maps(run).name(api.maps(run).target)
-    for text in (svg, api.file("figure.html", wanted(), run, STATE).decode()):
+    for text in (svg, api.file("figure.html", make_request(), run, STATE).decode()):
         for words in ("tiny", f"probability of {target}", "most probable class", "noise-1", "Zeiler", "deconvnet"):
             assert words in text
         assert "http" not in text.replace("http://www.w3.org/", "")  # nothing is fetched
     with pytest.raises(ServiceError, match=r"no file 'figure\.pdf'; choose one of maps\.npz, figure\.png"):
-        api.file("figure.pdf", wanted(), run, STATE)
+        api.file("figure.pdf", make_request(), run, STATE)
     with pytest.raises(ServiceError, match="state such as"):
-        api.file("figure.png", wanted(), run, {"patches": "middle"})
+        api.file("figure.png", make_request(), run, {"patches": "middle"})
 
 
-def test_figures_before_maps_without_classes_and_of_maps_that_begin(make_service, tiny_bundle, manual_executor, api, wanted, settings):
-    assert "The maps have not" in api.file("figure.svg", wanted(), None, {}).decode()
+def test_figures_before_maps_without_classes_and_of_partial_maps(make_service, tiny_bundle, manual_executor, api, make_request, settings):
+    assert "The maps have not" in api.file("figure.svg", make_request(), None, {}).decode()
     waiting = make_service(manual_executor).occlusion
-    begun = waiting.start_maps(wanted(), settings())
-    assert "The maps have not" in waiting.file("figure.html", wanted(), begun, {}).decode()
-    assert waiting.file("figure.png", wanted(), begun, STATE)[:4] == b"\x89PNG"
+    begun = waiting.start_maps(make_request(), settings())
+    assert "The maps have not" in waiting.file("figure.html", make_request(), begun, {}).decode()
+    assert waiting.file("figure.png", make_request(), begun, STATE)[:4] == b"\x89PNG"
     waiting._runs.get(begun).computation.advance(waiting._context.device_lock.batch)
-    assert "1 of 49 positions so far" in waiting.file("figure.svg", wanted(), begun, STATE).decode()
+    assert "1 of 49 positions so far" in waiting.file("figure.svg", make_request(), begun, STATE).decode()
     bare = make_service(SynchronousExecutor(), tiny_bundle.with_head(None)).occlusion
-    run = bare.start_maps(wanted(), settings())
-    text = bare.file("figure.svg", wanted(), run, STATE).decode()
+    run = bare.start_maps(make_request(), settings())
+    text = bare.file("figure.svg", make_request(), run, STATE).decode()
     assert "no classifier" in text
-    assert bare.file("figure.png", wanted(), run, STATE)[:4] == b"\x89PNG"
-    page = bare.file("figure.html", wanted(), run, STATE).decode()
+    assert bare.file("figure.png", make_request(), run, STATE)[:4] == b"\x89PNG"
+    page = bare.file("figure.html", make_request(), run, STATE).decode()
     assert "no classifier" in page
     assert "probability of" not in page
-    dead = api.start_maps(wanted(layer="conv1", unit=2), settings())
-    assert "is inactive" in api.file("figure.svg", wanted(layer="conv1", unit=2), dead, STATE).decode()
+    dead = api.start_maps(make_request(layer="conv1", unit=2), settings())
+    assert "is inactive" in api.file("figure.svg", make_request(layer="conv1", unit=2), dead, STATE).decode()
 
 
 def test_patches_are_rounded_as_the_front_end_does():
@@ -103,12 +103,12 @@ def test_patches_are_rounded_as_the_front_end_does():
     assert patch_boxes({}) == ()
 
 
-def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, api, wanted, settings):
-    scene = api.scene(wanted())
-    run = api.start_maps(wanted(), settings((4, 6), (4, 5)))
-    sheet = sheet_of(service, wanted(), run, ((2, 3, 6, 9), (-5, -5, 1, 1)))
-    occluded, picture = sheet.occluded(), np.asarray(Image.open(io.BytesIO(scene.picture.data)))
-    changed = (occluded != picture).any(axis=2)
+def test_the_image_has_its_patches_and_the_maps_lie_in_their_place(service, api, make_request, settings):
+    scene = api.scene(make_request())
+    run = api.start_maps(make_request(), settings((4, 6), (4, 5)))
+    sheet = sheet_of(service, make_request(), run, ((2, 3, 6, 9), (-5, -5, 1, 1)))
+    occluded, image = sheet.occluded(), np.asarray(Image.open(io.BytesIO(scene.image.data)))
+    changed = (occluded != image).any(axis=2)
     expected = np.zeros((16, 16), bool)
     expected[3:9, 2:6] = expected[:1, :1] = True
     np.testing.assert_array_equal(changed | ~expected, np.ones((16, 16), bool))
@@ -129,13 +129,13 @@ def test_the_picture_has_its_patches_and_the_maps_lie_in_their_place(service, ap
     assert blue == (maps.label == first).ravel().tolist()
 
 
-def test_names_cannot_leave_the_page(make_service, tiny_bundle, wanted, settings):
+def test_names_cannot_leave_the_page(make_service, tiny_bundle, make_request, settings):
     from dataclasses import replace
 
     evil = replace(tiny_bundle, categories=("</script><b>1", "</script><b>2", "</script><b>3"), name="a<b>")
     api = make_service(SynchronousExecutor(), evil).occlusion
     run = api.start_maps(OcclusionRequest("crop:3"), settings())
     for kind in ("figure.html", "figure.svg"):
-        text = api.file(kind, wanted(), run, STATE).decode()
+        text = api.file(kind, make_request(), run, STATE).decode()
         assert "</script><b>" not in text
         assert "a<b>" not in text

@@ -40,7 +40,7 @@ from tests.instruments.occlusion.widget.toy_network import (
     probabilities,
     strongest_units,
 )
-from tests.widgets.fake_service import FakeService, picture_of
+from tests.widgets.fake_service import FakeService, encode
 
 __all__ = ["KINDS", "FakeOcclusionApi", "FakeOcclusionService"]
 
@@ -52,7 +52,7 @@ LARGEST = 8_000_000  # bytes of an upload
 class FakeRun:
     """Maps that are being computed: `order` are the cells that are still to come, coarse to fine."""
 
-    wanted: OcclusionRequest
+    request: OcclusionRequest
     settings: MapsSettings
     maps: OcclusionMaps
     order: list[int]
@@ -70,36 +70,36 @@ class FakeOcclusionApi:
         self.at_once = True  # maps are complete when they are asked for
         self.runs: dict[int, FakeRun] = {}
         self._colours = ClassColours()
-        self.pictures: dict[str, Pixels] = {}
+        self.pixels: dict[str, Pixels] = {}
         self.uploads: dict[str, tuple[str, bytearray]] = {}
         self.colours_known = True
 
     # What the network says
 
     def _pixels(self, image: str) -> Pixels:
-        if image not in self.pictures:
+        if image not in self.pixels:
             kind, _, number = image.partition(":")
             if kind != "crop" or not number.isdigit() or int(number) >= IMAGES:
                 raise PictureError(f"There is no image {image!r}: choose another.")
-            self.pictures[image] = drawing(int(number), self.side)
-        return self.pictures[image]
+            self.pixels[image] = drawing(int(number), self.side)
+        return self.pixels[image]
 
-    def _definite(self, wanted: OcclusionRequest) -> OcclusionRequest:
-        info = layer_named(wanted.layer)
+    def _definite(self, request: OcclusionRequest) -> OcclusionRequest:
+        info = layer_named(request.layer)
         if info is None:
-            raise LayerError(f"There is no layer {wanted.layer!r}.")
-        pixels = self._pixels(wanted.image)
-        unit = strongest_units(pixels, info)[0] if wanted.unit is None else wanted.unit
-        target = wanted.target
+            raise LayerError(f"There is no layer {request.layer!r}.")
+        pixels = self._pixels(request.image)
+        unit = strongest_units(pixels, info)[0] if request.unit is None else request.unit
+        target = request.target
         if self.service.classifier is None:
             target = None
         elif target is None:
             target = int(probabilities(pixels).argmax())
-        return replace(wanted, layer=info.alias, unit=unit, target=target)
+        return replace(request, layer=info.alias, unit=unit, target=target)
 
-    def _occluded(self, wanted: OcclusionRequest, boxes: Sequence[Box]) -> Pixels:
-        pixels = self._pixels(wanted.image)
-        fill, occluded = fill_of(pixels, wanted.fill), pixels.copy()
+    def _occluded(self, request: OcclusionRequest, boxes: Sequence[Box]) -> Pixels:
+        pixels = self._pixels(request.image)
+        fill, occluded = fill_of(pixels, request.fill), pixels.copy()
         for left, top, right, bottom in boxes:
             part = np.s_[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
             occluded[part] = fill[part]
@@ -121,64 +121,64 @@ class FakeOcclusionApi:
 
     def choices(self) -> OcclusionChoices:
         classes = KINDS if self.service.classifier is not None else None
-        uploads = tuple(reversed([name for name in self.pictures if name.startswith("upload:")]))
+        uploads = tuple(reversed([name for name in self.pixels if name.startswith("upload:")]))
         return OcclusionChoices((self.side, self.side), classes, classes is None, uploads, self.colours_known)
 
     def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
         self._record("images", start, count, words)
-        names = [*reversed([name for name in self.pictures if name.startswith("upload")]), *(f"crop:{number}" for number in range(IMAGES))]
+        names = [*reversed([name for name in self.pixels if name.startswith("upload")]), *(f"crop:{number}" for number in range(IMAGES))]
         captions = {name: (f"drawing {name[5:]}", KINDS[int(name[5:]) % 4]) for name in names if name.startswith("crop")}
         found = [name for name in names if words.lower() in " ".join(captions.get(name, (name, ""))).lower()]
         tiles = []
         for name in found[start : start + count]:
             caption, label = captions.get(name, (self.uploads.get(name[7:], (name, b""))[0], None))
             face = Image.fromarray((255 * self._pixels(name)).astype(np.uint8)).resize((size, size))
-            tiles.append(ImageTile(name, caption, label, picture_of(np.asarray(face))))
+            tiles.append(ImageTile(name, caption, label, encode(np.asarray(face))))
         return ImagePage(len(found), start, tuple(tiles))
 
-    def scene(self, wanted: OcclusionRequest) -> OcclusionScene:
-        self._record("scene", wanted)
-        definite = self._definite(wanted)
-        pixels = self._pixels(wanted.image)
+    def scene(self, request: OcclusionRequest) -> OcclusionScene:
+        self._record("scene", request)
+        definite = self._definite(request)
+        pixels = self._pixels(request.image)
         info = layer_named(definite.layer)
         assert info
         feature, shares = feature_map(pixels, info, definite.unit or 0), probabilities(pixels)
-        upload = wanted.image.startswith("upload")
+        upload = request.image.startswith("upload")
         return OcclusionScene(
-            wanted=definite,
-            caption=self.uploads[wanted.image[7:]][0] if upload else f"drawing {wanted.image[5:]}",
-            label=None if upload else KINDS[int(wanted.image[5:]) % 4],
-            picture=picture_of((255 * pixels).astype(np.uint8)),
-            fill=picture_of((255 * fill_of(pixels, wanted.fill)).astype(np.uint8)),
+            request=definite,
+            caption=self.uploads[request.image[7:]][0] if upload else f"drawing {request.image[5:]}",
+            label=None if upload else KINDS[int(request.image[5:]) % 4],
+            image=encode((255 * pixels).astype(np.uint8)),
+            fill=encode((255 * fill_of(pixels, request.fill)).astype(np.uint8)),
             classes=self._classes(shares, shares, definite.target),
             activity=float(feature.sum()),
             map=feature,
             strongest=tuple(strongest_units(pixels, info)),
         )
 
-    def answer(self, wanted: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
-        self._record("answer", wanted, [tuple(box) for box in boxes])
-        info = layer_named(wanted.layer)
+    def answer(self, request: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
+        self._record("answer", request, [tuple(box) for box in boxes])
+        info = layer_named(request.layer)
         assert info
-        occluded = self._occluded(wanted, boxes)
-        feature = feature_map(occluded, info, wanted.unit or 0)
-        before, now = probabilities(self._pixels(wanted.image)), probabilities(occluded)
-        return PatchAnswer(self._classes(before, now, wanted.target), float(feature.sum()), feature)
+        occluded = self._occluded(request, boxes)
+        feature = feature_map(occluded, info, request.unit or 0)
+        before, now = probabilities(self._pixels(request.image)), probabilities(occluded)
+        return PatchAnswer(self._classes(before, now, request.target), float(feature.sum()), feature)
 
-    def start_maps(self, wanted: OcclusionRequest, settings: MapsSettings, asker: str = "") -> int:
-        self._record("start_maps", wanted, settings)
-        wanted = self._definite(wanted)
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, asker: str = "") -> int:
+        self._record("start_maps", request, settings)
+        request = self._definite(request)
         for number, run in self.runs.items():
-            if (run.wanted, run.settings) == (wanted, settings):
+            if (run.request, run.settings) == (request, settings):
                 run.stopped = False
                 return number
         number = len(self.runs) + 1
-        self.runs[number] = FakeRun(wanted, settings, *self._empty(wanted, settings))
+        self.runs[number] = FakeRun(request, settings, *self._empty(request, settings))
         if self.at_once:
             self.advance(number)
         return number
 
-    def _empty(self, wanted: OcclusionRequest, settings: MapsSettings) -> tuple[OcclusionMaps, list[int]]:
+    def _empty(self, request: OcclusionRequest, settings: MapsSettings) -> tuple[OcclusionMaps, list[int]]:
         (height, width), (down, right) = settings.window, settings.stride
         tops = (
             np.arange(0, self.side - height + 1, down)
@@ -192,15 +192,15 @@ class FakeOcclusionApi:
         )
         shape = (len(tops), len(lefts))
         centres = np.stack(np.meshgrid(tops + height / 2, lefts + width / 2, indexing="ij"), axis=-1)
-        classes = wanted.target is not None
-        pixels = self._pixels(wanted.image)
-        info = layer_named(wanted.layer)
+        classes = request.target is not None
+        pixels = self._pixels(request.image)
+        info = layer_named(request.layer)
         assert info
         shares = probabilities(pixels)
         label = int(shares.argmax())
-        activity = float(feature_map(pixels, info, wanted.unit or 0).sum())
+        activity = float(feature_map(pixels, info, request.unit or 0).sum())
         unoccluded = (
-            Unoccluded(float(shares[wanted.target]), label, float(shares[label]), activity)
+            Unoccluded(float(shares[request.target]), label, float(shares[label]), activity)
             if classes
             else Unoccluded(None, None, None, activity)
         )  # type: ignore[index]
@@ -211,13 +211,13 @@ class FakeOcclusionApi:
             label_probability=nothing.copy() if classes else None,
             activity=nothing.copy(),
             centres=centres,
-            target=wanted.target,
+            target=request.target,
             unoccluded=unoccluded,
-            layer=wanted.layer or "",
-            unit=wanted.unit or 0,
+            layer=request.layer or "",
+            unit=request.unit or 0,
             window=settings.window,
             stride=settings.stride,
-            fill=wanted.fill,
+            fill=request.fill,
             border=settings.border,
             method="incremental",
             complete=False,
@@ -230,7 +230,7 @@ class FakeOcclusionApi:
     def advance(self, number: int, count: int | None = None) -> None:
         """Compute the next `count` positions of a run; None: all."""
         run = self.runs[number]
-        maps, wanted = run.maps, run.wanted
+        maps, request = run.maps, run.request
         info = layer_named(maps.layer)
         assert info
         now, run.order = run.order[:count], run.order[count:] if count is not None else []
@@ -238,7 +238,7 @@ class FakeOcclusionApi:
             at = np.unravel_index(cell, maps.activity.shape)
             row, column = maps.centres[at]
             top, left = int(row - maps.window[0] / 2), int(column - maps.window[1] / 2)
-            occluded = self._occluded(wanted, [(left, top, left + maps.window[1], top + maps.window[0])])
+            occluded = self._occluded(request, [(left, top, left + maps.window[1], top + maps.window[0])])
             maps.activity[at] = feature_map(occluded, info, maps.unit).sum()
             if maps.probability is not None and maps.label is not None and maps.label_probability is not None:
                 shares = probabilities(occluded)
@@ -261,34 +261,32 @@ class FakeOcclusionApi:
         self.advance(run)
         return self.runs[run].maps
 
-    def projections(self, wanted: OcclusionRequest, size: int = 160) -> Sequence[OcclusionProjection]:
-        self._record("projections", wanted)
-        if wanted.layer == "conv1":
+    def projections(self, request: OcclusionRequest, size: int = 160) -> Sequence[OcclusionProjection]:
+        self._record("projections", request)
+        if request.layer == "conv1":
             raise RuleError("There is no rule for 'gelu' below conv1; the deconvnet cannot lead down from there.")
         found = []
         for place in range(4 if self.service.ready else 1):
-            number = (int(wanted.image.rpartition(":")[2]) if place == 0 and wanted.image.startswith("crop") else 20 + place) % IMAGES
+            number = (int(request.image.rpartition(":")[2]) if place == 0 and request.image.startswith("crop") else 20 + place) % IMAGES
             pixels = (255 * drawing(number, size)).astype(np.uint8)
             noise = np.random.default_rng(number).normal(127, 30, pixels.shape).clip(0, 255).astype(np.uint8)
-            found.append(
-                OcclusionProjection(f"drawing {number}", place == 0, 9.0 - place, (0, 0, 32, 32), picture_of(noise), picture_of(pixels))
-            )
+            found.append(OcclusionProjection(f"drawing {number}", place == 0, 9.0 - place, (0, 0, 32, 32), encode(noise), encode(pixels)))
         return found
 
-    def file(self, kind: OcclusionFile, wanted: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
-        self._record("file", kind, wanted, run, dict(state))
+    def file(self, kind: OcclusionFile, request: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
+        self._record("file", kind, request, run, dict(state))
         return b"<file>" + kind.encode()
 
-    def use_shipped_head(self) -> str:
+    def use_bundled_head(self) -> str:
         self._record("head")
-        self.service.classifier = "Caltech-101 (shipped)"
+        self.service.classifier = "Caltech-101 (bundled)"
         self.service.version += 1
-        return "The shipped Caltech-101 classifier answers now."
+        return "The bundled Caltech-101 classifier answers now."
 
     def begin_upload(self, name: str, size: int) -> str:
         self._record("begin", name, size)
         if size > LARGEST:
-            raise PictureError(f"{name} has {size / 1e6:.0f} MB; pictures up to {LARGEST / 1e6:.0f} MB can be taken: make it smaller.")
+            raise PictureError(f"{name} has {size / 1e6:.0f} MB; images up to {LARGEST / 1e6:.0f} MB can be taken: make it smaller.")
         upload = str(len(self.uploads))
         self.uploads[upload] = (name, bytearray())
         return upload
@@ -302,10 +300,10 @@ class FakeOcclusionApi:
         self._record("finish", upload)
         name, data = self.uploads[upload]
         try:
-            picture = Image.open(io.BytesIO(bytes(data))).convert("RGB").resize((self.side, self.side))
+            image = Image.open(io.BytesIO(bytes(data))).convert("RGB").resize((self.side, self.side))
         except UnidentifiedImageError:
-            raise PictureError(f"{name} is no picture that can be read: choose a JPEG, PNG or WebP file.") from None
-        self.pictures[f"upload:{upload}"] = np.asarray(picture, np.float32) / 255
+            raise PictureError(f"{name} is not an image that can be read: choose a JPEG, PNG or WebP file.") from None
+        self.pixels[f"upload:{upload}"] = np.asarray(image, np.float32) / 255
         return f"upload:{upload}"
 
     def cancel_upload(self, upload: str) -> None:

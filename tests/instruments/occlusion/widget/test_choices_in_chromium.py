@@ -16,7 +16,7 @@ from tests.instruments.occlusion.widget.fake_api import FakeOcclusionApi, FakeOc
 from tests.instruments.occlusion.widget.page import api, asked, at, boxes, open_page, pixel, service, settled, tell
 from tests.instruments.occlusion.widget.toy_network import KINDS
 from tests.widgets.chromium import blank, browser
-from tests.widgets.fake_service import picture_of
+from tests.widgets.fake_service import encode
 
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
 
@@ -51,7 +51,7 @@ def test_a_target_by_click_by_name_and_back(api, open_page):
     assert asked(api, "start_maps")[-1][0].target == KINDS.index("gramophone")
     page.get_by_test_id("target-auto").click()
     page.wait_for_function("() => model.values.state.target === null")
-    said = str(api.scene(asked(api, "scene")[0][0]).wanted.target)  # the page has it still
+    said = str(api.scene(asked(api, "scene")[0][0]).request.target)  # the page has it still
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", said)
 
 
@@ -102,16 +102,16 @@ def test_any_layer_and_unit(api, open_page):
 
 
 def seen_as(api: FakeOcclusionApi, monkeypatch, rows: int, columns: int, lower: float = 0) -> None:
-    """Let pictures and feature maps be cut to that share of 16ths, and the maps' values be lower."""
+    """Let images and feature maps be cut to that share of 16ths, and the maps' values be lower."""
     scene, answer = api.scene, api.answer
 
     def cut(pixels):
         return pixels[: len(pixels) * rows // 16, : pixels.shape[1] * columns // 16]
 
-    def cut_scene(wanted):
-        given = scene(wanted)
-        look = (255 * cut(api._pixels(wanted.image))).astype(np.uint8)
-        return replace(given, picture=picture_of(look), fill=picture_of(look // 2), map=cut(given.map) - lower)
+    def cut_scene(request):
+        given = scene(request)
+        look = (255 * cut(api._pixels(request.image))).astype(np.uint8)
+        return replace(given, image=encode(look), fill=encode(look // 2), map=cut(given.map) - lower)
 
     def cut_answer(*asked):
         given = answer(*asked)
@@ -266,22 +266,22 @@ def test_an_answer_about_the_image_before_is_not_shown_for_this_one(api, open_pa
     assert page.evaluate(shown) != unoccluded
 
 
-def a_picture(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
+def png_file(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (80, 80), colour).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def test_a_picture_is_uploaded_and_shown(api, open_page):
+def test_an_image_is_uploaded_and_shown(api, open_page):
     page = open_page()
     page.get_by_test_id("tab-images").click()
-    page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": a_picture()})
+    page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": png_file()})
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.wait_for_function("() => model.values.state.image === 'upload:0'")
     expect(page.get_by_test_id("status")).to_have_text("Showing red.png.")
     expect(page.get_by_test_id("image").first).to_have_attribute("data-image", "upload:0")
-    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
-    expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is no picture that can be read")
+    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not an image"})
+    expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is not an image that can be read")
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.get_by_test_id("upload-file").set_input_files({"name": "huge.png", "mimeType": "image/png", "buffer": b"x" * 9_000_000})
     expect(page.get_by_test_id("upload-words")).to_contain_text("huge.png has 9 MB")
@@ -291,15 +291,15 @@ def test_a_picture_is_uploaded_and_shown(api, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("drawing 0")
 
 
-def test_what_is_wrong_with_a_picture_is_told_once_where_one_looks(api, open_page):
+def test_what_is_wrong_with_an_image_is_told_once_where_one_looks(api, open_page):
     page = open_page(tab="images")
     page.evaluate("() => { model.values.height = 630; model.tell('change:height'); }")
     width = page.get_by_test_id("stage").bounding_box()["width"]
-    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"})
+    page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not an image"})
     expect(page.get_by_test_id("upload-words")).to_be_visible()
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
     page.get_by_test_id("tab-maps").click()
-    expect(page.get_by_test_id("stage-words")).to_contain_text("notes.txt is no picture that can be read")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("notes.txt is not an image that can be read")
     assert page.locator(".dwo-left").evaluate("(pane) => pane.scrollHeight > pane.clientHeight"), "the words take room"
     page.add_style_tag(content=".dwo-left { border-right: 15px solid }")  # as a scrollbar, of which headless Chromium has none
     assert page.get_by_test_id("stage").bounding_box()["width"] == width
@@ -322,10 +322,10 @@ DROP = """(files) => {
 }"""
 
 
-def test_a_picture_is_dropped_on_the_image(api, open_page):
+def test_an_image_is_dropped_on_the_image(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = 0; document.addEventListener('drop', () => { leaked += 1; })")
-    offered, over, dropped = page.evaluate(DROP, [("green.png", base64.b64encode(a_picture((20, 200, 60))).decode())])
+    offered, over, dropped = page.evaluate(DROP, [("green.png", base64.b64encode(png_file((20, 200, 60))).decode())])
     assert offered
     assert not over, "the page does not open it"
     assert not dropped
@@ -333,13 +333,13 @@ def test_a_picture_is_dropped_on_the_image(api, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("green.png")
     expect(page.get_by_test_id("drop-hint")).to_be_hidden()
     page.evaluate(DROP, [("broken.jpg", base64.b64encode(b"broken").decode())])
-    expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is no picture")
+    expect(page.get_by_test_id("stage-words")).to_contain_text("broken.jpg is not an image")
     page.evaluate(DROP, [])
     expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
 
 
 @pytest.mark.parametrize("then", ["target", "layer", "window", "fill", "patch"])
-def test_what_was_wrong_with_a_picture_is_over_with_the_next_act(open_page, then):
+def test_what_was_wrong_with_an_image_is_over_with_the_next_act(open_page, then):
     page = open_page()
     page.evaluate(DROP, [])
     expect(page.get_by_test_id("stage-words")).to_contain_text("Only files can be dropped")
@@ -354,9 +354,9 @@ def test_what_was_wrong_with_a_picture_is_over_with_the_next_act(open_page, then
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
 
 
-def test_of_several_pictures_the_first_is_shown_and_that_is_said(open_page):
+def test_of_several_images_the_first_is_shown_and_that_is_said(open_page):
     page = open_page()
-    page.evaluate(DROP, [(name, base64.b64encode(a_picture()).decode()) for name in ("a.png", "b.png", "c.png")])
+    page.evaluate(DROP, [(name, base64.b64encode(png_file()).decode()) for name in ("a.png", "b.png", "c.png")])
     expect(page.get_by_test_id("title")).to_contain_text("a.png")
     expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were ignored: drop one at a time.")
 
@@ -382,8 +382,8 @@ def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, 
     expect(page.get_by_test_id("overlay-map")).to_be_visible()
     page.get_by_test_id("copy-panel").click()
     expect(page.get_by_test_id("status")).to_contain_text("dw.TransferPanel(service)")  # a page without a clipboard shows the line
-    page.get_by_test_id("use-shipped").click()
-    expect(page.get_by_test_id("status")).to_have_text("The shipped Caltech-101 classifier answers now.")
+    page.get_by_test_id("use-bundled").click()
+    expect(page.get_by_test_id("status")).to_have_text("The bundled Caltech-101 classifier answers now.")
     tell(page, "changed")
     expect(page.get_by_test_id("no-classifier")).to_be_hidden()
     expect(page.get_by_test_id("answer")).to_have_count(5)
@@ -392,9 +392,9 @@ def test_without_a_classifier_it_says_so_and_shows_activity(without_classifier, 
 
 def test_where_no_classifier_is_offered_there_is_no_or(without_classifier, api, open_page, monkeypatch):
     choices = api.choices
-    monkeypatch.setattr(api, "choices", lambda: replace(choices(), shipped_head=False))
+    monkeypatch.setattr(api, "choices", lambda: replace(choices(), bundled_head=False))
     page = open_page()
-    expect(page.get_by_test_id("use-shipped")).to_be_hidden()
+    expect(page.get_by_test_id("use-bundled")).to_be_hidden()
     expect(page.get_by_test_id("train-own")).to_have_text(re.compile("^Train your own"))
 
 
@@ -406,9 +406,9 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
     expect(look).to_contain_text("drawing 21: 8.00")
     large = look.locator("img")
     assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
-    widths = [picture.bounding_box()["width"] for picture in large.all()]
+    widths = [image.bounding_box()["width"] for image in large.all()]
     assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [picture.get_attribute("alt") for picture in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
+    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
     page.mouse.click(5, 5)
     expect(look).to_be_hidden()
     small.get_by_role("button").press("Enter")
@@ -477,8 +477,8 @@ def test_exports_and_the_state_as_python(api, open_page):
             page.get_by_test_id(f"export-{file}").click()
         assert coming.value.suggested_filename == f"fakenet-occlusion-drawing_3-{file}"
         expect(page.get_by_test_id("status")).to_contain_text("Saved")
-    kind, wanted, run, state = asked(api, "file")[-1]
-    assert (kind, wanted.image, run) == ("maps.npz", "crop:3", 1)
+    kind, request, run, state = asked(api, "file")[-1]
+    assert (kind, request.image, run) == ("maps.npz", "crop:3", 1)
     assert state["window"] == [16, 16]
     page.get_by_test_id("export-menu").click()
     page.get_by_test_id("copy-state").click()

@@ -1,4 +1,4 @@
-"""The OcclusionExplorer's Python side: state, messages, events, maps, the chart, files and the still picture."""
+"""The OcclusionExplorer's Python side: state, messages, events, maps, the chart, files and the static image."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplore
 from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
-from tests.widgets.fake_service import picture_of
+from tests.widgets.fake_service import encode
 from tests.widgets.requests import ask, sent, until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
@@ -200,8 +200,8 @@ def test_uploads_of_another_kernel_are_forgotten_with_a_warning(service):
 
 
 def test_nothing_else_warns_of_an_upload(service, recwarn):
-    picture = np.zeros((8, 8, 3), np.uint8)
-    with OcclusionExplorer(service, picture, state={"image": "upload:12"}) as explorer:
+    image = np.zeros((8, 8, 3), np.uint8)
+    with OcclusionExplorer(service, image, state={"image": "upload:12"}) as explorer:
         kept = explorer.state
         explorer.set_state({"state": {**kept, "overlay": 0.5}})  # as a front end does, also one that comes back
         with pytest.raises(PictureError, match="upload the image again"):
@@ -214,7 +214,7 @@ def test_nothing_else_warns_of_an_upload(service, recwarn):
 def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(service, api):
     with OcclusionExplorer(service, np.zeros((8, 8, 3), np.uint8)) as explorer:
         kept = explorer.state
-        del api.pictures[kept["image"]]
+        del api.pixels[kept["image"]]
         explorer.state = {**kept, "window": [9, 9]}
         assert (explorer.state["image"], explorer.state["window"]) == (kept["image"], [9, 9])
         explorer.state = {"image": "crop:1"}
@@ -231,10 +231,10 @@ def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(servi
         explorer.state = {"fill": "blur"}
 
 
-# Pictures from Python
+# Images from Python
 
 
-def test_pictures_of_ones_own(service, api, tmp_path):
+def test_images_of_ones_own(service, api, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "beach.png")
     for image in (pixels, Image.fromarray(pixels), tmp_path / "beach.png", str(tmp_path / "beach.png")):
@@ -247,17 +247,17 @@ def test_pictures_of_ones_own(service, api, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "F", "I;16", "YCbCr", "HSV"])
-def test_pictures_of_any_mode_keep_their_pixels(api, mode):
+def test_images_of_any_mode_keep_their_pixels(api, mode):
     gray = Image.fromarray(np.arange(0, 240, dtype=np.uint8).reshape(12, 20))
-    picture = Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20)) if mode == "I;16" else gray.convert(mode)
+    image = Image.fromarray(np.arange(240, dtype=np.uint16).reshape(12, 20)) if mode == "I;16" else gray.convert(mode)
     if mode in ("HSV", "LA", "RGBA", "CMYK", "YCbCr"):
-        picture = gray.convert("RGB").convert(mode)
-    upload_image(api, picture)
+        image = gray.convert("RGB").convert(mode)
+    upload_image(api, image)
     (_, data), *_ = api.uploads.values()
     with Image.open(io.BytesIO(data)) as arrived:
         assert arrived.size == (20, 12)
         if mode not in ("HSV", "YCbCr"):  # these become RGB
-            np.testing.assert_array_equal(np.asarray(arrived), np.asarray(picture))
+            np.testing.assert_array_equal(np.asarray(arrived), np.asarray(image))
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_pictures_of_any_mode_keep_their_pixels(api, mode):
         (120, "no image 'crop:120'"),
     ],
 )
-def test_what_is_no_picture_is_refused_in_words(service, image, words):
+def test_what_is_not_an_image_is_refused_in_words(service, image, words):
     with pytest.raises(PictureError, match=words):
         OcclusionExplorer(service, image)
     assert len(service.events) == 0
@@ -303,7 +303,7 @@ def test_save_by_suffix(api, explorer, tmp_path, suffix, kind):
 
 # Messages
 
-WANTED = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
+REQUEST = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill": "gray"}
 SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 
@@ -315,19 +315,19 @@ def test_hello(service, explorer, sent):
         {"id": "conv5", "channels": 12, "height": 13, "width": 13},
     ]
     overview = content["overview"]
-    assert (overview["classifier"], overview["index_ready"], content["shipped_head"], buffers) == (service.classifier, True, False, [])
+    assert (overview["classifier"], overview["index_ready"], content["bundled_head"], buffers) == (service.classifier, True, False, [])
     service.classifier = None
     content, _ = ask(explorer, sent, "hello")
-    assert (content["classes"], content["overview"]["classifier"], content["shipped_head"]) == (None, None, True)
+    assert (content["classes"], content["overview"]["classifier"], content["bundled_head"]) == (None, None, True)
 
 
 def test_scene_and_patch(api, explorer, sent):
-    content, (picture, fill, values) = ask(explorer, sent, "scene", request=WANTED)
+    content, (image, fill, values) = ask(explorer, sent, "scene", request=REQUEST)
     scene = content["scene"]
     assert scene["request"]["layer"] == "conv5"
     assert (scene["map_shape"], len(values)) == ([13, 13], 4 * 169)
-    assert scene["pictures"][0] == {"mime": "image/png", "width": 64, "height": 64}
-    assert picture[:4] == fill[:4] == b"\x89PNG"
+    assert scene["images"][0] == {"mime": "image/png", "width": 64, "height": 64}
+    assert image[:4] == fill[:4] == b"\x89PNG"
     given, (now,) = ask(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
     assert api.calls[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
     assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
@@ -339,7 +339,7 @@ def test_scene_and_patch(api, explorer, sent):
 
 def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent):
     api.at_once = False
-    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
     run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert api.calls[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     api.advance(run, 4)
@@ -358,35 +358,35 @@ def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent
 
 def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
     service.classifier = None
-    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
     run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     content, (activity, *rest) = ask(explorer, sent, "maps", run=run)
     assert rest == [b"", b"", b""]
     assert len(activity) == 60
     assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
-    assert ask(explorer, sent, "use_shipped_head")[0]["message"].startswith("The shipped")
+    assert ask(explorer, sent, "use_bundled_head")[0]["message"].startswith("The bundled")
 
 
 def test_images_and_projections_and_files(api, explorer, sent):
     content, buffers = ask(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
     assert [tile["image"] for tile in content["images"]] == ["crop:2", "crop:3", "crop:4"]
-    assert content["images"][0]["picture"] == {"mime": "image/png", "width": 48, "height": 48}
+    assert content["images"][0]["thumbnail"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
-    content, buffers = ask(explorer, sent, "projections", request=WANTED, size=40)
+    content, buffers = ask(explorer, sent, "projections", request=REQUEST, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
     assert len(buffers) == 8
-    refused, _ = ask(explorer, sent, "projections", request={**WANTED, "layer": "conv1"}, size=40)
+    refused, _ = ask(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
-    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=WANTED, run=None, state={"window": [4, 4]})
+    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})
     assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
 
 
-def test_patches_never_wait_behind_pictures(api, explorer, sent, monkeypatch):
+def test_patches_never_wait_behind_images(api, explorer, sent, monkeypatch):
     hold, images = threading.Event(), api.images
     monkeypatch.setattr(api, "images", lambda *args: hold.wait(20) and images(*args))
     explorer._handle_custom_msg({"seq": 1, "client": "v1", "kind": "images", "start": 0, "count": 3, "size": 48, "background": True}, [])
-    explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": WANTED}, [])
+    explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": REQUEST}, [])
     assert [content["seq"] for content, _ in sent] == [2]
     hold.set()
     until(lambda: len(sent) == 2)
@@ -394,7 +394,7 @@ def test_patches_never_wait_behind_pictures(api, explorer, sent, monkeypatch):
 
 
 def test_an_upload_comes_in_chunks(api, explorer, sent):
-    data = picture_of(np.zeros((20, 30, 3), np.uint8)).data
+    data = encode(np.zeros((20, 30, 3), np.uint8)).data
     upload = ask(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
     assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
     assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
@@ -410,21 +410,21 @@ def test_an_upload_comes_in_chunks(api, explorer, sent):
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "scene"}, "needs 'request' as a dict"),
         ({"kind": "scene", "request": {"image": 4}}, "needs an 'image'"),
-        ({"kind": "scene", "request": {**WANTED, "image": "crop:999"}}, "no image"),
-        ({"kind": "scene", "request": {**WANTED, "layer": 5}}, "by its name"),
-        ({"kind": "scene", "request": {**WANTED, "layer": "conv7"}}, "no layer 'conv7'"),
-        ({"kind": "scene", "request": {**WANTED, "unit": "all"}}, "an integer"),
-        ({"kind": "scene", "request": {**WANTED, "target": "lampe"}}, "Did you mean 'lamp'"),
-        ({"kind": "scene", "request": {**WANTED, "fill": "greyish"}}, "no fill"),
-        ({"kind": "patch", "request": WANTED}, "'boxes' as a list"),
-        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
-        ({"kind": "patch", "request": WANTED, "boxes": [[1, 2, 3, 4.5]]}, "an integer"),
-        ({"kind": "start_maps", "request": WANTED}, "'settings' as a dict"),
-        ({"kind": "start_maps", "request": WANTED, "settings": {"window": 48}}, "[rows, columns]"),
+        ({"kind": "scene", "request": {**REQUEST, "image": "crop:999"}}, "no image"),
+        ({"kind": "scene", "request": {**REQUEST, "layer": 5}}, "by its name"),
+        ({"kind": "scene", "request": {**REQUEST, "layer": "conv7"}}, "no layer 'conv7'"),
+        ({"kind": "scene", "request": {**REQUEST, "unit": "all"}}, "an integer"),
+        ({"kind": "scene", "request": {**REQUEST, "target": "lampe"}}, "Did you mean 'lamp'"),
+        ({"kind": "scene", "request": {**REQUEST, "fill": "greyish"}}, "no fill"),
+        ({"kind": "patch", "request": REQUEST}, "'boxes' as a list"),
+        ({"kind": "patch", "request": REQUEST, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
+        ({"kind": "patch", "request": REQUEST, "boxes": [[1, 2, 3, 4.5]]}, "an integer"),
+        ({"kind": "start_maps", "request": REQUEST}, "'settings' as a dict"),
+        ({"kind": "start_maps", "request": REQUEST, "settings": {"window": 48}}, "[rows, columns]"),
         ({"kind": "maps", "run": "1"}, "an integer"),
         ({"kind": "images", "start": 0, "count": 3, "size": 48, "query": 7}, "'query' as a string"),
-        ({"kind": "projections", "request": WANTED}, "'size' as an integer"),
-        ({"kind": "file", "figure": "figure.png", "request": WANTED}, "'state' as a dict"),
+        ({"kind": "projections", "request": REQUEST}, "'size' as an integer"),
+        ({"kind": "file", "figure": "figure.png", "request": REQUEST}, "'state' as a dict"),
         ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "make it smaller"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
@@ -474,7 +474,7 @@ def test_the_chart_shows_each_of_the_maps(api, explorer):
 
 def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer):
     api.at_once = False
-    run = api.start_maps(api.scene(explorer._request()).wanted, MapsSettings((32, 32), (16, 16)))
+    run = api.start_maps(api.scene(explorer._request()).request, MapsSettings((32, 32), (16, 16)))
     api.advance(run, 1)
     for name in ("probability", "label", "activity"):
         (trace,) = map_chart(api.maps(run), name, api.colours(api.maps(run))).data
@@ -487,7 +487,7 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer
 
 def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
     api.at_once = False
-    scene = ask(explorer, sent, "scene", request=WANTED)[0]["scene"]
+    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
     run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert "no position" in ask(explorer, sent, "chart", run=run, map="probability")[0]["error"]
     api.advance(run, 2)
@@ -503,10 +503,10 @@ def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
     assert b"plotly.js" in source[:200]
 
 
-# The still picture
+# The static image
 
 
-def test_the_still_picture_is_kept_until_something_changes(api, explorer, monkeypatch):
+def test_the_static_image_is_kept_until_something_changes(api, explorer, monkeypatch):
     explorer.state = {"unit": 3, "target": "lamp"}
     drawn = []
     monkeypatch.setattr(api, "file", lambda kind, wanted, run, state: drawn.append((kind, wanted, run)) or b"png %d" % len(drawn))

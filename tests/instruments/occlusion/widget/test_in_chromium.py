@@ -463,7 +463,7 @@ def test_errors_are_told_in_words_and_the_next_action_works(api, open_page):
 
 
 def dimmed(page) -> list[str]:
-    """Parts whose pictures and bars are drawn faintly; their text is grey then, and still readable."""
+    """Parts whose images and bars are drawn faintly; their text is grey then, and still readable."""
     faint = """(parts) => parts.filter((part) => {
       const drawn = [...part.querySelectorAll('canvas, .dwo-track')];
       return drawn.length && drawn.every((one) => getComputedStyle(one).opacity < 1);

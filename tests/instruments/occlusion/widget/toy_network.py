@@ -19,7 +19,7 @@ Pixels = NDArray[np.float32]
 
 
 def drawing(number: int, side: int) -> Pixels:
-    """A picture (side, side, 3) in 0..1: a sky, and blobs whose places and colours depend on its number."""
+    """A image (side, side, 3) in 0..1: a sky, and blobs whose places and colours depend on its number."""
     rows, columns = np.mgrid[0:side, 0:side] / side
     pixels = np.stack([0.35 + 0.2 * rows, 0.5 + 0.1 * columns, 0.65 - 0.3 * rows], axis=-1)
     random = np.random.default_rng(number)

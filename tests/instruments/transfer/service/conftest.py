@@ -1,4 +1,4 @@
-"""Folders of class folders with pictures of three colours, and a service on the tiny net to train on them."""
+"""Folders of class folders with images of three colours, and a service on the tiny net to train on them."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 
 
 def make_class_folders(folder, each=12, classes=COLOURS, noise=40):
-    """`each` noisy pictures of every colour, 28 x 24."""
+    """`each` noisy images of every colour, 28 x 24."""
     for number, (name, colour) in enumerate(classes.items()):
         (folder / name).mkdir(parents=True)
-        for picture in range(each):
-            draw = np.random.default_rng([number, picture])
+        for image in range(each):
+            draw = np.random.default_rng([number, image])
             values = np.array(colour) + draw.normal(0, noise, (24, 28, 1)) + draw.normal(0, noise, 3)
-            Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name / f"{name}_{picture}.png")
+            Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name / f"{name}_{image}.png")
     return folder
 
 

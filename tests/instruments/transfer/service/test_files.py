@@ -1,4 +1,4 @@
-"""A run's files: tables that spreadsheets cannot run, a picture, a page that stands alone."""
+"""A run's files: tables that spreadsheets cannot run, an image, a page that stands alone."""
 
 import csv
 import io
@@ -79,13 +79,13 @@ def test_a_line_break_in_a_name_begins_no_row(service, settings, colours):
     assert set(re.findall(r"[\r\n]+.", unquoted)) == {"\r\n1", "\r\n2", "\r\n3"}  # every row begins with its fold
 
 
-def test_a_picture_for_notebooks(api):
+def test_an_image_for_notebooks(api):
     data = api.file(1, "results.png")
-    picture = Image.open(io.BytesIO(data))
-    assert (picture.format, picture.width) == ("PNG", 1200)
-    assert 300 < picture.height < 900
+    image = Image.open(io.BytesIO(data))
+    assert (image.format, image.width) == ("PNG", 1200)
+    assert 300 < image.height < 900
     assert len(data) < 120_000
-    pixels = np.asarray(picture.convert("RGB"))
+    pixels = np.asarray(image.convert("RGB"))
     assert (pixels != 255).any(axis=2).mean() > 0.1
 
 
@@ -145,7 +145,7 @@ def test_a_weight_decay_that_was_given_was_not_chosen(service, settings):
 
 def test_names_cannot_write_into_the_page(service, settings, colours):
     os.rename(colours / "sea", colours / "<script>alert(1)<")
-    (colours / "grass" / "<script>alert(2)<.png").write_bytes(b"no picture")
+    (colours / "grass" / "<script>alert(2)<.png").write_bytes(b"not an image")
     renamed = colours.rename(colours.with_name("<script>alert(3)<"))
     service.transfer.start(settings(data=str(renamed)))
     text = service.transfer.file(1, "results.html").decode()
@@ -154,7 +154,7 @@ def test_names_cannot_write_into_the_page(service, settings, colours):
         assert f"&lt;script&gt;alert({number})&lt;" in text
 
 
-def test_the_papers_rows_are_in_page_and_picture(service, settings, tmp_path, class_folders, monkeypatch):
+def test_the_papers_rows_are_in_page_and_image(service, settings, tmp_path, class_folders, monkeypatch):
     class_folders(tmp_path / "caltech101" / "101_ObjectCategories", each=20)
     service.transfer.start(settings(data="caltech101", root=str(tmp_path), images_per_class=15))
     run = service.transfer.status().runs[0]

@@ -232,7 +232,7 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
     class_folders(colours)
     api.start(settings())
     for path in sorted((colours / "sea").iterdir())[5:]:
-        path.write_bytes(b"no picture")
+        path.write_bytes(b"not an image")
     manual_executor.jobs[-1].run()
     run = api.status().runs[-1]
     assert run.phase == "failed"
@@ -246,7 +246,7 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
 
 
 def test_unreadable_photographs_are_counted_and_listed(service, settings, colours):
-    (colours / "sea" / "sea_3.png").write_bytes(b"no picture")
+    (colours / "sea" / "sea_3.png").write_bytes(b"not an image")
     whole = (colours / "sea" / "sea_4.png").read_bytes()
     (colours / "sea" / "sea_4.png").write_bytes(whole[: len(whole) // 2])
     summary = service.transfer.data(settings())
@@ -294,7 +294,7 @@ def test_what_cannot_begin_is_said_at_once(service, settings, changes, error, wo
 def test_ten_crops_of_an_opaque_transform_are_refused_at_once(make_service, tiny_bundle, settings, manual_executor):
     known = tiny_bundle.transform
     assert isinstance(known, Preprocess)
-    api = make_service(manual_executor, replace(tiny_bundle, transform=lambda picture: known(picture))).transfer
+    api = make_service(manual_executor, replace(tiny_bundle, transform=lambda image: known(image))).transfer
     with pytest.raises(ModelError, match="flips"):
         api.start(settings(views="ten"))
 

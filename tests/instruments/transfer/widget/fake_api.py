@@ -27,7 +27,7 @@ from deconvwidgets.instruments.transfer.records import (
 )
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.progress import Progress
-from tests.widgets.fake_service import FakeService, grating, picture_of
+from tests.widgets.fake_service import FakeService, encode, grating
 
 KINDS = ("accordion", "bonsai", "cougar face", "dalmatian", "euphonium", "ferry", "gramophone", "hedgehog", "ibis", "joshua tree", "ketch")
 CHOICES = (
@@ -73,7 +73,7 @@ class FakeTransferApi:
         if settings.images_per_class > most:
             problem = f"bonsai has {min(sizes)} photographs: at most {most} per class leave one to test. Ask for fewer."
         notes = ("2 photographs cannot be read and take no part.",)
-        skipped = (SkippedImage("bonsai/image_0007.jpg", "it is truncated"), SkippedImage("ibis/x.png", "it is no picture"))
+        skipped = (SkippedImage("bonsai/image_0007.jpg", "it is truncated"), SkippedImage("ibis/x.png", "it is not an image"))
         name = settings.data.rpartition("/")[2]
         return TransferDataSummary(name, sum(sizes), KINDS, sizes, most, problem, notes, skipped)
 
@@ -113,24 +113,24 @@ class FakeTransferApi:
         confusion = np.diag(draw.integers(12, 20, classes)) + draw.poisson(0.3, (classes, classes))
         tests = confusion.sum(axis=1)
         accuracy = (np.diag(confusion) / tests).astype(np.float32)
-        return TransferResults(summary, KINDS, accuracy, tests, confusion, (SkippedImage("ibis/x.png", "it is no picture"),), True)
+        return TransferResults(summary, KINDS, accuracy, tests, confusion, (SkippedImage("ibis/x.png", "it is not an image"),), True)
 
-    def photographs(self, run: int, wanted: TestsRequest) -> TestPhotographs:
-        self._note("photographs", (run, wanted))
+    def photographs(self, run: int, request: TestsRequest) -> TestPhotographs:
+        self._note("photographs", (run, request))
         confusion = self.results(run).confusion
         found = []
         for truth, prediction in zip(*np.nonzero(confusion), strict=True):
-            fits = wanted.truth in (None, truth) and wanted.prediction in (None, prediction)
-            if fits and wanted.right in (None, truth == prediction):
+            fits = request.truth in (None, truth) and request.prediction in (None, prediction)
+            if fits and request.right in (None, truth == prediction):
                 for at in range(int(confusion[truth, prediction])):
                     words = f"{KINDS[truth]}/image_{at:04}.jpg"
                     found.append(TestPhotograph(at + 40 * int(truth), words, 0, int(truth), int(prediction), 0.99 - 0.03 * at))
         found.sort(key=lambda one: -(one.confidence or 0))
-        return TestPhotographs(tuple(found[: wanted.limit]), len(found))
+        return TestPhotographs(tuple(found[: request.limit]), len(found))
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> list[EncodedImage]:
         self._note("thumbnails", (run, tuple(sources), size))
-        return [picture_of(grating(source, size, signed=False), "JPEG") for source in sources]
+        return [encode(grating(source, size, signed=False), "JPEG") for source in sources]
 
     def use_head(self, run: int) -> str:
         self._note("use", run)
@@ -158,7 +158,7 @@ class FakeTransferApi:
     def file(self, run: int, kind: TransferFile) -> bytes:
         self._note("file", (run, kind))
         self.results(run)
-        return picture_of(grating(run, 16, signed=True)).data if kind.endswith(".png") else f"{kind} of run {run}".encode()
+        return encode(grating(run, 16, signed=True)).data if kind.endswith(".png") else f"{kind} of run {run}".encode()
 
     def begin_upload(self, name: str, size: int) -> str:
         self._note("begin", (name, size))

@@ -102,13 +102,13 @@ class FakeRun:
 class FakeResults:
     """Answers what the results area asks, and keeps what it was asked."""
 
-    def __init__(self, *runs: FakeRun, picture: Callable[[int, int], Image.Image] | None = None) -> None:
+    def __init__(self, *runs: FakeRun, image: Callable[[int, int], Image.Image] | None = None) -> None:
         self.runs = {run.run: run for run in runs}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.used: int | None = None
         self.told: dict[str, Any] | None = None
         self.breaks: dict[str, str] = {}
-        self.picture = picture or noise
+        self.image = image or noise
 
     def status(self, **changes: Any) -> dict[str, Any]:
         runs = [run.summary() for run in self.runs.values()]
@@ -151,13 +151,13 @@ class FakeResults:
 
     def _thumbnails(self, fields: dict[str, Any]) -> Answer:
         size = fields["size"]
-        pictures = [self.picture(source, size) for source in fields["sources"]]
+        images = [self.image(source, size) for source in fields["sources"]]
         data = []
-        for picture in pictures:
+        for image in images:
             buffer = io.BytesIO()
-            picture.save(buffer, "JPEG")
+            image.save(buffer, "JPEG")
             data.append(buffer.getvalue())
-        return {"pictures": [{"mime": "image/jpeg", "width": size, "height": size}] * len(data)}, data
+        return {"images": [{"mime": "image/jpeg", "width": size, "height": size}] * len(data)}, data
 
     def _use_head(self, fields: dict[str, Any]) -> Answer:
         self.used = fields["run"]
@@ -178,6 +178,6 @@ class FakeResults:
 
 
 def noise(source: int, size: int) -> Image.Image:
-    """A picture of its own for each source."""
+    """A image of its own for each source."""
     pixels = np.random.default_rng(source).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((size, size))

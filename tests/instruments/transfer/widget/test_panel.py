@@ -1,4 +1,4 @@
-"""The TransferPanel's Python side: state, messages, events, runs, the chart, files and the still picture."""
+"""The TransferPanel's Python side: state, messages, events, runs, the chart, files and the static image."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_photographs_and_their_thumbnails(api, panel, sent):
     assert content["total"] == api.results(1).confusion[2, 2]
     sources = [one["source"] for one in content["photographs"]]
     content, buffers = ask(panel, sent, "thumbnails", run=1, sources=sources, size=48)
-    assert [picture["width"] for picture in content["pictures"]] == [48] * 5
+    assert [image["width"] for image in content["images"]] == [48] * 5
     assert buffers[0][:2] == b"\xff\xd8"
     assert "At most 24" in ask(panel, sent, "thumbnails", run=1, sources=[0] * 25, size=48)[0]["error"]
 
@@ -362,7 +362,7 @@ def test_weight_decays_in_words(decay, words):
 # Static
 
 
-def test_the_mimebundle_has_the_view_stable_words_and_a_picture_once_there_are_results(api, panel):
+def test_the_mimebundle_has_the_view_stable_words_and_an_image_once_there_are_results(api, panel):
     data, _ = panel._repr_mimebundle_()
     assert data["text/plain"] == "TransferPanel(fakenet, photo-crops)"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
