@@ -20,6 +20,13 @@ from deconvwidgets.records.heads import Head
 from deconvwidgets.service.worker import Job
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the cells of notebooks as slow."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.slow)
+
+
 class NoisePhotographs(ImageSet):
     """`count` photographs of noise with three crops each; those in `broken` cannot be decoded."""
 

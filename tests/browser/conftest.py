@@ -112,7 +112,7 @@ def stop_lab(lab: Lab) -> int:
     return lab.process.wait(30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if find_chromium() is None:
         pytest.skip("no Chromium or Chrome found; install one, or name it in DECONVWIDGETS_CHROMIUM")
