@@ -1,10 +1,10 @@
-"""How long from the click on a unit to its nine projections on the screen, in a real browser, under `deconvwidgets lab`.
+"""Latency of a click: the time from a click on a unit to its nine projections on the page, in Chromium, under `deconvwidgets lab`.
 
     python benchmarks/explorer_latency.py [--layer conv5] [--units 40]
 
-Starts `deconvwidgets lab` in a temporary folder, opens the tour's first notebook in Chromium, and clicks units of one layer: first each
-for the first time (cold: the kernel projects and encodes), then the same ones again (warm). The clock is the browser's: it starts when
-the pointer goes down and stops in the frame after the detail view has been painted with that unit's projections.
+It starts `deconvwidgets lab` in a temporary folder, opens the first tutorial notebook in Chromium, and clicks units of one layer: each for
+the first time (cold: the kernel projects and encodes), then again (warm). The time is taken by the browser, from the pointerdown event to
+the frame after the unit's projections have been painted.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-backgro
 
 
 def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
-    """The running command and the notebook's address."""
+    """Start `deconvwidgets lab`, and return its process and the address of the notebook."""
     config = folder / "cfg"
     config.mkdir()
     (config / "jupyter_lab_config.py").write_text("c.LabApp.expose_app_in_browser = True\n")
@@ -47,7 +47,7 @@ def start_lab(folder: Path) -> tuple[subprocess.Popen[str], str]:
 
 @contextmanager
 def lab_page(*flags: str) -> Iterator[tuple[Page, str, Path]]:
-    """A page of Chromium, with these flags more, the address of the tour's first notebook in a running lab, and the lab's folder."""
+    """Yield a page of Chromium with additional flags, the address of the first tutorial notebook in a running lab, and the lab's folder."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     executable = os.environ.get("DECONVWIDGETS_CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -73,11 +73,11 @@ def report(name: str, times: list[float]) -> dict[str, Any]:
     ordered = sorted(times)
     row = {"what": name, "clicks": len(times), "median_ms": round(statistics.median(times), 1)}
     row["p95_ms"] = round(ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 1)
-    print(f"{name:>5}: {row['clicks']} clicks, median {row['median_ms']:.0f} ms, 95 % under {row['p95_ms']:.0f} ms", flush=True)
+    print(f"{name:>5}: {row['clicks']} clicks, median {row['median_ms']:.0f} ms, 95% under {row['p95_ms']:.0f} ms", flush=True)
     return row
 
 
-# The widget marks each painting of a unit's nine with the time since the pointer went down.
+# The widget dispatches an event when it has painted a unit's mosaics, with the time since the pointerdown event.
 CLICK = """async (unit) => {
   const tile = document.querySelector(`[data-testid="tile-${unit}"]`);
   const box = tile.getBoundingClientRect();
@@ -97,45 +97,45 @@ CLICK = """async (unit) => {
 
 
 def click(page: Page, unit: int) -> float:
-    """Milliseconds from the pointer going down on a tile to its nine on the screen."""
+    """Click a unit, and return the time in ms until its projections are painted."""
     page.get_by_test_id(f"tile-{unit}").scroll_into_view_if_needed()
     x, y = page.evaluate(CLICK, unit)
     page.mouse.click(x, y)
     return float(page.evaluate("() => globalThis.__painted"))
 
 
-def units_in_sight(page: Page) -> list[int]:
-    found = page.locator("[data-testid^=tile-]").evaluate_all("all => all.map(one => Number(one.dataset.unit))")
-    return [int(unit) for unit in found]
+def visible_units(page: Page) -> list[int]:
+    units = page.locator("[data-testid^=tile-]").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.unit))")
+    return [int(unit) for unit in units]
 
 
 def cold_and_warm(page: Page, layer: str, count: int) -> tuple[list[float], list[float]]:
-    """Click `count` units for the first time, scrolling on as they run out; then the same ones again, in another order."""
+    """Click `count` units for the first time, then again in another order. The grid is scrolled if needed."""
     page.get_by_test_id(f"layer-{layer}").click()
     page.get_by_test_id("sort").select_option("index")
-    page.get_by_test_id("grid").press("Home")  # chooses unit 0, which is left out below
+    page.get_by_test_id("grid").press("Home")  # chooses unit 0, which is not measured
     page.wait_for_selector("[data-testid=tile-0]")
-    page.wait_for_timeout(3000)  # whatever was under way is done
+    page.wait_for_timeout(3000)  # until no request is in flight
     order = list(range(1, count + 2))
     cold, warm = [], []
     for times, units in ((cold, order), (warm, [*order[::2], *order[1::2]])):
         for unit in units:
-            reach(page, unit)
+            scroll_to(page, unit)
             times.append(click(page, unit))
-            page.wait_for_timeout(150)  # as a reader would, at the fastest
+            page.wait_for_timeout(150)  # the shortest pause of a user
     return cold[1:], warm[1:]
 
 
-def reach(page: Page, unit: int) -> None:
-    """Scroll the grid until the unit's tile is in the page."""
-    if unit not in units_in_sight(page):
+def scroll_to(page: Page, unit: int) -> None:
+    """Scroll the grid until the unit's tile is visible."""
+    if unit not in visible_units(page):
         page.get_by_test_id("search").fill("")
-        first, last = min(units_in_sight(page)), max(units_in_sight(page))
-        share = 0 if unit < first else 1
-        page.get_by_test_id("grid").evaluate("(grid, down) => { grid.scrollTop += (down ? 1 : -1) * grid.clientHeight * 0.8; }", share)
+        first, last = min(visible_units(page)), max(visible_units(page))
+        direction = -1 if unit < first else 1
+        page.get_by_test_id("grid").evaluate("(grid, sign) => { grid.scrollTop += sign * grid.clientHeight * 0.8; }", direction)
         page.wait_for_timeout(400)
-        if unit not in units_in_sight(page) and (first, last) != (min(units_in_sight(page)), max(units_in_sight(page))):
-            reach(page, unit)
+        if unit not in visible_units(page) and (first, last) != (min(visible_units(page)), max(visible_units(page))):
+            scroll_to(page, unit)
 
 
 def main() -> None:

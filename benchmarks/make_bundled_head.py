@@ -32,8 +32,8 @@ def own_accuracy(bundle: dw.ModelBundle, images: ImageSet, report: HeadReport, w
     first = report.folds == 0
     features = extract_features(bundle, images, report.layer, progress=False)[report.layer]
     rows = np.asarray(features.values[report.sources[first], 0], np.float32)
-    answers = (rows @ weight.astype(np.float32).T + report.head.bias).argmax(1)
-    return class_accuracy(report.truths[first], answers)
+    predictions = (rows @ weight.astype(np.float32).T + report.head.bias).argmax(1)
+    return class_accuracy(report.truths[first], predictions)
 
 
 def main() -> None:
@@ -45,12 +45,12 @@ def main() -> None:
     report = train_softmax_head(bundle, images, "pool5", images_per_class=30, folds=arguments.folds)
     weight = report.head.weight.astype(np.float16)
     own = own_accuracy(bundle, images, report, weight)
-    # Inputs of another size are averaged to the trained grid, as torchvision's own classifier does; at this size that changes nothing.
+    # The maps of inputs of another size are average-pooled to the grid, as in torchvision's AlexNet. At 224 x 224 this changes nothing.
     half = replace(report.head, weight=weight, pool=GRID, report={**report.head.report, "own_accuracy": own})
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     save_head(half, arguments.out)
     print(f"{arguments.out.name}: {arguments.out.stat().st_size / 1e6:.2f} MB, {100 * report.mean:.2f} +- {100 * report.std:.2f}%")
-    print(f"the head itself, on the first fold: {100 * report.per_fold[0]:.2f}% in float32, {100 * own:.2f}% in float16")
+    print(f"the bundled head, on the first fold: {100 * report.per_fold[0]:.2f}% in float32, {100 * own:.2f}% in float16")
 
 
 if __name__ == "__main__":

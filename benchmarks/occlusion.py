@@ -1,14 +1,15 @@
-"""A whole occlusion map: deconvwidgets against Captum's Occlusion and against whole images in batches.
+"""Time a whole occlusion map: deconvwidgets, Captum's Occlusion, and whole images in batches.
 
 Run it with `python benchmarks/occlusion.py [--repeats 5] [--threads 2] [--models alexnet vgg16]`. Each case is a 224 x 224 image, a square
-window and a stride. Ours computes every position; the others every second row and column (VGG16 at stride 4: every fourth), and times are
-per position. Captum runs at 8, 32 and 64 perturbations per evaluation, whole images at several batch sizes in both memory formats (the
-fastest of a first round is timed). All take turns in one process; printed are medians, and the median of the pairwise ratios against the
-fastest other.
+window and a stride. deconvwidgets computes every position, the others every second row and column (VGG16 at stride 4: every fourth); times
+are per position. Captum runs with 8, 32 and 64 perturbations per evaluation. Whole images run at several batch sizes in both memory
+formats, and the fastest of a first round is timed. All are timed in turn in one process. The medians are printed, and the median of the
+pairwise ratios to the fastest other.
 
-"multiplications" says how many times fewer there are than on whole images: with each position's own tile (exactness allows no more), and
-with our tiles, which share a few sizes a map so that they make batches. Outputs are compared: our logits, averaged over the windows that
-cover a pixel as Captum does it, against Captum's attribution; and ours against whole images at each of the other's positions.
+"multiplications" is the number of multiplications of whole images divided by that of deconvwidgets: with a tile per position of exactly
+the affected region (the maximum), and with the tiles of deconvwidgets, which have a few sizes per map so that they can be batched. The
+outputs are compared: the logits, averaged over the windows that cover a pixel as in Captum, with Captum's attribution; and the logits with
+those of whole images at the positions of the others.
 """
 
 from __future__ import annotations
@@ -43,27 +44,27 @@ class Case:
     image: Tensor  # (1, 3, 224, 224)
     window: int
     stride: int
-    sparse: int  # the others' stride
+    sparse: int  # the stride of the others
 
     def boxes(self, stride: int) -> list[tuple[int, int, int, int]]:
         starts = range(0, SIDE - self.window + 1, stride)
         return [(column, row, column + self.window, row + self.window) for row in starts for column in starts]
 
-    def ours(self, stride: int) -> np.ndarray:
+    def incremental(self, stride: int) -> np.ndarray:
         maps = dw.occlude(self.bundle, self.image, self.window, stride, target=TARGET, logits=True)
         assert maps.method == "incremental"
         return maps.logits[:, :, TARGET]
 
-    def whole(self, batch: int, form: torch.memory_format, most: int | None = None) -> Tensor:
-        """Logits of the target, whole images in batches."""
-        boxes, answers = self.boxes(self.sparse)[:most], []
+    def whole(self, batch: int, memory_format: torch.memory_format, limit: int | None = None) -> Tensor:
+        """Return the logits of the target from whole images in batches, for the first `limit` positions."""
+        boxes, logits = self.boxes(self.sparse)[:limit], []
         with torch.no_grad():
             for first in range(0, len(boxes), batch):
-                some = self.image.repeat(len(boxes[first : first + batch]), 1, 1, 1)
-                for one, (left, top, right, bottom) in zip(some, boxes[first : first + batch], strict=True):
-                    one[:, top:bottom, left:right] = 0
-                answers.append(self.bundle.model(some.contiguous(memory_format=form))[:, TARGET])
-        return torch.cat(answers)
+                images = self.image.repeat(len(boxes[first : first + batch]), 1, 1, 1)
+                for image, (left, top, right, bottom) in zip(images, boxes[first : first + batch], strict=True):
+                    image[:, top:bottom, left:right] = 0
+                logits.append(self.bundle.model(images.contiguous(memory_format=memory_format))[:, TARGET])
+        return torch.cat(logits)
 
     def captum(self, evaluations: int) -> Tensor:
         with torch.no_grad():
@@ -74,7 +75,7 @@ class Case:
 
 
 def attribution(case: Case, logits: np.ndarray, before: float) -> np.ndarray:
-    """Captum's: for each pixel, the mean loss of the logit over the windows that cover it."""
+    """Return the attribution as Captum defines it: for each pixel, the mean drop of the logit over the windows that cover it."""
     total, count = np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE))
     for (left, top, right, bottom), logit in zip(case.boxes(case.sparse), logits.flatten(), strict=True):
         total[top:bottom, left:right] += before - logit
@@ -85,12 +86,12 @@ def attribution(case: Case, logits: np.ndarray, before: float) -> np.ndarray:
 def make_case(name: str, window: int, stride: int) -> Case:
     torch.manual_seed(0)
     if name == "alexnet":
-        bundle = dw.load_model("alexnet")  # with its head on pool5
+        bundle = dw.load_model("alexnet")  # with the Caltech-101 head on pool5
     else:
         net = import_torchvision().models.get_model(name, weights=None).eval()
         for layer in net.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # so that the window still counts at the top
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # so that occlusion changes the logits
         bundle = dw.ModelBundle.from_module(net, categories=[str(number) for number in range(1000)], name=name)
     image = torch.randn(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     sparse = stride * (4 if (name, stride) == ("vgg16", 4) else 2)
@@ -104,51 +105,51 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def fastest_whole(case: Case) -> tuple[str, Callable[[], object]]:
-    ways = {f"whole, {batch}, {words}": (batch, form) for words, form in FORMATS.items() for batch in BATCHES}
-    times = {words: seconds(lambda way=way: case.whole(*way, max(BATCHES))) for words, way in ways.items()}
-    words = min(times, key=lambda each: times[each])
-    return words, lambda: case.whole(*ways[words])
+    variants = {f"whole, {batch}, {name}": (batch, memory_format) for name, memory_format in FORMATS.items() for batch in BATCHES}
+    times = {name: seconds(lambda variant=variant: case.whole(*variant, max(BATCHES))) for name, variant in variants.items()}
+    fastest = min(times, key=lambda name: times[name])
+    return fastest, lambda: case.whole(*variants[fastest])
 
 
 def compare(name: str, window: int, stride: int, repeats: int) -> None:
     case = make_case(name, window, stride)
-    others, ours = len(case.boxes(case.sparse)), len(case.boxes(stride))
-    words, whole = fastest_whole(case)
-    ways: dict[str, Callable[[], object]] = {
-        words: whole,
-        **{f"Captum, {count}": lambda count=count: case.captum(count) for count in EVALUATIONS},
+    other_count, count = len(case.boxes(case.sparse)), len(case.boxes(stride))
+    whole_name, whole = fastest_whole(case)
+    variants: dict[str, Callable[[], object]] = {
+        whole_name: whole,
+        **{f"Captum, {size}": lambda size=size: case.captum(size) for size in EVALUATIONS},
     }
     check_outputs(case)
-    case.ours(stride)
-    times: dict[str, list[float]] = {"ours": [], **{way: [] for way in ways}}
+    case.incremental(stride)
+    times: dict[str, list[float]] = {"deconvwidgets": [], **{variant: [] for variant in variants}}
     for _ in range(repeats):
-        times["ours"].append(seconds(lambda: case.ours(stride)) / ours)
-        for way, run in ways.items():
-            times[way].append(seconds(run) / others)
-    best = min(ways, key=lambda each: statistics.median(times[each]))
-    ratio = statistics.median(peer / own for peer, own in zip(times[best], times["ours"], strict=True))
+        times["deconvwidgets"].append(seconds(lambda: case.incremental(stride)) / count)
+        for variant, run in variants.items():
+            times[variant].append(seconds(run) / other_count)
+    fastest = min(variants, key=lambda variant: statistics.median(times[variant]))
+    ratio = statistics.median(other / own for other, own in zip(times[fastest], times["deconvwidgets"], strict=True))
     occluded = OccludedImage(case.bundle.network, case.image, torch.zeros(3, 1, 1), case.bundle.network.explorer_layers[-1].name, 0)
     exact, grouped = occluded.saving([[box] for box in case.boxes(stride)])
-    print(f"{name} {window}/{stride}: {ours} positions in {statistics.median(times['ours']) * ours:.2f} s")
-    for way, seen in times.items():
-        print(f"    {way:28} {statistics.median(seen) * 1e3:7.2f} ms a position")
+    print(f"{name} {window}/{stride}: {count} positions in {statistics.median(times['deconvwidgets']) * count:.2f} s")
+    for variant, measured in times.items():
+        print(f"    {variant:28} {statistics.median(measured) * 1e3:7.2f} ms per position")
     print(
-        f"    ratio {ratio:.2f}x (wanted {CASES[name, window, stride]}x) against {best}; multiplications {exact:.2f}x with own tiles, "
-        f"{grouped:.2f}x with ours: {100 * ratio / grouped:.0f} % of that reached",
+        f"    ratio {ratio:.2f}x (target {CASES[name, window, stride]}x) to {fastest}; multiplications {exact:.2f}x with exact tiles, "
+        f"{grouped:.2f}x with batched tiles, of which {100 * ratio / grouped:.0f}% are reached",
         flush=True,
     )
 
 
 def check_outputs(case: Case) -> None:
-    logits, wanted = case.ours(case.sparse), case.whole(16, torch.contiguous_format)
+    logits, expected = case.incremental(case.sparse), case.whole(16, torch.contiguous_format)
     with torch.no_grad():
         before = float(case.bundle.model(case.image)[0, TARGET])
-    against_whole = np.abs(logits.flatten() - wanted.numpy()).max() / np.abs(wanted.numpy()).max()
-    theirs = case.captum(32)[0, 0].numpy()
-    covered = SIDE - (SIDE - case.window) % case.sparse  # where the stride leaves a rest, Captum shifts its last windows to the border
-    against_captum = np.abs(attribution(case, logits, before) - theirs)[:covered, :covered]
+    against_whole = np.abs(logits.flatten() - expected.numpy()).max() / np.abs(expected.numpy()).max()
+    captum = case.captum(32)[0, 0].numpy()
+    covered = SIDE - (SIDE - case.window) % case.sparse  # beyond it, Captum shifts its last windows to the border
+    against_captum = np.abs(attribution(case, logits, before) - captum)[:covered, :covered]
     inner = slice(0, covered - case.window)
-    share = against_captum[inner, inner].max() / np.abs(theirs).max()
+    share = against_captum[inner, inner].max() / np.abs(captum).max()
     print(f"    largest difference: {against_whole:.1e} of the logits, {share:.1e} of Captum's attribution")
 
 

@@ -1,11 +1,11 @@
-"""How long from a movement of the mouse to the network's new answer on the screen, in a real browser, under `deconvwidgets lab`.
+"""Latency of a dragged patch: the time from a movement of the mouse to the new probabilities on the page, in Chromium.
 
     python benchmarks/occlusion_latency.py [--seconds 12]
 
-Starts `deconvwidgets lab` in a temporary folder, opens an OcclusionExplorer on AlexNet with its head in Chromium, and drags the patch in
-circles with 60 movements a second: with the worker idle, and while it retrains a classifier. The clock is the browser's: it starts
-at the pointer event whose position an answer belongs to, and stops when the bars of that answer have been drawn. Beside it, the time
-between the frames that the page draws meanwhile: the patch is drawn in the frame after its event, so it lags no more than that.
+It starts `deconvwidgets lab` in a temporary folder, opens an OcclusionExplorer on AlexNet with its head in Chromium, and drags the patch
+in circles with 60 movements per second: with the worker idle, and while it retrains a classifier. The time is taken by the browser, from
+the pointer event of a position to the end of the frame that shows the probabilities for it. The time between frames is measured as well:
+the patch is drawn in the frame after its event.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ explorer = dw.OcclusionExplorer(service, image="crop:0", state={"window": [64, 6
 explorer"""
 LONG_JOB = """from deconvwidgets.instruments.transfer.records import TransferSettings
 service.transfer.start(TransferSettings("photo-crops", layer="conv3", images_per_class=5, folds=200))"""
-RATE = 60  # movements a second
+RATE = 60  # movements per second
 DEBUGGING_PORT = 9333  # of Chromium, for the mouse
 WATCH = """() => {
-  globalThis.answers = []; globalThis.frames = [];
+  globalThis.replies = []; globalThis.frames = [];
   const root = document.querySelector('[data-testid="occlusion-explorer"]');
-  globalThis.listener ??= ({detail}) => detail.kind === "answer" && answers.push(detail.ms);
+  globalThis.listener ??= ({detail}) => detail.kind === "answer" && replies.push(detail.ms);
   root.addEventListener("deconvwidgets:painted", listener);
   let last = performance.now();
   const tick = (now) => { frames.push(now - last); last = now; globalThis.ticking = requestAnimationFrame(tick); };
@@ -53,22 +53,22 @@ def open_explorer(page: Page, address: str, folder: Path) -> None:
     page.wait_for_function("jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
     page.evaluate("async () => { jupyterapp.shell.collapseLeft(); await jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.wait_for_selector('[data-testid="occlusion-explorer"]', timeout=120_000)
-    page.wait_for_timeout(15_000)  # the map is complete, the projections are there
+    page.wait_for_timeout(15_000)  # until the maps and projections are complete
 
 
 def drag(page: Page, mouse: Mouse, seconds: float) -> dict[str, Any]:
     box = page.get_by_test_id("stage").bounding_box()
     assert box
-    x, y, reach = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, min(box["width"], box["height"]) * 0.35
-    with mouse.held(x + reach, y):
+    x, y, radius = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, min(box["width"], box["height"]) * 0.35
+    with mouse.pressed(x + radius, y):
         page.evaluate(WATCH)
-        moves = mouse.along(lambda passed: (x + reach * math.cos(2 * passed), y + reach * math.sin(2 * passed)), seconds, RATE)
-        answers, frames = page.evaluate("() => [answers, frames]")
+        moves = mouse.drag(lambda time: (x + radius * math.cos(2 * time), y + radius * math.sin(2 * time)), seconds, RATE)
+        replies, frames = page.evaluate("() => [replies, frames]")
     return {
         "moves": moves,
-        "answers": len(answers),
-        "median_ms": round(statistics.median(answers), 1),
-        "p95_ms": round(percentile(answers, 0.95), 1),
+        "replies": len(replies),
+        "median_ms": round(statistics.median(replies), 1),
+        "p95_ms": round(percentile(replies, 0.95), 1),
         "frame_median_ms": round(statistics.median(frames), 1),
         "frame_p95_ms": round(percentile(frames, 0.95), 1),
     }

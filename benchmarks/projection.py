@@ -1,10 +1,10 @@
-"""Nine deconvnet projections of one unit, on nine different images: deconvwidgets against Captum's NeuronDeconvolution.
+"""Time nine deconvnet projections of one unit, on nine different images: deconvwidgets and Captum's NeuronDeconvolution.
 
-Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process; the
-medians of the times and of the pairwise ratios are printed, beside the largest difference of the outputs. Captum gets the model
-truncated at the layer, and is timed in the better of its two ways of asking: nine calls, or one call with a function that picks each
-image's own position. The weights are random: the arithmetic is the same. Positions are each image's strongest, and once more spread evenly:
-crops at the border need less, so that they are faster.
+Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process. The
+medians of the times and of the pairwise ratios are printed, and the largest difference of the outputs. Captum gets the model truncated at
+the layer, and is timed in the faster of two variants: nine calls, or one call with a function that selects the position of each image. The
+weights are random, which does not change the number of operations. Positions are those of the strongest activations ("strongest"), or
+drawn uniformly from the map ("spread"); crops at the border need fewer operations.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from deconvwidgets import engine
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 CASES = {"alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"), "vgg16": ("conv2", "conv4", "conv7", "conv10")}
-WANTED = {("alexnet", "conv1"): 12, ("alexnet", "conv2"): 12, ("alexnet", "conv3"): 7, ("alexnet", "conv5"): 3.5,
-          ("vgg16", "conv4"): 80, ("vgg16", "conv10"): 12}  # fmt: skip
+TARGET_RATIOS = {("alexnet", "conv1"): 12, ("alexnet", "conv2"): 12, ("alexnet", "conv3"): 7, ("alexnet", "conv5"): 3.5,
+                 ("vgg16", "conv4"): 80, ("vgg16", "conv10"): 12}  # fmt: skip
 UNIT = 3
 warnings.filterwarnings("ignore", module="captum")
 
 
 def truncated(features: nn.Sequential, layer: str) -> nn.Sequential:
-    """The trunk up to the layer, its rectifiers out of place as Captum needs them (weights shared)."""
+    """Return the layers up to this one, with ReLUs that are not in place, as Captum requires. Weights are shared."""
     parts = list(features.children())[: int(layer.split(".")[-1]) + 1]
     return nn.Sequential(*(nn.ReLU() if isinstance(part, nn.ReLU) else part for part in parts)).eval()
 
 
-def captum_ways(model: nn.Sequential, batch: Tensor, at: Tensor) -> dict[str, Callable[[], Tensor]]:
-    peer = NeuronDeconvolution(model, model[-1])
-    everyone = torch.arange(len(batch))
+def captum_variants(model: nn.Sequential, batch: Tensor, at: Tensor) -> dict[str, Callable[[], Tensor]]:
+    deconvolution = NeuronDeconvolution(model, model[-1])
+    images = torch.arange(len(batch))
 
     def one_by_one() -> Tensor:
-        parts = [peer.attribute(image[None], (UNIT, int(row), int(column))) for image, (row, column) in zip(batch, at, strict=True)]
-        return torch.cat(parts)
+        neurons = [(UNIT, int(row), int(column)) for row, column in at]
+        return torch.cat([deconvolution.attribute(image[None], neuron) for image, neuron in zip(batch, neurons, strict=True)])
 
-    def together() -> Tensor:
-        return peer.attribute(batch, lambda maps: maps[everyone, UNIT, at[:, 0], at[:, 1]])
+    def in_one_batch() -> Tensor:
+        return deconvolution.attribute(batch, lambda maps: maps[images, UNIT, at[:, 0], at[:, 1]])
 
-    return {"one by one": one_by_one, "one batch": together}
+    return {"one by one": one_by_one, "one batch": in_one_batch}
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -56,14 +56,14 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def positions_of(network: engine.Network, batch: Tensor, layer: str, spread: bool) -> Tensor:
-    """Nine positions (N, 2): each image's strongest, which random weights like to have at the border, or spread evenly over the map."""
+    """Return a position per image, (N, 2): of its strongest activation (with random weights often at the border), or drawn uniformly."""
     info = network.layer(layer)
     if spread:
         generator = torch.Generator().manual_seed(2)
         return torch.stack([torch.randint(size, (len(batch),), generator=generator) for size in (info.height, info.width)], dim=1)
     with torch.no_grad():
-        best = network.map(batch, layer)[:, UNIT].flatten(1).argmax(1)
-    return torch.stack([best // info.width, best % info.width], dim=1)
+        strongest = network.map(batch, layer)[:, UNIT].flatten(1).argmax(1)
+    return torch.stack([strongest // info.width, strongest % info.width], dim=1)
 
 
 def compare(name: str, layer: str, repeats: int, spread: bool) -> None:
@@ -76,27 +76,28 @@ def compare(name: str, layer: str, repeats: int, spread: bool) -> None:
     batch = torch.randn(9, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     at = positions_of(network, batch, layer, spread)
 
-    def ours() -> engine.Projected:
+    def project() -> engine.Projected:
         return engine.project(network, batch, layer, unit=UNIT, at=at, seed=1.0)
 
-    ways = captum_ways(truncated(trunk.features, info.name), batch, at)
-    mine, theirs = ours().full(224, 224), {way: run().detach() for way, run in ways.items()}  # also the warm-up
-    difference = max(float((mine - other).abs().max() / other.abs().max()) for other in theirs.values())
-    ours()
-    times: dict[str, list[float]] = {"ours": [], **{way: [] for way in ways}}
+    variants = captum_variants(truncated(trunk.features, info.name), batch, at)
+    projected, references = project().full(224, 224), [run().detach() for run in variants.values()]  # also the warm-up
+    difference = max(float((projected - reference).abs().max() / reference.abs().max()) for reference in references)
+    project()
+    times: dict[str, list[float]] = {"deconvwidgets": [], **{variant: [] for variant in variants}}
     for _ in range(repeats):
-        times["ours"].append(seconds(ours))
-        for way, run in ways.items():
-            times[way].append(seconds(run))
-    way = min(ways, key=lambda each: statistics.median(times[each]))
-    ratio = statistics.median(peer / own for peer, own in zip(times[way], times["ours"], strict=True))
+        times["deconvwidgets"].append(seconds(project))
+        for variant, run in variants.items():
+            times[variant].append(seconds(run))
+    fastest = min(variants, key=lambda variant: statistics.median(times[variant]))
+    ratio = statistics.median(captum / own for captum, own in zip(times[fastest], times["deconvwidgets"], strict=True))
     plan = network.plan(layer)
     bound = 1 / plan.cost if plan else 1.0  # multiplications of the whole image over those of the crop
-    own, peer, wanted = statistics.median(times["ours"]) * 1e3, statistics.median(times[way]) * 1e3, WANTED.get((name, layer))
-    place = "spread" if spread else "strongest"
+    own, captum = statistics.median(times["deconvwidgets"]) * 1e3, statistics.median(times[fastest]) * 1e3
+    target = TARGET_RATIOS.get((name, layer))
+    positions = "spread" if spread else "strongest"
     print(
-        f"{name:8} {layer:7} {place:9} ours {own:8.1f} ms   Captum {peer:8.1f} ms ({way})   ratio {ratio:6.1f}x"
-        f"{f' (wanted {wanted}x)' if wanted else '':17} arithmetic {bound:7.1f}x   largest difference {difference:.1e}",
+        f"{name:8} {layer:7} {positions:9} deconvwidgets {own:8.1f} ms   Captum {captum:8.1f} ms ({fastest})   ratio {ratio:6.1f}x"
+        f"{f' (target {target}x)' if target else '':17} multiplications {bound:7.1f}x   largest difference {difference:.1e}",
         flush=True,
     )
 

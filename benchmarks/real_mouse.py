@@ -1,7 +1,7 @@
-"""A mouse that moves on whether or not the page keeps up, as a hand does.
+"""A mouse that moves at a constant rate, whether or not the page keeps up, as a real one does.
 
-Playwright's own waits until the page has taken each movement, and asks every frame of the page about drag and drop beside it: some 16
-movements a second are all that it comes to while a notebook is busy.
+Playwright's mouse waits until the page has handled each movement, and queries every frame of the page about drag and drop. In a busy
+notebook it reaches about 16 movements per second.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 
 import websocket
 
-Course = Callable[[float], tuple[float, float]]  # from seconds to CSS pixels of the page
+Trajectory = Callable[[float], tuple[float, float]]  # from the time in seconds to the position in CSS pixels
 
 
 class Mouse:
-    """Presses, moves and lets go, over a connection of its own to Chromium's debugging port."""
+    """Presses, moves and releases the mouse, by a connection to Chromium's debugging port."""
 
     def __init__(self, port: int, address: str) -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-            pages = [target for target in json.load(answer) if target["type"] == "page" and target["url"].startswith(address)]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as response:
+            pages = [target for target in json.load(response) if target["type"] == "page" and target["url"].startswith(address)]
         self._socket = websocket.create_connection(pages[0]["webSocketDebuggerUrl"], suppress_origin=True)
         self._sent = 0
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        with suppress(websocket.WebSocketConnectionClosedException, OSError):  # it was closed: the end
+        with suppress(websocket.WebSocketConnectionClosedException, OSError):  # closed
             while self._socket.recv():
                 pass
 
@@ -41,8 +41,8 @@ class Mouse:
         self._socket.send(json.dumps(message))
 
     @contextmanager
-    def held(self, x: float, y: float) -> Iterator[None]:
-        """The button is down from here on, and up at the end."""
+    def pressed(self, x: float, y: float) -> Iterator[None]:
+        """Press the button at a position, and release it at the end of the context."""
         self._send("mouseMoved", x, y)
         self._send("mousePressed", x, y, button="left", buttons=1, clickCount=1)
         try:
@@ -50,16 +50,16 @@ class Mouse:
         finally:
             self._send("mouseReleased", x, y, button="left", clickCount=1)
 
-    def along(self, course: Course, seconds: float, rate: float) -> int:
-        """Move along the course with the button down, `rate` times a second; how often it was."""
+    def drag(self, trajectory: Trajectory, seconds: float, rate: float) -> int:
+        """Move along a trajectory with the button pressed, `rate` times per second. Return the number of movements."""
         start, moves = time.perf_counter(), 0
-        while (passed := time.perf_counter() - start) < seconds:
-            self._send("mouseMoved", *course(passed), button="left", buttons=1)
+        while (elapsed := time.perf_counter() - start) < seconds:
+            self._send("mouseMoved", *trajectory(elapsed), button="left", buttons=1)
             moves += 1
             time.sleep(max(0.0, moves / rate - (time.perf_counter() - start)))
         return moves
 
     def close(self) -> None:
-        """Leave the browser."""
+        """Close the connection."""
         self._socket.close()
         self._reader.join()

@@ -1,11 +1,11 @@
-"""Memory of a model service under random requests: it must reach a plateau.
+"""Measure the memory of a model service under random requests: it must reach a plateau.
 
     python benchmarks/soak.py [requests] [threads]
 
 10,000 random requests (mosaics, tables, details, sources, scenes, patches, maps, images, projections, files, retraining, heads, uploads)
-from 4 threads on one service, with the real AlexNet and the default photographs. The resident memory is sampled at every percent; the
-script fails if it grows by 5% or more over the second half, or if a request fails with anything but an error of ours. Then 40 services,
-whose widgets are neither shown nor closed, are made and dropped: their threads must end.
+from 4 threads on one service, with the real AlexNet and the default photographs. The resident memory is sampled at every percent. The
+script fails if it grows by 5% or more over the second half, or if a request raises anything but a DeconvWidgetsError. Then 40 services
+whose widgets are neither shown nor closed are created and deleted: their threads must end.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class Requests:
 
 
 def run(requests: Requests, count: int, threads: int) -> tuple[list[float], Counter[str], list[str]]:
-    """Make the requests; the memory in MB at every percent, the number of each kind, and unexpected errors."""
+    """Send the requests. Return the memory in MB at every percent, the number of requests of each kind, and unexpected errors."""
     kinds = requests.kinds()
     names, weights = list(kinds), [weight for weight, _ in kinds.values()]
     done, made, failures, samples, lock = [0], Counter[str](), list[str](), list[float](), threading.Lock()
@@ -145,13 +145,13 @@ def run(requests: Requests, count: int, threads: int) -> tuple[list[float], Coun
 
 
 def growth(samples: list[float]) -> float:
-    """How much the mean of the last tenth lies above that of the tenth after the half, as a share."""
+    """Return the relative growth of the mean from the first tenth of the second half to the last tenth."""
     half, tenth = len(samples) // 2, len(samples) // 10
     return float(np.mean(samples[-tenth:]) / np.mean(samples[half : half + tenth]) - 1)
 
 
 def drop_services(bundle: dw.ModelBundle, images: object, index: dw.ActivationIndex) -> tuple[int, float]:
-    """Make and drop services with unclosed widgets; the threads and MB that are left of each."""
+    """Create and delete services with unclosed widgets. Return the number of threads that are left, and the memory in MB per service."""
     process, threads = psutil.Process(), threading.active_count()
     before = process.memory_info().rss
     for _ in range(SERVICES):
@@ -178,12 +178,12 @@ def main() -> int:
     samples, made, failures = run(Requests(service), count, threads)
     share = growth(samples)
     print(f"\n{count:,} requests from {threads} threads in {time.perf_counter() - started:.0f} s: {dict(sorted(made.items()))}")
-    print(f"memory: {samples[len(samples) // 2]:.0f} MB at the half, {samples[-1]:.0f} MB at the end, growth {100 * share:+.1f}%")
+    print(f"memory: {samples[len(samples) // 2]:.0f} MB in the middle, {samples[-1]:.0f} MB at the end, growth {100 * share:+.1f}%")
     print(f"unexpected errors: {failures[:10] or 'none'}")
     index = service.index
     service.close()
     left, megabytes = drop_services(bundle, images, index)
-    print(f"{SERVICES} services with unclosed widgets: {left} threads left, {megabytes:.1f} MB each")
+    print(f"{SERVICES} services with unclosed widgets: {left} threads left, {megabytes:.1f} MB per service")
     return int(share >= LIMIT or bool(failures) or left > 0)
 
 
