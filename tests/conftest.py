@@ -1,7 +1,10 @@
 """Fixtures for several parts: a small network, photographs of noise with crops and labels, and real models and images."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: two processes whose threads spin slow each other down
 
 import numpy as np
 import pytest
