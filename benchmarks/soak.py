@@ -31,6 +31,7 @@ from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
+from deconvwidgets.service.memory import release_free_memory
 
 LIMIT = 0.05  # growth over the second half
 SERVICES = 40
@@ -124,6 +125,7 @@ def run(requests: Requests, count: int, threads: int) -> tuple[list[float], Coun
                     return
                 done[0] += 1
                 if done[0] % (count // 100) == 0:
+                    release_free_memory()
                     samples.append(process.memory_info().rss / 1e6)
                     if len(samples) % 10 == 0:
                         print(f"{len(samples):3d}% {samples[-1]:6.0f} MB, {threading.active_count()} threads", flush=True)

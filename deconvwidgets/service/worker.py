@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from weakref import finalize, ref
 
 from deconvwidgets.errors import DeconvWidgetsError, JobCancelledError, ServiceError
+from deconvwidgets.service.memory import release_free_memory
 
 _log = logging.getLogger(__name__)
 
@@ -140,14 +141,17 @@ class _Jobs:
 
     def serve(self) -> None:
         """Run jobs until none waits."""
-        while True:
-            with self.lock:
-                self.running = job = self.waiting.pop(0) if self.waiting else None
-                if job is None:
-                    self.thread = None
-                    return
+        while job := self._next():
             job.run()
             del job
+        release_free_memory()
+
+    def _next(self) -> Job | None:
+        with self.lock:
+            self.running = self.waiting.pop(0) if self.waiting else None
+            if self.running is None:
+                self.thread = None
+            return self.running
 
 
 class Worker:
