@@ -1,4 +1,4 @@
-"""Which of the tour's notebooks need what is not everywhere."""
+"""Settings of all tests: threads that wait passively, notebooks marked as slow, and those on Caltech-101 skipped without it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pytest
 DATA_VARIABLE = "DECONVWIDGETS_DATA"
 ON_CALTECH101 = {"03b_transfer_caltech101.ipynb"}
 
+# For the processes of pytest-xdist and the notebooks' kernels, before they import torch: the threads of OpenMP that spin while they wait
+# take the cores from the other processes, which makes a test up to 30 times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The notebooks on the real Caltech-101 are slow, and skipped where it is not at hand; their saved outputs stay readable."""
+    """Mark the cells of notebooks as slow, and skip the notebooks on Caltech-101 without the data; their saved outputs are kept."""
     absent = pytest.mark.skip(reason=f"{DATA_VARIABLE} names no folder with Caltech-101")
     for item in items:
-        if item.path.name in ON_CALTECH101:
+        if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.slow)
-            if DATA_VARIABLE not in os.environ:
-                item.add_marker(absent)
+        if item.path.name in ON_CALTECH101 and DATA_VARIABLE not in os.environ:
+            item.add_marker(absent)

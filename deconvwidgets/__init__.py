@@ -1,4 +1,4 @@
-"""A microscope for convolutional networks in JupyterLab, after Zeiler & Fergus 2014.
+"""Interactive visualization of convolutional networks in JupyterLab, after Zeiler & Fergus 2014.
 
 Public names are loaded on first access, so that `import deconvwidgets` is fast.
 """

@@ -1,10 +1,7 @@
 """Fixtures for several parts: a small network, photographs of noise with crops and labels, and real models and images."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: two processes whose threads spin slow each other down
 
 import numpy as np
 import pytest
@@ -21,13 +18,6 @@ from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
 from deconvwidgets.records.heads import Head
 from deconvwidgets.service.worker import Job
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the cells of notebooks as slow."""
-    for item in items:
-        if item.path.suffix == ".ipynb":
-            item.add_marker(pytest.mark.slow)
 
 
 class NoisePhotographs(ImageSet):
