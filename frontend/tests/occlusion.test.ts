@@ -8,7 +8,7 @@ import { cellAt, cellCentre, colourRange, legendOf, mapPlace, nearestComputed, r
 import { featureMapRange } from "../src/occlusion/store.ts";
 import { findClass } from "../src/occlusion/target_classes.ts";
 import type { MapsReply } from "../src/occlusion/wire.ts";
-import { paintClasses, viridisPixel } from "../src/ui/colormap.ts";
+import { drawClasses, viridisPixel } from "../src/ui/colormap.ts";
 import { unaligned } from "./fake_model.ts";
 
 const NO = Number.NaN;
@@ -193,11 +193,11 @@ test("classes are painted in the kernel's colours, where something is computed",
   Object.assign(globalThis, { ImageData: FakeImageData });
   const canvas = { getContext: () => ({ putImageData() {} }) } as unknown as HTMLCanvasElement;
   const grid = { label: Int32Array.of(7, -1, 3), rows: 1, cols: 3, nearest: null, colours: { 3: "#f58518", 7: "#4c78a8" } };
-  paintClasses(canvas, grid);
+  drawClasses(canvas, grid);
   assert.deepEqual(painted, [0xffa8784c, 0, 0xff1885f5]);
-  paintClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
+  drawClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
   assert.deepEqual(painted, [0x30a8784c, 0x30a8784c, 0xff1885f5], "the nearest that is computed; other classes are faint");
-  paintClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
+  drawClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
   assert.deepEqual(painted, [0, 0, 0]);
 });
 

@@ -194,7 +194,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       this.arrange(table);
       if (state.unit === null) {
         state.unit = this.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
-        this.saveSoon();
+        this.scheduleSave();
       }
       this.visited.set(state.layer, state.unit);
     }
@@ -233,7 +233,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   /** @param unit whose row is at the top of the grid now */
   private scrolled(unit: number): void {
     this.state.scroll = unit; // nothing to draw
-    this.saveSoon();
+    this.scheduleSave();
   }
 
   /** Filter by a class while it is typed; numbers wait for Enter. */
@@ -246,7 +246,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     const query = parseSearch(text);
     const units = this.layer?.channels ?? 0;
     if ("words" in query) this.filter(text);
-    else if (query.unit >= units) this.say(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
+    else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
     else {
       const hidden = this.labels && !this.units.includes(query.unit);
       this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) });

@@ -5,7 +5,7 @@ import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.t
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { type Hello, Store } from "../kernel/store.ts";
 import type { Progress, ServiceEvent } from "../kernel/wire.ts";
-import { nextFrameShown } from "../ui/dom.ts";
+import { nextFrameDisplayed } from "../ui/dom.ts";
 import { readTable, type Table } from "./unit_table.ts";
 import type { ImagesReply, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
 
@@ -144,7 +144,7 @@ export class LayerStore extends Store<LayerHello> {
       if (epoch !== this.epoch || !needed()) return;
       await this.decodeMosaics(request, parts, reply).catch(fail);
       // What is asked for next would keep the browser from drawing what has just come.
-      if (LISTS[list].lane === "urgent") await nextFrameShown();
+      if (LISTS[list].lane === "urgent") await nextFrameDisplayed();
     };
     return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
   }
@@ -161,7 +161,7 @@ export class LayerStore extends Store<LayerHello> {
 
   private mosaicsFailed(request: MosaicRequest, parts: Part[], error: unknown): void {
     if (error instanceof KernelUnavailable) return; // asked for again when the kernel is back
-    if (error instanceof KernelError && error.refused) this.refusals.set(`${request.layer}|${request.rule}`, error.message);
+    if (error instanceof KernelError && error.ruleRejected) this.refusals.set(`${request.layer}|${request.rule}`, error.message);
     else for (const part of parts) this.mosaicErrors.set(mosaicKey(request, part), errorMessage(error));
     this.notify();
   }

@@ -1,5 +1,5 @@
 /** The statistics of all units of a layer: sorted, filtered, counted. */
-import { floats, integers } from "../kernel/buffers.ts";
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { Column, Sort, TableReply } from "./wire.ts";
 
 export interface Table {
@@ -30,9 +30,9 @@ export const SORTS: [Sort, string][] = [
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
   const { layer, units, k, categories } = reply;
-  const numbers = floats(buffers[0]);
+  const numbers = toFloat32Array(buffers[0]);
   const columns = Object.fromEntries(reply.columns.map((name, at) => [name, numbers.subarray(at * units, (at + 1) * units)]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: integers(buffers[1]), categories };
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: toInt32Array(buffers[1]), categories };
 }
 
 export function isDead(table: Table, unit: number): boolean {

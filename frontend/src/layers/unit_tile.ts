@@ -1,5 +1,5 @@
 /** One unit in the grid: its mosaics, number, maximum, and classes. */
-import { context2d, h, spoken } from "../ui/dom.ts";
+import { context2d, h, screenReaderText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawNoProjection } from "./mosaics.ts";
@@ -38,8 +38,8 @@ export function createUnitTile({ id, unit, table, labels, layout, place, count }
   const bar = h("span", { class: "dwx-bar" }, ...segments);
   const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
   // Texts are apart for screen readers, too, which read the caption as the tile's name.
-  const number = h("b", {}, spoken("Unit "), String(unit));
-  const value = h("span", {}, spoken(dead ? ", " : ", maximum "), maximum, spoken(", "));
+  const number = h("b", {}, screenReaderText("Unit "), String(unit));
+  const value = h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
   const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
   caption.title = classes.map((one) => `${one.name} ${one.count}`).join(", ");
   const element = h(

@@ -30,7 +30,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   private readonly stage: Stage;
   private readonly job = new MapsJob(this.store, this.id, {
     changed: (grid) => this.mapsChanged(grid),
-    failed: (message) => this.fail(message),
+    failed: (message) => this.showError(message),
   });
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
@@ -107,9 +107,9 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     return this.stage.size;
   }
 
-  override userActed(patch: Partial<OcclusionState> = {}): void {
+  override onUserAction(patch: Partial<OcclusionState> = {}): void {
     if (!("tab" in patch)) this.images.clearError(); // another tab says it, too
-    super.userActed();
+    super.onUserAction();
   }
 
   override set(patch: Partial<OcclusionState>): boolean {
@@ -145,7 +145,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.editor.follow();
   }
 
-  protected override resumed(): void {
+  protected override onResume(): void {
     this.editor.follow(); // the patches may have been moved meanwhile
   }
 
@@ -207,13 +207,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   /** The kernel told of itself, or of another classifier. */
   private overviewReceived(hello: HelloReply): void {
-    if (this.hello?.overview.version !== hello.overview.version) this.unsay(this.target.notice); // it was about another classifier
+    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.target.notice); // it was about another classifier
     this.hello = hello;
     if (this.target.isKnown(this.state, hello)) return;
     // A class that the classifier does not have is no target any more, for Python neither.
     this.state = { ...this.state, target: null };
-    if (hello.classes) this.say(this.target.notice);
-    this.saveSoon(0);
+    if (hello.classes) this.showStatus(this.target.notice);
+    this.scheduleSave(0);
   }
 
   /** Return what the state asks of the kernel. */
@@ -263,19 +263,19 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   private imageUploaded(image: string, name: string, others: number): void {
     this.set({ image });
-    this.say(describeUpload(name, others));
+    this.showStatus(describeUpload(name, others));
   }
 
   private resumeMaps(): void {
-    this.userActed();
+    this.onUserAction();
     this.job.resume();
   }
 
   private async useBundledHead(): Promise<void> {
-    this.say("Loading the classifier…");
+    this.showStatus("Loading the classifier…");
     await this.attempt(async () => {
       const reply = await this.store.client.request<{ message: string }>("use_bundled_head", {}, { policy: "once", lane: "work" });
-      this.say(reply?.content.message ?? "");
+      this.showStatus(reply?.content.message ?? "");
     });
   }
 
@@ -283,8 +283,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     try {
       await action();
     } catch (error) {
-      this.say("");
-      this.fail(errorMessage(error));
+      this.showStatus("");
+      this.showError(errorMessage(error));
     }
     this.requestDraw();
   }

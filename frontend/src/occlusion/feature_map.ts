@@ -1,4 +1,4 @@
-import { paintValues, VIRIDIS_GRADIENT } from "../ui/colormap.ts";
+import { drawValues, VIRIDIS_GRADIENT } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { FeatureMapValues } from "./patch_editor.ts";
@@ -100,7 +100,7 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   /** Show the values with the patches. */
   const draw = ({ activity, values, shape }: FeatureMapValues) => {
     if (!scene) return;
-    paintValues(canvas, values, shape[0], shape[1], scene.range);
+    drawValues(canvas, values, shape[0], shape[1], scene.range);
     setText(now, formatNumber(activity));
     const share = scene.activity > 0 ? activity / scene.activity : 0;
     fill.style.width = `${100 * Math.min(1, Math.max(0, share))}%`;

@@ -1,8 +1,8 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
-import { focusedElement, h, setText, spoken } from "../ui/dom.ts";
+import { focusedElement, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 
@@ -151,7 +151,7 @@ export class ImageBrowser {
   }
 
   private createThumbnail({ image, caption, label, thumbnail }: ImageInfo, data: DataView | undefined): HTMLElement {
-    const address = URL.createObjectURL(blob(data, thumbnail.mime));
+    const address = URL.createObjectURL(toBlob(data, thumbnail.mime));
     this.addresses.push(address);
     const words = label ? `${caption} (${label})` : caption;
     const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "data-image": image };
@@ -162,7 +162,7 @@ export class ImageBrowser {
       { ...properties, tabindex: -1, "data-testid": "image", onclick },
       element,
       h("span", {}, label ?? caption),
-      spoken(label ? `, ${caption}` : ""),
+      screenReaderText(label ? `, ${caption}` : ""),
     );
   }
 }

@@ -1,6 +1,6 @@
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
-import { megabytes, uploadFile } from "../kernel/upload.ts";
+import { formatMegabytes, uploadFile } from "../kernel/upload.ts";
 import { h, setText } from "../ui/dom.ts";
 
 const NO_FILE = "Only files can be dropped here: save the image first.";
@@ -72,7 +72,7 @@ export class ImageUpload {
     const own = new AbortController();
     this.current = own;
     const progress = (bytes: number) => {
-      if (!own.signal.aborted) say(`${file.name}: ${megabytes(bytes)} of ${megabytes(file.size)}`, false);
+      if (!own.signal.aborted) say(`${file.name}: ${formatMegabytes(bytes)} of ${formatMegabytes(file.size)}`, false);
     };
     progress(0);
     try {

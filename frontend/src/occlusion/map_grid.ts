@@ -1,5 +1,5 @@
 /** Occlusion maps as far as they are computed: one cell for each position of the window. */
-import { floats, integers } from "../kernel/buffers.ts";
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import { clamp, type Point } from "./geometry.ts";
 import type { MapsReply, ValueMap } from "./wire.ts";
 
@@ -15,13 +15,13 @@ export interface MapGrid extends MapsReply {
 }
 
 export function readGrid(reply: MapsReply, buffers: DataView[]): MapGrid {
-  const activity = floats(buffers[0]);
+  const activity = toFloat32Array(buffers[0]);
   return {
     ...reply,
     activity,
-    probability: reply.has_classes ? floats(buffers[1]) : null,
-    label: reply.has_classes ? integers(buffers[2]) : null,
-    labelProbability: reply.has_classes ? floats(buffers[3]) : null,
+    probability: reply.has_classes ? toFloat32Array(buffers[1]) : null,
+    label: reply.has_classes ? toInt32Array(buffers[2]) : null,
+    labelProbability: reply.has_classes ? toFloat32Array(buffers[3]) : null,
     nearest: reply.complete ? null : nearestComputed(activity, reply.rows, reply.cols),
   };
 }

@@ -1,4 +1,4 @@
-import { paintClasses, paintValues } from "../ui/colormap.ts";
+import { drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber, formatPercent } from "../ui/format.ts";
 import type { Point } from "./geometry.ts";
@@ -70,9 +70,9 @@ export class Maps {
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
       this.heatmaps[name].lay(grid);
       this.heatmaps[name].scale(format(range[0]), format(range[1]), (unoccluded - range[0]) / (range[1] - range[0] || 1));
-      paintValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
+      drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
     }
-    this.paintClasses(grid);
+    this.drawClasses(grid);
     this.overlay(overlaid, true);
     this.read(this.pointed);
   }
@@ -82,11 +82,11 @@ export class Maps {
     const { grid, options } = this;
     if (!grid || (this.overlaid === name && !repaint)) return;
     this.overlaid = name;
-    if (name === "label" && grid.label) paintClasses(options.overlay, grid);
+    if (name === "label" && grid.label) drawClasses(options.overlay, grid);
     else {
       const shown = name === "probability" && grid.probability ? "probability" : "activity";
       const values = grid[shown] ?? grid.activity;
-      paintValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
+      drawValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
     }
   }
 
@@ -116,11 +116,11 @@ export class Maps {
     this.element.dataset.stale = String(stale);
   }
 
-  private paintClasses(grid: MapGrid): void {
+  private drawClasses(grid: MapGrid): void {
     if (!grid.label) return;
     const entries = legendOf(grid);
     this.heatmaps.label.lay(grid);
-    paintClasses(this.heatmaps.label.canvas, grid);
+    drawClasses(this.heatmaps.label.canvas, grid);
     const shown = entries.slice(0, LEGEND_ROWS);
     const key = JSON.stringify(shown.map(({ label, share }) => [label, formatPercent(share)]));
     if (this.legend.dataset.key === key) return;
@@ -134,7 +134,7 @@ export class Maps {
     const swatch = h("i", {});
     swatch.style.background = colour;
     const emphasise = (only: number | null) => () => {
-      if (this.grid) paintClasses(this.heatmaps.label.canvas, this.grid, only);
+      if (this.grid) drawClasses(this.heatmaps.label.canvas, this.grid, only);
     };
     const listeners = {
       onpointerenter: emphasise(label),

@@ -1,7 +1,7 @@
-import { floats } from "../kernel/buffers.ts";
+import { toFloat32Array } from "../kernel/buffers.ts";
 import type { Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
-import { nextFrameShown } from "../ui/dom.ts";
+import { nextFrameDisplayed } from "../ui/dom.ts";
 import type { ExplorerView } from "../ui/explorer_view.ts";
 import { boxAt, clamp, type PatchAction, type Point, patchAction, patchAt, placeBeside, snapToPixels } from "./geometry.ts";
 import { cellAt, cellCentre, type MapGrid } from "./map_grid.ts";
@@ -21,13 +21,13 @@ export interface FeatureMapValues {
 export interface EditedView
   extends Pick<
     ExplorerView<OcclusionState, OcclusionStore>,
-    "state" | "store" | "saveSoon" | "say" | "painted" | "userActed" | "requestDraw"
+    "state" | "store" | "scheduleSave" | "showStatus" | "painted" | "onUserAction" | "requestDraw"
   > {
   readonly scene: Scene | null;
   readonly grid: MapGrid | null;
   readonly imageSize: Point;
   set(patch: Partial<OcclusionState>): boolean;
-  fail(message: string): void;
+  showError(message: string): void;
   /** Draw the patches over the image. */
   drawPatches(active: number): void;
   /** Mark the patches on the maps. */
@@ -69,7 +69,7 @@ export class PatchEditor {
   }
 
   press(point: Point, event: PointerEvent): void {
-    this.view.userActed();
+    this.view.onUserAction();
     const { patches, window } = this.view.state;
     if (event.shiftKey || !patches.length) this.add(point, event.timeStamp);
     else this.place(patchAt(patches, window, point), point, event.timeStamp);
@@ -87,12 +87,12 @@ export class PatchEditor {
   /** The patch is let go: its last answer may have come before, or never. */
   release(): void {
     this.view.markMaps();
-    this.view.saveSoon();
+    this.view.scheduleSave();
   }
 
   /** Put the patch at the position of a map's cell. */
   placeOnMap(point: Point, event: PointerEvent): void {
-    this.view.userActed();
+    this.view.onUserAction();
     this.view.focusStage();
     const { grid } = this.view;
     this.place(this.view.state.patches.length ? this.active : 0, grid ? cellCentre(grid, cellAt(grid, point)) : point, event.timeStamp);
@@ -101,7 +101,7 @@ export class PatchEditor {
   /** @param point null: beside the active patch */
   add(point: Point | null, since = performance.now()): void {
     const { patches, window } = this.view.state;
-    if (patches.length >= MAX_PATCHES) this.view.say(`At most ${MAX_PATCHES} patches: remove one first.`);
+    if (patches.length >= MAX_PATCHES) this.view.showStatus(`At most ${MAX_PATCHES} patches: remove one first.`);
     else this.place(patches.length, point ?? placeBeside(patches[this.active], window, this.view.imageSize), since);
   }
 
@@ -114,7 +114,7 @@ export class PatchEditor {
   key(event: KeyboardEvent, onStage: boolean): boolean {
     const action = patchAction(event, this.view.imageSize);
     if (!action || (action.act !== "resize" && !onStage)) return false;
-    this.view.userActed();
+    this.view.onUserAction();
     this.act(action, event.timeStamp);
     return true;
   }
@@ -151,7 +151,7 @@ export class PatchEditor {
     if (dragged) this.view.drawPatches(this.active);
     else this.draw();
     this.ask(since);
-    this.view.saveSoon();
+    this.view.scheduleSave();
     this.view.painted({ kind: "patch", ms: performance.now() - since });
   }
 
@@ -164,7 +164,7 @@ export class PatchEditor {
     }
     const { request } = scene;
     const fields: PatchRequest = { request, boxes: patches.map((centre) => boxAt(centre, state.window)) };
-    store.client.request<PatchReply>("patch", { ...fields }, { owner: this, priority: PRIORITY.patch, paced: true }).then(
+    store.client.request<PatchReply>("patch", { ...fields }, { owner: this, priority: PRIORITY.patch, steady: true }).then(
       (reply) => reply && this.showReply(reply, scene, since),
       (error) => this.failed(error),
     );
@@ -173,14 +173,14 @@ export class PatchEditor {
   private failed(error: unknown): void {
     this.outdated = true;
     if (error instanceof KernelUnavailable) this.view.requestDraw();
-    else this.view.fail(errorMessage(error));
+    else this.view.showError(errorMessage(error));
   }
 
   private showReply({ content, buffers }: Reply<PatchReply>, scene: Scene, since: number): void {
     if (scene !== this.view.scene || !this.view.state.patches.length) return;
-    const seen = { activity: content.activity, values: floats(buffers[0]), shape: content.map_shape };
+    const seen = { activity: content.activity, values: toFloat32Array(buffers[0]), shape: content.map_shape };
     this.tell(content.classes, scene.request.target, seen);
-    void nextFrameShown().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
+    void nextFrameDisplayed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
   private tell(classes: ClassProbability[], target: number | null, seen: FeatureMapValues): void {

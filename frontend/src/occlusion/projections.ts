@@ -1,4 +1,4 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { Lookup } from "../kernel/resource.ts";
 import { h, type Properties, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
@@ -65,7 +65,7 @@ export function createProjections() {
       images.forEach((image, part) => {
         image.hidden = !entry;
         if (!entry || !projections) return;
-        const address = URL.createObjectURL(blob(projections.buffers[2 * at + part], entry.images[part as 0 | 1].mime));
+        const address = URL.createObjectURL(toBlob(projections.buffers[2 * at + part], entry.images[part as 0 | 1].mime));
         addresses.push(address);
         image.src = address;
         image.alt = `${part ? "Image patch" : "Projection"}: ${entry.caption}`;

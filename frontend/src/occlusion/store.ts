@@ -1,6 +1,6 @@
 /** What the views of an OcclusionExplorer fetch, and share. */
 import { decodeImage } from "../kernel/bitmap_cache.ts";
-import { floats } from "../kernel/buffers.ts";
+import { toFloat32Array } from "../kernel/buffers.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
@@ -63,7 +63,7 @@ export class OcclusionStore extends Store<HelloReply> {
       const { images, ...scene } = reply.content.scene;
       const decode = (at: 0 | 1) => decodeImage(reply.buffers[at], images[at].mime);
       const [image, fill] = await Promise.all([decode(0), decode(1)]);
-      const values = floats(reply.buffers[2]);
+      const values = toFloat32Array(reply.buffers[2]);
       return { ...scene, image, fill, values, range: featureMapRange(values) };
     });
   }

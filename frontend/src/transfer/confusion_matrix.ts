@@ -41,9 +41,9 @@ export class ConfusionMatrix {
     "data-testid": "confusion",
   });
   private readonly tip = h("div", { class: "dwt-tip", hidden: true, "data-testid": "confusion-tip" });
-  private readonly spoken = h("div", { class: "dwx-spoken", "aria-live": "polite", "data-testid": "confusion-told" });
+  private readonly screenReaderText = h("div", { class: "dwx-spoken", "aria-live": "polite", "data-testid": "confusion-told" });
   private readonly probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
-  private readonly room = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tip, this.probe, this.spoken);
+  private readonly room = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tip, this.probe, this.screenReaderText);
   private readonly tools: ReturnType<typeof createMatrixTools>;
   private readonly observer = new ResizeObserver(() => this.measure());
   private run: RunResults | null = null;
@@ -274,7 +274,7 @@ export class ConfusionMatrix {
     if (next) {
       this.pointed = this.pointed || this.selected ? next : place; // the first press shows where the keyboard is
       this.view = scrollTo(this.view, this.pointed);
-      setText(this.spoken, describeCell(run, ...this.cellOf(this.pointed)));
+      setText(this.screenReaderText, describeCell(run, ...this.cellOf(this.pointed)));
       this.requestDraw();
     } else if (key === "Enter" || key === " ") this.options.choose(this.cellOf(place));
     else if (key === "+" || key === "=") this.zoom(ZOOM_STEP);

@@ -1,4 +1,4 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
@@ -18,7 +18,7 @@ type PathKind = "save_head" | "load_head";
 
 interface HeadActionsOptions {
   client: KernelClient;
-  say: (words: string) => void;
+  showStatus: (words: string) => void;
   /** Unique in the page. */
   id: string;
 }
@@ -44,8 +44,8 @@ export class HeadActions {
 
   constructor(private readonly options: HeadActionsOptions) {
     this.use.classList.add("dwt-primary");
-    const items = FILES.map(([file, words]) => ({ words, testid: `file-${file}`, act: () => void this.download(file) }));
-    this.menu = createMenu({ label: "Export results", words: "Export…", testid: "results-menu", items });
+    const items = FILES.map(([file, text]) => ({ text, testid: `file-${file}`, onSelect: () => void this.download(file) }));
+    this.menu = createMenu({ label: "Export results", text: "Export…", testid: "results-menu", items });
     const act = (kind: PathKind, path: string) => void this.act(kind, kind === "save_head" ? { run: this.run, path } : { path });
     this.path = createPathForm({ id: options.id, done: act });
     const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load, this.menu);
@@ -85,7 +85,7 @@ export class HeadActions {
     this.error.hidden = !error;
     setText(this.message, message);
     setText(this.error, error);
-    if (message) this.options.say(message);
+    if (message) this.options.showStatus(message);
   }
 
   private async act(kind: string, fields: Record<string, unknown> = {}): Promise<void> {
@@ -97,7 +97,7 @@ export class HeadActions {
     const reply = await this.send<{ mime: string; name: string }>("file", { run: this.run, file });
     if (!reply) return;
     const { mime, name } = reply.content;
-    saveFile(blob(reply.buffers[0], mime), name);
+    saveFile(toBlob(reply.buffers[0], mime), name);
     this.tell(`Saved ${name}.`, "");
   }
 

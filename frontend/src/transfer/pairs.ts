@@ -1,4 +1,4 @@
-import { h, spoken } from "../ui/dom.ts";
+import { h, screenReaderText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
 import { categoryOf, countTests, type Pair, type RunResults } from "./run_results.ts";
@@ -13,14 +13,14 @@ export function createPairs({ testid, pick }: { testid: string; pick: (cell: Cel
     const numbers = `${formatInteger(count)} of ${formatInteger(countTests(run, truth))}`;
     const words = `${from} → ${to}: ${numbers} tests. Show the photographs`;
     const properties = { type: "button", class: "dwt-pair", title: words, "data-testid": `${testid}-${truth}-${prediction}` };
-    const names = [named ? createClassName(from) : spoken(from), h("i", {}, "→"), createClassName(to), spoken(": ")];
+    const names = [named ? createClassName(from) : screenReaderText(from), h("i", {}, "→"), createClassName(to), screenReaderText(": ")];
     const bar = h("i", { class: "dwt-fill-wrong", style: `width:${(100 * share) / longest}%` });
     return h(
       "button",
       { ...properties, onclick: () => pick([truth, prediction]) },
       h("span", { class: "dwt-pair-names" }, ...names),
       h("span", { class: "dwt-track" }, bar),
-      h("span", { class: "dwt-number" }, formatPercent(share), spoken(", ")),
+      h("span", { class: "dwt-number" }, formatPercent(share), screenReaderText(", ")),
       h("span", { class: "dwt-number dwt-dim" }, numbers),
     );
   };

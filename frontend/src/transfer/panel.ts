@@ -17,7 +17,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   private readonly setup = createSetup({
     client: this.store.client,
     set: (patch) => this.set(patch),
-    say: (words) => this.say(words),
+    showStatus: (words) => this.showStatus(words),
     start: () => this.start(),
     stop: () => void this.order("stop", {}),
     refresh: () => this.requestDraw(),
@@ -27,7 +27,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     id: this.id,
     store: this.store,
     set: (patch) => this.set(patch),
-    say: (words) => this.say(words),
+    showStatus: (words) => this.showStatus(words),
   });
   /** The last summary of data that came, and of which: it is shown until another one of the same data is there. */
   private lastSummary: { data: string; summary: DataSummary } | null = null;
@@ -37,7 +37,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
-    const items = [{ words: "Copy state as Python", testid: "copy-state", act: () => this.copyState() }];
+    const items = [{ text: "Copy state as Python", testid: "copy-state", onSelect: () => this.copyState() }];
     const menu = createMenu({ label: "More", testid: "panel-menu", items });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
     this.mount({
@@ -89,13 +89,13 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 
   private async order(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
     if (this.busy) return;
-    this.userActed();
+    this.onUserAction();
     this.busy = true;
     this.requestDraw();
     try {
       await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
     } catch (error) {
-      this.fail(errorMessage(error));
+      this.showError(errorMessage(error));
     }
     await this.store.refreshStatus();
     this.busy = false;

@@ -1,5 +1,5 @@
 /** A row or field of test photographs. */
-import { context2d, h, setText, spoken } from "../ui/dom.ts";
+import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import type { PhotographStore } from "./photograph_store.ts";
@@ -82,7 +82,13 @@ export function createPhotographStrip({
     const common = { class: `dwt-photograph ${verdict}`, title: words, "data-source": test.source };
     const image = h("span", { class: "dwt-image" }, canvas, note);
     const tile = pick
-      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, image, ...lines, spoken(words))
+      ? h(
+          "button",
+          { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common },
+          image,
+          ...lines,
+          screenReaderText(words),
+        )
       : h("span", { role: "img", "aria-label": words, tabindex: at ? -1 : 0, ...common }, image, ...lines);
     return { test, canvas, note, element: tile, painted: false };
   };

@@ -25,7 +25,7 @@ interface ResultsOptions {
   id: string;
   store: TransferStore;
   set: (patch: Partial<TransferState>) => void;
-  say: (words: string) => void;
+  showStatus: (words: string) => void;
 }
 
 /** The results of a run: its accuracy, which classes were confused, and the photographs behind every number. */
@@ -47,9 +47,9 @@ export class Results {
   private readonly nav: HTMLElement;
   private readonly body: HTMLElement;
 
-  constructor({ id, store, set, say }: ResultsOptions) {
+  constructor({ id, store, set, showStatus }: ResultsOptions) {
     this.store = store;
-    this.actions = new HeadActions({ client: store.client, say, id });
+    this.actions = new HeadActions({ client: store.client, showStatus, id });
     this.runs = createRunChoice(set);
     const choose = (cell: Cell) => {
       this.cell.reveal(); // its photographs may be beneath the matrix

@@ -1,5 +1,5 @@
 /** A run's results. Classes are numbered as in `categories`. */
-import { floats, integers } from "../kernel/buffers.ts";
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { SkippedImage } from "../kernel/wire.ts";
 import type { ClassSort, RunReply, RunSummary, Status, TransferState } from "./wire.ts";
 
@@ -26,7 +26,7 @@ export interface Pair {
 }
 
 export function readResults({ summary, categories, skipped, has_confidences }: RunReply, buffers: DataView[]): RunResults {
-  const [accuracy, tests, confusion] = [floats(buffers[0]), integers(buffers[1]), integers(buffers[2])];
+  const [accuracy, tests, confusion] = [toFloat32Array(buffers[0]), toInt32Array(buffers[1]), toInt32Array(buffers[2])];
   return { summary, categories, skipped, accuracy, tests, confusion, hasConfidences: has_confidences };
 }
 

@@ -25,14 +25,14 @@ export function createSetup({
   set,
   start,
   stop,
-  say,
+  showStatus,
   refresh,
 }: {
   client: KernelClient;
   set: (patch: Partial<TransferState>) => void;
   start: () => void;
   stop: () => void;
-  say: (words: string) => void;
+  showStatus: (words: string) => void;
   refresh: () => void;
 }) {
   let running = false;
@@ -45,8 +45,8 @@ export function createSetup({
   const startAnyway = () => {
     if (!running && !data.isPending()) start();
   };
-  const data = createDataFields({ client, set, refresh, complain: say, entered: startUnchanged });
-  const training = createTrainingFields({ set, complain: say, entered: startAnyway });
+  const data = createDataFields({ client, set, refresh, showStatus, entered: startUnchanged });
+  const training = createTrainingFields({ set, showStatus, entered: startAnyway });
   const summary = createDataSummary({ set });
   const element = h(
     "section",

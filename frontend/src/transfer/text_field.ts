@@ -2,7 +2,7 @@ import { UserError } from "../kernel/errors.ts";
 import { focusedElement, h } from "../ui/dom.ts";
 
 export interface FieldListeners {
-  complain: (message: string) => void;
+  showStatus: (message: string) => void;
   /** Called when Enter is pressed. @param changed whether that changed the value */
   entered: (changed: boolean) => void;
 }
@@ -21,7 +21,7 @@ interface FieldOptions<Value> extends FieldListeners {
 
 /** A labelled text field. Invalid text is marked, and the reason said. */
 export function createTextField<Value>(options: FieldOptions<Value>) {
-  const { label, testid, hint, placeholder, wide, numeric, parse, accept, complain, entered } = options;
+  const { label, testid, hint, placeholder, wide, numeric, parse, accept, showStatus, entered } = options;
   const properties = { type: "text", class: "dwt-input", title: hint, placeholder, spellcheck: "false", autocomplete: "off" };
   const input = h("input", { ...properties, inputmode: numeric ? "decimal" : null, "data-testid": testid });
   const element = h("label", { class: wide ? "dwt-field dwt-wide" : "dwt-field", title: hint }, h("span", {}, label), input);
@@ -40,7 +40,7 @@ export function createTextField<Value>(options: FieldOptions<Value>) {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       input.setAttribute("aria-invalid", "true");
-      complain(`${label}: ${error.message}`);
+      showStatus(`${label}: ${error.message}`);
       return null;
     }
   };

@@ -1,6 +1,6 @@
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
-import { megabytes, uploadFile } from "../kernel/upload.ts";
+import { formatMegabytes, uploadFile } from "../kernel/upload.ts";
 import { h, setText } from "../ui/dom.ts";
 
 /**
@@ -29,7 +29,7 @@ export function createZipUpload({ client, done }: { client: KernelClient; done: 
     busy.hidden = false;
     const progress = (bytes: number) => {
       bar.value = bytes / file.size;
-      say(bytes < file.size ? `${file.name}: ${megabytes(bytes)} of ${megabytes(file.size)}` : `${file.name}: unpacking…`);
+      say(bytes < file.size ? `${file.name}: ${formatMegabytes(bytes)} of ${formatMegabytes(file.size)}` : `${file.name}: unpacking…`);
     };
     progress(0);
     try {
