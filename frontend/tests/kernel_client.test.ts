@@ -13,12 +13,9 @@ test("a reply brings content and buffers, a refusal its words", async () => {
   const reply = await request;
   assert.equal(reply?.content.summary, "good");
   assert.equal(reply?.buffers, buffers);
-  const ruleRejected = client.request("use_head", { run: 9 });
+  const rejected = client.request("use_head", { run: 9 });
   model.answer({ ok: false, error: "There is no run 9", refused: true });
-  await assert.rejects(
-    ruleRejected,
-    (error) => error instanceof KernelError && error.ruleRejected && error.message === "There is no run 9",
-  );
+  await assert.rejects(rejected, (error) => error instanceof KernelError && error.ruleRejected && error.message === "There is no run 9");
   client.close();
   assert.equal(model.listening, 0);
 });

@@ -41,7 +41,7 @@ def open_page(blank: Page) -> Callable[..., Page]:
 def all_painted(page: Page) -> None:
     page.wait_for_function(
         "() => { const all = [...document.querySelectorAll('.dwx-tile')]; return all.length > 0 && all.every((one) =>"
-        " one.dataset.painted === 'true' || /never active/.test(one.textContent)); }"
+        " one.dataset.painted === 'true' || /inactive in every crop/.test(one.textContent)); }"
     )
 
 
@@ -258,7 +258,7 @@ def test_a_failed_mosaic_is_told_in_its_place_and_the_next_action_works(service,
 
 def test_a_dead_unit_says_so(service, open_page):
     page = open_page(service, layer="conv1", unit=3, sort="dead")
-    expect(page.get_by_test_id("tile-3")).to_contain_text("never active")
+    expect(page.get_by_test_id("tile-3")).to_contain_text("inactive in every crop")
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("dead")
     assert chosen(page) == 3
     expect(page.get_by_test_id("source")).to_be_hidden()
