@@ -19,7 +19,7 @@ export function describeEntry(entry: Pick<Entry, "label" | "source" | "predictio
  * @param images the number of images, such as "252 crops"
  */
 export function describeUnit({ maximum, mean, selectivity, fires }: Record<Column, number>, images: string): string {
-  if (fires === 0) return "dead: inactive in every crop";
+  if (fires === 0) return `dead: inactive in all ${images}`;
   const numbers = `max ${formatNumber(maximum)} · mean ${formatNumber(mean)} · selectivity ${formatNumber(selectivity)}`;
   return `${numbers} · active in ${formatPercent(fires)} of ${images}`;
 }

@@ -340,7 +340,7 @@ def test_a_map_is_read_where_one_points_and_shows_the_patch_there(api, open_page
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
     expect(page.get_by_test_id("ghost")).to_be_hidden()
-    expect(page.get_by_test_id("reading-probability")).to_contain_text("no patch: ")
+    expect(page.get_by_test_id("reading-probability")).to_contain_text("without a patch: ")
 
 
 def test_a_map_over_the_image(api, open_page):
