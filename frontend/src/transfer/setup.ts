@@ -1,4 +1,4 @@
-/** The form: what to train on, how, and the button. */
+/** The form: data, training settings, and the button. */
 import type { KernelClient } from "../kernel/client.ts";
 import { h, setText } from "../ui/dom.ts";
 import { createDataFields } from "./data_fields.ts";
@@ -6,16 +6,16 @@ import { createDataSummary, type DataContent } from "./data_summary.ts";
 import { createTrainingFields } from "./training_fields.ts";
 import type { Settings, Status, TransferState } from "./wire.ts";
 
-/** Return the settings of a state, as the kernel takes them. */
+/** Return the settings of a state, in the format of the kernel. */
 export function settingsOf(state: Settings): Settings {
   const { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve } = state;
   return { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve };
 }
 
-interface SetupContent extends Omit<DataContent, "asked"> {
+interface SetupContent extends Omit<DataContent, "requested"> {
   status: Status;
   state: TransferState;
-  /** Whether a start or stop has not been answered yet. */
+  /** Whether a request to start or stop is pending. */
   busy: boolean;
   available: boolean;
 }
@@ -41,12 +41,12 @@ export function createSetup({
   const startUnchanged = (changed: boolean) => {
     if (!changed && !button.disabled && !running) start();
   };
-  // A number that was just typed starts as well: the kernel says whether that is possible.
-  const startAnyway = () => {
+  // Start with a new number before its data summary is loaded: the kernel validates the settings.
+  const startWithoutSummary = () => {
     if (!running && !data.isPending()) start();
   };
-  const data = createDataFields({ client, set, refresh, showStatus, entered: startUnchanged });
-  const training = createTrainingFields({ set, showStatus, entered: startAnyway });
+  const data = createDataFields({ client, set, refresh, showStatus, onEnter: startUnchanged });
+  const training = createTrainingFields({ set, showStatus, onEnter: startWithoutSummary });
   const summary = createDataSummary({ set });
   const element = h(
     "section",
@@ -65,12 +65,12 @@ export function createSetup({
     running = status.running !== null;
     const pending = data.isPending();
     summary.element.hidden = pending;
-    summary.update({ ...content, asked: state.images_per_class });
+    summary.update({ ...content, requested: state.images_per_class });
     setText(button, running ? "Stop" : "Retrain");
     button.dataset.running = String(running);
-    const impossible = !running && (pending || Boolean(content.error) || !content.summary || Boolean(content.summary.problem));
-    button.disabled = busy || impossible || !available;
-    button.title = running ? "Stop at the next step; the folds that are done are kept" : "";
+    const notReady = !running && (pending || Boolean(content.error) || !content.summary || Boolean(content.summary.problem));
+    button.disabled = busy || notReady || !available;
+    button.title = running ? "Stop at the next step; completed folds are kept" : "";
   };
   return { element, update, close: data.close };
 }

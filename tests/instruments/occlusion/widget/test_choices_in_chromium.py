@@ -205,7 +205,7 @@ def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(ap
     page = open_page()
     for name in ("fill-colour", "fill-colour-input"):
         expect(page.get_by_test_id(name)).to_be_hidden()
-    expect(page.get_by_test_id("fill-gray")).to_have_attribute("title", re.compile("whatever colour"))
+    expect(page.get_by_test_id("fill-gray")).to_have_attribute("title", re.compile("the colour is unknown"))
     page.get_by_test_id("fill-blur").click()
     page.get_by_test_id("fill-blur").press("ArrowRight")
     expect(page.get_by_test_id("fill-gray")).to_have_attribute("aria-checked", "true")

@@ -245,7 +245,7 @@ def test_a_failed_run_is_told_in_words_and_the_next_one_works(api, open_page):
     api.end("failed", "The disk is full. Make room.")
     tell(page)
     expect(page.get_by_test_id("run-problem")).to_have_text("The disk is full. Make room.")
-    expect(page.get_by_test_id("chart-words")).to_have_text("This run has nothing to chart.")
+    expect(page.get_by_test_id("chart-words")).to_have_text("This run has no data for a chart.")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
     expect(page.get_by_test_id("run-problem")).to_be_hidden()
