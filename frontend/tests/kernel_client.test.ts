@@ -146,7 +146,7 @@ test("a kernel that restarts is noticed at once", async () => {
 test("what a library says of a lost connection does not reach the page", async () => {
   const { model, client } = makeClient();
   model.broken = true;
-  await assert.rejects(client.request("status"), { message: "The kernel does not answer; run the notebook's cells again." });
+  await assert.rejects(client.request("status"), { message: "The kernel does not respond. Run the notebook's cells again." });
   client.close();
 });
 

@@ -75,7 +75,7 @@ test("the progress of a run as text", () => {
     describePhase({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }),
     "30 of 120 training runs · 15 a class",
   );
-  assert.equal(describePhase({ ...run, phase: "stopped" }), "Stopped; no fold was done, the features are kept.");
+  assert.equal(describePhase({ ...run, phase: "stopped" }), "Stopped; no fold was completed, but the features are kept.");
   assert.equal(describePhase({ ...run, phase: "failed", per_fold: [0.8, 0.9] }), "Failed; 2 of 5 folds are kept.");
   assert.equal(describePhase({ ...run, phase: "done", per_fold: [1, 1, 1, 1, 1] }), "Done in 12 s.");
   assert.equal(progressFraction({ ...run, phase: "training", per_fold: [0.8] }), 0.2);

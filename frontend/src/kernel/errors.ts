@@ -1,4 +1,4 @@
-export const UNAVAILABLE = "The kernel does not answer; run the notebook's cells again.";
+export const UNAVAILABLE = "The kernel does not respond. Run the notebook's cells again.";
 
 /** An error whose message is written for the user. */
 export class UserError extends Error {}

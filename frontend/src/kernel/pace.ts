@@ -3,8 +3,8 @@ const MAX_STEADY_INTERVAL = 40; // ms
 /**
  * Delays requests that are made at a steady rate, such as those of a dragged patch.
  *
- * If the next request is expected sooner than the age of the pending one, sending waits for it: the reply rate stays nearly the same, and
- * the replies are for more recent positions.
+ * If the next request is expected within less time than the age of the pending request, the pending request is delayed: the reply rate
+ * stays nearly the same, and the replies are for more recent positions.
  */
 export class Pacer {
   private last = -Infinity;

@@ -34,7 +34,7 @@ export async function uploadFile<Content>(
       const step = { step: "chunk", upload, offset: received };
       const reply = await client.request<{ have: number }>("upload", step, { policy: "once", buffers: [chunk] });
       if (!reply) return null;
-      if (reply.content.have <= received) throw new UserError(`The upload of ${file.name} is stuck; choose the file again.`);
+      if (reply.content.have <= received) throw new UserError(`The upload of ${file.name} has stopped. Select the file again.`);
       received = reply.content.have;
       progress(received);
     }
@@ -54,6 +54,6 @@ async function readChunk(file: Blob & { name: string }, start: number): Promise<
   try {
     return await file.slice(start, start + CHUNK).arrayBuffer();
   } catch {
-    throw new UserError(`${file.name} cannot be read; choose it again.`);
+    throw new UserError(`${file.name} cannot be read. Select it again.`);
   }
 }

@@ -85,7 +85,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     scrolled: (unit) => this.scrolled(unit),
   });
   private readonly layerKeys = h("span", { class: "dwx-hint" });
-  private readonly contrastNote = h("span", { class: "dwx-scaling", title: NEGATIVE_VALUES, tabindex: 0 });
+  private readonly contrastNote = h("span", { class: "dwx-contrast-note", title: NEGATIVE_VALUES, tabindex: 0 });
   /** The filtered units in sort order. */
   private units: number[] = [];
   private labels: Set<number> | null = null;

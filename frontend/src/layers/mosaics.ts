@@ -79,13 +79,17 @@ export function createMosaics({
     return h("button", { ...properties, ...listeners });
   };
   const columns = PARTS.map((part) => {
-    const title = h("div", { class: "dwx-cap" });
+    const title = h("div", { class: "dwx-part-caption" });
     const canvas = h("canvas", { "data-testid": `${testid}-${part}`, role: "img" });
     const tiles = pick ? Array.from({ length: TILES }, (_, rank) => createTile(part, rank)) : [];
     const frame = h("div", { class: "dwx-mosaic" }, canvas, ...tiles);
     return { part, title, canvas, tiles, frame, element: h("div", { class: "dwx-mosaic-column" }, title, frame) };
   });
-  const element = h("div", { class: "dwx-two", "data-part": pick ? "mosaics" : null }, ...columns.map((column) => column.element));
+  const element = h(
+    "div",
+    { class: "dwx-mosaic-columns", "data-part": pick ? "mosaics" : null },
+    ...columns.map((column) => column.element),
+  );
 
   /** Show the mosaics. Return whether both are available in the requested size. */
   const update = ({ request, side, previewTile, count, rank, describe }: MosaicsContent): boolean => {
@@ -117,7 +121,7 @@ export function createMosaics({
 
   /** Highlight the tiles of a rank. */
   const highlight = (rank: number | null) => {
-    for (const { tiles } of columns) tiles.forEach((tile, index) => void tile.classList.toggle("dwx-pointed", index === rank));
+    for (const { tiles } of columns) tiles.forEach((tile, index) => void tile.classList.toggle("dwx-hovered", index === rank));
   };
   const focus = (rank: number) => columns[0]?.tiles[rank]?.focus({ preventScroll: false });
   return { element, update, highlight, focus };

@@ -6,9 +6,9 @@ import { formatProgress } from "../ui/format.ts";
 /** Create the message that the rule cannot be applied to the layer, with a button that selects the rule gradient. */
 export function createRuleNotice({ useGradient }: { useGradient: () => void }) {
   const text = h("span", { "data-testid": "refusal-words" });
-  const properties = { type: "button", class: "dwx-use", "data-testid": "use-gradient", onclick: useGradient };
+  const properties = { type: "button", class: "dwx-use-gradient", "data-testid": "use-gradient", onclick: useGradient };
   const button = h("button", properties, "Use the gradient");
-  const element = h("div", { class: "dwx-refusal", role: "status", hidden: true, "data-testid": "refusal" }, text, button);
+  const element = h("div", { class: "dwx-rule-notice", role: "status", hidden: true, "data-testid": "refusal" }, text, button);
   const update = (reason: string | undefined) => {
     element.hidden = !reason;
     setText(text, reason ?? "");
@@ -22,7 +22,7 @@ export function createIndexProgress() {
   const bar = h("progress", { max: 1, "aria-label": "Activation index" });
   const text = h("span", { role: "status" });
   const title = h("p", {}, "Building the activation index: the strongest activations of each unit");
-  const element = h("div", { class: "dwx-wait", "data-testid": "progress", hidden: true }, title, bar, text);
+  const element = h("div", { class: "dwx-index-progress", "data-testid": "progress", hidden: true }, title, bar, text);
   const update = (progress: Progress | null) => {
     if (progress?.total) bar.value = progress.done / progress.total;
     else bar.removeAttribute("value");

@@ -10,13 +10,13 @@ export function fitInside(width: number, height: number, maxWidth: number, maxHe
 
 /** Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop. */
 export function createSourcePhotograph() {
-  const caption = h("div", { class: "dwx-cap", "data-testid": "source-caption" });
+  const caption = h("div", { class: "dwx-part-caption", "data-testid": "source-caption" });
   const canvas = h("canvas", { role: "img", "data-testid": "source" });
   const box = h("div", { class: "dwx-box", "data-testid": "source-box" });
   const crop = h("div", { class: "dwx-crop", title: "The crop: the input of the model" });
   const frame = h("div", { class: "dwx-photograph" }, canvas, box, crop);
   const error = h("p", { class: "dwx-error", hidden: true });
-  const container = h("div", { class: "dwx-room" }, frame, error);
+  const container = h("div", { class: "dwx-photograph-container" }, frame, error);
   const element = h("div", { class: "dwx-source" }, caption, container);
   let drawnBitmap: ImageBitmap | null = null;
 

@@ -38,9 +38,9 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
 
   const createRow = (entry: Entry, rank: number) => {
     const { label, source, prediction, probability } = entry;
-    const parts = [h("span", { class: "dwx-num" }, formatNumber(entry.value)), h("span", { class: "dwx-what" }, label ?? source)];
-    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-seen" }, `→ ${prediction}`));
-    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-sure" }, formatPercent(probability)));
+    const parts = [h("span", { class: "dwx-number" }, formatNumber(entry.value)), h("span", { class: "dwx-entry-label" }, label ?? source)];
+    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-prediction" }, `→ ${prediction}`));
+    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-probability" }, formatPercent(probability)));
     const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;
     // Not focusable: the mosaics contain the same activations.
     const properties = { type: "button", tabindex: -1, class: "dwx-entry", title, "data-rank": rank };
@@ -59,14 +59,14 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
       histogram.element.hidden = detail.entries.length === 0;
       histogram.update(detail, overview);
     }
-    [...list.children].forEach((row, index) => void row.classList.toggle("dwx-chosen", index === rank));
+    [...list.children].forEach((row, index) => void row.classList.toggle("dwx-selected", index === rank));
   };
   return { element, update };
 }
 
 /** Create the bars of the most frequent classes among a unit's strongest activations. */
 function createClassCounts() {
-  const title = h("div", { class: "dwx-cap" });
+  const title = h("div", { class: "dwx-part-caption" });
   const rows = h("div", { class: "dwx-classes", "data-testid": "classes" });
   const element = h("div", {}, title, rows);
 
@@ -76,7 +76,13 @@ function createClassCounts() {
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     const bars = sorted.slice(0, MAX_CLASSES).map(([name, count]) => {
       const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * count) / entries.length}%` }));
-      return h("div", { class: "dwx-class-row" }, h("span", { title: name }, name), track, h("span", { class: "dwx-num" }, String(count)));
+      return h(
+        "div",
+        { class: "dwx-class-row" },
+        h("span", { title: name }, name),
+        track,
+        h("span", { class: "dwx-number" }, String(count)),
+      );
     });
     const unlabelled = entries.filter(({ label }) => !label).length;
     const rest = [
@@ -84,7 +90,7 @@ function createClassCounts() {
       unlabelled ? `${unlabelled} without a label` : "",
     ].filter(Boolean);
     setText(title, sorted.length ? `Classes of the top ${entries.length}` : "");
-    if (rest.length) bars.push(h("div", { class: "dwx-rest" }, rest.join(", ")));
+    if (rest.length) bars.push(h("div", { class: "dwx-other-classes" }, rest.join(", ")));
     rows.replaceChildren(...(sorted.length ? bars : []));
   };
   return { element, update };
@@ -92,7 +98,7 @@ function createClassCounts() {
 
 /** Create the histogram of a unit's activations in all images. */
 function createHistogram() {
-  const title = h("div", { class: "dwx-cap" });
+  const title = h("div", { class: "dwx-part-caption" });
   const bars = h("div", { class: "dwx-histogram", role: "img", "data-testid": "histogram" });
   const [low, high] = [h("span", {}), h("span", {})];
   const element = h("div", {}, title, bars, h("div", { class: "dwx-axis" }, low, h("span", {}, "square-root scale"), high));

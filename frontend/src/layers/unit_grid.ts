@@ -33,7 +33,7 @@ export class UnitGrid {
   readonly element: HTMLElement;
   layout = gridLayout(500, "both", 1);
   private readonly store: LayerStore;
-  private readonly spacer = h("div", { class: "dwx-space", role: "presentation" });
+  private readonly spacer = h("div", { class: "dwx-spacer", role: "presentation" });
   private readonly empty = h("p", { class: "dwx-empty", hidden: true });
   private readonly observer = new ResizeObserver(() => this.resized());
   private readonly tiles = new Map<number, UnitTile>();

@@ -63,7 +63,7 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
 /** Create the bar segment of a class; classes that occur once are faint. */
 function createSegment(fraction: number, highlighted: boolean, rank: number): HTMLElement {
   const opacity = highlighted ? `;opacity:${Math.max(0.3, 1 - 0.28 * rank)}` : "";
-  return h("i", { style: `width:${100 * fraction}%${opacity}`, class: highlighted ? "dwx-strong" : "dwx-faint" });
+  return h("i", { style: `width:${100 * fraction}%${opacity}`, class: highlighted ? "dwx-frequent" : "dwx-rare" });
 }
 
 /**

@@ -38,7 +38,7 @@ export function createClassProbabilities({ pick }: { pick: (label: number, name:
     rows[(index + step + rows.length) % rows.length]?.element.focus(); // Space selects
   };
   const properties = { role: "radiogroup", "aria-label": "Target class", "data-testid": "answers", onkeydown };
-  const element = h("div", { class: "dwo-answers", ...properties });
+  const element = h("div", { class: "dwo-probabilities", ...properties });
   const selectTarget = (label: number, name: string) => {
     pick(label, name);
     rows[0]?.element.focus({ preventScroll: true }); // the target moves to the first row
@@ -64,7 +64,7 @@ function createRow(selectTarget: (label: number, name: string) => void) {
   const now = h("i", { class: "dwo-now" });
   const value = h("span", { class: "dwo-share" });
   const change = h("span", { class: "dwo-change" });
-  const properties = { type: "button", role: "radio", class: "dwo-answer", "data-testid": "answer" };
+  const properties = { type: "button", role: "radio", class: "dwo-probability-row", "data-testid": "answer" };
   const onclick = () => current && selectTarget(current.label, current.name);
   // The numbers come first, so that they are painted together with the background of the row, which keeps the paint bounds constant.
   const element = h("button", { ...properties, onclick }, value, change, name, h("span", { class: "dwo-track" }, before, now));

@@ -80,7 +80,7 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   let scene: Scene | null = null;
   let wasAuto: boolean | null = null;
   const choice = createUnitChoice({ set });
-  const canvas = h("canvas", { class: "dwo-crisp", "data-testid": "unit-map", role: "img" });
+  const canvas = h("canvas", { class: "dwo-pixelated", "data-testid": "unit-map", role: "img" });
   const scale = h("i", { class: "dwo-scale" });
   scale.style.background = VIRIDIS_GRADIENT;
   const [lowLabel, highLabel] = [h("span", { "data-testid": "unit-least" }), h("span", {})];
@@ -88,10 +88,10 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   const now = h("b", { "data-testid": "activity-now" });
   const change = h("span", { class: "dwo-change", "data-testid": "activity-change" });
   const fill = h("i", { class: "dwo-now" });
-  const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-whole" }), fill);
+  const bar = h("span", { class: "dwo-track" }, h("i", { class: "dwo-before dwo-full" }), fill);
   const rankText = h("p", { class: "dwo-dim", "data-testid": "unit-words" });
-  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Feature map"), h("span", {}, "of this image, with the patches"));
-  const image = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-ends" }, lowLabel, highLabel));
+  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Feature map"), h("span", {}, "of this image, with the patches"));
+  const image = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-scale-labels" }, lowLabel, highLabel));
   const numbers = h("p", { class: "dwo-large" }, before, " → ", now, " ", change);
   const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), numbers, bar, rankText);
   const parts = [caption, ...choice.elements, h("div", { class: "dwo-unit" }, image, facts)];

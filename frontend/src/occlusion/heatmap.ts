@@ -17,7 +17,7 @@ export class Heatmap {
   readonly element: HTMLElement;
   readonly title: HTMLElement;
   /** One pixel per cell, drawn by `Maps`. */
-  readonly canvas = h("canvas", { class: "dwo-over dwo-crisp" });
+  readonly canvas = h("canvas", { class: "dwo-map-canvas dwo-pixelated" });
   private readonly backdrop = h("canvas", { class: "dwo-backdrop" });
   // A canvas: moving elements during a drag would make the browser recompute the compositing layers of the whole notebook.
   private readonly marks = h("canvas", { class: "dwo-layer dwo-marks" });
@@ -32,13 +32,13 @@ export class Heatmap {
   private markedPatches: Point[] = [];
 
   constructor({ name, hasScale, hover, placePatch }: HeatmapOptions) {
-    const properties = { class: "dwo-map-place", "data-testid": `map-${name}` };
+    const properties = { class: "dwo-map-frame", "data-testid": `map-${name}` };
     this.frame = h("div", properties, this.backdrop, this.canvas, this.marks, this.cell);
     this.title = h("div", { class: "dwo-map-title", "data-testid": `map-${name}-title` });
     this.reading = h("span", { class: "dwo-reading", "data-testid": `reading-${name}` });
     const scale = h("div", { class: "dwo-scale" }, this.tick);
     scale.style.background = VIRIDIS_GRADIENT;
-    const ends = h("div", { class: "dwo-ends" }, this.low, this.reading, this.high);
+    const ends = h("div", { class: "dwo-scale-labels" }, this.low, this.reading, this.high);
     this.element = h("div", { class: "dwo-map" }, this.title, this.frame, hasScale ? scale : null, hasScale ? ends : null);
     this.listen(hover, placePatch);
     this.observer.observe(this.frame);

@@ -32,8 +32,8 @@ export class ImageBrowser {
   readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "images-error" });
   private readonly count = h("span", { class: "dwo-dim", role: "status", "data-testid": "image-count" });
   private readonly list = h("div", { class: "dwo-thumbnails", role: "listbox", "aria-label": "Images", "data-testid": "images" });
-  private readonly end = h("div", { class: "dwo-end" });
-  private readonly scrollContainer = h("div", { class: "dwo-thumbnail-room" }, this.list, this.end);
+  private readonly end = h("div", { class: "dwo-list-end" });
+  private readonly scrollContainer = h("div", { class: "dwo-thumbnail-container" }, this.list, this.end);
   private readonly observer: IntersectionObserver;
   private query = "";
   private total: number | null = null;
@@ -55,7 +55,7 @@ export class ImageBrowser {
       "data-testid": "image-search",
     };
     this.search = h("input", { ...properties, "aria-label": "Search images by name or class" });
-    const row = h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-space" }), ...tools);
+    const row = h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-spacer" }), ...tools);
     this.element = h("div", { class: "dwo-images" }, row, this.error, this.scrollContainer);
     let typing: ReturnType<typeof setTimeout> | undefined;
     this.search.addEventListener("input", () => {

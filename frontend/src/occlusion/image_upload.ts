@@ -26,7 +26,7 @@ export class ImageUpload {
 
   constructor(private readonly options: UploadOptions) {
     const onclick = () => this.input.click();
-    this.button = h("button", { type: "button", class: "dwo-plain", "data-testid": "upload", onclick }, "Upload image…");
+    this.button = h("button", { type: "button", class: "dwo-button", "data-testid": "upload", onclick }, "Upload image…");
     this.input.addEventListener("change", () => {
       if (this.input.files?.length) void this.upload(this.input.files);
       this.input.value = ""; // allow selecting the same file again
@@ -88,7 +88,7 @@ export class ImageUpload {
 
 /** Create the status of an upload: beside the upload button if that is visible, else below the image. */
 export function createUploadStatus() {
-  const create = (testid: string) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid });
+  const create = (testid: string) => h("p", { class: "dwo-upload-status", role: "status", hidden: true, "data-testid": testid });
   const [belowImage, besideButton] = [create("stage-words"), create("upload-words")];
   let status = { text: "", isError: false };
   let shown = { tab: "", image: "" };

@@ -53,7 +53,7 @@ export function createMapControls({
   const text = h("span", { "data-testid": "maps-words", title: METHOD_HINT });
   const button = h("button", {
     type: "button",
-    class: "dwo-plain",
+    class: "dwo-button",
     "data-testid": "maps-act",
     onclick: () => (running ? stop() : resume()),
   });
@@ -62,7 +62,7 @@ export function createMapControls({
     "div",
     { class: "dwo-run" },
     h("div", { class: "dwo-row dwo-settings" }, window, stride.element, border.element),
-    h("div", { class: "dwo-row" }, text, h("span", { class: "dwo-space" }), button),
+    h("div", { class: "dwo-row" }, text, h("span", { class: "dwo-spacer" }), button),
     bar,
   );
 

@@ -36,7 +36,7 @@ export class Maps {
     const create = (name: MapName) => new Heatmap({ name, hasScale: name !== "label", hover, placePatch });
     this.heatmaps = { probability: create("probability"), activity: create("activity"), label: create("label") };
     const { probability, activity, label } = this.heatmaps;
-    const legendColumn = h("div", { class: "dwo-beside" }, this.legendTitle, this.legend, this.more, this.classReading);
+    const legendColumn = h("div", { class: "dwo-legend-column" }, this.legendTitle, this.legend, this.more, this.classReading);
     this.classes = h("div", { class: "dwo-class-map" }, label.element, legendColumn);
     this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
   }

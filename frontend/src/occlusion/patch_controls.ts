@@ -58,9 +58,9 @@ export function createPatchControls({
   const maps = createRadioGroup({ label: "Overlaid map", prefix: "over", testid: "overlays", choices: OVERLAYS, pick: pickMap });
   const pickOpacity = (percent: number) => set({ overlay: percent / 100 });
   const opacity = createSlider({ label: "Opacity of the overlay", testid: "overlay", min: 0, max: 100, step: 5, input: pickOpacity });
-  const addButton = h("button", { type: "button", class: "dwo-plain", "data-testid": "add-patch", onclick: add }, "Add patch");
-  const removeButton = h("button", { type: "button", class: "dwo-plain", "data-testid": "remove-patch", onclick: remove }, "Remove patch");
-  const row = (label: string, ...parts: Node[]) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, label), ...parts);
+  const addButton = h("button", { type: "button", class: "dwo-button", "data-testid": "add-patch", onclick: add }, "Add patch");
+  const removeButton = h("button", { type: "button", class: "dwo-button", "data-testid": "remove-patch", onclick: remove }, "Remove patch");
+  const row = (label: string, ...parts: Node[]) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-row-label" }, label), ...parts);
   const element = h(
     "div",
     { class: "dwo-controls" },

@@ -17,7 +17,7 @@ function createPair(properties: Properties = {}) {
 function createEnlarged() {
   const { images, tiles } = createPair();
   const caption = h("figcaption", {});
-  const close = h("button", { type: "button", class: "dwo-plain", "data-testid": "enlarged-close" }, "Close");
+  const close = h("button", { type: "button", class: "dwo-button", "data-testid": "enlarged-close" }, "Close");
   const properties = { class: "dwo-enlarged", "aria-label": "Projection and patch", "data-testid": "enlarged" };
   const element = h("dialog", properties, h("figure", {}, ...tiles, caption), close);
   element.addEventListener("click", () => element.close());
@@ -42,12 +42,16 @@ export function createProjections() {
     const { images, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
     const onclick = () => enlarged.open(images, caption.title);
-    const enlarge = h("button", { type: "button", class: "dwo-enlarge", title: "Enlarge", "aria-label": "Enlarge", onclick }, ...tiles);
+    const enlarge = h(
+      "button",
+      { type: "button", class: "dwo-enlarge-button", title: "Enlarge", "aria-label": "Enlarge", onclick },
+      ...tiles,
+    );
     const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
     return { element, enlarge, images, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...slots.map(({ element }) => element));
-  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Projections"), h("span", {}, "above the patches"));
+  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Projections"), h("span", {}, "above the patches"));
   const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, message, enlarged.element);
 
   const release = () => {
@@ -93,6 +97,6 @@ function describe(count: number, indexReady: boolean): string {
   if (!count) return "The feature map is inactive in this image.";
   if (count === MAX_PROJECTIONS) return "";
   return indexReady
-    ? "The feature map is inactive in other photographs."
+    ? "The feature map is inactive in all other photographs."
     : "Three other photographs are added when the activation index is complete.";
 }

@@ -5,7 +5,7 @@ import { type Patches, PatchLayer } from "./patch_layer.ts";
 
 const SIDE = 400; // CSS pixels of the longer side
 const DROP_HINT = "Drop an image to open it";
-const LABEL = "Image with patches. Arrow keys move the patch, square brackets change its size, Delete removes it, A adds one.";
+const LABEL = "Image with patches. Arrow keys move the patch, square brackets change its size, Delete removes it, A adds a patch.";
 
 /** Set the box of an element as fractions of its parent. */
 export function setRelativeBox(element: HTMLElement, box: RelativeBox): void {
@@ -26,13 +26,13 @@ interface StageListeners {
 export class Stage {
   readonly element: HTMLElement;
   /** The canvas of the overlay. */
-  readonly map = h("canvas", { class: "dwo-over", "data-testid": "overlay-map" });
+  readonly map = h("canvas", { class: "dwo-map-canvas", "data-testid": "overlay-map" });
   /** The size of the image. */
   size: Point = [224, 224];
   private readonly base = h("canvas", { class: "dwo-layer" });
   private readonly layer = new PatchLayer();
-  private readonly windowOutline = h("div", { class: "dwo-ghost", hidden: true, "data-testid": "ghost" });
-  private readonly dropHint = h("div", { class: "dwo-drop", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
+  private readonly windowOutline = h("div", { class: "dwo-window-outline", hidden: true, "data-testid": "ghost" });
+  private readonly dropHint = h("div", { class: "dwo-drop-hint", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
   private readonly observer = new ResizeObserver(() => this.render());
   private image: ImageBitmap | null = null;
   private drawnPatches: Patches = { patches: [], window: [1, 1], active: 0 };

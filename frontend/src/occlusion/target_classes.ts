@@ -24,14 +24,14 @@ export function findClass(classes: string[], text: string): { label: number } | 
 /** Create the notice for a model without a classifier, with ways to add one. */
 function createNotice({ useBundledHead, copy }: { useBundledHead: () => void; copy: (text: string) => void }) {
   const text = h("p", { "data-testid": "no-classifier" }, NO_CLASSIFIER);
-  const properties = { type: "button", class: "dwo-plain dwo-main-act", "data-testid": "use-bundled", onclick: useBundledHead };
+  const properties = { type: "button", class: "dwo-button dwo-primary", "data-testid": "use-bundled", onclick: useBundledHead };
   const bundled = h("button", properties, "Use the bundled classifier");
-  const copyButton = { type: "button", class: "dwo-plain", "data-testid": "copy-panel", "aria-label": "Copy the code" };
+  const copyButton = { type: "button", class: "dwo-button", "data-testid": "copy-panel", "aria-label": "Copy the code" };
   const line = h("button", { ...copyButton, onclick: () => copy(PANEL_CODE) }, "Copy");
   const train = h("span", {});
   const own = h(
     "p",
-    { class: "dwo-or", "data-testid": "train-own" },
+    { class: "dwo-alternative", "data-testid": "train-own" },
     train,
     " your own in another cell: ",
     h("code", {}, PANEL_CODE),
@@ -40,7 +40,7 @@ function createNotice({ useBundledHead, copy }: { useBundledHead: () => void; co
   );
   const names = h(
     "p",
-    { class: "dwo-or", "data-testid": "name-classes" },
+    { class: "dwo-alternative", "data-testid": "name-classes" },
     "If the model's outputs are classes, name them: ",
     h("code", {}, NAMES_CODE),
   );
@@ -100,7 +100,7 @@ export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetCl
   const title = "Use the predicted class of each image as the target";
   const properties = { type: "button", class: "dwo-chip", "data-testid": "target-auto", title, onclick: () => pick(null, null) };
   const autoButton = h("button", properties, "Predicted class");
-  const caption = h("div", { class: "dwo-cap" }, h("h3", {}, "Class probabilities"), h("span", {}, "light bar: without a patch"));
+  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Class probabilities"), h("span", {}, "light bar: without a patch"));
   const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), autoButton, search.input, search.list);
   const body = h("div", { class: "dwo-body" }, caption, probabilities.element, targets, search.error);
   const notice = createNotice({ useBundledHead, copy });

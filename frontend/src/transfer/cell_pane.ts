@@ -53,7 +53,16 @@ export class CellPane {
     this.more = h("button", { ...linkProperties, "data-testid": "cell-more", onclick: () => this.showMore() });
     const all = h("button", { ...linkProperties, "data-testid": "cell-clear", onclick: clear }, "all classes");
     const head = h("div", { class: "dwt-pane-head" }, this.title, all);
-    this.selectedPart = h("div", { class: "dwt-chosen" }, head, this.numbers, this.error, this.strip.element, this.more, this.reverse);
+    this.selectedPart = h(
+      "div",
+      { class: "dwt-selected-cell" },
+      head,
+      this.numbers,
+      this.error,
+      this.strip.element,
+      this.more,
+      this.reverse,
+    );
     const parts = [this.selectedPart, this.hint, this.pairsTitle, this.pairs.element];
     this.element = h("section", { class: "dwt-pane", "aria-label": "Selected cell" }, ...parts);
     this.removeListener = store.listen(() => this.draw());

@@ -186,7 +186,7 @@ function createClassFacts(run: RunResults, label: number, choose: (cell: Cell) =
     h("span", { class: "dwt-track dwt-track-accuracy" }, fill),
     h("div", { class: "dwt-dim" }, untested ? "all photographs were used for training" : formatCount(countTests(run, label), "test")),
     predictions.length
-      ? h("div", { class: "dwt-taken" }, h("span", { class: "dwt-dim" }, "predicted as "), ...predictions)
+      ? h("div", { class: "dwt-predictions" }, h("span", { class: "dwt-dim" }, "predicted as "), ...predictions)
       : h("div", { class: "dwt-dim" }, untested ? "" : "never misclassified"),
   );
 }

@@ -50,10 +50,10 @@ export class ConfusionMatrix {
     "aria-roledescription": "confusion matrix",
     "data-testid": "confusion",
   });
-  private readonly tooltip = h("div", { class: "dwt-tip", hidden: true, "data-testid": "confusion-tip" });
-  private readonly liveRegion = h("div", { class: "dwx-spoken", "aria-live": "polite", "data-testid": "confusion-told" });
+  private readonly tooltip = h("div", { class: "dwt-tooltip", hidden: true, "data-testid": "confusion-tip" });
+  private readonly liveRegion = h("div", { class: "dwx-screen-reader", "aria-live": "polite", "data-testid": "confusion-told" });
   private readonly probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
-  private readonly container = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
+  private readonly container = h("div", { class: "dwt-matrix-container" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
   private readonly tools: ReturnType<typeof createMatrixTools>;
   private readonly observer = new ResizeObserver(() => this.measure());
   private run: RunResults | null = null;

@@ -38,9 +38,9 @@ export function createDataSummary({ set }: { set: (patch: Partial<TransferState>
   const classes = h("details", { class: "dwt-classes" }, h("summary", { "data-testid": "data-classes" }, "Classes"), classList);
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
   const useSuggested = () => suggested !== null && set({ images_per_class: suggested });
-  const useFewerButton = h("button", { type: "button", class: "dwt-plain", "data-testid": "take-fewer", onclick: useSuggested });
+  const useFewerButton = h("button", { type: "button", class: "dwt-button", "data-testid": "take-fewer", onclick: useSuggested });
   const parts = [loadingNote, name, facts, notes, classes, problem, useFewerButton];
-  const element = h("div", { class: "dwt-known", "data-testid": "data-summary" }, ...parts);
+  const element = h("div", { class: "dwt-data-summary", "data-testid": "data-summary" }, ...parts);
 
   const update = ({ summary, error, loading, requested }: DataContent) => {
     suggested = suggestImagesPerClass(summary, requested);
@@ -55,7 +55,7 @@ export function createDataSummary({ set }: { set: (patch: Partial<TransferState>
     if (!summary) return;
     setText(name, summary.name);
     setText(facts, describeData(summary));
-    const skipped = summary.skipped.map((one) => `${one.name}: ${one.reason}`);
+    const skipped = summary.skipped.map(({ name, reason }) => `${name}: ${reason}`);
     notes.replaceChildren(...summary.notes.map((note) => h("li", { title: skipped.join("\n") || null }, note)));
     setText(classList, summary.categories.map((category, index) => `${category} ${summary.sizes[index]}`).join(", "));
   };

@@ -26,7 +26,7 @@ interface HeadActionsOptions {
 /** Buttons to use, undo, save and load the head of a run, and to export the results. */
 export class HeadActions {
   readonly element: HTMLElement;
-  private readonly message = h("p", { class: "dwt-words", role: "status", "data-testid": "head-words", hidden: true });
+  private readonly message = h("p", { class: "dwt-message", role: "status", "data-testid": "head-words", hidden: true });
   private readonly error = h("p", { class: "dwx-error", role: "alert", "data-testid": "head-failure", hidden: true });
   private readonly use = createButton("use-head", "Use this head", USE_HINT, () => void this.perform("use_head", { run: this.run }));
   private readonly undo = createButton("undo-head", "Undo", "Restore the previous classifier", () => void this.perform("undo_head"));

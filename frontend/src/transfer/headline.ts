@@ -46,8 +46,12 @@ function createScale() {
     drawnKey = key;
     const values = rows.flatMap(({ mean, std, dots }) => [...dots, ...(mean === null ? [] : [mean - (std ?? 0), mean + (std ?? 0)])]);
     const [low, high] = accuracyRange(values);
-    const ends = h("span", { class: "dwt-ends" }, ...[String(low), String((low + high) / 2), `${high}%`].map((end) => h("span", {}, end)));
-    const axis = h("div", { class: "dwt-row dwt-row-ends", "aria-hidden": "true" }, h("span", {}), ends, h("span", {}));
+    const ends = h(
+      "span",
+      { class: "dwt-scale-labels" },
+      ...[String(low), String((low + high) / 2), `${high}%`].map((end) => h("span", {}, end)),
+    );
+    const axis = h("div", { class: "dwt-row dwt-row-axis", "aria-hidden": "true" }, h("span", {}), ends, h("span", {}));
     element.replaceChildren(...rows.map((row) => createRow(row, low, high)), axis);
   };
   return { element, update };
@@ -66,7 +70,7 @@ function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high
   return h(
     "div",
     { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
-    h("span", { class: "dwt-row-words", role: "rowheader", title: label }, label),
+    h("span", { class: "dwt-row-label", role: "rowheader", title: label }, label),
     h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
     h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
   );

@@ -17,7 +17,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   private readonly setup = createSetup({
     client: this.store.client,
     set: (patch) => this.set(patch),
-    showStatus: (words) => this.showStatus(words),
+    showStatus: (text) => this.showStatus(text),
     start: () => this.start(),
     stop: () => void this.sendCommand("stop", {}),
     refresh: () => this.requestDraw(),
@@ -27,7 +27,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     id: this.id,
     store: this.store,
     set: (patch) => this.set(patch),
-    showStatus: (words) => this.showStatus(words),
+    showStatus: (text) => this.showStatus(text),
   });
   /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
   private lastSummary: { data: string; summary: DataSummary } | null = null;

@@ -25,7 +25,7 @@ interface ResultsOptions {
   id: string;
   store: TransferStore;
   set: (patch: Partial<TransferState>) => void;
-  showStatus: (words: string) => void;
+  showStatus: (text: string) => void;
 }
 
 /** The results of a run: accuracy, confusion matrix, and test photographs. */

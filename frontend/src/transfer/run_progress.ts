@@ -34,7 +34,7 @@ export function describePhase({ phase, progress, per_fold: accuracies, folds, se
       return progress.message ? `${text} · ${progress.message}` : text;
     }
     case "stopped":
-      return `Stopped; ${done ? `${keptFolds} done and kept.` : "no fold was done, the features are kept."}`;
+      return `Stopped; ${done ? `${keptFolds} done and kept.` : "no fold was completed, but the features are kept."}`;
     case "failed":
       return `Failed${done ? `; ${keptFolds} kept.` : "."}`;
     default:
@@ -53,7 +53,7 @@ export function createRunProgress() {
   const stages = STAGES.map(([phase, text]) => ({ phase, item: h("li", { "data-testid": `stage-${phase}` }, text) }));
   const list = h("ol", { class: "dwt-stages" }, ...stages.map(({ item }) => item));
   const bar = h("progress", { max: 1, "aria-label": "Progress of the run", "data-testid": "run-bar" });
-  const text = h("p", { class: "dwt-stage-words", role: "status", "data-testid": "run-words" });
+  const text = h("p", { class: "dwt-stage-text", role: "status", "data-testid": "run-words" });
   const explanation = h("p", { class: "dwt-small" });
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "run-problem" });
   const element = h("div", { class: "dwt-progress", "data-testid": "run-progress" }, list, bar, text, problem, explanation);

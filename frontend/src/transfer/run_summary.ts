@@ -23,7 +23,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
   const skipped = createSkipped();
   const left = h("div", { class: "dwt-most-confused" }, pairsTitle, pairs.element);
   const right = h("div", { class: "dwt-extremes" }, worst.element, best.element);
-  const columns = h("div", { class: "dwt-glance" }, left, right);
+  const columns = h("div", { class: "dwt-overview" }, left, right);
   const parts = [comparison.element, columns, settings, skipped.element];
   const element = h("section", { class: "dwt-summary", "aria-label": "Summary" }, ...parts);
   let drawnKey = "";

@@ -19,7 +19,7 @@ const STEPS: [string, string][] = [
   ],
   [
     "Results",
-    "The accuracy compared with the paper, and the most confused classes. “Use this head” makes the classifier that of the network.",
+    "The accuracy compared with the paper, and the most confused classes. “Use this head” replaces the classifier of the network.",
   ],
 ];
 const RUNNING = ["waiting", "features", "training", "curve"];
@@ -46,10 +46,10 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
   const panels = { training: panel, curve: panel };
   const tabs = createTabs({ id, label: "Chart", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
   const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
-  const introduction = h("ol", { class: "dwt-story", "data-testid": "story" }, ...steps);
+  const introduction = h("ol", { class: "dwt-introduction", "data-testid": "story" }, ...steps);
   const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), panel);
   const showRunning = () => set({ run: null, cell: null });
-  const showRunningButton = h("button", { type: "button", class: "dwt-other", "data-testid": "show-running", onclick: showRunning });
+  const showRunningButton = h("button", { type: "button", class: "dwt-show-running", "data-testid": "show-running", onclick: showRunning });
   const element = h("section", { class: "dwt-live", "aria-label": "Run" }, title, introduction, showRunningButton, run);
 
   const drawChart = (shown: RunSummary, compared: RunSummary | null, tab: ChartTab) => {

@@ -32,12 +32,12 @@ export function createSetup({
   set: (patch: Partial<TransferState>) => void;
   start: () => void;
   stop: () => void;
-  showStatus: (words: string) => void;
+  showStatus: (text: string) => void;
   refresh: () => void;
 }) {
   let running = false;
   const onclick = () => (running ? stop() : start());
-  const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick }, "Retrain");
+  const button = h("button", { type: "button", class: "dwt-start", "data-testid": "go", onclick }, "Retrain");
   const startUnchanged = (changed: boolean) => {
     if (!changed && !button.disabled && !running) start();
   };
@@ -56,7 +56,7 @@ export function createSetup({
     summary.element,
     h("h3", {}, "Training"),
     training.element,
-    h("div", { class: "dwt-go-row" }, button),
+    h("div", { class: "dwt-start-row" }, button),
   );
 
   const update = ({ status, state, busy, available, ...content }: SetupContent) => {

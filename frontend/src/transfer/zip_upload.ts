@@ -11,7 +11,7 @@ export function createZipUpload({ client, done }: { client: KernelClient; done: 
   let current: AbortController | null = null;
   const accept = ".zip,application/zip";
   const input = h("input", { type: "file", accept, hidden: true, "data-testid": "upload-file", "aria-label": "Zip file of class folders" });
-  const buttonProperties = { type: "button", class: "dwt-plain" };
+  const buttonProperties = { type: "button", class: "dwt-button" };
   const chooseButton = h(
     "button",
     { ...buttonProperties, "data-testid": "upload-pick", onclick: () => input.click() },

@@ -17,7 +17,7 @@ interface ChartOptions {
 export class Chart {
   readonly element: HTMLElement;
   private readonly container = h("div", { class: "dwx-chart", "data-testid": "chart" });
-  private readonly message = h("p", { class: "dwx-chart-words", "data-testid": "chart-words" });
+  private readonly message = h("p", { class: "dwx-chart-message", "data-testid": "chart-words" });
   private readonly observer = new ResizeObserver(() => this.resize());
   private plotly: Plotly | null = null;
   private fields: Record<string, unknown> | null = null;

@@ -87,5 +87,5 @@ export function nextFrameDisplayed(): Promise<void> {
 
 /** Create text for screen readers only. */
 export function screenReaderText(text: string): HTMLElement {
-  return h("span", { class: "dwx-spoken" }, text);
+  return h("span", { class: "dwx-screen-reader" }, text);
 }

@@ -28,7 +28,7 @@ export function createHeader(...tools: Node[]) {
     hidden: true,
     onclick,
   });
-  const description = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
+  const description = h("div", { class: "dwx-description" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
   const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, description, ...tools), notes);
 
   const update = (content: HeaderContent) => {

@@ -408,7 +408,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
     assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
     widths = [image.bounding_box()["width"] for image in large.all()]
     assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
+    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Patch: drawing 21"]
     page.mouse.click(5, 5)
     expect(look).to_be_hidden()
     small.get_by_role("button").press("Enter")

@@ -371,7 +371,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
     page.evaluate("model.held = false")
     page.clock.resume()
     page.get_by_test_id("data").select_option("photo-crops")
@@ -385,7 +385,7 @@ def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(
     expect(page.get_by_test_id("headline")).to_be_visible()
     page.wait_for_function("() => !model.flying")
     page.evaluate("model.held = true; model.tell('comm_live_update')")
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
     expect(page.get_by_test_id("go")).to_be_disabled()
     page.get_by_test_id("show-confusion").click()
     expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "the results are there"
