@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BitmapCache } from "../src/kernel/bitmap_cache.ts";
-import { cellPosition, fitTile, gridLayout, nearestFirst, scrollToShow, totalHeight, visiblePlaces } from "../src/layers/grid_layout.ts";
+import { cellPosition, fitTile, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "../src/layers/grid_layout.ts";
 import { histogramBars } from "../src/layers/histogram.ts";
 import { fitInside } from "../src/layers/source_photograph.ts";
 import { nextInGrid } from "../src/ui/grid_navigation.ts";
@@ -28,13 +28,13 @@ test("only visible cells are in the page, however long the list", () => {
   const layout = gridLayout(540, "both", 1);
   const height = 600;
   for (const scrollTop of [0, 1, 500, 5000, totalHeight(layout, 2048) - height]) {
-    const [first, last] = visiblePlaces(layout, 2048, scrollTop, height);
+    const [first, last] = visibleCells(layout, 2048, scrollTop, height);
     assert.ok(last - first <= layout.columns * (Math.ceil(height / layout.stepY) + 1));
     assert.ok(cellPosition(layout, first).y <= scrollTop);
     assert.ok(cellPosition(layout, last - 1).y + layout.stepY >= Math.min(scrollTop + height, totalHeight(layout, 2048)));
   }
-  assert.deepEqual(visiblePlaces(layout, 3, 0, 600, 1), [0, 3]);
-  assert.deepEqual(visiblePlaces(layout, 0, 0, 600), [0, 0]);
+  assert.deepEqual(visibleCells(layout, 3, 0, 600, 1), [0, 3]);
+  assert.deepEqual(visibleCells(layout, 0, 0, 600), [0, 0]);
 });
 
 test("tiles are requested nearest first, in reading order where they are visible", () => {

@@ -13,9 +13,9 @@ test("a reply brings content and buffers, a refusal its words", async () => {
   const reply = await request;
   assert.equal(reply?.content.summary, "good");
   assert.equal(reply?.buffers, buffers);
-  const refused = client.request("use_head", { run: 9 });
+  const rejected = client.request("use_head", { run: 9 });
   model.answer({ ok: false, error: "There is no run 9", refused: true });
-  await assert.rejects(refused, (error) => error instanceof KernelError && error.refused && error.message === "There is no run 9");
+  await assert.rejects(rejected, (error) => error instanceof KernelError && error.ruleRejected && error.message === "There is no run 9");
   client.close();
   assert.equal(model.listening, 0);
 });
@@ -146,7 +146,7 @@ test("a kernel that restarts is noticed at once", async () => {
 test("what a library says of a lost connection does not reach the page", async () => {
   const { model, client } = makeClient();
   model.broken = true;
-  await assert.rejects(client.request("status"), { message: "The kernel does not answer; run the notebook's cells again." });
+  await assert.rejects(client.request("status"), { message: "The kernel does not respond. Run the notebook's cells again." });
   client.close();
 });
 

@@ -74,8 +74,8 @@ test("classes of the strongest activations and suggestions, commonest first", ()
 
 test("the search box: a number jumps, words filter", () => {
   for (const text of ["59", " 59 ", "#59", "unit 59", "Unit59"]) assert.deepEqual(parseSearch(text), { unit: 59 });
-  assert.deepEqual(parseSearch("sea lion "), { words: "sea lion" });
-  assert.deepEqual(parseSearch("7up"), { words: "7up" });
+  assert.deepEqual(parseSearch("sea lion "), { className: "sea lion" });
+  assert.deepEqual(parseSearch("7up"), { className: "7up" });
 });
 
 test("numbers as text", () => {
@@ -141,17 +141,17 @@ test("a state as Python writes it, and a figure's name", () => {
 });
 
 test("keys act where the focus is right", () => {
-  assert.deepEqual(keyAction("ArrowDown", "grid"), { act: "moveUnit", key: "ArrowDown" });
-  assert.deepEqual(keyAction("ArrowDown", "mosaics"), { act: "moveRank", key: "ArrowDown" });
+  assert.deepEqual(keyAction("ArrowDown", "grid"), { type: "moveUnit", key: "ArrowDown" });
+  assert.deepEqual(keyAction("ArrowDown", "mosaics"), { type: "moveRank", key: "ArrowDown" });
   for (const key of ["ArrowDown", "1", "p", "/"]) {
     assert.equal(keyAction(key, "search"), null);
     assert.equal(keyAction(key, "control"), null);
   }
-  assert.deepEqual(keyAction("3", "other"), { act: "layer", index: 2 });
-  assert.equal(keyAction("Enter", "grid")?.act, "open");
+  assert.deepEqual(keyAction("3", "other"), { type: "layer", index: 2 });
+  assert.equal(keyAction("Enter", "grid")?.type, "open");
   assert.equal(keyAction("Enter", "other"), null, "a button is pressed with it");
   assert.deepEqual(
-    (["search", "mosaics", "grid"] satisfies Focus[]).map((focus) => keyAction("Escape", focus)?.act),
+    (["search", "mosaics", "grid"] satisfies Focus[]).map((focus) => keyAction("Escape", focus)?.type),
     ["clearSearch", "grid", undefined],
   );
   assert.equal(keyAction("d", "grid"), null);

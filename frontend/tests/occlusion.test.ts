@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatChange, listOrder } from "../src/occlusion/class_probabilities.ts";
-import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, placeBeside, snapToPixels } from "../src/occlusion/geometry.ts";
+import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "../src/occlusion/geometry.ts";
 import { describeUpload } from "../src/occlusion/image_upload.ts";
 import { describeProgress, stridesFor } from "../src/occlusion/map_controls.ts";
-import { cellAt, cellCentre, colourRange, legendOf, mapPlace, nearestComputed, readGrid } from "../src/occlusion/map_grid.ts";
+import { cellAt, cellCentre, colourRange, legendOf, mapBox, nearestComputed, readGrid } from "../src/occlusion/map_grid.ts";
 import { featureMapRange } from "../src/occlusion/store.ts";
 import { findClass } from "../src/occlusion/target_classes.ts";
 import type { MapsReply } from "../src/occlusion/wire.ts";
-import { paintClasses, viridisPixel } from "../src/ui/colormap.ts";
+import { drawClasses, viridisPixel } from "../src/ui/colormap.ts";
 import { unaligned } from "./fake_model.ts";
 
 const NO = Number.NaN;
@@ -56,9 +56,9 @@ test("a press takes the uppermost patch there, else the nearest", () => {
 });
 
 test("a further patch is beside the active one, on the image", () => {
-  assert.deepEqual(placeBeside(undefined, [40, 40], [224, 224]), [112, 112]);
-  assert.deepEqual(placeBeside([100, 100], [40, 40], [224, 224]), [100, 150]);
-  assert.deepEqual(placeBeside([100, 200], [40, 40], [224, 224]), [100, 150]);
+  assert.deepEqual(positionBeside(undefined, [40, 40], [224, 224]), [112, 112]);
+  assert.deepEqual(positionBeside([100, 100], [40, 40], [224, 224]), [100, 150]);
+  assert.deepEqual(positionBeside([100, 200], [40, 40], [224, 224]), [100, 150]);
 });
 
 test("what keys do", () => {
@@ -67,9 +67,9 @@ test("what keys do", () => {
     const found = action(key, false, size);
     return found && "step" in found ? found.step : null;
   };
-  assert.deepEqual(action("ArrowUp"), { act: "move", step: [-1, 0] });
-  assert.deepEqual(action("ArrowRight", true), { act: "move", step: [0, 8] });
-  assert.equal(action("Delete")?.act, "remove");
+  assert.deepEqual(action("ArrowUp"), { type: "move", step: [-1, 0] });
+  assert.deepEqual(action("ArrowRight", true), { type: "move", step: [0, 8] });
+  assert.equal(action("Delete")?.type, "remove");
   assert.equal(action("x"), null);
   assert.deepEqual(
     ["[", "]"].map((key) => step(key)),
@@ -102,9 +102,9 @@ test("a feature map's colours begin at 0, or at its lowest value where that is l
 });
 
 test("of several files it is said which one is shown", () => {
-  assert.equal(describeUpload("a.jpg", 0), "Showing a.jpg.");
-  assert.equal(describeUpload("a.jpg", 1), "Showing a.jpg; the other file was ignored: drop one at a time.");
-  assert.equal(describeUpload("a.jpg", 2), "Showing a.jpg; the other 2 files were ignored: drop one at a time.");
+  assert.equal(describeUpload("a.jpg", 0), "Uploaded a.jpg.");
+  assert.equal(describeUpload("a.jpg", 1), "Uploaded a.jpg; the other file was ignored. Drop one file at a time.");
+  assert.equal(describeUpload("a.jpg", 2), "Uploaded a.jpg; the other 2 files were ignored. Drop one file at a time.");
 });
 
 const REPLY: MapsReply = {
@@ -134,7 +134,7 @@ test("cells, and where they are", () => {
   assert.equal(cellAt(REPLY, [-90, 900]), 3, "beyond the map: its edge");
   assert.deepEqual(cellCentre(REPLY, 7), [32, 48]);
   for (let cell = 0; cell < 12; cell += 1) assert.equal(cellAt(REPLY, cellCentre(REPLY, cell)), cell);
-  assert.deepEqual(mapPlace(REPLY, [80, 160]), { left: 20 / 160, top: 20 / 80, width: 32 / 160, height: 24 / 80 });
+  assert.deepEqual(mapBox(REPLY, [80, 160]), { left: 20 / 160, top: 20 / 80, width: 32 / 160, height: 24 / 80 });
 });
 
 test("a map that grows shows in each cell the nearest value that is computed", () => {
@@ -193,11 +193,11 @@ test("classes are painted in the kernel's colours, where something is computed",
   Object.assign(globalThis, { ImageData: FakeImageData });
   const canvas = { getContext: () => ({ putImageData() {} }) } as unknown as HTMLCanvasElement;
   const grid = { label: Int32Array.of(7, -1, 3), rows: 1, cols: 3, nearest: null, colours: { 3: "#f58518", 7: "#4c78a8" } };
-  paintClasses(canvas, grid);
+  drawClasses(canvas, grid);
   assert.deepEqual(painted, [0xffa8784c, 0, 0xff1885f5]);
-  paintClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
+  drawClasses(canvas, { ...grid, nearest: Int32Array.of(0, 0, 2) }, 3);
   assert.deepEqual(painted, [0x30a8784c, 0x30a8784c, 0xff1885f5], "the nearest that is computed; other classes are faint");
-  paintClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
+  drawClasses(canvas, { ...grid, nearest: Int32Array.of(-1, -1, -1), label: Int32Array.of(-1, -1, -1) });
   assert.deepEqual(painted, [0, 0, 0]);
 });
 
@@ -231,5 +231,7 @@ test("a class by a typed name", () => {
   assert.deepEqual(findClass(classes, " Lion"), { label: 1 });
   assert.deepEqual(findClass(classes, "hor"), { label: 3 });
   assert.deepEqual(findClass(classes, "sea"), { message: "2 classes match “sea”: sea lion, sea horse" });
-  assert.deepEqual(findClass(classes, "zebra"), { message: "There is no class “zebra” among the 4; choose one from the list." });
+  assert.deepEqual(findClass(classes, "zebra"), {
+    message: "There is no class “zebra” among the 4 classes. Select a class from the list.",
+  });
 });

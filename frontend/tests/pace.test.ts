@@ -18,7 +18,9 @@ function makeDrag(context: { mock: { method: (object: object, name: "now", repla
   };
   const request = async (time: number, at: number) => {
     now = time;
-    void client.request("patch", { at }, { owner, paced: true }).then((reply) => reply && order.push(`draw ${reply.content.at} at ${now}`));
+    void client
+      .request("patch", { at }, { owner, steady: true })
+      .then((reply) => reply && order.push(`draw ${reply.content.at} at ${now}`));
     await settle();
   };
   const answer = async (time: number) => {

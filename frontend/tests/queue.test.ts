@@ -29,7 +29,7 @@ function make() {
     timeout: TIMEOUT,
     attempts: ATTEMPTS,
     resend: true,
-    pace: null,
+    pacer: null,
     receive: null,
     beforeSend: () => true,
     resolve: (reply: Reply | null) => log.push([name, reply?.content.value ?? null]),
@@ -135,7 +135,7 @@ test("a request that is in flight is not sent twice, and its reply counts althou
 test("the reply of a request in flight answers no later one after the kernel's state changed", () => {
   const { queue, request, answer, kinds } = make();
   queue.add(request("hello"));
-  queue.outdate();
+  queue.invalidateInFlight();
   queue.add(request("hello"));
   answer("old");
   assert.deepEqual(kinds(), ["hello", "hello"]);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blend, cellColour, matrixPixels, mistakeScale, type Palette } from "../src/transfer/matrix_colours.ts";
+import { cellColour, errorScaleMax, interpolateColours, matrixPixels, type Palette } from "../src/transfer/matrix_colours.ts";
 import {
   isFullyZoomed,
   isZoomed,
   type MatrixView,
+  nearestPosition,
+  nextPosition,
   pan,
-  placeAt,
-  placeBeside,
-  placeNear,
+  positionAt,
   resize,
   scrollTo,
   wholeMatrix,
@@ -87,50 +87,50 @@ test("a cell is scrolled into view by the shortest way", () => {
   const shown = scrollTo(view, [2, 100]);
   assert.equal(shown.top, 2);
   assertNear(shown.left, 101 - 500 / view.size);
-  assert.deepEqual(scrollTo(view, placeAt(view, 250, 250) ?? [0, 0]), view);
+  assert.deepEqual(scrollTo(view, positionAt(view, 250, 250) ?? [0, 0]), view);
 });
 
 test("the cell under the pointer, and the nearest one that is not empty", () => {
   const view = wholeMatrix(100, 200); // cells of two pixels
-  assert.deepEqual(placeAt(view, 0, 199.9), [99, 0]);
+  assert.deepEqual(positionAt(view, 0, 199.9), [99, 0]);
   for (const [x, y] of [
     [-1, 5],
     [5, 200],
     [200, 5],
   ] as const)
-    assert.equal(placeAt(view, x, y), null);
+    assert.equal(positionAt(view, x, y), null);
   const isFilled = (row: number, column: number) => (row === 50 && column === 52) || (row === 50 && column === 47);
-  assert.deepEqual(placeNear(view, 102.5, 101, isFilled), [50, 52], "the nearer of two");
-  assert.deepEqual(placeNear(view, 97, 101, isFilled), [50, 47]);
-  assert.deepEqual(placeNear(view, 20, 20, isFilled), [10, 10], "out of reach: the one under it");
+  assert.deepEqual(nearestPosition(view, 102.5, 101, isFilled), [50, 52], "the nearer of two");
+  assert.deepEqual(nearestPosition(view, 97, 101, isFilled), [50, 47]);
+  assert.deepEqual(nearestPosition(view, 20, 20, isFilled), [10, 10], "out of reach: the one under it");
   assert.deepEqual(
-    placeNear(wholeMatrix(4, 200), 60, 10, () => false),
+    nearestPosition(wholeMatrix(4, 200), 60, 10, () => false),
     [0, 1],
   );
   const large = wholeMatrix(4, 200);
   assert.deepEqual(
-    placeNear(large, 51, 10, (row, column) => row === 0 && column === 0),
+    nearestPosition(large, 51, 10, (row, column) => row === 0 && column === 0),
     [0, 1],
     "a large cell counts itself",
   );
 });
 
 test("arrow keys stay inside", () => {
-  assert.deepEqual(placeBeside("ArrowUp", [0, 3], 9), [0, 3]);
-  assert.deepEqual(placeBeside("ArrowRight", [0, 3], 9), [0, 4]);
-  assert.deepEqual(placeBeside("PageDown", [4, 3], 9), [8, 3]);
-  assert.deepEqual(placeBeside("End", [4, 3], 9), [4, 8]);
-  assert.equal(placeBeside("x", [4, 3], 9), null);
+  assert.deepEqual(nextPosition("ArrowUp", [0, 3], 9), [0, 3]);
+  assert.deepEqual(nextPosition("ArrowRight", [0, 3], 9), [0, 4]);
+  assert.deepEqual(nextPosition("PageDown", [4, 3], 9), [8, 3]);
+  assert.deepEqual(nextPosition("End", [4, 3], 9), [4, 8]);
+  assert.equal(nextPosition("x", [4, 3], 9), null);
 });
 
 test("mistakes have their own scale, and a single one is visible", () => {
-  assert.equal(mistakeScale(run()), 0.1);
-  assert.equal(mistakeScale({ ...run(), confusion: new Int32Array(9) }), 0.05);
+  assert.equal(errorScaleMax(run()), 0.1);
+  assert.equal(errorScaleMax({ ...run(), confusion: new Int32Array(9) }), 0.05);
   assert.deepEqual(cellColour(PALETTE, false, 0, 0.1), PALETTE.empty);
   assert.deepEqual(cellColour(PALETTE, false, 0.1, 0.1), [200, 0, 0]);
   assert.ok(cellColour(PALETTE, false, 0.0001, 0.5)[0] > 40);
   assert.deepEqual(cellColour(PALETTE, true, 0.5, 0.1), [0, 0, 100]);
-  assert.deepEqual(blend(PALETTE.wrong, 0.75), [150, 0, 0]);
+  assert.deepEqual(interpolateColours(PALETTE.wrong, 0.75), [150, 0, 0]);
 });
 
 test("one pixel for each cell, in the shown order; a class without tests is empty", () => {

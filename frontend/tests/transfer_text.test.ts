@@ -3,10 +3,10 @@ import { test } from "node:test";
 import type { Progress } from "../src/kernel/wire.ts";
 import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
 import { formatPoints, formatWeightDecay } from "../src/transfer/comparison.ts";
-import { enoughImages } from "../src/transfer/data_summary.ts";
+import { suggestImagesPerClass } from "../src/transfer/data_summary.ts";
 import { accuracyRange, scaleRows } from "../src/transfer/headline.ts";
 import { describeTest, formatFolds, groupTests } from "../src/transfer/photograph_strip.ts";
-import { describePhase, progressShare } from "../src/transfer/run_progress.ts";
+import { describePhase, progressFraction } from "../src/transfer/run_progress.ts";
 import { settingsOf } from "../src/transfer/setup.ts";
 import { makeSummary } from "./fake_run.ts";
 
@@ -39,7 +39,7 @@ test("the headline: one fold has no standard deviation, a run that goes on says 
   assert.equal(describeFolds({ ...summary, per_fold: [1, 1], folds: 2, phase: "done", seconds: 0 }), "2 folds");
   const rows = scaleRows(summary, { ...summary, run: 1 });
   assert.deepEqual(
-    rows.map(({ words, kind }) => [words, kind]),
+    rows.map(({ label, kind }) => [label, kind]),
     [
       ["run 3", "run"],
       ["run 1", "other"],
@@ -75,20 +75,20 @@ test("the progress of a run as text", () => {
     describePhase({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }),
     "30 of 120 training runs · 15 a class",
   );
-  assert.equal(describePhase({ ...run, phase: "stopped" }), "Stopped; no fold was done, the features are kept.");
+  assert.equal(describePhase({ ...run, phase: "stopped" }), "Stopped; no fold was completed, but the features are kept.");
   assert.equal(describePhase({ ...run, phase: "failed", per_fold: [0.8, 0.9] }), "Failed; 2 of 5 folds are kept.");
   assert.equal(describePhase({ ...run, phase: "done", per_fold: [1, 1, 1, 1, 1] }), "Done in 12 s.");
-  assert.equal(progressShare({ ...run, phase: "training", per_fold: [0.8] }), 0.2);
-  assert.equal(progressShare({ ...run, phase: "waiting" }), null);
+  assert.equal(progressFraction({ ...run, phase: "training", per_fold: [0.8] }), 0.2);
+  assert.equal(progressFraction({ ...run, phase: "waiting" }), null);
 });
 
 test("fewer images are offered where the data has fewer", () => {
-  assert.equal(enoughImages({ problem: "too few", most: 39 }, 60), 30);
-  assert.equal(enoughImages({ problem: "too few", most: 7 }, 30), 5);
-  assert.equal(enoughImages({ problem: "no class", most: 0 }, 30), null);
-  assert.equal(enoughImages({ problem: "something else", most: 39 }, 30), null);
-  assert.equal(enoughImages({ problem: null, most: 39 }, 60), null);
-  assert.equal(enoughImages(null, 30), null);
+  assert.equal(suggestImagesPerClass({ problem: "too few", most: 39 }, 60), 30);
+  assert.equal(suggestImagesPerClass({ problem: "too few", most: 7 }, 30), 5);
+  assert.equal(suggestImagesPerClass({ problem: "no class", most: 0 }, 30), null);
+  assert.equal(suggestImagesPerClass({ problem: "something else", most: 39 }, 30), null);
+  assert.equal(suggestImagesPerClass({ problem: null, most: 39 }, 60), null);
+  assert.equal(suggestImagesPerClass(null, 30), null);
 });
 
 test("settings are those of the state, without what is only shown", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KernelClient, Message } from "../src/kernel/client.ts";
-import { megabytes, uploadFile } from "../src/kernel/upload.ts";
+import { formatMegabytes, uploadFile } from "../src/kernel/upload.ts";
 
 const MIB = 2 ** 20;
 
@@ -49,6 +49,6 @@ test("a cancelled upload tells the kernel", async () => {
 });
 
 test("sizes in megabytes", () => {
-  assert.equal(megabytes(5_240_000), "5.2 MB");
-  assert.equal(megabytes(24_000_000), "24 MB");
+  assert.equal(formatMegabytes(5_240_000), "5.2 MB");
+  assert.equal(formatMegabytes(24_000_000), "24 MB");
 });

@@ -1,9 +1,9 @@
-import { blob } from "./buffers.ts";
+import { toBlob } from "./buffers.ts";
 import { UserError } from "./errors.ts";
 
-/** Return the decoded image. Throw UserError where the browser cannot decode it. */
+/** Decode an image. Throw UserError if the browser cannot decode it. */
 export async function decodeImage(data: DataView | undefined, mime: string): Promise<ImageBitmap> {
-  const encoded = blob(data, mime);
+  const encoded = toBlob(data, mime);
   try {
     return await createImageBitmap(encoded);
   } catch {
@@ -11,14 +11,14 @@ export async function decodeImage(data: DataView | undefined, mime: string): Pro
   }
 }
 
-/** Decoded images up to a number of bytes; the least recently used go first. */
+/** An LRU cache of decoded images, limited in bytes. */
 export class BitmapCache {
   bytes = 0;
-  private readonly bitmaps = new Map<string, ImageBitmap>(); // in the order of use
+  private readonly bitmaps = new Map<string, ImageBitmap>(); // least recently used first
   private readonly decoding = new Set<string>();
   private generation = 0;
 
-  /** @param limit bytes of pixels */
+  /** @param limit the maximum total size of the pixels, in bytes */
   constructor(private readonly limit = 96 * 2 ** 20) {}
 
   get(key: string): ImageBitmap | undefined {
@@ -30,12 +30,12 @@ export class BitmapCache {
     return bitmap;
   }
 
-  /** Return whether it is there or being decoded. */
+  /** Return whether an image is cached or being decoded. */
   has(key: string): boolean {
     return this.bitmaps.has(key) || this.decoding.has(key);
   }
 
-  /** Decode a image and keep it. Resolve to null where the cache was cleared meanwhile. */
+  /** Decode an image and cache it. Resolve to null if the cache was cleared meanwhile. */
   async decode(key: string, data: DataView | undefined, mime: string): Promise<ImageBitmap | null> {
     const { generation } = this;
     this.decoding.add(key);
@@ -49,21 +49,21 @@ export class BitmapCache {
   }
 
   put(key: string, bitmap: ImageBitmap): void {
-    this.drop(key);
+    this.evict(key);
     this.bitmaps.set(key, bitmap);
     this.bytes += bitmap.width * bitmap.height * 4;
     for (const oldest of [...this.bitmaps.keys()]) {
       if (this.bytes <= this.limit || oldest === key) break;
-      this.drop(oldest);
+      this.evict(oldest);
     }
   }
 
   clear(): void {
     this.generation += 1;
-    for (const key of [...this.bitmaps.keys()]) this.drop(key);
+    for (const key of [...this.bitmaps.keys()]) this.evict(key);
   }
 
-  private drop(key: string): void {
+  private evict(key: string): void {
     const bitmap = this.bitmaps.get(key);
     if (!bitmap) return;
     this.bitmaps.delete(key);

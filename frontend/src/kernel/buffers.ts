@@ -1,19 +1,19 @@
-/** Arrays and images from the buffers of a reply. */
+/** Typed arrays and blobs from the buffers of a reply. */
 
-const MISSING = "The kernel's reply is incomplete: reload the page, so that the front end fits the kernel.";
+const MISSING = "The kernel's reply is incomplete. Reload the page: the front end and the kernel have different versions.";
 
-/** Return float32 values; a copy, since a buffer of a message may start anywhere. */
-export function floats(buffer: DataView | undefined): Float32Array {
+/** Return a copy as float32 values; the buffer of a message may be unaligned. */
+export function toFloat32Array(buffer: DataView | undefined): Float32Array {
   return new Float32Array(bytes(buffer));
 }
 
-/** Return int32 values, likewise. */
-export function integers(buffer: DataView | undefined): Int32Array {
+/** Return a copy as int32 values. */
+export function toInt32Array(buffer: DataView | undefined): Int32Array {
   return new Int32Array(bytes(buffer));
 }
 
-/** Return an encoded file or image. */
-export function blob(buffer: DataView | undefined, mime: string): Blob {
+/** Return an encoded file or image as a blob. */
+export function toBlob(buffer: DataView | undefined, mime: string): Blob {
   return new Blob([bytes(buffer)], { type: mime });
 }
 

@@ -1,6 +1,6 @@
-/** The page's one client of a widget's kernel. */
+/** The page's client of a widget's kernel. */
 import type { WidgetModel } from "./model.ts";
-import { Pace } from "./pace.ts";
+import { Pacer } from "./pace.ts";
 import { type Lane, type Message, type QueuedRequest, type Reply, RequestQueue } from "./queue.ts";
 import type { ServiceEvent } from "./wire.ts";
 
@@ -11,22 +11,22 @@ export type Policy = "latest" | "queue" | "once";
 export interface RequestOptions {
   policy?: Policy;
   lane?: Lane;
-  /** Lower goes first among the requests that wait; 0 by default. */
+  /** Pending requests with a lower number are sent first; 0 by default. */
   priority?: number;
-  /** What requests supersede each other by; the kind by default. */
+  /** Requests with the same key supersede each other; the kind by default. */
   key?: string;
-  /** Whose key it is. */
+  /** The scope of the key. */
   owner?: object;
   buffers?: ArrayBuffer[];
   timeout?: number;
   attempts?: number;
-  /** Whether the reply must be from after this request: one that is in flight does not answer it. */
+  /** Whether the reply to an equal request in flight must not be used. */
   fresh?: boolean;
-  /** Whether requests come in a steady rhythm, so that it may be worth waiting for the next one. */
-  paced?: boolean;
-  /** Called as the reply comes; where it returns a promise, nothing else of the lane is sent until that has settled. */
+  /** Whether requests are made at a steady rate, so that sending may wait for the next one. */
+  steady?: boolean;
+  /** Called with the reply. If it returns a promise, the lane is blocked until the promise is settled. */
   receive?: (reply: Reply) => unknown;
-  /** Called just before the request is sent; false drops it. */
+  /** Called before the request is sent; false drops it. */
   beforeSend?: () => boolean;
 }
 
@@ -40,48 +40,48 @@ export interface ListedRequest {
 
 export interface ClientListener {
   event?: (event: ServiceEvent) => void;
-  /** The kernel stopped answering (false), or answers again. */
+  /** Called with false when the kernel stops replying, with true when it replies again. */
   available?: (available: boolean) => void;
-  /** It takes unusually long to answer (true), or answered after all. */
+  /** Called with true when a reply is overdue, with false when it arrives. */
   slow?: (slow: boolean) => void;
 }
 
 const TIMEOUT = 15_000; // ms
 const ATTEMPTS = 3;
-const PATIENT_ATTEMPTS = 12; // of requests that are sent once
+const ONCE_ATTEMPTS = 12; // for requests that are sent once
 
 /**
- * Sends requests to the kernel and hands out its replies and events. All views of a widget in this page share one client.
+ * Sends requests to the kernel and dispatches its replies and events. All views of a widget in a page share one client.
  *
- * **Policies.** `latest` (the default): a newer request of the same owner and key supersedes one that waits, whose promise resolves to
- * null; one that is in flight is still answered, and its reply also answers a newer one that asks for the same (unless that must be
- * `fresh`). `queue`: all are sent, in order. `once`: like `queue`, but never sent a second time, and waited for longer.
+ * **Policies.** `latest` (the default): a request supersedes the pending request of the same owner and key, whose promise resolves to
+ * null. The reply to an equal request in flight is used for both, unless the newer one is `fresh`. `queue`: all requests are sent, in
+ * order. `once`: like `queue`, but never resent, and with a longer time-out.
  *
- * **Lanes.** `urgent` (the default): one request in flight. `background`: one more in flight, sent with `background: true`, and only while
- * no urgent request is in flight. `work`: long work of the kernel, such as drawing a file; several may be in flight (one for each owner and
- * key of the policy `latest`), they block nothing, and none is sent twice.
+ * **Lanes.** `urgent` (the default): one request in flight. `background`: one request in flight, sent with `background: true`, and only
+ * while no urgent request is in flight. `work`: long jobs of the kernel, such as rendering a file. Several may be in flight (with the
+ * policy `latest` one per owner and key); they block no lane and are never resent.
  *
- * **Time-outs.** A request whose reply is overdue is sent again, and given up after some attempts. Then the kernel counts as
- * unavailable: all that waits is rejected with `KernelUnavailable`, until any message comes from the kernel. The same happens at once
- * where the page is told that the kernel restarts or is disconnected (ipywidgets' `comm_live_update`). A new request is always tried.
+ * **Time-outs.** A request whose reply is overdue is resent, a limited number of times. After that the kernel is unavailable: all pending
+ * requests are rejected with `KernelUnavailable`, until the kernel sends a message. A restart or disconnection that ipywidgets reports
+ * (`comm_live_update`) has the same effect. New requests are sent in any case.
  *
  * **Protocol.** A request is `{seq, client, kind, ...}` and buffers. A reply is `{seq, client, ok: true, ...}` and buffers, or
- * `{seq, client, ok: false, error, refused?}`. For work that it has put on a worker the kernel first sends `{seq, client, accepted: true}`:
- * from then on that request has no time-out. Events, which no request caused, are `{event, ...}`.
+ * `{seq, client, ok: false, error, refused?}`. If a request is queued for the worker, the kernel first sends
+ * `{seq, client, accepted: true}`; from then on the request has no time-out. Events are `{event, ...}`; they belong to no request.
  */
 export class KernelClient {
   readonly id = Math.random().toString(36).slice(2);
   private readonly queue: RequestQueue;
   private readonly listeners = new Set<ClientListener>();
   private readonly owners = new WeakMap<object, number>();
-  private readonly paces = new Map<string, Pace>();
+  private readonly pacers = new Map<string, Pacer>();
   private ownerCount = 0;
   private freshCount = 0;
 
   constructor(private readonly model: WidgetModel) {
     const listener = {
-      available: (available: boolean) => this.tell((one) => one.available?.(available)),
-      slow: (slow: boolean) => this.tell((one) => one.slow?.(slow)),
+      available: (available: boolean) => this.notify((target) => target.available?.(available)),
+      slow: (slow: boolean) => this.notify((target) => target.slow?.(slow)),
     };
     const send = (message: Message, buffers: ArrayBuffer[]) => model.send({ ...message, client: this.id }, undefined, buffers);
     this.queue = new RequestQueue(send, listener);
@@ -94,21 +94,21 @@ export class KernelClient {
   }
 
   /**
-   * Send a request. Return its reply, or null where a newer request superseded it or its owner was released.
+   * Send a request. Return the reply, or null if a newer request superseded it or its owner was released.
    *
-   * Rejects with `KernelError` where the kernel refuses, with `KernelUnavailable` where it does not answer.
+   * Reject with `KernelError` if the kernel replies with an error, with `KernelUnavailable` if it does not reply.
    */
   request<Content = Message>(kind: string, fields: Message = {}, options: RequestOptions = {}): Promise<Reply<Content> | null> {
-    const { policy = "latest", buffers = [], owner, paced = false } = options;
-    const name = this.keyOf(owner, options.key ?? kind);
+    const { policy = "latest", buffers = [], owner, steady = false } = options;
+    const key = this.scopedKey(owner, options.key ?? kind);
     return new Promise((resolve, reject) => {
       this.queue.add({
         ...this.defaults(policy, options),
         message: { kind, ...fields },
         buffers,
-        key: policy === "latest" ? name : null,
+        key: policy === "latest" ? key : null,
         content: options.fresh ? `fresh ${++this.freshCount}` : JSON.stringify(fields),
-        pace: paced ? this.paceOf(name) : null,
+        pacer: steady ? this.pacerFor(key) : null,
         receive: options.receive ?? null,
         beforeSend: options.beforeSend ?? (() => true),
         resolve: (reply) => resolve(reply as Reply<Content> | null),
@@ -117,9 +117,9 @@ export class KernelClient {
     });
   }
 
-  /** Send a list of requests, most urgent first; those of the same owner's list with that name that still wait are dropped. */
+  /** Send a list of requests, in order of urgency. It replaces the pending requests of the owner's list of that name. */
   requestList(name: string, requests: ListedRequest[], { owner, lane = "background", priority = 0 }: RequestOptions): void {
-    const key = this.keyOf(owner, name);
+    const key = this.scopedKey(owner, name);
     const queued = requests.map(
       ({ kind, fields, receive, fail, beforeSend }): QueuedRequest => ({
         ...this.defaults("latest", { lane, priority }),
@@ -127,7 +127,7 @@ export class KernelClient {
         buffers: [],
         key,
         content: JSON.stringify(fields),
-        pace: null,
+        pacer: null,
         receive,
         beforeSend,
         resolve: () => {},
@@ -137,31 +137,31 @@ export class KernelClient {
     this.queue.replace(key, queued);
   }
 
-  /** Be told of events and of how the kernel does. Return the function that ends it. */
+  /** Register a listener for events and the state of the kernel. Return a function that removes it. */
   listen(listener: ClientListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Drop the waiting request of an owner and key; its promise resolves to null. */
+  /** Drop the pending request of an owner and key; its promise resolves to null. */
   cancel(key: string, owner: object): void {
-    const name = this.keyOf(owner, key);
+    const name = this.scopedKey(owner, key);
     this.queue.drop((request) => request.key === name);
   }
 
-  /** Drop the waiting requests of an owner that is gone. */
+  /** Drop all pending requests of an owner. */
   release(owner: object): void {
-    const prefix = this.keyOf(owner, "");
+    const prefix = this.scopedKey(owner, "");
     this.queue.drop(({ key }) => key?.startsWith(prefix) ?? false);
   }
 
-  /** The kernel's state changed: a request that is in flight answers no later one. */
-  outdate(): void {
-    this.queue.outdate();
+  /** Prevent the replies to requests in flight from being used for later requests: the kernel's state has changed. */
+  invalidateInFlight(): void {
+    this.queue.invalidateInFlight();
   }
 
-  /** Tell the kernel that no view is open, so that it need not keep the widget. The next `hello` takes it back. */
-  leave(): void {
+  /** Notify the kernel that no view is open, so that it can release the widget. The next `hello` revokes this. */
+  sendGoodbye(): void {
     if (this.available) this.model.send({ kind: "goodbye", client: this.id });
   }
 
@@ -173,33 +173,33 @@ export class KernelClient {
   }
 
   private readonly receive = (message: Message | null, buffers: DataView[] | null): void => {
-    if (message?.event) this.tell((listener) => listener.event?.(message as unknown as ServiceEvent));
+    if (message?.event) this.notify((listener) => listener.event?.(message as unknown as ServiceEvent));
     else if (message?.client === this.id) this.queue.receive(message, buffers ?? []);
   };
 
-  /** ipywidgets sets a model live once, before this client is made: every later change means that the connection is gone. */
+  /** Called when ipywidgets changes `comm_live`. It is set once before the client is created; any later change is a disconnection. */
   private readonly disconnect = (): void => this.queue.disconnect();
 
   private defaults(policy: Policy, { lane = "urgent", priority = 0, timeout, attempts }: RequestOptions) {
     const once = policy === "once" || lane === "work";
-    const limits = { timeout: timeout ?? TIMEOUT, attempts: attempts ?? (once ? PATIENT_ATTEMPTS : ATTEMPTS), resend: !once };
+    const limits = { timeout: timeout ?? TIMEOUT, attempts: attempts ?? (once ? ONCE_ATTEMPTS : ATTEMPTS), resend: !once };
     return { lane, priority, ...limits };
   }
 
-  private keyOf(owner: object | undefined, key: string): string {
+  private scopedKey(owner: object | undefined, key: string): string {
     if (!owner) return key;
-    const known = this.owners.get(owner) ?? ++this.ownerCount;
-    this.owners.set(owner, known);
-    return `${known}:${key}`;
+    const id = this.owners.get(owner) ?? ++this.ownerCount;
+    this.owners.set(owner, id);
+    return `${id}:${key}`;
   }
 
-  private paceOf(key: string): Pace {
-    const pace = this.paces.get(key) ?? new Pace();
-    this.paces.set(key, pace);
-    return pace;
+  private pacerFor(key: string): Pacer {
+    const pacer = this.pacers.get(key) ?? new Pacer();
+    this.pacers.set(key, pacer);
+    return pacer;
   }
 
-  private tell(what: (listener: ClientListener) => void): void {
-    for (const listener of [...this.listeners]) what(listener);
+  private notify(callback: (listener: ClientListener) => void): void {
+    for (const listener of [...this.listeners]) callback(listener);
   }
 }

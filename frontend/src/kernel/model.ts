@@ -1,10 +1,10 @@
-/** anywidget's interface. */
+/** The interface to anywidget. */
 import type { AnyModel } from "@anywidget/types";
 
-/** The widget's model in the page: the traits that Python syncs, and messages. */
+/** The model of a widget in the page: the synchronized traits, and custom messages. */
 export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number }>;
 
-/** What anywidget hands to `render`. */
+/** The argument of anywidget's `render`. */
 export interface RenderContext<State extends object> {
   model: WidgetModel<State>;
   el: HTMLElement;
@@ -15,15 +15,13 @@ interface Closable {
 }
 
 interface ClosableStore extends Closable {
-  readonly client: { leave(): void };
+  readonly client: { sendGoodbye(): void };
 }
 
-/** ms without a view before the kernel is told that the page no longer shows the widget: a cell that is moved closes its views and opens new ones. */
-const LEAVE_DELAY = 60_000;
+/** Delay in ms of the goodbye after the last view is closed: moving a cell closes its views and opens new ones. */
+const GOODBYE_DELAY = 60_000;
 
-/**
- * Return a widget definition for anywidget, which calls it once for each model: all views of a model share one store.
- */
+/** Return a widget definition for anywidget, which calls it once per model: all views of a model share one store. */
 export function defineWidget<State extends object, Store extends ClosableStore>(
   createStore: (model: WidgetModel) => Store,
   createView: (context: RenderContext<State>, store: Store) => Closable,
@@ -31,14 +29,14 @@ export function defineWidget<State extends object, Store extends ClosableStore>(
   return () => {
     let store: Store | undefined;
     let views = 0;
-    let leaving: ReturnType<typeof setTimeout> | undefined;
+    let goodbyeTimer: ReturnType<typeof setTimeout> | undefined;
     return {
       initialize({ model, signal }: { model: WidgetModel<State>; signal?: AbortSignal }) {
-        const created = createStore(model as unknown as WidgetModel);
-        store = created;
+        const newStore = createStore(model as unknown as WidgetModel);
+        store = newStore;
         signal?.addEventListener("abort", () => {
-          clearTimeout(leaving);
-          created.close();
+          clearTimeout(goodbyeTimer);
+          newStore.close();
         });
       },
       render(context: RenderContext<State>) {
@@ -46,11 +44,11 @@ export function defineWidget<State extends object, Store extends ClosableStore>(
         const { client } = store;
         const view = createView(context, store);
         views += 1;
-        clearTimeout(leaving);
+        clearTimeout(goodbyeTimer);
         return () => {
           view.close();
           views -= 1;
-          if (!views) leaving = setTimeout(() => client.leave(), LEAVE_DELAY);
+          if (!views) goodbyeTimer = setTimeout(() => client.sendGoodbye(), GOODBYE_DELAY);
         };
       },
     };

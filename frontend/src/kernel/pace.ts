@@ -1,32 +1,32 @@
-const STEADY = 40; // ms; requests further apart have no rhythm
+const MAX_STEADY_INTERVAL = 40; // ms
 
 /**
- * When to send the newest of requests that come in a steady rhythm, such as those of a dragged patch.
+ * Delays requests that are made at a steady rate, such as those of a dragged patch.
  *
- * Where the next request is due sooner than the waiting one is old, it is worth waiting for: replies come hardly less often, and what is
- * shown is of a more recent position.
+ * If the next request is expected within less time than the age of the pending request, the pending request is delayed: the reply rate
+ * stays nearly the same, and the replies are for more recent positions.
  */
-export class Pace {
+export class Pacer {
   private last = -Infinity;
   private interval = Infinity;
   private holdUntil = -Infinity;
 
-  /** Record that a request came. Times are in ms. */
-  requested(now: number): void {
+  /** Record a request. Times are in ms. */
+  recordRequest(now: number): void {
     this.interval = now - this.last;
     this.last = now;
     this.holdUntil = -Infinity;
   }
 
-  /** Record that the request before it was answered. */
-  answered(now: number): void {
+  /** Record the reply to the previous request. */
+  recordReply(now: number): void {
     const age = now - this.last;
     const due = this.interval - age;
-    // A quarter of the interval more: no hand is that even.
-    if (this.interval <= STEADY && due < age) this.holdUntil = now + Math.max(0, due + this.interval / 4);
+    // Allow for jitter: a quarter of the interval.
+    if (this.interval <= MAX_STEADY_INTERVAL && due < age) this.holdUntil = now + Math.max(0, due + this.interval / 4);
   }
 
-  /** Return how long to wait before the newest request is sent. */
+  /** Return the delay before the newest request is sent. */
   delay(now: number): number {
     return Math.max(0, this.holdUntil - now);
   }

@@ -1,11 +1,11 @@
-/** Which requests are sent when: at most one of the urgent lane and one of the background lane are in flight. */
+/** The queue of requests to the kernel: at most one request each of the urgent and the background lane is in flight. */
 import { KernelError, KernelUnavailable } from "./errors.ts";
-import type { Pace } from "./pace.ts";
+import type { Pacer } from "./pace.ts";
 
-/** JSON, as it crosses. */
+/** A JSON message to or from the kernel. */
 export type Message = Record<string, unknown>;
 
-/** A reply of the kernel: its JSON, and its arrays and images. */
+/** A reply of the kernel: JSON, and buffers with arrays and images. */
 export interface Reply<Content = Message> {
   content: Content;
   buffers: DataView[];
@@ -17,62 +17,62 @@ export interface QueuedRequest {
   message: Message;
   buffers: ArrayBuffer[];
   lane: Lane;
-  /** Lower goes first; of equal ones the older. */
+  /** Lower numbers are sent first, equal ones in order of creation. */
   priority: number;
-  /** Requests with one key supersede each other while they wait. Null: nothing supersedes it. */
+  /** Pending requests with the same key supersede each other. Null: never superseded. */
   key: string | null;
-  /** What it asks for: where the request in flight with the same key asks for the same, its reply serves both. */
+  /** If a request in flight has the same key and content, its reply is used for both. */
   content: string;
-  /** ms before its reply is overdue */
+  /** In ms. */
   timeout: number;
-  /** After this many time-outs it is given up. */
+  /** The number of time-outs after which the request fails. */
   attempts: number;
-  /** Whether it is sent again when its reply is overdue. */
+  /** Whether to send the request again after a time-out. */
   resend: boolean;
-  pace: Pace | null;
-  /** Called with the reply as it comes. Where it returns a promise, nothing else of its lane is sent until that has settled. */
+  pacer: Pacer | null;
+  /** Called with the reply. If it returns a promise, the lane is blocked until the promise is settled. */
   receive: ((reply: Reply) => unknown) | null;
-  /** Called just before it is sent; false drops it. */
+  /** Called before the request is sent; false drops it. */
   beforeSend: () => boolean;
   resolve: (reply: Reply | null) => void;
   reject: (error: Error) => void;
 }
 
-interface Flight {
+interface InFlightRequest {
   request: QueuedRequest;
-  /** Requests with the same key and content, which came later. */
-  others: QueuedRequest[];
-  /** One for each time it was sent: any of them may be answered. */
+  /** Later requests with the same key and content. */
+  duplicates: QueuedRequest[];
+  /** One number per transmission; the reply may have any of them. */
   seqs: Set<number>;
   timer: ReturnType<typeof setTimeout> | undefined;
   timeouts: number;
-  /** Whether it keeps its lane: not after the kernel accepted it as work, nor in the work lane. */
-  holdsLane: boolean;
+  /** False in the work lane, and once the kernel has accepted the request as work. */
+  occupiesLane: boolean;
   accepted: boolean;
-  late: boolean;
-  /** Whether its reply may serve later requests for the same, too. */
-  shared: boolean;
+  overdue: boolean;
+  /** Whether its reply may be used for later equal requests. */
+  reusable: boolean;
   answered: boolean;
 }
 
 export interface QueueListener {
-  /** The kernel stopped answering (false), or answers again. */
+  /** Called with false when the kernel stops replying, with true when it replies again. */
   available: (available: boolean) => void;
-  /** A request had to be sent again (true), or is answered after all. */
+  /** Called with true when a reply is overdue, with false when it arrives. */
   slow: (slow: boolean) => void;
 }
 
 export class RequestQueue {
   available = true;
   private seq = 0;
-  private waiting: QueuedRequest[] = [];
-  private flights: Flight[] = [];
+  private pendingRequests: QueuedRequest[] = [];
+  private inFlight: InFlightRequest[] = [];
   private pauseTimer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
 
   /**
-   * @param send puts a message on the wire; it may throw where the connection is gone
-   * @param clock in ms
+   * @param send sends a message to the kernel; it may throw if the kernel is disconnected
+   * @param clock returns the time in ms
    */
   constructor(
     private readonly send: (message: Message, buffers: ArrayBuffer[]) => void,
@@ -80,114 +80,114 @@ export class RequestQueue {
     private readonly clock: () => number = () => performance.now(),
   ) {}
 
-  /** The number of requests that wait or are in flight. */
+  /** The number of requests that are pending or in flight. */
   get pending(): number {
-    return this.waiting.length + this.flights.length;
+    return this.pendingRequests.length + this.inFlight.length;
   }
 
   add(request: QueuedRequest): void {
     this.replace(request.key, [request]);
   }
 
-  /** Add requests, and supersede those that wait under the key. */
+  /** Add requests. They supersede the pending requests with the key. */
   replace(key: string | null, requests: QueuedRequest[]): void {
-    if (key !== null) this.drop((one) => one.key === key);
+    if (key !== null) this.drop((request) => request.key === key);
     for (const request of requests) {
-      const same = ({ key, content }: QueuedRequest) => key !== null && key === request.key && content === request.content;
-      const flight = this.flights.find((one) => one.shared && !one.answered && same(one.request));
-      if (flight) flight.others.push(request);
+      const isEqual = ({ key, content }: QueuedRequest) => key !== null && key === request.key && content === request.content;
+      const flight = this.inFlight.find((flight) => flight.reusable && !flight.answered && isEqual(flight.request));
+      if (flight) flight.duplicates.push(request);
       else {
-        request.pace?.requested(this.clock());
+        request.pacer?.recordRequest(this.clock());
         this.insert(request);
       }
     }
-    this.pump();
+    this.sendPending();
   }
 
-  /** Drop waiting requests; their promises resolve to null. */
+  /** Drop pending requests; their promises resolve to null. */
   drop(which: (request: QueuedRequest) => boolean): void {
-    const dropped = this.waiting.filter(which);
-    this.waiting = this.waiting.filter((request) => !dropped.includes(request));
+    const dropped = this.pendingRequests.filter(which);
+    this.pendingRequests = this.pendingRequests.filter((request) => !dropped.includes(request));
     for (const request of dropped) request.resolve(null);
   }
 
-  /** The kernel's state changed: replies to requests in flight are outdated, and serve no later request. */
-  outdate(): void {
-    for (const flight of this.flights) flight.shared = false;
+  /** Prevent the replies to requests in flight from being used for later requests. */
+  invalidateInFlight(): void {
+    for (const flight of this.inFlight) flight.reusable = false;
   }
 
   close(): void {
     this.closed = true;
     clearTimeout(this.pauseTimer);
-    for (const flight of this.flights) clearTimeout(flight.timer);
-    const requests = [...this.waiting, ...this.flights.flatMap(({ request, others }) => [request, ...others])];
-    this.waiting = [];
-    this.flights = [];
+    for (const flight of this.inFlight) clearTimeout(flight.timer);
+    const requests = [...this.pendingRequests, ...this.inFlight.flatMap(({ request, duplicates }) => [request, ...duplicates])];
+    this.pendingRequests = [];
+    this.inFlight = [];
     for (const request of requests) request.resolve(null);
   }
 
-  /** The connection is gone: everything that waits or is in flight fails. */
+  /** Fail all requests: the kernel is disconnected. */
   disconnect(): void {
-    this.fail(this.flights);
+    this.fail(this.inFlight);
   }
 
-  /** Take a message of the kernel: a reply, or its word that work was accepted. Those to no request in flight are late, or came twice. */
+  /** Handle a message of the kernel: a reply, or the acceptance of work. Messages for requests that are not in flight are ignored. */
   receive(message: Message, buffers: DataView[]): void {
     if (this.closed) return;
     this.setAvailable(true);
-    const flight = this.flights.find(({ seqs, answered }) => !answered && seqs.has(Number(message.seq)));
+    const flight = this.inFlight.find(({ seqs, answered }) => !answered && seqs.has(Number(message.seq)));
     if (flight && message.accepted) {
       clearTimeout(flight.timer);
       flight.accepted = true;
-      flight.holdsLane = false;
+      flight.occupiesLane = false;
     } else if (flight) this.answer(flight, message, buffers);
-    this.pump();
+    this.sendPending();
   }
 
   private insert(request: QueuedRequest): void {
-    const at = this.waiting.findIndex(({ priority }) => priority > request.priority);
-    this.waiting.splice(at < 0 ? this.waiting.length : at, 0, request);
+    const index = this.pendingRequests.findIndex(({ priority }) => priority > request.priority);
+    this.pendingRequests.splice(index < 0 ? this.pendingRequests.length : index, 0, request);
   }
 
   private isBusy(lane: Lane): boolean {
-    return this.flights.some((flight) => flight.holdsLane && flight.request.lane === lane);
+    return this.inFlight.some((flight) => flight.occupiesLane && flight.request.lane === lane);
   }
 
-  private isInWork(key: string | null): boolean {
-    return key !== null && this.flights.some(({ request }) => request.lane === "work" && request.key === key);
+  private isWorkRunning(key: string | null): boolean {
+    return key !== null && this.inFlight.some(({ request }) => request.lane === "work" && request.key === key);
   }
 
-  /** Send what can be sent now. */
-  private pump(): void {
+  /** Send the pending requests whose lanes are free. */
+  private sendPending(): void {
     clearTimeout(this.pauseTimer);
-    for (const request of [...this.waiting]) {
+    for (const request of [...this.pendingRequests]) {
       const { lane } = request;
-      if (!this.waiting.includes(request)) continue; // an earlier one found the connection gone
-      if (lane === "work" ? this.isInWork(request.key) : this.isBusy("urgent") || this.isBusy(lane)) continue;
-      const pause = request.pace?.delay(this.clock()) ?? 0;
+      if (!this.pendingRequests.includes(request)) continue; // sending an earlier request failed
+      if (lane === "work" ? this.isWorkRunning(request.key) : this.isBusy("urgent") || this.isBusy(lane)) continue;
+      const pause = request.pacer?.delay(this.clock()) ?? 0;
       if (pause > 0) {
-        this.pauseTimer = setTimeout(() => this.pump(), pause);
+        this.pauseTimer = setTimeout(() => this.sendPending(), pause);
         continue;
       }
-      this.waiting = this.waiting.filter((one) => one !== request);
-      if (request.beforeSend()) this.launch(request);
+      this.pendingRequests = this.pendingRequests.filter((other) => other !== request);
+      if (request.beforeSend()) this.start(request);
       else request.resolve(null);
     }
   }
 
-  private launch(request: QueuedRequest): void {
-    const holdsLane = request.lane !== "work";
-    const state = { timeouts: 0, holdsLane, accepted: false, late: false, shared: true, answered: false };
-    const flight: Flight = { request, others: [], seqs: new Set(), timer: undefined, ...state };
-    this.flights.push(flight);
+  private start(request: QueuedRequest): void {
+    const occupiesLane = request.lane !== "work";
+    const state = { timeouts: 0, occupiesLane, accepted: false, overdue: false, reusable: true, answered: false };
+    const flight: InFlightRequest = { request, duplicates: [], seqs: new Set(), timer: undefined, ...state };
+    this.inFlight.push(flight);
     this.transmit(flight);
   }
 
-  private transmit(flight: Flight): void {
+  private transmit(flight: InFlightRequest): void {
     const { message, buffers, lane, timeout } = flight.request;
     this.seq += 1;
     flight.seqs.add(this.seq);
-    flight.timer = setTimeout(() => this.expire(flight), timeout);
+    flight.timer = setTimeout(() => this.onTimeout(flight), timeout);
     try {
       this.send({ ...message, ...(lane === "background" ? { background: true } : {}), seq: this.seq }, buffers);
     } catch (error) {
@@ -196,57 +196,60 @@ export class RequestQueue {
     }
   }
 
-  private expire(flight: Flight): void {
+  private onTimeout(flight: InFlightRequest): void {
     const { attempts, resend, timeout } = flight.request;
-    // A kernel without a worker may be busy with work that was asked for, and answers the rest after it.
-    const working = this.flights.some((one) => one !== flight && one.request.lane === "work" && !one.accepted);
-    if (!working) flight.timeouts += 1;
+    // A kernel without a worker runs requested work first, and replies to other requests after it.
+    const workRunning = this.inFlight.some((other) => other !== flight && other.request.lane === "work" && !other.accepted);
+    if (!workRunning) flight.timeouts += 1;
     if (flight.timeouts >= attempts) {
-      this.fail(flight.holdsLane ? this.flights.filter((one) => one.holdsLane) : [flight]);
+      this.fail(flight.occupiesLane ? this.inFlight.filter((other) => other.occupiesLane) : [flight]);
       return;
     }
-    flight.late = true;
+    flight.overdue = true;
     this.listener.slow(true);
-    if (resend && !working) this.transmit(flight);
-    else flight.timer = setTimeout(() => this.expire(flight), timeout);
+    if (resend && !workRunning) this.transmit(flight);
+    else flight.timer = setTimeout(() => this.onTimeout(flight), timeout);
   }
 
-  /** Everything that waits fails, and so do these. */
-  private fail(flights: Flight[]): void {
-    const requests = [...this.waiting, ...flights.filter((one) => !one.answered).flatMap(({ request, others }) => [request, ...others])];
-    this.waiting = [];
-    for (const flight of flights) this.settle(flight);
+  /** Fail all pending requests, and those of the given flights. */
+  private fail(flights: InFlightRequest[]): void {
+    const requests = [
+      ...this.pendingRequests,
+      ...flights.filter((flight) => !flight.answered).flatMap(({ request, duplicates }) => [request, ...duplicates]),
+    ];
+    this.pendingRequests = [];
+    for (const flight of flights) this.remove(flight);
     this.setAvailable(false);
     for (const request of requests) request.reject(new KernelUnavailable());
   }
 
-  private answer(flight: Flight, message: Message, buffers: DataView[]): void {
+  private answer(flight: InFlightRequest, message: Message, buffers: DataView[]): void {
     clearTimeout(flight.timer);
     flight.answered = true;
-    if (flight.late) this.listener.slow(false);
-    const { request, others } = flight;
-    request.pace?.answered(this.clock());
-    const requests = [request, ...others];
+    if (flight.overdue) this.listener.slow(false);
+    const { request, duplicates } = flight;
+    request.pacer?.recordReply(this.clock());
+    const requests = [request, ...duplicates];
     if (!message.ok) {
-      this.settle(flight);
+      this.remove(flight);
       const error = new KernelError(String(message.error || "The kernel gave no reason."), message.refused === true);
-      for (const one of requests) one.reject(error);
+      for (const { reject } of requests) reject(error);
       return;
     }
     const reply = { content: message, buffers };
-    const drawing = requests.map((one) => one.receive?.(reply)).filter((one) => one instanceof Promise);
-    if (drawing.length)
-      void Promise.allSettled(drawing).then(() => {
-        this.settle(flight);
-        this.pump();
+    const rendering = requests.map(({ receive }) => receive?.(reply)).filter((result) => result instanceof Promise);
+    if (rendering.length)
+      void Promise.allSettled(rendering).then(() => {
+        this.remove(flight);
+        this.sendPending();
       });
-    else this.settle(flight);
-    for (const one of requests) one.resolve(reply);
+    else this.remove(flight);
+    for (const { resolve } of requests) resolve(reply);
   }
 
-  private settle(flight: Flight): void {
+  private remove(flight: InFlightRequest): void {
     clearTimeout(flight.timer);
-    this.flights = this.flights.filter((one) => one !== flight);
+    this.inFlight = this.inFlight.filter((other) => other !== flight);
   }
 
   private setAvailable(available: boolean): void {

@@ -3,22 +3,22 @@ import { errorMessage, KernelUnavailable } from "./errors.ts";
 
 export interface Lookup<Value> {
   value: Value | undefined;
-  /** Why it could not be fetched. */
+  /** The message of the error if the value could not be fetched. */
   error: string | undefined;
 }
 
 /**
- * Values fetched from the kernel by key, each once, and kept. Nothing is fetched while the kernel is unavailable, nor what failed before
- * `retry`.
+ * An LRU cache of values that are fetched from the kernel by key. Nothing is fetched while the kernel is unavailable; failed requests are
+ * repeated after `retry` only.
  */
 export class Resource<Value> {
-  private readonly values = new Map<string, Value>(); // in the order of use
+  private readonly values = new Map<string, Value>(); // least recently used first
   private readonly errors = new Map<string, string>();
   private readonly pending = new Map<string, object>();
 
   /**
-   * @param changed called when a value or an error has come
-   * @param limit values kept; the least recently used go first
+   * @param changed called when a value or an error was received
+   * @param limit the maximum number of values
    */
   constructor(
     private readonly client: Pick<KernelClient, "available">,
@@ -39,7 +39,7 @@ export class Resource<Value> {
     return this.errors.get(key);
   }
 
-  /** Return what is known of a key. Where nothing is, fetch it. */
+  /** Return the value or error of a key. If there is neither, fetch the value. */
   read(key: string, fetch: () => Promise<Value | null | undefined>): Lookup<Value> {
     const value = this.get(key);
     const error = this.errors.get(key);
@@ -47,12 +47,12 @@ export class Resource<Value> {
     return { value, error };
   }
 
-  /** Forget what failed, so that it is fetched again. */
+  /** Clear the errors, so that the values are fetched again. */
   retry(): void {
     this.errors.clear();
   }
 
-  /** Forget everything; what is being fetched is dropped when it comes. */
+  /** Remove all values and errors, and ignore the replies to pending requests. */
   clear(): void {
     this.values.clear();
     this.errors.clear();
@@ -68,7 +68,7 @@ export class Resource<Value> {
       if (value !== null && value !== undefined) this.put(key, value);
     } catch (error) {
       if (this.pending.get(key) !== token) return;
-      if (!(error instanceof KernelUnavailable)) this.errors.set(key, errorMessage(error)); // else it is fetched when the kernel is back
+      if (!(error instanceof KernelUnavailable)) this.errors.set(key, errorMessage(error)); // else fetched when the kernel is available again
     }
     this.pending.delete(key);
     this.changed();

@@ -3,20 +3,20 @@ import { errorMessage, UNAVAILABLE } from "./errors.ts";
 import type { WidgetModel } from "./model.ts";
 import type { Overview, ServiceEvent } from "./wire.ts";
 
-/** What every kernel tells of itself. */
+/** The part of the reply to `hello` that all widgets have in common. */
 export interface Hello {
   overview: Overview;
 }
 
 const HELLO_PRIORITY = -100;
-const HELLO_TIMES = { timeout: 3000, attempts: 15 };
+const HELLO_TIMEOUT = { timeout: 3000, attempts: 15 };
 
-/** What all views of one widget share: the client, and what was fetched. */
+/** The state that all views of a widget share: the client, and the fetched data. */
 export abstract class Store<Content extends Hello = Hello> {
   readonly client: KernelClient;
-  /** The kernel's answer to the greeting; null before it came. */
+  /** The reply to `hello`; null before it arrives. */
   hello: Content | null = null;
-  /** What is wrong with the service or the kernel; empty where nothing is. */
+  /** The error message of the service or the kernel; empty without an error. */
   problem = "";
   private readonly subscribers = new Set<() => void>();
 
@@ -25,16 +25,16 @@ export abstract class Store<Content extends Hello = Hello> {
     this.client.listen({ event: (event) => this.handle(event), available: (available) => this.setAvailable(available) });
   }
 
-  /** Forget what was fetched: the service's state is another one. */
+  /** Clear the fetched data: the state of the service has changed. */
   protected abstract reset(): void;
 
-  /** Forget what failed, so that it is fetched again. */
+  /** Clear the errors, so that failed requests are repeated. */
   abstract retry(): void;
 
-  /** Take an event of this instrument. */
+  /** Handle an event of this instrument. */
   protected onEvent(_event: ServiceEvent): void {}
 
-  /** Be told when something has changed. Return the function that ends it. */
+  /** Register a callback for changes. Return a function that removes it. */
   subscribe(changed: () => void): () => void {
     this.subscribers.add(changed);
     return () => this.subscribers.delete(changed);
@@ -46,12 +46,12 @@ export abstract class Store<Content extends Hello = Hello> {
   }
 
   /**
-   * Ask for the overview. Each view asks when it renders: the request also tells the kernel the browser's shell, so that views are
-   * answered while cells run. Until then messages wait for the running cell; the next attempt need not.
+   * Request the overview. Each view does so when it is rendered: the request also tells the kernel the browser's subshell, so that
+   * later requests are answered while a cell runs. The first attempt may still wait for the running cell.
    */
   async fetchOverview(): Promise<void> {
     try {
-      const reply = await this.client.request<Content>("hello", {}, { priority: HELLO_PRIORITY, ...HELLO_TIMES });
+      const reply = await this.client.request<Content>("hello", {}, { priority: HELLO_PRIORITY, ...HELLO_TIMEOUT });
       if (!reply) return;
       this.hello = reply.content;
       this.problem = "";
@@ -61,8 +61,8 @@ export abstract class Store<Content extends Hello = Hello> {
     this.notify();
   }
 
-  /** The user does something: what failed is tried again. */
-  userActed(): void {
+  /** Call on a user action: clear the errors and retry failed requests. */
+  onUserAction(): void {
     if (this.problem !== UNAVAILABLE) this.problem = "";
     this.retry();
     if (!this.hello || !this.client.available) void this.fetchOverview();
@@ -77,7 +77,7 @@ export abstract class Store<Content extends Hello = Hello> {
       this.problem = event.message;
       this.notify();
     } else if (event.event === "changed") {
-      this.client.outdate();
+      this.client.invalidateInFlight();
       this.reset();
       void this.fetchOverview();
       this.notify();

@@ -1,45 +1,49 @@
-/** A file sent to the kernel, in chunks. */
+/** Upload of files to the kernel, in chunks. */
 import type { KernelClient } from "./client.ts";
 import { UserError } from "./errors.ts";
 
-const CHUNK = 2 * 2 ** 20; // bytes; Jupyter's websockets take 10 MB at most
+const CHUNK = 2 * 2 ** 20; // bytes; Jupyter limits websocket messages to 10 MB
 
-export function megabytes(bytes: number): string {
+export function formatMegabytes(bytes: number): string {
   const size = bytes / 1e6;
   return `${size < 10 ? size.toFixed(1) : size.toFixed(0)} MB`;
 }
 
 /**
- * Upload a file. Return the kernel's reply to the last step, null where the upload was cancelled.
- * @param progress told of the bytes that the kernel has
- * @param canCancel whether the kernel knows the step "cancel"
+ * Upload a file. Return the kernel's reply to the last step, null if the upload was cancelled.
+ * @param progress called with the number of bytes received by the kernel
+ * @param canCancel whether the kernel supports the step "cancel"
  */
 export async function uploadFile<Content>(
   client: Pick<KernelClient, "request">,
   file: Blob & { name: string },
   { progress, signal, canCancel = true }: { progress: (bytes: number) => void; signal: AbortSignal; canCancel?: boolean },
 ): Promise<Content | null> {
-  const begun = await client.request<{ upload: string }>("upload", { step: "begin", name: file.name, size: file.size }, { policy: "once" });
-  if (!begun) return null;
-  const { upload } = begun.content;
+  const beginReply = await client.request<{ upload: string }>(
+    "upload",
+    { step: "begin", name: file.name, size: file.size },
+    { policy: "once" },
+  );
+  if (!beginReply) return null;
+  const { upload } = beginReply.content;
   const cancel = async () => (canCancel ? client.request("upload", { step: "cancel", upload }, { policy: "once" }) : null);
   try {
-    let have = 0;
-    while (have < file.size && !signal.aborted) {
-      const chunk = await readChunk(file, have);
-      const step = { step: "chunk", upload, offset: have };
+    let received = 0;
+    while (received < file.size && !signal.aborted) {
+      const chunk = await readChunk(file, received);
+      const step = { step: "chunk", upload, offset: received };
       const reply = await client.request<{ have: number }>("upload", step, { policy: "once", buffers: [chunk] });
       if (!reply) return null;
-      if (reply.content.have <= have) throw new UserError(`The upload of ${file.name} is stuck; choose the file again.`);
-      have = reply.content.have;
-      progress(have);
+      if (reply.content.have <= received) throw new UserError(`The upload of ${file.name} has stopped. Select the file again.`);
+      received = reply.content.have;
+      progress(received);
     }
     if (!signal.aborted) {
       const reply = await client.request<Content>("upload", { step: "finish", upload }, { policy: "once", lane: "work" });
       return reply?.content ?? null;
     }
   } catch (error) {
-    await cancel().catch(() => null); // the first error is the one to tell
+    await cancel().catch(() => null); // report the first error
     throw error;
   }
   await cancel();
@@ -50,6 +54,6 @@ async function readChunk(file: Blob & { name: string }, start: number): Promise<
   try {
     return await file.slice(start, start + CHUNK).arrayBuffer();
   } catch {
-    throw new UserError(`${file.name} cannot be read; choose it again.`);
+    throw new UserError(`${file.name} cannot be read. Select it again.`);
   }
 }

@@ -1,16 +1,16 @@
-/** What every widget's kernel sends: JSON beside buffers. */
+/** Messages of the kernel that all widgets have in common. */
 
 export interface Progress {
   job: string;
   done: number;
-  /** 0 where it is not known yet */
+  /** 0 if unknown */
   total: number;
   /** items per second */
   rate: number;
   message: string;
 }
 
-/** An encoded image, whose bytes come as a buffer. */
+/** An encoded image. Its bytes are a buffer of the message. */
 export interface EncodedImage {
   mime: string;
   width: number;
@@ -24,7 +24,7 @@ export interface SkippedImage {
 
 /** The model and its images. */
 export interface Overview {
-  /** changes with the service's state: what was fetched before is outdated */
+  /** changes with the state of the service; data of other versions is outdated */
   version: number;
   model: string;
   weights: string;
@@ -35,14 +35,14 @@ export interface Overview {
   /** crops of the photographs */
   crops: number;
   skipped: SkippedImage[];
-  /** strongest activations kept for each unit */
+  /** number of strongest activations stored per unit */
   k: number;
   device: string;
   index_ready: boolean;
   notes: string[];
 }
 
-/** Sent to all views, without a request. */
+/** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
   event: "progress" | "changed" | "failed" | "transfer" | "occlusion";
   progress: Progress | null;

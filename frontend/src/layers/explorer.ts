@@ -6,9 +6,9 @@ import { createExportMenu } from "../ui/export_menu.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
-import { focusOf, type KeyAction, keyAction } from "./keyboard.ts";
+import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerList } from "./layer_list.ts";
-import { createIndexProgress, createRefusal } from "./notices.ts";
+import { createIndexProgress, createRuleNotice } from "./notices.ts";
 import { LayerStore } from "./store.ts";
 import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
@@ -18,14 +18,14 @@ import { filterUnits, findLabels, orderUnits, parseSearch, type Table } from "./
 import type { FigureFile, Layer, LayerState, Overview, Rule, View } from "./wire.ts";
 
 const RULES: Choice<Rule>[] = [
-  ["deconvnet", "Deconvnet", "The paper's rule: at every rectifier, the backward signal itself is rectified"],
-  ["gradient", "Gradient", "The gradient: a rectifier passes the signal where its input was positive"],
-  ["guided", "Guided", "Guided backpropagation: both conditions"],
+  ["deconvnet", "Deconvnet", "The rule of the paper: rectify the backward signal at every rectifier"],
+  ["gradient", "Gradient", "The gradient: pass the signal where the input of the rectifier was positive"],
+  ["guided", "Guided", "Guided backpropagation: apply both conditions"],
 ];
 const VIEWS: Choice<View>[] = [
   ["projections", "Projections", "The strongest activations, projected to pixel space"],
-  ["patches", "Patches", "The image patches that caused them"],
-  ["both", "Both", "Side by side, as in the paper"],
+  ["patches", "Patches", "The patches of the photographs in the receptive field"],
+  ["both", "Both", "Projections and patches side by side, as in the paper"],
 ];
 const FILES: [FigureFile, string][] = [
   ["layer.png", "Layer as PNG"],
@@ -43,8 +43,8 @@ const KEYS: KeyHint[] = [
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =
-  "A projection has negative values: rectifiers keep the signal between layers positive, but filters have negative weights. " +
-  "Where a pixel is darker than grey, less light there, in that colour, would activate the unit more.";
+  "Projections contain negative values, because filters have negative weights. " +
+  "Lower values of the pixels that are darker than mid-gray would increase the activation of the unit.";
 
 /** One view of a LayerExplorer. */
 class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
@@ -62,14 +62,14 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     choices: VIEWS,
     pick: (view) => this.set({ view }),
   });
-  private readonly layers = createLayerList({ pick: (layer) => this.chooseLayer(layer) });
-  private readonly refusal = createRefusal({ useGradient: () => this.set({ rule: "gradient" }) });
+  private readonly layers = createLayerList({ pick: (layer) => this.selectLayer(layer) });
+  private readonly ruleNotice = createRuleNotice({ useGradient: () => this.set({ rule: "gradient" }) });
   private readonly progress = createIndexProgress();
   private readonly toolbar = createToolbar({
     id: this.id,
     set: (patch) => this.set(patch),
-    find: (text) => this.find(text),
-    typed: (text) => this.filter(text),
+    submit: (text) => this.search(text),
+    filterBy: (text) => this.filter(text),
   });
   private readonly detail = new UnitDetail({
     store: this.store,
@@ -85,16 +85,16 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     scrolled: (unit) => this.scrolled(unit),
   });
   private readonly layerKeys = h("span", { class: "dwx-hint" });
-  private readonly scaling = h("span", { class: "dwx-scaling", title: NEGATIVE_VALUES, tabindex: 0 });
-  /** The units to show, in order, and what they were arranged by. */
+  private readonly contrastNote = h("span", { class: "dwx-contrast-note", title: NEGATIVE_VALUES, tabindex: 0 });
+  /** The filtered units in sort order. */
   private units: number[] = [];
   private labels: Set<number> | null = null;
-  private arrangedBy: unknown[] = [];
-  /** The unit last chosen in each layer. */
-  private readonly visited = new Map<string, number>();
-  /** When the user's last action began. */
-  private started = performance.now();
-  private readonly endMosaics: () => void;
+  private arrangedFor: unknown[] = [];
+  /** The last selected unit of each layer. */
+  private readonly lastUnits = new Map<string, number>();
+  /** The time stamp of the last user action. */
+  private actionTime = performance.now();
+  private readonly removeMosaicListener: () => void;
 
   constructor(context: RenderContext<LayerState>, store: LayerStore) {
     super(context, store, "explorer", "layer-explorer");
@@ -107,29 +107,29 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     );
     const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
     for (const name of ["pointerdown", "keydown"]) {
-      this.root.addEventListener(name, (event) => (this.started = event.timeStamp), true);
+      this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
     }
-    this.endMosaics = store.onMosaic((request) => {
+    this.removeMosaicListener = store.onMosaic((request) => {
       this.grid.paint(request.unit);
       this.detail.mosaicLoaded(request);
     });
     this.mount({
       label: "Layer explorer",
       tools: [this.rules.element, this.views.element, menu],
-      main: [this.refusal.element, h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element)],
-      footer: [[...KEYS.map(keyHint), this.layerKeys], [this.scaling]],
+      main: [this.ruleNotice.element, h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element)],
+      footer: [[...KEYS.map(keyHint), this.layerKeys], [this.contrastNote]],
     });
   }
 
   override close(): void {
-    this.endMosaics();
+    this.removeMosaicListener();
     this.grid.close();
     this.detail.close();
     super.close();
   }
 
   override set(patch: Partial<LayerState>): boolean {
-    const rearranged = "layer" in patch || "sort" in patch || "filter" in patch; // it is read from its beginning
+    const rearranged = "layer" in patch || "sort" in patch || "filter" in patch; // scroll to the start
     if (!super.set({ ...(rearranged ? { scroll: null } : {}), ...patch })) return false;
     this.drawAll();
     if ("unit" in patch || "layer" in patch) this.grid.show(this.state.unit);
@@ -137,20 +137,20 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   override saveNow(): void {
-    if (this.state.unit !== null) super.saveNow(); // else the layer's table is on its way, and with it the first unit
+    if (this.state.unit !== null) super.saveNow(); // else the first unit is set when the table arrives
   }
 
-  protected override stateChanged(before: LayerState): void {
+  protected override stateChanged(previous: LayerState): void {
     this.drawAll();
     const { scroll, unit } = this.state;
-    if (scroll !== null && scroll !== before.scroll) this.grid.restoreScroll(this.state);
+    if (scroll !== null && scroll !== previous.scroll) this.grid.restoreScroll(this.state);
     else this.grid.show(unit);
   }
 
   protected override isLoaded(next: LayerState): boolean {
     const { layer, unit, rule, contrast, view } = this.state;
-    const same = next.layer === layer && next.rule === rule && next.contrast === contrast && next.view === view;
-    return same && (next.unit === unit || this.detail.isLoaded(next));
+    const isSame = next.layer === layer && next.rule === rule && next.contrast === contrast && next.view === view;
+    return isSame && (next.unit === unit || this.detail.isLoaded(next));
   }
 
   protected override alertText(): string {
@@ -165,7 +165,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.rules.show(state.rule);
     this.views.show(state.view);
     this.layers.update(overview, state.layer);
-    this.refusal.update(this.store.refusal(state));
+    this.ruleNotice.update(this.store.rejectionReason(state));
     this.root.dataset.ready = "true";
     this.root.dataset.waiting = String(!overview.index_ready);
     this.progress.element.hidden = overview.index_ready;
@@ -174,9 +174,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   protected override onKey(event: KeyboardEvent): boolean {
-    const action = this.overview && event.target instanceof Element ? keyAction(event.key, focusOf(event.target)) : null;
-    if (action) this.act(action);
-    return action !== null && action.act !== "find" && action.act !== "clearSearch"; // the search box does its own
+    const action = this.overview && event.target instanceof Element ? keyAction(event.key, focusedPart(event.target)) : null;
+    if (action) this.perform(action);
+    return action !== null && action.type !== "find" && action.type !== "clearSearch"; // the search box handles Enter and Escape, too
   }
 
   private get overview(): Overview | null {
@@ -188,28 +188,28 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private drawUnits(overview: Overview): void {
-    const { state, started } = this;
+    const { state, actionTime } = this;
     const table = this.store.table(state.layer).value;
     if (table) {
       this.arrange(table);
       if (state.unit === null) {
         state.unit = this.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
-        this.saveSoon();
+        this.scheduleSave();
       }
-      this.visited.set(state.layer, state.unit);
+      this.lastUnits.set(state.layer, state.unit);
     }
     this.toolbar.update(state, table, this.units.length);
-    // The detail first: its mosaics are the most urgent.
-    this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started });
+    // Update the detail first: its mosaics are the most urgent.
+    this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
     if (table) this.grid.update({ state, table, units: this.units, labels: this.labels });
   }
 
-  /** Sort and filter the units, where something of it changed. */
+  /** Sort and filter the units if the table, the order or the filter has changed. */
   private arrange(table: Table): void {
     const { sort, filter } = this.state;
-    const by = [table, sort, filter];
-    if (by.every((part, at) => part === this.arrangedBy[at])) return;
-    this.arrangedBy = by;
+    const key = [table, sort, filter];
+    if (key.every((part, index) => part === this.arrangedFor[index])) return;
+    this.arrangedFor = key;
     this.labels = findLabels(table, filter);
     this.units = filterUnits(table, orderUnits(table, sort), this.labels);
   }
@@ -221,65 +221,65 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       this.layerKeys.dataset.count = String(count);
       this.layerKeys.replaceChildren(h("kbd", {}, "1"), "–", h("kbd", {}, String(count)), " layer");
     }
-    const scaled = this.state.contrast === "tile" ? "each projection is" : "the projections of a unit are";
-    setText(this.scaling, `Grey is zero; ${scaled} scaled by 2.5 standard deviations.`);
+    const scaled = this.state.contrast === "tile" ? "Each tile is scaled" : "The tiles of a unit are scaled together";
+    setText(this.contrastNote, `Mid-gray is zero. ${scaled} by 2.5 standard deviations.`);
   }
 
-  /** Choose a layer, at the unit that was last chosen in it. */
-  private chooseLayer(layer: string): void {
-    if (layer !== this.state.layer) this.set({ layer, unit: this.visited.get(layer) ?? null, rank: 0 });
+  /** Select a layer, and the last selected unit of it. */
+  private selectLayer(layer: string): void {
+    if (layer !== this.state.layer) this.set({ layer, unit: this.lastUnits.get(layer) ?? null, rank: 0 });
   }
 
-  /** @param unit whose row is at the top of the grid now */
+  /** @param unit the first unit of the top row of the grid */
   private scrolled(unit: number): void {
-    this.state.scroll = unit; // nothing to draw
-    this.saveSoon();
+    this.state.scroll = unit; // no redraw needed
+    this.scheduleSave();
   }
 
-  /** Filter by a class while it is typed; numbers wait for Enter. */
+  /** Filter by a class name while it is typed; a unit number needs Enter. */
   private filter(text: string): void {
     const query = parseSearch(text);
-    if ("words" in query && query.words !== this.state.filter) this.set({ filter: query.words });
+    if ("className" in query && query.className !== this.state.filter) this.set({ filter: query.className });
   }
 
-  private find(text: string): void {
+  private search(text: string): void {
     const query = parseSearch(text);
     const units = this.layer?.channels ?? 0;
-    if ("words" in query) this.filter(text);
-    else if (query.unit >= units) this.say(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
+    if ("className" in query) this.filter(text);
+    else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
     else {
       const hidden = this.labels && !this.units.includes(query.unit);
       this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) });
     }
   }
 
-  private act(action: KeyAction): void {
-    const { search } = this.toolbar;
-    if (action.act === "layer") {
+  private perform(action: KeyAction): void {
+    const input = this.toolbar.search;
+    if (action.type === "layer") {
       const layer = this.overview?.layers[action.index];
-      if (layer) this.chooseLayer(layer.id);
-    } else if (action.act === "moveUnit") this.moveUnit(action.key);
-    else if (action.act === "moveRank") this.detail.move(action.key);
-    else if (action.act === "pin") this.detail.togglePin();
-    else if (action.act === "open") this.detail.focus();
-    else if (action.act === "search") {
-      search.focus();
-      search.select();
+      if (layer) this.selectLayer(layer.id);
+    } else if (action.type === "moveUnit") this.moveUnit(action.key);
+    else if (action.type === "moveRank") this.detail.move(action.key);
+    else if (action.type === "pin") this.detail.togglePin();
+    else if (action.type === "open") this.detail.focus();
+    else if (action.type === "search") {
+      input.focus();
+      input.select();
     } else {
-      if (action.act === "find") this.find(search.value);
-      if (action.act === "clearSearch") this.set({ filter: "" });
+      if (action.type === "find") this.search(input.value);
+      if (action.type === "clearSearch") this.set({ filter: "" });
       this.grid.element.focus({ preventScroll: true });
-      search.value = this.state.filter;
+      input.value = this.state.filter;
     }
   }
 
   private moveUnit(key: string): void {
     const { units, grid } = this;
     if (!units.length) return;
-    const at = units.indexOf(this.state.unit ?? -1);
-    const next = at < 0 ? 0 : nextInGrid(key, at, grid.layout.columns, units.length, grid.visibleRows);
+    const index = units.indexOf(this.state.unit ?? -1);
+    const next = index < 0 ? 0 : nextInGrid(key, index, grid.layout.columns, units.length, grid.visibleRows);
     const unit = next === null ? undefined : units[next];
-    if (unit !== undefined && next !== at) this.set({ unit, rank: 0 });
+    if (unit !== undefined && next !== index) this.set({ unit, rank: 0 });
   }
 
   private async save(figure: FigureFile): Promise<void> {
@@ -287,7 +287,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 }
 
-/** Return what a downloaded figure is called. */
+/** Return the file name of a figure. */
 export function figureName(model: string, { layer, unit }: Pick<LayerState, "layer" | "unit">, figure: FigureFile): string {
   const [kind, suffix] = figure.split(".");
   return safeFileName(`${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`);

@@ -1,33 +1,33 @@
-/** The LayerExplorer's keys. */
+/** Keyboard actions of the LayerExplorer. */
 
 export type Focus = "search" | "control" | "grid" | "mosaics" | "other";
 
 export type KeyAction =
-  | { act: "search" | "find" | "clearSearch" | "pin" | "open" | "grid" }
-  | { act: "layer"; index: number }
-  | { act: "moveUnit" | "moveRank"; key: string };
+  | { type: "search" | "find" | "clearSearch" | "pin" | "open" | "grid" }
+  | { type: "layer"; index: number }
+  | { type: "moveUnit" | "moveRank"; key: string };
 
-const MOVES = /^(Arrow(Left|Right|Up|Down)|Home|End|PageUp|PageDown)$/;
+const NAVIGATION_KEYS = /^(Arrow(Left|Right|Up|Down)|Home|End|PageUp|PageDown)$/;
 
-/** Return what a key does, null where it is not the explorer's. */
+/** Return the action of a key, or null if the explorer does not handle it. */
 export function keyAction(key: string, focus: Focus): KeyAction | null {
   if (focus === "search") {
-    if (key === "Enter") return { act: "find" };
-    return key === "Escape" ? { act: "clearSearch" } : null;
+    if (key === "Enter") return { type: "find" };
+    return key === "Escape" ? { type: "clearSearch" } : null;
   }
-  if (focus === "control") return null; // a select opens and moves with its own keys
-  if (key === "/") return { act: "search" };
-  if (key === "p") return { act: "pin" };
-  if (/^[1-9]$/.test(key)) return { act: "layer", index: Number(key) - 1 };
-  if (key === "Escape") return focus === "grid" ? null : { act: "grid" };
-  if (key === "Enter" && focus === "grid") return { act: "open" };
-  if (focus === "grid" && MOVES.test(key)) return { act: "moveUnit", key };
-  if (focus === "mosaics" && MOVES.test(key)) return { act: "moveRank", key };
+  if (focus === "control") return null; // selects handle their own keys
+  if (key === "/") return { type: "search" };
+  if (key === "p") return { type: "pin" };
+  if (/^[1-9]$/.test(key)) return { type: "layer", index: Number(key) - 1 };
+  if (key === "Escape") return focus === "grid" ? null : { type: "grid" };
+  if (key === "Enter" && focus === "grid") return { type: "open" };
+  if (focus === "grid" && NAVIGATION_KEYS.test(key)) return { type: "moveUnit", key };
+  if (focus === "mosaics" && NAVIGATION_KEYS.test(key)) return { type: "moveRank", key };
   return null;
 }
 
-/** Return where the focus is. */
-export function focusOf(target: Element): Focus {
+/** Return the part of the explorer that contains an element. */
+export function focusedPart(target: Element): Focus {
   if (target.matches("input")) return "search";
   if (target.matches("select, textarea")) return "control";
   if (target.closest("[data-part=mosaics]")) return "mosaics";

@@ -3,24 +3,24 @@ import { formatCount, formatInteger } from "../ui/format.ts";
 import type { Layer, Overview } from "./wire.ts";
 
 function describeReceptiveField({ receptive_field: field }: Layer): string {
-  if (!field) return "global receptive field";
+  if (!field) return "receptive field: whole input";
   return `receptive field ${field[0] === field[1] ? field[0] : field.join(" × ")} px`;
 }
 
-/** The list of layers. */
+/** Create the list of layers. */
 export function createLayerList({ pick }: { pick: (layer: string) => void }) {
   const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" });
   let buttons = new Map<string, HTMLButtonElement>();
   let shown: Overview | null = null;
 
-  const createButton = (layer: Layer, index: number, widest: number) => {
+  const createButton = (layer: Layer, index: number, maxChannels: number) => {
     const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
     const title = `${layer.name} (${layer.kind})${index < 9 ? ` · key ${index + 1}` : ""}`;
     const properties = { type: "button", class: "dwx-layer", title, "data-testid": `layer-${layer.id}`, onclick: () => pick(layer.id) };
     return h(
       "button",
       properties,
-      h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / widest}%` }),
+      h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / maxChannels}%` }),
       h("b", {}, layer.id),
       h("span", {}, `${formatCount(layer.channels, "unit")}${dead}`),
       h("span", {}, `${layer.height} × ${layer.width} map`),
@@ -29,27 +29,27 @@ export function createLayerList({ pick }: { pick: (layer: string) => void }) {
   };
 
   const rebuild = ({ layers }: Overview) => {
-    const widest = Math.max(...layers.map((layer) => layer.channels));
-    buttons = new Map(layers.map((layer, index) => [layer.id, createButton(layer, index, widest)]));
+    const maxChannels = Math.max(...layers.map((layer) => layer.channels));
+    buttons = new Map(layers.map((layer, index) => [layer.id, createButton(layer, index, maxChannels)]));
     element.replaceChildren(...buttons.values());
   };
 
-  /** Scroll the list, and nothing around it, to a layer. */
-  const reveal = (button: HTMLElement) => {
+  /** Scroll the list to a layer, without scrolling the page. */
+  const scrollToButton = (button: HTMLElement) => {
     const top = button.offsetTop - element.offsetTop;
     if (top < element.scrollTop || top + button.offsetHeight > element.scrollTop + element.clientHeight) element.scrollTop = top - 8;
     const left = button.offsetLeft - element.offsetLeft;
     if (left < element.scrollLeft || left + button.offsetWidth > element.scrollLeft + element.clientWidth) element.scrollLeft = left - 8;
   };
 
-  const update = (overview: Overview, chosen: string) => {
+  const update = (overview: Overview, selectedId: string) => {
     if (overview !== shown) rebuild(overview);
     shown = overview;
     for (const [id, button] of buttons) {
-      if (id !== chosen) button.removeAttribute("aria-current");
+      if (id !== selectedId) button.removeAttribute("aria-current");
       else if (!button.hasAttribute("aria-current")) {
         button.setAttribute("aria-current", "true");
-        reveal(button);
+        scrollToButton(button);
       }
     }
   };

@@ -1,32 +1,32 @@
-/** What is shown above the grid, or in its place. */
+/** Messages above the grid, or in place of it. */
 import type { Progress } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatProgress } from "../ui/format.ts";
 
-/** Says that the rule cannot be applied to the layer, and offers the one that can. */
-export function createRefusal({ useGradient }: { useGradient: () => void }) {
-  const words = h("span", { "data-testid": "refusal-words" });
-  const properties = { type: "button", class: "dwx-use", "data-testid": "use-gradient", onclick: useGradient };
+/** Create the message that the rule cannot be applied to the layer, with a button that selects the rule gradient. */
+export function createRuleNotice({ useGradient }: { useGradient: () => void }) {
+  const text = h("span", { "data-testid": "refusal-words" });
+  const properties = { type: "button", class: "dwx-use-gradient", "data-testid": "use-gradient", onclick: useGradient };
   const button = h("button", properties, "Use the gradient");
-  const element = h("div", { class: "dwx-refusal", role: "status", hidden: true, "data-testid": "refusal" }, words, button);
+  const element = h("div", { class: "dwx-rule-notice", role: "status", hidden: true, "data-testid": "refusal" }, text, button);
   const update = (reason: string | undefined) => {
     element.hidden = !reason;
-    setText(words, reason ?? "");
-    words.title = reason ?? "";
+    setText(text, reason ?? "");
+    text.title = reason ?? "";
   };
   return { element, update };
 }
 
-/** How far the index is; shown until it is complete. */
+/** Create the progress bar of the activation index. */
 export function createIndexProgress() {
   const bar = h("progress", { max: 1, "aria-label": "Activation index" });
-  const words = h("span", { role: "status" });
+  const text = h("span", { role: "status" });
   const title = h("p", {}, "Building the activation index: the strongest activations of each unit");
-  const element = h("div", { class: "dwx-wait", "data-testid": "progress", hidden: true }, title, bar, words);
+  const element = h("div", { class: "dwx-index-progress", "data-testid": "progress", hidden: true }, title, bar, text);
   const update = (progress: Progress | null) => {
     if (progress?.total) bar.value = progress.done / progress.total;
     else bar.removeAttribute("value");
-    setText(words, formatProgress(progress, "images"));
+    setText(text, formatProgress(progress, "images"));
   };
   return { element, update };
 }

@@ -2,39 +2,39 @@ import type { Lookup } from "../kernel/resource.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import type { Source } from "./store.ts";
 
-/** Return the largest size of a image's shape inside a room. */
-export function fitInside(width: number, height: number, roomWidth: number, roomHeight: number): { width: number; height: number } {
-  const scale = Math.min(roomWidth / width, roomHeight / height);
+/** Return the largest size with the aspect ratio of an image that fits into a box. */
+export function fitInside(width: number, height: number, maxWidth: number, maxHeight: number): { width: number; height: number } {
+  const scale = Math.min(maxWidth / width, maxHeight / height);
   return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
 }
 
-/** The whole source photograph: the receptive field is framed, the rest dimmed; a thin line shows the crop that the model was given. */
+/** Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop. */
 export function createSourcePhotograph() {
-  const caption = h("div", { class: "dwx-cap", "data-testid": "source-caption" });
+  const caption = h("div", { class: "dwx-part-caption", "data-testid": "source-caption" });
   const canvas = h("canvas", { role: "img", "data-testid": "source" });
   const box = h("div", { class: "dwx-box", "data-testid": "source-box" });
-  const crop = h("div", { class: "dwx-crop", title: "The crop that the model was given" });
+  const crop = h("div", { class: "dwx-crop", title: "The crop: the input of the model" });
   const frame = h("div", { class: "dwx-photograph" }, canvas, box, crop);
   const error = h("p", { class: "dwx-error", hidden: true });
-  const room = h("div", { class: "dwx-room" }, frame, error);
-  const element = h("div", { class: "dwx-source" }, caption, room);
-  let drawn: ImageBitmap | null = null;
+  const container = h("div", { class: "dwx-photograph-container" }, frame, error);
+  const element = h("div", { class: "dwx-source" }, caption, container);
+  let drawnBitmap: ImageBitmap | null = null;
 
-  const place = (part: HTMLElement, shares: number[] | null) => {
-    part.hidden = !shares;
-    if (!shares) return;
-    const [left = 0, top = 0, right = 1, bottom = 1] = shares;
-    const percent = (share: number) => `${100 * share}%`;
+  const setBox = (part: HTMLElement, fractions: number[] | null) => {
+    part.hidden = !fractions;
+    if (!fractions) return;
+    const [left = 0, top = 0, right = 1, bottom = 1] = fractions;
+    const percent = (fraction: number) => `${100 * fraction}%`;
     Object.assign(part.style, { left: percent(left), top: percent(top), width: percent(right - left), height: percent(bottom - top) });
   };
 
   /**
-   * Show a photograph; the one before stays, dimmed, until it is there.
-   * @param words the caption until then
-   * @param width CSS pixels to fill
+   * Show a photograph. The previous one is shown, dimmed, until it is loaded.
+   * @param loadingCaption the caption until then
+   * @param width the available width in CSS pixels
    */
-  const update = ({ value: source, error: reason }: Lookup<Source>, words: string, width: number, height: number) => {
-    setText(caption, source?.caption ?? words);
+  const update = ({ value: source, error: reason }: Lookup<Source>, loadingCaption: string, width: number, height: number) => {
+    setText(caption, source?.caption ?? loadingCaption);
     caption.title = caption.textContent ?? "";
     error.hidden = !reason;
     setText(error, reason ?? "");
@@ -45,15 +45,15 @@ export function createSourcePhotograph() {
     frame.style.width = `${fit.width}px`;
     frame.style.height = `${fit.height}px`;
     const { bitmap } = source;
-    if (drawn !== bitmap) {
+    if (drawnBitmap !== bitmap) {
       Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
       context2d(canvas).drawImage(bitmap, 0, 0);
-      drawn = bitmap;
+      drawnBitmap = bitmap;
     }
     canvas.setAttribute("aria-label", `Source photograph ${source.caption}, with the unit's receptive field framed`);
-    place(box, source.box);
-    const isWhole = source.crop?.every((share, at) => (at < 2 ? share <= 0.001 : share >= 0.999));
-    place(crop, isWhole ? null : source.crop);
+    setBox(box, source.box);
+    const isWhole = source.crop?.every((fraction, at) => (at < 2 ? fraction <= 0.001 : fraction >= 0.999));
+    setBox(crop, isWhole ? null : source.crop);
   };
-  return { element, room, update };
+  return { element, container, update };
 }

@@ -1,30 +1,30 @@
-/** What the views of a LayerExplorer fetch, and share. */
+/** The data that all views of a LayerExplorer share. */
 import { BitmapCache, decodeImage } from "../kernel/bitmap_cache.ts";
 import type { ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { type Hello, Store } from "../kernel/store.ts";
 import type { Progress, ServiceEvent } from "../kernel/wire.ts";
-import { nextFrameShown } from "../ui/dom.ts";
+import { nextFrameDisplayed } from "../ui/dom.ts";
 import { readTable, type Table } from "./unit_table.ts";
 import type { ImagesReply, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
 
 export const PARTS: readonly Part[] = ["projections", "patches"];
 
-/** What mosaics are for: a view's new list for one of these replaces the one before. */
+/** The lists of mosaics that a view requests. A new list replaces the previous one of the same name. */
 export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
 
 /** A source photograph. */
 export type Source = Omit<SourceReply, "images"> & { bitmap: ImageBitmap; width: number; height: number };
 
-const LISTS = {
+const LIST_OPTIONS = {
   detail: { lane: "urgent", priority: 2 },
   pinned: { lane: "urgent", priority: 4 },
   hovered: { lane: "background", priority: 0 },
   tiles: { lane: "background", priority: 1 },
 } as const;
 const PRIORITY = { table: 1, detail: 3, source: 5 };
-const SOURCES_KEPT = 32;
+const MAX_SOURCES = 32;
 
 interface LayerHello extends Hello {
   overview: Overview;
@@ -32,16 +32,16 @@ interface LayerHello extends Hello {
 
 export class LayerStore extends Store<LayerHello> {
   readonly bitmaps = new BitmapCache();
-  /** How far the index is, while it is being built. */
+  /** The progress of the activation index while it is computed. */
   progress: Progress | null = null;
   private readonly tables = new Resource<Table>(this.client, this.notify);
   private readonly details = new Resource<UnitDetail>(this.client, this.notify);
-  private readonly sources = new Resource<Source>(this.client, this.notify, SOURCES_KEPT);
+  private readonly sources = new Resource<Source>(this.client, this.notify, MAX_SOURCES);
   private readonly mosaicErrors = new Map<string, string>();
-  /** By layer and rule: why the rule cannot be applied; the same for all units of the layer. */
-  private readonly refusals = new Map<string, string>();
+  /** By layer and rule: the reason why the rule cannot be applied. */
+  private readonly rejectionReasons = new Map<string, string>();
   private readonly mosaicListeners = new Set<(request: MosaicRequest) => void>();
-  private epoch = 0;
+  private generation = 0;
 
   override close(): void {
     super.close();
@@ -50,15 +50,15 @@ export class LayerStore extends Store<LayerHello> {
   }
 
   protected override reset(): void {
-    this.epoch += 1;
+    this.generation += 1;
     this.progress = null;
     this.bitmaps.clear();
-    for (const kept of [this.tables, this.details, this.sources, this.mosaicErrors, this.refusals]) kept.clear();
+    for (const cache of [this.tables, this.details, this.sources, this.mosaicErrors, this.rejectionReasons]) cache.clear();
   }
 
   override retry(): void {
     this.mosaicErrors.clear();
-    for (const kept of [this.tables, this.details, this.sources]) kept.retry();
+    for (const cache of [this.tables, this.details, this.sources]) cache.retry();
   }
 
   protected override onEvent({ progress }: ServiceEvent): void {
@@ -67,7 +67,7 @@ export class LayerStore extends Store<LayerHello> {
     this.notify();
   }
 
-  /** Call a function as soon as mosaics of a unit are there. Return the function that ends it. */
+  /** Register a callback for decoded mosaics. Return a function that removes it. */
   onMosaic(listener: (request: MosaicRequest) => void): () => void {
     this.mosaicListeners.add(listener);
     return () => this.mosaicListeners.delete(listener);
@@ -88,7 +88,7 @@ export class LayerStore extends Store<LayerHello> {
     });
   }
 
-  /** Return the detail of a unit if it is there. */
+  /** Return the detail of a unit if it is loaded. */
   loadedDetail(layer: string, unit: number): UnitDetail | undefined {
     return this.details.get(detailKey(layer, unit));
   }
@@ -105,69 +105,71 @@ export class LayerStore extends Store<LayerHello> {
     });
   }
 
-  /** Ask for mosaics, most urgent first; those that are there or failed are left out. */
+  /** Request mosaics in order of urgency, except those that are cached or failed. */
   requestMosaics(owner: object, list: MosaicList, requests: MosaicRequest[], parts: readonly Part[]): void {
-    const listed = this.client.available ? requests.flatMap((request) => this.listed(request, this.missing(request, parts), list)) : [];
-    this.client.requestList(list, listed, { owner, ...LISTS[list] });
+    const listed = this.client.available
+      ? requests.flatMap((request) => this.createRequests(request, this.missing(request, parts), list))
+      : [];
+    this.client.requestList(list, listed, { owner, ...LIST_OPTIONS[list] });
   }
 
-  /** Return the mosaic of one part if it is there. */
+  /** Return the mosaic of one part if it is cached. */
   mosaic(request: MosaicRequest, part: Part): ImageBitmap | undefined {
     return this.bitmaps.get(mosaicKey(request, part));
   }
 
-  /** Return why mosaics could not be fetched. */
+  /** Return the error message if mosaics could not be fetched. */
   mosaicError(request: MosaicRequest): string | undefined {
     return PARTS.map((part) => this.mosaicErrors.get(mosaicKey(request, part))).find(Boolean);
   }
 
-  /** Return why the rule cannot be applied to the layer, where it cannot. */
-  refusal({ layer, rule }: Pick<MosaicRequest, "layer" | "rule">): string | undefined {
-    return this.refusals.get(`${layer}|${rule}`);
+  /** Return the reason why the rule cannot be applied to the layer; undefined if it can. */
+  rejectionReason({ layer, rule }: Pick<MosaicRequest, "layer" | "rule">): string | undefined {
+    return this.rejectionReasons.get(`${layer}|${rule}`);
   }
 
   private missing(request: MosaicRequest, parts: readonly Part[]): Part[] {
     return parts.filter((part) => {
       const key = mosaicKey(request, part);
-      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.refusal(request));
+      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.rejectionReason(request));
     });
   }
 
-  private listed(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
+  private createRequests(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
     if (!parts.length) return [];
-    const { epoch } = this;
+    const { generation } = this;
     const fail = (error: unknown) => {
-      if (epoch === this.epoch) this.mosaicsFailed(request, parts, error);
+      if (generation === this.generation) this.mosaicsFailed(request, parts, error);
     };
     const needed = () => this.missing(request, parts).length > 0;
     const receive = async (reply: Reply) => {
-      if (epoch !== this.epoch || !needed()) return;
+      if (generation !== this.generation || !needed()) return;
       await this.decodeMosaics(request, parts, reply).catch(fail);
-      // What is asked for next would keep the browser from drawing what has just come.
-      if (LISTS[list].lane === "urgent") await nextFrameShown();
+      // Sending the next request would delay the display of these mosaics.
+      if (LIST_OPTIONS[list].lane === "urgent") await nextFrameDisplayed();
     };
     return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
   }
 
   private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
-    const { epoch } = this;
+    const { generation } = this;
     const { images } = content as unknown as ImagesReply;
-    const decode = (part: Part, at: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[at], images[at]?.mime ?? "");
+    const decode = (part: Part, index: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[index], images[index]?.mime ?? "");
     await Promise.all(parts.map(decode));
-    if (epoch !== this.epoch) return;
+    if (generation !== this.generation) return;
     for (const listener of [...this.mosaicListeners]) listener(request);
     this.notify();
   }
 
   private mosaicsFailed(request: MosaicRequest, parts: Part[], error: unknown): void {
-    if (error instanceof KernelUnavailable) return; // asked for again when the kernel is back
-    if (error instanceof KernelError && error.refused) this.refusals.set(`${request.layer}|${request.rule}`, error.message);
+    if (error instanceof KernelUnavailable) return; // requested again when the kernel is available
+    if (error instanceof KernelError && error.ruleRejected) this.rejectionReasons.set(`${request.layer}|${request.rule}`, error.message);
     else for (const part of parts) this.mosaicErrors.set(mosaicKey(request, part), errorMessage(error));
     this.notify();
   }
 }
 
-/** Return the key of a mosaic. Patches are the same under every rule and contrast. */
+/** Return the cache key of a mosaic. Patches do not depend on the rule and the contrast. */
 export function mosaicKey({ layer, unit, rule, contrast, tile }: MosaicRequest, part: Part): string {
   return part === "patches" ? `${layer}|${unit}|${tile}` : `${layer}|${unit}|${tile}|${rule}|${contrast}`;
 }

@@ -1,10 +1,10 @@
-/** The header's lines. */
+/** Texts of the header. */
 
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import type { Layer, Overview } from "./wire.ts";
 
-/** Return what is shown, and of how many images. */
+/** Describe the layer, and the number of images. */
 export function describeLayer(overview: Overview, layer: Layer | undefined): string {
   const parts: string[] = [];
   if (layer) {
@@ -16,11 +16,11 @@ export function describeLayer(overview: Overview, layer: Layer | undefined): str
   return parts.join(" · ");
 }
 
-/** Return where weights, classes and images come from, and the device. */
+/** Describe the origin of weights, classes and images, and the device. */
 export function describeOrigin({ weights, classifier, images, skipped, device }: Overview): string {
   const classes = classifier ? `classes: ${classifier}` : "no classifier";
-  const left = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
-  return [weights, classes, `${images}${left}`, device].join(" · ");
+  const skippedText = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
+  return [weights, classes, `${images}${skippedText}`, device].join(" · ");
 }
 
 export function headerContent(overview: Overview, layer: Layer | undefined): HeaderContent {

@@ -6,23 +6,23 @@ const CONTRASTS: [Contrast, string][] = [
   ["tile", "per tile"],
   ["shared", "shared"],
 ];
-const CONTRAST_HINT = "Scale each projection by 2.5 of its own standard deviations, or all projections of a unit by those of all of them";
-const SEARCH_HINT = "A number jumps to that unit; a class name keeps the units with that class among their strongest activations";
+const CONTRAST_HINT = "Scale each tile by 2.5 of its own standard deviations, or the tiles of a unit together";
+const SEARCH_HINT = "A number selects that unit; a class name keeps the units with that class among their strongest activations";
 
 /**
- * The row above the grid: search, order, contrast, and the number of units.
- * @param find called with the text when it is entered
- * @param typed called with the text at each change
+ * Create the toolbar above the grid: search, order, contrast, and the number of units.
+ * @param submit called with the search text when it is submitted
+ * @param filterBy called with the search text when it changes
  */
 export function createToolbar({
   id,
-  find,
-  typed,
+  submit,
+  filterBy,
   set,
 }: {
   id: string;
-  find: (text: string) => void;
-  typed: (text: string) => void;
+  submit: (text: string) => void;
+  filterBy: (text: string) => void;
   set: (patch: Partial<LayerState>) => void;
 }) {
   const list = h("datalist", { id: `${id}-classes` });
@@ -35,8 +35,8 @@ export function createToolbar({
     "aria-label": "Unit number or class",
     "data-testid": "search",
   });
-  search.addEventListener("input", () => typed(search.value));
-  search.addEventListener("change", () => find(search.value));
+  search.addEventListener("input", () => filterBy(search.value));
+  search.addEventListener("change", () => submit(search.value));
   const sort = createSelect({ label: "Sort", testid: "sort", choices: SORTS, pick: (name) => set({ sort: name }) });
   const pickContrast = (contrast: Contrast) => set({ contrast });
   const contrast = createSelect({ label: "Contrast", testid: "contrast", choices: CONTRASTS, pick: pickContrast, hint: CONTRAST_HINT });
@@ -44,7 +44,7 @@ export function createToolbar({
   const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, count);
   let suggested: Table | null = null;
 
-  /** @param shown number of units that pass the filter */
+  /** @param shown the number of filtered units */
   const update = (state: LayerState, table: Table | undefined, shown: number) => {
     sort.select.value = state.sort;
     contrast.select.value = state.contrast;

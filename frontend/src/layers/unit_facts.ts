@@ -4,9 +4,9 @@ import { formatInteger, formatNumber, formatPercent } from "../ui/format.ts";
 import { histogramBars } from "./histogram.ts";
 import type { Column, Entry, Overview, UnitDetail } from "./wire.ts";
 
-const MAX_CLASSES = 4; // the list beside it names them all
+const MAX_CLASSES = 4;
 
-/** Describe one of a unit's strongest activations. */
+/** Describe one of the strongest activations of a unit. */
 export function describeEntry(entry: Pick<Entry, "label" | "source" | "prediction" | "probability">): string {
   const parts = [entry.label ?? entry.source];
   const probability = entry.probability === null ? "" : ` ${formatPercent(entry.probability)}`;
@@ -15,20 +15,20 @@ export function describeEntry(entry: Pick<Entry, "label" | "source" | "predictio
 }
 
 /**
- * Describe a unit by its statistics.
- * @param images such as "252 crops"
+ * Describe the statistics of a unit.
+ * @param images the number of images, such as "252 crops"
  */
 export function describeUnit({ maximum, mean, selectivity, fires }: Record<Column, number>, images: string): string {
-  if (fires === 0) return `dead: active in none of ${images}`;
+  if (fires === 0) return `dead: inactive in all ${images}`;
   const numbers = `max ${formatNumber(maximum)} · mean ${formatNumber(mean)} · selectivity ${formatNumber(selectivity)}`;
   return `${numbers} · active in ${formatPercent(fires)} of ${images}`;
 }
 
 /**
- * What is known of a unit: its strongest activations, their classes, and the histogram over all images.
- * @param point called with the rank of the entry that is pointed at, and with null after that
+ * Create the list of a unit's strongest activations, their classes, and the histogram of its activations.
+ * @param hover called with the rank of the hovered entry, and with null when the pointer leaves it
  */
-export function createUnitFacts({ point, pick }: { point: (rank: number | null) => void; pick: (rank: number) => void }) {
+export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) => void; pick: (rank: number) => void }) {
   const list = h("ol", { class: "dwx-entries", "data-testid": "entries" });
   const classes = createClassCounts();
   const histogram = createHistogram();
@@ -38,13 +38,13 @@ export function createUnitFacts({ point, pick }: { point: (rank: number | null) 
 
   const createRow = (entry: Entry, rank: number) => {
     const { label, source, prediction, probability } = entry;
-    const parts = [h("span", { class: "dwx-num" }, formatNumber(entry.value)), h("span", { class: "dwx-what" }, label ?? source)];
-    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-seen" }, `→ ${prediction}`));
-    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-sure" }, formatPercent(probability)));
+    const parts = [h("span", { class: "dwx-number" }, formatNumber(entry.value)), h("span", { class: "dwx-entry-label" }, label ?? source)];
+    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-prediction" }, `→ ${prediction}`));
+    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-probability" }, formatPercent(probability)));
     const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;
-    // No tab stop: the keyboard reaches the same activations in the mosaics.
+    // Not focusable: the mosaics contain the same activations.
     const properties = { type: "button", tabindex: -1, class: "dwx-entry", title, "data-rank": rank };
-    const listeners = { onclick: () => pick(rank), onpointerenter: () => point(rank), onpointerleave: () => point(null) };
+    const listeners = { onclick: () => pick(rank), onpointerenter: () => hover(rank), onpointerleave: () => hover(null) };
     return h("li", {}, h("button", { ...properties, ...listeners }, ...parts));
   };
 
@@ -59,14 +59,14 @@ export function createUnitFacts({ point, pick }: { point: (rank: number | null) 
       histogram.element.hidden = detail.entries.length === 0;
       histogram.update(detail, overview);
     }
-    [...list.children].forEach((row, at) => void row.classList.toggle("dwx-chosen", at === rank));
+    [...list.children].forEach((row, index) => void row.classList.toggle("dwx-selected", index === rank));
   };
   return { element, update };
 }
 
-/** The commonest classes of a unit's strongest activations. */
+/** Create the bars of the most frequent classes among a unit's strongest activations. */
 function createClassCounts() {
-  const title = h("div", { class: "dwx-cap" });
+  const title = h("div", { class: "dwx-part-caption" });
   const rows = h("div", { class: "dwx-classes", "data-testid": "classes" });
   const element = h("div", {}, title, rows);
 
@@ -76,7 +76,13 @@ function createClassCounts() {
     const sorted = [...counts].sort((a, b) => b[1] - a[1]);
     const bars = sorted.slice(0, MAX_CLASSES).map(([name, count]) => {
       const track = h("span", { class: "dwx-track" }, h("i", { style: `width:${(100 * count) / entries.length}%` }));
-      return h("div", { class: "dwx-class-row" }, h("span", { title: name }, name), track, h("span", { class: "dwx-num" }, String(count)));
+      return h(
+        "div",
+        { class: "dwx-class-row" },
+        h("span", { title: name }, name),
+        track,
+        h("span", { class: "dwx-number" }, String(count)),
+      );
     });
     const unlabelled = entries.filter(({ label }) => !label).length;
     const rest = [
@@ -84,15 +90,15 @@ function createClassCounts() {
       unlabelled ? `${unlabelled} without a label` : "",
     ].filter(Boolean);
     setText(title, sorted.length ? `Classes of the top ${entries.length}` : "");
-    if (rest.length) bars.push(h("div", { class: "dwx-rest" }, rest.join(", ")));
+    if (rest.length) bars.push(h("div", { class: "dwx-other-classes" }, rest.join(", ")));
     rows.replaceChildren(...(sorted.length ? bars : []));
   };
   return { element, update };
 }
 
-/** How often a unit's maximum in an image had which value. */
+/** Create the histogram of a unit's activations in all images. */
 function createHistogram() {
-  const title = h("div", { class: "dwx-cap" });
+  const title = h("div", { class: "dwx-part-caption" });
   const bars = h("div", { class: "dwx-histogram", role: "img", "data-testid": "histogram" });
   const [low, high] = [h("span", {}), h("span", {})];
   const element = h("div", {}, title, bars, h("div", { class: "dwx-axis" }, low, h("span", {}, "square-root scale"), high));
@@ -101,10 +107,10 @@ function createHistogram() {
     const image = overview.crops > overview.photographs ? "crop" : "photograph";
     const [from, to] = [formatNumber(edges[0]), formatNumber(edges.at(-1))];
     setText(title, `Maximum activation per ${image}`);
-    title.title = `Histogram of the unit's maximum activation in each ${image}; the bars' heights are square roots of counts`;
+    title.title = `Histogram of the unit's maximum activation in each ${image}. The heights of the bars are the square roots of the counts.`;
     const columns = histogramBars(histogram, edges).map((bar) => {
-      const hint = `${formatNumber(bar.from)} to ${formatNumber(bar.to)}: ${formatInteger(bar.count)}`;
-      return h("i", { style: `height:${100 * bar.height}%`, title: hint });
+      const tooltip = `${formatNumber(bar.from)} to ${formatNumber(bar.to)}: ${formatInteger(bar.count)}`;
+      return h("i", { style: `height:${100 * bar.height}%`, title: tooltip });
     });
     bars.replaceChildren(...columns);
     bars.setAttribute("aria-label", `${title.textContent}: histogram from ${from} to ${to}`);

@@ -1,14 +1,14 @@
-/** The statistics of all units of a layer: sorted, filtered, counted. */
-import { floats, integers } from "../kernel/buffers.ts";
+/** The statistics of all units of a layer: sorting, filtering, class counts. */
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { Column, Sort, TableReply } from "./wire.ts";
 
 export interface Table {
   layer: string;
   units: number;
-  /** Strongest activations kept of each unit. */
+  /** The number of strongest activations per unit. */
   k: number;
   columns: Record<Column, Float32Array>;
-  /** (units, k): the labels of the photographs of the strongest activations, -1 where unknown. */
+  /** (units, k): the labels of the photographs of the strongest activations; -1 if unknown. */
   labels: Int32Array;
   /** Label to class name. */
   categories: Record<string, string>;
@@ -30,9 +30,9 @@ export const SORTS: [Sort, string][] = [
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
   const { layer, units, k, categories } = reply;
-  const numbers = floats(buffers[0]);
-  const columns = Object.fromEntries(reply.columns.map((name, at) => [name, numbers.subarray(at * units, (at + 1) * units)]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: integers(buffers[1]), categories };
+  const numbers = toFloat32Array(buffers[0]);
+  const columns = Object.fromEntries(reply.columns.map((name, index) => [name, numbers.subarray(index * units, (index + 1) * units)]));
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: toInt32Array(buffers[1]), categories };
 }
 
 export function isDead(table: Table, unit: number): boolean {
@@ -45,7 +45,7 @@ export function unitStatistics(table: Table, unit: number): Record<Column, numbe
   return Object.fromEntries(entries) as Record<Column, number>;
 }
 
-/** Return all units in order: ties by number, NaN last. */
+/** Return all units in sort order: ties by number, NaN last. */
 export function orderUnits(table: Table, sort: Sort): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
@@ -59,16 +59,16 @@ export function orderUnits(table: Table, sort: Sort): number[] {
   return units.sort((a, b) => (key(a) === key(b) ? a - b : key(a) < key(b) ? -1 : 1));
 }
 
-/** Return the classes of a unit's strongest activations, the commonest first; ties by rank. */
+/** Return the classes of a unit's strongest activations by descending frequency; ties by rank. */
 export function classCounts(table: Table, unit: number): ClassCount[] {
   const counts = countLabels(table.labels.subarray(unit * table.k, (unit + 1) * table.k));
   const named = [...counts].map(([label, count]) => ({ label, count, name: table.categories[label] ?? String(label) }));
   return named.sort((a, b) => b.count - a.count); // stable
 }
 
-/** Return the labels whose class names contain the words; only the class with exactly that name, where there is one. Null: no filter. */
-export function findLabels(table: Table, words: string): Set<number> | null {
-  const query = words.trim().toLowerCase();
+/** Return the label of the class with that name, else those of all classes whose names contain the text. Null: no filter. */
+export function findLabels(table: Table, text: string): Set<number> | null {
+  const query = text.trim().toLowerCase();
   if (!query) return null;
   const entries = Object.entries(table.categories);
   const exact = entries.filter(([, name]) => name.toLowerCase() === query);
@@ -76,19 +76,19 @@ export function findLabels(table: Table, words: string): Set<number> | null {
   return new Set(found.map(([label]) => Number(label)));
 }
 
-/** Return those units that have one of the labels among their strongest activations. */
+/** Return the units that have one of the labels among their strongest activations. */
 export function filterUnits(table: Table, units: number[], labels: Set<number> | null): number[] {
   if (!labels) return units;
   return units.filter((unit) => table.labels.subarray(unit * table.k, (unit + 1) * table.k).some((label) => labels.has(label)));
 }
 
-/** Parse the search box: a unit's number, or words of a class name. */
-export function parseSearch(text: string): { unit: number } | { words: string } {
+/** Parse the search text: a unit number, or part of a class name. */
+export function parseSearch(text: string): { unit: number } | { className: string } {
   const match = /^\s*(?:unit\s*|#)?(\d+)\s*$/i.exec(text);
-  return match ? { unit: Number(match[1]) } : { words: text.trim() };
+  return match ? { unit: Number(match[1]) } : { className: text.trim() };
 }
 
-/** Return the class names of a layer's strongest activations, the commonest first. */
+/** Return the class names of a layer's strongest activations by descending frequency. */
 export function suggestClasses(table: Table): string[] {
   const counts = [...countLabels(table.labels)].sort((a, b) => b[1] - a[1]);
   return counts.flatMap(([label]) => table.categories[label] ?? []);

@@ -1,15 +1,15 @@
-/** One unit in the grid: its mosaics, number, maximum, and classes. */
-import { context2d, h, spoken } from "../ui/dom.ts";
+/** A tile of the grid: mosaics, number, maximum activation and classes of a unit. */
+import { context2d, h, screenReaderText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { GridLayout } from "./grid_layout.ts";
-import { clearGaps, drawNoProjection } from "./mosaics.ts";
+import { clearGaps, drawPlaceholder } from "./mosaics.ts";
 import { classCounts, isDead, type Table } from "./unit_table.ts";
 
 export interface UnitTile {
   element: HTMLElement;
   canvas: HTMLCanvasElement;
   note: HTMLElement;
-  /** What its canvas shows. */
+  /** A key of the drawn content. */
   drawn: string;
 }
 
@@ -21,27 +21,27 @@ export interface TileContent {
   /** The labels that the units are filtered by. */
   labels: Set<number> | null;
   layout: GridLayout;
-  /** Its place among all that are shown. */
-  place: number;
+  /** The index among the shown units. */
+  index: number;
   count: number;
 }
 
-export function createUnitTile({ id, unit, table, labels, layout, place, count }: TileContent): UnitTile {
+export function createUnitTile({ id, unit, table, labels, layout, index, count }: TileContent): UnitTile {
   const dead = isDead(table, unit);
   const classes = classCounts(table, unit);
-  const isStrong = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
-  const commonest = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(isStrong);
+  const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
+  const mostFrequent = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(isHighlighted);
   const maximum = dead ? "dead" : formatNumber(table.columns.maximum[unit]);
   const canvas = h("canvas", {});
-  const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "never active" : "");
-  const segments = classes.map((one, at) => createSegment(one.count / table.k, isStrong(one), labels ? 0 : at));
+  const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "inactive in every crop" : "");
+  const segments = classes.map((entry, rank) => createSegment(entry.count / table.k, isHighlighted(entry), labels ? 0 : rank));
   const bar = h("span", { class: "dwx-bar" }, ...segments);
-  const name = commonest ? h("span", { class: "dwx-class" }, `${commonest.name} ${commonest.count}`) : null;
-  // Texts are apart for screen readers, too, which read the caption as the tile's name.
-  const number = h("b", {}, spoken("Unit "), String(unit));
-  const value = h("span", {}, spoken(dead ? ", " : ", maximum "), maximum, spoken(", "));
+  const name = mostFrequent ? h("span", { class: "dwx-class" }, `${mostFrequent.name} ${mostFrequent.count}`) : null;
+  // The caption is the accessible name of the tile: its parts need separators for screen readers.
+  const number = h("b", {}, screenReaderText("Unit "), String(unit));
+  const value = h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
   const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
-  caption.title = classes.map((one) => `${one.name} ${one.count}`).join(", ");
+  caption.title = classes.map((entry) => `${entry.name} ${entry.count}`).join(", ");
   const element = h(
     "div",
     {
@@ -49,7 +49,7 @@ export function createUnitTile({ id, unit, table, labels, layout, place, count }
       id: `${id}-unit-${unit}`,
       role: "option",
       "aria-setsize": count,
-      "aria-posinset": place + 1,
+      "aria-posinset": index + 1,
       "data-unit": unit,
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
@@ -60,15 +60,15 @@ export function createUnitTile({ id, unit, table, labels, layout, place, count }
   return { element, canvas, note, drawn: "" };
 }
 
-/** A class's share of the strongest activations; classes that occur once are faint. */
-function createSegment(share: number, strong: boolean, at: number): HTMLElement {
-  const opacity = strong ? `;opacity:${Math.max(0.3, 1 - 0.28 * at)}` : "";
-  return h("i", { style: `width:${100 * share}%${opacity}`, class: strong ? "dwx-strong" : "dwx-faint" });
+/** Create the bar segment of a class; classes that occur once are faint. */
+function createSegment(fraction: number, highlighted: boolean, rank: number): HTMLElement {
+  const opacity = highlighted ? `;opacity:${Math.max(0.3, 1 - 0.28 * rank)}` : "";
+  return h("i", { style: `width:${100 * fraction}%${opacity}`, class: highlighted ? "dwx-frequent" : "dwx-rare" });
 }
 
 /**
- * Draw one or two mosaics side by side, pixel for pixel.
- * @param bitmaps undefined: not there yet, grey; null: there is none, a mark
+ * Draw one or two mosaics side by side, without scaling.
+ * @param bitmaps undefined: not loaded yet, drawn gray; null: the rule was rejected, drawn as a placeholder
  * @param ratio device pixels per CSS pixel
  */
 export function drawMosaics(
@@ -86,10 +86,10 @@ export function drawMosaics(
   }
   const context = context2d(canvas);
   context.clearRect(0, 0, width, side);
-  bitmaps.forEach((bitmap, at) => {
-    const x = at * (side + seam);
+  bitmaps.forEach((bitmap, index) => {
+    const x = index * (side + seam);
     if (bitmap === null) {
-      drawNoProjection(context, x, side);
+      drawPlaceholder(context, x, side);
       return;
     }
     context.fillStyle = "rgba(127, 127, 127, 0.16)";

@@ -1,4 +1,4 @@
-/** What a LayerExplorer and its kernel send each other. */
+/** Messages between a LayerExplorer and the kernel. */
 import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts";
 
 export type Rule = "deconvnet" | "gradient" | "guided";
@@ -10,9 +10,9 @@ export type FigureFile = "layer.png" | "layer.svg" | "layer.html" | "unit.png" |
 
 export interface LayerState {
   layer: string;
-  /** Null: the first of the order. */
+  /** Null: the first unit in sort order. */
   unit: number | null;
-  /** Which of the unit's strongest activations, from 0. */
+  /** The rank of the selected activation, from 0. */
   rank: number;
   rule: Rule;
   contrast: Contrast;
@@ -20,7 +20,7 @@ export interface LayerState {
   sort: Sort;
   filter: string;
   pinned: { layer: string; unit: number } | null;
-  /** The unit whose row is at the top of the grid. Null: wherever the chosen unit is visible. */
+  /** A unit of the top row of the grid. Null: scrolled to the selected unit. */
   scroll: number | null;
 }
 
@@ -31,7 +31,7 @@ export interface Layer {
   channels: number;
   height: number;
   width: number;
-  /** [rows, columns] of input pixels. Null: the whole input. */
+  /** [rows, columns] in input pixels. Null: the whole input. */
   receptive_field: [number, number] | null;
   /** Null before the index is complete. */
   dead: number | null;
@@ -43,7 +43,7 @@ export interface Overview extends CommonOverview {
 
 export type Column = "maximum" | "mean" | "std" | "fires" | "selectivity";
 
-/** `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels. */
+/** Reply to `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels. */
 export interface TableReply {
   layer: string;
   units: number;
@@ -52,7 +52,7 @@ export interface TableReply {
   categories: Record<string, string>;
 }
 
-/** One of a unit's strongest activations. */
+/** One of the strongest activations of a unit. */
 export interface Entry {
   source: string;
   label: string | null;
@@ -63,14 +63,14 @@ export interface Entry {
   column: number;
 }
 
-/** `unit_detail`. */
+/** Reply to `unit_detail`. */
 export interface UnitDetail {
   histogram: number[];
   edges: number[];
   entries: Entry[];
 }
 
-/** `mosaics`, of a unit's strongest activations; `tile` is a side of one, in pixels. */
+/** Request `mosaics`. `tile` is the side of a tile in pixels. */
 export interface MosaicRequest {
   layer: string;
   unit: number;
@@ -79,12 +79,12 @@ export interface MosaicRequest {
   tile: number;
 }
 
-/** Buffers: a image for each of the parts that were asked for. */
+/** Reply to `mosaics`. Buffers: the image of each requested part. */
 export interface ImagesReply {
   images: EncodedImage[];
 }
 
-/** `source_image`; `size` is the longer side in pixels. */
+/** Request `source_image`. `size` is the longer side in pixels. */
 export interface SourceRequest {
   layer: string;
   unit: number;
@@ -92,12 +92,12 @@ export interface SourceRequest {
   size: number;
 }
 
-/** Boxes are [left, top, right, bottom] as shares of the image's width and height. Buffer: the image. */
+/** Reply to `source_image`. Boxes are [left, top, right, bottom] as fractions of the image's width and height. Buffer: the image. */
 export interface SourceReply {
   images: [EncodedImage];
   /** The receptive field. */
   box: number[] | null;
-  /** What the model was shown. */
+  /** The input of the model. */
   crop: number[] | null;
   caption: string;
 }

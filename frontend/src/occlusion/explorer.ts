@@ -23,14 +23,14 @@ import type { ClassProbability, HelloReply, MapName, OcclusionFile, OcclusionReq
 
 /** One view of an OcclusionExplorer. */
 class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore> implements EditedView {
-  /** The image that is shown; it stays until another one is there. */
+  /** The displayed scene; it is replaced when the next one is loaded. */
   scene: Scene | null = null;
   private readonly editor = new PatchEditor(this);
   private readonly maps: Maps;
   private readonly stage: Stage;
   private readonly job = new MapsJob(this.store, this.id, {
     changed: (grid) => this.mapsChanged(grid),
-    failed: (message) => this.fail(message),
+    failed: (message) => this.showError(message),
   });
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
@@ -46,8 +46,11 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   });
   private readonly mapControls = createMapControls({
     set: (patch) => this.set(patch),
-    stop: () => void this.attempt(() => this.job.stop()),
-    resume: () => this.resumeMaps(),
+    stop: () => void this.runAction(() => this.job.stop()),
+    resume: () => {
+      this.onUserAction();
+      this.job.resume();
+    },
   });
   private readonly images: ImageChoice;
   private readonly results: ReturnType<typeof createResults>;
@@ -67,14 +70,17 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.maps = new Maps({
       overlay: this.stage.map,
       hover: (point) => this.readMaps(point, "map"),
-      put: (point, event) => editor.placeOnMap(point, event),
+      placePatch: (point, event) => editor.placeAtCell(point, event),
       pick: (label, name) => this.pickTarget(label, name),
     });
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
       pick: (image) => this.set({ image }),
-      uploaded: (image, name, others) => this.imageUploaded(image, name, others),
+      uploaded: (image, name, ignored) => {
+        this.set({ image });
+        this.showStatus(describeUpload(name, ignored));
+      },
     });
     this.results = createResults({
       id: this.id,
@@ -107,9 +113,9 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     return this.stage.size;
   }
 
-  override userActed(patch: Partial<OcclusionState> = {}): void {
-    if (!("tab" in patch)) this.images.clearError(); // another tab says it, too
-    super.userActed();
+  override onUserAction(patch: Partial<OcclusionState> = {}): void {
+    if (!("tab" in patch)) this.images.clearError();
+    super.onUserAction();
   }
 
   override set(patch: Partial<OcclusionState>): boolean {
@@ -123,12 +129,12 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.stage.draw({ patches, window, active });
   }
 
-  markMaps(): void {
+  markPatches(): void {
     this.maps.mark(this.state.patches);
   }
 
-  showAnswer(classes: ClassProbability[], target: number | null, seen: FeatureMapValues): void {
-    this.predictions.showAnswer(classes, target, seen);
+  showPrediction(classes: ClassProbability[], target: number | null, featureMap: FeatureMapValues): void {
+    this.predictions.showPrediction(classes, target, featureMap);
   }
 
   readMaps(point: Point | null, where: "stage" | "map"): void {
@@ -142,17 +148,17 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   protected override stateChanged(): void {
-    this.editor.follow();
+    this.editor.updateAll();
   }
 
-  protected override resumed(): void {
-    this.editor.follow(); // the patches may have been moved meanwhile
+  protected override onResume(): void {
+    this.editor.updateAll(); // the patches may have changed
   }
 
   protected override isLoaded(next: OcclusionState): boolean {
     const { image, layer, unit, target, fill, stride, border } = this.state;
-    const same = next.image === image && next.layer === layer && next.unit === unit && next.target === target && next.fill === fill;
-    return same && String(next.stride) === String(stride) && next.border === border;
+    const isSame = next.image === image && next.layer === layer && next.unit === unit && next.target === target && next.fill === fill;
+    return isSame && String(next.stride) === String(stride) && next.border === border;
   }
 
   protected override alertText(): string {
@@ -173,7 +179,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.mapControls.update(state, job, stage.size);
     this.results.update(state, hasClasses, job.grid);
     this.images.update(state);
-    this.maps.dim(job.stale);
+    this.maps.setStale(job.stale);
     this.maps.overlay(overlaid);
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
@@ -185,11 +191,11 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     const { target } = event;
     if (!(target instanceof HTMLElement)) return false;
     if (target.matches("input:not([type=range], [type=checkbox]), select, textarea")) return false;
-    return this.editor.key(event, target === this.stage.element); // other parts have arrow keys of their own
+    return this.editor.key(event, target === this.stage.element); // arrow keys move the patch on the stage only
   }
 
   private createTools(): Node[] {
-    const properties = { type: "button", class: "dwo-plain", "data-testid": "other-image", onclick: () => this.showImages() };
+    const properties = { type: "button", class: "dwo-button", "data-testid": "other-image", onclick: () => this.openImages() };
     const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
     return [h("button", properties, "Choose image…"), menu];
   }
@@ -205,30 +211,30 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     );
   }
 
-  /** The kernel told of itself, or of another classifier. */
+  /** Handle a new overview: the classifier may have changed. */
   private overviewReceived(hello: HelloReply): void {
-    if (this.hello?.overview.version !== hello.overview.version) this.unsay(this.target.notice); // it was about another classifier
+    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.target.notice);
     this.hello = hello;
     if (this.target.isKnown(this.state, hello)) return;
-    // A class that the classifier does not have is no target any more, for Python neither.
+    // Reset the target, also in Python: it is not a class of the classifier.
     this.state = { ...this.state, target: null };
-    if (hello.classes) this.say(this.target.notice);
-    this.saveSoon(0);
+    if (hello.classes) this.showStatus(this.target.notice);
+    this.scheduleSave(0);
   }
 
-  /** Return what the state asks of the kernel. */
+  /** Return the request for the scene of the state. */
   private request({ classes }: HelloReply): OcclusionRequest {
     const { image, layer, unit, target, fill } = this.state;
     return { image, layer, unit, target: this.target.label(target, classes), fill };
   }
 
-  /** Ask for the image, and what belongs to it. */
+  /** Request the scene, the maps and the projections. */
   private drawScene(hello: HelloReply): void {
     const { value: scene } = this.store.scene(this, this.request(hello));
     if (!scene) return;
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
-    this.job.follow(hello.overview.version, scene.request, { window, stride, border });
+    this.job.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), hello.overview.index_ready);
   }
 
@@ -239,52 +245,42 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""));
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
-    this.editor.follow();
+    this.editor.updateAll();
   }
 
   private mapsChanged(grid: MapGrid): void {
-    this.maps.paint(grid, this.hello?.classes ? this.state.map : "activity");
+    this.maps.draw(grid, this.hello?.classes ? this.state.map : "activity");
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
   }
 
-  /** Choose the target; null for the predicted class of each image. */
+  /** Set the target class; null: the predicted class of each image. */
   private pickTarget(label: number | null, name: string | null): void {
     this.target.pick(label, name);
     this.predictions.clearSearch();
     this.set({ target: name });
   }
 
-  private showImages(): void {
+  private openImages(): void {
     this.set({ tab: "images" });
     this.drawAll();
     this.images.focus();
   }
 
-  private imageUploaded(image: string, name: string, others: number): void {
-    this.set({ image });
-    this.say(describeUpload(name, others));
-  }
-
-  private resumeMaps(): void {
-    this.userActed();
-    this.job.resume();
-  }
-
   private async useBundledHead(): Promise<void> {
-    this.say("Loading the classifier…");
-    await this.attempt(async () => {
+    this.showStatus("Loading the classifier…");
+    await this.runAction(async () => {
       const reply = await this.store.client.request<{ message: string }>("use_bundled_head", {}, { policy: "once", lane: "work" });
-      this.say(reply?.content.message ?? "");
+      this.showStatus(reply?.content.message ?? "");
     });
   }
 
-  private async attempt(action: () => Promise<void>): Promise<void> {
+  private async runAction(action: () => Promise<void>): Promise<void> {
     try {
       await action();
     } catch (error) {
-      this.say("");
-      this.fail(errorMessage(error));
+      this.showStatus("");
+      this.showError(errorMessage(error));
     }
     this.requestDraw();
   }

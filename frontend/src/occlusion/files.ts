@@ -1,7 +1,7 @@
 import { safeFileName } from "../ui/download.ts";
 import type { OcclusionFile } from "./wire.ts";
 
-/** The files that can be saved, with their labels. */
+/** The files of the export menu, with their labels. */
 export const FILES: [OcclusionFile, string][] = [
   ["figure.png", "Figure as PNG"],
   ["figure.svg", "Figure as SVG"],

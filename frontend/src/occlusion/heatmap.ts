@@ -1,90 +1,90 @@
 import { VIRIDIS_GRADIENT } from "../ui/colormap.ts";
 import { context2d, devicePixels, h, setText } from "../ui/dom.ts";
 import type { Point } from "./geometry.ts";
-import { cellCentre, type MapGrid, mapPlace } from "./map_grid.ts";
-import { layOver } from "./stage.ts";
+import { cellCentre, type MapGrid, mapBox } from "./map_grid.ts";
+import { setRelativeBox } from "./stage.ts";
 
 interface HeatmapOptions {
   name: string;
-  /** Whether it has a scale of values below. */
-  scaled: boolean;
+  /** Whether to show a colour scale below the map. */
+  hasScale: boolean;
   hover: (point: Point | null) => void;
-  put: (point: Point, event: PointerEvent) => void;
+  placePatch: (point: Point, event: PointerEvent) => void;
 }
 
-/** One occlusion map over the faint image. Pointing at it reads it, pressing puts the patch there. */
+/** An occlusion map over the image in gray. Hovering reads its values, pressing moves the patch. */
 export class Heatmap {
   readonly element: HTMLElement;
   readonly title: HTMLElement;
-  /** One pixel a cell; painted by those who know its colours. */
-  readonly canvas = h("canvas", { class: "dwo-over dwo-crisp" });
+  /** One pixel per cell, drawn by `Maps`. */
+  readonly canvas = h("canvas", { class: "dwo-map-canvas dwo-pixelated" });
   private readonly backdrop = h("canvas", { class: "dwo-backdrop" });
-  // Drawn, not laid out: a drag moves them often, and the browser would arrange the layers of the whole notebook anew.
+  // A canvas: moving elements during a drag would make the browser recompute the compositing layers of the whole notebook.
   private readonly marks = h("canvas", { class: "dwo-layer dwo-marks" });
   private readonly cell = h("div", { class: "dwo-cell", hidden: true });
-  private readonly place: HTMLElement;
+  private readonly frame: HTMLElement;
   private readonly reading: HTMLElement;
   private readonly tick = h("i", { class: "dwo-tick", title: "Without a patch" });
   private readonly low = h("span", {});
   private readonly high = h("span", {});
-  private readonly observer = new ResizeObserver(() => this.mark(this.marked));
+  private readonly observer = new ResizeObserver(() => this.mark(this.markedPatches));
   private size: Point = [1, 1];
-  private marked: Point[] = [];
+  private markedPatches: Point[] = [];
 
-  constructor({ name, scaled, hover, put }: HeatmapOptions) {
-    const properties = { class: "dwo-map-place", "data-testid": `map-${name}` };
-    this.place = h("div", properties, this.backdrop, this.canvas, this.marks, this.cell);
+  constructor({ name, hasScale, hover, placePatch }: HeatmapOptions) {
+    const properties = { class: "dwo-map-frame", "data-testid": `map-${name}` };
+    this.frame = h("div", properties, this.backdrop, this.canvas, this.marks, this.cell);
     this.title = h("div", { class: "dwo-map-title", "data-testid": `map-${name}-title` });
     this.reading = h("span", { class: "dwo-reading", "data-testid": `reading-${name}` });
     const scale = h("div", { class: "dwo-scale" }, this.tick);
     scale.style.background = VIRIDIS_GRADIENT;
-    const ends = h("div", { class: "dwo-ends" }, this.low, this.reading, this.high);
-    this.element = h("div", { class: "dwo-map" }, this.title, this.place, scaled ? scale : null, scaled ? ends : null);
-    this.listen(hover, put);
-    this.observer.observe(this.place);
+    const ends = h("div", { class: "dwo-scale-labels" }, this.low, this.reading, this.high);
+    this.element = h("div", { class: "dwo-map" }, this.title, this.frame, hasScale ? scale : null, hasScale ? ends : null);
+    this.listen(hover, placePatch);
+    this.observer.observe(this.frame);
   }
 
   close(): void {
     this.observer.disconnect();
   }
 
-  /** Show another image below the map. */
+  /** Show an image below the map. */
   show(image: ImageBitmap): void {
     this.size = [image.height, image.width];
-    this.place.style.aspectRatio = `${image.width} / ${image.height}`;
-    this.place.style.width = `${100 * Math.min(1, image.width / image.height)}%`; // a portrait is no higher than a square
+    this.frame.style.aspectRatio = `${image.width} / ${image.height}`;
+    this.frame.style.width = `${100 * Math.min(1, image.width / image.height)}%`; // portrait images are as high as square ones
     Object.assign(this.backdrop, { width: image.width, height: image.height });
     const context = context2d(this.backdrop);
     context.globalAlpha = 0.45;
-    context.filter = "grayscale(1)"; // here and not in the stylesheet, where every frame of a drag would filter it again
+    context.filter = "grayscale(1)"; // a CSS filter would be applied again in each frame of a drag
     context.drawImage(image, 0, 0);
   }
 
-  /** Place the map over the image. */
-  lay(grid: MapGrid): void {
-    layOver(this.canvas, mapPlace(grid, this.size));
+  /** Align the map with the image. */
+  align(grid: MapGrid): void {
+    setRelativeBox(this.canvas, mapBox(grid, this.size));
   }
 
   /**
-   * Label the scale.
-   * @param share where the value without a patch is on it, from 0 to 1
+   * Label the colour scale.
+   * @param unoccludedPosition the position of the value without a patch, from 0 to 1
    */
-  scale(low: string, high: string, share: number): void {
+  scale(low: string, high: string, unoccludedPosition: number): void {
     setText(this.low, low);
     setText(this.high, high);
-    this.tick.style.left = `${100 * share}%`;
+    this.tick.style.left = `${100 * unoccludedPosition}%`;
   }
 
-  /** Show what the map says of a cell. Without a grid none is pointed at. */
-  read(grid: MapGrid | null, cell: number, words: string): void {
+  /** Show the value of the hovered cell; without a grid, no cell is hovered. */
+  read(grid: MapGrid | null, cell: number, text: string): void {
     this.cell.hidden = !grid;
-    setText(this.reading, words);
+    setText(this.reading, text);
     this.reading.dataset.resting = String(!grid);
     if (!grid) return;
     const [row, column] = cellCentre(grid, cell);
     const [rows, columns] = grid.stride;
     const [height, width] = this.size;
-    layOver(this.cell, {
+    setRelativeBox(this.cell, {
       left: (column - columns / 2) / width,
       top: (row - rows / 2) / height,
       width: columns / width,
@@ -92,42 +92,42 @@ export class Heatmap {
     });
   }
 
-  /** Mark where the patches are. */
+  /** Mark the positions of the patches. */
   mark(patches: Point[]): void {
-    this.marked = patches;
-    const [width, height, ratio] = devicePixels(this.place);
-    if (!width) return; // its tab is not shown
+    this.markedPatches = patches;
+    const [width, height, ratio] = devicePixels(this.frame);
+    if (!width) return; // the tab is hidden
     if (this.marks.width !== width || this.marks.height !== height) Object.assign(this.marks, { width, height });
     const context = context2d(this.marks);
     context.clearRect(0, 0, width, height);
     for (const [row, column] of patches) drawDot(context, (column / this.size[1]) * width, (row / this.size[0]) * height, ratio);
   }
 
-  private listen(hover: HeatmapOptions["hover"], put: HeatmapOptions["put"]): void {
-    const { place } = this;
-    place.addEventListener("pointerdown", (event) => {
+  private listen(hover: HeatmapOptions["hover"], placePatch: HeatmapOptions["placePatch"]): void {
+    const { frame } = this;
+    frame.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !event.isPrimary) return;
-      place.setPointerCapture(event.pointerId);
-      put(this.pointOf(event), event);
+      frame.setPointerCapture(event.pointerId);
+      placePatch(this.pointOf(event), event);
     });
-    place.addEventListener("mousedown", (event) => event.preventDefault()); // it would take the focus from the stage
-    place.addEventListener("pointermove", (event) => {
-      if (event.buttons & 1) put(this.pointOf(event), event);
+    frame.addEventListener("mousedown", (event) => event.preventDefault()); // keep the focus on the stage
+    frame.addEventListener("pointermove", (event) => {
+      if (event.buttons & 1) placePatch(this.pointOf(event), event);
       hover(this.pointOf(event));
     });
-    for (const name of ["pointerleave", "pointercancel"]) place.addEventListener(name, () => hover(null));
-    place.addEventListener("pointerup", (event) => {
+    for (const name of ["pointerleave", "pointercancel"]) frame.addEventListener(name, () => hover(null));
+    frame.addEventListener("pointerup", (event) => {
       if (event.pointerType === "touch") hover(null);
     });
   }
 
   private pointOf({ clientX, clientY }: MouseEvent): Point {
-    const { left, top, width, height } = this.place.getBoundingClientRect();
+    const { left, top, width, height } = this.frame.getBoundingClientRect();
     return [((clientY - top) / height) * this.size[0], ((clientX - left) / width) * this.size[1]];
   }
 }
 
-/** Draw a light ring inside a dark one, to be seen on any map. */
+/** Draw a light ring inside a dark ring, which is visible on any background. */
 function drawDot(context: CanvasRenderingContext2D, x: number, y: number, ratio: number): void {
   for (const [radius, colour] of [
     [5, "rgb(0 0 0 / 0.55)"],

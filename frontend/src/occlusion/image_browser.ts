@@ -1,17 +1,17 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
-import { focusedElement, h, setText, spoken } from "../ui/dom.ts";
+import { focusedElement, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 
 const BATCH = 24; // images
 const THUMBNAIL_SIDE = 96; // pixels
 const TYPING_DELAY = 250; // ms
-const MARGIN = 200; // CSS pixels below the visible thumbnails that are loaded too
+const MARGIN = 200; // CSS pixels below the visible area in which thumbnails are loaded
 
-/** An image that can be chosen; its thumbnail comes as a buffer. */
+/** An image of the browser; its thumbnail is a buffer of the reply. */
 interface ImageInfo {
   image: string;
   caption: string;
@@ -25,24 +25,23 @@ interface ImagesReply {
   images: ImageInfo[];
 }
 
-/** The images to choose from, as thumbnails with a search; more are loaded as the user scrolls. */
+/** Thumbnails of the available images, with a search field. More are loaded on scrolling. */
 export class ImageBrowser {
   readonly element: HTMLElement;
   readonly search: HTMLInputElement;
-  /** Where errors are shown. */
   readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "images-error" });
   private readonly count = h("span", { class: "dwo-dim", role: "status", "data-testid": "image-count" });
   private readonly list = h("div", { class: "dwo-thumbnails", role: "listbox", "aria-label": "Images", "data-testid": "images" });
-  private readonly end = h("div", { class: "dwo-end" });
-  private readonly room = h("div", { class: "dwo-thumbnail-room" }, this.list, this.end);
+  private readonly end = h("div", { class: "dwo-list-end" });
+  private readonly scrollContainer = h("div", { class: "dwo-thumbnail-container" }, this.list, this.end);
   private readonly observer: IntersectionObserver;
   private query = "";
   private total: number | null = null;
   private loading = false;
-  private chosen = "";
-  private addresses: string[] = [];
+  private selectedImage = "";
+  private urls: string[] = [];
 
-  /** @param tools controls beside the search */
+  /** @param tools controls beside the search field */
   constructor(
     private readonly client: KernelClient,
     private readonly pick: (image: string) => void,
@@ -52,22 +51,22 @@ export class ImageBrowser {
       type: "search",
       class: "dwx-search",
       placeholder: "search…",
-      title: "By name or class",
+      title: "Search by name or class",
       "data-testid": "image-search",
     };
     this.search = h("input", { ...properties, "aria-label": "Search images by name or class" });
-    const row = h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-space" }), ...tools);
-    this.element = h("div", { class: "dwo-images" }, row, this.error, this.room);
+    const row = h("div", { class: "dwo-row" }, this.search, this.count, h("span", { class: "dwo-spacer" }), ...tools);
+    this.element = h("div", { class: "dwo-images" }, row, this.error, this.scrollContainer);
     let typing: ReturnType<typeof setTimeout> | undefined;
     this.search.addEventListener("input", () => {
       clearTimeout(typing);
       typing = setTimeout(() => void this.restart(), TYPING_DELAY);
     });
     this.list.addEventListener("keydown", (event) => moveFocusInGrid(event, this.thumbnails));
-    const load = (entries: IntersectionObserverEntry[]) => {
-      if (entries.some(({ isIntersecting }) => isIntersecting)) void this.more();
+    const onIntersection = (entries: IntersectionObserverEntry[]) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) void this.loadMore();
     };
-    this.observer = new IntersectionObserver(load, { root: this.room, rootMargin: `${MARGIN}px` });
+    this.observer = new IntersectionObserver(onIntersection, { root: this.scrollContainer, rootMargin: `${MARGIN}px` });
     this.observer.observe(this.end);
   }
 
@@ -77,28 +76,28 @@ export class ImageBrowser {
     this.release();
   }
 
-  /** Load the first images where none are yet. */
+  /** Load the first images if none are loaded. */
   open(): void {
     if (this.total === null && !this.loading) void this.restart();
   }
 
-  /** Load them again when they are shown next: there are others. */
+  /** Reload the images when the browser is opened next. */
   invalidate(): void {
     this.total = null;
   }
 
-  /** Mark the image that is shown. */
-  mark(image: string): void {
-    this.chosen = image;
+  /** Mark the selected image. */
+  select(image: string): void {
+    this.selectedImage = image;
     const { thumbnails } = this;
     const focused = focusedElement(this.list);
-    const at = Math.max(
+    const tabStop = Math.max(
       0,
-      thumbnails.findIndex((one) => one.dataset.image === image),
+      thumbnails.findIndex(({ dataset }) => dataset.image === image),
     );
-    for (const [place, one] of thumbnails.entries()) {
-      one.setAttribute("aria-selected", String(one.dataset.image === image));
-      if (!this.list.contains(focused)) one.tabIndex = place === at ? 0 : -1;
+    for (const [index, element] of thumbnails.entries()) {
+      element.setAttribute("aria-selected", String(element.dataset.image === image));
+      if (!this.list.contains(focused)) element.tabIndex = index === tabStop ? 0 : -1;
     }
   }
 
@@ -107,8 +106,8 @@ export class ImageBrowser {
   }
 
   private release(): void {
-    for (const address of this.addresses) URL.revokeObjectURL(address);
-    this.addresses = [];
+    for (const url of this.urls) URL.revokeObjectURL(url);
+    this.urls = [];
   }
 
   private async restart(): Promise<void> {
@@ -117,10 +116,10 @@ export class ImageBrowser {
     this.loading = false;
     this.release();
     this.list.replaceChildren();
-    await this.more();
+    await this.loadMore();
   }
 
-  private async more(): Promise<void> {
+  private async loadMore(): Promise<void> {
     const start = this.list.childElementCount;
     if (this.loading || (this.total !== null && start >= this.total) || !this.element.checkVisibility()) return;
     this.loading = true;
@@ -131,38 +130,38 @@ export class ImageBrowser {
       if (!reply || query !== this.query) return;
       const { total, images } = reply.content;
       this.total = total;
-      this.list.append(...images.map((image, at) => this.createThumbnail(image, reply.buffers[at])));
+      this.list.append(...images.map((image, index) => this.createThumbnail(image, reply.buffers[index])));
       setText(this.count, total ? formatCount(total, "image") : query ? `no image matches “${query}”` : "no images");
-      this.complain("");
-      this.mark(this.chosen);
+      this.showError("");
+      this.select(this.selectedImage);
     } catch (error) {
-      this.complain(errorMessage(error));
+      this.showError(errorMessage(error));
       return;
     } finally {
       if (query === this.query) this.loading = false;
     }
-    // The end may still be visible, and the observer tells only of changes.
-    if (this.end.getBoundingClientRect().top < this.room.getBoundingClientRect().bottom + MARGIN) void this.more();
+    // The end may still be visible, and the observer reports changes only.
+    if (this.end.getBoundingClientRect().top < this.scrollContainer.getBoundingClientRect().bottom + MARGIN) void this.loadMore();
   }
 
-  private complain(message: string): void {
+  private showError(message: string): void {
     this.error.hidden = !message;
     setText(this.error, message);
   }
 
   private createThumbnail({ image, caption, label, thumbnail }: ImageInfo, data: DataView | undefined): HTMLElement {
-    const address = URL.createObjectURL(blob(data, thumbnail.mime));
-    this.addresses.push(address);
-    const words = label ? `${caption} (${label})` : caption;
-    const properties = { type: "button", role: "option", class: "dwo-thumbnail", title: words, "data-image": image };
+    const url = URL.createObjectURL(toBlob(data, thumbnail.mime));
+    this.urls.push(url);
+    const title = label ? `${caption} (${label})` : caption;
+    const properties = { type: "button", role: "option", class: "dwo-thumbnail", title, "data-image": image };
     const onclick = () => this.pick(image);
-    const element = h("img", { src: address, alt: "", draggable: "false" });
+    const element = h("img", { src: url, alt: "", draggable: "false" });
     return h(
       "button",
       { ...properties, tabindex: -1, "data-testid": "image", onclick },
       element,
       h("span", {}, label ?? caption),
-      spoken(label ? `, ${caption}` : ""),
+      screenReaderText(label ? `, ${caption}` : ""),
     );
   }
 }

@@ -6,29 +6,29 @@ import type { OcclusionState } from "./wire.ts";
 
 interface ImageChoiceOptions {
   client: KernelClient;
-  /** Where an image can be dropped, beside the thumbnails. */
+  /** Images can be dropped on the stage and on the thumbnails. */
   stage: Stage;
   pick: (image: string) => void;
-  /** @param others number of files that came with the image, and were ignored */
-  uploaded: (image: string, name: string, others: number) => void;
+  /** @param ignored the number of further dropped files, which are ignored */
+  uploaded: (image: string, name: string, ignored: number) => void;
 }
 
-/** Another image: one of the image set, or the user's own. */
+/** The choice of the image: from the image set, or an upload. */
 export class ImageChoice {
   /** The thumbnails. */
   readonly element: HTMLElement;
-  /** What an upload says where no thumbnails are shown. */
+  /** The status of an upload while the thumbnails are hidden. */
   readonly status: HTMLElement;
   private readonly uploadStatus = createUploadStatus();
   private readonly upload: ImageUpload;
   private readonly browser: ImageBrowser;
 
   constructor({ client, stage, pick, uploaded }: ImageChoiceOptions) {
-    const done = (image: string, name: string, others: number) => {
-      uploaded(image, name, others);
-      this.browser.invalidate(); // it is the first of them now
+    const done = (image: string, name: string, ignored: number) => {
+      uploaded(image, name, ignored);
+      this.browser.invalidate(); // uploads are listed first
     };
-    this.upload = new ImageUpload({ client, done, say: (words, isError) => this.uploadStatus.say(words, isError) });
+    this.upload = new ImageUpload({ client, done, showStatus: (text, isError) => this.uploadStatus.show(text, isError) });
     this.browser = new ImageBrowser(client, pick, this.upload.button, this.upload.input);
     this.browser.error.before(this.uploadStatus.besideButton);
     this.element = this.browser.element;
@@ -43,8 +43,8 @@ export class ImageChoice {
   }
 
   update(state: OcclusionState): void {
-    this.uploadStatus.follow(state);
-    this.browser.mark(state.image);
+    this.uploadStatus.update(state);
+    this.browser.select(state.image);
   }
 
   /** Load the first thumbnails. */
@@ -52,7 +52,7 @@ export class ImageChoice {
     this.browser.open();
   }
 
-  /** The user does something else: an error is over. */
+  /** Call on a user action: clear the error. */
   clearError(): void {
     this.uploadStatus.clearError();
   }

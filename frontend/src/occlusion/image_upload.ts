@@ -1,24 +1,24 @@
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
-import { megabytes, uploadFile } from "../kernel/upload.ts";
+import { formatMegabytes, uploadFile } from "../kernel/upload.ts";
 import { h, setText } from "../ui/dom.ts";
 
-const NO_FILE = "Only files can be dropped here: save the image first.";
+const NO_FILE = "Only files can be dropped here. Save the image to a file first.";
 
-/** Return what is shown, and that other files are not. */
-export function describeUpload(name: string, others: number): string {
-  if (!others) return `Showing ${name}.`;
-  return `Showing ${name}; ${others === 1 ? "the other file was" : `the other ${others} files were`} ignored: drop one at a time.`;
+/** Return the message after an upload. */
+export function describeUpload(name: string, ignored: number): string {
+  if (!ignored) return `Uploaded ${name}.`;
+  return `Uploaded ${name}; ${ignored === 1 ? "the other file was" : `the other ${ignored} files were`} ignored. Drop one file at a time.`;
 }
 
 interface UploadOptions {
   client: KernelClient;
-  /** @param others number of files that came with it, and were ignored */
-  done: (image: string, name: string, others: number) => void;
-  say: (words: string, isError: boolean) => void;
+  /** @param ignored the number of further dropped files, which are ignored */
+  done: (image: string, name: string, ignored: number) => void;
+  showStatus: (text: string, isError: boolean) => void;
 }
 
-/** An image from the user's machine: chosen in a dialog, or dropped on an element. */
+/** Upload of an image from the user's machine: selected in a dialog, or dropped on an element. */
 export class ImageUpload {
   readonly input = h("input", { type: "file", accept: "image/*", hidden: true, "data-testid": "upload-file", "aria-label": "Image file" });
   readonly button: HTMLElement;
@@ -26,10 +26,10 @@ export class ImageUpload {
 
   constructor(private readonly options: UploadOptions) {
     const onclick = () => this.input.click();
-    this.button = h("button", { type: "button", class: "dwo-plain", "data-testid": "upload", onclick }, "Upload image…");
+    this.button = h("button", { type: "button", class: "dwo-button", "data-testid": "upload", onclick }, "Upload image…");
     this.input.addEventListener("change", () => {
       if (this.input.files?.length) void this.upload(this.input.files);
-      this.input.value = ""; // the same file may be chosen again
+      this.input.value = ""; // allow selecting the same file again
     });
   }
 
@@ -38,82 +38,82 @@ export class ImageUpload {
   }
 
   /**
-   * Let images be dropped on an element.
-   * @param showHint called as a file enters and leaves it
+   * Accept images that are dropped on an element.
+   * @param showHint called when a file enters and leaves the element
    */
-  acceptDrops(place: HTMLElement, showHint: (shown: boolean) => void): void {
-    let depth = 0; // of elements that the pointer has entered
-    place.addEventListener("dragenter", (event) => {
+  acceptDrops(target: HTMLElement, showHint: (shown: boolean) => void): void {
+    let depth = 0; // number of nested elements that were entered
+    target.addEventListener("dragenter", (event) => {
       event.preventDefault();
       depth += 1;
       showHint(true);
     });
-    place.addEventListener("dragover", (event) => event.preventDefault());
-    place.addEventListener("dragleave", () => {
+    target.addEventListener("dragover", (event) => event.preventDefault());
+    target.addEventListener("dragleave", () => {
       depth = Math.max(0, depth - 1);
       if (!depth) showHint(false);
     });
-    place.addEventListener("drop", (event) => {
+    target.addEventListener("drop", (event) => {
       event.preventDefault();
-      event.stopPropagation(); // the notebook would open it
+      event.stopPropagation(); // the notebook must not handle the file
       depth = 0;
       showHint(false);
       const files = event.dataTransfer?.files;
       if (files?.length) void this.upload(files);
-      else this.options.say(NO_FILE, true);
+      else this.options.showStatus(NO_FILE, true);
     });
   }
 
   /** Upload the first of the files. */
-  private async upload([file, ...others]: Iterable<File>): Promise<void> {
+  private async upload([file, ...ignored]: Iterable<File>): Promise<void> {
     if (!file) return;
-    const { client, done, say } = this.options;
-    this.current?.abort(); // the newest image counts
-    const own = new AbortController();
-    this.current = own;
+    const { client, done, showStatus } = this.options;
+    this.current?.abort(); // only the newest upload is used
+    const controller = new AbortController();
+    this.current = controller;
     const progress = (bytes: number) => {
-      if (!own.signal.aborted) say(`${file.name}: ${megabytes(bytes)} of ${megabytes(file.size)}`, false);
+      if (!controller.signal.aborted) showStatus(`${file.name}: ${formatMegabytes(bytes)} of ${formatMegabytes(file.size)}`, false);
     };
     progress(0);
     try {
-      const uploaded = await uploadFile<{ image: string }>(client, file, { progress, signal: own.signal, canCancel: false });
-      if (own.signal.aborted) return;
-      say("", false);
-      if (uploaded) done(uploaded.image, file.name, others.length);
+      const uploaded = await uploadFile<{ image: string }>(client, file, { progress, signal: controller.signal, canCancel: false });
+      if (controller.signal.aborted) return;
+      showStatus("", false);
+      if (uploaded) done(uploaded.image, file.name, ignored.length);
     } catch (error) {
-      if (!own.signal.aborted) say(errorMessage(error), true);
+      if (!controller.signal.aborted) showStatus(errorMessage(error), true);
     }
   }
 }
 
-/** What an upload says, where the user looks: beside its button where that is shown, else below the image. */
+/** Create the status of an upload: beside the upload button if that is visible, else below the image. */
 export function createUploadStatus() {
-  const create = (testid: string) => h("p", { class: "dwo-said", role: "status", hidden: true, "data-testid": testid });
+  const create = (testid: string) => h("p", { class: "dwo-upload-status", role: "status", hidden: true, "data-testid": testid });
   const [belowImage, besideButton] = [create("stage-words"), create("upload-words")];
-  let said = { words: "", isError: false };
+  let status = { text: "", isError: false };
   let shown = { tab: "", image: "" };
   const draw = () => {
-    const here = shown.tab === "images" ? besideButton : belowImage;
-    for (const place of [belowImage, besideButton]) {
-      const words = place === here ? said.words : "";
-      place.hidden = !words;
-      place.classList.toggle("dwx-error", said.isError);
-      setText(place, words);
+    const visible = shown.tab === "images" ? besideButton : belowImage;
+    for (const element of [belowImage, besideButton]) {
+      const text = element === visible ? status.text : "";
+      element.hidden = !text;
+      element.classList.toggle("dwx-error", status.isError);
+      setText(element, text);
     }
   };
-  const say = (words: string, isError: boolean) => {
-    said = { words, isError };
+  const show = (text: string, isError: boolean) => {
+    status = { text, isError };
     draw();
   };
-  /** The user does something else: an error is over. */
+  /** Call on a user action: clear the error. */
   const clearError = () => {
-    if (said.isError) say("", false);
+    if (status.isError) show("", false);
   };
-  const follow = ({ tab, image }: { tab: string; image: string }) => {
+  const update = ({ tab, image }: { tab: string; image: string }) => {
     if (tab === shown.tab && image === shown.image) return;
     if (image !== shown.image) clearError();
     shown = { tab, image };
     draw();
   };
-  return { belowImage, besideButton, say, clearError, follow };
+  return { belowImage, besideButton, show, clearError, update };
 }

@@ -1,32 +1,32 @@
-/** Occlusion maps as far as they are computed: one cell for each position of the window. */
-import { floats, integers } from "../kernel/buffers.ts";
+/** Partially computed occlusion maps: one cell per position of the window. */
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import { clamp, type Point } from "./geometry.ts";
 import type { MapsReply, ValueMap } from "./wire.ts";
 
 export interface MapGrid extends MapsReply {
-  /** NaN where it is not computed. */
+  /** NaN if not computed. */
   activity: Float32Array;
   probability: Float32Array | null;
-  /** -1 where it is not computed. */
+  /** -1 if not computed. */
   label: Int32Array | null;
   labelProbability: Float32Array | null;
-  /** For each cell the nearest that is computed, itself first. Null: all are. */
+  /** The index of the nearest computed cell of each cell. Null: all cells are computed. */
   nearest: Int32Array | null;
 }
 
 export function readGrid(reply: MapsReply, buffers: DataView[]): MapGrid {
-  const activity = floats(buffers[0]);
+  const activity = toFloat32Array(buffers[0]);
   return {
     ...reply,
     activity,
-    probability: reply.has_classes ? floats(buffers[1]) : null,
-    label: reply.has_classes ? integers(buffers[2]) : null,
-    labelProbability: reply.has_classes ? floats(buffers[3]) : null,
+    probability: reply.has_classes ? toFloat32Array(buffers[1]) : null,
+    label: reply.has_classes ? toInt32Array(buffers[2]) : null,
+    labelProbability: reply.has_classes ? toFloat32Array(buffers[3]) : null,
     nearest: reply.complete ? null : nearestComputed(activity, reply.rows, reply.cols),
   };
 }
 
-/** Return for each cell the nearest one that is computed, so that a coarse map fills the image at once; -1 where there is none. */
+/** Return the index of the nearest computed cell of each cell, so that a coarse map fills the image; -1 if no cell is computed. */
 export function nearestComputed(values: Float32Array, rows: number, cols: number): Int32Array {
   const nearest = new Int32Array(rows * cols).fill(-1);
   const queue: number[] = [];
@@ -39,7 +39,7 @@ export function nearestComputed(values: Float32Array, rows: number, cols: number
     const column = cell % cols;
     const neighbours = [column > 0 ? cell - 1 : -1, column < cols - 1 ? cell + 1 : -1, cell - cols, cell + cols];
     for (const next of neighbours) {
-      if (nearest[next] !== -1) continue; // known already, or beyond the border
+      if (nearest[next] !== -1) continue; // already visited, or outside the map
       nearest[next] = nearest[cell] ?? -1;
       queue.push(next);
     }
@@ -49,26 +49,26 @@ export function nearestComputed(values: Float32Array, rows: number, cols: number
 
 type Positions = Pick<MapGrid, "rows" | "cols" | "origin" | "stride">;
 
-/** Return the cell of the window nearest to a point. */
+/** Return the cell whose window is nearest to a point. */
 export function cellAt({ rows, cols, origin, stride }: Positions, [row, column]: Point): number {
-  const at = clamp(Math.round((row - origin[0]) / stride[0]), 0, rows - 1);
-  return at * cols + clamp(Math.round((column - origin[1]) / stride[1]), 0, cols - 1);
+  const gridRow = clamp(Math.round((row - origin[0]) / stride[0]), 0, rows - 1);
+  return gridRow * cols + clamp(Math.round((column - origin[1]) / stride[1]), 0, cols - 1);
 }
 
-/** Return the centre of a cell's window. */
+/** Return the centre of the window of a cell. */
 export function cellCentre({ cols, origin, stride }: Positions, cell: number): Point {
   return [origin[0] + Math.floor(cell / cols) * stride[0], origin[1] + (cell % cols) * stride[1]];
 }
 
-export interface Shares {
+export interface RelativeBox {
   left: number;
   top: number;
   width: number;
   height: number;
 }
 
-/** Return where the map lies on an image, as shares of its width and height. */
-export function mapPlace({ rows, cols, origin, stride }: Positions, [height, width]: Point): Shares {
+/** Return the box of the map as fractions of the image's width and height. */
+export function mapBox({ rows, cols, origin, stride }: Positions, [height, width]: Point): RelativeBox {
   return {
     left: (origin[1] - stride[1] / 2) / width,
     top: (origin[0] - stride[0] / 2) / height,
@@ -77,9 +77,9 @@ export function mapPlace({ rows, cols, origin, stride }: Positions, [height, wid
   };
 }
 
-const MIN_RANGE = 0.05; // of probabilities; of the largest where all are smaller. Less would make noise look like a finding.
+const MIN_RANGE = 0.05; // of probabilities, to prevent noise from filling the colour scale; smaller if all probabilities are smaller
 
-/** Return the range of a map's colours: all that is computed, and the value without a patch. As `OcclusionMaps.span` does for figures. */
+/** Return the range of the colour scale: all computed values, and the value without a patch. Must agree with `OcclusionMaps.span`. */
 export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const include = (value: number) => {
@@ -89,20 +89,20 @@ export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>
   for (const value of grid[name] ?? []) include(value);
   include(grid.unoccluded[name] ?? Number.NaN);
   if (!(low <= high)) return [0, 1];
-  const least = name === "activity" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
-  if (high - low >= least) return [low, high];
-  low = clamp((low + high - least) / 2, 0, 1 - least);
-  return [low, low + least];
+  const minRange = name === "activity" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
+  if (high - low >= minRange) return [low, high];
+  low = clamp((low + high - minRange) / 2, 0, 1 - minRange);
+  return [low, low + minRange];
 }
 
 export interface LegendEntry {
   label: number;
   name: string;
-  /** Of the positions that are computed. */
+  /** The fraction of the computed positions. */
   share: number;
 }
 
-/** Return the classes of a map, the most frequent first. */
+/** Return the classes of a map by descending frequency. */
 export function legendOf({ label: labels, names }: Pick<MapGrid, "label" | "names">): LegendEntry[] {
   const counts = new Map<number, number>();
   for (const label of labels ?? []) if (label >= 0) counts.set(label, (counts.get(label) ?? 0) + 1);

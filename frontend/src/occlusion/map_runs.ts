@@ -3,7 +3,7 @@ import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { type MapGrid, readGrid } from "./map_grid.ts";
 import type { MapsReply } from "./wire.ts";
 
-const REFRESH_INTERVAL = 250; // ms between two looks at a map that grows
+const REFRESH_INTERVAL = 250; // ms between two requests for incomplete maps
 const PRIORITY = 3;
 
 interface Watcher {
@@ -14,11 +14,11 @@ interface Watcher {
 interface Run {
   grid: MapGrid | null;
   watchers: Set<Watcher>;
-  refreshed: number;
+  lastRefresh: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** The kernel's runs that views look at: their maps are fetched once for all views, a few times a second while they grow. */
+/** The runs that views watch. Their maps are fetched once for all views, a few times per second until they are complete. */
 export class MapRuns {
   private readonly runs = new Map<number, Run>();
 
@@ -27,37 +27,37 @@ export class MapRuns {
     private readonly clock: () => number = () => performance.now(),
   ) {}
 
-  /** Be told of a run's maps as they grow, beginning with what there is. Return the function that ends it. */
+  /** Register callbacks for the maps of a run; they are called at once if maps are loaded. Return a function that removes them. */
   watch(run: number, watcher: Watcher): () => void {
-    const known = this.runs.get(run) ?? { grid: null, watchers: new Set(), refreshed: Number.NEGATIVE_INFINITY, timer: undefined };
-    this.runs.set(run, known);
-    known.watchers.add(watcher);
-    if (known.grid) watcher.changed(known.grid);
-    void this.fetch(run, known);
+    const entry = this.runs.get(run) ?? { grid: null, watchers: new Set(), lastRefresh: Number.NEGATIVE_INFINITY, timer: undefined };
+    this.runs.set(run, entry);
+    entry.watchers.add(watcher);
+    if (entry.grid) watcher.changed(entry.grid);
+    void this.fetch(run, entry);
     return () => {
-      known.watchers.delete(watcher);
-      if (known.watchers.size) return;
-      clearTimeout(known.timer);
+      entry.watchers.delete(watcher);
+      if (entry.watchers.size) return;
+      clearTimeout(entry.timer);
       this.runs.delete(run);
     };
   }
 
-  /** A run has something new: look soon. */
+  /** Schedule requests for all incomplete maps. */
   refreshAll(): void {
-    for (const [run, known] of this.runs) {
-      if (known.timer || known.grid?.complete) continue;
-      const wait = Math.max(0, REFRESH_INTERVAL - (this.clock() - known.refreshed));
-      known.timer = setTimeout(() => {
-        known.timer = undefined;
-        void this.fetch(run, known);
+    for (const [run, entry] of this.runs) {
+      if (entry.timer || entry.grid?.complete) continue;
+      const wait = Math.max(0, REFRESH_INTERVAL - (this.clock() - entry.lastRefresh));
+      entry.timer = setTimeout(() => {
+        entry.timer = undefined;
+        void this.fetch(run, entry);
       }, wait);
     }
   }
 
-  /** Look at a run now. */
+  /** Request the maps of a run immediately. */
   refresh(run: number): void {
-    const known = this.runs.get(run);
-    if (known) void this.fetch(run, known);
+    const entry = this.runs.get(run);
+    if (entry) void this.fetch(run, entry);
   }
 
   close(): void {
@@ -65,17 +65,17 @@ export class MapRuns {
     this.runs.clear();
   }
 
-  private async fetch(run: number, known: Run): Promise<void> {
-    if (known.grid?.complete || !this.client.available) return;
-    known.refreshed = this.clock();
+  private async fetch(run: number, entry: Run): Promise<void> {
+    if (entry.grid?.complete || !this.client.available) return;
+    entry.lastRefresh = this.clock();
     try {
       const reply = await this.client.request<MapsReply>("maps", { run }, { key: `maps ${run}`, fresh: true, priority: PRIORITY });
       if (!reply?.content.done) return;
-      known.grid = readGrid(reply.content, reply.buffers);
-      for (const { changed } of [...known.watchers]) changed(known.grid);
+      entry.grid = readGrid(reply.content, reply.buffers);
+      for (const { changed } of [...entry.watchers]) changed(entry.grid);
     } catch (error) {
-      if (error instanceof KernelUnavailable) return; // fetched when the kernel is back
-      for (const { failed } of [...known.watchers]) failed(errorMessage(error));
+      if (error instanceof KernelUnavailable) return; // fetched when the kernel is available again
+      for (const { failed } of [...entry.watchers]) failed(errorMessage(error));
     }
   }
 }

@@ -1,4 +1,4 @@
-import { paintClasses, paintValues } from "../ui/colormap.ts";
+import { drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber, formatPercent } from "../ui/format.ts";
 import type { Point } from "./geometry.ts";
@@ -11,14 +11,14 @@ const LEGEND_ROWS = 9;
 const VALUE_MAPS = ["probability", "activity"] as const;
 
 interface MapsOptions {
-  /** The canvas of the map that is overlaid on the image. */
+  /** The canvas of the overlay on the image. */
   overlay: HTMLCanvasElement;
   hover: (point: Point | null) => void;
-  put: (point: Point, event: PointerEvent) => void;
+  placePatch: (point: Point, event: PointerEvent) => void;
   pick: (label: number, name: string) => void;
 }
 
-/** The maps of the paper's figure 7: activity (b), probability of the target (d), most probable class (e) with its legend. */
+/** The maps of figure 7 of the paper: activity (b), probability of the target (d), most probable class (e) with its legend. */
 export class Maps {
   readonly element: HTMLElement;
   private readonly heatmaps: Record<MapName, Heatmap>;
@@ -29,15 +29,15 @@ export class Maps {
   private readonly classes: HTMLElement;
   private grid: MapGrid | null = null;
   private overlaid: MapName | null = null;
-  private pointed: Point | null = null;
+  private hoveredPoint: Point | null = null;
 
   constructor(private readonly options: MapsOptions) {
-    const { hover, put } = options;
-    const create = (name: MapName) => new Heatmap({ name, scaled: name !== "label", hover, put });
+    const { hover, placePatch } = options;
+    const create = (name: MapName) => new Heatmap({ name, hasScale: name !== "label", hover, placePatch });
     this.heatmaps = { probability: create("probability"), activity: create("activity"), label: create("label") };
     const { probability, activity, label } = this.heatmaps;
-    const beside = h("div", { class: "dwo-beside" }, this.legendTitle, this.legend, this.more, this.classReading);
-    this.classes = h("div", { class: "dwo-class-map" }, label.element, beside);
+    const legendColumn = h("div", { class: "dwo-legend-column" }, this.legendTitle, this.legend, this.more, this.classReading);
+    this.classes = h("div", { class: "dwo-class-map" }, label.element, legendColumn);
     this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
   }
 
@@ -46,7 +46,7 @@ export class Maps {
   }
 
   /**
-   * Show another image.
+   * Show a scene.
    * @param target the name of the target class; null without a classifier
    */
   show({ image, request }: Scene, target: string | null): void {
@@ -59,8 +59,8 @@ export class Maps {
     setText(label.title, "Most probable class");
   }
 
-  /** Paint what is computed. */
-  paint(grid: MapGrid, overlaid: MapName): void {
+  /** Draw the computed cells. */
+  draw(grid: MapGrid, overlaid: MapName): void {
     this.grid = grid;
     for (const name of VALUE_MAPS) {
       const values = grid[name];
@@ -68,42 +68,42 @@ export class Maps {
       const range = colourRange(grid, name);
       const format = name === "probability" ? formatPercent : formatNumber;
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
-      this.heatmaps[name].lay(grid);
+      this.heatmaps[name].align(grid);
       this.heatmaps[name].scale(format(range[0]), format(range[1]), (unoccluded - range[0]) / (range[1] - range[0] || 1));
-      paintValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
+      drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
     }
-    this.paintClasses(grid);
+    this.drawClasses(grid);
     this.overlay(overlaid, true);
-    this.read(this.pointed);
+    this.read(this.hoveredPoint);
   }
 
-  /** Choose the map that is overlaid on the image. */
-  overlay(name: MapName, repaint = false): void {
+  /** Draw a map on the overlay. */
+  overlay(name: MapName, redraw = false): void {
     const { grid, options } = this;
-    if (!grid || (this.overlaid === name && !repaint)) return;
+    if (!grid || (this.overlaid === name && !redraw)) return;
     this.overlaid = name;
-    if (name === "label" && grid.label) paintClasses(options.overlay, grid);
+    if (name === "label" && grid.label) drawClasses(options.overlay, grid);
     else {
       const shown = name === "probability" && grid.probability ? "probability" : "activity";
       const values = grid[shown] ?? grid.activity;
-      paintValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
+      drawValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
     }
   }
 
-  /** Show what each map says of the window nearest to a point. Return its cell. */
+  /** Show the values of all maps for the window nearest to a point. Return its cell. */
   read(point: Point | null): number | null {
     const { grid, heatmaps } = this;
-    this.pointed = point;
+    this.hoveredPoint = point;
     const cell = grid && point ? cellAt(grid, point) : null;
-    const words = !grid
+    const texts = !grid
       ? { probability: "", activity: "", label: "" }
       : cell === null
         ? describeUnoccluded(grid)
         : describeCell(grid, cell);
     for (const name of ["probability", "activity", "label"] as const) {
-      heatmaps[name].read(cell === null ? null : grid, cell ?? 0, words[name]);
+      heatmaps[name].read(cell === null ? null : grid, cell ?? 0, texts[name]);
     }
-    setText(this.classReading, words.label);
+    setText(this.classReading, texts.label);
     return cell;
   }
 
@@ -111,16 +111,16 @@ export class Maps {
     for (const heatmap of Object.values(this.heatmaps)) heatmap.mark(patches);
   }
 
-  /** Dim the maps while others are computed. */
-  dim(stale: boolean): void {
+  /** Dim the maps if they are outdated. */
+  setStale(stale: boolean): void {
     this.element.dataset.stale = String(stale);
   }
 
-  private paintClasses(grid: MapGrid): void {
+  private drawClasses(grid: MapGrid): void {
     if (!grid.label) return;
     const entries = legendOf(grid);
-    this.heatmaps.label.lay(grid);
-    paintClasses(this.heatmaps.label.canvas, grid);
+    this.heatmaps.label.align(grid);
+    drawClasses(this.heatmaps.label.canvas, grid);
     const shown = entries.slice(0, LEGEND_ROWS);
     const key = JSON.stringify(shown.map(({ label, share }) => [label, formatPercent(share)]));
     if (this.legend.dataset.key === key) return;
@@ -133,14 +133,14 @@ export class Maps {
   private createLegendEntry({ label, name, share }: LegendEntry, colour: string): HTMLElement {
     const swatch = h("i", {});
     swatch.style.background = colour;
-    const emphasise = (only: number | null) => () => {
-      if (this.grid) paintClasses(this.heatmaps.label.canvas, this.grid, only);
+    const highlight = (highlighted: number | null) => () => {
+      if (this.grid) drawClasses(this.heatmaps.label.canvas, this.grid, highlighted);
     };
     const listeners = {
-      onpointerenter: emphasise(label),
-      onpointerleave: emphasise(null),
-      onfocus: emphasise(label),
-      onblur: emphasise(null),
+      onpointerenter: highlight(label),
+      onpointerleave: highlight(null),
+      onfocus: highlight(label),
+      onblur: highlight(null),
       onclick: () => this.options.pick(label, name),
     };
     const title = `${name} at ${formatPercent(share)} of the positions; click to make it the target`;
@@ -150,21 +150,25 @@ export class Maps {
   }
 }
 
-/** Return what is shown where nothing is pointed at: the values without a patch. */
+/** Return the texts that are shown while no cell is hovered: the values without a patch. */
 function describeUnoccluded({ unoccluded, names }: MapGrid): Record<MapName, string> {
-  const { probability, activity, label, label_probability: certainty } = unoccluded;
-  const named = label === null ? "" : `no patch: ${className(names, label)}, probability ${formatPercent(certainty)}`;
-  return { probability: `no patch: ${formatPercent(probability)}`, activity: `no patch: ${formatNumber(activity)}`, label: named };
+  const { probability, activity, label, label_probability: confidence } = unoccluded;
+  const named = label === null ? "" : `without a patch: ${className(names, label)}, probability ${formatPercent(confidence)}`;
+  return {
+    probability: `without a patch: ${formatPercent(probability)}`,
+    activity: `without a patch: ${formatNumber(activity)}`,
+    label: named,
+  };
 }
 
 export function describeCell(grid: MapGrid, cell: number): Record<MapName, string> {
   const activity = grid.activity[cell] ?? Number.NaN;
   if (Number.isNaN(activity)) return { probability: "not computed", activity: "not computed", label: "not computed yet" };
   const label = grid.label?.[cell] ?? -1;
-  const certainty = formatPercent(grid.labelProbability?.[cell]);
+  const confidence = formatPercent(grid.labelProbability?.[cell]);
   return {
     probability: grid.probability ? `here: ${formatPercent(grid.probability[cell])}` : "",
     activity: `here: ${formatNumber(activity)}`,
-    label: label >= 0 ? `here: ${className(grid.names, label)}, probability ${certainty}` : "",
+    label: label >= 0 ? `here: ${className(grid.names, label)}, probability ${confidence}` : "",
   };
 }

@@ -3,27 +3,27 @@ import type { MapGrid } from "./map_grid.ts";
 import { type OcclusionStore, PRIORITY } from "./store.ts";
 import type { MapSettings, ResolvedRequest } from "./wire.ts";
 
-const SETTLE_DELAY = 350; // ms; a slider is still being dragged
+const SETTINGS_DELAY = 350; // ms after the last change of a setting, such as by dragging a slider
 
 interface Listener {
   changed: (grid: MapGrid) => void;
   failed: (message: string) => void;
 }
 
-/** The maps that one view shows: started when image or settings are others, stopped and resumed. */
+/** The job that computes the maps of a view. It is restarted when the request or the settings change, and can be stopped and resumed. */
 export class MapsJob {
-  /** What is shown; it may answer an earlier request. */
+  /** The displayed maps. */
   grid: MapGrid | null = null;
-  /** Whether `grid` answers an earlier request. */
+  /** Whether `grid` belongs to an earlier request. */
   stale = true;
   stopped = false;
   private key = "";
-  private question = "";
+  private requestKey = "";
   private run: number | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private unwatch: () => void = () => {};
 
-  /** @param view its name to the kernel: another view's maps are not stopped by this one's */
+  /** @param view the id of the view; a new job cancels only jobs of the same view */
   constructor(
     private readonly store: OcclusionStore,
     private readonly view: string,
@@ -36,14 +36,14 @@ export class MapsJob {
     this.store.client.release(this);
   }
 
-  /** Start the maps where they are not those of the request. */
-  follow(version: number, request: ResolvedRequest, settings: MapSettings): void {
-    const question = JSON.stringify([version, request]);
-    const key = JSON.stringify([question, settings]);
+  /** Start a job if the request or the settings have changed. */
+  update(version: number, request: ResolvedRequest, settings: MapSettings): void {
+    const requestKey = JSON.stringify([version, request]);
+    const key = JSON.stringify([requestKey, settings]);
     if (key === this.key || !this.store.client.available) return;
-    const delay = question === this.question ? SETTLE_DELAY : 0;
+    const delay = requestKey === this.requestKey ? SETTINGS_DELAY : 0;
     this.key = key;
-    this.question = question;
+    this.requestKey = requestKey;
     this.stale = true;
     this.stopped = false;
     clearTimeout(this.timer);
@@ -58,13 +58,13 @@ export class MapsJob {
     this.store.runs.refresh(run);
   }
 
-  /** After a stop: the same request again, which the kernel goes on with. */
+  /** Resume the job after `stop`: the next update sends the same request, and the kernel continues the run. */
   resume(): void {
     this.stopped = false;
-    this.key = this.question = "";
+    this.key = this.requestKey = "";
   }
 
-  /** The number of the run whose maps are shown or awaited. */
+  /** The number of the run whose maps are displayed or computed. */
   get number(): number | null {
     return this.run;
   }
@@ -78,7 +78,7 @@ export class MapsJob {
     } catch (error) {
       if (key !== this.key) return;
       if (error instanceof KernelUnavailable)
-        this.key = ""; // started when the kernel is back
+        this.key = ""; // started when the kernel is available again
       else {
         this.stopped = true;
         this.listener.failed(errorMessage(error));

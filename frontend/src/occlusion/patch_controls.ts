@@ -6,23 +6,23 @@ import type { MapName, OcclusionState } from "./wire.ts";
 
 type Fill = "gray" | "mean" | "blur" | "colour";
 
-const GRAY_HINT = "The mean colour of the training images: 0 after normalisation, as in the paper";
-const UNKNOWN_GRAY_HINT = "0 after normalisation, whatever colour that is";
+const GRAY_HINT = "The mean colour of the training images: 0 after normalization, as in the paper";
+const UNKNOWN_GRAY_HINT = "0 after normalization; the colour is unknown";
 const FILLS: Choice<Fill>[] = [
-  ["gray", "Grey", GRAY_HINT],
+  ["gray", "Gray", GRAY_HINT],
   ["mean", "Mean", "The mean colour of this image"],
-  ["blur", "Blur", "This image, blurred: no hard edges, no new colour"],
-  ["colour", "Colour", "A colour of your choice"],
+  ["blur", "Blur", "This image, blurred: no hard edges and no new colours"],
+  ["colour", "Colour", "A custom colour"],
 ];
 const OVERLAYS: Choice<MapName>[] = [
   ["probability", "Probability", "Probability of the target class with the patch at each position"],
   ["activity", "Activity", "Total activity of the feature map with the patch at each position"],
   ["label", "Class", "The most probable class with the patch at each position"],
 ];
-const FIRST_COLOUR = "#808080";
-const FIRST_OVERLAY = 0.6;
+const DEFAULT_COLOUR = "#808080";
+const DEFAULT_OPACITY = 0.6;
 
-/** The controls below the image: the patch, its fill, and the overlaid map. */
+/** Create the controls below the image: size and fill of the patch, and the overlay. */
 export function createPatchControls({
   set,
   add,
@@ -46,7 +46,7 @@ export function createPatchControls({
   const [height, width] = [createSize("height", 0), createSize("width", 1)];
   const colour = h("input", {
     type: "color",
-    value: FIRST_COLOUR,
+    value: DEFAULT_COLOUR,
     "aria-label": "Colour of the patch",
     "data-testid": "fill-colour-input",
     class: "dwo-colour",
@@ -54,44 +54,44 @@ export function createPatchControls({
   colour.addEventListener("input", () => set({ fill: colour.value }));
   const pickFill = (name: Fill) => set({ fill: name === "colour" ? colour.value : name });
   const fills = createRadioGroup({ label: "Fill", prefix: "fill", testid: "fills", choices: FILLS, pick: pickFill });
-  const pickMap = (map: MapName) => set({ map, overlay: state?.overlay || FIRST_OVERLAY });
+  const pickMap = (map: MapName) => set({ map, overlay: state?.overlay || DEFAULT_OPACITY });
   const maps = createRadioGroup({ label: "Overlaid map", prefix: "over", testid: "overlays", choices: OVERLAYS, pick: pickMap });
   const pickOpacity = (percent: number) => set({ overlay: percent / 100 });
   const opacity = createSlider({ label: "Opacity of the overlay", testid: "overlay", min: 0, max: 100, step: 5, input: pickOpacity });
-  const adding = h("button", { type: "button", class: "dwo-plain", "data-testid": "add-patch", onclick: add }, "Add patch");
-  const removing = h("button", { type: "button", class: "dwo-plain", "data-testid": "remove-patch", onclick: remove }, "Remove patch");
-  const row = (label: string, ...parts: Node[]) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-what" }, label), ...parts);
+  const addButton = h("button", { type: "button", class: "dwo-button", "data-testid": "add-patch", onclick: add }, "Add patch");
+  const removeButton = h("button", { type: "button", class: "dwo-button", "data-testid": "remove-patch", onclick: remove }, "Remove patch");
+  const row = (label: string, ...parts: Node[]) => h("div", { class: "dwo-row" }, h("span", { class: "dwo-row-label" }, label), ...parts);
   const element = h(
     "div",
     { class: "dwo-controls" },
     row("Height", height.element, square),
     row("Width", width.element, h("span", { class: "dwo-check" })),
     row("Fill", fills.element, colour),
-    row("Patches", adding, removing),
+    row("Patches", addButton, removeButton),
     row("Overlay", maps.element, opacity.element),
   );
 
-  /** @param hasColours whether a colour can be a fill */
-  const update = (now: OcclusionState, size: Point, hasClasses: boolean, hasColours: boolean) => {
-    state = now;
+  /** @param hasColours whether patches can be filled with a colour */
+  const update = (newState: OcclusionState, size: Point, hasClasses: boolean, hasColours: boolean) => {
+    state = newState;
     for (const [axis, slider] of [height, width].entries()) {
       slider.control.max = String(size[axis as 0 | 1]);
-      const side = now.window[axis as 0 | 1];
+      const side = newState.window[axis as 0 | 1];
       slider.show(side, `${side} px`);
     }
-    if (now.window[0] !== now.window[1]) linked.checked = false;
-    const isColour = now.fill.startsWith("#");
-    if (isColour) colour.value = now.fill;
-    fills.show(isColour ? "colour" : (now.fill as Fill));
+    if (newState.window[0] !== newState.window[1]) linked.checked = false;
+    const isColour = newState.fill.startsWith("#");
+    if (isColour) colour.value = newState.fill;
+    fills.show(isColour ? "colour" : (newState.fill as Fill));
     fills.hide("colour", !hasColours);
     fills.describe("gray", hasColours ? GRAY_HINT : UNKNOWN_GRAY_HINT);
     colour.hidden = !hasColours;
-    maps.show(hasClasses ? now.map : "activity");
+    maps.show(hasClasses ? newState.map : "activity");
     for (const name of ["probability", "label"] as const) maps.hide(name, !hasClasses);
-    const percent = Math.round(100 * now.overlay);
+    const percent = Math.round(100 * newState.overlay);
     opacity.show(percent, percent ? `${percent}%` : "off");
-    setText(removing, now.patches.length > 1 ? "Remove active patch" : "Remove patch");
-    removing.disabled = now.patches.length === 0;
+    setText(removeButton, newState.patches.length > 1 ? "Remove active patch" : "Remove patch");
+    removeButton.disabled = newState.patches.length === 0;
   };
   return { element, update };
 }

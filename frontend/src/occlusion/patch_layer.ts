@@ -2,23 +2,23 @@ import { context2d, h } from "../ui/dom.ts";
 import { type Box, boxAt, type Point } from "./geometry.ts";
 
 export interface Patches {
-  /** Their centres. */
+  /** The centres. */
   patches: Point[];
   window: Point;
-  /** Which one the keys move. */
+  /** The index of the active patch. */
   active: number;
 }
 
-/** The patches on a canvas over the image: drawing them waits for nothing. */
+/** A canvas over the image, on which patches are drawn. */
 export class PatchLayer {
   readonly canvas = h("canvas", { class: "dwo-layer dwo-patches", "data-testid": "patches" });
-  /** What a patch shows, wherever it is. */
+  /** The image that is visible inside patches. */
   fill: ImageBitmap | null = null;
   private readonly context = context2d(this.canvas);
   private accent = "#fff";
-  private scale = 1; // device pixels for a pixel of the image
+  private scale = 1; // device pixels per pixel of the image
 
-  /** @param width and height in device pixels */
+  /** Set the size of the canvas in device pixels. */
   resize(width: number, height: number, scale: number): void {
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     this.scale = scale;
@@ -30,7 +30,7 @@ export class PatchLayer {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, canvas.width, canvas.height);
     for (const centre of patches) this.drawFill(boxAt(centre, window));
-    patches.forEach((centre, at) => void this.drawEdge(boxAt(centre, window), patches.length > 1 && at === active));
+    patches.forEach((centre, index) => void this.drawEdge(boxAt(centre, window), patches.length > 1 && index === active));
   }
 
   private drawFill(box: Box): void {
@@ -45,7 +45,7 @@ export class PatchLayer {
     context.restore();
   }
 
-  /** Draw a light line inside a dark one, to be seen on any image. */
+  /** Draw a light line inside a dark line, which is visible on any background. */
   private drawEdge(box: Box, active: boolean): void {
     const { context } = this;
     const ratio = globalThis.devicePixelRatio || 1;

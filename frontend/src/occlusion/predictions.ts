@@ -6,7 +6,7 @@ import type { Scene } from "./store.ts";
 import { createTargetClasses, type TargetClassesOptions } from "./target_classes.ts";
 import type { ClassProbability, HelloReply, OcclusionState } from "./wire.ts";
 
-/** The middle column: class probabilities, the feature map, and its projections. */
+/** Create the middle column: class probabilities, the feature map, and its projections. */
 export function createPredictions({ set, ...options }: TargetClassesOptions & { set: (patch: Partial<OcclusionState>) => void }) {
   const classes = createTargetClasses(options);
   const featureMap = createFeatureMap({ set });
@@ -18,11 +18,11 @@ export function createPredictions({ set, ...options }: TargetClassesOptions & { 
     classes.update(hello.classes, hello.bundled_head, state);
     featureMap.update(scene, hello.layers, state);
   };
-  /** Show what the network says of the image with the patches. */
-  const showAnswer = (probabilities: ClassProbability[], target: number | null, seen: FeatureMapValues) => {
+  /** Show the prediction for the image with the patches. */
+  const showPrediction = (probabilities: ClassProbability[], target: number | null, values: FeatureMapValues) => {
     classes.showProbabilities(probabilities, target);
-    featureMap.draw(seen);
+    featureMap.draw(values);
   };
   const { clearSearch } = classes;
-  return { element, update, showAnswer, clearSearch, updateProjections: projections.update, close: projections.close };
+  return { element, update, showPrediction, clearSearch, updateProjections: projections.update, close: projections.close };
 }

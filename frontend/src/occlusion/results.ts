@@ -10,9 +10,9 @@ import type { OcclusionStore } from "./store.ts";
 import type { MapName, OcclusionState, Tab } from "./wire.ts";
 
 const TABS: Choice<Tab>[] = [
-  ["maps", "Maps", "What the network predicts with the patch at each position"],
-  ["chart", "Chart", "One map as a chart, to zoom and read"],
-  ["images", "Images", "Choose another image: of the image set, or your own"],
+  ["maps", "Maps", "Predictions with the patch at each position"],
+  ["chart", "Chart", "A map as an interactive chart"],
+  ["images", "Images", "Choose an image of the image set, or upload one"],
 ];
 const CHARTS: Choice<MapName>[] = [
   ["probability", "Probability"],
@@ -21,7 +21,7 @@ const CHARTS: Choice<MapName>[] = [
 ];
 const NO_MAP_YET = "The chart appears with the first positions of the map.";
 
-/** The right column: the maps, one of them as a chart, or the images to choose from. */
+/** Create the right column: the maps, a chart of one map, and the image browser. */
 export function createResults({
   id,
   store,
@@ -38,8 +38,8 @@ export function createResults({
   images: ImageChoice;
 }) {
   let chart: Chart | null = null;
-  const charted = createRadioGroup({ label: "Map", prefix: "charted", testid: "charted", choices: CHARTS, pick: (map) => set({ map }) });
-  const chartPanel = h("div", { class: "dwo-chart" }, h("div", { class: "dwo-row" }, charted.element));
+  const chartMaps = createRadioGroup({ label: "Map", prefix: "charted", testid: "charted", choices: CHARTS, pick: (map) => set({ map }) });
+  const chartPanel = h("div", { class: "dwo-chart" }, h("div", { class: "dwo-row" }, chartMaps.element));
   const panels = { maps: maps.element, chart: chartPanel, images: images.element };
   const tabs = createTabs({ id, label: "Results", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
   const row = h("div", { class: "dwo-row dwo-tabs" }, tabs.element);
@@ -60,8 +60,8 @@ export function createResults({
     if (tab === "images") images.open();
     if (tab !== "chart") return;
     const name = hasClasses ? map : "activity";
-    charted.show(name);
-    charted.element.hidden = !hasClasses;
+    chartMaps.show(name);
+    chartMaps.element.hidden = !hasClasses;
     drawChart(grid, name);
   };
   return { element, update, close: () => chart?.close() };

@@ -1,41 +1,41 @@
 import { context2d, devicePixels, h, setText } from "../ui/dom.ts";
 import { boxAt, type Point } from "./geometry.ts";
-import { type MapGrid, mapPlace, type Shares } from "./map_grid.ts";
+import { type MapGrid, mapBox, type RelativeBox } from "./map_grid.ts";
 import { type Patches, PatchLayer } from "./patch_layer.ts";
 
 const SIDE = 400; // CSS pixels of the longer side
 const DROP_HINT = "Drop an image to open it";
-const LABEL = "Image with patches. Arrow keys move the patch, square brackets change its size, Delete removes it, A adds one.";
+const LABEL = "Image with patches. Arrow keys move the patch, square brackets change its size, Delete removes it, A adds a patch.";
 
-/** Lay an element over a part of its parent. */
-export function layOver(element: HTMLElement, shares: Shares): void {
-  for (const [name, share] of Object.entries(shares)) element.style.setProperty(name, `${100 * share}%`);
+/** Set the box of an element as fractions of its parent. */
+export function setRelativeBox(element: HTMLElement, box: RelativeBox): void {
+  for (const [name, fraction] of Object.entries(box)) element.style.setProperty(name, `${100 * fraction}%`);
 }
 
 interface StageListeners {
   press: (point: Point, event: PointerEvent) => void;
-  /** Called once a frame. */
+  /** Called once per frame. */
   drag: (point: Point, event: PointerEvent) => void;
-  /** Called as soon as the pointer has moved, before the frame, where the browser tells. */
+  /** Called on each pointer movement, before the next frame, if the browser supports it. */
   predict: (point: Point, event: PointerEvent) => void;
   release: () => void;
   hover: (point: Point | null) => void;
 }
 
-/** The image with its patches, and a map over it. */
+/** The image with its patches and the overlay. */
 export class Stage {
   readonly element: HTMLElement;
-  /** The canvas of the overlaid map. */
-  readonly map = h("canvas", { class: "dwo-over", "data-testid": "overlay-map" });
-  /** Of the image. */
+  /** The canvas of the overlay. */
+  readonly map = h("canvas", { class: "dwo-map-canvas", "data-testid": "overlay-map" });
+  /** The size of the image. */
   size: Point = [224, 224];
   private readonly base = h("canvas", { class: "dwo-layer" });
   private readonly layer = new PatchLayer();
-  private readonly ghost = h("div", { class: "dwo-ghost", hidden: true, "data-testid": "ghost" });
-  private readonly dropHint = h("div", { class: "dwo-drop", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
+  private readonly windowOutline = h("div", { class: "dwo-window-outline", hidden: true, "data-testid": "ghost" });
+  private readonly dropHint = h("div", { class: "dwo-drop-hint", hidden: true, "data-testid": "drop-hint" }, DROP_HINT);
   private readonly observer = new ResizeObserver(() => this.render());
   private image: ImageBitmap | null = null;
-  private shown: Patches = { patches: [], window: [1, 1], active: 0 };
+  private drawnPatches: Patches = { patches: [], window: [1, 1], active: 0 };
 
   constructor(private readonly listeners: StageListeners) {
     const properties = {
@@ -45,7 +45,7 @@ export class Stage {
       "aria-label": LABEL,
       "data-testid": "stage",
     };
-    const parts = [this.base, this.map, this.layer.canvas, this.ghost, this.dropHint];
+    const parts = [this.base, this.map, this.layer.canvas, this.windowOutline, this.dropHint];
     this.element = h("div", { class: "dwo-stage", ...properties }, ...parts);
     this.listen();
     this.observer.observe(this.element);
@@ -55,7 +55,7 @@ export class Stage {
     this.observer.disconnect();
   }
 
-  /** Show another image. */
+  /** Show an image. */
   show(image: ImageBitmap, fill: ImageBitmap): void {
     this.image = image;
     this.layer.fill = fill;
@@ -65,28 +65,33 @@ export class Stage {
     this.render();
   }
 
-  draw(shown: Patches): void {
-    this.shown = shown;
-    this.layer.draw(shown);
+  draw(patches: Patches): void {
+    this.drawnPatches = patches;
+    this.layer.draw(patches);
   }
 
-  /** Outline the window at a place that is pointed at elsewhere. */
+  /** Outline the window of the hovered cell. */
   outline(centre: Point | null, window: Point): void {
-    this.ghost.hidden = !centre;
+    this.windowOutline.hidden = !centre;
     if (!centre) return;
     const [left, top, right, bottom] = boxAt(centre, window);
     const [height, width] = this.size;
-    layOver(this.ghost, { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height });
+    setRelativeBox(this.windowOutline, {
+      left: left / width,
+      top: top / height,
+      width: (right - left) / width,
+      height: (bottom - top) / height,
+    });
   }
 
-  /** Place the overlaid map. */
+  /** Set the box and the opacity of the overlay. */
   overlay(grid: MapGrid | null, opacity: number): void {
     this.map.hidden = !grid || opacity === 0;
     this.map.style.opacity = String(opacity);
-    if (grid) layOver(this.map, mapPlace(grid, this.size));
+    if (grid) setRelativeBox(this.map, mapBox(grid, this.size));
   }
 
-  /** Say whether a file that is dragged can be dropped. */
+  /** Show or hide the hint that a dragged file can be dropped. */
   showDropHint(shown: boolean): void {
     this.dropHint.hidden = !shown;
     setText(this.dropHint, DROP_HINT);
@@ -94,25 +99,25 @@ export class Stage {
 
   private listen(): void {
     const { element, listeners } = this;
-    let held: number | null = null; // the pointer that has the patch
+    let dragPointer: number | null = null; // the id of the pointer that drags the patch
     const predict = (event: Event) => {
-      if (event instanceof PointerEvent && held === event.pointerId) listeners.predict(this.pointOf(event), event);
+      if (event instanceof PointerEvent && dragPointer === event.pointerId) listeners.predict(this.pointOf(event), event);
     };
     element.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || held !== null) return;
-      held = event.pointerId;
+      if (event.button !== 0 || dragPointer !== null) return;
+      dragPointer = event.pointerId;
       element.setPointerCapture(event.pointerId);
       element.addEventListener("pointerrawupdate", predict);
       listeners.hover(null);
       listeners.press(this.pointOf(event), event);
     });
     element.addEventListener("pointermove", (event) => {
-      if (held === event.pointerId) listeners.drag(this.pointOf(event), event);
-      else if (held === null) listeners.hover(this.pointOf(event));
+      if (dragPointer === event.pointerId) listeners.drag(this.pointOf(event), event);
+      else if (dragPointer === null) listeners.hover(this.pointOf(event));
     });
     const release = (event: PointerEvent) => {
-      if (held !== event.pointerId) return;
-      held = null;
+      if (dragPointer !== event.pointerId) return;
+      dragPointer = null;
       element.removeEventListener("pointerrawupdate", predict);
       listeners.release();
     };
@@ -120,13 +125,13 @@ export class Stage {
     element.addEventListener("pointerleave", () => listeners.hover(null));
   }
 
-  /** Return where a pointer is, in pixels of the image. */
+  /** Return the position of a pointer in pixels of the image. */
   private pointOf({ clientX, clientY }: MouseEvent): Point {
     const { left, top, width, height } = this.base.getBoundingClientRect();
     return [((clientY - top) / height) * this.size[0], ((clientX - left) / width) * this.size[1]];
   }
 
-  /** Draw everything at the size that the element has. */
+  /** Draw everything at the current size of the element. */
   private render(): void {
     const [width, height] = devicePixels(this.element);
     if (!this.image || !width) return;
@@ -135,6 +140,6 @@ export class Stage {
     context.imageSmoothingQuality = "high";
     context.drawImage(this.image, 0, 0, width, height);
     this.layer.resize(width, height, width / this.size[1]);
-    this.draw(this.shown);
+    this.draw(this.drawnPatches);
   }
 }

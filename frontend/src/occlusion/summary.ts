@@ -1,4 +1,4 @@
-/** The header's and footer's lines. */
+/** Texts of the header and the footer. */
 import { h } from "../ui/dom.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { formatPercent } from "../ui/format.ts";
@@ -16,7 +16,7 @@ const KEYS: KeyHint[] = [
 ];
 
 export function createHints(): Node[] {
-  return [h("span", { class: "dwx-hint" }, "Drag the patch; Shift-click adds one"), ...KEYS.map(keyHint)];
+  return [h("span", { class: "dwx-hint" }, "Drag the patch; Shift-click adds a patch"), ...KEYS.map(keyHint)];
 }
 
 export function headerContent({ overview }: HelloReply, scene: Scene | null): HeaderContent {
@@ -26,7 +26,7 @@ export function headerContent({ overview }: HelloReply, scene: Scene | null): He
   return { model, trained, title: scene ? describeScene(scene) : "", origin, notes };
 }
 
-/** Return the image's name and class, and the predicted class. */
+/** Describe the image: its name and class, and the predicted class. */
 function describeScene({ caption, label, classes }: Scene): string {
   const name = label ? `${caption} (${label})` : caption;
   const [best] = [...classes].sort((a, b) => b.before - a.before);

@@ -1,4 +1,4 @@
-/** What an OcclusionExplorer and its kernel send each other. Positions are [row, column] in pixels of the model's input. */
+/** Messages between an OcclusionExplorer and the kernel. Positions are [row, column] in pixels of the model's input. */
 import type { EncodedImage, Overview } from "../kernel/wire.ts";
 import type { Box, Point } from "./geometry.ts";
 
@@ -9,26 +9,26 @@ export type OcclusionFile = "figure.png" | "figure.svg" | "figure.html" | "maps.
 
 export interface OcclusionState {
   image: string;
-  /** Null: the last one. */
+  /** Null: the last layer. */
   layer: string | null;
-  /** Null: the strongest of the image. */
+  /** Null: the strongest feature map of the image. */
   unit: number | null;
   /** A class name. Null: the predicted class. */
   target: string | null;
   fill: string;
   window: Point;
-  /** Centres. */
+  /** The centres of the patches. */
   patches: Point[];
   stride: Point;
   border: "inside" | "same";
-  /** The map that is overlaid and charted. */
+  /** The map of the overlay and the chart. */
   map: MapName;
-  /** Opacity of the overlay. */
+  /** The opacity of the overlay, from 0 to 1. */
   overlay: number;
   tab: Tab;
 }
 
-/** An image, and what is looked at. Null: the kernel chooses. */
+/** An image, a feature map, a target class and a fill. Null: selected by the kernel. */
 export interface OcclusionRequest {
   image: string;
   layer: string | null;
@@ -37,13 +37,13 @@ export interface OcclusionRequest {
   fill: string;
 }
 
-/** The same, with all choices made. */
+/** A request with the layer and the unit that the kernel has selected. */
 export interface ResolvedRequest extends OcclusionRequest {
   layer: string;
   unit: number;
 }
 
-/** `patch`. */
+/** Request `patch`. */
 export interface PatchRequest {
   request: ResolvedRequest;
   boxes: Box[];
@@ -63,9 +63,9 @@ export interface HelloReply {
   layers: LayerInfo[];
   /** Null without a classifier. */
   classes: string[] | null;
-  /** Whether the classifier that comes with the package is offered. */
+  /** Whether the bundled classifier is available. */
   bundled_head: boolean;
-  /** Whether a colour can be a fill. */
+  /** Whether patches can be filled with a colour. */
   colours: boolean;
 }
 
@@ -77,7 +77,7 @@ export interface ClassProbability {
   now: number;
 }
 
-/** `scene`. Buffers: the image, the fill, float32 values of the feature map. */
+/** Reply to `scene`. Buffers: the image, the fill, float32 values of the feature map. */
 export interface SceneReply {
   scene: {
     request: ResolvedRequest;
@@ -92,14 +92,14 @@ export interface SceneReply {
   };
 }
 
-/** `patch`. Buffer: float32 values of the feature map. */
+/** Reply to `patch`. Buffer: float32 values of the feature map. */
 export interface PatchReply {
   classes: ClassProbability[];
   activity: number;
   map_shape: Point;
 }
 
-/** What the network says without a patch. */
+/** The results without a patch. */
 export interface Unoccluded {
   probability: number | null;
   label: number | null;
@@ -107,7 +107,7 @@ export interface Unoccluded {
   activity: number;
 }
 
-/** `maps`. Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
+/** Reply to `maps`. Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
 export interface MapsReply {
   run: number;
   done: number;
@@ -125,13 +125,13 @@ export interface MapsReply {
   method: string;
   /** The centre of the first window. */
   origin: Point;
-  /** Of the labels that occur. */
+  /** The names of the labels that occur. */
   names: Record<string, string>;
   colours: Record<string, string>;
   has_classes: boolean;
 }
 
-/** A strongest activation of the feature map, in this image or another. */
+/** A projection of a strong activation of the feature map, in this image or another. */
 export interface Projection {
   caption: string;
   own: boolean;
@@ -139,7 +139,7 @@ export interface Projection {
   images: [EncodedImage, EncodedImage];
 }
 
-/** `projections`. Buffers: for each entry its projection, then the image patch. */
+/** Reply to `projections`. Buffers: the projection and the patch of each entry. */
 export interface ProjectionsReply {
   entries: Projection[];
 }

@@ -1,11 +1,11 @@
-/** A run's accuracy, and the run, as text. */
+/** The accuracy of a run, and texts that describe the run. */
 import { formatCount, formatDuration } from "../ui/format.ts";
 import type { RunSummary } from "./wire.ts";
 
 export interface Accuracy {
-  /** In percent; null before the first fold is done. */
+  /** In percent; null before the first fold is complete. */
   mean: number | null;
-  /** In percentage points; null where one fold alone gives none. */
+  /** In percentage points; null for a single fold. */
   std: number | null;
 }
 
@@ -18,15 +18,15 @@ export function formatAccuracy({ mean, std }: Accuracy): string {
   return `${mean.toFixed(1)}${std === null ? "" : ` ± ${std.toFixed(1)}`}%`;
 }
 
-/** Return how many folds are done, and how long it took. */
+/** Describe the number of completed folds and the duration. */
 export function describeFolds({ per_fold, folds, phase, seconds }: Pick<RunSummary, "per_fold" | "folds" | "phase" | "seconds">): string {
   const done = per_fold.length;
   const count = done === folds ? formatCount(folds, "fold") : `${done} of ${formatCount(folds, "fold")}`;
-  const end = phase === "stopped" || phase === "failed" ? phase : "";
-  return [count, end, seconds > 0 ? formatDuration(seconds) : ""].filter(Boolean).join(" · ");
+  const outcome = phase === "stopped" || phase === "failed" ? phase : "";
+  return [count, outcome, seconds > 0 ? formatDuration(seconds) : ""].filter(Boolean).join(" · ");
 }
 
-/** Describe a run in a line, to choose it by: what tells runs apart comes first, for a narrow place cuts the end. */
+/** Describe a run in one line. The most distinctive properties come first, since narrow layouts truncate the end. */
 export function describeRun(summary: RunSummary): string {
   const { run, dataset, layer, images_per_class: images } = summary;
   return `${run} · ${layer} · ${formatAccuracy({ ...runAccuracy(summary), std: null })} · ${images} per class · ${dataset}`;

@@ -13,11 +13,11 @@ const MORE_PHOTOGRAPHS = 2 * FIRST_PHOTOGRAPHS;
 interface CellPaneOptions {
   store: PhotographStore;
   choose: (cell: Cell) => void;
-  /** Choose no cell. */
+  /** Clear the selected cell. */
   clear: () => void;
 }
 
-/** Beside the confusion matrix: the photographs of the chosen cell, and the cells that are worth choosing. */
+/** The pane beside the confusion matrix: photographs of the selected cell, and the most confused pairs of classes. */
 export class CellPane {
   readonly element: HTMLElement;
   private readonly title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
@@ -26,54 +26,63 @@ export class CellPane {
   private readonly strip: ReturnType<typeof createPhotographStrip>;
   private readonly more: HTMLButtonElement;
   private readonly reverse: HTMLButtonElement;
-  private readonly chosen: HTMLElement;
-  private readonly hint = h("p", { class: "dwt-dim" }, "Choose a cell of the matrix, or a line below, to see its photographs.");
+  private readonly selectedPart: HTMLElement;
+  private readonly hint = h("p", { class: "dwt-dim" }, "Select a cell of the matrix, or a pair of classes below, to see its photographs.");
   private readonly pairsTitle = h("h4", { "data-testid": "cell-pairs-title" });
   private readonly pairs: ReturnType<typeof createPairs>;
   private readonly store: PhotographStore;
-  private readonly endListening: () => void;
+  private readonly removeListener: () => void;
   private content: { run: RunResults; cell: Cell | null } | null = null;
   private limit = FIRST_PHOTOGRAPHS;
-  private drawn = "";
+  private drawnKey = "";
   private scrollPending = false;
 
   constructor({ store, choose, clear }: CellPaneOptions) {
     this.store = store;
     this.strip = createPhotographStrip({
       store,
-      label: "Photographs of the chosen cell",
+      label: "Photographs of the selected cell",
       testid: "cell-photographs",
       caption: (test) => [formatConfidence(test)],
       describe: (test) => describeTest(test, this.content?.run.categories ?? []),
     });
     this.pairs = createPairs({ testid: "cell-pairs", pick: choose });
-    const link = { type: "button", class: "dwt-link" };
+    const linkProperties = { type: "button", class: "dwt-link" };
     const chooseReverse = () => this.content?.cell && choose([this.content.cell[1], this.content.cell[0]]);
-    this.reverse = h("button", { ...link, "data-testid": "cell-other", onclick: chooseReverse });
-    this.more = h("button", { ...link, "data-testid": "cell-more", onclick: () => this.showMore() });
-    const all = h("button", { ...link, "data-testid": "cell-clear", onclick: clear }, "all classes");
+    this.reverse = h("button", { ...linkProperties, "data-testid": "cell-other", onclick: chooseReverse });
+    this.more = h("button", { ...linkProperties, "data-testid": "cell-more", onclick: () => this.showMore() });
+    const all = h("button", { ...linkProperties, "data-testid": "cell-clear", onclick: clear }, "all classes");
     const head = h("div", { class: "dwt-pane-head" }, this.title, all);
-    this.chosen = h("div", { class: "dwt-chosen" }, head, this.numbers, this.error, this.strip.element, this.more, this.reverse);
-    const parts = [this.chosen, this.hint, this.pairsTitle, this.pairs.element];
-    this.element = h("section", { class: "dwt-pane", "aria-label": "Chosen cell" }, ...parts);
-    this.endListening = store.listen(() => this.draw());
+    this.selectedPart = h(
+      "div",
+      { class: "dwt-selected-cell" },
+      head,
+      this.numbers,
+      this.error,
+      this.strip.element,
+      this.more,
+      this.reverse,
+    );
+    const parts = [this.selectedPart, this.hint, this.pairsTitle, this.pairs.element];
+    this.element = h("section", { class: "dwt-pane", "aria-label": "Selected cell" }, ...parts);
+    this.removeListener = store.listen(() => this.draw());
   }
 
   close(): void {
-    this.endListening();
+    this.removeListener();
     this.store.setVisible(this, []);
   }
 
-  /** Scroll to the photographs when they are there, moving as little as needed. */
-  reveal(): void {
+  /** Scroll to the photographs when they are loaded. */
+  scrollToPhotographs(): void {
     this.scrollPending = true;
   }
 
-  update(run: RunResults, state: TransferState, shown: boolean): void {
+  update(run: RunResults, state: TransferState, visible: boolean): void {
     const cell = state.cell?.every((label) => label < run.categories.length) ? state.cell : null;
     if (String(cell) !== String(this.content?.cell ?? null)) this.limit = FIRST_PHOTOGRAPHS;
-    this.content = shown ? { run, cell } : null;
-    if (!shown) this.store.setVisible(this, []);
+    this.content = visible ? { run, cell } : null;
+    if (!visible) this.store.setVisible(this, []);
     this.draw();
   }
 
@@ -85,13 +94,13 @@ export class CellPane {
   private draw(): void {
     if (!this.content) return;
     const { run, cell } = this.content;
-    this.chosen.hidden = !cell;
+    this.selectedPart.hidden = !cell;
     this.hint.hidden = Boolean(cell);
     if (cell) this.drawCell(run, cell);
     else this.store.setVisible(this, []);
     const key = `${runVersion(run.summary)} ${cell?.[0]}`;
-    if (key === this.drawn) return;
-    this.drawn = key;
+    if (key === this.drawnKey) return;
+    this.drawnKey = key;
     const pairs = confusedPairs(run, PAIRS, cell?.[0] ?? null);
     setText(this.pairsTitle, describePairs(run, cell, pairs.length > 0));
     this.pairs.update(run, pairs, !cell);
@@ -106,9 +115,12 @@ export class CellPane {
     const numbers = `${formatInteger(count)} of ${formatCount(tests, "test")}${correct} (${formatPercent(share)}) in ${folds}`;
     setText(this.title, `${from} → ${to}`);
     setText(this.numbers, tests ? numbers : `${from} had no tests.`);
-    const back = pairAt(run, prediction, truth);
+    const reversePair = pairAt(run, prediction, truth);
     this.reverse.hidden = truth === prediction;
-    setText(this.reverse, `The reverse, ${to} → ${from}: ${formatInteger(back.count)} of ${formatInteger(countTests(run, prediction))}`);
+    setText(
+      this.reverse,
+      `The reverse, ${to} → ${from}: ${formatInteger(reversePair.count)} of ${formatInteger(countTests(run, prediction))}`,
+    );
     this.drawPhotographs(run, [truth, prediction], count);
   }
 
@@ -117,7 +129,7 @@ export class CellPane {
     const request = { version: runVersion(summary), run: summary.run, truth, prediction, right: null, limit: this.limit };
     this.store.setVisible(this, count ? [request] : []);
     const { value: list, error } = this.store.list(request);
-    const shorter = this.store.list({ ...request, limit: this.limit - MORE_PHOTOGRAPHS }).value; // until the longer list is there
+    const shorter = this.store.list({ ...request, limit: this.limit - MORE_PHOTOGRAPHS }).value; // shown until the longer list is loaded
     const photographs = count ? ((list ?? shorter)?.photographs ?? []) : [];
     this.error.hidden = !error;
     setText(this.error, error ?? "");
@@ -127,11 +139,11 @@ export class CellPane {
       this.scrollPending = false;
       (this.strip.element.firstElementChild ?? this.numbers).scrollIntoView({ block: "nearest" });
     }
-    const left = (list?.total ?? 0) - photographs.length;
-    this.more.hidden = left <= 0 || photographs.length < this.limit; // the kernel lists no more than that
+    const remaining = (list?.total ?? 0) - photographs.length;
+    this.more.hidden = remaining <= 0 || photographs.length < this.limit; // the kernel's limit is reached
     setText(
       this.more,
-      `Show ${left > MORE_PHOTOGRAPHS ? `${MORE_PHOTOGRAPHS} of ${formatInteger(left)} more` : `${formatInteger(left)} more`}`,
+      `Show ${remaining > MORE_PHOTOGRAPHS ? `${MORE_PHOTOGRAPHS} of ${formatInteger(remaining)} more` : `${formatInteger(remaining)} more`}`,
     );
   }
 }

@@ -12,16 +12,16 @@ const SORTS: [ClassSort, string][] = [
   ["name", "name"],
   ["size", "number of tests"],
 ];
-// Tests that are asked for; a photograph may have been tested in several folds.
-const LIMITS = { wrong: 16, right: 8 };
-const SHOWN = { wrong: 8, right: 4 }; // photographs of them
-const PREDICTIONS_NAMED = 3;
+// Maximum numbers of requested tests, and of shown photographs; a photograph may be tested in several folds.
+const MAX_TESTS = { wrong: 16, right: 8 };
+const MAX_PHOTOGRAPHS = { wrong: 8, right: 4 };
+const MAX_PREDICTIONS = 3;
 const KINDS = ["wrong", "right"] as const;
 
 interface ClassListOptions {
   store: PhotographStore;
   set: (patch: Partial<TransferState>) => void;
-  /** Show a cell's photographs. */
+  /** Select a cell to show its photographs. */
   choose: (cell: Cell) => void;
 }
 
@@ -32,7 +32,7 @@ interface Row {
   error: HTMLElement;
 }
 
-/** All classes: their accuracy, what they were predicted as, and photographs of both. */
+/** The list of classes: accuracy, most frequent wrong predictions, and photographs. */
 export class ClassList {
   readonly element: HTMLElement;
   private readonly sort: ReturnType<typeof createSelect<ClassSort>>;
@@ -46,12 +46,12 @@ export class ClassList {
     "data-testid": "class-list",
   });
   private readonly observer: IntersectionObserver;
-  private readonly endListening: () => void;
+  private readonly removeListener: () => void;
   private readonly visible = new Set<Element>();
-  private rows: Row[] = []; // in the shown order
+  private rows: Row[] = []; // in sort order
   private run: RunResults | null = null;
   private shown = false;
-  private drawn = "";
+  private drawnKey = "";
 
   constructor(private readonly options: ClassListOptions) {
     const { store, set } = options;
@@ -67,12 +67,12 @@ export class ClassList {
     const tools = h("div", { class: "dwt-tools" }, this.search, this.sort.element, this.count);
     this.element = h("section", { class: "dwt-class-view", "aria-label": "Classes" }, tools, this.list);
     this.observer = new IntersectionObserver((entries) => this.scrolled(entries), { root: this.list, rootMargin: "120px 0px" });
-    this.endListening = store.listen(() => this.paint());
+    this.removeListener = store.listen(() => this.draw());
   }
 
   close(): void {
     this.observer.disconnect();
-    this.endListening();
+    this.removeListener();
     this.options.store.setVisible(this, []);
   }
 
@@ -85,8 +85,8 @@ export class ClassList {
     }
     this.sort.select.value = state.sort;
     const key = `${runVersion(run.summary)} ${state.sort}`;
-    if (key !== this.drawn) {
-      this.drawn = key;
+    if (key !== this.drawnKey) {
+      this.drawnKey = key;
       this.rebuild(run, orderClasses(run, state.sort));
     }
     this.request();
@@ -118,15 +118,15 @@ export class ClassList {
     return { label, element: h("div", properties, createClassFacts(run, label, choose), photographs), strip, error };
   }
 
-  /** Keep the classes whose names contain the words. */
+  /** Show the classes whose names contain the search text. */
   private filter(): void {
     const { run } = this;
     if (!run) return;
-    const words = this.search.value.trim().toLowerCase();
-    for (const { label, element } of this.rows) element.hidden = !categoryOf(run, label).toLowerCase().includes(words);
+    const query = this.search.value.trim().toLowerCase();
+    for (const { label, element } of this.rows) element.hidden = !categoryOf(run, label).toLowerCase().includes(query);
     const shown = this.rows.filter(({ element }) => !element.hidden).length;
     const total = this.rows.length;
-    setText(this.count, words ? `${formatInteger(shown)} of ${formatInteger(total)}` : formatCount(total, "class", "classes"));
+    setText(this.count, query ? `${formatInteger(shown)} of ${formatInteger(total)}` : formatCount(total, "class", "classes"));
   }
 
   private scrolled(entries: IntersectionObserverEntry[]): void {
@@ -139,10 +139,10 @@ export class ClassList {
 
   private testsRequest(run: RunResults, truth: number, kind: "wrong" | "right"): TestsRequest {
     const { summary } = run;
-    return { version: runVersion(summary), run: summary.run, truth, prediction: null, right: kind === "right", limit: LIMITS[kind] };
+    return { version: runVersion(summary), run: summary.run, truth, prediction: null, right: kind === "right", limit: MAX_TESTS[kind] };
   }
 
-  /** Ask for the photographs of the visible rows, and only those. */
+  /** Request the photographs of the visible rows. */
   private request(): void {
     const { run } = this;
     if (!run || !this.shown) return;
@@ -151,28 +151,28 @@ export class ClassList {
       this,
       rows.flatMap(({ label }) => KINDS.map((kind) => this.testsRequest(run, label, kind))),
     );
-    this.paint();
+    this.draw();
   }
 
-  private paint(): void {
+  private draw(): void {
     const { run } = this;
     if (!run || !this.shown) return;
     for (const { label, element, strip, error } of this.rows) {
       if (!this.visible.has(element)) continue;
-      const found = KINDS.map((kind) => ({ kind, ...this.options.store.list(this.testsRequest(run, label, kind)) }));
-      setText(error, found.find((one) => one.error)?.error ?? "");
-      const tests = found.flatMap(({ kind, value }) => groupTests(value?.photographs ?? []).slice(0, SHOWN[kind]));
+      const lists = KINDS.map((kind) => ({ kind, ...this.options.store.list(this.testsRequest(run, label, kind)) }));
+      setText(error, lists.find((list) => list.error)?.error ?? "");
+      const tests = lists.flatMap(({ kind, value }) => groupTests(value?.photographs ?? []).slice(0, MAX_PHOTOGRAPHS[kind]));
       strip.update(run.summary.run, tests);
     }
   }
 }
 
-/** A class's accuracy, and what it was predicted as. */
+/** Create the description of a class: its accuracy and most frequent wrong predictions. */
 function createClassFacts(run: RunResults, label: number, choose: (cell: Cell) => void): HTMLElement {
   const name = categoryOf(run, label);
   const accuracy = accuracyOf(run, label);
   const untested = Number.isNaN(accuracy);
-  const predictions = confusedPairs(run, PREDICTIONS_NAMED, label).map(({ prediction, count }) => {
+  const predictions = confusedPairs(run, MAX_PREDICTIONS, label).map(({ prediction, count }) => {
     const other = categoryOf(run, prediction);
     const properties = { type: "button", class: "dwt-link", title: `${name} → ${other}: show the photographs` };
     return h("button", { ...properties, onclick: () => choose([label, prediction]) }, createClassName(other), ` ${formatInteger(count)}`);
@@ -186,7 +186,7 @@ function createClassFacts(run: RunResults, label: number, choose: (cell: Cell) =
     h("span", { class: "dwt-track dwt-track-accuracy" }, fill),
     h("div", { class: "dwt-dim" }, untested ? "all photographs were used for training" : formatCount(countTests(run, label), "test")),
     predictions.length
-      ? h("div", { class: "dwt-taken" }, h("span", { class: "dwt-dim" }, "predicted as "), ...predictions)
+      ? h("div", { class: "dwt-predictions" }, h("span", { class: "dwt-dim" }, "predicted as "), ...predictions)
       : h("div", { class: "dwt-dim" }, untested ? "" : "never misclassified"),
   );
 }

@@ -1,30 +1,30 @@
-/** Long class names are cut in the middle: what tells "jeep (imagenet_03_990)" from the next one is at the end. */
+/** Long class names are truncated in the middle: names such as "jeep (imagenet_03_990)" differ at the end only. */
 import { h } from "../ui/dom.ts";
 
-const TAIL = 7; // characters of the end that stay
-const SHORT = 2 * TAIL - 2; // characters up to which a name is not cut
+const TAIL = 7; // number of characters at the end that are kept
+const MAX_UNCUT = 2 * TAIL - 2; // number of characters of names that are not truncated
 
-/** Return a name that the page cuts in its middle where it lacks the room; its text is the whole name. */
+/** Create an element with a class name that the page truncates in the middle. Its text content is the complete name. */
 export function createClassName(name: string): HTMLElement {
-  const parts = name.length > SHORT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
+  const parts = name.length > MAX_UNCUT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
   return h("span", { class: "dwt-name" }, ...parts.map((part) => h("span", {}, part)));
 }
 
 /**
- * Return a name with its middle cut out where it would be too wide.
- * @param width returns the width of a text, in the unit of `room`
+ * Truncate a name in the middle if it is wider than `maxWidth`.
+ * @param width returns the width of a text, in the unit of `maxWidth`
  */
-export function fitClassName(name: string, room: number, width: (text: string) => number): string {
-  if (width(name) <= room) return name;
-  const cut = (kept: number) => {
+export function fitClassName(name: string, maxWidth: number, width: (text: string) => number): string {
+  if (width(name) <= maxWidth) return name;
+  const truncate = (kept: number) => {
     const tail = Math.min(TAIL, kept >> 1);
     return `${name.slice(0, kept - tail)}…${name.slice(name.length - tail)}`;
   };
-  let [kept, most] = [1, name.length - 1];
-  while (kept < most) {
-    const middle = Math.ceil((kept + most) / 2);
-    if (width(cut(middle)) <= room) kept = middle;
-    else most = middle - 1;
+  let [kept, maxKept] = [1, name.length - 1];
+  while (kept < maxKept) {
+    const middle = Math.ceil((kept + maxKept) / 2);
+    if (width(truncate(middle)) <= maxWidth) kept = middle;
+    else maxKept = middle - 1;
   }
-  return cut(kept);
+  return truncate(kept);
 }

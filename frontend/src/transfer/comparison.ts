@@ -1,4 +1,4 @@
-/** Two runs side by side, and the settings of a run. */
+/** The comparison of two runs, and the settings of a run. */
 import { h, setText } from "../ui/dom.ts";
 import { formatDuration } from "../ui/format.ts";
 import { formatAccuracy, runAccuracy } from "./accuracy.ts";
@@ -6,7 +6,7 @@ import { createClassName } from "./class_names.ts";
 import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
 import type { RunSummary } from "./wire.ts";
 
-const GAINS_SHOWN = 6; // classes that gained, and as many that lost
+const MAX_GAINS = 6; // number of classes with the largest gains, and with the largest losses
 const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["data", ({ dataset }) => dataset],
   ["layer", ({ layer }) => layer],
@@ -18,17 +18,17 @@ const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["time", ({ seconds }) => formatDuration(seconds)],
 ];
 
-/** Return the weight decay of each fold, or the one of all. */
+/** Format the weight decays of the folds; equal values are listed once. */
 export function formatWeightDecay({
   weight_decay: given,
   weight_decays: chosen,
 }: Pick<RunSummary, "weight_decay" | "weight_decays">): string {
-  const words = [...new Set(chosen.map((one) => String(Number(one.toPrecision(3)))))].join(", ");
-  if (given !== null) return words || String(given);
-  return words ? `${words} (chosen)` : "to be chosen";
+  const decays = [...new Set(chosen.map((decay) => String(Number(decay.toPrecision(3)))))].join(", ");
+  if (given !== null) return decays || String(given);
+  return decays ? `${decays} (chosen)` : "to be chosen";
 }
 
-/** Return a difference in percentage points, signed. */
+/** Format a difference in percentage points, with its sign. */
 export function formatPoints(points: number): string {
   const rounded = Math.abs(points) < 0.05 ? 0 : points;
   return `${rounded > 0 ? "+" : rounded < 0 ? "−" : "±"}${Math.abs(rounded).toFixed(1)}`;
@@ -37,24 +37,27 @@ export function formatPoints(points: number): string {
 export function createComparison() {
   const title = h("h3", { "data-testid": "compare-title" });
   const value = h("div", { class: "dwt-value", "data-testid": "compare-difference" });
-  const words = h("p", { class: "dwt-dim", "data-testid": "compare-words" });
+  const accuracies = h("p", { class: "dwt-dim", "data-testid": "compare-words" });
   const table = h("table", { class: "dwt-settings", "data-testid": "compare-settings" });
-  const gained = createGains("compare-gained", "Gained most");
-  const lost = createGains("compare-lost", "Lost most");
+  const gained = createGains("compare-gained", "Largest gains");
+  const lost = createGains("compare-lost", "Largest losses");
   const columns = h("div", { class: "dwt-two-columns" }, gained.element, lost.element);
   const properties = { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" };
-  const element = h("section", properties, title, value, words, columns, table);
+  const element = h("section", properties, title, value, accuracies, columns, table);
 
   const update = (run: RunResults, other: RunResults) => {
-    const [ours, theirs] = [runAccuracy(run.summary), runAccuracy(other.summary)];
+    const [accuracy, otherAccuracy] = [runAccuracy(run.summary), runAccuracy(other.summary)];
     const gains = accuracyGains(run, other);
-    const same = gains.length === run.categories.length && gains.length === other.categories.length;
+    const sameClasses = gains.length === run.categories.length && gains.length === other.categories.length;
     setText(title, `Run ${run.summary.run} compared with run ${other.summary.run}`);
-    setText(value, `${formatPoints((ours.mean ?? 0) - (theirs.mean ?? 0))} points`);
-    setText(words, `${formatAccuracy(ours)} compared with ${formatAccuracy(theirs)}${same ? "" : ` · ${gains.length} classes in common`}`);
+    setText(value, `${formatPoints((accuracy.mean ?? 0) - (otherAccuracy.mean ?? 0))} points`);
+    setText(
+      accuracies,
+      `${formatAccuracy(accuracy)} compared with ${formatAccuracy(otherAccuracy)}${sameClasses ? "" : ` · ${gains.length} classes in common`}`,
+    );
     const longest = Math.max(0.01, ...gains.map(({ gain }) => Math.abs(gain)));
-    gained.update(gains.filter(({ gain }) => gain > 0).slice(0, GAINS_SHOWN), longest);
-    const losses = gains.filter(({ gain }) => gain < 0).slice(-GAINS_SHOWN);
+    gained.update(gains.filter(({ gain }) => gain > 0).slice(0, MAX_GAINS), longest);
+    const losses = gains.filter(({ gain }) => gain < 0).slice(-MAX_GAINS);
     lost.update(losses.reverse(), longest);
     table.replaceChildren(...createSettingRows(run.summary, other.summary));
   };
@@ -62,11 +65,11 @@ export function createComparison() {
 }
 
 function createSettingRows(run: RunSummary, other: RunSummary): HTMLElement[] {
-  const headings = ["settings", `run ${run.run}`, `run ${other.run}`].map((words) => h("th", { scope: "col" }, words));
+  const headings = ["settings", `run ${run.run}`, `run ${other.run}`].map((text) => h("th", { scope: "col" }, text));
   const rows = SETTINGS.map(([name, format]) => {
-    const [ours, theirs] = [format(run), format(other)];
-    const cells = [h("th", { scope: "row" }, name), h("td", {}, ours), h("td", {}, theirs)];
-    return h("tr", { class: ours === theirs ? null : "dwt-differs" }, ...cells);
+    const [value, otherValue] = [format(run), format(other)];
+    const cells = [h("th", { scope: "row" }, name), h("td", {}, value), h("td", {}, otherValue)];
+    return h("tr", { class: value === otherValue ? null : "dwt-differs" }, ...cells);
   });
   return [h("tr", {}, ...headings), ...rows];
 }
@@ -87,7 +90,7 @@ function createGains(testid: string, title: string) {
   return { element, update };
 }
 
-/** Return a run's settings as terms and values. */
+/** Create the settings of a run as terms and values. */
 export function createSettings(summary: RunSummary): HTMLElement[] {
   return SETTINGS.map(([name, format]) => h("div", {}, h("dt", {}, name), h("dd", {}, format(summary))));
 }

@@ -1,17 +1,27 @@
 import { context2d, h, setText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
-import { matrixPixels, mistakeScale } from "./matrix_colours.ts";
-import { drawMatrix, FLAT_NAMES_FROM, type Look, readLook } from "./matrix_drawing.ts";
-import { type MatrixView, type Place, pan, placeBeside, placeNear, resize, scrollTo, wholeMatrix, zoomAt } from "./matrix_geometry.ts";
+import { errorScaleMax, matrixPixels } from "./matrix_colours.ts";
+import { drawMatrix, type MatrixTheme, MIN_SIZE_HORIZONTAL_NAMES, readTheme } from "./matrix_drawing.ts";
+import {
+  type MatrixView,
+  nearestPosition,
+  nextPosition,
+  type Position,
+  pan,
+  resize,
+  scrollTo,
+  wholeMatrix,
+  zoomAt,
+} from "./matrix_geometry.ts";
 import { listenToPointer } from "./matrix_pointer.ts";
 import { createMatrixTools } from "./matrix_tools.ts";
 import { categoryOf, confusedPairs, countTests, orderClasses, pairAt, type RunResults } from "./run_results.ts";
 import type { Cell, MatrixOrder, TransferState } from "./wire.ts";
 
-const MAX_SIDE = 620; // CSS pixels of the cells' square
-const MIN_SIDE = 280; // below that, scrolling is better
-const ZOOM_STEP = 1.6; // of the zoom buttons
+const MAX_SIDE = 620; // CSS pixels of the square of cells
+const MIN_SIDE = 280; // CSS pixels; smaller panes scroll
+const ZOOM_FACTOR = 1.6; // of buttons and keys
 const KEYS = "Arrow keys move between cells, Enter shows a cell's photographs, plus and minus zoom, 0 shows all, Escape leaves.";
 
 /** Describe a cell. */
@@ -24,13 +34,13 @@ export function describeCell(run: RunResults, truth: number, prediction: number)
 
 interface MatrixOptions {
   set: (patch: Partial<TransferState>) => void;
-  /** Show a cell's photographs. */
+  /** Select a cell to show its photographs. */
   choose: (cell: Cell) => void;
-  /** Take the focus on Escape. */
+  /** Called on Escape, to move the focus. */
   leave: () => void;
 }
 
-/** The confusion matrix: wheel and buttons zoom, dragging pans, a click or Enter chooses a cell. */
+/** The confusion matrix. The wheel and buttons zoom, dragging pans, a click or Enter selects a cell. */
 export class ConfusionMatrix {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas", {
@@ -40,37 +50,37 @@ export class ConfusionMatrix {
     "aria-roledescription": "confusion matrix",
     "data-testid": "confusion",
   });
-  private readonly tip = h("div", { class: "dwt-tip", hidden: true, "data-testid": "confusion-tip" });
-  private readonly spoken = h("div", { class: "dwx-spoken", "aria-live": "polite", "data-testid": "confusion-told" });
+  private readonly tooltip = h("div", { class: "dwt-tooltip", hidden: true, "data-testid": "confusion-tip" });
+  private readonly liveRegion = h("div", { class: "dwx-screen-reader", "aria-live": "polite", "data-testid": "confusion-told" });
   private readonly probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
-  private readonly room = h("div", { class: "dwt-matrix-room" }, this.canvas, this.tip, this.probe, this.spoken);
+  private readonly container = h("div", { class: "dwt-matrix-container" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
   private readonly tools: ReturnType<typeof createMatrixTools>;
   private readonly observer = new ResizeObserver(() => this.measure());
   private run: RunResults | null = null;
-  private orderName: MatrixOrder | null = null;
+  private sortOrder: MatrixOrder | null = null;
   private order: number[] = [];
-  /** Of each class in the order. */
-  private places: number[] = [];
-  private top = 1;
+  /** The index of each class in `order`. */
+  private indexOfLabel: number[] = [];
+  private scaleMax = 1;
   private view = wholeMatrix(0, 0);
   private gutters = { left: 0, top: 0 };
-  private look: Look | null = null;
+  private theme: MatrixTheme | null = null;
   private cells: HTMLCanvasElement | null = null;
-  private pointed: Place | null = null;
-  private selected: Place | null = null;
+  private hovered: Position | null = null;
+  private selected: Position | null = null;
   private pointer: ReturnType<typeof listenToPointer> | null = null;
   private frame = 0;
 
   constructor(private readonly options: MatrixOptions) {
     this.tools = createMatrixTools({
       order: (order) => options.set({ order }),
-      zoomIn: () => this.zoom(ZOOM_STEP),
-      zoomOut: () => this.zoom(1 / ZOOM_STEP),
+      zoomIn: () => this.zoom(ZOOM_FACTOR),
+      zoomOut: () => this.zoom(1 / ZOOM_FACTOR),
       showAll: () => this.showAll(),
     });
-    this.element = h("div", { class: "dwt-confusion" }, this.tools.element, this.room);
+    this.element = h("div", { class: "dwt-confusion" }, this.tools.element, this.container);
     this.listen();
-    this.observer.observe(this.room);
+    this.observer.observe(this.container);
   }
 
   close(): void {
@@ -79,39 +89,39 @@ export class ConfusionMatrix {
   }
 
   update(run: RunResults, state: TransferState): void {
-    if (run !== this.run || state.order !== this.orderName) this.show(run, state.order);
+    if (run !== this.run || state.order !== this.sortOrder) this.show(run, state.order);
     this.tools.showOrder(state.order);
-    const place = state.cell ? this.placeOf(state.cell) : null;
-    if (String(place) === String(this.selected)) return;
-    this.selected = place;
-    if (place) this.view = scrollTo(this.view, place);
+    const position = state.cell ? this.positionOfCell(state.cell) : null;
+    if (String(position) === String(this.selected)) return;
+    this.selected = position;
+    if (position) this.view = scrollTo(this.view, position);
     this.requestDraw();
   }
 
   private show(run: RunResults, order: MatrixOrder): void {
-    const keepsView = this.run?.categories.length === run.categories.length && order === this.orderName;
+    const keepsView = this.run?.categories.length === run.categories.length && order === this.sortOrder;
     this.run = run;
-    this.orderName = order;
+    this.sortOrder = order;
     this.order = orderClasses(run, order === "accuracy" ? "worst" : "name");
-    this.order.forEach((label, place) => {
-      this.places[label] = place;
+    this.order.forEach((label, index) => {
+      this.indexOfLabel[label] = index;
     });
-    this.top = mistakeScale(run);
-    this.pointed = null;
+    this.scaleMax = errorScaleMax(run);
+    this.hovered = null;
     this.cells = null;
-    const label = `Confusion matrix of ${run.categories.length} classes: rows are true classes, columns predicted ones. ${KEYS}`;
+    const label = `Confusion matrix of ${run.categories.length} classes: rows are true classes, columns are predicted classes. ${KEYS}`;
     this.canvas.setAttribute("aria-label", label);
     if (!keepsView) this.view = wholeMatrix(run.categories.length, this.view.side);
     this.measure();
   }
 
-  private placeOf([truth, prediction]: Cell): Place | null {
-    const [row, column] = [this.places[truth], this.places[prediction]];
+  private positionOfCell([truth, prediction]: Cell): Position | null {
+    const [row, column] = [this.indexOfLabel[truth], this.indexOfLabel[prediction]];
     const count = this.order.length;
     return row === undefined || column === undefined || truth >= count || prediction >= count ? null : [row, column];
   }
 
-  private cellOf([row, column]: Place): Cell {
+  private cellOf([row, column]: Position): Cell {
     return [this.order[row] ?? 0, this.order[column] ?? 0];
   }
 
@@ -122,50 +132,50 @@ export class ConfusionMatrix {
       positionOf: (event) => this.pointerAt(event),
       zoom: (factor, point) => this.zoom(factor, point),
       pan: (x, y) => {
-        this.pointed = null;
+        this.hovered = null;
         this.setView(pan(this.view, x, y));
       },
-      point: (event) => this.point(event && this.placeUnder(event)),
+      hover: (event) => this.hover(event && this.positionAtPointer(event)),
       choose: (event) => {
-        const place = this.placeUnder(event);
-        if (place) this.options.choose(this.cellOf(place));
+        const position = this.positionAtPointer(event);
+        if (position) this.options.choose(this.cellOf(position));
       },
     });
-    canvas.addEventListener("blur", () => this.point(null));
+    canvas.addEventListener("blur", () => this.hover(null));
     canvas.addEventListener("keydown", (event) => {
-      if (isNotebookShortcut(event) || !this.act(event.key)) return;
+      if (isNotebookShortcut(event) || !this.handleKey(event.key)) return;
       event.preventDefault();
       event.stopPropagation();
     });
-    // The theme's colours changed: the stylesheet gives the canvas a transition too short to see.
+    // The theme has changed: the stylesheet defines an imperceptibly short colour transition on the canvas.
     canvas.addEventListener("transitionend", () => {
-      this.look = null;
+      this.theme = null;
       this.cells = null;
       this.requestDraw();
     });
   }
 
-  /** Find how large the matrix may be, and how much of that the names take. */
+  /** Compute the size of the matrix and of the gutters for class names. */
   private measure(): void {
     const { run } = this;
-    const width = this.room.clientWidth;
+    const width = this.container.clientWidth;
     if (!run || !width) return;
     const context = context2d(this.canvas);
     context.font = `12px ${this.fontFamily}`;
     const longest = Math.max(48, ...run.categories.map((name) => context.measureText(name).width));
     const left = Math.min(Math.ceil(longest) + 14, Math.max(80, Math.round(width * 0.24)), 170);
-    const upright = Math.min(Math.ceil(longest) + 14, 84);
-    const side = Math.max(80, Math.min(MAX_SIDE, width - left - 1, Math.max(MIN_SIDE, this.visibleHeight() - upright)));
-    this.gutters = { left, top: side / run.categories.length >= FLAT_NAMES_FROM ? 34 : upright };
+    const verticalNamesHeight = Math.min(Math.ceil(longest) + 14, 84);
+    const side = Math.max(80, Math.min(MAX_SIDE, width - left - 1, Math.max(MIN_SIDE, this.visibleHeight() - verticalNamesHeight)));
+    this.gutters = { left, top: side / run.categories.length >= MIN_SIZE_HORIZONTAL_NAMES ? 34 : verticalNamesHeight };
     this.view = resize(this.view, side);
     this.requestDraw();
   }
 
-  /** Return the CSS pixels from the matrix's top to the end of the pane that scrolls around it; infinite where the page scrolls. */
+  /** Return the height in CSS pixels from the top of the matrix to the bottom of the scrolling pane; infinite if the page scrolls. */
   private visibleHeight(): number {
-    const pane = this.room.closest(".dwt-main > section");
+    const pane = this.container.closest(".dwt-main > section");
     if (!pane || getComputedStyle(pane).overflowY === "visible") return Number.POSITIVE_INFINITY;
-    const above = this.room.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop;
+    const above = this.container.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop;
     return pane.clientHeight - above - 12;
   }
 
@@ -180,45 +190,45 @@ export class ConfusionMatrix {
 
   private draw(): void {
     const { run, canvas, view, gutters } = this;
-    if (!run || !this.room.clientWidth || !view.side) return;
+    if (!run || !this.container.clientWidth || !view.side) return;
     const started = performance.now();
-    this.look ??= readLook(this.probe);
-    this.cells ??= this.drawCells(run, this.look);
+    this.theme ??= readTheme(this.probe);
+    this.cells ??= this.drawCells(run, this.theme);
     const ratio = window.devicePixelRatio || 1;
     const [width, height] = [gutters.left + view.side, gutters.top + view.side];
     const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
-    const { cells, order, top, look, pointed, selected, fontFamily } = this;
-    drawMatrix(context2d(canvas), { view, gutters, cells, run, order, top, look, pointed, selected, fontFamily }, ratio);
+    const { cells, order, scaleMax, theme, hovered, selected, fontFamily } = this;
+    drawMatrix(context2d(canvas), { view, gutters, cells, run, order, scaleMax, theme, hovered, selected, fontFamily }, ratio);
     this.drawTools(run);
     const detail = { kind: "matrix", size: view.size, ms: performance.now() - started };
     canvas.dispatchEvent(new CustomEvent("deconvwidgets:painted", { bubbles: true, detail }));
   }
 
-  /** Return a canvas with a pixel for each cell, and show the scales. */
-  private drawCells(run: RunResults, { palette }: Look): HTMLCanvasElement {
+  /** Return a canvas with one pixel per cell, and show the colour scales. */
+  private drawCells(run: RunResults, { palette }: MatrixTheme): HTMLCanvasElement {
     const count = run.categories.length;
     const cells = h("canvas", { width: count, height: count });
-    context2d(cells).putImageData(new ImageData(matrixPixels(run, this.order, palette, this.top), count, count), 0, 0);
-    this.tools.showScales(palette, this.top);
+    context2d(cells).putImageData(new ImageData(matrixPixels(run, this.order, palette, this.scaleMax), count, count), 0, 0);
+    this.tools.showScales(palette, this.scaleMax);
     return cells;
   }
 
   private drawTools(run: RunResults): void {
-    const { pointed, view, gutters, tip } = this;
+    const { hovered, view, gutters, tooltip } = this;
     this.tools.showZoom(view);
-    tip.hidden = !pointed;
-    this.canvas.style.cursor = this.pointer?.isDragging() ? "grabbing" : pointed ? "pointer" : "default";
-    if (!pointed) return;
-    setText(tip, describeCell(run, ...this.cellOf(pointed)));
-    const x = gutters.left + (pointed[1] + 0.5 - view.left) * view.size;
-    const y = gutters.top + (pointed[0] + 0.5 - view.top) * view.size;
-    const half = tip.offsetWidth / 2;
+    tooltip.hidden = !hovered;
+    this.canvas.style.cursor = this.pointer?.isDragging() ? "grabbing" : hovered ? "pointer" : "default";
+    if (!hovered) return;
+    setText(tooltip, describeCell(run, ...this.cellOf(hovered)));
+    const x = gutters.left + (hovered[1] + 0.5 - view.left) * view.size;
+    const y = gutters.top + (hovered[0] + 0.5 - view.top) * view.size;
+    const half = tooltip.offsetWidth / 2;
     const gap = Math.max(5, view.size / 2) + 7;
-    const above = y - gap - tip.offsetHeight > gutters.top - 4;
-    tip.style.left = `${Math.min(Math.max(half + 2, x), Math.max(half + 2, gutters.left + view.side - half))}px`;
-    tip.style.top = `${above ? y - gap - tip.offsetHeight : y + gap}px`;
+    const fitsAbove = y - gap - tooltip.offsetHeight > gutters.top - 4;
+    tooltip.style.left = `${Math.min(Math.max(half + 2, x), Math.max(half + 2, gutters.left + view.side - half))}px`;
+    tooltip.style.top = `${fitsAbove ? y - gap - tooltip.offsetHeight : y + gap}px`;
   }
 
   private setView(view: MatrixView): void {
@@ -230,55 +240,55 @@ export class ConfusionMatrix {
     this.setView(wholeMatrix(this.view.count, this.view.side));
   }
 
-  /** Zoom about a point, the pointed or chosen cell where it is visible, or the middle. */
-  private zoom(factor: number, point?: Place): void {
+  /** Zoom around a point; by default around the hovered or selected cell if it is visible, else around the centre. */
+  private zoom(factor: number, point?: Position): void {
     const { side, size, left, top } = this.view;
-    const about = this.pointed ?? this.selected;
-    const cell: [number, number] | null = about && [(about[1] + 0.5 - left) * size, (about[0] + 0.5 - top) * size];
-    const isVisible = cell?.every((at) => at >= 0 && at <= side);
+    const anchor = this.hovered ?? this.selected;
+    const cell: [number, number] | null = anchor && [(anchor[1] + 0.5 - left) * size, (anchor[0] + 0.5 - top) * size];
+    const isVisible = cell?.every((coordinate) => coordinate >= 0 && coordinate <= side);
     const [x, y] = point ?? (cell && isVisible ? cell : [side / 2, side / 2]);
     this.setView(zoomAt(this.view, factor, x, y));
   }
 
-  /** Return where a pointer is in the square of cells, in CSS pixels. */
+  /** Return the position of a pointer in the square of cells, in CSS pixels. */
   private pointerAt(event: MouseEvent): [x: number, y: number] {
     const box = this.canvas.getBoundingClientRect();
     return [event.clientX - box.left - this.gutters.left, event.clientY - box.top - this.gutters.top];
   }
 
-  private placeUnder(event: MouseEvent): Place | null {
+  private positionAtPointer(event: MouseEvent): Position | null {
     const { run } = this;
     if (!run) return null;
     const isFilled = (row: number, column: number) => pairAt(run, ...this.cellOf([row, column])).count > 0;
-    return placeNear(this.view, ...this.pointerAt(event), isFilled);
+    return nearestPosition(this.view, ...this.pointerAt(event), isFilled);
   }
 
-  private point(place: Place | null): void {
-    if (String(place) === String(this.pointed)) return;
-    this.pointed = place;
+  private hover(position: Position | null): void {
+    if (String(position) === String(this.hovered)) return;
+    this.hovered = position;
     this.requestDraw();
   }
 
-  /** Return where the keyboard begins: at the most frequent mistake. */
-  private firstPlace(run: RunResults): Place {
+  /** Return the initial position of keyboard navigation: the most confused pair. */
+  private initialPosition(run: RunResults): Position {
     const [pair] = confusedPairs(run, 1);
-    return (pair && this.placeOf([pair.truth, pair.prediction])) ?? [0, 0];
+    return (pair && this.positionOfCell([pair.truth, pair.prediction])) ?? [0, 0];
   }
 
-  /** Take a key. Return whether it was used. */
-  private act(key: string): boolean {
+  /** Handle a key. Return whether it was handled. */
+  private handleKey(key: string): boolean {
     const { run } = this;
     if (!run) return false;
-    const place = this.pointed ?? this.selected ?? this.firstPlace(run);
-    const next = placeBeside(key, place, this.order.length);
+    const position = this.hovered ?? this.selected ?? this.initialPosition(run);
+    const next = nextPosition(key, position, this.order.length);
     if (next) {
-      this.pointed = this.pointed || this.selected ? next : place; // the first press shows where the keyboard is
-      this.view = scrollTo(this.view, this.pointed);
-      setText(this.spoken, describeCell(run, ...this.cellOf(this.pointed)));
+      this.hovered = this.hovered || this.selected ? next : position; // the first key press shows the initial position
+      this.view = scrollTo(this.view, this.hovered);
+      setText(this.liveRegion, describeCell(run, ...this.cellOf(this.hovered)));
       this.requestDraw();
-    } else if (key === "Enter" || key === " ") this.options.choose(this.cellOf(place));
-    else if (key === "+" || key === "=") this.zoom(ZOOM_STEP);
-    else if (key === "-" || key === "_") this.zoom(1 / ZOOM_STEP);
+    } else if (key === "Enter" || key === " ") this.options.choose(this.cellOf(position));
+    else if (key === "+" || key === "=") this.zoom(ZOOM_FACTOR);
+    else if (key === "-" || key === "_") this.zoom(1 / ZOOM_FACTOR);
     else if (key === "0") this.showAll();
     else if (key === "Escape") this.options.leave();
     else return false;

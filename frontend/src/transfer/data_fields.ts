@@ -1,4 +1,4 @@
-/** The form's choice of the data: a known set, a path, or an upload. */
+/** The form fields of the data: a known data set, a path, or an upload. */
 import type { KernelClient } from "../kernel/client.ts";
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
@@ -9,7 +9,7 @@ import { createZipUpload } from "./zip_upload.ts";
 const PATH = "path:";
 const UPLOAD = "upload:";
 const PATH_HINT = "On the kernel's machine";
-const ROOT_HINT = "The folder that contains caltech101 or caltech256; if empty, DECONVWIDGETS_DATA";
+const ROOT_HINT = "The folder that contains caltech101 or caltech256; by default DECONVWIDGETS_DATA";
 
 interface DataFieldsOptions extends FieldListeners {
   client: KernelClient;
@@ -18,17 +18,17 @@ interface DataFieldsOptions extends FieldListeners {
 }
 
 function parsePath(text: string): string {
-  if (!text) throw new UserError("a folder with one folder per class, or a zip of it");
+  if (!text) throw new UserError("enter a folder with one folder per class, or a zip file of it");
   return text;
 }
 
 export function createDataFields({ client, set, refresh, ...listeners }: DataFieldsOptions) {
-  /** What is chosen and has no data yet: a path, an upload. */
+  /** The selected option if its data is still missing: path or upload. */
   let pending: typeof PATH | typeof UPLOAD | null = null;
-  const uploaded = new Map<string, string>(); // data to the zip's name
-  let offered = "";
-  let isPath = false; // whether the data is one
-  const take = (data: string) => {
+  const uploaded = new Map<string, string>(); // file names by data
+  let optionsKey = "";
+  let isPath = false; // whether the data is a path
+  const setData = (data: string) => {
     pending = null;
     set({ data });
   };
@@ -37,7 +37,7 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     if (pending || name === PATH) refresh();
     else set({ data: name });
     if (name !== PATH) return;
-    path.element.hidden = false; // the refresh comes with the next frame
+    path.element.hidden = false; // the refresh happens in the next frame
     path.input.focus();
   };
   const source = createSelect<string>({ label: "Photographs", testid: "data", choices: [], pick });
@@ -48,10 +48,10 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     label: "Path",
     testid: "path",
     wide: true,
-    placeholder: "folder of class folders, or zip",
+    placeholder: "folder of class folders, or zip file",
     hint: PATH_HINT,
     parse: parsePath,
-    accept: take,
+    accept: setData,
   });
   const root = createTextField({
     ...listeners,
@@ -67,34 +67,37 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     client,
     done: (data, name) => {
       uploaded.set(data, name);
-      take(data);
+      setData(data);
     },
   });
   const hint = h("p", { class: "dwt-small dwx-error", "data-testid": "data-hint", hidden: true });
   const element = h("div", { class: "dwt-fields" }, source.element, path.element, root.element, upload.element, hint);
 
-  const offer = (choices: DataChoice[]) => {
+  const updateOptions = (choices: DataChoice[]) => {
     const key = JSON.stringify(choices);
-    if (key === offered) return;
-    offered = key;
-    const options = choices.map(({ data, words }) => h("option", { value: data }, words));
-    const others = [h("option", { value: PATH }, "a folder or zip by its path…"), h("option", { value: UPLOAD }, "upload a zip…")];
-    source.select.replaceChildren(...options, ...others);
+    if (key === optionsKey) return;
+    optionsKey = key;
+    const options = choices.map(({ data, words: label }) => h("option", { value: data }, label));
+    const otherOptions = [
+      h("option", { value: PATH }, "path of a folder or zip file…"),
+      h("option", { value: UPLOAD }, "upload a zip file…"),
+    ];
+    source.select.replaceChildren(...options, ...otherOptions);
   };
 
   const update = ({ choices }: Status, state: TransferState) => {
-    const uploads = [...uploaded].filter(([data]) => !choices.some((one) => one.data === data));
-    const all = [...choices, ...uploads.map(([data, words]) => ({ data, words, hint: "" }))];
-    offer(all);
-    const known = all.find(({ data }) => data === state.data);
+    const uploads = [...uploaded].filter(([data]) => !choices.some((choice) => choice.data === data));
+    const allChoices = [...choices, ...uploads.map(([data, name]) => ({ data, words: name, hint: "" }))];
+    updateOptions(allChoices);
+    const known = allChoices.find(({ data }) => data === state.data);
     isPath = !known;
-    const shown = pending ?? (known ? state.data : PATH);
-    source.select.value = shown;
-    path.element.hidden = shown !== PATH;
+    const selectedValue = pending ?? (known ? state.data : PATH);
+    source.select.value = selectedValue;
+    path.element.hidden = selectedValue !== PATH;
     path.show(known ? "" : state.data);
-    root.element.hidden = !shown.startsWith("caltech");
+    root.element.hidden = !selectedValue.startsWith("caltech");
     root.show(state.root ?? "");
-    upload.element.hidden = shown !== UPLOAD && !upload.isBusy();
+    upload.element.hidden = selectedValue !== UPLOAD && !upload.isBusy();
     setText(hint, pending ? "" : (known?.hint ?? ""));
     hint.hidden = !hint.textContent;
   };

@@ -1,4 +1,4 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
@@ -12,28 +12,28 @@ const FILES: [ResultFile, string][] = [
   ["results.png", "Results as PNG"],
   ["results.html", "Results as HTML page"],
 ];
-const USE_HINT = "Use this run's classifier, here and in the other widgets on this service";
+const USE_HINT = "Use the classifier of this run in all widgets of the service";
 
 type PathKind = "save_head" | "load_head";
 
 interface HeadActionsOptions {
   client: KernelClient;
-  say: (words: string) => void;
+  showStatus: (text: string) => void;
   /** Unique in the page. */
   id: string;
 }
 
-/** What can be done with a run's head: use, undo, save, load; and the results as files. */
+/** Buttons to use, undo, save and load the head of a run, and to export the results. */
 export class HeadActions {
   readonly element: HTMLElement;
-  private readonly message = h("p", { class: "dwt-words", role: "status", "data-testid": "head-words", hidden: true });
+  private readonly message = h("p", { class: "dwt-message", role: "status", "data-testid": "head-words", hidden: true });
   private readonly error = h("p", { class: "dwx-error", role: "alert", "data-testid": "head-failure", hidden: true });
-  private readonly use = createButton("use-head", "Use this head", USE_HINT, () => void this.act("use_head", { run: this.run }));
-  private readonly undo = createButton("undo-head", "Undo", "Use the classifier of before", () => void this.act("undo_head"));
-  private readonly save = createButton("save-head", "Save…", "Write this head to a file on the kernel's machine", () =>
+  private readonly use = createButton("use-head", "Use this head", USE_HINT, () => void this.perform("use_head", { run: this.run }));
+  private readonly undo = createButton("undo-head", "Undo", "Restore the previous classifier", () => void this.perform("undo_head"));
+  private readonly save = createButton("save-head", "Save…", "Save this head to a file on the kernel's machine", () =>
     this.openPath("save_head"),
   );
-  private readonly load = createButton("load-head", "Load…", "Use a head from a file on the kernel's machine", () =>
+  private readonly load = createButton("load-head", "Load…", "Load a head from a file on the kernel's machine, and use it", () =>
     this.openPath("load_head"),
   );
   private readonly menu: HTMLElement;
@@ -44,16 +44,16 @@ export class HeadActions {
 
   constructor(private readonly options: HeadActionsOptions) {
     this.use.classList.add("dwt-primary");
-    const items = FILES.map(([file, words]) => ({ words, testid: `file-${file}`, act: () => void this.download(file) }));
-    this.menu = createMenu({ label: "Export results", words: "Export…", testid: "results-menu", items });
-    const act = (kind: PathKind, path: string) => void this.act(kind, kind === "save_head" ? { run: this.run, path } : { path });
-    this.path = createPathForm({ id: options.id, done: act });
+    const items = FILES.map(([file, text]) => ({ text, testid: `file-${file}`, onSelect: () => void this.download(file) }));
+    this.menu = createMenu({ label: "Export results", text: "Export…", testid: "results-menu", items });
+    const submitPath = (kind: PathKind, path: string) => void this.perform(kind, kind === "save_head" ? { run: this.run, path } : { path });
+    this.path = createPathForm({ id: options.id, done: submitPath });
     const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load, this.menu);
     this.element = h("div", { class: "dwt-head" }, row, this.path.element, this.message, this.error);
   }
 
   update(summary: RunSummary | null, status: Status | null): void {
-    if (summary?.run !== this.summary?.run) this.tell("", ""); // it was about another run
+    if (summary?.run !== this.summary?.run) this.showMessage("", "");
     this.summary = summary;
     this.status = status;
     this.draw();
@@ -80,35 +80,35 @@ export class HeadActions {
     this.path.open(kind, kind === "save_head" ? `head-run${this.run}.safetensors` : "");
   }
 
-  private tell(message: string, error: string): void {
+  private showMessage(message: string, error: string): void {
     this.message.hidden = !message;
     this.error.hidden = !error;
     setText(this.message, message);
     setText(this.error, error);
-    if (message) this.options.say(message);
+    if (message) this.options.showStatus(message);
   }
 
-  private async act(kind: string, fields: Record<string, unknown> = {}): Promise<void> {
+  private async perform(kind: string, fields: Record<string, unknown> = {}): Promise<void> {
     const reply = await this.send<{ message: string }>(kind, fields);
-    if (reply) this.tell(reply.content.message, "");
+    if (reply) this.showMessage(reply.content.message, "");
   }
 
   private async download(file: ResultFile): Promise<void> {
     const reply = await this.send<{ mime: string; name: string }>("file", { run: this.run, file });
     if (!reply) return;
     const { mime, name } = reply.content;
-    saveFile(blob(reply.buffers[0], mime), name);
-    this.tell(`Saved ${name}.`, "");
+    saveFile(toBlob(reply.buffers[0], mime), name);
+    this.showMessage(`Saved ${name}.`, "");
   }
 
   private async send<Content>(kind: string, fields: Record<string, unknown>) {
     this.busy = true;
-    this.tell("", "");
+    this.showMessage("", "");
     this.draw();
     try {
       return await this.options.client.request<Content>(kind, fields, { policy: "once", lane: "work" });
     } catch (error) {
-      this.tell("", errorMessage(error));
+      this.showMessage("", errorMessage(error));
       return null;
     } finally {
       this.busy = false;
@@ -117,22 +117,22 @@ export class HeadActions {
   }
 }
 
-function createButton(testid: string, words: string, title: string, onclick: () => void): HTMLButtonElement {
-  return h("button", { type: "button", class: "dwx-menu-button", "data-testid": testid, title, onclick }, words);
+function createButton(testid: string, text: string, title: string, onclick: () => void): HTMLButtonElement {
+  return h("button", { type: "button", class: "dwx-menu-button", "data-testid": testid, title, onclick }, text);
 }
 
-/** A row to type a path in, shown when one is asked for. */
+/** Create the form for the path of a head, which is hidden until a button opens it. */
 function createPathForm({ id, done }: { id: string; done: (kind: PathKind, path: string) => void }) {
   let kind: PathKind = "save_head";
   let opener: Element | null = null;
-  const known = h("datalist", { id: `${id}-heads` }, h("option", { value: "caltech101" }, "the head that comes with the package"));
+  const bundledHeads = h("datalist", { id: `${id}-heads` }, h("option", { value: "caltech101" }, "the bundled head"));
   const input = h("input", { type: "text", class: "dwt-path", "data-testid": "head-path", spellcheck: "false" });
   const name = h("span", { class: "dwt-dim" });
   const submit = h("button", { type: "submit", class: "dwx-menu-button", "data-testid": "head-path-go" });
   const cancelButton = { type: "button", class: "dwt-link", "data-testid": "head-path-cancel", onclick: () => close() };
   const cancel = h("button", cancelButton, "Cancel");
   const form = { class: "dwt-path-row", hidden: true, "data-testid": "head-path-row" };
-  const element = h("form", form, h("label", {}, name, input), known, submit, cancel);
+  const element = h("form", form, h("label", {}, name, input), bundledHeads, submit, cancel);
   element.addEventListener("submit", (event) => {
     event.preventDefault();
     const path = input.value.trim();
@@ -145,16 +145,16 @@ function createPathForm({ id, done }: { id: string; done: (kind: PathKind, path:
     event.preventDefault();
     close();
   });
-  const open = (what: PathKind, path: string) => {
-    kind = what;
+  const open = (newKind: PathKind, path: string) => {
+    kind = newKind;
     opener = focusedElement(element);
     element.hidden = false;
-    const saving = what === "save_head";
+    const saving = newKind === "save_head";
     setText(name, saving ? "Save to " : "Load from ");
     setText(submit, saving ? "Save" : "Load");
     input.placeholder = saving ? "a path on the kernel's machine" : "caltech101, or a path on the kernel's machine";
     if (saving) input.removeAttribute("list");
-    else input.setAttribute("list", known.id);
+    else input.setAttribute("list", bundledHeads.id);
     input.value = path;
     input.focus();
     input.select();

@@ -1,16 +1,16 @@
-/** A run's accuracy in large, beside each fold's, another run's and the paper's. */
+/** The mean accuracy of a run, and a scale with the accuracies of its folds, of another run and of the paper. */
 import { h, setText } from "../ui/dom.ts";
 import { type Accuracy, describeFolds, formatAccuracy, runAccuracy } from "./accuracy.ts";
 import type { RunSummary } from "./wire.ts";
 
 export interface ScaleRow extends Accuracy {
-  words: string;
-  /** Each fold's, in percent. */
+  label: string;
+  /** The accuracies of the folds, in percent. */
   dots: number[];
   kind: "run" | "other" | "paper";
 }
 
-/** Return the range of the scale in percent: multiples of five, at least ten wide. */
+/** Return the range of the scale in percent: multiples of five, with a width of at least ten. */
 export function accuracyRange(values: number[]): [number, number] {
   if (!values.length) return [0, 100];
   let low = Math.max(0, Math.floor((Math.min(...values) - 1) / 5) * 5);
@@ -22,63 +22,67 @@ export function accuracyRange(values: number[]): [number, number] {
   return [low, high];
 }
 
-/** Return the rows of the shown run, the other one, and the paper. */
+/** Return the rows of the scale: the shown run, the compared run, and the paper. */
 export function scaleRows(summary: RunSummary, other: RunSummary | null): ScaleRow[] {
-  const runRow = (one: RunSummary, kind: "run" | "other"): ScaleRow => {
-    const dots = one.per_fold.map((share) => 100 * share);
-    return { words: other ? `run ${one.run}` : "this run", ...runAccuracy(one), dots, kind };
+  const runRow = (run: RunSummary, kind: "run" | "other"): ScaleRow => {
+    const dots = run.per_fold.map((share) => 100 * share);
+    return { label: other ? `run ${run.run}` : "this run", ...runAccuracy(run), dots, kind };
   };
   const papers = [...summary.paper, ...(other?.paper ?? [])];
-  const distinct = papers.filter((row, at) => papers.findIndex(({ words }) => words === row.words) === at);
-  const paperRows = distinct.map(({ words, mean, std }): ScaleRow => ({ words, mean, std, dots: [], kind: "paper" }));
+  const distinct = papers.filter((row, index) => papers.findIndex(({ words }) => words === row.words) === index);
+  const paperRows = distinct.map(({ words: label, mean, std }): ScaleRow => ({ label, mean, std, dots: [], kind: "paper" }));
   return [runRow(summary, "run"), ...(other?.per_fold.length ? [runRow(other, "other")] : []), ...paperRows];
 }
 
-/** One scale for all rows. */
+/** Create the scale. */
 function createScale() {
-  const properties = { role: "table", "aria-label": "Accuracy beside the paper's", "data-testid": "accuracies" };
+  const properties = { role: "table", "aria-label": "Accuracies of the run and of the paper", "data-testid": "accuracies" };
   const element = h("div", { class: "dwt-accuracies", ...properties });
-  let drawn = "";
+  let drawnKey = "";
 
   const update = (rows: ScaleRow[]) => {
     const key = JSON.stringify(rows);
-    if (key === drawn) return;
-    drawn = key;
+    if (key === drawnKey) return;
+    drawnKey = key;
     const values = rows.flatMap(({ mean, std, dots }) => [...dots, ...(mean === null ? [] : [mean - (std ?? 0), mean + (std ?? 0)])]);
     const [low, high] = accuracyRange(values);
-    const ends = h("span", { class: "dwt-ends" }, ...[String(low), String((low + high) / 2), `${high}%`].map((end) => h("span", {}, end)));
-    const axis = h("div", { class: "dwt-row dwt-row-ends", "aria-hidden": "true" }, h("span", {}), ends, h("span", {}));
+    const ends = h(
+      "span",
+      { class: "dwt-scale-labels" },
+      ...[String(low), String((low + high) / 2), `${high}%`].map((end) => h("span", {}, end)),
+    );
+    const axis = h("div", { class: "dwt-row dwt-row-axis", "aria-hidden": "true" }, h("span", {}), ends, h("span", {}));
     element.replaceChildren(...rows.map((row) => createRow(row, low, high)), axis);
   };
   return { element, update };
 }
 
-function createRow({ words, mean, std, dots, kind }: ScaleRow, low: number, high: number): HTMLElement {
-  const place = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
-  const marks = dots.map((dot, at) => {
-    const properties = { title: `fold ${at + 1}: ${dot.toFixed(1)}%`, "data-testid": `fold-dot-${kind}-${at}` };
-    return h("i", { class: "dwt-dot", style: `left:${place(dot)}`, ...properties });
+function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high: number): HTMLElement {
+  const position = (value: number) => `${(100 * (value - low)) / (high - low)}%`;
+  const marks = dots.map((dot, fold) => {
+    const properties = { title: `fold ${fold + 1}: ${dot.toFixed(1)}%`, "data-testid": `fold-dot-${kind}-${fold}` };
+    return h("i", { class: "dwt-dot", style: `left:${position(dot)}`, ...properties });
   });
   if (mean !== null && std !== null) {
-    marks.unshift(h("i", { class: "dwt-spread", style: `left:${place(mean - std)};width:${(200 * std) / (high - low)}%` }));
+    marks.unshift(h("i", { class: "dwt-spread", style: `left:${position(mean - std)};width:${(200 * std) / (high - low)}%` }));
   }
-  if (mean !== null) marks.push(h("i", { class: "dwt-mean", style: `left:${place(mean)}` }));
+  if (mean !== null) marks.push(h("i", { class: "dwt-mean", style: `left:${position(mean)}` }));
   return h(
     "div",
     { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
-    h("span", { class: "dwt-row-words", role: "rowheader", title: words }, words),
+    h("span", { class: "dwt-row-label", role: "rowheader", title: label }, label),
     h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
     h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
   );
 }
 
-/** The run's result, and the scale beside it. */
+/** Create the headline: the mean accuracy, and the scale. */
 export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
-  const what = h("div", { class: "dwt-dim" }, "mean accuracy per class");
+  const description = h("div", { class: "dwt-dim" }, "mean accuracy per class");
   const folds = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
   const scale = createScale();
-  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, what, folds), scale.element);
+  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, description, folds), scale.element);
   const update = (summary: RunSummary, other: RunSummary | null) => {
     const accuracy = runAccuracy(summary);
     setText(value, formatAccuracy(accuracy));

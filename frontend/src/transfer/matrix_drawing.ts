@@ -1,18 +1,18 @@
-/** The confusion matrix on a canvas: its cells, and names and numbers as soon as there is room for them. */
+/** Drawing of the confusion matrix on a canvas: cells, and names and numbers if the cells are large enough. */
 import { colourReader, cssColour } from "../ui/theme.ts";
 import { fitClassName } from "./class_names.ts";
 import { cellColour, isDark, type Palette } from "./matrix_colours.ts";
-import { type MatrixView, type Place, visibleRange } from "./matrix_geometry.ts";
+import { type MatrixView, type Position, visibleRange } from "./matrix_geometry.ts";
 import { categoryOf, pairAt, type RunResults } from "./run_results.ts";
 
-/** CSS pixels for the names beside and above the cells. */
+/** The space for class names beside and above the cells, in CSS pixels. */
 export interface Gutters {
   left: number;
   top: number;
 }
 
-/** The theme's colours. */
-export interface Look {
+/** The colours of the theme. */
+export interface MatrixTheme {
   background: string;
   ink: string;
   dim: string;
@@ -23,29 +23,29 @@ export interface Look {
 export interface MatrixScene {
   view: MatrixView;
   gutters: Gutters;
-  /** A pixel for each cell. */
+  /** An image with one pixel per cell. */
   cells: CanvasImageSource;
   run: RunResults;
-  /** The class at each place. */
+  /** The classes in sort order. */
   order: number[];
-  /** The end of the scale of mistakes. */
-  top: number;
-  look: Look;
-  pointed: Place | null;
-  selected: Place | null;
+  /** The maximum of the colour scale of errors. */
+  scaleMax: number;
+  theme: MatrixTheme;
+  hovered: Position | null;
+  selected: Position | null;
   fontFamily: string;
 }
 
-// CSS pixels of a cell from which
-const NAMES_FROM = 11; // all names are written,
-const NUMBERS_FROM = 24; // numbers are,
-const LINES_FROM = 5; // cells are separated by lines,
-export const FLAT_NAMES_FROM = 88; // and names of columns are horizontal
-const MIN_FRAME = 9; // CSS pixels of the frame around a chosen cell
+// Minimum sizes of cells in CSS pixels:
+const MIN_SIZE_NAMES = 11;
+const MIN_SIZE_NUMBERS = 24;
+const MIN_SIZE_LINES = 5;
+export const MIN_SIZE_HORIZONTAL_NAMES = 88; // column names are vertical in smaller cells
+const MIN_FRAME = 9; // CSS pixels of the frame around a selected cell
 const AXIS_LABELS = ["predicted →", "true class ↓"] as const;
 
-/** @param probe an element of the widget that is not shown */
-export function readLook(probe: HTMLElement): Look {
+/** @param probe an invisible element of the widget */
+export function readTheme(probe: HTMLElement): MatrixTheme {
   const colour = colourReader(probe);
   const css = (variable: string) => cssColour(colour(variable));
   const palette: Palette = {
@@ -58,7 +58,7 @@ export function readLook(probe: HTMLElement): Look {
 
 /** @param ratio device pixels per CSS pixel */
 export function drawMatrix(context: CanvasRenderingContext2D, scene: MatrixScene, ratio: number): void {
-  const { view, gutters, look } = scene;
+  const { view, gutters, theme } = scene;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, gutters.left + view.side, gutters.top + view.side);
   context.save();
@@ -67,27 +67,28 @@ export function drawMatrix(context: CanvasRenderingContext2D, scene: MatrixScene
   context.rect(0, 0, view.side, view.side);
   context.clip();
   drawCells(context, scene, ratio);
-  if (view.size >= NUMBERS_FROM) drawNumbers(context, scene);
+  if (view.size >= MIN_SIZE_NUMBERS) drawNumbers(context, scene);
   drawBands(context, scene);
-  if (scene.selected) drawFrame(context, scene, scene.selected, look.ink, 2.5);
-  if (scene.pointed) drawFrame(context, scene, scene.pointed, look.ink, 1.5);
+  if (scene.selected) drawFrame(context, scene, scene.selected, theme.ink, 2.5);
+  if (scene.hovered) drawFrame(context, scene, scene.hovered, theme.ink, 1.5);
   context.restore();
   drawNames(context, scene);
 }
 
-function drawCells(context: CanvasRenderingContext2D, { view, cells, look }: MatrixScene, ratio: number): void {
+function drawCells(context: CanvasRenderingContext2D, { view, cells, theme }: MatrixScene, ratio: number): void {
   const { count, side, size, left, top } = view;
-  context.imageSmoothingEnabled = size * ratio < 1; // more classes than pixels: none may vanish
+  context.imageSmoothingEnabled = size * ratio < 1; // more classes than pixels: interpolate, so that no cell is skipped
   context.drawImage(cells, -left * size, -top * size, count * size, count * size);
-  if (size < LINES_FROM) return;
-  context.fillStyle = look.background;
+  if (size < MIN_SIZE_LINES) return;
+  context.fillStyle = theme.background;
   const thin = 1 / ratio;
-  const snap = (place: number) => Math.round(place * ratio) / ratio;
-  for (let at = Math.floor(left); (at - left) * size <= side; at += 1) context.fillRect(snap((at - left) * size), 0, thin, side);
-  for (let at = Math.floor(top); (at - top) * size <= side; at += 1) context.fillRect(0, snap((at - top) * size), side, thin);
+  const snap = (position: number) => Math.round(position * ratio) / ratio;
+  for (let index = Math.floor(left); (index - left) * size <= side; index += 1)
+    context.fillRect(snap((index - left) * size), 0, thin, side);
+  for (let index = Math.floor(top); (index - top) * size <= side; index += 1) context.fillRect(0, snap((index - top) * size), side, thin);
 }
 
-function drawNumbers(context: CanvasRenderingContext2D, { view, run, order, top, look, fontFamily }: MatrixScene): void {
+function drawNumbers(context: CanvasRenderingContext2D, { view, run, order, scaleMax, theme, fontFamily }: MatrixScene): void {
   const [firstRow, endRow] = visibleRange(view, view.top);
   const [firstColumn, endColumn] = visibleRange(view, view.left);
   context.font = `${Math.min(14, Math.max(11, view.size / 3.2))}px ${fontFamily}`;
@@ -98,19 +99,19 @@ function drawNumbers(context: CanvasRenderingContext2D, { view, run, order, top,
       const { count, share } = pairAt(run, truth, prediction);
       if (!count) return;
       const [row, column] = [firstRow + rowAt, firstColumn + columnAt];
-      context.fillStyle = isDark(cellColour(look.palette, row === column, share, top)) ? "#fff" : "#111";
+      context.fillStyle = isDark(cellColour(theme.palette, row === column, share, scaleMax)) ? "#fff" : "#111";
       context.fillText(String(count), (column + 0.5 - view.left) * view.size, (row + 0.5 - view.top) * view.size, view.size - 2);
     });
   });
 }
 
-/** Shade the row and the column of the cell that is pointed at, or chosen. */
-function drawBands(context: CanvasRenderingContext2D, { view, pointed, selected, look }: MatrixScene): void {
-  const place = pointed ?? selected;
-  if (!place) return;
-  const [row, column] = place;
+/** Shade the row and the column of the hovered or selected cell. */
+function drawBands(context: CanvasRenderingContext2D, { view, hovered, selected, theme }: MatrixScene): void {
+  const position = hovered ?? selected;
+  if (!position) return;
+  const [row, column] = position;
   const [x, y] = [(column - view.left) * view.size, (row - view.top) * view.size];
-  context.fillStyle = look.ink;
+  context.fillStyle = theme.ink;
   context.globalAlpha = 0.09;
   context.fillRect(0, y, x, view.size);
   context.fillRect(x + view.size, y, view.side, view.size);
@@ -121,22 +122,22 @@ function drawBands(context: CanvasRenderingContext2D, { view, pointed, selected,
 
 function drawFrame(
   context: CanvasRenderingContext2D,
-  { view, look }: MatrixScene,
-  [row, column]: Place,
+  { view, theme }: MatrixScene,
+  [row, column]: Position,
   colour: string,
   width: number,
 ): void {
   const side = Math.max(MIN_FRAME, view.size - width);
-  // The whole frame is visible at the border, too, as long as the cell is.
-  const start = (from: number, place: number) => {
-    const middle = (place + 0.5 - from) * view.size;
+  // Keep the whole frame inside the square if the cell is visible.
+  const start = (from: number, position: number) => {
+    const middle = (position + 0.5 - from) * view.size;
     const isVisible = middle > -view.size / 2 && middle < view.side + view.size / 2;
     return (isVisible ? Math.min(Math.max(middle, side / 2 + 1), view.side - side / 2 - 1) : middle) - side / 2;
   };
   const [x, y] = [start(view.left, column), start(view.top, row)];
   context.lineJoin = "round";
   for (const [stroke, thickness] of [
-    [look.background, width + 3],
+    [theme.background, width + 3],
     [colour, width],
   ] as const) {
     context.strokeStyle = stroke;
@@ -146,9 +147,9 @@ function drawFrame(
 }
 
 function drawNames(context: CanvasRenderingContext2D, scene: MatrixScene): void {
-  const { view, gutters, look, pointed, selected, fontFamily } = scene;
-  const marked = pointed ?? selected;
-  if (view.size >= NAMES_FROM) {
+  const { view, gutters, theme, hovered, selected, fontFamily } = scene;
+  const marked = hovered ?? selected;
+  if (view.size >= MIN_SIZE_NAMES) {
     context.font = `${Math.min(12, Math.max(10, view.size - 2))}px ${fontFamily}`;
     drawRowNames(context, scene, marked?.[0]);
     drawColumnNames(context, scene, marked?.[1]);
@@ -156,9 +157,9 @@ function drawNames(context: CanvasRenderingContext2D, scene: MatrixScene): void 
     context.font = `600 11px ${fontFamily}`;
     drawMarkedNames(context, scene, marked);
   }
-  if (view.size < NAMES_FROM && marked) return; // the names are there
+  if (view.size < MIN_SIZE_NAMES && marked) return; // the marked names replace the axis labels
   context.font = `11px ${fontFamily}`;
-  context.fillStyle = look.dim;
+  context.fillStyle = theme.dim;
   context.textBaseline = "alphabetic";
   context.textAlign = "right";
   context.fillText(AXIS_LABELS[0], gutters.left - 6, gutters.top - 17);
@@ -167,47 +168,51 @@ function drawNames(context: CanvasRenderingContext2D, scene: MatrixScene): void 
 
 function drawRowNames(
   context: CanvasRenderingContext2D,
-  { view, gutters, run, order, look }: MatrixScene,
+  { view, gutters, run, order, theme }: MatrixScene,
   marked: number | undefined,
 ): void {
   const [first, end] = visibleRange(view, view.top);
   context.textAlign = "right";
   context.textBaseline = "middle";
-  order.slice(first, end).forEach((label, at) => {
-    const y = (first + at + 0.5 - view.top) * view.size;
+  order.slice(first, end).forEach((label, index) => {
+    const y = (first + index + 0.5 - view.top) * view.size;
     if (y < 4 || y > view.side - 4) return;
-    context.fillStyle = first + at === marked ? look.accent : look.ink;
+    context.fillStyle = first + index === marked ? theme.accent : theme.ink;
     context.fillText(fitName(context, categoryOf(run, label), gutters.left - 10), gutters.left - 6, gutters.top + y);
   });
 }
 
-/** Write the names of columns, upright where cells are narrow. */
+/** Draw the column names, vertically if cells are narrow. */
 function drawColumnNames(
   context: CanvasRenderingContext2D,
-  { view, gutters, run, order, look }: MatrixScene,
+  { view, gutters, run, order, theme }: MatrixScene,
   marked: number | undefined,
 ): void {
   const [first, end] = visibleRange(view, view.left);
-  const flat = view.size >= FLAT_NAMES_FROM;
-  context.textBaseline = flat ? "alphabetic" : "middle";
-  context.textAlign = flat ? "center" : "left";
-  order.slice(first, end).forEach((label, at) => {
-    const x = (first + at + 0.5 - view.left) * view.size;
+  const horizontal = view.size >= MIN_SIZE_HORIZONTAL_NAMES;
+  context.textBaseline = horizontal ? "alphabetic" : "middle";
+  context.textAlign = horizontal ? "center" : "left";
+  order.slice(first, end).forEach((label, index) => {
+    const x = (first + index + 0.5 - view.left) * view.size;
     if (x < 4 || x > view.side - 4) return;
-    context.fillStyle = first + at === marked ? look.accent : look.ink;
+    context.fillStyle = first + index === marked ? theme.accent : theme.ink;
     context.save();
     context.translate(gutters.left + x, gutters.top - 6);
-    if (!flat) context.rotate(-Math.PI / 2);
-    context.fillText(fitName(context, categoryOf(run, label), flat ? view.size - 8 : gutters.top - 10), 0, 0);
+    if (!horizontal) context.rotate(-Math.PI / 2);
+    context.fillText(fitName(context, categoryOf(run, label), horizontal ? view.size - 8 : gutters.top - 10), 0, 0);
     context.restore();
   });
 }
 
-/** Write the names of the pointed or chosen cell alone, where cells are too small for all. */
-function drawMarkedNames(context: CanvasRenderingContext2D, { view, gutters, run, order, look }: MatrixScene, [row, column]: Place): void {
+/** Draw only the names of the hovered or selected cell: cells are too small for all names. */
+function drawMarkedNames(
+  context: CanvasRenderingContext2D,
+  { view, gutters, run, order, theme }: MatrixScene,
+  [row, column]: Position,
+): void {
   const y = Math.min(view.side - 6, Math.max(6, (row + 0.5 - view.top) * view.size));
   const x = (column + 0.5 - view.left) * view.size;
-  context.fillStyle = look.ink;
+  context.fillStyle = theme.ink;
   context.textAlign = "right";
   context.textBaseline = "middle";
   context.fillText(fitName(context, categoryOf(run, order[row] ?? -1), gutters.left - 10), gutters.left - 6, gutters.top + y);
@@ -218,6 +223,6 @@ function drawMarkedNames(context: CanvasRenderingContext2D, { view, gutters, run
   context.fillText(name, gutters.left + Math.min(view.side - half, Math.max(half - gutters.left + 8, x)), gutters.top - 6);
 }
 
-function fitName(context: CanvasRenderingContext2D, name: string, room: number): string {
-  return fitClassName(name, room, (text) => context.measureText(text).width);
+function fitName(context: CanvasRenderingContext2D, name: string, maxWidth: number): string {
+  return fitClassName(name, maxWidth, (text) => context.measureText(text).width);
 }

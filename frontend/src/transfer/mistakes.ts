@@ -6,21 +6,21 @@ import { createPhotographStrip, describeTest, formatConfidence, groupTests } fro
 import { categoryOf, type RunResults, runVersion } from "./run_results.ts";
 import type { Cell } from "./wire.ts";
 
-const STEP = 48; // photographs
+const BATCH = 48; // number of photographs
 
-/** The most confident mistakes. */
+/** The misclassified photographs, by descending confidence. */
 export class Mistakes {
   readonly element: HTMLElement;
   private readonly store: PhotographStore;
   private readonly strip: ReturnType<typeof createPhotographStrip>;
-  private readonly words = h("p", { class: "dwt-dim", "data-testid": "mistakes-words" });
+  private readonly summaryText = h("p", { class: "dwt-dim", "data-testid": "mistakes-words" });
   private readonly error = h("p", { class: "dwx-error", hidden: true });
   private readonly more: HTMLButtonElement;
-  private readonly endListening: () => void;
+  private readonly removeListener: () => void;
   private run: RunResults | null = null;
-  private limit = STEP;
+  private limit = BATCH;
 
-  /** @param choose shows a cell's photographs */
+  /** @param choose selects a cell to show its photographs */
   constructor({ store, choose }: { store: PhotographStore; choose: (cell: Cell) => void }) {
     this.store = store;
     const name = (label: number) => (this.run ? categoryOf(this.run, label) : "");
@@ -34,25 +34,25 @@ export class Mistakes {
     });
     const properties = { type: "button", class: "dwt-link", "data-testid": "mistakes-more", hidden: true };
     this.more = h("button", { ...properties, onclick: () => this.showMore() });
-    const parts = [this.words, this.error, this.strip.element, this.more];
+    const parts = [this.summaryText, this.error, this.strip.element, this.more];
     this.element = h("section", { class: "dwt-mistakes", "aria-label": "Mistakes" }, ...parts);
-    this.endListening = store.listen(() => this.draw());
+    this.removeListener = store.listen(() => this.draw());
   }
 
   close(): void {
-    this.endListening();
+    this.removeListener();
     this.store.setVisible(this, []);
   }
 
   update(run: RunResults, shown: boolean): void {
-    if (run.summary.run !== this.run?.summary.run) this.limit = STEP;
+    if (run.summary.run !== this.run?.summary.run) this.limit = BATCH;
     this.run = shown ? run : null;
     if (!shown) this.store.setVisible(this, []);
     this.draw();
   }
 
   private showMore(): void {
-    this.limit += STEP;
+    this.limit += BATCH;
     this.draw();
   }
 
@@ -65,20 +65,20 @@ export class Mistakes {
     };
     store.setVisible(this, [request(this.limit)]);
     const { value: list, error } = store.list(request(this.limit));
-    const photographs = (list ?? store.list(request(this.limit - STEP)).value)?.photographs ?? [];
+    const photographs = (list ?? store.list(request(this.limit - BATCH)).value)?.photographs ?? [];
     this.error.hidden = !error;
     setText(this.error, error ?? "");
-    setText(this.words, list ? describeMistakes(run, list.total) : "");
+    setText(this.summaryText, list ? describeMistakes(run, list.total) : "");
     this.strip.update(run.summary.run, groupTests(photographs));
-    const left = (list?.total ?? 0) - photographs.length;
-    this.more.hidden = left <= 0 || photographs.length < this.limit; // the kernel lists no more than that
-    setText(this.more, `Show ${formatInteger(Math.min(left, STEP))} of ${formatInteger(left)} more`);
+    const remaining = (list?.total ?? 0) - photographs.length;
+    this.more.hidden = remaining <= 0 || photographs.length < this.limit; // the kernel's limit is reached
+    setText(this.more, `Show ${formatInteger(Math.min(remaining, BATCH))} of ${formatInteger(remaining)} more`);
   }
 }
 
 function describeMistakes(run: RunResults, total: number): string {
-  const tests = formatInteger(run.tests.reduce((sum, one) => sum + one, 0));
+  const tests = formatInteger(run.tests.reduce((sum, count) => sum + count, 0));
   if (!total) return `None of ${tests} tests was misclassified.`;
   const order = run.hasConfidences ? "the most confident first" : "this head gives no probabilities";
-  return `${formatInteger(total)} of ${tests} tests were misclassified; ${order}. Choose one to see similar mistakes.`;
+  return `${formatInteger(total)} of ${tests} tests were misclassified; ${order}. Select a photograph to see similar mistakes.`;
 }

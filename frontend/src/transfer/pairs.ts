@@ -1,37 +1,43 @@
-import { h, spoken } from "../ui/dom.ts";
+import { h, screenReaderText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
 import { categoryOf, countTests, type Pair, type RunResults } from "./run_results.ts";
 import type { Cell } from "./wire.ts";
 
-/** Pairs of a true and a predicted class, with bars. */
+/** Create a list of pairs of a true and a predicted class, with bars. */
 export function createPairs({ testid, pick }: { testid: string; pick: (cell: Cell) => void }) {
   const element = h("ol", { class: "dwt-pairs", "data-testid": testid });
 
-  const createRow = (run: RunResults, { truth, prediction, count, share }: Pair, longest: number, named: boolean) => {
+  const createRow = (run: RunResults, { truth, prediction, count, share }: Pair, longest: number, showTruth: boolean) => {
     const [from, to] = [categoryOf(run, truth), categoryOf(run, prediction)];
     const numbers = `${formatInteger(count)} of ${formatInteger(countTests(run, truth))}`;
-    const words = `${from} → ${to}: ${numbers} tests. Show the photographs`;
-    const properties = { type: "button", class: "dwt-pair", title: words, "data-testid": `${testid}-${truth}-${prediction}` };
-    const names = [named ? createClassName(from) : spoken(from), h("i", {}, "→"), createClassName(to), spoken(": ")];
+    const description = `${from} → ${to}: ${numbers} tests. Show the photographs`;
+    const properties = { type: "button", class: "dwt-pair", title: description, "data-testid": `${testid}-${truth}-${prediction}` };
+    const names = [
+      showTruth ? createClassName(from) : screenReaderText(from),
+      h("i", {}, "→"),
+      createClassName(to),
+      screenReaderText(": "),
+    ];
     const bar = h("i", { class: "dwt-fill-wrong", style: `width:${(100 * share) / longest}%` });
     return h(
       "button",
       { ...properties, onclick: () => pick([truth, prediction]) },
       h("span", { class: "dwt-pair-names" }, ...names),
       h("span", { class: "dwt-track" }, bar),
-      h("span", { class: "dwt-number" }, formatPercent(share), spoken(", ")),
+      h("span", { class: "dwt-number" }, formatPercent(share), screenReaderText(", ")),
       h("span", { class: "dwt-number dwt-dim" }, numbers),
     );
   };
 
   /**
-   * @param pairs the most frequent first
-   * @param named whether the true class is named: it need not be where it is the same in all
+   * Show pairs.
+   * @param pairs pairs by descending share
+   * @param showTruth whether to show the true class, which may be the same for all pairs
    */
-  const update = (run: RunResults, pairs: Pair[], named = true) => {
+  const update = (run: RunResults, pairs: Pair[], showTruth = true) => {
     const longest = pairs[0]?.share ?? 1;
-    element.replaceChildren(...pairs.map((pair) => h("li", {}, createRow(run, pair, longest, named))));
+    element.replaceChildren(...pairs.map((pair) => h("li", {}, createRow(run, pair, longest, showTruth))));
   };
   return { element, update };
 }

@@ -17,9 +17,9 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   private readonly setup = createSetup({
     client: this.store.client,
     set: (patch) => this.set(patch),
-    say: (words) => this.say(words),
+    showStatus: (text) => this.showStatus(text),
     start: () => this.start(),
-    stop: () => void this.order("stop", {}),
+    stop: () => void this.sendCommand("stop", {}),
     refresh: () => this.requestDraw(),
   });
   private readonly runView: ReturnType<typeof createRunView>;
@@ -27,17 +27,17 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     id: this.id,
     store: this.store,
     set: (patch) => this.set(patch),
-    say: (words) => this.say(words),
+    showStatus: (text) => this.showStatus(text),
   });
-  /** The last summary of data that came, and of which: it is shown until another one of the same data is there. */
+  /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
   private lastSummary: { data: string; summary: DataSummary } | null = null;
-  /** Whether a start or stop has not been answered yet. */
+  /** Whether a request to start or stop is pending. */
   private busy = false;
 
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
-    const items = [{ words: "Copy state as Python", testid: "copy-state", act: () => this.copyState() }];
+    const items = [{ text: "Copy state as Python", testid: "copy-state", onSelect: () => this.copyState() }];
     const menu = createMenu({ label: "More", testid: "panel-menu", items });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
     this.mount({
@@ -45,7 +45,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
       className: "dwt",
       tools: [menu],
       main: [main],
-      footer: [[keyHint([["Enter"], "in a field of the form retrains"])]],
+      footer: [[keyHint([["Enter"], "in a field: retrain"])]],
     });
   }
 
@@ -66,36 +66,36 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     const { status } = hello;
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
-    this.setup.update({ status, state, busy: this.busy, available, ...this.readData() });
+    this.setup.update({ status, state, busy: this.busy, available, ...this.getDataContent() });
     const compared = status.runs.find(({ run }) => run === state.compare) ?? null;
     this.runView.update({ shown: shownRun(status, state), compared, running: status.running, state });
     this.results.update(status, state);
   }
 
-  /** Return what is known of the data. */
-  private readData() {
+  /** Return the summary of the data. */
+  private getDataContent() {
     const data = JSON.stringify([this.state.data, this.state.root]);
     const { value, error } = this.store.dataSummary(settingsOf(this.state));
     if (value) this.lastSummary = { data, summary: value };
-    const kept = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
-    return { summary: kept, error: error ?? "", loading: !value && !error };
+    const summary = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
+    return { summary, error: error ?? "", loading: !value && !error };
   }
 
   private start(): void {
     this.state = { ...this.state, run: null, cell: null, tab: "training" };
     this.saveNow();
-    void this.order("start", { settings: settingsOf(this.state) });
+    void this.sendCommand("start", { settings: settingsOf(this.state) });
   }
 
-  private async order(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
+  private async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
     if (this.busy) return;
-    this.userActed();
+    this.onUserAction();
     this.busy = true;
     this.requestDraw();
     try {
       await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
     } catch (error) {
-      this.fail(errorMessage(error));
+      this.showError(errorMessage(error));
     }
     await this.store.refreshStatus();
     this.busy = false;

@@ -1,4 +1,4 @@
-/** Test photographs: which there are, and their thumbnails, for all panes of all views. */
+/** A cache of test photographs: lists and thumbnails, shared by all panes of all views. */
 import { BitmapCache } from "../kernel/bitmap_cache.ts";
 import type { KernelClient, ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
@@ -6,13 +6,13 @@ import type { EncodedImage } from "../kernel/wire.ts";
 import type { PhotographsReply } from "./wire.ts";
 
 const THUMBNAIL_BYTES = 64 * 2 ** 20; // of pixels
-const LISTS_KEPT = 300;
-const BATCH = 24; // thumbnails of a request, as the kernel draws at once
+const MAX_LISTS = 300;
+const BATCH = 24; // thumbnails per request; limit of the kernel
 const THUMBNAIL_SIDE = 96; // CSS pixels
 
-/** Which test photographs of a run: null leaves a field open. */
+/** A selection of the test photographs of a run; null: any value. */
 export interface TestsRequest {
-  /** The run and its state: replies for another one do not count. */
+  /** Identifies the state of the run. */
   version: string;
   run: number;
   truth: number | null;
@@ -21,23 +21,23 @@ export interface TestsRequest {
   limit: number;
 }
 
-export interface Found<Value> {
+export interface CacheEntry<Value> {
   value: Value | undefined;
   error: string | undefined;
 }
 
-/** Fetches what the panes show: lists before thumbnails, what was asked for last first, and nothing twice. */
+/** Fetches the lists and thumbnails that panes show. Lists are fetched before thumbnails, and the last requests first. */
 export class PhotographStore {
-  /** Device pixels of a thumbnail's side. */
+  /** The side of a thumbnail in device pixels. */
   readonly size: number;
-  private readonly lists = new Map<string, PhotographsReply>(); // the oldest first
+  private readonly lists = new Map<string, PhotographsReply>(); // oldest first
   private readonly errors = new Map<string, string>();
-  private readonly visible = new Map<object, TestsRequest[]>(); // by pane, the newest last
-  /** Thumbnails that came since the panes last changed: where they do not all fit, none is fetched again and again. */
+  private readonly visible = new Map<object, TestsRequest[]>(); // by pane, newest last
+  /** Thumbnails that were received since the panes last changed. They are not fetched again if the cache is too small for all. */
   private readonly received = new Set<string>();
   private readonly inFlight = new Set<string>();
-  /** Thumbnails that are asked for by themselves, because a batch with them failed. */
-  private readonly single = new Set<string>();
+  /** Thumbnails that are requested one by one, since a batch that contained them failed. */
+  private readonly fetchedSingly = new Set<string>();
   private readonly listeners = new Set<() => void>();
 
   /** @param ratio device pixels per CSS pixel */
@@ -49,7 +49,7 @@ export class PhotographStore {
     this.size = Math.round(THUMBNAIL_SIDE * Math.min(2, Math.max(1, ratio)));
   }
 
-  /** Be told when something came. Return the function that ends it. */
+  /** Register a callback for received data. Return a function that removes it. */
   listen(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -61,39 +61,39 @@ export class PhotographStore {
     this.bitmaps.clear();
   }
 
-  /** Set what a pane shows, most urgent first. */
+  /** Set the requests of a pane, in order of urgency. */
   setVisible(pane: object, requests: TestsRequest[]): void {
-    const before = (this.visible.get(pane) ?? []).map(testsKey).join(" ");
-    if (before === requests.map(testsKey).join(" ")) return;
+    const previousKeys = (this.visible.get(pane) ?? []).map(testsKey).join(" ");
+    if (previousKeys === requests.map(testsKey).join(" ")) return;
     this.visible.delete(pane);
     if (requests.length) this.visible.set(pane, requests);
     this.received.clear();
     this.retry();
   }
 
-  /** Fetch again what failed. */
+  /** Clear the errors, and repeat failed requests. */
   retry(): void {
     this.errors.clear();
     this.fetch();
   }
 
-  list(request: TestsRequest): Found<PhotographsReply> {
+  list(request: TestsRequest): CacheEntry<PhotographsReply> {
     const key = testsKey(request);
     return { value: this.lists.get(key), error: this.errors.get(key) };
   }
 
-  thumbnail(run: number, source: number): Found<ImageBitmap> {
+  thumbnail(run: number, source: number): CacheEntry<ImageBitmap> {
     const key = this.thumbnailKey(run, source);
     return { value: this.bitmaps.get(key), error: this.errors.get(key) };
   }
 
-  /** Ask for what is visible and not there. */
+  /** Request the visible lists and thumbnails that are missing. */
   private fetch(): void {
     if (!this.client.available) return;
     const visible = [...this.visible.values()].reverse().flat();
-    const lists = new Map(visible.filter((one) => this.isListMissing(one)).map((one) => [testsKey(one), one]));
+    const lists = new Map(visible.filter((request) => this.isListMissing(request)).map((request) => [testsKey(request), request]));
     const options = { owner: this, lane: "background" } as const;
-    const listRequests = [...lists.values()].map((one) => this.listRequest(one));
+    const listRequests = [...lists.values()].map((request) => this.listRequest(request));
     const runs = [...new Set(visible.map(({ run }) => run))];
     const batches = runs.flatMap((run) => this.batches(run, this.missingThumbnails(run, visible)));
     this.client.requestList("photographs", listRequests, { ...options, priority: 2 });
@@ -107,10 +107,10 @@ export class PhotographStore {
 
   private listRequest(request: TestsRequest): ListedRequest {
     const { run, truth, prediction, right, limit } = request;
-    const given = Object.entries({ truth, prediction, right }).filter(([, value]) => value !== null);
+    const conditions = Object.entries({ truth, prediction, right }).filter(([, value]) => value !== null);
     return {
       kind: "photographs",
-      fields: { run, ...Object.fromEntries(given), limit },
+      fields: { run, ...Object.fromEntries(conditions), limit },
       beforeSend: () => this.isListMissing(request),
       receive: ({ content }: Reply) => this.keepList(testsKey(request), content as unknown as PhotographsReply),
       fail: (error) => this.failed([testsKey(request)], error),
@@ -120,7 +120,7 @@ export class PhotographStore {
   private keepList(key: string, list: PhotographsReply): void {
     this.lists.set(key, list);
     for (const oldest of this.lists.keys()) {
-      if (this.lists.size <= LISTS_KEPT) break;
+      if (this.lists.size <= MAX_LISTS) break;
       this.lists.delete(oldest);
     }
     this.notify();
@@ -131,42 +131,44 @@ export class PhotographStore {
   }
 
   private missingThumbnails(run: number, visible: TestsRequest[]): number[] {
-    const lists = visible.filter((one) => one.run === run).flatMap((one) => this.lists.get(testsKey(one))?.photographs ?? []);
+    const lists = visible
+      .filter((request) => request.run === run)
+      .flatMap((request) => this.lists.get(testsKey(request))?.photographs ?? []);
     const sources = new Set(lists.map(({ source }) => source));
     return [...sources].filter((source) => this.isThumbnailMissing(this.thumbnailKey(run, source)));
   }
 
   private batches(run: number, sources: number[]): ListedRequest[] {
-    const isSingle = (source: number) => this.single.has(this.thumbnailKey(run, source));
-    const shared = sources.filter((source) => !isSingle(source));
-    const batches = sources.filter(isSingle).map((source) => [source]);
-    for (let at = 0; at < shared.length; at += BATCH) batches.push(shared.slice(at, at + BATCH));
+    const isFetchedSingly = (source: number) => this.fetchedSingly.has(this.thumbnailKey(run, source));
+    const batched = sources.filter((source) => !isFetchedSingly(source));
+    const batches = sources.filter(isFetchedSingly).map((source) => [source]);
+    for (let start = 0; start < batched.length; start += BATCH) batches.push(batched.slice(start, start + BATCH));
     return batches.map((batch) => this.thumbnailRequest(run, batch));
   }
 
   private thumbnailRequest(run: number, sources: number[]): ListedRequest {
     const keys = sources.map((source) => this.thumbnailKey(run, source));
-    const end = () => {
+    const clearInFlight = () => {
       for (const key of keys) this.inFlight.delete(key);
     };
     const fail = (error: unknown) => {
-      end();
+      clearInFlight();
       if (keys.length === 1 || error instanceof KernelUnavailable) this.failed(keys, error);
       else {
-        for (const key of keys) this.single.add(key);
+        for (const key of keys) this.fetchedSingly.add(key);
         this.notify();
       }
     };
     const receive = async ({ content, buffers }: Reply) => {
       const images = content.images as EncodedImage[];
-      const decode = (key: string, at: number) => this.bitmaps.decode(key, buffers[at], images[at]?.mime ?? "");
+      const decode = (key: string, index: number) => this.bitmaps.decode(key, buffers[index], images[index]?.mime ?? "");
       try {
         await Promise.all(keys.map(decode));
       } catch (error) {
         fail(error);
         return;
       }
-      end();
+      clearInFlight();
       for (const key of keys) this.received.add(key);
       this.notify();
     };
@@ -179,7 +181,7 @@ export class PhotographStore {
   }
 
   private failed(keys: string[], error: unknown): void {
-    if (error instanceof KernelUnavailable) return; // fetched when the kernel is back
+    if (error instanceof KernelUnavailable) return; // fetched when the kernel is available again
     const message = errorMessage(error);
     for (const key of keys) this.errors.set(key, message);
     this.notify();

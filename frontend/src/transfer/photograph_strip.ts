@@ -1,14 +1,14 @@
-/** A row or field of test photographs. */
-import { context2d, h, setText, spoken } from "../ui/dom.ts";
+/** A wrapping row of test photographs. */
+import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import type { PhotographStore } from "./photograph_store.ts";
 import type { TestPhotograph } from "./wire.ts";
 
-/** A test photograph in all folds that predicted the same. */
+/** A test photograph with all folds of the same prediction. */
 export type GroupedTest = Omit<TestPhotograph, "fold"> & { folds: number[] };
 
-/** Return each photograph once for each prediction, in the order in which they first occur: it is tested in several folds. */
+/** Group the tests of a photograph in several folds by prediction, in order of first occurrence. */
 export function groupTests(photographs: TestPhotograph[]): GroupedTest[] {
   const groups = new Map<string, GroupedTest>();
   for (const { fold, ...test } of photographs) {
@@ -22,10 +22,10 @@ export function groupTests(photographs: TestPhotograph[]): GroupedTest[] {
 
 /** Describe a photograph and its prediction. */
 export function describeTest({ name, truth, prediction, confidence, folds }: GroupedTest, categories: string[]): string {
-  const certainty = confidence === null ? "" : `, ${formatPercent(confidence)}`;
+  const confidenceText = confidence === null ? "" : `, ${formatPercent(confidence)}`;
   const verdict =
     truth === prediction ? `${categories[truth]}, predicted correctly` : `${categories[truth]}, predicted ${categories[prediction]}`;
-  return `${verdict}${certainty} · ${formatFolds(folds)} · ${name}`;
+  return `${verdict}${confidenceText} · ${formatFolds(folds)} · ${name}`;
 }
 
 export function formatFolds(folds: number[]): string {
@@ -33,7 +33,7 @@ export function formatFolds(folds: number[]): string {
   return `${numbers.length === 1 ? "fold" : "folds"} ${numbers.join(", ")}`;
 }
 
-/** Return how sure the classifier was, and in which folds. */
+/** Format the confidence and the folds of a test. */
 export function formatConfidence({ confidence, folds }: GroupedTest): string {
   return confidence === null ? formatFolds(folds) : `${formatPercent(confidence)} · ${formatFolds(folds)}`;
 }
@@ -47,9 +47,10 @@ interface Tile {
 }
 
 /**
+ * Create a strip of test photographs.
  * @param caption returns the lines below a photograph
- * @param describe returns its title
- * @param pick called with a photograph that is chosen; without it, none can be
+ * @param describe returns the title of a photograph
+ * @param pick called with a selected photograph; if omitted, photographs cannot be selected
  */
 export function createPhotographStrip({
   store,
@@ -67,27 +68,33 @@ export function createPhotographStrip({
   pick?: (test: GroupedTest) => void;
 }) {
   let tiles: Tile[] = [];
-  let shown = "";
+  let shownKey = "";
   let run = 0;
   const element = h("div", { class: "dwt-strip", role: "group", "aria-label": label, "data-testid": testid });
   const elements = () => tiles.map((tile) => tile.element);
   element.addEventListener("keydown", (event) => moveFocusInGrid(event, elements()));
 
-  const createTile = (test: GroupedTest, at: number): Tile => {
+  const createTile = (test: GroupedTest, index: number): Tile => {
     const canvas = h("canvas", { "aria-hidden": "true" });
     const note = h("span", { class: "dwt-note" });
     const lines = caption(test).map((line) => h("span", { class: "dwt-photograph-line" }, line));
-    const words = describe(test);
+    const description = describe(test);
     const verdict = test.truth === test.prediction ? "dwt-is-right" : "dwt-is-wrong";
-    const common = { class: `dwt-photograph ${verdict}`, title: words, "data-source": test.source };
+    const common = { class: `dwt-photograph ${verdict}`, title: description, "data-source": test.source };
     const image = h("span", { class: "dwt-image" }, canvas, note);
     const tile = pick
-      ? h("button", { type: "button", tabindex: at ? -1 : 0, onclick: () => pick(test), ...common }, image, ...lines, spoken(words))
-      : h("span", { role: "img", "aria-label": words, tabindex: at ? -1 : 0, ...common }, image, ...lines);
+      ? h(
+          "button",
+          { type: "button", tabindex: index ? -1 : 0, onclick: () => pick(test), ...common },
+          image,
+          ...lines,
+          screenReaderText(description),
+        )
+      : h("span", { role: "img", "aria-label": description, tabindex: index ? -1 : 0, ...common }, image, ...lines);
     return { test, canvas, note, element: tile, painted: false };
   };
 
-  const paint = () => {
+  const draw = () => {
     for (const tile of tiles) {
       if (tile.painted) continue;
       const { value: bitmap, error } = store.thumbnail(run, tile.test.source);
@@ -101,15 +108,15 @@ export function createPhotographStrip({
     }
   };
 
-  const update = (ofRun: number, tests: GroupedTest[]) => {
-    const key = `${ofRun} ${tests.map((one) => `${one.source}/${one.prediction}/${one.folds.length}`).join(" ")}`;
-    if (key !== shown) {
-      shown = key;
-      run = ofRun;
+  const update = (newRun: number, tests: GroupedTest[]) => {
+    const key = `${newRun} ${tests.map(({ source, prediction, folds }) => `${source}/${prediction}/${folds.length}`).join(" ")}`;
+    if (key !== shownKey) {
+      shownKey = key;
+      run = newRun;
       tiles = tests.map(createTile);
       element.replaceChildren(...elements());
     }
-    paint();
+    draw();
   };
   return { element, update };
 }

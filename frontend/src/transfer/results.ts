@@ -14,10 +14,10 @@ import type { TransferStore } from "./store.ts";
 import type { Cell, ResultsTab, RunSummary, Status, TransferState } from "./wire.ts";
 
 const TABS: Choice<ResultsTab>[] = [
-  ["summary", "Summary", "Which classes are confused, at a glance"],
-  ["confusion", "Confusion matrix", "What each class was predicted as"],
-  ["classes", "Classes", "Best and worst classes with their photographs"],
-  ["mistakes", "Mistakes", "The most confident mistakes"],
+  ["summary", "Summary", "The most confused classes, the worst and the best classes"],
+  ["confusion", "Confusion matrix", "Number of tests by true and predicted class"],
+  ["classes", "Classes", "Accuracy and photographs of each class"],
+  ["mistakes", "Mistakes", "The misclassified photographs, the most confident first"],
 ];
 
 interface ResultsOptions {
@@ -25,10 +25,10 @@ interface ResultsOptions {
   id: string;
   store: TransferStore;
   set: (patch: Partial<TransferState>) => void;
-  say: (words: string) => void;
+  showStatus: (text: string) => void;
 }
 
-/** The results of a run: its accuracy, which classes were confused, and the photographs behind every number. */
+/** The results of a run: accuracy, confusion matrix, and test photographs. */
 export class Results {
   readonly element: HTMLElement;
   private readonly store: TransferStore;
@@ -47,12 +47,12 @@ export class Results {
   private readonly nav: HTMLElement;
   private readonly body: HTMLElement;
 
-  constructor({ id, store, set, say }: ResultsOptions) {
+  constructor({ id, store, set, showStatus }: ResultsOptions) {
     this.store = store;
-    this.actions = new HeadActions({ client: store.client, say, id });
+    this.actions = new HeadActions({ client: store.client, showStatus, id });
     this.runs = createRunChoice(set);
     const choose = (cell: Cell) => {
-      this.cell.reveal(); // its photographs may be beneath the matrix
+      this.cell.scrollToPhotographs(); // the photographs may be below the matrix
       set({ show: "confusion", cell });
     };
     const { photographs } = store;
@@ -94,7 +94,7 @@ export class Results {
     if (run) this.updateTabs(run, compared ? (this.store.runResults(compared).value ?? null) : null, state);
   }
 
-  /** Return whether the results of a run are there. */
+  /** Return whether the results of a run are loaded. */
   isLoaded(summary: RunSummary | null): boolean {
     return !summary?.per_fold.length || this.store.runResults(summary).value !== undefined;
   }
@@ -110,38 +110,40 @@ export class Results {
   }
 }
 
-/** Return what is shown in place of results. */
+/** Return the message that is shown without results. */
 function describeEmpty(summary: RunSummary | null): string {
-  if (!summary) return "No run yet. Choose the data and press Retrain: its results appear here.";
+  if (!summary) return "No run yet. Select the data and press Retrain; the results appear here.";
   if (summary.per_fold.length) return "Loading the results…";
-  if (summary.phase === "failed") return "This run failed before its first fold was done.";
-  if (summary.phase === "stopped") return "This run was stopped before its first fold was done.";
+  if (summary.phase === "failed") return "This run failed before its first fold was complete.";
+  if (summary.phase === "stopped") return "This run was stopped before its first fold was complete.";
   return `Run ${summary.run} is running; the results appear with its first fold.`;
 }
 
-/** The choice of the run, and of another one to compare it with. */
+/** Create the controls to select the run, and another run for comparison. */
 function createRunChoice(set: (patch: Partial<TransferState>) => void) {
-  let drawn = "";
-  const ours = h("select", { class: "dwx-select", "data-testid": "results-run" });
-  const theirs = h("select", { class: "dwx-select", "data-testid": "results-compare" });
-  ours.addEventListener("change", () => set({ run: ours.value ? Number(ours.value) : null, cell: null }));
-  theirs.addEventListener("change", () => set(theirs.value ? { compare: Number(theirs.value), show: "summary" } : { compare: null }));
+  let drawnKey = "";
+  const runSelect = h("select", { class: "dwx-select", "data-testid": "results-run" });
+  const comparedSelect = h("select", { class: "dwx-select", "data-testid": "results-compare" });
+  runSelect.addEventListener("change", () => set({ run: runSelect.value ? Number(runSelect.value) : null, cell: null }));
+  comparedSelect.addEventListener("change", () =>
+    set(comparedSelect.value ? { compare: Number(comparedSelect.value), show: "summary" } : { compare: null }),
+  );
   const row = (label: string, select: HTMLElement) => h("label", { class: "dwx-choice" }, label, select);
-  const element = h("div", { class: "dwt-runs" }, row("Run ", ours), row("compared with ", theirs));
+  const element = h("div", { class: "dwt-runs" }, row("Run ", runSelect), row("compared with ", comparedSelect));
 
   const update = ({ runs }: Status, summary: RunSummary | null, compared: RunSummary | null) => {
     element.hidden = runs.length < 2;
     const newestFirst = [...runs].reverse();
     const key = `${newestFirst.map(describeRun).join("\n")} ${summary?.run}`;
-    if (key !== drawn) {
-      drawn = key;
-      const option = (one: RunSummary) => h("option", { value: one.run }, describeRun(one));
-      const others = newestFirst.filter((one) => one.run !== summary?.run && one.per_fold.length);
-      ours.replaceChildren(...newestFirst.map(option));
-      theirs.replaceChildren(h("option", { value: "" }, "none"), ...others.map(option));
+    if (key !== drawnKey) {
+      drawnKey = key;
+      const createOption = (run: RunSummary) => h("option", { value: run.run }, describeRun(run));
+      const others = newestFirst.filter(({ run, per_fold }) => run !== summary?.run && per_fold.length);
+      runSelect.replaceChildren(...newestFirst.map(createOption));
+      comparedSelect.replaceChildren(h("option", { value: "" }, "none"), ...others.map(createOption));
     }
-    ours.value = String(summary?.run ?? "");
-    theirs.value = String(compared?.run ?? "");
+    runSelect.value = String(summary?.run ?? "");
+    comparedSelect.value = String(compared?.run ?? "");
   };
   return { element, update };
 }

@@ -1,4 +1,4 @@
-/** Where a run is. */
+/** The progress of a run. */
 import { h, setText } from "../ui/dom.ts";
 import { formatCount, formatDuration, formatInteger, formatProgress } from "../ui/format.ts";
 import type { RunSummary } from "./wire.ts";
@@ -12,71 +12,71 @@ const STAGES: [Phase, string][] = [
   ["curve", "Learning curve"],
 ];
 const EXPLANATIONS: Partial<Record<Phase, string>> = {
-  features: "Every photograph is run through the network once; the layer's features are kept.",
-  training: "A softmax classifier is trained on these features and tested on photographs that were not used for training.",
-  curve: "The same with fewer training images per class.",
+  features: "The features of the layer are computed once for each photograph.",
+  training: "A softmax classifier is trained on these features and tested on photographs that are not used for training.",
+  curve: "Training and tests are repeated with fewer training images per class.",
 };
 
-/** Return where a run is, in a line. */
+/** Describe the progress of a run in one line. */
 export function describePhase({ phase, progress, per_fold: accuracies, folds, seconds }: Progressing): string {
   const done = accuracies.length;
-  const kept = `${done} of ${formatCount(folds, "fold")} ${done === 1 ? "is" : "are"}`;
+  const keptFolds = `${done} of ${formatCount(folds, "fold")} ${done === 1 ? "is" : "are"}`;
   switch (phase) {
     case "waiting":
-      return "Waiting for other work of the service.";
+      return "Waiting for other jobs of the service.";
     case "features":
       return formatProgress(progress, "photographs");
     case "training":
       return `Fold ${Math.min(done + 1, folds)} of ${folds}`;
     case "curve": {
       if (!progress?.total) return "starting…";
-      const words = `${formatInteger(progress.done)} of ${formatCount(progress.total, "training run")}`;
-      return progress.message ? `${words} · ${progress.message}` : words;
+      const text = `${formatInteger(progress.done)} of ${formatCount(progress.total, "training run")}`;
+      return progress.message ? `${text} · ${progress.message}` : text;
     }
     case "stopped":
-      return `Stopped; ${done ? `${kept} done and kept.` : "no fold was done, the features are kept."}`;
+      return `Stopped; ${done ? `${keptFolds} done and kept.` : "no fold was completed, but the features are kept."}`;
     case "failed":
-      return `Failed${done ? `; ${kept} kept.` : "."}`;
+      return `Failed${done ? `; ${keptFolds} kept.` : "."}`;
     default:
       return `Done in ${formatDuration(seconds)}.`;
   }
 }
 
-/** Return how far the run is, from 0 to 1; null where it is not known. */
-export function progressShare({ phase, progress, per_fold, folds }: Omit<Progressing, "seconds">): number | null {
+/** Return the progress of a run from 0 to 1; null if unknown. */
+export function progressFraction({ phase, progress, per_fold, folds }: Omit<Progressing, "seconds">): number | null {
   if (phase === "training") return per_fold.length / folds;
   return progress?.total ? progress.done / progress.total : null;
 }
 
-/** The stages, the bar, and what is going on. */
+/** Create the progress view: stages, progress bar, and description. */
 export function createRunProgress() {
-  const stages = STAGES.map(([phase, words]) => ({ phase, item: h("li", { "data-testid": `stage-${phase}` }, words) }));
+  const stages = STAGES.map(([phase, text]) => ({ phase, item: h("li", { "data-testid": `stage-${phase}` }, text) }));
   const list = h("ol", { class: "dwt-stages" }, ...stages.map(({ item }) => item));
   const bar = h("progress", { max: 1, "aria-label": "Progress of the run", "data-testid": "run-bar" });
-  const words = h("p", { class: "dwt-stage-words", role: "status", "data-testid": "run-words" });
+  const text = h("p", { class: "dwt-stage-text", role: "status", "data-testid": "run-words" });
   const explanation = h("p", { class: "dwt-small" });
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "run-problem" });
-  const element = h("div", { class: "dwt-progress", "data-testid": "run-progress" }, list, bar, words, problem, explanation);
+  const element = h("div", { class: "dwt-progress", "data-testid": "run-progress" }, list, bar, text, problem, explanation);
 
   const updateStages = ({ phase, per_fold: accuracies, curve }: RunSummary) => {
-    const current = STAGES.findIndex(([name]) => name === phase);
-    const reached = current >= 0 ? current : phase === "done" ? STAGES.length : accuracies.length ? 1 : 0;
-    stages.forEach(({ phase: stage, item }, at) => {
+    const currentStage = STAGES.findIndex(([name]) => name === phase);
+    const completedStages = currentStage >= 0 ? currentStage : phase === "done" ? STAGES.length : accuracies.length ? 1 : 0;
+    stages.forEach(({ phase: stage, item }, index) => {
       item.hidden = stage === "curve" && phase !== "curve" && !curve;
-      item.dataset.done = String(at < reached);
+      item.dataset.done = String(index < completedStages);
       if (stage === phase) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     });
-    bar.hidden = current < 0 && phase !== "waiting";
+    bar.hidden = currentStage < 0 && phase !== "waiting";
   };
 
   const update = (summary: RunSummary) => {
     updateStages(summary);
     element.dataset.phase = summary.phase;
-    const share = progressShare(summary);
-    if (share === null) bar.removeAttribute("value");
-    else bar.value = share;
-    setText(words, describePhase(summary));
+    const fraction = progressFraction(summary);
+    if (fraction === null) bar.removeAttribute("value");
+    else bar.value = fraction;
+    setText(text, describePhase(summary));
     setText(explanation, EXPLANATIONS[summary.phase] ?? "");
     explanation.hidden = !explanation.textContent;
     setText(problem, summary.problem ?? "");

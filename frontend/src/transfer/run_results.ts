@@ -1,42 +1,42 @@
-/** A run's results. Classes are numbered as in `categories`. */
-import { floats, integers } from "../kernel/buffers.ts";
+/** The results of a run. Classes are indices into `categories`. */
+import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
 import type { SkippedImage } from "../kernel/wire.ts";
 import type { ClassSort, RunReply, RunSummary, Status, TransferState } from "./wire.ts";
 
 export interface RunResults {
   summary: RunSummary;
   categories: string[];
-  /** Of each class: the share of its tests that were right. NaN: it had none. */
+  /** The accuracy of each class; NaN for a class without tests. */
   accuracy: Float32Array;
-  /** Of each class, over all folds. */
+  /** The number of tests of each class in all folds. */
   tests: Int32Array;
-  /** (classes, classes): rows are true classes, columns predicted ones. */
+  /** (classes, classes): rows are true classes, columns are predicted classes. */
   confusion: Int32Array;
   skipped: SkippedImage[];
   hasConfidences: boolean;
 }
 
-/** A cell of the confusion matrix with its tests. */
+/** A cell of the confusion matrix, with its number of tests. */
 export interface Pair {
   truth: number;
   prediction: number;
   count: number;
-  /** Of the tests of the true class. */
+  /** The share of the tests of the true class. */
   share: number;
 }
 
 export function readResults({ summary, categories, skipped, has_confidences }: RunReply, buffers: DataView[]): RunResults {
-  const [accuracy, tests, confusion] = [floats(buffers[0]), integers(buffers[1]), integers(buffers[2])];
+  const [accuracy, tests, confusion] = [toFloat32Array(buffers[0]), toInt32Array(buffers[1]), toInt32Array(buffers[2])];
   return { summary, categories, skipped, accuracy, tests, confusion, hasConfidences: has_confidences };
 }
 
-/** Return the run that is shown: the chosen one, or the newest. */
+/** Return the selected run, by default the newest. */
 export function shownRun(status: Pick<Status, "runs"> | null, state: Pick<TransferState, "run">): RunSummary | null {
   const runs = status?.runs ?? [];
   return runs.find(({ run }) => run === state.run) ?? runs.at(-1) ?? null;
 }
 
-/** Return a key of all that a run's results depend on. */
+/** Return a key that changes with the results of a run. */
 export function runVersion({ run, per_fold, phase }: Pick<RunSummary, "run" | "per_fold" | "phase">): string {
   return `${run} ${per_fold.length} ${phase}`;
 }
@@ -62,8 +62,8 @@ export function pairAt(run: Confusion, truth: number, prediction: number): Pair 
 }
 
 /**
- * Return the most frequent mistakes: by their share of the class, then by number.
- * @param truth those of one class alone
+ * Return the most confused pairs of classes, by descending share, then by descending number.
+ * @param truth return only pairs with this true class
  */
 export function confusedPairs(run: Confusion, limit: number, truth: number | null = null): Pair[] {
   const count = run.categories.length;
@@ -80,7 +80,7 @@ export function confusedPairs(run: Confusion, limit: number, truth: number | nul
   return pairs.slice(0, limit);
 }
 
-/** Return all classes in order: those without tests last, ties by name. */
+/** Return all classes in sort order: classes without tests last, ties by name. */
 export function orderClasses(run: Pick<RunResults, "categories" | "accuracy" | "tests">, sort: ClassSort): number[] {
   const collator = new Intl.Collator("en", { numeric: true });
   const key = (label: number) => {
@@ -94,7 +94,7 @@ export function orderClasses(run: Pick<RunResults, "categories" | "accuracy" | "
   return run.categories.map((_, label) => label).sort((a, b) => (key(a) === key(b) ? 0 : key(a) - key(b)) || byName(a, b) || a - b);
 }
 
-/** Return the classes with the lowest and the highest accuracy; none is in both, and none that was always right among the worst. */
+/** Return the classes with the lowest and the highest accuracy. The lists are disjoint, and the worst classes have errors. */
 export function extremeClasses(
   run: Pick<RunResults, "categories" | "accuracy" | "tests">,
   limit: number,
@@ -105,7 +105,7 @@ export function extremeClasses(
   return { worst, best };
 }
 
-/** A class's accuracy in another run and in this one, as shares. */
+/** The accuracy of a class in another run and in this run. */
 export interface Gain {
   name: string;
   before: number;
@@ -113,15 +113,15 @@ export interface Gain {
   gain: number;
 }
 
-/** Return how the accuracies of classes differ from another run's, the largest gain first; classes are matched by name. */
+/** Return the differences of class accuracies from another run, by descending gain. Classes are matched by name. */
 export function accuracyGains(
   run: Pick<RunResults, "categories" | "accuracy">,
   other: Pick<RunResults, "categories" | "accuracy">,
 ): Gain[] {
-  const places = new Map(other.categories.map((name, label) => [name, label]));
+  const labelsByName = new Map(other.categories.map((name, label) => [name, label]));
   const gains = run.categories.flatMap((name, label): Gain[] => {
     const after = accuracyOf(run, label);
-    const before = accuracyOf(other, places.get(name) ?? -1);
+    const before = accuracyOf(other, labelsByName.get(name) ?? -1);
     return Number.isNaN(before) || Number.isNaN(after) ? [] : [{ name, before, after, gain: after - before }];
   });
   return gains.sort((a, b) => b.gain - a.gain || a.name.localeCompare(b.name, "en"));

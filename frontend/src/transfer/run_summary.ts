@@ -7,11 +7,11 @@ import { accuracyOf, categoryOf, confusedPairs, extremeClasses, type RunResults,
 import type { Cell, TransferState } from "./wire.ts";
 
 const PAIRS = 10;
-const CLASSES = 5; // best, and as many worst
+const CLASSES = 5; // number of best and of worst classes
 
 /**
- * A run at a glance: which classes are confused, the worst and best ones, and the settings.
- * @param choose shows a cell's photographs
+ * Create the summary of a run: the most confused, worst and best classes, and the settings.
+ * @param choose selects a cell to show its photographs
  */
 export function createRunSummary({ set, choose }: { set: (patch: Partial<TransferState>) => void; choose: (cell: Cell) => void }) {
   const pairs = createPairs({ testid: "summary-pairs", pick: choose });
@@ -23,17 +23,17 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
   const skipped = createSkipped();
   const left = h("div", { class: "dwt-most-confused" }, pairsTitle, pairs.element);
   const right = h("div", { class: "dwt-extremes" }, worst.element, best.element);
-  const glance = h("div", { class: "dwt-glance" }, left, right);
-  const parts = [comparison.element, glance, settings, skipped.element];
+  const columns = h("div", { class: "dwt-overview" }, left, right);
+  const parts = [comparison.element, columns, settings, skipped.element];
   const element = h("section", { class: "dwt-summary", "aria-label": "Summary" }, ...parts);
-  let drawn = "";
+  let drawnKey = "";
 
   const update = (run: RunResults, other: RunResults | null) => {
     const key = `${runVersion(run.summary)} ${other && runVersion(other.summary)}`;
-    if (key === drawn) return;
-    drawn = key;
+    if (key === drawnKey) return;
+    drawnKey = key;
     comparison.element.hidden = !other;
-    settings.hidden = Boolean(other); // the comparison has them
+    settings.hidden = Boolean(other); // the comparison contains the settings
     if (other) comparison.update(run, other);
     const confused = confusedPairs(run, PAIRS);
     setText(pairsTitle, confused.length ? "Most confused" : "No test was misclassified.");
@@ -56,22 +56,22 @@ function createExtremes({ testid, title, open }: { testid: string; title: string
     const rows = labels.map((label) => {
       const [name, accuracy] = [categoryOf(run, label), accuracyOf(run, label)];
       const fill = h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy}%` });
-      const words = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
-      return h("li", {}, words, h("span", { class: "dwt-track" }, fill), h("span", { class: "dwt-number" }, formatPercent(accuracy)));
+      const nameElement = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
+      return h("li", {}, nameElement, h("span", { class: "dwt-track" }, fill), h("span", { class: "dwt-number" }, formatPercent(accuracy)));
     });
     list.replaceChildren(...rows);
   };
   return { element, update };
 }
 
-/** The photographs that could not be read. */
+/** Create the list of photographs that could not be read. */
 function createSkipped() {
-  const words = h("summary", {});
+  const heading = h("summary", {});
   const list = h("ul", {});
-  const element = h("details", { class: "dwt-skipped", hidden: true, "data-testid": "skipped" }, words, list);
+  const element = h("details", { class: "dwt-skipped", hidden: true, "data-testid": "skipped" }, heading, list);
   const update = ({ skipped }: RunResults) => {
     element.hidden = !skipped.length;
-    setText(words, `${formatCount(skipped.length, "photograph")} could not be read and were skipped`);
+    setText(heading, `${formatCount(skipped.length, "photograph")} could not be read and were skipped`);
     list.replaceChildren(...skipped.map(({ name, reason }) => h("li", {}, `${name}: ${reason}`)));
   };
   return { element, update };

@@ -1,4 +1,4 @@
-/** The middle of the panel: where the run is, and its chart. */
+/** The middle column of the panel: progress and chart of a run. */
 import { Chart } from "../ui/chart.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
@@ -9,29 +9,29 @@ import type { ChartTab, RunSummary, TransferState } from "./wire.ts";
 
 const TABS: Choice<ChartTab>[] = [
   ["training", "Training", "Loss and accuracy at each step"],
-  ["curve", "Learning curve", "Accuracy by number of training images per class, beside the paper's"],
+  ["curve", "Learning curve", "Accuracy by number of training images per class, compared with the paper"],
 ];
 const STEPS: [string, string][] = [
-  [
-    "Features",
-    "Every photograph is run through the network up to the chosen layer. Its features are kept; the network itself does not change.",
-  ],
+  ["Features", "The features of the selected layer are computed for each photograph; the network itself does not change."],
   [
     "Train and test",
     "A softmax classifier is trained on the features of some photographs and tested on the others. Each fold is another random split.",
   ],
-  ["Results", "The accuracy beside the paper's, and which classes are confused. “Use this head” makes it the network's classifier."],
+  [
+    "Results",
+    "The accuracy compared with the paper, and the most confused classes. “Use this head” replaces the classifier of the network.",
+  ],
 ];
 const RUNNING = ["waiting", "features", "training", "curve"];
 
-/** Return why a run has no chart yet, empty where it has one. */
+/** Return the message for a run without a chart; empty if it has a chart. */
 function describeEmptyChart({ steps, per_fold, phase }: RunSummary): string {
   if (steps > 0 || per_fold.length > 0) return "";
-  return RUNNING.includes(phase) ? "The chart appears with the first training step." : "This run has nothing to chart.";
+  return RUNNING.includes(phase) ? "The chart appears with the first training step." : "This run has no data for a chart.";
 }
 
 interface RunViewContent {
-  /** Null before there is any. */
+  /** Null before the first run. */
   shown: RunSummary | null;
   compared: RunSummary | null;
   running: number | null;
@@ -45,12 +45,12 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
   const panel = h("div", { class: "dwt-chart-panel" });
   const panels = { training: panel, curve: panel };
   const tabs = createTabs({ id, label: "Chart", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
-  const steps = STEPS.map(([name, words]) => h("li", {}, h("b", {}, name), h("span", {}, words)));
-  const story = h("ol", { class: "dwt-story", "data-testid": "story" }, ...steps);
+  const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
+  const introduction = h("ol", { class: "dwt-introduction", "data-testid": "story" }, ...steps);
   const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), panel);
   const showRunning = () => set({ run: null, cell: null });
-  const other = h("button", { type: "button", class: "dwt-other", "data-testid": "show-running", onclick: showRunning });
-  const element = h("section", { class: "dwt-live", "aria-label": "Run" }, title, story, other, run);
+  const showRunningButton = h("button", { type: "button", class: "dwt-show-running", "data-testid": "show-running", onclick: showRunning });
+  const element = h("section", { class: "dwt-live", "aria-label": "Run" }, title, introduction, showRunningButton, run);
 
   const drawChart = (shown: RunSummary, compared: RunSummary | null, tab: ChartTab) => {
     if (!chart) {
@@ -61,21 +61,21 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
     if (empty) chart.clear(empty);
     else if (tab === "training") chart.show({ run: shown.run, tab }, `${shown.phase} ${shown.steps}`);
     else {
-      const version = JSON.stringify([shown, compared].map((one) => one && [one.per_fold.length, one.curve]));
+      const version = JSON.stringify([shown, compared].map((summary) => summary && [summary.per_fold.length, summary.curve]));
       chart.show({ run: shown.run, tab, compare: compared?.run ?? null }, version);
     }
   };
 
   const update = ({ shown, compared, running, state }: RunViewContent) => {
-    story.hidden = Boolean(shown);
+    introduction.hidden = Boolean(shown);
     run.hidden = !shown;
-    other.hidden = !shown || running === null || running === shown.run;
-    setText(other, `Run ${running} is running: show it`);
-    const words = shown
+    showRunningButton.hidden = !shown || running === null || running === shown.run;
+    setText(showRunningButton, `Show run ${running} (running)`);
+    const text = shown
       ? `Run ${shown.run}: ${shown.layer} · ${shown.images_per_class} per class · ${shown.dataset}`
       : "What “Retrain” does";
-    setText(title, words);
-    title.title = words;
+    setText(title, text);
+    title.title = text;
     if (!shown) return;
     progress.update(shown);
     tabs.show(state.tab);

@@ -1,4 +1,4 @@
-/** The form: what to train on, how, and the button. */
+/** The form: data, training settings, and the button. */
 import type { KernelClient } from "../kernel/client.ts";
 import { h, setText } from "../ui/dom.ts";
 import { createDataFields } from "./data_fields.ts";
@@ -6,16 +6,16 @@ import { createDataSummary, type DataContent } from "./data_summary.ts";
 import { createTrainingFields } from "./training_fields.ts";
 import type { Settings, Status, TransferState } from "./wire.ts";
 
-/** Return the settings of a state, as the kernel takes them. */
+/** Return the settings of a state, in the format of the kernel. */
 export function settingsOf(state: Settings): Settings {
   const { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve } = state;
   return { data, root, layer, images_per_class, folds, weight_decay, views, seed, curve };
 }
 
-interface SetupContent extends Omit<DataContent, "asked"> {
+interface SetupContent extends Omit<DataContent, "requested"> {
   status: Status;
   state: TransferState;
-  /** Whether a start or stop has not been answered yet. */
+  /** Whether a request to start or stop is pending. */
   busy: boolean;
   available: boolean;
 }
@@ -25,28 +25,28 @@ export function createSetup({
   set,
   start,
   stop,
-  say,
+  showStatus,
   refresh,
 }: {
   client: KernelClient;
   set: (patch: Partial<TransferState>) => void;
   start: () => void;
   stop: () => void;
-  say: (words: string) => void;
+  showStatus: (text: string) => void;
   refresh: () => void;
 }) {
   let running = false;
   const onclick = () => (running ? stop() : start());
-  const button = h("button", { type: "button", class: "dwt-go", "data-testid": "go", onclick }, "Retrain");
+  const button = h("button", { type: "button", class: "dwt-start", "data-testid": "go", onclick }, "Retrain");
   const startUnchanged = (changed: boolean) => {
     if (!changed && !button.disabled && !running) start();
   };
-  // A number that was just typed starts as well: the kernel says whether that is possible.
-  const startAnyway = () => {
+  // Start with a new number before its data summary is loaded: the kernel validates the settings.
+  const startWithoutSummary = () => {
     if (!running && !data.isPending()) start();
   };
-  const data = createDataFields({ client, set, refresh, complain: say, entered: startUnchanged });
-  const training = createTrainingFields({ set, complain: say, entered: startAnyway });
+  const data = createDataFields({ client, set, refresh, showStatus, onEnter: startUnchanged });
+  const training = createTrainingFields({ set, showStatus, onEnter: startWithoutSummary });
   const summary = createDataSummary({ set });
   const element = h(
     "section",
@@ -56,7 +56,7 @@ export function createSetup({
     summary.element,
     h("h3", {}, "Training"),
     training.element,
-    h("div", { class: "dwt-go-row" }, button),
+    h("div", { class: "dwt-start-row" }, button),
   );
 
   const update = ({ status, state, busy, available, ...content }: SetupContent) => {
@@ -65,12 +65,12 @@ export function createSetup({
     running = status.running !== null;
     const pending = data.isPending();
     summary.element.hidden = pending;
-    summary.update({ ...content, asked: state.images_per_class });
+    summary.update({ ...content, requested: state.images_per_class });
     setText(button, running ? "Stop" : "Retrain");
     button.dataset.running = String(running);
-    const impossible = !running && (pending || Boolean(content.error) || !content.summary || Boolean(content.summary.problem));
-    button.disabled = busy || impossible || !available;
-    button.title = running ? "Stop at the next step; the folds that are done are kept" : "";
+    const notReady = !running && (pending || Boolean(content.error) || !content.summary || Boolean(content.summary.problem));
+    button.disabled = busy || notReady || !available;
+    button.title = running ? "Stop at the next step; completed folds are kept" : "";
   };
   return { element, update, close: data.close };
 }

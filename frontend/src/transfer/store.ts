@@ -1,4 +1,4 @@
-/** What the views of a TransferPanel fetch, and share. */
+/** The data that all views of a TransferPanel share. */
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
@@ -9,18 +9,18 @@ import { type RunResults, readResults, runVersion } from "./run_results.ts";
 import type { DataSummary, HelloReply, RunReply, RunSummary, Settings, Status } from "./wire.ts";
 
 export const PRIORITY = { stop: 1, start: 2, status: 3, head: 4, run: 6, upload: 10 };
-const RUNS_KEPT = 12; // results
-const SUMMARIES_KEPT = 20; // of data
+const MAX_RUNS = 12;
+const MAX_SUMMARIES = 20;
 
 export class TransferStore extends Store<HelloReply> {
   readonly plotly = new PlotlyLoader(this.client);
   readonly photographs = new PhotographStore(this.client);
-  private readonly summaries = new Resource<DataSummary>(this.client, this.notify, SUMMARIES_KEPT);
+  private readonly summaries = new Resource<DataSummary>(this.client, this.notify, MAX_SUMMARIES);
   private readonly results = new Map<string, RunResults>(); // by version
-  /** Each run's last results: they stay until newer ones are there. */
+  /** The last results of each run, shown until newer results are loaded. */
   private readonly latest = new Map<number, RunResults>();
   private readonly errors = new Map<string, string>(); // by version
-  /** Runs whose results are being fetched: a newer version waits, or quick folds would overtake every reply. */
+  /** Runs whose results are being fetched. A newer version is fetched afterwards, since short folds would supersede each request. */
   private readonly fetching = new Set<number>();
 
   get status(): Status | null {
@@ -32,7 +32,7 @@ export class TransferStore extends Store<HelloReply> {
     this.photographs.close();
   }
 
-  /** The service's model or images are others; runs stay as they are. */
+  /** Runs do not depend on the model and images of the service. */
   protected override reset(): void {
     this.summaries.clear();
   }
@@ -47,7 +47,7 @@ export class TransferStore extends Store<HelloReply> {
     if (event === "transfer") void this.refreshStatus();
   }
 
-  /** Ask for the status once more; requests meanwhile share the next reply. */
+  /** Request the status again. Requests that are made meanwhile share the next reply. */
   async refreshStatus(): Promise<void> {
     try {
       const reply = await this.client.request<{ status: Status }>("status", {}, { fresh: true, priority: PRIORITY.status });
@@ -59,7 +59,7 @@ export class TransferStore extends Store<HelloReply> {
     this.notify();
   }
 
-  /** Return what is known of the data that settings name. */
+  /** Return the summary of the data of the settings. */
   dataSummary(settings: Settings): Lookup<DataSummary> {
     const { data, root, images_per_class: images, layer } = settings;
     return this.summaries.read(JSON.stringify([data, root, images, layer]), async () => {
@@ -68,13 +68,13 @@ export class TransferStore extends Store<HelloReply> {
     });
   }
 
-  /** Return a run's newest results that are there; fetch those that are newer. */
+  /** Return the newest loaded results of a run. If they are outdated, fetch newer ones. */
   runResults(summary: RunSummary | null): Lookup<RunResults> {
     if (!summary?.per_fold.length) return { value: undefined, error: undefined };
     const version = runVersion(summary);
     const error = this.errors.get(version);
-    const known = this.results.has(version) || this.fetching.has(summary.run) || error !== undefined;
-    if (!known && this.client.available) void this.fetchResults(summary.run, version);
+    const isKnown = this.results.has(version) || this.fetching.has(summary.run) || error !== undefined;
+    if (!isKnown && this.client.available) void this.fetchResults(summary.run, version);
     return { value: this.results.get(version) ?? this.latest.get(summary.run), error };
   }
 
@@ -82,26 +82,26 @@ export class TransferStore extends Store<HelloReply> {
     this.fetching.add(run);
     try {
       const reply = await this.client.request<RunReply>("run", { run }, { key: `run ${run}`, fresh: true, priority: PRIORITY.run });
-      if (reply) this.keep(version, readResults(reply.content, reply.buffers));
+      if (reply) this.addResults(version, readResults(reply.content, reply.buffers));
     } catch (error) {
-      if (!(error instanceof KernelUnavailable)) this.errors.set(version, errorMessage(error)); // else fetched when the kernel is back
+      if (!(error instanceof KernelUnavailable)) this.errors.set(version, errorMessage(error)); // else fetched when the kernel is available again
     }
     this.fetching.delete(run);
     this.notify();
   }
 
-  private keep(version: string, results: RunResults): void {
+  private addResults(version: string, results: RunResults): void {
     this.results.set(version, results);
-    this.results.set(runVersion(results.summary), results); // it may have gone on meanwhile
+    this.results.set(runVersion(results.summary), results); // the run may have progressed meanwhile
     this.latest.set(results.summary.run, results);
-    dropOldest(this.results, RUNS_KEPT);
-    dropOldest(this.latest, RUNS_KEPT);
+    dropOldest(this.results, MAX_RUNS);
+    dropOldest(this.latest, MAX_RUNS);
   }
 }
 
-function dropOldest<Key>(kept: Map<Key, unknown>, limit: number): void {
-  for (const oldest of kept.keys()) {
-    if (kept.size <= limit) return;
-    kept.delete(oldest);
+function dropOldest<Key>(map: Map<Key, unknown>, limit: number): void {
+  for (const oldest of map.keys()) {
+    if (map.size <= limit) return;
+    map.delete(oldest);
   }
 }

@@ -2,9 +2,9 @@ import { UserError } from "../kernel/errors.ts";
 import { focusedElement, h } from "../ui/dom.ts";
 
 export interface FieldListeners {
-  complain: (message: string) => void;
-  /** Called when Enter is pressed. @param changed whether that changed the value */
-  entered: (changed: boolean) => void;
+  showStatus: (message: string) => void;
+  /** Called on Enter. @param changed whether the value has changed */
+  onEnter: (changed: boolean) => void;
 }
 
 interface FieldOptions<Value> extends FieldListeners {
@@ -14,20 +14,20 @@ interface FieldOptions<Value> extends FieldListeners {
   placeholder?: string;
   wide?: boolean;
   numeric?: boolean;
-  /** Parse the text; throw UserError for what is not valid. */
+  /** Parse the text; throw UserError if it is invalid. */
   parse: (text: string) => Value;
   accept: (value: Value) => void;
 }
 
-/** A labelled text field. Invalid text is marked, and the reason said. */
+/** Create a labelled text field. Invalid text is marked, and the reason is shown in the status. */
 export function createTextField<Value>(options: FieldOptions<Value>) {
-  const { label, testid, hint, placeholder, wide, numeric, parse, accept, complain, entered } = options;
+  const { label, testid, hint, placeholder, wide, numeric, parse, accept, showStatus, onEnter } = options;
   const properties = { type: "text", class: "dwt-input", title: hint, placeholder, spellcheck: "false", autocomplete: "off" };
   const input = h("input", { ...properties, inputmode: numeric ? "decimal" : null, "data-testid": testid });
   const element = h("label", { class: wide ? "dwt-field dwt-wide" : "dwt-field", title: hint }, h("span", {}, label), input);
   let shown = "";
 
-  /** Return whether the value changed; null where the text is invalid. */
+  /** Return whether the value has changed; null if the text is invalid. */
   const commit = (): boolean | null => {
     const text = input.value.trim();
     if (text === shown) return false;
@@ -40,7 +40,7 @@ export function createTextField<Value>(options: FieldOptions<Value>) {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       input.setAttribute("aria-invalid", "true");
-      complain(`${label}: ${error.message}`);
+      showStatus(`${label}: ${error.message}`);
       return null;
     }
   };
@@ -49,13 +49,13 @@ export function createTextField<Value>(options: FieldOptions<Value>) {
     if (event.key !== "Enter" || event.shiftKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     const changed = commit();
-    if (changed !== null) entered(changed);
+    if (changed !== null) onEnter(changed);
   });
 
   const show = (text: string) => {
-    const typed = input.value.trim() !== shown;
-    if (text === shown && !typed) return;
-    if (typed && focusedElement(input) === input) return; // it is being edited
+    const edited = input.value.trim() !== shown;
+    if (text === shown && !edited) return;
+    if (edited && focusedElement(input) === input) return; // the user is editing it
     shown = text;
     input.value = text;
     input.removeAttribute("aria-invalid");

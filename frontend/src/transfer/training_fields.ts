@@ -1,4 +1,4 @@
-/** The form's fields that say how to train. */
+/** The form fields of the training settings. */
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
@@ -7,33 +7,33 @@ import type { Crops, Status, TransferState } from "./wire.ts";
 
 const CROPS: Choice<Crops>[] = [
   ["one", "One", "The centre crop of each photograph"],
-  ["flips", "Flips", "The centre crop and its mirror image, averaged: twice the time"],
-  ["ten", "Ten", "Centre, corners and their mirror images, averaged: ten times the time"],
+  ["flips", "Flips", "The centre crop and its mirror image, averaged; takes twice the time"],
+  ["ten", "Ten", "Centre, corners and their mirror images, averaged; takes ten times the time"],
 ];
 const HINTS = {
   layer: "The layer whose features the classifier is trained on",
-  images: "Training images per class, drawn at random; at most 50 of the rest are tested",
-  folds: "Number of random splits; the mean accuracy and its spread are over these",
-  decay: "Weight decay of the classifier. Left empty, it is chosen on training images that are held out",
+  images: "Training images per class, selected at random; at most 50 other images per class are tested",
+  folds: "Number of random splits; the accuracy is the mean and standard deviation over these",
+  decay: "Weight decay of the classifier. If empty, it is chosen on held-out training images",
   seed: "Seed of the random splits",
   curve: "After the folds, measure the accuracy with fewer training images per class",
 };
 const MAX_NUMBER = 1e6;
 
-/** Return a parser of whole numbers. */
-function wholeNumber(min: number): (text: string) => number {
+/** Return a parser of integers. */
+function integerParser(min: number): (text: string) => number {
   return (text) => {
     const number = Number(text);
-    if (!/^\d+$/.test(text) || number < min || number > MAX_NUMBER) throw new UserError(`a whole number, ${min} or more`);
+    if (!/^\d+$/.test(text) || number < min || number > MAX_NUMBER) throw new UserError(`enter a whole number of at least ${min}`);
     return number;
   };
 }
 
-/** Return a weight decay, null to have it chosen. */
+/** Parse a weight decay; null: chosen on held-out images. */
 function parseDecay(text: string): number | null {
   if (!text || text === "auto") return null;
   const value = Number(text);
-  if (!Number.isFinite(value) || value <= 0) throw new UserError("a number above 0, or empty to have it chosen");
+  if (!Number.isFinite(value) || value <= 0) throw new UserError("enter a number above 0, or leave the field empty");
   return value;
 }
 
@@ -48,7 +48,7 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
     label: "Images per class",
     testid: "images",
     hint: HINTS.images,
-    parse: wholeNumber(1),
+    parse: integerParser(1),
     accept: (value) => set({ images_per_class: value }),
   });
   const folds = createTextField({
@@ -56,7 +56,7 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
     label: "Folds",
     testid: "folds",
     hint: HINTS.folds,
-    parse: wholeNumber(1),
+    parse: integerParser(1),
     accept: (value) => set({ folds: value }),
   });
   const decay = createTextField({
@@ -73,7 +73,7 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
     label: "Seed",
     testid: "seed",
     hint: HINTS.seed,
-    parse: wholeNumber(0),
+    parse: integerParser(0),
     accept: (value) => set({ seed: value }),
   });
   const crops = createRadioGroup({ label: "Crops", prefix: "views", testid: "views", choices: CROPS, pick: (views) => set({ views }) });
@@ -83,12 +83,12 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
   const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "With a learning curve");
   const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
   const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
-  let offered = "";
+  let layersKey = "";
 
   const update = (status: Status, state: TransferState) => {
     const key = JSON.stringify(status.layers);
-    if (key !== offered) layer.select.replaceChildren(...status.layers.map(([name, words]) => h("option", { value: name }, words)));
-    offered = key;
+    if (key !== layersKey) layer.select.replaceChildren(...status.layers.map(([name, label]) => h("option", { value: name }, label)));
+    layersKey = key;
     layer.select.value = state.layer ?? status.layers[0]?.[0] ?? "";
     images.show(String(state.images_per_class));
     folds.show(String(state.folds));

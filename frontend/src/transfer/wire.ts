@@ -1,4 +1,4 @@
-/** What a TransferPanel and its kernel send each other. Classes are numbered as in `categories`. */
+/** Messages between a TransferPanel and the kernel. Classes are indices into `categories`. */
 import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 
 export type Crops = "one" | "flips" | "ten";
@@ -10,14 +10,14 @@ export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "re
 /** A cell of the confusion matrix: the true and the predicted class. */
 export type Cell = [truth: number, prediction: number];
 
-/** What to train on, and how. */
+/** The data and the training settings. */
 export interface Settings {
   data: string;
   root: string | null;
   layer: string | null;
   images_per_class: number;
   folds: number;
-  /** Null: chosen on training images that are held out. */
+  /** Null: chosen on held-out training images. */
   weight_decay: number | null;
   views: Crops;
   seed: number;
@@ -25,7 +25,7 @@ export interface Settings {
 }
 
 export interface TransferState extends Settings {
-  /** Null: the newest. */
+  /** Null: the newest run. */
   run: number | null;
   compare: number | null;
   tab: ChartTab;
@@ -38,7 +38,7 @@ export interface TransferState extends Settings {
 export interface DataChoice {
   data: string;
   words: string;
-  /** What is missing, where it is not at hand. */
+  /** What is missing if the data is not available. */
   hint: string;
 }
 
@@ -47,7 +47,7 @@ export interface DataSummary {
   photographs: number;
   categories: string[];
   sizes: number[];
-  /** The largest number of training images per class that leaves one to test. */
+  /** The maximum number of training images per class that leaves a test image in each class. */
   most: number;
   problem: string | null;
   notes: string[];
@@ -60,18 +60,18 @@ export interface PaperRow {
   std: number | null;
 }
 
-/** A run; accuracies are shares. */
+/** A run; accuracies are fractions. */
 export interface RunSummary {
   run: number;
   phase: "waiting" | "features" | "training" | "curve" | "done" | "stopped" | "failed";
   dataset: string;
   layer: string;
   images_per_class: number;
-  /** That were asked for. */
+  /** The requested number of folds. */
   folds: number;
   weight_decay: number | null;
   views: string;
-  /** Accuracies of the folds that are done. */
+  /** The accuracies of completed folds. */
   per_fold: number[];
   weight_decays: number[];
   features: string;
@@ -101,7 +101,7 @@ export interface HelloReply {
   status: Status;
 }
 
-/** `run`. Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) confusion matrix. */
+/** Reply to `run`. Buffers: float32 (classes,) accuracies, int32 (classes,) tests, int32 (classes, classes) confusion matrix. */
 export interface RunReply {
   summary: RunSummary;
   categories: string[];
@@ -119,7 +119,7 @@ export interface TestPhotograph {
   confidence: number | null;
 }
 
-/** `photographs`. */
+/** Reply to `photographs`. */
 export interface PhotographsReply {
   photographs: TestPhotograph[];
   total: number;

@@ -4,36 +4,36 @@ import { h, setText } from "./dom.ts";
 import { fetchFigure, type Plotly, type PlotlyLoader } from "./plotly.ts";
 
 const LOADING = "Loading the chart…";
-const INTERVAL = 1000; // ms between two drawings, each of which may take the page 200
+const REDRAW_INTERVAL = 1000; // ms between two redraws, each of which may take 200 ms
 
 interface ChartOptions {
   client: KernelClient;
   plotly: PlotlyLoader;
-  /** Plotly's settings. */
+  /** Plotly's configuration. */
   config?: object;
 }
 
-/** A plotly chart: of one thing at a time, and redrawn as that grows. */
+/** A Plotly figure, redrawn when its data changes. */
 export class Chart {
   readonly element: HTMLElement;
-  private readonly place = h("div", { class: "dwx-chart", "data-testid": "chart" });
-  private readonly words = h("p", { class: "dwx-chart-words", "data-testid": "chart-words" });
+  private readonly container = h("div", { class: "dwx-chart", "data-testid": "chart" });
+  private readonly message = h("p", { class: "dwx-chart-message", "data-testid": "chart-words" });
   private readonly observer = new ResizeObserver(() => this.resize());
   private plotly: Plotly | null = null;
   private fields: Record<string, unknown> | null = null;
-  /** What is to be shown, and what is. */
+  // Keys of the requested figure and of the displayed one:
   private requested = "";
   private shown = "";
   private error = "";
-  private empty = "";
+  private emptyMessage = "";
   private drawing = false;
-  private drawn = Number.NEGATIVE_INFINITY;
+  private lastDrawn = Number.NEGATIVE_INFINITY;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
 
   constructor(private readonly options: ChartOptions) {
-    this.element = h("div", { class: "dwx-chart-box" }, this.place, this.words);
-    this.observer.observe(this.place);
+    this.element = h("div", { class: "dwx-chart-box" }, this.container, this.message);
+    this.observer.observe(this.container);
   }
 
   close(): void {
@@ -41,16 +41,16 @@ export class Chart {
     clearTimeout(this.timer);
     this.observer.disconnect();
     this.options.client.release(this);
-    this.plotly?.purge(this.place);
+    this.plotly?.purge(this.container);
   }
 
   /**
    * Show a figure.
-   * @param fields of the request for it
-   * @param version of what it shows: with another one it is asked for again
+   * @param fields the fields of the request
+   * @param version the version of the data; the figure is requested again when it changes
    */
   show(fields: Record<string, unknown>, version: string): void {
-    this.empty = "";
+    this.emptyMessage = "";
     this.fields = fields;
     const requested = `${JSON.stringify(fields)} ${version}`;
     if (requested !== this.requested) this.error = "";
@@ -59,24 +59,24 @@ export class Chart {
     this.update();
   }
 
-  /** Say why there is nothing to show. */
-  clear(words: string): void {
-    this.empty = words;
+  /** Show a message instead of a figure. */
+  clear(message: string): void {
+    this.emptyMessage = message;
     this.fields = null;
     this.update();
   }
 
   private update(): void {
-    this.element.dataset.drawn = String(!this.empty && this.shown !== "");
-    this.place.hidden = this.empty !== ""; // it may still show something else
-    setText(this.words, this.empty || this.error || (this.shown ? "" : LOADING));
+    this.element.dataset.drawn = String(!this.emptyMessage && this.shown !== "");
+    this.container.hidden = this.emptyMessage !== ""; // it may contain an earlier figure
+    setText(this.message, this.emptyMessage || this.error || (this.shown ? "" : LOADING));
   }
 
   private schedule(): void {
     const idle = this.requested === this.shown || this.error || this.drawing || this.closed;
     if (idle || !this.options.client.available) return;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.draw(), Math.max(0, this.drawn + INTERVAL - performance.now()));
+    this.timer = setTimeout(() => void this.draw(), Math.max(0, this.lastDrawn + REDRAW_INTERVAL - performance.now()));
   }
 
   private async draw(): Promise<void> {
@@ -88,23 +88,23 @@ export class Chart {
       if (this.closed) return;
       this.plotly = plotly;
       if (figure) {
-        this.place.hidden = false; // plotly measures it
+        this.container.hidden = false; // Plotly measures the container
         this.element.dataset.drawn = "true";
-        await plotly.react(this.place, figure.data, figure.layout, { displayModeBar: false, ...options.config });
+        await plotly.react(this.container, figure.data, figure.layout, { displayModeBar: false, ...options.config });
         this.shown = requested;
       }
     } catch (error) {
-      if (!(error instanceof KernelUnavailable)) this.error = errorMessage(error); // else it is asked for when the kernel is back
+      if (!(error instanceof KernelUnavailable)) this.error = errorMessage(error); // else requested when the kernel is available again
     } finally {
       this.drawing = false;
-      this.drawn = performance.now();
+      this.lastDrawn = performance.now();
     }
     this.update();
     this.schedule();
   }
 
   private resize(): void {
-    const { plotly, place } = this;
-    if (plotly && this.shown && place.clientWidth) requestAnimationFrame(() => !this.closed && plotly.Plots.resize(place));
+    const { plotly, container } = this;
+    if (plotly && this.shown && container.clientWidth) requestAnimationFrame(() => !this.closed && plotly.Plots.resize(container));
   }
 }

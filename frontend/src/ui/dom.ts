@@ -1,9 +1,9 @@
-/** Elements without a framework. */
+/** Functions to create and update DOM elements. */
 
-/** Attributes by name ("class", "data-…", "aria-…"), and listeners as "on…". Null, undefined and false leave an attribute out. */
+/** Attributes by name ("class", "data-…", "aria-…"), and event listeners as "on…". Null, undefined and false are omitted. */
 export type Properties = Record<string, string | number | boolean | null | undefined | ((event: never) => void)>;
 
-/** Return an element with these properties and children. */
+/** Create an element with properties and children. */
 export function h<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   properties: Properties = {},
@@ -19,21 +19,21 @@ export function h<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Set an element's text where it differs: an unchanged live region must not be announced again. */
+/** Set the text of an element if it differs: screen readers would announce an unchanged live region again. */
 export function setText(element: Element, text: string): void {
   if (element.textContent === text) return;
-  const only = element.childNodes.length === 1 ? element.firstChild : null;
-  if (only instanceof Text && text) only.data = text;
+  const onlyChild = element.childNodes.length === 1 ? element.firstChild : null;
+  if (onlyChild instanceof Text && text) onlyChild.data = text;
   else element.textContent = text;
 }
 
-/** Return the width and height in device pixels of a canvas that fills an element, and the device pixels per CSS pixel. */
+/** Return the size in device pixels of a canvas that fills an element, and the number of device pixels per CSS pixel. */
 export function devicePixels({ clientWidth, clientHeight }: Element): [width: number, height: number, ratio: number] {
   const ratio = globalThis.devicePixelRatio || 1;
   return [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio), ratio];
 }
 
-/** Return a canvas's 2D context. */
+/** Return the 2D context of a canvas. */
 export function context2d(canvas: HTMLCanvasElement, settings?: CanvasRenderingContext2DSettings): CanvasRenderingContext2D {
   const context = canvas.getContext("2d", settings);
   if (!context) throw new Error("This browser cannot draw on a canvas.");
@@ -45,7 +45,7 @@ export function focusedElement(element: Element): Element | null {
   return (element.getRootNode() as Document | ShadowRoot).activeElement;
 }
 
-/** A labelled select. Choices are [name, label]. */
+/** Create a labelled select element. Choices are [name, label]. */
 export function createSelect<Name extends string>({
   label,
   testid,
@@ -59,24 +59,24 @@ export function createSelect<Name extends string>({
   pick: (name: Name) => void;
   hint?: string;
 }) {
-  const options = choices.map(([name, words]) => h("option", { value: name }, words));
+  const options = choices.map(([name, text]) => h("option", { value: name }, text));
   const select = h("select", { "data-testid": testid, class: "dwx-select", title: hint }, ...options);
   select.addEventListener("change", () => pick(select.value as Name));
   const element = h("label", { class: "dwx-choice" }, `${label} `, select);
   return { element, select };
 }
 
-const HIDDEN_PAGE_WAIT = 120; // ms; a page in the background draws no frames
+const HIDDEN_PAGE_DELAY = 120; // ms; a hidden page renders no frames
 
-/** Resolve when what was drawn is on the screen. */
-export function nextFrameShown(): Promise<void> {
+/** Resolve after the next frame has been displayed. */
+export function nextFrameDisplayed(): Promise<void> {
   return new Promise((resolve) => {
-    const hidden = setTimeout(resolve, HIDDEN_PAGE_WAIT);
+    const hidden = setTimeout(resolve, HIDDEN_PAGE_DELAY);
     const shown = () => {
       clearTimeout(hidden);
       resolve();
     };
-    // With priority: a timer would first wait for whatever else the notebook has to do.
+    // A timer would run after the other tasks of the notebook.
     requestAnimationFrame(() => {
       const { scheduler } = globalThis as { scheduler?: { postTask(task: () => void, options: { priority: string }): unknown } };
       if (scheduler) scheduler.postTask(shown, { priority: "user-blocking" });
@@ -85,7 +85,7 @@ export function nextFrameShown(): Promise<void> {
   });
 }
 
-/** Text for screen readers alone. */
-export function spoken(words: string): HTMLElement {
-  return h("span", { class: "dwx-spoken" }, words);
+/** Create text for screen readers only. */
+export function screenReaderText(text: string): HTMLElement {
+  return h("span", { class: "dwx-screen-reader" }, text);
 }

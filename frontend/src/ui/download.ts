@@ -1,13 +1,13 @@
 import { h } from "./dom.ts";
 
-/** Return a file name without characters that a file system may refuse. */
+/** Return a file name without characters that a file system may reject. */
 export function safeFileName(name: string): string {
   return name.replace(/[^\w.-]+/g, "_");
 }
 
-/** Hand a file to the browser's downloads. */
+/** Save a file as a download. */
 export function saveFile(file: Blob, name: string): void {
   const url = URL.createObjectURL(file);
   h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read it a while after the click
+  setTimeout(() => URL.revokeObjectURL(url), 60_000); // some browsers read the URL some time after the click
 }

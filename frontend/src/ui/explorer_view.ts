@@ -1,4 +1,4 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import { errorMessage, UNAVAILABLE } from "../kernel/errors.ts";
 import type { RenderContext, WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
@@ -9,11 +9,11 @@ import { createHeader } from "./header.ts";
 import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
 import { sameState, toPython } from "./state.ts";
 
-const SAVE_DELAY = 300; // ms; what the user asked for goes first, then the kernel is told the state
-const SLOW = "The kernel is slow to answer; still waiting.";
-const OFFLINE = "Not loaded: without the kernel, only what was loaded before can be shown.";
+const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
+const SLOW = "The kernel is slow to reply; still waiting.";
+const OFFLINE = "Not loaded: without the kernel, only data that was loaded before can be shown.";
 
-/** What tests and benchmarks are told when something is on the screen. */
+/** The detail of the event `deconvwidgets:painted`, for tests and benchmarks. */
 export interface Painted {
   kind: string;
   ms?: number;
@@ -21,19 +21,19 @@ export interface Painted {
 }
 
 interface Parts {
-  /** The widget's name for assistive technology. */
+  /** The accessible name of the widget. */
   label: string;
   className?: string;
   /** Controls in the header. */
   tools: Node[];
   main: Node[];
-  /** Left and right of the status. */
+  /** Elements before and after the status. */
   footer: [Node[], Node[]?];
 }
 
 /**
- * One view of a widget: its frame (header, alert, footer), the state that it shares with Python and other views, the keyboard, and
- * files to download. A subclass builds its parts and calls `mount`.
+ * The base class of all widget views: the frame (header, alert, footer), the state that is synchronized with Python and other views,
+ * keyboard events, and downloads. A subclass creates its elements and calls `mount`.
  */
 export abstract class ExplorerView<State extends object, Shared extends Store> {
   state: State;
@@ -41,22 +41,22 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Unique in the page. */
   readonly id: string;
   protected readonly model: WidgetModel<State>;
-  protected readonly place: HTMLElement;
+  protected readonly container: HTMLElement;
   protected header: ReturnType<typeof createHeader> | null = null;
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
   private status = "";
-  /** What went wrong in this view, in words. */
-  private failure = "";
+  /** The error message of this view. */
+  private viewError = "";
   private saving: ReturnType<typeof setTimeout> | undefined;
   private frame = 0;
-  /** What the user asked for while the kernel was unavailable, and could not be shown. */
-  private postponed: Partial<State> | null = null;
+  /** The state change that the user requested while the kernel was unavailable. */
+  private postponedPatch: Partial<State> | null = null;
   private readonly cleanups: (() => void)[] = [];
 
   /**
-   * @param name of the widget's variable in Python examples
-   * @param testid of the root
+   * @param name the variable name of the widget in Python code that is copied
+   * @param testid the `data-testid` of the root element
    */
   constructor(
     { model, el }: RenderContext<State>,
@@ -65,30 +65,30 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     testid: string,
   ) {
     this.model = model;
-    this.place = el;
+    this.container = el;
     this.state = { ...model.get("state") };
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
   }
 
-  /** Draw everything from the state. Parts change only what is different. */
+  /** Draw the state. Parts update only what has changed. */
   protected abstract draw(): void;
 
-  /** Return whether all of a state can be shown without asking the kernel. */
+  /** Return whether a state can be shown without requests to the kernel. */
   protected abstract isLoaded(state: State): boolean;
 
-  /** The state was changed by Python or another view. */
+  /** Called after Python or another view has changed the state. */
   protected stateChanged(_before: State): void {}
 
-  /** The kernel answers again. */
-  protected resumed(): void {}
+  /** Called when the kernel is available again. */
+  protected onResume(): void {}
 
-  /** Take a key; the notebook's own do not come here. Return whether it was used. */
+  /** Handle a key that is not a shortcut of the notebook. Return whether it was handled. */
   protected onKey(_event: KeyboardEvent): boolean {
     return false;
   }
 
-  /** Put the view in its place. */
+  /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
     this.header = createHeader(...tools);
     this.footer = createFooter(...footer);
@@ -96,20 +96,20 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
     this.root.append(h("section", { class: "dwx-frame", "aria-label": label }, ...parts));
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
-    const follow = () => this.readState();
+    const onStateChange = () => this.readState();
     const { client } = this.store;
     resize();
-    this.place.classList.add("dwx-host");
-    this.place.append(this.root);
+    this.container.classList.add("dwx-host");
+    this.container.append(this.root);
     this.root.addEventListener("keydown", (event) => this.keydown(event));
-    this.model.on("change:state", follow);
+    this.model.on("change:state", onStateChange);
     this.model.on("change:height", resize);
     this.cleanups.push(
       guardShortcuts(this.root),
-      () => this.model.off("change:state", follow),
+      () => this.model.off("change:state", onStateChange),
       () => this.model.off("change:height", resize),
       this.store.subscribe(() => this.requestDraw()),
-      client.listen({ slow: (slow) => this.say(slow ? SLOW : ""), available: (available) => available && this.resume() }),
+      client.listen({ slow: (slow) => this.showStatus(slow ? SLOW : ""), available: (available) => available && this.resume() }),
       () => client.release(this),
     );
     this.requestDraw();
@@ -123,12 +123,12 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.root.remove();
   }
 
-  /** Draw in the next frame, once. */
+  /** Schedule a draw in the next frame. */
   requestDraw(): void {
     this.frame ||= requestAnimationFrame(() => this.drawAll());
   }
 
-  /** Draw now. */
+  /** Draw immediately. */
   drawAll(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
@@ -136,60 +136,60 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.alert.hidden = !this.alertText();
     setText(this.alert, this.alertText());
     this.root.dataset.available = String(client.available && problem !== UNAVAILABLE);
-    this.footer?.say(this.status);
+    this.footer?.showStatus(this.status);
     this.draw();
   }
 
-  /** Return what the alert says. */
+  /** Return the text of the alert. */
   protected alertText(): string {
-    return this.store.problem || this.failure;
+    return this.store.problem || this.viewError;
   }
 
-  /** Show what went wrong in the alert, until the user does something else. */
-  fail(message: string): void {
-    this.failure = message;
+  /** Show an error message in the alert until the next user action. */
+  showError(message: string): void {
+    this.viewError = message;
     this.requestDraw();
   }
 
-  /** Show a line in the footer, until the user does something else. */
-  say(words: string): void {
-    this.status = words;
+  /** Show a message in the footer until the next user action. */
+  showStatus(text: string): void {
+    this.status = text;
     this.requestDraw();
   }
 
-  /** Show a line that is right only until something else is known. */
-  protected unsay(words: string): void {
-    if (this.status === words) this.say("");
+  /** Remove a message from the footer if it is still shown. */
+  protected clearStatus(text: string): void {
+    if (this.status === text) this.showStatus("");
   }
 
   /**
-   * The user does something: what went wrong before is over, and an unavailable kernel is asked again.
-   * @param _patch of the state
+   * Call on a user action: clear the messages and retry failed requests.
+   * @param _patch the change of the state
    */
-  userActed(_patch: Partial<State> = {}): void {
-    this.postponed = null;
-    this.failure = "";
-    this.say("");
-    this.store.userActed();
+  onUserAction(_patch: Partial<State> = {}): void {
+    this.postponedPatch = null;
+    this.viewError = "";
+    this.showStatus("");
+    this.store.onUserAction();
   }
 
-  /** Change the state, as the user asked. Return whether it was changed: not where the kernel, which is unavailable, would be needed. */
+  /** Change the state on a user action. Return false if that needs the kernel and the kernel is unavailable. */
   set(patch: Partial<State>): boolean {
-    this.userActed(patch);
+    this.onUserAction(patch);
     const next = { ...this.state, ...patch };
     if (!this.store.client.available && !this.isLoaded(next)) {
-      this.postponed = patch;
-      this.say(OFFLINE);
+      this.postponedPatch = patch;
+      this.showStatus(OFFLINE);
       return false;
     }
     this.state = next;
     this.requestDraw();
-    this.saveSoon();
+    this.scheduleSave();
     return true;
   }
 
-  /** Tell Python the state soon. */
-  saveSoon(delay = SAVE_DELAY): void {
+  /** Schedule sending the state to Python. */
+  scheduleSave(delay = SAVE_DELAY): void {
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.saveNow(), delay);
   }
@@ -201,66 +201,66 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.model.save_changes();
   }
 
-  /** Copy the state as a line of Python. */
+  /** Copy the state as Python code. */
   copyState(): void {
     this.copyText(`${this.name}.state = ${toPython(this.state)}`, "Copied the state.");
   }
 
-  /** @param done what the footer says then; the text itself where the browser does not allow copying */
+  /** @param done the status after copying; if the browser does not allow copying, the text itself is shown */
   copyText(text: string, done: string): void {
-    const written = navigator.clipboard ? navigator.clipboard.writeText(text) : Promise.reject(new Error("no clipboard"));
-    written.then(
-      () => this.say(done),
-      () => this.say(text),
+    const copied = navigator.clipboard ? navigator.clipboard.writeText(text) : Promise.reject(new Error("no clipboard"));
+    copied.then(
+      () => this.showStatus(done),
+      () => this.showStatus(text),
     );
   }
 
-  /** Ask the kernel for a file and hand it to the browser's downloads. */
+  /** Request a file from the kernel and save it as a download. */
   async download(kind: string, fields: Record<string, unknown>, name: string): Promise<void> {
-    this.userActed();
-    this.say(`Creating ${name}…`);
+    this.onUserAction();
+    this.showStatus(`Creating ${name}…`);
     try {
       const reply = await this.store.client.request<{ mime: string }>(kind, fields, { policy: "once", lane: "work" });
       if (!reply) return;
-      saveFile(blob(reply.buffers[0], reply.content.mime), name);
-      this.say(`Saved ${name}.`);
+      saveFile(toBlob(reply.buffers[0], reply.content.mime), name);
+      this.showStatus(`Saved ${name}.`);
     } catch (error) {
-      this.say(errorMessage(error));
+      this.showStatus(errorMessage(error));
     }
   }
 
-  /** Tell tests and benchmarks. */
+  /** Dispatch the event `deconvwidgets:painted`. */
   painted(info: Painted): void {
     this.root.dispatchEvent(new CustomEvent("deconvwidgets:painted", { detail: info, bubbles: true }));
   }
 
   private keydown(event: KeyboardEvent): void {
     if (isNotebookShortcut(event)) return;
-    const used = this.onKey(event);
-    if (used) event.preventDefault();
+    const handled = this.onKey(event);
+    if (handled) event.preventDefault();
     else if (event.key === "Escape" && !event.defaultPrevented && !isSearch(event.target)) leaveWidget(this.root);
-    event.stopPropagation(); // the notebook's own keys would change its cells
+    event.stopPropagation(); // the notebook must not handle it as a shortcut
   }
 
   private readState(): void {
     const state = this.model.get("state");
     if (sameState(state, this.state)) return;
     clearTimeout(this.saving);
-    const before = this.state;
+    const previous = this.state;
     this.state = { ...state };
-    void this.store.fetchOverview(); // a cell that touched the widget has bound its replies to the cell's shell; a greeting frees them
-    this.stateChanged(before);
+    void this.store.fetchOverview(); // code in a cell moves the widget's replies to the main shell; `hello` moves them back to the subshell
+    this.stateChanged(previous);
     this.requestDraw();
   }
 
   private resume(): void {
-    this.resumed();
-    const { postponed } = this;
-    if (postponed) this.set(postponed);
+    this.onResume();
+    const { postponedPatch } = this;
+    if (postponedPatch) this.set(postponedPatch);
   }
 }
 
-/** In a search field, Escape empties it. */
+/** Return whether an element is a search field with text, which Escape clears. */
 function isSearch(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && target.type === "search" && target.value !== "";
 }

@@ -1,6 +1,6 @@
 import { createMenu } from "./menu.ts";
 
-/** The menu of files to download, and of the state as Python. Files are [file, label]. */
+/** Create the menu to download files and to copy the state as Python code. Files are [file, label]. */
 export function createExportMenu<File extends string>({
   files,
   save,
@@ -10,7 +10,7 @@ export function createExportMenu<File extends string>({
   save: (file: File) => void;
   copyState: () => void;
 }) {
-  const items = files.map(([file, words]) => ({ words, testid: `export-${file}`, act: () => save(file) }));
-  items.push({ words: "Copy state as Python", testid: "copy-state", act: copyState });
-  return createMenu({ label: "Export", words: "Export…", testid: "export-menu", items });
+  const items = files.map(([file, text]) => ({ text, testid: `export-${file}`, onSelect: () => save(file) }));
+  items.push({ text: "Copy state as Python", testid: "copy-state", onSelect: copyState });
+  return createMenu({ label: "Export", text: "Export…", testid: "export-menu", items });
 }

@@ -1,33 +1,33 @@
-/** Numbers and durations as text. */
+/** Formatting of numbers and durations. */
 
-/** Return three significant digits, without an exponent. */
+/** Format a number with about three significant digits, without an exponent. */
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const size = Math.abs(value);
-  if (size >= 100) return value.toFixed(0);
-  if (size >= 10) return value.toFixed(1);
-  return size === 0 ? "0" : value.toFixed(2);
+  const magnitude = Math.abs(value);
+  if (magnitude >= 100) return value.toFixed(0);
+  if (magnitude >= 10) return value.toFixed(1);
+  return magnitude === 0 ? "0" : value.toFixed(2);
 }
 
-/** Return an integer with thousands separated. */
+/** Format an integer with thousands separators. */
 export function formatInteger(count: number): string {
   return count.toLocaleString("en");
 }
 
-/** Return a share in percent, with one decimal near 0% and 100%. */
-function percentText(share: number): string {
-  const value = share * 100;
+/** Format a fraction in percent, with one decimal near 0% and 100%. */
+function percentText(fraction: number): string {
+  const value = fraction * 100;
   return value.toFixed((value > 0 && value < 1) || (value > 99 && value < 100) ? 1 : 0);
 }
 
-export function formatPercent(share: number | null | undefined): string {
-  if (share === null || share === undefined || !Number.isFinite(share)) return "–";
-  const shown = percentText(share);
-  if (share > 0 && Number(shown) === 0) return "<0.1%";
-  return share < 1 && Number(shown) === 100 ? ">99.9%" : `${shown}%`;
+export function formatPercent(fraction: number | null | undefined): string {
+  if (fraction === null || fraction === undefined || !Number.isFinite(fraction)) return "–";
+  const shown = percentText(fraction);
+  if (fraction > 0 && Number(shown) === 0) return "<0.1%";
+  return fraction < 1 && Number(shown) === 100 ? ">99.9%" : `${shown}%`;
 }
 
-/** Return the difference of two shares in percentage points, as `formatPercent` shows them. */
+/** Return the difference of two fractions in percentage points, of the values that `formatPercent` displays. */
 export function percentChange(before: number, now: number): number {
   return Math.round(10 * (Number(percentText(now)) - Number(percentText(before)))) / 10;
 }
@@ -43,7 +43,7 @@ export function formatDuration(seconds: number): string {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Return how far a long job is, with the rate and the time left. */
+/** Format the progress of a job, with its rate and the remaining time. */
 export function formatProgress(progress: { done: number; total: number; rate: number; message?: string } | null, items: string): string {
   if (!progress?.total) return progress?.message || "starting…";
   const { done, total, rate } = progress;

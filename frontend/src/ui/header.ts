@@ -1,6 +1,6 @@
 import { h, setText } from "./dom.ts";
 
-const WAITING = "Waiting for the kernel; it answers when the running cells have finished.";
+const WAITING = "Waiting for the kernel; it replies when the running cells have finished.";
 
 export interface HeaderContent {
   model: string;
@@ -11,8 +11,8 @@ export interface HeaderContent {
 }
 
 /**
- * The model, what is shown of it, and where it comes from.
- * @param tools controls at the right
+ * Create the header: the model, a title, and the origin of weights and images.
+ * @param tools controls on the right
  */
 export function createHeader(...tools: Node[]) {
   const name = h("b", { class: "dwx-model" });
@@ -28,8 +28,8 @@ export function createHeader(...tools: Node[]) {
     hidden: true,
     onclick,
   });
-  const words = h("div", { class: "dwx-words" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
-  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, words, ...tools), notes);
+  const description = h("div", { class: "dwx-description" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
+  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, description, ...tools), notes);
 
   const update = (content: HeaderContent) => {
     setText(name, content.model);

@@ -1,8 +1,8 @@
-/** Which keys belong to a widget, and which to the notebook around it. */
+/** Division of the keyboard between a widget and the notebook. */
 
-const SUPPRESS = "data-lm-suppress-shortcuts";
+const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
 
-/** Return whether a key stays the notebook's: saving, running the cell, and all that is pressed with Ctrl, Alt or Meta. */
+/** Return whether a key is a shortcut of the notebook: Shift+Enter, or any key with Ctrl, Alt or Meta. */
 export function isNotebookShortcut(event: {
   ctrlKey: boolean;
   metaKey: boolean;
@@ -14,28 +14,27 @@ export function isNotebookShortcut(event: {
 }
 
 /**
- * Keep JupyterLab from taking keys that are typed in the widget (in command mode "d d" would delete the cell).
+ * Prevent JupyterLab from handling keys that are pressed in the widget (in command mode, "d d" would delete the cell).
  *
- * JupyterLab looks for shortcuts before any element gets the key: it walks up from the focused element to one with an attribute. Set it
- * on that element for all keys but the notebook's own.
- * @returns the function that ends it
+ * JupyterLab handles shortcuts before the key event reaches the element, unless the target or an ancestor has a data attribute. Set it on
+ * the target for all keys except the notebook's shortcuts. Return a function that removes the listener.
  */
 export function guardShortcuts(root: HTMLElement): () => void {
-  const listen = (event: KeyboardEvent) => {
+  const onKeydown = (event: KeyboardEvent) => {
     const target = event.composedPath()[0];
     if (!(target instanceof Element) || !root.contains(target)) return;
-    if (isNotebookShortcut(event)) target.removeAttribute(SUPPRESS);
-    else target.setAttribute(SUPPRESS, "true");
+    if (isNotebookShortcut(event)) target.removeAttribute(SUPPRESS_ATTRIBUTE);
+    else target.setAttribute(SUPPRESS_ATTRIBUTE, "true");
   };
-  window.addEventListener("keydown", listen, true);
-  return () => window.removeEventListener("keydown", listen, true);
+  window.addEventListener("keydown", onKeydown, true);
+  return () => window.removeEventListener("keydown", onKeydown, true);
 }
 
-/** Give the focus back to the notebook's cell, or take it away where there is none. */
+/** Move the focus to the notebook's cell; outside a notebook, remove it. */
 export function leaveWidget(root: HTMLElement): void {
   const cell = root.closest<HTMLElement>(".jp-Cell") ?? root.closest<HTMLElement>(".jp-Notebook");
   const focused = (root.getRootNode() as Document | ShadowRoot).activeElement;
   cell?.focus({ preventScroll: true });
-  const now = (root.getRootNode() as Document | ShadowRoot).activeElement;
-  if (now === focused && now instanceof HTMLElement) now.blur();
+  const current = (root.getRootNode() as Document | ShadowRoot).activeElement;
+  if (current === focused && current instanceof HTMLElement) current.blur();
 }

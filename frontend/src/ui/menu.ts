@@ -1,20 +1,19 @@
 import { h } from "./dom.ts";
 
 export interface MenuItem {
-  words: string;
+  text: string;
   testid: string;
-  act: () => void;
+  onSelect: () => void;
 }
 
 /**
- * A button and the menu that it opens, after the WAI-ARIA pattern: arrow keys move, Home and End go to the ends, Escape, Tab or another
- * focus closes it.
- * @param label the button's accessible name
- * @param words the button's text
+ * Create a menu button after the WAI-ARIA pattern: arrow keys, Home and End move the focus; Escape, Tab and loss of focus close the menu.
+ * @param label the accessible name of the button
+ * @param text the text of the button
  */
-export function createMenu({ label, words = "…", testid, items }: { label: string; words?: string; testid: string; items: MenuItem[] }) {
+export function createMenu({ label, text = "…", testid, items }: { label: string; text?: string; testid: string; items: MenuItem[] }) {
   const properties = { type: "button", role: "menuitem", tabindex: -1, class: "dwx-item" };
-  const buttons = items.map((item) => h("button", { ...properties, "data-testid": item.testid, onclick: () => act(item) }, item.words));
+  const buttons = items.map((item) => h("button", { ...properties, "data-testid": item.testid, onclick: () => select(item) }, item.text));
   const list = h("div", { class: "dwx-menu-list", role: "menu", "aria-label": label, hidden: true }, ...buttons);
   const button = h(
     "button",
@@ -28,7 +27,7 @@ export function createMenu({ label, words = "…", testid, items }: { label: str
       "data-testid": testid,
       onclick: () => open(Boolean(list.hidden)),
     },
-    words,
+    text,
   );
   const onkeydown = (event: KeyboardEvent) => {
     if (list.hidden) {
@@ -37,13 +36,13 @@ export function createMenu({ label, words = "…", testid, items }: { label: str
     } else if (event.key === "Escape") open(false);
     else if (event.key === "Tab") {
       open(false);
-      return; // and the focus moves on
+      return; // Tab moves the focus
     } else if (event.key === "Enter" || event.key === " ") {
       event.stopPropagation();
-      return; // the button acts
+      return; // the browser clicks the focused button
     } else {
-      const at = buttons.indexOf(event.target as HTMLButtonElement);
-      const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
+      const index = buttons.indexOf(event.target as HTMLButtonElement);
+      const next = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: -1 }[event.key];
       if (next !== undefined) buttons.at(next % buttons.length)?.focus();
     }
     event.preventDefault();
@@ -58,9 +57,9 @@ export function createMenu({ label, words = "…", testid, items }: { label: str
     button.setAttribute("aria-expanded", String(shown));
     if (focus) (shown ? buttons[0] : button)?.focus();
   }
-  function act(item: MenuItem): void {
+  function select(item: MenuItem): void {
     open(false);
-    item.act();
+    item.onSelect();
   }
   return element;
 }

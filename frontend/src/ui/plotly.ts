@@ -1,23 +1,23 @@
-import { blob } from "../kernel/buffers.ts";
+import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 
-/** A figure as plotly's Python package writes it. */
+/** A figure in the JSON format of plotly.py. */
 export interface Figure {
   data: object[];
   layout: object;
 }
 
-/** What is used of plotly.js. */
+/** The functions of plotly.js that are used. */
 export interface Plotly {
-  react(place: HTMLElement, data: object[], layout: object, config: object): Promise<unknown>;
-  purge(place: HTMLElement): void;
-  Plots: { resize(place: HTMLElement): void };
+  react(container: HTMLElement, data: object[], layout: object, config: object): Promise<unknown>;
+  purge(container: HTMLElement): void;
+  Plots: { resize(container: HTMLElement): void };
 }
 
-/** Ask the kernel for a figure. Return null where a newer request superseded this one. */
+/** Request a figure from the kernel. Return null if a newer request superseded this one. */
 export async function fetchFigure(client: KernelClient, owner: object, fields: Record<string, unknown>): Promise<Figure | null> {
   const reply = await client.request("chart", fields, { owner, lane: "work" });
-  return reply && (JSON.parse(await blob(reply.buffers[0], "application/json").text()) as Figure);
+  return reply && (JSON.parse(await toBlob(reply.buffers[0], "application/json").text()) as Figure);
 }
 
 /** Loads plotly.js from the kernel, once for all views of a widget, when the first chart is shown. */
@@ -28,7 +28,7 @@ export class PlotlyLoader {
 
   load(): Promise<Plotly> {
     this.loading ??= this.fetch().catch((error: unknown) => {
-      this.loading = null; // it may be tried again
+      this.loading = null; // allow a retry
       throw error;
     });
     return this.loading;
@@ -36,8 +36,8 @@ export class PlotlyLoader {
 
   private async fetch(): Promise<Plotly> {
     const reply = await this.client.request("plotly", {}, { policy: "queue", lane: "work" });
-    const source = blob(reply?.buffers[0], "text/javascript");
-    // It is a script for pages and for Node: the latter's way of exporting makes a module of it.
+    const source = toBlob(reply?.buffers[0], "text/javascript");
+    // plotly.js is a UMD script; with CommonJS variables it can be imported as a module.
     const parts = [
       "const module = { exports: {} }, exports = module.exports, define = undefined;\n",
       source,
@@ -49,7 +49,7 @@ export class PlotlyLoader {
       return ((await import(url)) as { default: Plotly }).default;
     } finally {
       URL.revokeObjectURL(url);
-      Reflect.deleteProperty(window, "Plotly"); // the page may have another version
+      Reflect.deleteProperty(window, "Plotly"); // restore the page's own version
       if (before) Object.defineProperty(window, "Plotly", before);
     }
   }

@@ -3,7 +3,7 @@ import { h } from "./dom.ts";
 /** A choice as [name, label, hint]. */
 export type Choice<Name extends string = string> = readonly [name: Name, label: string, hint?: string];
 
-/** A row of radio buttons after the WAI-ARIA pattern: the chosen one is the one tab stop; arrow keys move and choose. */
+/** Create a radio group after the WAI-ARIA pattern: the checked button has the tab stop; arrow keys check another button. */
 export function createRadioGroup<Name extends string>({
   label,
   testid,
@@ -18,15 +18,15 @@ export function createRadioGroup<Name extends string>({
   pick: (name: Name) => void;
 }) {
   const buttons = new Map<Name, HTMLButtonElement>();
-  for (const [name, words, hint] of choices) {
+  for (const [name, text, hint] of choices) {
     const properties = { type: "button", role: "radio", class: "dwx-segment", "data-testid": `${prefix}-${name}`, title: hint };
-    buttons.set(name, h("button", { ...properties, onclick: () => pick(name) }, words));
+    buttons.set(name, h("button", { ...properties, onclick: () => pick(name) }, text));
   }
   const onkeydown = (event: KeyboardEvent) => {
     const shown = [...buttons].filter(([, button]) => !button.hidden);
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const at = shown.findIndex(([, button]) => button === event.target);
-    const next = step && at >= 0 ? shown[(at + step + shown.length) % shown.length] : undefined;
+    const index = shown.findIndex(([, button]) => button === event.target);
+    const next = step && index >= 0 ? shown[(index + step + shown.length) % shown.length] : undefined;
     if (!next) return;
     event.preventDefault();
     event.stopPropagation();
@@ -35,10 +35,10 @@ export function createRadioGroup<Name extends string>({
   };
   const properties = { role: "radiogroup", "aria-label": label, class: "dwx-segments", "data-testid": testid, onkeydown };
   const element = h("div", properties, ...buttons.values());
-  const show = (chosen: Name) => {
+  const show = (checkedName: Name) => {
     for (const [name, button] of buttons) {
-      button.setAttribute("aria-checked", String(name === chosen));
-      button.tabIndex = name === chosen ? 0 : -1;
+      button.setAttribute("aria-checked", String(name === checkedName));
+      button.tabIndex = name === checkedName ? 0 : -1;
     }
   };
   const hide = (name: Name, hidden: boolean) => {

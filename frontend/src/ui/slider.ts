@@ -1,6 +1,6 @@
 import { h } from "./dom.ts";
 
-/** A slider and its value as text. */
+/** Create a slider with its value as text. */
 export function createSlider({
   label,
   testid,
@@ -19,14 +19,14 @@ export function createSlider({
   const properties = { type: "range", class: "dwx-slider", "data-testid": testid, "aria-label": label, min, max, step };
   const control = h("input", properties);
   control.addEventListener("input", () => input(Number(control.value)));
-  const text = h("output", { class: "dwx-slider-value", "data-testid": `${testid}-value` });
-  const element = h("span", { class: "dwx-slide" }, control, text);
+  const output = h("output", { class: "dwx-slider-value", "data-testid": `${testid}-value` });
+  const element = h("span", { class: "dwx-slide" }, control, output);
 
-  /** @param words the value as text, also for screen readers */
-  const show = (value: number, words: string) => {
-    if (control.value !== String(value)) control.value = String(value); // not while it is dragged there
-    if (text.textContent !== words) text.textContent = words;
-    control.setAttribute("aria-valuetext", words);
+  /** @param valueText the value as text, also for screen readers */
+  const show = (value: number, valueText: string) => {
+    if (control.value !== String(value)) control.value = String(value);
+    if (output.textContent !== valueText) output.textContent = valueText;
+    control.setAttribute("aria-valuetext", valueText);
   };
   return { element, control, show };
 }

@@ -1,4 +1,4 @@
-/** A widget's state: compared, and written as Python. */
+/** Comparison of widget states, and their representation as Python code. */
 
 export function toPython(value: unknown): string {
   if (value === null || value === undefined) return "None";
@@ -9,8 +9,11 @@ export function toPython(value: unknown): string {
   return `{${pairs.join(", ")}}`;
 }
 
-/** Return whether two states are equal, whatever the order of their keys. */
-export function sameState(one: object, other: object): boolean {
-  const [ours, theirs] = [new Map(Object.entries(one)), new Map(Object.entries(other))];
-  return ours.size === theirs.size && [...ours].every(([key, value]) => JSON.stringify(value) === JSON.stringify(theirs.get(key)));
+/** Return whether two states are equal, regardless of the order of their keys. */
+export function sameState(first: object, second: object): boolean {
+  const [firstEntries, secondEntries] = [new Map(Object.entries(first)), new Map(Object.entries(second))];
+  return (
+    firstEntries.size === secondEntries.size &&
+    [...firstEntries].every(([key, value]) => JSON.stringify(value) === JSON.stringify(secondEntries.get(key)))
+  );
 }

@@ -1,12 +1,12 @@
-/** The theme's colours for a canvas, which knows no CSS variables. */
+/** The theme's colours for canvases, which do not support CSS variables. */
 import { context2d } from "./dom.ts";
 
 /** Red, green and blue from 0 to 255. */
 export type Colour = [red: number, green: number, blue: number];
 
 /**
- * Return a function that resolves CSS variables.
- * @param probe an element of the widget that is not shown
+ * Return a function that resolves CSS variables to colours.
+ * @param probe an invisible element of the widget
  */
 export function colourReader(probe: HTMLElement): (variable: string) => Colour {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });

@@ -41,7 +41,7 @@ def open_page(blank: Page) -> Callable[..., Page]:
 def all_painted(page: Page) -> None:
     page.wait_for_function(
         "() => { const all = [...document.querySelectorAll('.dwx-tile')]; return all.length > 0 && all.every((one) =>"
-        " one.dataset.painted === 'true' || /never active/.test(one.textContent)); }"
+        " one.dataset.painted === 'true' || /inactive in every crop/.test(one.textContent)); }"
     )
 
 
@@ -258,7 +258,7 @@ def test_a_failed_mosaic_is_told_in_its_place_and_the_next_action_works(service,
 
 def test_a_dead_unit_says_so(service, open_page):
     page = open_page(service, layer="conv1", unit=3, sort="dead")
-    expect(page.get_by_test_id("tile-3")).to_contain_text("never active")
+    expect(page.get_by_test_id("tile-3")).to_contain_text("inactive in every crop")
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("dead")
     assert chosen(page) == 3
     expect(page.get_by_test_id("source")).to_be_hidden()
@@ -287,7 +287,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(servic
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
     page.evaluate("model.held = false")
     page.clock.resume()
     page.get_by_test_id("layer-conv2").click()
@@ -342,7 +342,7 @@ def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(
     expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
     page.wait_for_function("() => !model.flying")
     page.evaluate("model.held = true; model.tell('comm_live_update')")
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
     expect(page.get_by_test_id("layer-explorer")).to_have_attribute("data-available", "false")
     page.get_by_test_id("tile-3").click()
     expect(page.get_by_test_id("status")).to_contain_text("Not loaded: without the kernel")

@@ -205,7 +205,7 @@ def test_a_colour_is_not_offered_where_nobody_knows_what_it_is_to_the_network(ap
     page = open_page()
     for name in ("fill-colour", "fill-colour-input"):
         expect(page.get_by_test_id(name)).to_be_hidden()
-    expect(page.get_by_test_id("fill-gray")).to_have_attribute("title", re.compile("whatever colour"))
+    expect(page.get_by_test_id("fill-gray")).to_have_attribute("title", re.compile("the colour is unknown"))
     page.get_by_test_id("fill-blur").click()
     page.get_by_test_id("fill-blur").press("ArrowRight")
     expect(page.get_by_test_id("fill-gray")).to_have_attribute("aria-checked", "true")
@@ -278,7 +278,7 @@ def test_an_image_is_uploaded_and_shown(api, open_page):
     page.get_by_test_id("upload-file").set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": png_file()})
     expect(page.get_by_test_id("title")).to_contain_text("red.png")
     page.wait_for_function("() => model.values.state.image === 'upload:0'")
-    expect(page.get_by_test_id("status")).to_have_text("Showing red.png.")
+    expect(page.get_by_test_id("status")).to_have_text("Uploaded red.png.")
     expect(page.get_by_test_id("image").first).to_have_attribute("data-image", "upload:0")
     page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not an image"})
     expect(page.get_by_test_id("upload-words")).to_contain_text("notes.txt is not an image that can be read")
@@ -358,7 +358,7 @@ def test_of_several_images_the_first_is_shown_and_that_is_said(open_page):
     page = open_page()
     page.evaluate(DROP, [(name, base64.b64encode(png_file()).decode()) for name in ("a.png", "b.png", "c.png")])
     expect(page.get_by_test_id("title")).to_contain_text("a.png")
-    expect(page.get_by_test_id("status")).to_have_text("Showing a.png; the other 2 files were ignored: drop one at a time.")
+    expect(page.get_by_test_id("status")).to_have_text("Uploaded a.png; the other 2 files were ignored. Drop one file at a time.")
 
 
 @pytest.fixture
@@ -408,7 +408,7 @@ def test_what_excites_a_map_is_looked_at_closely(open_page):
     assert large.evaluate_all("(all) => all.map((one) => one.naturalWidth)") == [240, 240]
     widths = [image.bounding_box()["width"] for image in large.all()]
     assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Image patch: drawing 21"]
+    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Patch: drawing 21"]
     page.mouse.click(5, 5)
     expect(look).to_be_hidden()
     small.get_by_role("button").press("Enter")
@@ -457,7 +457,7 @@ def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(api,
     monkeypatch.setattr(api, "choices", lambda: replace(choices(), classes=("cougar face", "tram", *KINDS[2:])))
     service.version += 1
     tell(page, "changed")
-    expect(page.get_by_test_id("status")).to_have_text("“lamp” is not a class of the present classifier.")
+    expect(page.get_by_test_id("status")).to_have_text("“lamp” is not a class of the current classifier.")
     page.wait_for_function("() => model.values.state.target === null")
     tell(page, "changed")  # something else: the words are true still
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.flying")

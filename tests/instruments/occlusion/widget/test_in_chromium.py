@@ -22,7 +22,7 @@ from tests.widgets.chromium import blank, browser
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
-SILENCE = "The kernel does not answer; run the notebook's cells again."
+SILENCE = "The kernel does not respond. Run the notebook's cells again."
 
 
 def test_the_fake_is_what_the_widget_takes(service):
@@ -155,7 +155,7 @@ def test_a_drag_leaves_the_pages_layers_as_they_are(api, open_page):
 
     def stir() -> None:
         for step in range(3):
-            page.evaluate("(step) => { document.querySelector('.dwo-answers').style.transform = `translateX(${step + 1}px)`; }", step)
+            page.evaluate("(step) => { document.querySelector('.dwo-probabilities').style.transform = `translateX(${step + 1}px)`; }", step)
             page.wait_for_timeout(50)
 
     if not layers_arranged(page, stir):
@@ -340,7 +340,7 @@ def test_a_map_is_read_where_one_points_and_shows_the_patch_there(api, open_page
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
     expect(page.get_by_test_id("ghost")).to_be_hidden()
-    expect(page.get_by_test_id("reading-probability")).to_contain_text("no patch: ")
+    expect(page.get_by_test_id("reading-probability")).to_contain_text("without a patch: ")
 
 
 def test_a_map_over_the_image(api, open_page):
@@ -468,7 +468,7 @@ def dimmed(page) -> list[str]:
       const drawn = [...part.querySelectorAll('canvas, .dwo-track')];
       return drawn.length && drawn.every((one) => getComputedStyle(one).opacity < 1);
     }).map((part) => part.classList[0]).sort()"""
-    return page.locator(".dwo-answers, .dwo-unit, .dwo-maps").evaluate_all(faint)
+    return page.locator(".dwo-probabilities, .dwo-unit, .dwo-maps").evaluate_all(faint)
 
 
 def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
@@ -482,7 +482,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
-    assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"], "they answer another place of the patch"
+    assert dimmed(page) == ["dwo-maps", "dwo-probabilities", "dwo-unit"], "they answer another place of the patch"
     page.evaluate("model.held = false; model.waiting.length = 0")  # another kernel
     page.clock.resume()
     page.get_by_test_id("overlay").fill("20")
@@ -499,7 +499,7 @@ def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_an
     page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
     page.mouse.click(*at(page, 20, 30))
     expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
-    assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"]
+    assert dimmed(page) == ["dwo-maps", "dwo-probabilities", "dwo-unit"]
     page.evaluate("() => { model.send = send; }")
     page.mouse.click(*at(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_be_hidden()

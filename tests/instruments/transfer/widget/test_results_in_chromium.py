@@ -77,7 +77,7 @@ def settled(page: Page) -> None:
 
 # What ends right of the column, but for what scrolls and what is only told.
 STANDING_OUT = """(width) => [...document.querySelectorAll('.dwt-results *')]
-  .filter((one) => one.checkVisibility() && !one.closest('.dwt-class-strip, .dwx-spoken'))
+  .filter((one) => one.checkVisibility() && !one.closest('.dwt-class-strip, .dwx-screen-reader'))
   .filter((one) => one.getBoundingClientRect().right > width + 9).map((one) => one.className)"""
 NAMES_12 = tuple(f"class {at}" for at in range(12))
 
