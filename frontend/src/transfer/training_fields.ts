@@ -7,8 +7,8 @@ import type { Crops, Status, TransferState } from "./wire.ts";
 
 const CROPS: Choice<Crops>[] = [
   ["one", "One", "The centre crop of each photograph"],
-  ["flips", "Flips", "The centre crop and its mirror image, averaged; takes twice the time"],
-  ["ten", "Ten", "Centre, corners and their mirror images, averaged; takes ten times the time"],
+  ["flips", "Flips", "The features of the centre crop and of its mirror image, side by side; takes twice the time"],
+  ["ten", "Ten", "The mean features of centre and corner crops and those of their mirror images, side by side; takes ten times the time"],
 ];
 const HINTS = {
   layer: "The layer whose features the classifier is trained on",

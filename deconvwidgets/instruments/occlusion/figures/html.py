@@ -58,7 +58,7 @@ def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, text: Callable[
     if value_map is None or pixels is None:
         return f"<figure><figcaption>{escape(caption)}</figcaption><p>The maps have not been computed.</p></figure>"
     low, before, high = (escape(text(number)) for number in (value_map[2], value_map[1], value_map[3]))
-    scale = f'<div class="ends"><span>{low}</span><span>without a window {before}</span><span>{high}</span></div>'
+    scale = f'<div class="ends"><span>{low}</span><span>without a patch {before}</span><span>{high}</span></div>'
     below = _feature_maps(sheet) if name == "activity" else ""
     return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale"></div>{scale}{below}')
 

@@ -101,7 +101,7 @@ def _title(maps: OcclusionMaps, name: str) -> list[str]:
         quantity, without = f"probability of {maps.name(_number(maps.target))}", f"{100 * (before.probability or 0):.1f}%"
     else:
         quantity, without = "most probable class", maps.name(_number(before.label))
-    return [f"<b>{escape(quantity)}</b>", f"by position of the window; without a window {escape(without)}"]
+    return [f"<b>{escape(quantity)}</b>", f"by position of the patch; without a patch {escape(without)}"]
 
 
 def _legend(maps: OcclusionMaps, colours: Mapping[int, str]) -> list[str]:

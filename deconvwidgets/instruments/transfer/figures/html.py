@@ -64,7 +64,7 @@ def _confusion(sheet: TransferSheet) -> str:
     results = sheet.results
     image = data_uri(confusion_pixels(results.confusion, 900), photograph=False)
     legend = (
-        "Rows are true classes, columns are predicted classes, both in the order of the class list. Blue: correct. Red: errors, on a "
+        "Rows are true classes, columns are predicted classes, both in the order of the class list. Blue: correct. Red: mistakes, on a "
         "square-root scale."
     )
     names = "".join(f"<li>{escape(name)}</li>" for name in results.categories)

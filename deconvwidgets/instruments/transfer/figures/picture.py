@@ -83,7 +83,7 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     pixels = confusion_pixels(sheet.results.confusion, int(_MATRIX))
     side = min(float(len(pixels)), _MATRIX)
     drawing.add(Raster(_MIDDLE, y, side, side, pixels, photograph=False), Rectangle(_MIDDLE - 1, y - 1, side + 2, side + 2, "line", 1.0))
-    legend = "rows: true; columns: predicted; blue: correct; red: errors, square-root scale"
+    legend = "rows: true; columns: predicted; blue: correct; red: mistakes, square-root scale"
     drawing.add(Text(_MIDDLE, y + side + 18, shorten(legend, 12, _MATRIX), 12, "quiet"))
     return y + side + 30
 
@@ -91,7 +91,7 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
 def _classes(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     worst, ranked = sheet.worst(_WORST), sheet.ranked()
     best = ranked[: max(1, min(_BEST + _WORST - len(worst), len(ranked) - len(worst)))]
-    y = _class_list(drawing, _heading(drawing, _RIGHT, y - 4, "Worst classes and their most frequent errors"), worst)
+    y = _class_list(drawing, _heading(drawing, _RIGHT, y - 4, "Worst classes and their most frequent mistakes"), worst)
     return _class_list(drawing, _heading(drawing, _RIGHT, y + 8, "Best classes"), best)
 
 
