@@ -4,7 +4,7 @@ import threading
 import time
 
 from deconvwidgets.service.rate_limit import RateLimiter
-from tests.widgets.requests import until
+from tests.widgets.requests import wait_until
 
 
 def test_of_many_triggers_few_run_the_action_and_the_last_one_does():
@@ -50,7 +50,7 @@ def test_a_trigger_during_a_run_leads_to_another_run():
     value[0] = 2
     limiter.trigger()
     go_on.set()
-    until(lambda: seen == [1, 2])
+    wait_until(lambda: seen == [1, 2])
     limiter.close()
 
 
@@ -66,7 +66,7 @@ def test_a_closed_limiter_starts_nothing_and_the_interval_begins_at_the_end_of_a
     begun.clear()
     limiter = RateLimiter(lambda: (begun.append(time.monotonic()), limiter.trigger(), time.sleep(0.2)), 0.2)
     limiter.trigger()
-    until(lambda: len(begun) == 2)
+    wait_until(lambda: len(begun) == 2)
     limiter.close()
     assert begun[1] - begun[0] >= 0.4
 
@@ -80,8 +80,8 @@ def test_a_failing_action_is_logged_and_runs_again(caplog):
 
     limiter = RateLimiter(action, 0.01)
     limiter.trigger()
-    until(lambda: "no news today" in caplog.text)
-    until(lambda: limiter._timer is None)
+    wait_until(lambda: "no news today" in caplog.text)
+    wait_until(lambda: limiter._timer is None)
     limiter.trigger()
-    until(lambda: len(calls) == 2)
+    wait_until(lambda: len(calls) == 2)
     limiter.close()

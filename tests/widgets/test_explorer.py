@@ -16,7 +16,7 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.explorer import Explorer
 from tests.widgets.every_widget import CASES
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -141,25 +141,25 @@ def test_long_work_is_accepted_and_blocks_nothing(case, service, widget, sent, m
     widget._handle_custom_msg({"seq": 1000, "client": "c", **case.work}, [])
     assert ({"seq": 1000, "client": "c", "accepted": True}, []) in sent
     assert begun.wait(20)
-    assert ask(widget, sent, "hello")[0]["ok"], "another request is answered meanwhile"
+    assert send_request(widget, sent, "hello")[0]["ok"], "another request is answered meanwhile"
     assert not any(content.get("seq") == 1000 and "ok" in content for content, _ in sent)
     proceed.set()
-    until(lambda: any(content.get("seq") == 1000 and content.get("ok") for content, _ in sent))
+    wait_until(lambda: any(content.get("seq") == 1000 and content.get("ok") for content, _ in sent))
 
 
 def test_an_unexpected_error_is_logged_and_its_text_kept_from_the_page(case, service, widget, sent, caplog):
     case.ready(service)
-    case.answering(service).breaks = ZeroDivisionError("secret detail")
+    case.answering(service).error = ZeroDivisionError("secret detail")
     with caplog.at_level(logging.ERROR):
-        content, buffers = ask(widget, sent, **case.work)
+        content, buffers = send_request(widget, sent, **case.work)
     assert content["ok"] is False
     assert content["error"] == (
         f"The request {case.work['kind']!r} failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
     )
     assert buffers == []
     assert "Traceback" in caplog.text
-    case.answering(service).breaks = None
-    assert ask(widget, sent, **case.work)[0]["ok"]
+    case.answering(service).error = None
+    assert send_request(widget, sent, **case.work)[0]["ok"]
 
 
 @pytest.mark.parametrize("message", ["nonsense", None, 5, [], {}, {"kind": None}, {"kind": ["hello"]}, {"kind": "no such"}])
@@ -183,11 +183,11 @@ def test_a_message_that_cannot_be_sent_ends_nothing(case, service, widget, monke
     service.publish("changed")
     widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
     widget._handle_custom_msg({"seq": 2, "client": "c", **case.work}, [])
-    until(lambda: caplog.text.count("could not be sent") >= 4)  # the event, the reply, that work is accepted, and its reply
+    wait_until(lambda: caplog.text.count("could not be sent") >= 4)  # the event, the reply, that work is accepted, and its reply
     failing[0] = False
     service.publish("changed")
     widget._handle_custom_msg({"seq": 3, "client": "c", **case.work}, [])
-    until(lambda: any(content.get("seq") == 3 and "ok" in content for content in delivered))
+    wait_until(lambda: any(content.get("seq") == 3 and "ok" in content for content in delivered))
     assert delivered[0]["event"] == "changed"
 
 
@@ -228,10 +228,10 @@ def test_events_reach_the_views_from_any_thread_until_it_is_closed(case, service
 def test_closing_ends_its_threads_and_answers_no_more(case, service, sent):
     others = set(our_threads())
     widget = case.widget(service)
-    ask(widget, sent, **case.work)
+    send_request(widget, sent, **case.work)
     assert set(our_threads()) - others
     widget.close()
-    until(lambda: not set(our_threads()) - others)
+    wait_until(lambda: not set(our_threads()) - others)
     sent.clear()
     widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
     assert sent == []
@@ -240,12 +240,12 @@ def test_closing_ends_its_threads_and_answers_no_more(case, service, sent):
 def test_one_that_no_page_shows_lives_as_long_as_it_is_referred_to(case, service, sent):
     others = set(our_threads())
     widget = case.widget(service)
-    ask(widget, sent, **case.work)
+    send_request(widget, sent, **case.work)
     gone = weakref.ref(widget)
     del widget
-    until(lambda: is_collected(gone))
+    wait_until(lambda: is_collected(gone))
     assert len(service.events) == 0
-    until(lambda: not set(our_threads()) - others)
+    wait_until(lambda: not set(our_threads()) - others)
 
 
 def test_one_that_a_page_shows_lives_until_every_page_has_left(case, service, sent):
@@ -261,7 +261,7 @@ def test_one_that_a_page_shows_lives_until_every_page_has_left(case, service, se
     gc.collect()
     assert gone() is not None
     gone()._handle_custom_msg({"kind": "goodbye", "client": "two"}, [])
-    until(lambda: is_collected(gone))
+    wait_until(lambda: is_collected(gone))
 
 
 def test_one_that_is_displayed_lives_until_it_is_closed(case, service):
@@ -272,7 +272,7 @@ def test_one_that_is_displayed_lives_until_it_is_closed(case, service):
     gc.collect()
     assert gone() is not None
     gone().close()
-    until(lambda: is_collected(gone))
+    wait_until(lambda: is_collected(gone))
 
 
 # Files and the static image
@@ -309,7 +309,7 @@ def test_unknown_suffixes_and_places_are_refused_before_anything_is_drawn(case, 
 @pytest.mark.parametrize("error", [ServiceError("not now"), ZeroDivisionError("a bug")])
 def test_an_image_that_cannot_be_drawn_does_not_hide_the_live_view(case, service, widget, caplog, error):
     case.ready(service)
-    case.answering(service).breaks = error
+    case.answering(service).error = error
     data, _ = widget._repr_mimebundle_()
     assert "image/png" not in data
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id

@@ -66,7 +66,7 @@ class FakeOcclusionApi:
         self.service = service
         self.side = side
         self.calls: list[tuple[str, Any]] = []
-        self.breaks: Exception | None = None
+        self.error: Exception | None = None
         self.at_once = True  # maps are complete when they are asked for
         self.runs: dict[int, FakeRun] = {}
         self._colours = ClassColours()
@@ -116,8 +116,8 @@ class FakeOcclusionApi:
 
     def _record(self, kind: str, *what: Any) -> None:
         self.calls.append((kind, what))
-        if self.breaks:
-            raise self.breaks
+        if self.error:
+            raise self.error
 
     def choices(self) -> OcclusionChoices:
         classes = KINDS if self.service.classifier is not None else None

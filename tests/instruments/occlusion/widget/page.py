@@ -40,7 +40,7 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("occlusion.js"), width])
         if ready:
             expect(blank.locator("[data-testid=occlusion-explorer][data-ready=true]").first).to_be_visible()
-            blank.wait_for_function("() => model.sent.some((one) => one.kind === 'projections') && !model.flying")
+            blank.wait_for_function("() => model.sent.some((one) => one.kind === 'projections') && !model.inFlight")
         return blank
 
     return open_
@@ -48,7 +48,7 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
 
 def tell(page: Page, event: str = "occlusion", message: str = "") -> None:
     """An event of the service, as the kernel sends it."""
-    page.evaluate("([event, message]) => model.tell('msg:custom', {event, message}, [])", [event, message])
+    page.evaluate("([event, message]) => model.trigger('msg:custom', {event, message}, [])", [event, message])
 
 
 def asked(api: FakeOcclusionApi, kind: str) -> list[Any]:
@@ -70,7 +70,7 @@ def at(page: Page, row: float, column: float, place: str = "stage") -> tuple[flo
 def settled(page: Page) -> None:
     """All that was asked is answered; the newest request may have waited for the next one's rhythm."""
     page.wait_for_timeout(60)
-    page.wait_for_function("() => !model.flying && !model.waiting.length")
+    page.wait_for_function("() => !model.inFlight && !model.waiting.length")
 
 
 def pixel(canvas: Locator, x: float, y: float) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.instruments.occlusion.widget.page import api, open_page, service, settled
-from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("tab", ["maps", "chart", "images"])
 def test_scene_maps_and_tabs(api, open_page, theme, tab):
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     page.get_by_test_id(f"tab-{tab}").click()
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
@@ -36,7 +36,7 @@ def test_without_a_classifier(api, service, open_page, theme):
     service.classifier = None
     api.classifier = False
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     assert violations(page) == []
     assert small_text(page) == {}
 
@@ -44,8 +44,8 @@ def test_without_a_classifier(api, service, open_page, theme):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_without_a_kernel(api, open_page, theme):
     page = open_page()
-    in_theme(page, theme)
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    set_theme(page, theme)
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("alert")).to_be_visible()

@@ -144,7 +144,7 @@ def test_the_maps_of_a_portrait_are_no_higher_than_those_of_a_square(api, open_p
     assert all(height == width for height, width in square)
     run = page.locator(".dwo-run").bounding_box()
     seen_as(api, monkeypatch, 16, 8)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     for name, (height, width) in zip(names, square, strict=True):
         assert room_of(page, name) == (height, pytest.approx(width / 2, abs=1))
@@ -155,7 +155,7 @@ def test_values_below_zero_have_colours_of_their_own_and_the_scale_says_so(api, 
     page = open_page()
     expect(page.get_by_test_id("unit-least")).to_have_text("0")
     seen_as(api, monkeypatch, 16, 16, lower=1.5)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
     expect(page.get_by_test_id("title")).to_contain_text("drawing 6")
     values = api.scene(asked(api, "scene")[-1][0]).map
     assert values.min() < 0 < values.max()
@@ -166,7 +166,7 @@ def test_the_layer_stays_named_when_python_sets_something_else(open_page):
     page = open_page()
     named = page.get_by_test_id("layer").input_value()
     assert named != page.get_by_test_id("layer").locator("option").first.get_attribute("value")
-    page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, overlay: 0.5}); model.trigger('change:state'); }")
     page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 2")
     settled(page)
     page.wait_for_timeout(100)
@@ -239,8 +239,8 @@ SLOW_DECODING = """() => {
 }"""
 
 ANSWER_ALL_BUT_THIS_IMAGE = """() => {
-  globalThis.answerAll = model.ask;
-  model.ask = (one) => (one.kind === "patch" && one.request.image === "crop:6" ? model.waiting.push(one) : answerAll(one));
+  globalThis.answerAll = model.deliver;
+  model.deliver = (one) => (one.kind === "patch" && one.request.image === "crop:6" ? model.waiting.push(one) : answerAll(one));
   model.release();
 }"""
 
@@ -248,9 +248,9 @@ ANSWER_ALL_BUT_THIS_IMAGE = """() => {
 def test_an_answer_about_the_image_before_is_not_shown_for_this_one(api, open_page):
     page = open_page()
     page.evaluate(SLOW_DECODING)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
     page.wait_for_function("() => decoding.length === 2")
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowDown")  # the image before is still there
     page.wait_for_function("() => model.waiting.some((one) => one.kind === 'patch' && one.request.image === 'crop:0')")
@@ -261,7 +261,7 @@ def test_an_answer_about_the_image_before_is_not_shown_for_this_one(api, open_pa
     page.evaluate(ANSWER_ALL_BUT_THIS_IMAGE)
     page.wait_for_function("() => model.waiting.some((one) => one.request.image === 'crop:6')")
     assert page.evaluate(shown) == unoccluded
-    page.evaluate("() => { model.ask = answerAll; model.release(); }")
+    page.evaluate("() => { model.deliver = answerAll; model.release(); }")
     settled(page)
     assert page.evaluate(shown) != unoccluded
 
@@ -293,7 +293,7 @@ def test_an_image_is_uploaded_and_shown(api, open_page):
 
 def test_what_is_wrong_with_an_image_is_told_once_where_one_looks(api, open_page):
     page = open_page(tab="images")
-    page.evaluate("() => { model.values.height = 630; model.tell('change:height'); }")
+    page.evaluate("() => { model.values.height = 630; model.trigger('change:height'); }")
     width = page.get_by_test_id("stage").bounding_box()["width"]
     page.get_by_test_id("upload-file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not an image"})
     expect(page.get_by_test_id("upload-words")).to_be_visible()
@@ -305,7 +305,7 @@ def test_what_is_wrong_with_an_image_is_told_once_where_one_looks(api, open_page
     assert page.get_by_test_id("stage").bounding_box()["width"] == width
     page.get_by_test_id("tab-images").click()
     expect(page.get_by_test_id("upload-words")).to_be_visible()
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:6'}); model.trigger('change:state'); }")
     expect(page.get_by_test_id("upload-words")).to_be_hidden()
     page.get_by_test_id("tab-maps").click()
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
@@ -460,7 +460,7 @@ def test_a_target_that_another_head_does_not_have_is_dropped_for_python_too(api,
     expect(page.get_by_test_id("status")).to_have_text("“lamp” is not a class of the present classifier.")
     page.wait_for_function("() => model.values.state.target === null")
     tell(page, "changed")  # something else: the words are true still
-    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.flying")
+    page.wait_for_function("() => model.sent.filter((one) => one.kind === 'hello').length === 3 && !model.inFlight")
     expect(page.get_by_test_id("status")).to_contain_text("lamp")
     monkeypatch.setattr(api, "choices", choices)
     service.version += 1

@@ -21,7 +21,7 @@ from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
 from tests.widgets.fake_service import encode
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -44,7 +44,7 @@ def explorer(service):
         yield opened
 
 
-def test_the_fakes_are_what_they_stand_for(service, api):
+def test_fakes_implement_the_protocols(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsOcclusion)
     assert isinstance(api, OcclusionService)
@@ -90,7 +90,7 @@ def test_lengths_and_places_may_be_arrays(service):
         assert (explorer.state["window"], explorer.state["patches"], explorer.state["stride"]) == ([7, 7], [[5.0, 6.5]], [2, 4])
 
 
-def test_a_state_reopens_the_same_place(service, explorer):
+def test_state_can_be_saved_and_restored(service, explorer):
     explorer.state = {"image": np.int64(7), "layer": "features.0", "unit": np.int32(3), "target": "lamp", "fill": "#12ab34", "window": 20}
     explorer.state = {
         "stride": (4, 6),
@@ -147,7 +147,7 @@ def test_a_state_reopens_the_same_place(service, explorer):
         (None, ServiceError, "An OcclusionExplorer's state .* the others keep their values"),
     ],
 )
-def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer, state, error, words):
+def test_invalid_state_is_rejected_and_changes_nothing(service, explorer, state, error, words):
     before = explorer.state
     with pytest.raises(error, match=words):
         explorer.state = state
@@ -308,7 +308,7 @@ SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 
 def test_hello(service, explorer, sent):
-    content, buffers = ask(explorer, sent, "hello")
+    content, buffers = send_request(explorer, sent, "hello")
     assert (content["overview"]["model"], content["classes"]) == ("fakenet", list(KINDS))
     assert content["layers"] == [
         {"id": "conv1", "channels": 6, "height": 27, "width": 27},
@@ -317,33 +317,33 @@ def test_hello(service, explorer, sent):
     overview = content["overview"]
     assert (overview["classifier"], overview["index_ready"], content["bundled_head"], buffers) == (service.classifier, True, False, [])
     service.classifier = None
-    content, _ = ask(explorer, sent, "hello")
+    content, _ = send_request(explorer, sent, "hello")
     assert (content["classes"], content["overview"]["classifier"], content["bundled_head"]) == (None, None, True)
 
 
 def test_scene_and_patch(api, explorer, sent):
-    content, (image, fill, values) = ask(explorer, sent, "scene", request=REQUEST)
+    content, (image, fill, values) = send_request(explorer, sent, "scene", request=REQUEST)
     scene = content["scene"]
     assert scene["request"]["layer"] == "conv5"
     assert (scene["map_shape"], len(values)) == ([13, 13], 4 * 169)
     assert scene["images"][0] == {"mime": "image/png", "width": 64, "height": 64}
     assert image[:4] == fill[:4] == b"\x89PNG"
-    given, (now,) = ask(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
+    given, (now,) = send_request(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
     assert api.calls[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
     assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
     assert given["activity"] != scene["activity"]
     assert set(given["classes"][0]) == {"label", "name", "before", "now"}
-    named, _ = ask(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
+    named, _ = send_request(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
     assert "gramophone" in [share["name"] for share in named["classes"]]
 
 
 def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent):
     api.at_once = False
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert api.calls[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     api.advance(run, 4)
-    content, (activity, probability, label, share) = ask(explorer, sent, "maps", run=run)
+    content, (activity, probability, label, share) = send_request(explorer, sent, "maps", run=run)
     maps = api.maps(run)
     assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
     assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
@@ -352,33 +352,33 @@ def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent
     np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 5), maps.label)
     assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
     assert content["has_classes"] is True
-    ask(explorer, sent, "stop_maps", run=run)
+    send_request(explorer, sent, "stop_maps", run=run)
     assert api.runs[run].stopped
 
 
 def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
     service.classifier = None
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
-    content, (activity, *rest) = ask(explorer, sent, "maps", run=run)
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    content, (activity, *rest) = send_request(explorer, sent, "maps", run=run)
     assert rest == [b"", b"", b""]
     assert len(activity) == 60
     assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
-    assert ask(explorer, sent, "use_bundled_head")[0]["message"].startswith("The bundled")
+    assert send_request(explorer, sent, "use_bundled_head")[0]["message"].startswith("The bundled")
 
 
 def test_images_and_projections_and_files(api, explorer, sent):
-    content, buffers = ask(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
+    content, buffers = send_request(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
     assert [tile["image"] for tile in content["images"]] == ["crop:2", "crop:3", "crop:4"]
     assert content["images"][0]["thumbnail"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
-    content, buffers = ask(explorer, sent, "projections", request=REQUEST, size=40)
+    content, buffers = send_request(explorer, sent, "projections", request=REQUEST, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
     assert len(buffers) == 8
-    refused, _ = ask(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
+    refused, _ = send_request(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
-    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})
+    content, (data,) = send_request(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})
     assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
 
 
@@ -389,17 +389,17 @@ def test_patches_never_wait_behind_images(api, explorer, sent, monkeypatch):
     explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": REQUEST}, [])
     assert [content["seq"] for content, _ in sent] == [2]
     hold.set()
-    until(lambda: len(sent) == 2)
+    wait_until(lambda: len(sent) == 2)
     assert sent[1][0]["seq"] == 1
 
 
-def test_an_upload_comes_in_chunks(api, explorer, sent):
+def test_upload_in_chunks(api, explorer, sent):
     data = encode(np.zeros((20, 30, 3), np.uint8)).data
-    upload = ask(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
-    assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
-    assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
-    image = ask(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
-    assert ask(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
+    upload = send_request(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
+    assert send_request(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
+    assert send_request(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
+    image = send_request(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
+    assert send_request(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
     explorer.state = {"image": image}
     assert explorer.state["image"] == image
 
@@ -430,12 +430,12 @@ def test_an_upload_comes_in_chunks(api, explorer, sent):
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
     ],
 )
-def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer, sent, request_, words):
-    content, buffers = ask(explorer, sent, **request_)
+def test_invalid_requests_return_an_error(explorer, sent, request_, words):
+    content, buffers = send_request(explorer, sent, **request_)
     assert content["ok"] is False
     assert words in content["error"]
     assert not buffers
-    assert ask(explorer, sent, "hello")[0]["ok"] is True
+    assert send_request(explorer, sent, "hello")[0]["ok"] is True
 
 
 # The chart
@@ -485,19 +485,22 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer
     assert "activity" in figure.layout.title.text
 
 
-def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
+def test_plotly_and_the_chart_of_a_run_are_sent(api, explorer, sent):
     api.at_once = False
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
-    assert "no position" in ask(explorer, sent, "chart", run=run, map="probability")[0]["error"]
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    assert "no position" in send_request(explorer, sent, "chart", run=run, map="probability")[0]["error"]
     api.advance(run, 2)
-    content, (data,) = ask(explorer, sent, "chart", run=run, map="probability")
+    content, (data,) = send_request(explorer, sent, "chart", run=run, map="probability")
     assert content["ok"]
     figure = json.loads(data)
     assert figure["data"][0]["type"] == "heatmap"
     assert figure["layout"]["uirevision"] == f"{run} probability"
-    assert "There is no map 'size': choose probability, activity or label." in ask(explorer, sent, "chart", run=run, map="size")[0]["error"]
-    content, (source,) = ask(explorer, sent, "plotly")
+    assert (
+        "There is no map 'size': choose probability, activity or label."
+        in send_request(explorer, sent, "chart", run=run, map="size")[0]["error"]
+    )
+    content, (source,) = send_request(explorer, sent, "plotly")
     assert content["ok"]
     assert len(source) > 10**6
     assert b"plotly.js" in source[:200]

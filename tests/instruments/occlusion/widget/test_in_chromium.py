@@ -50,7 +50,7 @@ def test_it_opens_with_the_image_its_answers_and_its_maps(api, open_page):
 
 def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(api, open_page):
     page = open_page()
-    page.evaluate("globalThis.painted = []; model.most = 0; model.held = true")  # a kernel at work
+    page.evaluate("globalThis.painted = []; model.maxInFlight = 0; model.blocked = true")  # a kernel at work
     before = len(asked(api, "answer"))
     page.mouse.move(*at(page, 20, 20))
     page.mouse.down()
@@ -63,7 +63,7 @@ def test_a_drag_draws_at_once_and_asks_one_at_a_time_the_newest(api, open_page):
     page.wait_for_function("() => painted.filter((one) => one.kind === 'answer').length === 2")
     settled(page)
     assert [what[1] for what in asked(api, "answer")[before:]] == [[(12, 12, 28, 28)], [(32, 32, 48, 48)]], "the first, then the newest"
-    assert page.evaluate("model.most") == 1
+    assert page.evaluate("model.maxInFlight") == 1
     told = page.evaluate("painted")
     assert all(one["ms"] >= 0 for one in told if "ms" in one)
     assert len([one for one in told if one["kind"] == "patch"]) == 21
@@ -82,16 +82,16 @@ MARK = """(side) => {
 def test_under_the_mouse_the_marks_on_the_maps_come_with_the_numbers(api, open_page):
     page = open_page()
     assert page.evaluate(MARK, SIDE) == pytest.approx([32, 32], abs=0.5)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.mouse.move(*at(page, 20, 20))
     page.mouse.down()
     assert page.evaluate(MARK, SIDE) == pytest.approx([20, 20], abs=0.5), "a press is an act of its own"
     page.mouse.move(*at(page, 30, 50))
     assert page.evaluate(MARK, SIDE) == pytest.approx([20, 20], abs=0.5)
-    page.evaluate("model.held = false; model.release()")
+    page.evaluate("model.blocked = false; model.release()")
     settled(page)
     assert page.evaluate(MARK, SIDE) == pytest.approx([30, 50], abs=0.5)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.mouse.move(*at(page, 40, 10))
     page.mouse.up()
     assert page.evaluate(MARK, SIDE) == pytest.approx([40, 10], abs=0.5), "where it was let go, whether or not the kernel answers"
@@ -116,14 +116,14 @@ def test_a_place_is_asked_for_before_the_frame_that_draws_it_and_once(api, open_
     assert boxes(api) == [(24, 24, 40, 40)], "nothing is held: nothing is asked"
     page.mouse.down()
     settled(page)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.evaluate(FORESEE, at(page, 40, 30))
     page.wait_for_function("() => model.waiting.length === 1")
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 0, "it is drawn when the frame comes"
     page.mouse.move(*at(page, 40, 30))
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 255
     before = len(asked(api, "answer"))
-    page.evaluate("model.held = false; model.release()")
+    page.evaluate("model.blocked = false; model.release()")
     settled(page)
     assert len(asked(api, "answer")) == before + 1
     assert boxes(api) == [(22, 32, 38, 48)]
@@ -423,7 +423,7 @@ def test_python_changes_the_open_view_and_two_views_share_a_state(api, service, 
     expect(page.locator("[data-testid=occlusion-explorer][data-ready=true]")).to_have_count(2)
     changes = {"image": "crop:5", "patches": [[8, 56]], "window": [8, 8], "fill": "mean", "overlay": 0.5, "tab": "images"}
     state = checked_state(changes, page.evaluate("model.values.state"), service.overview(), api.choices())
-    page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
+    page.evaluate("(state) => { model.set('state', state); model.trigger('change:state'); }", state)
     expect(page.get_by_test_id("title").nth(1)).to_contain_text("drawing 5")
     expect(page.get_by_test_id("tab-images").first).to_have_attribute("aria-selected", "true")
     expect(page.get_by_test_id("window-width-value").first).to_have_text("8 px")
@@ -434,18 +434,18 @@ def test_python_changes_the_open_view_and_two_views_share_a_state(api, service, 
     page.wait_for_function("() => model.values.state.patches[0][0] === 9")
     settled(page)
     page.evaluate("closers.forEach((close) => close())")
-    assert page.evaluate("model.listening()") == 2, "the client that they shared goes with the model"
+    assert page.evaluate("model.listenerCount()") == 2, "the client that they shared goes with the model"
     page.evaluate("lifetime.abort()")
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
+    assert page.evaluate("model.listenerCount()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
 def test_errors_are_told_in_words_and_the_next_action_works(api, open_page):
     page = open_page()
-    api.breaks = OcclusionError("The patch cannot be computed: give it less.")
+    api.error = OcclusionError("The patch cannot be computed: give it less.")
     page.mouse.click(*at(page, 30, 20))
     expect(page.get_by_test_id("alert")).to_have_text("The patch cannot be computed: give it less.")
-    api.breaks = None
+    api.error = None
     page.mouse.click(*at(page, 20, 30))
     expect(page.get_by_test_id("alert")).to_be_hidden()
     settled(page)
@@ -453,7 +453,8 @@ def test_errors_are_told_in_words_and_the_next_action_works(api, open_page):
     tell(page, "failed", "The worker ran out of memory.")
     expect(page.get_by_test_id("alert")).to_have_text("The worker ran out of memory.")
     page.evaluate(
-        "(state) => { model.set('state', {...state, image: 'crop:999'}); model.tell('change:state'); }", page.evaluate("model.values.state")
+        "(state) => { model.set('state', {...state, image: 'crop:999'}); model.trigger('change:state'); }",
+        page.evaluate("model.values.state"),
     )
     expect(page.get_by_test_id("alert")).to_contain_text("There is no image 'crop:999'")
     page.get_by_test_id("other-image").click()
@@ -471,11 +472,11 @@ def dimmed(page) -> list[str]:
     return page.locator(".dwo-answers, .dwo-unit, .dwo-maps").evaluate_all(faint)
 
 
-def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
+def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open_page):
     blank.clock.install()
     page = open_page()
     page.clock.run_for(1000)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.mouse.click(*at(page, 20, 30))
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 20 / SIDE)[3] == 255, "the patch moves all the same"
     page.clock.run_for(16_000)
@@ -483,7 +484,7 @@ def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank,
     page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
     assert dimmed(page) == ["dwo-answers", "dwo-maps", "dwo-unit"], "they answer another place of the patch"
-    page.evaluate("model.held = false; model.waiting.length = 0")  # another kernel
+    page.evaluate("model.blocked = false; model.waiting.length = 0")  # another kernel
     page.clock.resume()
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
@@ -508,10 +509,10 @@ def test_a_kernel_that_cannot_be_reached_leaves_no_numbers_that_look_like_its_an
     assert dimmed(page) == []
 
 
-def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(api, open_page):
+def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     page = open_page()
     settled(page)
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text(SILENCE)
     title = page.get_by_test_id("title").text_content()
     page.get_by_test_id("unit").fill("3")
@@ -520,12 +521,12 @@ def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(
     page.get_by_test_id("tab-chart").click()
     expect(page.get_by_test_id("tab-chart")).to_have_attribute("aria-selected", "true"), "it needs nothing new"
     assert page.get_by_test_id("title").text_content() == title
-    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.evaluate("model.waiting.length = 0; model.blocked = false")  # another kernel
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
 
 
-def test_what_two_views_show_is_fetched_once(api, open_page):
+def test_two_views_share_their_requests(api, open_page):
     page = open_page()
     settled(page)
     page.evaluate("open()")
@@ -543,9 +544,9 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, api, open_page
     blank.clock.install()
     page = open_page()
     api.at_once = False
-    hold = "model.send = ((send) => (message, ...rest) => { model.held ||= message.kind === lost; send(message, ...rest); })(model.send)"
+    hold = "model.send = ((send) => (message, ...rest) => { model.blocked ||= message.kind === lost; send(message, ...rest); })(model.send)"
     page.evaluate(f"(kind) => {{ globalThis.lost = kind; {hold}; }}", lost)
-    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:7'}); model.tell('change:state'); }")
+    page.evaluate("() => { model.set('state', {...model.values.state, image: 'crop:7'}); model.trigger('change:state'); }")
     for _ in range(8):
         page.clock.run_for(10_000)
         page.wait_for_timeout(20)  # what is decoded or fetched has a clock of its own
@@ -553,7 +554,7 @@ def test_whatever_a_silent_kernel_was_asked_is_asked_again(blank, api, open_page
     asked_for = page.evaluate("model.sent.length")
     page.clock.run_for(120_000)
     assert page.evaluate("model.sent.length") == asked_for, "nothing is asked of a silent kernel on its own"
-    page.evaluate("() => { lost = ''; model.held = false; model.waiting.length = 0; }")  # another kernel
+    page.evaluate("() => { lost = ''; model.blocked = false; model.waiting.length = 0; }")  # another kernel
     page.clock.resume()
     page.get_by_test_id("overlay").fill("20")
     expect(page.get_by_test_id("alert")).to_be_hidden()
@@ -575,8 +576,8 @@ def test_an_answer_costs_the_browser_little(api, open_page):
       const stage = document.querySelector("[data-testid=stage]");
       const room = stage.getBoundingClientRect();
       let [drawn, answers] = [0, []];
-      const told = model.tell;
-      model.tell = async (...what) => {
+      const told = model.trigger;
+      model.trigger = async (...what) => {
         const begun = performance.now();
         told(...what);
         for (let turn = 0; turn < 4; turn += 1) await null; // it is drawn as soon as the promises are kept
@@ -591,7 +592,7 @@ def test_an_answer_costs_the_browser_little(api, open_page):
         await new Promise((resolve) => setTimeout(resolve, 12));
       }
       stage.dispatchEvent(new PointerEvent("pointerup", {isPrimary: true, pointerId: 1}));
-      model.tell = told;
+      model.trigger = told;
       answers.sort((a, b) => a - b);
       return [drawn, answers[answers.length >> 1], answers.length];
     }"""
@@ -602,7 +603,7 @@ def test_an_answer_costs_the_browser_little(api, open_page):
 
 
 @pytest.mark.parametrize("width", [380, 700, 960, 1180])
-def test_nothing_stands_out_at_any_width(api, open_page, width):
+def test_no_element_overflows_at_any_width(api, open_page, width):
     page = open_page(width=width)
     for strongest in api.scene(asked(api, "scene")[-1][0]).strongest[:6]:
         expect(page.get_by_test_id(f"unit-{strongest}")).to_be_visible()
@@ -632,7 +633,7 @@ def test_its_usual_height_shows_all_of_it(api, open_page, width):
     page = open_page(width=width)
     page.set_viewport_size({"width": width + 60, "height": 900})
     height = inspect.signature(OcclusionExplorer).parameters["height"].default
-    page.evaluate(f"() => {{ model.values.height = {height}; model.tell('change:height'); }}")
+    page.evaluate(f"() => {{ model.values.height = {height}; model.trigger('change:height'); }}")
     expect(page.get_by_test_id("legend-entry").first).to_be_visible()
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     hidden = "(all) => all.filter((one) => one.scrollHeight > one.clientHeight).map((one) => one.className)"

@@ -54,7 +54,7 @@ class FakeTransferApi:
         self.running: int | None = None
         self.used: int | None = None
         self.kept_before: list[int | None] = []
-        self.breaks: Exception | None = None
+        self.error: Exception | None = None
         self.uploads: dict[str, bytearray] = {}
         self.trouble: str | None = None  # with the data
 
@@ -189,8 +189,8 @@ class FakeTransferApi:
 
     def _note(self, kind: str, what: Any) -> None:
         self.calls.append((kind, what))
-        if self.breaks is not None:
-            raise self.breaks
+        if self.error is not None:
+            raise self.error
 
     def publish(self) -> None:
         self.service.publish("transfer")

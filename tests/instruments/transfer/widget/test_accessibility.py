@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.instruments.transfer.widget.test_in_chromium import api, open_page, service, tell
-from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_setup(api, open_page, theme):
     page = open_page(images_per_class=60)
-    in_theme(page, theme)
+    set_theme(page, theme)
     expect(page.get_by_test_id("data-problem")).to_be_visible()
     assert violations(page) == []
     page.get_by_test_id("images").fill("many")
@@ -33,7 +33,7 @@ def test_setup(api, open_page, theme):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_run(api, open_page, theme):
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     page.get_by_test_id("curve").check()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
@@ -54,10 +54,10 @@ def test_results_and_tabs(api, open_page, theme, show):
     api.whole_run()
     api.whole_run(images_per_class=15)
     page = open_page(width=1180, compare=1, show=show, cell=[0, 1])
-    in_theme(page, theme)
+    set_theme(page, theme)
     expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
     page.get_by_test_id("save-head").click()
     expect(page.locator("[data-testid=chart] .main-svg").first).to_be_attached(timeout=30_000)
-    page.wait_for_function("() => !model.flying")
+    page.wait_for_function("() => !model.inFlight")
     assert violations(page) == []
     assert small_text(page) == {}

@@ -50,7 +50,7 @@ def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
 
 def tell(page: Page, event: str = "transfer", message: str = "") -> None:
     """An event of the service, as the kernel sends it."""
-    page.evaluate("([event, message]) => model.tell('msg:custom', {event, message}, [])", [event, message])
+    page.evaluate("([event, message]) => model.trigger('msg:custom', {event, message}, [])", [event, message])
 
 
 def asked(api: FakeTransferApi, kind: str) -> list[Any]:
@@ -67,7 +67,7 @@ def test_it_says_what_the_data_holds_and_what_retraining_does(api, open_page):
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
     expect(page.get_by_test_id("origin")).to_contain_text("classes: ImageNet")
-    assert page.evaluate("model.most") == 1, "one request in flight"
+    assert page.evaluate("model.maxInFlight") == 1, "one request in flight"
 
 
 @pytest.mark.parametrize("width", [1153, 760])
@@ -132,7 +132,7 @@ def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(api, open_pa
 def test_photographs_that_take_a_while_to_look_through_are_said_to(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("data-looking")).to_be_hidden()
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("data").select_option("images")
     expect(page.get_by_test_id("data-looking")).to_be_visible()
     page.evaluate("model.release()")
@@ -254,10 +254,10 @@ def test_a_failed_run_is_told_in_words_and_the_next_one_works(api, open_page):
 def test_a_refused_start_is_told_in_words_and_the_next_action_works(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    api.breaks = HeadError("Every class needs a photograph to test.")
+    api.error = HeadError("Every class needs a photograph to test.")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("alert")).to_have_text("Every class needs a photograph to test.")
-    api.breaks = None
+    api.error = None
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
@@ -287,7 +287,7 @@ def test_a_zip_is_uploaded_in_chunks(api, open_page):
 def test_an_upload_can_be_cancelled(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("upload-file").set_input_files(a_zip("birds.zip", b"x" * 100))
     expect(page.get_by_test_id("upload-words")).to_contain_text("birds.zip: 0.0 MB of 0.0 MB")
     page.get_by_test_id("upload-cancel").click()
@@ -325,7 +325,7 @@ def test_a_burst_of_news_asks_for_one_status_at_a_time(api, open_page):
     page.wait_for_function("() => model.sent.some((one) => one.kind === 'data')")
     page.wait_for_timeout(200)
     before = page.evaluate("model.sent.length")
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     for _ in range(20):
         tell(page)
     assert page.evaluate("model.sent.length") - before == 1
@@ -339,8 +339,8 @@ def test_a_burst_of_news_asks_for_one_status_at_a_time(api, open_page):
 def test_stop_works_in_the_midst_of_news(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    page.evaluate("model.ask = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.ask); null")  # news outrun it
-    page.evaluate("globalThis.news = setInterval(() => model.tell('msg:custom', {event: 'transfer'}, []), 5)")
+    page.evaluate("model.deliver = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.deliver); null")  # news outrun it
+    page.evaluate("globalThis.news = setInterval(() => model.trigger('msg:custom', {event: 'transfer'}, []), 5)")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     page.get_by_test_id("go").click(timeout=3000)
@@ -353,7 +353,7 @@ def test_stop_works_in_the_midst_of_news(api, open_page):
 def test_the_newest_choice_of_data_counts(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     for data in ("images", "caltech256", "photo-crops"):
         page.get_by_test_id("data").select_option(data)
         page.wait_for_timeout(50)
@@ -362,47 +362,47 @@ def test_the_newest_choice_of_data_counts(api, open_page):
     assert [one.data for one in asked(api, "data")] == ["caltech101", "images", "photo-crops"], "what was overtaken is not asked for"
 
 
-def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
+def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open_page):
     blank.clock.install()
     page = open_page()
     page.clock.run_for(1000)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("data").select_option("images")
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
-    page.evaluate("model.held = false")
+    page.evaluate("model.blocked = false")
     page.clock.resume()
     page.get_by_test_id("data").select_option("photo-crops")
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
 
 
-def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(api, open_page):
+def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     api.whole_run()
     page = open_page()
     expect(page.get_by_test_id("headline")).to_be_visible()
-    page.wait_for_function("() => !model.flying")
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    page.wait_for_function("() => !model.inFlight")
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text("The kernel does not answer; run the notebook's cells again.")
     expect(page.get_by_test_id("go")).to_be_disabled()
     page.get_by_test_id("show-confusion").click()
     expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "the results are there"
-    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    page.evaluate("model.waiting.length = 0; model.blocked = false")  # another kernel
     page.get_by_test_id("show-summary").click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_what_two_views_show_is_fetched_once(api, open_page):
+def test_two_views_share_their_requests(api, open_page):
     api.whole_run()
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
     expect(page.get_by_test_id("headline")).to_have_count(2)
     page.wait_for_timeout(300)
-    page.wait_for_function("() => !model.flying")
+    page.wait_for_function("() => !model.inFlight")
     kinds = [one["kind"] for one in page.evaluate("model.sent")]
     assert kinds.count("data") == kinds.count("run") == 1
     assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
@@ -411,7 +411,7 @@ def test_what_two_views_show_is_fetched_once(api, open_page):
 def test_python_changes_the_open_panel(api, open_page):
     page = open_page()
     state = checked_state({"images_per_class": 7, "views": "ten"}, page.evaluate("model.values.state"), api.status())
-    page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
+    page.evaluate("(state) => { model.set('state', state); model.trigger('change:state'); }", state)
     expect(page.get_by_test_id("images")).to_have_value("7")
     expect(page.get_by_test_id("views-ten")).to_have_attribute("aria-checked", "true")
 
@@ -429,7 +429,7 @@ def test_the_chart_is_drawn_by_plotly_and_goes_with_its_view(api, open_page):
     assert page.evaluate("model.sent.filter((one) => one.kind === 'plotly').length") == 1
     page.evaluate("closers.forEach((close) => close())")
     page.evaluate("lifetime.abort()")
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
+    assert page.evaluate("model.listenerCount()") == 0, "nothing listens after the model is gone"
     assert page.locator(".dwx").count() == 0
 
 
@@ -467,7 +467,7 @@ def test_two_views_of_one_panel_share_its_state(api, open_page):
     expect(page.get_by_test_id("seed").nth(1)).to_have_value("5")
     page.evaluate("closers.forEach((close) => close())")
     page.evaluate("lifetime.abort()")
-    assert page.evaluate("model.listening()") == 0
+    assert page.evaluate("model.listenerCount()") == 0
 
 
 def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(api, open_page):
@@ -489,7 +489,7 @@ def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(api, open_page):
 
 
 @pytest.mark.parametrize("width", [700, 960, 1180])
-def test_nothing_stands_out_at_any_width(api, open_page, width):
+def test_no_element_overflows_at_any_width(api, open_page, width):
     api.whole_run()
     api.whole_run(images_per_class=15)
     page = open_page(width=width, data="/a/rather/long/path/to/a/folder/of/class/folders/that/nobody/would/type")

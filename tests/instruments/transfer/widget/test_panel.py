@@ -17,7 +17,7 @@ from deconvwidgets.instruments.transfer.widget.lines import split_attempts, trai
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
-from tests.widgets.requests import ask, sent
+from tests.widgets.requests import send_request, sent
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -38,7 +38,7 @@ def panel(service):
         yield opened
 
 
-def test_the_fakes_are_what_they_stand_for(service, api):
+def test_fakes_implement_the_protocols(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsTransfer)
     assert isinstance(api, TransferService)
@@ -53,7 +53,7 @@ def test_it_opens_on_what_is_at_hand(panel):
     assert json.loads(json.dumps(panel.state)) == panel.state
 
 
-def test_a_state_reopens_the_same_place(service, api, panel):
+def test_state_can_be_saved_and_restored(service, api, panel):
     api.whole_run()
     panel.state = {"data": "/some/folder", "layer": "conv5", "weight_decay": np.float32(0.5), "views": "ten", "seed": np.int64(3)}
     panel.state = {"run": 1, "show": "confusion", "cell": (2, 4), "order": "accuracy", "tab": "curve", "root": " /data "}
@@ -101,7 +101,7 @@ def test_runs_of_another_kernel_are_forgotten(service):
         (None, ServiceError, "the others keep their values"),
     ],
 )
-def test_a_wrong_state_is_refused_in_words_and_changes_nothing(panel, state, error, words):
+def test_invalid_state_is_rejected_and_changes_nothing(panel, state, error, words):
     before = panel.state
     with pytest.raises(error, match=words):
         panel.state = state
@@ -186,7 +186,7 @@ SETTINGS = {"data": "caltech101", "root": None, "layer": "conv5", "images_per_cl
 
 def test_hello_brings_overview_and_status(api, panel, sent):
     api.whole_run(folds=2)
-    content, _ = ask(panel, sent, "hello")
+    content, _ = send_request(panel, sent, "hello")
     assert content["overview"]["model"] == "fakenet"
     assert "layers" not in content["overview"]
     status = content["status"]
@@ -196,24 +196,24 @@ def test_hello_brings_overview_and_status(api, panel, sent):
     (run,) = status["runs"]
     assert run["mean"] == pytest.approx(0.8525)
     assert run["std"] == pytest.approx(0.0025)
-    assert ask(panel, sent, "status")[0]["status"] == status
+    assert send_request(panel, sent, "status")[0]["status"] == status
 
 
 def test_data_start_and_stop(api, panel, sent):
-    content, _ = ask(panel, sent, "data", settings=SETTINGS)
+    content, _ = send_request(panel, sent, "data", settings=SETTINGS)
     assert content["summary"]["categories"] == list(KINDS)
     assert content["summary"]["problem"] is None
     assert content["summary"]["skipped"][0] == {"name": "bonsai/image_0007.jpg", "reason": "it is truncated"}
-    assert "39 per class" in ask(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
-    assert ask(panel, sent, "start", settings={**SETTINGS, "curve": True})[0]["run"] == 1
+    assert "39 per class" in send_request(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
+    assert send_request(panel, sent, "start", settings={**SETTINGS, "curve": True})[0]["run"] == 1
     assert api.settings[1] == TransferSettings("caltech101", "conv5", 15, 3, curve=(1, 2, 5, 10, 15))
-    ask(panel, sent, "stop")
+    send_request(panel, sent, "stop")
     assert api.runs[1].phase == "stopped"
 
 
 def test_a_run_crosses_as_little_endian_arrays(api, panel, sent):
     api.whole_run()
-    content, (accuracy, tests, confusion) = ask(panel, sent, "run", run=1)
+    content, (accuracy, tests, confusion) = send_request(panel, sent, "run", run=1)
     view = api.results(1)
     classes = len(KINDS)
     np.testing.assert_array_equal(np.frombuffer(accuracy, "<f4"), view.class_accuracy)
@@ -225,35 +225,35 @@ def test_a_run_crosses_as_little_endian_arrays(api, panel, sent):
 
 def test_photographs_and_their_thumbnails(api, panel, sent):
     api.whole_run()
-    content, _ = ask(panel, sent, "photographs", run=1, truth=2, prediction=2, right=True, limit=5)
+    content, _ = send_request(panel, sent, "photographs", run=1, truth=2, prediction=2, right=True, limit=5)
     assert [one["truth"] for one in content["photographs"]] == [2] * 5
     assert content["total"] == api.results(1).confusion[2, 2]
     sources = [one["source"] for one in content["photographs"]]
-    content, buffers = ask(panel, sent, "thumbnails", run=1, sources=sources, size=48)
+    content, buffers = send_request(panel, sent, "thumbnails", run=1, sources=sources, size=48)
     assert [image["width"] for image in content["images"]] == [48] * 5
     assert buffers[0][:2] == b"\xff\xd8"
-    assert "At most 24" in ask(panel, sent, "thumbnails", run=1, sources=[0] * 25, size=48)[0]["error"]
+    assert "At most 24" in send_request(panel, sent, "thumbnails", run=1, sources=[0] * 25, size=48)[0]["error"]
 
 
 def test_heads_and_files(api, panel, sent):
     api.whole_run()
-    assert "run 1" in ask(panel, sent, "use_head", run=1)[0]["message"]
-    assert "again" in ask(panel, sent, "undo_head")[0]["message"]
-    assert "nothing to undo" in ask(panel, sent, "undo_head")[0]["error"]
-    assert "my.safetensors" in ask(panel, sent, "save_head", run=1, path="my.safetensors")[0]["message"]
-    assert "caltech101" in ask(panel, sent, "load_head", path="caltech101")[0]["message"]
-    content, (data,) = ask(panel, sent, "file", run=1, file="classes.csv")
+    assert "run 1" in send_request(panel, sent, "use_head", run=1)[0]["message"]
+    assert "again" in send_request(panel, sent, "undo_head")[0]["message"]
+    assert "nothing to undo" in send_request(panel, sent, "undo_head")[0]["error"]
+    assert "my.safetensors" in send_request(panel, sent, "save_head", run=1, path="my.safetensors")[0]["message"]
+    assert "caltech101" in send_request(panel, sent, "load_head", path="caltech101")[0]["message"]
+    content, (data,) = send_request(panel, sent, "file", run=1, file="classes.csv")
     assert (content["mime"], content["name"], data) == ("text/csv", "transfer-run1-classes.csv", b"classes.csv of run 1")
 
 
-def test_an_upload_comes_in_chunks(api, panel, sent):
-    upload = ask(panel, sent, "upload", step="begin", name="mine.zip", size=6)[0]["upload"]
-    assert ask(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
-    assert ask(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
-    assert ask(panel, sent, "upload", [memoryview(b"def")], step="chunk", upload=upload, offset=3)[0]["have"] == 6
+def test_upload_in_chunks(api, panel, sent):
+    upload = send_request(panel, sent, "upload", step="begin", name="mine.zip", size=6)[0]["upload"]
+    assert send_request(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
+    assert send_request(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
+    assert send_request(panel, sent, "upload", [memoryview(b"def")], step="chunk", upload=upload, offset=3)[0]["have"] == 6
     assert api.uploads[upload] == b"abcdef"
-    assert ask(panel, sent, "upload", step="finish", upload=upload)[0]["data"] == f"/kept/{upload}"
-    ask(panel, sent, "upload", step="cancel", upload=upload)
+    assert send_request(panel, sent, "upload", step="finish", upload=upload)[0]["data"] == f"/kept/{upload}"
+    send_request(panel, sent, "upload", step="cancel", upload=upload)
     assert api.uploads == {}
 
 
@@ -275,12 +275,12 @@ def test_an_upload_comes_in_chunks(api, panel, sent):
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
     ],
 )
-def test_a_refused_request_is_answered_in_words_and_the_next_one_works(panel, sent, request_, words):
-    content, buffers = ask(panel, sent, **request_)
+def test_invalid_requests_return_an_error(panel, sent, request_, words):
+    content, buffers = send_request(panel, sent, **request_)
     assert content["ok"] is False
     assert words in content["error"]
     assert not buffers
-    assert ask(panel, sent, "hello")[0]["ok"] is True
+    assert send_request(panel, sent, "hello")[0]["ok"] is True
 
 
 # The chart
@@ -338,18 +338,18 @@ def test_the_chart_draws_the_newest_fold_in_full_and_the_learning_curve(api):
     assert (list(paper.x), list(paper.y)) == ([30, 15], [86.5, 83.8])
 
 
-def test_the_page_gets_plotly_and_the_chart_of_a_run(api, panel, sent):
+def test_plotly_and_the_chart_of_a_run_are_sent(api, panel, sent):
     api.whole_run()
     api.whole_run()
-    content, (data,) = ask(panel, sent, "chart", run=2, tab="training")
+    content, (data,) = send_request(panel, sent, "chart", run=2, tab="training")
     assert content["ok"]
     figure = json.loads(data)
     assert {trace["legendgroup"] for trace in figure["data"]} >= {"all training images"}
     assert figure["layout"]["uirevision"] == "2 training"
-    _, (data,) = ask(panel, sent, "chart", run=2, tab="curve", compare=1)
+    _, (data,) = send_request(panel, sent, "chart", run=2, tab="curve", compare=1)
     assert "training images per class" in json.loads(data)["layout"]["xaxis"]["title"]["text"]
-    assert "There is no run 9" in ask(panel, sent, "chart", run=9, tab="training")[0]["error"]
-    content, (source,) = ask(panel, sent, "plotly")
+    assert "There is no run 9" in send_request(panel, sent, "chart", run=9, tab="training")[0]["error"]
+    content, (source,) = send_request(panel, sent, "plotly")
     assert content["ok"]
     assert b"plotly.js" in source[:200]
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.instruments.transfer.widget.fake_results import FakeResults, FakeRun
-from tests.widgets.chromium import MODEL, blank, browser, built, packed
+from tests.widgets.chromium import MODEL, blank, browser, built, encode_reply
 
 __all__ = ["blank", "browser"]  # pytest finds fixtures by name
 
@@ -35,8 +35,8 @@ def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = 
         try:
             content, buffers = fake.answer(message.pop("kind"), message)
         except ValueError as error:
-            return packed({**echo, "ok": False, "error": str(error)}, [])
-        return packed({**echo, "ok": True, **content}, buffers)
+            return encode_reply({**echo, "ok": False, "error": str(error)}, [])
+        return encode_reply({**echo, "ok": True, **content}, buffers)
 
     page.set_viewport_size({"width": 1240, "height": 1100})
     page.expose_function("kernel", kernel)
@@ -56,13 +56,13 @@ def tell_status(page: Page, fake: FakeResults, times: int = 1, **changes: Any) -
     """The kernel tells the panel that its status changed."""
     fake.told = fake.status(**changes)
     for _ in range(times):
-        page.evaluate("model.tell('msg:custom', {event: 'transfer'}, [])")
+        page.evaluate("model.trigger('msg:custom', {event: 'transfer'}, [])")
 
 
 def change_state(page: Page, **changes: Any) -> None:
     """Python changes the open panel."""
     page.evaluate("(changes) => model.set('state', {...model.values.state, ...changes})", changes)
-    page.evaluate("model.tell('change:state')")
+    page.evaluate("model.trigger('change:state')")
 
 
 def state_is(page: Page, **expected: Any) -> None:
@@ -72,7 +72,7 @@ def state_is(page: Page, **expected: Any) -> None:
 
 def settled(page: Page) -> None:
     """Every request is answered."""
-    page.wait_for_function("() => model.flying === 0")
+    page.wait_for_function("() => model.inFlight === 0")
 
 
 # What ends right of the column, but for what scrolls and what is only told.
@@ -256,10 +256,10 @@ def test_classes_ask_for_the_rows_in_sight_alone_and_one_at_a_time(blank):
     fake = FakeResults(FakeRun(1, names, untested=[4]))
     page = open_results(blank, fake, show="classes")
     page.wait_for_function("() => document.querySelectorAll('.dwt-class [data-painted=true]').length > 40")
-    page.wait_for_function("() => model.flying === 0")
+    page.wait_for_function("() => model.inFlight === 0")
     lists = [fields for kind, fields in fake.calls if kind == "photographs"]
     assert len(lists) < 30
-    assert page.evaluate("model.mostBackground") == 1
+    assert page.evaluate("model.maxBackground") == 1
     expect(page.get_by_test_id("class-4")).to_contain_text("no tests")
     page.get_by_test_id("class-sort").select_option("best")
     state_is(page, sort="best")
@@ -355,7 +355,7 @@ def test_quick_folds_do_not_overtake_the_results_that_are_on_their_way(blank):
     page = open_results(blank, fake)
     expect(page.get_by_test_id("results-tabs")).to_be_visible()
     fake.calls.clear()
-    page.evaluate("model.heldKind = 'run'")
+    page.evaluate("model.blockedKind = 'run'")
     for run in runs[1:]:
         fake.runs[1] = run
         tell_status(page, fake)
@@ -417,7 +417,7 @@ def test_a_run_is_asked_for_again_when_it_went_on_and_only_then(blank):
         fake.runs[1] = FakeRun(1, NAMES_12, folds=3, done=done)
         tell_status(page, fake, times=3)
         expect(page.get_by_test_id("folds-done")).to_contain_text("3 folds" if done == 3 else f"{done} of 3 folds")
-        page.wait_for_function("() => model.flying === 0")
+        page.wait_for_function("() => model.inFlight === 0")
         expect(page.get_by_test_id("summary-worst").locator("li").first).to_be_visible()
     assert [kind for kind, _ in fake.calls] == ["run"] * 3
     fake.breaks["run"] = "There is no run 1 any more."
@@ -459,12 +459,12 @@ def test_the_photographs_come_into_sight_where_they_stand_beneath_the_matrix(bla
 
 
 @pytest.mark.parametrize("width", [1180, 680, 460])
-def test_nothing_stands_out_of_its_column(blank, width):
+def test_no_element_overflows_its_column(blank, width):
     names = ["a class with a very long name that no column has room for", *NAMES_12]
     page = open_results(blank, FakeResults(FakeRun(1, names), FakeRun(2, names)), width=width, compare=1)
     for show in ("summary", "confusion", "classes", "mistakes"):
         page.get_by_test_id(f"show-{show}").click()
-        page.wait_for_function("() => model.flying === 0")
+        page.wait_for_function("() => model.inFlight === 0")
         page.wait_for_timeout(100)
         assert page.evaluate("document.documentElement.scrollWidth") <= max(1240, width + 16)
         out = page.evaluate(STANDING_OUT, width)
