@@ -195,8 +195,8 @@ def test_scroll_position_is_part_of_the_state(service):
     assert explorer.state["scroll"] is None, "another layer is scrolled to its selected unit"
 
 
-def test_comm_does_not_choose_a_subshell_for_replies(service):
-    """ipykernel would send replies to the subshell in which a comm was created; our comm lacks the attribute for it."""
+def test_requests_are_handled_in_the_shell_that_receives_them(service):
+    """ipykernel passes messages on to the shell that an attribute of the comm names; our comm does not have this attribute."""
     explorer = LayerExplorer(service)
     assert comm.get_comm_manager().get_comm(explorer.model_id) is explorer.comm
     assert not hasattr(explorer.comm, "_reply_subshell_for")
