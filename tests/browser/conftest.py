@@ -37,7 +37,7 @@ class Lab:
     process: subprocess.Popen[str]
     url: str
     folder: Path
-    said: list[str]
+    output: list[str]
 
 
 @dataclass
@@ -84,14 +84,14 @@ def start_lab(folder: Path, *arguments: str) -> Lab:
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said: list[str] = []
+    output: list[str] = []
     found, ended = threading.Event(), threading.Event()
     addresses: list[str] = []
 
     def listen() -> None:  # to the end, or the server would stop at a full pipe
         assert process.stdout
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             if match := re.search(r"http://\S+/lab/tree/\S+", line):
                 addresses.append(match.group())
                 found.set()
@@ -101,8 +101,8 @@ def start_lab(folder: Path, *arguments: str) -> Lab:
     threading.Thread(target=listen, daemon=True).start()
     if not found.wait(READY_SECONDS) or not addresses:
         process.kill()
-        raise AssertionError("deconvwidgets lab did not start:\n" + "".join(said))
-    return Lab(process, addresses[0], folder, said)
+        raise AssertionError("deconvwidgets lab did not start:\n" + "".join(output))
+    return Lab(process, addresses[0], folder, output)
 
 
 def stop_lab(lab: Lab) -> int:

@@ -56,8 +56,8 @@ def state(visit: Any) -> dict[str, Any]:
 
 def tiles(page: Page) -> list[int]:
     """Return the units whose tiles are in the page, in their order."""
-    place = "one => Number(one.getAttribute('aria-posinset'))"
-    ordered = f"all => all.sort((a, b) => ({place})(a) - ({place})(b)).map(one => Number(one.dataset.unit))"
+    position = "tile => Number(tile.getAttribute('aria-posinset'))"
+    ordered = f"tiles => tiles.sort((a, b) => ({position})(a) - ({position})(b)).map(tile => Number(tile.dataset.unit))"
     return [int(unit) for unit in page.locator("[data-testid=grid] [data-testid^=tile-]").evaluate_all(ordered)]
 
 

@@ -44,32 +44,33 @@ def test_maps_on_the_page_equal_those_in_python(visit: Visit) -> None:
     wait_until_complete(page)
     expect(page.get_by_test_id("maps-words")).to_contain_text("144 positions")
     value = float(visit.run_code("print(explorer.maps.probability[3, 5])"))
-    room = page.get_by_test_id("map-probability").bounding_box()
-    assert room
-    page.mouse.move(room["x"] + (24.5 + 5 * 16) / 224 * room["width"], room["y"] + (24.5 + 3 * 16) / 224 * room["height"])
+    box = page.get_by_test_id("map-probability").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + (24.5 + 5 * 16) / 224 * box["width"], box["y"] + (24.5 + 3 * 16) / 224 * box["height"])
     expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * value:.0f}%")
 
 
 def test_answers_follow_a_dragged_patch(visit: Visit) -> None:
     page = visit.page
-    page.evaluate("globalThis.told = []; document.addEventListener('deconvwidgets:painted', (event) => told.push(event.detail))")
-    room = page.get_by_test_id("stage").bounding_box()
-    assert room
-    page.mouse.move(room["x"] + 60, room["y"] + 60)
+    page.evaluate("globalThis.events = []; document.addEventListener('deconvwidgets:painted', (event) => events.push(event.detail))")
+    box = page.get_by_test_id("stage").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()
     for step in range(40):
-        page.mouse.move(room["x"] + 60 + 5 * step, room["y"] + 60 + 4 * step)
+        page.mouse.move(box["x"] + 60 + 5 * step, box["y"] + 60 + 4 * step)
         page.wait_for_timeout(16)
     page.mouse.up()
     page.wait_for_timeout(600)
-    answers = [one["ms"] for one in page.evaluate("told") if one["kind"] == "answer"]
+    answers = [event["ms"] for event in page.evaluate("events") if event["kind"] == "answer"]
     assert len(answers) >= 5
     assert np.median(answers) < 1000, answers
     row, column = (float(number) for number in visit.run_code("print(*explorer.state['patches'][0])").split())
     assert (row, column) == (pytest.approx((60 + 156) / 400 * 224, abs=2), pytest.approx((60 + 195) / 400 * 224, abs=2))
     box = "[(int(r - 24), int(c - 24)) for r, c in explorer.state['patches']]"
-    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._request()).request\n"
-    code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
+    code = f"t, l = {box}[0]\nrequest = service.occlusion.scene(explorer._request()).request\n"
+    code += "classes = service.occlusion.answer(request, [(l, t, l + 48, t + 48)]).classes\n"
+    code += "print(next(share.now for share in classes if share.label == request.target))"
     share = float(visit.run_code(code))
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f}%")
 

@@ -54,11 +54,11 @@ def test_run_shows_its_chart_and_results(visit: Visit) -> None:
     expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
     page.wait_for_selector(LINES, timeout=60_000)
     assert page.locator(LINES).count() >= 6, "loss and accuracies of several weight decays"
-    room, drawn = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert room
-    assert drawn
-    assert abs(room["width"] - drawn["width"]) < 2, "the chart fills its container"
-    assert abs(room["height"] - drawn["height"]) < 2
+    container, chart = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert container
+    assert chart
+    assert abs(container["width"] - chart["width"]) < 2, "the chart fills its container"
+    assert abs(container["height"] - chart["height"]) < 2
     accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
     expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")
     assert accuracy > 0.5
@@ -80,10 +80,10 @@ def test_new_head_changes_the_predictions_in_the_explorer(visit: Visit) -> None:
     page.get_by_test_id("use-head").click()
     expect(origin).to_contain_text("28 classes")
     expect(page.get_by_test_id("transfer-panel").get_by_test_id("origin")).to_contain_text("28 classes")
-    seen = visit.run_code(
+    output = visit.run_code(
         "print({entry.prediction for entry in service.layers.unit_detail('conv5', 3).entries} <= set(panel.results().categories))"
     )
-    assert seen.strip() == "True"
+    assert output.strip() == "True"
     page.get_by_test_id("undo-head").click()
     expect(origin).to_have_text(before)
 
@@ -121,7 +121,7 @@ def test_reloaded_page_shows_the_same_run(visit: Visit) -> None:
 
 def test_chart_uses_the_dark_theme(visit: Visit) -> None:
     page = visit.page
-    look = """() => {
+    read_brightness = """() => {
       const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
       const mean = (colour) => {
         context.fillStyle = colour;
@@ -129,16 +129,16 @@ def test_chart_uses_the_dark_theme(visit: Visit) -> None:
         return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).reduce((sum, value) => sum + value / 3, 0);
       };
       const style = (selector) => getComputedStyle(document.querySelector(selector));
-      const paper = mean(style('[data-testid=transfer-panel]').backgroundColor);
-      return [paper, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
+      const background = mean(style('[data-testid=transfer-panel]').backgroundColor);
+      return [background, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
     }"""
-    paper, *ink = page.evaluate(look)
-    assert all(one + 80 < paper for one in ink)
+    background, *texts = page.evaluate(read_brightness)
+    assert all(text + 80 < background for text in texts)
     page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
     try:
         page.wait_for_timeout(500)
-        paper, *ink = page.evaluate(look)
-        assert all(one > paper + 80 for one in ink)
+        background, *texts = page.evaluate(read_brightness)
+        assert all(text > background + 80 for text in texts)
     finally:
         page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
 
@@ -150,15 +150,15 @@ def test_no_element_overflows_at_700_pixels(visit: Visit) -> None:
     try:
         page.get_by_test_id("go").scroll_into_view_if_needed()
         page.wait_for_timeout(700)
-        room, drawn = page.evaluate(
+        widths, chart_widths = page.evaluate(
             """() => {
               const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
               const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
               return [[root.scrollWidth, root.clientWidth], [width('[data-testid=chart] svg.main-svg'), width('[data-testid=chart]')]];
             }"""
         )
-        assert room[0] <= room[1] + 1
-        assert abs(drawn[0] - drawn[1]) < 2, "the chart is resized"
+        assert widths[0] <= widths[1] + 1
+        assert abs(chart_widths[0] - chart_widths[1]) < 2, "the chart is resized"
     finally:
         page.set_viewport_size({"width": 1600, "height": 1100})
 

@@ -219,8 +219,8 @@ def test_no_patch_set_and_patches_beside_the_image() -> None:
     none = occluded.run([])
     assert none.maps.shape == (0, 7, 7)
     assert none.logits.shape == (0, 6)
-    beside = occluded.run([[(-9, -9, 0, 0)], [(30, 2, 40, 9)], []])
-    torch.testing.assert_close(beside.logits, occluded.unoccluded.logits.expand(3, -1), rtol=0, atol=1e-6)
+    outside = occluded.run([[(-9, -9, 0, 0)], [(30, 2, 40, 9)], []])
+    torch.testing.assert_close(outside.logits, occluded.unoccluded.logits.expand(3, -1), rtol=0, atol=1e-6)
 
 
 def test_the_image_is_unchanged() -> None:
