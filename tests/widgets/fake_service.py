@@ -46,7 +46,7 @@ class FakeService:
         self.version = 1
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
-        self.error: Exception | None = None  # raised by all methods
+        self.error: Exception | None = None  # raised by recorded calls
         self.background = threading.Event()  # requests for mosaics in the background wait for it
         self.background.set()
         self.infos = (

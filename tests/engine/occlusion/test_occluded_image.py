@@ -213,7 +213,7 @@ def test_batches_are_halved_when_memory_runs_out(method: str, monkeypatch: pytes
         tiny_occluded_image(method).run(patch_sets)
 
 
-def test_no_patch_set_and_patches_beside_the_image() -> None:
+def test_no_patch_set_and_patches_outside_the_image() -> None:
     occluded = tiny_occluded_image()
     assert occluded.method == "incremental"
     none = occluded.run([])

@@ -66,7 +66,7 @@ class FakeOcclusionApi:
         self.service = service
         self.side = side
         self.calls: list[tuple[str, Any]] = []
-        self.error: Exception | None = None  # raised by all methods
+        self.error: Exception | None = None  # raised by recorded calls
         self.complete_at_once = True  # start_maps computes all positions
         self.runs: dict[int, FakeRun] = {}
         self._colours = ClassColours()

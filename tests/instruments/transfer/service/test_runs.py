@@ -77,7 +77,7 @@ def test_progress_is_published_in_each_phase(service, settings):
         ("training", 2, 2),
         ("curve", 0, 2),
         ("curve", 2, 2),
-    ):  # the curve has one number of images to train
+    ):  # the curve adds runs with 1 image per class
         assert expected in progress
     assert {total for phase, _, total in progress if phase == "curve"} == {2}
     seconds = service.transfer.status().runs[0].seconds

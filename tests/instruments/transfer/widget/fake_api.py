@@ -54,7 +54,7 @@ class FakeTransferApi:
         self.running: int | None = None
         self.used: int | None = None
         self.former_heads: list[int | None] = []
-        self.error: Exception | None = None  # raised by all methods
+        self.error: Exception | None = None  # raised by recorded calls
         self.uploads: dict[str, bytearray] = {}
         self.data_problem: str | None = None
 
