@@ -51,12 +51,12 @@ explorer.save("histogram.csv")
 
 
 def new_files() -> dict[str, str]:
-    """Path -> content of the files that the guide adds."""
+    """Return {path: content} of the files that the guide adds."""
     return dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
 
 
 def additions() -> Iterator[tuple[str, str, str]]:
-    """(path, existing line, new line) of the lines that the guide adds to existing files."""
+    """Yield (path, existing line, new line) for the lines that the guide adds to existing files."""
     for block in re.findall(r"^```diff\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL):
         path, *lines = block.splitlines()
         for before, line in pairwise(lines):
@@ -89,14 +89,14 @@ def run(folder: Path, *command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_is_small(copy: Path) -> None:
+def test_number_of_files_and_lines(copy: Path) -> None:
     changed = {path for path, _, _ in additions()}
     lines = sum(content.count("\n") for content in new_files().values()) + len(list(additions()))
     assert len(new_files()) + len(changed) <= MAX_FILES
     assert lines <= MAX_LINES
 
 
-def test_it_passes_the_checks(copy: Path) -> None:
+def test_structure_types_and_lint(copy: Path) -> None:
     run(copy, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py")
     run(copy / "frontend", "npm", "run", "--silent", "check")
     run(copy / "frontend", "npm", "run", "--silent", "lint")
@@ -104,7 +104,7 @@ def test_it_passes_the_checks(copy: Path) -> None:
 
 @pytest.fixture
 def kernel(copy: Path, tmp_path: Path) -> Iterator[tuple[dict[str, Any], list[int], Callable[[dict[str, Any]], str]]]:
-    """The state of a new HistogramExplorer, the histogram of conv2's unit 3, and what answers a request of the page."""
+    """The state of a new HistogramExplorer, the histogram of unit 3 of conv2, and the function that answers the page's requests."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "DECONVWIDGETS_CACHE": str(tmp_path)}
     command, lock = (sys.executable, "-c", KERNEL), threading.Lock()
     with subprocess.Popen(command, cwd=tmp_path, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -123,7 +123,7 @@ def kernel(copy: Path, tmp_path: Path) -> Iterator[tuple[dict[str, Any], list[in
         assert process.wait(60) == 0
 
 
-def test_it_works_in_chromium(copy: Path, kernel: Any, blank: Page, tmp_path: Path) -> None:
+def test_instrument_in_chromium(copy: Path, kernel: Any, blank: Page, tmp_path: Path) -> None:
     state, counts, answer = kernel
     static = copy / "deconvwidgets" / "widgets" / "static"
     blank.expose_function("kernel", answer)

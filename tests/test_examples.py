@@ -1,4 +1,4 @@
-"""The examples of the docstrings, run as they stand there."""
+"""All examples of the docstrings are run."""
 
 from __future__ import annotations
 

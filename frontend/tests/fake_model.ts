@@ -7,11 +7,11 @@ export interface SentMessage extends Message {
   kind: string;
 }
 
-/** A widget's model, whose kernel is the test. */
+/** A fake of anywidget's model. The test sends the replies. */
 export class FakeModel {
   readonly sent: SentMessage[] = [];
   readonly buffers: ArrayBuffer[][] = [];
-  /** Whether the connection is gone. */
+  /** Whether the connection to the kernel is lost. */
   broken = false;
   private readonly listeners = new Map<string, Set<(...values: unknown[]) => void>>();
 
@@ -65,12 +65,12 @@ export function makeClient() {
   return { model, client, told };
 }
 
-/** Let promises go on. */
+/** Wait until pending promises are resolved. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A buffer as it comes over the wire: nothing promises that it starts at a multiple of four bytes. */
+/** A buffer as it is received: it need not be aligned to four bytes. */
 export function unaligned(array: Float32Array | Int32Array): DataView {
   const bytes = new Uint8Array(array.byteLength + 1);
   bytes.set(new Uint8Array(array.buffer), 1);

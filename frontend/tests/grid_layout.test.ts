@@ -7,7 +7,7 @@ import { histogramBars } from "../src/layers/histogram.ts";
 import { fitInside } from "../src/layers/source_photograph.ts";
 import { nextInGrid } from "../src/ui/grid_navigation.ts";
 
-test("mosaics are shown pixel for pixel and fit, at any width and resolution", () => {
+test("mosaics are shown without resampling and fit, at any width and resolution", () => {
   for (const view of ["both", "projections", "patches"] as const) {
     for (const ratio of [1, 1.5, 2]) {
       for (let width = 260; width < 2000; width += 37) {
@@ -24,7 +24,7 @@ test("mosaics are shown pixel for pixel and fit, at any width and resolution", (
   assert.equal(fitTile(10, 2, 40, 110).tile, 80);
 });
 
-test("only visible cells are in the page, however long the list", () => {
+test("only visible cells are in the page", () => {
   const layout = gridLayout(540, "both", 1);
   const height = 600;
   for (const scrollTop of [0, 1, 500, 5000, totalHeight(layout, 2048) - height]) {
@@ -47,7 +47,7 @@ test("tiles are requested nearest first, in reading order where they are visible
   assert.equal(order.length, 20);
 });
 
-test("a chosen unit is scrolled into view, no further than needed", () => {
+test("the selected unit is scrolled into view by the shortest way", () => {
   const layout = gridLayout(540, "both", 1);
   assert.equal(scrollToShow(layout, 0, 0, 600), 0);
   const down = scrollToShow(layout, 40, 0, 600);
@@ -73,7 +73,7 @@ test("arrow keys move in the grid and stop at its edges", () => {
   assert.equal(move("x", 4), null);
 });
 
-test("a image keeps its shape", () => {
+test("an image keeps its aspect ratio", () => {
   assert.deepEqual(fitInside(400, 200, 100, 100), { width: 100, height: 50 });
   assert.deepEqual(fitInside(200, 400, 300, 100), { width: 50, height: 100 });
 });
@@ -108,7 +108,7 @@ function makeBitmap(side: number) {
   return bitmap;
 }
 
-test("bitmaps are bounded in bytes, and the least recently used goes first", () => {
+test("the bitmap cache is limited in bytes and discards the least recently used", () => {
   const cache = new BitmapCache(3 * 10 * 10 * 4);
   const all = { a: makeBitmap(10), b: makeBitmap(10), c: makeBitmap(10), d: makeBitmap(10) };
   for (const key of ["a", "b", "c"] as const) cache.put(key, all[key]);
@@ -128,7 +128,7 @@ test("bitmaps are bounded in bytes, and the least recently used goes first", () 
   assert.equal(cache.bytes, 0);
 });
 
-test("a image decoded after the cache was cleared is dropped", async () => {
+test("an image that is decoded after the cache was cleared is discarded", async () => {
   const made = makeBitmap(4);
   globalThis.createImageBitmap = async () => made as ImageBitmap;
   const cache = new BitmapCache();

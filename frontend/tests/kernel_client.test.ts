@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { KernelError, KernelUnavailable } from "../src/kernel/errors.ts";
 import { makeClient, settle } from "./fake_model.ts";
 
-test("a reply brings content and buffers, a refusal its words", async () => {
+test("a reply has content and buffers, an error its message", async () => {
   const { model, client } = makeClient();
   const request = client.request("run", { run: 3 }, { buffers: [new ArrayBuffer(2)] });
   assert.deepEqual({ ...model.sent[0] }, { seq: 1, client: client.id, kind: "run", run: 3 });
@@ -57,7 +57,7 @@ test("latest: the reply in flight answers a newer request for the same, unless t
   client.close();
 });
 
-test("queue: all are sent, in order", async () => {
+test("queue: all requests are sent in order", async () => {
   const { model, client } = makeClient();
   const requests = [1, 2, 2].map((step) => client.request("upload", { step }, { policy: "queue" }));
   for (const _ of requests) model.answer();
@@ -69,7 +69,7 @@ test("queue: all are sent, in order", async () => {
   client.close();
 });
 
-test("once: never sent a second time, and waited for longer", async (context) => {
+test("once: a request is not repeated, and has a longer time-out", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { model, client, told } = makeClient();
   const request = client.request("start", {}, { policy: "once" });
@@ -81,7 +81,7 @@ test("once: never sent a second time, and waited for longer", async (context) =>
   client.close();
 });
 
-test("lists: a new one drops what waits of the one before, but not of another owner's", () => {
+test("lists: a new list discards the pending requests of the former list, but not those of another owner", () => {
   const { model, client } = makeClient();
   const [one, other] = [{}, {}];
   const received: unknown[] = [];
@@ -101,7 +101,7 @@ test("lists: a new one drops what waits of the one before, but not of another ow
   client.close();
 });
 
-test("an owner that is gone takes what waits with it, and what is in flight is still shared", async () => {
+test("closing an owner discards its pending requests, and requests in flight are still shared", async () => {
   const { model, client } = makeClient();
   const [gone, stays] = [{}, {}];
   const flying = client.request("unit", { unit: 1 }, { owner: gone });
@@ -117,7 +117,7 @@ test("an owner that is gone takes what waits with it, and what is in flight is s
   client.close();
 });
 
-test("replies for another client of the widget are not ours, events are", async () => {
+test("replies to another client are ignored, events are not", async () => {
   const { model, client, told } = makeClient();
   const request = client.request("status");
   model.emit("msg:custom", { seq: 1, client: "another page", ok: true, of: "theirs" }, []);
@@ -128,7 +128,7 @@ test("replies for another client of the widget are not ours, events are", async 
   client.close();
 });
 
-test("a kernel that restarts is noticed at once", async () => {
+test("a kernel restart is detected immediately", async () => {
   const { model, client, told } = makeClient();
   const requests = [client.request("status"), client.request("data"), client.request("file", {}, { lane: "work" })];
   const rejected = requests.map((request) => assert.rejects(request, KernelUnavailable));
@@ -143,14 +143,14 @@ test("a kernel that restarts is noticed at once", async () => {
   client.close();
 });
 
-test("what a library says of a lost connection does not reach the page", async () => {
+test("errors of a lost connection are replaced by our message", async () => {
   const { model, client } = makeClient();
   model.broken = true;
   await assert.rejects(client.request("status"), { message: "The kernel does not respond. Run the notebook's cells again." });
   client.close();
 });
 
-test("a client that is closed leaves no promise open", async () => {
+test("closing a client settles all promises", async () => {
   const { client } = makeClient();
   const requests = [client.request("status"), client.request("data")];
   client.close();

@@ -59,7 +59,7 @@ test("filtering by class: part of a name, whatever its case; a whole name alone"
   assert.deepEqual(filterUnits(table, order, findLabels(table, "zebra")), []);
 });
 
-test("classes of the strongest activations and suggestions, commonest first", () => {
+test("classes of the strongest activations and suggestions, most common first", () => {
   const table = makeTable();
   assert.deepEqual(
     classCounts(table, 0).map(({ name, count }) => [name, count]),
@@ -72,7 +72,7 @@ test("classes of the strongest activations and suggestions, commonest first", ()
   assert.deepEqual(suggestClasses(table), ["sea lion", "sunflower", "bee"]);
 });
 
-test("the search box: a number jumps, words filter", () => {
+test("search: a number selects a unit, text filters", () => {
   for (const text of ["59", " 59 ", "#59", "unit 59", "Unit59"]) assert.deepEqual(parseSearch(text), { unit: 59 });
   assert.deepEqual(parseSearch("sea lion "), { className: "sea lion" });
   assert.deepEqual(parseSearch("7up"), { className: "7up" });
@@ -106,7 +106,7 @@ test("numbers as text", () => {
   assert.equal(describeEntry({ label: null, source: "a.jpg", prediction: "bee", probability: 0.87 }), "a.jpg · predicted bee 87%");
 });
 
-test("the header says of how many photographs, and whose classes", () => {
+test("the header states the number of photographs and the classifier", () => {
   const overview = {
     version: 1,
     index_ready: true,
@@ -130,7 +130,7 @@ test("the header says of how many photographs, and whose classes", () => {
   assert.match(describeOrigin({ ...overview, classifier: "ImageNet" }), /classes: ImageNet/);
 });
 
-test("a state as Python writes it, and a figure's name", () => {
+test("the state as Python code, and the name of a figure", () => {
   assert.equal(
     toPython({ layer: "conv5", unit: null, pinned: { unit: 3 }, on: true }),
     '{"layer": "conv5", "unit": None, "pinned": {"unit": 3}, "on": True}',
@@ -140,7 +140,7 @@ test("a state as Python writes it, and a figure's name", () => {
   assert.ok(!sameState({ a: 1 }, { a: 1, b: null }));
 });
 
-test("keys act where the focus is right", () => {
+test("keys depend on the focus", () => {
   assert.deepEqual(keyAction("ArrowDown", "grid"), { type: "moveUnit", key: "ArrowDown" });
   assert.deepEqual(keyAction("ArrowDown", "mosaics"), { type: "moveRank", key: "ArrowDown" });
   for (const key of ["ArrowDown", "1", "p", "/"]) {
@@ -161,7 +161,7 @@ test("keys act where the focus is right", () => {
   assert.equal(isNotebookShortcut({ ...plain, shiftKey: true, key: "Enter" }), true);
 });
 
-test("image patches are kept once for every rule and contrast", () => {
+test("image patches are cached once for all rules and contrasts", () => {
   const request: MosaicRequest = { layer: "conv1", unit: 1, rule: "deconvnet", contrast: "tile", tile: 40 };
   assert.equal(mosaicKey(request, "patches"), mosaicKey({ ...request, rule: "guided", contrast: "shared" }, "patches"));
   assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, rule: "guided" }, "projections"));

@@ -17,7 +17,7 @@ function makeWidget() {
   return { model, open, controller };
 }
 
-test("the kernel is told when no view was open for a minute", () => {
+test("a goodbye message is sent when no view was open for a minute", () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const { model, open } = makeWidget();
@@ -27,7 +27,7 @@ test("the kernel is told when no view was open for a minute", () => {
     assert.deepEqual(model.kinds(), []);
     closeSecond();
     mock.timers.tick(59_000);
-    const closeThird = open(); // a cell was moved
+    const closeThird = open(); // as when a cell is moved
     mock.timers.tick(100_000);
     assert.deepEqual(model.kinds(), []);
     closeThird();
@@ -38,7 +38,7 @@ test("the kernel is told when no view was open for a minute", () => {
   }
 });
 
-test("a model that is closed says nothing more", () => {
+test("a closed model sends no messages", () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   try {
     const { model, open, controller } = makeWidget();

@@ -43,7 +43,7 @@ test("a box and its centre are consistent, for any window", () => {
   assert.equal(formatSize([48, 16]), "48 × 16 px");
 });
 
-test("a press takes the uppermost patch there, else the nearest", () => {
+test("a press selects the uppermost patch at its position, else the nearest", () => {
   const patches: Point[] = [
     [50, 50],
     [60, 60],
@@ -55,13 +55,13 @@ test("a press takes the uppermost patch there, else the nearest", () => {
   assert.equal(patchAt([], [40, 40], [1, 1]), -1);
 });
 
-test("a further patch is beside the active one, on the image", () => {
+test("a new patch is placed next to the active one, inside the image", () => {
   assert.deepEqual(positionBeside(undefined, [40, 40], [224, 224]), [112, 112]);
   assert.deepEqual(positionBeside([100, 100], [40, 40], [224, 224]), [100, 150]);
   assert.deepEqual(positionBeside([100, 200], [40, 40], [224, 224]), [100, 150]);
 });
 
-test("what keys do", () => {
+test("keys", () => {
   const action = (key: string, shiftKey = false, size: Point = [224, 224]) => patchAction({ key, shiftKey }, size);
   const step = (key: string, size?: Point) => {
     const found = action(key, false, size);
@@ -88,7 +88,7 @@ test("what keys do", () => {
   assert.deepEqual(step("]", [32, 128]), [4, 4], "the longer side counts");
 });
 
-test("strides: fine ones for small images, none larger than the image", () => {
+test("strides: small strides for small images, none larger than the image", () => {
   assert.deepEqual(stridesFor([224, 224]), [4, 8, 12, 16, 24, 32]);
   assert.deepEqual(stridesFor([28, 32]), [1, 2, 3, 4, 8, 12, 16, 24]);
 });
@@ -101,7 +101,7 @@ test("a feature map's colours begin at 0, or at its lowest value where that is l
   assert.deepEqual(range(0, 0), [0, 1]);
 });
 
-test("of several files it is said which one is shown", () => {
+test("a message names the file that is shown of several", () => {
   assert.equal(describeUpload("a.jpg", 0), "Uploaded a.jpg.");
   assert.equal(describeUpload("a.jpg", 1), "Uploaded a.jpg; the other file was ignored. Drop one file at a time.");
   assert.equal(describeUpload("a.jpg", 2), "Uploaded a.jpg; the other 2 files were ignored. Drop one file at a time.");
@@ -128,7 +128,7 @@ const REPLY: MapsReply = {
   has_classes: true,
 };
 
-test("cells, and where they are", () => {
+test("positions of cells", () => {
   assert.equal(cellAt(REPLY, [24, 24]), 0);
   assert.equal(cellAt(REPLY, [33, 47]), 7);
   assert.equal(cellAt(REPLY, [-90, 900]), 3, "beyond the map: its edge");
@@ -137,13 +137,13 @@ test("cells, and where they are", () => {
   assert.deepEqual(mapBox(REPLY, [80, 160]), { left: 20 / 160, top: 20 / 80, width: 32 / 160, height: 24 / 80 });
 });
 
-test("a map that grows shows in each cell the nearest value that is computed", () => {
+test("each cell of a partial map shows the nearest computed value", () => {
   assert.deepEqual([...nearestComputed(Float32Array.of(1, NO, NO, 2, NO, NO), 1, 6)], [0, 0, 3, 3, 3, 3]);
   assert.deepEqual([...nearestComputed(Float32Array.of(NO, NO, NO, 5), 2, 2)], [3, 3, 3, 3]);
   assert.deepEqual([...nearestComputed(Float32Array.of(NO, NO), 1, 2)], [-1, -1]);
 });
 
-test("a reply becomes a grid, with and without classes", () => {
+test("a reply is decoded as a grid, with and without classes", () => {
   const reply = { ...REPLY, rows: 1, cols: 2 };
   const buffers = [Float32Array.of(1, 2), Float32Array.of(0.1, 0.2), Int32Array.of(3, 4), Float32Array.of(0.5, 0.6)].map(unaligned);
   const grid = readGrid(reply, buffers);
@@ -154,7 +154,7 @@ test("a reply becomes a grid, with and without classes", () => {
   assert.deepEqual([...(plain.nearest ?? [])], [0, 1]);
 });
 
-test("a scale includes the map and the value without a patch, and does not magnify noise", () => {
+test("the colour range includes the map and the unoccluded value, and has a minimum width", () => {
   assert.deepEqual(colourRange({ ...REPLY, activity: Float32Array.of(1, NO, 3) }, "activity"), [1, 4]);
   const [low, high] = colourRange({ ...REPLY, probability: Float32Array.of(0.5, 0.501) }, "probability");
   assert.ok(high - low >= 0.05 && low < 0.5 && high > 0.501);
@@ -172,7 +172,7 @@ test("a scale includes the map and the value without a patch, and does not magni
   assert.deepEqual(spans(0, 0), [0, 0.05]);
 });
 
-test("the legend: the most frequent first, of what is computed", () => {
+test("the legend lists the computed classes by frequency", () => {
   const legend = legendOf({ label: Int32Array.of(7, 7, 3, -1), names: { 7: "lamp" } });
   assert.deepEqual(
     legend.map(({ name, share }) => [name, Math.round(share * 100)]),
@@ -183,7 +183,7 @@ test("the legend: the most frequent first, of what is computed", () => {
   );
 });
 
-test("classes are painted in the kernel's colours, where something is computed", () => {
+test("computed cells have the colours that the kernel sends", () => {
   let painted: number[] = [];
   class FakeImageData {
     constructor(data: Uint8ClampedArray) {
@@ -201,7 +201,7 @@ test("classes are painted in the kernel's colours, where something is computed",
   assert.deepEqual(painted, [0, 0, 0]);
 });
 
-test("values in viridis", () => {
+test("values have the colours of viridis", () => {
   assert.equal(viridisPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
   assert.equal(viridisPixel(-1, [0, 5]) >>> 0, 0xff540144);
 });
@@ -226,7 +226,7 @@ test("classes in order, changes and progress as text", () => {
   assert.equal(describeProgress({ done: 1, total: 1, complete: true, method: "" }, false), "1 position · exact");
 });
 
-test("a class by a typed name", () => {
+test("a class is found by its name", () => {
   const classes = ["sea lion", "lion", "lamp", "sea horse"];
   assert.deepEqual(findClass(classes, " Lion"), { label: 1 });
   assert.deepEqual(findClass(classes, "hor"), { label: 3 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { KernelClient } from "../src/kernel/client.ts";
 import { FakeModel, settle } from "./fake_model.ts";
 
-/** Requests for positions of a dragged patch, by a clock that stands where it is put. */
+/** Requests for positions of a dragged patch, with a fake clock. */
 function makeDrag(context: { mock: { method: (object: object, name: "now", replacement: () => number) => unknown } }) {
   const order: string[] = [];
   let now = 0;
@@ -47,7 +47,7 @@ test("the next request is sent before the reply to the last one is drawn", async
   client.close();
 });
 
-test("what is in flight is not sent again, and what waited in vain is forgotten", async (context) => {
+test("requests in flight are not repeated, and outdated pending requests are discarded", async (context) => {
   const { order, client, request, answer } = makeDrag(context);
   for (const [time, at] of [
     [0, 1],
@@ -67,7 +67,7 @@ test("what is in flight is not sent again, and what waited in vain is forgotten"
   client.close();
 });
 
-test("a request that is due sooner than the waiting one is old is waited for", async (context) => {
+test("the pending request is delayed if a newer one is expected soon", async (context) => {
   const { order, client, request, answer } = makeDrag(context);
   for (const at of [1, 2, 3]) await request(16 * at, at);
   await answer(60); // 3 is 12 ms old, 4 is due in 4
@@ -79,7 +79,7 @@ test("a request that is due sooner than the waiting one is old is waited for", a
   client.close();
 });
 
-test("where the next request does not come, the waiting one is sent all the same", async (context) => {
+test("the pending request is sent if no newer one arrives", async (context) => {
   const { order, client, request, answer } = makeDrag(context);
   for (const at of [1, 2, 3]) await request(16 * at, at);
   await answer(60);
@@ -89,14 +89,14 @@ test("where the next request does not come, the waiting one is sent all the same
   client.close();
 });
 
-test("requests without a rhythm are not waited for", async (context) => {
+test("irregular requests are not waited for", async (context) => {
   const { order, client, request, answer } = makeDrag(context);
   await request(500, 4);
   await request(900, 5);
   await answer(1000);
   await request(1100, 6);
   await request(1300, 7);
-  await answer(1450); // 7 is 150 ms old, and would be due in 50 if that were a rhythm
+  await answer(1450); // 7 is 150 ms old, and would be due in 50 if requests were regular
   assert.deepEqual(
     order.filter((line) => line.startsWith("send")),
     ["send 4 at 500", "send 5 at 1000", "send 7 at 1450"],
@@ -104,16 +104,16 @@ test("requests without a rhythm are not waited for", async (context) => {
   client.close();
 });
 
-test("during the wait, the place that was answered last may be asked for again", async (context) => {
+test("the last position can be requested again during the delay", async (context) => {
   const { order, client, request, answer } = makeDrag(context);
   for (const at of [1, 2, 3]) await request(16 * at, at);
   await answer(60);
-  await request(62, 1); // back where the patch was
+  await request(62, 1); // back at the former position
   assert.deepEqual(order, ["send 1 at 16", "draw 1 at 60", "send 1 at 62"]);
   client.close();
 });
 
-test("a request that is cancelled during the wait is not sent", async (context) => {
+test("a request that is cancelled during the delay is not sent", async (context) => {
   const { order, client, owner, request, answer } = makeDrag(context);
   for (const at of [1, 2, 3]) await request(16 * at, at);
   await answer(60);

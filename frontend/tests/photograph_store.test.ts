@@ -92,7 +92,7 @@ test("lists first, then thumbnails in batches of at most 24; one request at a ti
   assert.ok(store.thumbnail(1, 105).value);
 });
 
-test("what is there is not requested again, by whichever pane", async () => {
+test("loaded photographs are not requested again by other panes", async () => {
   const { model, store, finish } = makeStore();
   store.setVisible(cell, [ofClass(0)]);
   await finish();
@@ -109,7 +109,7 @@ test("what is there is not requested again, by whichever pane", async () => {
   assert.equal(model.kinds().at(-1), "photographs", "a run that went on is requested again");
 });
 
-test("the pane that changed last goes first, and what no pane shows any more is not requested", async () => {
+test("the pane that changed last has priority, and photographs that no pane shows are not requested", async () => {
   const { model, store, answer, finish, sources } = makeStore();
   store.setVisible(classes, [ofClass(0), ofClass(1), ofClass(2)]);
   store.setVisible(classes, []);
@@ -127,14 +127,14 @@ test("the pane that changed last goes first, and what no pane shows any more is 
   assert.equal(sources().at(-1)?.[0], 900);
 });
 
-test("where they do not all fit, none is fetched again and again", async () => {
+test("photographs are not fetched repeatedly if the cache is too small", async () => {
   const { store, finish, sources } = makeStore({ limit: 10 });
   store.setVisible(cell, [ofClass(0)]);
   await finish();
   assert.equal(sources().flat().length, 20);
 });
 
-test("a photograph that cannot be opened does not take the others with it", async () => {
+test("errors of one photograph do not affect the others", async () => {
   const { store, finish } = makeStore({ bad: [3] });
   store.setVisible(cell, [ofClass(0)]);
   await finish();
@@ -142,7 +142,7 @@ test("a photograph that cannot be opened does not take the others with it", asyn
   for (let source = 0; source < 20; source += 1) if (source !== 3) assert.ok(store.thumbnail(1, source).value, `${source}`);
 });
 
-test("a list that fails says why, and is requested again when its pane comes back", async () => {
+test("errors of a list are shown, and it is requested again when its pane is opened", async () => {
   const { model, store, kernel, finish } = makeStore();
   kernel.error = "no such run";
   store.setVisible(cell, [ofClass(0)]);
@@ -156,7 +156,7 @@ test("a list that fails says why, and is requested again when its pane comes bac
   assert.equal(store.list(ofClass(0)).value?.total, 20);
 });
 
-test("listeners are told of what came, until they end it", async () => {
+test("listeners are called until they unsubscribe", async () => {
   const { store, finish } = makeStore();
   let [told, ended] = [0, 0];
   store.listen(() => {

@@ -59,7 +59,7 @@ test("one request is in flight, the others wait", () => {
   queue.close();
 });
 
-test("the request with the lowest priority number goes first, of equal ones the older", () => {
+test("requests are sent by priority, then by age", () => {
   const { queue, request, answer, kinds } = make();
   queue.add(request("first"));
   for (const [name, priority] of Object.entries({ five: 5, three: 3, alsoFive: 5, one: 1 })) queue.add(request(name, { priority }));
@@ -68,7 +68,7 @@ test("the request with the lowest priority number goes first, of equal ones the 
   queue.close();
 });
 
-test("an urgent request does not wait for one in the background, and no background request is sent before it is answered", () => {
+test("urgent requests do not wait for background requests, which wait for them", () => {
   const { queue, sent, log, request, background, answer, kinds } = make();
   queue.replace("list", [background("tile1"), background("tile2")]);
   queue.add(request("mosaics"));
@@ -92,7 +92,7 @@ test("an urgent request does not wait for one in the background, and no backgrou
   queue.close();
 });
 
-test("a newer request supersedes one with the same key that waits", () => {
+test("a newer request supersedes a pending one with the same key", () => {
   const { queue, log, request, answer, kinds } = make();
   queue.add(request("other"));
   for (const unit of [1, 2, 3]) queue.add(request(`unit${unit}`, { key: "unit" }));
@@ -107,7 +107,7 @@ test("a newer request supersedes one with the same key that waits", () => {
   queue.close();
 });
 
-test("without a key nothing is superseded", () => {
+test("requests without a key are not superseded", () => {
   const { queue, request, answer, kinds } = make();
   for (const name of ["a", "b", "c"]) queue.add(request(name, { key: null }));
   for (const value of [1, 2, 3]) answer(value);
@@ -152,7 +152,7 @@ test("replies to requests that are not in flight are dropped", () => {
   queue.close();
 });
 
-test("a refusal rejects, and the next request is sent", () => {
+test("an error rejects the promise, and the next request is sent", () => {
   const { queue, log, request, kinds } = make();
   queue.add(request("a"));
   queue.add(request("b"));
@@ -201,7 +201,7 @@ test("a request that must not be sent twice waits for as many time-outs", (conte
   queue.close();
 });
 
-test("where the kernel does not answer, all that waits is rejected; a new request is tried; any message ends it", (context) => {
+test("if the kernel does not answer, pending requests are rejected until it sends a message", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { queue, sent, told, log, request, answer, kinds } = make();
   queue.add(request("a"));
@@ -224,7 +224,7 @@ test("where the kernel does not answer, all that waits is rejected; a new reques
   queue.close();
 });
 
-test("a connection that is gone rejects at once, in our own words", () => {
+test("a lost connection rejects requests immediately, with our message", () => {
   const { queue, told, log, connection, request } = make();
   connection.broken = true;
   queue.add(request("a"));
@@ -236,7 +236,7 @@ test("a connection that is gone rejects at once, in our own words", () => {
   queue.close();
 });
 
-test("work blocks no lane and is blocked by none; of one key one is in flight", () => {
+test("long requests do not block others; one per key is in flight", () => {
   const { queue, request, answer, kinds, log } = make();
   queue.add(request("a"));
   for (const name of ["figure", "folders"]) queue.add(request(name, { lane: "work", key: name }));
@@ -250,7 +250,7 @@ test("work blocks no lane and is blocked by none; of one key one is in flight", 
   queue.close();
 });
 
-test("work that the kernel accepted has no time-out, nor keeps its lane", (context) => {
+test("accepted long requests have no time-out and do not block their lane", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { queue, log, request, answer, kinds } = make();
   queue.add(request("start"));
@@ -268,7 +268,7 @@ test("work that the kernel accepted has no time-out, nor keeps its lane", (conte
   queue.close();
 });
 
-test("a kernel that works on what it was asked for is not unavailable for others", (context) => {
+test("a kernel with an accepted long request is available for others", (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { queue, sent, log, request, answer } = make();
   queue.add(request("figure", { lane: "work", attempts: 100, resend: false }));
@@ -302,7 +302,7 @@ test("the next request waits until the reply is drawn", async () => {
   queue.close();
 });
 
-test("a request that is no longer needed is dropped before it is sent", () => {
+test("a request that is no longer needed is not sent", () => {
   const { queue, log, request, answer, kinds } = make();
   let needed = true;
   queue.add(request("a"));
@@ -315,7 +315,7 @@ test("a request that is no longer needed is dropped before it is sent", () => {
   queue.close();
 });
 
-test("a closed queue takes and sends nothing", () => {
+test("a closed queue rejects requests and sends none", () => {
   const { queue, sent, log, request, answer } = make();
   queue.add(request("a"));
   queue.add(request("b"));

@@ -37,7 +37,7 @@ const run = () => ({
   confusion: Int32Array.of(4, 0, 0, 0, 9, 1, 0, 0, 0),
 });
 
-test("what is under the pointer stays there while zooming, up to the border", () => {
+test("zoom keeps the cell under the pointer, except at the border", () => {
   const whole = wholeMatrix(101, 500);
   const nearer = zoomAt(whole, 3, 240, 310);
   assertNear(nearer.size, (3 * 500) / 101);
@@ -74,7 +74,7 @@ test("dragging moves the cells with the pointer", () => {
   for (const at of [0, 1]) assertNear(underneath(dragged, 120, 300)[at] ?? 0, underneath(view, 150, 250)[at]);
 });
 
-test("another size keeps the middle and the zoom", () => {
+test("resizing keeps the centre and the zoom", () => {
   const view = zoomAt(wholeMatrix(101, 500), 8, 250, 250);
   const wider = resize(view, 700);
   assertNear(wider.size, view.size);
@@ -123,7 +123,7 @@ test("arrow keys stay inside", () => {
   assert.equal(nextPosition("x", [4, 3], 9), null);
 });
 
-test("mistakes have their own scale, and a single one is visible", () => {
+test("errors have their own colour scale, and a single error is visible", () => {
   assert.equal(errorScaleMax(run()), 0.1);
   assert.equal(errorScaleMax({ ...run(), confusion: new Int32Array(9) }), 0.05);
   assert.deepEqual(cellColour(PALETTE, false, 0, 0.1), PALETTE.empty);

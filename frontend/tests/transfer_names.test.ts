@@ -5,7 +5,7 @@ import { fitClassName } from "../src/transfer/class_names.ts";
 
 const width = (words: string) => words.length;
 
-test("a name is cut in its middle, as little as needed", () => {
+test("names are cut in the middle, as little as needed", () => {
   const name = "jeep (imagenet_03_990)";
   assert.equal(fitClassName(name, 22, width), name);
   assert.equal(fitClassName(name, 21, width), "jeep (imagene…03_990)");

@@ -30,7 +30,7 @@ test("a run is read from unaligned buffers", () => {
   assert.equal(confusion[4 + 2], 1);
 });
 
-test("the most confused pairs: by share, then by number; the diagonal is none", () => {
+test("the most confused pairs are sorted by share, then by number", () => {
   const pairs = confusedPairs(makeResults(), 10);
   assert.deepEqual(
     pairs.map(({ truth, prediction, count }) => [truth, prediction, count]),
@@ -74,7 +74,7 @@ test("a class is among the best or the worst, and no class that was always class
   assert.deepEqual(extremeClasses(classified(Number.NaN), 5), { worst: [], best: [] });
 });
 
-test("what another run gained and lost, by the classes' names", () => {
+test("classes whose accuracy differs between two runs", () => {
   const other = makeResults({ categories: ["bee 10", "zebra", "cat", "ant"], accuracy: [0.25, 0.1, 0.3, 1] });
   assert.deepEqual(accuracyGains(makeResults(), other), [
     { name: "bee 10", before: 0.25, after: 0.5, gain: 0.25 },
@@ -82,7 +82,7 @@ test("what another run gained and lost, by the classes' names", () => {
   ]);
 });
 
-test("the shown run is the chosen one, else the newest; it is requested again when something is new", () => {
+test("the selected or the newest run is shown, and requested again after changes", () => {
   const [first, second] = [
     makeSummary({ run: 1, per_fold: [0.5], phase: "training" }),
     makeSummary({ run: 2, per_fold: [], phase: "waiting" }),

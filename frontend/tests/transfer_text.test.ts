@@ -10,7 +10,7 @@ import { describePhase, progressFraction } from "../src/transfer/run_progress.ts
 import { settingsOf } from "../src/transfer/setup.ts";
 import { makeSummary } from "./fake_run.ts";
 
-test("a photograph is shown once for each prediction, whatever the folds", () => {
+test("a photograph is shown once per prediction for all folds", () => {
   const one = { source: 5, name: "a.jpg", truth: 0, prediction: 1, confidence: 0.9 };
   const [wrong, right] = groupTests([
     { ...one, fold: 2 },
@@ -30,7 +30,7 @@ test("a photograph is shown once for each prediction, whatever the folds", () =>
   assert.match(describeTest({ ...right, confidence: null }, ["ant", "bee"]), /^ant, predicted correctly · fold 2/);
 });
 
-test("the headline: one fold has no standard deviation, a run that goes on says how far it is", () => {
+test("the headline: no standard deviation for one fold; the progress of an active run", () => {
   assert.equal(formatAccuracy({ mean: 85.34, std: 0.61 }), "85.3 ± 0.6%");
   const paper = [{ words: "paper", mean: 82.9, std: null }];
   const summary = makeSummary({ run: 3, per_fold: [0.8], mean: 0.8, std: 0, phase: "stopped", seconds: 42, paper });
@@ -72,8 +72,8 @@ test("the progress of a run as text", () => {
   assert.equal(describePhase({ ...run, phase: "features", progress }), "30 of 120 photographs · 15.0 images/s · 6 s left");
   assert.equal(describePhase({ ...run, phase: "training", per_fold: [0.8] }), "Fold 2 of 5");
   assert.equal(
-    describePhase({ ...run, phase: "curve", progress: { ...progress, message: "15 a class" } }),
-    "30 of 120 training runs · 15 a class",
+    describePhase({ ...run, phase: "curve", progress: { ...progress, message: "15 per class" } }),
+    "30 of 120 training runs · 15 per class",
   );
   assert.equal(describePhase({ ...run, phase: "stopped" }), "Stopped; no fold was completed, but the features are kept.");
   assert.equal(describePhase({ ...run, phase: "failed", per_fold: [0.8, 0.9] }), "Failed; 2 of 5 folds are kept.");
@@ -82,7 +82,7 @@ test("the progress of a run as text", () => {
   assert.equal(progressFraction({ ...run, phase: "waiting" }), null);
 });
 
-test("fewer images are offered where the data has fewer", () => {
+test("the suggested number of images is limited by the data", () => {
   assert.equal(suggestImagesPerClass({ problem: "too few", most: 39 }, 60), 30);
   assert.equal(suggestImagesPerClass({ problem: "too few", most: 7 }, 30), 5);
   assert.equal(suggestImagesPerClass({ problem: "no class", most: 0 }, 30), null);
@@ -91,7 +91,7 @@ test("fewer images are offered where the data has fewer", () => {
   assert.equal(suggestImagesPerClass(null, 30), null);
 });
 
-test("settings are those of the state, without what is only shown", () => {
+test("settings are the part of the state that determines a run", () => {
   const settings = {
     data: "a",
     root: null,

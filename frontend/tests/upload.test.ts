@@ -5,7 +5,7 @@ import { formatMegabytes, uploadFile } from "../src/kernel/upload.ts";
 
 const MIB = 2 ** 20;
 
-/** A kernel that takes uploads. */
+/** A fake kernel that receives uploads. */
 function makeKernel() {
   const steps: [unknown, unknown][] = [];
   let have = 0;
@@ -21,7 +21,7 @@ function makeKernel() {
 
 const makeFile = (bytes: number) => Object.assign(new Blob([new Uint8Array(bytes)]), { name: "a.zip" });
 
-test("an upload is sent in chunks, each from where the kernel is", async () => {
+test("an upload is sent in chunks from the offset that the kernel returns", async () => {
   const { client, steps } = makeKernel();
   const file = makeFile(5 * MIB);
   const seen: number[] = [];
@@ -37,7 +37,7 @@ test("an upload is sent in chunks, each from where the kernel is", async () => {
   assert.equal(seen.at(-1), file.size);
 });
 
-test("a cancelled upload tells the kernel", async () => {
+test("cancelling an upload sends a message to the kernel", async () => {
   const { client, steps } = makeKernel();
   const abort = new AbortController();
   const reply = await uploadFile(client, makeFile(5 * MIB), { progress: () => abort.abort(), signal: abort.signal });

@@ -1,4 +1,4 @@
-"""A real JupyterLab, started by `deconvwidgets lab`, and a real Chromium on it."""
+"""JupyterLab, started by `deconvwidgets lab`, in Chromium."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READY_SECONDS = 300.0
 
 
 def find_chromium() -> str | None:
-    """The browser to drive: DECONVWIDGETS_CHROMIUM, else what is installed under a usual name."""
+    """Return the path of Chromium: DECONVWIDGETS_CHROMIUM, or the installed one."""
     named = os.environ.get("DECONVWIDGETS_CHROMIUM")
     return named or next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
@@ -37,19 +37,19 @@ class Lab:
     process: subprocess.Popen[str]
     url: str
     folder: Path
-    said: list[str]
+    output: list[str]
 
 
 @dataclass
 class Visit:
-    """A page on the tour's first notebook, with everything it complained about or asked other hosts for."""
+    """A page with a notebook, its errors, and its requests to other hosts."""
 
     page: Page
-    complaints: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    external_requests: list[str] = field(default_factory=list)
 
     def run_code(self, code: str) -> Any:
-        """Run code in the notebook's kernel without a cell; its standard output."""
+        """Run code in the notebook's kernel without a cell, and return its standard output."""
         return self.page.evaluate(
             """async (code) => {
               const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -67,7 +67,7 @@ class Visit:
 
 
 def jupyter_environment(root: Path) -> dict[str, str]:
-    """Jupyter's folders in `root`: none of this user's settings, the app within reach of a test."""
+    """Return environment variables with which Jupyter uses folders in `root` instead of the user's settings."""
     names = {"JUPYTER_CONFIG_DIR": "cfg", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run", "IPYTHONDIR": "ipy"}
     names |= {"JUPYTERLAB_SETTINGS_DIR": "set", "JUPYTERLAB_WORKSPACES_DIR": "ws"}
     folders = {name: str(root / folder) for name, folder in names.items()}
@@ -78,20 +78,20 @@ def jupyter_environment(root: Path) -> dict[str, str]:
 
 
 def start_lab(folder: Path, *arguments: str) -> Lab:
-    """`deconvwidgets lab` in `folder`, once it has printed its address."""
+    """Start `deconvwidgets lab` in `folder`, and wait for its URL."""
     command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0", "--device", "cpu", *arguments]
     environment = jupyter_environment(folder / "jupyter")
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said: list[str] = []
+    output: list[str] = []
     found, ended = threading.Event(), threading.Event()
     addresses: list[str] = []
 
     def listen() -> None:  # to the end, or the server would stop at a full pipe
         assert process.stdout
         for line in process.stdout:
-            said.append(line)
+            output.append(line)
             if match := re.search(r"http://\S+/lab/tree/\S+", line):
                 addresses.append(match.group())
                 found.set()
@@ -101,12 +101,12 @@ def start_lab(folder: Path, *arguments: str) -> Lab:
     threading.Thread(target=listen, daemon=True).start()
     if not found.wait(READY_SECONDS) or not addresses:
         process.kill()
-        raise AssertionError("deconvwidgets lab did not start:\n" + "".join(said))
-    return Lab(process, addresses[0], folder, said)
+        raise AssertionError("deconvwidgets lab did not start:\n" + "".join(output))
+    return Lab(process, addresses[0], folder, output)
 
 
 def stop_lab(lab: Lab) -> int:
-    """End it as a user does, with Ctrl-C."""
+    """Stop the server with SIGINT (Ctrl-C)."""
     if lab.process.poll() is None:
         lab.process.send_signal(signal.SIGINT)
     return lab.process.wait(30)
@@ -134,13 +134,13 @@ def watch(page: Page, lab: Lab) -> Visit:
     """Record errors on the console and requests to other hosts."""
     visit = Visit(page)
     home = urlsplit(lab.url).netloc
-    page.on("console", lambda message: visit.complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
 
     def note(address: str) -> None:
         parts = urlsplit(address)
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != home:
-            visit.outside.append(address)
+            visit.external_requests.append(address)
 
     page.on("request", lambda request: note(request.url))
     page.on("websocket", lambda websocket: note(websocket.url))
@@ -157,7 +157,7 @@ def open_and_run(visit: Visit, url: str) -> None:
 
 
 def open_cells(page: Page, lab: Lab, name: str, cells: Sequence[str]) -> Visit:
-    """A notebook of our own beside the tour's, run."""
+    """Create a notebook with these cells next to the tour, open it, and run all cells."""
     written = [
         {"cell_type": "code", "id": f"cell-{at}", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
         for at, source in enumerate(cells)
@@ -174,7 +174,7 @@ def open_cells(page: Page, lab: Lab, name: str, cells: Sequence[str]) -> Visit:
 
 @pytest.fixture(scope="module")
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
-    """The tour's first notebook, run, at a usual window size."""
+    """The first notebook of the tour, after all cells have run."""
     context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
     context.set_default_timeout(20_000)
     visiting = watch(context.new_page(), lab)
@@ -185,7 +185,7 @@ def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
 
 @pytest.fixture(scope="module")
 def other_visits(browser: Browser, lab: Lab) -> Iterator[Callable[..., Visit]]:
-    """Makes further pages on the same notebook, with their own window size and colours."""
+    """A function that opens the same notebook in a new page, with another window size and colour scheme."""
     contexts = []
 
     def make(**settings: Any) -> Visit:

@@ -1,6 +1,6 @@
-"""The LayerExplorer as a reader meets it: the tour's first notebook in a real JupyterLab and a real Chromium.
+"""The LayerExplorer in JupyterLab and Chromium: the first notebook of the tour.
 
-One server, one page: the tests walk through the open notebook in order, as a reader would.
+The tests share one server and one page, and depend on their order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 UNITS = {"conv1": 64, "conv2": 192, "conv3": 384, "conv4": 256, "conv5": 256}
 
-# How many of a canvas's pixels are neither grey nor transparent: what a projection or a photograph looks like.
+# Returns the share of a canvas's pixels that are neither gray nor transparent.
 COLOURED = """canvas => {
   const {width, height} = canvas;
   if (!width || !height) return 0;
@@ -34,12 +34,12 @@ def by_id(page: Page, name: str) -> Locator:
 
 
 def detail_pixels(page: Page) -> str:
-    """The detail's mosaics as one string, to see whether they changed."""
+    """Return the pixels of the mosaics of the selected unit as a string."""
     return page.evaluate("() => [...document.querySelectorAll('[data-testid=detail] canvas')].map(c => c.toDataURL()).join()")
 
 
 def wait_until_coloured(page: Page, selector: str, count: int = 1, share: float = 0.02) -> None:
-    """Until `count` canvases under `selector` show colours."""
+    """Wait until `count` canvases that match the selector show colours."""
     page.wait_for_function(
         f"([selector, count, share]) => [...document.querySelectorAll(selector)].filter(c => ({COLOURED})(c) > share).length >= count",
         arg=[selector, count, share],
@@ -48,16 +48,16 @@ def wait_until_coloured(page: Page, selector: str, count: int = 1, share: float 
 
 
 def state(visit: Any) -> dict[str, Any]:
-    """The explorer's state as Python sees it."""
+    """Return the explorer's state in Python."""
     import json
 
     return json.loads(visit.run_code("import json; print(json.dumps(explorer.state))"))
 
 
 def tiles(page: Page) -> list[int]:
-    """The units whose tiles are in the page, in order of appearance."""
-    place = "one => Number(one.getAttribute('aria-posinset'))"
-    ordered = f"all => all.sort((a, b) => ({place})(a) - ({place})(b)).map(one => Number(one.dataset.unit))"
+    """Return the units whose tiles are in the page, in their order."""
+    position = "tile => Number(tile.getAttribute('aria-posinset'))"
+    ordered = f"tiles => tiles.sort((a, b) => ({position})(a) - ({position})(b)).map(tile => Number(tile.dataset.unit))"
     return [int(unit) for unit in page.locator("[data-testid=grid] [data-testid^=tile-]").evaluate_all(ordered)]
 
 
@@ -65,24 +65,24 @@ def open_layer(page: Page, layer: str) -> None:
     by_id(page, f"layer-{layer}").click()
     expect(by_id(page, f"layer-{layer}")).to_have_attribute("aria-current", "true")
     expect(by_id(page, "title")).to_contain_text(layer)
-    # The tiles of the layer before stay until the new ones are known.
+    # The tiles of the former layer are shown until those of the new layer are loaded.
     page.wait_for_selector(f"[data-testid=grid] [data-testid^=tile-][aria-setsize='{UNITS[layer]}']")
 
 
-def chosen(visit: Any) -> tuple[str, int]:
+def selected_unit(visit: Any) -> tuple[str, int]:
     now = state(visit)
     return now["layer"], now["unit"]
 
 
-def wait_for_choice(visit: Any, layer: str, unit: int) -> None:
+def wait_for_selection(visit: Any, layer: str, unit: int) -> None:
     for _ in range(50):
-        if chosen(visit) == (layer, unit):
+        if selected_unit(visit) == (layer, unit):
             return
         visit.page.wait_for_timeout(100)
-    assert chosen(visit) == (layer, unit)
+    assert selected_unit(visit) == (layer, unit)
 
 
-def test_the_five_conv_layers_are_listed_with_what_they_see(visit: Any) -> None:
+def test_conv_layers_are_listed_with_their_receptive_fields(visit: Any) -> None:
     page = visit.page
     by_id(page, "layers").scroll_into_view_if_needed()
     for (layer, units), field in zip(UNITS.items(), (11, 51, 99, 131, 163), strict=True):
@@ -92,19 +92,19 @@ def test_the_five_conv_layers_are_listed_with_what_they_see(visit: Any) -> None:
     expect(by_id(page, "title")).to_contain_text("photographs")
 
 
-def test_a_click_on_a_unit_shows_its_nine(visit: Any) -> None:
+def test_click_on_a_unit_shows_its_strongest_activations(visit: Any) -> None:
     page = visit.page
     open_layer(page, "conv5")
     wait_until_coloured(page, "[data-testid=grid] canvas", 4)
     unit = tiles(page)[2]
     by_id(page, f"tile-{unit}").click()
-    wait_for_choice(visit, "conv5", unit)
+    wait_for_selection(visit, "conv5", unit)
     expect(by_id(page, "detail")).to_contain_text(f"Unit {unit}")
     wait_until_coloured(page, "[data-testid=detail] canvas", 2)
 
 
-def test_the_nine_projections_differ_from_one_another(visit: Any) -> None:
-    """TopActivations tiles, each with its own image: nothing is shown nine times, and none is grey."""
+def test_projections_of_a_unit_are_different(visit: Any) -> None:
+    """The nine tiles of the mosaic have different pixels."""
     page = visit.page
     different = by_id(page, "mosaic-projections").evaluate(
         """canvas => {
@@ -119,32 +119,32 @@ def test_the_nine_projections_differ_from_one_another(visit: Any) -> None:
     assert different == 9
 
 
-def test_arrows_move_and_enter_opens(visit: Any) -> None:
+def test_arrow_keys_move_and_enter_opens_the_unit(visit: Any) -> None:
     page = visit.page
     shown = tiles(page)
     by_id(page, f"tile-{shown[0]}").click()
-    wait_for_choice(visit, "conv5", shown[0])
+    wait_for_selection(visit, "conv5", shown[0])
     page.keyboard.press("ArrowRight")
-    wait_for_choice(visit, "conv5", shown[1])
+    wait_for_selection(visit, "conv5", shown[1])
     expect(by_id(page, "detail")).to_contain_text(f"Unit {shown[1]}")
     page.keyboard.press("ArrowLeft")
-    wait_for_choice(visit, "conv5", shown[0])
+    wait_for_selection(visit, "conv5", shown[0])
     page.keyboard.press("Enter")
-    assert page.evaluate("() => !!document.activeElement.closest('[data-testid=detail]')"), "Enter goes to the unit's detail"
+    assert page.evaluate("() => !!document.activeElement.closest('[data-testid=detail]')"), "Enter moves the focus to the selected unit"
 
 
-def test_slash_searches_for_a_unit(visit: Any) -> None:
+def test_slash_opens_the_search(visit: Any) -> None:
     page = visit.page
     by_id(page, f"tile-{tiles(page)[0]}").click()
     page.keyboard.press("/")
     expect(by_id(page, "search")).to_be_focused()
     page.keyboard.type("200")
     page.keyboard.press("Enter")
-    wait_for_choice(visit, "conv5", 200)
+    wait_for_selection(visit, "conv5", 200)
     expect(by_id(page, "tile-200")).to_be_visible()
 
 
-def test_a_class_filters_the_units(visit: Any) -> None:
+def test_search_for_a_class_filters_the_units(visit: Any) -> None:
     page = visit.page
     by_id(page, "search").fill("jeep")
     by_id(page, "search").press("Enter")
@@ -158,19 +158,19 @@ def test_a_class_filters_the_units(visit: Any) -> None:
     expect(by_id(page, "count")).to_have_text("256 units")
 
 
-def test_the_order_can_be_changed(visit: Any) -> None:
+def test_order_of_the_units(visit: Any) -> None:
     page = visit.page
     by_id(page, "sort").select_option("index")
-    by_id(page, "grid").press("Home")  # the unit that was chosen stays in sight, wherever it has gone
+    by_id(page, "grid").press("Home")  # the selected unit stays visible in another order
     expect(by_id(page, "tile-0")).to_be_visible()
     assert tiles(page)[:3] == [0, 1, 2]
     by_id(page, "sort").select_option("strongest")
     strongest = visit.run_code("print(int(service.layers.unit_table('conv5').maximum.argmax()))")
     by_id(page, "grid").press("Home")
-    wait_for_choice(visit, "conv5", int(strongest))
+    wait_for_selection(visit, "conv5", int(strongest))
 
 
-def test_the_rule_changes_the_projections(visit: Any) -> None:
+def test_rule_changes_the_projections(visit: Any) -> None:
     page = visit.page
     by_id(page, f"tile-{tiles(page)[0]}").click()
     wait_until_coloured(page, "[data-testid=detail] canvas", 2)
@@ -183,14 +183,14 @@ def test_the_rule_changes_the_projections(visit: Any) -> None:
     expect(by_id(page, "rule-deconvnet")).to_have_attribute("aria-checked", "true")
 
 
-def test_a_unit_can_be_pinned_beside_another(visit: Any) -> None:
+def test_unit_can_be_pinned(visit: Any) -> None:
     page = visit.page
     first, second = tiles(page)[:2]
     by_id(page, f"tile-{first}").click()
-    wait_for_choice(visit, "conv5", first)
+    wait_for_selection(visit, "conv5", first)
     by_id(page, "pin").click()
     by_id(page, f"tile-{second}").click()
-    wait_for_choice(visit, "conv5", second)
+    wait_for_selection(visit, "conv5", second)
     expect(by_id(page, "detail")).to_contain_text(f"Unit {second}")
     expect(by_id(page, "pinned-open")).to_have_text(f"Pinned: conv5 unit {first}")
     assert state(visit)["pinned"] == {"layer": "conv5", "unit": first}
@@ -198,7 +198,7 @@ def test_a_unit_can_be_pinned_beside_another(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["layer.png", "unit.svg", "layer.html"])
-def test_an_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
+def test_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
     page = visit.page
     by_id(page, "export-menu").click()
     with page.expect_download(timeout=60_000) as coming:
@@ -212,7 +212,7 @@ def test_an_export_is_downloaded(visit: Any, kind: str, tmp_path: Path) -> None:
         assert b"conv5" in data
 
 
-def test_python_moves_the_open_explorer(visit: Any) -> None:
+def test_state_set_in_python_changes_the_view(visit: Any) -> None:
     page = visit.page
     assert visit.run_code("explorer.state = {**explorer.state, 'layer': 'conv2', 'unit': 11}") == ""
     expect(by_id(page, "layer-conv2")).to_have_attribute("aria-current", "true")
@@ -237,7 +237,7 @@ TAKE_CELLS = """(at) => {
 }"""
 
 
-def test_a_new_explorer_answers_while_the_cells_beneath_it_run(visit: Any) -> None:
+def test_explorer_answers_while_other_cells_run(visit: Any) -> None:
     page = visit.page
     explorer = "other = dw.LayerExplorer(service, layer='conv3', state={'sort': 'index', 'unit': 40})\nother"
     at = page.evaluate(ADD_CELLS, [explorer, "import time; time.sleep(15)"])
@@ -249,27 +249,27 @@ def test_a_new_explorer_answers_while_the_cells_beneath_it_run(visit: Any) -> No
         tile.click()
         expect(new.get_by_test_id("detail-title")).to_have_text(f"Unit {tile.get_attribute('data-unit')}")
         expect(new.locator(".dwx-mosaic[data-sharp=true]")).to_have_count(2, timeout=5_000)
-        assert not page.evaluate("globalThis.__ended"), "the cell beneath is still running"
+        assert not page.evaluate("globalThis.__ended"), "the other cell is still running"
         page.wait_for_function("globalThis.__ended")
         assert visit.run_code("print(other.state['unit'])").strip() == tile.get_attribute("data-unit")
     finally:
         page.evaluate(TAKE_CELLS, at)
 
 
-def test_a_new_user_is_not_asked_about_news(visit: Any) -> None:
-    """JupyterLab asks with a box over the page; nobody has answered it for this test's user."""
+def test_jupyterlab_does_not_ask_about_news(visit: Any) -> None:
+    """JupyterLab would ask a new user in a dialog above the page."""
     assert visit.page.evaluate("() => jupyterapp.isPluginActivated('@jupyterlab/apputils-extension:notification')")
     assert visit.page.locator(".Toastify__toast").count() == 0
     assert not visit.page.evaluate("() => jupyterapp.hasPlugin('@jupyterlab/apputils-extension:announcements')")
 
 
-def test_the_page_is_quiet(visit: Any) -> None:
-    """So far: no error on the console, and nothing asked of any other host."""
-    assert visit.outside == []
-    assert visit.complaints == []
+def test_no_errors_and_no_external_requests(visit: Any) -> None:
+    """The former tests caused no errors on the console and no requests to other hosts."""
+    assert visit.external_requests == []
+    assert visit.errors == []
 
 
-def test_at_700_pixels_nothing_is_cut_off(visit: Any) -> None:
+def test_no_element_overflows_at_700_pixels(visit: Any) -> None:
     page = visit.page
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
     page.set_viewport_size({"width": 700, "height": 1000})
@@ -289,7 +289,7 @@ def test_at_700_pixels_nothing_is_cut_off(visit: Any) -> None:
         page.set_viewport_size({"width": 1600, "height": 1100})
 
 
-def test_the_dark_theme_reaches_the_explorer(visit: Any) -> None:
+def test_explorer_uses_the_dark_theme(visit: Any) -> None:
     page = visit.page
     brightness = """() => {
       let element = document.querySelector('[data-testid=detail]');
@@ -310,8 +310,8 @@ def test_the_dark_theme_reaches_the_explorer(visit: Any) -> None:
         page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
 
 
-def test_a_restarted_kernel_is_told_at_once(visit: Any) -> None:
-    """And the next click leaves the view as it is: the kernel knows nothing of it any more."""
+def test_kernel_restart_is_reported(visit: Any) -> None:
+    """The next click does not change the view, because the new kernel does not have the explorer."""
     page = visit.page
     by_id(page, "layers").scroll_into_view_if_needed()
     by_id(page, "layer-conv5").click()

@@ -1,6 +1,6 @@
-"""The OcclusionExplorer as a reader meets it: a notebook in a real JupyterLab, the real service on the photographs.
+"""The OcclusionExplorer in JupyterLab and Chromium, with AlexNet and the default photographs.
 
-One server, one page: the tests walk through the open notebook in order, as a reader would.
+The tests share one server and one page, and depend on their order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CELLS = (
 
 @pytest.fixture(scope="module")
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
-    """A notebook of our own beside the tour's, run."""
+    """A notebook with these cells, after they have run."""
     context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
     context.set_default_timeout(20_000)
     visiting = open_cells(context.new_page(), lab, "occlusion.ipynb", CELLS)
@@ -39,42 +39,43 @@ def wait_until_complete(page: Page) -> None:
     page.wait_for_selector("[data-testid=occlusion-explorer][data-complete=true]", timeout=90_000)
 
 
-def test_the_maps_on_the_page_are_pythons(visit: Visit) -> None:
+def test_maps_on_the_page_equal_those_in_python(visit: Visit) -> None:
     page = visit.page
     wait_until_complete(page)
     expect(page.get_by_test_id("maps-words")).to_contain_text("144 positions")
     value = float(visit.run_code("print(explorer.maps.probability[3, 5])"))
-    room = page.get_by_test_id("map-probability").bounding_box()
-    assert room
-    page.mouse.move(room["x"] + (24.5 + 5 * 16) / 224 * room["width"], room["y"] + (24.5 + 3 * 16) / 224 * room["height"])
+    box = page.get_by_test_id("map-probability").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + (24.5 + 5 * 16) / 224 * box["width"], box["y"] + (24.5 + 3 * 16) / 224 * box["height"])
     expect(page.get_by_test_id("reading-probability")).to_have_text(f"here: {100 * value:.0f}%")
 
 
-def test_a_dragged_patch_is_answered_behind_the_mouse(visit: Visit) -> None:
+def test_answers_follow_a_dragged_patch(visit: Visit) -> None:
     page = visit.page
-    page.evaluate("globalThis.told = []; document.addEventListener('deconvwidgets:painted', (event) => told.push(event.detail))")
-    room = page.get_by_test_id("stage").bounding_box()
-    assert room
-    page.mouse.move(room["x"] + 60, room["y"] + 60)
+    page.evaluate("globalThis.events = []; document.addEventListener('deconvwidgets:painted', (event) => events.push(event.detail))")
+    box = page.get_by_test_id("stage").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
     page.mouse.down()
     for step in range(40):
-        page.mouse.move(room["x"] + 60 + 5 * step, room["y"] + 60 + 4 * step)
+        page.mouse.move(box["x"] + 60 + 5 * step, box["y"] + 60 + 4 * step)
         page.wait_for_timeout(16)
     page.mouse.up()
     page.wait_for_timeout(600)
-    answers = [one["ms"] for one in page.evaluate("told") if one["kind"] == "answer"]
+    answers = [event["ms"] for event in page.evaluate("events") if event["kind"] == "answer"]
     assert len(answers) >= 5
     assert np.median(answers) < 1000, answers
     row, column = (float(number) for number in visit.run_code("print(*explorer.state['patches'][0])").split())
     assert (row, column) == (pytest.approx((60 + 156) / 400 * 224, abs=2), pytest.approx((60 + 195) / 400 * 224, abs=2))
     box = "[(int(r - 24), int(c - 24)) for r, c in explorer.state['patches']]"
-    code = f"t, l = {box}[0]\nw = service.occlusion.scene(explorer._request()).request\n"
-    code += "print(next(one.now for one in service.occlusion.answer(w, [(l, t, l + 48, t + 48)]).classes if one.label == w.target))"
+    code = f"t, l = {box}[0]\nrequest = service.occlusion.scene(explorer._request()).request\n"
+    code += "classes = service.occlusion.answer(request, [(l, t, l + 48, t + 48)]).classes\n"
+    code += "print(next(share.now for share in classes if share.label == request.target))"
     share = float(visit.run_code(code))
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_contain_text(f"{100 * share:.0f}%")
 
 
-def test_keys_are_the_explorers_and_delete_no_cell(visit: Visit) -> None:
+def test_keys_are_not_passed_on_to_the_notebook(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("stage").focus()
     for key in ("d", "d", "]", "ArrowLeft"):
@@ -83,29 +84,29 @@ def test_keys_are_the_explorers_and_delete_no_cell(visit: Visit) -> None:
     assert page.locator(".jp-CodeCell").count() == len(CELLS)
 
 
-def test_an_image_of_ones_own(visit: Visit) -> None:
+def test_upload_of_an_image(visit: Visit) -> None:
     page = visit.page
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 200, 3), np.uint8)).save(buffer, "PNG")
     page.get_by_test_id("tab-images").click()
     page.get_by_test_id("upload-file").set_input_files({"name": "noise.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
     expect(page.get_by_test_id("title")).to_contain_text("noise.png")
-    page.get_by_test_id("upload-file").set_input_files({"name": "words.png", "mimeType": "image/png", "buffer": b"words"})
-    expect(page.get_by_test_id("upload-words")).to_contain_text("words.png")
+    page.get_by_test_id("upload-file").set_input_files({"name": "text.png", "mimeType": "image/png", "buffer": b"text"})
+    expect(page.get_by_test_id("upload-words")).to_contain_text("text.png")
     page.get_by_test_id("tab-maps").click()
     wait_until_complete(page)
 
 
-def test_python_changes_the_page_and_a_figure_is_saved(visit: Visit) -> None:
+def test_state_set_in_python_and_export_of_a_figure(visit: Visit) -> None:
     page = visit.page
     assert visit.run_code("explorer.state = {**explorer.state, 'image': 'crop:0', 'layer': 'conv3', 'unit': 7, 'fill': 'mean'}") == ""
     expect(page.get_by_test_id("unit")).to_have_value("7")
     expect(page.get_by_test_id("map-activity-title")).to_have_text("Activity of conv3 / 7")
     wait_until_complete(page)
     page.get_by_test_id("export-menu").click()
-    with page.expect_download() as coming:
+    with page.expect_download() as download:
         page.get_by_test_id("export-figure.png").click()
-    assert Image.open(coming.value.path()).width > 500
+    assert Image.open(download.value.path()).width > 500
 
 
 def run_below(page: Page, code: str) -> None:
@@ -115,7 +116,7 @@ def run_below(page: Page, code: str) -> None:
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-cell'); }")
 
 
-BOXES = (  # a box around widgets, and how wide each is, of the box
+BOXES = (  # (code of a box, widths of the explorers in it as shares of its width)
     ("w.HBox([explorer, dw.OcclusionExplorer(service, image=3, state={'stride': [64, 64]})])", [0.5, 0.5]),
     ("w.HBox([dw.LayerExplorer(service), dw.TransferPanel(service), explorer])", [1 / 3, 1 / 3, 1 / 3]),
     ("w.Box([explorer], layout=w.Layout(width='300px'))", [1]),
@@ -124,11 +125,11 @@ BOXES = (  # a box around widgets, and how wide each is, of the box
     ("w.GridBox([explorer, explorer], layout=w.Layout(grid_template_columns='30% 70%'))", [0.3, 0.7]),
     ("half = dw.OcclusionExplorer(service, state={'stride': [64, 64]})\nhalf.layout.width = '50%'\nw.HBox([half])", [0.5]),
 )
-SHARES = "(all) => all.map((one) => one.clientWidth / one.closest('.widget-container').clientWidth)"
+SHARES = "(elements) => elements.map((element) => element.clientWidth / element.closest('.widget-container').clientWidth)"
 
 
 @pytest.mark.parametrize(("code", "shares"), BOXES, ids=[code for code, _ in BOXES])
-def test_a_box_of_ipywidgets_gives_it_room(visit: Visit, code: str, shares: list[float]) -> None:
+def test_width_in_boxes_of_ipywidgets(visit: Visit, code: str, shares: list[float]) -> None:
     page = visit.page
     run_below(page, f"import ipywidgets as w\n{code}")
     last = page.locator(".jp-CodeCell").last
@@ -138,13 +139,13 @@ def test_a_box_of_ipywidgets_gives_it_room(visit: Visit, code: str, shares: list
     expect(page.locator(".jp-CodeCell")).to_have_count(len(CELLS))
 
 
-def test_the_chart_is_drawn_with_its_tab(visit: Visit) -> None:
+def test_chart_is_drawn_with_its_tab(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-chart").click()
     page.wait_for_selector("[data-testid=chart].js-plotly-plot .heatmaplayer image", state="attached", timeout=60_000)
 
 
-def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:
+def test_model_without_a_classifier(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-maps").click()
     assert visit.run_code("bare = dw.LocalModelService(dw.load_model('alexnet').with_head(None), dw.open_images('photos'))") == ""
@@ -157,6 +158,6 @@ def test_without_a_classifier_the_page_says_so(visit: Visit) -> None:
     expect(last.get_by_test_id("answer").first).to_be_visible()
 
 
-def test_nothing_went_wrong_and_nothing_left_the_machine(visit: Visit) -> None:
-    assert visit.complaints == []
-    assert visit.outside == []
+def test_no_errors_and_no_external_requests(visit: Visit) -> None:
+    assert visit.errors == []
+    assert visit.external_requests == []

@@ -1,6 +1,6 @@
-"""The TransferPanel as a reader meets it: a notebook in a real JupyterLab, the real service training on crops of the photographs.
+"""The TransferPanel in JupyterLab and Chromium: heads are trained on crops of the default photographs.
 
-One server, one page: the tests walk through the open notebook in order, as a reader would.
+The tests share one server and one page, and depend on their order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POINTS = "[data-testid=chart] .scatterlayer .points path"
 
 @pytest.fixture(scope="module")
 def visit(browser: Browser, lab: Lab) -> Iterator[Visit]:
-    """A notebook of our own beside the tour's, run."""
+    """A notebook with these cells, after they have run."""
     context = browser.new_context(viewport={"width": 1600, "height": 1100}, accept_downloads=True)
     context.set_default_timeout(20_000)
     visiting = open_cells(context.new_page(), lab, "panel.ipynb", CELLS)
@@ -40,69 +40,69 @@ def wait_until_done(page: Page) -> None:
     expect(page.get_by_test_id("run-words")).to_contain_text("Done in", timeout=180_000)
 
 
-def test_the_data_is_described_before_training(visit: Visit) -> None:
+def test_data_is_described_before_training(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("transfer-panel").scroll_into_view_if_needed()
     expect(page.get_by_test_id("data-summary")).to_contain_text("28 classes · 224 photographs")
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_a_run_draws_its_curves_and_brings_its_results(visit: Visit) -> None:
+def test_run_shows_its_chart_and_results(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("go").click()
     wait_until_done(page)
     expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
     page.wait_for_selector(LINES, timeout=60_000)
     assert page.locator(LINES).count() >= 6, "loss and accuracies of several weight decays"
-    room, drawn = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert room
-    assert drawn
-    assert abs(room["width"] - drawn["width"]) < 2, "it fills its place"
-    assert abs(room["height"] - drawn["height"]) < 2
+    container, chart = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert container
+    assert chart
+    assert abs(container["width"] - chart["width"]) < 2, "the chart fills its container"
+    assert abs(container["height"] - chart["height"]) < 2
     accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
     expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")
     assert accuracy > 0.5
 
 
-def test_the_learning_curve_is_a_tab_of_the_same_chart(visit: Visit) -> None:
+def test_learning_curve_is_a_tab_of_the_chart(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("tab-curve").click()
-    expect(page.locator(POINTS)).to_have_count(4, timeout=10_000)  # 1, 2 and 4 a class, and the folds' own
+    expect(page.locator(POINTS)).to_have_count(4, timeout=10_000)  # 1, 2 and 4 per class, and the result of the folds
     assert page.locator("[data-testid=chart].js-plotly-plot").count() == 1
     page.get_by_test_id("tab-training").click()
     expect(page.locator(LINES).first).to_be_visible()
 
 
-def test_the_new_head_answers_in_the_explorer_at_once(visit: Visit) -> None:
+def test_new_head_changes_the_predictions_in_the_explorer(visit: Visit) -> None:
     page = visit.page
     origin = page.get_by_test_id("layer-explorer").get_by_test_id("origin")
     before = origin.text_content() or ""
     page.get_by_test_id("use-head").click()
     expect(origin).to_contain_text("28 classes")
     expect(page.get_by_test_id("transfer-panel").get_by_test_id("origin")).to_contain_text("28 classes")
-    seen = visit.run_code(
+    output = visit.run_code(
         "print({entry.prediction for entry in service.layers.unit_detail('conv5', 3).entries} <= set(panel.results().categories))"
     )
-    assert seen.strip() == "True"
+    assert output.strip() == "True"
     page.get_by_test_id("undo-head").click()
     expect(origin).to_have_text(before)
 
 
-def test_stop_keeps_the_folds_that_are_done(visit: Visit) -> None:
+def test_stop_keeps_the_complete_folds(visit: Visit) -> None:
     page = visit.page
     page.get_by_test_id("curve").uncheck()
     page.get_by_test_id("folds").fill("90")
     page.get_by_test_id("folds").press("Enter")
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
     expect(page.get_by_test_id("results")).to_contain_text(re.compile(r"[1-9]\d* of 90 folds"), timeout=60_000)
-    page.get_by_test_id("layer-conv3").click()  # everything else answers meanwhile
+    page.get_by_test_id("layer-conv3").click()  # other requests are answered meanwhile
     expect(page.get_by_test_id("layer-explorer").get_by_test_id("title")).to_contain_text("conv3")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("run-words")).to_contain_text("done and kept", timeout=20_000)
     assert int(visit.run_code("print(len(panel.results().summary.per_fold))")) >= 1
 
 
-def test_python_starts_a_run_that_the_page_shows(visit: Visit) -> None:
+def test_run_started_in_python_is_shown(visit: Visit) -> None:
     page = visit.page
     assert visit.run_code("print(panel.start(folds=1, images_per_class=2))").strip() == "3"
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 3")
@@ -110,7 +110,7 @@ def test_python_starts_a_run_that_the_page_shows(visit: Visit) -> None:
     wait_until_done(page)
 
 
-def test_a_reloaded_page_shows_the_same_run_and_its_chart(visit: Visit) -> None:
+def test_reloaded_page_shows_the_same_run(visit: Visit) -> None:
     page = visit.page
     page.evaluate("async () => { await jupyterapp.commands.execute('docmanager:save'); }")
     page.reload(wait_until="domcontentloaded")
@@ -119,9 +119,9 @@ def test_a_reloaded_page_shows_the_same_run_and_its_chart(visit: Visit) -> None:
     page.wait_for_selector(LINES, timeout=60_000)
 
 
-def test_the_dark_theme_reaches_the_chart(visit: Visit) -> None:
+def test_chart_uses_the_dark_theme(visit: Visit) -> None:
     page = visit.page
-    look = """() => {
+    read_brightness = """() => {
       const context = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
       const mean = (colour) => {
         context.fillStyle = colour;
@@ -129,41 +129,41 @@ def test_the_dark_theme_reaches_the_chart(visit: Visit) -> None:
         return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).reduce((sum, value) => sum + value / 3, 0);
       };
       const style = (selector) => getComputedStyle(document.querySelector(selector));
-      const paper = mean(style('[data-testid=transfer-panel]').backgroundColor);
-      return [paper, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
+      const background = mean(style('[data-testid=transfer-panel]').backgroundColor);
+      return [background, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
     }"""
-    paper, *ink = page.evaluate(look)
-    assert all(one + 80 < paper for one in ink)
+    background, *texts = page.evaluate(read_brightness)
+    assert all(text + 80 < background for text in texts)
     page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }")
     try:
         page.wait_for_timeout(500)
-        paper, *ink = page.evaluate(look)
-        assert all(one > paper + 80 for one in ink)
+        background, *texts = page.evaluate(read_brightness)
+        assert all(text > background + 80 for text in texts)
     finally:
         page.evaluate("async () => { await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'}); }")
 
 
-def test_at_700_pixels_nothing_is_cut_off(visit: Visit) -> None:
+def test_no_element_overflows_at_700_pixels(visit: Visit) -> None:
     page = visit.page
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
     page.set_viewport_size({"width": 700, "height": 1000})
     try:
         page.get_by_test_id("go").scroll_into_view_if_needed()
         page.wait_for_timeout(700)
-        room, drawn = page.evaluate(
+        widths, chart_widths = page.evaluate(
             """() => {
               const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
               const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
               return [[root.scrollWidth, root.clientWidth], [width('[data-testid=chart] svg.main-svg'), width('[data-testid=chart]')]];
             }"""
         )
-        assert room[0] <= room[1] + 1
-        assert abs(drawn[0] - drawn[1]) < 2, "the chart takes its new place"
+        assert widths[0] <= widths[1] + 1
+        assert abs(chart_widths[0] - chart_widths[1]) < 2, "the chart is resized"
     finally:
         page.set_viewport_size({"width": 1600, "height": 1100})
 
 
-def test_the_page_is_quiet(visit: Any) -> None:
-    """So far: no error on the console, and nothing asked of any other host."""
-    assert visit.outside == []
-    assert visit.complaints == []
+def test_no_errors_and_no_external_requests(visit: Any) -> None:
+    """The former tests caused no errors on the console and no requests to other hosts."""
+    assert visit.external_requests == []
+    assert visit.errors == []

@@ -1,9 +1,9 @@
-"""Batches follow the time that the last ones took."""
+"""BatchSizer: the batch size depends on the duration of former batches."""
 
 from deconvwidgets.service.batch_sizer import BUSY_SECONDS, IDLE_SECONDS, BatchSizer
 
 
-def test_batches_stay_under_the_time_allowed():
+def test_batch_size_for_the_time_limit():
     busy = [True]
     batch_sizer = BatchSizer(lambda: busy[0])
     assert batch_sizer.size() == 1
@@ -13,7 +13,7 @@ def test_batches_stay_under_the_time_allowed():
     assert batch_sizer.size() == round(IDLE_SECONDS / 0.01)
 
 
-def test_slow_and_fast_devices():
+def test_batch_size_on_slow_and_fast_devices():
     batch_sizer = BatchSizer(lambda: True, largest=64)
     batch_sizer.record(1, 5.0)
     assert batch_sizer.size() == 1

@@ -1,9 +1,9 @@
-"""The cache holds what was used last, in so many bytes."""
+"""ByteCache: a least-recently-used cache of limited size in bytes."""
 
 from deconvwidgets.service.byte_cache import ByteCache
 
 
-def test_oldest_used_goes_first():
+def test_least_recently_used_entries_are_removed_first():
     cache = ByteCache(10, len)
     for key in "abc":
         cache.put(key, key * 3)
@@ -13,7 +13,7 @@ def test_oldest_used_goes_first():
     assert cache.bytes == 10
 
 
-def test_replacing_counts_once_and_too_large_is_not_kept():
+def test_replaced_and_too_large_values():
     cache = ByteCache(10, len)
     for _ in range(5):
         cache.put("a", "aaaa")
@@ -21,7 +21,7 @@ def test_replacing_counts_once_and_too_large_is_not_kept():
     cache.put("b", "b" * 11)
     assert cache.get("b") is None
     assert cache.get("a") == "aaaa"
-    cache.put("a", "a" * 11)  # the old value of a key that no longer fits must not answer for it
+    cache.put("a", "a" * 11)  # the old value of the key is removed, too
     assert cache.get("a") is None
     assert cache.bytes == 0
 

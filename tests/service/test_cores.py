@@ -1,4 +1,4 @@
-"""An answer takes half of the cores of its own thread, and leaves every other thread's alone."""
+"""Cores.half reduces the number of torch's threads, for the calling thread only."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import torch
 from deconvwidgets.service.cores import Cores
 
 
-def test_half_of_the_cores_and_then_all_again():
+def test_half_of_the_cores_are_used_by_one_thread():
     before = torch.get_num_threads()
     cores = Cores()
     with cores.half():
         assert torch.get_num_threads() == max(1, before // 2)
         with cores.half():
             assert torch.get_num_threads() >= 1
-        elsewhere: list[int] = []
-        thread = Thread(target=lambda: elsewhere.append(torch.get_num_threads()))
+        other_thread: list[int] = []
+        thread = Thread(target=lambda: other_thread.append(torch.get_num_threads()))
         thread.start()
         thread.join()
-    assert elsewhere == [before], "a thread that begins meanwhile has all of them"
+    assert other_thread == [before], "other threads use all cores"
     assert torch.get_num_threads() == before
 
 
-def test_a_failure_gives_them_back():
+def test_cores_are_restored_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(ValueError, match="no"), Cores().half():
         raise ValueError("no")

@@ -1,4 +1,4 @@
-"""The likeliest first mistakes are answered with the way on."""
+"""Common mistakes of new users raise errors with advice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import ModelError, PictureError, ServiceError
 
 
-def test_a_bare_network_a_name_or_a_folder_where_something_opened_is_needed() -> None:
+def test_arguments_of_the_wrong_type_raise_errors_with_advice() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     image = Image.new("RGB", (32, 32), (200, 30, 30))
     bundle, images = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny"), dw.open_images([image])
@@ -28,12 +28,12 @@ def test_a_bare_network_a_name_or_a_folder_where_something_opened_is_needed() ->
             call()
     with pytest.raises(ServiceError, match=r"LocalModelService\(bundle, images\)"):
         dw.LayerExplorer(bundle)
-    flat = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).eval(), input_size=(3, 4, 4), name="mlp")
+    mlp = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).eval(), input_size=(3, 4, 4), name="mlp")
     with pytest.raises(ServiceError, match="no feature maps"):
-        dw.LocalModelService(flat, images)
+        dw.LocalModelService(mlp, images)
 
 
-def test_one_layer_may_be_named_alone_and_twice_is_once() -> None:
+def test_layers_can_be_a_name_and_duplicates_are_removed() -> None:
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
     bundle = dw.ModelBundle.from_module(net, input_size=(3, 32, 32), name="tiny")
     images = dw.open_images([Image.new("RGB", (32, 32), (200, 30, 30))])

@@ -1,4 +1,4 @@
-"""The last reference to a service ends its threads, also if its widgets were never closed."""
+"""Services are garbage-collected and their threads end, even if neither they nor their widgets are closed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def live_threads():
     return {thread for thread in threading.enumerate() if thread.name.startswith("deconvwidgets")}
 
 
-def use(tiny_bundle, tiny_images):
+def use_service(tiny_bundle, tiny_images):
     """Make a service with all widgets, and send requests that start threads. Nothing is closed or displayed."""
     service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait()
     widgets = [dw.LayerExplorer(service), dw.OcclusionExplorer(service), dw.TransferPanel(service)]
@@ -29,12 +29,12 @@ def use(tiny_bundle, tiny_images):
     widgets[0]._handle_custom_msg({"seq": 1, "client": "c", **mosaics}, [])
     service.occlusion.wait(widgets[1]._start())
     widgets[2]._handle_custom_msg({"seq": 1, "client": "c", "kind": "data", "settings": {"data": "photo-crops"}}, [])
-    return [weakref.ref(one) for one in (service, service._context, *widgets)]
+    return [weakref.ref(item) for item in (service, service._context, *widgets)]
 
 
-def test_services_that_were_never_closed_leave_nothing(tiny_bundle, tiny_images):
+def test_services_that_are_not_closed_are_garbage_collected(tiny_bundle, tiny_images):
     before = live_threads()
-    references = [reference for _ in range(8) for reference in use(tiny_bundle, tiny_images)]
+    references = [reference for _ in range(8) for reference in use_service(tiny_bundle, tiny_images)]
     end = time.monotonic() + 30
     while live_threads() - before or any(reference() is not None for reference in references):
         assert time.monotonic() < end, (live_threads() - before, [reference() for reference in references if reference() is not None][:3])
@@ -42,7 +42,7 @@ def test_services_that_were_never_closed_leave_nothing(tiny_bundle, tiny_images)
         time.sleep(0.05)
 
 
-def test_a_widget_keeps_its_service(tiny_bundle, tiny_images):
+def test_widget_keeps_its_service_alive(tiny_bundle, tiny_images):
     widget = dw.LayerExplorer(dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait())
     gc.collect()
     assert widget._service.layers.unit_table("conv1").maximum.shape == (4,)

@@ -1,4 +1,4 @@
-"""The local service: every request answered, one snapshot a request, the index loaded or built beside them."""
+"""LocalModelService: requests, snapshots, events, and the activation index."""
 
 import gc
 import io
@@ -25,22 +25,22 @@ from deconvwidgets.service.worker import SynchronousExecutor
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path_factory, request):
-    if "slow" not in request.keywords:  # the real model keeps its fetched weights and photographs
+    if "slow" not in request.keywords:  # the real model uses the weights in the user's cache
         monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
 def service(tiny_bundle, tiny_images):
-    made = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
-    yield made
-    made.close()
+    service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
+    yield service
+    service.close()
 
 
-def pixels_of(image):
+def decode(image):
     return np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"))
 
 
-def test_it_is_a_model_service(service):
+def test_service_implements_the_protocol(service):
     assert isinstance(service, ModelService)
     assert service.wait() is service
 
@@ -52,16 +52,16 @@ def test_overview(service, tiny_images):
     assert overview.index_ready
     assert overview.k == 9
     assert overview.device == "cpu"
-    assert overview.version == 2  # the index came
+    assert overview.version == 2  # the complete index increments it
 
 
-def test_unit_table_and_detail_follow_the_index(service, tiny_images):
+def test_unit_table_and_detail_equal_the_index(service, tiny_images):
     index, table = service.index, service.layers.unit_table("conv2")
     np.testing.assert_array_equal(table.maximum, index.stats("conv2").maximum)
     np.testing.assert_array_equal(table.labels, index.labels("conv2"))
     assert table.categories == ("cat", "dog", "kite")
     detail = service.layers.unit_detail("conv2", 3)
-    assert [entry.image for entry in detail.entries] == [one.image for one in index.top("conv2", 3)]
+    assert [entry.image for entry in detail.entries] == [activation.image for activation in index.top("conv2", 3)]
     for entry in detail.entries:
         source = tiny_images.crop(entry.image).source
         assert entry.source == f"noise-{source}"
@@ -70,7 +70,7 @@ def test_unit_table_and_detail_follow_the_index(service, tiny_images):
     assert len(detail.edges) == len(detail.histogram) + 1
 
 
-def test_predictions_are_the_models_answers(service, tiny_bundle, tiny_images):
+def test_predictions_equal_the_output_of_the_model(service, tiny_bundle, tiny_images):
     for entry in service.layers.unit_detail("conv1", 0).entries:
         with torch.no_grad():
             logits = tiny_bundle.model(tiny_bundle.prepare(tiny_images.open_crop(entry.image))[None])[0]
@@ -78,33 +78,33 @@ def test_predictions_are_the_models_answers(service, tiny_bundle, tiny_images):
         assert entry.probability == pytest.approx(float(logits.softmax(0).max()), rel=1e-4)
 
 
-def test_nine_shows_projections_and_patches(service, tiny_bundle, tiny_images):
+def test_top_activations_show_projections_and_patches(service, tiny_bundle, tiny_images):
     tile = 32
-    nine = service.layers.top_activations("conv2", 3, tile=tile)
-    assert (nine.count, nine.grid, nine.tile) == (9, 3, tile)
-    projections, patches = pixels_of(nine.projections).astype(int), pixels_of(nine.patches).astype(int)
-    assert projections.shape == patches.shape == (3 * tile + 2 * nine.gap,) * 2 + (3,)
-    for place, one in enumerate(service.index.top("conv2", 3)):
-        row, column = (part * (tile + nine.gap) for part in divmod(place, 3))
+    mosaic = service.layers.top_activations("conv2", 3, tile=tile)
+    assert (mosaic.count, mosaic.grid, mosaic.tile) == (9, 3, tile)
+    projections, patches = decode(mosaic.projections).astype(int), decode(mosaic.patches).astype(int)
+    assert projections.shape == patches.shape == (3 * tile + 2 * mosaic.gap,) * 2 + (3,)
+    for rank, activation in enumerate(service.index.top("conv2", 3)):
+        row, column = (part * (tile + mosaic.gap) for part in divmod(rank, 3))
         cell = (slice(row, row + tile), slice(column, column + tile))
-        view = tiny_images.open_crop(one.image)
-        projection = dw.project(tiny_bundle, view, "conv2", unit=3, at=[(one.row, one.column)])
+        crop = tiny_images.open_crop(activation.image)
+        projection = dw.project(tiny_bundle, crop, "conv2", unit=3, at=[(activation.row, activation.column)])
         expected = display.projection_to_rgb(projection.pixels[0], tile)
         assert np.abs(projections[cell] - expected).mean() < 8  # JPEG
-        seen = display.crop_patch(tiny_bundle.to_picture(tiny_bundle.prepare(view)), one.box)
-        assert np.abs(patches[cell] - display.resize_image(seen, tile)).mean() < 8
+        patch = display.crop_patch(tiny_bundle.to_picture(tiny_bundle.prepare(crop)), activation.box)
+        assert np.abs(patches[cell] - display.resize_image(patch, tile)).mean() < 8
 
 
-def test_dead_unit_has_an_empty_nine(service):
-    nine = service.layers.top_activations("conv1", 2)
-    assert nine.count == 0
-    assert np.abs(pixels_of(nine.projections).astype(int) - display.GREY).max() <= 1
+def test_dead_unit_has_an_empty_mosaic(service):
+    mosaic = service.layers.top_activations("conv1", 2)
+    assert mosaic.count == 0
+    assert np.abs(decode(mosaic.projections).astype(int) - display.GREY).max() <= 1
     assert service.layers.unit_detail("conv1", 2).entries == ()
     with pytest.raises(LayerError, match="0 strongest"):
         service.layers.source("conv1", 2, 0)
 
 
-def test_contrast_and_size_need_no_new_projection(service, monkeypatch):
+def test_contrast_and_size_reuse_the_projections(service, monkeypatch):
     service.layers.top_activations("conv2", 0)
     monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected again"))
     shared = service.layers.top_activations("conv2", 0, contrast="shared", tile=40)
@@ -113,9 +113,9 @@ def test_contrast_and_size_need_no_new_projection(service, monkeypatch):
 
 
 @pytest.mark.parametrize("parts", [("patches",), ("projections",), ("patches", "projections")])
-def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
+def test_only_the_requested_parts_are_computed(service, monkeypatch, parts):
     whole = service.layers.top_activations("conv2", 3, tile=40)
-    service._context.replace()  # nothing is kept
+    service._context.replace()  # clears the caches
     if "projections" not in parts:
         monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected"))
     if "patches" not in parts:
@@ -124,28 +124,28 @@ def test_only_what_is_asked_for_is_computed(service, monkeypatch, parts):
     assert [image.data for image in images] == [getattr(whole, part).data for part in parts]
 
 
-def test_mosaics_in_the_background_are_the_same(service):
+def test_mosaics_in_the_background_are_equal(service):
     top = service.layers.top_activations("conv2", 3, tile=40)
-    service._context.replace()  # nothing is cached
+    service._context.replace()  # clears the caches
     assert service.layers.mosaics(MosaicRequest("conv2", 3, tile=40), background=True) == [top.projections, top.patches]
     with pytest.raises(LayerError):
         service.layers.mosaics(MosaicRequest("conv2", 99, tile=40), background=True)
 
 
-def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny_images, monkeypatch):
-    """Three of the tile's nine are projected when the click on the same unit comes: it does the other six, once, and the tile none."""
+def test_request_continues_the_projections_of_a_background_request(tiny_bundle, tiny_images, monkeypatch):
+    """A background request has computed part of the projections when a request for the same unit arrives, which computes the rest."""
 
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
     service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
-    begun, go_on, steps, answers = threading.Event(), threading.Event(), [], []
-    real = unit_projections.project
+    started, proceed, steps, answers = threading.Event(), threading.Event(), [], []
+    original = unit_projections.project
 
     def project(network, batch, *rest, **options):
         steps.append((threading.current_thread().name, len(batch)))
         if len(steps) == 2:
-            begun.set()
-            go_on.wait(10)
-        return real(network, batch, *rest, **options)
+            started.set()
+            proceed.wait(10)
+        return original(network, batch, *rest, **options)
 
     monkeypatch.setattr(unit_projections, "project", project)
     monkeypatch.setattr(unit_projections.BatchSizer, "size", lambda self: 2)
@@ -153,23 +153,23 @@ def test_a_click_overtakes_a_tile_and_takes_over_what_it_began(tiny_bundle, tiny
     def request(background):
         answers.append(service.layers.mosaics(MosaicRequest("conv2", 3, tile=40), background=background))
 
-    tile = threading.Thread(target=request, args=(True,), name="tile")
-    tile.start()
-    assert begun.wait(10)  # the tile's thread is in its second step
-    click = threading.Thread(target=request, args=(False,), name="click")
-    click.start()
+    background = threading.Thread(target=request, args=(True,), name="background")
+    background.start()
+    assert started.wait(10)  # the background request is in its second step
+    urgent = threading.Thread(target=request, args=(False,), name="urgent")
+    urgent.start()
     time.sleep(0.1)  # it waits for the device
-    go_on.set()
-    click.join(10)
-    tile.join(10)
+    proceed.set()
+    urgent.join(10)
+    background.join(10)
     assert [size for _, size in steps] == [2, 2, 5]
-    assert [name == "click" for name, _ in steps] == [False, False, True]
+    assert [name == "urgent" for name, _ in steps] == [False, False, True]
     assert answers[0] == answers[1]
     assert service.layers._mosaics._projections._partial == {}
     service.close()
 
 
-def test_requests_are_answered_after_closing(tiny_bundle, tiny_images):
+def test_requests_are_answered_after_close(tiny_bundle, tiny_images):
     index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
     service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu")
     service.close()
@@ -178,42 +178,42 @@ def test_requests_are_answered_after_closing(tiny_bundle, tiny_images):
 
 
 @pytest.mark.parametrize("state", [None, "conv2", 5])
-def test_a_figure_of_no_state_is_refused_in_words(service, state):
+def test_figure_with_an_invalid_state_raises_an_error(service, state):
     with pytest.raises(ServiceError, match="a dict such as"):
         service.layers.figure("layer.png", state)
 
 
-def test_a_source_has_the_boxes_of_receptive_field_and_crop(service, tiny_images, tiny_bundle):
-    for rank, one in enumerate(service.index.top("conv1", 0)):
+def test_source_has_the_boxes_of_receptive_field_and_crop(service, tiny_images, tiny_bundle):
+    for rank, activation in enumerate(service.index.top("conv1", 0)):
         shown = service.layers.source("conv1", 0, rank, size=280)
         assert (shown.image.width, shown.image.height) == (280, 240)
-        view = tiny_images.crop(one.image)
-        left, top, right, bottom = view.box or (0, 0, 28, 24)
+        crop = tiny_images.crop(activation.image)
+        left, top, right, bottom = crop.box or (0, 0, 28, 24)
         width, height = right - left, bottom - top
-        # The shorter side goes to 18 pixels and the middle 16 are kept.
+        # The shorter side is resized to 18 pixels, and the central 16 are cropped.
         scale = 18 / min(width, height)
         shift = (round((width * scale - 16) / 2), round((height * scale - 16) / 2))
-        expected = [(edge + shift[side % 2]) / scale + (left, top)[side % 2] for side, edge in enumerate(one.box)]
+        expected = [(edge + shift[side % 2]) / scale + (left, top)[side % 2] for side, edge in enumerate(activation.box)]
         np.testing.assert_allclose(shown.box, np.array(expected) / [28, 24, 28, 24], atol=0.03)
         whole = [(edge + shift[side % 2]) / scale + (left, top)[side % 2] for side, edge in enumerate((0, 0, 16, 16))]
         np.testing.assert_allclose(shown.crop, np.array(whole) / [28, 24, 28, 24], atol=0.03)
         assert f"#{rank + 1}" in shown.caption
-        assert f"noise-{view.source}" in shown.caption
+        assert f"noise-{crop.source}" in shown.caption
 
 
-def test_opaque_transform_shows_the_models_input(tiny_bundle, tiny_images):
+def test_source_shows_the_input_if_the_transform_is_unknown(tiny_bundle, tiny_images):
     transform = tiny_bundle.transform
     bundle = replace(tiny_bundle, transform=lambda image: transform(image))
     service = LocalModelService(bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
-    shown, one = service.layers.source("conv1", 0, 0, size=160), service.index.top("conv1", 0)[0]
-    assert (shown.image.width, shown.image.height) == (160, 160)
-    np.testing.assert_allclose(shown.box, np.array(one.box) / 16)
-    assert shown.crop is None
-    assert "the model's input" in shown.caption
+    source, activation = service.layers.source("conv1", 0, 0, size=160), service.index.top("conv1", 0)[0]
+    assert (source.image.width, source.image.height) == (160, 160)
+    np.testing.assert_allclose(source.box, np.array(activation.box) / 16)
+    assert source.crop is None
+    assert "the model's input" in source.caption
 
 
 @pytest.mark.parametrize(
-    ("ask", "error"),
+    ("method", "error"),
     [
         (lambda s: s.top_activations("conv7", 0), LayerError),
         (lambda s: s.top_activations("conv1", 99), LayerError),
@@ -228,13 +228,13 @@ def test_opaque_transform_shows_the_models_input(tiny_bundle, tiny_images):
         (lambda s: s.figure("layer.png", {"sort": "beauty"}), ServiceError),
     ],
 )
-def test_what_cannot_be_answered_says_so_and_the_next_request_works(service, ask, error):
+def test_invalid_requests_raise_errors(service, method, error):
     with pytest.raises(error):
-        ask(service.layers)
+        method(service.layers)
     assert service.layers.top_activations("conv1", 0).count == 9
 
 
-def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_images, manual_executor):
+def test_errors_state_the_progress_of_the_index(tiny_bundle, tiny_images, manual_executor):
     worker, answers, events = manual_executor, [], []
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=worker)
     with pytest.raises(ServiceError, match="not built yet"):
@@ -242,14 +242,14 @@ def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_i
     assert not service.overview().index_ready
     assert [layer.dead for layer in service.overview().layers] == [None, None]
 
-    def listen(event):
+    def listener(event):
         events.append(event)
         if event.kind == "progress" and not answers:
             with pytest.raises(ServiceError) as caught:
                 service.layers.unit_table("conv1")
             answers.extend([str(caught.value), *service.overview().notes])
 
-    service.subscribe(listen)
+    service.subscribe(listener)
     worker.jobs[0].run()
     assert f"{events[0].progress.done} of 42 crops" in answers[0]
     assert any("being built" in note for note in answers[1:])
@@ -259,7 +259,7 @@ def test_while_the_index_is_built_requests_say_how_far_it_is(tiny_bundle, tiny_i
     assert service.layers.top_activations("conv1", 0).count == 9
 
 
-def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, noise, manual_executor):
+def test_index_is_saved_and_loaded(service, tiny_bundle, tiny_images, noise, manual_executor):
     assert default_path(tiny_bundle, tiny_images).exists()
     images = noise()
     events, worker = [], manual_executor
@@ -269,22 +269,22 @@ def test_index_is_kept_and_loaded_next_time(service, tiny_bundle, tiny_images, n
     assert images.opened == 0
     assert [event.kind for event in events] == ["changed"]
     assert again.layers.unit_detail("conv2", 1).entries == service.layers.unit_detail("conv2", 1).entries
-    worker.jobs[1].run()  # the nines' photographs, decoded before anybody asks
+    worker.jobs[1].run()  # decodes the photographs of the mosaics in advance
     opened = images.opened
     assert opened > 0
     again.layers.top_activations("conv2", 0)
     assert images.opened == opened
 
 
-def test_cache_that_cannot_be_written_costs_nothing_but_a_note(tiny_bundle, tiny_images, monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("in the way")
+def test_cache_that_cannot_be_written_is_noted(tiny_bundle, tiny_images, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "file"))
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=SynchronousExecutor()).wait()
     assert service.layers.top_activations("conv1", 0).count == 9
     assert any("built again next time" in note for note in service.overview().notes)
 
 
-def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, manual_executor):
+def test_errors_of_the_index_are_published_and_raised(tiny_model, tiny_images, manual_executor):
     broken, events, worker = tiny_model(), [], manual_executor
     with torch.no_grad():
         broken.model[3].weight[0] = float("nan")
@@ -300,13 +300,13 @@ def test_failure_of_the_index_reaches_everybody(tiny_model, tiny_images, manual_
     assert any("NaN" in note for note in service.overview().notes)
 
 
-def test_foreign_index_is_refused(tiny_bundle, tiny_images, tiny_model):
+def test_index_of_another_model_raises_an_error(tiny_bundle, tiny_images, tiny_model):
     index = ActivationIndex.build(tiny_model(1), tiny_images, progress=False, device="cpu")
     with pytest.raises(ActivationIndexError, match="does not fit"):
         LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor())
 
 
-def test_photograph_that_went_bad_is_named(tiny_bundle, noise, manual_executor):
+def test_photograph_that_becomes_unreadable_raises_an_error(tiny_bundle, noise, manual_executor):
     images, worker = noise(), manual_executor
     index = ActivationIndex.build(tiny_bundle, images, progress=False, device="cpu")
     images.broken = {images.crop(index.top("conv1", 0)[4].image).source}
@@ -315,55 +315,55 @@ def test_photograph_that_went_bad_is_named(tiny_bundle, noise, manual_executor):
         service.layers.top_activations("conv1", 0)
 
 
-def test_swapping_the_state_is_atomic(tiny_model, tiny_images):
-    """Requests in flight see the old state or the new one, never a mixture."""
+def test_snapshots_are_replaced_atomically(tiny_model, tiny_images):
+    """Each request uses the old snapshot or the new one."""
     bundles = [tiny_model(seed) for seed in (0, 1)]
     indexes = [ActivationIndex.build(bundle, tiny_images, progress=False, device="cpu") for bundle in bundles]
     service = LocalModelService(bundles[0], tiny_images, index=indexes[0], device="cpu", worker=SynchronousExecutor())
     other = LocalModelService(bundles[1], tiny_images, index=indexes[1], device="cpu", worker=SynchronousExecutor())
-    both = [one.layers.top_activations("conv2", 3) for one in (service, other)]
-    expected = {one.projections.data: one.patches.data for one in both}
+    both = [each.layers.top_activations("conv2", 3) for each in (service, other)]
+    expected = {mosaic.projections.data: mosaic.patches.data for mosaic in both}
     assert len(expected) == 2
-    states, stop, wrong, asked = [service._context.snapshot, other._context.snapshot], threading.Event(), [], []
+    states, stop, wrong, answered = [service._context.snapshot, other._context.snapshot], threading.Event(), [], []
 
-    def ask():
+    def send_requests():
         while not stop.is_set():
-            nine = service.layers.top_activations("conv2", 3)
-            asked.append(1)
-            if expected.get(nine.projections.data) != nine.patches.data:
-                wrong.append(nine)
+            mosaic = service.layers.top_activations("conv2", 3)
+            answered.append(1)
+            if expected.get(mosaic.projections.data) != mosaic.patches.data:
+                wrong.append(mosaic)
 
-    threads = [threading.Thread(target=ask) for _ in range(3)]
+    threads = [threading.Thread(target=send_requests) for _ in range(3)]
     for thread in threads:
         thread.start()
     versions = []
-    for turn in range(20):
-        state = states[(turn + 1) % 2]
+    for number in range(20):
+        state = states[(number + 1) % 2]
         versions.append(service._context.replace(bundle=state.bundle, index=state.index).version)
         time.sleep(0.01)
     stop.set()
     for thread in threads:
         thread.join(20)
-    assert asked
+    assert answered
     assert not wrong
     assert versions == sorted(set(versions))
 
 
-def test_caches_tell_versions_apart(service, tiny_model, tiny_images):
-    """A request that is still on the old state must leave nothing that answers for the new one."""
+def test_caches_depend_on_the_version(service, tiny_model, tiny_images):
+    """Results of a request with the old snapshot are not used for the new one."""
     new = tiny_model(1)
     index = ActivationIndex.build(new, tiny_images, progress=False, device="cpu")
     old = service._context.snapshot
     version = old.version + 1
     later = replace(old, version=version, layers_version=version, bundle=new, index=index)
-    nines = [service.layers._mosaics.top_activations(state, state.index, MosaicRequest("conv2", 3, tile=32)) for state in (old, later)]
-    assert nines[0].projections.data != nines[1].projections.data
-    assert nines[0].patches.data != nines[1].patches.data
-    views = [one.image for one in old.index.top("conv2", 3)]
-    assert service.layers._predictions.get(old, views) != service.layers._predictions.get(later, views)
+    mosaics = [service.layers._mosaics.top_activations(state, state.index, MosaicRequest("conv2", 3, tile=32)) for state in (old, later)]
+    assert mosaics[0].projections.data != mosaics[1].projections.data
+    assert mosaics[0].patches.data != mosaics[1].patches.data
+    crops = [activation.image for activation in old.index.top("conv2", 3)]
+    assert service.layers._predictions.get(old, crops) != service.layers._predictions.get(later, crops)
 
 
-def test_requests_from_many_threads_agree(service):
+def test_requests_from_many_threads_are_equal(service):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(service.layers.top_activations("conv2", 3, "guided"))) for _ in range(6)]
     for thread in threads:
@@ -374,27 +374,27 @@ def test_requests_from_many_threads_agree(service):
     assert len({answer.projections.data for answer in answers}) == 1
 
 
-def test_a_listener_that_fails_stays_subscribed_and_is_logged_once(service, caplog):
+def test_errors_of_listeners_are_logged_once(service, caplog):
     failing, calls, received = [True, True, False, True, False], [], []
 
-    def listen(event):
+    def listener(event):
         calls.append(event)
         if failing[len(calls) - 1]:
             raise RuntimeError("page closed")
 
-    service.subscribe(listen)
+    service.subscribe(listener)
     unsubscribe = service.subscribe(received.append)
     for number in range(4):
         service._context.replace()
         assert len(calls) == len(received) == number + 1
-    assert caplog.text.count("RuntimeError: page closed") == 2  # of consecutive failures the first
+    assert caplog.text.count("RuntimeError: page closed") == 2  # the first of consecutive errors
     unsubscribe()
     unsubscribe()
     service._context.replace()
     assert (len(calls), len(received)) == (5, 4)
 
 
-def test_a_listener_receives_the_kinds_it_subscribed_to(service):
+def test_listeners_receive_their_kinds_of_events(service):
     received = []
     service.subscribe(received.append, kinds={"failed", "transfer"})
     for kind in ("progress", "failed", "changed", "occlusion", "transfer"):
@@ -402,7 +402,7 @@ def test_a_listener_receives_the_kinds_it_subscribed_to(service):
     assert [event.kind for event in received] == ["failed", "transfer"]
 
 
-def test_a_subscribed_method_does_not_keep_its_object_alive(service):
+def test_subscription_holds_methods_weakly(service):
     class Widget:
         def listen(self, event):
             pytest.fail("the object is gone")
@@ -416,7 +416,7 @@ def test_a_subscribed_method_does_not_keep_its_object_alive(service):
     assert len(service._events) == 0
 
 
-def test_closing_cancels_the_index(tiny_bundle, noise):
+def test_close_cancels_the_index(tiny_bundle, noise):
     reached = threading.Event()
 
     class Slow(noise):
@@ -427,15 +427,15 @@ def test_closing_cancels_the_index(tiny_bundle, noise):
 
     service = LocalModelService(tiny_bundle, Slow(400), device="cpu")
     assert reached.wait(10)
-    begun = time.monotonic()
+    started = time.monotonic()
     service.close()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - started < 5
     with pytest.raises(Exception, match="cancelled"):
         service.wait(5)
 
 
-def test_a_model_that_cannot_be_traced_is_noted(tiny_images, tiny_bundle):
-    class Stubborn(nn.Module):
+def test_model_that_cannot_be_traced_is_noted(tiny_images, tiny_bundle):
+    class Untraceable(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv = nn.Conv2d(3, 4, 3)
@@ -443,7 +443,7 @@ def test_a_model_that_cannot_be_traced_is_noted(tiny_images, tiny_bundle):
         def forward(self, x):
             return torch.relu(self.conv(x)) if float(x.sum()) > -1e9 else x  # a branch on values
 
-    bundle = dw.ModelBundle.from_module(Stubborn().eval(), transform=tiny_bundle.transform)
+    bundle = dw.ModelBundle.from_module(Untraceable().eval(), transform=tiny_bundle.transform)
     service = LocalModelService(bundle, tiny_images, device="cpu", worker=SynchronousExecutor()).wait()
     overview = service.overview()
     assert any("cannot be traced" in note for note in overview.notes)
@@ -460,7 +460,7 @@ def test_figures(service, kind):
     assert data.startswith(b"\x89PNG" if kind.endswith("png") else b"<")
 
 
-def test_figures_follow_the_explorers_state(service, monkeypatch):
+def test_figures_depend_on_the_state(service, monkeypatch):
     sheets = []
     monkeypatch.setattr("deconvwidgets.instruments.layers.service.figures.render", lambda kind, sheet: sheets.append(sheet) or b"")
     service.layers.figure("explorer.png", {"layer": "conv2", "sort": "mean", "units": 2, "unit": 3, "rank": 4, "rule": "guided"})
@@ -497,20 +497,20 @@ def load_random(name):
 
 @pytest.fixture(scope="module")
 def alexnet():
-    made = LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu")
-    yield made.wait(300)
-    made.close()
+    service = LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu")
+    yield service.wait(300)
+    service.close()
 
 
 @pytest.mark.slow
-def test_alexnet_answers_about_photographs(alexnet):
+def test_alexnet(alexnet):
     overview = alexnet.overview()
     assert [layer.info.alias for layer in overview.layers] == ["conv1", "conv2", "conv3", "conv4", "conv5"]
     assert overview.photographs >= 25
-    nine = alexnet.layers.top_activations("conv5", 133)
-    assert nine.count == 9
-    shown = pixels_of(nine.projections).astype(int)
-    assert shown.std() > 20  # not a grey field
+    mosaic = alexnet.layers.top_activations("conv5", 133)
+    assert mosaic.count == 9
+    shown = decode(mosaic.projections).astype(int)
+    assert shown.std() > 20  # not uniformly gray
     detail = alexnet.layers.unit_detail("conv5", 133)
     assert len({entry.source for entry in detail.entries}) == 9
     assert alexnet.layers.source("conv5", 133, 0).image.width >= 300

@@ -1,4 +1,4 @@
-"""What axe-core finds on a page, and how large its text is."""
+"""Accessibility violations that axe-core finds on a page, and the sizes of its text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import Page
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-# As in JupyterLab: its base size, the small one, and those of headings and large numbers.
+# JupyterLab's colours and font sizes
 THEMES = {
     "light": "--jp-layout-color0: #fff; --jp-ui-font-color0: #000; --jp-brand-color1: #1976d2; --jp-error-color1: #d32f2f;",
     "dark": "--jp-layout-color0: #111; --jp-ui-font-color0: #fff; --jp-brand-color1: #2196f3; --jp-error-color1: #f44336;",
 }
 SIZES = "--jp-ui-font-size0: 0.83333em; --jp-ui-font-size1: 13px;"
-# The sizes of all visible text, with an example of each.
+# Returns the sizes of all visible text, with an example of each.
 TEXT_SIZES = """() => {
   const sizes = {};
   const walker = document.createTreeWalker(document.querySelector('.dwx'), NodeFilter.SHOW_TEXT);
@@ -27,25 +27,25 @@ TEXT_SIZES = """() => {
 }"""
 
 
-def in_theme(page: Page, theme: str) -> None:
-    """Give the page a theme of JupyterLab."""
+def set_theme(page: Page, theme: str) -> None:
+    """Set a theme of JupyterLab."""
     page.add_style_tag(content=f"html {{ background: var(--jp-layout-color0); {SIZES} {THEMES[theme]} }}")
     page.evaluate("(theme) => document.documentElement.setAttribute('theme', theme)", theme)
-    page.wait_for_timeout(100)  # colours that a canvas reads
+    page.wait_for_timeout(100)  # a canvas reads its colours later
 
 
 def violations(page: Page) -> list[str]:
-    """The serious and critical violations, each with the elements where it is."""
+    """Return the serious and critical violations, with the elements that have them."""
     if not AXE.exists():
         pytest.skip("axe-core is not installed; run npm ci in frontend/")
     if not page.evaluate("'axe' in globalThis"):
         page.evaluate(AXE.read_text(encoding="utf-8") + ";null")
     found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run('.dwx')).violations")
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {node['target'][0]} {node['failureSummary']}" for one in serious for node in one["nodes"]]
+    serious = [violation for violation in found if violation["impact"] in ("serious", "critical")]
+    return [f"{violation['id']}: {node['target'][0]} {node['failureSummary']}" for violation in serious for node in violation["nodes"]]
 
 
 def small_text(page: Page) -> dict[str, str]:
-    """Text below the small size of JupyterLab, by size."""
+    """Return an example of text that is smaller than JupyterLab's small size, for each size."""
     sizes: dict[str, str] = page.evaluate(TEXT_SIZES)
     return {size: text for size, text in sizes.items() if float(size) < 10.8}

@@ -12,5 +12,5 @@ def service() -> FakeService:
 
 @pytest.fixture
 def building_service() -> FakeService:
-    """Its index does not stand yet."""
+    """A service whose index is not complete."""
     return FakeService(ready=False)

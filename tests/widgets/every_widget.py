@@ -1,4 +1,4 @@
-"""Every widget, on a service without a model, for the tests of what they share. A new instrument is added here."""
+"""Cases of all widgets with fake services, for the tests that all widgets share. Add new instruments here."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ IMAGE = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill":
 
 @dataclass(frozen=True)
 class Case:
-    """A widget and what a test needs to know of it."""
+    """A widget with the values that the tests need."""
 
     widget: type[Explorer]
     make_service: Callable[[], FakeService]
-    good: dict[str, Any]  # a part of a state
-    bad: dict[str, Any]
-    work: dict[str, Any]  # a request that takes a while
-    slow: str  # the method of the service (or of its API) that answers it
+    valid_state: dict[str, Any]  # a part of a state
+    invalid_state: dict[str, Any]
+    slow_request: dict[str, Any]
+    slow_method: str  # the method of the service (or of its API) that answers it
     events: frozenset[str]
-    argument: str  # one of the widget's own
-    api: str = ""  # the attribute of the service
-    ready: Callable[[Any], object] = field(default=lambda service: None)  # makes the request `work` and saving possible
+    argument: str  # an argument of the widget
+    api: str = ""  # the attribute of the service with the API
+    prepare: Callable[[Any], object] = field(default=lambda service: None)  # makes slow_request and saving possible
 
-    def answering(self, service: Any) -> Any:
-        """Return what answers the widget."""
+    def api_of(self, service: Any) -> Any:
+        """Return the object that answers the widget's requests."""
         return getattr(service, self.api) if self.api else service
 
 

@@ -1,4 +1,4 @@
-"""A service without a model: gratings and noise for images, numbers for everything else, and a record of what was asked."""
+"""A fake service without a model: its images are gratings, and it records its calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def encode(pixels: NDArray[np.uint8], form: str = "PNG") -> EncodedImage:
 
 
 def grating(unit: int, size: int, signed: bool) -> NDArray[np.uint8]:
-    """A grating whose direction depends on the unit: grey where `signed`, in colour otherwise."""
+    """Return a grating whose direction depends on the unit: gray if `signed`, in colour otherwise."""
     y, x = np.mgrid[0:size, 0:size] / 8
     wave = 127.5 + 110 * np.sin(x * np.cos(unit) + y * np.sin(unit))
     tint = np.ones(3) if signed else 0.4 + 0.6 * np.abs(np.sin(unit + np.arange(3)))
@@ -39,15 +39,15 @@ def grating(unit: int, size: int, signed: bool) -> NDArray[np.uint8]:
 
 
 class FakeService:
-    """Implements `SupportsLayers`. Unit 3 of conv1 is dead; `rule="guided"` is refused at conv2."""
+    """Implements `SupportsLayers`. Unit 3 of each layer is dead; `rule="guided"` raises RuleError for conv2."""
 
     def __init__(self, ready: bool = True) -> None:
         self.ready = ready
         self.version = 1
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
-        self.breaks: Exception | None = None
-        self.background = threading.Event()  # mosaics in the background wait for it
+        self.error: Exception | None = None  # raised by recorded calls
+        self.background = threading.Event()  # requests for mosaics in the background wait for it
         self.background.set()
         self.infos = (
             LayerInfo("features.0", "conv1", "ReLU", 24, 55, 55, (11, 11), (4, 4), (-2, -2)),
@@ -57,7 +57,7 @@ class FakeService:
 
     @property
     def layers(self) -> FakeService:
-        """Answers a LayerExplorer, as `LayersService` does."""
+        """The API of the LayerExplorer."""
         return self
 
     def overview(self) -> Overview:
@@ -92,7 +92,10 @@ class FakeService:
     def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
         info = self._record("top_activations", layer, unit, rule, contrast, tile)
         if rule == "guided" and info.alias == "conv2":
-            raise RuleError("There is no rule for 'gelu' below conv2; choose rule='gradient'.")
+            raise RuleError(
+                "Layer 'conv2' cannot be projected with rule='guided': torch.nn.functional.gelu has no backward rule. "
+                "Use rule='gradient', which supports all differentiable operations, or an earlier layer."
+            )
         count = 0 if unit == 3 else 9
         side = GRID * tile + (GRID - 1) * GAP
         images = [encode(grating(unit, side, signed)) for signed in (True, False)]
@@ -101,11 +104,11 @@ class FakeService:
     def mosaics(self, request: MosaicRequest, background: bool = False) -> list[EncodedImage]:
         if background:
             assert self.background.wait(10)
-        what = (request.layer, request.unit)
+        unit = (request.layer, request.unit)
         if "projections" not in request.parts:
-            self._record("patches", *what, request.tile)
+            self._record("patches", *unit, request.tile)
             return [encode(grating(request.unit, GRID * request.tile + (GRID - 1) * GAP, signed=False))]
-        top = self.top_activations(*what, request.rule, request.contrast, request.tile)
+        top = self.top_activations(*unit, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
     def unit_detail(self, layer: str, unit: int) -> UnitDetail:
@@ -114,8 +117,8 @@ class FakeService:
         entries = []
         for rank in range(0 if unit == 3 else 9):
             label = int(table.labels[unit, rank])
-            words = (f"photograph-{rank}.jpg", CATEGORIES[label] if label >= 0 else None, "bee", 0.25)
-            entries.append(TopActivation(rank, *words, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
+            names = (f"photograph-{rank}.jpg", CATEGORIES[label] if label >= 0 else None, "bee", 0.25)
+            entries.append(TopActivation(rank, *names, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
         numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.fires)]
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
@@ -126,8 +129,8 @@ class FakeService:
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.calls.append(("figure", (kind, dict(state))))
-        if self.breaks:
-            raise self.breaks
+        if self.error:
+            raise self.error
         return encode(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
@@ -137,19 +140,19 @@ class FakeService:
         self.events.publish(ServiceEvent(kind, progress, message))
 
     def finish(self) -> None:
-        """The index stands."""
+        """Complete the index."""
         self.ready, self.version = True, self.version + 1
         self.publish("changed")
 
     def _record(self, kind: str, layer: str, *rest: Any) -> LayerInfo:
         self.calls.append((kind, (layer, *rest)))
-        if self.breaks:
-            raise self.breaks
+        if self.error:
+            raise self.error
         if not self.ready:
-            raise ServiceError("The index is being built. Try again when it stands")
+            raise ServiceError("The index of strongest activations is being built: 30 of 120 crops (25%). Try again when it is complete")
         for info in self.infos:
             if layer in (info.alias, info.name):
                 if rest and not 0 <= rest[0] < info.channels:
-                    raise LayerError(f"{layer} has no unit {rest[0]}")
+                    raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {rest[0]}.")
                 return info
-        raise LayerError(f"There is no layer {layer!r}")
+        raise LayerError(f"The model has no layer {layer!r}. Its layers are conv1, conv2, odd.layer.")

@@ -1,4 +1,4 @@
-"""Requests to a widget as its front end sends them, and what the widget sends back."""
+"""Send requests to a widget as its front end does, and collect what the widget sends."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ Message = tuple[dict[str, Any], list[bytes]]
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
-    """Everything that widgets send to their views, as (content, buffers)."""
+    """All messages that widgets send to their views, as (content, buffers)."""
     messages: list[Message] = []
     monkeypatch.setattr(Explorer, "send", lambda self, content, buffers=None: messages.append((content, buffers)))
     return messages
 
 
-def until(done: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until `done` returns something true."""
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until `condition` returns a true value."""
     deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "it never came"
+    while not condition():
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.005)
 
 
-def ask(explorer: Explorer, sent: list[Message], kind: Any, buffers: Any = (), **fields: Any) -> Message:
-    """Send a request, and return the one reply."""
+def send_request(explorer: Explorer, sent: list[Message], kind: Any, buffers: Any = (), **fields: Any) -> Message:
+    """Send a request, and return its reply."""
     sequence = 7 + len(sent)
 
     def replies() -> list[Message]:
         return [(content, data) for content, data in list(sent) if content.get("seq") == sequence and "ok" in content]
 
     explorer._handle_custom_msg({"seq": sequence, "client": "v1", "kind": kind, **fields}, list(buffers))
-    until(replies)
-    assert len(replies()) == 1, "each request is answered exactly once"
+    wait_until(replies)
+    assert len(replies()) == 1, "each request has exactly one reply"
     content, data = replies()[0]
     assert content["client"] == "v1"
     json.dumps(content, allow_nan=False)  # JavaScript's JSON has neither NaN nor infinity

@@ -1,4 +1,4 @@
-"""Messages and states of any kind, to every widget on a real service: each is answered, and a refusal is one of ours."""
+"""Random messages and states for all widgets: they are answered, and rejected with a DeconvWidgetsError only."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ ANYTHING = st.one_of(
     JSON, ARRAYS, st.sampled_from([np.int64(2), np.float32(0.5), np.bool_(True), np.str_("conv1"), b"bytes", {1, 2}, object(), 1j, int])
 )
 
-ODD: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "x", "\x00", "\ud800", [], {}, [1], [[]], {"a": 1}]
+INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "x", "\x00", "\ud800", [], {}, [1], [[]], {"a": 1}]
 
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
-# Requests that are answered with ok, or refused for the lack of a run or an upload: one of each kind.
+# Valid requests of each kind. Some return an error because there is no such run or upload.
 REQUESTS: dict[str, list[dict[str, Any]]] = {
     "layers": [
         {"kind": "hello"},
@@ -101,7 +101,7 @@ STATES: dict[str, dict[str, Any]] = {
 
 
 class FirstRunExecutor(SynchronousExecutor):
-    """Runs jobs at once, but trains only the first time: a request to start another run is checked, and the run waits."""
+    """Runs all jobs immediately, except training after the first time: later runs are checked and remain waiting."""
 
     trained = False
 
@@ -119,23 +119,23 @@ def service(tmp_path_factory):
         folder = tmp_path_factory.mktemp("any input")
         patch.chdir(folder)
         patch.setenv("DECONVWIDGETS_CACHE", str(folder / "cache"))
-        made = LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=FirstRunExecutor())
+        service = LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=FirstRunExecutor())
         SETTINGS["data"] = str(make_class_folders(folder / "colours", each=4))
-        made.transfer.wait(made.transfer.start(requested_settings(SETTINGS, made.transfer.status())))
-        yield made
-        made.close()
+        service.transfer.wait(service.transfer.start(requested_settings(SETTINGS, service.transfer.status())))
+        yield service
+        service.close()
 
 
-def changed(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> Any:
-    """Return the value with one part, at any depth, removed or replaced by anything."""
+def mutate(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> Any:
+    """Return the value with a random part removed or replaced."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
         key = draw(st.sampled_from(sorted(value)))
         if not draw(st.integers(0, 5)):
             return {name: part for name, part in value.items() if name != key}
-        return {**value, key: changed(draw, value[key], anything)}
+        return {**value, key: mutate(draw, value[key], anything)}
     if isinstance(value, list) and value and draw(st.booleans()):
-        place = draw(st.integers(0, len(value) - 1))
-        return [*value[:place], changed(draw, value[place], anything), *value[place + 1 :]]
+        index = draw(st.integers(0, len(value) - 1))
+        return [*value[:index], mutate(draw, value[index], anything), *value[index + 1 :]]
     return draw(anything)
 
 
@@ -143,14 +143,14 @@ def changed(draw: st.DrawFn, value: Any, anything: st.SearchStrategy[Any]) -> An
 def messages(draw: st.DrawFn, name: str) -> tuple[Any, list[bytes]]:
     message = copy.deepcopy(draw(st.sampled_from(REQUESTS[name])))
     kind = message["kind"]
-    message = changed(draw, message, JSON)
+    message = mutate(draw, message, JSON)
     if isinstance(message, dict) and "kind" in message and draw(st.integers(0, 9)):
         message["kind"] = kind
     return message, draw(st.lists(st.binary(max_size=5), max_size=2))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_requests_that_are_changed_below_are_right(service, name):
+def test_unchanged_requests_are_valid(service, name):
     handlers = CASES[name].widget.HANDLERS
     assert {request["kind"] for request in REQUESTS[name]} == set(handlers)
     for request in REQUESTS[name]:
@@ -159,8 +159,8 @@ def test_the_requests_that_are_changed_below_are_right(service, name):
 
 
 def variants(value: Any) -> Iterator[Any]:
-    """Yield the value with each part, at every depth, removed or replaced by each of `ODD`."""
-    yield from ODD
+    """Yield the value with each part removed, and replaced by each of `INVALID`."""
+    yield from INVALID
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         if isinstance(value, dict):
@@ -172,7 +172,7 @@ def variants(value: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_part_of_a_request_may_be_odd(service, name):
+def test_requests_with_an_invalid_part_are_answered(service, name):
     handlers = CASES[name].widget.HANDLERS
     for request in REQUESTS[name]:
         for variant in variants(request):
@@ -188,7 +188,7 @@ def check_answer(content: dict[str, Any], buffers: list[bytes], message: object)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_any_message_is_answered(service, name):
+def test_random_messages_are_answered(service, name):
     handlers = CASES[name].widget.HANDLERS
 
     @SEEDED
@@ -200,13 +200,13 @@ def test_any_message_is_answered(service, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_any_state_is_set_or_refused(service, name):
+def test_random_states_are_set_or_rejected(service, name):
     with CASES[name].widget(service) as widget, warnings.catch_warnings():
         warnings.simplefilter("ignore")
 
         @st.composite
         def states(draw):
-            return changed(draw, copy.deepcopy(STATES[name]), ANYTHING)
+            return mutate(draw, copy.deepcopy(STATES[name]), ANYTHING)
 
         @SEEDED
         @given(states())
@@ -215,16 +215,16 @@ def test_any_state_is_set_or_refused(service, name):
             try:
                 widget.state = state
             except traitlets.TraitError as error:
-                assert isinstance(error, DeconvWidgetsError)  # noqa: PT017 - and nothing else: a refusal of ours
+                assert isinstance(error, DeconvWidgetsError)  # noqa: PT017 - any other error fails the test
                 assert same(widget.state, before)
             text = json.dumps(widget.state, allow_nan=False)
-            widget.state = json.loads(text)  # as a page that shows it sends it back
+            widget.state = json.loads(text)  # as the front end sends it back
             assert json.dumps(widget.state) == text
 
         check()
 
 
-def same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return one == other or (math.isnan(one) and math.isnan(other))
-    return bool(one == other)
+def same(first: Any, second: Any) -> bool:
+    if isinstance(first, float) and isinstance(second, float):
+        return first == second or (math.isnan(first) and math.isnan(second))
+    return bool(first == second)

@@ -1,4 +1,4 @@
-"""In a real kernel: requests to a subshell are answered there while a cell runs, and traits are set in the main thread."""
+"""Widgets in a kernel with subshells: requests are answered in the subshell, traits are set in the main thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jupyter_client.manager import start_new_kernel
 
 pytestmark = pytest.mark.slow
 
-MAKE = """
+CREATE_EXPLORER = """
 import sys, threading
 sys.path.insert(0, {tests!r})
 from fake_service import FakeService
@@ -27,16 +27,16 @@ print(explorer.model_id)
 
 @pytest.fixture
 def client() -> Iterator[BlockingKernelClient]:
-    manager, made = start_new_kernel()
-    yield made
-    made.stop_channels()
+    manager, client = start_new_kernel()
+    yield client
+    client.stop_channels()
     manager.shutdown_kernel(now=True)
 
 
 def printed(client: BlockingKernelClient, code: str) -> str:
-    said: list[str] = []
-    client.execute_interactive(code, timeout=60, output_hook=lambda message: said.append(str(message["content"].get("text", ""))))
-    return "".join(said).strip()
+    output: list[str] = []
+    client.execute_interactive(code, timeout=60, output_hook=lambda message: output.append(str(message["content"].get("text", ""))))
+    return "".join(output).strip()
 
 
 def new_subshell(client: BlockingKernelClient) -> str:
@@ -55,17 +55,17 @@ def send(client: BlockingKernelClient, subshell: str, model: str, data: dict[str
 
 
 def test_traits_are_set_in_the_main_thread(client: BlockingKernelClient) -> None:
-    model = printed(client, MAKE.format(tests=str(Path(__file__).parent)))
+    model = printed(client, CREATE_EXPLORER.format(tests=str(Path(__file__).parent)))
     subshell = new_subshell(client)
     send(client, subshell, model, {"method": "update", "state": {"state": {"layer": "conv2", "unit": 3}}, "buffer_paths": []})
     end = time.monotonic() + 15
-    while (said := printed(client, "print(threads, explorer.state['layer'], explorer.state['unit'])")) != "[True] conv2 3":
-        assert time.monotonic() < end, said
+    while (output := printed(client, "print(threads, explorer.state['layer'], explorer.state['unit'])")) != "[True] conv2 3":
+        assert time.monotonic() < end, output
         time.sleep(0.1)
 
 
-def test_a_view_is_answered_while_a_cell_runs(client: BlockingKernelClient) -> None:
-    model = printed(client, MAKE.format(tests=str(Path(__file__).parent)))
+def test_requests_are_answered_while_a_cell_runs(client: BlockingKernelClient) -> None:
+    model = printed(client, CREATE_EXPLORER.format(tests=str(Path(__file__).parent)))
     subshell = new_subshell(client)
     client.execute("import time; time.sleep(30)")
     send(client, subshell, model, {"method": "custom", "content": {"kind": "hello", "seq": 5, "client": "v"}})

@@ -1,4 +1,4 @@
-"""What all widgets share: state from the browser, requests, events, files, the static image, and how long they live."""
+"""Tests of all widgets: state, requests, events, files, the static image, and lifetime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.explorer import Explorer
 from tests.widgets.every_widget import CASES
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -35,13 +35,13 @@ def service(case):
 
 @pytest.fixture
 def widget(case, service):
-    with case.widget(service) as made:
-        yield made
+    with case.widget(service) as widget:
+        yield widget
 
 
 @pytest.fixture
 def published(monkeypatch):
-    """The data of every message that widgets publish."""
+    """The data of all messages that widgets publish."""
     messages = []
     monkeypatch.setattr(SubshellComm, "publish_msg", lambda self, kind, data=None, **rest: messages.append(data))
     return messages
@@ -56,7 +56,7 @@ def our_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("deconvwidgets")]
 
 
-def test_it_overrides_nothing_of_ipywidgets_by_accident(case):
+def test_only_known_attributes_of_anywidget_are_overridden(case):
     ours = {name for cls in case.widget.__mro__ if cls.__module__.startswith("deconvwidgets") for name in vars(cls)}
     traits = {"_traits", "_all_trait_default_generators", "_descriptors", "_instance_inits"}
     theirs = {name for name in ours if hasattr(anywidget.AnyWidget, name) and not name.startswith("__")} - traits
@@ -66,32 +66,32 @@ def test_it_overrides_nothing_of_ipywidgets_by_accident(case):
 # State
 
 
-def test_a_refused_state_of_the_browser_is_rolled_back_and_the_valid_one_sent_back(case, widget, published):
+def test_invalid_state_of_the_front_end_is_rolled_back_and_the_valid_state_is_sent(case, widget, published):
     before = dict(widget.state)
     published.clear()
     with pytest.raises(traitlets.TraitError):
-        widget.set_state({"height": 900, "state": {**before, **case.bad}})
+        widget.set_state({"height": 900, "state": {**before, **case.invalid_state}})
     assert widget.state == before
     updates = [message["state"] for message in published if message["method"] == "update"]
     assert updates[-1] == {"state": before, "height": widget.height}
     (failure,) = [message["content"] for message in published if message["method"] == "custom"]
     assert failure["event"] == "failed"
     assert failure["message"]
-    widget.set_state({"state": {**before, **case.good}})  # the next change is not refused for the sake of the last one
-    assert case.good.items() <= widget.state.items()
+    widget.set_state({"state": {**before, **case.valid_state}})  # the next change is accepted
+    assert case.valid_state.items() <= widget.state.items()
 
 
-def test_a_refused_state_of_python_is_rolled_back(case, widget):
+def test_invalid_state_set_in_python_is_rolled_back(case, widget):
     before = dict(widget.state)
     with pytest.raises(traitlets.TraitError):
-        widget.state = case.bad
+        widget.state = case.invalid_state
     assert widget.state == before
-    widget.state = case.good
-    assert case.good.items() <= widget.state.items()
+    widget.state = case.valid_state
+    assert case.valid_state.items() <= widget.state.items()
 
 
 @pytest.mark.parametrize("state", [None, 5, 0, "conv5", ["conv5"]])
-def test_a_state_that_is_no_dict_is_refused(case, widget, service, state):
+def test_state_must_be_a_dict(case, widget, service, state):
     before = dict(widget.state)
     pattern = rf"A.? {case.widget.__name__}'s state is a dict such as .* the others keep their values"
     with pytest.raises(ServiceError, match=pattern):
@@ -100,16 +100,16 @@ def test_a_state_that_is_no_dict_is_refused(case, widget, service, state):
     if state is not None:
         with pytest.raises(ServiceError, match=pattern):
             case.widget(service, state=state)
-        assert len(service.events) == 1, "a widget that was refused does not stay subscribed"
+        assert len(service.events) == 1, "the second widget is not subscribed"
 
 
 def test_state_and_height_are_the_only_synced_traits(case, widget):
     ours = {name for name in widget.keys if not name.startswith("_")} - {"layout", "tabbable", "tooltip"}
     assert ours == {"state", "height"}
-    assert len(json.dumps(widget.state)) < 500, "a trait holds small state only"
+    assert len(json.dumps(widget.state)) < 500, "the state is small"
 
 
-def test_a_misspelled_argument_is_refused_and_the_closest_named(case, service):
+def test_unknown_arguments_raise_an_error_with_a_suggestion(case, service):
     with pytest.raises(TypeError, match=rf"{case.widget.__name__} has no argument '{case.argument}s'.* Did you mean '{case.argument}'\?"):
         case.widget(service, **{f"{case.argument}s": None})
     with pytest.raises(TypeError, match="Its arguments are service, "):
@@ -117,7 +117,7 @@ def test_a_misspelled_argument_is_refused_and_the_closest_named(case, service):
     assert len(service.events) == 0
 
 
-def test_it_needs_a_service(case):
+def test_service_must_be_a_model_service(case):
     for value in (None, "alexnet", object()):
         with pytest.raises(ServiceError, match=rf"{case.widget.__name__} needs a model service, such as"):
             case.widget(value)
@@ -126,44 +126,44 @@ def test_it_needs_a_service(case):
 # Requests
 
 
-def test_long_work_is_accepted_and_blocks_nothing(case, service, widget, sent, monkeypatch):
-    case.ready(service)
-    begun, proceed, answering = threading.Event(), threading.Event(), case.answering(service)
-    work = getattr(answering, case.slow)
+def test_long_requests_are_accepted_and_do_not_block_others(case, service, widget, sent, monkeypatch):
+    case.prepare(service)
+    started, proceed, api = threading.Event(), threading.Event(), case.api_of(service)
+    work = getattr(api, case.slow_method)
 
     def slow(*arguments):
-        begun.set()
+        started.set()
         assert proceed.wait(20)
         return work(*arguments)
 
-    monkeypatch.setattr(answering, case.slow, slow)
+    monkeypatch.setattr(api, case.slow_method, slow)
     sent.clear()
-    widget._handle_custom_msg({"seq": 1000, "client": "c", **case.work}, [])
+    widget._handle_custom_msg({"seq": 1000, "client": "c", **case.slow_request}, [])
     assert ({"seq": 1000, "client": "c", "accepted": True}, []) in sent
-    assert begun.wait(20)
-    assert ask(widget, sent, "hello")[0]["ok"], "another request is answered meanwhile"
+    assert started.wait(20)
+    assert send_request(widget, sent, "hello")[0]["ok"], "another request is answered meanwhile"
     assert not any(content.get("seq") == 1000 and "ok" in content for content, _ in sent)
     proceed.set()
-    until(lambda: any(content.get("seq") == 1000 and content.get("ok") for content, _ in sent))
+    wait_until(lambda: any(content.get("seq") == 1000 and content.get("ok") for content, _ in sent))
 
 
-def test_an_unexpected_error_is_logged_and_its_text_kept_from_the_page(case, service, widget, sent, caplog):
-    case.ready(service)
-    case.answering(service).breaks = ZeroDivisionError("secret detail")
+def test_unexpected_errors_are_logged_and_not_sent(case, service, widget, sent, caplog):
+    case.prepare(service)
+    case.api_of(service).error = ZeroDivisionError("secret detail")
     with caplog.at_level(logging.ERROR):
-        content, buffers = ask(widget, sent, **case.work)
+        content, buffers = send_request(widget, sent, **case.slow_request)
     assert content["ok"] is False
     assert content["error"] == (
-        f"The request {case.work['kind']!r} failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
+        f"The request {case.slow_request['kind']!r} failed with an unexpected ZeroDivisionError; the kernel's log has the traceback."
     )
     assert buffers == []
     assert "Traceback" in caplog.text
-    case.answering(service).breaks = None
-    assert ask(widget, sent, **case.work)[0]["ok"]
+    case.api_of(service).error = None
+    assert send_request(widget, sent, **case.slow_request)[0]["ok"]
 
 
 @pytest.mark.parametrize("message", ["nonsense", None, 5, [], {}, {"kind": None}, {"kind": ["hello"]}, {"kind": "no such"}])
-def test_a_message_that_is_no_request_is_refused(widget, sent, message):
+def test_invalid_messages_return_an_error(widget, sent, message):
     sent.clear()
     widget._handle_custom_msg(message, None)
     ((content, _),) = [(content, data) for content, data in sent if "ok" in content]
@@ -171,7 +171,7 @@ def test_a_message_that_is_no_request_is_refused(widget, sent, message):
     assert "There is no request" in content["error"]
 
 
-def test_a_message_that_cannot_be_sent_ends_nothing(case, service, widget, monkeypatch, caplog):
+def test_errors_of_sending_are_logged(case, service, widget, monkeypatch, caplog):
     failing, delivered = [True], []
 
     def send(self, content, buffers=None):
@@ -182,26 +182,26 @@ def test_a_message_that_cannot_be_sent_ends_nothing(case, service, widget, monke
     monkeypatch.setattr(Explorer, "send", send)
     service.publish("changed")
     widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
-    widget._handle_custom_msg({"seq": 2, "client": "c", **case.work}, [])
-    until(lambda: caplog.text.count("could not be sent") >= 4)  # the event, the reply, that work is accepted, and its reply
+    widget._handle_custom_msg({"seq": 2, "client": "c", **case.slow_request}, [])
+    wait_until(lambda: caplog.text.count("could not be sent") >= 4)  # the event, the reply, that work is accepted, and its reply
     failing[0] = False
     service.publish("changed")
-    widget._handle_custom_msg({"seq": 3, "client": "c", **case.work}, [])
-    until(lambda: any(content.get("seq") == 3 and "ok" in content for content in delivered))
+    widget._handle_custom_msg({"seq": 3, "client": "c", **case.slow_request}, [])
+    wait_until(lambda: any(content.get("seq") == 3 and "ok" in content for content in delivered))
     assert delivered[0]["event"] == "changed"
 
 
 # Events
 
 
-def test_only_events_of_its_own_reach_a_widget(case, service, widget, sent):
+def test_widgets_receive_their_kinds_of_events(case, service, widget, sent):
     sent.clear()
     for kind in EVENTS:
         service.publish(kind)
     assert {content["event"] for content, _ in sent if "event" in content} == case.events
 
 
-def test_events_reach_the_views_from_any_thread_until_it_is_closed(case, service, widget, sent):
+def test_events_of_any_thread_are_sent_until_the_widget_is_closed(case, service, widget, sent):
     def events():
         return [content for content, _ in sent if "event" in content]
 
@@ -219,38 +219,38 @@ def test_events_reach_the_views_from_any_thread_until_it_is_closed(case, service
     service.publish(kind)
     assert len(events()) == 2
     assert len(service.events) == 0
-    widget.close()  # ipywidgets does so again, when the object is deleted
+    widget.close()  # ipywidgets closes a widget again when it is deleted
 
 
-# Life
+# Lifetime
 
 
-def test_closing_ends_its_threads_and_answers_no_more(case, service, sent):
+def test_close_ends_the_threads_and_ignores_requests(case, service, sent):
     others = set(our_threads())
     widget = case.widget(service)
-    ask(widget, sent, **case.work)
+    send_request(widget, sent, **case.slow_request)
     assert set(our_threads()) - others
     widget.close()
-    until(lambda: not set(our_threads()) - others)
+    wait_until(lambda: not set(our_threads()) - others)
     sent.clear()
     widget._handle_custom_msg({"seq": 1, "client": "c", "kind": "hello"}, [])
     assert sent == []
 
 
-def test_one_that_no_page_shows_lives_as_long_as_it_is_referred_to(case, service, sent):
+def test_widget_without_views_is_garbage_collected(case, service, sent):
     others = set(our_threads())
     widget = case.widget(service)
-    ask(widget, sent, **case.work)
-    gone = weakref.ref(widget)
+    send_request(widget, sent, **case.slow_request)
+    reference = weakref.ref(widget)
     del widget
-    until(lambda: is_collected(gone))
+    wait_until(lambda: is_collected(reference))
     assert len(service.events) == 0
-    until(lambda: not set(our_threads()) - others)
+    wait_until(lambda: not set(our_threads()) - others)
 
 
-def test_one_that_a_page_shows_lives_until_every_page_has_left(case, service, sent):
+def test_widget_is_kept_alive_until_all_clients_say_goodbye(case, service, sent):
     widget = case.widget(service)
-    gone = weakref.ref(widget)
+    reference = weakref.ref(widget)
     for client in ("one", "two"):
         widget._handle_custom_msg({"seq": 1, "client": client, "kind": "hello"}, [])
     handle = widget._handle_custom_msg
@@ -259,27 +259,27 @@ def test_one_that_a_page_shows_lives_until_every_page_has_left(case, service, se
     handle({"kind": "goodbye", "client": "one"}, [])
     del handle
     gc.collect()
-    assert gone() is not None
-    gone()._handle_custom_msg({"kind": "goodbye", "client": "two"}, [])
-    until(lambda: is_collected(gone))
+    assert reference() is not None
+    reference()._handle_custom_msg({"kind": "goodbye", "client": "two"}, [])
+    wait_until(lambda: is_collected(reference))
 
 
-def test_one_that_is_displayed_lives_until_it_is_closed(case, service):
+def test_displayed_widget_is_kept_alive_until_it_is_closed(case, service):
     widget = case.widget(service)
     widget._repr_mimebundle_()
-    gone = weakref.ref(widget)
+    reference = weakref.ref(widget)
     del widget
     gc.collect()
-    assert gone() is not None
-    gone().close()
-    until(lambda: is_collected(gone))
+    assert reference() is not None
+    reference().close()
+    wait_until(lambda: is_collected(reference))
 
 
 # Files and the static image
 
 
-def test_files_are_written_whole_or_not_at_all(case, service, widget, tmp_path, file_size_limit):
-    case.ready(service)
+def test_files_are_written_atomically(case, service, widget, tmp_path, file_size_limit):
+    case.prepare(service)
     for suffix in widget.FILES:
         path = tmp_path / f"a{suffix}"
         assert widget.save(path) == path
@@ -291,15 +291,15 @@ def test_files_are_written_whole_or_not_at_all(case, service, widget, tmp_path, 
     assert len(list(tmp_path.iterdir())) == len(widget.FILES)
 
 
-def test_unknown_suffixes_and_places_are_refused_before_anything_is_drawn(case, service, widget, tmp_path):
-    case.ready(service)
+def test_invalid_paths_raise_an_error_before_the_file_is_drawn(case, service, widget, tmp_path):
+    case.prepare(service)
     last = list(widget.FILES)[-1]
-    case.answering(service).calls.clear()
+    case.api_of(service).calls.clear()
     with pytest.raises(ServiceError, match=rf"use a name ending in {' or '.join(widget.FILES)}"):
         widget.save(tmp_path / "a.pdf")
     with pytest.raises(ServiceError, match=r"missing.*create it first"):
         widget.save(tmp_path / "missing" / f"a{last}")
-    assert not {"figure", "file", "start_maps"} & {kind for kind, _ in case.answering(service).calls}
+    assert not {"figure", "file", "start_maps"} & {kind for kind, _ in case.api_of(service).calls}
     assert list(tmp_path.iterdir()) == []
     (tmp_path / f"a{last}").mkdir()
     with pytest.raises(ServiceError, match=r"cannot be written.*another place"):
@@ -307,14 +307,14 @@ def test_unknown_suffixes_and_places_are_refused_before_anything_is_drawn(case, 
 
 
 @pytest.mark.parametrize("error", [ServiceError("not now"), ZeroDivisionError("a bug")])
-def test_an_image_that_cannot_be_drawn_does_not_hide_the_live_view(case, service, widget, caplog, error):
-    case.ready(service)
-    case.answering(service).breaks = error
+def test_errors_of_the_static_image_are_logged(case, service, widget, caplog, error):
+    case.prepare(service)
+    case.api_of(service).error = error
     data, _ = widget._repr_mimebundle_()
     assert "image/png" not in data
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == widget.model_id
     assert str(error) in caplog.text
 
 
-def test_the_text_of_a_display_is_the_repr(case, widget):
+def test_text_of_the_mimebundle_is_the_repr(case, widget):
     assert widget._repr_mimebundle_()[0]["text/plain"] == repr(widget)

@@ -1,4 +1,4 @@
-"""A state that was set is read, copied and passed on as a dict; changed in place it is not."""
+"""StateTrait: a state is a read-only dict."""
 
 from __future__ import annotations
 
@@ -50,27 +50,27 @@ IN_PLACE = {
 
 
 @pytest.mark.parametrize("change", IN_PLACE.values(), ids=IN_PLACE)
-def test_a_change_in_place_is_refused_in_words(widget, change):
+def test_change_in_place_raises_an_error(widget, change):
     with pytest.raises(TypeError, match=r"^An OcclusionExplorer's state .* set it as a whole or in part: explorer\.state = \{'"):
         change(widget.state)
     assert widget.state == PLAIN
 
 
-def test_the_words_say_how_to_set_what_was_meant(widget):
+def test_error_suggests_how_to_set_the_state(widget):
     with pytest.raises(TypeError, match=r"explorer\.state = \{'window': \[16, 16\]\}$"):
         widget.state["window"] = [16, 16]
 
 
-def test_it_is_told_to_observers_so_too():
-    told = []
+def test_observers_receive_a_read_only_state():
+    states = []
     widget = Widget(state={"unit": 3})
-    widget.observe(lambda change: told.append(change["new"]), "state")
+    widget.observe(lambda change: states.append(change["new"]), "state")
     widget.state = {"unit": 5}
     with pytest.raises(TypeError):
-        told[0]["unit"] = 6
+        states[0]["unit"] = 6
 
 
-def test_it_reads_like_a_dict(widget):
+def test_state_can_be_read_as_a_dict(widget):
     assert isinstance(widget.state, dict)
     assert widget.state == PLAIN
     assert repr(widget.state) == repr(PLAIN)
@@ -89,9 +89,9 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("made", COPIES.values(), ids=COPIES)
-def test_a_copy_is_a_plain_dict_that_can_be_changed_and_set(widget, made):
-    copied = made(widget.state)
+@pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
+def test_copies_are_plain_dicts(widget, make_copy):
+    copied = make_copy(widget.state)
     assert type(copied) is dict
     assert copied == PLAIN
     copied["unit"] = 5
@@ -105,19 +105,19 @@ def test_a_deep_copy_is_deep(widget):
     assert widget.state["window"] == [48, 48]
 
 
-def test_what_is_no_dict_is_refused(widget):
-    for value, words in (([1], "not a list;"), (5, "not an int;"), (None, "not None;")):
-        with pytest.raises(ServiceError, match=words):
+def test_state_must_be_a_dict(widget):
+    for value, message in (([1], "not a list;"), (5, "not an int;"), (None, "not None;")):
+        with pytest.raises(ServiceError, match=message):
             widget.state = value
 
 
 @pytest.mark.parametrize(
-    ("open_", "words"),
+    ("open_", "message"),
     [
         (lambda: LayerExplorer(FakeService()), r"A LayerExplorer's state .*: explorer\.state = "),
         (lambda: TransferPanel(FakeTransferService()), r"A TransferPanel's state .*: panel\.state = "),
     ],
 )
-def test_every_widget_refuses(open_, words):
-    with open_() as widget, pytest.raises(TypeError, match=words):
+def test_change_in_place_of_the_state_of_widgets_raises_an_error(open_, message):
+    with open_() as widget, pytest.raises(TypeError, match=message):
         widget.state["layer"] = "conv1"

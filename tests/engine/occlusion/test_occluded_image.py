@@ -213,14 +213,14 @@ def test_batches_are_halved_when_memory_runs_out(method: str, monkeypatch: pytes
         tiny_occluded_image(method).run(patch_sets)
 
 
-def test_no_patch_set_and_patches_beside_the_image() -> None:
+def test_no_patch_set_and_patches_outside_the_image() -> None:
     occluded = tiny_occluded_image()
     assert occluded.method == "incremental"
     none = occluded.run([])
     assert none.maps.shape == (0, 7, 7)
     assert none.logits.shape == (0, 6)
-    beside = occluded.run([[(-9, -9, 0, 0)], [(30, 2, 40, 9)], []])
-    torch.testing.assert_close(beside.logits, occluded.unoccluded.logits.expand(3, -1), rtol=0, atol=1e-6)
+    outside = occluded.run([[(-9, -9, 0, 0)], [(30, 2, 40, 9)], []])
+    torch.testing.assert_close(outside.logits, occluded.unoccluded.logits.expand(3, -1), rtol=0, atol=1e-6)
 
 
 def test_the_image_is_unchanged() -> None:

@@ -16,5 +16,5 @@ from deconvwidgets.instruments.occlusion.defaults import default_grid
         ((1, 2), (1, 1), (1, 1)),
     ],
 )
-def test_the_default_is_smaller_in_proportion_for_small_inputs(size, window, stride):
+def test_defaults_are_proportional_for_small_inputs(size, window, stride):
     assert default_grid(size) == (window, stride)

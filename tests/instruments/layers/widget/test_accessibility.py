@@ -1,12 +1,12 @@
-"""The LayerExplorer is accessible: axe-core finds nothing serious, in both themes and all main states."""
+"""axe-core finds no serious accessibility violations in the LayerExplorer."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.instruments.layers.widget.test_in_chromium import all_painted, open_page
-from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.instruments.layers.widget.test_in_chromium import open_page, wait_until_painted
+from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
 __all__ = ["blank", "browser", "open_page"]  # pytest finds fixtures by name
@@ -15,10 +15,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_grid_and_detail(service, open_page, theme):
+def test_grid_and_detail_are_accessible(service, open_page, theme):
     page = open_page(service, layer="conv2", unit=7)
-    in_theme(page, theme)
-    all_painted(page)
+    set_theme(page, theme)
+    wait_until_painted(page)
     expect(page.get_by_test_id("source-caption")).to_contain_text("photograph-0.jpg")
     assert violations(page) == []
     assert small_text(page) == {}
@@ -26,15 +26,15 @@ def test_grid_and_detail(service, open_page, theme):
     page.locator(".dwx-tile").nth(2).click()
     page.get_by_test_id("search").fill("5")
     page.get_by_test_id("export-menu").click()
-    all_painted(page)
+    wait_until_painted(page)
     assert violations(page) == []
     assert small_text(page) == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_waiting_for_the_index(building_service, open_page, theme):
+def test_view_before_the_index_is_complete_is_accessible(building_service, open_page, theme):
     page = open_page(building_service)
-    in_theme(page, theme)
+    set_theme(page, theme)
     page.get_by_test_id("layer-explorer").wait_for()
     page.wait_for_timeout(300)
     assert violations(page) == []
@@ -42,23 +42,23 @@ def test_waiting_for_the_index(building_service, open_page, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_without_a_kernel(service, open_page, theme):
+def test_view_without_a_kernel_is_accessible(service, open_page, theme):
     page = open_page(service, layer="conv2", unit=7)
-    in_theme(page, theme)
-    all_painted(page)
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    set_theme(page, theme)
+    wait_until_painted(page)
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_be_visible()
     assert violations(page) == []
 
 
-def test_a_violation_is_found(service, open_page):
+def test_violations_are_detected(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
-    all_painted(page)
+    wait_until_painted(page)
     page.get_by_test_id("search").evaluate(
-        "(one) => { for (const name of ['aria-label', 'title', 'placeholder']) one.removeAttribute(name); }"
+        "(element) => { for (const name of ['aria-label', 'title', 'placeholder']) element.removeAttribute(name); }"
     )
-    page.get_by_test_id("detail-title").evaluate("(one) => { one.style.color = '#aaa'; one.style.fontSize = '9px'; }")
+    page.get_by_test_id("detail-title").evaluate("(element) => { element.style.color = '#aaa'; element.style.fontSize = '9px'; }")
     found = violations(page)
-    assert any(one.startswith("label:") for one in found)
-    assert any(one.startswith("color-contrast:") for one in found)
+    assert any(violation.startswith("label:") for violation in found)
+    assert any(violation.startswith("color-contrast:") for violation in found)
     assert "9.00" in small_text(page)

@@ -13,7 +13,7 @@ from deconvwidgets.errors import LayerError, RuleError, ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.protocol import ModelService
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -22,7 +22,7 @@ def test_the_fake_is_a_model_service(service):
     assert isinstance(service, ModelService)
 
 
-def test_state_opens_at_the_first_layers_strongest_unit(service):
+def test_initial_state_is_the_strongest_unit_of_the_first_layer(service):
     explorer = LayerExplorer(service)
     assert explorer.state["layer"] == "conv1"
     assert explorer.state["unit"] == int(np.argmax(service.unit_table("conv1").maximum))
@@ -30,22 +30,22 @@ def test_state_opens_at_the_first_layers_strongest_unit(service):
     assert explorer.state["view"] == "both"
 
 
-def test_a_layer_goes_by_its_alias_or_its_dotted_name(service):
+def test_layers_are_named_by_alias_or_dotted_name(service):
     assert LayerExplorer(service, "features.3").state["layer"] == "conv2"
     assert LayerExplorer(service, layer="odd.layer").state["layer"] == "odd.layer"
 
 
-def test_state_is_a_dict_that_reopens_the_same_place(service):
+def test_state_can_be_saved_and_restored(service):
     first = LayerExplorer(service, layer="conv2")
     first.state = {"unit": 41, "rank": 5, "rule": "gradient", "filter": "bee", "pinned": {"layer": "features.0", "unit": 2}}
-    kept = json.loads(json.dumps(first.state))
-    assert LayerExplorer(service, state=kept).state == first.state
+    saved = json.loads(json.dumps(first.state))
+    assert LayerExplorer(service, state=saved).state == first.state
     assert first.state["pinned"] == {"layer": "conv1", "unit": 2}
     assert first.state["layer"] == "conv2"
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "words"),
+    ("state", "error", "message"),
     [
         ({"layer": "conv9"}, LayerError, "conv1, conv2, odd.layer"),
         ({"layer": "conv2", "unit": 60}, LayerError, "60 units, 0 to 59"),
@@ -63,10 +63,10 @@ def test_state_is_a_dict_that_reopens_the_same_place(service):
         ({"units": 5}, ServiceError, "'units'"),
     ],
 )
-def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, state, error, words):
+def test_invalid_state_is_rejected_and_changes_nothing(service, state, error, message):
     explorer = LayerExplorer(service)
     before = explorer.state
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         explorer.state = state
     assert explorer.state == before
 
@@ -77,17 +77,17 @@ def test_numpy_integers_are_units(service):
     assert json.dumps(explorer.state["unit"]) == "4"
 
 
-def test_a_unit_carried_over_to_a_smaller_layer_is_forgotten(service):
+def test_unit_is_reset_when_the_layer_has_fewer_units(service):
     explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 50})
     explorer.state = {**explorer.state, "layer": "conv1"}
     assert explorer.state["unit"] == int(np.argmax(service.unit_table("conv1").maximum))
     explorer.state = {**explorer.state, "layer": "conv2", "unit": 50, "rank": 3}
     explorer.state = {"unit": 51}
-    assert explorer.state["rank"] == 0, "another unit starts at its strongest"
+    assert explorer.state["rank"] == 0, "another unit starts with its strongest activation"
 
 
-def test_hello_brings_the_overview(service, sent):
-    content, _ = ask(LayerExplorer(service), sent, "hello")
+def test_hello_returns_the_overview(service, sent):
+    content, _ = send_request(LayerExplorer(service), sent, "hello")
     overview = content["overview"]
     assert overview["model"] == "fakenet"
     assert overview["trained"] is False
@@ -105,8 +105,8 @@ def test_hello_brings_the_overview(service, sent):
     assert overview["skipped"] == [{"name": "broken.jpg", "reason": "it is truncated"}]
 
 
-def test_a_table_crosses_as_little_endian_columns(service, sent):
-    content, (numbers, labels) = ask(LayerExplorer(service), sent, "unit_table", layer="conv2")
+def test_unit_table_is_sent_as_little_endian_columns(service, sent):
+    content, (numbers, labels) = send_request(LayerExplorer(service), sent, "unit_table", layer="conv2")
     table = service.unit_table("conv2")
     columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
     for name, column in zip(content["columns"], columns, strict=True):
@@ -115,74 +115,74 @@ def test_a_table_crosses_as_little_endian_columns(service, sent):
     assert content["categories"] == dict(enumerate(table.categories))
 
 
-def test_a_mosaic_crosses_as_encoded_images(service, sent):
+def test_mosaics_are_sent_as_encoded_images(service, sent):
     explorer = LayerExplorer(service)
-    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
+    content, buffers = send_request(explorer, sent, "mosaics", layer="conv1", unit=5, rule="gradient", contrast="shared", tile=40)
     top = service.top_activations("conv1", 5, "gradient", "shared", 40)
     assert buffers == [top.projections.data, top.patches.data]
     assert [image["mime"] for image in content["images"]] == ["image/png"] * 2
     assert ("top_activations", ("conv1", 5, "gradient", "shared", 40)) in service.calls
-    _, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["projections"])
+    _, buffers = send_request(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["projections"])
     assert buffers == [service.top_activations("conv1", 5, tile=40).projections.data]
 
 
-def test_patches_alone_cost_no_projection(service, sent):
+def test_patches_are_returned_without_computing_projections(service, sent):
     explorer = LayerExplorer(service)
     before = [kind for kind, _ in service.calls].count("top_activations")
-    content, buffers = ask(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["patches"])
+    content, buffers = send_request(explorer, sent, "mosaics", layer="conv1", unit=5, tile=40, parts=["patches"])
     assert len(buffers) == len(content["images"]) == 1
     assert [kind for kind, _ in service.calls].count("top_activations") == before
     assert ("patches", ("conv1", 5, 40)) in service.calls
 
 
-def test_a_mosaic_in_the_background_delays_no_urgent_request(service, sent):
+def test_background_requests_do_not_delay_other_requests(service, sent):
     explorer = LayerExplorer(service)
     service.background.clear()
     sent.clear()
     request = {"seq": 3, "client": "v", "kind": "mosaics", "layer": "conv1", "unit": 5, "tile": 40}
     explorer._handle_custom_msg({**request, "background": True}, [])
-    assert ask(explorer, sent, "unit_detail", layer="conv1", unit=5)[0]["ok"], "an urgent request does not wait for it"
+    assert send_request(explorer, sent, "unit_detail", layer="conv1", unit=5)[0]["ok"], "other requests do not wait for it"
     assert len(sent) == 1
     service.background.set()
-    until(lambda: len(sent) == 2)
+    wait_until(lambda: len(sent) == 2)
     content, buffers = sent[-1]
     assert (content["seq"], content["client"], content["ok"]) == (3, "v", True)
     assert buffers[0] == service.top_activations("conv1", 5, tile=40).projections.data
 
 
 @pytest.mark.parametrize("request_", [{"unit": 99}, {"unit": "x"}, {"unit": 5, "parts": "projections"}])
-def test_a_mosaic_in_the_background_that_fails_is_answered_too(service, sent, request_):
+def test_errors_of_background_requests_are_returned(service, sent, request_):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "mosaics", **{"layer": "conv1", "tile": 40, "background": True, **request_})
+    content, _ = send_request(explorer, sent, "mosaics", **{"layer": "conv1", "tile": 40, "background": True, **request_})
     assert content["ok"] is False
 
 
-def test_a_refused_rule_is_told_apart_from_other_errors(service, sent):
+def test_rule_errors_are_marked_as_refused(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=5, tile=40, rule="guided")
+    content, _ = send_request(explorer, sent, "mosaics", layer="conv2", unit=5, tile=40, rule="guided")
     assert content["refused"] is True
-    content, _ = ask(explorer, sent, "mosaics", layer="conv2", unit=500, tile=40)
+    content, _ = send_request(explorer, sent, "mosaics", layer="conv2", unit=500, tile=40)
     assert "refused" not in content
 
 
-def test_the_static_image_falls_back_to_the_gradient_where_the_rule_is_refused(service, monkeypatch):
-    drawn = []
+def test_static_image_uses_the_gradient_if_the_rule_is_refused(service, monkeypatch):
+    drawn_rules = []
 
     def figure(kind, state):
-        drawn.append(state["rule"])
+        drawn_rules.append(state["rule"])
         if state["rule"] == "guided":
-            raise RuleError("no rule for gelu")
+            raise RuleError("gelu has no backward rule")
         return b"\x89PNG"
 
     monkeypatch.setattr(service, "figure", figure)
     explorer = LayerExplorer(service, state={"layer": "conv2", "rule": "guided"})
     assert "image/png" in explorer._repr_mimebundle_()[0]
-    assert drawn == ["guided", "gradient"]
+    assert drawn_rules == ["guided", "gradient"]
     with pytest.raises(RuleError):
         explorer.save("a.png")
 
 
-def test_the_scroll_position_is_part_of_the_state(service):
+def test_scroll_position_is_part_of_the_state(service):
     explorer = LayerExplorer(service, layer="conv2")
     assert explorer.state["scroll"] is None
     explorer.state = {"scroll": 41}
@@ -192,34 +192,34 @@ def test_the_scroll_position_is_part_of_the_state(service):
     with pytest.raises(LayerError, match="60 units"):
         explorer.state = {"scroll": 60}
     explorer.state = {**explorer.state, "layer": "conv1", "unit": 1}
-    assert explorer.state["scroll"] is None, "another layer is read from where its chosen unit is"
+    assert explorer.state["scroll"] is None, "another layer is scrolled to its selected unit"
 
 
-def test_an_explorer_is_answered_in_the_shell_that_the_browser_chose(service):
-    """ipykernel looks for a route back to the shell that made a comm; ours has none."""
+def test_requests_are_handled_in_the_shell_that_receives_them(service):
+    """ipykernel passes messages on to the shell that an attribute of the comm names; our comm does not have this attribute."""
     explorer = LayerExplorer(service)
     assert comm.get_comm_manager().get_comm(explorer.model_id) is explorer.comm
     assert not hasattr(explorer.comm, "_reply_subshell_for")
-    model = explorer.model_id
+    model_id = explorer.model_id
     explorer.close()
-    assert model not in comm.get_comm_manager().comms
+    assert model_id not in comm.get_comm_manager().comms
 
 
 def test_unit_source_and_figure(service, sent):
     explorer = LayerExplorer(service)
-    content, _ = ask(explorer, sent, "unit_detail", layer="conv1", unit=5)
+    content, _ = send_request(explorer, sent, "unit_detail", layer="conv1", unit=5)
     assert len(content["detail"]["entries"]) == 9
-    assert content["detail"]["selectivity"] is None, "not a number"
-    content, buffers = ask(explorer, sent, "source_image", layer="conv1", unit=5, rank=2, size=64)
+    assert content["detail"]["selectivity"] is None, "NaN is sent as null"
+    content, buffers = send_request(explorer, sent, "source_image", layer="conv1", unit=5, rank=2, size=64)
     assert content["box"] == [0.2, -0.1, 0.5, 0.3]
     assert buffers[0][:2] == b"\xff\xd8"
-    content, buffers = ask(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
+    content, buffers = send_request(explorer, sent, "figure", figure="layer.svg", state={"layer": "conv1"})
     assert content["mime"] == "image/svg+xml"
     assert buffers == [b"<figure>layer.svg"]
 
 
 @pytest.mark.parametrize(
-    ("request_", "words"),
+    ("request_", "message"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "unit_table"}, "'layer' as a string"),
@@ -229,16 +229,16 @@ def test_unit_source_and_figure(service, sent):
         ({"kind": "figure", "figure": "layer.png"}, "state"),
     ],
 )
-def test_a_refused_request_is_answered_in_words_and_the_next_one_works(service, sent, request_, words):
+def test_invalid_requests_return_an_error(service, sent, request_, message):
     explorer = LayerExplorer(service)
-    content, buffers = ask(explorer, sent, **request_)
+    content, buffers = send_request(explorer, sent, **request_)
     assert content["ok"] is False
-    assert words in content["error"]
+    assert message in content["error"]
     assert not buffers
-    assert ask(explorer, sent, "hello")[0]["ok"] is True
+    assert send_request(explorer, sent, "hello")[0]["ok"] is True
 
 
-def test_the_progress_of_the_index_reaches_the_views(building_service, sent):
+def test_progress_of_the_index_is_sent_to_the_views(building_service, sent):
     with LayerExplorer(building_service):
         sent.clear()
         building_service.publish("progress", Progress("index", 30, 120, 15.0))
@@ -250,13 +250,13 @@ def test_the_progress_of_the_index_reaches_the_views(building_service, sent):
     }
 
 
-def test_while_the_index_is_being_built(building_service, sent):
+def test_explorer_before_the_index_is_complete(building_service, sent):
     explorer = LayerExplorer(building_service, layer="conv2")
     assert explorer.state["unit"] is None
     assert repr(explorer) == "LayerExplorer(fakenet, conv2)"
-    content, _ = ask(explorer, sent, "hello")
+    content, _ = send_request(explorer, sent, "hello")
     assert content["overview"]["index_ready"] is False
-    assert "being built" in ask(explorer, sent, "unit_table", layer="conv2")[0]["error"]
+    assert "being built" in send_request(explorer, sent, "unit_table", layer="conv2")[0]["error"]
     assert "image/png" not in explorer._repr_mimebundle_()[0]
     building_service.finish()
     assert "image/png" in explorer._repr_mimebundle_()[0]
@@ -272,7 +272,7 @@ def test_save_by_suffix(service, tmp_path, suffix):
     assert (tmp_path / f"b.{suffix.upper()}").stat().st_size > 0
 
 
-def test_the_mimebundle_has_the_view_a_static_image_and_stable_words(service):
+def test_mimebundle_contains_the_view_a_static_image_and_text(service):
     explorer = LayerExplorer(service, state={"layer": "conv2", "unit": 7})
     data, _ = explorer._repr_mimebundle_()
     assert data["text/plain"] == "LayerExplorer(fakenet, conv2, unit 7)"
@@ -280,18 +280,18 @@ def test_the_mimebundle_has_the_view_a_static_image_and_stable_words(service):
     assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
 
 
-def figures_drawn(service):
+def count_figures(service):
     return sum(1 for kind, _ in service.calls if kind == "figure")
 
 
-def test_the_static_image_is_drawn_once_for_each_state_and_version(service):
+def test_static_image_is_cached_per_state_and_version(service):
     explorer = LayerExplorer(service)
     explorer._repr_mimebundle_()
     explorer._repr_mimebundle_()
-    assert figures_drawn(service) == 1
+    assert count_figures(service) == 1
     explorer.state = {"unit": 9}
     explorer._repr_mimebundle_()
-    assert figures_drawn(service) == 2
+    assert count_figures(service) == 2
     service.finish()
     explorer._repr_mimebundle_()
-    assert figures_drawn(service) == 3
+    assert count_figures(service) == 3

@@ -98,7 +98,7 @@ def literal(bundle, pixels, layer, unit, window, boxes):
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_it_equals_the_literal_computation(tiny_bundle, layer):
+def test_faithfulness_equals_the_literal_computation(tiny_bundle, layer):
     for seed in range(4):
         pixels = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(seed))
         report = projection_faithfulness(tiny_bundle, pixels, layer, window=(4, 6), elsewhere=10_000)

@@ -97,7 +97,7 @@ def test_invalid_fills_raise_errors(tiny_bundle, pixels, fill, message):
 
 
 @pytest.mark.parametrize("fill", ["grey", "Gray", "GREY"])
-def test_grey_means_gray_and_is_not_a_colour(tiny_bundle, pixels, fill):
+def test_grey_is_an_alias_of_gray(tiny_bundle, pixels, fill):
     assert torch.equal(fill_of(tiny_bundle, pixels, fill), fill_of(tiny_bundle, pixels, "gray"))
     assert fill_name(fill) == "gray"
     assert float(fill_of(tiny_bundle, pixels, "#808080").abs().max()) > 0, "mid-gray is not the training mean"

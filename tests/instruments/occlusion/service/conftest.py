@@ -1,4 +1,4 @@
-"""A service on the tiny net, to occlude its noise."""
+"""Fixtures: a service with a small network and photographs of noise, occlusion requests and uploads."""
 
 import io
 
@@ -18,15 +18,15 @@ def own_cache(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def make_service(tiny_bundle, tiny_images):
-    """A service with another executor (None: the real workers); closed when the test is over."""
-    made = []
+    """A function that returns a service with an executor (None: its own worker threads). The services are closed after the test."""
+    services = []
 
     def make(worker, bundle=tiny_bundle, images=tiny_images, **options):
-        made.append(LocalModelService(bundle, images, device="cpu", worker=worker, **options))
-        return made[-1]
+        services.append(LocalModelService(bundle, images, device="cpu", worker=worker, **options))
+        return services[-1]
 
     yield make
-    for service in made:
+    for service in services:
         service.close()
 
 
@@ -42,7 +42,7 @@ def api(service):
 
 @pytest.fixture
 def make_request():
-    """OcclusionRequest of view 3, with changes."""
+    """A function that returns an OcclusionRequest, by default of crop 3."""
 
     def make(image="crop:3", **changes):
         return OcclusionRequest(image, **changes)
@@ -52,7 +52,7 @@ def make_request():
 
 @pytest.fixture
 def settings():
-    """MapsSettings for inputs of 16 x 16, with changes."""
+    """A function that returns MapsSettings, by default for inputs of 16 x 16."""
 
     def make(window=(4, 4), stride=(2, 2), border="inside"):
         return MapsSettings(window, stride, border)
@@ -60,8 +60,8 @@ def settings():
     return make
 
 
-def photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
-    """A image's file as bytes."""
+def encode_photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
+    """Return the file of a noise image as bytes."""
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).convert(mode).save(buffer, form)
@@ -69,7 +69,7 @@ def photograph(seed=0, size=(40, 30), form="PNG", mode="RGB"):
 
 
 def upload(api, data, name="mine.png", chunk=700):
-    """Bring a file in chunks; the image."""
+    """Upload a file in chunks, and return the name of the image."""
     number = api.begin_upload(name, len(data))
     for offset in range(0, len(data), chunk):
         assert api.add_chunk(number, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
@@ -77,12 +77,12 @@ def upload(api, data, name="mine.png", chunk=700):
 
 
 @pytest.fixture
-def send():
-    """upload"""
+def upload_file():
+    """The function upload."""
     return upload
 
 
 @pytest.fixture
 def image_file():
-    """photograph"""
-    return photograph
+    """The function encode_photograph."""
+    return encode_photograph

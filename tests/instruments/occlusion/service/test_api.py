@@ -1,4 +1,4 @@
-"""Images occluded in a running service: scenes, patches, choices, heads that come and go, projections."""
+"""OcclusionApi: scenes, patches, heads, projections, and pages of images."""
 
 import io
 import threading
@@ -19,23 +19,23 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.service.worker import SynchronousExecutor
 
 
-def pixels_of(image):
+def decode(image):
     return np.asarray(Image.open(io.BytesIO(image.data)).convert("RGB"))
 
 
-def answers(service, batch):
-    """What the network says of whole inputs, by the plainest way: probabilities, and the maps of conv2."""
+def run_model(service, batch):
+    """Return the probabilities and the feature maps of conv2 for a batch."""
     bundle = service._context.snapshot.bundle
     with torch.no_grad():
         return bundle.model(batch).double().softmax(1).numpy(), service._context.snapshot.network.map(batch, "conv2").double().numpy()
 
 
-def input_of(service, view):
+def prepare_crop(service, index):
     state = service._context.snapshot
-    return state.bundle.prepare(state.images.open_crop(view))[None]
+    return state.bundle.prepare(state.images.open_crop(index))[None]
 
 
-def test_it_is_what_a_widget_asks(service, api):
+def test_service_implements_the_protocols(service, api):
     assert isinstance(service, SupportsOcclusion)
     assert isinstance(api, OcclusionService)
     assert isinstance(api, OcclusionApi)
@@ -44,10 +44,10 @@ def test_it_is_what_a_widget_asks(service, api):
 # Scenes
 
 
-def test_a_scene_makes_every_default_definite(service, api, make_request):
+def test_scene_resolves_all_defaults(service, api, make_request):
     scene = api.scene(make_request())
-    pixels = input_of(service, 3)
-    (shares,), (maps,) = answers(service, pixels)
+    pixels = prepare_crop(service, 3)
+    (shares,), (maps,) = run_model(service, pixels)
     sums = maps.sum((1, 2))
     assert (scene.request.layer, scene.request.unit, scene.request.target) == ("conv2", int(sums.argmax()), int(shares.argmax()))
     assert scene.strongest[:2] == tuple(np.argsort(-sums)[:2])
@@ -58,30 +58,30 @@ def test_a_scene_makes_every_default_definite(service, api, make_request):
     assert all(share.before == share.now for share in scene.classes)
     assert {share.name for share in scene.classes} == {"ant", "bee", "cow"}
     assert (scene.caption, scene.label, scene.note) == ("noise-1", "dog", "")
-    np.testing.assert_array_equal(pixels_of(scene.image), service._context.snapshot.bundle.to_picture(pixels[0]))
-    assert api.scene(scene.request).map is api.scene(make_request()).map  # definite or not, it is the same question
+    np.testing.assert_array_equal(decode(scene.image), service._context.snapshot.bundle.to_picture(pixels[0]))
+    assert api.scene(scene.request).map is api.scene(make_request()).map  # the request with and without its defaults is the same
 
 
-def test_what_is_asked_for_is_watched(api, make_request):
+def test_scene_of_a_given_layer_unit_target_and_fill(api, make_request):
     scene = api.scene(make_request("crop:4", layer="conv1", unit=2, target=1, fill="#ff0000"))
     assert (scene.request.layer, scene.request.unit, scene.request.target, scene.request.fill) == ("conv1", 2, 1, "#ff0000")
     assert scene.caption == "noise-1, crop 2"
     assert scene.activity == 0  # a dead unit
-    fill = pixels_of(scene.fill)
+    fill = decode(scene.fill)
     assert fill.shape == (16, 16, 3)
     assert (fill == (255, 0, 0)).all()
 
 
-def test_fills_are_what_patches_show(service, api, make_request):
-    pixels = input_of(service, 3)[0]
+def test_fill_images(service, api, make_request):
+    pixels = prepare_crop(service, 3)[0]
     for fill, colour in (("gray", torch.zeros(3)), ("mean", pixels.mean((1, 2)))):
         expected = service._context.snapshot.bundle.to_picture(colour[:, None, None].expand(3, 16, 16))
-        np.testing.assert_array_equal(pixels_of(api.scene(make_request(fill=fill)).fill), expected)
-    blurred = pixels_of(api.scene(make_request(fill="blur")).fill).astype(float)
-    assert 0 < blurred.std() < 0.8 * pixels_of(api.scene(make_request()).image).std()
+        np.testing.assert_array_equal(decode(api.scene(make_request(fill=fill)).fill), expected)
+    blurred = decode(api.scene(make_request(fill="blur")).fill).astype(float)
+    assert 0 < blurred.std() < 0.8 * decode(api.scene(make_request()).image).std()
 
 
-def test_images_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_offered(make_service, api, tiny_bundle, make_request):
+def test_models_with_an_unknown_transform_have_no_colour_fills(make_service, api, tiny_bundle, make_request):
     opaque = ModelBundle.from_module(
         tiny_bundle.model,
         transform=lambda image: tiny_bundle.transform(image) * 3 + 1,
@@ -92,14 +92,14 @@ def test_images_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_o
     api = make_service(SynchronousExecutor(), opaque).occlusion
     assert not api.choices().colours
     scene = api.scene(make_request())
-    assert len(np.unique(pixels_of(scene.fill))) == 1
-    assert 0 < pixels_of(scene.fill)[0, 0, 0] < 255
+    assert len(np.unique(decode(scene.fill))) == 1
+    assert 0 < decode(scene.fill)[0, 0, 0] < 255
     with pytest.raises(OcclusionError, match="choose 'gray', 'mean' or 'blur'"):
         api.scene(make_request(fill="#102030"))
 
 
 @pytest.mark.parametrize(
-    ("image", "changes", "error", "words"),
+    ("image", "changes", "error", "message"),
     [
         ("crop:42", {}, PictureError, "crops 0 to 41: there is no 'crop:42'"),
         ("crop:-1", {}, PictureError, "named like 'crop:0'"),
@@ -115,59 +115,59 @@ def test_images_of_an_opaque_transform_are_stretched_alike_and_colours_are_not_o
         ("crop:3", {"fill": ["gray"]}, OcclusionError, "not \\['gray'\\]"),
     ],
 )
-def test_what_there_is_not_is_refused_in_words(api, make_request, image, changes, error, words):
-    for ask in (
-        lambda given: api.scene(given),
-        lambda given: api.answer(given, []),
-        lambda given: api.start_maps(given, MapsSettings()),
+def test_invalid_requests_raise_errors(api, make_request, image, changes, error, message):
+    for method in (
+        lambda request: api.scene(request),
+        lambda request: api.answer(request, []),
+        lambda request: api.start_maps(request, MapsSettings()),
     ):
-        with pytest.raises(error, match=words):
-            ask(make_request(image, **changes))
+        with pytest.raises(error, match=message):
+            method(make_request(image, **changes))
 
 
-def test_a_photograph_that_cannot_be_read_is_told_by_its_name(make_service, noise):
+def test_errors_name_the_photograph_that_cannot_be_read(make_service, noise):
     api = make_service(SynchronousExecutor(), images=noise(broken={2})).occlusion
     with pytest.raises(PictureError, match="noise-2 is truncated"):
         api.scene(OcclusionRequest("crop:6"))
     assert api.scene(OcclusionRequest("crop:5")).caption == "noise-1, crop 3"
-    assert len(api.images(0, 14).tiles) == 14  # a grey square in its place
+    assert len(api.images(0, 14).tiles) == 14  # a gray square replaces the photograph
 
 
 # Patches
 
 
 @pytest.mark.parametrize("fill", ["gray", "mean", "blur", "#ff8000"])
-def test_a_patch_is_answered_as_the_whole_occluded_image_is(service, api, make_request, fill):
+def test_answer_equals_the_output_for_the_occluded_image(service, api, make_request, fill):
     scene = api.scene(make_request(fill=fill))
     boxes = [(2, 3, 9, 8), (-4, 10, 3, 22)]
-    occluded = input_of(service, 3)
+    occluded = prepare_crop(service, 3)
     from deconvwidgets.engine.occlusion.patches import patched
     from deconvwidgets.instruments.occlusion.compute.fill import fill_of
 
     occluded = patched(occluded[0], fill_of(service._context.snapshot.bundle, occluded[0], fill), boxes)[None]
-    (shares,), (maps,) = answers(service, occluded)
-    given = api.answer(scene.request, boxes)
-    now = {share.label: share.now for share in given.classes}
+    (shares,), (maps,) = run_model(service, occluded)
+    answer = api.answer(scene.request, boxes)
+    now = {share.label: share.now for share in answer.classes}
     assert list(now) == list(np.argsort(-shares))
     assert [now[label] for label in range(3)] == pytest.approx(shares, abs=1e-5)
-    assert {share.label: share.before for share in given.classes} == {share.label: share.before for share in scene.classes}
-    np.testing.assert_allclose(given.map, maps[scene.request.unit], atol=1e-4)
-    assert given.activity == pytest.approx(maps[scene.request.unit].sum(), abs=1e-3)
+    assert {share.label: share.before for share in answer.classes} == {share.label: share.before for share in scene.classes}
+    np.testing.assert_allclose(answer.map, maps[scene.request.unit], atol=1e-4)
+    assert answer.activity == pytest.approx(maps[scene.request.unit].sum(), abs=1e-3)
 
 
-def test_no_patch_is_the_scene_and_a_patch_beside_the_image_too(api, make_request):
+def test_answer_without_a_patch_in_the_image_equals_the_scene(api, make_request):
     scene = api.scene(make_request())
     for boxes in ([], [(40, 40, 50, 50)], [(9, 9, 3, 3)]):
-        given = api.answer(make_request(), boxes)
-        assert given.classes == scene.classes or [share.now for share in given.classes] == pytest.approx(
+        answer = api.answer(make_request(), boxes)
+        assert answer.classes == scene.classes or [share.now for share in answer.classes] == pytest.approx(
             [share.now for share in scene.classes], abs=1e-6
         )
-        assert given.activity == pytest.approx(scene.activity, rel=1e-5)
+        assert answer.activity == pytest.approx(scene.activity, rel=1e-5)
     with pytest.raises(ServiceError, match="64 at most"):
         api.answer(make_request(), [(0, 0, 1, 1)] * 65)
 
 
-def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_service, tiny_model, tiny_bundle, make_head, make_request):
+def test_classes_include_the_target_if_it_is_improbable(make_service, tiny_model, tiny_bundle, make_head, make_request):
     service = make_service(SynchronousExecutor())
     service.set_head(make_head(tiny_bundle, "conv1", classes=9, pool=(2, 2)))
     api = service.occlusion
@@ -180,48 +180,48 @@ def test_the_target_stands_among_the_classes_even_where_it_is_improbable(make_se
     assert len(shares) in (5, 6)
 
 
-def test_a_patch_costs_no_scene_of_its_own(service, api, make_request, monkeypatch):
+def test_answers_reuse_the_scene(service, api, make_request, monkeypatch):
     scene = api.scene(make_request())
     monkeypatch.setattr(
-        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
+        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was computed again")
     )
-    for given in (make_request(), scene.request):
-        api.answer(given, [(1, 1, 5, 5)])
+    for request in (make_request(), scene.request):
+        api.answer(request, [(1, 1, 5, 5)])
     api.start_maps(scene.request, MapsSettings((4, 4), (4, 4)))
     monkeypatch.undo()
-    made = []
+    created = []
     from deconvwidgets.instruments.occlusion.service import scenes as module
 
     real = module.OccludedImage
-    monkeypatch.setattr(module, "OccludedImage", lambda *args, **options: made.append(1) or real(*args, **options))
+    monkeypatch.setattr(module, "OccludedImage", lambda *args, **options: created.append(1) or real(*args, **options))
     api.answer(make_request(target=(scene.request.target + 1) % 3), [(1, 1, 5, 5)])
-    assert made == []  # another target: the same maps below
+    assert created == []  # another target has the same feature maps
     api.answer(make_request(fill="mean"), [(1, 1, 5, 5)])
-    assert made == [1]
+    assert created == [1]
 
 
 # Without a classifier, and with another one
 
 
-def test_without_a_classifier_there_is_activity_alone(make_service, tiny_bundle, make_request, settings):
+def test_model_without_a_classifier(make_service, tiny_bundle, make_request, settings):
     service = make_service(SynchronousExecutor(), tiny_bundle.with_head(None))
     api = service.occlusion
     choices = api.choices()
     assert (choices.classes, choices.bundled_head, choices.input) == (None, False, (16, 16))
     scene = api.scene(make_request())
     assert (scene.classes, scene.request.target) == ((), None)
-    given = api.answer(make_request(), [(0, 0, 9, 9)])
-    assert given.classes == ()
-    assert given.activity != scene.activity
+    answer = api.answer(make_request(), [(0, 0, 9, 9)])
+    assert answer.classes == ()
+    assert answer.activity != scene.activity
     maps = api.wait(api.start_maps(make_request(), settings()))
     assert (maps.probability, maps.label, maps.target, maps.complete) == (None, None, None, True)
     with pytest.raises(OcclusionError, match="no classifier"):
         api.scene(make_request(target=1))
-    with pytest.raises(HeadError):  # it is AlexNet's
+    with pytest.raises(HeadError):  # the bundled head is for AlexNet
         api.use_bundled_head()
 
 
-def test_the_bundled_head_is_offered_where_it_fits(make_service, monkeypatch, tiny_bundle, make_head, tmp_path, make_request):
+def test_bundled_head_is_available_for_matching_models(make_service, monkeypatch, tiny_bundle, make_head, tmp_path, make_request):
     from deconvwidgets.models import head_files as heads
 
     path = tmp_path / "bundled.safetensors"
@@ -231,17 +231,17 @@ def test_the_bundled_head_is_offered_where_it_fits(make_service, monkeypatch, ti
     service = make_service(SynchronousExecutor(), tiny_bundle.with_head(None))
     api = service.occlusion
     assert api.choices().bundled_head
-    told = []
-    service.subscribe(lambda event: told.append(event.kind))
+    events = []
+    service.subscribe(lambda event: events.append(event.kind))
     assert "now predicts Caltech-101's 4 classes" in api.use_bundled_head()
-    assert told == ["changed"]
+    assert events == ["changed"]
     assert api.choices().classes == ("kind 0", "kind 1", "kind 2", "kind 3")
     assert not api.choices().bundled_head
     assert len(api.scene(make_request()).classes) == 4
-    assert "no classes" in service.transfer.undo_head()  # the TransferPanel takes it back
+    assert "no classes" in service.transfer.undo_head()  # the TransferPanel can undo it
 
 
-def test_another_head_changes_classes_and_not_the_maps(service, api, tiny_bundle, make_head, make_request):
+def test_set_head_changes_the_classes_and_keeps_the_feature_maps(service, api, tiny_bundle, make_head, make_request):
     before = api.scene(make_request())
     service.set_head(make_head(tiny_bundle, "conv1", classes=6, pool=(2, 2)))
     after = api.scene(make_request())
@@ -252,52 +252,52 @@ def test_another_head_changes_classes_and_not_the_maps(service, api, tiny_bundle
     service.reset_head()
     again = api.scene(make_request())
     assert (again.request, again.classes) == (before.request, before.classes)
-    with pytest.raises(OcclusionError, match="no class 5"):  # of the head that went
+    with pytest.raises(OcclusionError, match="no class 5"):  # a class of the former head
         api.answer(make_request(target=5), [(0, 0, 5, 5)])
 
 
-def test_answers_are_of_one_classifier_while_heads_come_and_go(make_service, tiny_bundle, make_head, make_request):
+def test_answers_are_consistent_while_another_thread_sets_heads(make_service, tiny_bundle, make_head, make_request):
     service = make_service(None)
     api = service.occlusion
     heads = [make_head(tiny_bundle, "conv1", classes=classes, pool=(2, 2)) for classes in (4, 7)]
-    known = {}
+    expected = {}
     for classes, head in zip((4, 7), heads, strict=True):
         service.set_head(head)
-        known[classes] = {share.label: share for share in api.answer(make_request(target=classes - 1), [(2, 2, 9, 9)]).classes}
-    over, trouble = threading.Event(), []
+        expected[classes] = {share.label: share for share in api.answer(make_request(target=classes - 1), [(2, 2, 9, 9)]).classes}
+    stop, mismatches = threading.Event(), []
 
-    def change():
-        while not over.is_set():
+    def set_heads():
+        while not stop.is_set():
             for head in heads:
                 service.set_head(head)
 
-    thread = threading.Thread(target=change)
+    thread = threading.Thread(target=set_heads)
     thread.start()
     seen = set()
-    begun = time.monotonic()
-    # The other thread never pauses: on some machines it leaves an answer so little of Python's lock that few come in a second.
-    while (passed := time.monotonic() - begun) < 0.7 or (seen != {4, 7} and not trouble and passed < 60):
+    start = time.monotonic()
+    # The other thread never pauses: it holds Python's lock most of the time, so that on some machines there are few answers per second.
+    while (passed := time.monotonic() - start) < 0.7 or (seen != {4, 7} and not mismatches and passed < 60):
         shares = {share.label: share for share in api.answer(make_request(target=3), [(2, 2, 9, 9)]).classes}
         fits = [
             classes
-            for classes, given in known.items()
-            if all(label in given or label == 3 for label in shares)
+            for classes, known in expected.items()
+            if all(label in known or label == 3 for label in shares)
             and all(
-                abs(shares[label].now - given[label].now) < 1e-5 and abs(shares[label].before - given[label].before) < 1e-5
+                abs(shares[label].now - known[label].now) < 1e-5 and abs(shares[label].before - known[label].before) < 1e-5
                 for label in shares
-                if label in given
+                if label in known
             )
         ]
         seen.update(fits)
         if not fits:
-            trouble.append(shares)
-    over.set()
+            mismatches.append(shares)
+    stop.set()
     thread.join()
-    assert not trouble
+    assert not mismatches
     assert seen == {4, 7}
 
 
-def test_the_index_that_comes_changes_no_scene(make_service, manual_executor, make_request, monkeypatch):
+def test_scene_is_unchanged_when_the_index_is_complete(make_service, manual_executor, make_request, monkeypatch):
     service = make_service(manual_executor)
     api = service.occlusion
     before = api.scene(make_request())
@@ -305,31 +305,31 @@ def test_the_index_that_comes_changes_no_scene(make_service, manual_executor, ma
     manual_executor.jobs[0].run()
     assert service.overview().index_ready
     monkeypatch.setattr(
-        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was made again")
+        "deconvwidgets.instruments.occlusion.service.scenes.run_unoccluded", lambda *_: pytest.fail("the scene was computed again")
     )
     assert api.scene(make_request()).map is before.map
     assert api.start_maps(make_request(), MapsSettings((4, 4), (4, 4))) == run
 
 
-# Panel c
+# Projections
 
 
-def test_projections_of_this_image_and_of_the_strongest_others(service, api, make_request):
+def test_projections_of_the_image_and_of_the_strongest_activations(service, api, make_request):
     index = service.index
     scene = api.scene(make_request(unit=0))
     entries = api.projections(make_request(unit=0), 64)
     assert [entry.own for entry in entries] == [True, False, False, False]
-    top = [one for one in index.top("conv2", 0) if service._context.snapshot.images.crop(one.image).source != 1][:3]
-    assert [entry.value for entry in entries[1:]] == pytest.approx([one.value for one in top], rel=1e-4)
-    assert [entry.box for entry in entries[1:]] == [one.box for one in top]
+    top = [activation for activation in index.top("conv2", 0) if service._context.snapshot.images.crop(activation.image).source != 1][:3]
+    assert [entry.value for entry in entries[1:]] == pytest.approx([activation.value for activation in top], rel=1e-4)
+    assert [entry.box for entry in entries[1:]] == [activation.box for activation in top]
     assert entries[0].value == pytest.approx(scene.map.max(), rel=1e-4)
     assert entries[0].caption == "noise-1"
     assert all(entry.projection.width == 64 and entry.patch.width == 64 for entry in entries)
     assert "·" in entries[1].caption or entries[1].caption == "noise-0"
-    assert api.projections(scene.request, 64) is api.projections(make_request(unit=0), 64)  # kept
+    assert api.projections(scene.request, 64) is api.projections(make_request(unit=0), 64)  # cached
 
 
-def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, manual_executor, service, api, make_request):
+def test_projections_of_a_dead_unit_and_before_the_index_is_complete(make_service, manual_executor, service, api, make_request):
     assert tuple(api.projections(make_request(layer="conv1", unit=2))) == ()
     waiting = make_service(manual_executor).occlusion
     assert [entry.own for entry in waiting.projections(make_request())] == [True]
@@ -340,13 +340,13 @@ def test_projections_of_a_dead_unit_and_before_the_index_stands(make_service, ma
             api.projections(make_request(), size)
 
 
-def test_an_upload_is_projected_beside_all_others(service, api, send, image_file):
-    image = send(api, image_file())
+def test_projections_of_an_upload(service, api, upload_file, image_file):
+    image = upload_file(api, image_file())
     entries = api.projections(OcclusionRequest(image))
     assert (len(entries), entries[0].caption) == (4, "mine.png")
 
 
-def test_a_layer_that_the_deconvnet_does_not_lead_down_from(make_service, noise):
+def test_operations_without_a_backward_rule(make_service, noise):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GELU(), nn.Conv2d(4, 5, 3, padding=1), nn.Flatten(), nn.Linear(5 * 256, 3)).eval()
     bundle = ModelBundle.from_module(net, categories=["a", "b", "c"], input_size=(3, 16, 16))
@@ -358,8 +358,8 @@ def test_a_layer_that_the_deconvnet_does_not_lead_down_from(make_service, noise)
     assert "gelu" in page
 
 
-def test_a_model_that_cannot_be_followed_says_so(make_service, noise):
-    class Odd(nn.Module):
+def test_model_that_cannot_be_traced(make_service, noise):
+    class Untraceable(nn.Module):
         def __init__(self):
             super().__init__()
             self.conv, self.fc = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 256, 3)
@@ -369,7 +369,7 @@ def test_a_model_that_cannot_be_followed_says_so(make_service, noise):
             return self.fc(y.flatten(1)) * (2 if float(y.sum()) > 1e9 else 1)
 
     torch.manual_seed(0)
-    bundle = ModelBundle.from_module(Odd().eval(), categories=["a", "b", "c"], input_size=(3, 16, 16))
+    bundle = ModelBundle.from_module(Untraceable().eval(), categories=["a", "b", "c"], input_size=(3, 16, 16))
     api = make_service(SynchronousExecutor(), bundle, noise(4)).occlusion
     scene = api.scene(OcclusionRequest("crop:0"))
     assert "cannot be traced" in scene.note
@@ -377,17 +377,17 @@ def test_a_model_that_cannot_be_followed_says_so(make_service, noise):
     assert (maps.method, maps.complete) == ("full", True)
 
 
-# Images to choose from
+# Pages of images
 
 
-def test_pages_of_photographs_uploads_first(service, api, send, image_file):
+def test_pages_of_images_begin_with_uploads(service, api, upload_file, image_file):
     page = api.images(0, 5)
     assert (page.total, page.start) == (14, 0)
     assert [(tile.image, tile.caption, tile.label) for tile in page.tiles[:2]] == [
         ("crop:0", "noise-0", None),
         ("crop:3", "noise-1", "dog"),
     ]
-    first, second = send(api, image_file(1), "beach.png"), send(api, image_file(2, form="JPEG"), "Cat.jpg")
+    first, second = upload_file(api, image_file(1), "beach.png"), upload_file(api, image_file(2, form="JPEG"), "Cat.jpg")
     page = api.images(0, 3, size=48)
     assert (page.total, [tile.image for tile in page.tiles]) == (16, [second, first, "crop:0"])
     assert [tile.image for tile in api.images(1, 3).tiles] == [first, "crop:0", "crop:3"]
@@ -397,8 +397,8 @@ def test_pages_of_photographs_uploads_first(service, api, send, image_file):
     assert api.choices().uploads == (second, first)
 
 
-def test_images_are_found_by_name_and_label(api, send, image_file):
-    send(api, image_file(), "My CAT.png")
+def test_search_for_images_by_name_and_label(api, upload_file, image_file):
+    upload_file(api, image_file(), "My CAT.png")
     assert [tile.caption for tile in api.images(0, 20, "cat").tiles] == ["My CAT.png", "noise-3", "noise-6", "noise-9", "noise-12"]
     assert api.images(0, 2, "cat").total == 5
     assert [tile.caption for tile in api.images(0, 20, " noise-1 CAT ").tiles] == ["noise-12"]
@@ -411,8 +411,8 @@ def test_images_are_found_by_name_and_label(api, send, image_file):
 # Real photographs
 
 
-def test_alexnet_changes_its_mind(own_photographs):
-    bundle, images = own_photographs
+def test_alexnet(alexnet_and_photographs):
+    bundle, images = alexnet_and_photographs
     with_classes = bundle if bundle.classifier else bundle.with_head("caltech101")
     service = dw.LocalModelService(with_classes, images, device="cpu", worker=SynchronousExecutor())
     try:
@@ -423,17 +423,17 @@ def test_alexnet_changes_its_mind(own_photographs):
         assert (maps.method, maps.activity.shape) == ("incremental", (5, 5))
         row, column = np.unravel_index(int(maps.activity.argmin()), maps.activity.shape)
         top, left = (maps.centres[row, column] - 32).astype(int)
-        given = api.answer(scene.request, [(left, top, left + 64, top + 64)])
-        assert given.activity == pytest.approx(maps.activity[row, column], rel=1e-3)
-        assert given.activity < scene.activity
-        share = next(share for share in given.classes if share.label == scene.request.target)
+        answer = api.answer(scene.request, [(left, top, left + 64, top + 64)])
+        assert answer.activity == pytest.approx(maps.activity[row, column], rel=1e-3)
+        assert answer.activity < scene.activity
+        share = next(share for share in answer.classes if share.label == scene.request.target)
         assert share.now == pytest.approx(maps.probability[row, column], abs=1e-4)
     finally:
         service.close()
 
 
 @pytest.fixture
-def own_photographs(monkeypatch):
-    monkeypatch.delenv("DECONVWIDGETS_CACHE")  # what is fetched already need not be fetched again
+def alexnet_and_photographs(monkeypatch):
+    monkeypatch.delenv("DECONVWIDGETS_CACHE")  # use the weights in the cache of the user
     images = dw.open_images("photos").subset([0, 1, 2])
     return dw.load_model("alexnet"), images

@@ -1,4 +1,4 @@
-"""A class looks the same wherever it is shown."""
+"""Colours of classes: a class has the same colour in all maps."""
 
 import re
 from dataclasses import replace
@@ -8,24 +8,24 @@ import numpy as np
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 
 
-def maps_like(maps, labels, unoccluded):
+def replace_labels(maps, labels, unoccluded):
     return replace(maps, label=np.array(labels), unoccluded=replace(maps.unoccluded, label=unoccluded))
 
 
-def test_classes_keep_their_colours_and_the_unoccluded_one_comes_first(api, make_request, settings):
+def test_colours_are_assigned_in_order_and_kept(api, make_request, settings):
     maps = api.maps(api.start_maps(make_request(), settings()))
     colours = ClassColours()
-    first = colours.of(maps_like(maps, [[7, 7, 5], [3, 3, -1]], unoccluded=9))
-    assert list(first) == [3, 7, 5], "the most frequent first, of equal ones the lower"
-    assert list(first.values()) == ["#f58518", "#54a24b", "#e45756"], "the first colour is what is said of the whole image"
-    second = colours.of(maps_like(maps, [list(range(40))], unoccluded=5))
+    first = colours.of(replace_labels(maps, [[7, 7, 5], [3, 3, -1]], unoccluded=9))
+    assert list(first) == [3, 7, 5], "the most frequent first, then the lowest label"
+    assert list(first.values()) == ["#f58518", "#54a24b", "#e45756"], "the first colour is that of the class of the unoccluded image"
+    second = colours.of(replace_labels(maps, [list(range(40))], unoccluded=5))
     assert {label: second[label] for label in first} == first
     assert second[9] == "#4c78a8"
     assert len(set(second.values())) == 40
     assert colours.of(replace(maps, label=None)) == {}
 
 
-def test_files_have_the_colours_of_the_desk(service, api, make_request, settings):
+def test_figures_have_the_colours_of_the_api(service, api, make_request, settings):
     state = {"window": [4, 4], "patches": [[8, 8]]}
     for image in ("crop:3", "crop:1", "crop:0"):
         run = api.start_maps(make_request(image), settings())

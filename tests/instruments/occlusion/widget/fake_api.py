@@ -1,4 +1,4 @@
-"""A api on a toy network, whose numbers are real. A test moves its maps along by hand, and looks at what was asked."""
+"""A fake OcclusionApi with a toy network. Tests compute the maps step by step, and read the recorded calls."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ from tests.widgets.fake_service import FakeService, encode
 __all__ = ["KINDS", "FakeOcclusionApi", "FakeOcclusionService"]
 
 IMAGES = 60
-LARGEST = 8_000_000  # bytes of an upload
+MAX_BYTES = 8_000_000  # of an upload
 
 
 @dataclass
 class FakeRun:
-    """Maps that are being computed: `order` are the cells that are still to come, coarse to fine."""
+    """Maps that are being computed. `order` has the remaining cells, coarse to fine."""
 
     request: OcclusionRequest
     settings: MapsSettings
@@ -66,28 +66,28 @@ class FakeOcclusionApi:
         self.service = service
         self.side = side
         self.calls: list[tuple[str, Any]] = []
-        self.breaks: Exception | None = None
-        self.at_once = True  # maps are complete when they are asked for
+        self.error: Exception | None = None  # raised by recorded calls
+        self.complete_at_once = True  # start_maps computes all positions
         self.runs: dict[int, FakeRun] = {}
         self._colours = ClassColours()
         self.pixels: dict[str, Pixels] = {}
         self.uploads: dict[str, tuple[str, bytearray]] = {}
         self.colours_known = True
 
-    # What the network says
+    # The toy network
 
     def _pixels(self, image: str) -> Pixels:
         if image not in self.pixels:
             kind, _, number = image.partition(":")
             if kind != "crop" or not number.isdigit() or int(number) >= IMAGES:
-                raise PictureError(f"There is no image {image!r}: choose another.")
+                raise PictureError(f"gratings has the crops 0 to {IMAGES - 1}: there is no {image!r}. Choose one of them.")
             self.pixels[image] = drawing(int(number), self.side)
         return self.pixels[image]
 
-    def _definite(self, request: OcclusionRequest) -> OcclusionRequest:
+    def _resolve(self, request: OcclusionRequest) -> OcclusionRequest:
         info = layer_named(request.layer)
         if info is None:
-            raise LayerError(f"There is no layer {request.layer!r}.")
+            raise LayerError(f"The model has no layer {request.layer!r}. Its layers are conv1, conv5.")
         pixels = self._pixels(request.image)
         unit = strongest_units(pixels, info)[0] if request.unit is None else request.unit
         target = request.target
@@ -112,12 +112,12 @@ class FakeOcclusionApi:
         labels += [] if target in labels else [target]
         return tuple(ClassShare(label, KINDS[label], float(before[label]), float(now[label])) for label in labels)
 
-    # The api
+    # OcclusionService
 
-    def _record(self, kind: str, *what: Any) -> None:
-        self.calls.append((kind, what))
-        if self.breaks:
-            raise self.breaks
+    def _record(self, kind: str, *arguments: Any) -> None:
+        self.calls.append((kind, arguments))
+        if self.error:
+            raise self.error
 
     def choices(self) -> OcclusionChoices:
         classes = KINDS if self.service.classifier is not None else None
@@ -132,25 +132,25 @@ class FakeOcclusionApi:
         tiles = []
         for name in found[start : start + count]:
             caption, label = captions.get(name, (self.uploads.get(name[7:], (name, b""))[0], None))
-            face = Image.fromarray((255 * self._pixels(name)).astype(np.uint8)).resize((size, size))
-            tiles.append(ImageTile(name, caption, label, encode(np.asarray(face))))
+            thumbnail = Image.fromarray((255 * self._pixels(name)).astype(np.uint8)).resize((size, size))
+            tiles.append(ImageTile(name, caption, label, encode(np.asarray(thumbnail))))
         return ImagePage(len(found), start, tuple(tiles))
 
     def scene(self, request: OcclusionRequest) -> OcclusionScene:
         self._record("scene", request)
-        definite = self._definite(request)
+        resolved = self._resolve(request)
         pixels = self._pixels(request.image)
-        info = layer_named(definite.layer)
+        info = layer_named(resolved.layer)
         assert info
-        feature, shares = feature_map(pixels, info, definite.unit or 0), probabilities(pixels)
+        feature, shares = feature_map(pixels, info, resolved.unit or 0), probabilities(pixels)
         upload = request.image.startswith("upload")
         return OcclusionScene(
-            request=definite,
+            request=resolved,
             caption=self.uploads[request.image[7:]][0] if upload else f"drawing {request.image[5:]}",
             label=None if upload else KINDS[int(request.image[5:]) % 4],
             image=encode((255 * pixels).astype(np.uint8)),
             fill=encode((255 * fill_of(pixels, request.fill)).astype(np.uint8)),
-            classes=self._classes(shares, shares, definite.target),
+            classes=self._classes(shares, shares, resolved.target),
             activity=float(feature.sum()),
             map=feature,
             strongest=tuple(strongest_units(pixels, info)),
@@ -165,16 +165,16 @@ class FakeOcclusionApi:
         before, now = probabilities(self._pixels(request.image)), probabilities(occluded)
         return PatchAnswer(self._classes(before, now, request.target), float(feature.sum()), feature)
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, asker: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
         self._record("start_maps", request, settings)
-        request = self._definite(request)
+        request = self._resolve(request)
         for number, run in self.runs.items():
             if (run.request, run.settings) == (request, settings):
                 run.stopped = False
                 return number
         number = len(self.runs) + 1
         self.runs[number] = FakeRun(request, settings, *self._empty(request, settings))
-        if self.at_once:
+        if self.complete_at_once:
             self.advance(number)
         return number
 
@@ -228,7 +228,7 @@ class FakeOcclusionApi:
         return maps, [row * shape[1] + column for row, column in sorted(cells, key=lambda cell: -level[cell])]
 
     def advance(self, number: int, count: int | None = None) -> None:
-        """Compute the next `count` positions of a run; None: all."""
+        """Compute the next `count` positions of a run. None: all positions."""
         run = self.runs[number]
         maps, request = run.maps, run.request
         info = layer_named(maps.layer)
@@ -264,13 +264,13 @@ class FakeOcclusionApi:
     def projections(self, request: OcclusionRequest, size: int = 160) -> Sequence[OcclusionProjection]:
         self._record("projections", request)
         if request.layer == "conv1":
-            raise RuleError("There is no rule for 'gelu' below conv1; the deconvnet cannot lead down from there.")
+            raise RuleError("Layer 'conv1' cannot be projected with rule='deconvnet': torch.nn.functional.gelu has no backward rule.")
         found = []
-        for place in range(4 if self.service.ready else 1):
-            number = (int(request.image.rpartition(":")[2]) if place == 0 and request.image.startswith("crop") else 20 + place) % IMAGES
+        for rank in range(4 if self.service.ready else 1):
+            number = (int(request.image.rpartition(":")[2]) if rank == 0 and request.image.startswith("crop") else 20 + rank) % IMAGES
             pixels = (255 * drawing(number, size)).astype(np.uint8)
             noise = np.random.default_rng(number).normal(127, 30, pixels.shape).clip(0, 255).astype(np.uint8)
-            found.append(OcclusionProjection(f"drawing {number}", place == 0, 9.0 - place, (0, 0, 32, 32), encode(noise), encode(pixels)))
+            found.append(OcclusionProjection(f"drawing {number}", rank == 0, 9.0 - rank, (0, 0, 32, 32), encode(noise), encode(pixels)))
         return found
 
     def file(self, kind: OcclusionFile, request: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
@@ -279,14 +279,17 @@ class FakeOcclusionApi:
 
     def use_bundled_head(self) -> str:
         self._record("head")
-        self.service.classifier = "Caltech-101 (bundled)"
+        self.service.classifier = f"Caltech-101's {len(KINDS)} classes"
         self.service.version += 1
-        return "The bundled Caltech-101 classifier answers now."
+        return f"fakenet now predicts {self.service.classifier}; before: no classes."
 
     def begin_upload(self, name: str, size: int) -> str:
         self._record("begin", name, size)
-        if size > LARGEST:
-            raise PictureError(f"{name} has {size / 1e6:.0f} MB; images up to {LARGEST / 1e6:.0f} MB can be taken: make it smaller.")
+        if size > MAX_BYTES:
+            raise PictureError(
+                f"{name} has {size / 1e6:.1f} MB, more than the {MAX_BYTES / 1e6:.1f} MB that can be uploaded: "
+                "save it smaller, or as a JPEG."
+            )
         upload = str(len(self.uploads))
         self.uploads[upload] = (name, bytearray())
         return upload
@@ -302,7 +305,10 @@ class FakeOcclusionApi:
         try:
             image = Image.open(io.BytesIO(bytes(data))).convert("RGB").resize((self.side, self.side))
         except UnidentifiedImageError:
-            raise PictureError(f"{name} is not an image that can be read: choose a JPEG, PNG or WebP file.") from None
+            raise PictureError(
+                f"{name} cannot be decoded: it is not an image in a format that Pillow can read. "
+                "Choose an image, such as a JPEG or PNG file."
+            ) from None
         self.pixels[f"upload:{upload}"] = np.asarray(image, np.float32) / 255
         return f"upload:{upload}"
 

@@ -1,12 +1,12 @@
-"""The OcclusionExplorer is accessible: axe-core finds nothing serious, in both themes and all main states."""
+"""axe-core finds no serious accessibility violations in the OcclusionExplorer."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.instruments.occlusion.widget.page import api, open_page, service, settled
-from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.instruments.occlusion.widget.page import api, open_page, service, wait_until_idle
+from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("tab", ["maps", "chart", "images"])
-def test_scene_maps_and_tabs(api, open_page, theme, tab):
+def test_tabs_are_accessible(api, open_page, theme, tab):
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     page.get_by_test_id(f"tab-{tab}").click()
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
-    settled(page)
+    wait_until_idle(page)
     if tab == "chart":
         expect(page.locator("[data-testid=chart] .heatmaplayer image").first).to_be_attached(timeout=30_000)
     if tab == "images":
@@ -32,27 +32,27 @@ def test_scene_maps_and_tabs(api, open_page, theme, tab):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_without_a_classifier(api, service, open_page, theme):
+def test_view_without_a_classifier_is_accessible(api, service, open_page, theme):
     service.classifier = None
     api.classifier = False
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     assert violations(page) == []
     assert small_text(page) == {}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_without_a_kernel(api, open_page, theme):
+def test_view_without_a_kernel_is_accessible(api, open_page, theme):
     page = open_page()
-    in_theme(page, theme)
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    set_theme(page, theme)
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     page.get_by_test_id("stage").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("alert")).to_be_visible()
     assert violations(page) == []
 
 
-def test_what_excites_a_map_looked_at_closely(api, open_page):
+def test_menu_and_enlarged_projections_are_accessible(api, open_page):
     page = open_page()
     page.get_by_test_id("export-menu").click()
     assert violations(page) == []

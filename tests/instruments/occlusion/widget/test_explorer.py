@@ -21,7 +21,7 @@ from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.occlusion.widget.fake_api import KINDS, FakeOcclusionService
 from tests.widgets.fake_service import encode
-from tests.widgets.requests import ask, sent, until
+from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -44,20 +44,20 @@ def explorer(service):
         yield opened
 
 
-def test_the_fakes_are_what_they_stand_for(service, api):
+def test_fakes_implement_the_protocols(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsOcclusion)
     assert isinstance(api, OcclusionService)
 
 
-def test_it_is_public():
+def test_public_name():
     assert dw.OcclusionExplorer is OcclusionExplorer
 
 
 # State
 
 
-def test_it_opens_in_the_middle_of_the_first_image(service):
+def test_initial_state(service):
     with OcclusionExplorer(service) as explorer:
         state = explorer.state
         assert (state["image"], state["layer"], state["unit"], state["target"], state["fill"]) == ("crop:0", None, None, None, "gray")
@@ -68,21 +68,21 @@ def test_it_opens_in_the_middle_of_the_first_image(service):
 
 
 @pytest.mark.parametrize(("side", "window", "stride"), [(32, 7, 1), (224, 48, 8), (300, 48, 8)])
-def test_window_and_stride_are_in_proportion_to_the_input_where_nobody_says(side, window, stride):
+def test_default_window_and_stride_are_proportional_to_the_input(side, window, stride):
     with OcclusionExplorer(FakeOcclusionService(side)) as explorer:
         assert (explorer.state["window"], explorer.state["stride"]) == ([window] * 2, [stride] * 2)
         explorer.state = {"window": 20, "stride": 5}
         explorer.state = {"fill": "mean"}
-        kept = json.loads(json.dumps(explorer.state))
+        saved = json.loads(json.dumps(explorer.state))
         explorer.state = {"window": None, "stride": None}
         assert (explorer.state["window"], explorer.state["stride"]) == ([window] * 2, [stride] * 2)
-    with OcclusionExplorer(FakeOcclusionService(side), state=kept) as again:
+    with OcclusionExplorer(FakeOcclusionService(side), state=saved) as again:
         assert (again.state["window"], again.state["stride"]) == ([20, 20], [5, 5])
 
 
-def test_lengths_and_places_may_be_arrays(service):
-    given = {"window": np.array([8, 9]), "stride": np.int16(3) * np.ones(2, np.int16), "patches": np.array([[1, 2], [3, 4]])}
-    with OcclusionExplorer(service, state=given) as explorer:
+def test_arrays_are_accepted_in_the_state(service):
+    arrays = {"window": np.array([8, 9]), "stride": np.int16(3) * np.ones(2, np.int16), "patches": np.array([[1, 2], [3, 4]])}
+    with OcclusionExplorer(service, state=arrays) as explorer:
         state = explorer.state
         assert (state["window"], state["stride"], state["patches"]) == ([8, 9], [3, 3], [[1.0, 2.0], [3.0, 4.0]])
         assert json.loads(json.dumps(state)) == state
@@ -90,7 +90,7 @@ def test_lengths_and_places_may_be_arrays(service):
         assert (explorer.state["window"], explorer.state["patches"], explorer.state["stride"]) == ([7, 7], [[5.0, 6.5]], [2, 4])
 
 
-def test_a_state_reopens_the_same_place(service, explorer):
+def test_state_can_be_saved_and_restored(service, explorer):
     explorer.state = {"image": np.int64(7), "layer": "features.0", "unit": np.int32(3), "target": "lamp", "fill": "#12ab34", "window": 20}
     explorer.state = {
         "stride": (4, 6),
@@ -100,18 +100,18 @@ def test_a_state_reopens_the_same_place(service, explorer):
         "overlay": 0.4,
         "tab": "images",
     }
-    kept = json.loads(json.dumps(explorer.state))
-    assert (kept["image"], kept["layer"], kept["unit"], kept["target"]) == ("crop:7", "conv1", 3, "lamp")
-    assert (kept["window"], kept["stride"], kept["patches"]) == ([20, 20], [4, 6], [[1.0, 2.5], [9.0, 64.0]])
-    with OcclusionExplorer(service, state=kept) as other:
+    saved = json.loads(json.dumps(explorer.state))
+    assert (saved["image"], saved["layer"], saved["unit"], saved["target"]) == ("crop:7", "conv1", 3, "lamp")
+    assert (saved["window"], saved["stride"], saved["patches"]) == ([20, 20], [4, 6], [[1.0, 2.5], [9.0, 64.0]])
+    with OcclusionExplorer(service, state=saved) as other:
         assert other.state == explorer.state
     assert repr(explorer) == "OcclusionExplorer(fakenet, crop:7, conv1, 3, lamp)"
-    with OcclusionExplorer(service, 9, state=kept) as other:
+    with OcclusionExplorer(service, 9, state=saved) as other:
         assert other.state["image"] == "crop:9"
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "words"),
+    ("state", "error", "message"),
     [
         ({"image": "crop:120"}, PictureError, "'crop:0' to 'crop:119'"),
         ({"image": -1}, PictureError, "no image 'crop:-1'"),
@@ -147,14 +147,14 @@ def test_a_state_reopens_the_same_place(service, explorer):
         (None, ServiceError, "An OcclusionExplorer's state .* the others keep their values"),
     ],
 )
-def test_a_wrong_state_is_refused_in_words_and_changes_nothing(service, explorer, state, error, words):
+def test_invalid_state_is_rejected_and_changes_nothing(service, explorer, state, error, message):
     before = explorer.state
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         explorer.state = state
     assert explorer.state == before
 
 
-def test_a_wrong_state_opens_no_explorer(service):
+def test_invalid_initial_state_raises_an_error(service):
     with pytest.raises(OcclusionError, match="1 to 64 rows"):
         OcclusionExplorer(service, state={"window": 65})
     for state in (5, 0, [], "crop:3"):
@@ -164,25 +164,25 @@ def test_a_wrong_state_opens_no_explorer(service):
 
 
 @pytest.mark.parametrize(
-    ("fill", "kept"),
+    ("fill", "saved"),
     [("grey", "gray"), ("Gray", "gray"), ("Mean", "mean"), ("red", "#ff0000"), ("#7F7F7f", "#7f7f7f"), ("#f80", "#ff8800")],
 )
-def test_fills_are_named_as_occlude_names_them(explorer, fill, kept):
+def test_fills_are_normalised(explorer, fill, saved):
     explorer.state = {"fill": fill}
-    assert explorer.state["fill"] == kept
+    assert explorer.state["fill"] == saved
 
 
-def test_a_unit_belongs_to_its_layer(explorer):
+def test_unit_is_reset_with_the_layer(explorer):
     explorer.state = {"layer": "conv5", "unit": 11}
     explorer.state = {"fill": "mean"}
     assert explorer.state["unit"] == 11
     explorer.state = {"layer": "conv1"}
     assert explorer.state["unit"] is None
-    explorer.state = {**explorer.state, "layer": "conv5", "unit": 4}  # as a browser says it
+    explorer.state = {**explorer.state, "layer": "conv5", "unit": 4}  # as the front end sets it
     assert explorer.state["unit"] == 4
 
 
-def test_a_class_of_another_classifier_is_forgotten(service, explorer):
+def test_target_is_reset_when_the_classifier_is_removed(service, explorer):
     explorer.state = {"target": "lamp", "map": "label"}
     service.classifier = None
     explorer.state = {"fill": "mean"}
@@ -191,38 +191,38 @@ def test_a_class_of_another_classifier_is_forgotten(service, explorer):
         explorer.state = {"target": "lamp"}
 
 
-def test_uploads_of_another_kernel_are_forgotten_with_a_warning(service):
+def test_uploads_of_another_kernel_are_replaced_with_a_warning(service):
     with pytest.warns(UserWarning, match="'upload:12' is not in this kernel.*'crop:0', is shown instead.*OcclusionExplorer") as warned:
         explorer = OcclusionExplorer(service, state={"image": "upload:12", "fill": "blur"})
-    assert [one.filename for one in warned] == [__file__], "once, and where the explorer was opened"
+    assert [warning.filename for warning in warned] == [__file__], "one warning, at the line that opens the explorer"
     with explorer:
         assert (explorer.state["image"], explorer.state["fill"]) == ("crop:0", "blur")
 
 
-def test_nothing_else_warns_of_an_upload(service, recwarn):
+def test_uploads_of_this_kernel_give_no_warning(service, recwarn):
     image = np.zeros((8, 8, 3), np.uint8)
     with OcclusionExplorer(service, image, state={"image": "upload:12"}) as explorer:
-        kept = explorer.state
-        explorer.set_state({"state": {**kept, "overlay": 0.5}})  # as a front end does, also one that comes back
+        saved = explorer.state
+        explorer.set_state({"state": {**saved, "overlay": 0.5}})  # as the front end does, also after it reconnects
         with pytest.raises(PictureError, match="upload the image again"):
             explorer.state = {"image": "upload:12"}
-    with OcclusionExplorer(service, state=kept) as again:
-        assert again.state["image"] == kept["image"] != "crop:0"
-    assert [str(one.message) for one in recwarn] == []
+    with OcclusionExplorer(service, state=saved) as again:
+        assert again.state["image"] == saved["image"] != "crop:0"
+    assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_an_upload_that_was_dropped_meanwhile_does_not_hinder_other_changes(service, api):
+def test_state_can_be_changed_after_its_upload_was_discarded(service, api):
     with OcclusionExplorer(service, np.zeros((8, 8, 3), np.uint8)) as explorer:
-        kept = explorer.state
-        del api.pixels[kept["image"]]
-        explorer.state = {**kept, "window": [9, 9]}
-        assert (explorer.state["image"], explorer.state["window"]) == (kept["image"], [9, 9])
+        saved = explorer.state
+        del api.pixels[saved["image"]]
+        explorer.state = {**saved, "window": [9, 9]}
+        assert (explorer.state["image"], explorer.state["window"]) == (saved["image"], [9, 9])
         explorer.state = {"image": "crop:1"}
         with pytest.raises(PictureError, match="upload the image again"):
-            explorer.state = {"image": kept["image"]}
+            explorer.state = {"image": saved["image"]}
 
 
-def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(service, api):
+def test_colours_are_rejected_if_the_transform_is_unknown(service, api):
     api.colours_known = False
     with OcclusionExplorer(service) as explorer:
         with pytest.raises(OcclusionError, match=r"transform is unknown: choose 'gray', 'mean' or 'blur'"):
@@ -234,15 +234,15 @@ def test_a_colour_is_refused_where_the_model_makes_something_unknown_of_it(servi
 # Images from Python
 
 
-def test_images_of_ones_own(service, api, tmp_path):
+def test_images_from_python(service, api, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "beach.png")
     for image in (pixels, Image.fromarray(pixels), tmp_path / "beach.png", str(tmp_path / "beach.png")):
         with OcclusionExplorer(service, image) as explorer:
             assert explorer.state["image"].startswith("upload:")
             assert explorer.maps.complete
-    arrived = [np.asarray(Image.open(io.BytesIO(data))) for _, data in api.uploads.values()]
-    assert all((one == pixels).all() for one in arrived)
+    decoded = [np.asarray(Image.open(io.BytesIO(data))) for _, data in api.uploads.values()]
+    assert all((image == pixels).all() for image in decoded)
     assert [name for name, _ in api.uploads.values()] == ["your image", "your image", "beach.png", "beach.png"]
 
 
@@ -254,14 +254,14 @@ def test_images_of_any_mode_keep_their_pixels(api, mode):
         image = gray.convert("RGB").convert(mode)
     upload_image(api, image)
     (_, data), *_ = api.uploads.values()
-    with Image.open(io.BytesIO(data)) as arrived:
-        assert arrived.size == (20, 12)
+    with Image.open(io.BytesIO(data)) as decoded:
+        assert decoded.size == (20, 12)
         if mode not in ("HSV", "YCbCr"):  # these become RGB
-            np.testing.assert_array_equal(np.asarray(arrived), np.asarray(image))
+            np.testing.assert_array_equal(np.asarray(decoded), np.asarray(image))
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "message"),
     [
         ("/nowhere/at all.png", "cannot be read"),
         (np.zeros((3, 4)), "must be .* uint8"),
@@ -272,17 +272,17 @@ def test_images_of_any_mode_keep_their_pixels(api, mode):
         (120, "no image 'crop:120'"),
     ],
 )
-def test_what_is_not_an_image_is_refused_in_words(service, image, words):
-    with pytest.raises(PictureError, match=words):
+def test_invalid_images_raise_errors(service, image, message):
+    with pytest.raises(PictureError, match=message):
         OcclusionExplorer(service, image)
     assert len(service.events) == 0
 
 
-# From Python
+# Methods
 
 
-def test_maps_are_complete_and_the_states(api, explorer):
-    api.at_once = False
+def test_maps_are_complete_and_match_the_state(api, explorer):
+    api.complete_at_once = False
     explorer.state = {"target": "platypus", "unit": 3, "fill": "mean", "border": "same"}
     maps = explorer.maps
     assert (maps.complete, maps.target, maps.unit, maps.fill, maps.border) == (True, 2, 3, "mean", "same")
@@ -293,11 +293,11 @@ def test_maps_are_complete_and_the_states(api, explorer):
 
 @pytest.mark.parametrize(("suffix", "kind"), [("png", "figure.png"), ("SVG", "figure.svg"), ("html", "figure.html"), ("npz", "maps.npz")])
 def test_save_by_suffix(api, explorer, tmp_path, suffix, kind):
-    api.at_once = False
+    api.complete_at_once = False
     path = explorer.save(tmp_path / f"a.{suffix}")
     assert path.read_bytes() == b"<file>" + kind.encode()
-    name, (asked, wanted, run, state) = api.calls[-1]
-    assert (name, asked, wanted.image, state) == ("file", kind, "crop:0", explorer.state)
+    name, (called_kind, request, run, state) = api.calls[-1]
+    assert (name, called_kind, request.image, state) == ("file", kind, "crop:0", explorer.state)
     assert api.runs[run].maps.complete
 
 
@@ -307,8 +307,8 @@ REQUEST = {"image": "crop:2", "layer": None, "unit": None, "target": None, "fill
 SETTINGS = {"window": [32, 24], "stride": [16, 10], "border": "inside"}
 
 
-def test_hello(service, explorer, sent):
-    content, buffers = ask(explorer, sent, "hello")
+def test_hello_returns_overview_layers_and_classes(service, explorer, sent):
+    content, buffers = send_request(explorer, sent, "hello")
     assert (content["overview"]["model"], content["classes"]) == ("fakenet", list(KINDS))
     assert content["layers"] == [
         {"id": "conv1", "channels": 6, "height": 27, "width": 27},
@@ -317,33 +317,33 @@ def test_hello(service, explorer, sent):
     overview = content["overview"]
     assert (overview["classifier"], overview["index_ready"], content["bundled_head"], buffers) == (service.classifier, True, False, [])
     service.classifier = None
-    content, _ = ask(explorer, sent, "hello")
+    content, _ = send_request(explorer, sent, "hello")
     assert (content["classes"], content["overview"]["classifier"], content["bundled_head"]) == (None, None, True)
 
 
-def test_scene_and_patch(api, explorer, sent):
-    content, (image, fill, values) = ask(explorer, sent, "scene", request=REQUEST)
+def test_scene_and_patch_requests(api, explorer, sent):
+    content, (image, fill, values) = send_request(explorer, sent, "scene", request=REQUEST)
     scene = content["scene"]
     assert scene["request"]["layer"] == "conv5"
     assert (scene["map_shape"], len(values)) == ([13, 13], 4 * 169)
     assert scene["images"][0] == {"mime": "image/png", "width": 64, "height": 64}
     assert image[:4] == fill[:4] == b"\x89PNG"
-    given, (now,) = ask(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
+    answer, (now,) = send_request(explorer, sent, "patch", request=scene["request"], boxes=[[0, 0, 32, 64], [-4, 3, 9, 90]])
     assert api.calls[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
-    assert np.frombuffer(now, "<f4").sum() == pytest.approx(given["activity"], rel=1e-4)
-    assert given["activity"] != scene["activity"]
-    assert set(given["classes"][0]) == {"label", "name", "before", "now"}
-    named, _ = ask(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
+    assert np.frombuffer(now, "<f4").sum() == pytest.approx(answer["activity"], rel=1e-4)
+    assert answer["activity"] != scene["activity"]
+    assert set(answer["classes"][0]) == {"label", "name", "before", "now"}
+    named, _ = send_request(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
     assert "gramophone" in [share["name"] for share in named["classes"]]
 
 
-def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent):
-    api.at_once = False
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+def test_maps_are_sent_as_little_endian_arrays_with_nan_for_missing_positions(api, explorer, sent):
+    api.complete_at_once = False
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert api.calls[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     api.advance(run, 4)
-    content, (activity, probability, label, share) = ask(explorer, sent, "maps", run=run)
+    content, (activity, probability, label, share) = send_request(explorer, sent, "maps", run=run)
     maps = api.maps(run)
     assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
     assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
@@ -352,70 +352,70 @@ def test_maps_cross_as_little_endian_arrays_with_gaps_as_nan(api, explorer, sent
     np.testing.assert_array_equal(np.frombuffer(label, "<i4").reshape(3, 5), maps.label)
     assert {int(label) for label in content["names"]} >= {int(label) for label in np.unique(maps.label) if label >= 0}
     assert content["has_classes"] is True
-    ask(explorer, sent, "stop_maps", run=run)
+    send_request(explorer, sent, "stop_maps", run=run)
     assert api.runs[run].stopped
 
 
-def test_maps_without_a_classifier_have_one_buffer_that_is_not_empty(service, explorer, sent):
+def test_maps_without_a_classifier_have_empty_buffers_for_probabilities(service, explorer, sent):
     service.classifier = None
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
-    content, (activity, *rest) = ask(explorer, sent, "maps", run=run)
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    content, (activity, *rest) = send_request(explorer, sent, "maps", run=run)
     assert rest == [b"", b"", b""]
     assert len(activity) == 60
     assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
-    assert ask(explorer, sent, "use_bundled_head")[0]["message"].startswith("The bundled")
+    assert send_request(explorer, sent, "use_bundled_head")[0]["message"].startswith("fakenet now predicts Caltech-101's")
 
 
-def test_images_and_projections_and_files(api, explorer, sent):
-    content, buffers = ask(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
+def test_image_projection_and_file_requests(api, explorer, sent):
+    content, buffers = send_request(explorer, sent, "images", start=2, count=3, query="drawing", size=48)
     assert (content["total"], content["start"]) == (60, 2)
     assert [tile["image"] for tile in content["images"]] == ["crop:2", "crop:3", "crop:4"]
     assert content["images"][0]["thumbnail"] == {"mime": "image/png", "width": 48, "height": 48}
     assert len(buffers) == 3
-    content, buffers = ask(explorer, sent, "projections", request=REQUEST, size=40)
+    content, buffers = send_request(explorer, sent, "projections", request=REQUEST, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
     assert len(buffers) == 8
-    refused, _ = ask(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
+    refused, _ = send_request(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
-    content, (data,) = ask(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})
+    content, (data,) = send_request(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})
     assert (content["mime"], data) == ("image/svg+xml", b"<file>figure.svg")
 
 
-def test_patches_never_wait_behind_images(api, explorer, sent, monkeypatch):
-    hold, images = threading.Event(), api.images
-    monkeypatch.setattr(api, "images", lambda *args: hold.wait(20) and images(*args))
+def test_background_requests_do_not_delay_patch_requests(api, explorer, sent, monkeypatch):
+    release, images = threading.Event(), api.images
+    monkeypatch.setattr(api, "images", lambda *args: release.wait(20) and images(*args))
     explorer._handle_custom_msg({"seq": 1, "client": "v1", "kind": "images", "start": 0, "count": 3, "size": 48, "background": True}, [])
     explorer._handle_custom_msg({"seq": 2, "client": "v1", "kind": "scene", "request": REQUEST}, [])
     assert [content["seq"] for content, _ in sent] == [2]
-    hold.set()
-    until(lambda: len(sent) == 2)
+    release.set()
+    wait_until(lambda: len(sent) == 2)
     assert sent[1][0]["seq"] == 1
 
 
-def test_an_upload_comes_in_chunks(api, explorer, sent):
+def test_upload_in_chunks(api, explorer, sent):
     data = encode(np.zeros((20, 30, 3), np.uint8)).data
-    upload = ask(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
-    assert ask(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
-    assert ask(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
-    image = ask(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
-    assert ask(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
+    upload = send_request(explorer, sent, "upload", step="begin", name="mine.png", size=len(data))[0]["upload"]
+    assert send_request(explorer, sent, "upload", [memoryview(data[:50])], step="chunk", upload=upload, offset=0)[0]["have"] == 50
+    assert send_request(explorer, sent, "upload", [memoryview(data[50:])], step="chunk", upload=upload, offset=50)[0]["have"] == len(data)
+    image = send_request(explorer, sent, "upload", step="finish", upload=upload)[0]["image"]
+    assert send_request(explorer, sent, "scene", request={"image": image})[0]["scene"]["caption"] == "mine.png"
     explorer.state = {"image": image}
     assert explorer.state["image"] == image
 
 
 @pytest.mark.parametrize(
-    ("request_", "words"),
+    ("request_", "message"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "scene"}, "needs 'request' as a dict"),
         ({"kind": "scene", "request": {"image": 4}}, "needs an 'image'"),
-        ({"kind": "scene", "request": {**REQUEST, "image": "crop:999"}}, "no image"),
+        ({"kind": "scene", "request": {**REQUEST, "image": "crop:999"}}, "there is no 'crop:999'"),
         ({"kind": "scene", "request": {**REQUEST, "layer": 5}}, "by its name"),
         ({"kind": "scene", "request": {**REQUEST, "layer": "conv7"}}, "no layer 'conv7'"),
         ({"kind": "scene", "request": {**REQUEST, "unit": "all"}}, "an integer"),
         ({"kind": "scene", "request": {**REQUEST, "target": "lampe"}}, "Did you mean 'lamp'"),
-        ({"kind": "scene", "request": {**REQUEST, "fill": "greyish"}}, "no fill"),
+        ({"kind": "scene", "request": {**REQUEST, "fill": "greyish"}}, "A fill is"),
         ({"kind": "patch", "request": REQUEST}, "'boxes' as a list"),
         ({"kind": "patch", "request": REQUEST, "boxes": [[1, 2, 3]]}, "[left, top, right, bottom]"),
         ({"kind": "patch", "request": REQUEST, "boxes": [[1, 2, 3, 4.5]]}, "an integer"),
@@ -425,23 +425,23 @@ def test_an_upload_comes_in_chunks(api, explorer, sent):
         ({"kind": "images", "start": 0, "count": 3, "size": 48, "query": 7}, "'query' as a string"),
         ({"kind": "projections", "request": REQUEST}, "'size' as an integer"),
         ({"kind": "file", "figure": "figure.png", "request": REQUEST}, "'state' as a dict"),
-        ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "make it smaller"),
+        ({"kind": "upload", "step": "begin", "name": "a.png", "size": 9_000_000}, "save it smaller"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
     ],
 )
-def test_a_refused_request_is_answered_in_words_and_the_next_one_works(explorer, sent, request_, words):
-    content, buffers = ask(explorer, sent, **request_)
+def test_invalid_requests_return_an_error(explorer, sent, request_, message):
+    content, buffers = send_request(explorer, sent, **request_)
     assert content["ok"] is False
-    assert words in content["error"]
+    assert message in content["error"]
     assert not buffers
-    assert ask(explorer, sent, "hello")[0]["ok"] is True
+    assert send_request(explorer, sent, "hello")[0]["ok"] is True
 
 
 # The chart
 
 
-def test_the_chart_shows_each_of_the_maps(api, explorer):
+def test_chart_of_each_map(api, explorer):
     explorer.state = {"window": [32, 24], "stride": [16, 10]}
     maps = explorer.maps
     figure = map_chart(maps, "probability", {})
@@ -455,16 +455,18 @@ def test_the_chart_shows_each_of_the_maps(api, explorer):
     colours = api.colours(maps)
     figure = map_chart(maps, "label", colours)
     (trace,) = figure.data
-    places = np.asarray(trace.z, float)
+    indices = np.asarray(trace.z, float)
     assert trace.showscale is False
     names = [maps.name(label) for label in colours]
-    assert [[names[int(place)] for place in row] for row in places] == [[maps.name(int(label)) for label in row] for row in maps.label]
-    assert names[0] == maps.name(max(set(maps.label.ravel().tolist()), key=maps.label.ravel().tolist().count)), "the most frequent first"
+    assert [[names[int(index)] for index in row] for row in indices] == [[maps.name(int(label)) for label in row] for row in maps.label]
+    assert names[0] == maps.name(max(set(maps.label.ravel().tolist()), key=maps.label.ravel().tolist().count)), (
+        "classes are sorted by frequency"
+    )
     legend = figure.layout.title.text
     assert all(f'{colour}">\u25a0</span> {maps.name(label)}' in legend for label, colour in colours.items())
-    middles = {name: trace.colorscale[2 * place][1] for place, name in enumerate(names)}
-    assert middles == {maps.name(label): colour for label, colour in colours.items()}, "in the colours of every other view"
-    assert names[int(places[1, 1])] in trace.customdata[1][1]
+    shown = {name: trace.colorscale[2 * index][1] for index, name in enumerate(names)}
+    assert shown == {maps.name(label): colour for label, colour in colours.items()}, "each class has the colour that the API returns"
+    assert names[int(indices[1, 1])] in trace.customdata[1][1]
     figure = map_chart(maps, "activity", colours)
     (trace,) = figure.data
     np.testing.assert_array_equal(np.asarray(trace.z), maps.activity)
@@ -472,8 +474,8 @@ def test_the_chart_shows_each_of_the_maps(api, explorer):
     assert names[0] not in figure.layout.title.text
 
 
-def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer):
-    api.at_once = False
+def test_chart_of_partial_maps_and_without_classes(service, api, explorer):
+    api.complete_at_once = False
     run = api.start_maps(api.scene(explorer._request()).request, MapsSettings((32, 32), (16, 16)))
     api.advance(run, 1)
     for name in ("probability", "label", "activity"):
@@ -485,19 +487,22 @@ def test_the_chart_of_maps_that_begin_and_without_classes(service, api, explorer
     assert "activity" in figure.layout.title.text
 
 
-def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
-    api.at_once = False
-    scene = ask(explorer, sent, "scene", request=REQUEST)[0]["scene"]
-    run = ask(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
-    assert "no position" in ask(explorer, sent, "chart", run=run, map="probability")[0]["error"]
+def test_plotly_and_the_chart_of_a_run_are_sent(api, explorer, sent):
+    api.complete_at_once = False
+    scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    assert "no position" in send_request(explorer, sent, "chart", run=run, map="probability")[0]["error"]
     api.advance(run, 2)
-    content, (data,) = ask(explorer, sent, "chart", run=run, map="probability")
+    content, (data,) = send_request(explorer, sent, "chart", run=run, map="probability")
     assert content["ok"]
     figure = json.loads(data)
     assert figure["data"][0]["type"] == "heatmap"
     assert figure["layout"]["uirevision"] == f"{run} probability"
-    assert "There is no map 'size': choose probability, activity or label." in ask(explorer, sent, "chart", run=run, map="size")[0]["error"]
-    content, (source,) = ask(explorer, sent, "plotly")
+    assert (
+        "There is no map 'size': choose probability, activity or label."
+        in send_request(explorer, sent, "chart", run=run, map="size")[0]["error"]
+    )
+    content, (source,) = send_request(explorer, sent, "plotly")
     assert content["ok"]
     assert len(source) > 10**6
     assert b"plotly.js" in source[:200]
@@ -506,22 +511,22 @@ def test_the_page_gets_plotly_and_the_chart_of_a_run(api, explorer, sent):
 # The static image
 
 
-def test_the_static_image_is_kept_until_something_changes(api, explorer, monkeypatch):
+def test_static_image_is_cached_until_the_state_changes(api, explorer, monkeypatch):
     explorer.state = {"unit": 3, "target": "lamp"}
     drawn = []
-    monkeypatch.setattr(api, "file", lambda kind, wanted, run, state: drawn.append((kind, wanted, run)) or b"png %d" % len(drawn))
-    still = lambda: base64.b64decode(explorer._repr_mimebundle_()[0]["image/png"])  # noqa: E731
-    assert (still(), still()) == (b"png 1", b"png 1")
-    assert drawn[0][2] is None, "no map is computed for it"
+    monkeypatch.setattr(api, "file", lambda kind, request, run, state: drawn.append((kind, request, run)) or b"png %d" % len(drawn))
+    static_image = lambda: base64.b64decode(explorer._repr_mimebundle_()[0]["image/png"])  # noqa: E731
+    assert (static_image(), static_image()) == (b"png 1", b"png 1")
+    assert drawn[0][2] is None, "no map is computed for the image"
     maps = explorer.maps
-    assert (still(), still()) == (b"png 2", b"png 2")
+    assert (static_image(), static_image()) == (b"png 2", b"png 2")
     assert api.runs[drawn[1][2]].maps is maps
     explorer.state = {"patches": []}
-    assert still() == b"png 3"
+    assert static_image() == b"png 3"
     assert drawn[2][2] == drawn[1][2]
     explorer.state = {"image": "crop:5"}
-    assert still() == b"png 4"
-    assert drawn[3][2] is None, "these maps are of another image"
+    assert static_image() == b"png 4"
+    assert drawn[3][2] is None, "there are no maps of this image"
     data = explorer._repr_mimebundle_()[0]
     assert data["text/plain"] == "OcclusionExplorer(fakenet, crop:5, 3, lamp)"
     assert "application/vnd.jupyter.widget-view+json" in data

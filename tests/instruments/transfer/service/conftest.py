@@ -1,4 +1,4 @@
-"""Folders of class folders with images of three colours, and a service on the tiny net to train on them."""
+"""Fixtures: folders with noisy images of three colours, and a service with a small network."""
 
 import numpy as np
 import pytest
@@ -12,19 +12,19 @@ COLOURS = {"brick": (180, 70, 50), "grass": (90, 160, 60), "sea": (40, 90, 170)}
 
 
 def make_class_folders(folder, each=12, classes=COLOURS, noise=40):
-    """`each` noisy images of every colour, 28 x 24."""
+    """Create a folder per class with `each` noisy images of its colour, 28 x 24."""
     for number, (name, colour) in enumerate(classes.items()):
         (folder / name).mkdir(parents=True)
         for image in range(each):
-            draw = np.random.default_rng([number, image])
-            values = np.array(colour) + draw.normal(0, noise, (24, 28, 1)) + draw.normal(0, noise, 3)
+            generator = np.random.default_rng([number, image])
+            values = np.array(colour) + generator.normal(0, noise, (24, 28, 1)) + generator.normal(0, noise, 3)
             Image.fromarray(values.clip(0, 255).astype(np.uint8)).save(folder / name / f"{name}_{image}.png")
     return folder
 
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path_factory):
-    """A cache of its own for each test; its folder."""
+    """An empty cache folder for each test."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("DECONVWIDGETS_CACHE", str(folder))
     monkeypatch.delenv("DECONVWIDGETS_DATA", raising=False)
@@ -33,7 +33,7 @@ def own_cache(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def class_folders():
-    """make_class_folders"""
+    """The function make_class_folders."""
     return make_class_folders
 
 
@@ -44,15 +44,15 @@ def colours(tmp_path):
 
 @pytest.fixture
 def make_service(tiny_bundle, tiny_images):
-    """A service with another executor (None: the real worker); closed when the test is over."""
-    made = []
+    """A function that returns a service with an executor (None: its own worker thread). The services are closed after the test."""
+    services = []
 
     def make(worker, bundle=tiny_bundle, images=tiny_images):
-        made.append(LocalModelService(bundle, images, device="cpu", worker=worker))
-        return made[-1]
+        services.append(LocalModelService(bundle, images, device="cpu", worker=worker))
+        return services[-1]
 
     yield make
-    for service in made:
+    for service in services:
         service.close()
 
 
@@ -63,7 +63,7 @@ def service(make_service):
 
 @pytest.fixture
 def settings(colours):
-    """TransferSettings on the colours, to be made with other numbers."""
+    """A function that returns TransferSettings for the folders of colours."""
 
     def make(**changes):
         return TransferSettings(**{"data": str(colours), "images_per_class": 5, "folds": 2, **changes})

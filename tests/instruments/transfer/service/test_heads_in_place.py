@@ -1,4 +1,4 @@
-"""A run's head, used, undone, saved and loaded; and what the words say of it."""
+"""Heads of runs are used, undone, saved and loaded."""
 
 import pytest
 
@@ -13,15 +13,15 @@ def api(service, settings):
     return service.transfer
 
 
-def test_use_and_undo_as_a_stack(service, api):
-    own = service.overview().classifier
-    told = []
-    service.subscribe(told.append)
+def test_use_and_undo(service, api):
+    original = service.overview().classifier
+    events = []
+    service.subscribe(events.append)
     first = api.use_head(1)
     now = service.overview().classifier
     assert now.startswith("colours' 3 classes (head on conv2")
-    assert first == f"tiny now predicts {now}; before: {own}."
-    assert [event.kind for event in told] == ["changed"]
+    assert first == f"tiny now predicts {now}; before: {original}."
+    assert [event.kind for event in events] == ["changed"]
     assert {entry.prediction for entry in service.layers.unit_detail("conv1", 0).entries} <= {"brick", "grass", "sea"}
     assert (api.status().used, api.status().can_undo, api.status().classifier) == (1, True, now)
     api.use_head(2)
@@ -29,8 +29,8 @@ def test_use_and_undo_as_a_stack(service, api):
     assert (api.status().used, "head on conv1" in second) == (2, True)
     assert api.undo_head() == f"tiny now predicts {now}; before: {second}."
     assert api.status().used == 1
-    assert api.undo_head() == f"tiny now predicts {own}; before: {now}."
-    assert (api.status().used, api.status().can_undo, service.overview().classifier) == (None, False, own)
+    assert api.undo_head() == f"tiny now predicts {original}; before: {now}."
+    assert (api.status().used, api.status().can_undo, service.overview().classifier) == (None, False, original)
     assert {entry.prediction for entry in service.layers.unit_detail("conv1", 0).entries} <= {"ant", "bee", "cow"}
     with pytest.raises(HeadError, match="nothing to undo"):
         api.undo_head()
@@ -59,30 +59,30 @@ def test_save_and_load(service, api, tmp_path, monkeypatch, tiny_model):
     api.undo_head()
     assert service.overview().classifier == "your model's own classes"
     dw.save_head(dw.load_head("mine.safetensors"), "other")
-    for path, words in (("absent.safetensors", "no head file"), ("nonsense", "no bundled head 'nonsense'")):
-        with pytest.raises(HeadError, match=words):
+    for path, message in (("absent.safetensors", "no head file"), ("nonsense", "no bundled head 'nonsense'")):
+        with pytest.raises(HeadError, match=message):
             api.load_head(path)
     assert not api.status().can_undo
 
 
 @pytest.mark.parametrize("path", ["thesis.txt", "thesis.safetensors"])
-def test_a_file_that_is_no_head_is_never_overwritten(api, tmp_path, path):
+def test_files_that_are_not_heads_are_not_overwritten(api, tmp_path, path):
     (tmp_path / path).write_text("years of work")
     with pytest.raises(HeadError, match=rf"{tmp_path / path} exists and is not a head"):
         api.save_head(1, str(tmp_path / path))
     assert (tmp_path / path).read_text() == "years of work"
 
 
-def test_places_that_cannot_be_saved_to(api, tmp_path):
-    for path, words in (("", "Give a path"), (" ", "Give a path"), (str(tmp_path), "is a folder"), ("/no/such/folder/x", "cannot be")):
-        with pytest.raises(HeadError, match=words):
+def test_invalid_paths_and_runs_raise_errors(api, tmp_path):
+    for path, message in (("", "Give a path"), (" ", "Give a path"), (str(tmp_path), "is a folder"), ("/no/such/folder/x", "cannot be")):
+        with pytest.raises(HeadError, match=message):
             api.save_head(1, path)
     for number in (3, 0):
         with pytest.raises(HeadError, match=f"no run {number}; the last one is 2"):
             api.use_head(number)
 
 
-def test_training_on_a_model_with_a_head_makes_a_head_for_the_model(service, api, settings):
+def test_training_ignores_the_head_in_use(service, api, settings):
     api.use_head(1)
     api.start(settings(layer="conv1"))
     assert api.status().layers == service.transfer.status().layers

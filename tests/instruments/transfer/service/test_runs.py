@@ -1,4 +1,4 @@
-"""Runs as a panel sees them: started, watched, stopped, superseded, failed; never in the way of anything else."""
+"""TransferApi: runs are started, stopped, superseded, fail, and publish their progress."""
 
 import gc
 import io
@@ -22,57 +22,64 @@ from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.models.preprocess import Preprocess
 
 
-def ended(api, run, seconds=60):
-    """The summary of a run, when it has ended."""
-    until = time.monotonic() + seconds
+def wait_until_ended(api, run, seconds=60):
+    """Wait for the end of a run, and return its summary."""
+    deadline = time.monotonic() + seconds
     while api.status().running == run:
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     return api.status().runs[run - 1]
 
 
-def reached(api, fits, seconds=60):
-    until = time.monotonic() + seconds
-    while not fits(api.status().runs[-1]):
-        assert time.monotonic() < until
+def wait_until_status(api, condition, seconds=60):
+    """Wait until the summary of the newest run fulfils a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition(api.status().runs[-1]):
+        assert time.monotonic() < deadline
         time.sleep(0.002)
 
 
-def test_a_run_gives_what_training_in_a_script_gives(service, settings, tiny_bundle, colours):
+def test_run_equals_train_softmax_head(service, settings, tiny_bundle, colours):
     assert isinstance(service, SupportsTransfer)
     api = service.transfer
     number = api.start(settings(folds=3, layer="conv1", curve=(1, 5)))
     run = api.status().runs[0]
-    taken = []
+    steps_of_script = []
     options = {"store": "memory", "device": "cpu", "progress": False}
-    report = dw.train_softmax_head(tiny_bundle, colours, "conv1", 5, 3, on_step=taken.append, **options)
+    report = dw.train_softmax_head(tiny_bundle, colours, "conv1", 5, 3, on_step=steps_of_script.append, **options)
     assert (number, run.run, run.phase, run.dataset, run.layer) == (1, 1, "done", "colours", "conv1")
     assert (run.per_fold, run.weight_decays, run.features) == (report.per_fold, report.weight_decays, report.features)
     assert (run.mean, run.std) == (report.mean, report.std)
     assert run.curve.images_per_class == (1, 5)
     assert run.curve.means[1] == report.mean
     assert (run.progress, run.problem, run.paper) == (None, None, ())
-    view = api.results(1)
-    np.testing.assert_array_equal(view.confusion, report.confusion)
-    np.testing.assert_array_equal(view.class_tests, report.confusion.sum(1))
-    np.testing.assert_allclose(view.class_accuracy, [np.mean(report.predictions[report.truths == c] == c) for c in range(3)], rtol=1e-6)
-    assert view.categories == ("brick", "grass", "sea")
-    assert view.has_confidences
+    results = api.results(1)
+    np.testing.assert_array_equal(results.confusion, report.confusion)
+    np.testing.assert_array_equal(results.class_tests, report.confusion.sum(1))
+    np.testing.assert_allclose(results.class_accuracy, [np.mean(report.predictions[report.truths == c] == c) for c in range(3)], rtol=1e-6)
+    assert results.categories == ("brick", "grass", "sea")
+    assert results.has_confidences
     steps = api.steps(1)
-    assert list(steps) == taken  # and none of the curve's
-    assert run.steps == len(taken)
+    assert list(steps) == steps_of_script  # without the steps of the learning curve
+    assert run.steps == len(steps_of_script)
     assert api.steps(1, 7) == steps[7:]
 
 
-def test_how_far_a_run_is_is_told_phase_by_phase(service, settings):
-    told = []
-    service.subscribe(lambda event: told.append(service.transfer.status().runs[-1]))
+def test_progress_is_published_in_each_phase(service, settings):
+    runs = []
+    service.subscribe(lambda event: runs.append(service.transfer.status().runs[-1]))
     service.transfer.start(settings(curve=(1, 5)))
-    assert list(dict.fromkeys(run.phase for run in told)) == ["features", "training", "curve", "done"]
-    far = [(run.phase, run.progress.done, run.progress.total) for run in told if run.progress is not None]
-    for expected in (("features", 36, 36), ("training", 1, 2), ("training", 2, 2), ("curve", 0, 2), ("curve", 2, 2)):  # of 1 a class
-        assert expected in far
-    assert {total for phase, _, total in far if phase == "curve"} == {2}
+    assert list(dict.fromkeys(run.phase for run in runs)) == ["features", "training", "curve", "done"]
+    progress = [(run.phase, run.progress.done, run.progress.total) for run in runs if run.progress is not None]
+    for expected in (
+        ("features", 36, 36),
+        ("training", 1, 2),
+        ("training", 2, 2),
+        ("curve", 0, 2),
+        ("curve", 2, 2),
+    ):  # the curve adds runs with 1 image per class
+        assert expected in progress
+    assert {total for phase, _, total in progress if phase == "curve"} == {2}
     seconds = service.transfer.status().runs[0].seconds
     time.sleep(0.01)
     assert service.transfer.status().runs[0].seconds == seconds > 0
@@ -84,12 +91,12 @@ def test_photographs_are_those_of_the_report(service, settings, tiny_bundle, col
     images = dw.open_images(colours)
     wrong = service.transfer.photographs(1, TestsRequest(right=False, limit=1000))
     assert wrong.total == len(wrong.photographs) == int((report.truths != report.predictions).sum()) > 0
-    assert all(one.truth != one.prediction for one in wrong.photographs)
-    assert [one.confidence for one in wrong.photographs] == sorted((one.confidence for one in wrong.photographs), reverse=True)
+    assert all(test.truth != test.prediction for test in wrong.photographs)
+    assert [test.confidence for test in wrong.photographs] == sorted((test.confidence for test in wrong.photographs), reverse=True)
     cell = service.transfer.photographs(1, TestsRequest(truth=1, prediction=1, limit=2))
     assert cell.total == report.confusion[1, 1]
     assert len(cell.photographs) == 2
-    best = max(np.flatnonzero((report.truths == 1) & (report.predictions == 1)), key=lambda place: report.confidences[place])
+    best = max(np.flatnonzero((report.truths == 1) & (report.predictions == 1)), key=lambda index: report.confidences[index])
     first = cell.photographs[0]
     assert (first.source, first.fold) == (report.sources[best], report.folds[best])
     assert first.name == images.source_name(first.source)
@@ -99,21 +106,21 @@ def test_photographs_are_those_of_the_report(service, settings, tiny_bundle, col
         service.transfer.photographs(1, TestsRequest(truth=3))
 
 
-def test_thumbnails_are_the_middles_of_the_photographs(service, settings, colours):
-    half = Image.new("RGB", (300, 100), (0, 0, 0))
-    half.paste((0, 0, 255), (100, 0, 200, 100))  # the middle square
-    half.save(colours / "sea" / "a.jpg", quality=95)
+def test_thumbnails_show_the_centre_of_the_photographs(service, settings, colours):
+    image = Image.new("RGB", (300, 100), (0, 0, 0))
+    image.paste((0, 0, 255), (100, 0, 200, 100))  # the middle square
+    image.save(colours / "sea" / "a.jpg", quality=95)
     service.transfer.start(settings())
-    names = [dw.open_images(colours).source_name(source) for source in range(37)]
-    place = names.index("sea/a.jpg")
-    first, _ = service.transfer.thumbnails(1, [place, 0], 32)
+    names = [dw.open_images(colours).source_name(number) for number in range(37)]
+    source = names.index("sea/a.jpg")
+    first, _ = service.transfer.thumbnails(1, [source, 0], 32)
     pixels = np.asarray(Image.open(io.BytesIO(first.data)))
     assert (first.mime, first.width, first.height, pixels.shape) == ("image/jpeg", 32, 32, (32, 32, 3))
     assert np.abs(pixels.astype(int) - (0, 0, 255)).max() < 30
     (colours / "sea" / "a.jpg").unlink()
-    assert service.transfer.thumbnails(1, [place], 32)[0] == first  # kept
-    grey = np.asarray(Image.open(io.BytesIO(service.transfer.thumbnails(1, [place], 40)[0].data)))
-    assert np.abs(grey.astype(int) - 128).max() < 3
+    assert service.transfer.thumbnails(1, [source], 32)[0] == first  # cached
+    gray = np.asarray(Image.open(io.BytesIO(service.transfer.thumbnails(1, [source], 40)[0].data)))
+    assert np.abs(gray.astype(int) - 128).max() < 3
     for wrong in ([99], [-1]):
         with pytest.raises(ServiceError, match="there is no"):
             service.transfer.thumbnails(1, wrong)
@@ -121,31 +128,31 @@ def test_thumbnails_are_the_middles_of_the_photographs(service, settings, colour
         service.transfer.thumbnails(1, [0], 5)
 
 
-def test_a_stop_keeps_the_folds_that_are_done(make_service, settings):
+def test_stop_keeps_the_complete_folds(make_service, settings):
     service = make_service(None)
     api = service.transfer
     number = api.start(settings(folds=100))
-    reached(api, lambda run: len(run.per_fold) >= 2)
+    wait_until_status(api, lambda run: len(run.per_fold) >= 2)
     api.stop()
-    run = ended(api, number)
+    run = wait_until_ended(api, number)
     assert run.phase == "stopped"
     assert 2 <= len(run.per_fold) < 100
     assert api.results(number).class_tests.sum() > 0
-    api.stop()  # nothing runs: nothing happens
+    api.stop()  # no run is active, so this does nothing
     assert api.use_head(number)
 
 
-def test_a_stop_of_the_curve_keeps_run_and_points(make_service, settings):
+def test_stop_during_the_learning_curve_keeps_its_complete_points(make_service, settings):
     api = make_service(None).transfer
     number = api.start(settings(folds=20, curve=(1, 2, 3, 4, 5)))
-    reached(api, lambda run: run.curve is not None)
+    wait_until_status(api, lambda run: run.curve is not None)
     api.stop()
-    run = ended(api, number)
+    run = wait_until_ended(api, number)
     assert (run.phase, len(run.per_fold)) == ("stopped", 20)
     assert 1 <= len(run.curve.means) < 5
 
 
-def test_a_script_waits_for_the_end(make_service, settings, manual_executor):
+def test_wait_returns_at_the_end_of_the_run(make_service, settings, manual_executor):
     api = make_service(manual_executor).transfer
     run = api.start(settings(folds=2))
     with pytest.raises(ServiceError, match=r"Run 1 is still running after 0\.01 s"):
@@ -157,7 +164,7 @@ def test_a_script_waits_for_the_end(make_service, settings, manual_executor):
         api.wait(2)
 
 
-def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, manual_executor):
+def test_results_of_a_run_without_a_complete_fold_raise_an_error(make_service, settings, manual_executor):
     service = make_service(manual_executor)
     api = service.transfer
     number = api.start(settings())
@@ -172,18 +179,18 @@ def test_a_run_stopped_before_its_first_fold_says_so(make_service, settings, man
         api.results(number)
 
 
-def test_a_new_run_supersedes_the_one_that_goes_on(make_service, settings):
+def test_start_stops_the_active_run(make_service, settings):
     api = make_service(None).transfer
     first = api.start(settings(folds=100))
-    reached(api, lambda run: len(run.per_fold) >= 1)
+    wait_until_status(api, lambda run: len(run.per_fold) >= 1)
     second = api.start(settings(folds=1, seed=3))
     assert api.status().running == second
-    assert ended(api, second).phase == "done"
+    assert wait_until_ended(api, second).phase == "done"
     former = api.status().runs[first - 1]
     assert (former.phase, len(former.per_fold) >= 1) == ("stopped", True)
 
 
-def test_a_run_that_waits_is_superseded_too(make_service, settings, manual_executor):
+def test_start_stops_a_waiting_run(make_service, settings, manual_executor):
     api = make_service(manual_executor).transfer
     api.start(settings())
     api.start(settings())
@@ -192,40 +199,40 @@ def test_a_run_that_waits_is_superseded_too(make_service, settings, manual_execu
     assert [run.phase for run in api.status().runs] == ["stopped", "done"]
 
 
-def test_runs_that_are_started_at_one_time_all_end(make_service, settings, monkeypatch):
+def test_runs_started_by_two_threads_end(make_service, settings, monkeypatch):
     service = make_service(None)
-    api, submit, late = service.transfer, service._context.executor.submit, threading.Event()
+    api, submit, submitted = service.transfer, service._context.executor.submit, threading.Event()
 
-    def submit_late(*job):
-        if not late.is_set():
-            late.set()
+    def delayed_submit(*job):
+        if not submitted.is_set():
+            submitted.set()
             time.sleep(0.3)
         return submit(*job)
 
-    monkeypatch.setattr(service._context.executor, "submit", submit_late)
+    monkeypatch.setattr(service._context.executor, "submit", delayed_submit)
     first = threading.Thread(target=api.start, args=(settings(),))
     first.start()
-    assert late.wait(20)
+    assert submitted.wait(20)
     second = api.start(settings())
     first.join()
     api.wait(second, 60)
     assert [run.phase for run in api.status().runs] == ["stopped", "done"]
 
 
-def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, settings, manual_executor, colours, class_folders):
+def test_failed_run_has_an_error_message_and_the_next_run_works(make_service, settings, manual_executor, colours, class_folders):
     service = make_service(manual_executor)
     api = service.transfer
     api.start(settings())
     shutil.rmtree(colours)
-    told = []
-    service.subscribe(told.append)
+    events = []
+    service.subscribe(events.append)
     manual_executor.jobs[-1].run()
     run = api.status().runs[0]
     assert (run.phase, run.progress) == ("failed", None)
     assert run.problem.startswith("There is no folder")
     with pytest.raises(HeadError, match="There is no folder"):
         api.wait(run.run)
-    assert told[-1].kind == "transfer"
+    assert events[-1].kind == "transfer"
     with pytest.raises(PictureError, match="There is no folder"):
         api.start(settings())
     assert len(api.status().runs) == 1
@@ -245,7 +252,7 @@ def test_a_failure_is_told_in_words_and_the_next_run_works(make_service, setting
     assert api.status().runs[-1].phase == "done"
 
 
-def test_unreadable_photographs_are_counted_and_listed(service, settings, colours):
+def test_unreadable_photographs_are_listed(service, settings, colours):
     (colours / "sea" / "sea_3.png").write_bytes(b"not an image")
     whole = (colours / "sea" / "sea_4.png").read_bytes()
     (colours / "sea" / "sea_4.png").write_bytes(whole[: len(whole) // 2])
@@ -254,13 +261,13 @@ def test_unreadable_photographs_are_counted_and_listed(service, settings, colour
     assert (summary.photographs, summary.sizes, summary.most) == (35, (12, 12, 11), 10)
     assert any("1 file could not be read" in note for note in summary.notes)
     service.transfer.start(settings())
-    view = service.transfer.results(1)
-    assert [skipped.name for skipped in view.skipped] == ["sea/sea_3.png", "sea/sea_4.png"]
-    assert list(view.class_tests) == [2 * 7, 2 * 7, 2 * 5]
+    results = service.transfer.results(1)
+    assert [skipped.name for skipped in results.skipped] == ["sea/sea_3.png", "sea/sea_4.png"]
+    assert list(results.class_tests) == [2 * 7, 2 * 7, 2 * 5]
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "words"),
+    ("changes", "error", "message"),
     [
         ({"images_per_class": 12}, HeadError, r"3 classes of 3 with fewer than 13 images.*at most 11"),
         ({"images_per_class": 0}, HeadError, "an integer from 1"),
@@ -284,26 +291,31 @@ def test_unreadable_photographs_are_counted_and_listed(service, settings, colour
         ({"data": "images", "images_per_class": 4}, HeadError, "at most 3"),
     ],
 )
-def test_what_cannot_begin_is_said_at_once(service, settings, changes, error, words, monkeypatch):
+def test_invalid_settings_are_rejected_before_the_run_starts(service, settings, changes, error, message, monkeypatch):
     monkeypatch.setattr(service._context.executor, "submit", lambda *job: pytest.fail("submitted"))
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         service.transfer.start(settings(**changes))
     assert service.transfer.status().runs == ()
 
 
-def test_ten_crops_of_an_opaque_transform_are_refused_at_once(make_service, tiny_bundle, settings, manual_executor):
-    known = tiny_bundle.transform
-    assert isinstance(known, Preprocess)
-    api = make_service(manual_executor, replace(tiny_bundle, transform=lambda image: known(image))).transfer
+def test_ten_crops_are_rejected_if_the_transform_is_unknown(make_service, tiny_bundle, settings, manual_executor):
+    transform = tiny_bundle.transform
+    assert isinstance(transform, Preprocess)
+    api = make_service(manual_executor, replace(tiny_bundle, transform=lambda image: transform(image))).transfer
     with pytest.raises(ModelError, match="flips"):
         api.start(settings(views="ten"))
 
 
-def test_problems_of_the_data_are_words_in_its_summary(service, settings, colours, tmp_path):
+def test_data_summary_describes_problems(service, settings, colours, tmp_path):
     api = service.transfer
-    good = api.data(settings())
-    assert (good.name, good.photographs, good.categories, good.sizes) == ("colours", 36, ("brick", "grass", "sea"), (12, 12, 12))
-    assert (good.most, good.problem, good.notes, good.skipped) == (11, None, (), ())
+    summary = api.data(settings())
+    assert (summary.name, summary.photographs, summary.categories, summary.sizes) == (
+        "colours",
+        36,
+        ("brick", "grass", "sea"),
+        (12, 12, 12),
+    )
+    assert (summary.most, summary.problem, summary.notes, summary.skipped) == (11, None, (), ())
     assert "at most 11" in api.data(settings(images_per_class=30)).problem
     (colours / "empty").mkdir()
     assert "'empty'" in api.data(settings()).problem
@@ -314,65 +326,64 @@ def test_problems_of_the_data_are_words_in_its_summary(service, settings, colour
     assert (unlabelled.photographs, unlabelled.categories, unlabelled.sizes, unlabelled.most) == (12, (), (), 0)
 
 
-def test_a_folder_that_changed_is_looked_at_again(service, settings, colours):
+def test_a_changed_folder_is_opened_again(service, settings, colours):
     assert service.transfer.data(settings()).photographs == 36
     (colours / "sea" / "sea_11.png").unlink()
     assert service.transfer.data(settings()).photographs == 35
     before = service.transfer._datasets.images(settings())
-    assert service.transfer._datasets.images(settings()) is before  # nothing changed
-    Image.new("RGB", (30, 30), (40, 90, 170)).save(colours / "sea" / "sea_1.png")  # its folder's time stays
+    assert service.transfer._datasets.images(settings()) is before  # the folder has not changed
+    Image.new("RGB", (30, 30), (40, 90, 170)).save(colours / "sea" / "sea_1.png")  # the modification time of the folder does not change
     assert service.transfer._datasets.images(settings()) is before
     service.transfer.start(settings())
     assert service.transfer._runs.get(1).images.digest != before.digest
 
 
-def test_a_folder_that_cannot_be_looked_into_is_told_in_words(service, settings, monkeypatch):
-    def refuse(folder):
+def test_folder_without_permission_raises_an_error(service, settings, monkeypatch):
+    def deny(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr("os.scandir", refuse)
+    monkeypatch.setattr("os.scandir", deny)
     with pytest.raises(PictureError, match="no readable photograph"):
         service.transfer.data(settings())
 
 
-def test_the_last_news_is_always_told(make_service, settings):
+def test_events_are_rate_limited_and_the_last_one_is_published(make_service, settings):
     service = make_service(None)
-    api, seen = service.transfer, []
-    service.subscribe(lambda event: seen.append((time.monotonic(), api.status().runs)))
+    api, events = service.transfer, []
+    service.subscribe(lambda event: events.append((time.monotonic(), api.status().runs)))
     number = api.start(settings(folds=40))
-    ended(api, number)
+    wait_until_ended(api, number)
     time.sleep(0.3)
-    assert seen[-1][1][0].phase == "done"
-    assert len(seen) < 40 + 15 + 10 * (seen[-1][0] - seen[0][0])  # each fold, each phase, and ten a second
+    assert events[-1][1][0].phase == "done"
+    assert len(events) < 40 + 15 + 10 * (events[-1][0] - events[0][0])  # each fold, each phase, and ten per second
 
 
-def test_what_is_read_of_a_run_that_goes_on_is_of_one_moment(make_service, settings):
+def test_results_of_an_active_run_are_consistent(make_service, settings):
     api = make_service(None).transfer
-    number, seen = api.start(settings(folds=30)), set()
-    reached(api, lambda run: len(run.per_fold) >= 1)
+    number, fold_counts = api.start(settings(folds=30)), set()
+    wait_until_status(api, lambda run: len(run.per_fold) >= 1)
     while api.status().running:
-        view, status = api.results(number), api.status()
-        seen.add(len(view.summary.per_fold))
-        assert view.class_tests.sum() == 21 * len(view.summary.per_fold)  # 36 photographs less 5 of each class
+        results, status = api.results(number), api.status()
+        fold_counts.add(len(results.summary.per_fold))
+        assert results.class_tests.sum() == 21 * len(results.summary.per_fold)  # 36 photographs less 5 of each class
         assert (status.running is None) == (status.runs[0].phase == "done")
-        time.sleep(0.002)  # asking without a pause keeps the interpreter from the worker
-    assert len(seen) > 2
+        time.sleep(0.002)  # requests without a pause would hold Python's lock, and delay the worker
+    assert len(fold_counts) > 2
 
 
-def test_other_requests_are_answered_while_a_run_goes_on(make_service, settings):
+def test_other_requests_are_answered_during_a_run(make_service, settings):
     service = make_service(None).wait()
     number = service.transfer.start(settings(folds=100))
-    reached(service.transfer, lambda run: len(run.per_fold) >= 1)
-    before = service.layers.top_activations("conv2", 3)
-    assert before.count == 9
+    wait_until_status(service.transfer, lambda run: len(run.per_fold) >= 1)
+    assert service.layers.top_activations("conv2", 3).count == 9
     assert service.transfer.status().running == number
     service.transfer.stop()
 
 
-def test_a_closed_service_starts_nothing_and_shows_its_runs(make_service, settings):
+def test_closed_service_starts_no_runs_and_returns_results(make_service, settings):
     service = make_service(None)
     service.transfer.start(settings(folds=100))
-    reached(service.transfer, lambda run: len(run.per_fold) >= 1)
+    wait_until_status(service.transfer, lambda run: len(run.per_fold) >= 1)
     service.close()
     status = service.transfer.status()
     assert (status.running, status.runs[0].phase) == (None, "stopped")
@@ -382,32 +393,32 @@ def test_a_closed_service_starts_nothing_and_shows_its_runs(make_service, settin
     assert service.transfer.results(1).class_tests.sum() > 0
 
 
-def test_a_run_that_is_started_while_the_service_closes_ends(make_service, settings, monkeypatch):
+def test_run_started_while_the_service_closes_is_stopped(make_service, settings, monkeypatch):
     service = make_service(None)
     api, close = service.transfer, service._context.executor.close
     api.start(settings(folds=100))
-    reached(api, lambda run: len(run.per_fold) >= 1)
+    wait_until_status(api, lambda run: len(run.per_fold) >= 1)
 
-    def close_late():
+    def close_with_new_run():
         monkeypatch.setattr(service._context.executor, "close", close)
         api.start(settings(seed=1))
         close()
 
-    monkeypatch.setattr(service._context.executor, "close", close_late)
+    monkeypatch.setattr(service._context.executor, "close", close_with_new_run)
     service.close()
     assert [run.phase for run in api.status().runs] == ["stopped", "stopped"]
 
 
-def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, settings):
+def test_active_run_does_not_keep_the_service_alive(tiny_bundle, tiny_images, settings):
     service = dw.LocalModelService(tiny_bundle, tiny_images, device="cpu").wait()
     service.subscribe(lambda event, service=service: None)  # as a widget does
     service.transfer.start(settings(folds=100))
-    reached(service.transfer, lambda run: len(run.per_fold) >= 1)
-    run, gone = service.transfer._runs.get(1), weakref.ref(service)
+    wait_until_status(service.transfer, lambda run: len(run.per_fold) >= 1)
+    run, reference = service.transfer._runs.get(1), weakref.ref(service)
     del service
-    until = time.monotonic() + 20
-    while gone() is not None or run.active:
-        assert time.monotonic() < until, (gone(), run.phase)
+    deadline = time.monotonic() + 20
+    while reference() is not None or run.active:
+        assert time.monotonic() < deadline, (reference(), run.phase)
         gc.collect()
         time.sleep(0.02)
     assert run.phase == "stopped"
@@ -415,10 +426,10 @@ def test_a_run_does_not_keep_its_service_alive(tiny_bundle, tiny_images, setting
 
 
 @pytest.mark.slow
-def test_a_script_that_ends_during_a_run_ends_quietly(colours):
+def test_script_can_end_during_a_run(colours):
     script = f"""
 import faulthandler
-faulthandler.dump_traceback_later(100, exit=True)  # a script that hangs says where
+faulthandler.dump_traceback_later(100, exit=True)  # print where the script hangs
 import time, torch, deconvwidgets as dw
 from deconvwidgets.instruments.transfer.records import TransferSettings
 net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2)).eval()
@@ -427,7 +438,7 @@ images = dw.open_images({str(colours)!r})
 service = dw.LocalModelService(bundle, images, device="cpu").wait()
 service.transfer.start(TransferSettings("images", images_per_class=5, folds=100))
 while not service.transfer.status().runs[0].per_fold and service.transfer.status().runs[0].phase != "failed":
-    time.sleep(0.01)  # a busy loop would keep Python's lock: every operation of the run would wait for its turn three times
+    time.sleep(0.01)  # a busy loop would hold Python's lock, and delay the run
 print(service.transfer.status().runs[0].phase)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
@@ -436,7 +447,7 @@ print(service.transfer.status().runs[0].phase)
     assert "terminate" not in done.stderr
 
 
-def test_steps_are_bounded(make_service, settings, manual_executor, monkeypatch):
+def test_the_number_of_steps_is_limited(make_service, settings, manual_executor, monkeypatch):
     monkeypatch.setattr(runs, "MAX_DENSE_STEPS", 20)
     api = make_service(manual_executor).transfer
     api.start(settings(folds=4))
@@ -456,11 +467,11 @@ def test_choices_layers_and_unknown_runs(service, monkeypatch, tmp_path):
         ("conv2", "conv2 · 5 x 4 x 4 = 80"),
         ("pool1", "pool1 · 4 x 4 x 4 = 64"),
         ("conv1", "conv1 · 4 x 8 x 8 = 256"),
-    )  # and not fc3, the model's own answer
+    )  # without fc3, the output of the model
     (tmp_path / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(tmp_path))
     assert service.transfer.status().choices[0].hint == ""
-    for ask in (service.transfer.results, service.transfer.steps, service.transfer.use_head):
+    for method in (service.transfer.results, service.transfer.steps, service.transfer.use_head):
         with pytest.raises(HeadError, match="no run 1; there is none yet"):
-            ask(1)
+            method(1)
     assert issubclass(HeadError, DeconvWidgetsError)

@@ -1,4 +1,4 @@
-"""Zips in chunks and by path: whole or not at all, and never anybody else's files."""
+"""Uploads of zip files in chunks, and zip files that are given by their paths."""
 
 import io
 import os
@@ -12,7 +12,7 @@ from deconvwidgets.instruments.transfer.service import uploads as module
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
 
 
-def zipped(folder, around="flowers/"):
+def zip_folder(folder, around="flowers/"):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as file:
         for path in sorted(folder.rglob("*.png")):
@@ -20,45 +20,45 @@ def zipped(folder, around="flowers/"):
     return data.getvalue()
 
 
-def with_member(name, content=b"x", **options):
+def zip_with_member(name, content=b"x", **options):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", **options) as file:
         file.writestr(name, content)
     return data.getvalue()
 
 
-def send(api, name, data, chunk=1000):
+def upload_file(api, name, data, chunk=1000):
     upload = api.begin_upload(name, len(data))
     for offset in range(0, len(data), chunk):
         assert api.add_chunk(upload, offset, data[offset : offset + chunk]) == min(offset + chunk, len(data))
     return api.finish_upload(upload)
 
 
-def files(cache):
+def list_uploads(cache):
     return sorted(path.name for path in (cache / "uploads").iterdir())
 
 
-def test_an_upload_becomes_a_choice_and_can_be_trained_on(service, settings, colours, own_cache):
-    api, told = service.transfer, []
-    service.subscribe(told.append)
-    folder = send(api, "My flowers.zip", zipped(colours))
+def test_upload_is_added_to_the_choices_and_can_be_trained_on(service, settings, colours, own_cache):
+    api, events = service.transfer, []
+    service.subscribe(events.append)
+    folder = upload_file(api, "My flowers.zip", zip_folder(colours))
     assert folder == str(own_cache / "uploads" / "My flowers")
-    assert [event.kind for event in told] == ["transfer"]
+    assert [event.kind for event in events] == ["transfer"]
     assert (api.status().choices[-1].data, api.status().choices[-1].words) == (folder, "My flowers, uploaded")
     assert api.data(settings(data=folder)).categories == ("brick", "grass", "sea")
     api.start(settings(data=folder))
     assert api.status().runs[0].phase == "done"
-    assert send(api, "My flowers.zip", zipped(colours)) == folder + "-2"
-    assert files(own_cache) == ["My flowers", "My flowers-2"]  # the zips are gone
+    assert upload_file(api, "My flowers.zip", zip_folder(colours)) == folder + "-2"
+    assert list_uploads(own_cache) == ["My flowers", "My flowers-2"]  # the zip files are removed
 
 
-def test_a_chunk_that_is_sent_again_counts_once(service, colours, own_cache):
-    api, data = service.transfer, zipped(colours)
+def test_repeated_chunks_are_ignored(service, colours, own_cache):
+    api, data = service.transfer, zip_folder(colours)
     upload = api.begin_upload("a.zip", len(data))
     assert api.add_chunk(upload, 0, data[:500]) == 500
     assert api.add_chunk(upload, 0, data[:500]) == 500
     assert api.add_chunk(upload, 500, data[500:900]) == 900
-    assert api.add_chunk(upload, 0, data[:500]) == 900  # late
+    assert api.add_chunk(upload, 0, data[:500]) == 900  # a late repetition
     for offset, part in ((1000, b"x"), (800, data[800:1000]), (-1, b"xx")):
         with pytest.raises(PictureError, match="900 is next"):
             api.add_chunk(upload, offset, part)
@@ -70,81 +70,81 @@ def test_a_chunk_that_is_sent_again_counts_once(service, colours, own_cache):
         api.finish_upload(upload)
 
 
-def test_what_is_refused_before_it_begins(service, own_cache, monkeypatch):
+def test_invalid_uploads_are_rejected_at_the_beginning(service, own_cache, monkeypatch):
     api = service.transfer
-    for name, size, words in (
+    for name, size, message in (
         ("a.tar", 10, "not a zip by its name"),
         ("a.zip", 0, "is empty"),
         ("a.zip", -5, "is empty"),
         ("a.zip", (4 << 30) + 1, r"4\.0 GiB, more than the 4\.0 GiB.*give its path"),
     ):
-        with pytest.raises(PictureError, match=words):
+        with pytest.raises(PictureError, match=message):
             api.begin_upload(name, size)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 9, 1 << 20))
     with pytest.raises(PictureError, match="Free some space"):
         api.begin_upload("a.zip", 1 << 20)
-    assert files(own_cache) == []
+    assert list_uploads(own_cache) == []
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         (b"no zip at all", "not a zip file, or is damaged"),
-        (with_member("../../evil.png"), "outside the folder"),
-        (with_member("/etc/evil.png"), "outside the folder"),
-        (with_member("C:\\evil.png"), "outside the folder"),
-        (with_member("a/1.png", b"\0" * (80 << 20), compression=zipfile.ZIP_DEFLATED), "unusual for photographs"),
-        (with_member("readme.txt"), "contains no image"),
+        (zip_with_member("../../evil.png"), "outside the folder"),
+        (zip_with_member("/etc/evil.png"), "outside the folder"),
+        (zip_with_member("C:\\evil.png"), "outside the folder"),
+        (zip_with_member("a/1.png", b"\0" * (80 << 20), compression=zipfile.ZIP_DEFLATED), "unusual for photographs"),
+        (zip_with_member("readme.txt"), "contains no image"),
     ],
 )
-def test_a_bad_zip_leaves_nothing(service, own_cache, data, words):
+def test_invalid_zips_leave_no_files(service, own_cache, data, message):
     before = sorted(own_cache.parent.iterdir())
-    with pytest.raises(PictureError, match=words) as raised:
-        send(service.transfer, "bad.zip", data, 1 << 20)
+    with pytest.raises(PictureError, match=message) as raised:
+        upload_file(service.transfer, "bad.zip", data, 1 << 20)
     assert ".part" not in str(raised.value)
-    assert files(own_cache) == []
+    assert list_uploads(own_cache) == []
     assert sorted(own_cache.parent.iterdir()) == before
     assert len(service.transfer.status().choices) == 4
 
 
-def test_half_an_upload_is_no_upload(service, colours, own_cache):
-    api, data = service.transfer, zipped(colours)
+def test_incomplete_upload_raises_an_error(service, colours, own_cache):
+    api, data = service.transfer, zip_folder(colours)
     upload = api.begin_upload("half.zip", len(data))
     api.add_chunk(upload, 0, data[:99])
     with pytest.raises(PictureError, match=rf"99 of the {len(data):,} bytes"):
         api.finish_upload(upload)
-    assert files(own_cache) == []
+    assert list_uploads(own_cache) == []
 
 
-def test_cancelled_and_closed_uploads_go_and_others_stay(service, make_service, manual_executor, own_cache):
+def test_cancel_and_close_remove_the_files_of_their_uploads_only(service, make_service, manual_executor, own_cache):
     others = Uploads()
-    theirs = others.begin("theirs.zip", 10)
-    assert others.add(theirs, 0, b"12345") == 5
+    other_upload = others.begin("other_upload.zip", 10)
+    assert others.add(other_upload, 0, b"12345") == 5
     api = service.transfer
-    mine, second = api.begin_upload("mine.zip", 10), api.begin_upload("second.zip", 10)
-    assert len(files(own_cache)) == 3
-    api.cancel_upload(mine)
-    api.cancel_upload(mine)
+    first, second = api.begin_upload("first.zip", 10), api.begin_upload("second.zip", 10)
+    assert len(list_uploads(own_cache)) == 3
+    api.cancel_upload(first)
+    api.cancel_upload(first)
     api.cancel_upload("nonsense")
     with pytest.raises(PictureError, match="no such upload"):
-        api.add_chunk(mine, 0, b"1")
-    assert len(files(own_cache)) == 2
+        api.add_chunk(first, 0, b"1")
+    assert len(list_uploads(own_cache)) == 2
     service.close()
-    assert len(files(own_cache)) == 1
+    assert len(list_uploads(own_cache)) == 1
     with pytest.raises(PictureError, match="no such upload"):
         api.add_chunk(second, 0, b"1")
-    assert others.add(theirs, 5, b"67890") == 10
+    assert others.add(other_upload, 5, b"67890") == 10
 
 
-def test_what_a_kernel_that_ended_left_is_removed(service, own_cache):
-    begun = [Uploads().begin("theirs.zip", 10) for _ in range(2)]
-    left, recent = (own_cache / "uploads" / f".{number}.part" for number in begun)
-    long_ago = left.stat().st_mtime - 25 * 3600
-    os.utime(left, (long_ago, long_ago))
-    service.transfer.begin_upload("mine.zip", 10)
-    assert not left.exists()
+def test_old_partial_uploads_are_removed(service, own_cache):
+    uploads = [Uploads().begin("other_upload.zip", 10) for _ in range(2)]
+    old, recent = (own_cache / "uploads" / f".{number}.part" for number in uploads)
+    yesterday = old.stat().st_mtime - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    service.transfer.begin_upload("first.zip", 10)
+    assert not old.exists()
     assert recent.exists()
-    assert len(files(own_cache)) == 2
+    assert len(list_uploads(own_cache)) == 2
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_what_a_kernel_that_ended_left_is_removed(service, own_cache):
         ("x" * 300 + ".zip", "x" * 80),
     ],
 )
-def test_folders_have_plain_names(service, colours, own_cache, name, folder):
-    assert send(service.transfer, name, zipped(colours)) == str(own_cache / "uploads" / folder)
+def test_folder_names_are_sanitised(service, colours, own_cache, name, folder):
+    assert upload_file(service.transfer, name, zip_folder(colours)) == str(own_cache / "uploads" / folder)
 
 
-def test_a_zip_by_its_path_is_unpacked_once(service, settings, colours, own_cache, tmp_path, monkeypatch):
+def test_zip_given_by_its_path_is_unpacked_once(service, settings, colours, own_cache, tmp_path, monkeypatch):
     api, path = service.transfer, tmp_path / "flowers.zip"
-    path.write_bytes(zipped(colours))
+    path.write_bytes(zip_folder(colours))
     summary = api.data(settings(data=str(path)))
     assert (summary.name, summary.categories, summary.problem) == ("flowers", ("brick", "grass", "sea"), None)
     unpack = module.unpack_zip
@@ -176,10 +176,10 @@ def test_a_zip_by_its_path_is_unpacked_once(service, settings, colours, own_cach
     assert path.exists()
     monkeypatch.setattr(module, "unpack_zip", unpack)
     shutil.rmtree(colours / "sea")
-    path.write_bytes(zipped(colours))
+    path.write_bytes(zip_folder(colours))
     assert api.data(settings(data=str(path))).categories == ("brick", "grass")
     path.write_bytes(b"no zip")
-    kept = sorted((own_cache / "unpacked").iterdir())
+    unpacked = sorted((own_cache / "unpacked").iterdir())
     with pytest.raises(PictureError, match=r"flowers\.zip is not a zip"):
         api.data(settings(data=str(path)))
-    assert sorted((own_cache / "unpacked").iterdir()) == kept
+    assert sorted((own_cache / "unpacked").iterdir()) == unpacked

@@ -1,4 +1,4 @@
-"""Results of runs that never were: every number of a view is counted from one list of test photographs."""
+"""Random results of runs. All numbers are computed from a list of test photographs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from PIL import Image
 
 Answer = tuple[dict[str, Any], list[bytes]]
 PAPER = [
-    {"words": "Zeiler & Fergus, features + softmax", "mean": 86.5, "std": 0.5},
-    {"words": "… from layer 5, softmax", "mean": 82.9, "std": 0.4},
-    {"words": "… trained from scratch", "mean": 46.5, "std": 1.7},
+    {"words": "paper: new softmax, 30 per class (table 4)", "mean": 86.5, "std": 0.5},
+    {"words": "paper: softmax on layer 5, 30 per class (table 7)", "mean": 82.9, "std": 0.4},
+    {"words": "paper: from scratch, 30 per class (table 4)", "mean": 46.5, "std": 1.7},
 ]
 
 OVERVIEW = {"model": "alexnet", "trained": True, "weights": "torchvision", "device": "cpu"}
@@ -23,7 +23,7 @@ DATA = {"name": "Caltech-101", **SIZES, "problem": None, "notes": [], "skipped":
 
 
 class FakeRun:
-    """A run of `folds`, of which `done` are done; each class is taken for one or two neighbours, the more often the higher `errors`."""
+    """A run with `done` complete folds of `folds`. Each class is confused with its neighbours; `errors` is the mean error rate."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class FakeRun:
     ) -> None:
         self.run, self.categories, self.folds, self.confidences = run, list(categories), folds, confidences
         self.done = folds if done is None else done
-        self.skipped = [{"name": f"class-{at}/broken-{at}.jpg", "reason": "cannot be decoded"} for at in range(skipped)]
+        self.skipped = [{"name": f"class-{number}/broken-{number}.jpg", "reason": "cannot be decoded"} for number in range(skipped)]
         generator = np.random.default_rng(run)
         count = len(categories)
         difficulty = np.clip(generator.gamma(1.2, errors / 1.2, count), 0, 0.7)
@@ -56,7 +56,7 @@ class FakeRun:
         self.changes = summary
 
     def counts(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]]:
-        """Accuracy and tests of each class, and the confusion matrix."""
+        """Return the accuracy and the number of tests of each class, and the confusion matrix."""
         count = len(self.categories)
         truths, predictions = self.tests[:, 2].astype(int), self.tests[:, 3].astype(int)
         confusion = np.zeros((count, count), np.int32)
@@ -75,7 +75,7 @@ class FakeRun:
 
     def summary(self) -> dict[str, Any]:
         per_fold = self.per_fold()
-        plain: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "run": self.run,
             "phase": "done" if self.done == self.folds else "training",
             "dataset": "Caltech-101",
@@ -96,34 +96,37 @@ class FakeRun:
             "mean": float(np.mean(per_fold)) if per_fold else None,
             "std": float(np.std(per_fold)) if per_fold else None,
         }
-        return {**plain, **self.changes}
+        return {**defaults, **self.changes}
 
 
 class FakeResults:
-    """Answers what the results area asks, and keeps what it was asked."""
+    """Answers the requests of the results area, and records them."""
 
     def __init__(self, *runs: FakeRun, image: Callable[[int, int], Image.Image] | None = None) -> None:
         self.runs = {run.run: run for run in runs}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.used: int | None = None
-        self.told: dict[str, Any] | None = None
-        self.breaks: dict[str, str] = {}
+        self.next_status: dict[str, Any] | None = None
+        self.errors: dict[str, str] = {}  # request -> message
         self.image = image or noise
 
     def status(self, **changes: Any) -> dict[str, Any]:
         runs = [run.summary() for run in self.runs.values()]
-        plain = {"choices": [], "layers": [], "running": None, "runs": runs, "classifier": "ImageNet"}
-        return {**plain, "used": self.used, "can_undo": self.used is not None, **changes}
+        defaults = {"choices": [], "layers": [], "running": None, "runs": runs, "classifier": self.classifier()}
+        return {**defaults, "used": self.used, "can_undo": self.used is not None, **changes}
+
+    def classifier(self) -> str:
+        return "ImageNet" if self.used is None else f"Caltech-101's 12 classes (head of run {self.used})"
 
     def answer(self, kind: str, fields: dict[str, Any]) -> Answer:
-        """The answer, or ValueError in words."""
+        """Return the answer to a request. Raises ValueError with a message."""
         if kind in ("hello", "status", "data"):
-            return {"overview": OVERVIEW, "status": self.told or self.status(), "summary": DATA}, []
+            return {"overview": OVERVIEW, "status": self.next_status or self.status(), "summary": DATA}, []
         if kind in ("plotly", "chart"):
             raise ValueError("There are no charts here.")
         self.calls.append((kind, fields))
-        if kind in self.breaks:
-            raise ValueError(self.breaks[kind])
+        if kind in self.errors:
+            raise ValueError(self.errors[kind])
         handler: Callable[[dict[str, Any]], Answer] = getattr(self, f"_{kind}")
         return handler(fields)
 
@@ -160,24 +163,26 @@ class FakeResults:
         return {"images": [{"mime": "image/jpeg", "width": size, "height": size}] * len(data)}, data
 
     def _use_head(self, fields: dict[str, Any]) -> Answer:
-        self.used = fields["run"]
-        return {"message": f"Run {self.used} answers now, instead of ImageNet."}, []
+        return self._set_head(fields["run"])
 
     def _undo_head(self, fields: dict[str, Any]) -> Answer:
-        self.used = None
-        return {"message": "ImageNet answers again."}, []
+        return self._set_head(None)
+
+    def _set_head(self, run: int | None) -> Answer:
+        before, self.used = self.classifier(), run
+        return {"message": f"alexnet now predicts {self.classifier()}; before: {before}."}, []
 
     def _save_head(self, fields: dict[str, Any]) -> Answer:
-        return {"message": f"Run {fields['run']} is saved in {fields['path']}."}, []
+        return {"message": f"Saved as {fields['path']}."}, []
 
     def _load_head(self, fields: dict[str, Any]) -> Answer:
-        return {"message": f"{fields['path']} answers now."}, []
+        return {"message": f"alexnet now predicts the classes of {fields['path']}; before: {self.classifier()}."}, []
 
     def _file(self, fields: dict[str, Any]) -> Answer:
         return {"mime": "text/csv", "name": f"run{fields['run']}-{fields['file']}"}, [b"class,accuracy\n"]
 
 
 def noise(source: int, size: int) -> Image.Image:
-    """A image of its own for each source."""
+    """Return a noise image that depends on the source."""
     pixels = np.random.default_rng(source).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((size, size))

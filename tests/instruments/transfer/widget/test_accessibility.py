@@ -1,12 +1,12 @@
-"""The TransferPanel is accessible: axe-core finds nothing serious, in both themes and all main states."""
+"""axe-core finds no serious accessibility violations in the TransferPanel."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.instruments.transfer.widget.test_in_chromium import api, open_page, service, tell
-from tests.widgets.accessibility import in_theme, small_text, violations
+from tests.instruments.transfer.widget.test_in_chromium import api, open_page, send_event, service
+from tests.widgets.accessibility import set_theme, small_text, violations
 from tests.widgets.chromium import blank, browser
 
 __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_setup(api, open_page, theme):
+def test_settings_are_accessible(api, open_page, theme):
     page = open_page(images_per_class=60)
-    in_theme(page, theme)
+    set_theme(page, theme)
     expect(page.get_by_test_id("data-problem")).to_be_visible()
     assert violations(page) == []
     page.get_by_test_id("images").fill("many")
@@ -31,18 +31,18 @@ def test_setup(api, open_page, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_run(api, open_page, theme):
+def test_run_is_accessible(api, open_page, theme):
     page = open_page()
-    in_theme(page, theme)
+    set_theme(page, theme)
     page.get_by_test_id("curve").check()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     api.features(3120, 8677, 83.0)
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-words")).to_contain_text("3,120")
     assert violations(page) == []
     api.end("failed", "The disk is full. Make room.")
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-problem")).to_be_visible()
     assert violations(page) == []
     assert small_text(page) == {}
@@ -50,14 +50,14 @@ def test_a_run(api, open_page, theme):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("show", ["summary", "confusion", "classes", "mistakes"])
-def test_results_and_tabs(api, open_page, theme, show):
+def test_results_are_accessible(api, open_page, theme, show):
     api.whole_run()
     api.whole_run(images_per_class=15)
     page = open_page(width=1180, compare=1, show=show, cell=[0, 1])
-    in_theme(page, theme)
+    set_theme(page, theme)
     expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
     page.get_by_test_id("save-head").click()
     expect(page.locator("[data-testid=chart] .main-svg").first).to_be_attached(timeout=30_000)
-    page.wait_for_function("() => !model.flying")
+    page.wait_for_function("() => !model.inFlight")
     assert violations(page) == []
     assert small_text(page) == {}

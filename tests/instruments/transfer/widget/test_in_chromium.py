@@ -1,4 +1,4 @@
-"""The TransferPanel in a real Chromium, on a page without Jupyter: the kernel is the panel's own handlers on a fake api."""
+"""The TransferPanel in Chromium, without JupyterLab: the panel's handlers answer, with a fake API."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def api(service: FakeTransferService) -> FakeTransferApi:
 
 @pytest.fixture
 def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
-    """Open a page with one view of a panel."""
+    """Return a function that opens a page with one view of a panel."""
 
     def open_(width: int = 1180, before: str = "", **state: Any) -> Page:
         blank.expose_function("kernel", kernel(HANDLERS, service))
         blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('transfer.css')}</style>")
-        blank.evaluate(MODEL + "null;")  # Playwright calls a function that an expression comes to
+        blank.evaluate(MODEL + "null;")  # Playwright would call a function that is the value of an expression
         opened = checked_state({"data": "caltech101", **state}, {}, service.transfer.status())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("transfer.js"), width])
@@ -48,38 +48,39 @@ def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
     return open_
 
 
-def tell(page: Page, event: str = "transfer", message: str = "") -> None:
-    """An event of the service, as the kernel sends it."""
-    page.evaluate("([event, message]) => model.tell('msg:custom', {event, message}, [])", [event, message])
+def send_event(page: Page, event: str = "transfer", message: str = "") -> None:
+    """Send an event of the service, as the kernel does."""
+    page.evaluate("([event, message]) => model.trigger('msg:custom', {event, message}, [])", [event, message])
 
 
-def asked(api: FakeTransferApi, kind: str) -> list[Any]:
-    return [what for name, what in api.calls if name == kind]
+def calls_of(api: FakeTransferApi, kind: str) -> list[Any]:
+    """Return the arguments of all calls of a kind."""
+    return [arguments for name, arguments in api.calls if name == kind]
 
 
-def test_it_says_what_the_data_holds_and_what_retraining_does(api, open_page):
+def test_initial_view_describes_the_data_and_the_method(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 545 photographs · the smallest, accordion, has 40")
-    expect(page.get_by_test_id("data-notes")).to_contain_text("2 photographs cannot be read")
+    expect(page.get_by_test_id("data-notes")).to_contain_text("2 files could not be read")
     assert "bonsai/image_0007.jpg: it is truncated" in (page.get_by_test_id("data-notes").locator("li").get_attribute("title") or "")
     page.get_by_test_id("data-classes").click()
     expect(page.get_by_test_id("data-summary")).to_contain_text("accordion 40, bonsai 47")
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
     expect(page.get_by_test_id("origin")).to_contain_text("classes: ImageNet")
-    assert page.evaluate("model.most") == 1, "one request in flight"
+    assert page.evaluate("model.maxInFlight") == 1, "one request in flight"
 
 
 @pytest.mark.parametrize("width", [1153, 760])
-def test_the_title_of_a_run_is_whole(api, open_page, width):
+def test_title_of_a_run_is_not_cut(api, open_page, width):
     api.change(api.whole_run(), dataset="photo crops, from the default photographs of deconvwidgets and as many of my own")
     page = open_page(width=width)
     title = page.get_by_test_id("run-title")
     expect(title).to_contain_text("as many of my own")
-    assert title.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight")
+    assert title.evaluate("(element) => element.scrollWidth <= element.clientWidth && element.scrollHeight <= element.clientHeight")
 
 
-def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(api, open_page):
+def test_too_few_images_show_an_error_and_a_button_to_use_fewer(api, open_page):
     page = open_page(images_per_class=60)
     expect(page.get_by_test_id("data-problem")).to_contain_text("at most 39 per class")
     expect(page.get_by_test_id("go")).to_be_disabled()
@@ -90,17 +91,17 @@ def test_too_few_images_are_said_in_red_and_a_click_takes_fewer(api, open_page):
     page.wait_for_function("() => model.values.state.images_per_class === 30")
 
 
-def test_data_that_is_not_at_hand_says_how_to_get_it(api, open_page):
+def test_hint_for_datasets_that_are_not_available(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("caltech256")
     expect(page.get_by_test_id("data-hint")).to_contain_text("DECONVWIDGETS_DATA")
     page.get_by_test_id("root").fill("/data")
     page.get_by_test_id("root").press("Enter")
     page.wait_for_function("() => model.values.state.root === '/data'")
-    assert asked(api, "data")[-1].root == "/data"
+    assert calls_of(api, "data")[-1].root == "/data"
 
 
-def test_a_folder_by_its_path(api, open_page):
+def test_folder_given_by_its_path(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("path:")
     expect(page.get_by_test_id("path")).to_be_focused()
@@ -109,17 +110,17 @@ def test_a_folder_by_its_path(api, open_page):
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("data-problem")).to_contain_text("There is no folder /nowhere/at/all")
     expect(page.get_by_test_id("go")).to_be_disabled()
-    assert asked(api, "start") == [], "what was just written is looked at first"
+    assert calls_of(api, "start") == [], "the first Enter only reads the new path"
     page.get_by_test_id("path").fill("/photos/birds")
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("data-summary")).to_contain_text("birds")
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("path").press("Enter")
     expect(page.get_by_test_id("go")).to_have_text("Stop")
-    assert asked(api, "start")[0].data == "/photos/birds"
+    assert calls_of(api, "start")[0].data == "/photos/birds"
 
 
-def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(api, open_page):
+def test_path_is_kept_when_the_selection_changes_to_upload_and_back(api, open_page):
     page = open_page(data="/photos/birds")
     page.get_by_test_id("data").select_option("upload:")
     expect(page.get_by_test_id("go")).to_be_disabled()
@@ -129,10 +130,10 @@ def test_who_comes_back_from_an_upload_to_the_same_path_may_retrain(api, open_pa
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_photographs_that_take_a_while_to_look_through_are_said_to(api, open_page):
+def test_message_while_the_data_is_read(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("data-looking")).to_be_hidden()
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("data").select_option("images")
     expect(page.get_by_test_id("data-looking")).to_be_visible()
     page.evaluate("model.release()")
@@ -140,23 +141,23 @@ def test_photographs_that_take_a_while_to_look_through_are_said_to(api, open_pag
     expect(page.get_by_test_id("data-looking")).to_be_hidden()
 
 
-def test_classes_of_one_size_have_no_smallest(api, open_page, monkeypatch):
+def test_description_of_classes_of_equal_size(api, open_page, monkeypatch):
     monkeypatch.setattr(api, "data", lambda settings: replace(FakeTransferApi.data(api, settings), sizes=(8,) * 11, photographs=88))
     page = open_page()
     expect(page.get_by_test_id("data-facts")).to_have_text("11 classes · 88 photographs · 8 in each class")
 
 
-def test_an_upload_that_the_desk_offers_is_offered_once(api, open_page, monkeypatch):
-    choices = (*CHOICES, DataChoice("/kept/upload-0", "birds, uploaded", ""))
+def test_uploads_are_listed_once(api, open_page, monkeypatch):
+    choices = (*CHOICES, DataChoice("/uploads/upload-0", "birds, uploaded", ""))
     monkeypatch.setattr("tests.instruments.transfer.widget.fake_api.CHOICES", choices)
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     page.get_by_test_id("upload-file").set_input_files({"name": "birds.zip", "mimeType": "application/zip", "buffer": b"PK"})
-    expect(page.get_by_test_id("data")).to_have_value("/kept/upload-0")
-    expect(page.get_by_test_id("data").locator("option[value='/kept/upload-0']")).to_have_count(1)
+    expect(page.get_by_test_id("data")).to_have_value("/uploads/upload-0")
+    expect(page.get_by_test_id("data").locator("option[value='/uploads/upload-0']")).to_have_count(1)
 
 
-def test_a_run_from_its_start_to_its_results(api, open_page):
+def test_complete_run(api, open_page):
     page = open_page()
     page.get_by_test_id("views-flips").click()
     page.get_by_test_id("curve").check()
@@ -168,28 +169,28 @@ def test_a_run_from_its_start_to_its_results(api, open_page):
     settings = api.settings[1]
     assert (settings.views, settings.layer, settings.weight_decay, settings.curve[-1]) == ("flips", "conv5", 0.01, 30)
     api.features(3120, 8677, 83.0)
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-words")).to_have_text("3,120 of 8,677 photographs · 83.0 images/s · 67 s left")
     assert float(page.get_by_test_id("run-bar").get_attribute("value") or 0) == pytest.approx(0.3596, abs=1e-3)
-    assert page.get_by_test_id("run-bar").bounding_box()["height"] >= 4, "it is to be seen"
+    assert page.get_by_test_id("run-bar").bounding_box()["height"] >= 4, "it is visible"
     api.train(0, 1e-2)
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Fold 1 of 5")
     expect(page.get_by_test_id("stage-training")).to_have_attribute("aria-current", "step")
     api.finish_fold(0.853)
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("results")).to_contain_text("85.3%")
     expect(page.get_by_test_id("stage-curve")).to_be_hidden()
     api.draw_curve((5, 10, 30), 2)
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-words")).to_have_text("10 of 15 training runs · 10 per class")
     api.end()
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-words")).to_have_text("Done in 15 s.")
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
 
 
-def test_stop_keeps_what_is_done(api, open_page):
+def test_stop_keeps_the_complete_folds(api, open_page):
     page = open_page()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
@@ -201,7 +202,7 @@ def test_stop_keeps_what_is_done(api, open_page):
     expect(page.get_by_test_id("results")).to_contain_text("90.0%")
 
 
-def test_everything_can_be_used_while_it_trains(api, open_page):
+def test_panel_can_be_used_during_a_run(api, open_page):
     api.whole_run()
     page = open_page()
     page.get_by_test_id("go").click()
@@ -212,12 +213,12 @@ def test_everything_can_be_used_while_it_trains(api, open_page):
     page.get_by_test_id("images").fill("12")
     page.get_by_test_id("images").press("Enter")
     page.wait_for_function("() => model.values.state.images_per_class === 12")
-    assert len(asked(api, "start")) == 2, "Enter starts nothing beside a run that goes on"
+    assert len(calls_of(api, "start")) == 2, "Enter starts no run during another run"
     page.get_by_test_id("show-running").click()
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 2")
 
 
-def test_enter_in_a_number_starts_with_it(api, open_page):
+def test_enter_in_a_number_field_starts_a_run(api, open_page):
     page = open_page()
     page.get_by_test_id("folds").fill("3")
     page.get_by_test_id("folds").press("Enter")
@@ -226,7 +227,7 @@ def test_enter_in_a_number_starts_with_it(api, open_page):
 
 
 @pytest.mark.parametrize(("name", "text"), [("folds", "0"), ("images", "many"), ("seed", "-1"), ("decay", "-2"), ("images", "1.5")])
-def test_a_number_that_cannot_be_is_said_and_starts_nothing(api, open_page, name, text):
+def test_invalid_numbers_are_reported_and_start_no_run(api, open_page, name, text):
     page = open_page()
     before = page.evaluate("model.values.state")
     page.get_by_test_id(name).fill(text)
@@ -238,12 +239,12 @@ def test_a_number_that_cannot_be_is_said_and_starts_nothing(api, open_page, name
     assert api.runs == {}
 
 
-def test_a_failed_run_is_told_in_words_and_the_next_one_works(api, open_page):
+def test_failed_run_shows_its_error_and_the_next_run_works(api, open_page):
     page = open_page()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     api.end("failed", "The disk is full. Make room.")
-    tell(page)
+    send_event(page)
     expect(page.get_by_test_id("run-problem")).to_have_text("The disk is full. Make room.")
     expect(page.get_by_test_id("chart-words")).to_have_text("This run has no data for a chart.")
     page.get_by_test_id("go").click()
@@ -251,35 +252,35 @@ def test_a_failed_run_is_told_in_words_and_the_next_one_works(api, open_page):
     expect(page.get_by_test_id("run-problem")).to_be_hidden()
 
 
-def test_a_refused_start_is_told_in_words_and_the_next_action_works(api, open_page):
+def test_errors_of_start_are_shown_and_cleared_by_the_next_action(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    api.breaks = HeadError("Every class needs a photograph to test.")
+    api.error = HeadError("3 classes of 11 with fewer than 31 images.")
     page.get_by_test_id("go").click()
-    expect(page.get_by_test_id("alert")).to_have_text("Every class needs a photograph to test.")
-    api.breaks = None
+    expect(page.get_by_test_id("alert")).to_have_text("3 classes of 11 with fewer than 31 images.")
+    api.error = None
     expect(page.get_by_test_id("go")).to_be_enabled()
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
 
 
-def a_zip(name: str, data: bytes) -> dict[str, Any]:
+def zip_file(name: str, data: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "application/zip", "buffer": data}
 
 
-def test_a_zip_is_uploaded_in_chunks(api, open_page):
+def test_zip_is_uploaded_in_chunks(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
     expect(page.get_by_test_id("go")).to_be_disabled()
     data = bytes(range(256)) * 10_000
-    page.get_by_test_id("upload-file").set_input_files(a_zip("birds.zip", data))
+    page.get_by_test_id("upload-file").set_input_files(zip_file("birds.zip", data))
     expect(page.get_by_test_id("data-summary")).to_contain_text("upload-0")
     assert api.uploads["upload-0"] == data
-    chunks = asked(api, "chunk")
+    chunks = calls_of(api, "chunk")
     assert [offset for _, offset, _ in chunks] == [0, 2**21]
     assert all(size < 4 * 10**6 for _, _, size in chunks)
-    page.wait_for_function("() => model.values.state.data === '/kept/upload-0'")
+    page.wait_for_function("() => model.values.state.data === '/uploads/upload-0'")
     expect(page.get_by_test_id("data").locator("option:checked")).to_have_text("birds.zip")
     expect(page.get_by_test_id("go")).to_be_enabled()
 
@@ -287,178 +288,184 @@ def test_a_zip_is_uploaded_in_chunks(api, open_page):
 def test_an_upload_can_be_cancelled(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
-    page.evaluate("model.held = true")
-    page.get_by_test_id("upload-file").set_input_files(a_zip("birds.zip", b"x" * 100))
+    page.evaluate("model.blocked = true")
+    page.get_by_test_id("upload-file").set_input_files(zip_file("birds.zip", b"x" * 100))
     expect(page.get_by_test_id("upload-words")).to_contain_text("birds.zip: 0.0 MB of 0.0 MB")
     page.get_by_test_id("upload-cancel").click()
     page.evaluate("model.release()")
     expect(page.get_by_test_id("upload-words")).to_have_text("Cancelled; nothing was kept.")
-    assert asked(api, "cancel") == ["upload-0"]
-    assert asked(api, "chunk") == []
+    assert calls_of(api, "cancel") == ["upload-0"]
+    assert calls_of(api, "chunk") == []
     expect(page.get_by_test_id("upload-pick")).to_be_visible()
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "words"), [("birds.rar", b"x", "birds.rar is no zip"), ("birds.zip", b"../up.jpg", "it was refused")]
+    ("name", "data", "message"), [("birds.rar", b"x", "is not a zip by its name"), ("birds.zip", b"../up.jpg", "nothing was unpacked")]
 )
-def test_a_refused_zip_is_told_in_its_place(api, open_page, name, data, words):
+def test_errors_of_an_upload_are_shown_below_the_file_field(api, open_page, name, data, message):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
-    page.get_by_test_id("upload-file").set_input_files(a_zip(name, data))
-    expect(page.get_by_test_id("upload-words")).to_contain_text(words)
+    page.get_by_test_id("upload-file").set_input_files(zip_file(name, data))
+    expect(page.get_by_test_id("upload-words")).to_contain_text(message)
     expect(page.get_by_test_id("upload-pick")).to_be_visible()
     page.get_by_test_id("data").select_option("caltech101")
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_a_new_head_shows_in_the_panels_title(api, open_page):
+def test_title_names_the_head_in_use(api, open_page):
     api.whole_run()
     page = open_page()
     page.get_by_test_id("use-head").click()
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'use_head')")
-    tell(page, "changed")
-    expect(page.get_by_test_id("origin")).to_contain_text("classes: 11 classes of run 1")
+    page.wait_for_function("() => model.sent.some((message) => message.kind === 'use_head')")
+    send_event(page, "changed")
+    expect(page.get_by_test_id("origin")).to_contain_text("classes: Caltech-101's 11 classes (head of run 1)")
 
 
-def test_a_burst_of_news_asks_for_one_status_at_a_time(api, open_page):
+def test_many_events_cause_one_status_request_at_a_time(api, open_page):
     page = open_page()
-    page.wait_for_function("() => model.sent.some((one) => one.kind === 'data')")
+    page.wait_for_function("() => model.sent.some((message) => message.kind === 'data')")
     page.wait_for_timeout(200)
     before = page.evaluate("model.sent.length")
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     for _ in range(20):
-        tell(page)
+        send_event(page)
     assert page.evaluate("model.sent.length") - before == 1
-    api.start(asked(api, "data")[-1])
+    api.start(calls_of(api, "data")[-1])
     page.evaluate("model.release()")
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 1")
     page.wait_for_timeout(200)
-    assert page.evaluate("model.sent.filter((one) => one.kind === 'status').length") == 2, "once more for what came meanwhile"
+    assert page.evaluate("model.sent.filter((message) => message.kind === 'status').length") == 2, (
+        "one more for the events during the first request"
+    )
 
 
-def test_stop_works_in_the_midst_of_news(api, open_page):
+def test_stop_works_during_many_events(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    page.evaluate("model.ask = ((ask) => (message) => setTimeout(() => ask(message), 60))(model.ask); null")  # news outrun it
-    page.evaluate("globalThis.news = setInterval(() => model.tell('msg:custom', {event: 'transfer'}, []), 5)")
+    page.evaluate(
+        "model.deliver = ((deliver) => (message) => setTimeout(() => deliver(message), 60))(model.deliver); null"
+    )  # slower than the events
+    page.evaluate("globalThis.events = setInterval(() => model.trigger('msg:custom', {event: 'transfer'}, []), 5)")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     page.get_by_test_id("go").click(timeout=3000)
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
-    page.evaluate("clearInterval(news)")
-    page.wait_for_timeout(400)  # the last answers
+    page.evaluate("clearInterval(events)")
+    page.wait_for_timeout(400)  # for the last answers
     assert api.runs[1].phase == "stopped"
 
 
-def test_the_newest_choice_of_data_counts(api, open_page):
+def test_only_the_newest_selection_of_data_is_requested(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     for data in ("images", "caltech256", "photo-crops"):
         page.get_by_test_id("data").select_option(data)
         page.wait_for_timeout(50)
     page.evaluate("model.release()")
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
-    assert [one.data for one in asked(api, "data")] == ["caltech101", "images", "photo-crops"], "what was overtaken is not asked for"
+    assert [settings.data for settings in calls_of(api, "data")] == ["caltech101", "images", "photo-crops"], (
+        "superseded selections are not requested"
+    )
 
 
-def test_a_kernel_that_does_not_answer_is_told_in_words_and_may_come_back(blank, api, open_page):
+def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open_page):
     blank.clock.install()
     page = open_page()
     page.clock.run_for(1000)
-    page.evaluate("model.held = true")
+    page.evaluate("model.blocked = true")
     page.get_by_test_id("data").select_option("images")
     page.clock.run_for(16_000)
     expect(page.get_by_test_id("status")).to_contain_text("slow")
     page.clock.run_for(32_000)
     expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
-    page.evaluate("model.held = false")
+    page.evaluate("model.blocked = false")
     page.clock.resume()
     page.get_by_test_id("data").select_option("photo-crops")
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
 
 
-def test_a_kernel_that_restarts_is_told_at_once_and_no_click_leaves_half_a_view(api, open_page):
+def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     api.whole_run()
     page = open_page()
     expect(page.get_by_test_id("headline")).to_be_visible()
-    page.wait_for_function("() => !model.flying")
-    page.evaluate("model.held = true; model.tell('comm_live_update')")
+    page.wait_for_function("() => !model.inFlight")
+    page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
     expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
     expect(page.get_by_test_id("go")).to_be_disabled()
     page.get_by_test_id("show-confusion").click()
-    expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "the results are there"
-    page.evaluate("model.waiting.length = 0; model.held = false")  # another kernel
+    expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "it needs no request"
+    page.evaluate("model.waiting.length = 0; model.blocked = false")  # another kernel
     page.get_by_test_id("show-summary").click()
     expect(page.get_by_test_id("alert")).to_be_hidden()
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
-def test_what_two_views_show_is_fetched_once(api, open_page):
+def test_two_views_share_their_requests(api, open_page):
     api.whole_run()
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
     expect(page.get_by_test_id("headline")).to_have_count(2)
     page.wait_for_timeout(300)
-    page.wait_for_function("() => !model.flying")
-    kinds = [one["kind"] for one in page.evaluate("model.sent")]
+    page.wait_for_function("() => !model.inFlight")
+    kinds = [message["kind"] for message in page.evaluate("model.sent")]
     assert kinds.count("data") == kinds.count("run") == 1
-    assert len({one["client"] for one in page.evaluate("model.sent")}) == 1
+    assert len({message["client"] for message in page.evaluate("model.sent")}) == 1
 
 
-def test_python_changes_the_open_panel(api, open_page):
+def test_state_set_in_python_changes_the_view(api, open_page):
     page = open_page()
     state = checked_state({"images_per_class": 7, "views": "ten"}, page.evaluate("model.values.state"), api.status())
-    page.evaluate("(state) => { model.set('state', state); model.tell('change:state'); }", state)
+    page.evaluate("(state) => { model.set('state', state); model.trigger('change:state'); }", state)
     expect(page.get_by_test_id("images")).to_have_value("7")
     expect(page.get_by_test_id("views-ten")).to_have_attribute("aria-checked", "true")
 
 
-def test_the_chart_is_drawn_by_plotly_and_goes_with_its_view(api, open_page):
+def test_chart_is_drawn_by_plotly_and_removed_with_the_view(api, open_page):
     api.whole_run()
     page = open_page()
     expect(page.locator("[data-testid=chart] .scatterlayer .js-line").first).to_be_attached(timeout=30_000)
     expect(page.get_by_test_id("chart-words")).to_be_hidden()
     page.get_by_test_id("tab-curve").click()
     expect(page.locator("[data-testid=chart] .scatterlayer .points path").first).to_be_attached()
-    room, drawn = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert (room["width"], room["height"]) == pytest.approx((drawn["width"], drawn["height"]), abs=1), "it fills its place"
-    assert page.evaluate("typeof Plotly") == "undefined", "the page around it is left as it was"
-    assert page.evaluate("model.sent.filter((one) => one.kind === 'plotly').length") == 1
+    container, chart = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert (container["width"], container["height"]) == pytest.approx((chart["width"], chart["height"]), abs=1)
+    assert page.evaluate("typeof Plotly") == "undefined", "no global variable is added to the page"
+    assert page.evaluate("model.sent.filter((message) => message.kind === 'plotly').length") == 1
     page.evaluate("closers.forEach((close) => close())")
     page.evaluate("lifetime.abort()")
-    assert page.evaluate("model.listening()") == 0, "nothing listens after the model is gone"
+    assert page.evaluate("model.listenerCount()") == 0, "no listener remains after the model is closed"
     assert page.locator(".dwx").count() == 0
 
 
-def test_a_chart_follows_its_run_but_not_faster_than_it_can_be_drawn(api, open_page):
+def test_chart_is_updated_at_a_limited_rate(api, open_page):
     page = open_page()
-    assert page.evaluate("model.sent.filter((one) => one.kind === 'plotly').length") == 0, "5 MB, for nothing"
+    assert page.evaluate("model.sent.filter((message) => message.kind === 'plotly').length") == 0, "plotly is not loaded without a chart"
     page.get_by_test_id("go").click()
     api.train(0, 1e-2)
-    tell(page)
+    send_event(page)
     expect(page.locator("[data-testid=chart] .scatterlayer .js-line").first).to_be_attached(timeout=30_000)
-    before = page.evaluate("model.sent.filter((one) => one.kind === 'chart').length")
+    before = page.evaluate("model.sent.filter((message) => message.kind === 'chart').length")
     for _ in range(10):
         api.train(0, 1e-2)
-        tell(page)
+        send_event(page)
         page.wait_for_timeout(50)
     page.wait_for_timeout(1500)
-    assert 1 <= page.evaluate("model.sent.filter((one) => one.kind === 'chart').length") - before <= 3
+    assert 1 <= page.evaluate("model.sent.filter((message) => message.kind === 'chart').length") - before <= 3
 
 
-def test_a_chart_that_fails_is_told_in_its_place(api, open_page, monkeypatch):
+def test_errors_of_the_chart_are_shown(api, open_page, monkeypatch):
     api.whole_run()
     monkeypatch.setattr(api, "steps", lambda run: (_ for _ in ()).throw(HeadError("The steps of run 1 are lost; train again.")))
     page = open_page()
     expect(page.get_by_test_id("chart-words")).to_have_text("The steps of run 1 are lost; train again.")
     page.wait_for_timeout(1500)
-    assert page.evaluate("model.sent.filter((one) => one.kind === 'chart').length") == 1, "it is not asked for again and again"
+    assert page.evaluate("model.sent.filter((message) => message.kind === 'chart').length") == 1, "the request is not repeated"
 
 
-def test_two_views_of_one_panel_share_its_state(api, open_page):
+def test_two_views_share_a_state(api, open_page):
     page = open_page()
     page.evaluate("open()")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_have_count(2)
@@ -467,36 +474,36 @@ def test_two_views_of_one_panel_share_its_state(api, open_page):
     expect(page.get_by_test_id("seed").nth(1)).to_have_value("5")
     page.evaluate("closers.forEach((close) => close())")
     page.evaluate("lifetime.abort()")
-    assert page.evaluate("model.listening()") == 0
+    assert page.evaluate("model.listenerCount()") == 0
 
 
-def test_the_keyboard_reaches_the_form_and_its_keys_stay_inside(api, open_page):
+def test_keyboard_navigation(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
     page.get_by_test_id("data").focus()
-    reached = []
+    focused = []
     for _ in range(12):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
-    assert [name for name in reached if name in ("root", "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go")] == [
+        focused.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
+    assert [name for name in focused if name in ("root", "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go")] == [
         "root", "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go",
     ]  # fmt: skip
     page.get_by_test_id("views-one").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_test_id("views-flips")).to_be_focused()
     page.get_by_test_id("images").press("d")
-    assert page.evaluate("leaked") == [], "the notebook's own keys would delete cells"
+    assert page.evaluate("leaked") == [], "the notebook does not receive them"
 
 
 @pytest.mark.parametrize("width", [700, 960, 1180])
-def test_nothing_stands_out_at_any_width(api, open_page, width):
+def test_no_element_overflows_at_any_width(api, open_page, width):
     api.whole_run()
     api.whole_run(images_per_class=15)
-    page = open_page(width=width, data="/a/rather/long/path/to/a/folder/of/class/folders/that/nobody/would/type")
+    page = open_page(width=width, data="/a/rather/long/path/to/a/folder/of/class/folders/with/photographs/of/birds")
     expect(page.get_by_test_id("results")).to_contain_text("86.0")
     wide = page.evaluate(
-        "(width) => [...document.querySelectorAll('.dwx *')].filter((one) => one.checkVisibility() && !one.closest('select')"
-        " && one.getBoundingClientRect().right > width + 9).map((one) => one.className)",
+        "(width) => [...document.querySelectorAll('.dwx *')].filter((element) => element.checkVisibility() && !element.closest('select')"
+        " && element.getBoundingClientRect().right > width + 9).map((element) => element.className)",
         width,
     )
     assert wide == []
@@ -504,6 +511,6 @@ def test_nothing_stands_out_at_any_width(api, open_page, width):
     results = page.get_by_test_id("results").bounding_box()
     assert setup["x"] <= go["x"]
     if width < 900:
-        assert results["y"] > setup["y"] + setup["height"] - 1, "one beneath the other"
+        assert results["y"] > setup["y"] + setup["height"] - 1, "below the settings"
     else:
-        assert results["x"] >= setup["x"] + setup["width"] - 1, "side by side"
+        assert results["x"] >= setup["x"] + setup["width"] - 1, "beside the settings"

@@ -17,7 +17,7 @@ from deconvwidgets.instruments.transfer.widget.lines import split_attempts, trai
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.service.protocol import ModelService
 from tests.instruments.transfer.widget.fake_api import KINDS, FakeTransferService
-from tests.widgets.requests import ask, sent
+from tests.widgets.requests import send_request, sent
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
@@ -38,7 +38,7 @@ def panel(service):
         yield opened
 
 
-def test_the_fakes_are_what_they_stand_for(service, api):
+def test_fakes_implement_the_protocols(service, api):
     assert isinstance(service, ModelService)
     assert isinstance(service, SupportsTransfer)
     assert isinstance(api, TransferService)
@@ -47,23 +47,23 @@ def test_the_fakes_are_what_they_stand_for(service, api):
 # State
 
 
-def test_it_opens_on_what_is_at_hand(panel):
+def test_initial_state(panel):
     assert panel.state["data"] == "photo-crops"
     assert (panel.state["folds"], panel.state["weight_decay"], panel.state["views"], panel.state["seed"]) == (5, None, "one", 0)
     assert json.loads(json.dumps(panel.state)) == panel.state
 
 
-def test_a_state_reopens_the_same_place(service, api, panel):
+def test_state_can_be_saved_and_restored(service, api, panel):
     api.whole_run()
     panel.state = {"data": "/some/folder", "layer": "conv5", "weight_decay": np.float32(0.5), "views": "ten", "seed": np.int64(3)}
     panel.state = {"run": 1, "show": "confusion", "cell": (2, 4), "order": "accuracy", "tab": "curve", "root": " /data "}
-    kept = json.loads(json.dumps(panel.state))
-    with TransferPanel(service, state=kept) as other:
+    saved = json.loads(json.dumps(panel.state))
+    with TransferPanel(service, state=saved) as other:
         assert other.state == panel.state
-    assert (kept["seed"], kept["cell"], kept["root"], kept["weight_decay"]) == (3, [2, 4], "/data", 0.5)
+    assert (saved["seed"], saved["cell"], saved["root"], saved["weight_decay"]) == (3, [2, 4], "/data", 0.5)
 
 
-def test_crops_of_the_photographs_open_with_as_many_as_there_are(service):
+def test_default_images_per_class_of_photo_crops(service):
     with TransferPanel(service) as panel, TransferPanel(service, state={"images_per_class": 3}) as other:
         assert (panel.state["data"], panel.state["images_per_class"]) == ("photo-crops", 4)
         assert other.state["images_per_class"] == 3
@@ -71,13 +71,13 @@ def test_crops_of_the_photographs_open_with_as_many_as_there_are(service):
         assert panel.state["images_per_class"] == 30
 
 
-def test_runs_of_another_kernel_are_forgotten(service):
+def test_runs_of_another_kernel_are_reset(service):
     with TransferPanel(service, state={"run": 4, "compare": 2, "show": "classes"}) as panel:
         assert (panel.state["run"], panel.state["compare"], panel.state["show"]) == (None, None, "classes")
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "words"),
+    ("state", "error", "message"),
     [
         ({"data": ""}, ServiceError, "'photo-crops', 'caltech101'"),
         ({"data": 5}, ServiceError, "path of a folder or zip"),
@@ -101,14 +101,14 @@ def test_runs_of_another_kernel_are_forgotten(service):
         (None, ServiceError, "the others keep their values"),
     ],
 )
-def test_a_wrong_state_is_refused_in_words_and_changes_nothing(panel, state, error, words):
+def test_invalid_state_is_rejected_and_changes_nothing(panel, state, error, message):
     before = panel.state
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         panel.state = state
     assert panel.state == before
 
 
-def test_a_cell_belongs_to_its_run(api, panel):
+def test_cell_is_reset_with_the_run(api, panel):
     api.whole_run()
     api.whole_run()
     panel.state = {"run": 2, "cell": [1, 2]}
@@ -118,10 +118,10 @@ def test_a_cell_belongs_to_its_run(api, panel):
     assert panel.state["cell"] == [3, 4]
 
 
-# From Python
+# Methods
 
 
-def test_start_takes_settings_and_stop_keeps_what_is_done(api, panel):
+def test_start_with_settings_and_stop(api, panel):
     assert panel.start(data="caltech101", images_per_class=12, folds=2, weight_decay=1e-3, curve=True) == 1
     assert api.settings[1] == TransferSettings("caltech101", None, 12, 2, 1e-3, "one", 0, (1, 2, 5, 10, 12))
     assert panel.state["images_per_class"] == 12
@@ -133,7 +133,7 @@ def test_start_takes_settings_and_stop_keeps_what_is_done(api, panel):
     assert repr(panel) == "TransferPanel(fakenet, run 1: caltech101, stopped, 90.0%)"
 
 
-def test_start_refuses_what_is_no_setting(api, panel):
+def test_start_rejects_invalid_settings(api, panel):
     with pytest.raises(ServiceError, match="'show'"):
         panel.start(show="classes")
     with pytest.raises(ServiceError, match="1 or more"):
@@ -141,13 +141,13 @@ def test_start_refuses_what_is_no_setting(api, panel):
     assert api.runs == {}
 
 
-def test_settings_that_the_desk_refuses_do_not_come_back(api, panel, monkeypatch):
-    def refuse(settings):
+def test_state_is_restored_if_start_raises_an_error(api, panel, monkeypatch):
+    def raise_error(settings):
         raise HeadError("folds: 1 to 100")
 
     before = dict(panel.state)
-    with monkeypatch.context() as refusing:
-        refusing.setattr(api, "start", refuse)
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "start", raise_error)
         with pytest.raises(HeadError):
             panel.start(folds=1000)
     assert panel.state == before
@@ -155,13 +155,13 @@ def test_settings_that_the_desk_refuses_do_not_come_back(api, panel, monkeypatch
     assert panel.state["folds"] == before["folds"]
 
 
-def test_results_before_there_are_any(api, panel):
+def test_results_and_wait_without_a_run_raise_errors(api, panel):
     with pytest.raises(ServiceError, match=r"panel\.start"):
         panel.results()
     with pytest.raises(ServiceError, match=r"panel\.start"):
         panel.wait()
     run = panel.start()
-    with pytest.raises(HeadError, match="no fold that is done"):
+    with pytest.raises(HeadError, match="no complete fold"):
         panel.results()
     api.change(phase="done", per_fold=(0.5,))
     assert panel.wait(timeout=3).summary.run == run
@@ -184,9 +184,9 @@ def test_save_by_suffix(api, panel, tmp_path, suffix, kind):
 SETTINGS = {"data": "caltech101", "root": None, "layer": "conv5", "images_per_class": 15, "folds": 3, "weight_decay": None}
 
 
-def test_hello_brings_overview_and_status(api, panel, sent):
+def test_hello_returns_overview_and_status(api, panel, sent):
     api.whole_run(folds=2)
-    content, _ = ask(panel, sent, "hello")
+    content, _ = send_request(panel, sent, "hello")
     assert content["overview"]["model"] == "fakenet"
     assert "layers" not in content["overview"]
     status = content["status"]
@@ -196,91 +196,91 @@ def test_hello_brings_overview_and_status(api, panel, sent):
     (run,) = status["runs"]
     assert run["mean"] == pytest.approx(0.8525)
     assert run["std"] == pytest.approx(0.0025)
-    assert ask(panel, sent, "status")[0]["status"] == status
+    assert send_request(panel, sent, "status")[0]["status"] == status
 
 
-def test_data_start_and_stop(api, panel, sent):
-    content, _ = ask(panel, sent, "data", settings=SETTINGS)
+def test_data_start_and_stop_requests(api, panel, sent):
+    content, _ = send_request(panel, sent, "data", settings=SETTINGS)
     assert content["summary"]["categories"] == list(KINDS)
     assert content["summary"]["problem"] is None
     assert content["summary"]["skipped"][0] == {"name": "bonsai/image_0007.jpg", "reason": "it is truncated"}
-    assert "39 per class" in ask(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
-    assert ask(panel, sent, "start", settings={**SETTINGS, "curve": True})[0]["run"] == 1
+    assert "39 per class" in send_request(panel, sent, "data", settings={**SETTINGS, "images_per_class": 60})[0]["summary"]["problem"]
+    assert send_request(panel, sent, "start", settings={**SETTINGS, "curve": True})[0]["run"] == 1
     assert api.settings[1] == TransferSettings("caltech101", "conv5", 15, 3, curve=(1, 2, 5, 10, 15))
-    ask(panel, sent, "stop")
+    send_request(panel, sent, "stop")
     assert api.runs[1].phase == "stopped"
 
 
-def test_a_run_crosses_as_little_endian_arrays(api, panel, sent):
+def test_results_are_sent_as_little_endian_arrays(api, panel, sent):
     api.whole_run()
-    content, (accuracy, tests, confusion) = ask(panel, sent, "run", run=1)
-    view = api.results(1)
+    content, (accuracy, tests, confusion) = send_request(panel, sent, "run", run=1)
+    results = api.results(1)
     classes = len(KINDS)
-    np.testing.assert_array_equal(np.frombuffer(accuracy, "<f4"), view.class_accuracy)
-    np.testing.assert_array_equal(np.frombuffer(tests, "<i4"), view.class_tests)
-    np.testing.assert_array_equal(np.frombuffer(confusion, "<i4").reshape(classes, classes), view.confusion)
+    np.testing.assert_array_equal(np.frombuffer(accuracy, "<f4"), results.class_accuracy)
+    np.testing.assert_array_equal(np.frombuffer(tests, "<i4"), results.class_tests)
+    np.testing.assert_array_equal(np.frombuffer(confusion, "<i4").reshape(classes, classes), results.confusion)
     assert content["categories"] == list(KINDS)
     assert content["summary"]["mean"] == pytest.approx(0.86)
 
 
-def test_photographs_and_their_thumbnails(api, panel, sent):
+def test_photograph_and_thumbnail_requests(api, panel, sent):
     api.whole_run()
-    content, _ = ask(panel, sent, "photographs", run=1, truth=2, prediction=2, right=True, limit=5)
-    assert [one["truth"] for one in content["photographs"]] == [2] * 5
+    content, _ = send_request(panel, sent, "photographs", run=1, truth=2, prediction=2, right=True, limit=5)
+    assert [photograph["truth"] for photograph in content["photographs"]] == [2] * 5
     assert content["total"] == api.results(1).confusion[2, 2]
-    sources = [one["source"] for one in content["photographs"]]
-    content, buffers = ask(panel, sent, "thumbnails", run=1, sources=sources, size=48)
+    sources = [photograph["source"] for photograph in content["photographs"]]
+    content, buffers = send_request(panel, sent, "thumbnails", run=1, sources=sources, size=48)
     assert [image["width"] for image in content["images"]] == [48] * 5
     assert buffers[0][:2] == b"\xff\xd8"
-    assert "At most 24" in ask(panel, sent, "thumbnails", run=1, sources=[0] * 25, size=48)[0]["error"]
+    assert "At most 24" in send_request(panel, sent, "thumbnails", run=1, sources=[0] * 25, size=48)[0]["error"]
 
 
-def test_heads_and_files(api, panel, sent):
+def test_head_and_file_requests(api, panel, sent):
     api.whole_run()
-    assert "run 1" in ask(panel, sent, "use_head", run=1)[0]["message"]
-    assert "again" in ask(panel, sent, "undo_head")[0]["message"]
-    assert "nothing to undo" in ask(panel, sent, "undo_head")[0]["error"]
-    assert "my.safetensors" in ask(panel, sent, "save_head", run=1, path="my.safetensors")[0]["message"]
-    assert "caltech101" in ask(panel, sent, "load_head", path="caltech101")[0]["message"]
-    content, (data,) = ask(panel, sent, "file", run=1, file="classes.csv")
+    assert "run 1" in send_request(panel, sent, "use_head", run=1)[0]["message"]
+    assert "now predicts ImageNet" in send_request(panel, sent, "undo_head")[0]["message"]
+    assert "nothing to undo" in send_request(panel, sent, "undo_head")[0]["error"]
+    assert "my.safetensors" in send_request(panel, sent, "save_head", run=1, path="my.safetensors")[0]["message"]
+    assert "caltech101" in send_request(panel, sent, "load_head", path="caltech101")[0]["message"]
+    content, (data,) = send_request(panel, sent, "file", run=1, file="classes.csv")
     assert (content["mime"], content["name"], data) == ("text/csv", "transfer-run1-classes.csv", b"classes.csv of run 1")
 
 
-def test_an_upload_comes_in_chunks(api, panel, sent):
-    upload = ask(panel, sent, "upload", step="begin", name="mine.zip", size=6)[0]["upload"]
-    assert ask(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
-    assert ask(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
-    assert ask(panel, sent, "upload", [memoryview(b"def")], step="chunk", upload=upload, offset=3)[0]["have"] == 6
+def test_upload_in_chunks(api, panel, sent):
+    upload = send_request(panel, sent, "upload", step="begin", name="mine.zip", size=6)[0]["upload"]
+    assert send_request(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
+    assert send_request(panel, sent, "upload", [memoryview(b"abc")], step="chunk", upload=upload, offset=0)[0]["have"] == 3
+    assert send_request(panel, sent, "upload", [memoryview(b"def")], step="chunk", upload=upload, offset=3)[0]["have"] == 6
     assert api.uploads[upload] == b"abcdef"
-    assert ask(panel, sent, "upload", step="finish", upload=upload)[0]["data"] == f"/kept/{upload}"
-    ask(panel, sent, "upload", step="cancel", upload=upload)
+    assert send_request(panel, sent, "upload", step="finish", upload=upload)[0]["data"] == f"/uploads/{upload}"
+    send_request(panel, sent, "upload", step="cancel", upload=upload)
     assert api.uploads == {}
 
 
 @pytest.mark.parametrize(
-    ("request_", "words"),
+    ("request_", "message"),
     [
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "data"}, "a dict such as"),
         ({"kind": "data", "settings": {"data": "caltech101", "folds": "many"}}, "an integer"),
         ({"kind": "start", "settings": {"data": "caltech101", "layer": "conv9"}}, "no layer 'conv9'"),
         ({"kind": "data", "settings": {"data": "/nowhere"}}, "no folder /nowhere"),
-        ({"kind": "run", "run": 1}, "no fold that is done"),
+        ({"kind": "run", "run": 1}, "no complete fold"),
         ({"kind": "run", "run": "1"}, "an integer"),
         ({"kind": "photographs", "run": 1, "right": "yes", "limit": 3}, "true or false"),
         ({"kind": "thumbnails", "run": 1, "sources": 4, "size": 3}, "'sources' as a list"),
         ({"kind": "save_head", "run": 1, "path": ""}, "'path' as a string"),
-        ({"kind": "upload", "step": "begin", "name": "a.rar", "size": 3}, "no zip"),
+        ({"kind": "upload", "step": "begin", "name": "a.rar", "size": 3}, "not a zip by its name"),
         ({"kind": "upload", "step": "chunk", "upload": "u", "offset": 0}, "one buffer"),
         ({"kind": "upload", "step": "jump", "upload": "u"}, "no step 'jump'"),
     ],
 )
-def test_a_refused_request_is_answered_in_words_and_the_next_one_works(panel, sent, request_, words):
-    content, buffers = ask(panel, sent, **request_)
+def test_invalid_requests_return_an_error(panel, sent, request_, message):
+    content, buffers = send_request(panel, sent, **request_)
     assert content["ok"] is False
-    assert words in content["error"]
+    assert message in content["error"]
     assert not buffers
-    assert ask(panel, sent, "hello")[0]["ok"] is True
+    assert send_request(panel, sent, "hello")[0]["ok"] is True
 
 
 # The chart
@@ -290,10 +290,10 @@ def step(fold, decay, number, held_out=0.5):
     return HeadStep(fold, decay, number, 1.0 / (number + 1), 0.8, held_out)
 
 
-def test_steps_become_attempts_one_after_another():
+def test_steps_are_split_into_attempts():
     steps = [step(0, 0.1, 0), step(0, 0.1, 1), step(0, 0.01, 0), step(0, 0.01, 0, None), step(1, 0.1, 0), step(1, 0.1, 1)]
     attempts = split_attempts(steps)
-    assert [(one.fold, one.weight_decay, one.final, one.line.steps) for one in attempts] == [
+    assert [(attempt.fold, attempt.weight_decay, attempt.final, attempt.line.steps) for attempt in attempts] == [
         (0, 0.1, False, [1, 2]),
         (0, 0.01, False, [3]),
         (0, 0.01, True, [4]),
@@ -307,30 +307,30 @@ def test_steps_become_attempts_one_after_another():
     assert training_lines([]).fold is None
 
 
-def test_a_run_of_many_folds_draws_the_last_few():
+def test_training_lines_contain_the_newest_folds_only():
     lines = training_lines([step(fold, 0.1, 0) for fold in range(90)])
     assert lines.fold == 89
-    assert [at for at in lines.earlier.steps if at is not None] == [1, 1, 1, 1]
+    assert [step for step in lines.earlier.steps if step is not None] == [1, 1, 1, 1]
 
 
-def named(figure):
+def legend_names(figure):
     return {trace.name for trace in figure.data if trace.showlegend and len(trace.x)}
 
 
-def test_the_chart_draws_the_newest_fold_in_full_and_the_learning_curve(api):
+def test_training_chart_and_curve_chart(api):
     api.whole_run(folds=2)
     figure = training_chart(api.steps(1))
-    assert named(figure) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
+    assert legend_names(figure) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
     held_out = next(trace for trace in figure.data if trace.meta == "weight decay 10⁻² held_out")
     assert max(held_out.y) < 100
     assert max(held_out.y) > 1, "in percent"
     run = api.start(TransferSettings("caltech101", curve=(5, 15)))
     api.train(0, 1e-2)
-    assert named(training_chart(api.steps(2))) == {"weight decay 10⁻²"}
+    assert legend_names(training_chart(api.steps(2))) == {"weight decay 10⁻²"}
     api.finish_fold(0.84)
     api.draw_curve((5, 15))
     figure = curve_chart(api.runs[run], api.runs[1])
-    assert named(figure) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
+    assert legend_names(figure) == {"run 2: caltech101, pool5", "run 2: 1 fold", "Zeiler & Fergus 2014"}
     curve, paper = (next(trace for trace in figure.data if trace.meta == name) for name in ("run", "paper"))
     assert list(curve.x) == [5, 15]
     assert list(curve.y) == pytest.approx([67.5, 80.0])
@@ -338,31 +338,31 @@ def test_the_chart_draws_the_newest_fold_in_full_and_the_learning_curve(api):
     assert (list(paper.x), list(paper.y)) == ([30, 15], [86.5, 83.8])
 
 
-def test_the_page_gets_plotly_and_the_chart_of_a_run(api, panel, sent):
+def test_plotly_and_the_chart_of_a_run_are_sent(api, panel, sent):
     api.whole_run()
     api.whole_run()
-    content, (data,) = ask(panel, sent, "chart", run=2, tab="training")
+    content, (data,) = send_request(panel, sent, "chart", run=2, tab="training")
     assert content["ok"]
     figure = json.loads(data)
     assert {trace["legendgroup"] for trace in figure["data"]} >= {"all training images"}
     assert figure["layout"]["uirevision"] == "2 training"
-    _, (data,) = ask(panel, sent, "chart", run=2, tab="curve", compare=1)
+    _, (data,) = send_request(panel, sent, "chart", run=2, tab="curve", compare=1)
     assert "training images per class" in json.loads(data)["layout"]["xaxis"]["title"]["text"]
-    assert "There is no run 9" in ask(panel, sent, "chart", run=9, tab="training")[0]["error"]
-    content, (source,) = ask(panel, sent, "plotly")
+    assert "There is no run 9" in send_request(panel, sent, "chart", run=9, tab="training")[0]["error"]
+    content, (source,) = send_request(panel, sent, "plotly")
     assert content["ok"]
     assert b"plotly.js" in source[:200]
 
 
-@pytest.mark.parametrize(("decay", "words"), [(1e-6, "10⁻⁶"), (0.01, "10⁻²"), (0.1, "0.1"), (2.5e-4, "0.00025"), (1.0, "1")])
-def test_weight_decays_in_words(decay, words):
-    assert format_weight_decay(decay) == words
+@pytest.mark.parametrize(("weight_decay", "text"), [(1e-6, "10⁻⁶"), (0.01, "10⁻²"), (0.1, "0.1"), (2.5e-4, "0.00025"), (1.0, "1")])
+def test_format_weight_decay(weight_decay, text):
+    assert format_weight_decay(weight_decay) == text
 
 
-# Static
+# The static image
 
 
-def test_the_mimebundle_has_the_view_stable_words_and_an_image_once_there_are_results(api, panel):
+def test_mimebundle_contains_the_view_text_and_an_image_of_the_results(api, panel):
     data, _ = panel._repr_mimebundle_()
     assert data["text/plain"] == "TransferPanel(fakenet, photo-crops)"
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
@@ -372,9 +372,9 @@ def test_the_mimebundle_has_the_view_stable_words_and_an_image_once_there_are_re
     assert data["text/plain"] == "TransferPanel(fakenet, run 1: caltech101, done, 85.2%)"
     assert base64.b64decode(data["image/png"])[:4] == b"\x89PNG"
     panel._repr_mimebundle_()
-    assert [what for kind, what in api.calls if kind == "file"] == [(1, "results.png")], "drawn once"
+    assert [arguments for kind, arguments in api.calls if kind == "file"] == [(1, "results.png")], "the image is cached"
 
 
-def test_a_path_need_not_be_text(panel):
+def test_paths_are_accepted_in_the_state(panel):
     panel.state = {"data": Path("/photos/birds"), "root": Path("/data")}
     assert (panel.state["data"], panel.state["root"]) == (str(Path("/photos/birds")), str(Path("/data")))
