@@ -130,7 +130,7 @@ class RunningStats:
             maximum=maximum.astype(np.float32),
             mean=self.mean.astype(np.float32),
             std=std.astype(np.float32),
-            fires=(self.fired / max(self.count, 1)).astype(np.float32),
+            activation_rate=(self.fired / max(self.count, 1)).astype(np.float32),
             selectivity=selectivity.astype(np.float32),
             histogram=self.histogram.counts[:, first:].copy(),
             edges=self.histogram.edges()[:, first:].astype(np.float32),

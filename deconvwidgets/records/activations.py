@@ -32,7 +32,7 @@ class LayerStats:
     ----------
     maximum, mean, std : ndarray of shape (units,), float32
         Maximum, mean and standard deviation of the activations.
-    fires : ndarray of shape (units,), float32
+    activation_rate : ndarray of shape (units,), float32
         The fraction of crops in which the unit is active, that is, its activation is above zero.
     selectivity : ndarray of shape (units,), float32
         (maximum - mean) / std, and 0 where std is 0.
@@ -45,7 +45,7 @@ class LayerStats:
     maximum: NDArray[np.float32]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
-    fires: NDArray[np.float32]
+    activation_rate: NDArray[np.float32]
     selectivity: NDArray[np.float32]
     histogram: NDArray[np.int64]
     edges: NDArray[np.float32]
@@ -55,4 +55,4 @@ class LayerStats:
     @property
     def dead(self) -> NDArray[np.bool_]:
         """Whether each unit is active in no crop, bool (units,)."""
-        return np.equal(self.fires, 0)
+        return np.equal(self.activation_rate, 0)

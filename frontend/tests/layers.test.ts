@@ -22,7 +22,7 @@ import { sameState, toPython } from "../src/ui/state.ts";
 import { unaligned } from "./fake_model.ts";
 
 function makeTable() {
-  const columns: Column[] = ["maximum", "mean", "std", "fires", "selectivity"];
+  const columns: Column[] = ["maximum", "mean", "std", "activation_rate", "selectivity"];
   const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
   const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
   const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
@@ -102,7 +102,7 @@ test("numbers as text", () => {
   assert.deepEqual([0.2, 75, 300, 9000].map(formatDuration), ["1 s", "75 s", "5 min", "2.5 h"]);
   assert.equal(formatProgress({ done: 300, total: 1200, rate: 30 }, "crops"), "300 of 1,200 crops · 30.0 images/s · 30 s left");
   assert.equal(formatProgress(null, "crops"), "starting…");
-  assert.match(describeUnit({ maximum: 0, mean: 0, std: 0, selectivity: 0, fires: 0 }, "40 photographs"), /dead.*40 photographs/);
+  assert.match(describeUnit({ maximum: 0, mean: 0, std: 0, selectivity: 0, activation_rate: 0 }, "40 photographs"), /dead.*40 photographs/);
   assert.equal(describeEntry({ label: null, source: "a.jpg", prediction: "bee", probability: 0.87 }), "a.jpg · predicted bee 87%");
 });
 

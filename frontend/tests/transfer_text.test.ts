@@ -32,7 +32,7 @@ test("a photograph is shown once per prediction for all folds", () => {
 
 test("the headline: no standard deviation for one fold; the progress of an active run", () => {
   assert.equal(formatAccuracy({ mean: 85.34, std: 0.61 }), "85.3 ± 0.6%");
-  const paper = [{ words: "paper", mean: 82.9, std: null }];
+  const paper = [{ description: "paper", mean: 82.9, std: null }];
   const summary = makeSummary({ run: 3, per_fold: [0.8], mean: 0.8, std: 0, phase: "stopped", seconds: 42, paper });
   assert.deepEqual(runAccuracy(summary), { mean: 80, std: null });
   assert.equal(describeFolds(summary), "1 of 5 folds · stopped · 42 s");

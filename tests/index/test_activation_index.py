@@ -90,7 +90,7 @@ def test_statistics_equal_numpy(tiny_bundle, tiny_images):
         stats = index.stats(layer)
         np.testing.assert_allclose(stats.mean, maxima.mean(axis=0), rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(stats.std, maxima.std(axis=0), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(stats.fires, (maxima > 0).mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(stats.activation_rate, (maxima > 0).mean(axis=0), rtol=1e-6)
         assert stats.histogram.sum(axis=1).tolist() == [len(tiny_images)] * maxima.shape[1]
 
 

@@ -65,7 +65,7 @@ def test_summary_of_a_small_example():
     np.testing.assert_allclose(summary.maximum, [4, -1])
     np.testing.assert_allclose(summary.mean, [1.5, -2])
     np.testing.assert_allclose(summary.std, observed.std(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(summary.fires, [0.5, 0])
+    np.testing.assert_allclose(summary.activation_rate, [0.5, 0])
     np.testing.assert_allclose(summary.selectivity, (observed.max(0) - observed.mean(0)) / observed.std(0), rtol=1e-6)
     assert summary.dead.tolist() == [False, True]
     assert summary.histogram.sum(axis=1).tolist() == [4, 4]

@@ -82,12 +82,12 @@ class FakeService:
         units = self._record("table", layer).channels
         generator = np.random.default_rng(units)
         maximum = generator.permutation(np.linspace(1, 40, units)).astype(np.float32)
-        fires = np.full(units, 0.5, np.float32)
-        maximum[3], fires[3] = 0, 0
+        activation_rate = np.full(units, 0.5, np.float32)
+        maximum[3], activation_rate[3] = 0, 0
         labels = generator.integers(-1, len(CATEGORIES), (units, 9))
         labels[3] = -1
         std = np.ones(units, np.float32)
-        return UnitTable(layer, maximum, maximum / 5, std, fires, maximum - maximum / 5, labels, CATEGORIES)
+        return UnitTable(layer, maximum, maximum / 5, std, activation_rate, maximum - maximum / 5, labels, CATEGORIES)
 
     def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
         info = self._record("top_activations", layer, unit, rule, contrast, tile)
@@ -119,7 +119,7 @@ class FakeService:
             label = int(table.labels[unit, rank])
             names = (f"photograph-{rank}.jpg", CATEGORIES[label] if label >= 0 else None, "bee", 0.25)
             entries.append(TopActivation(rank, *names, float(table.maximum[unit]) - rank, rank, 0, (0, 0, 11, 11)))
-        numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.fires)]
+        numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.activation_rate)]
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
     def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:

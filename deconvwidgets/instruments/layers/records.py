@@ -42,7 +42,7 @@ class UnitTable:
     maximum: NDArray[np.float32]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
-    fires: NDArray[np.float32]  # share of the crops in which the unit is active
+    activation_rate: NDArray[np.float32]  # share of the crops in which the unit is active
     selectivity: NDArray[np.float32]
     labels: NDArray[np.int64]  # (units, k): dataset labels of the strongest activations, -1 for unknown or missing ones
     categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
@@ -74,7 +74,7 @@ class UnitDetail:
     maximum: float
     mean: float
     std: float
-    fires: float  # share of the crops in which the unit is active
+    activation_rate: float  # share of the crops in which the unit is active
     selectivity: float
     histogram: tuple[int, ...]  # number of crops by the unit's strongest activation in them
     edges: tuple[float, ...]  # of the histogram's bins

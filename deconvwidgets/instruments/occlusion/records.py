@@ -84,7 +84,7 @@ class OcclusionMaps:
         """Number of positions that have been computed."""
         return int(np.isfinite(self.activity).sum())
 
-    def span(self, name: ValueMap) -> tuple[float, float]:
+    def colour_range(self, name: ValueMap) -> tuple[float, float]:
         """Return the value range (low, high) for the colours of a map: that of the computed values and the value without a window.
 
         The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified.

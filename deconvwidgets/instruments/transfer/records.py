@@ -22,7 +22,7 @@ class DataChoice:
     """A dataset that can be selected."""
 
     data: str  # as in `TransferSettings.data`
-    words: str  # description
+    description: str
     hint: str = ""  # what is missing, if the dataset is not available
 
 
@@ -30,7 +30,7 @@ class DataChoice:
 class PaperRow:
     """A result of Zeiler & Fergus 2014 for comparison; accuracies in percent."""
 
-    words: str  # description
+    description: str
     mean: float
     std: float | None
     images_per_class: int | None = None  # training images per class, for a learning curve

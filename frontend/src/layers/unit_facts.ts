@@ -18,10 +18,10 @@ export function describeEntry(entry: Pick<Entry, "label" | "source" | "predictio
  * Describe the statistics of a unit.
  * @param images the number of images, such as "252 crops"
  */
-export function describeUnit({ maximum, mean, selectivity, fires }: Record<Column, number>, images: string): string {
-  if (fires === 0) return `dead: inactive in all ${images}`;
+export function describeUnit({ maximum, mean, selectivity, activation_rate }: Record<Column, number>, images: string): string {
+  if (activation_rate === 0) return `dead: inactive in all ${images}`;
   const numbers = `max ${formatNumber(maximum)} · mean ${formatNumber(mean)} · selectivity ${formatNumber(selectivity)}`;
-  return `${numbers} · active in ${formatPercent(fires)} of ${images}`;
+  return `${numbers} · active in ${formatPercent(activation_rate)} of ${images}`;
 }
 
 /**

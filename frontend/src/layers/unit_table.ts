@@ -36,7 +36,7 @@ export function readTable(reply: TableReply, buffers: DataView[]): Table {
 }
 
 export function isDead(table: Table, unit: number): boolean {
-  return table.columns.fires[unit] === 0;
+  return table.columns.activation_rate[unit] === 0;
 }
 
 /** Return the statistics of one unit. */
@@ -49,8 +49,8 @@ export function unitStatistics(table: Table, unit: number): Record<Column, numbe
 export function orderUnits(table: Table, sort: Sort): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
-  const { maximum, mean, selectivity, fires } = table.columns;
-  const column = { strongest: maximum, mean, selectivity, dead: fires }[sort];
+  const { maximum, mean, selectivity, activation_rate } = table.columns;
+  const column = { strongest: maximum, mean, selectivity, dead: activation_rate }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
     const value = column[unit] ?? Number.NaN;

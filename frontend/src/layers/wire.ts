@@ -41,7 +41,7 @@ export interface Overview extends CommonOverview {
   layers: Layer[];
 }
 
-export type Column = "maximum" | "mean" | "std" | "fires" | "selectivity";
+export type Column = "maximum" | "mean" | "std" | "activation_rate" | "selectivity";
 
 /** Reply to `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels. */
 export interface TableReply {

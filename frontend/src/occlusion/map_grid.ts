@@ -79,7 +79,7 @@ export function mapBox({ rows, cols, origin, stride }: Positions, [height, width
 
 const MIN_RANGE = 0.05; // of probabilities, to prevent noise from filling the colour scale; smaller if all probabilities are smaller
 
-/** Return the range of the colour scale: all computed values, and the value without a patch. Must agree with `OcclusionMaps.span`. */
+/** Return the range of the colour scale: all computed values, and the value without a patch. Must agree with `OcclusionMaps.colour_range`. */
 export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const include = (value: number) => {

@@ -77,7 +77,7 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     const key = JSON.stringify(choices);
     if (key === optionsKey) return;
     optionsKey = key;
-    const options = choices.map(({ data, words: label }) => h("option", { value: data }, label));
+    const options = choices.map(({ data, description: label }) => h("option", { value: data }, label));
     const otherOptions = [
       h("option", { value: PATH }, "path of a folder or zip file…"),
       h("option", { value: UPLOAD }, "upload a zip file…"),
@@ -87,7 +87,7 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
 
   const update = ({ choices }: Status, state: TransferState) => {
     const uploads = [...uploaded].filter(([data]) => !choices.some((choice) => choice.data === data));
-    const allChoices = [...choices, ...uploads.map(([data, name]) => ({ data, words: name, hint: "" }))];
+    const allChoices = [...choices, ...uploads.map(([data, name]) => ({ data, description: name, hint: "" }))];
     updateOptions(allChoices);
     const known = allChoices.find(({ data }) => data === state.data);
     isPath = !known;

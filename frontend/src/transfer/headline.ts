@@ -29,8 +29,8 @@ export function scaleRows(summary: RunSummary, other: RunSummary | null): ScaleR
     return { label: other ? `run ${run.run}` : "this run", ...runAccuracy(run), dots, kind };
   };
   const papers = [...summary.paper, ...(other?.paper ?? [])];
-  const distinct = papers.filter((row, index) => papers.findIndex(({ words }) => words === row.words) === index);
-  const paperRows = distinct.map(({ words: label, mean, std }): ScaleRow => ({ label, mean, std, dots: [], kind: "paper" }));
+  const distinct = papers.filter((row, index) => papers.findIndex(({ description }) => description === row.description) === index);
+  const paperRows = distinct.map(({ description: label, mean, std }): ScaleRow => ({ label, mean, std, dots: [], kind: "paper" }));
   return [runRow(summary, "run"), ...(other?.per_fold.length ? [runRow(other, "other")] : []), ...paperRows];
 }
 

@@ -37,7 +37,7 @@ export interface TransferState extends Settings {
 
 export interface DataChoice {
   data: string;
-  words: string;
+  description: string;
   /** What is missing if the data is not available. */
   hint: string;
 }
@@ -55,7 +55,7 @@ export interface DataSummary {
 }
 
 export interface PaperRow {
-  words: string;
+  description: string;
   mean: number;
   std: number | null;
 }
@@ -87,7 +87,7 @@ export interface RunSummary {
 
 export interface Status {
   choices: DataChoice[];
-  layers: [name: string, words: string][];
+  layers: [name: string, description: string][];
   running: number | null;
   runs: RunSummary[];
   classifier: string | null;

@@ -134,7 +134,7 @@ def _histogram(drawing: Drawing, panel: UnitPanel, x: float, y: float, width: fl
     height, gap = 48.0, 1.0
     step = width / len(detail.histogram)
     highest = math.sqrt(max(detail.histogram))
-    drawing.add(Text(x, y + 10, f"active in {detail.fires:.0%} of {sum(detail.histogram):,} crops", 12, "quiet"))
+    drawing.add(Text(x, y + 10, f"active in {detail.activation_rate:.0%} of {sum(detail.histogram):,} crops", 12, "quiet"))
     drawing.add(Text(x, y + 26, "strongest activation per crop, square-root scale", 12, "quiet"))
     base = y + 34 + height
     for position, crops in enumerate(detail.histogram):

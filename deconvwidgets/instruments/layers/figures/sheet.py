@@ -178,7 +178,7 @@ def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: i
         units = np.argsort(-table.maximum, kind="stable")[:count]
         selection = f"the {len(units)} strongest of {total} units"
     elif sort == "random":
-        active = np.flatnonzero(table.fires > 0)
+        active = np.flatnonzero(table.activation_rate > 0)
         units = np.sort(np.random.default_rng(seed).permutation(active)[:count])
         selection = f"{len(units)} of {total} units, selected at random (seed {seed})"
     elif sort == "index":

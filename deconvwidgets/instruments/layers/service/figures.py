@@ -45,7 +45,7 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
     rule: Rule = state.get("rule") or "deconvnet"
     contrast: Contrast = state.get("contrast") or "tile"
     table = service.unit_table(layer)
-    order, words = _ordered(table, state.get("sort") or "strongest", str(state.get("filter") or ""))
+    order, description = _ordered(table, state.get("sort") or "strongest", str(state.get("filter") or ""))
     units = order[: max(0, integer(state.get("units") or _UNITS.get(kind, 0), "number of units"))]
     chosen = state.get("unit")
     unit = integer(chosen, "unit") if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
@@ -54,7 +54,7 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
     panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
     rank = integer(state.get("rank") or 0, "rank")
     source = service.source(layer, unit, rank) if panel is not None and rank < panel.count else None
-    selection = words.format(count=len(units), total=len(table.maximum))
+    selection = description.format(count=len(units), total=len(table.maximum))
     return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
 
 
@@ -70,15 +70,15 @@ def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
         "strongest": (-table.maximum, "the {count} strongest of {total} units"),
         "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
         "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
-        "dead": (table.fires, "the {count} most silent of {total} units"),
+        "dead": (table.activation_rate, "the {count} most silent of {total} units"),
         "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
     }
-    key, words = keys[sort]
+    key, description = keys[sort]
     order = np.argsort(key, kind="stable")
     if name:
         labels = [number for number, category in enumerate(table.categories) if name.casefold() in category.casefold()]
         fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
         order = order[fits[order]]
         escaped = name.replace("{", "{{").replace("}", "}}")
-        words += f" with \u201c{escaped}\u201d among their strongest activations"
-    return [int(unit) for unit in order], words
+        description += f" with \u201c{escaped}\u201d among their strongest activations"
+    return [int(unit) for unit in order], description

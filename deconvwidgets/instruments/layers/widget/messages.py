@@ -41,7 +41,7 @@ def _layer(summary: LayerSummary) -> Content:
 def _unit_table(service: SupportsLayers, request: Request) -> Reply:
     """Buffers: float32 (5, units), the statistics in the order of `columns`; int32 (units, k), the labels."""
     table = service.layers.unit_table(request.text("layer"))
-    columns = ("maximum", "mean", "std", "fires", "selectivity")
+    columns = ("maximum", "mean", "std", "activation_rate", "selectivity")
     numbers = np.stack([getattr(table, name) for name in columns]).astype("<f4")
     labels = np.ascontiguousarray(table.labels, dtype="<i4")
     # Only the classes that occur are named: ImageNet has a thousand.

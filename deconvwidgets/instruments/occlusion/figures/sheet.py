@@ -69,7 +69,7 @@ class OcclusionSheet:
         values = None if maps is None else getattr(maps, name)
         if maps is None or values is None or not np.isfinite(values).any():
             return None
-        return values, float(getattr(maps.unoccluded, name) or 0.0), *maps.span(name)
+        return values, float(getattr(maps.unoccluded, name) or 0.0), *maps.colour_range(name)
 
     def map_colour_range(self) -> tuple[float, float]:
         """Return the value range for the colours of the feature map: that of the unoccluded image, extended to 0."""

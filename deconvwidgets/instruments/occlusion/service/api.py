@@ -73,12 +73,12 @@ class OcclusionApi(InstrumentApi):
         uploads = tuple(self._images.uploads.names())
         return OcclusionChoices((height, width), classes, self._bundled_head_fits(bundle), uploads, takes_colours(bundle))
 
-    def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
+    def images(self, start: int, count: int, query: str = "", size: int = 96) -> ImagePage:
         """Return a page of the images: uploads, newest first, then each photograph of the image set.
 
         Parameters
         ----------
-        words : str
+        query : str
             Keep only images whose name or label contains these words.
 
         Raises
@@ -86,7 +86,7 @@ class OcclusionApi(InstrumentApi):
         ServiceError
             For a page out of range.
         """
-        return self._images.page(start, count, words, size)
+        return self._images.page(start, count, query, size)
 
     def scene(self, request: OcclusionRequest) -> OcclusionScene:
         """Return the image without patches, and the request with every default resolved.

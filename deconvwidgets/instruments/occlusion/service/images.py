@@ -54,12 +54,12 @@ class ImageCatalog:
         caption = name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
         return InputImage(snapshot.bundle.prepare(images.open_crop(number)), caption, label_name(images, crop.source), crop.source)
 
-    def page(self, start: int, count: int, words: str, size: int) -> ImagePage:
+    def page(self, start: int, count: int, query: str, size: int) -> ImagePage:
         """Return a page of the images: uploads, newest first, then the first crop of each photograph.
 
         Parameters
         ----------
-        words : str
+        query : str
             Keep only images whose name or label contains all of these words.
 
         Raises
@@ -71,7 +71,7 @@ class ImageCatalog:
             raise ServiceError(
                 f"A page has 1 to {_MAX_TILES} images of 16 to 1,024 pixels, from number 0 on: not {count} of {size} from {start} on."
             )
-        images, required = self._get_snapshot().images, words.casefold().split()
+        images, required = self._get_snapshot().images, query.casefold().split()
         uploads = [name for name in self.uploads.names() if _contains(self.uploads.get(name).name.casefold(), required)]
         sources = range(images.source_count)
         found = [source for source in sources if _contains(self._texts(images)[source], required)] if required else sources

@@ -32,8 +32,8 @@ class OcclusionService(Protocol):
         """Return the classes, the input size, the uploads, and whether to offer the classifier that comes with the package."""
         ...
 
-    def images(self, start: int, count: int, words: str = "", size: int = 96) -> ImagePage:
-        """Return a page of the images, uploads first; with `words`, of those whose name or label contains them."""
+    def images(self, start: int, count: int, query: str = "", size: int = 96) -> ImagePage:
+        """Return a page of the images, uploads first; with `query`, of those whose name or label contains them."""
         ...
 
     def scene(self, request: OcclusionRequest) -> OcclusionScene:

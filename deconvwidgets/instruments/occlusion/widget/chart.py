@@ -52,7 +52,7 @@ def map_chart(maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> go.
 def _value_trace(maps: OcclusionMaps, name: str) -> dict[str, Any]:
     values = maps.probability if name == "probability" else maps.activity
     assert values is not None
-    low, high = maps.span("probability" if name == "probability" else "activity")
+    low, high = maps.colour_range("probability" if name == "probability" else "activity")
     number_format = ".1%" if name == "probability" else ".4~g"
     return {
         "z": values.astype(np.float32),

@@ -164,7 +164,7 @@ def _target(target: object, overview: Overview, choices: OcclusionChoices, reque
 def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
     name = named_fill(fill) if isinstance(fill, str) else None
     if name is None:
-        raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a color like '#7f7f7f' or 'red', not {fill!r}.")
+        raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
     if name.startswith("#") and not choices.colours:
         raise OcclusionError(
             f"Colors cannot be used, because the normalization of {overview.model}'s transform is unknown: choose 'gray', 'mean' or 'blur'."

@@ -32,7 +32,7 @@ def _comparison(sheet: TransferSheet) -> str:
     rows = [_bar("this run", 100 * (run.mean or 0), sheet.headline(), "ours")]
     for row in run.paper:
         std = f" ± {row.std:.1f}" if row.std is not None else ""
-        rows.append(_bar(row.words, row.mean, f"{row.mean:.1f}{std}%", "paper"))
+        rows.append(_bar(row.description, row.mean, f"{row.mean:.1f}{std}%", "paper"))
     return f"<table>{''.join(rows)}</table>"
 
 

@@ -43,7 +43,7 @@ def _numbers(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     y = _bar(drawing, y, "this run", 100 * (run.mean or 0.0), sheet.headline(), "accent")
     for row in run.paper:
         std = f" ± {row.std:.1f}" if row.std is not None else ""
-        y = _bar(drawing, y, row.words, row.mean, f"{row.mean:.1f}{std}%", "soft")
+        y = _bar(drawing, y, row.description, row.mean, f"{row.mean:.1f}{std}%", "soft")
     if 1 < len(run.per_fold) <= _MAX_FOLDS:
         y = _heading(drawing, _LEFT, y + 10, "Folds")
         for number, (accuracy, decay) in enumerate(zip(run.per_fold, run.weight_decays, strict=True), 1):

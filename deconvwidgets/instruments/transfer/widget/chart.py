@@ -103,7 +103,7 @@ def _curve_traces(run: TransferRunSummary, other: TransferRunSummary | None) -> 
         traces.append(_curve_trace("other run", other, _OTHER_RUN))
     rows = [(row, row.images_per_class) for row in run.paper if row.images_per_class is not None]
     points = [(images, row.mean, row.std or 0.0) for row, images in rows]
-    paper = _point_trace("paper", points, "Zeiler & Fergus 2014", _PAPER, 9, symbol="diamond", texts=[row.words for row, _ in rows])
+    paper = _point_trace("paper", points, "Zeiler & Fergus 2014", _PAPER, 9, symbol="diamond", texts=[row.description for row, _ in rows])
     return [trace for trace in (*traces, paper) if trace.x]
 
 

@@ -50,13 +50,13 @@ def maps_of(probabilities, unoccluded):
     ],
 )
 def test_colour_range_of_probabilities(probabilities, unoccluded, colour_range):
-    assert maps_of(probabilities, unoccluded).span("probability") == pytest.approx(colour_range, abs=1e-6)
+    assert maps_of(probabilities, unoccluded).colour_range("probability") == pytest.approx(colour_range, abs=1e-6)
 
 
 def test_colour_range_of_activities():
     maps = maps_of([0.1, 0.7], 0.5)
-    assert maps.span("activity") == pytest.approx((1, 7))
-    assert replace(maps, activity=np.full((1, 2), np.nan, np.float32)).span("activity") == (4, 4)
+    assert maps.colour_range("activity") == pytest.approx((1, 7))
+    assert replace(maps, activity=np.full((1, 2), np.nan, np.float32)).colour_range("activity") == (4, 4)
 
 
 @pytest.mark.parametrize(("lowest", "colour_range"), [(0.5, (0, 2)), (-0.6, (-0.6, 2))])

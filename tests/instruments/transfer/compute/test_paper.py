@@ -42,5 +42,5 @@ def test_layers_of_models_of_other_depths_do_not_correspond():
 def test_a_learning_curve_has_the_results_for_all_numbers_of_training_images():
     rows = paper_rows("Caltech-256", 30, "pool5", curve=True)
     assert [(row.images_per_class, row.mean) for row in rows] == [(30, 70.6), (15, 65.7), (45, 72.7), (60, 74.2), (30, 22.5)]
-    assert rows[0].words == "paper: new softmax, 30 per class (table 5)"
+    assert rows[0].description == "paper: new softmax, 30 per class (table 5)"
     assert rows[0].std == 0.2

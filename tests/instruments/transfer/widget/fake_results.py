@@ -12,9 +12,9 @@ from PIL import Image
 
 Answer = tuple[dict[str, Any], list[bytes]]
 PAPER = [
-    {"words": "paper: new softmax, 30 per class (table 4)", "mean": 86.5, "std": 0.5},
-    {"words": "paper: softmax on layer 5, 30 per class (table 7)", "mean": 82.9, "std": 0.4},
-    {"words": "paper: from scratch, 30 per class (table 4)", "mean": 46.5, "std": 1.7},
+    {"description": "paper: new softmax, 30 per class (table 4)", "mean": 86.5, "std": 0.5},
+    {"description": "paper: softmax on layer 5, 30 per class (table 7)", "mean": 82.9, "std": 0.4},
+    {"description": "paper: from scratch, 30 per class (table 4)", "mean": 46.5, "std": 1.7},
 ]
 
 OVERVIEW = {"model": "alexnet", "trained": True, "weights": "torchvision", "device": "cpu"}
