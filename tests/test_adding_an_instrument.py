@@ -97,7 +97,7 @@ def test_number_of_files_and_lines(copy: Path) -> None:
 
 
 def test_structure_types_and_lint(copy: Path) -> None:
-    run(copy, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py")
+    run(copy, sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/test_architecture.py")
     run(copy / "frontend", "npm", "run", "--silent", "check")
     run(copy / "frontend", "npm", "run", "--silent", "lint")
 

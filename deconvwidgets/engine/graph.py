@@ -1,11 +1,11 @@
 """A traced model as typed operations. The types decide what can be computed on part of an image.
 
 - input: the batch.
-- constant: does not depend on the input (a weight, a standardised weight).
+- constant: does not depend on the input (a weight, or a value computed from weights only, as in weight standardisation).
 - window: a convolution, pooling or padding (`windows.py`).
 - pointwise: position (r, c) of the output depends on position (r, c) of the inputs only (rectifiers, batch norm, sums, concatenation of
   channels, ...).
-- whole: anything else. Every position of its output may depend on the whole image.
+- whole: anything else, such as flatten or a linear layer. Every position of its output may depend on the whole image.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Operation:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Rows and columns of the output map."""
+        """Rows and columns of the output map. The output must be a tensor."""
         assert self.shape is not None
         return (self.shape[-2], self.shape[-1])
 
@@ -73,9 +73,9 @@ class Graph:
         return self.trace.calls
 
     @property
-    def source(self) -> fx.Node:
+    def input_node(self) -> fx.Node:
         """The node of the input batch."""
-        return self.trace.source
+        return self.trace.input_node
 
     def map_sizes(self) -> list[int]:
         """Return the number of elements of each map that depends on the input, for one image."""
@@ -104,7 +104,7 @@ class Graph:
         for name, node in targets.items():
             names.setdefault(node, []).append(name)
         nodes = [operation.node for operation in self.ancestors(targets.values())]
-        for node, value in run_nodes(nodes, self.modules, self.source, batch):
+        for node, value in run_nodes(nodes, self.modules, self.input_node, batch):
             for name in names.get(node, ()):
                 visitor(name, value)
 

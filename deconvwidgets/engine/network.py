@@ -61,7 +61,7 @@ class Network:
         Raises
         ------
         ModelError
-            If the model is in training mode or rejects inputs of that size.
+            If a batch norm or dropout module is in training mode, or if the model rejects inputs of that size.
         """
         size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
         _check_eval_mode(model)
@@ -99,7 +99,7 @@ class Network:
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
 
     def layer(self, name: str) -> LayerInfo:
-        """Return the layer of a dotted name or an alias. Raise LayerError, with the closest names, if there is none."""
+        """Return the layer of a dotted name or an alias. Raises LayerError, with the closest names, if there is none."""
         return self._find(name).info
 
     def box(self, layer: str, row: int, column: int) -> Box:
@@ -112,11 +112,17 @@ class Network:
         layer : str
             Dotted name or alias.
         row, column : int
+            Position in the feature map. Positions outside it are not refused.
 
         Returns
         -------
         (int, int, int, int)
             (left, top, right, bottom) in input pixels, half-open. It may extend beyond the input.
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer.
         """
         info = self.layer(layer)
         if not self._has_crop(info):
@@ -138,6 +144,11 @@ class Network:
         visitor : callable
             Called as `visitor(name, map)` with each map (N, C, h, w) or (N, C) as soon as it is computed. It must copy what it keeps: a
             later in-place operation may overwrite the map.
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer.
         """
         found = {name: self._find(name) for name in layers}
         if self._graph is not None:
@@ -146,7 +157,7 @@ class Network:
             visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visitor)
 
     def map(self, batch: Tensor, layer: str) -> Tensor:
-        """Return the map of a layer (N, C, h, w), or (N, C, 1, 1) for a fully connected layer."""
+        """Return the map of a layer (N, C, h, w), or (N, C, 1, 1) if it is fully connected. Raises LayerError if there is no such layer."""
         maps: list[Tensor] = []
         self.visit(batch, [layer], lambda name, value: maps.append(value))
         return maps[0] if maps[0].dim() == 4 else maps[0][:, :, None, None]
@@ -221,7 +232,7 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
     Raises
     ------
     ModelError
-        If the model is in training mode or rejects inputs of that size.
+        If a batch norm or dropout module is in training mode, or if the model rejects inputs of that size.
 
     Examples
     --------

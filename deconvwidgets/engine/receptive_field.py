@@ -57,7 +57,7 @@ def receptive_fields(graph: Graph) -> dict[fx.Node, Region]:
     Maps whose positions depend on the whole image are absent, and those that join branches of different strides: no single interval
     describes what their positions depend on.
     """
-    fields: dict[fx.Node, Region] = {graph.source: (Interval(1, 0, 1), Interval(1, 0, 1))}
+    fields: dict[fx.Node, Region] = {graph.input_node: (Interval(1, 0, 1), Interval(1, 0, 1))}
     for node, operation in graph.operations.items():
         inputs = [input_node for input_node in node.all_input_nodes if graph.operations[input_node].kind != "constant"]
         if operation.kind not in ("window", "pointwise") or any(input_node not in fields for input_node in inputs):
@@ -81,7 +81,7 @@ def required_regions(graph: Graph, target: fx.Node) -> Mapping[fx.Node, Region] 
     """
     ancestors = graph.ancestors([target])
     dependent = {operation.node for operation in ancestors if operation.kind != "constant"}
-    if any(operation.kind == "whole" for operation in ancestors) or graph.source not in dependent:
+    if any(operation.kind == "whole" for operation in ancestors) or graph.input_node not in dependent:
         return None
     regions: dict[fx.Node, Region] = {target: (Interval(1, 0, 1), Interval(1, 0, 1))}
     for operation in reversed(ancestors):

@@ -44,7 +44,7 @@ class Trace:
         return self
 
     @property
-    def source(self) -> fx.Node:
+    def input_node(self) -> fx.Node:
         """The node of the input batch."""
         batch: fx.Node = next(iter(self.graph.find_nodes(op="placeholder")))
         return batch
@@ -187,14 +187,14 @@ def _is_inplace(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
 
 def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, on_node: NodeCallback | None) -> Any:
     """Run all nodes and return the output."""
-    values: dict[fx.Node, Any] = {trace.source: example}
+    values: dict[fx.Node, Any] = {trace.input_node: example}
     with torch.no_grad():
         for node in trace.graph.nodes:
             args = fx.node.map_arg(node.args, values.__getitem__)
             if node.op == "output":
                 return args[0]
             kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
-            values[node] = call_node(node, modules, args, kwargs) if node is not trace.source else example
+            values[node] = call_node(node, modules, args, kwargs) if node is not trace.input_node else example
             if on_node is not None:
                 on_node(node, args, kwargs, values[node])
     return None

@@ -17,7 +17,16 @@ _TRANSLITERATION = str.maketrans(
 
 
 def choose_font(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
-    """Return a font, and the text to draw with it. Accents are removed if no font has all characters of the text."""
+    """Return a font of `size` pixels, and the text to draw with it.
+
+    It is Pillow's font if that has all characters of the text, else the first of the common system fonts that is installed. Without one,
+    accents are removed from the text.
+
+    Raises
+    ------
+    PictureError
+        If Pillow was built without FreeType.
+    """
     default = _default_font(size)
     if _count_missing(text, default) == 0:
         return default, text

@@ -24,7 +24,7 @@ class Crop:
 
     @property
     def geometry(self) -> Geometry:
-        """The map from source pixels to crop pixels."""
+        """The transformation from source pixels to crop pixels."""
         left, top = self.box[:2] if self.box else (0, 0)
         return Geometry((1.0, 1.0), (float(-left), float(-top)))
 
@@ -39,7 +39,7 @@ class ImageSet(ABC):
     digest : str
         Identifies the set: it changes if a photograph or a crop changes.
     categories : tuple of str or None
-        The names of the labels.
+        The names of the classes; labels are indices into them.
     skipped : tuple of SkippedImage
         The files that could not be opened. Decoding may fail for other files later and raise a PictureError.
     """
@@ -75,7 +75,7 @@ class ImageSet(ABC):
         return self.source_count
 
     def crop(self, index: int) -> Crop:
-        """Return the crop of an index. By default each photograph has one crop, the whole photograph."""
+        """Return the crop of an index; by default the whole photograph of that number. Raises IndexError if there is none."""
         return Crop(_in_range(index, len(self)), 0, None)
 
     def crops_of(self, source: int) -> range:
@@ -103,7 +103,7 @@ class SubsetImages(ImageSet):
         self._images = images
         self._sources = [_in_range(source, images.source_count) for source in sources]
         self._crops: list[tuple[int, int]] = [
-            (number, crop) for number, source in enumerate(self._sources) for crop in images.crops_of(source)
+            (position, crop) for position, source in enumerate(self._sources) for crop in images.crops_of(source)
         ]
         self._starts = [0]
         for source in self._sources:

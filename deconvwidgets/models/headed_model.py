@@ -92,7 +92,7 @@ class HeadedModel(WrappedModel):
         if self.trace is None:
             return _run_with_hook(self.original, self._layer, batch, self._modules[self._head_name])
         logits = batch
-        for _, value in run_nodes(self.trace.required_for_output, dict(self.named_modules()), self.trace.source, batch):
+        for _, value in run_nodes(self.trace.required_for_output, dict(self.named_modules()), self.trace.input_node, batch):
             logits = value
         return logits
 

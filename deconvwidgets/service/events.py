@@ -67,7 +67,7 @@ class Events:
                 continue
             try:
                 listener(event)
-            except Exception:  # noqa: BLE001 - the border to foreign code: one listener must reach neither the others nor the job
+            except Exception:  # noqa: BLE001 - code of users: an exception must stop neither the other listeners nor the job
                 if not subscription.failing:
                     _log.exception("A listener failed on the event %r; its next failures are not logged until it succeeds", event.kind)
                 subscription.failing = True

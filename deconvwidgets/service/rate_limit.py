@@ -85,7 +85,7 @@ class RateLimiter:
     def _run(self) -> None:
         try:
             self._action()
-        except Exception:  # noqa: BLE001 - the border of a thread: nobody is there to catch it
+        except Exception:  # noqa: BLE001 - outermost handler of the thread
             _log.exception("%r failed", self._action)
         with self._lock:
             self._running, self._ended = False, monotonic()

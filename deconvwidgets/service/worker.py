@@ -73,7 +73,7 @@ class Job:
             if self.cancelled:
                 raise JobCancelledError(f"The job {self.name!r} was cancelled before it began")
             self._result = work(self)
-        except BaseException as error:  # noqa: BLE001 - the border of a thread: stored, reported, and raised by result()
+        except BaseException as error:  # noqa: BLE001 - outermost handler of the thread: stored, reported, and raised by result()
             self._error = error
         finally:
             self._done.set()

@@ -169,7 +169,7 @@ class Explorer(anywidget.AnyWidget):
         """Send a message. A failure is logged: it must end neither a thread nor the job that publishes an event."""
         try:
             self.send(content, buffers)
-        except Exception:  # noqa: BLE001 - the border to the browser, which may be gone
+        except Exception:  # noqa: BLE001 - the browser may have disconnected
             _log.exception("A message of %s could not be sent", type(self).__name__)
 
     # The registry of ipywidgets keeps a widget alive until it is closed. Here it does so only while the widget is displayed: a widget

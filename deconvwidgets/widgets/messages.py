@@ -114,7 +114,7 @@ def dispatch(handlers: Handlers, service: Any, request: Request) -> Reply:
         if handler is None:
             raise ServiceError(f"There is no request {reprlib.repr(request.kind)}: reload the page, so that the front end fits the kernel.")
         content, buffers = handler.answer(service, request)
-    except Exception as error:  # noqa: BLE001 - the border to the browser: what is not answered here is never seen by anyone
+    except Exception as error:  # noqa: BLE001 - outermost handler of the message: the page must get a reply
         return refusal(request, error)
     return sendable({**reply_header(request), "ok": True, **content}), buffers
 

@@ -1,4 +1,4 @@
-"""A widget's state as a plain dict: what is common to checking it, setting it and refusing it."""
+"""The trait of a widget's state, a plain dict, and its error messages. `Explorer` validates it and restores the last valid state."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ class Case:
     invalid_state: dict[str, Any]
     slow_request: dict[str, Any]
     slow_method: str  # the method of the service (or of its API) that answers it
-    events: frozenset[str]
-    argument: str  # an argument of the widget
+    events: frozenset[str]  # the kinds of events that the widget receives
+    argument: str  # a keyword argument of the widget, misspelt by a test
     api: str = ""  # the attribute of the service with the API
     prepare: Callable[[Any], object] = field(default=lambda service: None)  # makes slow_request and saving possible
 

@@ -1,1 +1,1 @@
-"""Occluding an image, and recomputing of its feature maps only what the patch touches."""
+"""Feature maps of an occluded image, of which only the region that the patch affects is recomputed."""

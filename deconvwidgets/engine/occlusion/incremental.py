@@ -99,7 +99,7 @@ class IncrementalRun:
         margins = self._margins()
         found: dict[fx.Node, Tensor] = {}
         nodes = [operation.node for operation in self.operations]
-        for node, value in run_nodes(nodes, self.graph.modules, self.graph.source, self.image.clone()):
+        for node, value in run_nodes(nodes, self.graph.modules, self.graph.input_node, self.image.clone()):
             operation = self.by_node[node]
             if operation.kind == "constant":
                 self.constants[node] = value
@@ -125,8 +125,8 @@ class IncrementalRun:
                 for input_node in inputs:
                     if has_maps(self.by_node[input_node]):
                         margins.setdefault((input_node, 0.0), (0, 0, 0, 0))
-        if has_maps(self.by_node[self.graph.source]):
-            margins.setdefault((self.graph.source, 0.0), (0, 0, 0, 0))
+        if has_maps(self.by_node[self.graph.input_node]):
+            margins.setdefault((self.graph.input_node, 0.0), (0, 0, 0, 0))
         return margins
 
 

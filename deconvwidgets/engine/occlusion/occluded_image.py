@@ -178,7 +178,7 @@ class OccludedImage:
         logits_node = self._logits_node(graph)
         maps = logits = batch
         nodes = [operation.node for operation in graph.ancestors([node] if logits_node is None else [node, logits_node])]
-        for computed, value in run_nodes(nodes, graph.modules, graph.source, batch):
+        for computed, value in run_nodes(nodes, graph.modules, graph.input_node, batch):
             if computed is node:  # copied now, because a later operation may overwrite it
                 maps = as_maps(value)[:, self._unit].clone()
             if computed is logits_node:

@@ -1,4 +1,4 @@
-"""The maps of the unoccluded image, from which crops are cut, and onto which tiles are pasted."""
+"""The feature maps of the unoccluded image: the input and the background of the regions that are recomputed."""
 
 from __future__ import annotations
 

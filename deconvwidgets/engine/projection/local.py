@@ -54,7 +54,7 @@ class LocalPlan:
     @property
     def receptive_field(self) -> Region:
         """The region of the input, as intervals that depend on the position."""
-        return self.regions[self.graph.source]
+        return self.regions[self.graph.input_node]
 
     def boxes(self, positions: Tensor) -> Tensor:
         """Return the receptive fields (N, 4) of positions (N, 2): left, top, right, bottom in input pixels. They may pass the border."""
@@ -88,7 +88,7 @@ class LocalPlan:
 
     def _run_maps(self, pixels: Tensor, crops: CropBatch, one_unit: int | None) -> Tensor:
         """Return the layer (N, channels, 1, 1), or (N, 1, 1, 1) for one unit."""
-        source = self.graph.source
+        source = self.graph.input_node
         values: dict[fx.Node, Any] = {source: crops.input_crops(pixels, source)}
         for number, operation in enumerate(self.operations):
             if operation.node is source or operation.node.op == "placeholder":

@@ -1,4 +1,4 @@
-/** The page's client of a widget's kernel. */
+/** The client of the kernel, shared by all views of a widget: sends requests, and passes on replies and events. Time-outs are in queue.ts. */
 import type { WidgetModel } from "./model.ts";
 import { Pacer } from "./pace.ts";
 import { type Lane, type Message, type QueuedRequest, type Reply, RequestQueue } from "./queue.ts";

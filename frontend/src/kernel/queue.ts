@@ -1,4 +1,7 @@
-/** The queue of requests to the kernel: at most one request each of the urgent and the background lane is in flight. */
+/**
+ * The queue of requests to the kernel: order, time-outs, resending, and whether the kernel responds. At most one request each of the urgent
+ * and the background lane is in flight.
+ */
 import { KernelError, KernelUnavailable } from "./errors.ts";
 import type { Pacer } from "./pace.ts";
 

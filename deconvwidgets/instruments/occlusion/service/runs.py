@@ -111,7 +111,7 @@ class MapsComputation:
                 self._batch_size.record(count, perf_counter() - started)
             if not scan.remaining:
                 self._end(scan.maps(), None)
-        except Exception as error:  # noqa: BLE001 - the border of a thread: the message is kept, and logged if it is not ours
+        except Exception as error:  # noqa: BLE001 - outermost handler of the thread: the message is kept, and logged if it is not ours
             self._end(None, error_message(error))
 
     def maps(self, target: int | None) -> OcclusionMaps:

@@ -5,7 +5,7 @@ representer theorem). So n images need n coefficients per class, and the feature
 features than images, the weights themselves are the smaller problem.
 
 Both are a `Design`: parameters (p + 1, classes), whose last row is the bias, and the products that an optimizer needs. With the Gram matrix
-the gradient is taken in the metric of the weights, where it equals the residuals, so a step takes one product with the Gram matrix.
+the gradient is preconditioned by the inverse of that matrix: it equals the residuals, so a step takes one product with the Gram matrix.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from torch import Tensor
 
 from deconvwidgets.compute.job import DeviceLease
 
-_BLOCK_OPERATIONS = 2e9  # per device lease: about 30 ms of a small CPU
+_BLOCK_OPERATIONS = 2e9  # per device lease: about 30 ms on a small CPU
 _GRAM_BLOCK = 384
 
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """The preprocessing of features for training, (features - mean) / scale. It is linear, so weights and bias can include it."""
+    """The preprocessing of features for training, (features - mean) / scale. It is affine, so weights and bias can include it."""
 
     mean: Tensor  # (features,)
     scale: float
@@ -85,15 +85,15 @@ class Design(Protocol):
         ...
 
     def zeros(self, classes: int) -> Tensor:
-        """Return parameters of zero."""
+        """Return parameters of zero (p + 1, classes)."""
         ...
 
     def subset(self, rows: Tensor) -> Design:
-        """Return the design of the images with the indices `rows`."""
+        """Return the design of the images with the indices `rows` (int64)."""
         ...
 
     def embed(self, parameters: Tensor, rows: Tensor) -> Tensor:
-        """Return the parameters of this design that have the same weights as parameters of `subset(rows)`."""
+        """Return the parameters (p + 1, classes) of this design that have the same weights as parameters of `subset(rows)`."""
         ...
 
     def predict(self, parameters: Tensor, rows: Tensor, others: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class GramDesign:
         return torch.cat([residuals, residuals.sum(0, keepdim=True)])
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
-        """Return the inner products in feature space: coefficients times Gram matrix times coefficients. The logits contain the latter."""
+        """Return the inner products in feature space, left @ gram @ right. The logits of `right` are gram @ coefficients + bias."""
         coefficients = left[:, :-1]
         return coefficients.flatten(1) @ logits.flatten(1).T - coefficients.sum(1) @ right[:, -1].T
 

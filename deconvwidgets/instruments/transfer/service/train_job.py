@@ -52,7 +52,7 @@ class TrainJob:
             run.end("stopped" if stopped else "done")
         except JobCancelledError:
             run.end("stopped")
-        except Exception as error:  # noqa: BLE001 - the border of a thread: the message is kept, and logged if it is not ours
+        except Exception as error:  # noqa: BLE001 - outermost handler of the thread: the message is kept, and logged if it is not ours
             run.end("failed", error_message(error))
         finally:
             run.end("failed", "It was interrupted: start it again.")  # no effect on a run that has ended
