@@ -25,6 +25,7 @@ def examples() -> Iterator[doctest.DocTest]:
 EXAMPLES = {found.name.removeprefix("deconvwidgets."): found for found in examples()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_of(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples may write files

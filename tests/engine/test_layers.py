@@ -193,6 +193,7 @@ def test_layers_after_branches_of_different_strides_have_no_receptive_field() ->
     assert torch.isclose(projected.values, model(batch)[:, 1, 2, 5])
 
 
+@pytest.mark.slow
 def test_other_threads_run_models_while_one_is_traced() -> None:
     """torch.fx patches nn.Module for the whole process while it traces."""
     model, batch, ended = import_torchvision().models.alexnet(weights=None).eval(), torch.randn(1, 3, 64, 64), threading.Event()

@@ -197,6 +197,7 @@ def test_other_sets_have_no_background(tree):
         open_images(tree[2], include_background=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
 def test_the_real_caltech101():
     images = open_images("caltech101")

@@ -48,6 +48,7 @@ def contents(ranking, unit):
     return [tuple(row) for row in table][:count]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(entry, max_size=24), st.integers(1, 5), st.sampled_from([1, 2, None]), st.data())
 def test_any_split_and_order_equals_one_sort(entries, k, per_source, data):

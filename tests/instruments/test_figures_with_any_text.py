@@ -116,6 +116,7 @@ class Page(HTMLParser):
 PLAIN = {kind: Page(data.decode()).tags for kind, data in exports("name").items() if kind.endswith(".html")}
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(texts)
 @example(SPECIAL)

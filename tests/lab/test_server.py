@@ -139,6 +139,7 @@ def test_urls_are_local_and_quoted() -> None:
     assert server.Address("::1", 8899, "abc").root == "http://[::1]:8899"
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     address = server.new_address("127.0.0.1", server.choose_port("127.0.0.1", 0))
     with (

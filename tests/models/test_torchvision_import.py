@@ -20,6 +20,7 @@ def test_a_second_import_is_the_same_module():
     assert import_torchvision() is import_torchvision()
 
 
+@pytest.mark.slow
 def test_threads_import_concurrently_in_a_new_interpreter():
     script = (
         "import threading, sys\n"

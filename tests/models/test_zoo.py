@@ -72,6 +72,7 @@ def test_the_trunk_has_the_bundled_head_if_it_fits(offline, photos, make_head, t
     assert without_head.notes[-1].startswith("The bundled head is not used. The head was trained on pool5 of alexnet")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("DECONVWIDGETS_DATA" not in os.environ, reason="DECONVWIDGETS_DATA names no folder with Caltech-101")
 def test_the_bundled_head(offline):
     """It fits the pinned trunk, classifies Caltech-101, and accepts inputs of other sizes like torchvision's classifier."""
@@ -110,6 +111,7 @@ _CHANGES = {
 }
 
 
+@pytest.mark.slow
 def test_efficientnet_lite0_classifies_18_of_20_photographs(photos):
     bundle = load_model("efficientnet_lite0")
     assert len(bundle.categories) == 1000

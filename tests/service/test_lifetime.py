@@ -32,6 +32,7 @@ def use_service(tiny_bundle, tiny_images):
     return [weakref.ref(item) for item in (service, service._context, *widgets)]
 
 
+@pytest.mark.slow
 def test_services_that_are_not_closed_are_garbage_collected(tiny_bundle, tiny_images):
     before = live_threads()
     references = [reference for _ in range(8) for reference in use_service(tiny_bundle, tiny_images)]

@@ -171,6 +171,7 @@ def variants(value: Any) -> Iterator[Any]:
             yield changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_requests_with_an_invalid_part_are_answered(service, name):
     handlers = CASES[name].widget.HANDLERS
@@ -187,6 +188,7 @@ def check_answer(content: dict[str, Any], buffers: list[bytes], message: object)
         assert "unexpected" not in content["error"], (content["error"], message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_random_messages_are_answered(service, name):
     handlers = CASES[name].widget.HANDLERS

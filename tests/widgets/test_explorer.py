@@ -318,5 +318,6 @@ def test_errors_of_the_static_image_are_logged(case, service, widget, caplog, er
     assert str(error) in caplog.text
 
 
+@pytest.mark.slow
 def test_text_of_the_mimebundle_is_the_repr(case, widget):
     assert widget._repr_mimebundle_()[0]["text/plain"] == repr(widget)

@@ -111,6 +111,7 @@ def test_state_must_be_a_dict(widget):
             widget.state = value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("open_", "message"),
     [

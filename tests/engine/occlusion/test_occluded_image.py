@@ -48,6 +48,7 @@ def build(name: str) -> nn.Module:
 NAMES = ["alexnet", "vgg16", "squeezenet1_1", "resnet18", "googlenet", "mobilenet_v2", "efficientnet_lite0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_real_architectures(name: str) -> None:
     side = 96
@@ -70,6 +71,7 @@ def test_real_architectures(name: str) -> None:
             assert (found.maps - expected.maps).abs().max() < 1e-4 * change
 
 
+@pytest.mark.slow
 @settings(
     max_examples=80,
     deadline=None,

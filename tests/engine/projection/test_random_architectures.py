@@ -131,6 +131,7 @@ def assert_close(found: torch.Tensor, expected: literal.Maps) -> None:
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=1e-10 * max(1.0, float(np.abs(expected).max())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @settings(
     max_examples=60,
@@ -168,6 +169,7 @@ def test_projections_equal_the_literal_deconvnets(rule: Rule, experiment: Experi
             assert_close(projected.values[number], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_local_projections_are_exact_at_every_position(rule: Rule) -> None:
     """Corners and borders included, with a bias, a batch norm and a padded max pool of negative values."""

@@ -14,6 +14,7 @@ __all__ = ["blank", "browser", "open_page"]  # pytest finds fixtures by name
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_grid_and_detail_are_accessible(service, open_page, theme):
     page = open_page(service, layer="conv2", unit=7)
@@ -51,6 +52,7 @@ def test_view_without_a_kernel_is_accessible(service, open_page, theme):
     assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_violations_are_detected(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)

@@ -49,6 +49,7 @@ def selected_unit(page: Page) -> int:
     return int(page.locator("[aria-selected=true]").first.get_attribute("data-unit") or -1)
 
 
+@pytest.mark.slow
 def test_tiles_detail_and_source_are_requested_one_at_a_time(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)
@@ -65,6 +66,7 @@ def test_tiles_detail_and_source_are_requested_one_at_a_time(service, open_page)
     assert page.locator(".dwx-tile").count() < 25, "only visible tiles are in the page"
 
 
+@pytest.mark.slow
 def test_click_shows_the_unit_and_dispatches_a_painted_event(service, open_page):
     page = open_page(service, layer="conv2")
     wait_until_painted(page)
@@ -92,6 +94,7 @@ def test_scrolling_loads_only_the_visible_tiles(service, open_page):
     wait_until_painted(page)
 
 
+@pytest.mark.slow
 def test_scroll_position_is_saved_in_the_state_and_restored(service, open_page):
     page = open_page(service, layer="conv2", sort="index", unit=0, scroll=40)
     wait_until_painted(page)
@@ -217,6 +220,7 @@ def test_search_for_a_class_filters_the_units(service, open_page):
     expect(page.get_by_test_id("count")).to_have_text("60 units")
 
 
+@pytest.mark.slow
 def test_refused_rule_is_reported_once_with_an_alternative(service, open_page):
     page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)
@@ -337,6 +341,7 @@ def test_two_views_share_a_state_and_a_client(service, open_page):
     assert page.locator(".dwx").count() == 0
 
 
+@pytest.mark.slow
 def test_kernel_restart_is_reported_and_the_view_stays_consistent(service, open_page):
     page = open_page(service, layer="conv2", sort="index", unit=7)
     wait_until_painted(page)

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 
@@ -25,6 +26,7 @@ def test_colours_are_assigned_in_order_and_kept(api, make_request, settings):
     assert colours.of(replace(maps, label=None)) == {}
 
 
+@pytest.mark.slow
 def test_figures_have_the_colours_of_the_api(service, api, make_request, settings):
     state = {"window": [4, 4], "patches": [[8, 8]]}
     for image in ("crop:3", "crop:1", "crop:0"):

@@ -76,6 +76,7 @@ def test_figures_in_all_formats(api, make_request, run):
         api.file("figure.png", make_request(), run, {"patches": "middle"})
 
 
+@pytest.mark.slow
 def test_figures_without_maps_with_partial_maps_and_without_classes(
     make_service, tiny_bundle, manual_executor, api, make_request, settings
 ):

@@ -14,6 +14,7 @@ __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fi
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("tab", ["maps", "chart", "images"])
 def test_tabs_are_accessible(api, open_page, theme, tab):
@@ -31,6 +32,7 @@ def test_tabs_are_accessible(api, open_page, theme, tab):
     assert small_text(page) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_view_without_a_classifier_is_accessible(api, service, open_page, theme):
     service.classifier = None
@@ -41,6 +43,7 @@ def test_view_without_a_classifier_is_accessible(api, service, open_page, theme)
     assert small_text(page) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_view_without_a_kernel_is_accessible(api, open_page, theme):
     page = open_page()
@@ -52,6 +55,7 @@ def test_view_without_a_kernel_is_accessible(api, open_page, theme):
     assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_menu_and_enlarged_projections_are_accessible(api, open_page):
     page = open_page()
     page.get_by_test_id("export-menu").click()

@@ -33,6 +33,7 @@ __all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fi
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 def test_target_is_selected_by_click_or_name_and_reset(api, open_page):
     page = open_page()
     wait_until_idle(page)
@@ -65,6 +66,7 @@ def test_target_is_selected_by_click_or_name_and_reset(api, open_page):
     expect(page.locator("[data-testid=answer][aria-checked=true]")).to_have_attribute("data-label", predicted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["target-auto", "answer", "legend-entry", "unit-auto", "layer", "image"])
 def test_unknown_class_name_is_cleared_by_the_next_selection(open_page, action):
     page = open_page(tab="images" if action == "image" else "maps", unit=3)
@@ -90,6 +92,7 @@ def test_unknown_unit_is_cleared_by_the_next_selection(api, open_page):
     expect(page.get_by_test_id("unit")).to_have_value(str(strongest))
 
 
+@pytest.mark.slow
 def test_selection_of_layer_and_unit(api, open_page):
     page = open_page()
     strongest = api.scene(calls_of(api, "scene")[-1][0]).strongest
@@ -161,6 +164,7 @@ def test_maps_of_portrait_and_square_images_have_the_same_height(api, open_page,
     assert page.locator(".dwo-run").bounding_box() == run, "the elements below do not move"
 
 
+@pytest.mark.slow
 def test_colour_scale_includes_negative_values(api, open_page, monkeypatch):
     page = open_page()
     expect(page.get_by_test_id("unit-least")).to_have_text("0")
@@ -183,6 +187,7 @@ def test_layer_stays_selected_when_python_changes_the_state(open_page):
     assert page.get_by_test_id("layer").input_value() == layer
 
 
+@pytest.mark.slow
 def test_fill_size_stride_and_border(api, open_page):
     page = open_page()
     patch = page.get_by_test_id("patches")
@@ -221,6 +226,7 @@ def test_colour_fill_is_hidden_if_the_transform_is_unknown(api, open_page):
     expect(page.get_by_test_id("fill-gray")).to_have_attribute("aria-checked", "true")
 
 
+@pytest.mark.slow
 def test_search_for_an_image(api, open_page):
     page = open_page()
     page.get_by_test_id("other-image").click()
@@ -256,6 +262,7 @@ BLOCK_ANSWERS_FOR_CROP_6 = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_answers_for_the_former_image_are_ignored(api, open_page):
     page = open_page()
     page.evaluate(DELAY_DECODING)
@@ -283,6 +290,7 @@ def png_file(colour: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_upload_of_an_image(api, open_page):
     page = open_page()
     page.get_by_test_id("tab-images").click()
@@ -302,6 +310,7 @@ def test_upload_of_an_image(api, open_page):
     expect(page.get_by_test_id("title")).to_contain_text("drawing 0")
 
 
+@pytest.mark.slow
 def test_upload_error_is_shown_once_in_the_visible_tab(api, open_page):
     page = open_page(tab="images")
     page.evaluate("() => { model.values.height = 630; model.trigger('change:height'); }")
@@ -333,6 +342,7 @@ DROP = """(files) => {
 }"""
 
 
+@pytest.mark.slow
 def test_drop_of_an_image_file(api, open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = 0; document.addEventListener('drop', () => { leaked += 1; })")
@@ -377,6 +387,7 @@ def without_classifier(service: FakeOcclusionService) -> None:
     service.classifier = None
 
 
+@pytest.mark.slow
 def test_model_without_a_classifier(without_classifier, api, service, open_page):
     page = open_page()
     expect(page.get_by_test_id("no-classifier")).to_contain_text("This model has no classifier")
@@ -462,6 +473,7 @@ def test_target_is_kept_if_the_new_head_has_it(api, service, open_page):
     expect(page.get_by_test_id("no-classifier")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_target_is_reset_if_the_new_head_does_not_have_it(api, service, open_page, monkeypatch):
     page = open_page(target="lamp")
     choices = api.choices
@@ -480,6 +492,7 @@ def test_target_is_reset_if_the_new_head_does_not_have_it(api, service, open_pag
     page.wait_for_function("() => model.values.state.target === null")
 
 
+@pytest.mark.slow
 def test_export_and_copy_of_the_state(api, open_page):
     page = open_page(image="crop:3")
     for file in ("figure.png", "figure.svg", "figure.html", "maps.npz"):
@@ -496,6 +509,7 @@ def test_export_and_copy_of_the_state(api, open_page):
     expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "crop:3"')
 
 
+@pytest.mark.slow
 def test_chart_is_loaded_with_its_tab_and_shows_the_selected_map(api, open_page):
     api.complete_at_once = False
     page = open_page()

@@ -234,6 +234,7 @@ def test_colours_are_rejected_if_the_transform_is_unknown(service, api):
 # Images from Python
 
 
+@pytest.mark.slow
 def test_images_from_python(service, api, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "beach.png")

@@ -41,6 +41,7 @@ def test_fake_implements_the_protocol(service):
     assert isinstance(service, SupportsOcclusion)
 
 
+@pytest.mark.slow
 def test_initial_view_shows_the_image_the_classes_and_the_maps(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("title")).to_contain_text("drawing 0 (cougar face) · predicted")
@@ -62,6 +63,7 @@ def test_initial_view_shows_the_image_the_classes_and_the_maps(api, open_page):
     assert shown.get_attribute("data-label") == str(np.argmax(probabilities(api._pixels("crop:0")))), "the target is the predicted class"
 
 
+@pytest.mark.slow
 def test_drag_is_drawn_immediately_and_requests_only_the_newest_position(api, open_page):
     page = open_page()
     page.evaluate("globalThis.painted = []; model.maxInFlight = 0; model.blocked = true")  # a busy kernel
@@ -160,6 +162,7 @@ def count_layer_updates(page, action) -> int:
     return browser.stop_tracing().count(b'"PaintArtifactCompositor::Update"')
 
 
+@pytest.mark.slow
 def test_drag_does_not_update_compositing_layers(api, open_page):
     page = open_page()
     page.mouse.move(*page_position(page, 20, 20))
@@ -211,6 +214,7 @@ SHARES = [  # (before, now, formatted probability, formatted change)
 ]
 
 
+@pytest.mark.slow
 def test_change_is_the_difference_of_the_rounded_probabilities(api, open_page, monkeypatch):
     shares = tuple(ClassShare(label, KINDS[label], before, now) for label, (before, now, *_) in enumerate(SHARES))
     original = api.answer
@@ -222,6 +226,7 @@ def test_change_is_the_difference_of_the_rounded_probabilities(api, open_page, m
         expect(row.locator(".dwo-change")).to_have_text(change)
 
 
+@pytest.mark.slow
 def test_keys_move_resize_add_and_remove_patches(api, open_page):
     page = open_page()
     page.get_by_test_id("stage").focus()
@@ -254,6 +259,7 @@ def test_keys_move_resize_add_and_remove_patches(api, open_page):
     assert last_boxes(api) == [(4, 4, 16, 16)], "a click adds a patch if there is none"
 
 
+@pytest.mark.slow
 def test_small_windows_and_strides(api, open_page):
     page = open_page(window=[2, 3], stride=[5, 5])
     expect(page.get_by_test_id("stride")).to_have_value("5")
@@ -286,6 +292,7 @@ def test_escape_removes_the_focus_from_controls(open_page):
     expect(page.get_by_test_id("target")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_keys_are_not_passed_on_to_the_notebook(open_page):
     page = open_page()
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
@@ -319,6 +326,7 @@ def test_shift_click_adds_a_patch_and_click_moves_the_nearest(api, open_page):
     assert last_boxes(api) == [(42, 42, 58, 58), (4, 2, 20, 18)]
 
 
+@pytest.mark.slow
 def test_touch_moves_the_patch(api, open_page):
     page = open_page()
     touch = """([from, to]) => {
@@ -363,6 +371,7 @@ def test_pointer_on_a_map_shows_the_value_and_the_patch_at_its_position(api, ope
     expect(page.get_by_test_id("reading-probability")).to_contain_text("without a patch: ")
 
 
+@pytest.mark.slow
 def test_overlay(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("overlay-map")).to_be_hidden()
@@ -381,6 +390,7 @@ def test_overlay(api, open_page):
     page.wait_for_function("() => model.values.state.overlay === 0.4")
 
 
+@pytest.mark.slow
 def test_maps_are_shown_while_they_are_computed(api, open_page):
     api.complete_at_once = False
     page = open_page(ready=False)
@@ -437,6 +447,7 @@ def test_classes_keep_their_colours_across_images(api, open_page):
     assert len(set({**first, **second}.values())) == len({**first, **second}), "all colours are different"
 
 
+@pytest.mark.slow
 def test_state_set_in_python_changes_all_views(api, service, open_page):
     page = open_page()
     page.evaluate("open()")
@@ -460,6 +471,7 @@ def test_state_set_in_python_changes_all_views(api, service, open_page):
     assert page.locator(".dwx").count() == 0
 
 
+@pytest.mark.slow
 def test_errors_are_shown_and_cleared_by_the_next_action(api, open_page):
     page = open_page()
     api.error = OcclusionError("The patch could not be computed.")
@@ -515,6 +527,7 @@ def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open
     assert dimmed_parts(page) == []
 
 
+@pytest.mark.slow
 def test_outdated_results_are_dimmed_if_the_kernel_cannot_be_reached(api, open_page):
     page = open_page()
     page.evaluate("() => { globalThis.send = model.send; model.send = () => { throw new Error('Cannot send'); }; }")
@@ -529,6 +542,7 @@ def test_outdated_results_are_dimmed_if_the_kernel_cannot_be_reached(api, open_p
     assert dimmed_parts(page) == []
 
 
+@pytest.mark.slow
 def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     page = open_page()
     wait_until_idle(page)
@@ -561,6 +575,7 @@ def test_two_views_share_their_requests(api, open_page):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["scene", "start_maps", "maps", "projections"])
 def test_lost_requests_are_repeated_when_the_kernel_answers_again(blank, api, open_page, lost):
     blank.clock.install()

@@ -82,6 +82,7 @@ def test_accuracy_is_averaged_over_classes():
     np.testing.assert_array_equal(confusion_matrix(truths, predictions, 3), [[4, 0, 0], [0, 0, 0], [1, 0, 0]])
 
 
+@pytest.mark.slow
 def test_heads_are_trained_on_training_images_only(tiny_bundle, monkeypatch):
     trained_on, chosen_on = [], []
     run_fold, choose = TransferExperiment._run_fold, SoftmaxTrainer._choose

@@ -347,6 +347,7 @@ def test_folder_without_permission_raises_an_error(service, settings, monkeypatc
         service.transfer.data(settings())
 
 
+@pytest.mark.slow
 def test_events_are_rate_limited_and_the_last_one_is_published(make_service, settings):
     service = make_service(None)
     api, events = service.transfer, []
@@ -358,6 +359,7 @@ def test_events_are_rate_limited_and_the_last_one_is_published(make_service, set
     assert len(events) < 40 + 15 + 10 * (events[-1][0] - events[0][0])  # each fold, each phase, and ten per second
 
 
+@pytest.mark.slow
 def test_results_of_an_active_run_are_consistent(make_service, settings):
     api = make_service(None).transfer
     number, fold_counts = api.start(settings(folds=30)), set()

@@ -48,6 +48,7 @@ def test_run_is_accessible(api, open_page, theme):
     assert small_text(page) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("show", ["summary", "confusion", "classes", "mistakes"])
 def test_results_are_accessible(api, open_page, theme, show):

@@ -71,6 +71,7 @@ def test_initial_view_describes_the_data_and_the_method(api, open_page):
     assert page.evaluate("model.maxInFlight") == 1, "one request in flight"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1153, 760])
 def test_title_of_a_run_is_not_cut(api, open_page, width):
     api.change(api.whole_run(), dataset="photo crops, from the default photographs of deconvwidgets and as many of my own")
@@ -157,6 +158,7 @@ def test_uploads_are_listed_once(api, open_page, monkeypatch):
     expect(page.get_by_test_id("data").locator("option[value='/uploads/upload-0']")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_complete_run(api, open_page):
     page = open_page()
     page.get_by_test_id("views-flips").click()
@@ -190,6 +192,7 @@ def test_complete_run(api, open_page):
     expect(page.get_by_test_id("go")).to_have_text("Retrain")
 
 
+@pytest.mark.slow
 def test_stop_keeps_the_complete_folds(api, open_page):
     page = open_page()
     page.get_by_test_id("go").click()
@@ -202,6 +205,7 @@ def test_stop_keeps_the_complete_folds(api, open_page):
     expect(page.get_by_test_id("results")).to_contain_text("90.0%")
 
 
+@pytest.mark.slow
 def test_panel_can_be_used_during_a_run(api, open_page):
     api.whole_run()
     page = open_page()
@@ -269,6 +273,7 @@ def zip_file(name: str, data: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "application/zip", "buffer": data}
 
 
+@pytest.mark.slow
 def test_zip_is_uploaded_in_chunks(api, open_page):
     page = open_page()
     page.get_by_test_id("data").select_option("upload:")
@@ -312,6 +317,7 @@ def test_errors_of_an_upload_are_shown_below_the_file_field(api, open_page, name
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_title_names_the_head_in_use(api, open_page):
     api.whole_run()
     page = open_page()
@@ -339,6 +345,7 @@ def test_many_events_cause_one_status_request_at_a_time(api, open_page):
     )
 
 
+@pytest.mark.slow
 def test_stop_works_during_many_events(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("go")).to_be_enabled()
@@ -386,6 +393,7 @@ def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open
     expect(page.get_by_test_id("data-summary").locator("b")).to_have_text("photo-crops")
 
 
+@pytest.mark.slow
 def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page):
     api.whole_run()
     page = open_page()
@@ -402,6 +410,7 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page
     expect(page.get_by_test_id("go")).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_two_views_share_their_requests(api, open_page):
     api.whole_run()
     page = open_page()
@@ -423,6 +432,7 @@ def test_state_set_in_python_changes_the_view(api, open_page):
     expect(page.get_by_test_id("views-ten")).to_have_attribute("aria-checked", "true")
 
 
+@pytest.mark.slow
 def test_chart_is_drawn_by_plotly_and_removed_with_the_view(api, open_page):
     api.whole_run()
     page = open_page()
@@ -440,6 +450,7 @@ def test_chart_is_drawn_by_plotly_and_removed_with_the_view(api, open_page):
     assert page.locator(".dwx").count() == 0
 
 
+@pytest.mark.slow
 def test_chart_is_updated_at_a_limited_rate(api, open_page):
     page = open_page()
     assert page.evaluate("model.sent.filter((message) => message.kind === 'plotly').length") == 0, "plotly is not loaded without a chart"
@@ -456,6 +467,7 @@ def test_chart_is_updated_at_a_limited_rate(api, open_page):
     assert 1 <= page.evaluate("model.sent.filter((message) => message.kind === 'chart').length") - before <= 3
 
 
+@pytest.mark.slow
 def test_errors_of_the_chart_are_shown(api, open_page, monkeypatch):
     api.whole_run()
     monkeypatch.setattr(api, "steps", lambda run: (_ for _ in ()).throw(HeadError("The steps of run 1 are lost; train again.")))
@@ -495,6 +507,7 @@ def test_keyboard_navigation(api, open_page):
     assert page.evaluate("leaked") == [], "the notebook does not receive them"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [700, 960, 1180])
 def test_no_element_overflows_at_any_width(api, open_page, width):
     api.whole_run()

@@ -115,6 +115,7 @@ READ_NAMES = """(selector) => [...document.querySelectorAll(selector)].map((name
 })"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1153, 760])
 @pytest.mark.parametrize(
     ("show", "names"),
@@ -192,6 +193,7 @@ def test_pointer_on_the_matrix(blank):
     expect(page.get_by_test_id("zoom-out")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_scrolling_the_page_does_not_zoom_the_matrix(blank):
     page = open_results(blank, FakeResults(FakeRun(1, NAMES_12)), show="confusion")
     wait_until_matrix_painted(page)
@@ -251,6 +253,7 @@ def test_matrix_is_redrawn_for_another_order_and_theme(blank):
     page.wait_for_function(f"(before) => String({corner}) !== String(before)", arg=ordered)
 
 
+@pytest.mark.slow
 def test_classes_request_only_visible_rows_one_at_a_time(blank):
     names = [f"kind {number:03d}" for number in range(101)]
     fake = FakeResults(FakeRun(1, names, untested=[4]))
@@ -360,9 +363,12 @@ def test_results_are_requested_one_at_a_time(blank):
     expect(page.get_by_test_id("results-tabs")).to_be_visible()
     fake.calls.clear()
     page.evaluate("model.blockedKind = 'run'")
-    for run in runs[1:]:
+    replied = "(count) => model.sent.filter(({kind}) => kind === 'status').length === count && !model.inFlight"
+    for count, run in enumerate(runs[1:], page.evaluate("model.sent.filter(({kind}) => kind === 'status').length + 1")):
         fake.runs[1] = run
         send_status(page, fake)
+        page.wait_for_function(replied, arg=count)
+        page.wait_for_function("model.waiting.length > 0")
     assert page.evaluate("model.waiting.length") == 1, "the request for the second fold; a newer one would supersede it"
     fake.runs[1] = runs[1]
     page.evaluate("model.release()")
