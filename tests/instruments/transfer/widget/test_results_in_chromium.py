@@ -363,16 +363,14 @@ def test_results_are_requested_one_at_a_time(blank):
     expect(page.get_by_test_id("results-tabs")).to_be_visible()
     fake.calls.clear()
     page.evaluate("model.blockedKind = 'run'")
-    replied = "(count) => model.sent.filter(({kind}) => kind === 'status').length === count && !model.inFlight"
-    for count, run in enumerate(runs[1:], page.evaluate("model.sent.filter(({kind}) => kind === 'status').length + 1")):
+    for run in runs[1:]:
         fake.runs[1] = run
         send_status(page, fake)
-        page.wait_for_function(replied, arg=count)
         page.wait_for_function("model.waiting.length > 0")
     assert page.evaluate("model.waiting.length") == 1, "the request for the second fold; a newer one would supersede it"
     fake.runs[1] = runs[1]
     page.evaluate("model.release()")
-    page.wait_for_timeout(300)
+    page.wait_for_function("model.sent.filter(({kind}) => kind === 'run').length > 1")
     wait_until_idle(page)
     assert [kind for kind, _ in fake.calls] == ["run", "run"], "the third fold is requested after the second"
 
@@ -427,7 +425,8 @@ def test_results_are_requested_again_after_each_fold(blank):
         fake.runs[1] = FakeRun(1, NAMES_12, folds=3, done=done)
         send_status(page, fake, times=3)
         expect(page.get_by_test_id("folds-done")).to_contain_text("3 folds" if done == 3 else f"{done} of 3 folds")
-        page.wait_for_function("() => model.inFlight === 0")
+        fetched = "(count) => model.sent.filter(({kind}) => kind === 'run').length === count && !model.inFlight"
+        page.wait_for_function(fetched, arg=done)
         expect(page.get_by_test_id("summary-worst").locator("li").first).to_be_visible()
     assert [kind for kind, _ in fake.calls] == ["run"] * 3
     fake.errors["run"] = "The run 1 is no longer kept: start it again."
