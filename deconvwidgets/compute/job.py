@@ -43,13 +43,13 @@ class FixedBatch:
 
 
 def never_cancelled() -> bool:
-    """Return False: the default for jobs that nobody cancels."""
+    """Return False: the default for jobs that are not cancelled."""
     return False
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """The connections of a long computation to whoever started it. The default is connected to nothing.
+    """The callbacks of a long computation: progress, cancellation and the device lease. By default it has none.
 
     A context is picklable if its parts are, so that a job can run in another process.
 

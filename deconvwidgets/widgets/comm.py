@@ -17,8 +17,8 @@ class SubshellComm(BaseComm):
     """Takes the place of an open comm: it publishes through that comm, and receives its messages.
 
     JupyterLab sends a widget's messages to a subshell, a thread of the kernel, so that they need not wait for the running cell. ipykernel 7
-    passes them on to the shell that published last on the comm, for callbacks that must run beside what they touch: for a widget made
-    in a cell that is the main shell, where they wait. A model service may be called from any thread, so the requests of its widgets
+    passes them on to the shell that published last on the comm. For a widget that was created in a cell, this is the main shell, where
+    they would wait for the running cell. A model service may be called from any thread, so the requests of its widgets
     (custom messages) are answered in the thread that receives them. Updates of traits are passed to the main thread, because
     traitlets and the observers of users are not thread-safe. Without subshells nothing changes.
 
@@ -29,7 +29,7 @@ class SubshellComm(BaseComm):
         self._opened = opened
         opened.on_msg(None)
         super().__init__(opened.target_name, comm_id=opened.comm_id, primary=False, target_module=opened.target_module, topic=opened.topic)
-        comm.get_comm_manager().register_comm(self)  # the manager keeps one comm for an id: from now on this one receives
+        comm.get_comm_manager().register_comm(self)  # the manager has one comm per id: this one receives from now on
 
     def on_msg(self, callback: Any) -> None:
         """Register the callback for messages; a bound method is held weakly."""

@@ -23,11 +23,11 @@ class MapJob:
     def __call__(self, job: Job) -> None:
         """Compute step by step until the computation is complete, stopped or failed."""
         try:
-            # Whoever resumes a stopped computation submits another job for it, which cancels this one.
+            # Resuming a stopped computation submits another job for it, which cancels this one.
             while self.computation.active and not job.cancelled:
                 newest = next(self.runs.active(), self.computation)
                 newest.advance(self.lease)
                 self.publish(not newest.active)
         except BaseException:
-            self.computation.stop()  # nobody must wait for it, even after an interrupt
+            self.computation.stop()  # also after an interrupt: no caller may wait for it
             raise

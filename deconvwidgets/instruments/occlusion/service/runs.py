@@ -71,11 +71,11 @@ class MapsComputation:
         """Return whether its maps, complete or not, are those of another request. With logits they are those of every target class."""
         with self._lock:
             lost = self._problem is not None or (self._stopped and self._scan is None)
-        mine = self.request
-        if lost or other.network is not mine.network or other.settings != mine.settings:
+        own = self.request
+        if lost or other.network is not own.network or other.settings != own.settings:
             return False
-        same_but_target = replace(other.request, target=mine.request.target) == mine.request
-        return other.request == mine.request or (self._unoccluded is not None and same_but_target)
+        same_but_target = replace(other.request, target=own.request.target) == own.request
+        return other.request == own.request or (self._unoccluded is not None and same_but_target)
 
     def stop(self) -> None:
         """Stop at the next step. The positions that were computed are kept."""
