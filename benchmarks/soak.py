@@ -3,9 +3,9 @@
     python benchmarks/soak.py [requests] [threads]
 
 10,000 random requests (mosaics, tables, details, sources, scenes, patches, maps, images, projections, files, retraining, heads, uploads)
-from 4 threads on one service, with the real AlexNet and the default photographs. The resident memory is sampled at every percent, after
-the C allocator's free memory was returned to the operating system (as the service does after its last job), so that it is the memory in
-use. The script fails if it grows by 5% or more over the second half, or if a request raises anything but a DeconvWidgetsError. Then 40
+from 4 threads on one service, with the real AlexNet and the default photographs, after the caches were filled. The resident memory is
+sampled at every percent, between two requests, after the C allocator's free memory was returned to the operating system (as the service
+does after its last job): it is the memory in use. The script fails if it grows by 5% or more over the second half, or if a request raises anything but a DeconvWidgetsError. Then 40
 services whose widgets are neither shown nor closed are created and deleted: their threads must end.
 """
 
@@ -21,6 +21,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,8 @@ from deconvwidgets.service.memory import release_free_memory
 LIMIT = 0.05  # growth over the second half
 SERVICES = 40
 STATE = {"patches": [[112, 112]], "window": [48, 48]}
+TILES = (40, 54, 72)  # sides of mosaic tiles in pixels
+MAX_RUNS = 64  # that a service keeps
 LAYERS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
@@ -54,7 +57,7 @@ class Requests:
         return {
             "mosaics": (
                 30,
-                lambda draw: layers.mosaics(MosaicRequest(*self.unit(draw), tile=draw.choice((40, 54, 72))), draw.random() < 0.5),
+                lambda draw: layers.mosaics(MosaicRequest(*self.unit(draw), tile=draw.choice(TILES)), draw.random() < 0.5),
             ),
             "unit_table": (5, lambda draw: layers.unit_table(draw.choice(LAYERS))),
             "unit_detail": (10, lambda draw: layers.unit_detail(*self.unit(draw))),
@@ -76,7 +79,7 @@ class Requests:
         }
 
     def mosaics(self, draw: random.Random) -> object:
-        request = MosaicRequest(*self.unit(draw), tile=draw.choice((40, 54, 72)))
+        request = MosaicRequest(*self.unit(draw), tile=draw.choice(TILES))
         return self.service.layers.mosaics(request, background=draw.random() < 0.5)
 
     def unit(self, draw: random.Random) -> tuple[str, int]:
@@ -111,39 +114,44 @@ class Requests:
         return occlusion.finish_upload(upload)
 
 
+def warm_up(requests: Requests) -> None:
+    """Fill the caches, which are limited by bytes or entries, so that later growth is none of theirs."""
+    layers, occlusion = requests.service.layers, requests.service.occlusion
+    for tile in TILES:
+        for layer, channels in requests.channels.items():
+            for unit in range(channels):
+                layers.mosaics(MosaicRequest(layer, unit, tile=tile))
+    for seed in range(MAX_RUNS):
+        requests.maps(random.Random(seed))
+        occlusion.scene(requests.request(random.Random(seed)))
+
+
 def run(requests: Requests, count: int, threads: int) -> tuple[list[float], Counter[str], list[str]]:
-    """Send the requests. Return the memory in MB at every percent, the number of requests of each kind, and unexpected errors."""
+    """Make the requests; return the memory in MB at every percent, the number of each kind, and unexpected errors."""
     kinds = requests.kinds()
     names, weights = list(kinds), [weight for weight, _ in kinds.values()]
-    done, made, failures, samples, lock = [0], Counter[str](), list[str](), list[float](), threading.Lock()
+    made, failures, samples = Counter[str](), list[str](), list[float]()
     process = psutil.Process()
 
-    def work(seed: int) -> None:
-        draw = random.Random(seed)
-        while True:
-            with lock:
-                if done[0] >= count:
-                    return
-                done[0] += 1
-                if done[0] % (count // 100) == 0:
-                    release_free_memory()
-                    samples.append(process.memory_info().rss / 1e6)
-                    if len(samples) % 10 == 0:
-                        print(f"{len(samples):3d}% {samples[-1]:6.0f} MB, {threading.active_count()} threads", flush=True)
-            (name,) = draw.choices(names, weights)
-            try:
-                kinds[name][1](draw)
-            except DeconvWidgetsError as error:
-                made[f"{name}: {type(error).__name__}"] += 1
-            except Exception as error:  # noqa: BLE001 - reported at the end
-                failures.append(f"{name}: {type(error).__name__}: {error}")
-            made[name] += 1
+    def request(number: int) -> None:
+        draw = random.Random(number)
+        (name,) = draw.choices(names, weights)
+        made[name] += 1
+        try:
+            kinds[name][1](draw)
+        except DeconvWidgetsError as error:
+            made[f"{name}: {type(error).__name__}"] += 1
+        except Exception as error:  # noqa: BLE001 - reported at the end
+            failures.append(f"{name}: {type(error).__name__}: {error}")
 
-    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(threads) as pool:
+        for percent in range(1, 101):
+            list(pool.map(request, range(count * (percent - 1) // 100, count * percent // 100)))
+            gc.collect()
+            release_free_memory()
+            samples.append(process.memory_info().rss / 1e6)
+            if percent % 10 == 0:
+                print(f"{percent:3d}% {samples[-1]:6.0f} MB, {threading.active_count()} threads", flush=True)
     return samples, made, failures
 
 
@@ -177,8 +185,10 @@ def main() -> int:
     bundle, images = dw.load_model("alexnet", head="caltech101"), dw.open_images("photos")
     service = dw.LocalModelService(bundle, images, device="cpu").wait()
     service.subscribe(lambda event: None)
+    requests = Requests(service)
+    warm_up(requests)
     started = time.perf_counter()
-    samples, made, failures = run(Requests(service), count, threads)
+    samples, made, failures = run(requests, count, threads)
     share = growth(samples)
     print(f"\n{count:,} requests from {threads} threads in {time.perf_counter() - started:.0f} s: {dict(sorted(made.items()))}")
     print(f"memory: {samples[len(samples) // 2]:.0f} MB in the middle, {samples[-1]:.0f} MB at the end, growth {100 * share:+.1f}%")
