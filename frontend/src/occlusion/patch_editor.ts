@@ -44,6 +44,7 @@ export class PatchEditor {
   /** Whether the displayed predictions are outdated because a request failed. */
   outdated = false;
   private active = 0;
+  private pending: { scene: Scene; boxes: string } | null = null;
 
   constructor(private readonly view: EditedView) {}
 
@@ -164,10 +165,18 @@ export class PatchEditor {
     }
     const { request } = scene;
     const fields: PatchRequest = { request, boxes: patches.map((centre) => boxAt(centre, state.window)) };
-    store.client.request<PatchReply>("patch", { ...fields }, { owner: this, priority: PRIORITY.patch, steady: true }).then(
-      (reply) => reply && this.showReply(reply, scene, since),
-      (error) => this.failed(error),
-    );
+    const pending = { scene, boxes: String(fields.boxes) };
+    if (this.pending?.scene === scene && this.pending.boxes === pending.boxes) return; // requested by `predict`, before it is drawn
+    this.pending = pending;
+    store.client
+      .request<PatchReply>("patch", { ...fields }, { owner: this, priority: PRIORITY.patch, steady: true })
+      .finally(() => {
+        if (this.pending === pending) this.pending = null;
+      })
+      .then(
+        (reply) => reply && this.showReply(reply, scene, since),
+        (error) => this.failed(error),
+      );
   }
 
   private failed(error: unknown): void {

@@ -143,9 +143,11 @@ def test_position_is_requested_before_its_frame_and_only_once(api, open_page):
     page.mouse.move(*page_position(page, 40, 30))
     assert pixel(page.get_by_test_id("patches"), 30 / SIDE, 40 / SIDE)[3] == 255
     before = len(calls_of(api, "answer"))
-    page.evaluate("model.blocked = false; model.release()")
+    page.evaluate("painted.length = 0; model.blocked = false; model.release()")
     wait_until_idle(page)
+    page.wait_for_function("() => painted.some(({kind}) => kind === 'answer')")
     assert len(calls_of(api, "answer")) == before + 1
+    assert page.evaluate("painted.filter(({kind}) => kind === 'answer').length") == 1, "a reply is drawn once"
     assert last_boxes(api) == [(22, 32, 38, 48)]
     page.mouse.up()
     page.evaluate(RAW_POINTER_MOVE, page_position(page, 20, 20))
