@@ -128,7 +128,7 @@ def compare(name: str, window: int, stride: int, repeats: int) -> None:
             times[variant].append(seconds(run) / other_count)
     fastest = min(variants, key=lambda variant: statistics.median(times[variant]))
     ratio = statistics.median(other / own for other, own in zip(times[fastest], times["deconvwidgets"], strict=True))
-    occluded = OccludedImage(case.bundle.network, case.image, torch.zeros(3, 1, 1), case.bundle.network.explorer_layers[-1].name, 0)
+    occluded = OccludedImage(case.bundle.network, case.image, torch.zeros(3, 1, 1), case.bundle.network.feature_map_layers[-1].name, 0)
     exact, grouped = occluded.saving([[box] for box in case.boxes(stride)])
     print(f"{name} {window}/{stride}: {count} positions in {statistics.median(times['deconvwidgets']) * count:.2f} s")
     for variant, measured in times.items():

@@ -76,7 +76,7 @@ class LocalModelService:
     ) -> None:
         require_images(images)
         bundle = on_device(bundle, device)
-        if not bundle.network.explorer_layers:
+        if not bundle.network.feature_map_layers:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
             check_index(index, bundle, images)

@@ -93,7 +93,7 @@ class Network:
         return [layer.info for layer in self._layers.values()]
 
     @property
-    def explorer_layers(self) -> list[LayerInfo]:
+    def feature_map_layers(self) -> list[LayerInfo]:
         """The maps of the convolutions; if the model has none, all layers with maps."""
         maps = [layer.info for layer in self._layers.values() if layer.is_feature_map]
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]

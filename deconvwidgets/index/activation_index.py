@@ -123,7 +123,7 @@ class ActivationIndex:
         bundle = on_device(bundle, device) if network is None else with_deprecated_network(bundle, network)
         network, job = bundle.network, job or JobContext()
         names = [layers] if isinstance(layers, str) else layers
-        infos = tuple(network.explorer_layers if names is None else dict.fromkeys(map(network.layer, names)))
+        infos = tuple(network.feature_map_layers if names is None else dict.fromkeys(map(network.layer, names)))
         identity = IndexIdentity.of(bundle, images, infos, k, per_source)
         crops = crops if crops is not None else range(len(images))
         if path is not None and resume:
@@ -283,7 +283,7 @@ def stored_index(path: Path, identity: IndexIdentity, crops: range) -> Activatio
 
 def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
     """Return the cache folder for the index of the explorers' layers, as `LocalModelService` uses it."""
-    return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.explorer_layers, k, per_source).key()
+    return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source).key()
 
 
 def _require_positive(k: int, per_source: int | None) -> None:

@@ -73,7 +73,7 @@ def load_model(
     >>> bundle = load_model("alexnet")
     >>> bundle.input_size
     (3, 224, 224)
-    >>> [info.alias for info in bundle.network.explorer_layers]
+    >>> [info.alias for info in bundle.network.feature_map_layers]
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
     """
     architectures.require_known(name)

@@ -101,7 +101,7 @@ class IndexJob:
     def _make(self, job: Job) -> ActivationIndex:
         snapshot = self._context.snapshot
         path = default_path(snapshot.bundle, snapshot.images, K)
-        identity = IndexIdentity.of(snapshot.bundle, snapshot.images, snapshot.network.explorer_layers, K, 1)
+        identity = IndexIdentity.of(snapshot.bundle, snapshot.images, snapshot.network.feature_map_layers, K, 1)
         index, notes = stored_index(path, identity, range(len(snapshot.images))), snapshot.notes
         if index is None:
             context = self._context.job_context(lambda: job.cancelled, self._report)

@@ -55,7 +55,7 @@ class Snapshot:
 
     def layers(self) -> list[LayerInfo]:
         """Return the layers that the explorers list: those of the index, if there is one."""
-        return list(self.index.layers) if self.index is not None else self.network.explorer_layers
+        return list(self.index.layers) if self.index is not None else self.network.feature_map_layers
 
     def skipped(self) -> tuple[SkippedImage, ...]:
         """Return the images that could not be read."""

@@ -33,7 +33,7 @@ def test_alexnet_has_the_papers_layers(network: engine.Network) -> None:
         "conv1": (11, 11), "pool1": (19, 19), "conv2": (51, 51), "pool2": (67, 67), "conv3": (99, 99), "conv4": (131, 131),
         "conv5": (163, 163), "pool5": (195, 195), "fc6": None, "fc7": None, "fc8": None,
     }  # fmt: skip
-    assert [(i.channels, i.height, i.width) for i in network.explorer_layers] == [
+    assert [(i.channels, i.height, i.width) for i in network.feature_map_layers] == [
         (64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]  # fmt: skip
     assert (layers["conv5"].name, layers["conv5"].kind, layers["conv5"].stride, layers["conv5"].offset) == (
         "features.11", "ReLU", (16, 16), (-66, -66))  # fmt: skip
@@ -167,8 +167,8 @@ def test_a_models_own_numbering_takes_precedence() -> None:
     from_zero = engine.Network.of(LeNet("conv0", "conv1").eval(), batch.shape[1:])
     assert from_zero.layer("conv1").kind == "conv"
     assert from_zero.layer("conv1").channels == 8
-    assert [info.channels for info in from_zero.explorer_layers] == [6, 8]
-    assert all(info.alias is None for info in from_zero.explorer_layers)
+    assert [info.channels for info in from_zero.feature_map_layers] == [6, 8]
+    assert all(info.alias is None for info in from_zero.feature_map_layers)
 
 
 class DifferentStrides(nn.Module):
@@ -220,5 +220,5 @@ def test_torchvision_models_are_traced(name: str) -> None:
     network = engine.Network.of(model, (3, 224, 224))
     convolutions = sum(isinstance(module, nn.Conv2d) for path, module in model.named_modules() if "aux" not in path)
     assert network.traced, network.reason
-    assert len(network.explorer_layers) == convolutions
-    assert network.explorer_layers[0].receptive_field is not None
+    assert len(network.feature_map_layers) == convolutions
+    assert network.feature_map_layers[0].receptive_field is not None

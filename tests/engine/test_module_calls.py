@@ -30,7 +30,7 @@ def test_aliases_of_rectifier_modules() -> None:
     network = engine.Network.of(Untraceable().eval(), (3, 12, 12))
     assert not network.traced
     assert {info.alias: info.name for info in network.layers if info.alias} == {"conv1": "relu", "pool1": "pool", "fc3": "relu#2"}
-    assert [info.name for info in network.explorer_layers] == ["relu", "plain"]
+    assert [info.name for info in network.feature_map_layers] == ["relu", "plain"]
 
 
 def test_visited_maps() -> None:

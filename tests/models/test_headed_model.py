@@ -114,7 +114,7 @@ def test_logits_are_right_and_layers_unchanged(make, layer, pool, make_head):
     assert headed_network.traced == network.traced
     assert {info.name: info for info in network.layers}.items() <= {info.name: info for info in headed_network.layers}.items()
     assert len(headed_network.layers) == len(network.layers) + 1
-    assert headed_network.explorer_layers == network.explorer_layers
+    assert headed_network.feature_map_layers == network.feature_map_layers
     for info in network.layers:
         assert headed_network.digest(info.name) == network.digest(info.name)
         assert headed_network.layer(info.short_name) == info

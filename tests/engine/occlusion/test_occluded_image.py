@@ -58,7 +58,7 @@ def test_real_architectures(name: str) -> None:
     patch_sets = [*corners_and_middle(side, side, (23, 17))[::5], [(3, 5, 20, 16), (50, 60, 70, 90)]]
     for dtype, bound in ((torch.float64, 1e-10), (torch.float32, 1e-4)):
         network = Network.of(model.to(dtype), (3, side, side))
-        layer = network.explorer_layers[len(network.explorer_layers) // 2].name
+        layer = network.feature_map_layers[len(network.feature_map_layers) // 2].name
         unit = int(network.map(image.to(dtype), layer).sum((2, 3)).argmax())
         found, expected = (
             OccludedImage(network, image.to(dtype), fill, layer, unit, method=method).run(patch_sets) for method in ("incremental", "full")

@@ -106,7 +106,7 @@ def test_a_model_that_cannot_be_traced_is_projected_on_whole_images() -> None:
     network = engine.Network.of(model, batch.shape[1:])
     assert not network.traced
     assert "cannot trace Untraceable" in (network.reason or "")
-    assert [(info.alias, info.name) for info in network.explorer_layers] == [("conv1", "relu"), ("conv2", "relu#2")]
+    assert [(info.alias, info.name) for info in network.feature_map_layers] == [("conv1", "relu"), ("conv2", "relu#2")]
     traceable = nn.Sequential(model.first, nn.ReLU(), model.second, nn.ReLU())
     result, expected = (engine.project(each, batch, "conv2", unit=1, at=[[2, 3], [0, 11]]) for each in (network, traceable))
     assert (result.method, expected.method) == ("full", "local")

@@ -31,8 +31,8 @@ def resolve_layer(network: Network, layer: str | None, argument: str = "layer") 
     """
     if layer is not None:
         info = network.layer(layer)
-    elif network.explorer_layers:
-        info = network.explorer_layers[-1]
+    elif network.feature_map_layers:
+        info = network.feature_map_layers[-1]
     else:
         raise LayerError(
             f"The model has no layer with feature maps: pass {argument}=..., one of the layers that dw.engine.describe_layers lists."

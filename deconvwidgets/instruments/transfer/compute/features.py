@@ -168,7 +168,7 @@ def default_layer(network: Network) -> LayerInfo:
     LayerError
         If the model has no feature maps.
     """
-    maps = network.explorer_layers
+    maps = network.feature_map_layers
     if not maps:
         raise LayerError(
             "The model has no layer of feature maps to train a head on: pass a layer, one of those that dw.engine.describe_layers lists"

@@ -101,7 +101,7 @@ class TransferApi(InstrumentApi):
         bundle, network = snapshot.bundle, snapshot.network
         info = check_run(settings, images, bundle, network)
         layer = info.short_name
-        paper = paper_rows(images.name, settings.images_per_class, layer, len(network.explorer_layers), bool(settings.curve))
+        paper = paper_rows(images.name, settings.images_per_class, layer, len(network.feature_map_layers), bool(settings.curve))
         inputs = RunInputs(settings, bundle, layer, paper)
         with self._starting:  # the worker must accept runs in order: it cancels the earlier job of the same name
             superseded = [run for run in self._runs.all() if run.active]
