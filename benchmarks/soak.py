@@ -5,8 +5,9 @@
 10,000 random requests (mosaics, tables, details, sources, scenes, patches, maps, images, projections, files, retraining, heads, uploads)
 from 4 threads on one service, with the real AlexNet and the default photographs, after the caches were filled. The resident memory is
 sampled at every percent, between two requests, after the C allocator's free memory was returned to the operating system (as the service
-does after its last job): it is the memory in use. The script fails if it grows by 5% or more over the second half, or if a request raises anything but a DeconvWidgetsError. Then 40
-services whose widgets are neither shown nor closed are created and deleted: their threads must end.
+does after its last job): it is the memory in use. The script fails if it grows by 5% or more over the second half, or if a request raises
+anything but a DeconvWidgetsError. Then 40 services whose widgets are neither shown nor closed are created and deleted: their threads must
+end.
 """
 
 from __future__ import annotations
