@@ -15,10 +15,19 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the cells of notebooks as slow, and skip the notebooks on Caltech-101 without the data; their saved outputs are kept."""
+    """Mark the cells of notebooks as slow, and skip the notebooks on Caltech-101 without the data; their saved outputs are kept.
+
+    The longest tests are run first: those in JupyterLab, then the notebooks. A notebook must not be the first to download weights and
+    photographs, because the progress bars are not among its saved outputs.
+    """
+    items.sort(key=_rank)
     absent = pytest.mark.skip(reason=f"{DATA_VARIABLE} names no folder with Caltech-101")
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.slow)
         if item.path.name in ON_CALTECH101 and DATA_VARIABLE not in os.environ:
             item.add_marker(absent)
+
+
+def _rank(item: pytest.Item) -> int:
+    return 0 if item.path.parent.name == "browser" else 1 if item.path.suffix == ".ipynb" else 2

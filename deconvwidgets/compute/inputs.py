@@ -1,4 +1,4 @@
-"""Images in the forms that callers have them in, converted to model inputs."""
+"""Conversion of images (PIL, path, array, tensor) to model inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ImageInputs = ImageInput | Tensor | Sequence[ImageInput | Tensor]
 
 
 def as_pil_image(image: ImageInput) -> Image.Image:
-    """Return a PIL image, the file at a path, or an array (H, W, 3) or (H, W) uint8, as a PIL image.
+    """Convert a path, or an array (H, W, 3) or (H, W) uint8, to a PIL image. A PIL image is returned unchanged.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""A traced model as typed operations. The types decide what can be computed on part of an image.
+"""A traced model as classified operations. Their kinds decide what can be computed on part of an image.
 
 - input: the batch.
 - constant: does not depend on the input (a weight, or a value computed from weights only, as in weight standardisation).
 - window: a convolution, pooling or padding (`windows.py`).
-- pointwise: position (r, c) of the output depends on position (r, c) of the inputs only (rectifiers, batch norm, sums, concatenation of
+- pointwise: position (r, c) of the output depends on position (r, c) of the inputs only (rectifiers, batch norm, addition, concatenation of
   channels, ...).
 - whole: anything else, such as flatten or a linear layer. Every position of its output may depend on the whole image.
 """
@@ -110,14 +110,14 @@ class Graph:
 
 
 def build_graph(model: nn.Module, example: Tensor, expected: Any) -> Graph:
-    """Trace a model and type its operations.
+    """Trace a model and classify its operations.
 
     Parameters
     ----------
     model : nn.Module
         A model in eval mode.
     example : Tensor (1, C, H, W)
-        An input, whose size the shapes are valid for. An in-place operation of the model may overwrite it.
+        An input; the shapes are valid for its size. An in-place operation of the model may overwrite it.
     expected : Any
         The model's own output for the example.
 

@@ -33,7 +33,7 @@ class Trace:
     calls : mapping of str to fx.Node
         The node that returns the output of each module call ("features.0", "layer1.0.relu#2" for the second call of a module).
     added : frozenset of fx.Node
-        Nodes that were added to the model's own, such as a head. They do not affect the names of layers.
+        Nodes that were added to those of the traced model, such as a head. They do not affect the names of layers.
     """
 
     graph: fx.Graph
@@ -132,8 +132,8 @@ def trace_model(model: nn.Module, example: Tensor, expected: Any, on_node: NodeC
     Raises
     ------
     GraphError
-        If torch.fx cannot trace the model, if an in-place operation overwrites a map that is read again later, or if the trace does not
-        reproduce `expected`.
+        If torch.fx cannot trace the model, if its forward takes several inputs, if an in-place operation overwrites a map that is read
+        again later, or if the trace does not reproduce `expected`.
     """
     trace = _trace(model)
     inputs = [node for node in trace.graph.nodes if node.op == "placeholder"]
@@ -167,7 +167,7 @@ def _trace(model: nn.Module) -> Trace:
 
 
 def _reject_stale_reads(trace: Trace, modules: Mapping[str, nn.Module]) -> None:
-    """Raise GraphError if a map is read after an in-place operation overwrote it: a crop is a copy, and would keep the old values."""
+    """Raise GraphError if a map is read after an in-place operation overwrote it: on part of an image the values are separate tensors."""
     order = {node: number for number, node in enumerate(trace.graph.nodes)}
     for node in trace.graph.nodes:
         if not _is_inplace(node, modules) or not node.all_input_nodes:
@@ -215,7 +215,7 @@ def call_node(node: fx.Node, modules: Mapping[str, nn.Module], args: tuple[Any, 
 
 
 def required_nodes(nodes: Iterable[fx.Node], targets: Iterable[fx.Node]) -> list[fx.Node]:
-    """Return those of `nodes`, which are in order of execution, that have to run for the targets."""
+    """Return the nodes that the targets depend on, with the targets. `nodes` must be in order of execution."""
     ordered, required = list(nodes), set(targets)
     for node in reversed(ordered):
         if node in required:
@@ -228,7 +228,9 @@ def last_uses(nodes: Sequence[fx.Node]) -> dict[fx.Node, int]:
     return {value: number for number, node in enumerate(nodes) for value in node.all_input_nodes}
 
 
-def run_nodes(nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], source: fx.Node, batch: Tensor) -> Iterator[tuple[fx.Node, Any]]:
+def run_nodes(
+    nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], input_node: fx.Node, batch: Tensor
+) -> Iterator[tuple[fx.Node, Any]]:
     """Run nodes in order, and yield each with its value as soon as it is computed. A value is freed after its last use.
 
     Parameters
@@ -237,7 +239,7 @@ def run_nodes(nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], source
         The nodes, and all that they depend on, in order of execution.
     modules : mapping of str to nn.Module
         The model's `named_modules()`.
-    source : fx.Node
+    input_node : fx.Node
         The node of the input.
     batch : Tensor (N, C, H, W)
 
@@ -247,9 +249,9 @@ def run_nodes(nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], source
         A later in-place operation may overwrite the value.
     """
     last_use = last_uses(nodes)
-    values: dict[fx.Node, Any] = {source: batch}
+    values: dict[fx.Node, Any] = {input_node: batch}
     for number, node in enumerate(nodes):
-        if node is not source:
+        if node is not input_node:
             args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
             values[node] = call_node(node, modules, args, kwargs)
         yield node, values[node]

@@ -114,8 +114,8 @@ class Window:
 def _in_fast_layout(crop: Tensor, weight: Tensor) -> Tensor:
     """Return the crop in the memory layout that a CPU convolves fastest.
 
-    Channels last saves 10% of VGG16's time and most of the pooling's, but permutes the weights at every call, which costs more than it
-    saves if there are more weights than pixels (docs/decisions/local-projection.md).
+    Channels last saves 10% of VGG16's time and most of the time of pooling, but permutes the weights at every call, which costs more
+    than it saves if there are more weights than elements in the crop (docs/decisions/local-projection.md).
     """
     if crop.device.type != "cpu" or crop.dtype != torch.float32:
         return crop
@@ -148,7 +148,7 @@ def window_of_module(module: nn.Module, shape: tuple[int, ...]) -> Window | None
 def parameters_of(
     modules: Mapping[str, nn.Module], node: fx.Node, window: Window, values: Mapping[fx.Node, Any]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return a convolution's weight and bias, those of a functional one from `values`; (None, None) for pooling and padding."""
+    """Return a convolution's weight and bias, for `F.conv2d` from `values`; (None, None) for pooling and padding."""
     if window.kind != "conv":
         return None, None
     if node.op == "call_module":

@@ -1,7 +1,7 @@
 """The characters that text in figures may contain.
 
-Names of classes and files may contain any character, such as control characters, or surrogates that stand for undecodable bytes. XML does
-not allow them, UTF-8 cannot encode surrogates, and fonts cannot draw either.
+Names of classes and files may contain any character, such as control characters, or surrogates that stand for undecodable bytes. XML 1.0
+does not allow most of them, UTF-8 cannot encode surrogates, and fonts have no glyphs for them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")  # all but tab and line breaks
+_INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")  # but not tab and line breaks
 _LINE_BREAKS = re.compile("[\t\n\r\x85\u2028\u2029]+")
 
 
@@ -19,5 +19,5 @@ def replace_invalid(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """Return `text` with U+FFFD in place of invalid characters, and with spaces in place of tabs and line breaks."""
+    """Return `text` with U+FFFD in place of invalid characters, and with a space in place of each run of tabs and line breaks."""
     return _LINE_BREAKS.sub(" ", replace_invalid(text))

@@ -20,7 +20,7 @@ def choose_font(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
     """Return a font of `size` pixels, and the text to draw with it.
 
     It is Pillow's font if that has all characters of the text, else the first of the common system fonts that is installed. Without one,
-    accents are removed from the text.
+    the text is transliterated and its accents are removed.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def choose_font(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
 
 
 def _count_missing(text: str, font: ImageFont.FreeTypeFont) -> int:
-    """Return the number of different characters that are missing in a font."""
+    """Return the number of distinct non-ASCII characters that a font lacks."""
     missing = bytes(font.getmask(_UNDEFINED))
     return sum(bytes(font.getmask(character)) == missing for character in set(text) if not character.isascii())
 

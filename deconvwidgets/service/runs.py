@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 
-MAX_RUNS = 64
+MAX_RUNS = 64  # the default; instruments may set another limit
 
 
 class Run(Protocol):

@@ -1,4 +1,7 @@
-"""The trait of a widget's state, a plain dict, and its error messages. `Explorer` validates it and restores the last valid state."""
+"""The trait of a widget's state, a plain dict, and its error messages.
+
+`Explorer._validate_state` checks the state; traitlets keeps the former one if that raises.
+"""
 
 from __future__ import annotations
 

@@ -68,7 +68,10 @@ def test_jobs_run_in_order_in_one_thread(worker):
     def append_to_log(number):
         return lambda job: log.append((number, threading.get_ident()))
 
+    submitted = threading.Event()  # the thread ends when no job waits
+    worker.submit("wait", lambda job: submitted.wait(5), pytest.fail)
     jobs = [worker.submit(f"job {number}", append_to_log(number), pytest.fail) for number in range(5)]
+    submitted.set()
     jobs[-1].result(5)
     assert [number for number, _ in log] == list(range(5))
     assert len({thread for _, thread in log}) == 1

@@ -21,45 +21,43 @@ class AffectedRegion:
 
     Parameters
     ----------
-    first : array (N, 2) of int64
-        First row and column.
-    last : array (N, 2) of int64
-        Last row and column plus one. A rectangle is never empty.
+    start, stop : array (N, 2) of int64
+        Rows and columns, half-open. A rectangle is never empty.
     """
 
-    first: Ints
-    last: Ints
+    start: Ints
+    stop: Ints
 
     def union(self, other: AffectedRegion) -> AffectedRegion:
         """Return the smallest rectangles that contain both."""
-        return AffectedRegion(np.minimum(self.first, other.first), np.maximum(self.last, other.last))
+        return AffectedRegion(np.minimum(self.start, other.start), np.maximum(self.stop, other.stop))
 
     def affected_output(self, window: Window, extent: Pair) -> AffectedRegion:
-        """Return the region that a windowed operation changes of its output map, of this extent, if this region of its input changes."""
+        """Return the region of a windowed operation's output, of size `extent`, that depends on this region of its input."""
         stride, before = np.array(window.stride), np.array(window.before)
-        reach = np.array(window.dilation) * (np.array(window.kernel) - 1) + 1
-        first = -((reach - 1 - before - self.first) // stride)  # rounded up
-        last = (self.last - 1 + before) // stride + 1
-        return clip_to_map(first, last, extent)
+        dilated_kernel = np.array(window.dilation) * (np.array(window.kernel) - 1) + 1
+        start = -((dilated_kernel - 1 - before - self.start) // stride)  # rounded up
+        stop = (self.stop - 1 + before) // stride + 1
+        return clip_to_map(start, stop, extent)
 
     def equals(self, other: AffectedRegion) -> bool:
         """Return whether all rectangles are equal."""
-        return bool(np.array_equal(self.first, other.first) and np.array_equal(self.last, other.last))
+        return bool(np.array_equal(self.start, other.start) and np.array_equal(self.stop, other.stop))
 
 
-def clip_to_map(first: Ints, last: Ints, extent: Pair) -> AffectedRegion:
-    """Return the parts of rectangles that lie on a map; for a rectangle outside the map, the position next to it."""
-    first = np.clip(first, 0, np.array(extent) - 1)
-    return AffectedRegion(first, np.clip(last, first + 1, extent))
+def clip_to_map(start: Ints, stop: Ints, extent: Pair) -> AffectedRegion:
+    """Return the parts of rectangles that lie on a map. A rectangle outside it along an axis is replaced by the nearest row or column."""
+    start = np.clip(start, 0, np.array(extent) - 1)
+    return AffectedRegion(start, np.clip(stop, start + 1, extent))
 
 
 def affected_input(patch_sets: Sequence[PatchSet], extent: Sequence[int]) -> AffectedRegion:
-    """Return the region of the image, of size `extent`, that each patch set changes: one rectangle that contains all its patches."""
-    boxes = np.array([_hull(patches, extent) for patches in patch_sets], np.int64).reshape(-1, 4)
+    """Return the region of the image, of size `extent`, that each patch set changes: one rectangle that contains its patches."""
+    boxes = np.array([_bounding_box(patches, extent) for patches in patch_sets], np.int64).reshape(-1, 4)
     return clip_to_map(boxes[:, :2], boxes[:, 2:], (int(extent[0]), int(extent[1])))
 
 
-def _hull(patches: PatchSet, extent: Sequence[int]) -> tuple[int, int, int, int]:
+def _bounding_box(patches: PatchSet, extent: Sequence[int]) -> tuple[int, int, int, int]:
     clipped = [(max(top, 0), max(left, 0), min(bottom, extent[0]), min(right, extent[1])) for left, top, right, bottom in patches]
     filled = [box for box in clipped if box[0] < box[2] and box[1] < box[3]] or [(0, 0, 1, 1)]
     tops, lefts, bottoms, rights = zip(*filled, strict=True)

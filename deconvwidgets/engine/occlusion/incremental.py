@@ -62,7 +62,7 @@ class IncrementalRun:
         affected = affected_input(patch_sets, self.image.shape[-2:])
         order = _similar_first(affected)
         ordered = [patch_sets[number] for number in order]
-        affected = AffectedRegion(affected.first[order], affected.last[order])
+        affected = AffectedRegion(affected.start[order], affected.stop[order])
         maps, logits = _ForwardPass(self, ordered, tile_layouts(self.operations, affected)).run()
         original_order = torch.from_numpy(np.argsort(order)).to(maps.device)
         return maps[original_order], None if logits is None else logits[original_order]
@@ -83,7 +83,7 @@ class IncrementalRun:
         affected = affected_input(patch_sets, self.image.shape[-2:])
         whole = multiplications(self.operations, self.graph.modules, None)
         exact_layouts = [
-            tile_layouts(self.operations, AffectedRegion(affected.first[number : number + 1], affected.last[number : number + 1]))
+            tile_layouts(self.operations, AffectedRegion(affected.start[number : number + 1], affected.stop[number : number + 1]))
             for number in range(len(patch_sets))
         ]
         exact = float(np.mean([multiplications(self.operations, self.graph.modules, layouts) for layouts in exact_layouts]))
@@ -248,8 +248,8 @@ def has_maps(operation: Operation) -> bool:
 
 def _similar_first(affected: AffectedRegion) -> Any:
     """Return an order that groups patch sets whose regions have the same place on coarser grids: their tiles are copied together."""
-    sizes = affected.last - affected.first
-    return np.lexsort([*affected.first.T, *(affected.first.T % 32), *(affected.first.T % 8), *sizes.T])
+    sizes = affected.stop - affected.start
+    return np.lexsort([*affected.start.T, *(affected.start.T % 32), *(affected.start.T % 8), *sizes.T])
 
 
 def _whole_image_tiles(count: int, image: Tensor) -> TileGroup:

@@ -1,4 +1,4 @@
-"""Patches on images, and on tiles of them."""
+"""Patches on images, and on the parts of images that are recomputed (tiles.py)."""
 
 from __future__ import annotations
 

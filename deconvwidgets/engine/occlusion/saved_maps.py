@@ -1,4 +1,7 @@
-"""The feature maps of the unoccluded image: the input and the background of the regions that are recomputed."""
+"""The feature maps of the unoccluded image: the input and the background of the regions that are recomputed.
+
+Occlusion maps, and those of stopped runs, are in `instruments/occlusion/`.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class TileGroup:
     @classmethod
     def covering(cls, affected: AffectedRegion, members: Ints, size: Ints, extent: Pair) -> TileGroup:
         """Return tiles of this size (2,) that cover the affected regions of the members. Tiles at the map's border are moved inward."""
-        return cls(members, np.minimum(affected.first[members], np.array(extent) - size), (int(size[0]), int(size[1])))
+        return cls(members, np.minimum(affected.start[members], np.array(extent) - size), (int(size[0]), int(size[1])))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Layout:
     @classmethod
     def covering(cls, affected: AffectedRegion, extent: Pair) -> Layout:
         """Return tiles of a few sizes that cover the affected regions of a map of this extent."""
-        exact = affected.last - affected.first
+        exact = affected.stop - affected.start
         if len(exact) < _SIZE_THRESHOLDS[0]:  # one size for all: few patch sets are interactive, and one batch is fastest
             return cls((TileGroup.covering(affected, np.arange(len(exact)), exact.max(axis=0), extent),), len(exact))
         sizes = np.stack([_round_up(exact[:, axis]) for axis in (0, 1)], axis=1)

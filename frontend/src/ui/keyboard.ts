@@ -1,4 +1,4 @@
-/** Division of the keyboard between a widget and the notebook. */
+/** Division of the keyboard between a widget and the notebook. The arrow keys of tabs and radio buttons are in tabs.ts and radio_group.ts. */
 
 const SUPPRESS_ATTRIBUTE = "data-lm-suppress-shortcuts";
 

@@ -1,4 +1,4 @@
-"""Occlusion maps in progress: the request, the computation, and the runs that show it."""
+"""Runs of occlusion maps: active, stopped (and can be resumed) or complete, their requests and computations."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Linear classifiers for few images with many features, trained in the span of the images.
+"""Linear classifiers, parametrised by their weights or by coefficients of the training images, whichever are fewer.
 
-The weights that minimise a loss of `features @ weights + bias` plus weight decay are linear combinations of the training images (the
-representer theorem). So n images need n coefficients per class, and the features enter through their Gram matrix only. If there are fewer
-features than images, the weights themselves are the smaller problem.
+The weights that minimise a loss of `features @ weights + bias` plus weight decay are linear combinations of the features of the training
+images (the representer theorem). So n images need n coefficients per class, and the features enter through their Gram matrix only. If
+there are fewer features than images, the weights themselves are the smaller problem.
 
-Both are a `Design`: parameters (p + 1, classes), whose last row is the bias, and the products that an optimizer needs. With the Gram matrix
-the gradient is preconditioned by the inverse of that matrix: it equals the residuals, so a step takes one product with the Gram matrix.
+Both are a `Design`: parameters (p + 1, classes), with p images or p features, whose last row is the bias, and the products that an
+optimizer needs. With the Gram matrix the gradient is preconditioned by the inverse of that matrix: it equals the residuals, so a step
+takes one product with the Gram matrix.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Scaling:
     def of(cls, features: Tensor) -> Scaling:
         """Return the scaling that gives features (images, features) a mean of 0 and a mean squared norm of 1.
 
-        A weight decay then has the same effect on every layer.
+        The effects of a weight decay on different layers are then comparable.
         """
         mean = features.mean(0)
         squares = float((features - mean).square().sum() / len(features))
@@ -51,7 +52,7 @@ class Scaling:
 
 
 class Design(Protocol):
-    """The training images of a linear classifier, as products for the optimizer."""
+    """A parametrisation of a linear classifier on fixed training images, with the matrix products that an optimizer needs."""
 
     @property
     def rows(self) -> int:
@@ -63,11 +64,11 @@ class Design(Protocol):
         ...
 
     def gradient(self, residuals: Tensor) -> Tensor:
-        """Return the gradient (p + 1, classes) of sum(residuals * logits), in the metric of this design."""
+        """Return the gradient (p + 1, classes) of sum(residuals * logits), for a GramDesign times the inverse of the Gram matrix."""
         ...
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
-        """Return inner products of weights, without the bias.
+        """Return inner products of the weights that parameters represent, without the bias.
 
         Parameters
         ----------
@@ -128,7 +129,7 @@ class GramDesign:
         return blocked_matmul(self.gram, parameters[:-1], self.lease) + parameters[-1]
 
     def gradient(self, residuals: Tensor) -> Tensor:
-        """Return the gradient, which equals the residuals; this takes no product."""
+        """Return the preconditioned gradient: the residuals, and their sum as the row of the bias. This takes no product."""
         return torch.cat([residuals, residuals.sum(0, keepdim=True)])
 
     def inner(self, left: Tensor, right: Tensor, logits: Tensor) -> Tensor:
