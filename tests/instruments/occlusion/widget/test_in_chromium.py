@@ -617,7 +617,7 @@ def test_time_to_draw_an_answer(api, open_page):
     cost = """async () => {
             const stage = document.querySelector("[data-testid=stage]");
       const box = stage.getBoundingClientRect();
-      let [drawn, answers] = [0, []];
+      const [drawn, answers] = [[], []];
       const trigger = model.trigger;
       model.trigger = async (...rest) => {
         const start = performance.now();
@@ -630,17 +630,17 @@ def test_time_to_draw_an_answer(api, open_page):
         const position = {clientX: box.x + 40 + 8 * step, clientY: box.y + 60 + 6 * step, isPrimary: true, pointerId: 1, bubbles: true};
         const start = performance.now();
         stage.dispatchEvent(new PointerEvent(step ? "pointermove" : "pointerdown", {...position, buttons: 1}));
-        drawn = Math.max(drawn, performance.now() - start);
+        drawn.push(performance.now() - start);
         await new Promise((resolve) => setTimeout(resolve, 12));
       }
       stage.dispatchEvent(new PointerEvent("pointerup", {isPrimary: true, pointerId: 1}));
       model.trigger = trigger;
-      answers.sort((a, b) => a - b);
-      return [drawn, answers[answers.length >> 1], answers.length];
+      const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+      return [median(drawn), median(answers), answers.length];
     }"""
-    drawn, median, answers = page.evaluate(cost)
+    drawn, answered, answers = page.evaluate(cost)
     assert answers >= 5
-    assert median < 6, f"{median} ms for an answer"  # 0.5 ms if nothing else runs
+    assert answered < 6, f"{answered} ms for an answer"  # 0.5 ms if nothing else runs
     assert drawn < 30
 
 
