@@ -681,5 +681,6 @@ def test_default_height_shows_the_whole_view(api, open_page, width):
     hidden = "(elements) => elements.filter((element) => element.scrollHeight > element.clientHeight).map((element) => element.className)"
     assert page.locator(".dwo-pane, .dwo-chips").evaluate_all(hidden) == []
     page.get_by_test_id("tab-images").click()
+    expect(page.get_by_test_id("image-search")).to_be_visible()
     for search in ("target", "image-search"):
         assert page.get_by_test_id(search).evaluate(PLACEHOLDER_FITS), search
