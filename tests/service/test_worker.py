@@ -77,6 +77,18 @@ def test_jobs_run_in_order_in_one_thread(worker):
     assert len({thread for _, thread in log}) == 1
 
 
+def test_free_memory_is_returned_once_after_the_last_job(worker, monkeypatch):
+    log, returned = [], threading.Event()
+    monkeypatch.setattr("deconvwidgets.service.worker.release_free_memory", lambda: (log.append("free memory"), returned.set()))
+    submitted = threading.Event()
+    worker.submit("wait", lambda job: submitted.wait(5), pytest.fail)
+    for number in range(2):
+        worker.submit(f"job {number}", lambda job: log.append(job.name), pytest.fail)
+    submitted.set()
+    assert returned.wait(5)
+    assert log == ["job 0", "job 1", "free memory"]
+
+
 def test_cancel_does_not_call_on_failure(worker):
     job = worker.submit("long", run_until_cancelled, pytest.fail)
     job.cancel()
