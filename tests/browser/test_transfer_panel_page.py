@@ -22,6 +22,11 @@ CELLS = (
     "explorer = dw.LayerExplorer(service, layer='conv5')\nexplorer",
 )
 LINES = "[data-testid=chart] .scatterlayer .js-line"
+FILLS_ITS_CONTAINER = """() => {
+  const [container, chart] = ["", " svg.main-svg"].map((inner) => document.querySelector(`[data-testid=chart]${inner}`));
+  const [outer, drawn] = [container, chart].map((element) => element.getBoundingClientRect());
+  return Math.abs(outer.width - drawn.width) < 2 && Math.abs(outer.height - drawn.height) < 2;
+}"""
 POINTS = "[data-testid=chart] .scatterlayer .points path"
 
 
@@ -54,11 +59,7 @@ def test_run_shows_its_chart_and_results(visit: Visit) -> None:
     expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
     page.wait_for_selector(LINES, timeout=60_000)
     assert page.locator(LINES).count() >= 6, "loss and accuracies of several weight decays"
-    container, chart = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
-    assert container
-    assert chart
-    assert abs(container["width"] - chart["width"]) < 2, "the chart fills its container"
-    assert abs(container["height"] - chart["height"]) < 2
+    page.wait_for_function(FILLS_ITS_CONTAINER)  # it is resized after its container
     accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
     expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")
     assert accuracy > 0.5
