@@ -97,10 +97,17 @@ def test_cancel_does_not_call_on_failure(worker):
 
 
 def test_submit_supersedes_jobs_of_the_same_name(worker):
-    running = worker.submit("map", run_until_cancelled, pytest.fail)
+    submitted = threading.Event()
+
+    def run_until_superseded(job):
+        submitted.wait(5)  # the waiting job must not start before it is superseded
+        run_until_cancelled(job)
+
+    running = worker.submit("map", run_until_superseded, pytest.fail)
     waiting = worker.submit("map", lambda job: "never", pytest.fail)
     other = worker.submit("other", lambda job: "other", pytest.fail)
     newest = worker.submit("map", lambda job: "newest", pytest.fail)
+    submitted.set()
     assert newest.result(5) == "newest"
     assert other.result(5) == "other"
     for old in (running, waiting):
