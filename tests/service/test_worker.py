@@ -97,13 +97,15 @@ def test_cancel_does_not_call_on_failure(worker):
 
 
 def test_submit_supersedes_jobs_of_the_same_name(worker):
-    submitted = threading.Event()
+    started, submitted = threading.Event(), threading.Event()
 
     def run_until_superseded(job):
+        started.set()
         submitted.wait(5)  # the waiting job must not start before it is superseded
         run_until_cancelled(job)
 
     running = worker.submit("map", run_until_superseded, pytest.fail)
+    assert started.wait(5)
     waiting = worker.submit("map", lambda job: "never", pytest.fail)
     other = worker.submit("other", lambda job: "other", pytest.fail)
     newest = worker.submit("map", lambda job: "newest", pytest.fail)
