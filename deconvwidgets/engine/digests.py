@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from deconvwidgets.engine.ops import SETTINGS_NOT_IN_REPR, operation_name
-from deconvwidgets.engine.tracing import Trace, WrappedModel, call_node, required_nodes
+from deconvwidgets.engine.ops import node_name
+from deconvwidgets.engine.tracing import Trace, WrappedModel, required_nodes
 
 
-def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) -> str:
+def node_digest(trace: Trace, model: nn.Module, layer: fx.Node) -> str:
     """Return the digest of a layer of a traced model.
 
     It covers everything that decides the layer's values: the operations up to it, their settings and connections, their parameters and
@@ -22,8 +22,8 @@ def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) 
     Parameters
     ----------
     trace : Trace
-    modules : mapping of str to nn.Module
-        The model's `named_modules()`.
+    model : nn.Module
+        The model whose parameters are covered.
     layer : fx.Node
 
     Returns
@@ -31,20 +31,18 @@ def node_digest(trace: Trace, modules: Mapping[str, nn.Module], layer: fx.Node) 
     str
         SHA-256, hexadecimal.
     """
-    hasher, numbers = hashlib.sha256(), dict[fx.Node, int]()
+    hasher, numbers, parameters = hashlib.sha256(), dict[fx.Node, int](), trace.bind(model)
     for node in required_nodes(trace.graph.nodes, [layer]):
         numbers[node] = len(numbers)
-        if node.op == "placeholder":
-            continue  # the name of the argument does not matter
-        arguments = fx.node.map_arg((node.args, dict(node.kwargs)), lambda input_node: _NodeNumber(numbers[input_node]))
-        name = "" if node.op == "get_attr" else operation_name(node, modules)
-        hasher.update(f"{name} {arguments}".encode())
-        if node.op == "call_module":
-            hasher.update(_settings(modules[str(node.target)]).encode())
-            for key, value in modules[str(node.target)].state_dict().items():
-                _hash_tensor(hasher, key, value)
+        if node is trace.input_node:
+            continue
+        if node in parameters:
+            _hash_tensor(hasher, "", parameters[node])
         elif node.op == "get_attr":
-            _hash_tensor(hasher, "", call_node(node, modules, (), {}))
+            hasher.update(str(getattr(trace.module, str(node.target)).code).encode())
+        else:
+            arguments = fx.node.map_arg((node.args, dict(node.kwargs)), lambda input_node: _NodeNumber(numbers[input_node]))
+            hasher.update(f"{node_name(node)} {_without_device(arguments)}".encode())
     return hasher.hexdigest()
 
 
@@ -65,10 +63,9 @@ class _NodeNumber(int):
         return f"%{int(self)}"
 
 
-def _settings(module: nn.Module) -> str:
-    """Return a module's settings, without `inplace`, which does not change its output."""
-    not_in_repr = [getattr(module, name, None) for name in SETTINGS_NOT_IN_REPR]
-    return f"{module.extra_repr()} {not_in_repr}".replace(", inplace=True", "").replace("inplace=True", "")
+def _without_device(arguments: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
+    """Return the arguments of an operation without the device that it runs on."""
+    return arguments[0], {key: value for key, value in arguments[1].items() if key not in ("device", "pin_memory")}
 
 
 def _source(model: nn.Module) -> str:

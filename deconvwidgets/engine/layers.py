@@ -7,14 +7,13 @@ pooled map of convN. Fully connected layers are numbered on from the last convol
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-import torch.nn.functional as F
-from torch import fx, nn
+from torch import fx
 
-from deconvwidgets.engine import ops
 from deconvwidgets.engine.graph import Graph
-from deconvwidgets.engine.ops import operation_name
+from deconvwidgets.engine.ops import Role
 from deconvwidgets.engine.receptive_field import receptive_fields
 from deconvwidgets.records.layers import LayerInfo
 
@@ -29,15 +28,12 @@ class Layer:
     is_feature_map : bool
         Whether it is the map of a convolution, which the explorers show.
     node : fx.Node, optional
-        The node of a traced model that returns it.
-    call : (str, int), optional
-        In a model that cannot be traced, the name of a module and the number of its call, from 1.
+        The node of a traced model that returns it. In a model that cannot be traced, the layer is the module call of its name.
     """
 
     info: LayerInfo
     is_feature_map: bool
     node: fx.Node | None = None
-    call: tuple[str, int] | None = None
 
 
 def layers_of_graph(graph: Graph) -> list[Layer]:
@@ -49,12 +45,13 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     names: dict[fx.Node, str] = {}
     for call, node in graph.calls.items():
         names.setdefault(node, call)
-    feature_maps = {_after_activation(graph, node) for node in _convolutions(graph)}
+    operation_names = _operation_names(graph)
+    feature_maps = {_after_activation(graph, node) for node in _nodes_of(graph, "convolution")}
     fields = receptive_fields(graph)
     layers = []
     for node, operation in graph.operations.items():
-        name = names.get(node, node.name if node in aliases or node in feature_maps else None)
-        if name is None or operation.shape is None or len(operation.shape) not in (2, 4) or node is graph.input_node:
+        name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
+        if name is None or operation.shape is None or len(operation.shape) not in (2, 4) or not operation.varies or node is graph.input_node:
             continue
         if by_alias.get(name, node) is not node:
             name += "#1"  # the output of a module called conv1 that is not the paper's conv1: the alias takes precedence
@@ -68,6 +65,16 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     return layers
 
 
+def _operation_names(graph: Graph) -> dict[fx.Node, str]:
+    """Return names for operations that are no module's output: "relu", "relu_1", ..., in order of execution."""
+    count: Counter[str] = Counter()
+    names = {}
+    for node, operation in graph.operations.items():
+        names[node] = operation.name if not count[operation.name] else f"{operation.name}_{count[operation.name]}"
+        count[operation.name] += 1
+    return names
+
+
 def find_aliases(graph: Graph) -> dict[str, fx.Node]:
     """Return the aliases with their nodes, in order of execution.
 
@@ -75,8 +82,7 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
     torchvision's ResNet is a module called conv1). A model that numbers its convolutions or its fully connected layers in another way
     (conv0, conv1, ...) has none of these aliases: some of them would be misleading.
     """
-    convolutions = _convolutions(graph)
-    linear = [node for node in graph.operations if _is_linear(graph, node)]
+    convolutions, linear = _nodes_of(graph, "convolution"), _nodes_of(graph, "linear")
     conv_aliases = {f"conv{number}": node for number, node in enumerate(convolutions, start=1)}
     fc_aliases = {f"fc{number}": node for number, node in enumerate(linear, start=len(convolutions) + 1)}
     aliases: dict[str, fx.Node] = {}
@@ -99,29 +105,16 @@ def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:
 
 
 def _kind(graph: Graph, node: fx.Node) -> str:
-    """Return "conv", "pool", "fc" or the operation's name."""
-    window = graph.operations[node].window
-    if _is_convolution(graph, node):
-        return "conv"
-    if window is not None and window.kind in ("max", "average"):
-        return "pool"
-    return "fc" if _is_linear(graph, node) else operation_name(node, graph.modules)
+    """Return "conv", "pool", "fc", the class of the module whose output it is, or the operation's name."""
+    operation = graph.operations[node]
+    kind = {"convolution": "conv", "pooling": "pool", "linear": "fc"}.get(operation.op.role or "")
+    called = {call.partition("#")[0] for call, output in graph.calls.items() if output is node}
+    return kind or (operation.module_type if operation.module in called else operation.name)
 
 
-def _convolutions(graph: Graph) -> list[fx.Node]:
-    return [node for node in graph.operations if _is_convolution(graph, node)]
-
-
-def _is_convolution(graph: Graph, node: fx.Node) -> bool:
-    if node.op == "call_module":
-        return isinstance(graph.modules[str(node.target)], nn.Conv2d)
-    return node.target in ops.CONV2D_FUNCTIONS and graph.operations[node].kind != "constant"
-
-
-def _is_linear(graph: Graph, node: fx.Node) -> bool:
-    if node.op == "call_module":
-        return isinstance(graph.modules[str(node.target)], nn.Linear)
-    return node.target is F.linear and graph.operations[node].kind != "constant"
+def _nodes_of(graph: Graph, role: Role) -> list[fx.Node]:
+    """Return the nodes whose operations have a role, and depend on the input."""
+    return [node for node, operation in graph.operations.items() if operation.op.role == role and operation.varies]
 
 
 def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
@@ -131,29 +124,32 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
         user = users[0]
         if user.op == "output":
             break
-        name = operation_name(user, graph.modules)
-        if name in ops.RECTIFIERS or name in ops.SMOOTH_ACTIVATIONS:
+        role = graph.operations[user].op.role
+        if role in ("rectifier", "activation"):
             return user
-        if name not in ops.BETWEEN_CONVOLUTION_AND_RECTIFIER:
+        if role not in ("batch norm", "transparent"):
             break
-        last_norm = user if name in ops.BATCH_NORMS else last_norm
+        last_norm = user if role == "batch norm" else last_norm
         current = user
     return last_norm
 
 
 def _users(graph: Graph, node: fx.Node) -> list[fx.Node]:
     """Return the nodes of the original model that read a node: an added head does not affect the names of layers."""
-    return [user for user in node.users if user not in graph.trace.added]
+    users = [user for user in node.users if user not in graph.trace.added]
+    if len(users) == 1 and users[0].op == "call_function" and graph.operations[users[0]].op.spatial == "part":
+        return _users(graph, users[0])  # the only output of several that is read
+    return users
 
 
 def _pooled(graph: Graph, feature_map: fx.Node) -> fx.Node | None:
     """Return the pooling that reads a feature map, directly or after local response normalisation."""
-    for user in feature_map.users:
+    for user in _users(graph, feature_map):
         if user.op == "output":
             continue
-        window = graph.operations[user].window
-        if window is not None and window.kind in ("max", "average"):
+        operation = graph.operations[user]
+        if operation.op.role == "pooling" and operation.window is not None:
             return user
-        if operation_name(user, graph.modules) in ops.RESPONSE_NORMS:
+        if operation.op.role == "response norm":
             return _pooled(graph, user)
     return None

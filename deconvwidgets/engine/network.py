@@ -2,86 +2,99 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.graph import Graph, build_graph
-from deconvwidgets.engine.layers import Layer, find_aliases, layers_of_graph
-from deconvwidgets.engine.module_calls import layers_of_calls, visit_modules
+from deconvwidgets.engine.executor import Executor
+from deconvwidgets.engine.graph import Graph
+from deconvwidgets.engine.hook_runner import visit_calls
+from deconvwidgets.engine.layers import Layer
+from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
-from deconvwidgets.engine.tracing import example_batch, example_output
-from deconvwidgets.errors import GraphError, LayerError, ModelError
+from deconvwidgets.engine.structure import Size, Structure, structure_of
+from deconvwidgets.errors import LayerError, ModelError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
 
-Size = tuple[int, int, int]
-
 
 class Network:
-    """A model, traced for one input size. Make it with `Network.of`, and keep it: tracing takes one or two forward passes.
+    """A model, traced for one input size. Make it with `Network.of`.
 
     Attributes
     ----------
     model : nn.Module
-        The model, which is left unchanged.
+        The model, which is left unchanged. Its parameters may change: they are read whenever it runs.
     input_size : (int, int, int)
         (C, H, W).
-    reason : str or None
-        Why the model cannot be traced; None if it is traced.
     """
 
-    def __init__(self, model: nn.Module, input_size: Size, graph: Graph | None, reason: str | None, layers: Sequence[Layer]) -> None:
+    def __init__(self, model: nn.Module, input_size: Size, structure: Structure) -> None:
         self.model = model
         self.input_size = input_size
-        self.reason = reason
-        self._graph = graph
-        self._layers = {layer.info.name: layer for layer in layers}
-        self._names = dict(self._other_names())
-        self._plans: dict[str, LocalPlan | None] = {}
+        self._structure = structure
 
     @classmethod
     def of(cls, model: nn.Module, input_size: Sequence[int]) -> Network:
-        """Trace a model.
+        """Trace a model, unless it was traced for that size before and its structure, hooks and modes are the same.
 
         Parameters
         ----------
         model : nn.Module
-            A model in eval mode.
+            A model in eval mode. Of models in torch.compile or DataParallel, the model inside is traced.
         input_size : sequence of int
             (C, H, W).
 
         Returns
         -------
         Network
-            If torch.fx cannot trace the model, a network without graph, whose layers are module calls.
+            If torch.export cannot trace the model, a network without graph, whose layers are module calls.
 
         Raises
         ------
         ModelError
-            If a batch norm or dropout module is in training mode, or if the model rejects inputs of that size.
+            If a batch norm or dropout module is in training mode, if the model rejects inputs of that size, or if it is a TorchScript
+            module.
         """
+        if len(input_size) != 3:
+            raise ModelError(f"input_size is (channels, height, width), not {tuple(input_size)}.")
         size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
-        _check_eval_mode(model)
-        example = example_batch(model, size)
-        expected = example_output(model, example)
-        try:
-            graph = build_graph(model, example.clone(), expected)
-        except GraphError as error:
-            return cls(model, size, None, str(error), layers_of_calls(model, example))
-        return cls(model, size, graph, None, layers_of_graph(graph))
+        inner = unwrapped(model)
+        _check_eval_mode(inner)
+        return cls(inner, size, structure_of(inner, size))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        return Network(copy.deepcopy(self.model, memo), self.input_size, self._structure)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Network.of, (self.model, self.input_size)  # a graph is not pickled: the copy traces its own model
 
     @property
     def traced(self) -> bool:
         """Whether the model could be traced. Receptive fields and local projections require it."""
-        return self._graph is not None
+        return self._structure.graph is not None
+
+    @property
+    def reason(self) -> str | None:
+        """Why the model cannot be traced; None if it is traced."""
+        return self._structure.reason
 
     @property
     def graph(self) -> Graph | None:
-        """The model's typed operations; None if it cannot be traced."""
-        return self._graph
+        """The model's classified operations, checked against the model; None if it cannot be traced."""
+        self._structure.check(self.model, self.input_size)
+        return self._structure.graph
+
+    @property
+    def single(self) -> bool:
+        """Whether a batch is run image by image, because its images would affect each other."""
+        self._structure.check(self.model, self.input_size)
+        return self._structure.single
 
     def node(self, layer: str) -> fx.Node | None:
         """Return the node of a layer; None if the model cannot be traced."""
@@ -90,12 +103,12 @@ class Network:
     @property
     def layers(self) -> list[LayerInfo]:
         """The layers, in order of execution."""
-        return [layer.info for layer in self._layers.values()]
+        return [layer.info for layer in self._structure.layers.values()]
 
     @property
     def feature_map_layers(self) -> list[LayerInfo]:
         """The maps of the convolutions; if the model has none, all layers with maps."""
-        maps = [layer.info for layer in self._layers.values() if layer.is_feature_map]
+        maps = [layer.info for layer in self._structure.layers.values() if layer.is_feature_map]
         return maps or [info for info in self.layers if info.receptive_field is not None or info.height > 1]
 
     def layer(self, name: str) -> LayerInfo:
@@ -150,11 +163,31 @@ class Network:
         LayerError
             If there is no such layer.
         """
-        found = {name: self._find(name) for name in layers}
-        if self._graph is not None:
-            self._graph.visit(batch, {name: layer.node for name, layer in found.items() if layer.node is not None}, visitor)
+        graph, names = self.graph, list(dict.fromkeys(layers))
+        found = {name: self._find(name) for name in names}
+        if self.single and len(batch) > 1:
+            maps: dict[str, list[Tensor]] = {}
+            for image in batch.split(1):
+                self._visit(graph, image, found, lambda name, value: maps.setdefault(name, []).append(value.clone()))
+            for name, parts in maps.items():
+                visitor(name, torch.cat(parts))
         else:
-            visit_modules(self.model, batch, {name: layer.call for name, layer in found.items() if layer.call is not None}, visitor)
+            self._visit(graph, batch, found, visitor)
+
+    def _visit(self, graph: Graph | None, batch: Tensor, found: dict[str, Layer], visitor: Callable[[str, Tensor], None]) -> None:
+        names: dict[Any, list[str]] = {}  # several names may be those of one layer
+        for name, layer in found.items():
+            names.setdefault(layer.info.name if graph is None else layer.node, []).append(name)
+
+        def visit_names(key: Any, value: Tensor) -> None:
+            for name in names.get(key, ()):
+                visitor(name, value)
+
+        if graph is None:
+            visit_calls(self.model, batch, names, visit_names)
+            return
+        for operation, value in Executor(graph, graph.ancestors(names), graph.trace.bind(self.model)).execute(batch):
+            visit_names(operation.node, value)
 
     def map(self, batch: Tensor, layer: str) -> Tensor:
         """Return the map of a layer (N, C, h, w), or (N, C, 1, 1) if it is fully connected. Raises LayerError if there is no such layer."""
@@ -164,12 +197,12 @@ class Network:
 
     def plan(self, layer: str) -> LocalPlan | None:
         """Return how to compute a layer on receptive-field crops; None if its receptive field is unknown or not smaller than the input."""
-        found = self._find(layer)
+        graph, found, plans = self.graph, self._find(layer), self._structure.plans
         name = found.info.name
-        if name not in self._plans:
-            possible = self._graph is not None and found.node is not None and self._has_crop(found.info)
-            self._plans[name] = plan_local(self._graph, found.node) if possible and self._graph and found.node else None
-        return self._plans[name]
+        if name not in plans:
+            possible = graph is not None and found.node is not None and not self.single and self._has_crop(found.info)
+            plans[name] = plan_local(graph, found.node) if possible and graph and found.node else None
+        return plans[name]
 
     def digest(self, layer: str) -> str:
         """Return the SHA-256 (hexadecimal) of everything that decides a layer's values.
@@ -177,19 +210,20 @@ class Network:
         That is the operations up to it, with their settings, connections, parameters and buffers; for a model that cannot be traced, all
         modules with their source and parameters.
         """
-        found = self._find(layer)
-        if self._graph is None or found.node is None:
+        graph, found = self.graph, self._find(layer)
+        if graph is None or found.node is None:
             return model_digest(self.model, found.info.name)
-        return node_digest(self._graph.trace, self._graph.modules, found.node)
+        return node_digest(graph.trace, self.model, found.node)
 
     def _has_crop(self, info: LayerInfo) -> bool:
         field = info.receptive_field
         return field is not None and field[0] < self.input_size[1] and field[1] < self.input_size[2]
 
     def _find(self, name: str) -> Layer:
-        found = self._layers.get(self._names.get(name, name))
+        layers, names = self._structure.layers, self._structure.names
+        found = layers.get(names.get(name, name))
         if found is None:
-            known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *self._layers, *self._names]))
+            known = list(dict.fromkeys([*(info.alias for info in self.layers if info.alias), *layers, *names]))
             close = (
                 difflib.get_close_matches(str(name), known, n=4) or difflib.get_close_matches(str(name).lower(), known, n=4) or known[:6]
             )
@@ -198,19 +232,6 @@ class Network:
                 "dw.engine.describe_layers(bundle.model, bundle.input_size) lists them all."
             )
         return found
-
-    def _other_names(self) -> Iterable[tuple[str, str]]:
-        by_node = {layer.node: name for name, layer in self._layers.items() if layer.node is not None}
-        if self._graph is not None:
-            for call, node in self._graph.calls.items():
-                if node in by_node:
-                    yield call, by_node[node]
-            for alias, node in find_aliases(self._graph).items():
-                if node in by_node:
-                    yield alias, by_node[node]
-        for name, layer in self._layers.items():
-            if layer.info.alias is not None:
-                yield layer.info.alias, name
 
 
 def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 224, 224)) -> list[LayerInfo]:

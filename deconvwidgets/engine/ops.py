@@ -1,175 +1,267 @@
-"""What is known of each operation, in one place.
+"""Everything that is known of an operation, in one place. Nothing else in the package lists operations.
 
-An operation is listed by its canonical name, which all its spellings share ("relu" for `torch.relu_`, `F.relu(inplace=True)` and
-`Tensor.relu`), by its module class, or by its function. An operation that is not listed is never assumed to be harmless: it is treated as
-one that reads the whole image, and no signal is propagated backwards through it.
-
-What depends on the arguments of a call is checked elsewhere: `windows.py` reads the window of a convolution or pooling, and
-`backward_checks.py` checks whether a call is linear.
+The registry is keyed by the operation's ATen name without underscores at its ends ("relu" for `aten.relu`, `aten.relu_`, `F.relu` and
+`Tensor.relu_`). An operation that is not in it is never assumed to be harmless: it is treated as one that reads the whole image, and no
+signal is propagated backwards through it.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
 
+from deconvwidgets.engine import backward_checks as checks
+from deconvwidgets.engine import windows
+from deconvwidgets.engine.backward_checks import Call, Check, FindOperand
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+Spatial = Literal["pointwise", "per channel", "channel axes", "permutation", "reshape", "part", "window", "whole"]
+Role = Literal["convolution", "linear", "rectifier", "activation", "batch norm", "response norm", "pooling", "transparent"]
 
 
-def operation_name(node: fx.Node, modules: Mapping[str, nn.Module]) -> str:
-    """Return the name of a graph node's operation: its module's class or its function's name."""
-    if node.op == "call_module":
-        return type(modules[str(node.target)]).__name__
-    if node.target in MAX_POOL2D_FUNCTIONS:
-        return "max_pool2d"
-    return node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+@dataclass(frozen=True, slots=True)
+class Op:
+    """What is known of an operation.
+
+    Parameters
+    ----------
+    spatial : str
+        How the output depends on the positions of the input.
+
+        - "pointwise": position (r, c) of the output depends on position (r, c) of the inputs; other operands are broadcast.
+        - "per channel": the same, and further operands hold one value per channel.
+        - "channel axes": the same if its axis arguments name neither the batch nor rows or columns (concatenation, selection, sums).
+        - "permutation": the same if batch, rows and columns keep their places.
+        - "reshape": the same if batch, rows and columns keep their sizes.
+        - "part": one of several outputs.
+        - "window": a convolution, pooling or padding, see `window`.
+        - "whole": every position of the output may depend on the whole image.
+    backward : callable
+        Returns why no signal can be propagated backwards through a call, or None: the call is linear (autograd's transpose is the
+        paper's), or pooling, which is routed by its switches.
+    rectified : callable, optional
+        Returns which tensor a call rectifies, if it is a rectifier.
+    window : callable, optional
+        Returns the window of a call, given its arguments and the shape of its input.
+    role : str, optional
+        What it is in the names of layers. "transparent" operations may stand between a convolution and its rectifier.
+    channelwise : bool
+        Whether it keeps channels apart and has no parameters of its own: one channel can be computed alone.
+    couples_batch : callable, optional
+        Returns whether a call's answer for one image depends on the other images of the batch.
+    like_second : bool
+        Whether it reads only the shape or type of its second argument.
+    inserts_axis : bool
+        Whether its axis argument is an axis of the output.
+    joins : bool
+        Whether it joins several maps, all of which must depend on the image for crops.
+    no_signal : bool
+        Whether no signal passes through it: it reads metadata, makes constants, or leaves autograd.
+    """
+
+    spatial: Spatial = "whole"
+    backward: Check = checks.no_rule
+    rectified: FindOperand | None = None
+    window: windows.FindWindow | None = None
+    role: Role | None = None
+    channelwise: bool = False
+    couples_batch: Callable[[Call], bool] | None = None
+    like_second: bool = False
+    inserts_axis: bool = False
+    joins: bool = False
+    no_signal: bool = False
+
+    def rectified_operand(self, call: Call) -> int | str | None:
+        """Return the position or keyword of the tensor that a call rectifies; None if the call is not a rectifier."""
+        return None if self.rectified is None else self.rectified(call)
+
+    def rejection(self, call: Call) -> str | None:
+        """Return why no signal can be propagated backwards through a call; None if it can be."""
+        return None if self.rectified_operand(call) is not None else self.backward(call)
+
+
+UNKNOWN = Op()
+REGISTRY: dict[str, Op] = {}
+
+
+def op_of(name: str) -> Op:
+    """Return what is known of the operation of a name; `UNKNOWN` if it is not in the registry."""
+    return REGISTRY.get(name, UNKNOWN)
+
+
+def op_of_module(module: nn.Module) -> Op:
+    """Return what is known of the operation of a module, by its class."""
+    return next((op_of(name) for kind, name in _MODULES.items() if isinstance(module, kind)), UNKNOWN)
+
+
+def node_name(node: fx.Node) -> str:
+    """Return the name of a graph node's operation."""
+    return canonical_name(node.target) if callable(node.target) else str(node.target)
 
 
 def canonical_name(func: Callable[..., Any]) -> str:
     """Return the name shared by all spellings of an operation, without underscores at its ends; "get T" for the property T."""
-    name = str(getattr(func, "__name__", func))
+    if isinstance(func, torch._ops.OpOverload):
+        name = func.overloadpacket.__name__
+    else:
+        name = str(getattr(func, "__name__", func))
     if name == "__get__":
         return "get " + str(getattr(getattr(func, "__self__", None), "__name__", "?"))
     name = name.split(".")[0].strip("_")
     return _SPELLINGS.get(name, name)
 
 
+def response_norm_function() -> Callable[..., Any]:
+    """Return the function of local response normalisation, which is one operation here and several in ATen."""
+    return torch.nn.functional.local_response_norm
+
+
+def _define(names: str, op: Op) -> None:
+    for name in names.split():
+        REGISTRY[name] = op
+
+
+def _uses_batch_statistics(call: Call) -> bool:
+    return bool(call.argument(5, "training", False))
+
+
 _SPELLINGS = {
     "iadd": "add", "radd": "add", "isub": "sub", "imul": "mul", "rmul": "mul", "itruediv": "div", "truediv": "div", "idiv": "div",
     "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "negative": "neg", "clip": "clamp", "fmax": "maximum",
-    "concat": "cat", "concatenate": "cat", "invert": "bitwise_not", "rmatmul": "matmul",
+    "concat": "cat", "concatenate": "cat", "invert": "bitwise_not", "rmatmul": "matmul", "to_copy": "to", "grid_sampler": "grid_sample",
+    "grid_sampler_2d": "grid_sample", "setitem": "index_put", "unsafe_view": "view", "swapaxes": "transpose", "swapdims": "transpose",
+    "moveaxis": "movedim",
 }  # fmt: skip
 
-# Functions that are recognised as such in a graph.
+_POINTWISE, _ELEMENTWISE = Op("pointwise"), Op("pointwise", channelwise=True)
+_LINEAR = Op(backward=checks.linear)
 
-CONV2D_FUNCTIONS = (F.conv2d, torch.conv2d)
-MAX_POOL2D_FUNCTIONS = (F.max_pool2d, torch.max_pool2d)
+# Rectifiers and other activations.
 
-# Pointwise operations: position (r, c) of the output depends on position (r, c) of the inputs only.
+_RECTIFIER = Op("pointwise", rectified=checks.first, role="rectifier", channelwise=True)
+_define("relu relu6 threshold", _RECTIFIER)
+_define("leaky_relu", replace(_RECTIFIER, rectified=checks.leaky_relu))
+_define("hardtanh", replace(_RECTIFIER, rectified=checks.clamp_at_zero(1, "min_val", -1.0, 2, "max_val")))
+_define("clamp clamp_min", replace(_RECTIFIER, rectified=checks.clamp_at_zero(1, "min", None, 2, "max")))
+_define("rrelu", replace(_RECTIFIER, rectified=checks.rrelu, backward=checks.training_mode, channelwise=False))
+_define("prelu", replace(_RECTIFIER, spatial="per channel", rectified=checks.prelu, channelwise=False))
+_define("elu celu selu gelu silu hardswish mish softplus", Op("pointwise", role="activation", channelwise=True))
+_define(
+    "sigmoid tanh hardsigmoid log_sigmoid hardshrink softshrink tanhshrink softsign exp expm1 log log2 log10 log1p sqrt rsqrt abs square "
+    "reciprocal sin cos tan asin acos atan sinh cosh erf erfc sign round floor ceil trunc frac clamp_max nan_to_num "
+    "logical_not bitwise_not isnan isinf isfinite",
+    _ELEMENTWISE,
+)
+_define(
+    "pow minimum fmin eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or fmod remainder atan2 addcdiv "
+    "zeros_like ones_like full_like",
+    _POINTWISE,
+)
+_define("zeros_like ones_like full_like empty_like rand_like randn_like", replace(_POINTWISE, no_signal=True))
+_define("maximum", Op("pointwise", checks.maximum, checks.maximum_with_zero))
 
-POINTWISE_MODULES = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh,
-    nn.Hardswish, nn.Hardsigmoid, nn.Softplus, nn.Mish, nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.LocalResponseNorm,
-)  # fmt: skip
-POINTWISE_FUNCTIONS = {
-    F.relu, F.relu_, torch.relu, torch.relu_, F.relu6, F.leaky_relu, F.leaky_relu_, F.prelu, F.hardtanh, F.hardtanh_, F.threshold,
-    torch.threshold_, F.elu, F.gelu, F.silu, F.sigmoid, torch.sigmoid, torch.tanh, F.hardswish, F.hardsigmoid, F.softplus, F.mish,
-    F.dropout, F.dropout2d, F.batch_norm, F.local_response_norm, torch.clamp, torch.clamp_min, torch.maximum, torch.neg,
-    operator.add, operator.iadd, operator.sub, operator.isub, operator.mul, operator.imul, operator.truediv, operator.itruediv,
-    operator.neg, torch.add, torch.sub, torch.mul, torch.div,
+# Normalisations.
+
+_BATCH_NORM = Op("per channel", checks.batch_norm, role="batch norm", couples_batch=_uses_batch_statistics)
+_define("batch_norm native_batch_norm", _BATCH_NORM)
+_define("native_batch_norm_legit_no_training", replace(_BATCH_NORM, backward=checks.product, couples_batch=None))
+_define("local_response_norm", Op("pointwise", checks.linear, role="response norm"))
+_define("instance_norm", Op(backward=checks.instance_norm))
+_DROPOUT = Op("pointwise", checks.dropout(active_by_default=True), role="transparent", channelwise=True)
+_define("dropout dropout1d dropout2d dropout3d feature_dropout", _DROPOUT)
+_define("alpha_dropout feature_alpha_dropout", replace(_DROPOUT, backward=checks.dropout(active_by_default=False)))
+
+# Windows.
+
+_CONVOLUTION = Op("window", checks.product, window=windows.conv2d, role="convolution")
+_define("conv2d", _CONVOLUTION)
+_define("convolution", replace(_CONVOLUTION, window=windows.convolution))
+_POOLING = Op("window", checks.linear, role="pooling")
+_define("max_pool2d", replace(_POOLING, window=windows.max_pool2d))
+_define("avg_pool2d", replace(_POOLING, window=windows.avg_pool2d))
+_define("adaptive_avg_pool2d", replace(_POOLING, window=windows.adaptive_avg_pool2d))
+_define("adaptive_max_pool2d", replace(_POOLING, window=windows.adaptive_max_pool2d))
+_define("max_pool2d_with_indices adaptive_max_pool2d_with_indices", _LINEAR)
+_define("pad", Op("window", checks.linear, window=windows.pad))
+_define("constant_pad_nd", Op("window", checks.linear, window=windows.constant_pad_nd))
+
+# Arithmetic.
+
+_define("add sub rsub neg positive", Op("pointwise", checks.linear))
+_define("mul", Op("pointwise", checks.product))
+_define("div", Op("pointwise", checks.quotient))
+_define("addcmul", Op("pointwise", checks.sum_with_product))
+_define("lerp", Op("pointwise", checks.selected_by(2, "weight")))
+_define("where", Op("pointwise", checks.selected_by(0, "condition")))
+_define("masked_fill", Op("pointwise", checks.selected_by(1, "mask")))
+_define("linear", Op(backward=checks.product, role="linear"))
+_define(
+    "matmul mm bmm mv dot inner outer kron tensordot einsum conv1d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d",
+    Op(backward=checks.product),
+)
+_define("addmm addbmm baddbmm addmv addr", Op(backward=checks.sum_with_product))
+
+# Copies and casts.
+
+_define("contiguous clone alias lift_fresh lift_fresh_copy", Op("pointwise", checks.linear, role="transparent", channelwise=True))
+_define("copy zero fill as_tensor float double half bfloat16 to_dense cpu cuda as_strided", _LINEAR)
+_define("to type type_as", Op("pointwise", checks.cast, like_second=True))
+_define("detach", Op("pointwise", checks.detached, no_signal=True))
+_define("wrap_with_set_grad_enabled", Op(backward=checks.without_gradient))
+
+# Axes and shapes.
+
+_AXES = Op("channel axes", checks.linear)
+_define("squeeze select slice narrow split split_with_sizes unsafe_split chunk unsafe_chunk tensor_split unbind", _AXES)
+_define("unsqueeze", replace(_AXES, inserts_axis=True))
+_define("cat", replace(_AXES, joins=True))
+_define("stack", replace(_AXES, joins=True, inserts_axis=True))
+_define("permute", Op("permutation", checks.linear))
+_define("transpose movedim flip roll cumsum sum mean amax", _AXES)
+_define("softmax log_softmax amin prod var std argmax argmin norm linalg_vector_norm logsumexp", Op("channel axes"))
+_define("max", Op("channel axes", checks.maximum, checks.maximum_with_zero))
+_define("index_select gather", Op("channel axes", checks.selected_by(2, "index")))
+_define("getitem", Op("part", checks.selected_by(1, "index")))
+_define("view reshape flatten unflatten", Op("reshape", checks.linear))
+_define("view_as reshape_as expand_as", Op(backward=checks.linear, like_second=True))
+_define("expand", Op("reshape", checks.linear))
+_define("index index_put take", Op(backward=checks.selected_by(1, "index")))
+_define("scatter scatter_add index_add index_copy", Op(backward=checks.selected_by(2, "index")))
+_define("masked_scatter masked_select", Op(backward=checks.selected_by(1, "mask")))
+_define("take_along_dim", Op(backward=checks.selected_by(1, "indices")))
+_define("grid_sample", Op(backward=checks.selected_by(1, "grid")))
+_define(
+    "hstack vstack dstack column_stack row_stack trace sum_to_size ravel t adjoint diagonal diag tril triu hsplit vsplit dsplit iter "
+    "broadcast_to broadcast_tensors atleast_1d atleast_2d atleast_3d repeat tile repeat_interleave fliplr flipud rot90 "
+    "slice_scatter select_scatter diagonal_scatter reflection_pad2d replication_pad2d "
+    "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold fold im2col col2im "
+    "avg_pool1d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool3d max_pool1d max_pool3d max_pool1d_with_indices max_pool3d_with_indices "
+    "adaptive_max_pool1d adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool3d_with_indices "
+    "max_unpool1d max_unpool2d max_unpool3d interpolate upsample upsample_nearest upsample_bilinear upsample_nearest1d "
+    "upsample_nearest2d upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d",
+    _LINEAR,
+)
+for _property in ("T", "mT", "H", "mH"):
+    REGISTRY[f"get {_property}"] = _LINEAR
+
+# Calls that read metadata or make constants.
+
+_define(
+    "size sym_size dim ndimension numel nelement stride storage_offset data_ptr element_size get_device is_contiguous is_floating_point "
+    "is_complex is_same_size is_nonzero is_pinned len hash repr str format item tolist type_name result_type requires_grad retain_grad "
+    "register_hook backward new_zeros new_ones new_empty new_full numpy array assert dir reduce_ex deepcopy "
+    "set_grad_enabled version",
+    Op(no_signal=True),
+)
+
+# Modules, for models that cannot be traced, where only modules are seen.
+
+_MODULES: dict[type[nn.Module], str] = {
+    nn.Conv2d: "conv2d", nn.Linear: "linear", nn.ReLU6: "relu6", nn.ReLU: "relu", nn.LeakyReLU: "leaky_relu", nn.PReLU: "prelu",
+    nn.RReLU: "rrelu", nn.Hardtanh: "hardtanh", nn.Threshold: "threshold", nn.GELU: "gelu", nn.SiLU: "silu", nn.ELU: "elu",
+    nn.Hardswish: "hardswish", nn.Mish: "mish", nn.Softplus: "softplus", nn.BatchNorm2d: "batch_norm", nn.Dropout: "dropout",
+    nn.Dropout2d: "dropout2d", nn.Identity: "alias", nn.MaxPool2d: "max_pool2d", nn.AvgPool2d: "avg_pool2d",
 }  # fmt: skip
-POINTWISE_METHODS = _names("""
-    relu relu_ clamp clamp_ clamp_min clamp_min_ add add_ sub sub_ mul mul_ div div_ neg contiguous clone float double to sigmoid tanh
-""")
-
-# Operations that are pointwise along axis 1 (channels), by the position of their axis argument.
-
-CHANNEL_AXIS_ARGUMENT = {"cat": 1, "concat": 1, "unsqueeze": 1, "chunk": 2, "split": 2}
-SPLITS = _names("chunk split")
-
-# Operations that keep channels apart and have no parameters of their own: one channel can be computed alone.
-
-CHANNELWISE = _names("ReLU ReLU6 LeakyReLU Hardtanh relu relu_ relu6 leaky_relu hardtanh Identity Dropout")
-
-# Functions that overwrite their first argument. (Methods that do end with an underscore; modules have an attribute `inplace`.)
-
-INPLACE_FUNCTIONS = {
-    operator.iadd, operator.isub, operator.imul, operator.itruediv, F.relu_, torch.relu_, F.leaky_relu_, F.hardtanh_, torch.threshold_,
-}  # fmt: skip
-
-# Operations after a convolution or linear layer, in a traced graph: the aliases convN, poolN and fcN depend on them.
-
-RECTIFIERS = _names("""
-    ReLU ReLU6 LeakyReLU PReLU RReLU Hardtanh Threshold relu relu_ relu6 leaky_relu leaky_relu_ prelu hardtanh hardtanh_ threshold
-    threshold_ clamp clamp_ clamp_min clamp_min_
-""")
-SMOOTH_ACTIVATIONS = _names("ELU GELU SiLU Hardswish Mish Softplus elu gelu silu hardswish mish softplus")
-BATCH_NORMS = _names("BatchNorm2d batch_norm")
-BETWEEN_CONVOLUTION_AND_RECTIFIER = BATCH_NORMS | _names("Dropout Dropout2d Identity dropout dropout2d")
-RESPONSE_NORMS = _names("LocalResponseNorm local_response_norm")
-
-# The same for a model that cannot be traced, where only modules are seen.
-
-RECTIFIER_MODULES = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.Hardtanh, nn.Threshold, nn.GELU, nn.SiLU, nn.ELU, nn.Hardswish,
-)  # fmt: skip
-POOLING_MODULES = (nn.MaxPool2d, nn.AvgPool2d)
-MODULES_BETWEEN_CONVOLUTION_AND_RECTIFIER = (nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity)
-
-# Settings that decide a module's output and that its `extra_repr` omits.
-
-SETTINGS_NOT_IN_REPR = ("ceil_mode", "count_include_pad", "divisor_override", "num_heads")
-
-# The backward pass. Linear (or affine) in all tensor arguments jointly, so that autograd's transpose is the paper's. Pooling is routed by
-# its switches and local response normalisation passes the signal on (see projection/rules.py).
-
-LINEAR = _names("""
-    add sub rsub neg positive cat stack hstack vstack dstack column_stack row_stack sum mean cumsum trace sum_to_size
-    view view_as reshape reshape_as flatten unflatten ravel permute transpose swapaxes swapdims movedim moveaxis squeeze unsqueeze
-    t adjoint
-    narrow select slice diagonal diag tril triu split split_with_sizes unsafe_split chunk unsafe_chunk tensor_split hsplit vsplit dsplit
-    unbind iter expand expand_as broadcast_to broadcast_tensors atleast_1d atleast_2d atleast_3d repeat tile repeat_interleave
-    pad constant_pad_nd flip fliplr flipud roll rot90 pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold fold
-    im2col col2im
-    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    interpolate upsample upsample_nearest upsample_bilinear upsample_nearest2d upsample_bilinear2d upsample_bicubic2d
-    contiguous clone alias as_tensor float double half bfloat16 to_dense cpu cuda copy zero fill as_strided
-    max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices amax
-    adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices
-    adaptive_max_pool3d_with_indices max_unpool1d max_unpool2d max_unpool3d local_response_norm
-    fill_outside
-""")
-TRANSPOSE_PROPERTIES = frozenset(["get T", "get mT", "get H", "get mH"])  # linear, too
-
-# Linear if one factor only depends on the input.
-
-PRODUCTS = _names("""
-    mul matmul mm bmm mv dot inner outer kron tensordot einsum linear conv1d conv2d conv3d conv_tbc
-    conv_transpose1d conv_transpose2d conv_transpose3d convolution strided_conv2d
-""")
-
-# A first argument plus a product of the two others.
-
-SUMS_WITH_PRODUCT = _names("addmm addbmm baddbmm addmv addr addcmul")
-
-# Linear in eval mode only.
-
-DROPOUTS = _names("dropout dropout1d dropout2d dropout3d feature_dropout")  # active by default
-ALPHA_DROPOUTS = _names("alpha_dropout feature_alpha_dropout")  # inactive by default
-BATCH_NORM_CALLS = _names("batch_norm native_batch_norm")
-
-# Linear if the target type is a floating-point type.
-
-CASTS = _names("to type type_as")
-
-# Linear if an argument (its position and keyword) does not depend on the input.
-
-SELECTED_BY_ARGUMENT = {
-    **dict.fromkeys(["gather", "index_select", "scatter", "scatter_add", "index_add", "index_copy"], (2, "index")),
-    **dict.fromkeys(["getitem", "setitem", "take"], (1, "index")),
-    **dict.fromkeys(["masked_fill", "masked_scatter", "masked_select"], (1, "mask")),
-    "take_along_dim": (1, "indices"),
-    "where": (0, "condition"),
-    "grid_sample": (1, "grid"),
-    "lerp": (2, "weight"),
-}
-
-# Calls that use the shape or type of their other tensor arguments, not their values.
-
-SHAPED_LIKE_ARGUMENT = _names("to type_as view_as reshape_as expand_as")
-
-# Calls that no signal passes through: they read metadata, make constants, or leave autograd.
-
-METADATA_OPS = _names("""
-    size dim ndimension numel nelement stride storage_offset data_ptr element_size get_device is_contiguous is_floating_point is_complex
-    is_same_size is_nonzero is_pinned len hash repr str format item tolist type_name result_type requires_grad retain_grad
-    register_hook backward zeros_like ones_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full
-    detach numpy array assert dir reduce_ex deepcopy set_grad_enabled version
-""")

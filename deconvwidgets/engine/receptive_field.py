@@ -59,7 +59,7 @@ def receptive_fields(graph: Graph) -> dict[fx.Node, Region]:
     """
     fields: dict[fx.Node, Region] = {graph.input_node: (Interval(1, 0, 1), Interval(1, 0, 1))}
     for node, operation in graph.operations.items():
-        inputs = [input_node for input_node in node.all_input_nodes if graph.operations[input_node].kind != "constant"]
+        inputs = graph.varying_inputs(node)
         if operation.kind not in ("window", "pointwise") or any(input_node not in fields for input_node in inputs):
             continue
         rows, columns = fields[inputs[0]]
@@ -80,7 +80,7 @@ def required_regions(graph: Graph, target: fx.Node) -> Mapping[fx.Node, Region] 
     Return None if an operation between the input and the target depends on the whole image.
     """
     ancestors = graph.ancestors([target])
-    dependent = {operation.node for operation in ancestors if operation.kind != "constant"}
+    dependent = {operation.node for operation in ancestors if operation.varies}
     if any(operation.kind == "whole" for operation in ancestors) or graph.input_node not in dependent:
         return None
     regions: dict[fx.Node, Region] = {target: (Interval(1, 0, 1), Interval(1, 0, 1))}

@@ -1,129 +1,121 @@
-"""A model traced by torch.fx: its operations, the names of its module calls, and how to run part of it."""
+"""The model as a functional graph of ATen operations, made by `torch.export`.
+
+What the graph computes is what the model computes: hooks and patched forwards are in it, in-place operations and aliases are not. It holds
+no parameters: they are read from the model, by name, whenever the graph runs.
+"""
 
 from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
-from deconvwidgets.engine.ops import INPLACE_FUNCTIONS
-from deconvwidgets.errors import GraphError, ModelError
+from deconvwidgets.engine.functional import NotFunctionalError, remove_idle_nodes, remove_inplace_operations
+from deconvwidgets.engine.model_copy import copy_sharing_tensors, example_batch
+from deconvwidgets.engine.ops import response_norm_function
+from deconvwidgets.engine.quiet_export import quiet_export
+from deconvwidgets.errors import GraphError
 
-NodeCallback = Callable[[fx.Node, tuple[Any, ...], dict[str, Any], Any], None]
-
-# torch.fx patches nn.Module for the whole process while it traces. Two threads would restore each other's patches in the wrong order.
-_TRACING = threading.Lock()
+# torch.export patches nn.Module for the whole process. Two threads would restore each other's patches in the wrong order.
+_EXPORTING = threading.Lock()
+_MARK = torch.ops.aten._assert_async.msg  # an operation without result, which carries a text
+_OUTPUT, _NORM_BEGINS, _NORM_ENDS = "output of ", "response norm begins", "response norm ends"
 
 
 @dataclass(frozen=True)
 class Trace:
     """A traced model.
 
-    It refers to modules by their names and holds none of them, so that copies of the model can share it.
-
     Parameters
     ----------
-    graph : fx.Graph
+    module : fx.GraphModule
+        The graph of ATen operations, and the sub-graphs that its nodes call. Nodes have their fake tensors in `meta["val"]`, and
+        the modules that they belong to in `meta["nn_module_stack"]`.
+    names : mapping of fx.Node to str
+        For each placeholder but the input, the dotted name of a parameter, buffer or attribute of the model.
+    constants : mapping of fx.Node to Tensor
+        The values of placeholders that are no attribute of the model: numbers in its code.
     calls : mapping of str to fx.Node
         The node that returns the output of each module call ("features.0", "layer1.0.relu#2" for the second call of a module).
+    structure : pytree.TreeSpec
+        The structure of the model's output.
+    single : bool
+        Whether the graph holds for a batch of one image only.
+    overwritten : tuple of (fx.Node, fx.Node)
+        Values that an in-place operation overwrites before they are read again, with what they are overwritten with.
     added : frozenset of fx.Node
         Nodes that were added to those of the traced model, such as a head. They do not affect the names of layers.
     """
 
-    graph: fx.Graph
+    module: fx.GraphModule
+    names: Mapping[fx.Node, str]
+    constants: Mapping[fx.Node, Tensor]
     calls: Mapping[str, fx.Node]
-    added: frozenset[fx.Node] = frozenset()
+    structure: pytree.TreeSpec
+    single: bool
+    overwritten: tuple[tuple[fx.Node, fx.Node], ...] = ()
+    added: frozenset[fx.Node] = field(default_factory=frozenset)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
     @property
-    def input_node(self) -> fx.Node:
-        """The node of the input batch."""
-        batch: fx.Node = next(iter(self.graph.find_nodes(op="placeholder")))
-        return batch
+    def graph(self) -> fx.Graph:
+        """The graph."""
+        return self.module.graph
 
     @property
-    def output(self) -> fx.Node:
-        """The output node, whose first argument is what the model returns."""
-        return self.graph.output_node()
+    def input_node(self) -> fx.Node:
+        """The node of the input batch."""
+        return next(node for node in self.graph.find_nodes(op="placeholder") if node not in self.names and node not in self.constants)
 
-    @cached_property
-    def required_for_output(self) -> list[fx.Node]:
-        """The nodes that have to run for the model's output, in order of execution."""
-        return required_nodes(self.graph.nodes, self.output.all_input_nodes)
+    @property
+    def outputs(self) -> Sequence[Any]:
+        """The nodes of the model's output, flattened. Values that are no tensors stand for themselves."""
+        outputs: Sequence[Any] = self.graph.output_node().args[0]  # type: ignore[assignment]
+        return outputs
 
-    def node_of(self, layer: str) -> fx.Node | None:
-        """Return the node of a module call or of an operation, by name; None if there is none."""
-        found = self.calls.get(layer) or self.calls.get(layer.removesuffix("#1"))
-        return found or next((node for node in self.graph.nodes if node.name == layer), None)
+    def bind(self, model: nn.Module) -> dict[fx.Node, Tensor]:
+        """Return the values of all placeholders but the input: the model's parameters and buffers of this moment."""
+        values = {node: operator.attrgetter(name)(model) for node, name in self.names.items()}
+        return {**values, **self.constants}
 
 
 class WrappedModel(nn.Module):
-    """A model that extends another one, and whose trace is known without tracing.
+    """A model that extends another one, and whose trace is made from the other's.
 
     Attributes
     ----------
     original : nn.Module
         The model that it extends.
-    trace : Trace or None
-        The trace of `original` with the added nodes; None if torch.fx cannot trace `original`.
-    reason : str
-        Why `original` cannot be traced.
     """
 
     original: nn.Module
-    trace: Trace | None
-    reason: str
+
+    def extend(self, trace: Trace, layers: Mapping[str, fx.Node]) -> Trace:
+        """Return the trace of this model, given that of `original` and the nodes of its layers."""
+        raise NotImplementedError
 
 
-class _NamingTracer(fx.Tracer):
-    """A tracer that records which node returns the output of which module call.
-
-    Modules that other threads call meanwhile are affected by torch.fx's patches, too. Their calls pass through unchanged.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._thread = threading.get_ident()
-        self.calls: dict[str, fx.Node] = {}
-        self._count: dict[str, int] = {}
-
-    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if threading.get_ident() != self._thread:
-            return forward(*args, **kwargs)
-        name = self.path_of_module(m)
-        self._count[name] = number = self._count.get(name, 0) + 1
-        result = super().call_module(m, forward, args, kwargs)
-        if isinstance(result, fx.Proxy):
-            self.calls[name if number == 1 else f"{name}#{number}"] = result.node
-        return result
-
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        if threading.get_ident() != self._thread:
-            return attr_val
-        return super().getattr(attr, attr_val, parameter_proxy_cache)
-
-
-def trace_model(model: nn.Module, example: Tensor, expected: Any, on_node: NodeCallback | None = None) -> Trace:
-    """Trace a model, and check the trace by running it.
+def trace_model(model: nn.Module, size: Sequence[int], single: bool = False) -> Trace:
+    """Trace a model. The trace has to be checked against the model (`trace_check.py`).
 
     Parameters
     ----------
     model : nn.Module
-        A model in eval mode.
-    example : Tensor (1, C, H, W)
-        Input for the check. An in-place operation of the model may overwrite it.
-    expected : Any
-        The model's own output for the example.
-    on_node : callable, optional
-        Called as `on_node(node, args, kwargs, value)` for every node but the output, in order of execution.
+        A model in eval mode, which is left unchanged.
+    size : sequence of int
+        (C, H, W) of its input.
+    single : bool
+        Trace it for a batch of one image, instead of any number.
 
     Returns
     -------
@@ -132,86 +124,158 @@ def trace_model(model: nn.Module, example: Tensor, expected: Any, on_node: NodeC
     Raises
     ------
     GraphError
-        If torch.fx cannot trace the model, if its forward takes several inputs, if an in-place operation overwrites a map that is read
-        again later, or if the trace does not reproduce `expected`.
+        If torch.export cannot trace the model.
     """
-    trace = _trace(model)
-    inputs = [node for node in trace.graph.nodes if node.op == "placeholder"]
-    if not inputs or any(not node.args for node in inputs[1:]):
-        raise GraphError(f"{type(model).__name__}.forward takes {len(inputs)} inputs; only models that take one batch can be traced")
-    modules = dict(model.named_modules())
-    _reject_stale_reads(trace, modules)
+    copied = _OneInput(copy_sharing_tensors(model))
+    example = example_batch(model, size, 1 if single else 2)
+    batch_axis = None if single else {0: torch.export.Dim.DYNAMIC}
     try:
-        output = _run_all(trace, modules, example, on_node)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise GraphError(f"the graph that torch.fx traced does not run ({error})") from error
-    if isinstance(expected, Tensor) and not (
-        isinstance(output, Tensor) and torch.allclose(expected, output, rtol=1e-4, atol=1e-5, equal_nan=True)
-    ):
-        raise GraphError(f"the graph that torch.fx traced does not reproduce the output of {type(model).__name__}")
-    return trace
+        with _EXPORTING, quiet_export(), _marked_outputs(copied.model), torch.enable_grad(), torch.inference_mode(False):
+            program = torch.export.export(copied, (example,), dynamic_shapes=(batch_axis,), strict=False)
+        return _functional_trace(program, model, single)
+    except Exception as error:  # torch.export runs the model's own code on fake tensors, which may raise anything
+        raise GraphError(f"torch.export cannot trace {type(model).__name__} ({_reason(error)})") from error
 
 
-def _trace(model: nn.Module) -> Trace:
-    if isinstance(model, WrappedModel):
-        if model.trace is None:
-            raise GraphError(model.reason)
-        return model.trace
-    tracer = _NamingTracer()
+def _reason(error: Exception) -> str:
+    text = str(error).strip().split("\n")[0]
+    if "data-dependent" in text:
+        return "its forward pass branches on the values of tensors"
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+class _OneInput(nn.Module):
+    """Calls the model with one positional argument, whatever the other parameters of its forward are called."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.training = False
+        self.model = model
+
+    def forward(self, batch: Tensor) -> Any:
+        return self.model(batch)
+
+
+class _MarkResponseNorm(torch.overrides.TorchFunctionMode):
+    """Marks calls of local response normalisation, which is several operations in ATen and one in the paper."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is not response_norm_function():
+            return func(*args, **kwargs)
+        arguments = _norm_arguments(*args, **kwargs)
+        _MARK(arguments[0], _NORM_BEGINS)
+        result = func(*arguments)
+        _MARK(result, f"{_NORM_ENDS} {' '.join(map(repr, arguments[1:]))}")
+        return result
+
+
+def _norm_arguments(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> tuple[Any, ...]:  # noqa: A002
+    return (input, int(size), float(alpha), float(beta), float(k))
+
+
+@contextmanager
+def _marked_outputs(model: nn.Module) -> Any:
+    """Mark the output of every module call in the graph that is being traced. `model` is a copy: its hooks are not removed."""
+    count: Counter[str] = Counter()
+
+    def make_hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def mark(module: nn.Module, args: Any, output: Any) -> None:
+            count[name] += 1
+            if isinstance(output, Tensor):
+                _MARK(output, _OUTPUT + (name if count[name] == 1 else f"{name}#{count[name]}"))
+
+        return mark
+
+    for name, module in model.named_modules():
+        module._backward_hooks.clear()  # they do not affect the forward pass, and cannot be traced
+        module._backward_pre_hooks.clear()
+        if name:
+            module.register_forward_hook(make_hook(name), always_call=False)
+    with _MarkResponseNorm():
+        yield
+
+
+def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, single: bool) -> Trace:
     try:
-        with _TRACING:
-            graph = tracer.trace(model)
-    except Exception as error:  # torch.fx runs the model's own code on proxies, which may raise anything
-        raise GraphError(f"torch.fx cannot trace {type(model).__name__} ({type(error).__name__}: {error})") from error
-    return Trace(graph, tracer.calls)
+        overwritten = remove_inplace_operations(program.graph)
+    except NotFunctionalError as error:
+        if any(getattr(node.target, "__name__", "") == "wrap_with_set_grad_enabled" for node in program.graph.nodes):
+            raise GraphError(f"{error}, in a model that calls torch.no_grad()") from error
+        with _EXPORTING, quiet_export():
+            program, overwritten = program.run_decompositions({}), []
+    module, graph = program.graph_module, program.graph_module.graph
+    _keep_user_outputs(program, graph)
+    calls = _read_marks(graph)
+    remove_idle_nodes(graph)
+    graph.eliminate_dead_code()
+    names, constants = _placeholders(program, graph, model)
+    alive = set(graph.nodes)
+    for node in graph.nodes:
+        node.meta = {key: node.meta[key] for key in ("val", "nn_module_stack") if key in node.meta}
+    return Trace(
+        module,
+        names,
+        constants,
+        {name: node for name, node in calls.items() if node in alive},
+        program.call_spec.out_spec,
+        single,
+        tuple(pair for pair in overwritten if set(pair) <= alive),
+    )
 
 
-def _reject_stale_reads(trace: Trace, modules: Mapping[str, nn.Module]) -> None:
-    """Raise GraphError if a map is read after an in-place operation overwrote it: on part of an image the values are separate tensors."""
-    order = {node: number for number, node in enumerate(trace.graph.nodes)}
-    for node in trace.graph.nodes:
-        if not _is_inplace(node, modules) or not node.all_input_nodes:
+def _read_marks(graph: fx.Graph) -> dict[str, fx.Node]:
+    """Return the outputs of module calls, and replace the operations of each local response normalisation by one node."""
+    calls: dict[str, fx.Node] = {}
+    begins: list[fx.Node] = []
+    for node in list(graph.nodes):
+        if node.target is not _MARK:
             continue
-        overwritten = node.all_input_nodes[0]
-        if any(order[user] > order[node] for user in overwritten.users):
-            raise GraphError(f"'{node.name}' overwrites '{overwritten.name}' in place, which is read again later")
+        value, text = node.args
+        if text.startswith(_OUTPUT):
+            calls[text.removeprefix(_OUTPUT)] = value
+        elif text == _NORM_BEGINS:
+            begins.append(value)
+        elif text.startswith(_NORM_ENDS):
+            with graph.inserting_before(node):
+                settings = [float(part) for part in text.removeprefix(_NORM_ENDS).split()]
+                norm = graph.call_function(response_norm_function(), (begins.pop(), int(settings[0]), *settings[1:]))
+            norm.meta = dict(value.meta)
+            value.replace_all_uses_with(norm)
+        graph.erase_node(node)
+    return calls
 
 
-def _is_inplace(node: fx.Node, modules: Mapping[str, nn.Module]) -> bool:
-    if node.op == "call_module":
-        return bool(getattr(modules[str(node.target)], "inplace", False))
-    if node.op == "call_method":
-        return str(node.target).endswith("_") and not str(node.target).endswith("__")
-    return node.op == "call_function" and (node.target in INPLACE_FUNCTIONS or bool(node.kwargs.get("inplace", False)))
+def _keep_user_outputs(program: torch.export.ExportedProgram, graph: fx.Graph) -> None:
+    """Keep the model's own outputs, not the new values of buffers and inputs that it overwrites."""
+    user = set(program.graph_signature.user_outputs)
+    output = graph.output_node()
+    output.args = (tuple(value for value in output.args[0] if not isinstance(value, fx.Node) or value.name in user),)  # type: ignore[union-attr]
 
 
-def _run_all(trace: Trace, modules: Mapping[str, nn.Module], example: Tensor, on_node: NodeCallback | None) -> Any:
-    """Run all nodes and return the output."""
-    values: dict[fx.Node, Any] = {trace.input_node: example}
-    with torch.no_grad():
-        for node in trace.graph.nodes:
-            args = fx.node.map_arg(node.args, values.__getitem__)
-            if node.op == "output":
-                return args[0]
-            kwargs = fx.node.map_arg(node.kwargs, values.__getitem__)
-            values[node] = call_node(node, modules, args, kwargs) if node is not trace.input_node else example
-            if on_node is not None:
-                on_node(node, args, kwargs, values[node])
-    return None
-
-
-def call_node(node: fx.Node, modules: Mapping[str, nn.Module], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run one node, and return its value. `modules` are the model's `named_modules()`."""
-    if node.op == "call_module":
-        return modules[str(node.target)](*args, **kwargs)
-    if node.op == "call_function":
-        assert callable(node.target)
-        return node.target(*args, **kwargs)
-    if node.op == "call_method":
-        return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-    if node.op == "placeholder":
-        return args[0] if args else None  # the default of an optional argument
-    return operator.attrgetter(str(node.target))(modules[""])  # get_attr
+def _placeholders(
+    program: torch.export.ExportedProgram, graph: fx.Graph, model: nn.Module
+) -> tuple[dict[fx.Node, str], dict[fx.Node, Tensor]]:
+    """Return the placeholders that are attributes of the model, and those whose values are constants. Remove those that nobody reads."""
+    signature = program.graph_signature
+    targets = {**signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants}
+    names, constants = dict[fx.Node, str](), dict[fx.Node, Tensor]()
+    for node in list(graph.find_nodes(op="placeholder")):
+        target = targets.get(node.name)
+        if target is None:
+            continue
+        if not node.users:
+            graph.erase_node(node)
+            continue
+        name = target.removeprefix("model.")
+        try:
+            operator.attrgetter(name)(model)
+            names[node] = name
+        except AttributeError:
+            constants[node] = program.constants[target]
+    return names, constants
 
 
 def required_nodes(nodes: Iterable[fx.Node], targets: Iterable[fx.Node]) -> list[fx.Node]:
@@ -221,58 +285,3 @@ def required_nodes(nodes: Iterable[fx.Node], targets: Iterable[fx.Node]) -> list
         if node in required:
             required.update(node.all_input_nodes)
     return [node for node in ordered if node in required]
-
-
-def last_uses(nodes: Sequence[fx.Node]) -> dict[fx.Node, int]:
-    """Return, for each value, the position in `nodes` of the last node that reads it."""
-    return {value: number for number, node in enumerate(nodes) for value in node.all_input_nodes}
-
-
-def run_nodes(
-    nodes: Sequence[fx.Node], modules: Mapping[str, nn.Module], input_node: fx.Node, batch: Tensor
-) -> Iterator[tuple[fx.Node, Any]]:
-    """Run nodes in order, and yield each with its value as soon as it is computed. A value is freed after its last use.
-
-    Parameters
-    ----------
-    nodes : sequence of fx.Node
-        The nodes, and all that they depend on, in order of execution.
-    modules : mapping of str to nn.Module
-        The model's `named_modules()`.
-    input_node : fx.Node
-        The node of the input.
-    batch : Tensor (N, C, H, W)
-
-    Yields
-    ------
-    (node, value)
-        A later in-place operation may overwrite the value.
-    """
-    last_use = last_uses(nodes)
-    values: dict[fx.Node, Any] = {input_node: batch}
-    for number, node in enumerate(nodes):
-        if node is not input_node:
-            args, kwargs = fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = call_node(node, modules, args, kwargs)
-        yield node, values[node]
-        for input_node in node.all_input_nodes:
-            if last_use[input_node] == number:
-                del values[input_node]
-
-
-def example_batch(model: nn.Module, size: Sequence[int]) -> Tensor:
-    """Return reproducible noise (1, C, H, W) on the model's device, in its floating-point type."""
-    parameter = next((value for value in model.parameters() if value.is_floating_point()), torch.zeros(()))
-    noise = torch.rand((1, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    return noise.to(parameter.device, parameter.dtype)
-
-
-def example_output(model: nn.Module, example: Tensor) -> Any:
-    """Return the model's output for an example, which is left unchanged. Raise ModelError if the model rejects it."""
-    try:
-        with torch.no_grad():
-            return model(example.clone())  # its first operation may work in place
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        several = isinstance(error, TypeError) and "required positional argument" in str(error)
-        advice = "Wrap it in a module that takes one batch of images" if several else "Pass the input_size that it expects"
-        raise ModelError(f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. {advice}.") from error

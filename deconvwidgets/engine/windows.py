@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
-from deconvwidgets.engine.ops import CONV2D_FUNCTIONS, MAX_POOL2D_FUNCTIONS
 from deconvwidgets.engine.projection.crop_ops import strided_conv2d
 
 Pair = tuple[int, int]
@@ -81,6 +80,14 @@ class Window:
             return F.avg_pool2d(crop, self.kernel, self.stride, divisor_override=1) * divisors.reciprocal()
         return crop
 
+    def parameters(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> tuple[Tensor | None, Tensor | None]:
+        """Return a convolution's weight and bias from the values of its node's arguments; (None, None) for pooling and padding."""
+        if self.kind != "conv":
+            return None, None
+        arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
+        weight, bias = (values[argument] if isinstance(argument := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
+        return weight, bias
+
     def _is_faster_folded(self, crop: Tensor) -> bool:
         """Return whether `strided_conv2d` has the faster backward pass: on a CPU, for a strided convolution of few channels."""
         plain = self.groups == 1 and self.dilation == (1, 1) and self.stride[0] == self.stride[1]
@@ -130,37 +137,18 @@ def pair(value: int | Sequence[int]) -> Pair:
     return (int(rows), int(columns))
 
 
-def window_of_module(module: nn.Module, shape: tuple[int, ...]) -> Window | None:
-    """Return the window of a module for inputs of `shape` (N, C, H, W); None if it is not a supported windowed operation."""
-    if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros":
-        return _conv(module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
-    if isinstance(module, nn.MaxPool2d) and not module.return_indices:
-        return _max(module.kernel_size, module.stride, module.padding, module.dilation)
-    if isinstance(module, nn.AvgPool2d):
-        return _average(module.kernel_size, module.stride, module.padding, False, module.count_include_pad, module.divisor_override)
-    if isinstance(module, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-        return _adaptive("average" if isinstance(module, nn.AdaptiveAvgPool2d) else "max", module.output_size, shape)
-    if isinstance(module, nn.ZeroPad2d | nn.ConstantPad2d):
-        return _pad(module.padding, "constant", getattr(module, "value", 0.0))
-    return None
+# The window of a call, given its arguments (after the input), its keyword arguments and the shape (N, C, H, W) of its input. None if it is
+# not supported, or not the same at all positions.
+
+FindWindow = Callable[..., "Window | None"]
+Shape = tuple[int, ...]
 
 
-def parameters_of(
-    modules: Mapping[str, nn.Module], node: fx.Node, window: Window, values: Mapping[fx.Node, Any]
-) -> tuple[Tensor | None, Tensor | None]:
-    """Return a convolution's weight and bias, for `F.conv2d` from `values`; (None, None) for pooling and padding."""
-    if window.kind != "conv":
-        return None, None
-    if node.op == "call_module":
-        module: Any = modules[str(node.target)]
-        return module.weight, module.bias
-    arguments = dict(zip(("input", "weight", "bias"), node.args, strict=False)) | node.kwargs
-    weight, bias = (values[argument] if isinstance(argument := arguments.get(name), fx.Node) else None for name in ("weight", "bias"))
-    return weight, bias
-
-
-def _conv(kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Window:
-    kernel, dilation = pair(kernel), pair(dilation)
+def conv2d(
+    shape: Shape, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Window | None:
+    """Return the window of a 2-D convolution, whose padding may be "same" or "valid"."""
+    kernel, dilation = pair(tuple(weight.shape[2:])), pair(dilation)
     if padding == "valid":
         before = (0, 0)
     elif padding == "same":
@@ -170,69 +158,71 @@ def _conv(kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) ->
     return Window("conv", kernel, pair(stride), before, dilation, 0.0, groups)
 
 
-def _conv_call(x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Window:
-    return _conv(tuple(weight.shape[2:]), stride, padding, dilation, groups)
+def convolution(
+    shape: Shape, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any, groups: int
+) -> Window | None:
+    """Return the window of a convolution that is not transposed."""
+    return None if transposed else conv2d(shape, weight, bias, stride, padding, dilation, groups)
 
 
-def _max(
-    kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False, return_indices: bool = False
-) -> Window:
-    kernel = pair(kernel)
+def max_pool2d(
+    shape: Shape, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Window | None:
+    """Return the window of max pooling."""
+    kernel = pair(kernel_size)
     return Window("max", kernel, pair(stride) if stride else kernel, pair(padding), pair(dilation), float("-inf"))
 
 
-def _average(
-    kernel: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False, count_include_pad: bool = True, divisor: int | None = None
-) -> Window:
-    kernel = pair(kernel)
+def avg_pool2d(
+    shape: Shape,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Window | None:
+    """Return the window of average pooling."""
+    kernel = pair(kernel_size)
+    step = pair(stride) if stride else kernel
     return Window(
-        "average",
-        kernel,
-        pair(stride) if stride else kernel,
-        pair(padding),
-        (1, 1),
-        0.0,
-        include_padding=count_include_pad,
-        divisor=divisor,
-    )
+        "average", kernel, step, pair(padding), (1, 1), 0.0, include_padding=count_include_pad, divisor=divisor_override
+    )  # fmt: skip
 
 
-def _adaptive(kind: Literal["average", "max"], output_size: Any, shape: tuple[int, ...]) -> Window | None:
-    """Return the window of adaptive pooling; None if its windows differ in size."""
-    output_sizes = output_size if isinstance(output_size, tuple | list) else (output_size, output_size)
-    size = [extent if output is None else int(output) for output, extent in zip(output_sizes, shape[-2:], strict=True)]
+def adaptive_avg_pool2d(shape: Shape, output_size: Any) -> Window | None:
+    """Return the window of adaptive average pooling, if all its windows have one size."""
+    return _adaptive("average", 0.0, shape, output_size)
+
+
+def adaptive_max_pool2d(shape: Shape, output_size: Any) -> Window | None:
+    """Return the window of adaptive max pooling, if all its windows have one size."""
+    return _adaptive("max", float("-inf"), shape, output_size)
+
+
+def pad(shape: Shape, pad: Any, mode: str = "constant", value: float | None = None) -> Window | None:
+    """Return the window of constant padding of rows and columns."""
+    return None if mode != "constant" else _constant_pad(pad, value)
+
+
+def constant_pad_nd(shape: Shape, pad: Any, value: float = 0.0) -> Window | None:
+    """Return the window of constant padding of rows and columns."""
+    return _constant_pad(pad, value)
+
+
+def _constant_pad(pad: Any, value: float | None) -> Window | None:
+    if len(pad) not in (2, 4):
+        return None
+    left, _, top, _ = (*pad, 0, 0)[:4]
+    return Window("pad", (1, 1), (1, 1), (int(top), int(left)), (1, 1), float(value or 0.0))
+
+
+def _adaptive(kind: Kind, fill: float, shape: Shape, output_size: Any) -> Window | None:
+    size = pair(output_size)
     if any(extent % output for output, extent in zip(size, shape[-2:], strict=True)):
         return None
     kernel = (shape[-2] // size[0], shape[-1] // size[1])
-    return Window(kind, kernel, kernel, (0, 0), (1, 1), 0.0 if kind == "average" else float("-inf"))
-
-
-def _pad(padding: Any, mode: str = "constant", value: float | None = None) -> Window | None:
-    if isinstance(padding, int):
-        padding = (padding,) * 4
-    if mode != "constant" or len(padding) != 4:
-        return None
-    return Window("pad", (1, 1), (1, 1), (int(padding[2]), int(padding[0])), (1, 1), float(value or 0.0))
-
-
-def window_of_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Window | None:
-    """Return the window of a function call; None if it is not a supported windowed operation."""
-    x = args[0] if args else kwargs.get("input")
-    rest = args[1:]
-    named = {_PARAMETER_NAMES.get(key, key): value for key, value in kwargs.items() if key != "input"}
-    if function in CONV2D_FUNCTIONS:
-        return _conv_call(x, *rest, **named)
-    if function in MAX_POOL2D_FUNCTIONS:
-        return None if named.get("return_indices") else _max(*rest, **named)
-    if function is F.avg_pool2d:
-        return _average(*rest, **named)
-    if function in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) and isinstance(x, Tensor):
-        size = rest[0] if rest else named["output_size"]
-        return _adaptive("average" if function is F.adaptive_avg_pool2d else "max", size, tuple(x.shape))
-    if function is F.pad:
-        return _pad(rest[0] if rest else named["pad"], *rest[1:], **{key: value for key, value in named.items() if key != "pad"})
-    return None
+    return Window(kind, kernel, kernel, (0, 0), (1, 1), fill)
 
 
 _MAX_FOLDED_CHANNELS = 4
-_PARAMETER_NAMES = {"kernel_size": "kernel", "divisor_override": "divisor"}

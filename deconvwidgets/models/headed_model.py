@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.utils import _pytree as pytree
 
-from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.tracing import Trace, WrappedModel, example_batch, example_output, run_nodes, trace_model
-from deconvwidgets.errors import GraphError, HeadError
+from deconvwidgets.engine import Network
+from deconvwidgets.engine.hook_runner import visit_calls
+from deconvwidgets.engine.model_copy import reference_tensor
+from deconvwidgets.engine.tracing import Trace, WrappedModel
+from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.models.head_files import require_head
 from deconvwidgets.records.heads import Head
+from deconvwidgets.records.layers import LayerInfo
 
 _NAME = "softmax_head"
 
@@ -61,13 +65,11 @@ class HeadedModel(WrappedModel):
         The head.
     layer : str
         The name of the layer that the head is on.
-    trace : Trace or None
-        The trace of `original`; None if it cannot be traced.
-    reason : str
-        Why it cannot be traced.
+    traced : bool
+        Whether `original` can be traced.
     """
 
-    def __init__(self, original: nn.Module, head: SoftmaxHead, layer: str, trace: Trace | None, reason: str = "") -> None:
+    def __init__(self, original: nn.Module, head: SoftmaxHead, layer: str, traced: bool) -> None:
         super().__init__()
         self.training = False
         # The original is not registered as a submodule, which would prefix all names. The dictionaries are shared: moving this model to
@@ -78,8 +80,7 @@ class HeadedModel(WrappedModel):
         self._head_name = _unused_name(original)
         self._modules = {**original._modules, self._head_name: head}
         self._layer = layer
-        self.reason = reason
-        self.trace = None if trace is None else _extend(trace, layer, self._head_name)
+        self._traced = traced
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -89,12 +90,20 @@ class HeadedModel(WrappedModel):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Return logits (N, classes)."""
-        if self.trace is None:
-            return _run_with_hook(self.original, self._layer, batch, self._modules[self._head_name])
-        logits = batch
-        for _, value in run_nodes(self.trace.required_for_output, dict(self.named_modules()), self.trace.input_node, batch):
-            logits = value
-        return logits
+        features: list[Tensor] = []
+
+        def keep(name: str, value: Tensor) -> None:
+            features.append(self._modules[self._head_name](value))  # type: ignore[misc]
+
+        if self._traced:
+            Network.of(self.original, batch.shape[1:]).visit(batch, [self._layer], keep)
+        else:
+            visit_calls(self.original, batch, [self._layer], keep)
+        return features[0]
+
+    def extend(self, trace: Trace, layers: Mapping[str, fx.Node]) -> Trace:
+        """Return the trace of `original` with the head as its output."""
+        return _extend(trace, layers[self._layer], self._head_name, self._modules[self._head_name])  # type: ignore[arg-type]
 
 
 def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], name: str) -> HeadedModel:
@@ -126,25 +135,16 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
     require_head(head)
     while isinstance(model, WrappedModel):
         model = model.original
-    example = example_batch(model, input_size)
-    output, shapes = example_output(model, example), dict[fx.Node, tuple[int, ...]]()
-
-    def record_shape(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> None:
-        if isinstance(value, Tensor):
-            shapes[node] = tuple(value.shape)
-
+    network = Network.of(model, input_size)
     try:
-        trace = trace_model(model, example.clone(), output, record_shape)
-    except GraphError as error:
-        _check_digest(head, model_digest(model, head.layer), name)
-        _check_features(head, _shape_by_hook(model, head.layer, example), name)
-        return HeadedModel(model, SoftmaxHead(head, example), head.layer, None, str(error))
-    node = trace.node_of(head.layer)
-    if node is None or node not in shapes:
-        raise HeadError(f"{name} has no layer '{head.layer}', on which the head was trained ({head.model}). {_train_hint(head)}")
-    _check_digest(head, node_digest(trace, dict(model.named_modules()), node), name)
-    _check_features(head, shapes[node], name)
-    return HeadedModel(model, SoftmaxHead(head, example), head.layer, trace)
+        info = network.layer(head.layer)
+    except LayerError as error:
+        raise HeadError(
+            f"{name} has no layer '{head.layer}', on which the head was trained ({head.model}). {_train_hint(head)}"
+        ) from error
+    _check_digest(head, network.digest(head.layer), name)
+    _check_features(head, info, name)
+    return HeadedModel(model, SoftmaxHead(head, reference_tensor(model)), info.name, network.traced)
 
 
 def _check_digest(head: Head, digest: str, name: str) -> None:
@@ -152,19 +152,18 @@ def _check_digest(head: Head, digest: str, name: str) -> None:
         return
     layer = head.alias or head.layer
     raise HeadError(
-        f"The head was trained on {layer} of {head.model}, but {layer} of this {name} is another layer or has other weights below it: "
-        f"its features are different. {_train_hint(head)}"
+        f"The head was trained on {layer} of {head.model}, but {layer} of this {name} is another layer or has other weights below it, or "
+        f"the head was saved by an earlier version of deconvwidgets: its features may be different. {_train_hint(head)}"
     )
 
 
-def _check_features(head: Head, shape: tuple[int, ...], name: str) -> None:
+def _check_features(head: Head, info: LayerInfo, name: str) -> None:
     layer = head.alias or head.layer
-    if len(shape) not in (2, 4):
-        raise HeadError(f"'{layer}' of {name} outputs {shape[1:]}, but a head needs feature maps or a vector. {_train_hint(head)}")
-    grid = head.pool if head.pool is not None and len(shape) == 4 else shape[2:]
-    features = int(torch.Size((shape[1], *grid)).numel())
+    is_map = (info.height, info.width) != (1, 1) or head.pool is not None
+    grid = head.pool if head.pool is not None and is_map else (info.height, info.width)
+    features = info.channels * grid[0] * grid[1]
     if features != head.weight.shape[1]:
-        size = " x ".join(map(str, shape[1:]))
+        size = " x ".join(map(str, (info.channels, info.height, info.width) if is_map else (info.channels,)))
         raise HeadError(
             f"The head needs {head.weight.shape[1]:,} features, but {layer} of {name} has {features:,} ({size}): the head was trained at "
             f"another input size. {_train_hint(head)}"
@@ -182,49 +181,46 @@ def _unused_name(model: nn.Module) -> str:
     return name
 
 
-def _extend(trace: Trace, layer: str, head: str) -> Trace:
-    """Return the trace with the head as its output. The head runs directly after the layer, because the next operation may change
-    the map in place."""
-    graph, copies, node = fx.Graph(), dict[fx.Node, fx.Node](), trace.node_of(layer)
-    assert node is not None
+def _extend(trace: Trace, layer: fx.Node, name: str, head: SoftmaxHead) -> Trace:
+    """Return a trace with a head on a layer as its output."""
+    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     graph.graph_copy(trace.graph, copies)
-    with graph.inserting_after(copies[node]):
-        logits = graph.call_module(head, (copies[node],))
-    graph.output(logits)
-    calls = {call: copies[called] for call, called in trace.calls.items()}
-    return Trace(graph, {**calls, head: logits}, frozenset({logits}))
+    for original, node in copies.items():
+        node.meta = original.meta
+    first = next(iter(graph.nodes))
+    added: list[fx.Node] = []
+    with graph.inserting_before(first):
+        weight, bias = (graph.placeholder(f"{name}_{part}") for part in ("weight", "bias"))
+    weight.meta, bias.meta = {"val": head.weight}, {"val": head.bias}
+
+    def call(function: Any, *args: Any) -> fx.Node:
+        node = graph.call_function(function, args)
+        values = fx.node.map_arg(args, lambda argument: argument.meta["val"])
+        node.meta = {"val": function(*values)}
+        added.append(node)
+        return node
+
+    features = copies[layer]
+    with _fake_mode(layer), torch.no_grad():
+        weight.meta, bias.meta = ({"val": torch.empty(part.shape, dtype=part.dtype, device=part.device)} for part in (head.weight, head.bias))
+        if head.pool is not None and len(features.meta["val"].shape) == 4:
+            features = call(torch.ops.aten.adaptive_avg_pool2d.default, features, list(head.pool))
+        features = call(torch.ops.aten.flatten.using_ints, features, 1)
+        logits = call(torch.ops.aten.linear.default, features, weight, bias)
+    graph.output((logits,))
+    names = {copies[node]: target for node, target in trace.names.items()}
+    names |= {weight: f"{name}.weight", bias: f"{name}.bias"}
+    return Trace(
+        fx.GraphModule(trace.module, graph),
+        names,
+        {copies[node]: value for node, value in trace.constants.items()},
+        {call_name: copies[node] for call_name, node in trace.calls.items()} | {name: logits},
+        pytree.tree_structure(0),
+        trace.single,
+        added=frozenset(added),
+    )
 
 
-def _run_with_hook(model: nn.Module, layer: str, batch: Tensor, head: Any) -> Tensor:
-    """Apply the head to a layer's output in a forward hook, because a later operation may change the output in place."""
-    module_name, _, number = layer.partition("#")
-    thread, calls, logits = threading.get_ident(), 0, list[Tensor]()
-
-    def apply_head(module: nn.Module, args: Any, output: Any) -> None:
-        nonlocal calls
-        if threading.get_ident() != thread:
-            return  # another thread runs the same modules
-        calls += 1
-        if calls == int(number or 1):
-            logits.append(head(output))
-
-    handle = model.get_submodule(module_name).register_forward_hook(apply_head)
-    try:
-        model(batch)
-    finally:
-        handle.remove()
-    if not logits:
-        raise HeadError(f"The forward pass did not reach '{layer}', which the head needs: its control flow depends on the input.")
-    return logits[0]
-
-
-def _shape_by_hook(model: nn.Module, layer: str, example: Tensor) -> tuple[int, ...]:
-    shapes: list[tuple[int, ...]] = []
-
-    def record_shape(output: Tensor) -> Tensor:
-        shapes.append(tuple(output.shape))
-        return output
-
-    with torch.no_grad():
-        _run_with_hook(model, layer, example.clone(), record_shape)
-    return shapes[0]
+def _fake_mode(node: fx.Node) -> Any:
+    """Return the mode in which the fake tensors of a trace were made."""
+    return node.meta["val"].fake_mode

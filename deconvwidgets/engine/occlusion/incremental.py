@@ -6,20 +6,21 @@ the first operation on whose tiles would cover most of the map, or that depends 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
+from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.occlusion.affected_region import AffectedRegion, affected_input
 from deconvwidgets.engine.occlusion.patches import PatchSet, draw_patch
 from deconvwidgets.engine.occlusion.saved_maps import Margins, SavedMap
 from deconvwidgets.engine.occlusion.tiles import Layout, TileGroup, multiplications, tile_layouts
-from deconvwidgets.engine.tracing import last_uses, run_nodes
-from deconvwidgets.engine.windows import Window, parameters_of
+from deconvwidgets.engine.spatial import resized_arguments
+from deconvwidgets.engine.windows import Window
 
 Key = tuple[fx.Node, float]  # a map, and the value around it
 
@@ -30,6 +31,8 @@ class IncrementalRun:
     Parameters
     ----------
     graph : Graph
+    parameters : mapping of fx.Node to Tensor
+        The model's parameters (`Trace.bind`).
     image : Tensor (1, C, H, W)
     fill : Tensor (C, H, W)
         The content of the patches.
@@ -47,12 +50,20 @@ class IncrementalRun:
     logits : Tensor (1, classes) or None
     """
 
-    def __init__(self, graph: Graph, image: Tensor, fill: Tensor, layer: fx.Node, unit: int, logits_node: fx.Node | None) -> None:
-        self.graph, self.image, self.fill = graph, image, fill
+    def __init__(
+        self,
+        graph: Graph,
+        parameters: Mapping[fx.Node, Tensor],
+        image: Tensor,
+        fill: Tensor,
+        layer: fx.Node,
+        unit: int,
+        logits_node: fx.Node | None,
+    ) -> None:
+        self.graph, self.parameters, self.image, self.fill = graph, parameters, image, fill
         self.layer, self.unit, self.logits_node = layer, unit, logits_node
         self.operations = tuple(graph.ancestors([layer] if logits_node is None else [layer, logits_node]))
         self.by_node = {operation.node: operation for operation in self.operations}
-        self.last_use = last_uses([operation.node for operation in self.operations])
         self.constants: dict[fx.Node, Any] = {}
         self.saved: dict[Key, SavedMap] = {}
         self.map, self.logits = self._save_maps()
@@ -63,7 +74,7 @@ class IncrementalRun:
         order = _similar_first(affected)
         ordered = [patch_sets[number] for number in order]
         affected = AffectedRegion(affected.start[order], affected.stop[order])
-        maps, logits = _ForwardPass(self, ordered, tile_layouts(self.operations, affected)).run()
+        maps, logits = _TileExecutor(self, ordered, tile_layouts(self.operations, affected)).responses()
         original_order = torch.from_numpy(np.argsort(order)).to(maps.device)
         return maps[original_order], None if logits is None else logits[original_order]
 
@@ -73,7 +84,7 @@ class IncrementalRun:
         return 4 * self.image.element_size() * max(self._tile_elements(operation, layouts) for operation in self.operations)
 
     def _tile_elements(self, operation: Operation, layouts: Mapping[fx.Node, Layout | None]) -> int:
-        if operation.kind == "constant" or operation.shape is None:
+        if not operation.varies or operation.shape is None:
             return 0
         layout, size = layouts[operation.node], torch.Size(operation.shape)
         return size.numel() if layout is None else size[1] * layout.area // layout.count
@@ -81,13 +92,13 @@ class IncrementalRun:
     def saving(self, patch_sets: Sequence[PatchSet]) -> tuple[float, float]:
         """Return the multiplications of whole images over those of exact affected regions, and over those of the tiles that are used."""
         affected = affected_input(patch_sets, self.image.shape[-2:])
-        whole = multiplications(self.operations, self.graph.modules, None)
+        whole = multiplications(self.operations, None)
         exact_layouts = [
             tile_layouts(self.operations, AffectedRegion(affected.start[number : number + 1], affected.stop[number : number + 1]))
             for number in range(len(patch_sets))
         ]
-        exact = float(np.mean([multiplications(self.operations, self.graph.modules, layouts) for layouts in exact_layouts]))
-        batched = multiplications(self.operations, self.graph.modules, tile_layouts(self.operations, affected))
+        exact = float(np.mean([multiplications(self.operations, layouts) for layouts in exact_layouts]))
+        batched = multiplications(self.operations, tile_layouts(self.operations, affected))
         return whole / exact, whole / batched
 
     def saved_map(self, node: fx.Node) -> SavedMap:
@@ -98,13 +109,12 @@ class IncrementalRun:
         """Run the unoccluded image, and save the maps that tiles are cut from. Return the feature map and the logits."""
         margins = self._margins()
         found: dict[fx.Node, Tensor] = {}
-        nodes = [operation.node for operation in self.operations]
-        for node, value in run_nodes(nodes, self.graph.modules, self.graph.input_node, self.image.clone()):
-            operation = self.by_node[node]
+        for operation, value in Executor(self.graph, self.operations, self.parameters).execute(self.image):
+            node = operation.node
             if operation.kind == "constant":
                 self.constants[node] = value
             for (saved_node, fill), margin in margins.items():
-                if saved_node is node:  # copied now, because a later operation may overwrite it
+                if saved_node is node:
                     self.saved[saved_node, fill] = SavedMap(as_maps(value), fill, margin)
             if node is self.layer:
                 found[node] = as_maps(value)[:, self.unit].clone()
@@ -116,7 +126,7 @@ class IncrementalRun:
         """Return the maps that tiles are cut from, with the margin that their readers need."""
         margins: dict[Key, Margins] = {(self.layer, 0.0): (0, 0, 0, 0)}
         for operation in self.operations:
-            inputs = [input_node for input_node in operation.node.all_input_nodes if self.by_node[input_node].kind != "constant"]
+            inputs = self.graph.varying_inputs(operation.node)
             if operation.window is not None:
                 required = _margins_of(operation.window, operation.extent, self.by_node[inputs[0]].extent)
                 key = (inputs[0], operation.window.fill)
@@ -130,28 +140,21 @@ class IncrementalRun:
         return margins
 
 
-class _ForwardPass:
-    """The forward pass of one batch of patch sets."""
+class _TileExecutor(Executor):
+    """Runs one batch of patch sets. Its values are a list of the tiles of each group, or the value for all patch sets without a layout."""
 
     def __init__(self, run: IncrementalRun, patch_sets: Sequence[PatchSet], layouts: Mapping[fx.Node, Layout | None]) -> None:
+        super().__init__(run.graph, [operation for operation in run.operations if operation.kind != "constant"], run.constants)
         self._run, self._patch_sets, self._layouts = run, patch_sets, layouts
-        # With a layout, a list of the values of each group; without, the value for all patch sets.
-        self._values: dict[fx.Node, Any] = {}
 
-    def run(self) -> tuple[Tensor, Tensor | None]:
-        run, maps, logits = self._run, torch.empty(0), None
-        for number, operation in enumerate(run.operations):
-            node = operation.node
-            if operation.kind == "constant":
-                continue
-            self._values[node] = self._occluded_pixels(node) if operation.kind == "input" else self._run_operation(operation)
-            if node is run.layer:
-                maps = self._feature_map(node)
-            if node is run.logits_node:
-                logits = self._whole(node)
-            for input_node in node.all_input_nodes:
-                if run.last_use[input_node] == number:
-                    self._values.pop(input_node, None)
+    def responses(self) -> tuple[Tensor, Tensor | None]:
+        """Return the feature map (N, h, w) and the logits (N, classes) for all patch sets."""
+        maps, logits = torch.empty(0), None
+        for operation, _ in self.execute(self._occluded_pixels(self.traced.input_node)):
+            if operation.node is self._run.layer:
+                maps = self._feature_map(operation.node)
+            if operation.node is self._run.logits_node:
+                logits = self._whole(operation.node)
         return maps, logits
 
     def _occluded_pixels(self, source: fx.Node) -> Any:
@@ -167,43 +170,62 @@ class _ForwardPass:
             tiles.append(pixels)
         return tiles if layout is not None else tiles[0]
 
-    def _run_operation(self, operation: Operation) -> Any:
-        node, layout = operation.node, self._layouts[operation.node]
+    def run_operation(self, operation: Operation) -> Any:
+        if operation.kind == "size":
+            return self._size(operation)
+        layout = self._layouts[operation.node]
         if layout is None:
-            return self._call(node, self._whole)
+            return self._call(operation, self._whole)
         if operation.window is not None:
             return [self._run_window(operation, operation.window, group) for group in layout.groups]
-        return [self._call(node, lambda source, number=number: self._tiles(source, layout, number)) for number in range(len(layout.groups))]
+        return [
+            self._call(operation, lambda source, number=number: self._tiles(source, layout, number))  # type: ignore[misc]
+            for number in range(len(layout.groups))
+        ]
 
-    def _call(self, node: fx.Node, value_of: Any) -> Any:
-        constants = self._run.constants
+    def _call(self, operation: Operation, value_of: Callable[[fx.Node], Any]) -> Any:
+        def value(input_node: fx.Node) -> Any:
+            return value_of(input_node) if self._run.by_node[input_node].varies else self.env[input_node]
+
+        args, kwargs = fx.node.map_arg((operation.node.args, operation.node.kwargs), value)
+        if operation.kind == "pointwise" and operation.op.spatial == "reshape":
+            args = resized_arguments(args, operation.shape or ())
+        return self.call(operation, args, kwargs)
+
+    def _size(self, operation: Operation) -> Any:
+        """Return a value that depends on the number of images only."""
+        pixels = self._run.image.expand(len(self._patch_sets), -1, -1, -1)
 
         def value(input_node: fx.Node) -> Any:
-            return constants[input_node] if input_node in constants else value_of(input_node)
+            source = self._run.by_node[input_node]
+            if not source.varies:
+                return self.env[input_node]
+            return pixels if source.shape is None else pixels.new_empty(0).expand(len(pixels), *source.shape[1:-1], 0)
 
-        return self._run.graph.call(node, fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value))
+        args, kwargs = fx.node.map_arg((operation.node.args, operation.node.kwargs), value)
+        return self.call(operation, args, kwargs)
 
     def _tiles(self, input_node: fx.Node, layout: Layout, number: int) -> Any:
         """Return an input's values on the tiles of a group of another map's layout."""
         input_layout = self._layouts[input_node]
         assert input_layout is not None
         if input_layout is layout:
-            return self._values[input_node][number]
+            return self.env[input_node][number]
         group = layout.groups[number]
-        tiles = [as_maps(tile) for tile in self._values[input_node]]
+        tiles = [as_maps(tile) for tile in self.env[input_node]]
         crops = self._run.saved_map(input_node).cut_with_tiles(group.starts, group.size, tiles, input_layout, group.members)
-        return crops if self._values[input_node][0].dim() == 4 else crops[:, 0]
+        return crops if self.env[input_node][0].dim() == 4 else crops[:, 0]
 
     def _run_window(self, operation: Operation, window: Window, group: TileGroup) -> Tensor:
-        run, input_node = self._run, operation.node.all_input_nodes[0]
+        run, (input_node,) = self._run, self.traced.varying_inputs(operation.node)
         layout, stride, before = self._layouts[input_node], np.array(window.stride), np.array(window.before)
         assert layout is not None
         rows, columns = (
             (size - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel[axis] - 1) + 1 for axis, size in enumerate(group.size)
         )
         saved, starts = run.saved[input_node, window.fill], group.starts * stride - before
-        crops = saved.cut_with_tiles(starts, (rows, columns), self._values[input_node], layout, group.members)
-        weight, bias = parameters_of(run.graph.modules, operation.node, window, run.constants)
+        crops = saved.cut_with_tiles(starts, (rows, columns), self.env[input_node], layout, group.members)
+        weight, bias = window.parameters(operation.node, self.env)
         return window.run(crops, weight, bias, self._divisors(window, group, run.by_node[input_node].extent, crops))
 
     def _divisors(self, window: Window, group: TileGroup, extent: tuple[int, int], like: Tensor) -> Tensor | None:
@@ -216,7 +238,7 @@ class _ForwardPass:
 
     def _whole(self, node: fx.Node) -> Any:
         """Return a node's whole value for all patch sets."""
-        value, layout = self._values[node], self._layouts[node]
+        value, layout = self.env[node], self._layouts[node]
         if layout is None:
             return value
         if not has_maps(self._run.by_node[node]):  # not a map, and the same for all groups
@@ -226,7 +248,7 @@ class _ForwardPass:
 
     def _feature_map(self, node: fx.Node) -> Tensor:
         """Return the unit's feature map (N, h, w)."""
-        run, value, layout = self._run, self._values[node], self._layouts[node]
+        run, value, layout = self._run, self.env[node], self._layouts[node]
         if layout is None:
             return as_maps(value)[:, run.unit].clone()
         maps = run.saved_map(node).channel(run.unit, layout.count)

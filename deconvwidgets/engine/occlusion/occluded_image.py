@@ -13,11 +13,11 @@ import psutil
 import torch
 from torch import Tensor, fx
 
+from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.occlusion.incremental import IncrementalRun, as_maps
 from deconvwidgets.engine.occlusion.patches import PatchSet, patched
-from deconvwidgets.engine.tracing import run_nodes
 from deconvwidgets.errors import GraphError, LayerError, ModelError
 from deconvwidgets.records.methods import OcclusionMethod
 
@@ -143,13 +143,13 @@ class OccludedImage:
     @torch.no_grad()
     def _incremental_run(self, method: str) -> IncrementalRun | None:
         graph, node = self._network.graph, self._network.node(self._layer)
-        if method == "full" or graph is None or node is None:
+        if method == "full" or graph is None or node is None or self._network.single:
             if method == "incremental":
-                raise GraphError(
-                    f"method='incremental' requires a model that can be traced ({self._network.reason}); use method='full' or 'auto'."
-                )
+                reason = self._network.reason or "the images of a batch affect each other"
+                raise GraphError(f"method='incremental' requires a model that can be traced ({reason}); use method='full' or 'auto'.")
             return None
-        return IncrementalRun(graph, self._image, self._fill, node, self._unit, self._logits_node(graph))
+        parameters = graph.trace.bind(self._network.model)
+        return IncrementalRun(graph, parameters, self._image, self._fill, node, self._unit, self._logits_node(graph))
 
     @torch.no_grad()
     def _run_batch(self, patch_sets: Sequence[PatchSet]) -> Occluded:
@@ -161,27 +161,32 @@ class OccludedImage:
         """Return the node of the logits; None if they are not requested."""
         if not self._with_logits:
             return None
-        node = graph.trace.output.args[0]
-        if not isinstance(node, fx.Node):
+        outputs = [node for node in graph.trace.outputs if graph.is_tensor(node)]
+        if len(outputs) != 1:
             raise ModelError("The model returns several values, not logits (N, classes): make its bundle without categories.")
+        node: fx.Node = outputs[0]
         return node
 
     @torch.no_grad()
     def _run_whole(self, batch: Tensor) -> Occluded:
+        if self._network.single and len(batch) > 1:
+            parts = [self._run_whole(image) for image in batch.split(1)]
+            logits = [part.logits for part in parts if part.logits is not None]
+            return Occluded(torch.cat([part.maps for part in parts]), torch.cat(logits) if logits else None)
         graph, node = self._network.graph, self._network.node(self._layer)
         if graph is None or node is None:
             maps = self._network.map(batch, self._layer)[:, self._unit]
-            return Occluded(maps, _check_logits(self._network.model(batch)) if self._with_logits else None)
+            return Occluded(maps, _check_logits(self._network.model(batch.clone())) if self._with_logits else None)
         return self._run_graph(graph, node, batch)
 
     def _run_graph(self, graph: Graph, node: fx.Node, batch: Tensor) -> Occluded:
         logits_node = self._logits_node(graph)
         maps = logits = batch
-        nodes = [operation.node for operation in graph.ancestors([node] if logits_node is None else [node, logits_node])]
-        for computed, value in run_nodes(nodes, graph.modules, graph.input_node, batch):
-            if computed is node:  # copied now, because a later operation may overwrite it
+        operations = graph.ancestors([node] if logits_node is None else [node, logits_node])
+        for operation, value in Executor(graph, operations, graph.trace.bind(self._network.model)).execute(batch):
+            if operation.node is node:
                 maps = as_maps(value)[:, self._unit].clone()
-            if computed is logits_node:
+            if operation.node is logits_node:
                 logits = value
         return Occluded(maps, _check_logits(logits) if self._with_logits else None)
 

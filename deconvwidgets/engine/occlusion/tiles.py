@@ -121,7 +121,7 @@ def tile_layouts(operations: Sequence[Operation], affected_input: AffectedRegion
     affected: dict[fx.Node, AffectedRegion] = {}
     layouts: dict[fx.Node, Layout | None] = {}
     for operation in operations:
-        if operation.kind == "constant":
+        if not operation.varies:
             continue
         inputs = [input_node for input_node in operation.node.all_input_nodes if input_node in layouts]
         if operation.kind == "input":
@@ -156,9 +156,7 @@ def _tiles_or_whole(affected: AffectedRegion, operation: Operation) -> Layout | 
     return layout if layout.area < _MAX_TILE_SHARE * rows * columns * layout.count else None
 
 
-def multiplications(
-    operations: Sequence[Operation], modules: Mapping[str, object], layouts: Mapping[fx.Node, Layout | None] | None
-) -> float:
+def multiplications(operations: Sequence[Operation], layouts: Mapping[fx.Node, Layout | None] | None) -> float:
     """Return the number of multiplications of all convolutions and linear layers, per patch set on average; of whole maps without layouts.
 
     The padding of whole maps is not counted, because convolution libraries skip it.
@@ -166,11 +164,11 @@ def multiplications(
     known = {operation.node: operation for operation in operations}
     total = 0.0
     for operation in operations:
-        if operation.kind == "constant" or operation.shape is None:
+        if not operation.varies or operation.shape is None:
             continue
         window, layout = operation.window, layouts.get(operation.node) if layouts is not None else None
         if window is not None and window.kind == "conv":
-            source = known[operation.node.all_input_nodes[0]]
+            source = known[operation.node.args[0]]  # type: ignore[index]
             assert source.shape is not None
             taps = (
                 _taps(window, operation.extent, source.extent)
@@ -178,8 +176,10 @@ def multiplications(
                 else layout.area / layout.count * window.kernel[0] * window.kernel[1]
             )
             total += taps * operation.shape[1] * source.shape[1] / window.groups
-        elif operation.node.op == "call_module" and hasattr(modules[str(operation.node.target)], "in_features"):
-            total += operation.shape[-1] * getattr(modules[str(operation.node.target)], "in_features")  # noqa: B009 - an object to mypy
+        elif operation.op.role == "linear":
+            features = known[operation.node.args[0]].shape  # type: ignore[index]
+            assert features is not None
+            total += operation.shape[-1] * features[-1]
     return total
 
 

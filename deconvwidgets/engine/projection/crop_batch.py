@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.ops import CHANNELWISE, operation_name
 from deconvwidgets.engine.projection.crop_ops import Part, fill_outside
 from deconvwidgets.engine.receptive_field import Interval, Region, required_input
 from deconvwidgets.engine.windows import Window
@@ -102,7 +101,7 @@ class CropBatch:
     def _has_one_user(self, node: fx.Node) -> bool:
         """Return whether a map has one user and shares its memory with no other: the output of a window, or its rectification."""
         graph = self._graph
-        while operation_name(node, graph.modules) in CHANNELWISE and len(node.users) == 1:
+        while graph.operations[node].op.channelwise and len(node.users) == 1:
             node = node.all_input_nodes[0]
         window = graph.operations[node].window
         return window is not None and window.kind != "pad" and len(node.users) == 1

@@ -1,7 +1,6 @@
 """Two operations that crops need fast: filling what lies outside a map, and a strided convolution with a fast backward pass.
 
-Both are dispatched like torch's own functions, so that a `RuleMode` sees them. Both are linear in their first argument, and listed so in
-`ops.py`.
+Both are linear in their first argument.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.overrides import handle_torch_function, has_torch_function
 
 Part = tuple[int, int, int, int]  # top, bottom, left, right of the part of a crop that lies on the map; half-open
 
@@ -37,8 +35,6 @@ def fill_outside(crops: Tensor, parts: Sequence[Part], value: float, overwrite: 
     -------
     Tensor (N, C, h, w)
     """
-    if has_torch_function((crops,)):
-        return handle_torch_function(fill_outside, (crops,), crops, parts, value, overwrite)
     return _FillOutside.apply(crops, parts, value, overwrite)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -60,8 +56,6 @@ def strided_conv2d(crops: Tensor, weight: Tensor, bias: Tensor | None, stride: i
     -------
     Tensor (N, out, h', w')
     """
-    if has_torch_function((crops, weight)):
-        return handle_torch_function(strided_conv2d, (crops, weight), crops, weight, bias, stride)
     return _StridedConv.apply(crops, weight, bias, stride)  # type: ignore[no-any-return, no-untyped-call]
 
 

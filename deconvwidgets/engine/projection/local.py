@@ -7,19 +7,18 @@ afterwards would be wrong as soon as a bias or a batch norm stands between two w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from deconvwidgets.engine.executor import Executor, OperationCall
 from deconvwidgets.engine.graph import Graph, Operation
-from deconvwidgets.engine.ops import CHANNELWISE, operation_name
 from deconvwidgets.engine.projection.crop_batch import CropBatch
 from deconvwidgets.engine.receptive_field import Region, required_regions
-from deconvwidgets.engine.tracing import last_uses
-from deconvwidgets.engine.windows import parameters_of
+from deconvwidgets.engine.spatial import resized_arguments
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,6 @@ class LocalPlan:
         The operations up to the layer, in order of execution.
     regions : mapping of fx.Node to Region
         The region of every map that one position of the layer depends on.
-    last_use : mapping of fx.Node to int
-        The index of the operation after which a value can be freed.
     cost : float
         Multiplications for the crop, as a fraction of those for the whole image.
     head : fx.Node or None
@@ -47,7 +44,6 @@ class LocalPlan:
     target: fx.Node
     operations: tuple[Operation, ...]
     regions: Mapping[fx.Node, Region]
-    last_use: Mapping[fx.Node, int]
     cost: float
     head: fx.Node | None
 
@@ -66,7 +62,15 @@ class LocalPlan:
         """Return the pixels (N, C, h, w) of the receptive fields, zero outside the images (N, C, H, W)."""
         return cut_boxes(batch, self.boxes(positions))
 
-    def run(self, pixels: Tensor, positions: Tensor, units: Tensor, overwrite: bool = False) -> Tensor:
+    def run(
+        self,
+        pixels: Tensor,
+        positions: Tensor,
+        units: Tensor,
+        parameters: Mapping[fx.Node, Tensor],
+        call: OperationCall,
+        overwrite: bool = False,
+    ) -> Tensor:
         """Compute one unit of each image at one position.
 
         Parameters
@@ -75,6 +79,10 @@ class LocalPlan:
             The receptive fields, as `crop` returns them.
         positions : Tensor (N, 2)
         units : Tensor (N,)
+        parameters : mapping of fx.Node to Tensor
+            The model's parameters (`Trace.bind`).
+        call : callable
+            Calls an operation; see `Executor`.
         overwrite : bool
             Whether maps may be overwritten; see `CropBatch`.
 
@@ -83,42 +91,53 @@ class LocalPlan:
         Tensor (N,)
         """
         one_unit = int(units[0]) if self.head is not None and bool((units == units[0]).all()) else None
-        maps = self._run_maps(pixels, CropBatch(self.graph, self.regions, positions, overwrite), one_unit)
+        crops = CropBatch(self.graph, self.regions, positions, overwrite)
+        maps = pixels
+        for operation, value in _CropExecutor(self, crops, one_unit, parameters, call).execute(pixels):
+            if operation.node is self.target:
+                maps = value
         return maps[:, 0, 0, 0] if one_unit is not None else maps[torch.arange(len(maps), device=maps.device), units, 0, 0]
 
-    def _run_maps(self, pixels: Tensor, crops: CropBatch, one_unit: int | None) -> Tensor:
-        """Return the layer (N, channels, 1, 1), or (N, 1, 1, 1) for one unit."""
-        source = self.graph.input_node
-        values: dict[fx.Node, Any] = {source: crops.input_crops(pixels, source)}
-        for number, operation in enumerate(self.operations):
-            if operation.node is source or operation.node.op == "placeholder":
-                values.setdefault(operation.node, operation.node.args[0] if operation.node.args else None)
-                continue
-            values[operation.node] = self._run_operation(operation, values, crops, one_unit)
-            for input_node in operation.node.all_input_nodes:
-                if self.last_use[input_node] == number:
-                    values.pop(input_node, None)
-        result = values[self.target]
-        assert isinstance(result, Tensor)
-        return result
 
-    def _run_operation(self, operation: Operation, values: Mapping[fx.Node, Any], crops: CropBatch, one_unit: int | None) -> Any:
+class _CropExecutor(Executor):
+    """Runs the operations of a plan on a batch of crops. Its input is the pixels of the receptive fields.
+
+    The layer's value is (N, channels, 1, 1), or (N, 1, 1, 1) for one unit.
+    """
+
+    def __init__(
+        self, plan: LocalPlan, crops: CropBatch, one_unit: int | None, parameters: Mapping[fx.Node, Tensor], call: OperationCall
+    ) -> None:
+        super().__init__(plan.graph, plan.operations, parameters, call)
+        self._plan, self._crops, self._one_unit = plan, crops, one_unit
+
+    def execute(self, batch: Tensor) -> Iterator[tuple[Operation, Any]]:
+        return super().execute(self._crops.input_crops(batch, self.traced.input_node))
+
+    def run_operation(self, operation: Operation) -> Any:
         node = operation.node
-        if operation.window is None:
+        if operation.window is not None:
+            return self._run_window(operation)
+        if operation.kind != "pointwise":
+            return super().run_operation(operation)
 
-            def crop_of(input_node: fx.Node) -> Any:
-                value = values[input_node]
-                if input_node not in self.regions:
-                    return value
-                crop = crops.cut(value, input_node, crops.held_region(node))
-                return crop.clone() if isinstance(crop, Tensor) and crop is not value else crop  # the operation may overwrite it
+        def crop_of(input_node: fx.Node) -> Any:
+            value = self.env[input_node]
+            return self._crops.cut(value, input_node, self._crops.held_region(node)) if input_node in self._plan.regions else value
 
-            return self.graph.call(node, fx.node.map_arg(node.args, crop_of), fx.node.map_arg(node.kwargs, crop_of))
-        crop = crops.window_input(operation, values[node.all_input_nodes[0]])
-        weight, bias = parameters_of(self.graph.modules, node, operation.window, values)
-        if node is self.head and one_unit is not None:
-            weight, bias = (None if value is None else value[one_unit : one_unit + 1] for value in (weight, bias))
-        return operation.window.run(crop, weight, bias, crops.divisors(operation, crop))
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), crop_of)
+        if operation.op.spatial == "reshape":
+            args = resized_arguments(args, operation.shape or ())
+        return self.call(operation, args, kwargs)
+
+    def _run_window(self, operation: Operation) -> Tensor:
+        window, node = operation.window, operation.node
+        assert window is not None
+        crop = self._crops.window_input(operation, self.env[node.args[0]])  # type: ignore[index]
+        weight, bias = window.parameters(node, self.env)
+        if node is self._plan.head and self._one_unit is not None:
+            weight, bias = (None if value is None else value[self._one_unit : self._one_unit + 1] for value in (weight, bias))
+        return window.run(crop, weight, bias, self._crops.divisors(operation, crop))
 
 
 def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
@@ -128,14 +147,13 @@ def plan_local(graph: Graph, target: fx.Node) -> LocalPlan | None:
         return None
     operations = tuple(graph.ancestors([target]))
     cost = _multiplications(graph, operations, regions) / max(1, _multiplications(graph, operations, None))
-    last_use = last_uses([operation.node for operation in operations])
-    return LocalPlan(graph, target, operations, regions, last_use, cost, _head(graph, target))
+    return LocalPlan(graph, target, operations, regions, cost, _head(graph, target))
 
 
 def _head(graph: Graph, target: fx.Node) -> fx.Node | None:
     """Return the convolution below `target` if only channelwise operations stand in between; else None."""
     node = target
-    while operation_name(node, graph.modules) in CHANNELWISE:
+    while graph.operations[node].op.channelwise and len(node.all_input_nodes) == 1:
         node = node.all_input_nodes[0]
     window = graph.operations[node].window
     return node if window is not None and window.kind == "conv" and window.groups == 1 else None
@@ -174,7 +192,7 @@ def _multiplications(graph: Graph, operations: tuple[Operation, ...], regions: M
         if window is None or window.kind != "conv" or shape is None:
             continue
         area = shape[-2] * shape[-1] if regions is None else regions[operation.node][0].size * regions[operation.node][1].size
-        channels = graph.operations[operation.node.all_input_nodes[0]].shape
+        channels = graph.operations[graph.varying_inputs(operation.node)[0]].shape
         assert channels is not None
         total += area * shape[1] * channels[1] / window.groups * window.kernel[0] * window.kernel[1]
     return total

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.engine.network import Network
+from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
+from deconvwidgets.engine.projection.node_rules import NodeRules
 from deconvwidgets.engine.projection.rule_mode import RuleMode
 from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError, ModelError
@@ -150,11 +152,11 @@ def _project_local(
         with torch.no_grad():
             positions = _strongest(network.map(images, layer), units)
     crops = plan.crop(images, positions).requires_grad_()
-    with torch.enable_grad(), RuleMode(rule) as mode:
-        pixels = crops.clone()  # not a leaf: the model's first operation may work in place
-        mode.watch(pixels)
-        activations = plan.run(pixels, positions, units, overwrite=rule != "gradient")
-        mode.check(activations, layer)
+    rules = NodeRules(plan.graph, rule)
+    with torch.enable_grad():
+        parameters = plan.graph.trace.bind(network.model)
+        activations = plan.run(crops.clone(), positions, units, parameters, rules, overwrite=rule != "gradient")
+    rules.check(layer)
     return Projected(_backward(activations, crops, seed), plan.boxes(positions), activations.detach(), positions, "local")
 
 
@@ -162,15 +164,29 @@ def _project_full(
     network: Network, images: Tensor, layer: str, units: Tensor, positions: Tensor | None, rule: Rule, seed: str | float
 ) -> Projected:
     leaf = images.clone().requires_grad_()
-    with torch.enable_grad(), RuleMode(rule) as mode:
-        pixels = leaf.clone()
-        mode.watch(pixels)
-        maps = network.map(pixels, layer)
-        mode.check(maps, layer)
+    with torch.enable_grad():
+        maps = torch.cat([_map_with_rule(network, part, layer, rule) for part in leaf.split(1 if network.single else len(leaf))])
     positions = _strongest(maps.detach(), units) if positions is None else positions
     activations = maps[torch.arange(len(images), device=maps.device), units, positions[:, 0], positions[:, 1]]
     boxes = torch.tensor([network.box(layer, row, column) for row, column in positions.tolist()], device=positions.device)
     return Projected(cut_boxes(_backward(activations, leaf, seed), boxes), boxes, activations.detach(), positions, "full")
+
+
+def _map_with_rule(network: Network, pixels: Tensor, layer: str, rule: Rule) -> Tensor:
+    """Return the map of a layer (N, C, h, w), whose backward pass is that of a rule."""
+    graph, node = network.graph, network.node(layer)
+    if graph is None or node is None:
+        with RuleMode(rule) as mode:
+            batch = pixels.clone()  # not a leaf: the model's first operation may work in place
+            mode.watch(batch)
+            maps = network.map(batch, layer)
+            mode.check(maps, layer)
+        return maps
+    rules, maps = NodeRules(graph, rule), pixels
+    for operation, value in Executor(graph, graph.ancestors([node]), graph.trace.bind(network.model), rules).execute(pixels):
+        maps = value if operation.node is node else maps
+    rules.check(layer)
+    return maps if maps.dim() == 4 else maps[:, :, None, None]
 
 
 def _backward(activations: Tensor, pixels: Tensor, seed: str | float) -> Tensor:

@@ -1,6 +1,7 @@
-"""Applying a backward rule to the operations of a forward pass, and rejecting operations that have none.
+"""Applying a backward rule to the forward pass of a model that cannot be traced, and rejecting operations that have none.
 
 Rules are applied to *operations*, by a `TorchFunctionMode`. Hooks on modules would miss `F.relu`, and every module that is called twice.
+In a traced model, `node_rules.py` applies them at the nodes of the graph.
 """
 
 from __future__ import annotations
@@ -17,15 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from deconvwidgets.engine.backward_checks import Call, rejection_reason, tensors_in
-from deconvwidgets.engine.ops import METADATA_OPS, TRANSPOSE_PROPERTIES, canonical_name
-from deconvwidgets.engine.projection.rules import Rule, call_with_rule
+from deconvwidgets.engine.backward_checks import Call, tensors_in
+from deconvwidgets.engine.ops import UNKNOWN, Op, canonical_name, op_of
+from deconvwidgets.engine.projection.rules import MAX_REJECTIONS, Rule, call_with_rule, check_rule, rejection_error
 from deconvwidgets.errors import RuleError
 
 _DETACHED = "detached from the input (by detach(), .data or torch.no_grad())"
 _WITHOUT_GRADIENT = "is called under torch.no_grad() or inside a custom autograd function, where no rule can be applied"
 _OPAQUE = "was computed by code that cannot be inspected (a custom autograd function, TorchScript or an extension)"
-_MAX_REJECTIONS = 3  # a transformer has hundreds of operations without a rule; the message names the first few
 _ModuleReference = Callable[[], nn.Module | None]  # weak
 
 
@@ -73,8 +73,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()
-        if rule not in ("deconvnet", "gradient", "guided"):
-            raise RuleError(f"Unknown rule {rule!r}; use 'deconvnet', 'gradient' or 'guided'.")
+        check_rule(rule)
         self.rule = rule
         self._clear()
 
@@ -129,10 +128,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
             raise self._error(layer, "; ".join(str(rejection) for rejection in rejections))
 
     def _error(self, layer: str, reason: str) -> RuleError:
-        advice = (
-            "" if "model.eval()" in reason else " Use rule='gradient', which supports all differentiable operations, or an earlier layer."
-        )
-        return RuleError(f"Layer {layer!r} cannot be projected with rule={self.rule!r}: {reason}.{advice}")
+        return rejection_error(layer, self.rule, reason)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -140,18 +136,20 @@ class RuleMode(torch.overrides.TorchFunctionMode):
         kwargs = kwargs or {}
         if self.rule == "gradient":
             return func(*args, **kwargs)
-        call = Call(canonical_name(func), args, kwargs, self._depends_on_input)
-        if call.name in METADATA_OPS or (call.name.startswith("get ") and call.name not in TRANSPOSE_PROPERTIES):
+        name = canonical_name(func)
+        op = op_of(name)
+        if op.no_signal or (name.startswith("get ") and op is UNKNOWN):
             return func(*args, **kwargs)
-        rejections = self._check_call(func, call)  # before the call, which may overwrite its arguments
-        result = call_with_rule(func, call, self.rule)
+        call = Call(args, kwargs, self._depends_on_input, op.like_second)
+        rejections = self._check_call(func, op, call)  # before the call, which may overwrite its arguments
+        result = call_with_rule(func, op, call, self.rule)
         if rejections is not None:
-            changed = args[:1] if call.name == "setitem" else ()  # setitem returns nothing
+            changed = args[:1] if result is None else ()  # setitem returns nothing
             for tensor in tensors_in([result, changed]):
                 self._add_dependent(tensor, rejections)
         return result
 
-    def _check_call(self, func: Callable[..., Any], call: Call) -> tuple[_Rejection, ...] | None:
+    def _check_call(self, func: Callable[..., Any], op: Op, call: Call) -> tuple[_Rejection, ...] | None:
         """Return the rejected operations that the results of a call depend on; None if they do not depend on the input."""
         rejections: set[_Rejection] = set()
         reason: str | None = None
@@ -170,10 +168,10 @@ class RuleMode(torch.overrides.TorchFunctionMode):
                     reason = _WITHOUT_GRADIENT
         if not dependent:
             return None
-        reason = rejection_reason(call) or reason
+        reason = op.rejection(call) or reason
         if reason is not None:
             rejections.add(self._reject(torch.overrides.resolve_name(func) or canonical_name(func), reason))
-        return tuple(sorted(rejections)[:_MAX_REJECTIONS])
+        return tuple(sorted(rejections)[:MAX_REJECTIONS])
 
     def _reject(self, name: str, reason: str) -> _Rejection:
         modules = _calling_modules()

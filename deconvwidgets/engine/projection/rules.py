@@ -13,17 +13,34 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from deconvwidgets.engine.backward_checks import Call, rectifier_operand
+from deconvwidgets.engine.backward_checks import Call
+from deconvwidgets.engine.ops import Op
+from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]
+MAX_REJECTIONS = 3  # a transformer has hundreds of operations without a rule; a message names the first few
 
 
-def call_with_rule(func: Callable[..., Any], call: Call, rule: Literal["deconvnet", "guided"]) -> Any:
+def check_rule(rule: object) -> None:
+    """Raise RuleError if there is no such rule."""
+    if rule not in ("deconvnet", "gradient", "guided"):
+        raise RuleError(f"Unknown rule {rule!r}; use 'deconvnet', 'gradient' or 'guided'.")
+
+
+def rejection_error(layer: str, rule: Rule, reason: str) -> RuleError:
+    """Return the error for a layer that depends on an operation without a backward rule."""
+    advice = "" if "model.eval()" in reason else " Use rule='gradient', which supports all differentiable operations, or an earlier layer."
+    return RuleError(f"Layer {layer!r} cannot be projected with rule={rule!r}: {reason}.{advice}")
+
+
+def call_with_rule(func: Callable[..., Any], op: Op, call: Call, rule: Literal["deconvnet", "guided"]) -> Any:
     """Call a torch function, and give the result the backward pass of a rule if it is a rectifier or local response normalisation.
 
     Parameters
     ----------
     func : callable
+    op : Op
+        What is known of the operation.
     call : Call
         The arguments.
     rule : {"deconvnet", "guided"}
@@ -35,8 +52,8 @@ def call_with_rule(func: Callable[..., Any], call: Call, rule: Literal["deconvne
     """
     if not torch.is_grad_enabled():
         return func(*call.args, **call.kwargs)
-    response_norm = call.name == "local_response_norm"
-    place = (0 if call.args else "input") if response_norm else rectifier_operand(call)
+    response_norm = op.role == "response norm"
+    place = (0 if call.args else "input") if response_norm else op.rectified_operand(call)
     if place is None:
         return func(*call.args, **call.kwargs)
     operand = call.args[place] if isinstance(place, int) else call.kwargs[place]

@@ -1,0 +1,115 @@
+"""Making an exported graph functional: without in-place operations, and without nodes that do nothing.
+
+An in-place operation is replaced by its functional form, and later reads of the overwritten value by reads of the result. That is right
+if no view shares the value's memory. Where one does, PyTorch's own functionalisation is needed, which takes longer (`tracing.py`).
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+_MAX_SIZE = 2**62  # the end of a slice that takes everything
+
+
+class NotFunctionalError(Exception):
+    """An in-place operation writes to memory that a view shares, or has no functional form."""
+
+
+def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
+    """Replace in-place operations by functional ones.
+
+    Parameters
+    ----------
+    graph : fx.Graph
+        A graph of ATen operations, whose nodes have their fake tensors in `meta["val"]`. It is changed.
+
+    Returns
+    -------
+    list of (fx.Node, fx.Node)
+        For each overwritten value that is read again, the value and what it was overwritten with.
+
+    Raises
+    ------
+    NotFunctionalError
+        If PyTorch's own functionalisation is needed. The graph may be partly changed.
+    """
+    storages: dict[int, list[fx.Node]] = {}
+    for node in graph.nodes:
+        if (storage := _storage(node)) is not None:
+            storages.setdefault(storage, []).append(node)
+    written: set[fx.Node] = set()
+    read_again: list[tuple[fx.Node, fx.Node]] = []
+    for node in list(graph.nodes):
+        if not _is_mutable(node):
+            continue
+        target = _functional_form(node)
+        overwritten = node.args[0]
+        assert isinstance(overwritten, fx.Node)
+        sharing = set(storages[_storage(overwritten)]) - written - {overwritten, node}  # type: ignore[index]
+        if any(not _is_mutable(other) for other in sharing):
+            raise NotFunctionalError(f"{node.name} writes to memory that {len(sharing)} other values share")
+        node.target = target
+        order = {other: number for number, other in enumerate(graph.nodes)}
+        later = [user for user in overwritten.users if order[user] > order[node]]
+        if any(user.target is not torch.ops.aten._assert_async.msg for user in later):
+            read_again.append((overwritten, node))
+        for user in later:
+            user.replace_input_with(overwritten, node)
+        written.add(overwritten)
+    return read_again
+
+
+def remove_idle_nodes(graph: fx.Graph) -> None:
+    """Remove assertions, slices that take everything, and indices of pooling that nobody reads."""
+    for node in list(graph.nodes):
+        if _is_idle(node):
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+        elif node.op == "call_function" and str(node.target).startswith("aten._assert"):
+            graph.erase_node(node)
+        elif node.target in _WITHOUT_INDICES and all(user.target is operator.getitem and user.args[1] == 0 for user in node.users):
+            node.target = _WITHOUT_INDICES[node.target]
+            for user in list(node.users):
+                node.meta["val"] = user.meta["val"]
+                user.replace_all_uses_with(node)
+                graph.erase_node(user)
+
+
+_WITHOUT_INDICES: dict[Any, Any] = {
+    torch.ops.aten.max_pool2d_with_indices.default: torch.ops.aten.max_pool2d.default,
+    torch.ops.aten.adaptive_max_pool2d.default: torch.nn.functional.adaptive_max_pool2d,
+}
+
+
+def _is_idle(node: fx.Node) -> bool:
+    if node.target is torch.ops.aten.slice.Tensor:
+        _, axis, first, end, step = (*node.args, *(0, None, None, 1)[len(node.args) - 1 :])
+        return first in (0, None) and (end is None or (isinstance(end, int) and end >= _MAX_SIZE)) and step == 1
+    return node.target is torch.ops.aten.alias.default
+
+
+def _storage(node: fx.Node) -> int | None:
+    value = node.meta.get("val")
+    return value.untyped_storage()._cdata if isinstance(value, Tensor) and value.layout is torch.strided else None
+
+
+def _is_mutable(node: fx.Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return bool(schema is not None and schema.is_mutable)
+
+
+def _functional_form(node: fx.Node) -> Any:
+    """Return the functional overload of an in-place operation on its first argument."""
+    target: Any = node.target
+    written = [number for number, argument in enumerate(target._schema.arguments) if argument.alias_info and argument.alias_info.is_write]
+    name = target.overloadpacket.__name__
+    packet = getattr(torch.ops.aten, name.rstrip("_"), None)
+    overload = getattr(packet, target._overloadname, None) if packet is not None and name.endswith("_") else None
+    dtypes = {value.meta["val"].dtype for value in node.all_input_nodes if isinstance(value.meta.get("val"), Tensor)}
+    if written != [0] or overload is None or overload._schema.is_mutable or len(dtypes) != 1 or not isinstance(node.args[0], fx.Node):
+        raise NotFunctionalError(f"{name} has no functional form")
+    return overload

@@ -1,0 +1,68 @@
+"""Copies of a model that share its tensors. What is done to a copy (hooks, tracing) is not seen by the model or by other threads."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deconvwidgets.errors import ModelError
+
+
+def copy_sharing_tensors(model: nn.Module) -> nn.Module:
+    """Return a copy of a model that shares all parameters, buffers and other tensors.
+
+    Raises
+    ------
+    ModelError
+        If an attribute of a module cannot be copied.
+    """
+    memo: dict[int, object] = {}
+    for module in model.modules():
+        for tensor in (*module._parameters.values(), *module._buffers.values(), *vars(module).values()):
+            if isinstance(tensor, Tensor):
+                memo[id(tensor)] = tensor
+    try:
+        return copy.deepcopy(model, memo)
+    except Exception as error:  # the attributes of a module may be anything
+        raise ModelError(
+            f"{type(model).__name__} cannot be copied ({type(error).__name__}: {error}), which is needed to look inside it without "
+            "changing it. Give the module whose attribute that is a __deepcopy__ method."
+        ) from error
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Return the model inside torch.compile, DataParallel or DistributedDataParallel, whose layers have the user's own names.
+
+    Raises
+    ------
+    ModelError
+        If it is a TorchScript module, whose operations cannot be seen.
+    """
+    while True:
+        inner = getattr(model, "_orig_mod", None)
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            break
+        model = inner
+    scripted = next((name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)), None)
+    if scripted is not None:
+        part = f"Its part '{scripted}'" if scripted else type(model).__name__
+        raise ModelError(f"{part} is a TorchScript module, whose operations cannot be seen. Pass the model that it was scripted from.")
+    return model
+
+
+def reference_tensor(model: nn.Module) -> Tensor:
+    """Return a tensor with the device and the floating-point type that inputs of the model must have."""
+    tensors = (tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point())
+    return next(tensors, torch.zeros(()))
+
+
+def example_batch(model: nn.Module, size: Sequence[int], count: int = 1) -> Tensor:
+    """Return reproducible noise (count, C, H, W) on the model's device, in its floating-point type."""
+    reference = reference_tensor(model)
+    noise = torch.rand((count, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    return noise.to(reference.device, reference.dtype)
