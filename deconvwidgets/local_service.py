@@ -81,7 +81,7 @@ class LocalModelService:
         if index is not None:
             check_index(index, bundle, images)
         self._events = Events()
-        snapshot = Snapshot(1, bundle, images, index, _notes_on_tracing(bundle))
+        snapshot = Snapshot(1, bundle, images, index, bundle.network.notes)
         self._context = context = ServiceContext(snapshot, self._events, worker)
         self._apis = Instrument.make_all(type(self), context)
         context.index.start()
@@ -155,10 +155,3 @@ class LocalModelService:
         self._context.close()
         for api in self._apis.values():
             api.close()  # again, for a run that was started meanwhile
-
-
-def _notes_on_tracing(bundle: ModelBundle) -> tuple[str, ...]:
-    network = bundle.network
-    if network.traced:
-        return ()
-    return (f"The model cannot be traced ({network.reason}): projections run on whole images, with the same result but slower.",)

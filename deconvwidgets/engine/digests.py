@@ -12,6 +12,8 @@ from torch import Tensor, fx, nn
 from deconvwidgets.engine.ops import node_name
 from deconvwidgets.engine.tracing import Trace, WrappedModel, required_nodes
 
+_INDECISIVE = ("device", "pin_memory", "layout", "cudnn_enabled", "allow_tf32")  # of ATen's schemas
+
 
 def node_digest(trace: Trace, model: nn.Module, layer: fx.Node) -> str:
     """Return the digest of a layer of a traced model.
@@ -42,7 +44,7 @@ def node_digest(trace: Trace, model: nn.Module, layer: fx.Node) -> str:
             hasher.update(str(getattr(trace.module, str(node.target)).code).encode())
         else:
             arguments = fx.node.map_arg((node.args, dict(node.kwargs)), lambda input_node: _NodeNumber(numbers[input_node]))
-            hasher.update(f"{node_name(node)} {_without_device(arguments)}".encode())
+            hasher.update(f"{node_name(node)} {_decisive(node, *arguments)}".encode())
     return hasher.hexdigest()
 
 
@@ -63,9 +65,14 @@ class _NodeNumber(int):
         return f"%{int(self)}"
 
 
-def _without_device(arguments: tuple[Any, dict[str, Any]]) -> tuple[Any, dict[str, Any]]:
-    """Return the arguments of an operation without the device that it runs on."""
-    return arguments[0], {key: value for key, value in arguments[1].items() if key not in ("device", "pin_memory")}
+def _decisive(node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an operation by name, with defaults, but for those that say how it is computed and where."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return {**{str(number): value for number, value in enumerate(args)}, **kwargs}
+    defaults = {argument.name: argument.default_value for argument in schema.arguments}
+    given = dict(zip(defaults, args, strict=False)) | kwargs
+    return {name: value for name, value in (defaults | given).items() if name not in _INDECISIVE}
 
 
 def _source(model: nn.Module) -> str:

@@ -27,7 +27,7 @@ def _settings(module: nn.Module) -> list[Hashable]:
     for key, value in vars(module).items():
         if key == "_modules":
             settings.append(tuple(value))
-        elif value or not isinstance(value, Mapping):  # most of a module's dictionaries are empty
+        elif not isinstance(value, Mapping) or value:  # most of a module's dictionaries are empty
             settings.append((key, _summary(value, _MAX_DEPTH)))
     return settings
 

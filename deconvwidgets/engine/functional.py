@@ -30,7 +30,7 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
     Returns
     -------
     list of (fx.Node, fx.Node)
-        For each overwritten value that is read again, the value and what it was overwritten with.
+        Each overwritten value, and what it was overwritten with.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         if (storage := _storage(node)) is not None:
             storages.setdefault(storage, []).append(node)
     written: set[fx.Node] = set()
-    read_again: list[tuple[fx.Node, fx.Node]] = []
+    replaced: list[tuple[fx.Node, fx.Node]] = []
     for node in list(graph.nodes):
         if not _is_mutable(node):
             continue
@@ -55,12 +55,11 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         node.target = target
         order = {other: number for number, other in enumerate(graph.nodes)}
         later = [user for user in overwritten.users if order[user] > order[node]]
-        if any(user.target is not torch.ops.aten._assert_async.msg for user in later):
-            read_again.append((overwritten, node))
+        replaced.append((overwritten, node))
         for user in later:
             user.replace_input_with(overwritten, node)
         written.add(overwritten)
-    return read_again
+    return replaced
 
 
 def remove_idle_nodes(graph: fx.Graph) -> None:
@@ -87,8 +86,8 @@ _WITHOUT_INDICES: dict[Any, Any] = {
 
 def _is_idle(node: fx.Node) -> bool:
     if node.target is torch.ops.aten.slice.Tensor:
-        _, axis, first, end, step = (*node.args, *(0, None, None, 1)[len(node.args) - 1 :])
-        return first in (0, None) and (end is None or (isinstance(end, int) and end >= _MAX_SIZE)) and step == 1
+        first, end, step = (node.args[number] if len(node.args) > number else None for number in (2, 3, 4))
+        return first in (0, None) and (end is None or (isinstance(end, int) and end >= _MAX_SIZE)) and step in (1, None)
     return node.target is torch.ops.aten.alias.default
 
 

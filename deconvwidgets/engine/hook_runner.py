@@ -41,12 +41,13 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
     """
     copied = copy_sharing_tensors(model)
     count: Counter[str] = Counter()
+    stop = _StopForward()  # its own, because the model may itself run another one with hooks
 
     def make_hook(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             count[name] += 1
             if visitor(name if count[name] == 1 else f"{name}#{count[name]}", module, args, output):
-                raise _StopForward
+                raise stop
 
         return hook
 
@@ -55,7 +56,9 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
             module.register_forward_hook(make_hook(name))
     try:
         return copied(batch)
-    except _StopForward:
+    except _StopForward as stopped:
+        if stopped is not stop:
+            raise
         return None
 
 

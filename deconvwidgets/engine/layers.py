@@ -51,7 +51,13 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     layers = []
     for node, operation in graph.operations.items():
         name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
-        if name is None or operation.shape is None or len(operation.shape) not in (2, 4) or not operation.varies or node is graph.input_node:
+        if (
+            name is None
+            or operation.shape is None
+            or len(operation.shape) not in (2, 4)
+            or not operation.varies
+            or node is graph.input_node
+        ):
             continue
         if by_alias.get(name, node) is not node:
             name += "#1"  # the output of a module called conv1 that is not the paper's conv1: the alias takes precedence

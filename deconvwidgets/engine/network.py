@@ -16,6 +16,7 @@ from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import visit_calls
 from deconvwidgets.engine.layers import Layer
 from deconvwidgets.engine.model_copy import unwrapped
+from deconvwidgets.engine.notes import notes_on_running
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
 from deconvwidgets.errors import LayerError, ModelError
@@ -96,6 +97,12 @@ class Network:
         self._structure.check(self.model, self.input_size)
         return self._structure.single
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages to the user about how the model is run."""
+        graph = self.graph
+        return notes_on_running(graph, self.reason, self.single)
+
     def node(self, layer: str) -> fx.Node | None:
         """Return the node of a layer; None if the model cannot be traced."""
         return self._find(layer).node
@@ -167,7 +174,7 @@ class Network:
         found = {name: self._find(name) for name in names}
         if self.single and len(batch) > 1:
             maps: dict[str, list[Tensor]] = {}
-            for image in batch.split(1):
+            for image in batch[:, None]:
                 self._visit(graph, image, found, lambda name, value: maps.setdefault(name, []).append(value.clone()))
             for name, parts in maps.items():
                 visitor(name, torch.cat(parts))

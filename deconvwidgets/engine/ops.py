@@ -104,10 +104,7 @@ def node_name(node: fx.Node) -> str:
 
 def canonical_name(func: Callable[..., Any]) -> str:
     """Return the name shared by all spellings of an operation, without underscores at its ends; "get T" for the property T."""
-    if isinstance(func, torch._ops.OpOverload):
-        name = func.overloadpacket.__name__
-    else:
-        name = str(getattr(func, "__name__", func))
+    name = str(func.overloadpacket.__name__) if isinstance(func, torch._ops.OpOverload) else str(getattr(func, "__name__", func))
     if name == "__get__":
         return "get " + str(getattr(getattr(func, "__self__", None), "__name__", "?"))
     name = name.split(".")[0].strip("_")

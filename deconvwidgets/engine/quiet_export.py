@@ -38,7 +38,7 @@ def quiet_export() -> Iterator[None]:
     for handler in handlers:
         handler.addFilter(is_from_elsewhere)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(_DropOwnThread(sys.stderr)):  # type: ignore[type-var]
+        with warnings.catch_warnings(), contextlib.redirect_stderr(_DropOwnThread(sys.stderr)):
             warnings.simplefilter("ignore")
             yield
     finally:

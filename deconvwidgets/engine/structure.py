@@ -138,9 +138,7 @@ def _trace(model: nn.Module, size: Size) -> Trace:
         original = structure_of(model.original, size)
         if original.graph is None:
             raise GraphError(original.reason or "")
-        return model.extend(
-            original.graph.trace, {name: layer.node for name, layer in original.layers.items() if layer.node is not None}
-        )
+        return model.extend(original.graph.trace, {name: layer.node for name, layer in original.layers.items() if layer.node is not None})
     try:
         return trace_model(model, size)
     except GraphError as error:

@@ -50,7 +50,7 @@ class Trace:
     single : bool
         Whether the graph holds for a batch of one image only.
     overwritten : tuple of (fx.Node, fx.Node)
-        Values that an in-place operation overwrites before they are read again, with what they are overwritten with.
+        Values that an in-place operation of the model overwrites, with what they are overwritten with.
     added : frozenset of fx.Node
         Nodes that were added to those of the traced model, such as a head. They do not affect the names of layers.
     """
@@ -75,7 +75,8 @@ class Trace:
     @property
     def input_node(self) -> fx.Node:
         """The node of the input batch."""
-        return next(node for node in self.graph.find_nodes(op="placeholder") if node not in self.names and node not in self.constants)
+        placeholders: Iterable[fx.Node] = self.graph.find_nodes(op="placeholder")
+        return next(node for node in placeholders if node not in self.names and node not in self.constants)
 
     @property
     def outputs(self) -> Sequence[Any]:
@@ -172,7 +173,7 @@ class _MarkResponseNorm(torch.overrides.TorchFunctionMode):
         return result
 
 
-def _norm_arguments(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> tuple[Any, ...]:  # noqa: A002
+def _norm_arguments(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> tuple[Any, ...]:
     return (input, int(size), float(alpha), float(beta), float(k))
 
 

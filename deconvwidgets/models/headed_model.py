@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from deconvwidgets.engine import Network
-from deconvwidgets.engine.hook_runner import visit_calls
+from deconvwidgets.engine.hook_runner import run_with_hooks
 from deconvwidgets.engine.model_copy import reference_tensor
 from deconvwidgets.engine.tracing import Trace, WrappedModel
 from deconvwidgets.errors import HeadError, LayerError
@@ -90,16 +90,21 @@ class HeadedModel(WrappedModel):
 
     def forward(self, batch: Tensor) -> Tensor:
         """Return logits (N, classes)."""
-        features: list[Tensor] = []
+        head, logits = self._modules[self._head_name], list[Tensor]()
+        assert head is not None
 
-        def keep(name: str, value: Tensor) -> None:
-            features.append(self._modules[self._head_name](value))  # type: ignore[misc]
+        def apply_head(name: str, module: nn.Module, args: Any, output: Any) -> bool:
+            if name == self._layer:
+                logits.append(head(output))
+            return False  # the whole model is run, because its later layers belong to this model, too
 
         if self._traced:
-            Network.of(self.original, batch.shape[1:]).visit(batch, [self._layer], keep)
+            Network.of(self.original, batch.shape[1:]).visit(batch, [self._layer], lambda name, value: logits.append(head(value)))
         else:
-            visit_calls(self.original, batch, [self._layer], keep)
-        return features[0]
+            run_with_hooks(self.original, batch, apply_head)
+        if not logits:
+            raise HeadError(f"The forward pass did not reach '{self._layer}', which the head needs: its control flow depends on the input.")
+        return logits[0]
 
     def extend(self, trace: Trace, layers: Mapping[str, fx.Node]) -> Trace:
         """Return the trace of `original` with the head as its output."""
@@ -139,9 +144,7 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
     try:
         info = network.layer(head.layer)
     except LayerError as error:
-        raise HeadError(
-            f"{name} has no layer '{head.layer}', on which the head was trained ({head.model}). {_train_hint(head)}"
-        ) from error
+        raise HeadError(f"{name} has no layer '{head.layer}', on which the head was trained ({head.model}). {_train_hint(head)}") from error
     _check_digest(head, network.digest(head.layer), name)
     _check_features(head, info, name)
     return HeadedModel(model, SoftmaxHead(head, reference_tensor(model)), info.name, network.traced)
@@ -185,42 +188,30 @@ def _extend(trace: Trace, layer: fx.Node, name: str, head: SoftmaxHead) -> Trace
     """Return a trace with a head on a layer as its output."""
     graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
     graph.graph_copy(trace.graph, copies)
-    for original, node in copies.items():
-        node.meta = original.meta
-    first = next(iter(graph.nodes))
-    added: list[fx.Node] = []
-    with graph.inserting_before(first):
-        weight, bias = (graph.placeholder(f"{name}_{part}") for part in ("weight", "bias"))
-    weight.meta, bias.meta = {"val": head.weight}, {"val": head.bias}
+    with graph.inserting_before(next(iter(graph.nodes))):
+        weight, bias = graph.placeholder(f"{name}_weight"), graph.placeholder(f"{name}_bias")
+    features, added = copies[layer], list[fx.Node]()
 
     def call(function: Any, *args: Any) -> fx.Node:
         node = graph.call_function(function, args)
-        values = fx.node.map_arg(args, lambda argument: argument.meta["val"])
-        node.meta = {"val": function(*values)}
+        node.meta = {"val": function(*fx.node.map_arg(args, lambda argument: argument.meta["val"]))}
         added.append(node)
         return node
 
-    features = copies[layer]
-    with _fake_mode(layer), torch.no_grad():
-        weight.meta, bias.meta = ({"val": torch.empty(part.shape, dtype=part.dtype, device=part.device)} for part in (head.weight, head.bias))
+    with layer.meta["val"].fake_mode, torch.no_grad():
+        for node, part in ((weight, head.weight), (bias, head.bias)):
+            node.meta = {"val": torch.empty(part.shape, dtype=part.dtype, device=part.device)}
         if head.pool is not None and len(features.meta["val"].shape) == 4:
             features = call(torch.ops.aten.adaptive_avg_pool2d.default, features, list(head.pool))
-        features = call(torch.ops.aten.flatten.using_ints, features, 1)
-        logits = call(torch.ops.aten.linear.default, features, weight, bias)
+        logits = call(torch.ops.aten.linear.default, call(torch.ops.aten.flatten.using_ints, features, 1), weight, bias)
     graph.output((logits,))
     names = {copies[node]: target for node, target in trace.names.items()}
-    names |= {weight: f"{name}.weight", bias: f"{name}.bias"}
     return Trace(
         fx.GraphModule(trace.module, graph),
-        names,
+        {**names, weight: f"{name}.weight", bias: f"{name}.bias"},
         {copies[node]: value for node, value in trace.constants.items()},
-        {call_name: copies[node] for call_name, node in trace.calls.items()} | {name: logits},
+        {**{call_name: copies[node] for call_name, node in trace.calls.items()}, name: logits},
         pytree.tree_structure(0),
         trace.single,
         added=frozenset(added),
     )
-
-
-def _fake_mode(node: fx.Node) -> Any:
-    """Return the mode in which the fake tensors of a trace were made."""
-    return node.meta["val"].fake_mode

@@ -36,6 +36,7 @@ def test_aliases_of_rectifier_modules() -> None:
 def test_visited_maps() -> None:
     model, batch = with_random_norms(Untraceable()), torch.randn(2, 3, 12, 12, dtype=torch.float64)
     network = engine.Network.of(model, (3, 12, 12))
+    assert not network.single  # checked once, by whole forward passes
     maps: dict[str, Tensor] = {}
     calls: list[str] = []
     handle = model.top.register_forward_hook(lambda *_: calls.append("top"))

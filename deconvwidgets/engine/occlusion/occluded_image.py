@@ -170,7 +170,7 @@ class OccludedImage:
     @torch.no_grad()
     def _run_whole(self, batch: Tensor) -> Occluded:
         if self._network.single and len(batch) > 1:
-            parts = [self._run_whole(image) for image in batch.split(1)]
+            parts = [self._run_whole(image) for image in batch[:, None]]
             logits = [part.logits for part in parts if part.logits is not None]
             return Occluded(torch.cat([part.maps for part in parts]), torch.cat(logits) if logits else None)
         graph, node = self._network.graph, self._network.node(self._layer)

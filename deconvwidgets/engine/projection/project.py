@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.executor import Executor
+from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.node_rules import NodeRules
 from deconvwidgets.engine.projection.rule_mode import RuleMode
@@ -165,7 +165,8 @@ def _project_full(
 ) -> Projected:
     leaf = images.clone().requires_grad_()
     with torch.enable_grad():
-        maps = torch.cat([_map_with_rule(network, part, layer, rule) for part in leaf.split(1 if network.single else len(leaf))])
+        parts = [leaf[index : index + 1] for index in range(len(leaf))] if network.single else [leaf]
+        maps = torch.cat([_map_with_rule(network, part, layer, rule) for part in parts])
     positions = _strongest(maps.detach(), units) if positions is None else positions
     activations = maps[torch.arange(len(images), device=maps.device), units, positions[:, 0], positions[:, 1]]
     boxes = torch.tensor([network.box(layer, row, column) for row, column in positions.tolist()], device=positions.device)
