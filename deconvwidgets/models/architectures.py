@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
+from deconvwidgets.models.squeezenet_weights import SQUEEZENET_PREPROCESS
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.models.zfnet import ZFNet
 
@@ -97,6 +98,11 @@ def transform_of(name: str, weights: Any = None) -> Preprocess:
         return Preprocess()
     preprocess = as_preprocess((weights or official_weights(name)).transforms())
     return preprocess or default_preprocess((3, 224, 224))
+
+
+def pinned_transform_of(name: str) -> Preprocess:
+    """Return the transform of the weights on the package index."""
+    return SQUEEZENET_PREPROCESS if name == "squeezenet1_1" else transform_of(name)
 
 
 def imagenet_categories() -> tuple[str, ...]:
