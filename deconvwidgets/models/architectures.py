@@ -49,7 +49,10 @@ def require_known(name: str) -> None:
     if name not in names:
         close = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
         hint = f"Did you mean {', '.join(close)}?" if close else f"There are {', '.join(names[:6])}, ... ({len(names)} in total)."
-        raise ModelError(f"There is no model {name!r}. {hint} For a model of your own, use ModelBundle.from_module(net, ...).")
+        raise ModelError(
+            f"There is no model {name!r}. {hint} Models of other packages are 'timm:NAME' and 'hf:NAME'. For a model of your own, use "
+            "ModelBundle.from_module(net, ...)."
+        )
 
 
 def is_builtin(name: str) -> bool:

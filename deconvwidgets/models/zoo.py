@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
+from deconvwidgets.models.huggingface_models import load_huggingface
+from deconvwidgets.models.libraries import UNTRAINED_NOTE
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.timm_models import load_timm
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 _IMAGENET = "ImageNet's 1,000 classes"
 _DEFAULT_HEADS = {"alexnet": "caltech101"}
+_LIBRARIES: Mapping[str, Callable[[str, str | Path | None], ModelBundle]] = {"timm": load_timm, "hf": load_huggingface}
 
 
 def load_model(
@@ -37,7 +42,9 @@ def load_model(
     Parameters
     ----------
     name : str
-        One of torchvision's classification models, "zfnet" or "efficientnet_lite0".
+        One of torchvision's classification models, "zfnet", "efficientnet_lite0"; "timm:" and the name of a model of timm, such as
+        "timm:resnet50"; or "hf:" and the name of an image classifier on the Hugging Face Hub or the path of its folder, such as
+        "hf:microsoft/resnet-50". The latter two need the package timm or transformers.
     weights : str, path or None
         One of
 
@@ -45,6 +52,7 @@ def load_model(
           `bundle.weights` and `bundle.notes` say which were loaded, and why;
         - "pinned": weights from the package index, the same with and without a connection to torchvision's server: the convolutions
           of AlexNet and VGG16, and all of SqueezeNet 1.1 (`squeezenet1_1`) and EfficientNet-Lite0;
+        - "default" for models of timm and Hugging Face: the weights on the Hugging Face Hub, or in its cache or the folder;
         - the name of other weights of torchvision, such as "IMAGENET1K_V1";
         - the path of a checkpoint of this architecture;
         - None: random weights, which are always the same.
@@ -78,19 +86,26 @@ def load_model(
     >>> [info.alias for info in bundle.network.feature_map_layers]
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
     """
-    architectures.require_known(name)
-    if weights is None:
-        bundle = _random(name)
-    elif weights == "default":
-        bundle = _default(name, progress)
-    elif weights == "pinned":
-        bundle = _pinned(name, progress)
+    library, separator, library_name = name.partition(":")
+    if separator and library in _LIBRARIES:
+        bundle = _LIBRARIES[library](library_name, None if weights is None else str(weights))
     else:
-        bundle = _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
+        bundle = _by_name(name, weights, progress)
     bundle.model.requires_grad_(False)
     if input_size is not None:
         bundle = _resized(bundle, input_size)
     return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+
+
+def _by_name(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:
+    architectures.require_known(name)
+    if weights is None:
+        return _random(name)
+    if weights == "default":
+        return _default(name, progress)
+    if weights == "pinned":
+        return _pinned(name, progress)
+    return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
 
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:
@@ -145,8 +160,8 @@ def _pinned(name: str, progress: bool, reason: str = "") -> ModelBundle:
     if pinned.trunk:
         model: nn.Module = architectures.build_trunk(name)
         model.load_state_dict(state, assign=True)
-        notes = (_note_on_trunk(name, reason),)
-        weights = f"torchvision's ImageNet convolutions ({pinned.distribution.requirement})"
+        notes: tuple[str, ...] = (_note_on_trunk(name, reason),)
+        weights = f"torchvision's ImageNet convolutions, from {pinned.distribution.requirement}"
     else:
         model = fit_into(lambda classes: architectures.build_random(name, classes), state, name)
         notes = (f"{reason} These weights are from the package {pinned.distribution.requirement}.",) if reason else ()
@@ -164,9 +179,8 @@ def _note_on_trunk(name: str, reason: str) -> str:
 
 
 def _random(name: str) -> ModelBundle:
-    note = "The weights are random and untrained: activations have no meaning."
     model = architectures.build_random(name)
-    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(note,)), trained=False)
+    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(UNTRAINED_NOTE,)), trained=False)
 
 
 def _from_checkpoint(name: str, path: Path) -> ModelBundle:
