@@ -87,7 +87,7 @@ def load_model(
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
     """
     library, separator, library_name = name.partition(":")
-    if separator and library in _LIBRARIES:
+    if separator and library in _LIBRARIES and weights != "pinned":
         bundle = _LIBRARIES[library](library_name, None if weights is None else str(weights))
     else:
         bundle = _by_name(name, weights, progress)
@@ -98,13 +98,13 @@ def load_model(
 
 
 def _by_name(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:
+    if weights == "pinned":
+        return _pinned(name, progress)
     architectures.require_known(name)
     if weights is None:
         return _random(name)
     if weights == "default":
         return _default(name, progress)
-    if weights == "pinned":
-        return _pinned(name, progress)
     return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
 
 
