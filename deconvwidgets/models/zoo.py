@@ -85,6 +85,8 @@ def load_model(
     (3, 224, 224)
     >>> [info.alias for info in bundle.network.feature_map_layers]
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
+    >>> load_model("squeezenet1_1", weights="pinned").classifier
+    "ImageNet's 1,000 classes"
     """
     library, separator, library_name = name.partition(":")
     if separator and library in _LIBRARIES and weights != "pinned":
