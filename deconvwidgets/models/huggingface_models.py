@@ -67,7 +67,7 @@ def load_huggingface(name: str, weights: str | Path | None) -> ModelBundle:
         description = LibraryWeights(f"checkpoint {path.name}", _categories(config), f"{config.num_labels:,} classes")
     transform, notes = _transform(transformers, source, config)
     description = replace(description, notes=(*description.notes, *notes))
-    return library_bundle(f"hf:{name}", LogitsOutput(model.eval().float()), transform, description)
+    return library_bundle(f"hf:{source.name}", LogitsOutput(model.eval().float()), transform, description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class _Source:
     """Where a model is loaded from. `unreachable` says why only the cache is read, if the hub does not respond."""
 
     location: str
+    name: str
     description: str
     is_folder: bool
     unreachable: str | None
@@ -100,10 +101,10 @@ class _Source:
 def _find(name: str) -> _Source:
     folder = Path(name).expanduser()
     if name and folder.is_dir():
-        return _Source(str(folder), f"folder {folder.name}", True, None)
+        return _Source(str(folder), folder.resolve().name, f"folder {folder.resolve().name}", True, None)
     if not name or name.startswith((".", "/", "~")):
         raise ModelError(f"There is no folder {name!r}. Give the name of a repository, such as 'hf:microsoft/resnet-50', or a folder.")
-    return _Source(name, f"{name} from the Hugging Face Hub", False, hub_unreachable_reason())
+    return _Source(name, name, f"{name} from the Hugging Face Hub", False, hub_unreachable_reason())
 
 
 def _build_random(transformers: Any, config: Any) -> nn.Module:
