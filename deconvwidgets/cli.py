@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--model", default="alexnet", help="a torchvision classification CNN, zfnet or efficientnet_lite0 (default: alexnet)"
+        "--model",
+        default="alexnet",
+        help="a torchvision classification CNN, zfnet, efficientnet_lite0, timm:NAME or hf:NAME (default: alexnet)",
     )
     common.add_argument("--images", default="photos", help='"photos" (default), "caltech101" or the path of a folder of images')
     common.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 or mps")
@@ -120,6 +122,8 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     _require_device(options.device)
     bundle = load_model(options.model)
     print(f"Model: {bundle.name} ({bundle.weights})")
+    for note in bundle.notes:
+        print(f"  {note}")
     images = open_images(options.images)
     print(f"Images: {images.name}, {images.source_count:,} photographs, {len(images):,} crops")
     for skipped in images.skipped:
@@ -177,10 +181,17 @@ def _open_browser(url: str) -> None:
 def _environment(options: argparse.Namespace) -> dict[str, str]:
     """Return the variables that `LocalModelService.from_environment` reads in the notebooks, with absolute paths."""
     return {
-        "DECONVWIDGETS_MODEL": _absolute(options.model),
+        "DECONVWIDGETS_MODEL": _absolute_model(options.model),
         "DECONVWIDGETS_IMAGES": _absolute(options.images),
         "DECONVWIDGETS_DEVICE": options.device,
     }
+
+
+def _absolute_model(name: str) -> str:
+    """Return the name of a model, with an absolute path if it is "hf:" and a folder. The names of repositories contain slashes, too."""
+    library, _, rest = name.partition(":")
+    folder = Path(rest).expanduser()
+    return f"hf:{folder.resolve()}" if library == "hf" and rest and folder.is_dir() else name
 
 
 def _absolute(name: str) -> str:

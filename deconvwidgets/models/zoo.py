@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,16 @@ from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
+from deconvwidgets.models.huggingface_models import load_huggingface
+from deconvwidgets.models.libraries import UNTRAINED_NOTE
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.timm_models import load_timm
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 _IMAGENET = "ImageNet's 1,000 classes"
 _DEFAULT_HEADS = {"alexnet": "caltech101"}
+_LIBRARIES: Mapping[str, Callable[[str, str | Path | None], ModelBundle]] = {"timm": load_timm, "hf": load_huggingface}
 
 
 def load_model(
@@ -37,12 +42,17 @@ def load_model(
     Parameters
     ----------
     name : str
-        One of torchvision's classification models, "zfnet" or "efficientnet_lite0".
+        One of torchvision's classification models, "zfnet", "efficientnet_lite0"; "timm:" and the name of a model of timm, such as
+        "timm:resnet50"; or "hf:" and the name of an image classifier on the Hugging Face Hub or the path of its folder, such as
+        "hf:microsoft/resnet-50". The latter two need the package timm or transformers.
     weights : str, path or None
         One of
 
-        - "default": torchvision's default weights if its server responds within 5 seconds. Otherwise weights from the package
-          index: the convolutions of AlexNet and VGG16, and all of EfficientNet-Lite0;
+        - "default": torchvision's default weights if its server responds within 5 seconds, otherwise those of "pinned".
+          `bundle.weights` and `bundle.notes` say which were loaded, and why;
+        - "pinned": weights from the package index, the same with and without a connection to torchvision's server: the convolutions
+          of AlexNet and VGG16, and all of SqueezeNet 1.1 (`squeezenet1_1`) and EfficientNet-Lite0;
+        - "default" for models of timm and Hugging Face: the weights on the Hugging Face Hub, or in its cache or the folder;
         - the name of other weights of torchvision, such as "IMAGENET1K_V1";
         - the path of a checkpoint of this architecture;
         - None: random weights, which are always the same.
@@ -75,18 +85,29 @@ def load_model(
     (3, 224, 224)
     >>> [info.alias for info in bundle.network.feature_map_layers]
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
+    >>> load_model("squeezenet1_1", weights="pinned").classifier
+    "ImageNet's 1,000 classes"
     """
-    architectures.require_known(name)
-    if weights is None:
-        bundle = _random(name)
-    elif weights == "default":
-        bundle = _default(name, progress)
+    library, separator, library_name = name.partition(":")
+    if separator and library in _LIBRARIES and weights != "pinned":
+        bundle = _LIBRARIES[library](library_name, None if weights is None else str(weights))
     else:
-        bundle = _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
+        bundle = _by_name(name, weights, progress)
     bundle.model.requires_grad_(False)
     if input_size is not None:
         bundle = _resized(bundle, input_size)
     return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+
+
+def _by_name(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:
+    if weights == "pinned":
+        return _pinned(name, progress)
+    architectures.require_known(name)
+    if weights is None:
+        return _random(name)
+    if weights == "default":
+        return _default(name, progress)
+    return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
 
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:
@@ -106,14 +127,15 @@ def _default(name: str, progress: bool) -> ModelBundle:
     if name == "zfnet":
         raise ModelError("No weights of zfnet are published. Pass weights='path of a checkpoint', or weights=None for random weights.")
     if architectures.is_builtin(name):
-        return _pinned_classifier(name, progress)
+        return _pinned(name, progress)
+    official = architectures.official_weights(name)
     try:
-        return _official(name, architectures.official_weights(name), progress)
+        return _official(name, official, progress)
     except AssetError as error:
         if name in PINNED_WEIGHTS:
-            return _pinned_trunk(name, progress)
+            return _pinned(name, progress, f"torchvision's {official.name} cannot be downloaded: {error}.")
         raise AssetError(
-            f"torchvision's weights of {name} cannot be downloaded: {error}. Download {architectures.official_weights(name).url} on "
+            f"torchvision's weights of {name} cannot be downloaded: {error}. Download {official.url} on "
             "another machine and pass weights='path of the file', pass weights=None for random weights, or use one of "
             f"{', '.join(sorted(PINNED_WEIGHTS))}, whose weights are on the package index."
         ) from error
@@ -132,29 +154,35 @@ def _official(name: str, weights: Any, progress: bool) -> ModelBundle:
     return _bundle(name, model, f"torchvision's {weights.name}", classifier=_IMAGENET, official=weights)
 
 
-def _pinned_classifier(name: str, progress: bool) -> ModelBundle:
-    pinned = PINNED_WEIGHTS[name]
-    model = fit_into(lambda classes: architectures.build_random(name, classes), pinned_state_dict(name, progress), name)
-    return _bundle(name, model, f"ImageNet, from {pinned.distribution.requirement}", classifier=_IMAGENET)
+def _pinned(name: str, progress: bool, reason: str = "") -> ModelBundle:
+    """Load the weights from the package index. `reason` says why torchvision's were not loaded, if they were tried."""
+    if name not in PINNED_WEIGHTS:
+        raise AssetError(f"The package index has no weights of {name}, only of {', '.join(sorted(PINNED_WEIGHTS))}.")
+    pinned, state = PINNED_WEIGHTS[name], pinned_state_dict(name, progress)
+    if pinned.trunk:
+        model: nn.Module = architectures.build_trunk(name)
+        model.load_state_dict(state, assign=True)
+        notes: tuple[str, ...] = (_note_on_trunk(name, reason),)
+        weights = f"torchvision's ImageNet convolutions, from {pinned.distribution.requirement}"
+    else:
+        model = fit_into(lambda classes: architectures.build_random(name, classes), state, name)
+        notes = (f"{reason} These weights are from the package {pinned.distribution.requirement}.",) if reason else ()
+        weights = f"ImageNet, from {pinned.distribution.requirement}"
+    classifier = None if pinned.trunk else _IMAGENET
+    return _bundle(name, model, weights, classifier, notes, transform=architectures.pinned_transform_of(name))
 
 
-def _pinned_trunk(name: str, progress: bool) -> ModelBundle:
-    pinned = PINNED_WEIGHTS[name]
-    model = architectures.build_trunk(name)
-    model.load_state_dict(pinned_state_dict(name, progress), assign=True)
+def _note_on_trunk(name: str, reason: str) -> str:
     url = architectures.official_weights(name).url
-    note = (
-        f"Without ImageNet's classifier: torchvision's server cannot be reached, so this is {name} only up to its last pooling layer. "
-        f"For ImageNet's classes, download {url} on another machine and pass weights='path of the file'."
+    return (
+        f"Without ImageNet's classifier: {reason or 'the package index has only the convolutions.'} This is {name} up to its last pooling "
+        f"layer. For ImageNet's classes, download {url} on another machine and pass weights='path of the file'."
     )
-    weights = f"ImageNet convolutional trunk of torchvision's {name}, from {pinned.distribution.requirement}"
-    return _bundle(name, model, weights, classifier=None, notes=(note,))
 
 
 def _random(name: str) -> ModelBundle:
-    note = "The weights are random and untrained: activations have no meaning."
     model = architectures.build_random(name)
-    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(note,)), trained=False)
+    return replace(_bundle(name, model, "random weights, untrained", classifier=None, notes=(UNTRAINED_NOTE,)), trained=False)
 
 
 def _from_checkpoint(name: str, path: Path) -> ModelBundle:
@@ -200,8 +228,9 @@ def _bundle(
     notes: tuple[str, ...] = (),
     named: bool = True,
     official: Any = None,
+    transform: Preprocess | None = None,
 ) -> ModelBundle:
-    transform = architectures.transform_of(name, official)
+    transform = transform or architectures.transform_of(name, official)
     return ModelBundle(
         name=name,
         model=model.eval(),

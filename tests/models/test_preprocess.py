@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
+from deconvwidgets.models.preprocess import FloorCropPreprocess, Preprocess, as_preprocess, default_preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 PRESETS = [
@@ -100,3 +100,24 @@ def test_compose_is_recognised_and_other_transforms_are_not(noise_image):
     assert as_preprocess(t.Compose([*usual, t.Lambda(lambda x: x * 2)])) is None
     assert as_preprocess(t.Compose([t.Resize((32, 32)), t.ToTensor()])) is None
     assert as_preprocess(lambda image: torch.zeros(3, 32, 32)) is None
+
+
+def test_a_crop_that_is_rounded_in_another_way_is_not_recognised(noise_image):
+    """With these sizes no margin of the two larger images is odd: only an image made for that shows the difference."""
+    t = import_torchvision().transforms
+
+    class CenterCrop:
+        size = (224, 224)
+
+        def __call__(self, image):
+            left, top = ((length - 224) // 2 for length in image.size)
+            return image.crop((left, top, left + 224, top + 224))
+
+    floored = t.Compose([t.Resize(256), CenterCrop(), t.ToTensor(), t.Normalize((0.5,) * 3, (0.5,) * 3)])
+    assert as_preprocess(floored) is None
+    known = FloorCropPreprocess(256, (224, 224), (0.5,) * 3, (0.5,) * 3)
+    for size in ((256, 256), (347, 256), (256, 259), (300, 500)):
+        torch.testing.assert_close(known(noise_image(*size)), floored(noise_image(*size)), rtol=0, atol=1e-6)
+    assert known.geometry(347, 256).shift == (-61.0, -16.0)
+    assert Preprocess(256, (224, 224)).geometry(347, 256).shift == (-62.0, -16.0)
+    assert type(known.resized_to(448, 448)) is FloorCropPreprocess

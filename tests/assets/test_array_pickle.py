@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from deconvwidgets.assets.flax_checkpoint import read_array_tree
+from deconvwidgets.assets.array_pickle import read_array_tree
 from deconvwidgets.errors import AssetError
 
 TREE = {"Net_0": {"Conv_0": {"kernel": np.arange(12, dtype=np.float32).reshape(2, 3, 2), "bias": np.zeros(2, np.float32)}}}
@@ -23,6 +23,12 @@ def test_pickles_of_numpy_1_are_loaded():
     data = pickle.dumps(TREE, protocol=3).replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
     assert b"cnumpy.core.multiarray" in data
     assert read_array_tree(data)["Net_0"]["Conv_0"]["kernel"].shape == (2, 3, 2)
+
+
+def test_lists_are_read_as_dictionaries_with_numbers():
+    tree = read_array_tree(pickle.dumps({"conv1": [np.ones((1, 1, 3, 2)), np.zeros(2)]}, protocol=3))
+    assert list(tree["conv1"]) == ["0", "1"]
+    assert tree["conv1"]["0"].shape == (1, 1, 3, 2)
 
 
 class MakesFolder:
@@ -52,7 +58,7 @@ def test_other_functions_are_refused(target):
 
 @pytest.mark.parametrize(
     "content",
-    [[np.zeros(2)], {"a": 3}, {1: np.zeros(2)}, {"a": np.array([{}], dtype=object)}, {"a": np.array(["x"])}, np.zeros(2)],
+    [[np.zeros(2)], {"a": 3}, {"a": [3]}, {1: np.zeros(2)}, {"a": np.array([{}], dtype=object)}, {"a": np.array(["x"])}, np.zeros(2)],
 )
 def test_other_content_is_refused(content):
     with pytest.raises(AssetError):

@@ -1,4 +1,4 @@
-"""Loading of pickled Flax checkpoints without running code.
+"""Loading of pickled arrays (such as Flax checkpoints) without running code.
 
 Unpickling can call any importable function. The unpickler of this module allows only the globals that rebuild a NumPy array.
 """
@@ -39,6 +39,8 @@ class _ArrayUnpickler(pickle.Unpickler):
 def read_array_tree(data: bytes) -> ArrayTree:
     """Load nested dictionaries of numeric NumPy arrays from a pickle.
 
+    A list in a dictionary is read as a dictionary with the keys "0", "1", ...
+
     Parameters
     ----------
     data : bytes
@@ -52,24 +54,34 @@ def read_array_tree(data: bytes) -> ArrayTree:
     Raises
     ------
     AssetError
-        If the pickle is damaged or contains anything but dictionaries of numeric arrays.
+        If the pickle is damaged or contains anything but dictionaries and lists of numeric arrays.
     """
     try:
         tree = _ArrayUnpickler(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError) as error:
         raise AssetError(f"The checkpoint was not loaded: {error}. Download it again from a source with a known hash.") from error
-    _check(tree, "checkpoint")
-    return tree  # type: ignore[no-any-return]
-
-
-def _check(tree: object, name: str) -> None:
     if not isinstance(tree, dict):
-        raise AssetError(f"The {name} is not a dictionary of arrays, but a {type(tree).__name__}. Is it the right file?")
-    for key, value in tree.items():
-        if not isinstance(key, str):
-            raise AssetError(f"The {name} has a key that is not a string. Is it the right file?")
-        if isinstance(value, np.ndarray):
-            if value.dtype.kind not in "fiub":
-                raise AssetError(f"The {name}'s {key!r} is not an array of numbers ({value.dtype}). Is it the right file?")
-        else:
-            _check(value, f"{name}'s {key!r}")
+        raise AssetError(f"The checkpoint is not a dictionary of arrays, but a {type(tree).__name__}. Is it the right file?")
+    return _checked(tree, "checkpoint")
+
+
+def _checked(tree: dict[object, object], name: str) -> ArrayTree:
+    return {_key(key, name): _checked_value(value, f"{name}'s {key!r}") for key, value in tree.items()}
+
+
+def _key(key: object, name: str) -> str:
+    if not isinstance(key, str):
+        raise AssetError(f"The {name} has a key that is not a string. Is it the right file?")
+    return key
+
+
+def _checked_value(value: object, name: str) -> NDArray[Any] | ArrayTree:
+    if isinstance(value, list):
+        return _checked({str(number): entry for number, entry in enumerate(value)}, name)
+    if isinstance(value, dict):
+        return _checked(value, name)
+    if not isinstance(value, np.ndarray):
+        raise AssetError(f"The {name} is neither an array nor a dictionary, but a {type(value).__name__}. Is it the right file?")
+    if value.dtype.kind not in "fiub":
+        raise AssetError(f"The {name} is not an array of numbers ({value.dtype}). Is it the right file?")
+    return value
