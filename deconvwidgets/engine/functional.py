@@ -62,26 +62,56 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
     return replaced
 
 
-def remove_idle_nodes(graph: fx.Graph) -> None:
-    """Remove assertions, slices that take everything, and indices of pooling that nobody reads."""
+def simplify(graph: fx.Graph) -> None:
+    """Remove nodes that do nothing, and replace operations that are not possible on part of a map or have no derivative."""
     for node in list(graph.nodes):
         if _is_idle(node):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
         elif node.op == "call_function" and str(node.target).startswith("aten._assert"):
             graph.erase_node(node)
-        elif node.target in _WITHOUT_INDICES and all(user.target is operator.getitem and user.args[1] == 0 for user in node.users):
-            node.target = _WITHOUT_INDICES[node.target]
-            for user in list(node.users):
-                node.meta["val"] = user.meta["val"]
-                user.replace_all_uses_with(node)
-                graph.erase_node(user)
+        elif node.target is torch.ops.aten.copy.default:
+            _replace_copy(graph, node)
+        elif node.target in _WITHOUT_INDICES:
+            _drop_unread_indices(graph, node)
+        node.target = _REPLACEMENTS.get(node.target, node.target)
 
 
+# A view of part of a map may not be possible, because its memory layout is another one.
+_REPLACEMENTS: dict[Any, Any] = {
+    torch.ops.aten.view.default: torch.ops.aten.reshape.default,
+    torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
+}
 _WITHOUT_INDICES: dict[Any, Any] = {
     torch.ops.aten.max_pool2d_with_indices.default: torch.ops.aten.max_pool2d.default,
     torch.ops.aten.adaptive_max_pool2d.default: torch.nn.functional.adaptive_max_pool2d,
 }
+
+
+def _replace_copy(graph: fx.Graph, node: fx.Node) -> None:
+    """Replace the functional form of `copy_`, which has no derivative, by the copied value in its new shape and type."""
+    like, value = (argument for argument in node.args[:2] if isinstance(argument, fx.Node))
+    result = value
+    with graph.inserting_before(node):
+        if value.meta["val"].shape != like.meta["val"].shape:
+            result = graph.call_function(torch.ops.aten.expand_as.default, (result, like))
+            result.meta = dict(node.meta)
+        if value.meta["val"].dtype != like.meta["val"].dtype:
+            result = graph.call_function(torch.ops.aten.to.dtype, (result, like.meta["val"].dtype))
+            result.meta = dict(node.meta)
+    node.replace_all_uses_with(result)
+    graph.erase_node(node)
+
+
+def _drop_unread_indices(graph: fx.Graph, node: fx.Node) -> None:
+    """Make a pooling return its maxima only, if nobody reads their indices."""
+    if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users):
+        return
+    node.target = _WITHOUT_INDICES[node.target]
+    for user in list(node.users):
+        node.meta["val"] = user.meta["val"]
+        user.replace_all_uses_with(node)
+        graph.erase_node(user)
 
 
 def _is_idle(node: fx.Node) -> bool:

@@ -104,7 +104,7 @@ class Graph:
     @cached_property
     def couples_batch(self) -> bool:
         """Whether an operation is known to read several images of a batch at once."""
-        return any(_couples_batch(operation) for operation in self.operations.values() if operation.varies)
+        return any(_couples_batch(node, operation.op) for node, operation in self.operations.items() if operation.varies)
 
     def map_sizes(self) -> list[int]:
         """Return the number of elements of each map that depends on the input, for one image."""
@@ -151,7 +151,7 @@ def _classify(node: fx.Node, op: Op, known: Mapping[fx.Node, Operation]) -> tupl
         return "constant", None
     if kinds <= {"constant", "size"} or not isinstance(node.meta.get("val"), Tensor | tuple | list):
         return "size", None
-    if "whole" in kinds:
+    if "whole" in kinds or _couples_batch(node, op):
         return "whole", None
     if op.spatial == "window":
         window = _window(node, op, known)
@@ -174,9 +174,8 @@ def _window(node: fx.Node, op: Op, known: Mapping[fx.Node, Operation]) -> Window
     return op.window(shape, *values[0], **values[1])
 
 
-def _couples_batch(operation: Operation) -> bool:
-    check = operation.op.couples_batch
-    return check is not None and check(Call(tuple(operation.node.args), dict(operation.node.kwargs), lambda value: False))
+def _couples_batch(node: fx.Node, op: Op) -> bool:
+    return op.couples_batch is not None and op.couples_batch(Call(tuple(node.args), dict(node.kwargs), lambda value: False))
 
 
 def _shape(node: fx.Node) -> tuple[int, ...] | None:

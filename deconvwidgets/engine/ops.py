@@ -60,6 +60,8 @@ class Op:
         Whether it joins several maps, all of which must depend on the image for crops.
     no_signal : bool
         Whether no signal passes through it: it reads metadata, makes constants, or leaves autograd.
+    cuts_gradient : bool
+        Whether autograd's derivative is cut, though the values depend on the input.
     """
 
     spatial: Spatial = "whole"
@@ -73,6 +75,7 @@ class Op:
     inserts_axis: bool = False
     joins: bool = False
     no_signal: bool = False
+    cuts_gradient: bool = False
 
     def rectified_operand(self, call: Call) -> int | str | None:
         """Return the position or keyword of the tensor that a call rectifies; None if the call is not a rectifier."""
@@ -206,8 +209,8 @@ _define("addmm addbmm baddbmm addmv addr", Op(backward=checks.sum_with_product))
 _define("contiguous clone alias lift_fresh lift_fresh_copy", Op("pointwise", checks.linear, role="transparent", channelwise=True))
 _define("copy zero fill as_tensor float double half bfloat16 to_dense cpu cuda as_strided", _LINEAR)
 _define("to type type_as", Op("pointwise", checks.cast, like_second=True))
-_define("detach", Op("pointwise", checks.detached, no_signal=True))
-_define("wrap_with_set_grad_enabled", Op(backward=checks.without_gradient))
+_define("detach", Op("pointwise", checks.detached, no_signal=True, cuts_gradient=True))
+_define("wrap_with_set_grad_enabled", Op(backward=checks.without_gradient, cuts_gradient=True))
 
 # Axes and shapes.
 

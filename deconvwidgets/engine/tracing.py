@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from deconvwidgets.engine.functional import NotFunctionalError, remove_idle_nodes, remove_inplace_operations
+from deconvwidgets.engine.functional import NotFunctionalError, remove_inplace_operations, simplify
 from deconvwidgets.engine.model_copy import copy_sharing_tensors, example_batch
-from deconvwidgets.engine.ops import response_norm_function
+from deconvwidgets.engine.ops import node_name, op_of, response_norm_function
 from deconvwidgets.engine.quiet_export import quiet_export
 from deconvwidgets.errors import GraphError
 
@@ -203,14 +203,14 @@ def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, s
     try:
         overwritten = remove_inplace_operations(program.graph)
     except NotFunctionalError as error:
-        if any(getattr(node.target, "__name__", "") == "wrap_with_set_grad_enabled" for node in program.graph.nodes):
-            raise GraphError(f"{error}, in a model that calls torch.no_grad()") from error
+        if any(op_of(node_name(node)).cuts_gradient for node in program.graph.nodes):
+            raise GraphError(f"{error}, in a model that detaches tensors or calls torch.no_grad()") from error
         with _EXPORTING, quiet_export():
             program, overwritten = program.run_decompositions({}), []
     module, graph = program.graph_module, program.graph_module.graph
     _keep_user_outputs(program, graph)
     calls = _read_marks(graph)
-    remove_idle_nodes(graph)
+    simplify(graph)
     graph.eliminate_dead_code()
     names, constants = _placeholders(program, graph, model)
     alive = set(graph.nodes)

@@ -19,7 +19,7 @@ from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.node_rules import NodeRules
 from deconvwidgets.engine.projection.rule_mode import RuleMode
 from deconvwidgets.engine.projection.rules import Rule
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import LayerError, ModelError, RuleError
 
 Method = Literal["auto", "local", "full"]
 
@@ -180,7 +180,10 @@ def _map_with_rule(network: Network, pixels: Tensor, layer: str, rule: Rule) -> 
         with RuleMode(rule) as mode:
             batch = pixels.clone()  # not a leaf: the model's first operation may work in place
             mode.watch(batch)
-            maps = network.map(batch, layer)
+            try:
+                maps = network.map(batch, layer)
+            except RuntimeError as error:  # for example an in-place operation that autograd does not allow
+                raise RuleError(f"{layer!r} cannot be projected: the model cannot run with gradients ({error}).") from error
             mode.check(maps, layer)
         return maps
     rules, maps = NodeRules(graph, rule), pixels
