@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from deconvwidgets.engine import backward_checks as checks
-from deconvwidgets.engine import windows
+from deconvwidgets.engine import normalisers, windows
 from deconvwidgets.engine.backward_checks import Call, Check, FindOperand
 
 Spatial = Literal["pointwise", "per channel", "channel axes", "permutation", "reshape", "part", "window", "whole"]
-Role = Literal["convolution", "linear", "rectifier", "activation", "batch norm", "response norm", "pooling", "transparent"]
+Role = Literal["convolution", "linear", "rectifier", "activation", "gate", "batch norm", "response norm", "pooling", "transparent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,12 @@ class Op:
     window : callable, optional
         Returns the window of a call, given its arguments and the shape of its input.
     role : str, optional
-        What it is in the names of layers. "transparent" operations may stand between a convolution and its rectifier.
+        What it is in the names of layers, and for the extension of the rules beyond the paper. "transparent" operations may stand between
+        a convolution and its rectifier; a "gate" is a factor between 0 and 1.
     channelwise : bool
         Whether it keeps channels apart and has no parameters of its own: one channel can be computed alone.
+    normalised : callable, optional
+        Returns the factor by which a call multiplies its input, if its statistics count as constants.
     couples_batch : callable, optional
         Returns whether a call's answer for one image depends on the other images of the batch.
     like_second : bool
@@ -70,6 +73,7 @@ class Op:
     window: windows.FindWindow | None = None
     role: Role | None = None
     channelwise: bool = False
+    normalised: Callable[[Call], Tensor] | None = None
     couples_batch: Callable[[Call], bool] | None = None
     like_second: bool = False
     inserts_axis: bool = False
@@ -150,11 +154,12 @@ _define("rrelu", replace(_RECTIFIER, rectified=checks.rrelu, backward=checks.tra
 _define("prelu", replace(_RECTIFIER, spatial="per channel", rectified=checks.prelu, channelwise=False))
 _define("elu celu selu gelu silu hardswish mish softplus", Op("pointwise", role="activation", channelwise=True))
 _define(
-    "sigmoid tanh hardsigmoid log_sigmoid hardshrink softshrink tanhshrink softsign exp expm1 log log2 log10 log1p sqrt rsqrt abs square "
+    "tanh log_sigmoid hardshrink softshrink tanhshrink softsign exp expm1 log log2 log10 log1p sqrt rsqrt abs square "
     "reciprocal sin cos tan asin acos atan sinh cosh erf erfc sign round floor ceil trunc frac clamp_max nan_to_num "
     "logical_not bitwise_not isnan isinf isfinite",
     _ELEMENTWISE,
 )
+_define("sigmoid hardsigmoid", replace(_ELEMENTWISE, role="gate"))
 _define(
     "pow minimum fmin eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or fmod remainder atan2 addcdiv "
     "zeros_like ones_like full_like",
@@ -169,7 +174,9 @@ _BATCH_NORM = Op("per channel", checks.batch_norm, role="batch norm", couples_ba
 _define("batch_norm native_batch_norm", _BATCH_NORM)
 _define("native_batch_norm_legit_no_training", replace(_BATCH_NORM, backward=checks.product, couples_batch=None))
 _define("local_response_norm", Op("pointwise", checks.linear, role="response norm"))
-_define("instance_norm", Op(backward=checks.instance_norm))
+_define("instance_norm", Op(backward=checks.instance_norm, normalised=normalisers.instance_norm))
+_define("group_norm", Op(normalised=normalisers.group_norm))
+_define("layer_norm", Op(normalised=normalisers.layer_norm))
 _DROPOUT = Op("pointwise", checks.dropout(active_by_default=True), role="transparent", channelwise=True)
 _define("dropout dropout1d dropout2d dropout3d feature_dropout", _DROPOUT)
 _define("alpha_dropout feature_alpha_dropout", replace(_DROPOUT, backward=checks.dropout(active_by_default=False)))

@@ -66,6 +66,7 @@ def project(
     rule: Rule = "deconvnet",
     method: Method = "auto",
     seed: Literal["activation"] | float = "activation",
+    beyond_paper: bool = False,
 ) -> Projected:
     """Project one activation of each image to pixel space (Zeiler & Fergus 2014, section 2.1).
 
@@ -90,6 +91,10 @@ def project(
         "local" computes on the receptive field only, "full" on the whole image; "auto" chooses the faster.
     seed : "activation" or float
         The signal at the activation: the activation itself, or this number.
+    beyond_paper : bool
+        Whether "deconvnet" and "guided" are extended to operations that the paper does not have. This is our extension: smooth activations
+        (GELU, SiLU, hardswish, ...) are treated as rectifiers, and gates and the statistics of normalisations as constants. It requires
+        a model that can be traced.
 
     Returns
     -------
@@ -129,9 +134,14 @@ def project(
         units = _check_units(unit, len(batch), info.channels, layer).to(batch.device)
         positions = None if at is None else _check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
         plan = _choose_plan(network, layer, method)
-        if plan is not None:
-            return _project_local(network, plan, images, layer, units, positions, rule, seed)
-        return _project_full(network, images, layer, units, positions, rule, seed)
+        target = plan.target if plan is not None else network.node(layer)
+        graph = network.graph
+        if beyond_paper and (graph is None or target is None):
+            raise RuleError(f"beyond_paper=True requires a model that can be traced ({network.reason}); use rule='gradient'.")
+        rules = None if graph is None or target is None else NodeRules(graph, target, rule, beyond_paper)
+        if plan is not None and rules is not None:
+            return _project_local(network, plan, images, layer, units, positions, rules, seed, overwrite=rule != "gradient")
+        return _project_full(network, images, layer, units, positions, rules or RuleMode(rule), seed)
 
 
 def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | None:
@@ -146,38 +156,45 @@ def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | No
 
 
 def _project_local(
-    network: Network, plan: LocalPlan, images: Tensor, layer: str, units: Tensor, positions: Tensor | None, rule: Rule, seed: str | float
+    network: Network,
+    plan: LocalPlan,
+    images: Tensor,
+    layer: str,
+    units: Tensor,
+    positions: Tensor | None,
+    rules: NodeRules,
+    seed: str | float,
+    overwrite: bool,
 ) -> Projected:
     if positions is None:
         with torch.no_grad():
             positions = _strongest(network.map(images, layer), units)
     crops = plan.crop(images, positions).requires_grad_()
-    rules = NodeRules(plan.graph, rule)
     with torch.enable_grad():
         parameters = plan.graph.trace.bind(network.model)
-        activations = plan.run(crops.clone(), positions, units, parameters, rules, overwrite=rule != "gradient")
+        activations = plan.run(crops.clone(), positions, units, parameters, rules, overwrite)
     rules.check(layer)
     return Projected(_backward(activations, crops, seed), plan.boxes(positions), activations.detach(), positions, "local")
 
 
 def _project_full(
-    network: Network, images: Tensor, layer: str, units: Tensor, positions: Tensor | None, rule: Rule, seed: str | float
+    network: Network, images: Tensor, layer: str, units: Tensor, positions: Tensor | None, rules: NodeRules | RuleMode, seed: str | float
 ) -> Projected:
     leaf = images.clone().requires_grad_()
     with torch.enable_grad():
         parts = [leaf[index : index + 1] for index in range(len(leaf))] if network.single else [leaf]
-        maps = torch.cat([_map_with_rule(network, part, layer, rule) for part in parts])
+        maps = torch.cat([_map_with_rule(network, part, layer, rules) for part in parts])
     positions = _strongest(maps.detach(), units) if positions is None else positions
     activations = maps[torch.arange(len(images), device=maps.device), units, positions[:, 0], positions[:, 1]]
     boxes = torch.tensor([network.box(layer, row, column) for row, column in positions.tolist()], device=positions.device)
     return Projected(cut_boxes(_backward(activations, leaf, seed), boxes), boxes, activations.detach(), positions, "full")
 
 
-def _map_with_rule(network: Network, pixels: Tensor, layer: str, rule: Rule) -> Tensor:
+def _map_with_rule(network: Network, pixels: Tensor, layer: str, rules: NodeRules | RuleMode) -> Tensor:
     """Return the map of a layer (N, C, h, w), whose backward pass is that of a rule."""
     graph, node = network.graph, network.node(layer)
-    if graph is None or node is None:
-        with RuleMode(rule) as mode:
+    if isinstance(rules, RuleMode):
+        with rules as mode:
             batch = pixels.clone()  # not a leaf: the model's first operation may work in place
             mode.watch(batch)
             try:
@@ -186,7 +203,9 @@ def _map_with_rule(network: Network, pixels: Tensor, layer: str, rule: Rule) -> 
                 raise RuleError(f"{layer!r} cannot be projected: the model cannot run with gradients ({error}).") from error
             mode.check(maps, layer)
         return maps
-    rules, maps = NodeRules(graph, rule), pixels
+    assert graph is not None
+    assert node is not None
+    maps = pixels
     for operation, value in Executor(graph, graph.ancestors([node]), graph.trace.bind(network.model), rules).execute(pixels):
         maps = value if operation.node is node else maps
     rules.check(layer)

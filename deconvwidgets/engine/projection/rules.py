@@ -18,6 +18,10 @@ from deconvwidgets.engine.ops import Op
 from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]
+_ADVICE = (
+    " Use rule='gradient', which supports all differentiable operations, an earlier layer, or beyond_paper=True: our extension, which "
+    "rectifies the signal at smooth activations, and counts gates and the statistics of normalisations as constants."
+)
 MAX_REJECTIONS = 3  # a transformer has hundreds of operations without a rule; a message names the first few
 
 
@@ -29,7 +33,7 @@ def check_rule(rule: object) -> None:
 
 def rejection_error(layer: str, rule: Rule, reason: str) -> RuleError:
     """Return the error for a layer that depends on an operation without a backward rule."""
-    advice = "" if "model.eval()" in reason else " Use rule='gradient', which supports all differentiable operations, or an earlier layer."
+    advice = "" if "model.eval()" in reason else _ADVICE
     return RuleError(f"Layer {layer!r} cannot be projected with rule={rule!r}: {reason}.{advice}")
 
 
@@ -72,6 +76,11 @@ def call_with_rule(func: Callable[..., Any], op: Op, call: Call, rule: Literal["
     return _RectifySignal.apply(operand, forward, rule == "guided")  # type: ignore[no-untyped-call]
 
 
+def scale_signal(func: Callable[..., Any], call: Call, factor: Tensor) -> Any:
+    """Call a normalisation whose backward pass multiplies the signal by a factor."""
+    return _ScaleSignal.apply(call.args[0], factor, lambda x: func(x, *call.args[1:], **call.kwargs))  # type: ignore[no-untyped-call]
+
+
 class _RectifySignal(torch.autograd.Function):
     """A rectifier whose backward pass rectifies the signal; guided also multiplies it by the rectifier's derivative."""
 
@@ -89,6 +98,20 @@ class _RectifySignal(torch.autograd.Function):
         for derivative in ctx.saved_tensors:
             signal = signal * derivative
         return signal, None, None
+
+
+class _ScaleSignal(torch.autograd.Function):
+    """A normalisation whose statistics count as constants."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: Tensor, normalise: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.save_for_backward(factor)
+        return normalise(x)
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Any) -> Any:
+        (factor,) = ctx.saved_tensors
+        return signals[0] * factor, None, None
 
 
 class _PassSignal(torch.autograd.Function):

@@ -28,6 +28,7 @@ def project(
     rule: Literal["deconvnet", "gradient", "guided"] = "deconvnet",
     method: Literal["auto", "local", "full"] = "auto",
     seed: Literal["activation"] | float = "activation",
+    beyond_paper: bool = False,
     network: Network | None = None,
 ) -> Projection:
     """Project one activation of each image to pixel space (Zeiler & Fergus 2014, section 2.1).
@@ -44,7 +45,7 @@ def project(
         The feature map.
     at : array (N, 2), optional
         Row and column in the feature map for each image; by default the strongest position in each.
-    rule, method, seed
+    rule, method, seed, beyond_paper
         As in `deconvwidgets.engine.project`.
     network : Network, optional
         Deprecated.
@@ -78,9 +79,17 @@ def project(
     batch = torch.stack([bundle.prepare(as_pil_image(image)) for image in sequence])
     positions = None if at is None else torch.as_tensor(np.asarray(at, np.int64))
     projected = project_batch(
-        bundle.network, to_model(batch, bundle.model), layer, unit=unit, at=positions, rule=rule, method=method, seed=seed
+        bundle.network,
+        to_model(batch, bundle.model),
+        layer,
+        unit=unit,
+        at=positions,
+        rule=rule,
+        method=method,
+        seed=seed,
+        beyond_paper=beyond_paper,
     )
-    return as_record(projected, layer, unit, rule)
+    return as_record(projected, layer, unit, f"{rule}, extended beyond the paper" if beyond_paper and rule != "gradient" else rule)
 
 
 def as_record(projected: Projected, layer: str, unit: int, rule: str) -> Projection:
