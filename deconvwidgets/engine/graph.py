@@ -139,9 +139,11 @@ def _operation(node: fx.Node, trace: Trace, known: Mapping[fx.Node, Operation]) 
         kind: OperationKind = "input" if node is trace.input_node else "constant"
         return Operation(node, "", kind, None, shape, kind == "input")
     name = node_name(node)
-    inputs = [known[input_node] for input_node in node.all_input_nodes]
-    differentiable = any(operation.differentiable for operation in inputs) and (not op_of(name).no_signal or name == "detach")
-    kind, window = _classify(node, op_of(name), known)
+    op = op_of(name)
+    read = node.args[:1] if op.like_second else node.all_input_nodes
+    depends = any(isinstance(input_node, fx.Node) and known[input_node].differentiable for input_node in read)
+    differentiable = depends and (not op.no_signal or op.cuts_gradient)
+    kind, window = _classify(node, op, known)
     return Operation(node, name, kind, window, shape, differentiable, module, module_type)
 
 
