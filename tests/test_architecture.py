@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import deconvwidgets
+from deconvwidgets.engine.ops import REGISTRY
 
 PACKAGE = Path(deconvwidgets.__file__).parent
 FILE_LINES = 300
@@ -270,3 +271,33 @@ def test_an_import_stays_light(statement: str) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def operations_in(node: ast.AST) -> int:
+    """How many operations a literal lists: names of the registry, functions of ATen and torch.nn.functional, modules of torch.nn."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        words = node.value.split()
+        return len(words) if len(words) > 2 and all(word in REGISTRY for word in words) else 0
+    if not isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Dict):
+        return 0
+    elements = [*node.keys, *node.values] if isinstance(node, ast.Dict) else node.elts
+    return sum(_is_operation(element) for element in elements if element is not None)
+
+
+def _is_operation(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and node.value in REGISTRY and len(node.value) > 4
+    text = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+    is_module = text.startswith("nn.") and text not in ("nn.Module", "nn.Parameter")
+    return is_module or text.startswith(("torch.ops.aten.", "F.", "torch.nn.functional."))
+
+
+def test_only_the_registry_lists_operations() -> None:
+    found = [
+        f"{name}:{node.lineno}"
+        for name, path in modules(PACKAGE)
+        if name.startswith("engine") and name != "engine.ops"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if operations_in(node) > 2
+    ]
+    assert found == []

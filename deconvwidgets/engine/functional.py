@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from deconvwidgets.engine.ops import FORMS_FOR_PARTS, WITHOUT_INDICES
+
 _MAX_SIZE = 2**62  # the end of a slice that takes everything
 
 
@@ -72,20 +74,9 @@ def simplify(graph: fx.Graph) -> None:
             graph.erase_node(node)
         elif node.target is torch.ops.aten.copy.default:
             _replace_copy(graph, node)
-        elif node.target in _WITHOUT_INDICES:
+        elif node.target in WITHOUT_INDICES:
             _drop_unread_indices(graph, node)
-        node.target = _REPLACEMENTS.get(node.target, node.target)
-
-
-# A view of part of a map may not be possible, because its memory layout is another one.
-_REPLACEMENTS: dict[Any, Any] = {
-    torch.ops.aten.view.default: torch.ops.aten.reshape.default,
-    torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
-}
-_WITHOUT_INDICES: dict[Any, Any] = {
-    torch.ops.aten.max_pool2d_with_indices.default: torch.ops.aten.max_pool2d.default,
-    torch.ops.aten.adaptive_max_pool2d.default: torch.nn.functional.adaptive_max_pool2d,
-}
+        node.target = FORMS_FOR_PARTS.get(node.target, node.target)
 
 
 def _replace_copy(graph: fx.Graph, node: fx.Node) -> None:
@@ -107,7 +98,7 @@ def _drop_unread_indices(graph: fx.Graph, node: fx.Node) -> None:
     """Make a pooling return its maxima only, if nobody reads their indices."""
     if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users):
         return
-    node.target = _WITHOUT_INDICES[node.target]
+    node.target = WITHOUT_INDICES[node.target]
     for user in list(node.users):
         node.meta["val"] = user.meta["val"]
         user.replace_all_uses_with(node)

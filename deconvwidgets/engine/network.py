@@ -17,6 +17,7 @@ from deconvwidgets.engine.hook_runner import visit_calls
 from deconvwidgets.engine.layers import Layer
 from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
+from deconvwidgets.engine.ops import RANDOM_IN_TRAINING
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
 from deconvwidgets.errors import LayerError, ModelError
@@ -279,9 +280,8 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
 
 
 def _check_eval_mode(model: nn.Module) -> None:
-    stateful = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in model.named_modules():
-        if module.training and isinstance(module, stateful):
+        if module.training and isinstance(module, RANDOM_IN_TRAINING):
             raise ModelError(
                 f"'{name or type(module).__name__}' is in training mode: its output is random or changes its state. "
                 "Call model.eval() first."

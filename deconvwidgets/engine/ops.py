@@ -264,6 +264,21 @@ _define(
     Op(no_signal=True),
 )
 
+# Forms of ATen's operations that are used in their place. A view of part of a map may not be possible, because its memory layout differs.
+
+FORMS_FOR_PARTS: dict[Any, Any] = {
+    torch.ops.aten.view.default: torch.ops.aten.reshape.default,
+    torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
+}
+WITHOUT_INDICES: dict[Any, Any] = {
+    torch.ops.aten.max_pool2d_with_indices.default: torch.ops.aten.max_pool2d.default,
+    torch.ops.aten.adaptive_max_pool2d.default: torch.nn.functional.adaptive_max_pool2d,
+}
+
+# Modules that are random or change their state in training mode.
+
+RANDOM_IN_TRAINING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
 # Modules, for models that cannot be traced, where only modules are seen.
 
 _MODULES: dict[type[nn.Module], str] = {
