@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.records.geometry import Geometry
+from deconvwidgets.rgb import to_rgb
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -68,8 +69,12 @@ class Preprocess:
         return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
 
     def resize_and_crop(self, image: Image.Image) -> Image.Image:
-        """Return the image before normalisation. It is padded with black if it is smaller than the crop."""
-        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        """Return the image before normalisation. It is padded with black if it is smaller than the crop.
+
+        Images of any mode are converted as `deconvwidgets.rgb` says, and raise PictureError if that is not possible.
+        """
+        image = to_rgb(image)
+        image = image.convert("L") if len(self.mean) == 1 else image
         resized = self._resized(*image.size)
         if resized != image.size:
             image = image.resize(resized, self.interpolation)
