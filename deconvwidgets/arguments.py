@@ -12,7 +12,8 @@ import os
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import TIMEOUT_MAX
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,10 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+T = TypeVar("T")
 _MAX_INTEGER = 2**53  # exact in a browser, and in a float64
 
-Error = type[DeconvWidgetsError] | type[ValueError]
+Error = type[DeconvWidgetsError] | type[ValueError] | type[TypeError]
 
 
 def is_integer(value: object) -> TypeIs[int]:
@@ -159,11 +161,27 @@ def texts(value: object, name: str, expected: str, error: Error = ServiceError) 
     return [str(part) for part in listed]
 
 
-def path(value: object, name: str, error: Error = ServiceError) -> Path:
+def as_path(value: object, name: str, error: Error = ServiceError) -> Path:
     """Return the path of a file or folder, with "~" expanded. Raises `error` for anything but a path or a string that is not empty."""
-    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str) or not os.fspath(value):
+    text_of = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text_of, str) or not text_of or "\0" in text_of:
         raise error(f"{name} must be a path, not {describe(value)}.")
-    return Path(value).expanduser()
+    return Path(text_of).expanduser()
+
+
+def instance(value: object, kind: type[T], name: str, error: Error = ServiceError) -> T:
+    """Return a value that is an instance of a class. Raises `error` for anything else."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise error(f"{name} must be {article} {kind.__name__}, not {describe(value)}.")
+    return value
+
+
+def seconds(value: object, name: str = "timeout") -> float | None:
+    """Return a number of seconds to wait, at most what the platform can wait; None for None. Raises ServiceError for anything else."""
+    if value is None:
+        return None
+    return min(number(value, name, "a finite number of seconds, or None", 0), TIMEOUT_MAX)
 
 
 def describe(value: object) -> str:

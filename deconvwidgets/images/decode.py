@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from deconvwidgets.arguments import describe, path
+from deconvwidgets.arguments import as_path, describe
 from deconvwidgets.errors import PictureError
 from deconvwidgets.rgb import DECODER_ERRORS, array_to_rgb, to_rgb
 
@@ -94,7 +94,7 @@ def as_rgb(image: object, name: str | None = None) -> Image.Image:
     if isinstance(image, Image.Image):
         return to_rgb(image, name or "The image")
     if isinstance(image, str | os.PathLike):
-        return open_image(path(image, "The path of an image", PictureError), name)
+        return open_image(as_path(image, "The path of an image", PictureError), name)
     if isinstance(image, Tensor):
         return array_to_rgb(image.detach().cpu().numpy(), name or "The tensor", channels_first=True)
     if isinstance(image, np.ndarray):

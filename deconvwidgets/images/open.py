@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.arguments import flag, integer, path
+from deconvwidgets.arguments import as_path, flag, integer
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.datasets import ListImages, open_dataset
 from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
@@ -78,7 +79,7 @@ def open_images(
     if limit is not None:
         limit = integer(limit, "limit", 1, error=PictureError)
     progress, include_background = flag(progress, "progress", PictureError), flag(include_background, "include_background", PictureError)
-    root = None if root is None else path(root, "root", PictureError)
+    root = None if root is None else as_path(root, "root", PictureError)
     images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
     if include_background and not (isinstance(what, str) and what in _CALTECH):
         raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Do not pass it.")
@@ -95,7 +96,7 @@ def _open(what: Any, progress: bool) -> ImageSet:
     if isinstance(what, str) and what == "photo-crops":
         return open_photo_crops(progress)
     if isinstance(what, str | os.PathLike):
-        place = path(what, "The path of an image set", PictureError)
+        place = as_path(what, "The path of an image set", PictureError)
         return ListImages([place], place.name) if place.is_file() else open_folder(place)
     if isinstance(what, Image.Image):
         return ListImages([what])
@@ -103,7 +104,7 @@ def _open(what: Any, progress: bool) -> ImageSet:
         return ListImages(what)
     if isinstance(what, np.ndarray | Tensor) and what.ndim < 4:  # its rows are no images
         raise PictureError(f"One array of shape {tuple(what.shape)} is no image set: put the images into a list, dw.open_images([array]).")
-    if hasattr(what, "__getitem__") and hasattr(what, "__len__"):
+    if hasattr(what, "__getitem__") and hasattr(what, "__len__") and not isinstance(what, Mapping | bytes):
         return open_dataset(what)
     raise PictureError(
         f"Cannot open a {type(what).__name__} as an image set. Give 'photos', 'photo-crops', 'caltech101', 'caltech256', a folder, "

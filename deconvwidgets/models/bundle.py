@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import ModelError
+from deconvwidgets.errors import ModelError, PictureError
+from deconvwidgets.models.bundle_checks import checked_categories, checked_model, checked_name, checked_size, checked_transform
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
@@ -81,10 +83,9 @@ class ModelBundle:
     __repr__ = compact_repr
 
     def __post_init__(self) -> None:
-        if self.model.training:
+        if checked_model(self.model).training:
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
-        if len(self.input_size) != 3 or min(self.input_size) < 1:
-            raise ModelError(f"input_size is (channels, height, width), not {self.input_size}.")
+        object.__setattr__(self, "input_size", checked_size(self.input_size))
 
     @classmethod
     def from_module(
@@ -121,7 +122,7 @@ class ModelBundle:
         Raises
         ------
         ModelError
-            If the model is in training mode or the transform does not fit `input_size`.
+            If an argument is invalid, if the model is in training mode, or if the transform does not fit `input_size`.
 
         Examples
         --------
@@ -130,17 +131,19 @@ class ModelBundle:
         >>> bundle.prepare(Image.new("L", (40, 30))).shape
         torch.Size([1, 28, 28])
         """
-        known = as_preprocess(transform)
-        size = input_size or (known.input_size if known else (3, 224, 224))
-        if known is not None and known.input_size != tuple(size):
-            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {tuple(size)}. Pass only one of them.")
+        checked_model(net)
+        known = as_preprocess(checked_transform(transform))
+        default_size = known.input_size if known else (3, 224, 224)
+        size = default_size if input_size is None else checked_size(input_size)
+        if known is not None and known.input_size != size:
+            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {size}. Pass only one of them.")
         if transform is None and size[0] not in (1, 3):
             raise ModelError(f"There is no default transform for {size[0]} input channels: pass transform=...")
         return cls(
-            name=name or type(net).__name__,
+            name=checked_name(name, type(net).__name__),
             model=net,
             transform=known or transform or default_preprocess(size),
-            categories=tuple(categories) if categories is not None else None,
+            categories=checked_categories(categories),
             input_size=size,
             weights="your model's own weights",
             trained=True,
@@ -161,7 +164,7 @@ class ModelBundle:
 
     def with_network(self, network: Network) -> ModelBundle:
         """Return the bundle with a network that is already traced. Raises ModelError if it is the network of another model."""
-        if network.model is not self.model or network.input_size != tuple(self.input_size):
+        if not isinstance(network, Network) or network.model is not self.model or network.input_size != tuple(self.input_size):
             raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: do not pass it.")
         return replace(self, traced=TracedNetwork(network))
 
@@ -214,7 +217,11 @@ class ModelBundle:
         ------
         ModelError
             If the transform returns anything else.
+        PictureError
+            For anything but a PIL image.
         """
+        if not isinstance(image, Image.Image):
+            raise PictureError(f"image must be a PIL image, not {describe(image)}: open_images(path).open_source(0) opens a file.")
         pixels = self.transform(image)
         if not isinstance(pixels, Tensor) or tuple(pixels.shape) != tuple(self.input_size):
             got = f"a tensor of {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else f"a {type(pixels).__name__}"

@@ -9,12 +9,14 @@ from typing import Any
 
 from torch import nn
 
+from deconvwidgets.arguments import as_path, flag
 from deconvwidgets.assets.cache import sha256_of_file
 from deconvwidgets.assets.pins import PINNED_WEIGHTS
 from deconvwidgets.assets.torchvision_weights import ensure_official_file, hash_prefix
 from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.bundle_checks import checked_size
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.pinned_weights import pinned_state_dict
@@ -62,7 +64,7 @@ def load_model(
     Raises
     ------
     ModelError
-        If the name is unknown, or the checkpoint does not fit.
+        If an argument is invalid, the name is unknown, or the checkpoint does not fit.
     AssetError
         If the weights cannot be downloaded.
     HeadError
@@ -77,16 +79,22 @@ def load_model(
     ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']
     """
     architectures.require_known(name)
-    if weights is None:
-        bundle = _random(name)
-    elif weights == "default":
-        bundle = _default(name, progress)
-    else:
-        bundle = _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
+    flag(progress, "progress", ModelError)
+    size = None if input_size is None else checked_size(input_size)
+    bundle = _with_weights(name, weights, progress)
     bundle.model.requires_grad_(False)
-    if input_size is not None:
-        bundle = _resized(bundle, input_size)
+    if size is not None:
+        bundle = _resized(bundle, size)
     return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+
+
+def _with_weights(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:
+    if weights is None:
+        return _random(name)
+    if isinstance(weights, str) and weights == "default":
+        return _default(name, progress)
+    file = as_path(weights, "weights, unless it is None or the name of weights,", ModelError)
+    return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, file)
 
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:

@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from deconvwidgets import display
+from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
@@ -58,8 +59,7 @@ class TopProjections:
         ServiceError
             For a size that is not between 16 and 1024 pixels.
         """
-        if not 16 <= size <= 1024:
-            raise ServiceError(f"A projection is drawn 16 to 1,024 pixels wide, not {size}.")
+        size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
         key = (snapshot.layers_version, request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)

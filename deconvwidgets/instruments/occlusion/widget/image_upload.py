@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.arguments import as_integer, as_path, describe
 from deconvwidgets.errors import PictureError
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
 from deconvwidgets.rgb import array_to_rgb, to_rgb
@@ -37,7 +37,8 @@ def upload_image(service: OcclusionService, image: object) -> str:
     if number is not None:
         return f"crop:{number}"
     if isinstance(image, str | Path):
-        return _send(service, Path(image).name, _read(Path(image).expanduser()))
+        path = as_path(image, "The path of an image", PictureError)
+        return _send(service, path.name, _read(path))
     if isinstance(image, np.ndarray):
         return _send(service, "your image", _encode(array_to_rgb(image)))
     if isinstance(image, Image.Image):

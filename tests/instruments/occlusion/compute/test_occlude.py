@@ -356,7 +356,7 @@ def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
         occlude(vectors, pixels, 5, 5)
 
 
-@pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cow", "dog"], []])
+@pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cow", "dog"]])
 def test_there_must_be_one_name_per_class(tiny_bundle, pixels, names):
     own = dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
     with pytest.raises(ModelError, match=rf"own returns 3 logits, but its bundle names {len(names)} classes: pass a name for each"):
