@@ -11,6 +11,7 @@ from torch import nn
 from deconvwidgets.arguments import describe, integer_array
 from deconvwidgets.errors import ModelError
 
+_OTHER_SIZES = {2: "a 1-D signal (channels, length), or lacks the channels", 4: "a volume (channels, depth, height, width)"}
 _MAX_SIDE = 100_000  # pixels or channels
 
 
@@ -24,10 +25,35 @@ def checked_model(net: object) -> nn.Module:
 def checked_size(input_size: object) -> tuple[int, int, int]:
     """Return (channels, height, width) of an input. Raises ModelError for anything but three positive integers."""
     expected = "three integers (channels, height, width)"
+    if isinstance(input_size, list | tuple) and len(input_size) in _OTHER_SIZES:
+        what = _OTHER_SIZES[len(input_size)]
+        raise ModelError(f"input_size {tuple(input_size)} is that of {what}: only images are supported, with {expected}.")
     channels, height, width = integer_array(input_size, "input_size", ((3,),), expected, ModelError).tolist()
     if min(channels, height, width) < 1 or max(channels, height, width) > _MAX_SIDE:
         raise ModelError(f"input_size is (channels, height, width), from 1 to {_MAX_SIDE:,} each, not {(channels, height, width)}.")
     return (channels, height, width)
+
+
+def checked_display_channels(channels: object, count: int) -> tuple[int, ...]:
+    """Return the channels of an input of `count` channels that are displayed: three as red, green and blue, or one in gray.
+
+    By default these are the first three, or the first one if there are fewer. Raises ModelError for anything but one or three of them.
+    """
+    if channels is None:
+        return (0, 1, 2) if count >= 3 else (0,)
+    expected = f"three channels, shown as red, green and blue, or one, shown in gray, as integers from 0 to {count - 1}"
+    chosen = integer_array(channels, "display_channels", ((3,), (1,)), expected, ModelError).tolist()
+    if not all(0 <= channel < count for channel in chosen):
+        raise ModelError(f"display_channels must be {expected}, not {tuple(chosen)}.")
+    return tuple(chosen)
+
+
+def notes_on_display(channels: object, count: int) -> tuple[str, ...]:
+    """Return a note on the default choice of channels, if it is one."""
+    if channels is not None or count in (1, 3):
+        return ()
+    shown = "channels 0, 1 and 2 are shown as red, green and blue" if count > 3 else "channel 0 is shown in gray"
+    return (f"Of the {count} input channels, {shown}. Choose others with ModelBundle.from_module(..., display_channels=...).",)
 
 
 def checked_transform(transform: object) -> Callable[..., Any] | None:

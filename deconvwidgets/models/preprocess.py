@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.errors import ModelError
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.rgb import to_rgb
 
@@ -55,6 +56,13 @@ class Preprocess:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: Image.Resampling = Image.Resampling.BILINEAR
+
+    def __post_init__(self) -> None:
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise ModelError(
+                f"A Preprocess returns 1 or 3 channels, not {len(self.mean)} means and {len(self.std)} standard deviations: "
+                "for other channels, pass a transform of your own."
+            )
 
     @property
     def input_size(self) -> tuple[int, int, int]:
@@ -189,6 +197,8 @@ def _from_compose(compose: Any) -> Preprocess | None:
 def _assemble(resize: Any, crop: Any, mean: Any, std: Any, interpolation: Any) -> Preprocess | None:
     resizes, crops = _integers(resize), _integers(crop)
     method = str(getattr(interpolation, "value", "bilinear")).upper()
+    if len(_floats(mean)) not in (1, 3) or len(_floats(std)) != len(_floats(mean)):
+        return None
     if len(resizes) > 1 or not 1 <= len(crops) <= 2 or method not in Image.Resampling.__members__:
         return None
     return Preprocess(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.arguments import describe, integer_array, number, one_of, text
+from deconvwidgets.engine.input_kind import check_input_kind
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.rule_mode import RuleMode
@@ -21,6 +22,11 @@ from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError, ModelError
 
 Method = Literal["auto", "local", "full"]
+
+_OTHER_BATCHES = {
+    3: "one of 1-D signals (N, C, L), or one image without a batch dimension: for an image, pass batch[None]",
+    5: "one of volumes (N, C, D, H, W)",
+}
 
 # A crop that takes more than this share of the whole image's multiplications is not faster, because cutting and filling take time, too.
 _MAX_CROP_COST = 0.8
@@ -200,6 +206,8 @@ def _check_options(layer: str, rule: Rule, method: Method, seed: str | float) ->
 
 
 def _check_batch(batch: Tensor) -> Tensor:
+    if isinstance(batch, Tensor) and batch.dim() in _OTHER_BATCHES:
+        raise ModelError(f"The batch {tuple(batch.shape)} is {_OTHER_BATCHES[batch.dim()]}. Only images (N, C, H, W) are supported.")
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
     if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
@@ -211,6 +219,7 @@ def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
     module = model.model if isinstance(model, Network) else model
     if not isinstance(module, nn.Module):
         raise ModelError(f"model must be a torch.nn.Module or a Network, not {describe(model)}.")
+    check_input_kind(module, type(module).__name__)
     parameter = next((value for value in module.parameters() if value.is_floating_point()), batch)
     if parameter.dtype != batch.dtype or parameter.device != batch.device:
         raise ModelError(

@@ -91,8 +91,10 @@ class MosaicRenderer:
         mosaic = self._mosaics.get(key)
         if mosaic is None:
             signed = self._projections.get(snapshot, name, request.unit, top, request.rule, background) if top else []
+            channels = snapshot.bundle.channels_to_display
             with self._step(background):
-                tiles = display.projections_to_rgb(signed, request.tile, shared=request.contrast == "shared")
+                displayed = [projection[channels] for projection in signed]
+                tiles = display.projections_to_rgb(displayed, request.tile, shared=request.contrast == "shared")
                 mosaic = encode_mosaic(tiles, request.tile)
             self._mosaics.put(key, mosaic)
         return mosaic

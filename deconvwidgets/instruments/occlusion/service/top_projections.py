@@ -92,7 +92,8 @@ class TopProjections:
         with self._device_lock.request():
             batch = to_model(activation.pixels[None], scene.bundle.model)
             projected = project(scene.network, batch, layer, unit=unit, at=positions, rule="deconvnet")
-            signed, value = projected.pixels[0].detach().float().cpu().numpy(), float(projected.values[0])
+            signed = projected.pixels[0].detach().float().cpu().numpy()[scene.bundle.channels_to_display]
+            value = float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
         box: Box = (left, top, right, bottom)
         patch = display.resize_image(display.crop_patch(activation.image, box), size)
