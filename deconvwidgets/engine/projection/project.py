@@ -207,7 +207,10 @@ def _check_options(layer: str, rule: Rule, method: Method, seed: str | float) ->
 
 def _check_batch(batch: Tensor) -> Tensor:
     if isinstance(batch, Tensor) and batch.dim() in _OTHER_BATCHES:
-        raise ModelError(f"The batch {tuple(batch.shape)} is {_OTHER_BATCHES[batch.dim()]}. Only images (N, C, H, W) are supported.")
+        raise ModelError(
+            "The batch must be a floating-point tensor of images (N, C, H, W); only images are supported. "
+            f"{tuple(batch.shape)} is {_OTHER_BATCHES[batch.dim()]}."
+        )
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
     if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
