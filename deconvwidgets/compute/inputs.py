@@ -16,7 +16,7 @@ from deconvwidgets.images.decode import as_rgb
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 
-ImageInput = Image.Image | str | Path | NDArray[np.uint8]
+ImageInput = Image.Image | str | Path | NDArray[np.generic]  # arrays as in `deconvwidgets.rgb.array_to_rgb`
 ImageInputs = ImageInput | Tensor | Sequence[ImageInput | Tensor]
 
 

@@ -100,7 +100,7 @@ def as_rgb(image: object, name: str | None = None) -> Image.Image:
     if isinstance(image, np.ndarray):
         return array_to_rgb(image, name or "The array")
     raise PictureError(
-        f"{name or 'An image'} must be a PIL image, a path, or an array (H, W, 3) or (H, W) uint8, not {describe(image)}; "
+        f"{name or 'An image'} must be a PIL image, a path, or an array (H, W, 3) or (H, W), not {describe(image)}; "
         "images.open_source(5) opens one of an image set."
     )
 

@@ -233,6 +233,8 @@ class ModelBundle:
     def prepare(self, image: Image.Image) -> Tensor:
         """Return the model's input for an image: float32, shape `input_size`, on the CPU.
 
+        A transform that is no `Preprocess` is given the image as it is; all experiments and services convert images to RGB before.
+
         Raises
         ------
         ModelError

@@ -202,7 +202,7 @@ def occlude(
     ----------
     bundle : ModelBundle
         The model. Without a classifier only the activity is mapped.
-    image : PIL image, path, array (H, W, 3) or (H, W) uint8, or Tensor (C, H, W) or (1, C, H, W)
+    image : PIL image, path, array (H, W, 3) or (H, W), or Tensor (C, H, W) or (1, C, H, W)
         The image. A tensor must be normalised.
     window, stride : int or (rows, columns), optional
         In pixels of the model's input. The defaults are 48 and 8; if the shorter side of the input is under 224, they are smaller in

@@ -14,7 +14,7 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
 from deconvwidgets.rgb import array_to_rgb, to_rgb
 
-ImageInput = Image.Image | str | Path | int | NDArray[np.uint8]
+ImageInput = Image.Image | str | Path | int | NDArray[np.generic]
 
 _CHUNK_BYTES = 4 << 20
 
@@ -24,7 +24,7 @@ def upload_image(service: OcclusionService, image: object) -> str:
 
     Parameters
     ----------
-    image : int, str, Path, PIL image, or array (H, W, 3) or (H, W) uint8
+    image : int, str, Path, PIL image, or array (H, W, 3) or (H, W)
 
     Raises
     ------
