@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Collection
 from typing import Self
 
+from deconvwidgets.arguments import describe, instance, seconds
 from deconvwidgets.compute.devices import on_device
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.errors import ActivationIndexError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.service.api import LayersApi
@@ -79,8 +80,10 @@ class LocalModelService:
         if not bundle.network.feature_map_layers:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
-            check_index(index, bundle, images)
+            check_index(instance(index, ActivationIndex, "index", ActivationIndexError), bundle, images)
         self._events = Events()
+        if worker is not None and not callable(getattr(worker, "submit", None)):
+            raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
         snapshot = Snapshot(1, bundle, images, index, bundle.network.notes)
         self._context = context = ServiceContext(snapshot, self._events, worker)
         self._apis = Instrument.make_all(type(self), context)
@@ -145,7 +148,7 @@ class LocalModelService:
         ServiceError
             After `timeout` seconds. Otherwise the exception that building the index ended with is raised.
         """
-        self._context.index.wait(timeout)
+        self._context.index.wait(seconds(timeout))
         return self
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.records.class_names import class_index
 
@@ -52,10 +52,9 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
     names = list(categories or ())[:classes]
     if isinstance(target, str):
         return class_index(target, names, model, "bundle.categories lists them all.")
-    try:
-        number = index(target)
-    except TypeError:
-        raise OcclusionError(f"target must be the number or the name of a class, not {target!r}.") from None
+    number = as_integer(target)
+    if number is None:
+        raise OcclusionError(f"target must be the number or the name of a class, not {describe(target)}.")
     if not 0 <= number < classes:
         raise OcclusionError(f"{model} has {classes:,} classes, 0 to {classes - 1}: there is no class {number}.")
     return number

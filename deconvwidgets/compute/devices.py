@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
@@ -44,6 +45,8 @@ def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> Model
         If `bundle` is no ModelBundle, or if the device cannot be used.
     """
     require_bundle(bundle)
+    if not isinstance(device, str | torch.device):
+        raise ModelError(f"device must be 'auto' or the name of a device, such as 'cpu' or 'cuda:1', not {describe(device)}.")
     target = pick_device(device) if isinstance(device, str) else device
     current = reference_tensor(bundle.model).device
     if current.type == target.type and target.index in (None, current.index):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,35 +12,28 @@ from PIL import Image
 from torch import Tensor
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import open_image
+from deconvwidgets.images.decode import as_rgb
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.models.bundle import ModelBundle
 
-ImageInput = Image.Image | str | Path | NDArray[np.uint8]
+ImageInput = Image.Image | str | Path | NDArray[np.generic]  # arrays as in `deconvwidgets.rgb.array_to_rgb`
 ImageInputs = ImageInput | Tensor | Sequence[ImageInput | Tensor]
 
 
 def as_pil_image(image: ImageInput) -> Image.Image:
-    """Convert a path, or an array (H, W, 3) or (H, W) uint8, to a PIL image. A PIL image is returned unchanged.
+    """Return a PIL image, a path, or an array (H, W, 3) or (H, W) as a PIL image in RGB.
 
     Raises
     ------
     PictureError
         For anything else, and for a file that cannot be read.
     """
-    if isinstance(image, Image.Image):
-        return image
-    if isinstance(image, str | Path):
-        return open_image(image)
-    array = np.asarray(image)
-    if array.ndim == 0 or array.dtype == object:
+    if isinstance(image, Tensor):
         raise PictureError(
-            f"An image must be a PIL image, a path, or an array (H, W, 3) or (H, W) uint8, not {reprlib.repr(image)}; "
-            "images.open_source(5) opens one of an image set."
+            "A tensor is a normalised input, and an image is expected: pass a PIL image, a path or an array. "
+            "dw.engine.project(bundle.network, batch, ...) projects normalised inputs."
         )
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3):
-        raise PictureError(f"An array must be (H, W, 3) or (H, W) uint8, not {array.shape} {array.dtype}: pass a PIL image instead")
-    return Image.fromarray(array)
+    return as_rgb(image)
 
 
 def as_input(bundle: ModelBundle, image: ImageInput | Tensor) -> Tensor:

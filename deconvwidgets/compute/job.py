@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tqdm.auto import tqdm
 
+from deconvwidgets.arguments import instance
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.records.progress import Progress
 
@@ -40,6 +41,11 @@ class FixedBatch:
 
     def record(self, items: int, seconds: float) -> None:
         """Ignore how long a batch took."""
+
+
+def as_job(job: JobContext | None) -> JobContext:
+    """Return a job context; one without callbacks for None. Raises TypeError for anything else."""
+    return JobContext() if job is None else instance(job, JobContext, "job", TypeError)
 
 
 def never_cancelled() -> bool:

@@ -14,6 +14,7 @@ from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import visit_calls
+from deconvwidgets.engine.input_kind import check_input_kind, checked_size
 from deconvwidgets.engine.layers import Layer
 from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
@@ -63,10 +64,8 @@ class Network:
             If a batch norm or dropout module is in training mode, if the model rejects inputs of that size, or if it is a TorchScript
             module.
         """
-        if len(input_size) != 3:
-            raise ModelError(f"input_size is (channels, height, width), not {tuple(input_size)}.")
-        size = (int(input_size[0]), int(input_size[1]), int(input_size[2]))
-        inner = unwrapped(model)
+        size, inner = checked_size(input_size), unwrapped(model)
+        check_input_kind(inner, type(inner).__name__)
         _check_eval_mode(inner)
         return cls(inner, size, structure_of(inner, size))
 

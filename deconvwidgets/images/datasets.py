@@ -14,7 +14,7 @@ from torch.utils.data import Subset
 
 from deconvwidgets.assets.cache import sha256_of_bytes
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_image, to_rgb
+from deconvwidgets.images.decode import as_rgb, check_header
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
 from deconvwidgets.records.images import SkippedImage
@@ -35,7 +35,7 @@ class ListImages(ImageSet):
         for number, item in enumerate(items):
             label = f"image {number + 1}" if isinstance(item, Image.Image) else Path(item).name
             try:
-                identities.append(_item_identity(item))
+                identities.append(_item_identity(item, label))
             except PictureError as error:
                 skipped.append(SkippedImage(label, str(error)))
                 continue
@@ -56,13 +56,12 @@ class ListImages(ImageSet):
         return None
 
     def open_source(self, source: int) -> Image.Image:
-        item = self._items[source]
-        return to_rgb(item.copy()) if isinstance(item, Image.Image) else open_image(item)
+        return as_rgb(self._items[source], self._names[source])
 
 
-def _item_identity(item: Item) -> str:
+def _item_identity(item: Item, name: str) -> str:
     if isinstance(item, Image.Image):
-        return _pixel_identity(item)
+        return _pixel_identity(as_rgb(item, name))
     check_header(item)
     status = os.stat(item)
     return f"{os.fspath(item)}\0{status.st_size}\0{status.st_mtime_ns}"
@@ -73,7 +72,7 @@ def _pixel_identity(image: Image.Image) -> str:
 
 
 class DatasetImages(ImageSet):
-    """A data set of (image, class) pairs; images are PIL images, arrays or tensors with values in 0..1 or 0..255.
+    """A data set of (image, class) pairs; images are PIL images, arrays or tensors, as `deconvwidgets.images.decode.as_rgb` takes them.
 
     The digest covers the type, the length, the labels if the data set lists them, and the pixels of up to eight evenly spaced
     items: reading all items may take hours.
@@ -159,29 +158,7 @@ def _as_label(value: object) -> int | None:
 
 
 def _item_image(item: Any, name: str) -> Image.Image:
-    image = item[0] if isinstance(item, tuple | list) else item
-    if isinstance(image, Image.Image):
-        return to_rgb(image)
-    if isinstance(image, Tensor):
-        return _from_array(image.detach().cpu().numpy(), name, channels_first=True)
-    if isinstance(image, np.ndarray):
-        return _from_array(image, name, channels_first=False)
-    raise PictureError(f"{name} is a {type(image).__name__}, not an image. The items of a data set are (image, class) pairs.")
-
-
-def _from_array(values: np.ndarray[Any, Any], name: str, channels_first: bool) -> Image.Image:
-    if values.ndim == 2:
-        values = values[..., None]
-    elif channels_first:
-        values = np.moveaxis(values, 0, -1)
-    if values.ndim != 3 or values.shape[-1] not in (1, 3):
-        raise PictureError(f"{name} has the shape {values.shape}, which is not that of a gray or colour image.")
-    if np.issubdtype(values.dtype, np.floating):
-        low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 1):
-            raise PictureError(
-                f"{name} has values from {low:g} to {high:g}, not 0 to 1: remove Normalize from the data set's transform; "
-                "the model's transform prepares the images."
-            )
-        values = (values * 255).round()
-    return Image.fromarray(np.repeat(values.astype(np.uint8), 3 // values.shape[-1], axis=-1))
+    image = item[0] if isinstance(item, tuple | list) and item else item
+    if not isinstance(image, Image.Image | Tensor | np.ndarray):
+        raise PictureError(f"{name} is a {type(image).__name__}, not an image. The items of a data set are (image, class) pairs.")
+    return as_rgb(image, name)

@@ -1,47 +1,27 @@
-"""Decoding of image files to 8-bit RGB. Every file that cannot be decoded raises a PictureError."""
+"""Decoding of images to 8-bit RGB. Every file that cannot be decoded raises a PictureError."""
 
 from __future__ import annotations
 
 import os
 import struct
-import zlib
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
 
+from deconvwidgets.arguments import as_path, describe
 from deconvwidgets.errors import PictureError
+from deconvwidgets.rgb import DECODER_ERRORS, array_to_rgb, to_rgb
 
 Source = str | os.PathLike[str] | IO[bytes]
-
-# Raised by Pillow's parsers on damaged or malicious files; Pillow's own errors are OSErrors.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,  # if warnings are turned into errors
-)
-_WHITE = (255, 255, 255, 255)
 
 
 def open_image(source: Source, name: str | None = None, side: int | None = None) -> Image.Image:
     """Decode an image to RGB, 8 bits per channel, rotated by its EXIF orientation.
 
-    The first frame of an animation is used. Transparent pixels are blended with white, 16-bit and float images are scaled to
-    8 bits, CMYK and palette images are converted, and colour profiles are ignored.
+    The first frame of an animation is used. Other modes are converted as `deconvwidgets.rgb` says.
 
     Parameters
     ----------
@@ -70,8 +50,9 @@ def open_image(source: Source, name: str | None = None, side: int | None = None)
             _refuse_bomb(image.size, title)
             if side is not None:
                 image.draft(None, (side, side))  # None keeps the mode
-            return to_rgb(ImageOps.exif_transpose(image))
-    except _DECODER_ERRORS as error:
+            image.load()
+            return to_rgb(image, title)
+    except DECODER_ERRORS as error:
         raise PictureError(f"{title} cannot be decoded: {_reason(error)}. Replace it or remove it.") from error
 
 
@@ -91,36 +72,37 @@ def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
                 size = image.size
         _refuse_bomb(size, title)
         return size
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise PictureError(f"{title} cannot be opened: {_reason(error)}. Replace it or remove it.") from error
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image of any Pillow mode to RGB, as `open_image` does.
+def as_rgb(image: object, name: str | None = None) -> Image.Image:
+    """Return an image of any kind in RGB, 8 bits per channel. Every image that does not come as a file enters here.
+
+    Parameters
+    ----------
+    image : PIL image, path, array (H, W) or (H, W, 3), or Tensor (H, W), (1, H, W) or (3, H, W)
+        See `deconvwidgets.rgb` for modes, types and ranges.
+    name : str, optional
+        The name for error messages.
 
     Raises
     ------
     PictureError
-        If the values of a 16-bit or float image are negative, greater than 65,535, or NaN.
+        For anything else, and for a file that cannot be decoded.
     """
-    image.load()
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = Image.fromarray(_to_8_bit(np.asarray(image)))
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, _WHITE), image)
-    return image.convert("RGB")
-
-
-def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale gray values to 8 bits. The range of integers is 16 bits; that of floats is 0..1, 0..255 or 0..65535, the first that fits."""
-    levels = values.astype(np.float64)
-    low, high = float(levels.min()), float(levels.max())
-    if not (low >= 0 and high <= 65535):  # written so that NaN is refused as well
-        raise PictureError(f"The image has values from {low:g} to {high:g}; save it with 8 or 16 bits per channel.")
-    ranges = (1.0, 255.0, 65535.0) if np.issubdtype(values.dtype, np.floating) else (65535.0,)
-    white = next(maximum for maximum in ranges if high <= maximum)
-    return (levels * (255.0 / white)).round().astype(np.uint8)
+    if isinstance(image, Image.Image):
+        return to_rgb(image, name or "The image")
+    if isinstance(image, str | os.PathLike):
+        return open_image(as_path(image, "The path of an image", PictureError), name)
+    if isinstance(image, Tensor):
+        return array_to_rgb(image.detach().cpu().numpy(), name or "The tensor", channels_first=True)
+    if isinstance(image, np.ndarray):
+        return array_to_rgb(image, name or "The array")
+    raise PictureError(
+        f"{name or 'An image'} must be a PIL image, a path, or an array (H, W, 3) or (H, W), not {describe(image)}; "
+        "images.open_source(5) opens one of an image set."
+    )
 
 
 def _header_size(source: Source) -> tuple[int, int] | None:

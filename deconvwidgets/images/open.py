@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from PIL import Image
+from torch import Tensor
 
+from deconvwidgets.arguments import as_path, flag, integer
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.datasets import ListImages, open_dataset
 from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
@@ -73,13 +76,15 @@ def open_images(
     >>> images.categories[images.label(0)]
     'bull mastiff'
     """
+    if limit is not None:
+        limit = integer(limit, "limit", 1, error=PictureError)
+    progress, include_background = flag(progress, "progress", PictureError), flag(include_background, "include_background", PictureError)
+    root = None if root is None else as_path(root, "root", PictureError)
     images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
     if include_background and not (isinstance(what, str) and what in _CALTECH):
         raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Do not pass it.")
     if limit is None or limit >= images.source_count:
         return images
-    if limit < 1:
-        raise PictureError(f"limit={limit} leaves no photograph; use 1 or more.")
     return images.subset(number * images.source_count // limit for number in range(limit))
 
 
@@ -91,13 +96,15 @@ def _open(what: Any, progress: bool) -> ImageSet:
     if isinstance(what, str) and what == "photo-crops":
         return open_photo_crops(progress)
     if isinstance(what, str | os.PathLike):
-        path = Path(what).expanduser()
-        return ListImages([path], path.name) if path.is_file() else open_folder(path)
+        place = as_path(what, "The path of an image set", PictureError)
+        return ListImages([place], place.name) if place.is_file() else open_folder(place)
     if isinstance(what, Image.Image):
         return ListImages([what])
     if isinstance(what, list | tuple) and all(isinstance(item, Image.Image | str | os.PathLike) for item in what):
         return ListImages(what)
-    if hasattr(what, "__getitem__") and hasattr(what, "__len__"):
+    if isinstance(what, np.ndarray | Tensor) and what.ndim < 4:  # its rows are no images
+        raise PictureError(f"One array of shape {tuple(what.shape)} is no image set: put the images into a list, dw.open_images([array]).")
+    if hasattr(what, "__getitem__") and hasattr(what, "__len__") and not isinstance(what, Mapping | bytes):
         return open_dataset(what)
     raise PictureError(
         f"Cannot open a {type(what).__name__} as an image set. Give 'photos', 'photo-crops', 'caltech101', 'caltech256', a folder, "

@@ -15,15 +15,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import as_integer, as_path, describe, flag, integer, texts
 from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.compute.devices import on_device, with_deprecated_network
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.builder import IndexPass, LayerTally
-from deconvwidgets.index.crop_ranges import CropRanges, crop_count, joined, overlap, ranges_of
+from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.storage import IndexParts, read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
@@ -32,6 +33,8 @@ from deconvwidgets.records.activations import Activation, LayerStats
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
+
+_MAX_K = 1 << 20  # activations per unit
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class ActivationIndex:
             The model.
         images : ImageSet
             The photographs. Those that cannot be read are left out and listed in `skipped`.
-        layers : sequence of str, optional
+        layers : str or sequence of str, optional
             Names or aliases; by default the convN feature maps.
         k : int
             Number of activations kept per unit.
@@ -95,7 +98,7 @@ class ActivationIndex:
         path : str or Path, optional
             A folder for the index.
         resume : bool
-            Load the index at `path` if it fits. One that is damaged or does not fit is replaced, with a warning that says why.
+            Load the index at `path` if it fits. One that is damaged or does not fit is replaced, with a warning.
         device : str
             "auto", "cpu", "cuda:1", ...
         progress : bool
@@ -114,20 +117,23 @@ class ActivationIndex:
         ModelError
             If a feature map contains NaN or infinity.
         ActivationIndexError
-            If `path` cannot be written to, or if `k` or `per_source` is not positive.
+            If `path` cannot be written to, and for an invalid number, flag or range.
         JobCancelledError
             If the job is cancelled.
         """
         require_images(images)
-        _require_positive(k, per_source)
+        k = integer(k, "k", 1, _MAX_K, ActivationIndexError)
+        per_source = None if per_source is None else integer(per_source, "per_source", 1, error=ActivationIndexError)
+        resume, progress = flag(resume, "resume", ActivationIndexError), flag(progress, "progress", ActivationIndexError)
+        path = None if path is None else as_path(path, "path", ActivationIndexError)
         bundle = on_device(bundle, device) if network is None else with_deprecated_network(bundle, network)
-        network, job = bundle.network, job or JobContext()
-        names = [layers] if isinstance(layers, str) else layers
-        infos = tuple(network.feature_map_layers if names is None else dict.fromkeys(map(network.layer, names)))
+        network, job = bundle.network, as_job(job)
+        names = () if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
+        infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
         identity = IndexIdentity.of(bundle, images, infos, k, per_source)
-        crops = crops if crops is not None else range(len(images))
+        crops = checked_crops(crops, len(images))
         if path is not None and resume:
-            stored = stored_index(Path(path), identity, crops)
+            stored = stored_index(path, identity, crops)
             if stored is not None:
                 return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
@@ -161,7 +167,7 @@ class ActivationIndex:
     def layer(self, name: str) -> LayerInfo:
         """Return a layer by name or alias. Raises LayerError if the index does not contain it."""
         for info in self.layers:
-            if name in (info.name, info.alias):
+            if isinstance(name, str) and name in (info.name, info.alias):
                 return info
         known = ", ".join(info.short_name for info in self.layers)
         raise LayerError(
@@ -191,7 +197,7 @@ class ActivationIndex:
     def top(self, layer: str, unit: int) -> list[Activation]:
         """Return a unit's strongest activations, at most k, strongest first. Raises LayerError for an unknown layer or unit."""
         info, ranking = self.layer(layer), self._ranking(layer)
-        self._check_unit(info, unit)
+        unit = self._checked_unit(info, unit)
         rows, columns = ranking.rows[unit], ranking.columns[unit]
         return [
             Activation(
@@ -210,7 +216,7 @@ class ActivationIndex:
 
     def class_counts(self, layer: str, unit: int) -> dict[str, int]:
         """Return how often each class occurs among a unit's strongest activations, most frequent first; unlabelled ones are left out."""
-        self._check_unit(self.layer(layer), unit)
+        unit = self._checked_unit(self.layer(layer), unit)
         counter = Counter(int(label) for label in self.labels(layer)[unit] if label >= 0)
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
         return {self.categories[label] if label < len(self.categories) else str(label): count for label, count in ranked}
@@ -223,6 +229,8 @@ class ActivationIndex:
         ActivationIndexError
             If the indexes differ in model, images or settings, or if they have crops in common.
         """
+        if not isinstance(other, ActivationIndex):
+            raise ActivationIndexError(f"other must be an ActivationIndex, not {describe(other)}.")
         self.check(other.identity)
         other.check(self.identity)
         common = overlap(self.crop_ranges, other.crop_ranges)
@@ -238,19 +246,21 @@ class ActivationIndex:
 
     def save(self, path: str | Path) -> None:
         """Write the index to the folder `path`, as a whole or not at all. Raises ActivationIndexError if that is not possible."""
-        write_index(Path(path), IndexParts(**vars(self)))
+        write_index(as_path(path, "path", ActivationIndexError), IndexParts(**vars(self)))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read the index in the folder `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
-        return cls(**vars(read_index(Path(path))))
+        return cls(**vars(read_index(as_path(path, "path", ActivationIndexError))))
 
     def _ranking(self, layer: str) -> RunningTopK:
         return self.tallies[self.layer(layer).name].ranking
 
-    def _check_unit(self, info: LayerInfo, unit: int) -> None:
-        if not 0 <= unit < info.channels:
-            raise LayerError(f"{info.short_name} has the units 0 to {info.channels - 1}, not {unit}")
+    def _checked_unit(self, info: LayerInfo, unit: int) -> int:
+        number = as_integer(unit)
+        if number is None or not 0 <= number < info.channels:
+            raise LayerError(f"{info.short_name} has the units 0 to {info.channels - 1}, not {describe(unit)}")
+        return number
 
     def _box(self, info: LayerInfo, row: int, column: int) -> Box:
         """Return the same box as `Network.box`, which needs the model: the whole input if the receptive field is not smaller."""
@@ -284,14 +294,6 @@ def stored_index(path: Path, identity: IndexIdentity, crops: range) -> Activatio
 def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
     """Return the cache folder for the index of the explorers' layers, as `LocalModelService` uses it."""
     return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source).key()
-
-
-def _require_positive(k: int, per_source: int | None) -> None:
-    if k < 1 or (per_source is not None and per_source < 1):
-        raise ActivationIndexError(
-            f"k={k}, per_source={per_source}: the index keeps the k strongest activations of each unit, at most per_source from one "
-            "photograph; pass 1 or more for each."
-        )
 
 
 def _without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ActivationIndexError
 
 CropRanges = tuple[tuple[int, int], ...]
+
+
+def checked_crops(crops: range | None, count: int) -> range:
+    """Return a range of the `count` crops of an image set, by default all. Raises ActivationIndexError for anything else."""
+    if crops is None:
+        return range(count)
+    if not isinstance(crops, range) or (len(crops) and not (0 <= crops[0] < count and 0 <= crops[-1] < count)):
+        raise ActivationIndexError(f"crops must be a range of crop numbers from 0 to {count - 1}, not {describe(crops)}.")
+    return crops
 
 
 def ranges_of(crops: range) -> CropRanges:

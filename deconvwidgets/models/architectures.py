@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import text
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.efficientnet_lite import EfficientNetLite0
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess
@@ -45,6 +46,7 @@ def model_names() -> list[str]:
 
 def require_known(name: str) -> None:
     """Raise ModelError for an unknown model. The message contains the closest names."""
+    text(name, "name", "the name of a model, such as 'alexnet'", ModelError)
     names = model_names()
     if name not in names:
         close = difflib.get_close_matches(name, names, n=4, cutoff=0.5)

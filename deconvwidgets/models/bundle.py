@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import ModelError
+from deconvwidgets.engine.input_kind import check_input_kind, checked_size
+from deconvwidgets.errors import ModelError, PictureError
+from deconvwidgets.models.bundle_checks import (
+    checked_categories,
+    checked_display_channels,
+    checked_model,
+    checked_name,
+    checked_transform,
+    notes_on_display,
+)
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
@@ -50,6 +60,9 @@ class ModelBundle:
         A description of the classes that the model predicts; None without a classifier.
     notes : tuple of str
         Messages about the model to show to the user.
+    display_channels : tuple of int
+        The channels of inputs and projections that are displayed: three as red, green and blue, or one in gray. None becomes the first
+        three, or the first one if there are fewer than three.
     head : Head or None
         The softmax head of the model.
     headless : ModelBundle or None
@@ -74,6 +87,7 @@ class ModelBundle:
     trained: bool
     classifier: str | None
     notes: tuple[str, ...] = ()
+    display_channels: tuple[int, int, int] | tuple[int] | None = None
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
     traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
@@ -81,10 +95,10 @@ class ModelBundle:
     __repr__ = compact_repr
 
     def __post_init__(self) -> None:
-        if self.model.training:
+        if checked_model(self.model).training:
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
-        if len(self.input_size) != 3 or min(self.input_size) < 1:
-            raise ModelError(f"input_size is (channels, height, width), not {self.input_size}.")
+        object.__setattr__(self, "input_size", checked_size(self.input_size))
+        object.__setattr__(self, "display_channels", checked_display_channels(self.display_channels, self.input_size[0]))
 
     @classmethod
     def from_module(
@@ -94,6 +108,7 @@ class ModelBundle:
         categories: Sequence[str] | None = None,
         input_size: tuple[int, int, int] | None = None,
         name: str | None = None,
+        display_channels: tuple[int, int, int] | tuple[int] | None = None,
     ) -> ModelBundle:
         """Create a bundle of any PyTorch model. The model is neither copied nor changed.
 
@@ -112,6 +127,9 @@ class ModelBundle:
             (channels, height, width). Defaults to that of the transform, or (3, 224, 224).
         name : str, optional
             The name of the model. Defaults to the name of its class.
+        display_channels : tuple of (int, int, int) or (int,), optional
+            The input channels that are displayed as red, green and blue, or the one that is displayed in gray: (3, 2, 1) for a satellite
+            image whose bands are coastal, blue, green, red, ... Defaults to the first three; `notes` says so if there are more.
 
         Returns
         -------
@@ -121,7 +139,8 @@ class ModelBundle:
         Raises
         ------
         ModelError
-            If the model is in training mode or the transform does not fit `input_size`.
+            If an argument is invalid, if the model is in training mode or one of signals or volumes, or if the transform does not fit
+            `input_size`.
 
         Examples
         --------
@@ -130,22 +149,25 @@ class ModelBundle:
         >>> bundle.prepare(Image.new("L", (40, 30))).shape
         torch.Size([1, 28, 28])
         """
-        known = as_preprocess(transform)
-        size = input_size or (known.input_size if known else (3, 224, 224))
-        if known is not None and known.input_size != tuple(size):
-            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {tuple(size)}. Pass only one of them.")
+        check_input_kind(checked_model(net), checked_name(name, type(net).__name__))
+        known = as_preprocess(checked_transform(transform))
+        default_size = known.input_size if known else (3, 224, 224)
+        size = default_size if input_size is None else checked_size(input_size)
+        if known is not None and known.input_size != size:
+            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {size}. Pass only one of them.")
         if transform is None and size[0] not in (1, 3):
             raise ModelError(f"There is no default transform for {size[0]} input channels: pass transform=...")
         return cls(
-            name=name or type(net).__name__,
+            name=checked_name(name, type(net).__name__),
             model=net,
             transform=known or transform or default_preprocess(size),
-            categories=tuple(categories) if categories is not None else None,
+            categories=checked_categories(categories),
             input_size=size,
             weights="your model's own weights",
             trained=True,
             classifier="your model's own classes" if categories is not None else None,
-            notes=_notes_on_default(transform, size),
+            notes=(*_notes_on_default(transform, size), *notes_on_display(display_channels, size[0])),
+            display_channels=display_channels,
         )
 
     @property
@@ -161,7 +183,7 @@ class ModelBundle:
 
     def with_network(self, network: Network) -> ModelBundle:
         """Return the bundle with a network that is already traced. Raises ModelError if it is the network of another model."""
-        if network.model is not self.model or network.input_size != tuple(self.input_size):
+        if not isinstance(network, Network) or network.model is not self.model or network.input_size != tuple(self.input_size):
             raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: do not pass it.")
         return replace(self, traced=TracedNetwork(network))
 
@@ -210,11 +232,17 @@ class ModelBundle:
     def prepare(self, image: Image.Image) -> Tensor:
         """Return the model's input for an image: float32, shape `input_size`, on the CPU.
 
+        A transform that is no `Preprocess` is given the image as it is; all experiments and services convert images to RGB before.
+
         Raises
         ------
         ModelError
             If the transform returns anything else.
+        PictureError
+            For anything but a PIL image.
         """
+        if not isinstance(image, Image.Image):
+            raise PictureError(f"image must be a PIL image, not {describe(image)}: open_images(path).open_source(0) opens a file.")
         pixels = self.transform(image)
         if not isinstance(pixels, Tensor) or tuple(pixels.shape) != tuple(self.input_size):
             got = f"a tensor of {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else f"a {type(pixels).__name__}"
@@ -226,14 +254,19 @@ class ModelBundle:
         return self.transform.geometry(*size) if isinstance(self.transform, Preprocess) else None
 
     def to_picture(self, pixels: Tensor) -> NDArray[np.uint8]:
-        """Return an input (channels, height, width) as an image, uint8 (height, width, 3).
+        """Return the displayed channels of an input (channels, height, width) as an image, uint8 (height, width, 3).
 
-        If the normalisation of the transform is unknown, the values are scaled from minimum to maximum, and inputs with neither one
-        nor three channels are averaged over channels.
+        If the normalisation of the transform is unknown, the values are scaled from minimum to maximum.
         """
         if isinstance(self.transform, Preprocess):
-            return self.transform.unnormalise(pixels)
-        return _rescaled(pixels)
+            chosen = self.transform.unnormalise(pixels)[..., self.channels_to_display]
+            return np.ascontiguousarray(np.broadcast_to(chosen, (*chosen.shape[:2], 3)))
+        return _rescaled(pixels[self.channels_to_display])
+
+    @property
+    def channels_to_display(self) -> list[int]:
+        """`display_channels` as an index of an array (channels, ...) of inputs or projections."""
+        return list(self.display_channels or (0,))
 
 
 def _notes_on_default(transform: Transform | None, size: tuple[int, int, int]) -> tuple[str, ...]:
@@ -244,8 +277,6 @@ def _notes_on_default(transform: Transform | None, size: tuple[int, int, int]) -
 
 def _rescaled(pixels: Tensor) -> NDArray[np.uint8]:
     values = pixels.detach().to("cpu", torch.float32)
-    if values.shape[0] not in (1, 3):
-        values = values.mean(0, keepdim=True)
     low, high = float(values.min()), float(values.max())
     return unit_range_to_rgb((values - low) / (high - low) if high > low else values * 0)
 

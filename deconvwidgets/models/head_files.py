@@ -15,6 +15,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import as_path, describe
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import HeadError
 from deconvwidgets.records.heads import Head
@@ -60,7 +61,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     True
     """
     require_head(head)
-    target = head_path(path)
+    target = head_path(as_path(path, "path", HeadError))
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
     text = json.dumps(described, ensure_ascii=False, default=_plain)
@@ -103,7 +104,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     >>> load_head(BUNDLED_HEADS_FOLDER / BUNDLED_HEADS["caltech101"]).weight.shape
     (101, 9216)
     """
-    source = Path(path).expanduser()
+    source = as_path(path, "path", HeadError)
     if not source.is_file():
         by_name = " or ".join(f"bundle.with_head({name!r})" for name in BUNDLED_HEADS)
         raise HeadError(
@@ -160,13 +161,13 @@ def as_head(source: HeadSource) -> Head:
     if isinstance(source, str):
         return bundled_head(source)
     names = ", ".join(BUNDLED_HEADS)
-    raise HeadError(f"A {type(source).__name__} is not a head: give a Head (report.head), a path, or one of: {names}.")
+    raise HeadError(f"head must be a Head (report.head), a path, or one of {names}, not {describe(source)}.")
 
 
 def require_head(head: object) -> Head:
     """Return `head` if it is a Head whose parts fit together, and raise HeadError otherwise."""
     if not isinstance(head, Head):
-        raise HeadError(f"A Head is expected, not a {type(head).__name__}: use dw.train_softmax_head(...).head or dw.load_head(path).")
+        raise HeadError(f"head must be a Head, not {describe(head)}: use dw.train_softmax_head(...).head or dw.load_head(path).")
     for name, kinds in _ARRAYS.items():
         kind = getattr(getattr(head, name), "dtype", "not an array")
         if kind not in kinds:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.errors import ModelError
 from deconvwidgets.records.geometry import Geometry
+from deconvwidgets.rgb import to_rgb
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -55,6 +57,13 @@ class Preprocess:
     std: tuple[float, ...] = IMAGENET_STD
     interpolation: Image.Resampling = Image.Resampling.BILINEAR
 
+    def __post_init__(self) -> None:
+        if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
+            raise ModelError(
+                f"A Preprocess returns 1 or 3 channels, not {len(self.mean)} means and {len(self.std)} standard deviations: "
+                "for other channels, pass a transform of your own."
+            )
+
     @property
     def input_size(self) -> tuple[int, int, int]:
         """(channels, height, width) of the output."""
@@ -68,8 +77,12 @@ class Preprocess:
         return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
 
     def resize_and_crop(self, image: Image.Image) -> Image.Image:
-        """Return the image before normalisation. It is padded with black if it is smaller than the crop."""
-        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        """Return the image before normalisation. It is padded with black if it is smaller than the crop.
+
+        Images of any mode are converted as `deconvwidgets.rgb` says, and raise PictureError if that is not possible.
+        """
+        image = to_rgb(image)
+        image = image.convert("L") if len(self.mean) == 1 else image
         resized = self._resized(*image.size)
         if resized != image.size:
             image = image.resize(resized, self.interpolation)
@@ -192,6 +205,8 @@ def _from_compose(compose: Any) -> Preprocess | None:
 def _assemble(resize: Any, crop: Any, mean: Any, std: Any, interpolation: Any) -> Preprocess | None:
     resizes, crops = _integers(resize), _integers(crop)
     method = str(getattr(interpolation, "value", "bilinear")).upper()
+    if len(_floats(mean)) not in (1, 3) or len(_floats(std)) != len(_floats(mean)):
+        return None
     if len(resizes) > 1 or not 1 <= len(crops) <= 2 or method not in Image.Resampling.__members__:
         return None
     return Preprocess(

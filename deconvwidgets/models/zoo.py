@@ -10,9 +10,11 @@ from typing import Any
 
 from torch import nn
 
+from deconvwidgets.arguments import as_path, flag
 from deconvwidgets.assets.cache import sha256_of_file
 from deconvwidgets.assets.pins import PINNED_WEIGHTS
 from deconvwidgets.assets.torchvision_weights import ensure_official_file, hash_prefix
+from deconvwidgets.engine.input_kind import checked_size
 from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
@@ -72,7 +74,7 @@ def load_model(
     Raises
     ------
     ModelError
-        If the name is unknown, or the checkpoint does not fit.
+        If an argument is invalid, the name is unknown, or the checkpoint does not fit.
     AssetError
         If the weights cannot be downloaded.
     HeadError
@@ -88,26 +90,29 @@ def load_model(
     >>> load_model("squeezenet1_1", weights="pinned").classifier
     "ImageNet's 1,000 classes"
     """
-    library, separator, library_name = name.partition(":")
+    flag(progress, "progress", ModelError)
+    size = None if input_size is None else checked_size(input_size)
+    library, separator, library_name = str(name).partition(":")
     if separator and library in _LIBRARIES and weights != "pinned":
         bundle = _LIBRARIES[library](library_name, None if weights is None else str(weights))
     else:
         bundle = _by_name(name, weights, progress)
     bundle.model.requires_grad_(False)
-    if input_size is not None:
-        bundle = _resized(bundle, input_size)
+    if size is not None:
+        bundle = _resized(bundle, size)
     return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
 
 
 def _by_name(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:
-    if weights == "pinned":
+    if isinstance(weights, str) and weights == "pinned":
         return _pinned(name, progress)
     architectures.require_known(name)
     if weights is None:
         return _random(name)
-    if weights == "default":
+    if isinstance(weights, str) and weights == "default":
         return _default(name, progress)
-    return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, Path(weights).expanduser())
+    file = as_path(weights, "weights, unless it is None or the name of weights,", ModelError)
+    return _from_official_name(name, str(weights), progress) or _from_checkpoint(name, file)
 
 
 def _with_default_head(bundle: ModelBundle) -> ModelBundle:

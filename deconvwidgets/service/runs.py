@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 
 MAX_RUNS = 64  # the default; instruments may set another limit
@@ -62,14 +63,15 @@ class RunRegistry(Generic[AnyRun]):
     def get(self, number: int) -> AnyRun:
         """Return a run. Raises an error for a number that is unknown or no longer kept."""
         with self._lock:
-            run = self._runs.get(number) if isinstance(number, int) else None
+            known = as_integer(number)
+            run = None if known is None else self._runs.get(known)
             last = self._last
         if run is not None:
             return run
-        if isinstance(number, int) and 0 < number <= last:
+        if known is not None and 0 < known <= last:
             raise self._error(f"The {self._noun} {number} is no longer kept: start it again.")
         newest = f"the last one is {last}" if last else "there is none yet: start one"
-        raise self._error(f"There is no {self._noun} {number!r}; {newest}.")
+        raise self._error(f"There is no {self._noun} {describe(number)}; {newest}.")
 
     def all(self) -> tuple[AnyRun, ...]:
         """Return the runs, the oldest first."""

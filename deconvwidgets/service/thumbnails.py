@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from deconvwidgets.arguments import describe, integer
 from deconvwidgets.display import GREY
 from deconvwidgets.errors import PictureError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
@@ -32,12 +33,11 @@ class Thumbnails:
         ServiceError
             For an unknown photograph, a size that is not between 16 and 1024, or more than 1,000 photographs.
         """
-        if not 16 <= size <= 1024 or len(sources) > MAX_THUMBNAILS:
-            raise ServiceError(
-                f"{len(sources)} thumbnails of {size} pixels cannot be requested: at most {MAX_THUMBNAILS:,} of 16 to 1,024 pixels can."
-            )
+        size = integer(size, "size, the pixels of a thumbnail,", 16, 1024)
+        if not isinstance(sources, list | tuple) or len(sources) > MAX_THUMBNAILS:
+            raise ServiceError(f"sources must be a list of at most {MAX_THUMBNAILS:,} numbers of photographs, not {describe(sources)}.")
         for source in sources:
-            if not 0 <= source < images.source_count:
+            if not 0 <= integer(source, "a source") < images.source_count:
                 raise ServiceError(f"{images.name} has {images.source_count:,} photographs, numbered from 0: there is no {source}.")
         return [self._get(images, int(source), size) for source in sources]
 

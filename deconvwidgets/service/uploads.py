@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
+from deconvwidgets.arguments import describe, integer
 from deconvwidgets.errors import PictureError
 
 
@@ -71,6 +72,9 @@ class ChunkedUploads(Generic[AnyStore]):
             For an unknown upload, or a chunk out of order or beyond the announced size.
         """
         upload = self._get(upload_id)
+        offset = integer(offset, "offset", error=PictureError)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise PictureError(f"data must be bytes, not {describe(data)}.")
         with upload.lock:
             end = offset + len(data)
             if end > upload.size:
@@ -104,7 +108,7 @@ class ChunkedUploads(Generic[AnyStore]):
     def cancel(self, upload_id: str) -> None:
         """Delete an unfinished upload, if there is one of that id."""
         with self._lock:
-            upload = self._uploads.pop(upload_id, None)
+            upload = self._uploads.pop(upload_id, None) if isinstance(upload_id, str) else None
         if upload is not None:
             with upload.lock:
                 upload.store.discard()
@@ -115,7 +119,7 @@ class ChunkedUploads(Generic[AnyStore]):
             self.cancel(upload_id)
 
     def _get(self, upload_id: str) -> ChunkedUpload[AnyStore]:
-        upload = self._uploads.get(upload_id)
+        upload = self._uploads.get(upload_id) if isinstance(upload_id, str) else None
         if upload is None:
             raise PictureError("There is no such upload, or it has ended. Choose the file again.")
         return upload

@@ -17,6 +17,7 @@ import traitlets
 from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
+from deconvwidgets.arguments import as_path
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
@@ -59,7 +60,7 @@ class Explorer(anywidget.AnyWidget):
     _css: Any
     comm: Any  # the trait of ipywidgets
     state: Any  # a StateTrait of the subclass
-    height = traitlets.Int(720, min=360).tag(sync=True)
+    height = traitlets.Int(720, min=360, max=100_000).tag(sync=True)
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _still: tuple[object, bytes] | None = None
     _background: Executor | None = None
@@ -208,7 +209,7 @@ class Explorer(anywidget.AnyWidget):
         ServiceError
             For an unknown suffix, and if the file cannot be written.
         """
-        target, kinds = Path(path), self.FILES if kinds is None else kinds
+        target, kinds = as_path(path, "path"), self.FILES if kinds is None else kinds
         kind = kinds.get(target.suffix.lower())
         if kind is None:
             raise ServiceError(f"Cannot save {target.name!r}: use a name ending in {' or '.join(kinds)}.")

@@ -354,7 +354,7 @@ def test_compiled_parallel_and_scripted_models() -> None:
 
 
 def test_inputs_that_are_no_images() -> None:
-    with pytest.raises(ModelError, match=r"\(channels, height, width\), not \(32, 32\)"):
+    with pytest.raises(ModelError, match=r"input_size \(32, 32\) is that of a 1-D signal"):
         engine.describe_layers(nn.Conv2d(3, 4, 3).eval(), (32, 32))
 
 

@@ -137,7 +137,7 @@ def test_as_head_accepts_a_head_a_name_and_a_path(head, tmp_path, monkeypatch):
         as_head("imagenet")
     with pytest.raises(HeadError, match=r"no head file folder.mine"):
         as_head(os.path.join("folder", "mine"))
-    with pytest.raises(HeadError, match="A dict is not a head"):
+    with pytest.raises(HeadError, match="head must be a Head"):
         as_head({})
 
 

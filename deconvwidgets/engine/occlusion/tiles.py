@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from torch import fx
@@ -88,19 +87,38 @@ def _round_up(sizes: Ints) -> Ints:
     """Return each size rounded up to one of a few, which minimise the sum. The more sizes are given, the more are used."""
     distinct, counts = np.unique(sizes, return_counts=True)
     number = min(len(distinct), 1 + sum(len(sizes) >= threshold for threshold in _SIZE_THRESHOLDS))
-    largest = len(distinct) - 1
-
-    def total(chosen: tuple[int, ...]) -> int:
-        return int((distinct[_next_chosen(chosen, largest)] * counts).sum())
-
-    best = min(((*smaller, largest) for smaller in combinations(range(largest), number - 1)), key=total)
-    return np.asarray(distinct[_next_chosen(best, largest)][np.searchsorted(distinct, sizes)], np.int64)
+    chosen = distinct[_best_choice(distinct, counts, number)]
+    return np.asarray(chosen[np.searchsorted(chosen, sizes)], np.int64)
 
 
-def _next_chosen(chosen: Sequence[int], largest: int) -> Ints:
-    """Return, for each of 0, ..., largest, the smallest chosen index that is not smaller."""
-    indices = np.array(chosen)
-    return np.asarray(indices[np.searchsorted(indices, np.arange(largest + 1))], np.int64)
+def _best_choice(distinct: Ints, counts: Ints, number: int) -> Ints:
+    """Return the indices (number,) of the sizes that all sizes are rounded up to, with the smallest sum.
+
+    Dynamic programming over the number of chosen sizes and the largest of them: after a choice, the smaller sizes no longer matter.
+
+    Parameters
+    ----------
+    distinct : array (n,) of int64
+        Different sizes, in increasing order.
+    counts : array (n,) of int64
+        How often each occurs.
+    number : int
+        How many to choose, from 1 to n. The largest is always among them.
+    """
+    below = np.concatenate([[0], np.cumsum(counts)])  # how many sizes are smaller than each
+    indices = np.arange(len(distinct))
+    impossible = np.iinfo(np.int64).max // 2
+    # From one choice to the next larger one: all sizes between them are rounded up to the larger one.
+    step_costs = np.where(indices[:, None] < indices, distinct * (below[1:] - below[1:, None]), impossible)
+    costs, previous = distinct * below[1:], []
+    for _ in range(number - 1):
+        totals = np.minimum(costs[:, None] + step_costs, impossible)  # further additions would overflow
+        previous.append(totals.argmin(axis=0))
+        costs = totals.min(axis=0)
+    chosen = [len(distinct) - 1]
+    for predecessors in reversed(previous):
+        chosen.append(int(predecessors[chosen[-1]]))
+    return np.array(chosen[::-1], np.int64)
 
 
 def tile_layouts(operations: Sequence[Operation], affected_input: AffectedRegion) -> Mapping[fx.Node, Layout | None]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe, integer_array, number, one_of, text
 from deconvwidgets.engine.executor import Executor
+from deconvwidgets.engine.input_kind import check_input_kind
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.node_rules import NodeRules
@@ -22,6 +24,11 @@ from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError, ModelError, RuleError
 
 Method = Literal["auto", "local", "full"]
+
+_OTHER_BATCHES = {
+    3: "one of 1-D signals (N, C, L), or one image without a batch dimension: for an image, pass batch[None]",
+    5: "one of volumes (N, C, D, H, W)",
+}
 
 # A crop that takes more than this share of the whole image's multiplications is not faster, because cutting and filling take time, too.
 _MAX_CROP_COST = 0.8
@@ -109,6 +116,8 @@ def project(
         If there is no such layer, unit or position, or if method="local" is not possible.
     ModelError
         If the model cannot take the batch.
+    ValueError
+        For an unknown rule or method, and for a seed that is no finite number.
 
     Examples
     --------
@@ -125,8 +134,7 @@ def project(
     >>> tuple(projected.full(64, 64).shape)
     (2, 3, 64, 64)
     """
-    if method not in ("auto", "local", "full"):
-        raise ValueError(f"method must be 'auto', 'local' or 'full', not {method!r}.")
+    _check_options(layer, rule, method, seed)
     with torch.inference_mode(False):  # autograd cannot save inference tensors
         images = _check_batch(batch)
         network = _network_for(model, images)
@@ -228,7 +236,20 @@ def _strongest(maps: Tensor, units: Tensor) -> Tensor:
     return torch.stack([index // maps.shape[-1], index % maps.shape[-1]], dim=1)
 
 
+def _check_options(layer: str, rule: Rule, method: Method, seed: str | float) -> None:
+    text(layer, "layer", "the name of a layer", LayerError)
+    one_of(rule, "rule", get_args(Rule), ValueError)
+    one_of(method, "method", get_args(Method), ValueError)
+    if not isinstance(seed, str) or seed != "activation":
+        number(seed, "seed", "'activation' or a finite number", error=ValueError)
+
+
 def _check_batch(batch: Tensor) -> Tensor:
+    if isinstance(batch, Tensor) and batch.dim() in _OTHER_BATCHES:
+        raise ModelError(
+            "The batch must be a floating-point tensor of images (N, C, H, W); only images are supported. "
+            f"{tuple(batch.shape)} is {_OTHER_BATCHES[batch.dim()]}."
+        )
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
     if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
@@ -238,6 +259,9 @@ def _check_batch(batch: Tensor) -> Tensor:
 
 def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
     module = model.model if isinstance(model, Network) else model
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"model must be a torch.nn.Module or a Network, not {describe(model)}.")
+    check_input_kind(module, type(module).__name__)
     parameter = next((value for value in module.parameters() if value.is_floating_point()), batch)
     if parameter.dtype != batch.dtype or parameter.device != batch.device:
         raise ModelError(
@@ -254,22 +278,21 @@ def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
 
 
 def _check_units(unit: int | Sequence[int] | Tensor, count: int, channels: int, layer: str) -> Tensor:
-    units = torch.as_tensor(unit)
-    units = units.expand(count) if units.dim() == 0 else units
-    if units.shape != (count,) or units.is_floating_point():
-        raise LayerError(f"unit must be an integer, or one for each of the {count} images.")
+    expected = f"an integer from 0 to {channels - 1}, or one for each of the {count} images"
+    units = torch.from_numpy(integer_array(_on_cpu(unit), "unit", ((), (count,)), expected, LayerError))
     if bool(((units < 0) | (units >= channels)).any()):
-        raise LayerError(f"'{layer}' has units 0 to {channels - 1}, not {sorted(set(units.tolist()))}.")
-    return units
+        raise LayerError(f"'{layer}' has units 0 to {channels - 1}, not {sorted(set(units.flatten().tolist()))}.")
+    return units.expand(count)
 
 
 def _check_positions(at: Sequence[Sequence[int]] | Tensor, count: int, extent: tuple[int, int], layer: str) -> Tensor:
-    positions = torch.as_tensor(at)
-    if positions.shape == (2,) and count == 1:
-        positions = positions[None]
-    if positions.shape != (count, 2) or positions.is_floating_point():
-        raise LayerError(f"at must be integers (row, column) for each of the {count} images: shape ({count}, 2).")
-    limit = torch.tensor(extent, device=positions.device)
-    if bool(((positions < 0) | (positions >= limit)).any()):
+    shapes = ((count, 2), (2,)) if count == 1 else ((count, 2),)
+    expected = f"integers (row, column) for each of the {count} images: shape ({count}, 2)"
+    positions = torch.from_numpy(integer_array(_on_cpu(at), "at", shapes, expected, LayerError)).reshape(count, 2)
+    if bool(((positions < 0) | (positions >= torch.tensor(extent))).any()):
         raise LayerError(f"'{layer}' has rows 0 to {extent[0] - 1} and columns 0 to {extent[1] - 1}; a position is outside.")
-    return positions.long()
+    return positions
+
+
+def _on_cpu(value: object) -> object:
+    return value.detach().cpu() if isinstance(value, Tensor) else value

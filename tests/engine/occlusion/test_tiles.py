@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from itertools import combinations
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.affected_region import AffectedRegion
-from deconvwidgets.engine.occlusion.tiles import Layout, tile_layouts
+from deconvwidgets.engine.occlusion.tiles import Layout, _best_choice, _round_up, tile_layouts
 from tests.engine.occlusion.reference import corners_and_middle, occlude_by_pixels
 
 
@@ -54,3 +58,41 @@ def test_a_few_tile_sizes_cover_all_regions(count: int) -> None:
         members += group.members.tolist()
     assert sorted(members) == list(range(count))
     assert len({group.size[0] for group in layout.groups}) <= 3
+
+
+def _smallest_sum(distinct: list[int], counts: list[int], number: int) -> int:
+    """Return the smallest sum of sizes rounded up to `number` of them, by trying all choices."""
+    choices = ((*smaller, distinct[-1]) for smaller in combinations(distinct[:-1], number - 1))
+    return min(
+        sum(count * min(chosen for chosen in choice if chosen >= size) for size, count in zip(distinct, counts, strict=True))
+        for choice in choices
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_tile_sizes_are_the_best_choice(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    distinct = np.unique(rng.integers(1, 60, rng.integers(1, 11)))
+    counts = rng.integers(1, 1 + 10 ** int(rng.integers(1, 6)), len(distinct))
+    for number in range(1, 1 + min(len(distinct), 5)):
+        chosen = distinct[_best_choice(distinct, counts, number)]
+        assert len(np.unique(chosen)) == number
+        total = sum(count * chosen[chosen >= size].min() for size, count in zip(distinct, counts, strict=True))
+        assert total == _smallest_sum(distinct.tolist(), counts.tolist(), number)
+
+
+@pytest.mark.parametrize(("count", "number"), [(15, 1), (16, 2), (63, 2), (64, 3), (256, 4), (1024, 5)])
+def test_sizes_are_rounded_up_to_a_few(count: int, number: int) -> None:
+    sizes = np.random.default_rng(count).integers(1, 14, count)
+    rounded = _round_up(sizes)
+    assert (rounded >= sizes).all()
+    assert len(np.unique(rounded)) == number
+    distinct, counts = np.unique(sizes, return_counts=True)
+    assert rounded.sum() == _smallest_sum(distinct.tolist(), counts.tolist(), number)
+
+
+def test_choosing_among_many_sizes_is_quick() -> None:
+    sizes = np.random.default_rng(0).integers(1, 200, 4096)  # 199 sizes: some 62 million choices of 5
+    start = time.perf_counter()
+    _round_up(sizes)
+    assert time.perf_counter() - start < 1

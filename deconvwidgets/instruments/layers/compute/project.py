@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, as_pil_image
 from deconvwidgets.engine import Network, Projected
 from deconvwidgets.engine import project as project_batch
-from deconvwidgets.errors import PictureError
+from deconvwidgets.errors import LayerError, PictureError
 from deconvwidgets.instruments.layers.records import Projection
 from deconvwidgets.models.bundle import ModelBundle
 
@@ -37,7 +38,7 @@ def project(
     ----------
     bundle : ModelBundle
         The model. Its transform is applied to the images.
-    images : PIL image, path, array (H, W, 3) or (H, W) uint8, or a sequence of N of them
+    images : PIL image, path, array (H, W, 3) or (H, W), or a sequence of N of them
         The images.
     layer : str
         Name or alias.
@@ -63,6 +64,8 @@ def project(
         For an unknown layer or unit, or a position outside the feature map.
     RuleError
         If an operation below the layer has no backward rule.
+    ValueError
+        For an unknown rule or method, and for a seed that is no finite number.
 
     Examples
     --------
@@ -76,8 +79,9 @@ def project(
     sequence = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
     if not sequence:
         raise PictureError("There is no image to project: pass at least one.")
+    unit = integer(unit, "unit", 0, error=LayerError)
     batch = torch.stack([bundle.prepare(as_pil_image(image)) for image in sequence])
-    positions = None if at is None else torch.as_tensor(np.asarray(at, np.int64))
+    positions: Any = at  # the engine checks it
     projected = project_batch(
         bundle.network,
         to_model(batch, bundle.model),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.arguments import integer
+from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import (
@@ -78,6 +79,7 @@ class LayersApi(InstrumentApi):
         Empty bins at the ends of the histogram are left out.
         """
         snapshot, index = self._read()
+        unit = integer(unit, "unit", error=LayerError)
         stats, entries = index.stats(layer), self._entries(snapshot, index, layer, unit)
         filled = stats.histogram[unit].nonzero()[0]
         first, last = (0, int(filled[-1]) + 1) if filled.size else (0, 1)
@@ -108,10 +110,9 @@ class LayersApi(InstrumentApi):
         """
         snapshot, index = self._read()
         top = index.top(layer, unit)
+        rank, size = integer(rank, "rank", error=LayerError), integer(size, "size, the pixels of a source image,", 16, 4096)
         if not 0 <= rank < len(top):
             raise LayerError(f"Unit {unit} of {layer} has {len(top)} strongest activations: there is no rank {rank}")
-        if not 16 <= size <= 4096:
-            raise ServiceError(f"A source image is 16 to 4096 pixels long, not {size}")
         activation, images = top[rank], snapshot.images
         source = images.crop(activation.image).source
         label = label_name(images, source)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import integer, one_of
+from deconvwidgets.arguments import describe, integer, one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
@@ -40,13 +40,15 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
     if not isinstance(state, Mapping):
         given = "None" if state is None else f"a {type(state).__name__}"
         raise ServiceError(f"A figure is drawn from a state: a dict such as {{'layer': 'conv5'}} or an explorer's state, not {given}")
+    if not isinstance(kind, str):
+        raise ServiceError(f"kind must be the name of a figure, not {describe(kind)}.")
     first = overview.layers[0].info
     layer = str(state.get("layer") or first.alias or first.name)
     rule: Rule = state.get("rule") or "deconvnet"
     contrast: Contrast = state.get("contrast") or "tile"
     table = service.unit_table(layer)
     order, description = _ordered(table, state.get("sort") or "strongest", str(state.get("filter") or ""))
-    units = order[: max(0, integer(state.get("units") or _UNITS.get(kind, 0), "number of units"))]
+    units = order[: max(0, integer(state.get("units") or _UNITS.get(kind, 0), "units"))]
     chosen = state.get("unit")
     unit = integer(chosen, "unit") if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
     detailed = kind.startswith(("unit", "explorer"))

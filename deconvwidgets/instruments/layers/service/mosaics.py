@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets import display
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.arguments import describe, instance, integer, one_of
+from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import Contrast, MosaicRequest, Part, Rule, TopActivations
 from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
@@ -36,6 +38,7 @@ class MosaicRenderer:
 
     def top_activations(self, snapshot: Snapshot, index: ActivationIndex, request: MosaicRequest) -> TopActivations:
         """Return both parts as one record. Raises as `mosaics` does."""
+        request = _checked(request)
         count = len(index.top(request.layer, request.unit)[: GRID * GRID])
         projections, patches = self.mosaics(snapshot, index, request)
         return TopActivations(
@@ -67,7 +70,7 @@ class MosaicRenderer:
         ServiceError
             For an unknown rule, contrast or part, or a tile size out of range.
         """
-        _check(request)
+        request = _checked(request)
         name, top = index.layer(request.layer).name, index.top(request.layer, request.unit)[: GRID * GRID]
         return [
             self._projections_mosaic(snapshot, name, top, request, background)
@@ -88,8 +91,10 @@ class MosaicRenderer:
         mosaic = self._mosaics.get(key)
         if mosaic is None:
             signed = self._projections.get(snapshot, name, request.unit, top, request.rule, background) if top else []
+            channels = snapshot.bundle.channels_to_display
             with self._step(background):
-                tiles = display.projections_to_rgb(signed, request.tile, shared=request.contrast == "shared")
+                displayed = [projection[channels] for projection in signed]
+                tiles = display.projections_to_rgb(displayed, request.tile, shared=request.contrast == "shared")
                 mosaic = encode_mosaic(tiles, request.tile)
             self._mosaics.put(key, mosaic)
         return mosaic
@@ -116,13 +121,12 @@ def _patch(image: NDArray[np.uint8], activation: Activation, tile: int) -> NDArr
     return display.resize_image(image if activation.box is None else display.crop_patch(image, activation.box), tile)
 
 
-def _check(request: MosaicRequest) -> None:
-    rules, contrasts, parts = get_args(Rule), get_args(Contrast), get_args(Part)
-    if request.rule not in rules:
-        raise ServiceError(f"There is no rule {request.rule!r}: choose {', '.join(rules)}")
-    if request.contrast not in contrasts:
-        raise ServiceError(f"There is no contrast {request.contrast!r}: choose {' or '.join(contrasts)}")
-    if request.tile not in _TILE_SIZES:
-        raise ServiceError(f"Tiles are {_TILE_SIZES.start} to {_TILE_SIZES.stop - 1} pixels wide, not {request.tile}")
-    if not request.parts or any(part not in parts for part in request.parts):
-        raise ServiceError(f"The parts of a mosaic request are {' and '.join(parts)}, one of them or both, not {request.parts!r}")
+def _checked(request: MosaicRequest) -> MosaicRequest:
+    """Return the request with Python integers. Raises LayerError or ServiceError for an invalid one."""
+    parts = get_args(Part)
+    one_of(instance(request, MosaicRequest, "request").rule, "rule", get_args(Rule))
+    one_of(request.contrast, "contrast", get_args(Contrast))
+    tile = integer(request.tile, "tile, the pixels of a tile,", _TILE_SIZES.start, _TILE_SIZES.stop - 1)
+    if not isinstance(request.parts, tuple | list) or not request.parts or any(part not in parts for part in request.parts):
+        raise ServiceError(f"The parts of a mosaic request are {' and '.join(parts)}, one of them or both, not {describe(request.parts)}")
+    return replace(request, unit=integer(request.unit, "unit", error=LayerError), tile=tile)

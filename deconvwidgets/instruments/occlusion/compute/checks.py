@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import numpy as np
-
+from deconvwidgets.arguments import describe, number, text
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, OcclusionError
 
@@ -30,7 +29,7 @@ def resolve_layer(network: Network, layer: str | None, argument: str = "layer") 
         If there is no such layer, or if there is no default because the model has no feature maps.
     """
     if layer is not None:
-        info = network.layer(layer)
+        info = network.layer(text(layer, argument, "the name of a layer", LayerError))
     elif network.feature_map_layers:
         info = network.feature_map_layers[-1]
     else:
@@ -44,15 +43,12 @@ def require_method(method: object) -> None:
     """Raise OcclusionError unless `method` is the name of a method."""
     names = get_args(Method)
     if not isinstance(method, str) or method not in names:
-        raise OcclusionError(f"method must be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}, not {method!r}.")
+        raise OcclusionError(f"method must be {', '.join(map(repr, names[:-1]))} or {names[-1]!r}, not {describe(method)}.")
 
 
-def require_memory_limit(limit: object) -> None:
-    """Raise OcclusionError unless `limit` is a positive number of bytes or None."""
+def checked_memory_limit(limit: object) -> int | None:
+    """Return a number of bytes, rounded down, or None. Raises OcclusionError for anything but a number of at least 1 or None."""
     if limit is None:
-        return
-    if isinstance(limit, bool) or not isinstance(limit, int | float | np.number) or not limit >= 1:
-        raise OcclusionError(
-            "memory_limit must be the number of bytes that a batch may use, at least 1, or None for a share of the free memory, "
-            f"not {limit!r}."
-        )
+        return None
+    expected = "the number of bytes that a batch may use, at least 1, or None for a share of the free memory"
+    return int(number(limit, "memory_limit", expected, 1, OcclusionError))

@@ -5,7 +5,6 @@ Source: Zeiler & Fergus 2014, section 4.3, table 1.
 
 from __future__ import annotations
 
-import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
@@ -14,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deconvwidgets.arguments import as_integer, describe, finite_number, flag, integer, integer_array, texts
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, ImageInputs, as_input, as_pil_image, as_sequence, input_count
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.patches import patched
 from deconvwidgets.errors import LayerError, OcclusionError
@@ -30,6 +30,7 @@ from deconvwidgets.records.progress import Progress
 
 Pixels = Literal["input", "source"]
 
+_MAX_RANDOM_PARTS = 100_000
 _ROUNDING = 16  # changes up to this many units in the last place of a layer's largest value count as zero
 
 
@@ -64,7 +65,7 @@ def correspondence(
     layers : str or sequence of str, optional
         Names or aliases; by default the last of the explorers' layers.
     pixels : {"input", "source"}
-        The pixels of the boxes: of the model's input, or of the image before the bundle's transform.
+        The pixels of the boxes: of the model's input, in whole pixels, or of the image before the bundle's transform.
     fill, job, network
         As in `occlude`.
     progress : bool
@@ -91,10 +92,11 @@ def correspondence(
     True
     """
     count = input_count(images)
-    _check_parts(parts, count)
-    if pixels not in get_args(Pixels):
-        raise OcclusionError(f"pixels must be 'input' or 'source', not {pixels!r}.")
-    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
+    if not isinstance(pixels, str) or pixels not in get_args(Pixels):
+        raise OcclusionError(f"pixels must be 'input' or 'source', not {describe(pixels)}.")
+    _check_parts(parts, count, whole=pixels == "input")
+    progress = flag(progress, "progress", OcclusionError)
+    bundle, job = with_deprecated_network(bundle, network), as_job(job)
     names = _layers(bundle.network, layers)
     changes: dict[str, dict[str, list[Tensor]]] = {layer: {part: [] for part in parts} for layer in names}
     with job.progress_bar("correspondence", "image", count, progress) as context:
@@ -153,10 +155,13 @@ def random_parts(
     _require_parts(parts)
     images = len(next(iter(parts.values()), ()))
     _check_parts(parts, images)
-    whole = (0, 0, size[1], size[0])
-    regions = [whole] * images if within is None else list(within)
+    height, width = integer_array(size, "size", ((2,),), "two integers (height, width)", OcclusionError).tolist()
+    if min(height, width) < 1:
+        raise OcclusionError(f"size must be (height, width) of at least 1 pixel, not {(height, width)}.")
+    regions: Sequence[Box] = [(0, 0, width, height)] * images if within is None else within
     _check_parts({"within": regions}, images)
-    generator = np.random.default_rng(seed)
+    count = integer(count, "count", 1, _MAX_RANDOM_PARTS, OcclusionError)
+    generator = np.random.default_rng(integer(seed, "seed", 0, error=OcclusionError))
     templates = list(parts.values())
     return {
         f"random {number + 1}": [
@@ -176,16 +181,19 @@ def _random_box(box: Box, region: Box, generator: np.random.Generator) -> Box:
 
 def _require_parts(parts: object) -> None:
     """Raise OcclusionError unless `parts` maps names to sequences of boxes."""
-    if not isinstance(parts, Mapping) or not all(
-        hasattr(boxes, "__len__") and all(hasattr(box, "__len__") for box in boxes) for boxes in parts.values()
-    ):
+    if not isinstance(parts, Mapping) or not all(_is_sequence(boxes) and all(map(_is_sequence, boxes)) for boxes in parts.values()):
         raise OcclusionError(
             'parts must map names to lists of boxes, one box per image, {"nose": [(left, top, right, bottom), ...], ...}, '
             f"not {reprlib.repr(parts)}."
         )
 
 
-def _check_parts(parts: Mapping[str, Sequence[Box]], images: int) -> None:
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray | Tensor) and value.ndim > 0)
+
+
+def _check_parts(parts: Mapping[str, Sequence[Box]], images: int, whole: bool = True) -> None:
+    """Raise OcclusionError unless there is a box for each part and image, in whole pixels if `whole`."""
     _require_parts(parts)
     if images < 2:
         raise OcclusionError("Correspondence compares images with each other: pass at least two, and one box per part for each.")
@@ -195,9 +203,12 @@ def _check_parts(parts: Mapping[str, Sequence[Box]], images: int) -> None:
         if len(boxes) != images:
             raise OcclusionError(f"The part '{part}' has {len(boxes)} boxes for {images} images: pass one per image.")
         for number, box in enumerate(boxes):
-            if len(box) != 4 or not all(math.isfinite(edge) for edge in box) or box[2] <= box[0] or box[3] <= box[1]:
+            edges = [as_integer(edge) if whole else finite_number(edge) for edge in box]
+            left, top, right, bottom = edges if len(edges) == 4 else (None,) * 4
+            if left is None or top is None or right is None or bottom is None or right <= left or bottom <= top:
+                kind = "integers" if whole else "finite numbers"
                 raise OcclusionError(
-                    f"The box of '{part}' in image {number} must be (left, top, right, bottom) with left < right and top < bottom, "
+                    f"The box of '{part}' in image {number} must be {kind} (left, top, right, bottom) with left < right and top < bottom, "
                     f"not {tuple(box)}."
                 )
 
@@ -205,9 +216,7 @@ def _check_parts(parts: Mapping[str, Sequence[Box]], images: int) -> None:
 def _layers(network: Network, layers: Sequence[str] | str | None) -> list[str]:
     if layers is None:
         return [resolve_layer(network, None, "layers")]
-    names = [layers] if isinstance(layers, str) else list(layers)
-    if not names:
-        raise LayerError("There is no layer to compare features in: pass at least one.")
+    names = texts(layers, "layers", "the names of one or more layers", LayerError)
     for name in names:
         network.layer(name)
     return names

@@ -12,14 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import flag, integer, integer_array
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInputs, input_count, iter_inputs
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network, project
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.occlusion.compute.checks import require_memory_limit, resolve_layer
+from deconvwidgets.instruments.occlusion.compute.checks import checked_memory_limit, resolve_layer
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
 from deconvwidgets.instruments.occlusion.defaults import default_grid
@@ -93,16 +94,16 @@ def projection_faithfulness(
     ((2,), (2, 4))
     """
     count = input_count(images)
-    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
+    bundle, job = with_deprecated_network(bundle, network), as_job(job)
     network = bundle.network
     layer = resolve_layer(network, layer)  # first: a layer of another model explains a window that is too large
-    require_memory_limit(memory_limit)
+    memory_limit = checked_memory_limit(memory_limit)
     size = bundle.input_size[1], bundle.input_size[2]
     grid = WindowGrid.of(size, MapsSettings(as_pair(default_grid(size)[0] if window is None else window, "window"), (1, 1)))
     chosen_units = _units(units, count, network, layer)
-    if elsewhere < 1:
-        raise OcclusionError(f"elsewhere must be a number of windows of at least 1, not {elsewhere}.")
-    generator = np.random.default_rng(seed)
+    elsewhere = integer(elsewhere, "elsewhere, the number of random windows,", 1, error=OcclusionError)
+    generator = np.random.default_rng(integer(seed, "seed", 0, error=OcclusionError))
+    progress = flag(progress, "progress", OcclusionError)
     rows: list[tuple[int, float, float, float, Box]] = []
     with job.progress_bar("faithfulness", "image", count, progress) as context:
         for number, pixels in enumerate(iter_inputs(bundle, images)):
@@ -121,9 +122,8 @@ def _units(units: int | Sequence[int] | NDArray[np.int64] | None, count: int, ne
     channels = network.layer(layer).channels
     if units is None:
         return None
-    array = np.asarray(units)
-    if array.dtype.kind not in "iu" or array.shape not in ((), (count,)):
-        raise LayerError(f"units must be the number of one unit, or one for each of the {count} images.")
+    expected = f"the number of one unit, or one for each of the {count} images"
+    array = integer_array(units, "units", ((), (count,)), expected, LayerError)
     if array.min() < 0 or array.max() >= channels:
         raise LayerError(f"{layer} has {channels} units, 0 to {channels - 1}, not {sorted(set(array.flatten().tolist()))}.")
     return [int(unit) for unit in np.broadcast_to(array, (count,))]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.display import hex_to_rgb
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import named_fill
@@ -75,7 +76,10 @@ def fill_name(fill: Fill) -> str:
 
 
 def _pixels_of(fill: NDArray[np.floating] | Tensor, pixels: Tensor) -> Tensor:
-    values = torch.as_tensor(fill)
+    try:
+        values = torch.as_tensor(fill)
+    except TypeError:  # text, objects
+        raise OcclusionError(f"A fill array must contain floating-point values, normalised like the input, not {fill.dtype}.") from None
     if values.shape == (len(pixels),):
         values = values[:, None, None]
     if values.shape not in (pixels.shape, (len(pixels), 1, 1)):
@@ -101,11 +105,12 @@ def _colour(fill: object) -> tuple[int, int, int]:
         values = () if name is None else hex_to_rgb(name)
     elif isinstance(fill, tuple | list):
         values = fill
-    valid = [int(value) for value in values if isinstance(value, int | np.integer) and 0 <= value <= 255]
+    levels = [as_integer(value) for value in values]
+    valid = [level for level in levels if level is not None and 0 <= level <= 255]
     if len(values) != 3 or len(valid) != 3:
         raise OcclusionError(
             "A fill must be 'gray', 'mean', 'blur', a colour like '#7f7f7f' or (127, 127, 127), or an array of normalised pixels, "
-            f"not {fill!r}."
+            f"not {describe(fill)}."
         )
     return valid[0], valid[1], valid[2]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from operator import index
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import describe, integer_array
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.records.geometry import Box
@@ -40,7 +40,8 @@ class WindowGrid:
         OcclusionError
             For an invalid window, stride or border.
         """
-        window, stride = as_pair(settings.window, "window"), as_pair(settings.stride, "stride")
+        settings = checked_settings(settings)
+        window, stride = settings.window, settings.stride
         if min(window) < 1 or min(stride) < 1:
             raise OcclusionError(f"window and stride must be at least 1 pixel, not {window} and {stride}.")
         if window[0] > size[0] or window[1] > size[1]:
@@ -48,8 +49,6 @@ class WindowGrid:
                 f"The window of {window[0]} x {window[1]} (rows x columns) is larger than the image of {size[0]} x {size[1]}: "
                 "choose a smaller one."
             )
-        if settings.border not in ("inside", "same"):
-            raise OcclusionError(f"border must be 'inside' or 'same', not {settings.border!r}.")
         axes = [_axis(*lengths, settings.border) for lengths in zip(size, window, stride, strict=True)]
         return cls(axes[0][0], axes[1][0], (axes[0][1], axes[1][1]), window, stride)
 
@@ -85,13 +84,18 @@ class WindowGrid:
         return np.concatenate(levels).astype(np.int64)
 
 
+def checked_settings(settings: MapsSettings) -> MapsSettings:
+    """Return settings with Python integers. Raises OcclusionError for a window or stride that is not one integer or two, and for an
+    unknown border."""
+    if not isinstance(settings.border, str) or settings.border not in ("inside", "same"):
+        raise OcclusionError(f"border must be 'inside' or 'same', not {describe(settings.border)}.")
+    return replace(settings, window=as_pair(settings.window, "window"), stride=as_pair(settings.stride, "stride"))
+
+
 def as_pair(value: object, name: str) -> tuple[int, int]:
     """Return (rows, columns) for one integer or two. Raises OcclusionError, with the `name` of the argument, for anything else."""
-    pair = value if isinstance(value, tuple | list | np.ndarray) else (value, value)
-    try:
-        rows, columns = (index(length) for length in pair)
-    except (TypeError, ValueError):
-        raise OcclusionError(f"{name} must be an integer number of pixels, or two (rows, columns), not {value!r}.") from None
+    expected = "an integer number of pixels, or two (rows, columns)"
+    rows, columns = np.broadcast_to(integer_array(value, name, ((), (2,)), expected, OcclusionError), 2).tolist()
     if max(rows, columns) > _MAX_LENGTH:
         raise OcclusionError(f"{name} must be at most {_MAX_LENGTH:,} pixels, not {rows} x {columns}.")
     return rows, columns

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import flag
 from deconvwidgets.compute.class_probabilities import most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, as_input
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
-from deconvwidgets.instruments.occlusion.compute.checks import Method, require_memory_limit, require_method
+from deconvwidgets.errors import OcclusionError
+from deconvwidgets.instruments.occlusion.compute.checks import Method, checked_memory_limit, require_method
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, no_classifier_error, run_unoccluded
@@ -83,10 +85,10 @@ class OcclusionScan:
         memory_limit: int | None = None,
         prepared: tuple[UnoccludedResult, OccludedImage] | None = None,
     ) -> None:
-        if logits and bundle.classifier is None:
+        if flag(logits, "logits", OcclusionError) and bundle.classifier is None:
             raise no_classifier_error(bundle, "so there are no logits: leave logits out")
         require_method(method)
-        require_memory_limit(memory_limit)
+        memory_limit = checked_memory_limit(memory_limit)
         self._grid = WindowGrid.of((pixels.shape[1], pixels.shape[2]), settings)
         self._border: Border = settings.border
         self._fill = fill_name(fill)
@@ -200,7 +202,7 @@ def occlude(
     ----------
     bundle : ModelBundle
         The model. Without a classifier only the activity is mapped.
-    image : PIL image, path, array (H, W, 3) or (H, W) uint8, or Tensor (C, H, W) or (1, C, H, W)
+    image : PIL image, path, array (H, W, 3) or (H, W), or Tensor (C, H, W) or (1, C, H, W)
         The image. A tensor must be normalised.
     window, stride : int or (rows, columns), optional
         In pixels of the model's input. The defaults are 48 and 8; if the shorter side of the input is under 224, they are smaller in
@@ -253,7 +255,8 @@ def occlude(
     defaults = default_grid((pixels.shape[1], pixels.shape[2]))
     window, stride = (default if size is None else size for size, default in zip((window, stride), defaults, strict=True))
     settings = MapsSettings(as_pair(window, "window"), as_pair(stride, "stride"), border)
-    bundle, job = with_deprecated_network(bundle, network), job or JobContext()
+    bundle, job = with_deprecated_network(bundle, network), as_job(job)
+    progress = flag(progress, "progress", OcclusionError)
     scan = OcclusionScan(
         bundle, pixels, settings, layer=layer, unit=unit, target=target, fill=fill, method=method, logits=logits,
         memory_limit=memory_limit,

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.compute.class_probabilities import class_number, most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError
@@ -93,9 +94,10 @@ def no_classifier_error(bundle: ModelBundle, consequence: str) -> OcclusionError
 
 
 def _unit_of(unit: int, channels: int, layer: str) -> int:
-    if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < channels:
-        raise LayerError(f"{layer} has {channels} units, 0 to {channels - 1}: there is no unit {unit}.")
-    return int(unit)
+    number = as_integer(unit)
+    if number is None or not 0 <= number < channels:
+        raise LayerError(f"{layer} has {channels} units, 0 to {channels - 1}: there is no unit {describe(unit)}.")
+    return number
 
 
 def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:

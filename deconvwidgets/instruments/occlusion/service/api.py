@@ -8,9 +8,10 @@ from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
-from deconvwidgets.errors import HeadError, ServiceError
+from deconvwidgets.arguments import describe, instance, integer_array, seconds
+from deconvwidgets.errors import HeadError, OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.compute.fill import takes_colours
-from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid
+from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, checked_settings
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
 from deconvwidgets.instruments.occlusion.records import (
     ImagePage,
@@ -110,8 +111,7 @@ class OcclusionApi(InstrumentApi):
         Raises what `scene` raises, and ServiceError for more than 64 patches.
         """
         self._context.record_request()
-        if len(boxes) > _MAX_BOXES:
-            raise ServiceError(f"{len(boxes)} patches are too many: use {_MAX_BOXES} at most.")
+        boxes = _checked_boxes(boxes)
         lock = self._context.device_lock
         with lock.pause_batches():
             scene = self._scenes.get(self._context.snapshot, request)
@@ -137,6 +137,7 @@ class OcclusionApi(InstrumentApi):
             If the service is closed. Otherwise it raises what `scene` raises.
         """
         self._context.record_request()
+        settings = checked_settings(instance(settings, MapsSettings, "settings"))
         snapshot = self._context.snapshot
         scene = self._scenes.get(snapshot, request)
         maps_request = MapsRequest(snapshot.network, scene.request, settings)
@@ -171,7 +172,7 @@ class OcclusionApi(InstrumentApi):
 
     def wait(self, run: int, timeout: float | None = None) -> OcclusionMaps:
         """Wait for the end of a run, and return its maps. Raises ServiceError after `timeout` seconds, and if the run was stopped."""
-        found = self._runs.get(run)
+        found, timeout = self._runs.get(run), seconds(timeout)
         if not found.computation.wait(timeout):
             raise ServiceError(
                 f"The maps of run {run} are still being computed after {timeout:g} s: wait longer, or choose a larger stride."
@@ -270,3 +271,16 @@ class OcclusionApi(InstrumentApi):
             superseded = other.request.request.image == computation.request.request.image and other not in newest
             if superseded or other.request.network is not computation.request.network:
                 other.stop()
+
+
+def _checked_boxes(boxes: Sequence[Box]) -> list[Box]:
+    """Return boxes of Python integers. Raises ServiceError for too many, OcclusionError for anything but boxes."""
+    if not isinstance(boxes, list | tuple):
+        raise OcclusionError(f"boxes must be a list of (left, top, right, bottom), not {describe(boxes)}.")
+    if len(boxes) > _MAX_BOXES:
+        raise ServiceError(f"{len(boxes)} patches are too many: use {_MAX_BOXES} at most.")
+    checked: list[Box] = []
+    for box in boxes:
+        left, top, right, bottom = integer_array(box, "a box", ((4,),), "four integers (left, top, right, bottom)", OcclusionError).tolist()
+        checked.append((left, top, right, bottom))
+    return checked

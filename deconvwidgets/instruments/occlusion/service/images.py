@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from deconvwidgets.arguments import describe, integer
 from deconvwidgets.errors import PictureError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.instruments.occlusion.records import ImagePage, ImageTile
@@ -67,10 +68,9 @@ class ImageCatalog:
         ServiceError
             For a page out of range.
         """
-        if start < 0 or not 1 <= count <= _MAX_TILES or not 16 <= size <= 1024:
-            raise ServiceError(
-                f"A page has 1 to {_MAX_TILES} images of 16 to 1,024 pixels, from number 0 on: not {count} of {size} from {start} on."
-            )
+        start, count, size = integer(start, "start", 0), integer(count, "count", 1, _MAX_TILES), integer(size, "size", 16, 1024)
+        if not isinstance(query, str):
+            raise ServiceError(f"query must be a string, not {describe(query)}.")
         images, required = self._get_snapshot().images, query.casefold().split()
         uploads = [name for name in self.uploads.names() if _contains(self.uploads.get(name).name.casefold(), required)]
         sources = range(images.source_count)

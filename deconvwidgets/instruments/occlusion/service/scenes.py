@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from weakref import WeakValueDictionary
 
@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import instance, integer
 from deconvwidgets.compute.class_probabilities import probabilities_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
-from deconvwidgets.errors import OcclusionError
+from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.instruments.occlusion.compute.fill import fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, run_unoccluded
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
@@ -124,6 +125,7 @@ class SceneCache:
         OcclusionError
             For an unknown class or fill.
         """
+        request = _checked(request)
         found = self._cached(snapshot, request)
         if found is not None:
             return found
@@ -159,6 +161,15 @@ class SceneCache:
         for known in (request, resolved):
             self._resolved.put((network, known), resolved)
         return scene
+
+
+def _checked(request: OcclusionRequest) -> OcclusionRequest:
+    """Return a request with Python integers: 1.0 and True equal 1, also as keys of a cache. Raises an error for any other number."""
+    instance(request, OcclusionRequest, "request")
+    unit = None if request.unit is None else integer(request.unit, "unit", error=LayerError)
+    if request.target is None or isinstance(request.target, str):
+        return replace(request, unit=unit)
+    return replace(request, unit=unit, target=integer(request.target, "target", error=OcclusionError))
 
 
 def _fill_name(request: OcclusionRequest) -> str:

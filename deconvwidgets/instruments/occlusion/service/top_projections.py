@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from deconvwidgets import display
+from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
-from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
@@ -58,8 +59,7 @@ class TopProjections:
         ServiceError
             For a size that is not between 16 and 1024 pixels.
         """
-        if not 16 <= size <= 1024:
-            raise ServiceError(f"A projection is drawn 16 to 1,024 pixels wide, not {size}.")
+        size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
         key = (snapshot.layers_version, request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
@@ -92,7 +92,8 @@ class TopProjections:
         with self._device_lock.request():
             batch = to_model(activation.pixels[None], scene.bundle.model)
             projected = project(scene.network, batch, layer, unit=unit, at=positions, rule="deconvnet")
-            signed, value = projected.pixels[0].detach().float().cpu().numpy(), float(projected.values[0])
+            signed = projected.pixels[0].detach().float().cpu().numpy()[scene.bundle.channels_to_display]
+            value = float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
         box: Box = (left, top, right, bottom)
         patch = display.resize_image(display.crop_patch(activation.image, box), size)

@@ -28,7 +28,7 @@ class OcclusionExplorer(Explorer):
     Parameters
     ----------
     service : LocalModelService
-    image : int, str, Path, PIL image or array (H, W, 3) uint8, optional
+    image : int, str, Path, PIL image or array (H, W, 3) or (H, W), optional
         A crop of the service's image set, by its number or as "crop:17", or an image of your own. By default the image of `state`, else
         the first crop. An image set may have several crops of each photograph: the crops of the sixth one are `images.crops_of(5)`.
     state : mapping, optional

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from deconvwidgets.arguments import flag, text
 from deconvwidgets.compute.devices import on_device, reference_tensor
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import HeadError, JobCancelledError
+from deconvwidgets.errors import HeadError, JobCancelledError, LayerError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes
 from deconvwidgets.images.open import open_images
+from deconvwidgets.instruments.transfer.compute.checks import checked_callback
 from deconvwidgets.instruments.transfer.compute.feature_crops import DESCRIPTIONS, Crops
 from deconvwidgets.instruments.transfer.compute.features import FeatureShape, Store, default_layer, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import FoldImages, HeadTrainer
@@ -57,11 +59,13 @@ class TransferExperiment:
         on_fold: Callable[[HeadReport], None] | None,
     ) -> TransferExperiment:
         """Check the classes, and compute the features or load them."""
+        checked_callback(on_fold, "on_fold")
+        progress, job = flag(progress, "progress", HeadError), as_job(job)
+        bundle = on_device(bundle, device)
+        network = bundle.network
+        layer_info = default_layer(network) if layer is None else network.layer(text(layer, "layer", "the name of a layer", LayerError))
         images = open_images(dataset)
         require_classes(images, images_per_class)
-        bundle, job = on_device(bundle, device), job or JobContext()
-        network = bundle.network
-        layer_info = default_layer(network) if layer is None else network.layer(layer)
         features = extract_features(bundle, images, layer_info.name, views, store, path, progress=progress, job=job)
         data = TransferData.of(images, features[layer_info.name], reference_tensor(bundle.model).device)
         return cls(data, _run_info(bundle, network, layer_info, data, views), progress, job, on_fold)

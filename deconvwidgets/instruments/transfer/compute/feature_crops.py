@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.errors import ModelError, PictureError
 from deconvwidgets.images.image_set import ImageSet
@@ -53,8 +54,8 @@ class CropMaker:
         ModelError
             For other crops, and for "ten" if the geometry of the bundle's transform is not known.
         """
-        if crops not in get_args(Crops):
-            raise ModelError(f"There are no crops {crops!r}: choose {', '.join(map(repr, get_args(Crops)))}")
+        if not isinstance(crops, str) or crops not in get_args(Crops):
+            raise ModelError(f"There are no crops {describe(crops)} (views): choose {', '.join(map(repr, get_args(Crops)))}")
         if crops != "ten":
             count = 1 if crops == "one" else 2
             return cls(bundle, crops, count, count, None)

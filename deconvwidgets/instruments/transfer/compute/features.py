@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import as_path, one_of, texts
 from deconvwidgets.compute.devices import on_device, to_model
-from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import AssetError, LayerError, ModelError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.identity import transform_digest
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops, PreparedSource, prepared_sources
@@ -90,9 +91,11 @@ def extract_features(
         If the job is cancelled. Features on disk are kept.
     """
     require_images(images)
-    bundle, job = on_device(bundle, device), job or JobContext()
+    one_of(store, "store", get_args(Store), AssetError)
+    folder = None if folder is None else as_path(folder, "path", AssetError)
+    bundle, job = on_device(bundle, device), as_job(job)
     network = bundle.network
-    names = [layers] if isinstance(layers, str) else list(layers if layers is not None else [default_layer(network).name])
+    names = [default_layer(network).name] if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
     infos = {name: network.layer(name) for name in names}
     maker = CropMaker.of(bundle, views)
     tables: dict[str, LayerTable] = {}
@@ -105,7 +108,7 @@ def extract_features(
             identity = FeatureIdentity(
                 network.digest(info.name), images.digest, transform_digest(bundle), bundle.input_size, views, shape.pool
             )
-            features = LayerFeatures.on_disk(identity, size, Path(folder) if folder is not None else None)
+            features = LayerFeatures.on_disk(identity, size, folder)
         tables.setdefault(info.name, LayerTable(shape, features))
     start = min(table.features.done for table in tables.values())
     with job.progress_bar("features", "photograph", images.source_count, progress, start) as context:

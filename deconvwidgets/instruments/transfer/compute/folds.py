@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.arguments import describe, finite_number
 from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.compute.gram import Design, GramDesign, Scaling, make_design
@@ -154,7 +155,11 @@ def check_weight_decays(weight_decay: float | Sequence[float] | None) -> tuple[f
     """
     if weight_decay is None:
         return WEIGHT_DECAYS
-    decays = (weight_decay,) if isinstance(weight_decay, int | float) else tuple(weight_decay)
-    if not decays or not all(0 < decay < float("inf") for decay in decays):
-        raise HeadError(f"weight_decay={weight_decay!r}: pass a positive number, several of them, or None to try {WEIGHT_DECAYS}")
-    return tuple(sorted({float(decay) for decay in decays}, reverse=True))
+    listed = weight_decay.tolist() if isinstance(weight_decay, np.ndarray) else weight_decay
+    decays = [finite_number(decay) for decay in (listed if isinstance(listed, list | tuple) else [listed])]
+    valid = {decay for decay in decays if decay is not None and decay > 0}
+    if not decays or None in decays or not all(decay in valid for decay in decays):
+        raise HeadError(
+            f"weight_decay must be a positive number, several of them, or None to try {WEIGHT_DECAYS}, not {describe(weight_decay)}."
+        )
+    return tuple(sorted(valid, reverse=True))

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from deconvwidgets.arguments import instance, positive_number
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import HeadError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.transfer.compute.checks import checked_callback, checked_curve, checked_protocol
 from deconvwidgets.instruments.transfer.compute.experiment import TransferExperiment
 from deconvwidgets.instruments.transfer.compute.feature_crops import Crops
 from deconvwidgets.instruments.transfer.compute.features import Store
@@ -103,7 +105,8 @@ def train_softmax_head(
     >>> len(report.per_fold)
     1
     """
-    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), on_step)
+    images_per_class, folds, seed = checked_protocol(images_per_class, folds, seed)
+    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), checked_callback(on_step, "on_step"))
     experiment = TransferExperiment.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
     return experiment.run(trainer, images_per_class, folds, seed)
 
@@ -148,7 +151,8 @@ def train_svm_head(
     >>> report.classifier
     'linear SVM'
     """
-    trainer = SvmTrainer(cost)
+    images_per_class, folds, seed = checked_protocol(images_per_class, folds, seed)
+    trainer = SvmTrainer(positive_number(cost, "cost", HeadError))
     experiment = TransferExperiment.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
     return experiment.run(trainer, images_per_class, folds, seed)
 
@@ -204,10 +208,10 @@ def learning_curve(
     >>> curve.images_per_class, len(curve.means)
     ((1, 2), 2)
     """
-    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), on_step)
-    sizes = tuple(sorted(set(images_per_class)))
-    if not sizes:
-        raise HeadError("A learning curve needs at least one number of training images, such as images_per_class=(5, 15, 30)")
+    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), checked_callback(on_step, "on_step"))
+    sizes, folds, seed = checked_curve(images_per_class, folds, seed)
+    checked_callback(on_point, "on_point", required=True)
+    known = None if known is None else instance(known, HeadReport, "known", HeadError)
     experiment = TransferExperiment.prepare(bundle, dataset, layer, sizes[-1], views, progress, path, store, device, job, on_fold)
     reports: list[HeadReport] = []
     for size in sizes:

@@ -8,6 +8,7 @@ from threading import RLock
 
 import numpy as np
 
+from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.compute.paper import paper_rows
 from deconvwidgets.instruments.transfer.records import (
@@ -125,11 +126,11 @@ class TransferApi(InstrumentApi):
 
     def wait(self, run: int, timeout: float | None = None) -> None:
         """Wait for the end of a run. Raises HeadError if it failed, ServiceError after `timeout` seconds."""
-        self._runs.get(run).wait(timeout)
+        self._runs.get(run).wait(seconds(timeout))
 
     def steps(self, run: int, since: int = 0) -> tuple[HeadStep, ...]:
         """Return the training steps of a run from number `since` on: all of the first 10,000, every tenth of the later ones."""
-        return self._runs.get(run).steps(since)
+        return self._runs.get(run).steps(integer(since, "since", 0))
 
     def results(self, run: int) -> TransferResults:
         """Return the results of a run so far. Raises HeadError before its first fold is complete, and for an unknown run."""
@@ -138,7 +139,7 @@ class TransferApi(InstrumentApi):
     def photographs(self, run: int, request: TestsRequest) -> TestPhotographs:
         """Return test photographs of a run, the most confident first."""
         found = self._runs.get(run)
-        return matching_tests(found.require_report(), found.images, request)
+        return matching_tests(found.require_report(), found.images, instance(request, TestsRequest, "request"))
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         """Return photographs of a run's data set, cropped to squares of `size` x `size` pixels."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from deconvwidgets.arguments import flag, integer
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TestPhotographs, TestsRequest
@@ -17,8 +18,11 @@ def matching_tests(report: HeadReport, images: ImageSet, request: TestsRequest) 
     Raises HeadError for an unknown class.
     """
     for number in (request.truth, request.prediction):
-        if number is not None and not 0 <= number < len(report.categories):
+        if number is not None and not 0 <= integer(number, "a class", error=HeadError) < len(report.categories):
             raise HeadError(f"There is no class {number}: there are {len(report.categories)}, numbered from 0.")
+    limit = integer(request.limit, "limit", error=HeadError)
+    if request.right is not None:
+        flag(request.right, "right, unless it is None,", HeadError)
     matches = np.ones(len(report.sources), bool)
     if request.truth is not None:
         matches &= report.truths == request.truth
@@ -28,7 +32,7 @@ def matching_tests(report: HeadReport, images: ImageSet, request: TestsRequest) 
         matches &= (report.truths == report.predictions) == request.right
     found = np.flatnonzero(matches)
     order = found[np.argsort(-report.confidences[found], kind="stable")]
-    chosen = order[: min(max(request.limit, 0), MAX_PHOTOGRAPHS)]
+    chosen = order[: min(max(limit, 0), MAX_PHOTOGRAPHS)]
     return TestPhotographs(tuple(photograph_in_row(report, images, int(row)) for row in chosen), len(found))
 
 

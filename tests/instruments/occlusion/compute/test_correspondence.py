@@ -148,7 +148,7 @@ def test_random_parts_stay_within_regions():
         ({"parts": {"nose": [CORNER, (1, 1, 1, 2), CORNER]}}, OcclusionError, "'nose' in image 1 .* left < right"),
         ({"parts": {"nose": [CORNER, CORNER, (2, 0, 4, 1)]}}, OcclusionError, "'nose' in image 2 lies outside"),
         ({"layers": "conv3"}, LayerError, "Did you mean"),
-        ({"layers": []}, LayerError, "pass at least one"),
+        ({"layers": []}, LayerError, "one or more layers"),
         ({"pixels": "source"}, OcclusionError, "not known for a tensor"),
         ({"pixels": "x"}, OcclusionError, "'input' or 'source', not 'x'"),
         ({"fill": "plaid"}, OcclusionError, "'gray'"),

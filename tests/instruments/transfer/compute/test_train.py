@@ -252,7 +252,7 @@ def test_too_few_photographs_or_folds_raise_an_error(tiny_bundle):
         train(tiny_bundle, ColouredPhotographs(12))
     with pytest.raises(HeadError, match=r"at least|leave nothing"):  # enough photographs, too few of them readable
         train(tiny_bundle, ColouredPhotographs(21, broken=(0, 3)))
-    with pytest.raises(HeadError, match="at least one fold"):
+    with pytest.raises(HeadError, match="folds must be an integer from 1"):
         train(tiny_bundle, ColouredPhotographs(), folds=0)
 
 

@@ -124,7 +124,7 @@ def test_thumbnails_show_the_centre_of_the_photographs(service, settings, colour
     for wrong in ([99], [-1]):
         with pytest.raises(ServiceError, match="there is no"):
             service.transfer.thumbnails(1, wrong)
-    with pytest.raises(ServiceError, match="at most"):
+    with pytest.raises(ServiceError, match="from 16 to 1,024"):
         service.transfer.thumbnails(1, [0], 5)
 
 

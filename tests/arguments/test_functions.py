@@ -1,0 +1,279 @@
+"""The arguments of the public functions, with values of the wrong kind."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import deconvwidgets as dw
+from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check, noise
+from tests.arguments.hostile_values import REFUSED, boolean, choice, function, location, nothing, optional, real, whole, wholes
+from tests.conftest import random_head
+
+BATCH = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+METHODS = choice("auto", "local", "full")
+FLAGS = {"progress": boolean, "job": optional(nothing)}
+COMMON_TRAINING = {
+    "bundle": nothing,
+    "dataset": nothing,
+    "layer": optional(LAYERS),
+    "folds": whole(1, 3),
+    "seed": whole(0),
+    "views": choice("one", "flips", "ten"),
+    **FLAGS,
+    "path": optional(location),
+    "store": choice("memory", "disk"),
+    "device": choice("auto", "cpu"),
+    "on_fold": optional(function),
+}
+TRAINING = {"bundle": BUNDLE, "dataset": Labelled(), "folds": 1, "store": "memory", "device": "cpu", "progress": False}
+WEIGHT_DECAY = {"weight_decay": optional(lambda value: real(above=0)(value) if real(above=0)(value) is not REFUSED else decays(value))}
+
+
+def decays(value: Any) -> Any:
+    listed = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(listed, list | tuple) or not listed or any(real(above=0)(part) is REFUSED for part in listed):
+        return REFUSED
+    return tuple(float(part) for part in listed)
+
+
+def head_results(report: Any) -> Any:
+    return report.head.weight, report.confidences
+
+
+def project(**arguments: Any) -> Any:
+    return dw.project(arguments.pop("bundle"), arguments.pop("images"), arguments.pop("layer"), **arguments)
+
+
+def engine_project(**arguments: Any) -> Any:
+    return dw.engine.project(arguments.pop("model"), arguments.pop("batch"), arguments.pop("layer"), **arguments)
+
+
+def index_results(index: Any) -> Any:
+    return [(info.name, index.values(info.name), index.image_ids(info.name)) for info in index.layers]
+
+
+def names_of_layers(value: Any) -> Any:
+    listed = [value] if isinstance(value, str) else value
+    return listed if isinstance(listed, list | tuple) and listed and all(LAYERS(name) is not REFUSED for name in listed) else REFUSED
+
+
+def crops(value: Any) -> Any:
+    return value if isinstance(value, range) else REFUSED
+
+
+def strings(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value) else REFUSED
+
+
+def choice_of_false(value: Any) -> Any:
+    return REFUSED if boolean(value) in (REFUSED, True) else value
+
+
+def name_of(value: Any) -> Any:
+    return value if isinstance(value, str) and value else REFUSED
+
+
+FUNCTIONS: dict[str, Case] = {
+    "dw.project": Case(
+        project,
+        {"bundle": BUNDLE, "images": noise(), "layer": "conv2", "unit": 1},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layer": LAYERS,
+            "unit": whole(0, 4),
+            "at": optional(wholes((1, 2), (2,), high=3)),
+            "rule": RULES,
+            "method": METHODS,
+            "seed": real(),
+            "network": optional(nothing),
+        },
+    ),
+    "dw.engine.project": Case(
+        engine_project,
+        {"model": BUNDLE.network, "batch": BATCH, "layer": "conv2", "unit": 1},
+        {
+            "model": nothing,
+            "batch": nothing,
+            "layer": LAYERS,
+            "unit": wholes((), (1,), high=4),
+            "at": optional(wholes((1, 2), (2,), high=3)),
+            "rule": RULES,
+            "method": METHODS,
+            "seed": real(),
+        },
+    ),
+    "dw.occlude": Case(
+        dw.occlude,
+        {"bundle": BUNDLE, "image": noise(), "window": 6, "stride": 5},
+        {
+            "bundle": nothing,
+            "image": nothing,
+            "window": optional(PAIR),
+            "stride": optional(wholes((), (2,), low=1, high=1000)),
+            "layer": optional(LAYERS),
+            "unit": optional(whole(0, 4)),
+            "target": optional(whole(0, 2)),
+            "fill": nothing,
+            "method": choice("auto", "incremental", "full"),
+            "border": choice("inside", "same"),
+            "logits": boolean,
+            "memory_limit": optional(real(low=1)),
+            **FLAGS,
+            "network": optional(nothing),
+        },
+    ),
+    "dw.ActivationIndex.build": Case(
+        dw.ActivationIndex.build,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "k": 2, "progress": False, "device": "cpu"},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layers": optional(names_of_layers),
+            "k": whole(1, 2**20),
+            "per_source": optional(whole(1)),
+            "path": optional(location),
+            "resume": boolean,
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "crops": optional(crops),
+            "network": optional(nothing),
+        },
+        index_results,
+    ),
+    "dw.load_model": Case(
+        dw.load_model,
+        {"name": "squeezenet1_1", "weights": None, "progress": False, "head": None},
+        {
+            "name": nothing,
+            "weights": optional(nothing),
+            "input_size": optional(nothing),
+            "progress": boolean,
+            "head": optional(nothing),
+        },
+        lambda bundle: bundle.name,
+    ),
+    "dw.ModelBundle.from_module": Case(
+        dw.ModelBundle.from_module,
+        {"net": BUNDLE.model, "input_size": (3, 16, 16)},
+        {
+            "net": nothing,
+            "transform": optional(function),
+            "categories": optional(strings),
+            "input_size": optional(nothing),
+            "name": optional(name_of),
+            "display_channels": optional(wholes((3,), (1,), high=2)),
+        },
+        lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
+    ),
+    "bundle.with_head": Case(lambda head: BUNDLE.with_head(head), {"head": None}, {"head": optional(nothing)}, lambda bundle: bundle.name),
+    "bundle.prepare": Case(lambda image: BUNDLE.prepare(image), {"image": noise()}, {"image": nothing}),
+    "dw.projection_faithfulness": Case(
+        dw.projection_faithfulness,
+        {"bundle": BUNDLE, "images": [noise()], "layer": "conv1", "window": 4},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "layer": optional(LAYERS),
+            "units": optional(wholes((), (1,), high=3)),
+            "window": optional(wholes((), (2,), low=1, high=8)),
+            "elsewhere": whole(1),
+            "seed": whole(0),
+            "fill": nothing,
+            "memory_limit": optional(real(low=1)),
+            **FLAGS,
+            "network": optional(nothing),
+        },
+    ),
+    "dw.correspondence": Case(
+        dw.correspondence,
+        {"bundle": BUNDLE, "images": [noise(), noise(20)], "parts": {"a": [(0, 0, 4, 4)] * 2}},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "parts": nothing,
+            "layers": optional(names_of_layers),
+            "pixels": choice("input", "source"),
+            "fill": nothing,
+            **FLAGS,
+            "network": optional(nothing),
+        },
+    ),
+    "dw.random_parts": Case(
+        dw.random_parts,
+        {"parts": {"a": [(0, 0, 4, 4)] * 2}, "size": (16, 16)},
+        {"parts": nothing, "size": wholes((2,), low=1), "count": whole(1, 100_000), "within": optional(nothing), "seed": whole(0)},
+    ),
+    "dw.train_softmax_head": Case(
+        dw.train_softmax_head,
+        {**TRAINING, "images_per_class": 2, "weight_decay": 1e-2},
+        {**COMMON_TRAINING, **WEIGHT_DECAY, "images_per_class": whole(1, 7), "on_step": optional(function)},
+        head_results,
+    ),
+    "dw.train_svm_head": Case(
+        dw.train_svm_head,
+        {**TRAINING, "images_per_class": 2},
+        {**COMMON_TRAINING, "images_per_class": whole(1, 7), "cost": real(above=0)},
+        head_results,
+    ),
+    "dw.learning_curve": Case(
+        dw.learning_curve,
+        {**TRAINING, "images_per_class": (1,), "weight_decay": 1e-2},
+        {
+            **COMMON_TRAINING,
+            **WEIGHT_DECAY,
+            "images_per_class": lambda value: sizes(value),
+            "on_step": optional(function),
+            "on_point": function,
+            "known": optional(nothing),
+        },
+        lambda curve: (curve.images_per_class, curve.means),
+    ),
+    "dw.open_images": Case(
+        dw.open_images,
+        {"what": PHOTOGRAPHS},
+        {"limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "root": optional(location)},
+        lambda images: images.source_count,
+    ),
+    "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
+    "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
+    "dw.load_head": Case(dw.load_head, {"path": "x"}, {"path": nothing}),
+}  # fmt: skip
+
+
+def sizes(value: Any) -> Any:
+    listed = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(listed, list | tuple | set | range) or not listed:
+        return REFUSED
+    return REFUSED if any(whole(1, 7)(number) is REFUSED for number in listed) else tuple(listed)
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Paths such as "3" lead into an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("function_name", "argument"), [(name, key) for name, case in FUNCTIONS.items() for key in case.kinds])
+def test_functions(function_name, argument):
+    check(FUNCTIONS[function_name], argument)
+
+
+PUBLIC = {
+    **{f"dw.{name}": getattr(dw, name) for name in dw.__all__ if inspect.isfunction(getattr(dw, name))},
+    "dw.engine.project": dw.engine.project,
+    "dw.ActivationIndex.build": dw.ActivationIndex.build,
+    "dw.ModelBundle.from_module": dw.ModelBundle.from_module,
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_argument_is_tested(name):
+    tested = {argument for case, value in FUNCTIONS.items() if case.split("(")[0] == name for argument in value.kinds}
+    assert tested == set(inspect.signature(PUBLIC[name]).parameters)

@@ -1,0 +1,189 @@
+"""The arguments of services, indexes and widgets, with values of the wrong kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import deconvwidgets as dw
+from deconvwidgets.instruments.layers.records import MosaicRequest
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
+from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
+from deconvwidgets.service.worker import SynchronousExecutor
+from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
+from tests.arguments.hostile_values import REFUSED, Kind, choice, nothing, optional, real, whole, wholes
+from tests.conftest import NoisePhotographs
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Paths such as "3" lead into an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DECONVWIDGETS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        service = dw.LocalModelService(BUNDLE, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+        images = Labelled()
+        service._context.replace(images=images, index=dw.ActivationIndex.build(BUNDLE, images, k=9, progress=False, device="cpu"))
+        service.transfer.start(TransferSettings("images", layer="conv2", images_per_class=2, folds=1, weight_decay=1e-2))
+        service.occlusion.start_maps(OcclusionRequest("crop:0"), MapsSettings((8, 8), (8, 8)))
+        yield service
+        service.close()
+
+
+REQUEST = OcclusionRequest("crop:0", "conv1", 1)
+
+
+def indexed(value: Any) -> Any:
+    return value if isinstance(value, str) and value in ("1", "3") else REFUSED
+
+
+def text(value: Any) -> Any:
+    return value if isinstance(value, str) else REFUSED
+
+
+def some_sources(value: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        return REFUSED
+    return value if not value else wholes((1,), (2,), high=15)(value)
+
+
+def with_other_head(service: dw.LocalModelService, head: Any) -> str | None:
+    service.set_head(head)
+    classifier = service._context.snapshot.bundle.classifier
+    service.reset_head()
+    return classifier
+
+
+def state_of(widget: Any) -> tuple[Any, int]:
+    with widget:
+        return dict(widget.state), widget.height
+
+
+def indexed_image(value: Any) -> Any:
+    return "crop:" + str(number) if (number := whole(0, 15)(value)) is not REFUSED else REFUSED
+
+
+def empty_state(value: Any) -> Any:
+    return {} if value is None or (isinstance(value, dict) and not value) else REFUSED
+
+
+def state_layer(value: Any) -> Any:
+    """A state may hold NumPy's values, which are converted."""
+    return indexed(value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value)
+
+
+def make_service(**arguments: Any) -> str:
+    service = dw.LocalModelService(**arguments)
+    service.close()
+    return service.overview().model
+
+
+def with_field(record: Any, name: str) -> Callable[[Any], Any]:
+    return lambda value: dataclasses.replace(record, **{name: value})
+
+
+METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any], dict[str, Kind]]] = {
+    "service.wait": (lambda service: lambda timeout: service.wait(timeout).overview().version, {}, {"timeout": optional(real(low=0))}),
+    "service.set_head": (lambda service: lambda head: with_other_head(service, head), {}, {"head": optional(nothing)}),
+    "dw.LocalModelService": (
+        lambda service: make_service,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "worker": SynchronousExecutor()},
+        {"bundle": nothing, "images": nothing, "index": optional(nothing), "device": choice("auto", "cpu"), "worker": optional(nothing)},
+    ),
+    "dw.LayerExplorer": (
+        lambda service: lambda **arguments: state_of(dw.LayerExplorer(service, **arguments)), {},
+        {"layer": optional(state_layer), "state": empty_state, "height": nothing},
+    ),
+    "dw.OcclusionExplorer": (
+        lambda service: lambda **arguments: state_of(dw.OcclusionExplorer(service, **arguments)), {},
+        {"image": optional(indexed_image), "state": empty_state, "height": nothing},
+    ),
+    "dw.TransferPanel": (
+        lambda service: lambda **arguments: state_of(dw.TransferPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
+    ),
+    "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
+    "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
+    "index.class_counts": (
+        lambda service: service.index.class_counts, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}
+    ),
+    "index.values": (lambda service: service.index.values, {}, {"layer": indexed}),
+    "index.stats": (lambda service: service.index.stats, {}, {"layer": indexed}),
+    "index.merge": (lambda service: service.index.merge, {}, {"other": nothing}),
+    "index.load": (lambda service: service.index.load, {}, {"path": nothing}),
+    "layers.unit_table": (lambda service: service.layers.unit_table, {}, {"layer": indexed}),
+    "layers.unit_detail": (
+        lambda service: service.layers.unit_detail, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}
+    ),
+    "layers.top_activations": (
+        lambda service: service.layers.top_activations,
+        {"layer": "conv1", "unit": 0},
+        {"layer": indexed, "unit": whole(0, 3), "rule": RULES, "contrast": choice("tile", "shared"), "tile": whole(8, 512)},
+    ),
+    "layers.source": (
+        lambda service: service.layers.source,
+        {"layer": "conv1", "unit": 0, "rank": 0},
+        {"layer": indexed, "unit": whole(0, 3), "rank": whole(0, 8), "size": whole(16, 4096)},
+    ),
+    "layers.mosaics": (lambda service: service.layers.mosaics, {}, {"request": nothing}),
+    "layers.mosaics(parts)": (
+        lambda service: lambda parts: service.layers.mosaics(MosaicRequest("conv1", 0, parts=parts)), {}, {"parts": nothing}
+    ),
+    "layers.figure": (lambda service: service.layers.figure, {"kind": "layer.svg", "state": {}}, {"kind": nothing}),
+    "occlusion.scene": (lambda service: service.occlusion.scene, {}, {"request": nothing}),
+    **{
+        f"occlusion.scene({name})": (
+            lambda service, name=name: lambda **value: service.occlusion.scene(with_field(REQUEST, name)(value[name])), {}, {name: kind}
+        )
+        for name, kind in {
+            "image": nothing, "layer": optional(LAYERS), "unit": optional(whole(0, 3)), "target": optional(whole(0, 2)), "fill": nothing,
+        }.items()
+    },
+    "occlusion.answer": (lambda service: service.occlusion.answer, {"request": REQUEST, "boxes": [(0, 0, 3, 3)]}, {
+        "request": nothing, "boxes": lambda value: value if isinstance(value, list | tuple) and not value else REFUSED,
+    }),
+    "occlusion.start_maps": (lambda service: service.occlusion.start_maps, {"request": REQUEST, "settings": MapsSettings((8, 8), (8, 8))}, {
+        "settings": nothing,
+    }),
+    **{
+        f"occlusion.start_maps({name})": (
+            lambda service, name=name: lambda **value: service.occlusion.wait(
+                service.occlusion.start_maps(REQUEST, with_field(MapsSettings((8, 8), (8, 8)), name)(value[name]))
+            ),
+            {},
+            {name: kind},
+        )
+        for name, kind in {"window": PAIR, "stride": wholes((), (2,), low=1, high=1000), "border": choice("inside", "same")}.items()
+    },
+    "transfer.results": (lambda service: service.transfer.results, {}, {"run": whole(1, 1)}),
+    "occlusion.wait": (lambda service: service.occlusion.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
+    "occlusion.images": (
+        lambda service: service.occlusion.images,
+        {"start": 0, "count": 2},
+        {"start": whole(0), "count": whole(1, 100), "query": text, "size": whole(16, 1024)},
+    ),
+    "occlusion.projections": (lambda service: service.occlusion.projections, {"request": REQUEST}, {"size": whole(16, 1024)}),
+    "occlusion.add_chunk": (lambda service: service.occlusion.add_chunk, {"upload": "x", "offset": 0, "data": b""}, {"upload": nothing}),
+    "transfer.thumbnails": (
+        lambda service: service.transfer.thumbnails,
+        {"run": 1, "sources": [0]},
+        {"sources": some_sources, "size": whole(16, 1024)},
+    ),
+    "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
+    "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
+    "transfer.wait": (lambda service: service.transfer.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "argument"), [(name, key) for name, (_, _, kinds) in METHOD_CASES.items() for key in kinds])
+def test_methods(service, method, argument):
+    make, valid, kinds = METHOD_CASES[method]
+    check(Case(make(service), valid, kinds), argument)
