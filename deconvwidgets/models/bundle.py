@@ -15,13 +15,17 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
-from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
+from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, stretched_to_rgb
+from deconvwidgets.models.selected_output import Output
+from deconvwidgets.models.task import TaskName, decide_task
 from deconvwidgets.models.traced import TracedNetwork
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.records.heads import Head
+from deconvwidgets.records.quantity import SOFTMAX, Quantity, Task
 from deconvwidgets.records.repr import compact_repr
 
 Transform = Callable[[Image.Image], Tensor]
+_DEFAULT_TRANSFORM = "No transform was given: images are resized and cropped to {} x {} and normalised as for ImageNet."
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,11 @@ class ModelBundle:
     name : str
         The name of the model.
     model : torch.nn.Module
-        Maps a normalised batch (N, *input_size) to logits (N, classes), or to feature maps if it has no classifier.
+        Maps a normalised batch (N, *input_size) to outputs (N, classes), or to anything else if it predicts nothing.
     transform : callable
         Maps a PIL image to a float tensor of shape `input_size`.
     categories : tuple of str or None
-        The names of the classes.
+        The names of the classes, or of the values of a regression.
     input_size : tuple of (int, int, int)
         (channels, height, width) of the input.
     weights : str
@@ -47,22 +51,17 @@ class ModelBundle:
     trained : bool
         Whether the weights are trained.
     classifier : str or None
-        A description of the classes that the model predicts; None without a classifier.
+        A description of the classes or values that the model predicts; None if it predicts none.
     notes : tuple of str
-        Messages about the model to show to the user.
+        Messages about the model to show to the user, such as what was found of its outputs.
+    quantity : Quantity or None
+        What the outputs are (probabilities by a softmax, values in metres, ...); None if the model predicts nothing.
+    output_notes : tuple of str
+        Those of the notes that are about the outputs.
     head : Head or None
         The softmax head of the model.
     headless : ModelBundle or None
         The bundle that the head was attached to.
-
-    Examples
-    --------
-    >>> from deconvwidgets import load_model
-    >>> bundle = load_model("alexnet")
-    >>> bundle.input_size, len(bundle.categories)
-    ((3, 224, 224), 101)
-    >>> bundle.network.layer("conv5").channels
-    256
     """
 
     name: str
@@ -74,6 +73,8 @@ class ModelBundle:
     trained: bool
     classifier: str | None
     notes: tuple[str, ...] = ()
+    quantity: Quantity | None = None
+    output_notes: tuple[str, ...] = ()
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
     traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
@@ -85,6 +86,8 @@ class ModelBundle:
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         if len(self.input_size) != 3 or min(self.input_size) < 1:
             raise ModelError(f"input_size is (channels, height, width), not {self.input_size}.")
+        if self.classifier is not None and self.quantity is None:
+            object.__setattr__(self, "quantity", SOFTMAX)
 
     @classmethod
     def from_module(
@@ -94,8 +97,14 @@ class ModelBundle:
         categories: Sequence[str] | None = None,
         input_size: tuple[int, int, int] | None = None,
         name: str | None = None,
+        *,
+        task: TaskName = "auto",
+        output: Output | None = None,
+        unit: str = "",
     ) -> ModelBundle:
         """Create a bundle of any PyTorch model. The model is neither copied nor changed.
+
+        The model is run on five inputs to find out what its outputs are.
 
         Parameters
         ----------
@@ -107,21 +116,28 @@ class ModelBundle:
             default the shorter side is resized, the centre is cropped, and ImageNet's mean and standard deviation are used (their average
             for one channel).
         categories : sequence of str, optional
-            The names of the classes, if the output is class logits.
+            The names of the classes, or of the values of a regression. "binary" has two, such as ["no", "yes"], for one output.
         input_size : tuple of (int, int, int), optional
             (channels, height, width). Defaults to that of the transform, or (3, 224, 224).
         name : str, optional
             The name of the model. Defaults to the name of its class.
-
-        Returns
-        -------
-        ModelBundle
-            The bundle.
+        task : {"auto", "softmax", "probabilities", "multilabel", "binary", "regression"} or None
+            What the outputs are. "softmax": logits. "probabilities": those of a network that ends in a softmax. "multilabel": classes
+            that do not exclude each other. "binary": one number for two classes. "regression": values. For "multilabel" and "binary", a
+            sigmoid is applied unless the network ends in one. None: nothing is predicted. "auto" finds out, and `notes` say what it
+            found: with `categories`, "softmax" unless it is certain that the outputs are something else; without, "regression" for one
+            output, and None for several.
+        output : str, int or callable, optional
+            Which output of a model that returns several is used, by its name or index, or as a function that takes all of what the model
+            returns and returns (N, classes), or (N,) for one number per image. By default the only one that is (N, classes).
+        unit : str
+            The unit of the values of a regression, such as "m".
 
         Raises
         ------
         ModelError
-            If the model is in training mode or the transform does not fit `input_size`.
+            If the model is in training mode, if the transform does not fit `input_size`, or if the outputs do not fit `task`,
+            `categories` or `output`.
 
         Examples
         --------
@@ -129,6 +145,9 @@ class ModelBundle:
         >>> bundle = ModelBundle.from_module(net, input_size=(1, 28, 28), categories=list("0123456789"), name="digits")
         >>> bundle.prepare(Image.new("L", (40, 30))).shape
         torch.Size([1, 28, 28])
+        >>> depth = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 1)).eval()
+        >>> ModelBundle.from_module(depth, input_size=(1, 28, 28), categories=["depth"], unit="m").quantity
+        Quantity(task='regression', activation='none', unit='m')
         """
         known = as_preprocess(transform)
         size = input_size or (known.input_size if known else (3, 224, 224))
@@ -136,17 +155,58 @@ class ModelBundle:
             raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {tuple(size)}. Pass only one of them.")
         if transform is None and size[0] not in (1, 3):
             raise ModelError(f"There is no default transform for {size[0]} input channels: pass transform=...")
-        return cls(
+        bundle = cls(
             name=name or type(net).__name__,
             model=net,
             transform=known or transform or default_preprocess(size),
-            categories=tuple(categories) if categories is not None else None,
+            categories=None,
             input_size=size,
             weights="your model's own weights",
             trained=True,
-            classifier="your model's own classes" if categories is not None else None,
-            notes=_notes_on_default(transform, size),
+            classifier=None,
+            notes=() if transform is not None else (_DEFAULT_TRANSFORM.format(*size[1:]),),
         )
+        return bundle._predicting(task, categories, output, unit)
+
+    @property
+    def task(self) -> Task | None:
+        """What the outputs are, as in `from_module`; None if the model predicts nothing."""
+        return None if self.quantity is None else self.quantity.task
+
+    def with_output(
+        self, output: Output | None = None, task: TaskName = "auto", categories: Sequence[str] | None = None, unit: str = ""
+    ) -> ModelBundle:
+        """Return a new bundle that predicts from another output of `model`. Layers and their names are the same.
+
+        The parameters and errors are those of `from_module`.
+
+        Examples
+        --------
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1)).eval()
+        >>> bundle = ModelBundle.from_module(net, categories=["road", "car", "sky"], input_size=(3, 32, 32), name="streets")
+        >>> bundle.with_output(lambda maps: maps[:, :, 20, 12], categories=bundle.categories).classifier
+        "your model's own classes (softmax of its logits)"
+        """
+        plain = replace(self, classifier=None, head=None, headless=None, traced=TracedNetwork())
+        return plain._predicting(task, categories, output, unit)
+
+    def _predicting(self, task: TaskName, categories: Sequence[str] | None, output: Output | None, unit: str) -> ModelBundle:
+        """Return the bundle with what is decided of its model's outputs."""
+        decision = decide_task(self.model, self.input_size, self.name, categories, task, output, unit)
+        return replace(
+            self,
+            model=decision.model,
+            categories=decision.categories,
+            classifier=decision.classifier,
+            quantity=decision.quantity,
+            notes=(*self._other_notes, *decision.notes),
+            output_notes=decision.notes,
+        )
+
+    @property
+    def _other_notes(self) -> tuple[str, ...]:
+        """The notes that are not about the outputs."""
+        return tuple(note for note in self.notes if note not in self.output_notes)
 
     @property
     def network(self) -> Network:
@@ -176,11 +236,6 @@ class ModelBundle:
             A head, the path of a saved head, or "caltech101" for the head of AlexNet that is bundled with the package. None returns a
             bundle without a classifier.
 
-        Returns
-        -------
-        ModelBundle
-            The new bundle.
-
         Raises
         ------
         HeadError
@@ -195,13 +250,16 @@ class ModelBundle:
         """
         base = self.headless or self
         if head is None:
-            return replace(base, categories=None, classifier=None)
+            return replace(base, categories=None, classifier=None, quantity=None, notes=base._other_notes, output_notes=())
         loaded = as_head(head)
         return replace(
             base,
             model=attach_head(base.model, loaded, base.input_size, base.name),
             categories=loaded.categories,
             classifier=describe_classes(loaded),
+            quantity=SOFTMAX,
+            notes=base._other_notes,
+            output_notes=(),
             head=loaded,
             headless=base,
             traced=TracedNetwork(),
@@ -228,26 +286,11 @@ class ModelBundle:
     def to_picture(self, pixels: Tensor) -> NDArray[np.uint8]:
         """Return an input (channels, height, width) as an image, uint8 (height, width, 3).
 
-        If the normalisation of the transform is unknown, the values are scaled from minimum to maximum, and inputs with neither one
-        nor three channels are averaged over channels.
+        Without a known normalisation, values are scaled from minimum to maximum, and channels averaged if there are not one or three.
         """
         if isinstance(self.transform, Preprocess):
             return self.transform.unnormalise(pixels)
-        return _rescaled(pixels)
-
-
-def _notes_on_default(transform: Transform | None, size: tuple[int, int, int]) -> tuple[str, ...]:
-    if transform is not None:
-        return ()
-    return (f"No transform was given: images are resized and cropped to {size[1]} x {size[2]} and normalised as for ImageNet.",)
-
-
-def _rescaled(pixels: Tensor) -> NDArray[np.uint8]:
-    values = pixels.detach().to("cpu", torch.float32)
-    if values.shape[0] not in (1, 3):
-        values = values.mean(0, keepdim=True)
-    low, high = float(values.min()), float(values.max())
-    return unit_range_to_rgb((values - low) / (high - low) if high > low else values * 0)
+        return stretched_to_rgb(pixels)
 
 
 def require_bundle(value: object) -> ModelBundle:

@@ -24,6 +24,7 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         weights=bundle.weights,
         trained=bundle.trained,
         classifier=bundle.classifier,
+        quantity=None if bundle.classifier is None else bundle.quantity,
         images=snapshot.images.name,
         photographs=snapshot.images.source_count,
         crops=len(snapshot.images),
