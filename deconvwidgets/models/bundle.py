@@ -32,7 +32,7 @@ _DEFAULT_TRANSFORM = "No transform was given: images are resized and cropped to 
 class ModelBundle:
     """A model in evaluation mode, its transform and its classes. Bundles are immutable.
 
-    Use `load_model` or `ModelBundle.from_module` to create one.
+    Use `load_model` or `from_module` to create one.
 
     Attributes
     ----------
@@ -58,10 +58,8 @@ class ModelBundle:
         What the outputs are (probabilities by a softmax, values in metres, ...); None if the model predicts nothing.
     output_notes : tuple of str
         Those of the notes that are about the outputs.
-    head : Head or None
-        The softmax head of the model.
-    headless : ModelBundle or None
-        The bundle that the head was attached to.
+    head, headless : Head and ModelBundle, or None
+        The softmax head of the model, and the bundle that it was attached to.
     """
 
     name: str
@@ -74,7 +72,7 @@ class ModelBundle:
     classifier: str | None
     notes: tuple[str, ...] = ()
     quantity: Quantity | None = None
-    output_notes: tuple[str, ...] = ()
+    output_notes: tuple[str, ...] = field(default=(), repr=False)
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
     traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
@@ -147,7 +145,7 @@ class ModelBundle:
         torch.Size([1, 28, 28])
         >>> depth = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 1)).eval()
         >>> ModelBundle.from_module(depth, input_size=(1, 28, 28), categories=["depth"], unit="m").quantity
-        Quantity(task='regression', activation='none', unit='m')
+        Quantity(regression, m)
         """
         known = as_preprocess(transform)
         size = input_size or (known.input_size if known else (3, 224, 224))
@@ -183,8 +181,8 @@ class ModelBundle:
         Examples
         --------
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1)).eval()
-        >>> bundle = ModelBundle.from_module(net, categories=["road", "car", "sky"], input_size=(3, 32, 32), name="streets")
-        >>> bundle.with_output(lambda maps: maps[:, :, 20, 12], categories=bundle.categories).classifier
+        >>> streets = ModelBundle.from_module(net, categories=["road", "car", "sky"], input_size=(3, 32, 32))
+        >>> streets.with_output(lambda maps: maps[:, :, 20, 12], categories=streets.categories).classifier
         "your model's own classes (softmax of its logits)"
         """
         plain = replace(self, classifier=None, head=None, headless=None, traced=TracedNetwork())

@@ -49,6 +49,10 @@ class Quantity:
         """Whether exactly one class is right, so that the probabilities sum to 1."""
         return self.task in ("softmax", "probabilities", "binary")
 
+    def __repr__(self) -> str:
+        applied = f"{self.activation} applied" if self.task in ("multilabel", "binary") and self.activation != "none" else ""
+        return f"Quantity({', '.join(part for part in (self.task, applied, self.unit) if part)})"
+
     def describe(self, name: str) -> str:
         """Return the quantity of a class or of an output: "probability of cat", "depth in m"."""
         if self.kind == "probability":
