@@ -15,8 +15,8 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
+from deconvwidgets.models.output_selection import Output
 from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, stretched_to_rgb
-from deconvwidgets.models.selected_output import Output
 from deconvwidgets.models.task import TaskName, decide_task
 from deconvwidgets.models.traced import TracedNetwork
 from deconvwidgets.records.geometry import Geometry

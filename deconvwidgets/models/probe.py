@@ -69,7 +69,7 @@ def last_operation(model: nn.Module, select: Callable[[Any], Any], inputs: Tenso
     try:
         with torch.enable_grad():
             output = select(model(inputs[:2].clone().requires_grad_() * 1))  # * 1: the first operation may work in place
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError):
         return ""
     function = output.grad_fn if isinstance(output, Tensor) else None
     while function is not None and _name(function) in _SHAPE_ONLY and function.next_functions:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
+from deconvwidgets.models.output_selection import FEWER, Output, Part, select_output
 from deconvwidgets.models.probe import Evidence, last_operation, probe, probe_inputs
-from deconvwidgets.models.selected_output import Composed, Output, Part, SelectedOutput, describe_output, select_key, tensors_in
+from deconvwidgets.models.selected_output import SelectedOutput
 from deconvwidgets.records.quantity import Activation, Quantity, Task
 
 TaskName = Task | Literal["auto"] | None
@@ -74,7 +75,9 @@ def decide_task(
         if task in ("auto", None) and names is None and output is None:  # whatever needs the model says what is wrong
             return Decision(model, None, None, None, ())
         raise
-    select = _selector(outputs, output, names, name, len(inputs), required=task not in ("auto", None) or names is not None)
+    again = outputs if isinstance(outputs, Tensor) else probe(model, inputs[:FEWER])
+    required = task not in ("auto", None) or names is not None
+    select = select_output((outputs, again), output, names, name, len(inputs), required)
     if select is None:
         return Decision(model, None, None, None, ())
     used = model if isinstance(select, Part) and select.is_identity else SelectedOutput(model, select)
@@ -227,54 +230,6 @@ class _Case:
             f"The model returns maps ({size}), one prediction per position: choose one, dw.occlude(..., target=(class, row, column)), or "
             "output=a function that returns (N, classes). Without, there are no predictions, only feature maps."
         )
-
-
-def _selector(
-    outputs: Any, output: Output | None, names: tuple[str, ...] | None, name: str, batch: int, required: bool
-) -> Part | Composed | None:
-    """Return what selects the output that is used; None if there is no single one, and none is required."""
-    if callable(output):
-        return _composed(outputs, output, name, batch)
-    if output is not None:
-        return _with_known_shape(select_key(outputs, output, name, batch), outputs, name)
-    found = [(path, tensor) for path, tensor in tensors_in(outputs) if tensor.dim() and len(tensor) == batch]
-    flat = [(path, tensor) for path, tensor in found if tensor.dim() == 2 or (tensor.dim() > 2 and set(tensor.shape[2:]) == {1})]
-    if len(found) == 1 and not flat:
-        flat = found  # a map of the image, or one number per image
-    if len(flat) > 1 and names is not None:
-        flat = [(path, tensor) for path, tensor in flat if tensor.shape[1] == len(names)]
-    if len(flat) == 1 and flat[0][1].dim() in (1, 2, 4):
-        path, tensor = flat[0]
-        return Part(path, tensor.shape)
-    if not required:
-        return None
-    raise ModelError(
-        f"{name} returns {describe_output(outputs)}, for {batch} images: the output that is meant is not the only (N, classes). Pass "
-        "output= its name, its index, or a function that takes all of it and returns (N, classes)."
-    )
-
-
-def _composed(outputs: Any, function: Any, name: str, batch: int) -> Composed:
-    try:
-        result = function(outputs)
-    except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"output= failed on what {name} returns ({type(error).__name__}: {error}). It returns {describe_output(outputs)}."
-        ) from error
-    if not isinstance(result, Tensor) or result.dim() not in (1, 2, 4) or len(result) != batch:
-        got = f"a tensor of {tuple(result.shape)}" if isinstance(result, Tensor) else f"a {type(result).__name__}"
-        raise ModelError(f"output= must return a tensor (N, classes), or (N,) for one number per image, not {got} for {batch} images.")
-    return Composed(function, Part((), result.shape))
-
-
-def _with_known_shape(part: Part, outputs: Any, name: str) -> Part:
-    shape = part(outputs).shape
-    if len(shape) not in (1, 2, 4):
-        raise ModelError(
-            f"{'.'.join(map(str, part.path))} of {name} is {tuple(shape)}, not (N, classes): pass output= a function that takes what the "
-            "model returns and returns (N, classes)."
-        )
-    return part
 
 
 def _rows(selected: Tensor) -> Tensor:

@@ -44,11 +44,6 @@ class Quantity:
         """ "probability", from 0 to 1, or "value", of any size and sign."""
         return "value" if self.task == "regression" else "probability"
 
-    @property
-    def exclusive(self) -> bool:
-        """Whether exactly one class is right, so that the probabilities sum to 1."""
-        return self.task in ("softmax", "probabilities", "binary")
-
     def __repr__(self) -> str:
         applied = f"{self.activation} applied" if self.task in ("multilabel", "binary") and self.activation != "none" else ""
         return f"Quantity({', '.join(part for part in (self.task, applied, self.unit) if part)})"

@@ -13,7 +13,8 @@ from torch import Tensor
 from deconvwidgets.engine.tracing import example_batch, example_output
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.selected_output import SelectedOutput, describe_output
+from deconvwidgets.models.output_selection import describe_output
+from deconvwidgets.models.selected_output import SelectedOutput
 from deconvwidgets.models.traced import TracedNetwork
 
 ClassTarget = int | str | None
