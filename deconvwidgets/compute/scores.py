@@ -67,18 +67,18 @@ def require_outputs(outputs: object, bundle: ModelBundle) -> Tensor:
     """
     if not isinstance(outputs, Tensor) or outputs.dim() != 2:
         raise ModelError(
-            f"{bundle.name} does not return logits (N, classes): create its bundle without categories, or choose an output with "
+            f"{bundle.name} does not return outputs (N, classes): create its bundle without categories, or choose an output with "
             "dw.ModelBundle.from_module(net, ..., output=...)."
         )
     names = len(bundle.categories or ())
     binary = bundle.quantity is not None and bundle.quantity.task == "binary"
     if bundle.categories is not None and (1 if binary else names) != outputs.shape[1]:
         raise ModelError(
-            f"{bundle.name} returns {outputs.shape[1]:,} logits, but its bundle names {names:,} classes: pass a name for each, "
-            "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the logits."
+            f"{bundle.name} returns {outputs.shape[1]:,} outputs, but its bundle names {names:,} classes: pass a name for each, "
+            "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the outputs."
         )
     if not bool(torch.isfinite(outputs).all()):
-        raise ModelError(f"{bundle.name} returns NaN or infinite logits for this image: check its weights and its transform.")
+        raise ModelError(f"{bundle.name} returns NaN or infinite outputs for this image: check its weights and its transform.")
     return outputs
 
 

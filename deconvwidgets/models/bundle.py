@@ -84,7 +84,9 @@ class ModelBundle:
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         if len(self.input_size) != 3 or min(self.input_size) < 1:
             raise ModelError(f"input_size is (channels, height, width), not {self.input_size}.")
-        if self.classifier is not None and self.quantity is None:
+        if self.classifier is None and self.categories is None:
+            object.__setattr__(self, "quantity", None)
+        elif self.classifier is not None and self.quantity is None:
             object.__setattr__(self, "quantity", SOFTMAX)
 
     @classmethod
@@ -189,7 +191,6 @@ class ModelBundle:
         return plain._predicting(task, categories, output, unit)
 
     def _predicting(self, task: TaskName, categories: Sequence[str] | None, output: Output | None, unit: str) -> ModelBundle:
-        """Return the bundle with what is decided of its model's outputs."""
         decision = decide_task(self.model, self.input_size, self.name, categories, task, output, unit)
         return replace(
             self,
@@ -203,7 +204,6 @@ class ModelBundle:
 
     @property
     def _other_notes(self) -> tuple[str, ...]:
-        """The notes that are not about the outputs."""
         return tuple(note for note in self.notes if note not in self.output_notes)
 
     @property
@@ -248,7 +248,7 @@ class ModelBundle:
         """
         base = self.headless or self
         if head is None:
-            return replace(base, categories=None, classifier=None, quantity=None, notes=base._other_notes, output_notes=())
+            return replace(base, categories=None, classifier=None, notes=base._other_notes, output_notes=())
         loaded = as_head(head)
         return replace(
             base,

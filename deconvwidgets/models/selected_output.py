@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,6 +30,20 @@ class SelectedOutput(nn.Module):
         self._parameters, self._buffers, self._modules = original._parameters, original._buffers, original._modules
         self._non_persistent_buffers_set = original._non_persistent_buffers_set
         self.select = select
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:  # an attribute of the original that is no module, parameter or buffer
+            return getattr(self.__dict__["original"], name)
+
+    def modules(self, *args: Any, **options: Any) -> Iterator[nn.Module]:
+        """Yield the modules of the original, itself first: with `repr`, they are what a digest of its layers covers."""
+        modules: Iterator[nn.Module] = self.__dict__["original"].modules(*args, **options)
+        return modules
+
+    def __repr__(self) -> str:
+        return repr(self.__dict__["original"])
 
     def forward(self, batch: Tensor) -> Any:
         """Return the selected output."""

@@ -1,7 +1,8 @@
 """What a model's outputs are is decided by certain evidence, said in the notes, and refused where it does not fit."""
 
 from collections import namedtuple
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -263,3 +264,36 @@ def test_the_model_is_left_as_it_is():
     bundle_of(model, NAMES)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
+class Untraceable(Several):
+    def forward(self, batch):
+        return super().forward(batch if float(batch.sum()) < 1e9 else batch / 2)
+
+
+class OtherUntraceable(Untraceable):
+    def logits(self, batch):
+        return 2 * super().logits(batch)
+
+
+def test_layers_keep_their_digests():
+    for kind in (Several, Untraceable):
+        model = kind("dict")
+        plain, selected = bundle_of(model), bundle_of(model, NAMES, output="logits")
+        assert plain.network.traced == selected.network.traced == (kind is Several)
+        assert plain.network.digest("conv") == selected.network.digest("conv")
+    other = bundle_of(OtherUntraceable("dict"), NAMES, output="logits")
+    assert other.network.digest("conv") != selected.network.digest("conv")
+
+
+def test_copies_on_a_device_share_nothing(make_head):
+    bundle = bundle_of(Several("dict"), NAMES, output="logits")
+    copy = replace(bundle, model=deepcopy(bundle.model))
+    batch = torch.randn(2, *SIZE)
+    expected = bundle.model(batch)
+    with torch.no_grad():
+        copy.model.fc.bias.add_(1)
+    assert torch.equal(bundle.model(batch), expected)
+    assert torch.allclose(copy.model(batch), expected + 1)
+    headed = bundle.with_head(make_head(bundle, "conv"))
+    assert (headed.model(batch).shape, headed.task) == ((2, 4), "softmax")

@@ -89,6 +89,10 @@ def run_unoccluded(
 
 def no_classifier_error(bundle: ModelBundle, consequence: str) -> OcclusionError:
     """Return the error for a request that needs a classifier."""
+    if bundle.quantity is not None:
+        return OcclusionError(
+            f"{bundle.name} returns maps, {consequence}, or choose a position of them: dw.occlude(..., target=(class, row, column))."
+        )
     return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {CLASS_NAMES_HINT}")
 
 

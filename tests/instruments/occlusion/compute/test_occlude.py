@@ -350,7 +350,7 @@ def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
         occlude(tiny_bundle.model, pixels)
     with pytest.raises(ModelError, match=r"maps returns 4 channels of maps, but categories names 1: pass a name for each"):
         dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
-    with pytest.raises(ModelError, match="tiny does not return logits"):
+    with pytest.raises(ModelError, match="tiny does not return outputs"):
         occlude(replace(tiny_bundle, model=tiny_bundle.model[:3].eval()), pixels, 5, 5)
     vectors = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)).eval(), input_size=(3, 16, 16))
     with pytest.raises(LayerError, match=r"pass layer=\.\.\."):
@@ -362,7 +362,7 @@ def test_there_must_be_one_name_per_class(tiny_bundle, pixels, names):
     with pytest.raises(ModelError, match=rf"own returns 3 outputs, but categories names {len(names)}: pass a name for each"):
         dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
     own = replace(tiny_bundle, categories=tuple(names), name="own")
-    with pytest.raises(ModelError, match=rf"own returns 3 logits, but its bundle names {len(names)} classes: pass a name for each"):
+    with pytest.raises(ModelError, match=rf"own returns 3 outputs, but its bundle names {len(names)} classes: pass a name for each"):
         occlude(own, pixels, 5, 5)
 
 

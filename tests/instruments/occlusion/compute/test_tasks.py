@@ -75,7 +75,7 @@ def test_the_network_that_says_0452_is_shown_as_045(pixels):
         model[6].bias[0] += math.log(0.452 / 0.548) + rest.log() - logits[0]
     maps = dw.occlude(bundle_of(model, list("abcd")), pixels, WINDOW, STRIDE, target="a")
     assert maps.unoccluded.probability == pytest.approx(0.452, abs=1e-9)
-    assert maps.unoccluded.label_probability == pytest.approx(float(model(pixels[None]).max()), abs=1e-9)
+    assert maps.unoccluded.label_probability == pytest.approx(model(pixels[None]).max().item(), abs=1e-9)
 
 
 @pytest.mark.parametrize("last", [(), (nn.Sigmoid(),)])
