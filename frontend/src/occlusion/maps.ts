@@ -2,7 +2,7 @@ import type { Quantity } from "../kernel/wire.ts";
 import { type ColourMap, drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber, formatPercent } from "../ui/format.ts";
-import { describeQuantity, formatScore, isValue } from "../ui/quantity.ts";
+import { describeQuantity, formatScore, formatShortValue, isValue } from "../ui/quantity.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
 import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
@@ -71,7 +71,7 @@ export class Maps {
       const values = grid[name];
       if (!values) continue;
       const range = colourRange(grid, name);
-      const format = (value: number) => (name === "activity" ? formatNumber(value) : formatScore(grid.quantity, value));
+      const format = name === "probability" ? formatPercent : name === "value" ? formatShortValue : formatNumber;
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
       this.heatmaps[name].align(grid);
       this.heatmaps[name].scale(format(range[0]), format(range[1]), scalePosition(unoccluded, range, name));
