@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.engine.tracing import example_batch, example_output
+from deconvwidgets.errors import ModelError
 
 _EXTREME = 1000.0  # standard deviations: logits and values leave [0, 1] there, probabilities do not
+_MODERATE = 3  # inputs, which come first
 _SUM_TOLERANCE = {torch.float16: 1e-2, torch.bfloat16: 5e-2}
 _DEFAULT_SUM_TOLERANCE = 1e-4
 # The last operation of a network whose outputs are logits or values, whatever they happen to be for a few inputs.
@@ -28,7 +30,28 @@ def probe_inputs(model: nn.Module, size: tuple[int, int, int]) -> Tensor:
 
 def probe(model: nn.Module, inputs: Tensor) -> Any:
     """Return what a model returns for inputs, which are left unchanged. Raises ModelError if the model rejects them."""
-    return example_output(model, inputs)
+    try:
+        return example_output(model, inputs)
+    except (AssertionError, LookupError, AttributeError, ArithmeticError) as error:  # of the model's own code
+        size = tuple(inputs.shape[1:])
+        raise ModelError(
+            f"{type(model).__name__} cannot run on inputs of {size} ({type(error).__name__}: {error}). Pass the input_size that it expects."
+        ) from error
+
+
+def probe_all(model: nn.Module, size: tuple[int, int, int]) -> tuple[Tensor, Any]:
+    """Return inputs and what a model returns for them: all of `probe_inputs`, or those that are not extreme if it rejects the others.
+
+    Raises
+    ------
+    ModelError
+        If the model rejects inputs of that size.
+    """
+    inputs = probe_inputs(model, size)
+    try:
+        return inputs, probe(model, inputs)
+    except ModelError:
+        return inputs[:_MODERATE], probe(model, inputs[:_MODERATE])
 
 
 @dataclass(frozen=True, slots=True)

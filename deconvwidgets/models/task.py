@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.output_selection import FEWER, Output, Part, select_output
-from deconvwidgets.models.probe import Evidence, last_operation, probe, probe_inputs
+from deconvwidgets.models.probe import Evidence, last_operation, probe, probe_all
 from deconvwidgets.models.selected_output import SelectedOutput
 from deconvwidgets.records.quantity import Activation, Quantity, Task
 
@@ -68,9 +68,8 @@ def decide_task(
     if unit and task not in ("auto", "regression"):
         raise ModelError(f"A unit such as {unit!r} is that of a regression's values: pass task='regression', or leave unit out.")
     names = None if categories is None else tuple(str(category) for category in categories)
-    inputs = probe_inputs(model, input_size)
     try:
-        outputs = probe(model, inputs)
+        inputs, outputs = probe_all(model, input_size)
     except ModelError:
         if task in ("auto", None) and names is None and output is None:  # whatever needs the model says what is wrong
             return Decision(model, None, None, None, ())

@@ -297,3 +297,28 @@ def test_copies_on_a_device_share_nothing(make_head):
     assert torch.allclose(copy.model(batch), expected + 1)
     headed = bundle.with_head(make_head(bundle, "conv"))
     assert (headed.model(batch).shape, headed.task) == ((2, 4), "softmax")
+
+
+class Strict(nn.Module):
+    """Rejects images of another size, and values that no photograph has."""
+
+    def __init__(self, *last):
+        super().__init__()
+        self.net = net(3, *last)
+
+    def forward(self, batch):
+        assert batch.shape[-1] == 12, "another size"
+        if batch.abs().max() > 100:
+            raise ValueError("not a photograph")
+        return self.net(batch)
+
+
+def test_models_that_reject_extreme_inputs_are_tried_on_others():
+    assert bundle_of(Strict().eval(), NAMES).task == "softmax"
+    assert bundle_of(Strict(nn.Softmax(1)).eval(), NAMES).task == "probabilities"
+
+
+def test_an_assertion_of_the_model_is_an_error_in_words():
+    assert ModelBundle.from_module(Strict().eval(), input_size=(3, 20, 20)).task is None
+    with pytest.raises(ModelError, match=r"Strict cannot run on inputs of \(3, 20, 20\) .AssertionError: another size.*input_size"):
+        ModelBundle.from_module(Strict().eval(), input_size=(3, 20, 20), categories=NAMES)
