@@ -22,6 +22,8 @@ GREY = 128
 DEVIATIONS = 2.5
 # Also used by the front end. Viridis is ordered by lightness, and suitable for colour-blind readers.
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
+# For changes in both directions: blue is less, white is no change, red is more. Also used by the front end.
+DIVERGING = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
 CLASS_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#eeca3b", "#72b7b2", "#9d755d", "#ff9da6", "#8c8c8c")
 
 Rgb = NDArray[np.uint8]  # (height, width, 3)
@@ -175,12 +177,23 @@ def letterbox(image: Rgb, side: int) -> Rgb:
 
 def viridis(values: NDArray[np.floating], low: float, high: float) -> Rgb:
     """Map values (...) between `low` and `high` to viridis colours (..., 3), uint8. NaN and infinity are mid-gray."""
-    anchors = np.array([hex_to_rgb(colour) for colour in VIRIDIS], np.float64)
+    return _interpolated(VIRIDIS, values, low, high)
+
+
+def diverging(values: NDArray[np.floating], low: float, high: float) -> Rgb:
+    """Map values (...) to colours (..., 3) from blue at `low` to red at `high`, white in the middle. NaN and infinity are mid-gray."""
+    if high <= low:  # no change
+        low, high = low - 1, low + 1
+    return _interpolated(DIVERGING, values, low, high)
+
+
+def _interpolated(colours: Sequence[str], values: NDArray[np.floating], low: float, high: float) -> Rgb:
+    anchors = np.array([hex_to_rgb(colour) for colour in colours], np.float64)
     finite = np.isfinite(values)
     fraction = np.clip((np.where(finite, values, low) - low) / (high - low), 0, 1) if high > low else np.zeros(values.shape)
     positions = np.linspace(0, 1, len(anchors))
-    colours = np.stack([np.interp(fraction, positions, anchors[:, channel]) for channel in range(3)], axis=-1)
-    return np.where(finite[..., None], np.rint(colours), GREY).astype(np.uint8)
+    interpolated = np.stack([np.interp(fraction, positions, anchors[:, channel]) for channel in range(3)], axis=-1)
+    return np.where(finite[..., None], np.rint(interpolated), GREY).astype(np.uint8)
 
 
 def class_colour(index: int) -> str:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
+from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
-from deconvwidgets.models.traced import TracedNetwork
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -53,8 +53,8 @@ def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> Model
         return bundle
     if bundle.headless is not None and bundle.head is not None:  # the head is attached to the copy of the model below it
         moved = on_device(bundle.headless, target).with_head(bundle.head)
-        return replace(bundle, model=moved.model, headless=moved.headless, traced=moved.traced)
-    return replace(bundle, model=copy.deepcopy(bundle.model).to(target), traced=TracedNetwork())
+        return replace(bundle, model=moved.model, headless=moved.headless)
+    return replace(bundle, model=copy.deepcopy(bundle.model).to(target))
 
 
 def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> ModelBundle:
@@ -63,12 +63,6 @@ def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> Mod
         return require_bundle(bundle)
     warnings.warn("network= is deprecated: bundle.network is traced once, on first use.", DeprecationWarning, stacklevel=3)
     return require_bundle(bundle).with_network(network)
-
-
-def reference_tensor(model: nn.Module) -> Tensor:
-    """Return a tensor with the device and the floating-point type that inputs of the model must have."""
-    tensors = (tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point())
-    return next(tensors, torch.zeros(()))
 
 
 def device_name(bundle: ModelBundle) -> str:

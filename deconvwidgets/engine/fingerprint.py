@@ -37,6 +37,8 @@ def _summary(value: Any, depth: int) -> Hashable:
         return value
     if isinstance(value, Tensor):
         return (tuple(value.shape), value.dtype, value.device, value.requires_grad)
+    if depth and isinstance(value, nn.Module):  # one that is no submodule
+        return (id(value), tuple(_settings(value)))
     if depth and isinstance(value, Mapping):
         return tuple((key if isinstance(key, _VALUES) else id(key), _summary(item, depth - 1)) for key, item in value.items())
     if depth and isinstance(value, list | tuple):

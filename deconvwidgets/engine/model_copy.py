@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,16 +52,3 @@ def unwrapped(model: nn.Module) -> nn.Module:
         part = f"Its part '{scripted}'" if scripted else type(model).__name__
         raise ModelError(f"{part} is a TorchScript module, whose operations cannot be seen. Pass the model that it was scripted from.")
     return model
-
-
-def reference_tensor(model: nn.Module) -> Tensor:
-    """Return a tensor with the device and the floating-point type that inputs of the model must have."""
-    tensors = (tensor for tensor in (*model.parameters(), *model.buffers()) if tensor.is_floating_point())
-    return next(tensors, torch.zeros(()))
-
-
-def example_batch(model: nn.Module, size: Sequence[int], count: int = 1) -> Tensor:
-    """Return reproducible noise (count, C, H, W) on the model's device, in its floating-point type."""
-    reference = reference_tensor(model)
-    noise = torch.rand((count, *size), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    return noise.to(reference.device, reference.dtype)

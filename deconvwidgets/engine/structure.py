@@ -8,15 +8,15 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from deconvwidgets.engine.example import example_batch, run_example
 from deconvwidgets.engine.fingerprint import fingerprint
 from deconvwidgets.engine.graph import Graph, build_graph
 from deconvwidgets.engine.layers import Layer, find_aliases, layers_of_graph
-from deconvwidgets.engine.model_copy import copy_sharing_tensors, example_batch
 from deconvwidgets.engine.module_calls import layers_of_calls
 from deconvwidgets.engine.projection.local import LocalPlan
 from deconvwidgets.engine.trace_check import check_trace, couples_batch
 from deconvwidgets.engine.tracing import Trace, WrappedModel, trace_model
-from deconvwidgets.errors import GraphError, ModelError
+from deconvwidgets.errors import GraphError
 
 Size = tuple[int, int, int]
 
@@ -149,10 +149,4 @@ def _trace(model: nn.Module, size: Size) -> Trace:
 
 
 def _layers_by_hooks(model: nn.Module, size: Size) -> list[Layer]:
-    example = example_batch(model, size)
-    try:
-        return layers_of_calls(copy_sharing_tensors(model), example)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        several = isinstance(error, TypeError) and "required positional argument" in str(error)
-        advice = "Wrap it in a module that takes one batch of images" if several else "Pass the input_size that it expects"
-        raise ModelError(f"{type(model).__name__} cannot run on inputs of {tuple(example.shape[1:])}: {error}. {advice}.") from error
+    return run_example(model, example_batch(model, size), layers_of_calls)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import run_with_hooks
-from deconvwidgets.engine.model_copy import copy_sharing_tensors, example_batch
+from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.errors import GraphError
 
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}  # of the largest value; batches of another size sum in another order

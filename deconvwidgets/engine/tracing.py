@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
+from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.functional import NotFunctionalError, remove_inplace_operations, simplify
-from deconvwidgets.engine.model_copy import copy_sharing_tensors, example_batch
+from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.engine.ops import node_name, op_of, response_norm_function
 from deconvwidgets.engine.quiet_export import quiet_export
 from deconvwidgets.errors import GraphError

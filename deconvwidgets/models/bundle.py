@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.input_kind import check_input_kind, checked_size
-from deconvwidgets.errors import ModelError, PictureError
+from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle_checks import (
     checked_categories,
     checked_display_channels,
     checked_model,
     checked_name,
-    checked_transform,
     notes_on_display,
 )
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
-from deconvwidgets.models.preprocess import Preprocess, as_preprocess, default_preprocess, unit_range_to_rgb
-from deconvwidgets.models.traced import TracedNetwork
+from deconvwidgets.models.output_selection import Output
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.models.task import TaskName, decide_task
+from deconvwidgets.models.transforms import Transform, displayed_channels, transform_and_size, transformed
 from deconvwidgets.records.geometry import Geometry
 from deconvwidgets.records.heads import Head
+from deconvwidgets.records.quantity import SOFTMAX, Quantity, Task
 from deconvwidgets.records.repr import compact_repr
-
-Transform = Callable[[Image.Image], Tensor]
 
 
 @dataclass(frozen=True)
 class ModelBundle:
     """A model in evaluation mode, its transform and its classes. Bundles are immutable.
 
-    Use `load_model` or `ModelBundle.from_module` to create one.
+    Use `load_model` or `from_module` to create one.
 
     Attributes
     ----------
     name : str
         The name of the model.
     model : torch.nn.Module
-        Maps a normalised batch (N, *input_size) to logits (N, classes), or to feature maps if it has no classifier.
+        Maps a normalised batch (N, *input_size) to outputs (N, classes), or to anything else if it predicts nothing.
     transform : callable
         Maps a PIL image to a float tensor of shape `input_size`.
     categories : tuple of str or None
-        The names of the classes.
+        The names of the classes, or of the values of a regression.
     input_size : tuple of (int, int, int)
         (channels, height, width) of the input.
     weights : str
@@ -57,25 +55,18 @@ class ModelBundle:
     trained : bool
         Whether the weights are trained.
     classifier : str or None
-        A description of the classes that the model predicts; None without a classifier.
+        A description of the classes or values that the model predicts; None if it predicts none.
     notes : tuple of str
-        Messages about the model to show to the user.
+        Messages about the model to show to the user, such as what was found of its outputs.
     display_channels : tuple of int
         The channels of inputs and projections that are displayed: three as red, green and blue, or one in gray. None becomes the first
         three, or the first one if there are fewer than three.
-    head : Head or None
-        The softmax head of the model.
-    headless : ModelBundle or None
-        The bundle that the head was attached to.
-
-    Examples
-    --------
-    >>> from deconvwidgets import load_model
-    >>> bundle = load_model("alexnet")
-    >>> bundle.input_size, len(bundle.categories)
-    ((3, 224, 224), 101)
-    >>> bundle.network.layer("conv5").channels
-    256
+    quantity : Quantity or None
+        What the outputs are (probabilities by a softmax, values in metres, ...); None if the model predicts nothing.
+    output_notes : tuple of str
+        Those of the notes that are about the outputs.
+    head, headless : Head and ModelBundle, or None
+        The softmax head of the model, and the bundle that it was attached to.
     """
 
     name: str
@@ -88,9 +79,10 @@ class ModelBundle:
     classifier: str | None
     notes: tuple[str, ...] = ()
     display_channels: tuple[int, int, int] | tuple[int] | None = None
+    quantity: Quantity | None = None
+    output_notes: tuple[str, ...] = field(default=(), repr=False)
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
-    traced: TracedNetwork = field(default_factory=TracedNetwork, compare=False, repr=False)
 
     __repr__ = compact_repr
 
@@ -99,6 +91,10 @@ class ModelBundle:
             raise ModelError(f"{self.name} is in training mode, in which dropout and batch norm are random. Call model.eval() first.")
         object.__setattr__(self, "input_size", checked_size(self.input_size))
         object.__setattr__(self, "display_channels", checked_display_channels(self.display_channels, self.input_size[0]))
+        if self.classifier is None and self.categories is None:
+            object.__setattr__(self, "quantity", None)
+        elif self.classifier is not None and self.quantity is None:
+            object.__setattr__(self, "quantity", SOFTMAX)
 
     @classmethod
     def from_module(
@@ -109,8 +105,14 @@ class ModelBundle:
         input_size: tuple[int, int, int] | None = None,
         name: str | None = None,
         display_channels: tuple[int, int, int] | tuple[int] | None = None,
+        *,
+        task: TaskName = "auto",
+        output: Output | None = None,
+        unit: str = "",
     ) -> ModelBundle:
         """Create a bundle of any PyTorch model. The model is neither copied nor changed.
+
+        The model is run on five inputs to find out what its outputs are.
 
         Parameters
         ----------
@@ -118,11 +120,10 @@ class ModelBundle:
             The model, in evaluation mode.
         transform : callable, optional
             Maps a PIL image to a float tensor of shape `input_size`. Boxes are drawn on the photograph if it is a `Preprocess`, a preset of
-            torchvision, or a `Compose` of Resize, CenterCrop, ToTensor and Normalize, and on the model's input for any other callable. By
-            default the shorter side is resized, the centre is cropped, and ImageNet's mean and standard deviation are used (their average
-            for one channel).
+            torchvision, or a `Compose` of Resize, CenterCrop, ToTensor and Normalize, else on the model's input. By default the shorter
+            side is resized, the centre cropped, and ImageNet's mean and standard deviation used (their average for one channel).
         categories : sequence of str, optional
-            The names of the classes, if the output is class logits.
+            The names of the classes, or of a regression's values. "binary" has two, such as ["no", "yes"], for one output.
         input_size : tuple of (int, int, int), optional
             (channels, height, width). Defaults to that of the transform, or (3, 224, 224).
         name : str, optional
@@ -130,17 +131,22 @@ class ModelBundle:
         display_channels : tuple of (int, int, int) or (int,), optional
             The input channels that are displayed as red, green and blue, or the one that is displayed in gray: (3, 2, 1) for a satellite
             image whose bands are coastal, blue, green, red, ... Defaults to the first three; `notes` says so if there are more.
-
-        Returns
-        -------
-        ModelBundle
-            The bundle.
+        task : {"auto", "softmax", "probabilities", "multilabel", "binary", "regression"} or None
+            What the outputs are. "softmax": logits. "probabilities": those of a network that ends in a softmax. "multilabel": classes
+            that do not exclude each other. "binary": one number for two classes. "regression": values. For "multilabel" and "binary", a
+            sigmoid is applied unless the network ends in one. None: nothing is predicted. "auto" finds out, and `notes` say what: with
+            `categories`, "softmax" unless the outputs are certainly something else; else "regression" for one output, None for several.
+        output : str, int or callable, optional
+            Which output of several is used: its name or index, or a function of all that the model returns, which returns (N, classes), or
+            (N,) for one number per image. By default the only one that is (N, classes).
+        unit : str
+            The unit of the values of a regression, such as "m".
 
         Raises
         ------
         ModelError
-            If an argument is invalid, if the model is in training mode or one of signals or volumes, or if the transform does not fit
-            `input_size`.
+            If an argument is invalid, if the model is in training mode or one of signals or volumes, if the transform does not fit
+            `input_size`, or if the outputs do not fit `task`, `categories` or `output`.
 
         Examples
         --------
@@ -148,44 +154,74 @@ class ModelBundle:
         >>> bundle = ModelBundle.from_module(net, input_size=(1, 28, 28), categories=list("0123456789"), name="digits")
         >>> bundle.prepare(Image.new("L", (40, 30))).shape
         torch.Size([1, 28, 28])
+        >>> depth = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 1)).eval()
+        >>> ModelBundle.from_module(depth, input_size=(1, 28, 28), categories=["depth"], unit="m").quantity
+        Quantity(regression, m)
         """
         check_input_kind(checked_model(net), checked_name(name, type(net).__name__))
-        known = as_preprocess(checked_transform(transform))
-        default_size = known.input_size if known else (3, 224, 224)
-        size = default_size if input_size is None else checked_size(input_size)
-        if known is not None and known.input_size != size:
-            raise ModelError(f"The transform returns inputs of {known.input_size}, but input_size is {size}. Pass only one of them.")
-        if transform is None and size[0] not in (1, 3):
-            raise ModelError(f"There is no default transform for {size[0]} input channels: pass transform=...")
-        return cls(
+        prepare, size, notes = transform_and_size(transform, input_size)
+        bundle = cls(
             name=checked_name(name, type(net).__name__),
             model=net,
-            transform=known or transform or default_preprocess(size),
-            categories=checked_categories(categories),
+            transform=prepare,
+            categories=None,
             input_size=size,
             weights="your model's own weights",
             trained=True,
-            classifier="your model's own classes" if categories is not None else None,
-            notes=(*_notes_on_default(transform, size), *notes_on_display(display_channels, size[0])),
+            classifier=None,
+            notes=(*notes, *notes_on_display(display_channels, size[0])),
             display_channels=display_channels,
+        )
+        return bundle._predicting(task, checked_categories(categories), output, unit)
+
+    @property
+    def task(self) -> Task | None:
+        """What the outputs are, as in `from_module`; None if the model predicts nothing."""
+        return None if self.quantity is None else self.quantity.task
+
+    def with_output(
+        self, output: Output | None = None, task: TaskName = "auto", categories: Sequence[str] | None = None, unit: str = ""
+    ) -> ModelBundle:
+        """Return a new bundle that predicts from another output of `model`, with the same layers. Parameters are those of `from_module`.
+
+        Examples
+        --------
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1)).eval()
+        >>> streets = ModelBundle.from_module(net, categories=["road", "car", "sky"], input_size=(3, 32, 32))
+        >>> streets.with_output(lambda maps: maps[:, :, 20, 12], categories=streets.categories).classifier
+        "your model's own classes (softmax of its logits)"
+        """
+        plain = replace(self, classifier=None, head=None, headless=None)
+        return plain._predicting(task, categories, output, unit)
+
+    def _predicting(self, task: TaskName, categories: Sequence[str] | None, output: Output | None, unit: str) -> ModelBundle:
+        decision = decide_task(self.model, self.input_size, self.name, categories, task, output, unit)
+        return replace(
+            self,
+            model=decision.model,
+            categories=decision.categories,
+            classifier=decision.classifier,
+            quantity=decision.quantity,
+            notes=(*_other_notes(self), *decision.notes),
+            output_notes=decision.notes,
         )
 
     @property
     def network(self) -> Network:
-        """The traced model, with its layers and their receptive fields. It is traced once, on first use.
+        """The traced model, with its layers and their receptive fields. It is traced on first use, and again if its structure changes.
 
         Raises
         ------
         ModelError
             If the model rejects inputs of `input_size`.
         """
-        return self.traced.get(self.model, self.input_size)
+        return Network.of(self.model, self.input_size)
 
     def with_network(self, network: Network) -> ModelBundle:
-        """Return the bundle with a network that is already traced. Raises ModelError if it is the network of another model."""
-        if not isinstance(network, Network) or network.model is not self.model or network.input_size != tuple(self.input_size):
+        """Return the bundle if a network is that of its model. Raises ModelError if it is another one's."""
+        if not isinstance(network, Network) or network.model is not self.network.model or network.input_size != self.input_size:
             raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: do not pass it.")
-        return replace(self, traced=TracedNetwork(network))
+        return self
 
     def with_head(self, head: HeadSource | None) -> ModelBundle:
         """Return a new bundle whose classifier is a softmax head. A head that the bundle already has is replaced.
@@ -197,11 +233,6 @@ class ModelBundle:
         head : Head, str, path or None
             A head, the path of a saved head, or "caltech101" for the head of AlexNet that is bundled with the package. None returns a
             bundle without a classifier.
-
-        Returns
-        -------
-        ModelBundle
-            The new bundle.
 
         Raises
         ------
@@ -217,16 +248,18 @@ class ModelBundle:
         """
         base = self.headless or self
         if head is None:
-            return replace(base, categories=None, classifier=None)
+            return replace(base, categories=None, classifier=None, notes=_other_notes(base), output_notes=())
         loaded = as_head(head)
         return replace(
             base,
             model=attach_head(base.model, loaded, base.input_size, base.name),
             categories=loaded.categories,
             classifier=describe_classes(loaded),
+            quantity=SOFTMAX,
+            notes=_other_notes(base),
+            output_notes=(),
             head=loaded,
             headless=base,
-            traced=TracedNetwork(),
         )
 
     def prepare(self, image: Image.Image) -> Tensor:
@@ -241,13 +274,7 @@ class ModelBundle:
         PictureError
             For anything but a PIL image.
         """
-        if not isinstance(image, Image.Image):
-            raise PictureError(f"image must be a PIL image, not {describe(image)}: open_images(path).open_source(0) opens a file.")
-        pixels = self.transform(image)
-        if not isinstance(pixels, Tensor) or tuple(pixels.shape) != tuple(self.input_size):
-            got = f"a tensor of {tuple(pixels.shape)}" if isinstance(pixels, Tensor) else f"a {type(pixels).__name__}"
-            raise ModelError(f"The transform of {self.name} returned {got}, not a tensor of {tuple(self.input_size)}. Pass input_size=...")
-        return pixels.to(torch.float32)
+        return transformed(self.transform, image, self.input_size, self.name)
 
     def geometry(self, size: tuple[int, int]) -> Geometry | None:
         """Return the map from pixels of an image of `size` (width, height) to input pixels; None if the transform's geometry is unknown."""
@@ -258,10 +285,7 @@ class ModelBundle:
 
         If the normalisation of the transform is unknown, the values are scaled from minimum to maximum.
         """
-        if isinstance(self.transform, Preprocess):
-            chosen = self.transform.unnormalise(pixels)[..., self.channels_to_display]
-            return np.ascontiguousarray(np.broadcast_to(chosen, (*chosen.shape[:2], 3)))
-        return _rescaled(pixels[self.channels_to_display])
+        return displayed_channels(self.transform, pixels, self.channels_to_display)
 
     @property
     def channels_to_display(self) -> list[int]:
@@ -269,16 +293,8 @@ class ModelBundle:
         return list(self.display_channels or (0,))
 
 
-def _notes_on_default(transform: Transform | None, size: tuple[int, int, int]) -> tuple[str, ...]:
-    if transform is not None:
-        return ()
-    return (f"No transform was given: images are resized and cropped to {size[1]} x {size[2]} and normalised as for ImageNet.",)
-
-
-def _rescaled(pixels: Tensor) -> NDArray[np.uint8]:
-    values = pixels.detach().to("cpu", torch.float32)
-    low, high = float(values.min()), float(values.max())
-    return unit_range_to_rgb((values - low) / (high - low) if high > low else values * 0)
+def _other_notes(bundle: ModelBundle) -> tuple[str, ...]:
+    return tuple(note for note in bundle.notes if note not in bundle.output_notes)
 
 
 def require_bundle(value: object) -> ModelBundle:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from torch import nn
 
@@ -39,13 +36,6 @@ def notes_on_display(channels: object, count: int) -> tuple[str, ...]:
         return ()
     shown = "channels 0, 1 and 2 are shown as red, green and blue" if count > 3 else "channel 0 is shown in gray"
     return (f"Of the {count} input channels, {shown}. Choose others with ModelBundle.from_module(..., display_channels=...).",)
-
-
-def checked_transform(transform: object) -> Callable[..., Any] | None:
-    """Return a callable or None. Raises ModelError for anything else."""
-    if transform is not None and not callable(transform):
-        raise ModelError(f"transform must be a callable that maps a PIL image to a tensor, or None, not {describe(transform)}.")
-    return transform
 
 
 def checked_categories(categories: object) -> tuple[str, ...] | None:

@@ -11,8 +11,8 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from deconvwidgets.engine import Network
+from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.hook_runner import run_with_hooks
-from deconvwidgets.engine.model_copy import reference_tensor
 from deconvwidgets.engine.tracing import Trace, WrappedModel
 from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.models.head_files import require_head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from deconvwidgets.errors import AssetError, ModelError
-from deconvwidgets.models.bundle import ModelBundle, Transform
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import fit_into, read_checkpoint
 from deconvwidgets.models.libraries import (
     RANDOM_WEIGHTS,
@@ -21,8 +22,9 @@ from deconvwidgets.models.libraries import (
     import_library,
     library_bundle,
 )
-from deconvwidgets.models.logits_output import LogitsOutput
 from deconvwidgets.models.preprocess import FloorCropPreprocess, Preprocess, default_preprocess, is_equal
+from deconvwidgets.models.selected_output import SelectedOutput
+from deconvwidgets.models.transforms import Transform
 
 _MAX_LISTED = 3
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -67,7 +69,7 @@ def load_huggingface(name: str, weights: str | Path | None) -> ModelBundle:
         description = LibraryWeights(f"checkpoint {path.name}", _categories(config), f"{config.num_labels:,} classes")
     transform, notes = _transform(transformers, source, config)
     description = replace(description, notes=(*description.notes, *notes))
-    return library_bundle(f"hf:{source.name}", LogitsOutput(model.eval().float()), transform, description)
+    return library_bundle(f"hf:{source.name}", SelectedOutput(model.eval().float(), attrgetter("logits")), transform, description)
 
 
 @dataclass(frozen=True, slots=True)

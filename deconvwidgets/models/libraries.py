@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from deconvwidgets.assets.reachability import unreachable_reason
 from deconvwidgets.errors import ModelError
-from deconvwidgets.models.bundle import ModelBundle, Transform
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.models.transforms import Transform
 
 UNTRAINED_NOTE = "The weights are random and untrained: activations have no meaning."
 

@@ -154,7 +154,19 @@ def unit_range_to_rgb(unit: Tensor) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values.expand(3, -1, -1).permute(1, 2, 0).numpy())
 
 
-_PROBE_SIZES = ((301, 405), (333, 250))  # odd sides, and both orientations
+def stretched_to_rgb(values: Tensor) -> NDArray[np.uint8]:
+    """Convert values (C, height, width) to uint8 (height, width, 3), scaled from minimum to maximum.
+
+    They are averaged over channels if there are not one or three.
+    """
+    plain = values.detach().to("cpu", torch.float32)
+    plain = plain if plain.shape[0] in (1, 3) else plain.mean(0, keepdim=True)
+    low, high = float(plain.min()), float(plain.max())
+    return unit_range_to_rgb((plain - low) / (high - low) if high > low else plain * 0)
+
+
+# Odd sides, and both orientations
+_PROBE_SIZES = ((301, 405), (333, 250))
 
 
 def as_preprocess(transform: object) -> Preprocess | None:

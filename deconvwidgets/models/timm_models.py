@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from deconvwidgets.errors import AssetError, ModelError
-from deconvwidgets.models.bundle import ModelBundle, Transform
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import fit_into, read_checkpoint
 from deconvwidgets.models.libraries import (
     RANDOM_WEIGHTS,
@@ -22,6 +22,7 @@ from deconvwidgets.models.libraries import (
     library_bundle,
 )
 from deconvwidgets.models.preprocess import as_preprocess
+from deconvwidgets.models.transforms import Transform
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's repositories on the hub, in the order in which timm looks for them
 

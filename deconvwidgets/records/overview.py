@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerSummary
+from deconvwidgets.records.quantity import Quantity
 from deconvwidgets.records.repr import compact_repr
 
 
@@ -17,7 +18,7 @@ class Overview:
     model: str
     weights: str  # where the weights come from ("random weights, untrained")
     trained: bool
-    classifier: str | None  # describes the classes that the model predicts; None without a classifier
+    classifier: str | None  # describes the classes or values that the model predicts; None if it predicts none
     images: str  # the name of the image set
     photographs: int  # source photographs
     crops: int  # the number of crops
@@ -26,6 +27,7 @@ class Overview:
     k: int  # top activations per unit (9)
     device: str
     index_ready: bool
+    quantity: Quantity | None = None  # what it predicts; None if it predicts nothing
     notes: tuple[str, ...] = ()  # messages to show (untrained weights, no traced graph, ...)
 
     __repr__ = compact_repr

@@ -14,7 +14,7 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
     bundle, index = snapshot.bundle, snapshot.index
     dead = {name: int((tally.stats.fired == 0).sum()) for name, tally in index.tallies.items()} if index is not None else {}
     notes = [*bundle.notes, *snapshot.notes]
-    if bundle.classifier is None and not any("classifier" in note for note in bundle.notes):
+    if bundle.classifier is None and bundle.quantity is None and not any("classifier" in note for note in bundle.notes):
         notes.append("The model has no classifier, so there are no predictions: only the photographs' own labels are shown.")
     if index_note:
         notes.append(index_note)
@@ -24,6 +24,7 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         weights=bundle.weights,
         trained=bundle.trained,
         classifier=bundle.classifier,
+        quantity=None if bundle.classifier is None else bundle.quantity,
         images=snapshot.images.name,
         photographs=snapshot.images.source_count,
         crops=len(snapshot.images),

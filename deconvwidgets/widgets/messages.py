@@ -18,6 +18,7 @@ from deconvwidgets.arguments import is_integer
 from deconvwidgets.errors import DeconvWidgetsError, RuleError, ServiceError
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.quantity import Quantity
 from deconvwidgets.service.protocol import ServiceEvent
 
 Content = dict[str, Any]
@@ -143,8 +144,16 @@ def event_message(event: ServiceEvent) -> Content:
 
 def overview_content(overview: Overview) -> Content:
     """Return an overview for a message, without its layers."""
-    plain = {name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in ("layers", "skipped", "notes")}
-    return {**plain, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
+    plain = {
+        name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in ("layers", "skipped", "notes", "quantity")
+    }
+    quantity = quantity_content(overview.quantity)
+    return {**plain, "quantity": quantity, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
+
+
+def quantity_content(quantity: Quantity | None) -> Content | None:
+    """Return what a model predicts, for a message."""
+    return None if quantity is None else {**asdict(quantity), "kind": quantity.kind}
 
 
 def image_content(image: EncodedImage) -> Content:

@@ -114,6 +114,7 @@ test("the header states the number of photographs and the classifier", () => {
     trained: true,
     weights: "w",
     classifier: null,
+    quantity: null,
     images: "default",
     device: "cpu",
     notes: [],

@@ -1,14 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatChange, listOrder } from "../src/occlusion/class_probabilities.ts";
+import type { Quantity } from "../src/kernel/wire.ts";
+import { listOrder } from "../src/occlusion/class_scores.ts";
 import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "../src/occlusion/geometry.ts";
 import { describeUpload } from "../src/occlusion/image_upload.ts";
 import { describeProgress, stridesFor } from "../src/occlusion/map_controls.ts";
-import { cellAt, cellCentre, colourRange, legendOf, mapBox, nearestComputed, readGrid } from "../src/occlusion/map_grid.ts";
+import {
+  availableMaps,
+  cellAt,
+  cellCentre,
+  colourRange,
+  legendOf,
+  mapBox,
+  nearestComputed,
+  readGrid,
+  shownMap,
+} from "../src/occlusion/map_grid.ts";
+import { describeCell } from "../src/occlusion/maps.ts";
 import { featureMapRange } from "../src/occlusion/store.ts";
 import { findClass } from "../src/occlusion/target_classes.ts";
 import type { MapsReply } from "../src/occlusion/wire.ts";
-import { drawClasses, viridisPixel } from "../src/ui/colormap.ts";
+import { colourPixel, drawClasses } from "../src/ui/colormap.ts";
+import { describePredicted, describeQuantity, formatScore, formatScoreChange } from "../src/ui/quantity.ts";
 import { unaligned } from "./fake_model.ts";
 
 const NO = Number.NaN;
@@ -117,7 +130,7 @@ const REPLY: MapsReply = {
   target: 3,
   layer: "conv5",
   unit: 2,
-  unoccluded: { probability: 0.5, label: 3, label_probability: 0.5, activity: 4 },
+  unoccluded: { probability: 0.5, label: 3, label_probability: 0.5, activity: 4, value: null },
   window: [48, 48],
   stride: [8, 8],
   border: "inside",
@@ -126,7 +139,9 @@ const REPLY: MapsReply = {
   names: {},
   colours: {},
   has_classes: true,
+  quantity: { kind: "probability", task: "softmax", activation: "softmax", unit: "" },
 };
+const METRES: Quantity = { kind: "value", task: "regression", activation: "none", unit: "m" };
 
 test("positions of cells", () => {
   assert.equal(cellAt(REPLY, [24, 24]), 0);
@@ -149,7 +164,7 @@ test("a reply is decoded as a grid, with and without classes", () => {
   const grid = readGrid(reply, buffers);
   assert.deepEqual([...(grid.label ?? [])], [3, 4]);
   assert.equal(grid.nearest, null);
-  const plain = readGrid({ ...reply, complete: false, has_classes: false }, buffers);
+  const plain = readGrid({ ...reply, complete: false, has_classes: false, quantity: null }, buffers);
   assert.equal(plain.probability, null);
   assert.deepEqual([...(plain.nearest ?? [])], [0, 1]);
 });
@@ -170,6 +185,51 @@ test("the colour range includes the map and the unoccluded value, and has a mini
   assert.deepEqual(spans(0.999, 0.997), [0.95, 1], "never beyond what a probability can be");
   assert.deepEqual(spans(0.004, 0.016), [0.002, 0.018], "a fourfold change of an improbable class is visible");
   assert.deepEqual(spans(0, 0), [0, 0.05]);
+});
+
+test("a regression's maps: values instead of probabilities, on a scale about the value without a patch", () => {
+  const unoccluded = { ...REPLY.unoccluded, probability: null, label: null, label_probability: null, value: 2 };
+  const reply = { ...REPLY, rows: 1, cols: 2, has_classes: false, quantity: METRES, unoccluded };
+  const grid = readGrid(reply, [Float32Array.of(1, 2), Float32Array.of(-1, 2.5), new Int32Array(), new Float32Array()].map(unaligned));
+  assert.deepEqual([grid.probability, grid.label, [...(grid.value ?? [])]], [null, null, [-1, 2.5]]);
+  assert.deepEqual(colourRange(grid, "value"), [-1, 5], "3 less and 0.5 more: white is 2");
+  assert.equal(describeCell(grid, 0).value, "here: -1 m");
+  assert.equal(colourPixel(2, [2, 2], "diverging") >>> 0, colourPixel(2, [-1, 5], "diverging") >>> 0, "no change is the middle");
+  assert.equal(colourPixel(-1, [-1, 5], "diverging") >>> 0, 0xffac6621, "blue is less");
+  assert.equal(colourPixel(5, [-1, 5], "diverging") >>> 0, 0xff2b18b2, "red is more");
+});
+
+test("the map in place of one that the model does not predict", () => {
+  assert.equal(shownMap("probability", METRES), "value");
+  assert.equal(shownMap("label", METRES), "value");
+  assert.equal(shownMap("activity", METRES), "activity");
+  assert.equal(shownMap("value", REPLY.quantity), "probability");
+  assert.equal(shownMap("label", null), "activity");
+  assert.deepEqual(availableMaps(METRES), ["value", "activity"]);
+});
+
+test("quantities in words", () => {
+  assert.equal(formatScore(METRES, 2.34567), "2.346 m");
+  assert.equal(formatScore(METRES, Number.NaN), "–");
+  assert.equal(formatScore(METRES, -0.00012345), "-1.234e-4 m");
+  assert.equal(formatScore({ ...METRES, unit: "" }, 12345.6), "12,346");
+  assert.equal(formatScore(null, 0.5), "50%");
+  assert.equal(formatScoreChange(METRES, { before: 3, now: 2.5 }), "−0.5");
+  assert.equal(formatScoreChange(METRES, { before: 3, now: 3 }), "");
+  assert.equal(describeQuantity(METRES, "depth"), "Depth in m");
+  assert.equal(describeQuantity(REPLY.quantity, "cat"), "Probability of cat");
+  assert.equal(describePredicted("your model's own value, in m", METRES), "predicts: your model's own value, in m");
+  assert.equal(describePredicted("ImageNet", REPLY.quantity), "classes: ImageNet");
+  assert.equal(describePredicted(null, null), "no classifier");
+  const outputs = [
+    { label: 1, name: "x", before: 0, now: 9 },
+    { label: 0, name: "y", before: 0, now: -3 },
+  ];
+  assert.deepEqual(
+    listOrder(outputs, 1, METRES).map(({ label }) => label),
+    [0, 1],
+    "outputs stay in their order",
+  );
 });
 
 test("the legend lists the computed classes by frequency", () => {
@@ -202,8 +262,8 @@ test("computed cells have the colours that the kernel sends", () => {
 });
 
 test("values have the colours of viridis", () => {
-  assert.equal(viridisPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
-  assert.equal(viridisPixel(-1, [0, 5]) >>> 0, 0xff540144);
+  assert.equal(colourPixel(5, [0, 5]) >>> 0, 0xff25e7fd, "yellow, as a canvas keeps it");
+  assert.equal(colourPixel(-1, [0, 5]) >>> 0, 0xff540144);
 });
 
 test("classes in order, changes and progress as text", () => {
@@ -216,9 +276,9 @@ test("classes in order, changes and progress as text", () => {
     listOrder(classes, 9).map(({ label }) => label),
     [9, 2, 1],
   );
-  assert.equal(formatChange({ before: 0.91, now: 0.07 }), "−84");
-  assert.equal(formatChange({ before: 0.1, now: 0.33 }), "+23");
-  assert.equal(formatChange({ before: 0.1, now: 0.101 }), "");
+  assert.equal(formatScoreChange(REPLY.quantity, { before: 0.91, now: 0.07 }), "−84");
+  assert.equal(formatScoreChange(REPLY.quantity, { before: 0.1, now: 0.33 }), "+23");
+  assert.equal(formatScoreChange(REPLY.quantity, { before: 0.1, now: 0.101 }), "");
   assert.equal(
     describeProgress({ done: 81, total: 529, complete: false, method: "full" }, false),
     "81 of 529 positions · exact, whole image",

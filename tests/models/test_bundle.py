@@ -17,11 +17,11 @@ def net():
 def test_a_module_is_neither_copied_nor_changed():
     module = net()
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    bundle = ModelBundle.from_module(module, categories=["a", "b"], name="mine")
+    bundle = ModelBundle.from_module(module, categories=list("abcd"), name="mine")
     assert bundle.model is module
     assert all(torch.equal(tensor, module.state_dict()[name]) for name, tensor in before.items())
     assert module[0].weight.requires_grad
-    assert (bundle.name, bundle.categories, bundle.input_size) == ("mine", ("a", "b"), (3, 224, 224))
+    assert (bundle.name, bundle.categories, bundle.input_size) == ("mine", ("a", "b", "c", "d"), (3, 224, 224))
     assert ModelBundle.from_module(module).name == "Sequential"
     assert ModelBundle.from_module(module).classifier is None
 

@@ -71,7 +71,9 @@ def alexnet_like():
 
 def bundle_of(make, size=SIZE):
     torch.manual_seed(3)
-    return ModelBundle.from_module(make().eval(), input_size=size, categories=["x"] * 5, name=make.__name__)
+    net = make().eval()
+    classes = net(torch.zeros(1, *size, dtype=next(net.parameters()).dtype)).shape[1]
+    return ModelBundle.from_module(net, input_size=size, categories=["x"] * classes, name=make.__name__)
 
 
 CASES = [

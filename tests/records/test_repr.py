@@ -91,7 +91,8 @@ def test_a_result_is_one_short_line(result, start):
 
 
 def test_a_bundle_does_not_print_its_model():
-    net = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(30)]).eval()
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 1000)
+    net = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(30)], *head).eval()
     bundle = dw.ModelBundle.from_module(net, categories=[f"class {number}" for number in range(1000)], name="mine")
     assert repr(bundle).startswith("ModelBundle(name='mine', model=<Sequential>, transform=<Preprocess>, categories=<1,000 items>")
     assert len(repr(bundle)) <= MAX_LENGTH

@@ -57,8 +57,8 @@ class TopActivation:
     image: int  # number of the crop
     source: str  # name of the photograph
     label: str | None  # dataset label of the photograph
-    prediction: str | None  # predicted class; None without a classifier
-    probability: float | None  # of the predicted class
+    prediction: str | None  # predicted class, or a regression's values in words; None if the model predicts nothing
+    probability: float | None  # of the predicted class; None for a regression
     value: float
     row: int
     column: int

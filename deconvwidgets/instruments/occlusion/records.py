@@ -16,10 +16,12 @@ from PIL import ImageColor
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.methods import OcclusionMethod
+from deconvwidgets.records.quantity import SOFTMAX, Quantity
 from deconvwidgets.records.repr import compact_repr
 
 Border = Literal["inside", "same"]
-ValueMap = Literal["probability", "activity"]
+ValueMap = Literal["probability", "value", "activity"]
+MapName = Literal["probability", "value", "activity", "label"]
 OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
 
 _MIN_COLOUR_RANGE = 0.05
@@ -45,12 +47,16 @@ def named_fill(fill: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Unoccluded:
-    """The model's result for an image without a window. The class fields are None without a classifier."""
+    """The model's result for an image without a window.
+
+    The class fields are None without a classifier, and for a regression; `value` is None for everything else.
+    """
 
     probability: float | None  # of the target class
     label: int | None  # the most probable class, of equal ones the lowest
     label_probability: float | None  # of the most probable class
     activity: float  # of the feature map, summed over space
+    value: float | None = None  # of the target output
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class OcclusionMaps:
     """The model's results with a window at each position of an image (Zeiler & Fergus 2014, section 4.2, figure 7 b, d and e).
 
     All maps are (rows, columns) of window positions. At positions that have not been computed (if `complete` is False), floats are NaN
-    and labels are -1. `probability`, `label`, `label_probability`, `target` and `logits` are None without a classifier.
+    and labels are -1. `probability`, `label` and `label_probability` are None without a classifier, and for a regression, whose map is
+    `value`. `target` and `logits` are None if the model predicts nothing.
     """
 
     probability: NDArray[np.float32] | None  # of the target class
@@ -77,7 +84,14 @@ class OcclusionMaps:
     method: OcclusionMethod  # how it was computed
     complete: bool
     categories: tuple[str, ...] = ()
-    logits: NDArray[np.float32] | None = None  # (rows, columns, classes), if requested
+    logits: NDArray[np.float32] | None = None  # (rows, columns, outputs), if requested: what the model returns
+    value: NDArray[np.float32] | None = None  # of the target output of a regression, in its unit
+    quantity: Quantity = SOFTMAX  # what the model predicts
+
+    @property
+    def scores(self) -> NDArray[np.float32] | None:
+        """The map of the target: `probability`, or `value` for a regression."""
+        return self.probability if self.value is None else self.value
 
     @property
     def done(self) -> int:
@@ -87,8 +101,9 @@ class OcclusionMaps:
     def colour_range(self, name: ValueMap) -> tuple[float, float]:
         """Return the value range (low, high) for the colours of a map: that of the computed values and the value without a window.
 
-        The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified.
-        It is (0, 1) if no value is known.
+        The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified. That of
+        a regression's values is symmetric about the value without a window, which is the middle of a diverging colour scale. It is (0, 1)
+        if no value is known.
         """
         values: NDArray[np.float32] | None = getattr(self, name)
         unoccluded = getattr(self.unoccluded, name)
@@ -96,23 +111,29 @@ class OcclusionMaps:
         if not known:
             return 0.0, 1.0
         low, high = float(min(known)), float(max(known))
-        min_range = 0.0 if name == "activity" else min(_MIN_COLOUR_RANGE, high) if high > 0 else _MIN_COLOUR_RANGE
+        if name == "value" and unoccluded is not None:
+            change = max(high - unoccluded, unoccluded - low)
+            return unoccluded - change, unoccluded + change
+        min_range = 0.0 if name != "probability" else min(_MIN_COLOUR_RANGE, high) if high > 0 else _MIN_COLOUR_RANGE
         if high - low >= min_range:
             return low, high
         low = min(max((low + high - min_range) / 2, 0.0), 1 - min_range)
         return low, low + min_range
 
     def name(self, label: int) -> str:
-        """Return the name of a class."""
+        """Return the name of a class, or of an output of a regression."""
         return self.categories[label] if 0 <= label < len(self.categories) else f"class {label}"
 
     def __repr__(self) -> str:
         rows, columns = self.activity.shape
         grid = f"{rows} x {columns} positions, window {self.window[0]} x {self.window[1]}, stride {self.stride[0]} x {self.stride[1]}"
         parts = [f"{grid}, {self.border}, fill {self.fill}"]
-        if self.target is not None and self.unoccluded.probability is not None:
-            probabilities = [f"{self.unoccluded.probability:.3g} unoccluded", *_range(self.probability)]
-            parts.append(f"{self.name(self.target)}: probability {', '.join(probabilities)}")
+        unoccluded = self.unoccluded.probability if self.value is None else self.unoccluded.value
+        if self.target is not None and unoccluded is not None:
+            numbers = [f"{unoccluded:.3g} unoccluded", *_range(self.scores)]
+            name = self.name(self.target)
+            described = f"{name}: probability" if self.quantity.kind == "probability" else f"{self.quantity.describe(name)}:"
+            parts.append(f"{described} {', '.join(numbers)}")
         parts.append(f"{self.layer} unit {self.unit}")
         if not self.complete:
             parts.append(f"{self.done} of {rows * columns} done")
@@ -174,12 +195,15 @@ def _abbreviated(items: list[str], separator: str = ", ") -> str:
 
 @dataclass(frozen=True, slots=True)
 class OcclusionRequest:
-    """The image, feature map, class and fill of an occlusion experiment. None is replaced by the default in `OcclusionScene`."""
+    """The image, feature map, class (or output of a regression) and fill of an occlusion experiment.
+
+    None is replaced by the default in `OcclusionScene`.
+    """
 
     image: str  # "crop:17", a crop of the image set, or "upload:<id>"
     layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
     unit: int | None = None  # None: the feature map with the largest sum for the unoccluded image
-    target: int | None = None  # None: the most probable class of the unoccluded image
+    target: int | None = None  # None: the most probable class of the unoccluded image; the first output of a regression
     fill: str = "gray"  # as in `named_fill`: "gray" (0 after normalisation), "mean" (of this image), "blur", or a colour "#rrggbb"
 
 
@@ -207,15 +231,16 @@ class OcclusionChoices:
     """The options of an occlusion experiment, besides the layers of the overview."""
 
     input: tuple[int, int]  # (height, width) of the model's input
-    classes: tuple[str, ...] | None  # of the classifier; None without one
+    classes: tuple[str, ...] | None  # of the classifier, or the names of a regression's outputs; None if the model predicts nothing
     bundled_head: bool  # whether the model has no classifier, and the one of this package fits
     uploads: tuple[str, ...]  # uploaded images that are still available, newest first
     colours: bool  # whether fills can be colours: the normalisation of the transform is known
+    quantity: Quantity | None = SOFTMAX  # what the model predicts; None if it predicts nothing
 
 
 @dataclass(frozen=True, slots=True)
 class ClassShare:
-    """A class and its probability without a patch and with the patches."""
+    """A class and its probability, or an output of a regression and its value: without a patch, and with the patches."""
 
     label: int
     name: str

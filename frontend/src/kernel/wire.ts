@@ -22,6 +22,15 @@ export interface SkippedImage {
   reason: string;
 }
 
+/** What a model predicts. */
+export interface Quantity {
+  kind: "probability" | "value";
+  task: string;
+  activation: string;
+  /** The unit of a regression's values; "" without one. */
+  unit: string;
+}
+
 /** The model and its images. */
 export interface Overview {
   /** changes with the state of the service; data of other versions is outdated */
@@ -30,6 +39,8 @@ export interface Overview {
   weights: string;
   trained: boolean;
   classifier: string | null;
+  /** Null if it predicts nothing. */
+  quantity: Quantity | null;
   images: string;
   photographs: number;
   /** crops of the photographs */

@@ -2,6 +2,7 @@
 
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
+import { describePredicted } from "../ui/quantity.ts";
 import type { Layer, Overview } from "./wire.ts";
 
 /** Describe the layer, and the number of images. */
@@ -17,10 +18,10 @@ export function describeLayer(overview: Overview, layer: Layer | undefined): str
 }
 
 /** Describe the origin of weights, classes and images, and the device. */
-export function describeOrigin({ weights, classifier, images, skipped, device }: Overview): string {
-  const classes = classifier ? `classes: ${classifier}` : "no classifier";
+export function describeOrigin({ weights, classifier, quantity, images, skipped, device }: Overview): string {
+  const predicted = describePredicted(classifier, quantity);
   const skippedText = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
-  return [weights, classes, `${images}${skippedText}`, device].join(" · ");
+  return [weights, predicted, `${images}${skippedText}`, device].join(" · ");
 }
 
 export function headerContent(overview: Overview, layer: Layer | undefined): HeaderContent {

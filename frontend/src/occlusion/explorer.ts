@@ -8,7 +8,7 @@ import type { Point } from "./geometry.ts";
 import { ImageChoice } from "./image_choice.ts";
 import { describeUpload } from "./image_upload.ts";
 import { createMapControls } from "./map_controls.ts";
-import { cellCentre, type MapGrid } from "./map_grid.ts";
+import { cellCentre, type MapGrid, shownMap } from "./map_grid.ts";
 import { Maps } from "./maps.ts";
 import { MapsJob } from "./maps_job.ts";
 import { createPatchControls } from "./patch_controls.ts";
@@ -19,7 +19,7 @@ import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
 import { TargetChoice } from "./target_choice.ts";
-import type { ClassProbability, HelloReply, MapName, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
+import type { ClassScore, HelloReply, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
 class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore> implements EditedView {
@@ -133,7 +133,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.maps.mark(this.state.patches);
   }
 
-  showPrediction(classes: ClassProbability[], target: number | null, featureMap: FeatureMapValues): void {
+  showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
     this.predictions.showPrediction(classes, target, featureMap);
   }
 
@@ -171,16 +171,15 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (hello !== this.hello) this.overviewReceived(hello);
     const { state, job, stage } = this;
     this.drawScene(hello);
-    const hasClasses = hello.classes !== null;
-    const overlaid: MapName = hasClasses ? state.map : "activity";
+    const { quantity } = hello.overview;
     this.header?.update(headerContent(hello, this.scene));
-    this.controls.update(state, stage.size, hasClasses, hello.colours);
+    this.controls.update(state, stage.size, quantity, hello.colours);
     this.predictions.update(hello, this.scene, state);
     this.mapControls.update(state, job, stage.size);
-    this.results.update(state, hasClasses, job.grid);
+    this.results.update(state, quantity, job.grid);
     this.images.update(state);
     this.maps.setStale(job.stale);
-    this.maps.overlay(overlaid);
+    this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
     this.root.dataset.ready = String(this.scene !== null);
@@ -242,14 +241,14 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.scene = scene;
     const { target } = scene.request;
     this.stage.show(scene.image, scene.fill);
-    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""));
+    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.updateAll();
   }
 
   private mapsChanged(grid: MapGrid): void {
-    this.maps.draw(grid, this.hello?.classes ? this.state.map : "activity");
+    this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
   }

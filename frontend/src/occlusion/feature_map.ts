@@ -1,4 +1,4 @@
-import { drawValues, VIRIDIS_GRADIENT } from "../ui/colormap.ts";
+import { drawValues, GRADIENTS } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { FeatureMapValues } from "./patch_editor.ts";
@@ -82,7 +82,7 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   const choice = createUnitChoice({ set });
   const canvas = h("canvas", { class: "dwo-pixelated", "data-testid": "unit-map", role: "img" });
   const scale = h("i", { class: "dwo-scale" });
-  scale.style.background = VIRIDIS_GRADIENT;
+  scale.style.background = GRADIENTS.viridis;
   const [lowLabel, highLabel] = [h("span", { "data-testid": "unit-least" }), h("span", {})];
   const before = h("span", { "data-testid": "activity-before" });
   const now = h("b", { "data-testid": "activity-now" });

@@ -1,4 +1,4 @@
-import { VIRIDIS_GRADIENT } from "../ui/colormap.ts";
+import { type ColourMap, GRADIENTS } from "../ui/colormap.ts";
 import { context2d, devicePixels, h, setText } from "../ui/dom.ts";
 import type { Point } from "./geometry.ts";
 import { cellCentre, type MapGrid, mapBox } from "./map_grid.ts";
@@ -6,8 +6,8 @@ import { setRelativeBox } from "./stage.ts";
 
 interface HeatmapOptions {
   name: string;
-  /** Whether to show a colour scale below the map. */
-  hasScale: boolean;
+  /** The colour map of the scale below the map; null: no scale. */
+  colours: ColourMap | null;
   hover: (point: Point | null) => void;
   placePatch: (point: Point, event: PointerEvent) => void;
 }
@@ -31,15 +31,15 @@ export class Heatmap {
   private size: Point = [1, 1];
   private markedPatches: Point[] = [];
 
-  constructor({ name, hasScale, hover, placePatch }: HeatmapOptions) {
+  constructor({ name, colours, hover, placePatch }: HeatmapOptions) {
     const properties = { class: "dwo-map-frame", "data-testid": `map-${name}` };
     this.frame = h("div", properties, this.backdrop, this.canvas, this.marks, this.cell);
     this.title = h("div", { class: "dwo-map-title", "data-testid": `map-${name}-title` });
     this.reading = h("span", { class: "dwo-reading", "data-testid": `reading-${name}` });
     const scale = h("div", { class: "dwo-scale" }, this.tick);
-    scale.style.background = VIRIDIS_GRADIENT;
+    if (colours) scale.style.background = GRADIENTS[colours];
     const ends = h("div", { class: "dwo-scale-labels" }, this.low, this.reading, this.high);
-    this.element = h("div", { class: "dwo-map" }, this.title, this.frame, hasScale ? scale : null, hasScale ? ends : null);
+    this.element = h("div", { class: "dwo-map" }, this.title, this.frame, colours ? scale : null, colours ? ends : null);
     this.listen(hover, placePatch);
     this.observer.observe(this.frame);
   }

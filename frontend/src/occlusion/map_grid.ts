@@ -1,12 +1,15 @@
 /** Partially computed occlusion maps: one cell per position of the window. */
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
+import type { Quantity } from "../kernel/wire.ts";
+import { isValue } from "../ui/quantity.ts";
 import { clamp, type Point } from "./geometry.ts";
-import type { MapsReply, ValueMap } from "./wire.ts";
+import type { MapName, MapsReply, ValueMap } from "./wire.ts";
 
 export interface MapGrid extends MapsReply {
   /** NaN if not computed. */
   activity: Float32Array;
   probability: Float32Array | null;
+  value: Float32Array | null;
   /** -1 if not computed. */
   label: Int32Array | null;
   labelProbability: Float32Array | null;
@@ -20,6 +23,7 @@ export function readGrid(reply: MapsReply, buffers: DataView[]): MapGrid {
     ...reply,
     activity,
     probability: reply.has_classes ? toFloat32Array(buffers[1]) : null,
+    value: isValue(reply.quantity) ? toFloat32Array(buffers[1]) : null,
     label: reply.has_classes ? toInt32Array(buffers[2]) : null,
     labelProbability: reply.has_classes ? toFloat32Array(buffers[3]) : null,
     nearest: reply.complete ? null : nearestComputed(activity, reply.rows, reply.cols),
@@ -79,7 +83,22 @@ export function mapBox({ rows, cols, origin, stride }: Positions, [height, width
 
 const MIN_RANGE = 0.05; // of probabilities, to prevent noise from filling the colour scale; smaller if all probabilities are smaller
 
-/** Return the range of the colour scale: all computed values, and the value without a patch. Must agree with `OcclusionMaps.colour_range`. */
+/** Return the maps of a model that predicts a quantity. */
+export function availableMaps(quantity: Quantity | null): MapName[] {
+  if (!quantity) return ["activity"];
+  return isValue(quantity) ? ["value", "activity"] : ["probability", "activity", "label"];
+}
+
+/** Return the map of that name, or the one in its place if the model does not predict it. */
+export function shownMap(name: MapName, quantity: Quantity | null): MapName {
+  const maps = availableMaps(quantity);
+  return maps.includes(name) ? name : (maps[0] ?? "activity");
+}
+
+/**
+ * Return the range of the colour scale: all computed values, and the value without a patch. That of a regression's values is symmetric about
+ * the latter. Must agree with `OcclusionMaps.colour_range`.
+ */
 export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   const include = (value: number) => {
@@ -89,7 +108,12 @@ export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>
   for (const value of grid[name] ?? []) include(value);
   include(grid.unoccluded[name] ?? Number.NaN);
   if (!(low <= high)) return [0, 1];
-  const minRange = name === "activity" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
+  const unoccluded = grid.unoccluded[name];
+  if (name === "value" && unoccluded !== null && unoccluded !== undefined) {
+    const change = Math.max(high - unoccluded, unoccluded - low);
+    return [unoccluded - change, unoccluded + change];
+  }
+  const minRange = name !== "probability" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
   if (high - low >= minRange) return [low, high];
   low = clamp((low + high - minRange) / 2, 0, 1 - minRange);
   return [low, low + minRange];

@@ -1,6 +1,8 @@
-import { drawClasses, drawValues } from "../ui/colormap.ts";
+import type { Quantity } from "../kernel/wire.ts";
+import { type ColourMap, drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber, formatPercent } from "../ui/format.ts";
+import { describeQuantity, formatScore, formatShortValue, isValue } from "../ui/quantity.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
 import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
@@ -8,7 +10,8 @@ import type { Scene } from "./store.ts";
 import type { MapName } from "./wire.ts";
 
 const LEGEND_ROWS = 9;
-const VALUE_MAPS = ["probability", "activity"] as const;
+const VALUE_MAPS = ["probability", "value", "activity"] as const;
+const COLOURS: Record<MapName, ColourMap | null> = { probability: "viridis", value: "diverging", activity: "viridis", label: null };
 
 interface MapsOptions {
   /** The canvas of the overlay on the image. */
@@ -18,7 +21,7 @@ interface MapsOptions {
   pick: (label: number, name: string) => void;
 }
 
-/** The maps of figure 7 of the paper: activity (b), probability of the target (d), most probable class (e) with its legend. */
+/** The maps of figure 7 of the paper: activity (b), probability or value of the target (d), most probable class (e) with its legend. */
 export class Maps {
   readonly element: HTMLElement;
   private readonly heatmaps: Record<MapName, Heatmap>;
@@ -33,12 +36,13 @@ export class Maps {
 
   constructor(private readonly options: MapsOptions) {
     const { hover, placePatch } = options;
-    const create = (name: MapName) => new Heatmap({ name, hasScale: name !== "label", hover, placePatch });
-    this.heatmaps = { probability: create("probability"), activity: create("activity"), label: create("label") };
-    const { probability, activity, label } = this.heatmaps;
+    const create = (name: MapName) => new Heatmap({ name, colours: COLOURS[name], hover, placePatch });
+    this.heatmaps = { probability: create("probability"), value: create("value"), activity: create("activity"), label: create("label") };
+    const { probability, value, activity, label } = this.heatmaps;
     const legendColumn = h("div", { class: "dwo-legend-column" }, this.legendTitle, this.legend, this.more, this.classReading);
     this.classes = h("div", { class: "dwo-class-map" }, label.element, legendColumn);
-    this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, probability.element, activity.element, this.classes);
+    const parts = [probability.element, value.element, activity.element, this.classes];
+    this.element = h("div", { class: "dwo-maps", "data-testid": "maps" }, ...parts);
   }
 
   close(): void {
@@ -47,14 +51,15 @@ export class Maps {
 
   /**
    * Show a scene.
-   * @param target the name of the target class; null without a classifier
+   * @param target the name of the target class or output; null if the model predicts nothing
    */
-  show({ image, request }: Scene, target: string | null): void {
-    const { probability, activity, label } = this.heatmaps;
+  show({ image, request }: Scene, target: string | null, quantity: Quantity | null): void {
+    const { probability, value, activity, label } = this.heatmaps;
     this.element.dataset.classes = String(target !== null);
-    probability.element.hidden = this.classes.hidden = target === null;
+    probability.element.hidden = this.classes.hidden = target === null || isValue(quantity);
+    value.element.hidden = target === null || !isValue(quantity);
     for (const heatmap of Object.values(this.heatmaps)) heatmap.show(image);
-    setText(probability.title, `Probability of ${target}`);
+    for (const { title } of [probability, value]) setText(title, describeQuantity(quantity, target ?? ""));
     setText(activity.title, `Activity of ${request.layer} / ${request.unit}`);
     setText(label.title, "Most probable class");
   }
@@ -66,11 +71,11 @@ export class Maps {
       const values = grid[name];
       if (!values) continue;
       const range = colourRange(grid, name);
-      const format = name === "probability" ? formatPercent : formatNumber;
+      const format = name === "probability" ? formatPercent : name === "value" ? formatShortValue : formatNumber;
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
       this.heatmaps[name].align(grid);
-      this.heatmaps[name].scale(format(range[0]), format(range[1]), (unoccluded - range[0]) / (range[1] - range[0] || 1));
-      drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest);
+      this.heatmaps[name].scale(format(range[0]), format(range[1]), scalePosition(unoccluded, range, name));
+      drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest, COLOURS[name] ?? "viridis");
     }
     this.drawClasses(grid);
     this.overlay(overlaid, true);
@@ -84,9 +89,9 @@ export class Maps {
     this.overlaid = name;
     if (name === "label" && grid.label) drawClasses(options.overlay, grid);
     else {
-      const shown = name === "probability" && grid.probability ? "probability" : "activity";
+      const shown = name !== "label" && grid[name] ? name : "activity";
       const values = grid[shown] ?? grid.activity;
-      drawValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest);
+      drawValues(options.overlay, values, grid.rows, grid.cols, colourRange(grid, shown), grid.nearest, COLOURS[shown] ?? "viridis");
     }
   }
 
@@ -96,11 +101,11 @@ export class Maps {
     this.hoveredPoint = point;
     const cell = grid && point ? cellAt(grid, point) : null;
     const texts = !grid
-      ? { probability: "", activity: "", label: "" }
+      ? { probability: "", value: "", activity: "", label: "" }
       : cell === null
         ? describeUnoccluded(grid)
         : describeCell(grid, cell);
-    for (const name of ["probability", "activity", "label"] as const) {
+    for (const name of ["probability", "value", "activity", "label"] as const) {
       heatmaps[name].read(cell === null ? null : grid, cell ?? 0, texts[name]);
     }
     setText(this.classReading, texts.label);
@@ -150,12 +155,18 @@ export class Maps {
   }
 }
 
+/** Return the position of a value on a colour scale, from 0 to 1. */
+function scalePosition(value: number, [low, high]: [number, number], name: MapName): number {
+  return high > low ? (value - low) / (high - low) : name === "value" ? 0.5 : 0;
+}
+
 /** Return the texts that are shown while no cell is hovered: the values without a patch. */
-function describeUnoccluded({ unoccluded, names }: MapGrid): Record<MapName, string> {
-  const { probability, activity, label, label_probability: confidence } = unoccluded;
+function describeUnoccluded({ unoccluded, names, quantity }: MapGrid): Record<MapName, string> {
+  const { probability, value, activity, label, label_probability: confidence } = unoccluded;
   const named = label === null ? "" : `without a patch: ${className(names, label)}, probability ${formatPercent(confidence)}`;
   return {
     probability: `without a patch: ${formatPercent(probability)}`,
+    value: `without a patch: ${formatScore(quantity, value)}`,
     activity: `without a patch: ${formatNumber(activity)}`,
     label: named,
   };
@@ -163,11 +174,13 @@ function describeUnoccluded({ unoccluded, names }: MapGrid): Record<MapName, str
 
 export function describeCell(grid: MapGrid, cell: number): Record<MapName, string> {
   const activity = grid.activity[cell] ?? Number.NaN;
-  if (Number.isNaN(activity)) return { probability: "not computed", activity: "not computed", label: "not computed yet" };
+  const missing = "not computed";
+  if (Number.isNaN(activity)) return { probability: missing, value: missing, activity: missing, label: "not computed yet" };
   const label = grid.label?.[cell] ?? -1;
   const confidence = formatPercent(grid.labelProbability?.[cell]);
   return {
     probability: grid.probability ? `here: ${formatPercent(grid.probability[cell])}` : "",
+    value: grid.value ? `here: ${formatScore(grid.quantity, grid.value[cell])}` : "",
     activity: `here: ${formatNumber(activity)}`,
     label: label >= 0 ? `here: ${className(grid.names, label)}, probability ${confidence}` : "",
   };

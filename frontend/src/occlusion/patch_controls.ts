@@ -1,7 +1,9 @@
+import type { Quantity } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import { createSlider } from "../ui/slider.ts";
 import type { Point } from "./geometry.ts";
+import { availableMaps, shownMap } from "./map_grid.ts";
 import type { MapName, OcclusionState } from "./wire.ts";
 
 type Fill = "gray" | "mean" | "blur" | "colour";
@@ -16,6 +18,7 @@ const FILLS: Choice<Fill>[] = [
 ];
 const OVERLAYS: Choice<MapName>[] = [
   ["probability", "Probability", "Probability of the target class with the patch at each position"],
+  ["value", "Value", "The target value with the patch at each position"],
   ["activity", "Activity", "Total activity of the feature map with the patch at each position"],
   ["label", "Class", "The most probable class with the patch at each position"],
 ];
@@ -72,7 +75,7 @@ export function createPatchControls({
   );
 
   /** @param hasColours whether patches can be filled with a colour */
-  const update = (newState: OcclusionState, size: Point, hasClasses: boolean, hasColours: boolean) => {
+  const update = (newState: OcclusionState, size: Point, quantity: Quantity | null, hasColours: boolean) => {
     state = newState;
     for (const [axis, slider] of [height, width].entries()) {
       slider.control.max = String(size[axis as 0 | 1]);
@@ -86,8 +89,8 @@ export function createPatchControls({
     fills.hide("colour", !hasColours);
     fills.describe("gray", hasColours ? GRAY_HINT : UNKNOWN_GRAY_HINT);
     colour.hidden = !hasColours;
-    maps.show(hasClasses ? newState.map : "activity");
-    for (const name of ["probability", "label"] as const) maps.hide(name, !hasClasses);
+    maps.show(shownMap(newState.map, quantity));
+    for (const [name] of OVERLAYS) maps.hide(name, !availableMaps(quantity).includes(name));
     const percent = Math.round(100 * newState.overlay);
     opacity.show(percent, percent ? `${percent}%` : "off");
     setText(removeButton, newState.patches.length > 1 ? "Remove active patch" : "Remove patch");

@@ -6,7 +6,7 @@ import type { ExplorerView } from "../ui/explorer_view.ts";
 import { boxAt, clamp, type PatchAction, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "./geometry.ts";
 import { cellAt, cellCentre, type MapGrid } from "./map_grid.ts";
 import { type OcclusionStore, PRIORITY, type Scene } from "./store.ts";
-import type { ClassProbability, OcclusionState, PatchReply, PatchRequest } from "./wire.ts";
+import type { ClassScore, OcclusionState, PatchReply, PatchRequest } from "./wire.ts";
 
 const MAX_PATCHES = 64; // limit of the kernel
 
@@ -33,7 +33,7 @@ export interface EditedView
   /** Mark the patches on the maps. */
   markPatches(): void;
   /** Show the class probabilities and the feature map. */
-  showPrediction(classes: ClassProbability[], target: number | null, featureMap: FeatureMapValues): void;
+  showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void;
   /** Show the values of the maps at a point, and outline the window. */
   readMaps(point: Point | null, where: "stage" | "map"): void;
   focusStage(): void;
@@ -192,7 +192,7 @@ export class PatchEditor {
     void nextFrameDisplayed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
-  private showPredictions(classes: ClassProbability[], target: number | null, featureMap: FeatureMapValues): void {
+  private showPredictions(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
     this.view.showPrediction(classes, target, featureMap);
     this.view.markPatches();
     if (!this.outdated) return;

@@ -1,10 +1,11 @@
+import type { Quantity } from "../kernel/wire.ts";
 import { Chart } from "../ui/chart.ts";
 import { h } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import type { ImageChoice } from "./image_choice.ts";
 import type { createMapControls } from "./map_controls.ts";
-import type { MapGrid } from "./map_grid.ts";
+import { availableMaps, type MapGrid, shownMap } from "./map_grid.ts";
 import type { Maps } from "./maps.ts";
 import type { OcclusionStore } from "./store.ts";
 import type { MapName, OcclusionState, Tab } from "./wire.ts";
@@ -16,6 +17,7 @@ const TABS: Choice<Tab>[] = [
 ];
 const CHARTS: Choice<MapName>[] = [
   ["probability", "Probability"],
+  ["value", "Value"],
   ["activity", "Activity"],
   ["label", "Class"],
 ];
@@ -54,14 +56,15 @@ export function createResults({
     else chart.clear(NO_MAP_YET);
   };
 
-  const update = ({ tab, map }: OcclusionState, hasClasses: boolean, grid: MapGrid | null) => {
+  const update = ({ tab, map }: OcclusionState, quantity: Quantity | null, grid: MapGrid | null) => {
     tabs.show(tab);
     controls.element.hidden = tab === "images";
     if (tab === "images") images.open();
     if (tab !== "chart") return;
-    const name = hasClasses ? map : "activity";
+    const [name, available] = [shownMap(map, quantity), availableMaps(quantity)];
     chartMaps.show(name);
-    chartMaps.element.hidden = !hasClasses;
+    for (const [choice] of CHARTS) chartMaps.hide(choice, !available.includes(choice));
+    chartMaps.element.hidden = available.length === 1;
     drawChart(grid, name);
   };
   return { element, update, close: () => chart?.close() };

@@ -1,8 +1,10 @@
 /** Texts of the header and the footer. */
+
+import type { Quantity } from "../kernel/wire.ts";
 import { h } from "../ui/dom.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
-import { formatPercent } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
+import { describePredicted, formatScore, isValue } from "../ui/quantity.ts";
 import type { Scene } from "./store.ts";
 import type { HelloReply } from "./wire.ts";
 
@@ -20,15 +22,19 @@ export function createHints(): Node[] {
 }
 
 export function headerContent({ overview }: HelloReply, scene: Scene | null): HeaderContent {
-  const { model, trained, weights, classifier, images, device } = overview;
-  const origin = [weights, classifier ? `classes: ${classifier}` : "no classifier", images, device].join(" · ");
+  const { model, trained, weights, classifier, quantity, images, device } = overview;
+  const origin = [weights, describePredicted(classifier, quantity), images, device].join(" · ");
   const notes = [scene?.note ?? "", ...overview.notes].filter(Boolean);
-  return { model, trained, title: scene ? describeScene(scene) : "", origin, notes };
+  return { model, trained, title: scene ? describeScene(scene, quantity) : "", origin, notes };
 }
 
-/** Describe the image: its name and class, and the predicted class. */
-function describeScene({ caption, label, classes }: Scene): string {
+/** Describe the image: its name and class, and the predicted class, or the predicted value of the target. */
+function describeScene({ caption, label, classes, request }: Scene, quantity: Quantity | null): string {
   const name = label ? `${caption} (${label})` : caption;
+  if (isValue(quantity)) {
+    const target = classes.find((entry) => entry.label === request.target);
+    return target ? `${name} · ${target.name} ${formatScore(quantity, target.before)}` : name;
+  }
   const [best] = [...classes].sort((a, b) => b.before - a.before);
-  return best ? `${name} · predicted ${best.name}, ${formatPercent(best.before)}` : name;
+  return best ? `${name} · predicted ${best.name}, ${formatScore(quantity, best.before)}` : name;
 }

@@ -1,5 +1,7 @@
+import type { Quantity } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
-import { createClassProbabilities } from "./class_probabilities.ts";
+import { isValue } from "../ui/quantity.ts";
+import { createClassScores } from "./class_scores.ts";
 import type { OcclusionState } from "./wire.ts";
 
 const PANEL_CODE = "dw.TransferPanel(service)";
@@ -93,23 +95,34 @@ export interface TargetClassesOptions {
   copy: (text: string) => void;
 }
 
-/** Create the list of predicted classes, and the controls to select the target. */
+/** Create the list of predicted classes or values, and the controls to select the target. */
 export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetClassesOptions) {
-  const probabilities = createClassProbabilities({ pick });
+  const scores = createClassScores({ pick });
   const search = createClassSearch({ id, pick });
   const title = "Use the predicted class of each image as the target";
   const properties = { type: "button", class: "dwo-chip", "data-testid": "target-auto", title, onclick: () => pick(null, null) };
   const autoButton = h("button", properties, "Predicted class");
-  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Class probabilities"), h("span", {}, "light bar: without a patch"));
+  const [heading, hint] = [h("h3", {}), h("span", {})];
+  const caption = h("div", { class: "dwo-part-caption" }, heading, hint);
   const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), autoButton, search.input, search.list);
-  const body = h("div", { class: "dwo-body" }, caption, probabilities.element, targets, search.error);
+  const body = h("div", { class: "dwo-body" }, caption, scores.element, targets, search.error);
   const notice = createNotice({ useBundledHead, copy });
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
   let selectionKey = "";
 
   /** @param isOffered whether the bundled classifier is available */
-  const update = (names: string[] | null, isOffered: boolean, { image, layer, unit, target }: OcclusionState) => {
+  const update = (
+    names: string[] | null,
+    quantity: Quantity | null,
+    isOffered: boolean,
+    { image, layer, unit, target }: OcclusionState,
+  ) => {
     body.hidden = !names;
+    setText(heading, isValue(quantity) ? "Predicted values" : "Class probabilities");
+    setText(hint, isValue(quantity) ? "right: change by the patch" : "light bar: without a patch");
+    targets.hidden = isValue(quantity) && names?.length === 1;
+    autoButton.hidden = isValue(quantity);
+    search.input.placeholder = isValue(quantity) ? "other output…" : "other class…";
     notice.update(!names, isOffered);
     autoButton.setAttribute("aria-pressed", String(target === null));
     if (names) search.update(names);
@@ -117,5 +130,5 @@ export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetCl
     if (next !== selectionKey) search.clear();
     selectionKey = next;
   };
-  return { element, update, showProbabilities: probabilities.update, clearSearch: search.clear };
+  return { element, update, showScores: scores.update, clearSearch: search.clear };
 }

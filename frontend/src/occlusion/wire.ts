@@ -1,9 +1,9 @@
 /** Messages between an OcclusionExplorer and the kernel. Positions are [row, column] in pixels of the model's input. */
-import type { EncodedImage, Overview } from "../kernel/wire.ts";
+import type { EncodedImage, Overview, Quantity } from "../kernel/wire.ts";
 import type { Box, Point } from "./geometry.ts";
 
-export type MapName = "probability" | "activity" | "label";
-export type ValueMap = "probability" | "activity";
+export type MapName = "probability" | "value" | "activity" | "label";
+export type ValueMap = Exclude<MapName, "label">;
 export type Tab = "maps" | "chart" | "images";
 export type OcclusionFile = "figure.png" | "figure.svg" | "figure.html" | "maps.npz";
 
@@ -13,7 +13,7 @@ export interface OcclusionState {
   layer: string | null;
   /** Null: the strongest feature map of the image. */
   unit: number | null;
-  /** A class name. Null: the predicted class. */
+  /** The name of a class, or of an output of a regression. Null: the predicted class, or the first output. */
   target: string | null;
   fill: string;
   window: Point;
@@ -61,7 +61,7 @@ export interface LayerInfo {
 export interface HelloReply {
   overview: Overview;
   layers: LayerInfo[];
-  /** Null without a classifier. */
+  /** The names of the classes, or of a regression's outputs; null if the model predicts nothing. */
   classes: string[] | null;
   /** Whether the bundled classifier is available. */
   bundled_head: boolean;
@@ -69,8 +69,8 @@ export interface HelloReply {
   colours: boolean;
 }
 
-/** A class and its probability without and with the patches. */
-export interface ClassProbability {
+/** A class and its probability, or an output of a regression and its value, without and with the patches. */
+export interface ClassScore {
   label: number;
   name: string;
   before: number;
@@ -83,7 +83,7 @@ export interface SceneReply {
     request: ResolvedRequest;
     caption: string;
     label: string | null;
-    classes: ClassProbability[];
+    classes: ClassScore[];
     activity: number;
     map_shape: Point;
     strongest: number[];
@@ -94,7 +94,7 @@ export interface SceneReply {
 
 /** Reply to `patch`. Buffer: float32 values of the feature map. */
 export interface PatchReply {
-  classes: ClassProbability[];
+  classes: ClassScore[];
   activity: number;
   map_shape: Point;
 }
@@ -105,9 +105,11 @@ export interface Unoccluded {
   label: number | null;
   label_probability: number | null;
   activity: number;
+  /** Of the target output of a regression. */
+  value: number | null;
 }
 
-/** Reply to `maps`. Buffers: float32 activity and probability, int32 label, float32 label probability; each (rows, cols). */
+/** Reply to `maps`. Buffers: float32 activity and scores, int32 label, float32 label probability; each (rows, cols). */
 export interface MapsReply {
   run: number;
   done: number;
@@ -129,6 +131,8 @@ export interface MapsReply {
   names: Record<string, string>;
   colours: Record<string, string>;
   has_classes: boolean;
+  /** What the scores are. Null: there are none. */
+  quantity: Quantity | null;
 }
 
 /** A projection of a strong activation of the feature map, in this image or another. */

@@ -5,6 +5,7 @@ import { ExplorerView } from "../ui/explorer_view.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { createMenu } from "../ui/menu.ts";
+import { describePredicted } from "../ui/quantity.ts";
 import { Results } from "./results.ts";
 import { shownRun } from "./run_results.ts";
 import { createRunView } from "./run_view.ts";
@@ -105,8 +106,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 
 function headerContent({ overview, status }: HelloReply): HeaderContent {
   const { model, trained, weights, device } = overview;
-  const classes = status.classifier ? `classes: ${status.classifier}` : "no classifier";
-  const origin = [weights, classes, device].join(" · ");
+  const origin = [weights, describePredicted(status.classifier, overview.quantity), device].join(" · ");
   return { model, trained, title: "retrain the softmax classifier on other photographs", origin, notes: [] };
 }
 

@@ -1,8 +1,12 @@
-/** Colour maps: viridis for values (monotonic in lightness, safe for colour-blind readers), and a colour per class. */
+/** Colour maps, safe for colour-blind readers: viridis for values, a diverging one for changes in both directions, and a colour per class. */
 import { context2d } from "./dom.ts";
 
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+/** Blue is less, white is no change, red is more. */
+const DIVERGING = ["#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b"];
 const TRANSPARENT = 0;
+
+export type ColourMap = "viridis" | "diverging";
 
 type Rgb = [red: number, green: number, blue: number];
 
@@ -17,21 +21,28 @@ function toPixel([red, green, blue]: Rgb): number {
   return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-/** The colour map, sampled at 256 values. */
-const VIRIDIS_PIXELS = Uint32Array.from({ length: 256 }, (_, step) => {
-  const stops = VIRIDIS.map(parseColour);
-  const position = (step / 255) * (stops.length - 1);
-  const index = Math.min(Math.floor(position), stops.length - 2);
-  const [from, to] = [stops[index] as Rgb, stops[index + 1] as Rgb];
-  const interpolate = (channel: 0 | 1 | 2) => Math.round(from[channel] + (to[channel] - from[channel]) * (position - index));
-  return toPixel([interpolate(0), interpolate(1), interpolate(2)]);
-});
+/** Sample a colour map at 256 values. */
+function sample(colours: string[]): Uint32Array {
+  const stops = colours.map(parseColour);
+  return Uint32Array.from({ length: 256 }, (_, step) => {
+    const position = (step / 255) * (stops.length - 1);
+    const index = Math.min(Math.floor(position), stops.length - 2);
+    const [from, to] = [stops[index] as Rgb, stops[index + 1] as Rgb];
+    const interpolate = (channel: 0 | 1 | 2) => Math.round(from[channel] + (to[channel] - from[channel]) * (position - index));
+    return toPixel([interpolate(0), interpolate(1), interpolate(2)]);
+  });
+}
 
-export const VIRIDIS_GRADIENT = `linear-gradient(90deg, ${VIRIDIS.join(", ")})`;
+const PIXELS: Record<ColourMap, Uint32Array> = { viridis: sample(VIRIDIS), diverging: sample(DIVERGING) };
 
-export function viridisPixel(value: number, [low, high]: [number, number]): number {
-  const fraction = high > low ? (value - low) / (high - low) : 0;
-  return VIRIDIS_PIXELS[Math.min(255, Math.max(0, Math.round(fraction * 255)))] ?? TRANSPARENT;
+export const GRADIENTS: Record<ColourMap, string> = {
+  viridis: `linear-gradient(90deg, ${VIRIDIS.join(", ")})`,
+  diverging: `linear-gradient(90deg, ${DIVERGING.join(", ")})`,
+};
+
+export function colourPixel(value: number, [low, high]: [number, number], colours: ColourMap = "viridis"): number {
+  const fraction = high > low ? (value - low) / (high - low) : colours === "diverging" ? 0.5 : 0;
+  return PIXELS[colours][Math.min(255, Math.max(0, Math.round(fraction * 255)))] ?? TRANSPARENT;
 }
 
 /** Draw one pixel per cell; the page scales the canvas. */
@@ -43,7 +54,7 @@ function drawCells(canvas: HTMLCanvasElement, rows: number, cols: number, pixel:
 }
 
 /**
- * Draw values with the colour map viridis. NaN is transparent.
+ * Draw values with a colour map. NaN is transparent.
  * @param nearest the index of the nearest computed cell of each cell, -1 for none; null if all cells are computed
  */
 export function drawValues(
@@ -53,10 +64,11 @@ export function drawValues(
   cols: number,
   range: [number, number],
   nearest: Int32Array | null = null,
+  colours: ColourMap = "viridis",
 ): void {
   drawCells(canvas, rows, cols, (cell) => {
     const value = values[nearest ? (nearest[cell] ?? -1) : cell] ?? Number.NaN;
-    return Number.isNaN(value) ? TRANSPARENT : viridisPixel(value, range);
+    return Number.isNaN(value) ? TRANSPARENT : colourPixel(value, range, colours);
   });
 }
 

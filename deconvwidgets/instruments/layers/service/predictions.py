@@ -1,4 +1,4 @@
-"""The classifier's predictions for crops of the image set."""
+"""The model's predictions for crops of the image set."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import torch
 
 from deconvwidgets.compute.devices import to_model
-from deconvwidgets.errors import ModelError
+from deconvwidgets.compute.scores import most_probable, require_outputs, scores_of
+from deconvwidgets.records.quantity import SOFTMAX, Quantity
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
 
-Prediction = tuple[str, float]  # the most probable class and its softmax probability
+_MAX_VALUES = 3
+Prediction = tuple[str, float | None]  # the most probable class and its probability; the values of a regression in words, and None
 
 
 class Predictions:
@@ -25,12 +27,12 @@ class Predictions:
         self._cache: ByteCache[Prediction] = ByteCache(8 << 20, lambda prediction: 100)
 
     def get(self, snapshot: Snapshot, crops: Sequence[int]) -> list[Prediction | None]:
-        """Return the prediction for each crop, or None for each if the model has no classifier.
+        """Return the prediction for each crop, or None for each if the model predicts nothing.
 
         Raises
         ------
         ModelError
-            If the model does not return logits (N, classes).
+            If the model does not return outputs (N, classes).
         """
         if snapshot.bundle.classifier is None or not crops:
             return [None] * len(crops)
@@ -50,10 +52,21 @@ class Predictions:
         batch = torch.stack([pixels for pixels, _ in self._images.get(snapshot, crops)])
         bundle = snapshot.bundle
         with self._device_lock.request(), torch.no_grad():
-            logits = bundle.model(to_model(batch, bundle.model))
-            if not isinstance(logits, torch.Tensor) or logits.dim() != 2:
-                raise ModelError(f"{bundle.name} does not return logits (N, classes): make its bundle without categories")
-            probabilities, classes = logits.cpu().double().softmax(dim=1).max(dim=1)
-            best = list(zip(classes.tolist(), probabilities.tolist(), strict=True))
-        names = bundle.categories or ()
-        return [(names[number] if number < len(names) else f"class {number}", probability) for number, probability in best]
+            outputs = require_outputs(bundle.model(to_model(batch, bundle.model)), bundle)
+        names, quantity = bundle.categories or (), bundle.quantity or SOFTMAX
+        scores = scores_of(outputs, quantity, bundle.name)
+        if quantity.kind == "value":
+            return [(_values(values, names, quantity), None) for values in scores.tolist()]
+        best = most_probable(scores).tolist()
+        return [
+            (names[number] if number < len(names) else f"class {number}", float(probabilities[number]))
+            for number, probabilities in zip(best, scores, strict=True)
+        ]
+
+
+def _values(values: Sequence[float], names: Sequence[str], quantity: Quantity) -> str:
+    """Return the values of a regression: "1.25 m", or the first three with their names."""
+    if len(values) == 1:
+        return quantity.format(values[0])
+    shown = [f"{name} {quantity.format(value)}" for name, value in zip(names, values, strict=False)][:_MAX_VALUES]
+    return ", ".join(shown) + (", …" if len(values) > _MAX_VALUES else "")

@@ -13,23 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import flag
-from deconvwidgets.compute.class_probabilities import most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model, with_deprecated_network
 from deconvwidgets.compute.inputs import ImageInput, as_input
 from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.compute.scores import most_probable, scores_of
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import OcclusionError
 from deconvwidgets.instruments.occlusion.compute.checks import Method, checked_memory_limit, require_method
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
+from deconvwidgets.instruments.occlusion.compute.target import Target, bundle_for_target
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, no_classifier_error, run_unoccluded
 from deconvwidgets.instruments.occlusion.defaults import default_grid
 from deconvwidgets.instruments.occlusion.records import Border, MapsSettings, OcclusionMaps
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.quantity import SOFTMAX
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+Positions = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows and columns
 
 # The more positions a step has, the more computation they share; a progress bar needs shorter steps.
 _POSITIONS_PER_STEP, _POSITIONS_PER_REPORT = 2048, 128
@@ -67,7 +70,7 @@ class OcclusionScan:
     OcclusionError
         For an invalid window, stride, border, fill, class, method or memory limit.
     ModelError
-        If the model does not return logits (N, classes).
+        If the model does not return outputs (N, classes).
     """
 
     def __init__(
@@ -97,16 +100,16 @@ class OcclusionScan:
             result = run_unoccluded(bundle, pixels, layer, unit, target)
             prepared = result, OccludedImage(
                 bundle.network, to_model(pixels[None], bundle.model), fill_pixels, result.layer, result.unit,
-                logits=result.probabilities is not None, method=method, memory_limit=memory_limit,
+                logits=result.scores is not None, method=method, memory_limit=memory_limit,
             )  # fmt: skip
         result, self._occluded = prepared
         self.layer, self.unit, self.target, self.unoccluded = result.layer, result.unit, result.target, result.unoccluded
-        self._categories = bundle.categories or ()
-        classes = None if result.probabilities is None else len(result.probabilities)
+        self._model, self._quantity, self._categories = bundle.name, bundle.quantity or SOFTMAX, bundle.categories or ()
         self._order = self._grid.coarse_to_fine()
         self._next = 0
         self._lock = threading.Lock()  # a copy of the maps contains whole steps only
-        self._allocate(classes, logits)
+        self._keep_logits = logits
+        self._allocate(predicts=result.scores is not None)
 
     @property
     def total(self) -> int:
@@ -125,14 +128,14 @@ class OcclusionScan:
             return
         occluded = self._occluded.run([(self._grid.box(row, column),) for row, column in positions.tolist()])
         activity = occluded.maps.double().sum(dim=(1, 2)).cpu().numpy()
-        probabilities = None if occluded.logits is None else probabilities_of(occluded.logits)
+        scores = None if occluded.logits is None else scores_of(occluded.logits, self._quantity, self._model)
         with self._lock:
             at = positions[:, 0], positions[:, 1]
             self._activity[at] = activity
-            if probabilities is not None:
-                self._set_classes(at, probabilities)
-            if self._logits is not None and occluded.logits is not None:
-                self._logits[at] = occluded.logits.float().cpu().numpy()
+            if scores is not None:
+                self._set_scores(at, scores)
+            if self._keep_logits and occluded.logits is not None:
+                self._set_logits(at, occluded.logits.float().cpu().numpy())
             self._next += len(positions)
 
     def maps(self) -> OcclusionMaps:
@@ -156,24 +159,36 @@ class OcclusionScan:
                 complete=self._next == self._grid.count,
                 categories=self._categories,
                 logits=_copy(self._logits),
+                value=_copy(self._value),
+                quantity=self._quantity,
             )
 
-    def _allocate(self, classes: int | None, logits: bool) -> None:
+    def _allocate(self, predicts: bool) -> None:
         shape = (self._grid.rows, self._grid.columns)
+        is_value = self._quantity.kind == "value"
         self._activity = np.full(shape, np.nan, np.float32)
-        self._probability = None if classes is None else np.full(shape, np.nan, np.float32)
-        self._label_probability = None if classes is None else np.full(shape, np.nan, np.float32)
-        self._label = None if classes is None else np.full(shape, -1, np.int64)
-        self._logits = np.full((*shape, classes), np.nan, np.float32) if logits and classes is not None else None
+        self._value = np.full(shape, np.nan, np.float32) if predicts and is_value else None
+        self._probability = np.full(shape, np.nan, np.float32) if predicts and not is_value else None
+        self._label_probability = None if self._probability is None else self._probability.copy()
+        self._label = None if self._probability is None else np.full(shape, -1, np.int64)
+        self._logits: NDArray[np.float32] | None = None
 
-    def _set_classes(self, at: tuple[NDArray[np.int64], NDArray[np.int64]], probabilities: NDArray[np.float64]) -> None:
+    def _set_scores(self, at: Positions, scores: NDArray[np.float64]) -> None:
+        if self._value is not None:
+            self._value[at] = scores[:, self.target]
+            return
         assert self._probability is not None
         assert self._label is not None
         assert self._label_probability is not None
-        best = most_probable(probabilities)
-        self._probability[at] = probabilities[:, self.target]
+        best = most_probable(scores)
+        self._probability[at] = scores[:, self.target]
         self._label[at] = best
-        self._label_probability[at] = probabilities[np.arange(len(best)), best]
+        self._label_probability[at] = scores[np.arange(len(best)), best]
+
+    def _set_logits(self, at: Positions, logits: NDArray[np.float32]) -> None:
+        if self._logits is None:
+            self._logits = np.full((*self._activity.shape, logits.shape[1]), np.nan, np.float32)
+        self._logits[at] = logits
 
 
 def occlude(
@@ -184,7 +199,7 @@ def occlude(
     *,
     layer: str | None = None,
     unit: int | None = None,
-    target: int | str | None = None,
+    target: Target = None,
     fill: Fill = "gray",
     method: Method = "auto",
     border: Border = "inside",
@@ -211,8 +226,11 @@ def occlude(
         Name or alias; by default the last of the explorers' layers (conv5 of AlexNet).
     unit : int, optional
         The feature map; by default the one with the largest sum over space for the unoccluded image.
-    target : int or str, optional
-        The class whose probability is mapped, by number or name; by default the most probable class of the unoccluded image.
+    target : int, str, (class, row, column) or callable, optional
+        The class whose probability is mapped, by number or name; by default the most probable class of the unoccluded image. Of a
+        regression, the output whose value is mapped; by default the first. Of a model that returns maps (N, classes, rows, columns), such
+        as a segmentation, the class and the position in the maps. A function takes what the model returns for N images, and returns one
+        number per image, (N,), whose value is mapped: any output, such as detections, can be a target.
     fill : str, (red, green, blue), array or Tensor
         The content of the window. "gray" (or "grey"): 0 after normalisation, the mean of the training images. It is not mid-gray, which is
         "#808080". "mean": the mean of this image. "blur": this image, blurred. A colour ("#7f7f7f", "red", or three numbers from 0 to
@@ -224,7 +242,7 @@ def occlude(
         "inside": the window stays inside the image. "same": ceil(H / stride) rows of positions, and windows that extend beyond the
         border.
     logits : bool
-        Keep the logits of every position.
+        Keep what the model returns at every position.
     memory_limit : int, optional
         Number of bytes that a batch may use; by default a share of the free memory.
     progress : bool
@@ -241,7 +259,9 @@ def occlude(
     LayerError
         For an unknown layer or unit.
     OcclusionError
-        For an invalid window, stride, border, fill, class, method or memory limit.
+        For an invalid window, stride, border, fill, class, position, target function, method or memory limit.
+    ModelError
+        If the model does not return outputs (N, classes), or other outputs than its bundle's task says.
 
     Examples
     --------
@@ -257,6 +277,7 @@ def occlude(
     settings = MapsSettings(as_pair(window, "window"), as_pair(stride, "stride"), border)
     bundle, job = with_deprecated_network(bundle, network), as_job(job)
     progress = flag(progress, "progress", OcclusionError)
+    bundle, target = bundle_for_target(bundle, target)
     scan = OcclusionScan(
         bundle, pixels, settings, layer=layer, unit=unit, target=target, fill=fill, method=method, logits=logits,
         memory_limit=memory_limit,

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import as_integer, describe
-from deconvwidgets.compute.class_probabilities import class_number, most_probable, probabilities_of
 from deconvwidgets.compute.devices import to_model
-from deconvwidgets.errors import LayerError, ModelError, OcclusionError
+from deconvwidgets.compute.scores import class_number, most_probable, require_outputs, scores_of
+from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.instruments.occlusion.compute.checks import resolve_layer
 from deconvwidgets.instruments.occlusion.records import Unoccluded
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import CLASS_NAMES_HINT
+from deconvwidgets.records.quantity import Quantity
 
 _STRONGEST = 12  # number of units that `UnoccludedResult.strongest` lists
 
@@ -27,11 +28,11 @@ class UnoccludedResult:
 
     layer: str  # its alias, or its dotted name if it has none
     unit: int
-    target: int | None  # None without a classifier
+    target: int | None  # None if the model predicts nothing
     unoccluded: Unoccluded
     strongest: tuple[int, ...]  # the units of the layer with the largest sums on this image, largest first
     map: NDArray[np.float32]  # (h, w): the chosen feature map
-    probabilities: NDArray[np.float64] | None  # (classes,), None without a classifier
+    scores: NDArray[np.float64] | None  # (classes,): probabilities, or values of a regression; None if the model predicts nothing
 
 
 def run_unoccluded(
@@ -56,7 +57,7 @@ def run_unoccluded(
     unit : int, optional
         The feature map; by default the one with the largest sum over space, of equal ones the lowest.
     target : int or str, optional
-        The number or the name of a class; by default the most probable class.
+        The number or the name of a class, or of an output of a regression; by default the most probable class, or the first output.
 
     Raises
     ------
@@ -65,31 +66,34 @@ def run_unoccluded(
     OcclusionError
         For an unknown class, and for any class if the model has no classifier.
     ModelError
-        If the model does not return logits (N, classes), with as many classes as the bundle has names.
+        If the model does not return outputs (N, classes), with as many classes as the bundle has names.
     """
     network, batch = bundle.network, to_model(pixels[None], bundle.model)
     layer = resolve_layer(network, layer)
     with torch.no_grad():
         maps = network.map(batch, layer)[0].clone()
-        logits = None if bundle.classifier is None else _logits(bundle, batch)
+        scores = _scores(bundle, batch)
     sums = maps.double().sum(dim=(1, 2)).cpu().numpy()
     ranked = np.argsort(-sums, kind="stable")
     chosen = int(ranked[0]) if unit is None else _unit_of(unit, len(sums), layer)
-    probabilities = None if logits is None else probabilities_of(logits)[0]
-    number = _target_of(bundle, target, probabilities)
+    number = _target_of(bundle, target, scores)
     return UnoccludedResult(
         layer=layer,
         unit=chosen,
         target=number,
-        unoccluded=_unoccluded(float(sums[chosen]), probabilities, number),
+        unoccluded=unoccluded_of(float(sums[chosen]), scores, number, bundle.quantity),
         strongest=tuple(ranked[:_STRONGEST].tolist()),
         map=maps[chosen].float().cpu().numpy(),
-        probabilities=probabilities,
+        scores=scores,
     )
 
 
 def no_classifier_error(bundle: ModelBundle, consequence: str) -> OcclusionError:
     """Return the error for a request that needs a classifier."""
+    if bundle.quantity is not None:
+        return OcclusionError(
+            f"{bundle.name} returns maps, {consequence}, or choose a position of them: dw.occlude(..., target=(class, row, column))."
+        )
     return OcclusionError(f"{bundle.name} has no classifier, {consequence}, or use bundle.with_head(...). {CLASS_NAMES_HINT}")
 
 
@@ -100,33 +104,29 @@ def _unit_of(unit: int, channels: int, layer: str) -> int:
     return number
 
 
-def _logits(bundle: ModelBundle, batch: Tensor) -> Tensor:
-    logits = bundle.model(batch)
-    if not isinstance(logits, Tensor) or logits.dim() != 2:
-        raise ModelError(f"{bundle.name} does not return logits (N, classes): create its bundle without categories.")
-    names = len(bundle.categories or ())
-    if bundle.categories is not None and names != logits.shape[1]:
-        raise ModelError(
-            f"{bundle.name} returns {logits.shape[1]:,} logits, but its bundle names {names:,} classes: pass a name for each, "
-            "dw.ModelBundle.from_module(net, ..., categories=[...]), in the order of the logits."
-        )
-    if not bool(torch.isfinite(logits).all()):
-        raise ModelError(f"{bundle.name} returns NaN or infinite logits for this image: check its weights and its transform.")
-    return logits
+def _scores(bundle: ModelBundle, batch: Tensor) -> NDArray[np.float64] | None:
+    if bundle.classifier is None or bundle.quantity is None:
+        return None
+    scores: NDArray[np.float64] = scores_of(require_outputs(bundle.model(batch), bundle), bundle.quantity, bundle.name)[0]
+    return scores
 
 
-def _target_of(bundle: ModelBundle, target: int | str | None, probabilities: NDArray[np.float64] | None) -> int | None:
-    if probabilities is None:
+def _target_of(bundle: ModelBundle, target: int | str | None, scores: NDArray[np.float64] | None) -> int | None:
+    if scores is None:
         if target is not None:
             raise no_classifier_error(bundle, "so there is no target class: leave target out")
         return None
     if target is None:
-        return int(most_probable(probabilities))
-    return class_number(target, len(probabilities), bundle.categories, bundle.name)
+        is_value = bundle.quantity is not None and bundle.quantity.kind == "value"
+        return 0 if is_value else int(most_probable(scores))
+    return class_number(target, len(scores), bundle.categories, bundle.name)
 
 
-def _unoccluded(activity: float, probabilities: NDArray[np.float64] | None, target: int | None) -> Unoccluded:
-    if probabilities is None or target is None:
+def unoccluded_of(activity: float, scores: NDArray[np.float64] | None, target: int | None, quantity: Quantity | None) -> Unoccluded:
+    """Return the record of a result without a window."""
+    if scores is None or target is None or quantity is None:
         return Unoccluded(None, None, None, activity)
-    best = int(most_probable(probabilities))
-    return Unoccluded(float(probabilities[target]), best, float(probabilities[best]), activity)
+    if quantity.kind == "value":
+        return Unoccluded(None, None, None, activity, float(scores[target]))
+    best = int(most_probable(scores))
+    return Unoccluded(float(scores[target]), best, float(scores[best]), activity)

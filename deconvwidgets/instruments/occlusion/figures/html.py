@@ -8,25 +8,26 @@ from html import escape
 
 import numpy as np
 
-from deconvwidgets.display import decode_image, viridis
+from deconvwidgets.display import DIVERGING, VIRIDIS, decode_image, viridis
 from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
-from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name, percent
-from deconvwidgets.instruments.occlusion.records import ValueMap
+from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name
+from deconvwidgets.instruments.occlusion.records import ClassShare, ValueMap
+from deconvwidgets.records.quantity import format_percent
 
 _PIXELS = 640
 
 
 def occlusion_page(sheet: OcclusionSheet) -> bytes:
     """Return the page."""
-    probability = f"(d) probability of {sheet.target()}"
+    target = f"(d) {sheet.target_title()}"
     body = f"""<main class="occlusion">
 {_image(sheet)}
 {_values(sheet, "activity", f"(b) activity of {sheet.feature_map()}", format_activity)}
 {_projections(sheet)}
-{_values(sheet, "probability", probability, percent) if sheet.target() is not None else ""}
-{_classes(sheet)}
+{_values(sheet, sheet.target_map, target, sheet.quantity.format) if sheet.target() is not None else ""}
+{_classes(sheet) if sheet.has_classes else ""}
 </main>"""
     return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))
 
@@ -41,15 +42,21 @@ def _image(sheet: OcclusionSheet) -> str:
     image = f'<img src="{data_uri(sheet.occluded(), photograph=True)}" alt="{escape(sheet.scene.caption, quote=True)}">'
     note = "" if sheet.result.classes else "<p>The model has no classifier.</p>"
     rows = "".join(
-        f'<tr{" class=on" if share.label == sheet.scene.request.target else ""}><th scope="row">{escape(share.name)}</th><td class="bar">'
-        f'<i class="before" style="width:{100 * share.before:.1f}%"></i><i class="now" style="width:{100 * share.now:.1f}%"></i></td>'
-        f"<td>{escape(percent(share.now))}</td></tr>"
-        for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label))
+        f'<tr{" class=on" if share.label == sheet.scene.request.target else ""}><th scope="row">{escape(share.name)}</th>'
+        f"{_bar(share) if sheet.has_classes else ''}<td>{escape(sheet.score_text(share))}</td></tr>"
+        for share in sheet.listed()
     )
-    heading = "<p>Class probabilities with the patches (light: without)</p>" if sheet.boxes and rows else ""
+    heading = f"<p>{sheet.scores_title()}</p>" if sheet.boxes and rows else ""
     return (
         f'<figure><figcaption>(a) image</figcaption><div class="whole">{image}{frames}<i class="window"></i></div>'
         f"{note}{heading}<table>{rows}</table></figure>"
+    )
+
+
+def _bar(share: ClassShare) -> str:
+    return (
+        f'<td class="bar"><i class="before" style="width:{100 * share.before:.1f}%"></i>'
+        f'<i class="now" style="width:{100 * share.now:.1f}%"></i></td>'
     )
 
 
@@ -60,7 +67,7 @@ def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, text: Callable[
     low, before, high = (escape(text(number)) for number in (value_map[2], value_map[1], value_map[3]))
     scale = f'<div class="ends"><span>{low}</span><span>without a patch {before}</span><span>{high}</span></div>'
     below = _feature_maps(sheet) if name == "activity" else ""
-    return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale"></div>{scale}{below}')
+    return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale {name}"></div>{scale}{below}')
 
 
 def _map(name: str, caption: str, pixels_uri: str, below: str) -> str:
@@ -98,7 +105,7 @@ def _classes(sheet: OcclusionSheet) -> str:
     if pixels is None:
         return ""
     rows = "".join(
-        f'<li><i style="background:{sheet.colours[label]}"></i>{escape(name)}<span>{escape(percent(share))}</span></li>'
+        f'<li><i style="background:{sheet.colours[label]}"></i>{escape(name)}<span>{escape(format_percent(share))}</span></li>'
         for label, name, share in sheet.legend()
     )
     return _map("label", "(e) most probable class", data_uri(pixels, photograph=False), f'<ul class="legend">{rows}</ul>')
@@ -111,10 +118,10 @@ def _script(sheet: OcclusionSheet) -> str:
         return ""
     height, width = sheet.size
     values: dict[str, list[list[str]]] = {"activity": _texts(maps.activity, format_activity)}
-    if maps.probability is not None:
-        values["probability"] = _texts(maps.probability, percent)
+    if maps.scores is not None:
+        values[sheet.target_map] = _texts(maps.scores, sheet.quantity.format)
     if maps.label is not None and maps.label_probability is not None:
-        shares = _texts(maps.label_probability, percent)
+        shares = _texts(maps.label_probability, format_percent)
         values["label"] = [
             [f"{maps.name(int(label))}, {share}" if label >= 0 else "" for label, share in zip(labels, row, strict=True)]
             for labels, row in zip(maps.label.tolist(), shares, strict=True)
@@ -140,6 +147,7 @@ figure p { margin: 4px 0; color: var(--quiet); font-size: 13px; overflow-wrap: a
 .map { cursor: crosshair; }
 .tip { font-variant-numeric: tabular-nums; min-height: 1.4em; }
 .scale { height: 8px; background: linear-gradient(90deg, VIRIDIS); }
+.scale.value { background: linear-gradient(90deg, DIVERGING); }
 .ends { display: flex; justify-content: space-between; gap: 8px; color: var(--quiet); font-size: 13px; }
 .ends span:not(:nth-child(2)) { white-space: nowrap; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; margin-top: 10px; }
@@ -155,7 +163,7 @@ td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-
 .legend li { display: flex; gap: 8px; align-items: center; padding: 1px 0; overflow-wrap: anywhere; }
 .legend i { width: 10px; height: 10px; flex: none; }
 .legend span { margin-left: auto; white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
-""".replace("VIRIDIS", ", ".join("#{:02x}{:02x}{:02x}".format(*colour) for colour in viridis(np.linspace(0, 1, 9), 0, 1).tolist()))
+""".replace("VIRIDIS", ", ".join(VIRIDIS)).replace("DIVERGING", ", ".join(DIVERGING))
 
 # The value under the pointer is shown below the map, and the window on the image.
 _SCRIPT = """

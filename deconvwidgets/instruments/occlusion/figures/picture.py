@@ -10,8 +10,9 @@ import numpy as np
 from deconvwidgets.display import Rgb, decode_image, hex_to_rgb, viridis
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, scale_pixels, value_pixels
-from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name, percent
+from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name
 from deconvwidgets.instruments.occlusion.records import ValueMap
+from deconvwidgets.records.quantity import format_percent
 
 _WIDTH, _EDGE, _GAP = 1200.0, 24.0, 20.0
 _SIDE = (_WIDTH - 2 * _EDGE - 4 * _GAP) / 5  # of a panel
@@ -33,8 +34,8 @@ def occlusion_drawing(sheet: OcclusionSheet) -> Drawing:
         ("(a) image", _image),
         (f"(b) activity of {sheet.feature_map()}", _activity),
         (f"(c) projections of {sheet.feature_map()}", _projections),
-        (f"(d) probability of {sheet.target() or 'a class'}", _probability),
-        ("(e) most probable class", _classes),
+        (f"(d) {sheet.target_title()}", _target),
+        *((("(e) most probable class", _classes),) if sheet.has_classes else ()),
     )
     bottom = 0.0
     for number, (title, draw) in enumerate(panels):
@@ -64,15 +65,17 @@ def _image(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     y = _TOP + image_height + 20
     if not sheet.result.classes:
         return _lines(drawing, x, y, "The model has no classifier.")
-    heading = "Class probabilities with the patches (light: without)" if sheet.boxes else "Class probabilities"
-    y = _lines(drawing, x, y, heading) - 16
-    for share in sorted(sheet.result.classes, key=lambda share: (-share.now, share.label)):
-        value = percent(share.now)
-        drawing.add(Text(x, y + 19, shorten(share.name, _SMALL, _SIDE - 56), _SMALL, strong=share.label == sheet.scene.request.target))
+    y = _lines(drawing, x, y, sheet.scores_title()) - 16
+    for share in sheet.listed():
+        value = sheet.score_text(share)
+        room = max(_SIDE - 8 - max(48.0, text_width(value, _SMALL)), 48.0)
+        drawing.add(Text(x, y + 19, shorten(share.name, _SMALL, room), _SMALL, strong=share.label == sheet.scene.request.target))
         drawing.add(Text(x + _SIDE, y + 19, value, _SMALL, "quiet", anchor="end"))
-        drawing.add(Rectangle(x, y + 24, _SIDE, 5, "line"), Rectangle(x, y + 24, max(_SIDE * share.before, 1.0), 5, "soft"))
-        drawing.add(Rectangle(x, y + 24, max(_SIDE * share.now, 1.0), 5, "accent"))
         y += 30
+        if not sheet.has_classes:  # values have no common scale for bars
+            continue
+        drawing.add(Rectangle(x, y - 6, _SIDE, 5, "line"), Rectangle(x, y - 6, max(_SIDE * share.before, 1.0), 5, "soft"))
+        drawing.add(Rectangle(x, y - 6, max(_SIDE * share.now, 1.0), 5, "accent"))
     return y + 6
 
 
@@ -114,8 +117,9 @@ def _projections(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     return _lines(drawing, x, y, "; ".join(shorten(name, _SMALL, _SIDE - 20) for name in names))
 
 
-def _probability(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
-    return _values(drawing, sheet, x, "probability", value_pixels(sheet, "probability", _PIXELS), percent)
+def _target(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
+    name = sheet.target_map
+    return _values(drawing, sheet, x, name, value_pixels(sheet, name, _PIXELS), sheet.quantity.format)
 
 
 def _classes(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
@@ -128,7 +132,7 @@ def _classes(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
     for label, name, share in legend[:_LEGEND]:
         drawing.add(Raster(x, y + 3, 10, 10, _uniform(sheet.colours[label]), photograph=False))
         drawing.add(Text(x + 17, y + 12, shorten(name, _SMALL, _SIDE - 68), _SMALL))
-        drawing.add(Text(x + _SIDE, y + 12, percent(share), _SMALL, "quiet", anchor="end"))
+        drawing.add(Text(x + _SIDE, y + 12, format_percent(share), _SMALL, "quiet", anchor="end"))
         y += 19
     if len(legend) > _LEGEND:
         drawing.add(Text(x + 17, y + 12, f"and {len(legend) - _LEGEND} more", _SMALL, "quiet"))
@@ -143,8 +147,8 @@ def _values(drawing: Drawing, sheet: OcclusionSheet, x: float, name: ValueMap, p
         return _missing(drawing, sheet, x)
     _, before, low, high = value_map
     y = _TOP + _whole(drawing, sheet, x, pixels, photograph=False) + 8
-    drawing.add(Raster(x, y, _SIDE, 8, scale_pixels(), photograph=False))
-    mark = x + _SIDE * ((before - low) / (high - low) if high > low else 0.0)
+    drawing.add(Raster(x, y, _SIDE, 8, scale_pixels(name), photograph=False))
+    mark = x + _SIDE * ((before - low) / (high - low) if high > low else 0.5 if name == "value" else 0.0)
     drawing.add(Rectangle(min(mark, x + _SIDE - 2) - 1, y - 3, 2, 14, "ink"))
     drawing.add(Text(x, y + 24, text(low), _SMALL, "quiet"), Text(x + _SIDE, y + 24, text(high), _SMALL, "quiet", anchor="end"))
     drawing.add(Text(x, y + 42, f"without a patch {text(before)}", _SMALL, "quiet"))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.display import VIRIDIS, Rgb, decode_image, hex_to_rgb, resize_image, viridis
+from deconvwidgets.display import VIRIDIS, Rgb, decode_image, diverging, hex_to_rgb, resize_image, viridis
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, ValueMap
 
 _FAINT = 0.35  # contrast of the image below the map
+_COLOUR_MAPS: Mapping[ValueMap, Callable[[NDArray[np.floating], float, float], Rgb]] = {
+    "probability": viridis,
+    "value": diverging,
+    "activity": viridis,
+}
 Edges = tuple[float, float, float, float]
 
 
@@ -25,7 +33,7 @@ def value_pixels(sheet: OcclusionSheet, name: ValueMap, side: int) -> Rgb | None
     if value_map is None or sheet.maps is None:
         return None
     values, _, low, high = value_map
-    return _on_image(sheet, sheet.maps, viridis(values, low, high), np.isfinite(values), side)
+    return _on_image(sheet, sheet.maps, _COLOUR_MAPS[name](values, low, high), np.isfinite(values), side)
 
 
 def label_pixels(sheet: OcclusionSheet, side: int) -> Rgb | None:
@@ -39,9 +47,9 @@ def label_pixels(sheet: OcclusionSheet, side: int) -> Rgb | None:
     return _on_image(sheet, maps, colours, maps.label >= 0, side)
 
 
-def scale_pixels(width: int = 256) -> Rgb:
-    """Return the colours of values from low to high as pixels (1, width, 3)."""
-    return viridis(np.linspace(0, 1, max(width, len(VIRIDIS)))[None], 0, 1)
+def scale_pixels(name: ValueMap, width: int = 256) -> Rgb:
+    """Return the colours of a map's values from low to high as pixels (1, width, 3)."""
+    return _COLOUR_MAPS[name](np.linspace(0, 1, max(width, len(VIRIDIS)))[None], 0, 1)
 
 
 def _on_image(

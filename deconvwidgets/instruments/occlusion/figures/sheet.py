@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.display import Rgb, decode_image
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionProjection, OcclusionScene, PatchAnswer, ValueMap
+from deconvwidgets.instruments.occlusion.records import (
+    ClassShare,
+    OcclusionMaps,
+    OcclusionProjection,
+    OcclusionScene,
+    PatchAnswer,
+    ValueMap,
+)
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.quantity import SOFTMAX, Quantity, format_value
 
 NO_PROJECTIONS = "The feature map is inactive in this image."
 
@@ -38,8 +46,44 @@ class OcclusionSheet:
         """Return the layer and the unit, such as "conv5 / 120"."""
         return f"{self.scene.request.layer} / {self.scene.request.unit}"
 
+    @property
+    def quantity(self) -> Quantity:
+        """What the model predicts."""
+        return self.overview.quantity or SOFTMAX
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether there is a map of the most probable class: not for a regression."""
+        return self.quantity.kind == "probability"
+
+    @property
+    def target_map(self) -> ValueMap:
+        """The name of the map of the target."""
+        return "probability" if self.has_classes else "value"
+
+    def target_title(self) -> str:
+        """Return the quantity of the target, such as "probability of cat" or "depth in m"."""
+        return self.quantity.describe(self.target() or "a class")
+
+    def scores_title(self) -> str:
+        """Return the heading of the list of classes, or of a regression's values."""
+        kind = "Class probabilities" if self.has_classes else "Values"
+        light = " (light: without)" if self.has_classes else ", and the change"
+        return f"{kind} with the patches{light}" if self.boxes else kind
+
+    def listed(self) -> list[ClassShare]:
+        """Return the listed classes, the most probable first; the outputs of a regression in their order."""
+        return sorted(self.result.classes, key=lambda share: (-share.now if self.has_classes else 0, share.label))
+
+    def score_text(self, share: ClassShare) -> str:
+        """Return the probability of a class, or the value of an output with its change by the patches."""
+        if self.has_classes or not self.boxes:
+            return self.quantity.format(share.now)
+        change = share.now - share.before
+        return f"{self.quantity.format(share.now)} ({'+' if change > 0 else ''}{format_value(change)})"
+
     def target(self) -> str | None:
-        """Return the name of the target class; None without a classifier."""
+        """Return the name of the target class, or of the target output of a regression; None if the model predicts nothing."""
         return next((share.name for share in self.scene.classes if share.label == self.scene.request.target), None)
 
     def title(self) -> str:
@@ -97,21 +141,18 @@ class OcclusionSheet:
         )
         if maps is not None and maps.probability is not None:
             parts.append(f"(d) Probability of {self.target()}, and (e) the most probable class, by the position of the window's centre.")
+        if maps is not None and maps.value is not None:
+            title = self.target_title()
+            parts.append(f"(d) {title[:1].upper()}{title[1:]}, by the position of the window's centre; white: as without a window.")
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
-        classes = f" Classes: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."
+        what = "Classes" if self.has_classes else "Predicted"
+        classes = f" {what}: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."
         return " ".join([*parts, weights + classes, "After Zeiler & Fergus 2014, figure 7."])
 
 
 def image_name(projection: OcclusionProjection) -> str:
     """Return the name of the image of a projection."""
     return "this image" if projection.own else projection.caption.partition(" · ")[0]
-
-
-def percent(share: float) -> str:
-    """Return a probability as a percentage, with one decimal close to 0 and to 100."""
-    if 0 < share < 0.0005 or 0.9995 <= share < 1:
-        return "<0.1%" if share < 0.5 else ">99.9%"
-    return f"{100 * share:.1f}%" if 0 < share < 0.0995 or 0.99 < share < 1 else f"{100 * share:.0f}%"
 
 
 def format_activity(value: float) -> str:

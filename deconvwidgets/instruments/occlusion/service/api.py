@@ -72,7 +72,8 @@ class OcclusionApi(InstrumentApi):
         _, height, width = bundle.input_size
         classes = None if bundle.classifier is None else tuple(bundle.categories or ())
         uploads = tuple(self._images.uploads.names())
-        return OcclusionChoices((height, width), classes, self._bundled_head_fits(bundle), uploads, takes_colours(bundle))
+        quantity = None if classes is None else bundle.quantity
+        return OcclusionChoices((height, width), classes, self._bundled_head_fits(bundle), uploads, takes_colours(bundle), quantity)
 
     def images(self, start: int, count: int, query: str = "", size: int = 96) -> ImagePage:
         """Return a page of the images: uploads, newest first, then each photograph of the image set.
@@ -254,15 +255,15 @@ class OcclusionApi(InstrumentApi):
 
     def _computation(self, scene: Scene, request: MapsRequest) -> MapsComputation:
         """Raises OcclusionError for a window or stride that does not fit the image."""
-        pixels, probabilities = scene.image.pixels, scene.unoccluded.probabilities
+        pixels, scores = scene.image.pixels, scene.unoccluded.scores
         positions = WindowGrid.of((pixels.shape[1], pixels.shape[2]), request.settings).count
-        classes = 0 if probabilities is None else len(probabilities)
+        classes = 0 if scores is None else len(scores)
         keep = 0 < 4 * positions * classes <= _MAX_LOGITS_BYTES
         scan = OcclusionScan(
             scene.bundle, pixels, request.settings, fill=scene.request.fill, logits=keep, prepared=(scene.unoccluded, scene.occluded)
         )
         batch_size = BatchSizer(self._context.busy, _POSITIONS_PER_STEP)
-        return MapsComputation(request, scan, batch_size, probabilities if keep else None)
+        return MapsComputation(request, scan, batch_size, scores if keep else None)
 
     def _stop_others(self, computation: MapsComputation) -> None:
         """Stop the computations of the same image that are no view's newest request, and those of a classifier that is no longer used."""

@@ -20,6 +20,7 @@ from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 
 _ARRAYS = "maps.npz"
+_MAPS = ("probability", "value", "label", "label_probability", "activity", "centres", "logits")
 _TILE = 160
 
 
@@ -65,11 +66,12 @@ def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) ->
     """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
 
     "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("crop:17"), and its `caption`, as
-    people call it.
+    people call it; and what the model predicts: `quantity`, with the unit of a regression's `value`.
     """
-    named = {name: getattr(maps, name) for name in ("probability", "label", "label_probability", "activity", "centres", "logits")}
-    about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded")}
-    about_json = json.dumps({"model": model, "image": image, "caption": caption, **about, "unoccluded": asdict(maps.unoccluded)})
+    named = {name: getattr(maps, name) for name in _MAPS}
+    about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded", "quantity")}
+    records = {"unoccluded": asdict(maps.unoccluded), "quantity": asdict(maps.quantity)}
+    about_json = json.dumps({"model": model, "image": image, "caption": caption, **about, **records})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, about=np.array(about_json), **{name: array for name, array in named.items() if array is not None})
     return buffer.getvalue()

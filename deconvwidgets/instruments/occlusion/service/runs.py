@@ -8,12 +8,15 @@ from threading import Event, Lock
 from time import perf_counter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from deconvwidgets.compute.job import BatchSize, DeviceLease
+from deconvwidgets.compute.scores import scores_of
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
+from deconvwidgets.instruments.occlusion.compute.unoccluded import unoccluded_of
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionRequest
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.worker import error_message
@@ -41,7 +44,7 @@ class MapsComputation:
     batch_size : BatchSize
         Chooses the number of positions in a step.
     unoccluded : array (classes,), optional
-        Probabilities without a window, if the scan keeps logits. The maps of every target class are known then.
+        Scores without a window, if the scan keeps logits. The maps of every target class are known then.
     """
 
     def __init__(
@@ -128,7 +131,7 @@ class MapsComputation:
     def nbytes(self) -> int:
         """Return the size of the maps in bytes."""
         maps = self.maps(self.request.request.target) if self._maps is None and self._problem is None else self._maps
-        arrays = () if maps is None else (maps.probability, maps.label, maps.label_probability, maps.activity, maps.centres, maps.logits)
+        arrays = () if maps is None else (maps.scores, maps.label, maps.label_probability, maps.activity, maps.centres, maps.logits)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def wait(self, timeout: float | None) -> bool:
@@ -163,11 +166,14 @@ def _with_target(maps: OcclusionMaps, target: int | None, unoccluded: NDArray[np
     """Return the maps of another target class, computed from the logits, without the logits."""
     if target == maps.target or target is None or maps.logits is None or unoccluded is None:
         return replace(maps, logits=None)
-    logits = maps.logits.astype(np.float64)
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probability = (exponentials[..., target] / exponentials.sum(axis=-1)).astype(np.float32)
-    before = replace(maps.unoccluded, probability=float(unoccluded[target]))
-    return replace(maps, logits=None, target=target, probability=probability, unoccluded=before)
+    quantity = maps.quantity
+    outputs = torch.from_numpy(maps.logits.reshape(-1, maps.logits.shape[-1]))
+    known = np.isfinite(maps.logits).all(axis=-1)
+    scores = np.full(known.shape, np.nan, np.float32)
+    scores[known] = scores_of(outputs[torch.from_numpy(known.ravel())], quantity, "The model")[:, target]
+    before = unoccluded_of(maps.unoccluded.activity, unoccluded, target, quantity)
+    changed = replace(maps, logits=None, target=target, unoccluded=before)
+    return replace(changed, value=scores) if quantity.kind == "value" else replace(changed, probability=scores)
 
 
 class MapsRuns(RunRegistry[MapsRun]):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import instance, integer
-from deconvwidgets.compute.class_probabilities import probabilities_of
 from deconvwidgets.compute.devices import to_model
+from deconvwidgets.compute.scores import scores_of
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
@@ -50,18 +50,23 @@ class Scene:
     def answer(self, boxes: Sequence[Box]) -> PatchAnswer:
         """Return the result with patches at `boxes`. The caller holds the device lock."""
         if not boxes:
-            return PatchAnswer(self.shares(self.unoccluded.probabilities), self.unoccluded.unoccluded.activity, self.unoccluded.map)
+            return PatchAnswer(self.shares(self.unoccluded.scores), self.unoccluded.unoccluded.activity, self.unoccluded.map)
         occluded = self.occluded.run([tuple(boxes)])
         values = occluded.maps[0].float().cpu().numpy()
-        probabilities = None if occluded.logits is None else probabilities_of(occluded.logits)[0]
-        return PatchAnswer(self.shares(probabilities), float(values.sum(dtype=np.float64)), values)
+        quantity = self.bundle.quantity
+        scores = None if occluded.logits is None or quantity is None else scores_of(occluded.logits, quantity, self.bundle.name)[0]
+        return PatchAnswer(self.shares(scores), float(values.sum(dtype=np.float64)), values)
 
     def shares(self, now: NDArray[np.float64] | None) -> tuple[ClassShare, ...]:
-        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, and the target class."""
-        before, target = self.unoccluded.probabilities, self.request.target
+        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, and the target class.
+
+        Of a regression, the first five outputs and the target.
+        """
+        before, target = self.unoccluded.scores, self.request.target
         if now is None or before is None or target is None:
             return ()
-        labels = np.argsort(-now, kind="stable")[:_TOP].tolist()
+        is_value = self.bundle.quantity is not None and self.bundle.quantity.kind == "value"
+        labels = (np.arange(len(now)) if is_value else np.argsort(-now, kind="stable"))[:_TOP].tolist()
         listed = labels if target in labels else [*labels, target]
         return tuple(ClassShare(label, self.name(label), float(before[label]), float(now[label])) for label in listed)
 
@@ -89,7 +94,7 @@ class Scene:
             label=self.image.label,
             image=encode_image(image, "png"),
             fill=encode_image(fill, "png"),
-            classes=self.shares(self.unoccluded.probabilities),
+            classes=self.shares(self.unoccluded.scores),
             activity=self.unoccluded.unoccluded.activity,
             map=self.unoccluded.map,
             strongest=self.unoccluded.strongest,
@@ -152,7 +157,7 @@ class SceneCache:
         occluded = self._occluded.get(key)
         if occluded is None:
             batch = to_model(image.pixels[None], bundle.model)
-            with_logits = unoccluded.probabilities is not None
+            with_logits = unoccluded.scores is not None
             occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
         scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from plotly import graph_objects as go
 
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps
+from deconvwidgets.display import DIVERGING
+from deconvwidgets.instruments.occlusion.records import MapName, OcclusionMaps, ValueMap
 from deconvwidgets.widgets.charts import AXIS, LAYOUT
 
 _MAX_LEGEND_CLASSES = 9
@@ -27,8 +28,8 @@ def map_chart(maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> go.
     ----------
     maps : OcclusionMaps
         The maps, complete or not.
-    name : {"probability", "activity", "label"}
-        The map. Without a classifier it is "activity".
+    name : {"probability", "value", "activity", "label"}
+        The map. It is "value" for a regression instead of "probability" and "label", and "activity" if the model predicts nothing.
     colours : mapping
         Class -> color of the classes that occur, the most frequent first.
 
@@ -36,7 +37,7 @@ def map_chart(maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> go.
     -------
     plotly.graph_objects.Figure
     """
-    shown = name if getattr(maps, name) is not None else "activity"
+    shown = shown_map(maps, name)
     trace = _label_trace(maps, colours) if shown == "label" else _value_trace(maps, shown)
     rows, columns = maps.centres[:, 0, 0], maps.centres[0, :, 1]
     lines = [*_title(maps, shown), *(_legend(maps, colours) if shown == "label" else ())]
@@ -49,19 +50,29 @@ def map_chart(maps: OcclusionMaps, name: str, colours: Mapping[int, str]) -> go.
     return go.Figure(data=[go.Heatmap(x=columns, y=rows, zsmooth=False, **trace)], layout=layout)
 
 
-def _value_trace(maps: OcclusionMaps, name: str) -> dict[str, Any]:
-    values = maps.probability if name == "probability" else maps.activity
+def shown_map(maps: OcclusionMaps, name: str) -> MapName:
+    """Return the map of that name, or the one in its place if the model does not predict it."""
+    if name == "activity" or maps.scores is None:
+        return "activity"
+    if maps.value is not None:
+        return "value"
+    return "label" if name == "label" and maps.label is not None else "probability"
+
+
+def _value_trace(maps: OcclusionMaps, name: ValueMap) -> dict[str, Any]:
+    values = maps.activity if name == "activity" else maps.scores
     assert values is not None
-    low, high = maps.colour_range("probability" if name == "probability" else "activity")
+    low, high = maps.colour_range(name)
     number_format = ".1%" if name == "probability" else ".4~g"
+    unit = f" {escape(maps.quantity.unit)}" if name == "value" and maps.quantity.unit else ""
     return {
         "z": values.astype(np.float32),
         "zmin": low,
         "zmax": high,
-        "colorscale": "Viridis",
+        "colorscale": "Viridis" if name != "value" else [[number / 8, colour] for number, colour in enumerate(DIVERGING)],
         "showscale": True,
         "colorbar": {**_COLOR_BAR, "tickformat": _percent_format(high - low) if name == "probability" else ".3~s"},
-        "hovertemplate": f"%{{z:{number_format}}}<br>with the window at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
+        "hovertemplate": f"%{{z:{number_format}}}{unit}<br>with the window at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
     }
 
 
@@ -92,11 +103,13 @@ def _label_trace(maps: OcclusionMaps, colours: Mapping[int, str]) -> dict[str, A
     }
 
 
-def _title(maps: OcclusionMaps, name: str) -> list[str]:
+def _title(maps: OcclusionMaps, name: MapName) -> list[str]:
     """Return two lines."""
     before = maps.unoccluded
     if name == "activity":
         quantity, without = f"total activity of {maps.layer} / {maps.unit}", f"{before.activity:.4g}"
+    elif name == "value":
+        quantity, without = maps.quantity.describe(maps.name(_number(maps.target))), maps.quantity.format(before.value or 0.0)
     elif name == "probability":
         quantity, without = f"probability of {maps.name(_number(maps.target))}", f"{100 * (before.probability or 0):.1f}%"
     else:

@@ -44,14 +44,15 @@ class OcclusionExplorer(Explorer):
 
         - image: "crop:17", or "upload:..." while the kernel runs.
         - layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
-        - target: the name of a class. None: the most probable class of this image.
+        - target: the name of a class, or of an output of a regression. None: the most probable class of this image; the first output.
         - fill: "gray" (0 after normalization, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
           color ("#7f7f7f", "red").
         - window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
           8, and less if the input's shorter side is below 224 (7 and 1 of 32).
         - patches: the centers of at most 64 patches, [[row, column], ...]. None: one in the middle.
         - border: "inside" or "same", as in `dw.occlude`.
-        - map: "probability", "activity" or "label": the map over the image. overlay: its opacity, from 0 to 1.
+        - map: "probability", "activity" or "label": the map over the image; "value" for a regression, instead of "probability" and
+          "label". overlay: its opacity, from 0 to 1.
         - tab: "maps", "chart" or "images".
 
     Raises

@@ -21,7 +21,7 @@ from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_number
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
-from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
+from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content, quantity_content
 from deconvwidgets.widgets.uploads import upload_step, upload_where
 
 _MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
@@ -74,16 +74,17 @@ def _start_maps(service: SupportsOcclusion, request: Request) -> Reply:
 
 
 def _maps(service: SupportsOcclusion, request: Request) -> Reply:
-    """Buffers: activity and probability float32, label int32, label_probability float32, all (rows, columns).
+    """Buffers: activity and scores float32, label int32, label_probability float32, all (rows, columns).
 
-    The last three are empty without a classifier. Positions that have not been computed are NaN and -1.
+    Scores are probabilities, or values of a regression. The last two are empty for a regression, and all but activity if the model predicts
+    nothing. Positions that have not been computed are NaN and -1.
     """
     run = request.integer("run")
     maps = service.occlusion.maps(run)
     colours = {str(label): colour for label, colour in service.occlusion.colours(maps).items()}
     return {"run": run, **maps_content(maps), "colours": colours}, [
         _float_bytes(maps.activity),
-        _float_bytes(maps.probability),
+        _float_bytes(maps.scores),
         b"" if maps.label is None else np.ascontiguousarray(maps.label, "<i4").tobytes(),
         _float_bytes(maps.label_probability),
     ]
@@ -111,6 +112,7 @@ def maps_content(maps: OcclusionMaps) -> Content:
         "origin": maps.centres[0, 0].tolist(),
         "names": {str(label): maps.name(label) for label in (*labels, *named)},
         "has_classes": maps.probability is not None,
+        "quantity": None if maps.scores is None else quantity_content(maps.quantity),
     }
 
 

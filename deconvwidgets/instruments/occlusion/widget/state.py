@@ -19,7 +19,7 @@ from deconvwidgets.widgets.layers import find_layer
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("OcclusionExplorer", "{'image': 'crop:0', 'window': [48, 48]}")
-MAPS = ("probability", "activity", "label")
+MAPS = ("probability", "value", "activity", "label")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "border": ("inside", "same"),
     "map": MAPS,
@@ -29,13 +29,13 @@ DEFAULTS: State = {
     "image": "crop:0",  # a crop of the image set, or "upload:<id>"
     "layer": None,  # None: the last of the explorers' layers
     "unit": None,  # None: the map with the largest sum on this image
-    "target": None,  # the name of a class; None: the most probable class of this image
+    "target": None,  # the name of a class or output; None: the most probable class of this image, or a regression's first output
     "fill": "gray",  # the mean of the training images; or "mean" (of this image), "blur", or a color, which becomes "#rrggbb"
     "window": None,  # rows, columns, in input pixels: of the patch, and of the maps' window; None becomes 48 x 48, less on small inputs
     "patches": None,  # centers as [row, column], in input pixels; None becomes one in the middle of the image
     "stride": None,  # None becomes 8 x 8, less on small inputs
     "border": "inside",
-    "map": "probability",  # the map over the image and in the chart
+    "map": "probability",  # the map over the image and in the chart; "value" for a regression, "activity" if nothing is predicted
     "overlay": 0.0,  # its opacity
     "tab": "maps",
 }
@@ -73,8 +73,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     merged["patches"] = _patches(merged["patches"], choices)
     for key, names in _CHOICES.items():
         one_of(merged[key], key, names)
-    if choices.classes is None:
-        merged["map"] = "activity"
+    merged["map"] = _map(merged["map"], choices)
     merged["overlay"] = _overlay(merged["overlay"])
     return merged
 
@@ -198,6 +197,15 @@ def _center(center: object, height: int, width: int) -> list[float]:
         raise OcclusionError(f"A patch is written as its center, [row, column], in pixels, not {center!r}.")
     row, column = (float(number or 0) for number in numbers)
     return [min(max(row, 0.0), float(height)), min(max(column, 0.0), float(width))]
+
+
+def _map(name: str, choices: OcclusionChoices) -> str:
+    """Return the name of a map, or of the one in its place if the model predicts something else: a state may be that of another model."""
+    if choices.quantity is None or choices.classes is None or name == "activity":
+        return "activity"
+    if choices.quantity.kind == "value":
+        return "value"
+    return "probability" if name == "value" else name
 
 
 def _overlay(value: object) -> float:

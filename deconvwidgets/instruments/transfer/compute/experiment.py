@@ -12,9 +12,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from deconvwidgets.arguments import flag, text
-from deconvwidgets.compute.devices import on_device, reference_tensor
+from deconvwidgets.compute.devices import on_device
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
+from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import HeadError, JobCancelledError, LayerError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes

@@ -10,8 +10,8 @@ from PIL import Image
 from torch import nn
 
 import deconvwidgets as dw
-from deconvwidgets.compute.class_probabilities import most_probable
 from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.scores import most_probable
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError, ModelError, OcclusionError, PictureError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan, occlude
@@ -160,8 +160,8 @@ def test_run_unoccluded_resolves_the_defaults(bundle, network, pixels):
     assert result.unit == result.strongest[0]
     np.testing.assert_allclose(result.map, maps[result.unit], atol=1e-6)
     assert result.target == 2
-    assert result.unoccluded.probability == pytest.approx(result.probabilities[2])
-    assert result.probabilities.sum() == pytest.approx(1.0)
+    assert result.unoccluded.probability == pytest.approx(result.scores[2])
+    assert result.scores.sum() == pytest.approx(1.0)
     assert run_unoccluded(bundle, pixels, "1").layer == "conv1"  # a dotted name is replaced by its alias
 
 
@@ -348,9 +348,10 @@ def test_invalid_arguments_raise_errors(tiny_bundle, pixels, changes, error, mes
 def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
     with pytest.raises(ModelError, match="ModelBundle is expected"):
         occlude(tiny_bundle.model, pixels)
-    maps_only = dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
-    with pytest.raises(ModelError, match="maps does not return logits"):
-        occlude(maps_only, pixels, 5, 5)
+    with pytest.raises(ModelError, match=r"maps returns 4 channels of maps, but categories names 1: pass a name for each"):
+        dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
+    with pytest.raises(ModelError, match="tiny does not return outputs"):
+        occlude(replace(tiny_bundle, model=tiny_bundle.model[:3].eval()), pixels, 5, 5)
     vectors = dw.ModelBundle.from_module(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)).eval(), input_size=(3, 16, 16))
     with pytest.raises(LayerError, match=r"pass layer=\.\.\."):
         occlude(vectors, pixels, 5, 5)
@@ -358,9 +359,11 @@ def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
 
 @pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cow", "dog"]])
 def test_there_must_be_one_name_per_class(tiny_bundle, pixels, names):
-    own = dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
-    with pytest.raises(ModelError, match=rf"own returns 3 logits, but its bundle names {len(names)} classes: pass a name for each"):
-        occlude(own, pixels.float(), 5, 5)
+    with pytest.raises(ModelError, match=rf"own returns 3 outputs, but categories names {len(names)}: pass a name for each"):
+        dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
+    own = replace(tiny_bundle, categories=tuple(names), name="own")
+    with pytest.raises(ModelError, match=rf"own returns 3 outputs, but its bundle names {len(names)} classes: pass a name for each"):
+        occlude(own, pixels, 5, 5)
 
 
 def test_infinite_logits_raise_an_error(tiny_model, pixels):

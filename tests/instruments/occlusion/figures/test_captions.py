@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet, percent
+from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, Unoccluded
+from deconvwidgets.records.quantity import format_percent
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ from deconvwidgets.instruments.occlusion.records import OcclusionMaps, Unocclude
     ],
 )
 def test_probabilities_are_formatted_as_percentages(share, text):
-    assert percent(share) == text
+    assert format_percent(share) == text
 
 
 def maps_of(probabilities, unoccluded):

@@ -29,6 +29,7 @@ from deconvwidgets.instruments.occlusion.records import (
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.quantity import SOFTMAX
 from tests.instruments.occlusion.widget.toy_network import (
     KINDS,
     LAYERS,
@@ -327,4 +328,6 @@ class FakeOcclusionService(FakeService):
         self.occlusion = FakeOcclusionApi(self, side)
 
     def overview(self) -> Overview:
-        return replace(super().overview(), classifier=self.classifier, trained=True, notes=(), weights="discs of contrast")
+        quantity = None if self.classifier is None else SOFTMAX
+        changes = {"classifier": self.classifier, "quantity": quantity, "trained": True, "notes": (), "weights": "discs of contrast"}
+        return replace(super().overview(), **changes)

@@ -138,7 +138,7 @@ def test_state_can_be_saved_and_restored(service, explorer):
         ({"patches": [[1, float("nan")]]}, OcclusionError, r"\[row, column\]"),
         ({"patches": [[1, "2"]]}, OcclusionError, r"\[row, column\]"),
         ({"border": "wrap"}, ServiceError, "inside or same"),
-        ({"map": "logits"}, ServiceError, "probability, activity or label"),
+        ({"map": "logits"}, ServiceError, "probability, value, activity or label"),
         ({"overlay": 1.5}, ServiceError, "from 0 to 1"),
         ({"overlay": True}, ServiceError, "from 0 to 1"),
         ({"tab": "chart "}, ServiceError, "maps, chart or images"),
@@ -485,7 +485,7 @@ def test_plotly_and_the_chart_of_a_run_are_sent(api, explorer, sent):
     assert figure["data"][0]["type"] == "heatmap"
     assert figure["layout"]["uirevision"] == f"{run} probability"
     assert (
-        "There is no map 'size': choose probability, activity or label."
+        "There is no map 'size': choose probability, value, activity or label."
         in send_request(explorer, sent, "chart", run=run, map="size")[0]["error"]
     )
     content, (source,) = send_request(explorer, sent, "plotly")

@@ -1,19 +1,15 @@
+import type { Quantity } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
-import { formatPercent, percentChange } from "../ui/format.ts";
-import type { ClassProbability } from "./wire.ts";
+import { formatScore, formatScoreChange, isValue } from "../ui/quantity.ts";
+import type { ClassScore } from "./wire.ts";
 
 export const ROWS = 6; // the five most probable classes, and the target
 
-/** Return the listed classes in order: the target first, then by descending probability with the patches. */
-export function listOrder(classes: ClassProbability[], target: number | null): ClassProbability[] {
-  const isTarget = ({ label }: ClassProbability) => Number(label === target);
+/** Return the listed classes in order: the target first, then by descending probability with the patches; a regression's outputs by number. */
+export function listOrder(classes: ClassScore[], target: number | null, quantity: Quantity | null = null): ClassScore[] {
+  if (isValue(quantity)) return [...classes].sort((a, b) => a.label - b.label).slice(0, ROWS);
+  const isTarget = ({ label }: ClassScore) => Number(label === target);
   return [...classes].sort((a, b) => isTarget(b) - isTarget(a) || b.now - a.now || a.label - b.label).slice(0, ROWS);
-}
-
-/** Format the change of a probability by the patches, in percentage points of the displayed values. */
-export function formatChange({ before, now }: Pick<ClassProbability, "before" | "now">): string {
-  const points = percentChange(before, now);
-  return points === 0 ? "" : points > 0 ? `+${points}` : `−${-points}`;
 }
 
 /** Set an attribute if it differs, to avoid style recalculation. */
@@ -22,12 +18,13 @@ function setAttribute(element: Element, name: string, value: string): void {
 }
 
 /**
- * Create the list of classes. Bars show the probabilities with the patches, on top of those without. Rows are radio buttons for the target.
+ * Create the list of classes. Bars show the probabilities with the patches, on top of those without. A regression's outputs have no bars, for
+ * they have no common scale. Rows are radio buttons for the target.
  *
  * Dragging a patch updates the list many times a second. No element changes its position or paint bounds, since the browser would then
  * recompute the compositing layers of the whole notebook, which takes three times as long.
  */
-export function createClassProbabilities({ pick }: { pick: (label: number, name: string) => void }) {
+export function createClassScores({ pick }: { pick: (label: number, name: string) => void }) {
   const rows: ReturnType<typeof createRow>[] = []; // reused for other classes
   const onkeydown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
@@ -41,24 +38,31 @@ export function createClassProbabilities({ pick }: { pick: (label: number, name:
   const element = h("div", { class: "dwo-probabilities", ...properties });
   const selectTarget = (label: number, name: string) => {
     pick(label, name);
-    rows[0]?.element.focus({ preventScroll: true }); // the target moves to the first row
+    if (!isValue(quantity)) rows[0]?.element.focus({ preventScroll: true }); // the target moves to the first row
   };
 
-  const update = (classes: ClassProbability[], target: number | null) => {
-    const listed = listOrder(classes, target);
+  let quantity: Quantity | null = null;
+
+  const update = (classes: ClassScore[], target: number | null, newQuantity: Quantity | null) => {
+    quantity = newQuantity;
+    setAttribute(element, "data-kind", quantity?.kind ?? "probability");
+    const listed = listOrder(classes, target, quantity);
     while (rows.length > listed.length) rows.pop()?.element.remove();
     while (rows.length < listed.length) {
       const row = createRow(selectTarget);
       rows.push(row);
       element.append(row.element);
     }
-    listed.forEach((entry, index) => void rows[index]?.show(entry, entry.label === target, index === 0));
+    listed.forEach(
+      (entry, index) =>
+        void rows[index]?.show(entry, entry.label === target, isValue(quantity) ? entry.label === target : index === 0, quantity),
+    );
   };
   return { element, update };
 }
 
 function createRow(selectTarget: (label: number, name: string) => void) {
-  let current: ClassProbability | null = null;
+  let current: ClassScore | null = null;
   const name = h("span", { class: "dwo-class" });
   const before = h("i", { class: "dwo-before" });
   const now = h("i", { class: "dwo-now" });
@@ -69,7 +73,7 @@ function createRow(selectTarget: (label: number, name: string) => void) {
   // The numbers come first, so that they are painted together with the background of the row, which keeps the paint bounds constant.
   const element = h("button", { ...properties, onclick }, value, change, name, h("span", { class: "dwo-track" }, before, now));
 
-  const show = (entry: ClassProbability, isTarget: boolean, isFirst: boolean) => {
+  const show = (entry: ClassScore, isTarget: boolean, hasTabStop: boolean, quantity: Quantity | null) => {
     if (entry.label !== current?.label) {
       setText(name, entry.name);
       name.title = entry.name;
@@ -77,15 +81,16 @@ function createRow(selectTarget: (label: number, name: string) => void) {
       element.dataset.label = String(entry.label);
     }
     current = entry;
-    before.style.width = `${100 * entry.before}%`;
-    now.style.width = `${100 * entry.now}%`;
-    setText(value, formatPercent(entry.now));
-    const difference = formatChange(entry);
+    before.style.width = isValue(quantity) ? "0" : `${100 * entry.before}%`;
+    now.style.width = isValue(quantity) ? "0" : `${100 * entry.now}%`;
+    const score = formatScore(quantity, entry.now);
+    setText(value, score);
+    const difference = formatScoreChange(quantity, entry);
     setText(change, difference);
     setAttribute(change, "data-less", String(difference.startsWith("−")));
     setAttribute(element, "aria-checked", String(isTarget));
-    setAttribute(element, "tabindex", isFirst ? "0" : "-1");
-    setAttribute(element, "aria-label", `${entry.name}: ${formatPercent(entry.now)}, ${formatPercent(entry.before)} without the patch`);
+    setAttribute(element, "tabindex", hasTabStop ? "0" : "-1");
+    setAttribute(element, "aria-label", `${entry.name}: ${score}, ${formatScore(quantity, entry.before)} without the patch`);
   };
   return { element, show };
 }
