@@ -1,6 +1,6 @@
 """Time nine deconvnet projections of one unit, on nine different images: deconvwidgets and Captum's NeuronDeconvolution.
 
-Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process. The
+Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process. The call is the plain one, with a module: it is traced in the first call only. The
 medians of the times and of the pairwise ratios are printed, and the largest difference of the outputs. Captum gets the model truncated at
 the layer, and is timed in the faster of two variants: nine calls, or one call with a function that selects the position of each image. The
 weights are random, which does not change the number of operations. Positions are those of the strongest activations ("strongest"), or
@@ -14,6 +14,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from captum.attr import NeuronDeconvolution
@@ -22,16 +23,34 @@ from torch import Tensor, nn
 from deconvwidgets import engine
 from deconvwidgets.models.torchvision_import import import_torchvision
 
-CASES = {"alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"), "vgg16": ("conv2", "conv4", "conv7", "conv10")}
-TARGET_RATIOS = {("alexnet", "conv1"): 12, ("alexnet", "conv2"): 12, ("alexnet", "conv3"): 7, ("alexnet", "conv5"): 3.5,
-                 ("vgg16", "conv4"): 80, ("vgg16", "conv10"): 12}  # fmt: skip
+CASES = {
+    "alexnet": ("conv1", "conv2", "conv3", "conv4", "conv5"),
+    "vgg16": ("conv2", "conv4", "conv7", "conv10"),
+    "resnet50": ("layer2", "layer3"),
+}
+TARGET_RATIOS = {("alexnet", "conv2"): 14, ("alexnet", "conv5"): 3.6, ("vgg16", "conv7"): 60}
 UNIT = 3
 warnings.filterwarnings("ignore", module="captum")
 
 
-def truncated(features: nn.Sequential, layer: str) -> nn.Sequential:
+class SeparateReLUs(nn.Module):
+    """A bottleneck of ResNet whose three rectifiers are modules of their own, as Captum requires. Weights are shared."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        self.first = nn.Sequential(block.conv1, block.bn1, nn.ReLU(), block.conv2, block.bn2, nn.ReLU(), block.conv3, block.bn3)
+        self.shortcut, self.last = block.downsample or nn.Identity(), nn.ReLU()
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.last(self.first(maps) + self.shortcut(maps))
+
+
+def truncated(model: nn.Module, layer: str) -> nn.Sequential:
     """Return the layers up to this one, with ReLUs that are not in place, as Captum requires. Weights are shared."""
-    parts = list(features.children())[: int(layer.split(".")[-1]) + 1]
+    if hasattr(model, "layer4"):
+        blocks = [SeparateReLUs(block) for number in range(1, int(layer[-1]) + 1) for block in getattr(model, f"layer{number}")]
+        return nn.Sequential(model.conv1, model.bn1, nn.ReLU(), model.maxpool, *blocks).eval()
+    parts = list(model.features.children())[: int(layer.split(".")[-1]) + 1]
     return nn.Sequential(*(nn.ReLU() if isinstance(part, nn.ReLU) else part for part in parts)).eval()
 
 
@@ -67,19 +86,16 @@ def positions_of(network: engine.Network, batch: Tensor, layer: str, spread: boo
 
 
 def compare(name: str, layer: str, repeats: int, spread: bool) -> None:
-    models = import_torchvision().models
-    trunk = nn.Sequential()
-    trunk.add_module("features", getattr(models, name)(weights=None).features)
-    trunk.eval()
-    network = engine.Network.of(trunk, (3, 224, 224))
+    model = getattr(import_torchvision().models, name)(weights=None).eval()
+    network = engine.Network.of(model, (3, 224, 224))
     info = network.layer(layer)
     batch = torch.randn(9, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     at = positions_of(network, batch, layer, spread)
 
     def project() -> engine.Projected:
-        return engine.project(network, batch, layer, unit=UNIT, at=at, seed=1.0)
+        return engine.project(model, batch, layer, unit=UNIT, at=at, seed=1.0)
 
-    variants = captum_variants(truncated(trunk.features, info.name), batch, at)
+    variants = captum_variants(truncated(model, layer if name == "resnet50" else info.name), batch, at)
     projected, references = project().full(224, 224), [run().detach() for run in variants.values()]  # also the warm-up
     difference = max(float((projected - reference).abs().max() / reference.abs().max()) for reference in references)
     project()

@@ -86,7 +86,10 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
     parser.add_argument("--seed", type=int, default=0, help="the seed of --sort random (default: 0)")
     parser.add_argument(
-        "--rule", choices=["deconvnet", "gradient", "guided"], default="deconvnet", help="the rule of the projection (default: deconvnet)"
+        "--rule",
+        choices=["deconvnet", "gradient", "guided", "extended"],
+        default="deconvnet",
+        help="the rule of the projection (default: deconvnet); extended: deconvnet with our extension beyond the paper",
     )
     parser.add_argument(
         "--contrast",

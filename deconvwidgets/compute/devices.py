@@ -58,11 +58,13 @@ def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> Model
 
 
 def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> ModelBundle:
-    """Return the bundle with `network` as its traced network, and warn that the argument is deprecated; the bundle itself for None."""
-    if network is None:
-        return require_bundle(bundle)
-    warnings.warn("network= is deprecated: bundle.network is traced once, on first use.", DeprecationWarning, stacklevel=3)
-    return require_bundle(bundle).with_network(network)
+    """Return the bundle, and warn that the argument `network` is deprecated if it is given. Raises ModelError for another model's."""
+    require_bundle(bundle)
+    if network is not None:
+        warnings.warn("network= is deprecated: bundle.network is traced once, on first use.", DeprecationWarning, stacklevel=3)
+        if not isinstance(network, Network) or network.model is not bundle.network.model or network.input_size != bundle.input_size:
+            raise ModelError(f"The network is not that of {bundle.name} for inputs of {bundle.input_size}: do not pass it.")
+    return bundle
 
 
 def device_name(bundle: ModelBundle) -> str:

@@ -217,12 +217,6 @@ class ModelBundle:
         """
         return Network.of(self.model, self.input_size)
 
-    def with_network(self, network: Network) -> ModelBundle:
-        """Return the bundle if a network is that of its model. Raises ModelError if it is another one's."""
-        if not isinstance(network, Network) or network.model is not self.network.model or network.input_size != self.input_size:
-            raise ModelError(f"The network is not that of {self.name} for inputs of {tuple(self.input_size)}: do not pass it.")
-        return self
-
     def with_head(self, head: HeadSource | None) -> ModelBundle:
         """Return a new bundle whose classifier is a softmax head. A head that the bundle already has is replaced.
 

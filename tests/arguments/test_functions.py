@@ -91,6 +91,7 @@ FUNCTIONS: dict[str, Case] = {
             "rule": RULES,
             "method": METHODS,
             "seed": real(),
+            "beyond_paper": boolean,
             "network": optional(nothing),
         },
     ),
@@ -106,6 +107,7 @@ FUNCTIONS: dict[str, Case] = {
             "rule": RULES,
             "method": METHODS,
             "seed": real(),
+            "beyond_paper": boolean,
         },
     ),
     "dw.occlude": Case(

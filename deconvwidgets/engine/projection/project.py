@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import describe, integer_array, number, one_of, text
 from deconvwidgets.engine.executor import Executor
-from deconvwidgets.engine.input_kind import check_input_kind
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.node_rules import NodeRules
+from deconvwidgets.engine.projection.project_arguments import Method, check_batch, check_options, check_positions, check_units, network_for
 from deconvwidgets.engine.projection.rule_mode import RuleMode
 from deconvwidgets.engine.projection.rules import Rule
-from deconvwidgets.errors import LayerError, ModelError, RuleError
-
-Method = Literal["auto", "local", "full"]
-
-_OTHER_BATCHES = {
-    3: "one of 1-D signals (N, C, L), or one image without a batch dimension: for an image, pass batch[None]",
-    5: "one of volumes (N, C, D, H, W)",
-}
+from deconvwidgets.errors import LayerError, RuleError
 
 # A crop that takes more than this share of the whole image's multiplications is not faster, because cutting and filling take time, too.
 _MAX_CROP_COST = 0.8
@@ -134,13 +126,13 @@ def project(
     >>> tuple(projected.full(64, 64).shape)
     (2, 3, 64, 64)
     """
-    _check_options(layer, rule, method, seed)
+    check_options(layer, rule, method, seed, beyond_paper)
     with torch.inference_mode(False):  # autograd cannot save inference tensors
-        images = _check_batch(batch)
-        network = _network_for(model, images)
+        images = check_batch(batch)
+        network = network_for(model, images)
         info = network.layer(layer)
-        units = _check_units(unit, len(batch), info.channels, layer).to(batch.device)
-        positions = None if at is None else _check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
+        units = check_units(unit, len(batch), info.channels, layer).to(batch.device)
+        positions = None if at is None else check_positions(at, len(batch), (info.height, info.width), layer).to(batch.device)
         plan = _choose_plan(network, layer, method)
         target = plan.target if plan is not None else network.node(layer)
         graph = network.graph
@@ -158,6 +150,7 @@ def _choose_plan(network: Network, layer: str, method: Method) -> LocalPlan | No
     if method == "local" and plan is None:
         unknown = network.layer(layer).receptive_field is None
         reason = "it depends on the whole image" if unknown else "its receptive field is not smaller than the image"
+        reason = "images are run one by one" if network.single else reason
         raise LayerError(f"'{layer}' cannot be projected locally ({network.reason or reason}); use method='auto' or 'full'.")
     use_crops = plan is not None and (method == "local" or (method == "auto" and plan.cost < _MAX_CROP_COST))
     return plan if use_crops else None
@@ -234,65 +227,3 @@ def _strongest(maps: Tensor, units: Tensor) -> Tensor:
     unit_maps = maps[torch.arange(len(maps), device=maps.device), units]
     index = unit_maps.flatten(1).argmax(dim=1)
     return torch.stack([index // maps.shape[-1], index % maps.shape[-1]], dim=1)
-
-
-def _check_options(layer: str, rule: Rule, method: Method, seed: str | float) -> None:
-    text(layer, "layer", "the name of a layer", LayerError)
-    one_of(rule, "rule", get_args(Rule), ValueError)
-    one_of(method, "method", get_args(Method), ValueError)
-    if not isinstance(seed, str) or seed != "activation":
-        number(seed, "seed", "'activation' or a finite number", error=ValueError)
-
-
-def _check_batch(batch: Tensor) -> Tensor:
-    if isinstance(batch, Tensor) and batch.dim() in _OTHER_BATCHES:
-        raise ModelError(
-            "The batch must be a floating-point tensor of images (N, C, H, W); only images are supported. "
-            f"{tuple(batch.shape)} is {_OTHER_BATCHES[batch.dim()]}."
-        )
-    if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
-        raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
-    if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
-        raise ModelError("The batch contains nan or infinite values; check the transform that it comes from.")
-    return batch.detach().clone() if batch.is_inference() else batch.detach()
-
-
-def _network_for(model: nn.Module | Network, batch: Tensor) -> Network:
-    module = model.model if isinstance(model, Network) else model
-    if not isinstance(module, nn.Module):
-        raise ModelError(f"model must be a torch.nn.Module or a Network, not {describe(model)}.")
-    check_input_kind(module, type(module).__name__)
-    parameter = next((value for value in module.parameters() if value.is_floating_point()), batch)
-    if parameter.dtype != batch.dtype or parameter.device != batch.device:
-        raise ModelError(
-            f"The batch is {batch.dtype} on {batch.device}, the model {parameter.dtype} on {parameter.device}: "
-            "use batch.to(device, dtype) with those of the model."
-        )
-    if not isinstance(model, Network):
-        return Network.of(model, batch.shape[1:])
-    if tuple(batch.shape[1:]) != model.input_size:
-        raise ModelError(
-            f"This Network was traced for inputs of {model.input_size}, not {tuple(batch.shape[1:])}; make another with Network.of."
-        )
-    return model
-
-
-def _check_units(unit: int | Sequence[int] | Tensor, count: int, channels: int, layer: str) -> Tensor:
-    expected = f"an integer from 0 to {channels - 1}, or one for each of the {count} images"
-    units = torch.from_numpy(integer_array(_on_cpu(unit), "unit", ((), (count,)), expected, LayerError))
-    if bool(((units < 0) | (units >= channels)).any()):
-        raise LayerError(f"'{layer}' has units 0 to {channels - 1}, not {sorted(set(units.flatten().tolist()))}.")
-    return units.expand(count)
-
-
-def _check_positions(at: Sequence[Sequence[int]] | Tensor, count: int, extent: tuple[int, int], layer: str) -> Tensor:
-    shapes = ((count, 2), (2,)) if count == 1 else ((count, 2),)
-    expected = f"integers (row, column) for each of the {count} images: shape ({count}, 2)"
-    positions = torch.from_numpy(integer_array(_on_cpu(at), "at", shapes, expected, LayerError)).reshape(count, 2)
-    if bool(((positions < 0) | (positions >= torch.tensor(extent))).any()):
-        raise LayerError(f"'{layer}' has rows 0 to {extent[0] - 1} and columns 0 to {extent[1] - 1}; a position is outside.")
-    return positions
-
-
-def _on_cpu(value: object) -> object:
-    return value.detach().cpu() if isinstance(value, Tensor) else value

@@ -12,7 +12,8 @@ from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.repr import compact_repr
 
-Rule = Literal["deconvnet", "gradient", "guided"]
+# "extended" is "deconvnet" with our extension to operations that the paper does not have: `beyond_paper=True` of `dw.project`.
+Rule = Literal["deconvnet", "gradient", "guided", "extended"]
 Contrast = Literal["tile", "shared"]
 Part = Literal["projections", "patches"]
 FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]

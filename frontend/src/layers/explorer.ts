@@ -21,6 +21,7 @@ const RULES: Choice<Rule>[] = [
   ["deconvnet", "Deconvnet", "The rule of the paper: rectify the backward signal at every rectifier"],
   ["gradient", "Gradient", "The gradient: pass the signal where the input of the rectifier was positive"],
   ["guided", "Guided", "Guided backpropagation: apply both conditions"],
+  ["extended", "Extended", "The deconvnet, extended beyond the paper: smooth activations rectify, gates and normalisations are constants"],
 ];
 const VIEWS: Choice<View>[] = [
   ["projections", "Projections", "The strongest activations, projected to pixel space"],
@@ -63,7 +64,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     pick: (view) => this.set({ view }),
   });
   private readonly layers = createLayerList({ pick: (layer) => this.selectLayer(layer) });
-  private readonly ruleNotice = createRuleNotice({ useGradient: () => this.set({ rule: "gradient" }) });
+  private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
   private readonly progress = createIndexProgress();
   private readonly toolbar = createToolbar({
     id: this.id,

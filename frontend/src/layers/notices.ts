@@ -2,13 +2,15 @@
 import type { Progress } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatProgress } from "../ui/format.ts";
+import type { Rule } from "./wire.ts";
 
-/** Create the message that the rule cannot be applied to the layer, with a button that selects the rule gradient. */
-export function createRuleNotice({ useGradient }: { useGradient: () => void }) {
+/** Create the message that the rule cannot be applied to the layer, with buttons that select other rules. */
+export function createRuleNotice(use: (rule: Rule) => void) {
   const text = h("span", { "data-testid": "refusal-words" });
-  const properties = { type: "button", class: "dwx-use-gradient", "data-testid": "use-gradient", onclick: useGradient };
-  const button = h("button", properties, "Use the gradient");
-  const element = h("div", { class: "dwx-rule-notice", role: "status", hidden: true, "data-testid": "refusal" }, text, button);
+  const button = (rule: Rule, label: string) =>
+    h("button", { type: "button", class: "dwx-use-rule", "data-testid": `use-${rule}`, onclick: () => use(rule) }, label);
+  const buttons = [button("extended", "Extend the rule beyond the paper"), button("gradient", "Use the gradient")];
+  const element = h("div", { class: "dwx-rule-notice", role: "status", hidden: true, "data-testid": "refusal" }, text, ...buttons);
   const update = (reason: string | undefined) => {
     element.hidden = !reason;
     setText(text, reason ?? "");

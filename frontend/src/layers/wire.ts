@@ -1,7 +1,7 @@
 /** Messages between a LayerExplorer and the kernel. */
 import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts";
 
-export type Rule = "deconvnet" | "gradient" | "guided";
+export type Rule = "deconvnet" | "gradient" | "guided" | "extended";
 export type Contrast = "tile" | "shared";
 export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
 export type View = "both" | "projections" | "patches";

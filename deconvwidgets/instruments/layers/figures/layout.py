@@ -6,7 +6,7 @@ import math
 
 from deconvwidgets.display import decode_image
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
-from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
+from deconvwidgets.instruments.layers.figures.sheet import RULE_NAMES, FigureSheet, UnitPanel
 
 MARGIN = 28.0
 PAIR_GAP = 4.0  # between a unit's projections and its patches
@@ -100,7 +100,7 @@ def unit_figure(sheet: FigureSheet) -> Drawing:
     size = 15.0
     drawing = Drawing(2 * MARGIN + 2 * side + 3 * PAIR_GAP + 300)
     top = _heading(drawing, f"{sheet.title()} · unit {panel.unit}", panel.summary(), size)
-    projections = Text(MARGIN, top + 4, f"Projections ({sheet.rule})", 13, "quiet")
+    projections = Text(MARGIN, top + 4, f"Projections ({RULE_NAMES[sheet.rule]})", 13, "quiet")
     drawing.add(projections, Text(MARGIN + side + PAIR_GAP, top + 4, "Patches", 13, "quiet"))
     top += 14
     _mosaics(drawing, panel, MARGIN, top, side)
@@ -168,7 +168,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     drawing = Drawing(1200.0)
     overview, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
     drawing.add(Text(20, 32, overview.model, 17, strong=True))
-    line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {sheet.rule}"
+    line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {RULE_NAMES[sheet.rule]}"
     left = 20 + text_width(overview.model, 17, strong=True) + 14
     drawing.add(Text(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Rectangle(0, 48, 1200, 1, "line"))
     _layers(drawing, sheet, 20, 62)

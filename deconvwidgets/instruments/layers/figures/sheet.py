@@ -16,7 +16,12 @@ from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 
 Sort = Literal["strongest", "random", "index"]
-RULE_NAMES: dict[Rule, str] = {"deconvnet": "deconvnet", "gradient": "gradient", "guided": "guided backpropagation"}
+RULE_NAMES: dict[Rule, str] = {
+    "deconvnet": "deconvnet",
+    "gradient": "gradient",
+    "guided": "guided backpropagation",
+    "extended": "deconvnet, extended beyond the paper",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

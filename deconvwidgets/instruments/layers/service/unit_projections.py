@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine import project
+from deconvwidgets.engine.projection.rules import Rule as EngineRule
 from deconvwidgets.instruments.layers.records import Rule
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.service.batch_sizer import BatchSizer
@@ -128,7 +129,10 @@ class UnitProjections:
         started = perf_counter()
         on_device = to_model(task.batch[chosen], task.snapshot.bundle.model)
         positions = task.positions[chosen].to(on_device.device)
-        projected = project(task.snapshot.network, on_device, task.name, unit=task.unit, at=positions, rule=task.rule)
+        beyond_paper = task.rule == "extended"
+        rule: EngineRule = "deconvnet" if task.rule == "extended" else task.rule
+        network = task.snapshot.network
+        projected = project(network, on_device, task.name, unit=task.unit, at=positions, rule=rule, beyond_paper=beyond_paper)
         partial.steps.append(projected.pixels.detach().float().cpu().numpy())
         if background:
             self._batch_sizer.record(len(on_device), perf_counter() - started)
