@@ -396,3 +396,24 @@ def test_one_model_in_many_threads(make: Callable[[], nn.Module]) -> None:
         list(pool.map(map_layers, [*layers, *layers]))
         stop.set()
         bystander.result()
+
+
+def overwrites_an_unread_view(model: Model, maps: Tensor) -> Tensor:
+    """As the dropout of torchvision's EfficientNet: the memory that it shares with another value is not read again."""
+    return maps[:, :, 1:].relu_() + 1
+
+
+def overwrites_a_view_that_is_read(model: Model, maps: Tensor) -> Tensor:
+    """PyTorch's functionalisation is needed, which has other operations for batch norm and pooling."""
+    pooled = F.max_pool2d(model.pool(maps), 3, 1) + 1
+    pooled[:, :, 1:].mul_(2)
+    return pooled
+
+
+@pytest.mark.parametrize("step", [overwrites_an_unread_view, overwrites_a_view_that_is_read])
+def test_layers_before_an_overwritten_view_keep_their_names_and_receptive_fields(step: Callable[[Model, Tensor], Tensor]) -> None:
+    model = Model(lambda model, maps: step(model, model.norm(maps)))
+    model.pool = nn.MaxPool2d(2, 1)
+    network = check(model)
+    assert network.layer("norm").receptive_field == (3, 3)
+    assert step is overwrites_an_unread_view or network.layer("pool").receptive_field == (4, 4)
