@@ -44,7 +44,6 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         if (storage := _storage(node)) is not None:
             storages.setdefault(storage, []).append(node)
     order = {node: number for number, node in enumerate(graph.nodes)}
-    written: set[fx.Node] = set()
     replaced: list[tuple[fx.Node, fx.Node]] = []
     for node in list(graph.nodes):
         if not _is_mutable(node):
@@ -52,20 +51,19 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         target = _functional_form(node)
         overwritten = node.args[0]
         assert isinstance(overwritten, fx.Node)
-        sharing = set(storages[_storage(overwritten)]) - written - {overwritten, node}  # type: ignore[index]
-        if any(not _is_mutable(other) and _is_read_after(other, node, order) for other in sharing):
-            raise NotFunctionalError(f"{node.name} writes to memory that {len(sharing)} other values share")
+        sharing = [other for other in storages[_storage(overwritten)] if other is not overwritten and order[other] < order[node]]  # type: ignore[index]
+        if unreplaced := [other.name for other in sharing if _is_read_after(other, node, order)]:
+            raise NotFunctionalError(f"{node.name} writes to memory that {', '.join(unreplaced)} shares")
         node.target = target
         later = [user for user in overwritten.users if order[user] > order[node]]
         replaced.append((overwritten, node))
         for user in later:
             user.replace_input_with(overwritten, node)
-        written.add(overwritten)
     return replaced
 
 
 def _is_read_after(value: fx.Node, node: fx.Node, order: Mapping[fx.Node, int]) -> bool:
-    """Return whether a value, or one of its views, may be read after a node. Views that are made before it count as values of their own."""
+    """Return whether a value is read after a node. A view that is made before the node is a value of its own."""
     return any(order[user] > order[node] for user in value.users)
 
 
