@@ -143,6 +143,11 @@ def by_named_arguments(model: Model, maps: Tensor) -> Tensor:
     return F.conv2d(weight=model.second.weight[:, :1].expand(-1, 2, -1, -1).repeat(1, 4, 1, 1)[:8].repeat(2, 1, 1, 1)[:8], input=maps)
 
 
+def gated_groups(groups: Tensor) -> Tensor:
+    """As ResNeSt: an operation that reads whole maps reads maps of five axes."""
+    return (groups * groups.mean((3, 4), keepdim=True)).flatten(1, 2) + groups.sum(1).repeat(1, 2, 1, 1)
+
+
 STEPS: dict[str, Callable[[Model, Tensor], Tensor]] = {
     "constant that is added to": adds_to_a_constant,
     "buffer that is written to": fills_a_buffer,
@@ -166,6 +171,7 @@ STEPS: dict[str, Callable[[Model, Tensor], Tensor]] = {
     "softmax over positions": lambda model, maps: maps * maps.flatten(2).softmax(-1).view_as(maps),
     "softmax over channels": lambda model, maps: maps.softmax(1),
     "attention over channels": lambda model, maps: maps * torch.sigmoid(maps.mean(1, keepdim=True)),
+    "gates over groups of channels": lambda model, maps: gated_groups(maps.view(maps.shape[0], 2, 4, 18, 16)),
     "maxout": lambda model, maps: maps.view(maps.shape[0], 8, 1, 18, 16).amax(2),
     "called twice": lambda model, maps: model.relu(-model.relu(maps)),
     "shortcut of an overwritten map": lambda model, maps: model.norm(model.relu(maps)) + maps,
