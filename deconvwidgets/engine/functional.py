@@ -7,13 +7,15 @@ if no view shares the value's memory. Where one does, PyTorch's own functionalis
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from deconvwidgets.engine.ops import FORMS_FOR_PARTS, WITHOUT_INDICES
+from deconvwidgets.engine.ops import FIRST_OUTPUT, FORMS_FOR_PARTS
 
+MARK = torch.ops.aten._assert_async.msg  # an operation without result, which carries a text; see `tracing.py`
 _MAX_SIZE = 2**62  # the end of a slice that takes everything
 
 
@@ -43,7 +45,7 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
     for node in graph.nodes:
         if (storage := _storage(node)) is not None:
             storages.setdefault(storage, []).append(node)
-    written: set[fx.Node] = set()
+    order = {node: number for number, node in enumerate(graph.nodes)}
     replaced: list[tuple[fx.Node, fx.Node]] = []
     for node in list(graph.nodes):
         if not _is_mutable(node):
@@ -51,31 +53,34 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         target = _functional_form(node)
         overwritten = node.args[0]
         assert isinstance(overwritten, fx.Node)
-        sharing = set(storages[_storage(overwritten)]) - written - {overwritten, node}  # type: ignore[index]
-        if any(not _is_mutable(other) for other in sharing):
-            raise NotFunctionalError(f"{node.name} writes to memory that {len(sharing)} other values share")
+        sharing = [other for other in storages[_storage(overwritten)] if other is not overwritten and order[other] < order[node]]  # type: ignore[index]
+        if unreplaced := [other.name for other in sharing if _is_read_after(other, node, order)]:
+            raise NotFunctionalError(f"{node.name} writes to memory that {', '.join(unreplaced)} shares")
         node.target = target
-        order = {other: number for number, other in enumerate(graph.nodes)}
         later = [user for user in overwritten.users if order[user] > order[node]]
         replaced.append((overwritten, node))
         for user in later:
             user.replace_input_with(overwritten, node)
-        written.add(overwritten)
     return replaced
 
 
+def _is_read_after(value: fx.Node, node: fx.Node, order: Mapping[fx.Node, int]) -> bool:
+    """Return whether a value is read after a node. A view that is made before the node is a value of its own."""
+    return any(order[user] > order[node] for user in value.users)
+
+
 def simplify(graph: fx.Graph) -> None:
-    """Remove nodes that do nothing, and replace operations that are not possible on part of a map or have no derivative."""
+    """Remove nodes that do nothing, and replace operations that are not possible on part of a map or have no derivative. Marks are kept."""
     for node in list(graph.nodes):
         if _is_idle(node):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-        elif node.op == "call_function" and str(node.target).startswith("aten._assert"):
+        elif node.op == "call_function" and str(node.target).startswith("aten._assert") and node.target is not MARK:
             graph.erase_node(node)
         elif node.target is torch.ops.aten.copy.default:
             _replace_copy(graph, node)
-        elif node.target in WITHOUT_INDICES:
-            _drop_unread_indices(graph, node)
+        elif node.target in FIRST_OUTPUT:
+            _drop_unread_outputs(graph, node)
         node.target = FORMS_FOR_PARTS.get(node.target, node.target)
 
 
@@ -94,11 +99,14 @@ def _replace_copy(graph: fx.Graph, node: fx.Node) -> None:
     graph.erase_node(node)
 
 
-def _drop_unread_indices(graph: fx.Graph, node: fx.Node) -> None:
-    """Make a pooling return its maxima only, if nobody reads their indices."""
+def _drop_unread_outputs(graph: fx.Graph, node: fx.Node) -> None:
+    """Replace an operation by one that returns its first output only (maxima, normalised maps), if nobody reads the others."""
     if any(user.target is not operator.getitem or user.args[1] != 0 for user in node.users):
         return
-    node.target = WITHOUT_INDICES[node.target]
+    if node.target is torch.ops.aten._native_batch_norm_legit_no_training.default:
+        *operands, momentum, eps = node.args
+        node.args = (*operands, False, momentum, eps, True)  # not in training mode, with cuDNN where there is one
+    node.target = FIRST_OUTPUT[node.target]
     for user in list(node.users):
         node.meta["val"] = user.meta["val"]
         user.replace_all_uses_with(node)

@@ -270,9 +270,10 @@ FORMS_FOR_PARTS: dict[Any, Any] = {
     torch.ops.aten.view.default: torch.ops.aten.reshape.default,
     torch.ops.aten._unsafe_view.default: torch.ops.aten.reshape.default,
 }
-WITHOUT_INDICES: dict[Any, Any] = {
+FIRST_OUTPUT: dict[Any, Any] = {
     torch.ops.aten.max_pool2d_with_indices.default: torch.ops.aten.max_pool2d.default,
     torch.ops.aten.adaptive_max_pool2d.default: torch.nn.functional.adaptive_max_pool2d,
+    torch.ops.aten._native_batch_norm_legit_no_training.default: torch.ops.aten.batch_norm.default,
 }
 
 # Modules that are random or change their state in training mode.

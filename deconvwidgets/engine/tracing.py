@@ -19,7 +19,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from deconvwidgets.engine.example import example_batch
-from deconvwidgets.engine.functional import NotFunctionalError, remove_inplace_operations, simplify
+from deconvwidgets.engine.functional import MARK, NotFunctionalError, remove_inplace_operations, simplify
 from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.engine.ops import node_name, op_of, response_norm_function
 from deconvwidgets.engine.quiet_export import quiet_export
@@ -27,7 +27,6 @@ from deconvwidgets.errors import GraphError
 
 # torch.export patches nn.Module for the whole process. Two threads would restore each other's patches in the wrong order.
 _EXPORTING = threading.Lock()
-_MARK = torch.ops.aten._assert_async.msg  # an operation without result, which carries a text
 _OUTPUT, _NORM_BEGINS, _NORM_ENDS = "output of ", "response norm begins", "response norm ends"
 
 
@@ -168,9 +167,9 @@ class _MarkResponseNorm(torch.overrides.TorchFunctionMode):
         if func is not response_norm_function():
             return func(*args, **kwargs)
         arguments = _norm_arguments(*args, **kwargs)
-        _MARK(arguments[0], _NORM_BEGINS)
+        MARK(arguments[0], _NORM_BEGINS)
         result = func(*arguments)
-        _MARK(result, f"{_NORM_ENDS} {' '.join(map(repr, arguments[1:]))}")
+        MARK(result, f"{_NORM_ENDS} {' '.join(map(repr, arguments[1:]))}")
         return result
 
 
@@ -187,7 +186,7 @@ def _marked_outputs(model: nn.Module) -> Any:
         def mark(module: nn.Module, args: Any, output: Any) -> None:
             count[name] += 1
             if isinstance(output, Tensor):
-                _MARK(output, _OUTPUT + (name if count[name] == 1 else f"{name}#{count[name]}"))
+                MARK(output, _OUTPUT + (name if count[name] == 1 else f"{name}#{count[name]}"))
 
         return mark
 
@@ -210,8 +209,8 @@ def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, s
             program, overwritten = program.run_decompositions({}), []
     module, graph = program.graph_module, program.graph_module.graph
     _keep_user_outputs(program, graph)
-    calls = _read_marks(graph)
     simplify(graph)
+    calls = _read_marks(graph)
     graph.eliminate_dead_code()
     names, constants = _placeholders(program, graph, model)
     alive = set(graph.nodes)
@@ -233,7 +232,7 @@ def _read_marks(graph: fx.Graph) -> dict[str, fx.Node]:
     calls: dict[str, fx.Node] = {}
     begins: list[fx.Node] = []
     for node in list(graph.nodes):
-        if node.target is not _MARK:
+        if node.target is not MARK:
             continue
         value, text = node.args
         if text.startswith(_OUTPUT):

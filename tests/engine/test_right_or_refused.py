@@ -143,6 +143,11 @@ def by_named_arguments(model: Model, maps: Tensor) -> Tensor:
     return F.conv2d(weight=model.second.weight[:, :1].expand(-1, 2, -1, -1).repeat(1, 4, 1, 1)[:8].repeat(2, 1, 1, 1)[:8], input=maps)
 
 
+def gated_groups(groups: Tensor) -> Tensor:
+    """As ResNeSt: an operation that reads whole maps reads maps of five axes."""
+    return (groups * groups.mean((3, 4), keepdim=True)).flatten(1, 2) + groups.sum(1).repeat(1, 2, 1, 1)
+
+
 STEPS: dict[str, Callable[[Model, Tensor], Tensor]] = {
     "constant that is added to": adds_to_a_constant,
     "buffer that is written to": fills_a_buffer,
@@ -166,6 +171,7 @@ STEPS: dict[str, Callable[[Model, Tensor], Tensor]] = {
     "softmax over positions": lambda model, maps: maps * maps.flatten(2).softmax(-1).view_as(maps),
     "softmax over channels": lambda model, maps: maps.softmax(1),
     "attention over channels": lambda model, maps: maps * torch.sigmoid(maps.mean(1, keepdim=True)),
+    "gates over groups of channels": lambda model, maps: gated_groups(maps.view(maps.shape[0], 2, 4, 18, 16)),
     "maxout": lambda model, maps: maps.view(maps.shape[0], 8, 1, 18, 16).amax(2),
     "called twice": lambda model, maps: model.relu(-model.relu(maps)),
     "shortcut of an overwritten map": lambda model, maps: model.norm(model.relu(maps)) + maps,
@@ -396,3 +402,24 @@ def test_one_model_in_many_threads(make: Callable[[], nn.Module]) -> None:
         list(pool.map(map_layers, [*layers, *layers]))
         stop.set()
         bystander.result()
+
+
+def overwrites_an_unread_view(model: Model, maps: Tensor) -> Tensor:
+    """As the dropout of torchvision's EfficientNet: the memory that it shares with another value is not read again."""
+    return maps[:, :, 1:].relu_() + 1
+
+
+def overwrites_a_view_that_is_read(model: Model, maps: Tensor) -> Tensor:
+    """PyTorch's functionalisation is needed, which has other operations for batch norm and pooling."""
+    pooled = F.max_pool2d(model.pool(maps), 3, 1) + 1
+    pooled[:, :, 1:].mul_(2)
+    return pooled
+
+
+@pytest.mark.parametrize("step", [overwrites_an_unread_view, overwrites_a_view_that_is_read])
+def test_layers_before_an_overwritten_view_keep_their_names_and_receptive_fields(step: Callable[[Model, Tensor], Tensor]) -> None:
+    model = Model(lambda model, maps: step(model, model.norm(maps)))
+    model.pool = nn.MaxPool2d(2, 1)
+    network = check(model)
+    assert network.layer("norm").receptive_field == (3, 3)
+    assert step is overwrites_an_unread_view or network.layer("pool").receptive_field == (4, 4)

@@ -214,7 +214,7 @@ class _TileExecutor(Executor):
         group = layout.groups[number]
         tiles = [as_maps(tile) for tile in self.env[input_node]]
         crops = self._run.saved_map(input_node).cut_with_tiles(group.starts, group.size, tiles, input_layout, group.members)
-        return crops if self.env[input_node][0].dim() == 4 else crops[:, 0]
+        return _in_shape_of(self.env[input_node][0], crops)
 
     def _run_window(self, operation: Operation, window: Window, group: TileGroup) -> Tensor:
         run, (input_node,) = self._run, self.traced.varying_inputs(operation.node)
@@ -244,7 +244,7 @@ class _TileExecutor(Executor):
         if not has_maps(self._run.by_node[node]):  # not a map, and the same for all groups
             return value[0]
         whole = self._run.saved_map(node).whole_with_tiles([as_maps(tile) for tile in value], layout)
-        return whole if value[0].dim() == 4 else whole[:, 0]
+        return _in_shape_of(value[0], whole)
 
     def _feature_map(self, node: fx.Node) -> Tensor:
         """Return the unit's feature map (N, h, w)."""
@@ -259,13 +259,20 @@ class _TileExecutor(Executor):
 
 
 def as_maps(value: Tensor) -> Tensor:
-    """Return maps (N, C, H, W) as they are, (N, C) as (N, C, 1, 1), and (N, H, W) as (N, 1, H, W)."""
-    return value[:, :, None, None] if value.dim() == 2 else value[:, None] if value.dim() == 3 else value
+    """Return maps (N, ..., H, W) as (N, C, H, W), and (N, C) as (N, C, 1, 1)."""
+    if value.dim() == 2:
+        return value[:, :, None, None]
+    return value[:, None] if value.dim() == 3 else value.flatten(1, -3)
+
+
+def _in_shape_of(value: Tensor, maps: Tensor) -> Tensor:
+    """Return maps (N, C, H, W) with the axes that a value (n, ..., h, w) has between its batch and its rows."""
+    return maps.reshape(len(maps), *value.shape[1:-2], *maps.shape[-2:])
 
 
 def has_maps(operation: Operation) -> bool:
-    """Return whether an operation's output is maps (N, C, H, W), or one channel of them (N, H, W)."""
-    return operation.shape is not None and len(operation.shape) in (3, 4)
+    """Return whether an operation's output is maps (N, ..., H, W), of which tiles can be computed."""
+    return operation.shape is not None and len(operation.shape) >= 3 and operation.kind in ("input", "window", "pointwise")
 
 
 def _similar_first(affected: AffectedRegion) -> Any:
