@@ -69,6 +69,13 @@ class Network:
         _check_eval_mode(inner)
         return cls(inner, size, structure_of(inner, size))
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether another Network is of the same model and the same trace."""
+        return isinstance(other, Network) and self.model is other.model and self._structure is other._structure
+
+    def __hash__(self) -> int:
+        return hash((id(self.model), id(self._structure)))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         return Network(copy.deepcopy(self.model, memo), self.input_size, self._structure)
 

@@ -102,7 +102,7 @@ class ServiceContext:
     def set_bundle(self, bundle: ModelBundle) -> None:
         """Replace the bundle by one with another classifier on the same layers."""
         with self.device_lock.request():
-            bundle.network  # noqa: B018 - traced here, so that no request has to wait for it
+            bundle.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
         self.replace(bundle=bundle, new_layers=False)
 
     def reset_bundle(self) -> None:

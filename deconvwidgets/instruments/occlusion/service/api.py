@@ -270,7 +270,7 @@ class OcclusionApi(InstrumentApi):
         newest = set(self._newest.values())
         for other in self._runs.active():
             superseded = other.request.request.image == computation.request.request.image and other not in newest
-            if superseded or other.request.network is not computation.request.network:
+            if superseded or other.request.network != computation.request.network:
                 other.stop()
 
 

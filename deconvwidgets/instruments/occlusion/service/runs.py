@@ -75,7 +75,7 @@ class MapsComputation:
         with self._lock:
             lost = self._problem is not None or (self._stopped and self._scan is None)
         own = self.request
-        if lost or other.network is not own.network or other.settings != own.settings:
+        if lost or other.network != own.network or other.settings != own.settings:
             return False
         same_but_target = replace(other.request, target=own.request.target) == own.request
         return other.request == own.request or (self._unoccluded is not None and same_but_target)

@@ -150,7 +150,7 @@ class SceneCache:
     def _make(self, snapshot: Snapshot, request: OcclusionRequest, image: InputImage, fill_name: str, fill: Tensor) -> Scene:
         bundle, network = snapshot.bundle, snapshot.network
         for cache in (self._resolved, self._scenes):
-            cache.keep_only(lambda key: key[0] is network)
+            cache.keep_only(lambda key: key[0] == network)
         unoccluded = run_unoccluded(bundle, image.pixels, request.layer, request.unit, request.target)
         resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
         key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
