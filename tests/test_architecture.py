@@ -301,3 +301,14 @@ def test_only_the_registry_lists_operations() -> None:
         if operations_in(node) > 2
     ]
     assert found == []
+
+
+def test_float64_is_used_on_the_cpu_only() -> None:
+    """Apple's MPS has no float64: a tensor is copied to the CPU before it is converted."""
+    lines = [
+        f"{name}:{number}: {line.strip()}"
+        for name, path in modules(PACKAGE)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if ".double()" in line and ".cpu()" not in line.partition(".double()")[0]
+    ]
+    assert lines == []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
+from deconvwidgets.engine.channel_axis import channels_last
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.ops import Role
 from deconvwidgets.engine.receptive_field import receptive_fields
@@ -37,7 +38,7 @@ class Layer:
 
 
 def layers_of_graph(graph: Graph) -> list[Layer]:
-    """Return the layers of a traced model, in order of execution."""
+    """Return the layers of a traced model, in order of execution: its maps (N, C, H, W) and vectors (N, C)."""
     by_alias = find_aliases(graph)
     aliases: dict[fx.Node, str] = {}
     for alias, node in by_alias.items():
@@ -48,6 +49,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     operation_names = _operation_names(graph)
     feature_maps = {_after_activation(graph, node) for node in _nodes_of(graph, "convolution")}
     fields = receptive_fields(graph)
+    other_order = channels_last(graph)
     layers = []
     for node, operation in graph.operations.items():
         name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
@@ -55,6 +57,8 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
             name is None
             or operation.shape is None
             or len(operation.shape) not in (2, 4)
+            or operation.shape[0] != 1  # its first axis is not the batch
+            or node in other_order
             or not operation.varies
             or node is graph.input_node
         ):

@@ -62,7 +62,7 @@ def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
     tensors: list[tuple[Tensor, Tensor]] = []  # input and output of each call, kept alive so that tensors can be compared by identity
 
     def add_call(name: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> bool:
-        if isinstance(output, Tensor) and output.dim() in (2, 4) and args and isinstance(args[0], Tensor):
+        if isinstance(output, Tensor) and output.dim() in (2, 4) and args and isinstance(args[0], Tensor) and _is_of_images(module, output):
             calls.append(ModuleCall(name, type(module).__name__, op_of_module(module).role, tuple(output.shape)))
             tensors.append((args[0], output))
         return False
@@ -70,6 +70,12 @@ def list_calls(model: nn.Module, example: Tensor) -> list[ModuleCall]:
     with torch.no_grad():
         run_with_hooks(model, example, add_call)
     return _with_aliases(calls, tensors)
+
+
+def _is_of_images(module: nn.Module, output: Tensor) -> bool:
+    """Return whether an output for one image is its maps (1, C, H, W) or vector (1, C), as far as the module tells."""
+    features_last = isinstance(module, nn.Linear) or (isinstance(module, nn.LayerNorm) and len(module.normalized_shape) == 1)
+    return len(output) == 1 and not (features_last and output.dim() == 4)
 
 
 def _with_aliases(calls: list[ModuleCall], tensors: list[tuple[Tensor, Tensor]]) -> list[ModuleCall]:

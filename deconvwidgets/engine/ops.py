@@ -61,6 +61,10 @@ class Op:
         Whether its axis argument is an axis of the output.
     joins : bool
         Whether it joins several maps, all of which must depend on the image for crops.
+    features_last : bool
+        Whether the last axis holds the channels: a linear layer or layer norm. Maps (N, H, W, C) come from these.
+    moves_axes : bool
+        Whether the axes of the output are in another order.
     no_signal : bool
         Whether no signal passes through it: it reads metadata, makes constants, or leaves autograd.
     cuts_gradient : bool
@@ -78,6 +82,8 @@ class Op:
     like_second: bool = False
     inserts_axis: bool = False
     joins: bool = False
+    features_last: bool = False
+    moves_axes: bool = False
     no_signal: bool = False
     cuts_gradient: bool = False
 
@@ -176,7 +182,8 @@ _define("native_batch_norm_legit_no_training", replace(_BATCH_NORM, backward=che
 _define("local_response_norm", Op("pointwise", checks.linear, role="response norm"))
 _define("instance_norm", Op(backward=checks.instance_norm, normalised=normalisers.instance_norm))
 _define("group_norm", Op(normalised=normalisers.group_norm))
-_define("layer_norm", Op(normalised=normalisers.layer_norm))
+_define("layer_norm", Op(normalised=normalisers.layer_norm, features_last=True))
+_define("rms_norm", Op(features_last=True))
 _DROPOUT = Op("pointwise", checks.dropout(active_by_default=True), role="transparent", channelwise=True)
 _define("dropout dropout1d dropout2d dropout3d feature_dropout", _DROPOUT)
 _define("alpha_dropout feature_alpha_dropout", replace(_DROPOUT, backward=checks.dropout(active_by_default=False)))
@@ -204,7 +211,7 @@ _define("addcmul", Op("pointwise", checks.sum_with_product))
 _define("lerp", Op("pointwise", checks.selected_by(2, "weight")))
 _define("where", Op("pointwise", checks.selected_by(0, "condition")))
 _define("masked_fill", Op("pointwise", checks.selected_by(1, "mask")))
-_define("linear", Op(backward=checks.product, role="linear"))
+_define("linear", Op(backward=checks.product, role="linear", features_last=True))
 _define(
     "matmul mm bmm mv dot inner outer kron tensordot einsum conv1d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d",
     Op(backward=checks.product),
@@ -226,13 +233,14 @@ _define("squeeze select slice narrow split split_with_sizes unsafe_split chunk u
 _define("unsqueeze", replace(_AXES, inserts_axis=True))
 _define("cat", replace(_AXES, joins=True))
 _define("stack", replace(_AXES, joins=True, inserts_axis=True))
-_define("permute", Op("permutation", checks.linear))
-_define("transpose movedim flip roll cumsum sum mean amax", _AXES)
-_define("softmax log_softmax amin prod var std argmax argmin norm linalg_vector_norm logsumexp", Op("channel axes"))
+_define("permute", Op("permutation", checks.linear, moves_axes=True))
+_define("transpose movedim", replace(_AXES, moves_axes=True))
+_define("flip roll cumsum sum mean amax", _AXES)
+_define("softmax log_softmax glu amin prod var std argmax argmin norm linalg_vector_norm logsumexp", Op("channel axes"))
 _define("max", Op("channel axes", checks.maximum, checks.maximum_with_zero))
 _define("index_select gather", Op("channel axes", checks.selected_by(2, "index")))
 _define("getitem", Op("part", checks.selected_by(1, "index")))
-_define("view reshape flatten unflatten", Op("reshape", checks.linear))
+_define("view reshape flatten unflatten channel_shuffle native_channel_shuffle", Op("reshape", checks.linear))
 _define("view_as reshape_as expand_as", Op(backward=checks.linear, like_second=True))
 _define("expand", Op("reshape", checks.linear))
 _define("index index_put take", Op(backward=checks.selected_by(1, "index")))
@@ -244,7 +252,7 @@ _define(
     "hstack vstack dstack column_stack row_stack trace sum_to_size ravel t adjoint diagonal diag tril triu hsplit vsplit dsplit iter "
     "broadcast_to broadcast_tensors atleast_1d atleast_2d atleast_3d repeat tile repeat_interleave fliplr flipud rot90 "
     "slice_scatter select_scatter diagonal_scatter reflection_pad2d replication_pad2d "
-    "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold fold im2col col2im "
+    "pixel_shuffle pixel_unshuffle unfold fold im2col col2im "
     "avg_pool1d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool3d max_pool1d max_pool3d max_pool1d_with_indices max_pool3d_with_indices "
     "adaptive_max_pool1d adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool3d_with_indices "
     "max_unpool1d max_unpool2d max_unpool3d interpolate upsample upsample_nearest upsample_bilinear upsample_nearest1d "

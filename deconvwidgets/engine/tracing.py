@@ -200,6 +200,7 @@ def _marked_outputs(model: nn.Module) -> Any:
 
 
 def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, single: bool) -> Trace:
+    _complete_users(program.graph)
     try:
         overwritten = remove_inplace_operations(program.graph)
     except NotFunctionalError as error:
@@ -207,6 +208,7 @@ def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, s
             raise GraphError(f"{error}, in a model that detaches tensors or calls torch.no_grad()") from error
         with _EXPORTING, quiet_export():
             program, overwritten = program.run_decompositions({}), []
+        _complete_users(program.graph)
     module, graph = program.graph_module, program.graph_module.graph
     _keep_user_outputs(program, graph)
     simplify(graph)
@@ -225,6 +227,13 @@ def _functional_trace(program: torch.export.ExportedProgram, model: nn.Module, s
         single,
         tuple(pair for pair in overwritten if set(pair) <= alive),
     )
+
+
+def _complete_users(graph: fx.Graph) -> None:
+    """Add missing users of nodes: torch.export forgets some in models with regions of autocast (torch 2.13)."""
+    for node in graph.nodes:
+        for input_node in node.all_input_nodes:
+            input_node.users.setdefault(node)
 
 
 def _read_marks(graph: fx.Graph) -> dict[str, fx.Node]:

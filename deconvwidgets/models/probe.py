@@ -75,7 +75,7 @@ class Evidence:
     @classmethod
     def of(cls, outputs: Tensor, last_operation: Callable[[], str]) -> Evidence:
         """Return the evidence in outputs (N, outputs). `last_operation` returns the name of the network's last operation, "" if unknown."""
-        rows = outputs.detach().double().cpu()
+        rows = outputs.detach().cpu().double()
         rows = rows[torch.isfinite(rows).all(dim=1)]
         varied = len(rows) >= 3 and not torch.equal(rows, rows[:1].expand_as(rows))
         tolerance = _SUM_TOLERANCE.get(outputs.dtype, _DEFAULT_SUM_TOLERANCE)

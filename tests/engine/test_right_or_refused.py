@@ -139,6 +139,12 @@ def under_autocast(model: Model, maps: Tensor) -> Tensor:
         return F.relu(maps) * 1.5
 
 
+def without_autocast(model: Model, maps: Tensor) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        maps = maps * 2
+    return model.relu(model.norm(maps))
+
+
 def by_named_arguments(model: Model, maps: Tensor) -> Tensor:
     return F.conv2d(weight=model.second.weight[:, :1].expand(-1, 2, -1, -1).repeat(1, 4, 1, 1)[:8].repeat(2, 1, 1, 1)[:8], input=maps)
 
@@ -157,6 +163,7 @@ STEPS: dict[str, Callable[[Model, Tensor], Tensor]] = {
     "coupled by a maximum": couples_by_a_maximum,
     "no_grad": without_gradient,
     "autocast": under_autocast,
+    "autocast switched off": without_autocast,
     "arguments by name": by_named_arguments,
     "detached": lambda model, maps: maps + maps.detach() ** 2,
     "constant per column": lambda model, maps: maps * torch.linspace(0, 1, 16, dtype=maps.dtype),
@@ -423,3 +430,47 @@ def test_layers_before_an_overwritten_view_keep_their_names_and_receptive_fields
     network = check(model)
     assert network.layer("norm").receptive_field == (3, 3)
     assert step is overwrites_an_unread_view or network.layer("pool").receptive_field == (4, 4)
+
+
+class TokensAndChannelsLast(nn.Module):
+    """Maps with channels last, as in Swin and ConvNeXt, and outputs whose first axis is not the batch: tokens of all images, and maps of parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.norm, self.mix, self.relu = nn.Conv2d(3, 8, 3), nn.LayerNorm(8), nn.Linear(8, 8), nn.ReLU()
+        self.part, self.tokens, self.classify = nn.Conv2d(4, 4, 3, padding=1), nn.Linear(8, 6), nn.Linear(6, 5)
+        self.permute = nn.Identity()
+
+    def forward(self, batch: Tensor) -> Tensor:
+        first = self.first(batch)
+        maps = self.permute(first.permute(0, 2, 3, 1))
+        maps = (maps + self.relu(self.mix(self.norm(maps)))).permute(0, 3, 1, 2)
+        parts = self.part(maps.reshape(-1, 4, *maps.shape[2:])).view(maps.shape)
+        tokens = self.tokens(parts.permute(2, 3, 0, 1).reshape(-1, 8))
+        return self.classify(tokens.view(-1, len(batch), 6).mean(0))
+
+
+def test_only_maps_and_vectors_of_images_are_layers() -> None:
+    """A unit is an entry of the second axis, and an image one of the first: other outputs would be described and shown wrongly."""
+    network = check(TokensAndChannelsLast())
+    assert [info.name for info in network.layers] == ["first", "classify"]
+    assert [info.name for info in network.feature_map_layers] == ["first"]
+
+
+class MixesColumns(nn.Module):
+    """A linear layer along rows of maps, as in networks for spectrograms: the channels remain the second axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.norm, self.mix, self.second = nn.Conv2d(3, 8, 3), nn.LayerNorm(16), nn.Linear(16, 16), nn.Conv2d(8, 6, 3)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.second(F.relu(self.mix(self.norm(self.first(batch))))).mean((2, 3))
+
+
+def test_linear_layers_along_rows() -> None:
+    names = [info.name for info in check(MixesColumns()).layers]
+    assert names[:3] == ["first", "norm", "mix"]
+    assert "second" in names

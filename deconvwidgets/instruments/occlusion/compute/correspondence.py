@@ -266,5 +266,5 @@ def _sign_changes(bundle: ModelBundle, image: Tensor, fill: Fill, boxes: Mapping
 
 def _mean_distance(signs: Sequence[Tensor]) -> float:
     """Return Delta. It is the same for ordered and unordered pairs, since the distance is symmetric."""
-    pairs = [(signs[i] != signs[j]).double().mean() for i in range(len(signs)) for j in range(i)]
+    pairs = [(signs[i] != signs[j]).cpu().double().mean() for i in range(len(signs)) for j in range(i)]
     return float(torch.stack(pairs).mean())

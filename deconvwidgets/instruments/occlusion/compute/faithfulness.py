@@ -138,7 +138,7 @@ def _strongest_box(network: Network, batch: Tensor, layer: str, unit: int, grid:
     """Return the window with the largest energy of the projection; of several with equal energy, the one nearest to their centre."""
     height, width = batch.shape[2:]
     signal = project(network, batch, layer, unit=unit).full(height, width)[0]
-    sums = _box_sums(signal.detach().double().square().sum(dim=0).cpu().numpy(), grid.window)
+    sums = _box_sums(signal.detach().cpu().double().square().sum(dim=0).numpy(), grid.window)
     equal = np.argwhere(sums >= sums.max() * (1 - _ROUNDING))
     row, column = equal[np.square(equal - equal.mean(axis=0)).sum(axis=1).argmin()].tolist()
     return grid.box(row, column)
@@ -169,7 +169,7 @@ def _boxes_elsewhere(grid: WindowGrid, box: Box, count: int, generator: np.rando
 def _drops(image: OccludedImage, boxes: Sequence[Box]) -> tuple[float, NDArray[np.float64]]:
     """Return the unit's maximum over space, and the share of it that is lost with each box occluded; NaN for an inactive unit."""
     activity = float(image.unoccluded.maps.amax())
-    occluded = image.run([(box,) for box in boxes]).maps.flatten(1).amax(dim=1).double().cpu().numpy()
+    occluded = image.run([(box,) for box in boxes]).maps.flatten(1).amax(dim=1).cpu().double().numpy()
     return activity, (activity - occluded) / activity if activity > 0 else np.full(len(boxes), np.nan)
 
 

@@ -127,7 +127,7 @@ class OcclusionScan:
         if not len(positions):
             return
         occluded = self._occluded.run([(self._grid.box(row, column),) for row, column in positions.tolist()])
-        activity = occluded.maps.double().sum(dim=(1, 2)).cpu().numpy()
+        activity = occluded.maps.cpu().double().sum(dim=(1, 2)).numpy()
         scores = None if occluded.logits is None else scores_of(occluded.logits, self._quantity, self._model)
         with self._lock:
             at = positions[:, 0], positions[:, 1]

@@ -73,7 +73,7 @@ def run_unoccluded(
     with torch.no_grad():
         maps = network.map(batch, layer)[0].clone()
         scores = _scores(bundle, batch)
-    sums = maps.double().sum(dim=(1, 2)).cpu().numpy()
+    sums = maps.cpu().double().sum(dim=(1, 2)).numpy()
     ranked = np.argsort(-sums, kind="stable")
     chosen = int(ranked[0]) if unit is None else _unit_of(unit, len(sums), layer)
     number = _target_of(bundle, target, scores)
