@@ -93,6 +93,18 @@ class Window:
         plain = self.groups == 1 and self.dilation == (1, 1) and self.stride[0] == self.stride[1]
         return plain and self.stride[0] > 1 and crop.shape[1] <= _MAX_FOLDED_CHANNELS and crop.device.type == "cpu"
 
+    def margins(self, extent: Pair, input_extent: Pair) -> tuple[int, int, int, int]:
+        """Return how far the windows of an output map extend beyond the input map: above, below, to the left, to the right."""
+        after = [
+            (extent[axis] - 1) * self.stride[axis]
+            + self.dilation[axis] * (self.kernel[axis] - 1)
+            + 1
+            - self.before[axis]
+            - input_extent[axis]
+            for axis in (0, 1)
+        ]
+        return (self.before[0], max(after[0], 0), self.before[1], max(after[1], 0))
+
     def divisors(self, first: Tensor, size: int, extent: int, axis: int) -> Tensor:
         """Return the number of positions that the windows of average pooling count along one axis.
 

@@ -128,7 +128,7 @@ class IncrementalRun:
         for operation in self.operations:
             inputs = self.graph.varying_inputs(operation.node)
             if operation.window is not None:
-                required = _margins_of(operation.window, operation.extent, self.by_node[inputs[0]].extent)
+                required = operation.window.margins(operation.extent, self.by_node[inputs[0]].extent)
                 key = (inputs[0], operation.window.fill)
                 margins[key] = _larger(margins.get(key, (0, 0, 0, 0)), required)
             elif len(inputs) > 1 or operation.kind == "whole":
@@ -283,19 +283,6 @@ def _similar_first(affected: AffectedRegion) -> Any:
 
 def _whole_image_tiles(count: int, image: Tensor) -> TileGroup:
     return TileGroup(np.arange(count), np.zeros((count, 2), np.int64), (image.shape[-2], image.shape[-1]))
-
-
-def _margins_of(window: Window, extent: tuple[int, int], input_extent: tuple[int, int]) -> Margins:
-    """Return how far the windows of an operation with this output extent extend beyond its input map."""
-    after = [
-        (extent[axis] - 1) * window.stride[axis]
-        + window.dilation[axis] * (window.kernel[axis] - 1)
-        + 1
-        - window.before[axis]
-        - input_extent[axis]
-        for axis in (0, 1)
-    ]
-    return (window.before[0], max(after[0], 0), window.before[1], max(after[1], 0))
 
 
 def _larger(first: Margins, second: Margins) -> Margins:
