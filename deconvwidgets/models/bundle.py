@@ -67,6 +67,12 @@ class ModelBundle:
         Those of the notes that are about the outputs.
     head, headless : Head and ModelBundle, or None
         The softmax head of the model, and the bundle that it was attached to.
+
+    Examples
+    --------
+    >>> from deconvwidgets import load_model
+    >>> load_model("alexnet").network.layer("conv5").channels
+    256
     """
 
     name: str
@@ -78,7 +84,7 @@ class ModelBundle:
     trained: bool
     classifier: str | None
     notes: tuple[str, ...] = ()
-    display_channels: tuple[int, int, int] | tuple[int] | None = None
+    display_channels: tuple[int, int, int] | tuple[int] | None = field(default=None, repr=False)
     quantity: Quantity | None = None
     output_notes: tuple[str, ...] = field(default=(), repr=False)
     head: Head | None = field(default=None, compare=False, repr=False)
@@ -182,15 +188,7 @@ class ModelBundle:
     def with_output(
         self, output: Output | None = None, task: TaskName = "auto", categories: Sequence[str] | None = None, unit: str = ""
     ) -> ModelBundle:
-        """Return a new bundle that predicts from another output of `model`, with the same layers. Parameters are those of `from_module`.
-
-        Examples
-        --------
-        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 3, 1)).eval()
-        >>> streets = ModelBundle.from_module(net, categories=["road", "car", "sky"], input_size=(3, 32, 32))
-        >>> streets.with_output(lambda maps: maps[:, :, 20, 12], categories=streets.categories).classifier
-        "your model's own classes (softmax of its logits)"
-        """
+        """Return a new bundle that predicts from another output of `model`, with the same layers. Parameters are those of `from_module`."""
         plain = replace(self, classifier=None, head=None, headless=None)
         return plain._predicting(task, categories, output, unit)
 

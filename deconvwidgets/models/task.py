@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.output_selection import FEWER, Output, Part, select_output
 from deconvwidgets.models.probe import Evidence, last_operation, probe, probe_all
@@ -63,8 +64,12 @@ def decide_task(
     ModelError
         If there is no such task or output, if the outputs do not fit the task or the names, or if the model rejects its inputs.
     """
-    if task is not None and task not in _TASKS:
-        raise ModelError(f"There is no task {task!r}: choose {', '.join(map(repr, _TASKS))}, or None for a model that predicts nothing.")
+    if task is not None and (not isinstance(task, str) or task not in _TASKS):
+        raise ModelError(
+            f"There is no task {describe(task)}: choose {', '.join(map(repr, _TASKS))}, or None for a model that predicts nothing."
+        )
+    if not isinstance(unit, str):
+        raise ModelError(f"unit must be a string such as 'm', not {describe(unit)}.")
     if unit and task not in ("auto", "regression"):
         raise ModelError(f"A unit such as {unit!r} is that of a regression's values: pass task='regression', or leave unit out.")
     names = None if categories is None else tuple(str(category) for category in categories)

@@ -166,10 +166,13 @@ FUNCTIONS: dict[str, Case] = {
         {
             "net": nothing,
             "transform": optional(function),
-            "categories": optional(strings),
+            "categories": optional(nothing),  # the net has three outputs, and no value is a list of three names
             "input_size": optional(nothing),
             "name": optional(name_of),
             "display_channels": optional(wholes((3,), (1,), high=2)),
+            "task": optional(choice("auto", "softmax", "probabilities", "multilabel", "binary", "regression")),
+            "output": optional(nothing),
+            "unit": lambda value: value if isinstance(value, str) else REFUSED,
         },
         lambda bundle: (bundle.name, bundle.input_size, bundle.categories, bundle.display_channels),
     ),

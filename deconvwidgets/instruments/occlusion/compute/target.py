@@ -81,7 +81,14 @@ def _position(target: tuple[Any, ...], size: tuple[int, int], model: str) -> tup
 
 
 def _with_function(bundle: ModelBundle, function: Callable[[Any], Any]) -> ModelBundle:
-    numbers = function(_outputs(bundle))
+    outputs = _outputs(bundle)
+    try:
+        numbers = function(outputs)
+    except Exception as error:  # it is the user's own code
+        raise OcclusionError(
+            f"The function target={function!r} fails for what {bundle.name} returns, which is {describe_output(outputs)} "
+            f"({type(error).__name__}: {error}). It must return one number per image, a tensor (N,)."
+        ) from error
     if not isinstance(numbers, Tensor) or tuple(numbers.shape) not in ((_IMAGES,), (_IMAGES, 1)):
         got = f"a tensor of {tuple(numbers.shape)}" if isinstance(numbers, Tensor) else f"a {type(numbers).__name__}"
         raise OcclusionError(

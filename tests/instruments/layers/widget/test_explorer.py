@@ -53,7 +53,7 @@ def test_state_can_be_saved_and_restored(service):
         ({"unit": "7"}, ServiceError, "unit must be an integer"),
         ({"unit": True}, ServiceError, "unit must be an integer"),
         ({"rank": 9}, ServiceError, "no rank 9"),
-        ({"rule": "grad"}, ServiceError, "deconvnet, gradient or guided"),
+        ({"rule": "grad"}, ServiceError, "deconvnet, gradient, guided or extended"),
         ({"contrast": "none"}, ServiceError, "tile or shared"),
         ({"view": None}, ServiceError, "both, projections or patches"),
         ({"sort": "random"}, ServiceError, "strongest"),

@@ -57,7 +57,7 @@ def test_save_and_load(service, api, tmp_path, monkeypatch, tiny_model):
     assert api.load_head("mine.safetensors").startswith("tiny now predicts colours' 3 classes (head on conv1")
     assert (api.status().used, api.status().can_undo) == (None, True)
     api.undo_head()
-    assert service.overview().classifier == "your model's own classes"
+    assert service.overview().classifier == "your model's own classes (softmax of its logits)"
     dw.save_head(dw.load_head("mine.safetensors"), "other")
     for path, message in (("absent.safetensors", "no head file"), ("nonsense", "no bundled head 'nonsense'")):
         with pytest.raises(HeadError, match=message):
