@@ -52,6 +52,8 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
         return hook
 
     for name, module in copied.named_modules():
+        module._backward_hooks.clear()  # as in a traced model; they are no part of the forward pass
+        module._backward_pre_hooks.clear()
         if name:
             module.register_forward_hook(make_hook(name))
     try:

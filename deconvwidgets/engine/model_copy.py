@@ -11,7 +11,7 @@ from deconvwidgets.errors import ModelError
 
 
 def copy_sharing_tensors(model: nn.Module) -> nn.Module:
-    """Return a copy of a model that shares all parameters, buffers and other tensors.
+    """Return a copy of a model that shares all parameters, buffers and other tensors, except those that were made in inference mode.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def copy_sharing_tensors(model: nn.Module) -> nn.Module:
     for module in model.modules():
         for tensor in (*module._parameters.values(), *module._buffers.values(), *vars(module).values()):
             if isinstance(tensor, Tensor):
-                memo[id(tensor)] = tensor
+                memo[id(tensor)] = outside_inference_mode(tensor)
     try:
         return copy.deepcopy(model, memo)
     except Exception as error:  # the attributes of a module may be anything
@@ -30,6 +30,15 @@ def copy_sharing_tensors(model: nn.Module) -> nn.Module:
             f"{type(model).__name__} cannot be copied ({type(error).__name__}: {error}), which is needed to look inside it without "
             "changing it. Give the module whose attribute that is a __deepcopy__ method."
         ) from error
+
+
+def outside_inference_mode(tensor: Tensor) -> Tensor:
+    """Return a tensor as it is, or a copy if it was made in inference mode: autograd cannot use it."""
+    if not tensor.is_inference():
+        return tensor
+    with torch.inference_mode(False), torch.no_grad():
+        copied = tensor.clone()
+    return nn.Parameter(copied, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else copied
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

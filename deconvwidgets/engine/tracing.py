@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.functional import MARK, NotFunctionalError, remove_inplace_operations, simplify
-from deconvwidgets.engine.model_copy import copy_sharing_tensors
+from deconvwidgets.engine.model_copy import copy_sharing_tensors, outside_inference_mode
 from deconvwidgets.engine.ops import node_name, op_of, response_norm_function
 from deconvwidgets.engine.quiet_export import quiet_export
 from deconvwidgets.errors import GraphError
@@ -86,7 +86,7 @@ class Trace:
 
     def bind(self, model: nn.Module) -> dict[fx.Node, Tensor]:
         """Return the values of all placeholders but the input: the model's parameters and buffers of this moment."""
-        values = {node: operator.attrgetter(name)(model) for node, name in self.names.items()}
+        values = {node: outside_inference_mode(operator.attrgetter(name)(model)) for node, name in self.names.items()}
         return {**values, **self.constants}
 
 

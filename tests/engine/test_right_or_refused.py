@@ -433,7 +433,7 @@ def test_layers_before_an_overwritten_view_keep_their_names_and_receptive_fields
 
 
 class TokensAndChannelsLast(nn.Module):
-    """Maps with channels last, as in Swin and ConvNeXt, and outputs whose first axis is not the batch: tokens of all images, parts."""
+    """Maps with channels last, as in Swin and ConvNeXt, and outputs whose first axis is not the batch: tokens, and maps of parts."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,35 @@
+"""Every classification network of torchvision, with random weights.
+
+The smallest network of each family is checked; all are if the environment variable DECONVWIDGETS_SWEEP is "all" (an hour).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.sweep.checks import check_network
+from tests.sweep.networks import make_network, torchvision_names
+
+# With the first operation that rule "deconvnet" refuses, if any. The only feature map of a transformer is that of its patches.
+SMALLEST = {
+    "alexnet": "", "vgg11_bn": "", "resnet18": "", "resnext50_32x4d": "", "squeezenet1_0": "", "densenet121": "", "googlenet": "",
+    "inception_v3": "", "shufflenet_v2_x0_5": "", "mobilenet_v2": "", "mnasnet0_5": "", "regnet_x_400mf": "", "small vit": "",
+    "small swin": "", "small swin_v2": "", "mobilenet_v3_small": "hardswish", "efficientnet_b0": "silu", "regnet_y_400mf": "sigmoid",
+    "small convnext": "layer_norm", "small maxvit": "gelu",
+}  # fmt: skip
+
+INDEXED = ("squeezenet1_0", "shufflenet_v2_x0_5")
+LARGER = torchvision_names() if os.environ.get("DECONVWIDGETS_SWEEP") == "all" else []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*SMALLEST, *(name for name in LARGER if name not in SMALLEST)])
+def test_network(name: str, noise: Callable[..., object]) -> None:
+    model, size = make_network(name)
+    refused = check_network(model, (3, size, size), occlusion=name in SMALLEST, index=noise(4) if name in INDEXED else None)
+    if name in SMALLEST:
+        operations = " ".join(refused.values())
+        assert SMALLEST[name] in operations if SMALLEST[name] else not refused
