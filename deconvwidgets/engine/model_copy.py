@@ -11,7 +11,9 @@ from deconvwidgets.errors import ModelError
 
 
 def copy_sharing_tensors(model: nn.Module) -> nn.Module:
-    """Return a copy of a model that shares all parameters, buffers and other tensors, except those that were made in inference mode.
+    """Return a copy of a model that shares its parameters and other tensors, except those that were made in inference mode.
+
+    Buffers are copied: a forward pass may write to them.
 
     Raises
     ------
@@ -20,9 +22,12 @@ def copy_sharing_tensors(model: nn.Module) -> nn.Module:
     """
     memo: dict[int, object] = {}
     for module in model.modules():
-        for tensor in (*module._parameters.values(), *module._buffers.values(), *vars(module).values()):
+        for tensor in (*module._parameters.values(), *vars(module).values()):
             if isinstance(tensor, Tensor):
                 memo[id(tensor)] = outside_inference_mode(tensor)
+        for buffer in module._buffers.values():
+            if buffer is not None and (buffer.is_inference() or buffer.grad_fn is not None):  # those that deepcopy cannot copy
+                memo[id(buffer)] = outside_inference_mode(buffer)
     try:
         return copy.deepcopy(model, memo)
     except Exception as error:  # the attributes of a module may be anything

@@ -142,6 +142,8 @@ def _reason(error: Exception) -> str:
     text = str(error).strip().split("\n")[0]
     if "data-dependent" in text:
         return "its forward pass branches on the values of tensors"
+    if ".numpy()" in text:
+        return "its forward pass converts tensors to NumPy arrays"
     return f"{type(error).__name__}: {text[:200]}"
 
 

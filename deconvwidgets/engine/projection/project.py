@@ -217,9 +217,15 @@ def _backward(activations: Tensor, pixels: Tensor, seed: str | float) -> Tensor:
     """Return the signal at the pixels for a seed at the activations (N,)."""
     seeds = activations.detach() if seed == "activation" else torch.full_like(activations, float(seed))
     if not activations.requires_grad:
-        raise LayerError("The layer does not depend on the image: no differentiable operation connects them. Choose another layer.")
-    (signal,) = torch.autograd.grad(activations, pixels, seeds)
+        raise _not_connected()
+    (signal,) = torch.autograd.grad(activations, pixels, seeds, allow_unused=True)
+    if signal is None:
+        raise _not_connected()
     return signal
+
+
+def _not_connected() -> LayerError:
+    return LayerError("The layer does not depend on the image: no differentiable operation connects them. Choose another layer.")
 
 
 def _strongest(maps: Tensor, units: Tensor) -> Tensor:
