@@ -1,10 +1,11 @@
 """Time nine deconvnet projections of one unit, on nine different images: deconvwidgets and Captum's NeuronDeconvolution.
 
-Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process. The call is the plain one, with a module: it is traced in the first call only. The
-medians of the times and of the pairwise ratios are printed, and the largest difference of the outputs. Captum gets the model truncated at
-the layer, and is timed in the faster of two variants: nine calls, or one call with a function that selects the position of each image. The
-weights are random, which does not change the number of operations. Positions are those of the strongest activations ("strongest"), or
-drawn uniformly from the map ("spread"); crops at the border need fewer operations.
+Run it with `python benchmarks/projection.py [--repeats 15] [--threads 2]`. Both are warmed up and timed in turn in one process. The call
+is the plain one, with a module: it is traced in the first call only. The medians of the times and of the pairwise ratios are printed, and
+the largest difference of the outputs. Captum gets the model truncated at the layer, and is timed in the faster of two variants: nine
+calls, or one call with a function that selects the position of each image. The weights are random, which does not change the number of
+operations. Positions are those of the strongest activations ("strongest"), or drawn uniformly from the map ("spread"); crops at the border
+need fewer operations.
 """
 
 from __future__ import annotations
