@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +17,7 @@ from deconvwidgets.errors import LayerError, RuleError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+from tests.sweep.plain import Plain
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 5e-3}  # of the largest value
 Size = tuple[int, int, int]
@@ -50,53 +50,6 @@ def assert_close(found: Tensor, expected: Tensor, what: str) -> None:
     largest = float(expected.abs().max())
     difference = float((found - expected).abs().max())
     assert difference <= TOLERANCE[expected.dtype] * largest, f"{what} differs by {difference} of {largest}"
-
-
-class _Stop(Exception):  # noqa: N818 - control flow
-    pass
-
-
-class Plain:
-    """A copy of a model with forward hooks: the truth that the engine is compared with."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = copy.deepcopy(model)
-        self._count: Counter[str] = Counter()
-        self._maps: dict[str, Tensor] = {}
-        self._last: str | None = None
-        for name, module in self.model.named_modules():
-            if name:
-                module.register_forward_hook(self._hook_of(name))
-
-    def maps(self, batch: Tensor, last: str | None = None) -> tuple[dict[str, Tensor], Any]:
-        """Return the outputs of all module calls up to `last` ("relu#2" for the second call of a module), and the model's output."""
-        self._count.clear()
-        self._maps, self._last = {}, last
-        try:
-            output = self.model(batch.clone())
-        except _Stop:
-            output = None
-        return self._maps, output
-
-    def _hook_of(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            self._count[name] += 1
-            call = name if self._count[name] == 1 else f"{name}#{self._count[name]}"
-            if isinstance(output, Tensor):
-                self._maps[call] = output.clone()  # later operations may work in place
-            if call == self._last:
-                raise _Stop
-
-        return hook
-
-    def signal(self, batch: Tensor, layer: str, unit: int, at: list[list[int]], rectified: bool = False) -> Tensor:
-        """Return the derivative of one activation of each image with respect to the pixels."""
-        leaf = batch.clone().requires_grad_()
-        with _RectifiedSignal() if rectified else torch.enable_grad():
-            value = self.maps(leaf, layer)[0][layer]
-            value = value if value.dim() == 4 else value[:, :, None, None]
-            total = sum(value[number, unit, row, column] for number, (row, column) in enumerate(at))
-            return torch.autograd.grad(total, leaf)[0]
 
 
 @contextmanager
@@ -204,28 +157,6 @@ def _check_projection(
     assert torch.equal(local.boxes, full.boxes)
     assert_close(local.full(*size), full.full(*size), f"local {rule} at {layer}")
     assert_close(local.values, full.values, f"local activation at {layer}")
-
-
-class _Rectify(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, func: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        return func(x.clone(), *args, **kwargs)
-
-    @staticmethod
-    def backward(ctx: Any, *signals: Tensor) -> Any:
-        return signals[0].clamp(min=0), None, None, None
-
-
-class _RectifiedSignal(torch.overrides.TorchFunctionMode):
-    """Makes rectifiers rectify the signal, whatever the sign of the forward value."""
-
-    NAMES = ("relu", "relu_", "relu6", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "clamp", "prelu")
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        if getattr(func, "__name__", "") in self.NAMES and isinstance(args[0], Tensor) and args[0].requires_grad:
-            with torch._C.DisableTorchFunction():
-                return _Rectify.apply(args[0], func, args[1:], kwargs or {})
-        return func(*args, **(kwargs or {}))
 
 
 def _has_response_norm(model: nn.Module) -> bool:

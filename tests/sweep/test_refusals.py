@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from deconvwidgets import engine
 from deconvwidgets.engine.network import Network
 from deconvwidgets.errors import LayerError, RuleError
-from tests.sweep.checks import Plain, check_layers, check_refusal, noise, nothing_changes
+from tests.sweep.checks import check_layers, check_refusal, noise, nothing_changes
+from tests.sweep.plain import Plain
 
 SIZE = (3, 20, 18)
 

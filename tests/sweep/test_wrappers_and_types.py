@@ -21,7 +21,6 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from tests.sweep.checks import (
     TOLERANCE,
-    Plain,
     assert_close,
     check_layers,
     check_network,
@@ -30,6 +29,7 @@ from tests.sweep.checks import (
     nothing_changes,
     randomised,
 )
+from tests.sweep.plain import Plain
 
 SIZE = (3, 28, 24)
 

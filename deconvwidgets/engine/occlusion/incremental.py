@@ -260,9 +260,7 @@ class _TileExecutor(Executor):
 
 def as_maps(value: Tensor) -> Tensor:
     """Return maps (N, ..., H, W) as (N, C, H, W), and (N, C) as (N, C, 1, 1)."""
-    if value.dim() == 2:
-        return value[:, :, None, None]
-    return value[:, None] if value.dim() == 3 else value.flatten(1, -3)
+    return value[:, :, None, None] if value.dim() == 2 else value[:, None] if value.dim() == 3 else value.flatten(1, -3)
 
 
 def _in_shape_of(value: Tensor, maps: Tensor) -> Tensor:
