@@ -13,9 +13,16 @@ OperationCall = Callable[[Operation, tuple[Any, ...], dict[str, Any]], Any]
 
 
 def call_operation(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call an operation as the model does."""
+    """Call an operation as the model does. A rectifier overwrites its operand if nothing else reads it."""
+    return function_of(operation)(*args, **kwargs)
+
+
+def function_of(operation: Operation) -> Callable[..., Any]:
+    """Return the function that computes an operation."""
+    if operation.overwrites and operation.op.inplace is not None:
+        return operation.op.inplace
     assert callable(operation.node.target)
-    return operation.node.target(*args, **kwargs)
+    return operation.node.target
 
 
 class Executor(fx.Interpreter):

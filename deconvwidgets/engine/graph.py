@@ -45,6 +45,8 @@ class Operation:
         Shape of the output for a batch of one image; None if the output is not a tensor.
     differentiable : bool
         Whether it depends on the pixels of the input, not only on its size.
+    overwrites : bool
+        Whether it may overwrite its operand: a new tensor that nothing else reads.
     module : str
         The innermost module that it belongs to, by its dotted name.
     module_type : str
@@ -57,6 +59,7 @@ class Operation:
     window: Window | None
     shape: tuple[int, ...] | None
     differentiable: bool
+    overwrites: bool = False
     module: str = ""
     module_type: str = ""
 
@@ -144,7 +147,15 @@ def _operation(node: fx.Node, trace: Trace, known: Mapping[fx.Node, Operation]) 
     depends = any(isinstance(input_node, fx.Node) and known[input_node].differentiable for input_node in read)
     differentiable = depends and (not op.no_signal or op.cuts_gradient)
     kind, window = _classify(node, op, known)
-    return Operation(node, name, kind, window, shape, differentiable, module, module_type)
+    overwrites = op.inplace is not None and _is_unshared(node.args[0], known)
+    return Operation(node, name, kind, window, shape, differentiable, overwrites, module, module_type)
+
+
+def _is_unshared(source: Any, known: Mapping[fx.Node, Operation]) -> bool:
+    """Return whether a value is a new tensor with one reader."""
+    operation = known[source]
+    is_new = operation.window is not None and operation.window.kind != "pad"
+    return len(source.users) == 1 and (is_new or operation.op.role == "batch norm") and operation.op.spatial != "part"
 
 
 def _classify(node: fx.Node, op: Op, known: Mapping[fx.Node, Operation]) -> tuple[OperationKind, Window | None]:

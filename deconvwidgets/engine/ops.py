@@ -30,7 +30,6 @@ class Op:
     ----------
     spatial : str
         How the output depends on the positions of the input.
-
         - "pointwise": position (r, c) of the output depends on position (r, c) of the inputs; other operands are broadcast.
         - "per channel": the same, and further operands hold one value per channel.
         - "channel axes": the same if its axis arguments name neither the batch nor rows or columns (concatenation, selection, sums).
@@ -57,6 +56,8 @@ class Op:
         Returns whether a call's answer for one image depends on the other images of the batch.
     like_second : bool
         Whether it reads only the shape or type of its second argument.
+    inplace : callable, optional
+        The form that overwrites its first argument, used where nothing else reads it.
     inserts_axis : bool
         Whether its axis argument is an axis of the output.
     joins : bool
@@ -68,7 +69,7 @@ class Op:
     no_signal : bool
         Whether no signal passes through it: it reads metadata, makes constants, or leaves autograd.
     cuts_gradient : bool
-        Whether autograd's derivative is cut, though the values depend on the input.
+        Whether autograd's derivative is cut, though values depend on the input.
     """
 
     spatial: Spatial = "whole"
@@ -80,6 +81,7 @@ class Op:
     normalised: Callable[[Call], Tensor] | None = None
     couples_batch: Callable[[Call], bool] | None = None
     like_second: bool = False
+    inplace: Callable[..., Any] | None = None
     inserts_axis: bool = False
     joins: bool = False
     features_last: bool = False
@@ -124,9 +126,8 @@ def canonical_name(func: Callable[..., Any]) -> str:
     return _SPELLINGS.get(name, name)
 
 
-def response_norm_function() -> Callable[..., Any]:
-    """Return the function of local response normalisation, which is one operation here and several in ATen."""
-    return torch.nn.functional.local_response_norm
+# Local response normalisation is one operation here, and several in ATen.
+RESPONSE_NORM: Callable[..., Any] = torch.nn.functional.local_response_norm
 
 
 def _define(names: str, op: Op) -> None:
@@ -152,7 +153,8 @@ _LINEAR = Op(backward=checks.linear)
 # Rectifiers and other activations.
 
 _RECTIFIER = Op("pointwise", rectified=checks.first, role="rectifier", channelwise=True)
-_define("relu relu6 threshold", _RECTIFIER)
+_define("relu", replace(_RECTIFIER, inplace=torch.ops.aten.relu_.default))
+_define("relu6 threshold", _RECTIFIER)
 _define("leaky_relu", replace(_RECTIFIER, rectified=checks.leaky_relu))
 _define("hardtanh", replace(_RECTIFIER, rectified=checks.clamp_at_zero(1, "min_val", -1.0, 2, "max_val")))
 _define("clamp clamp_min", replace(_RECTIFIER, rectified=checks.clamp_at_zero(1, "min", None, 2, "max")))

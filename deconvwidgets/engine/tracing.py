@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.functional import MARK, NotFunctionalError, remove_inplace_operations, simplify
 from deconvwidgets.engine.model_copy import copy_sharing_tensors, outside_inference_mode
-from deconvwidgets.engine.ops import node_name, op_of, response_norm_function
+from deconvwidgets.engine.ops import RESPONSE_NORM, node_name, op_of
 from deconvwidgets.engine.quiet_export import quiet_export
 from deconvwidgets.errors import GraphError
 
@@ -166,7 +166,7 @@ class _MarkResponseNorm(torch.overrides.TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is not response_norm_function():
+        if func is not RESPONSE_NORM:
             return func(*args, **kwargs)
         arguments = _norm_arguments(*args, **kwargs)
         MARK(arguments[0], _NORM_BEGINS)
@@ -253,7 +253,7 @@ def _read_marks(graph: fx.Graph) -> dict[str, fx.Node]:
         elif text.startswith(_NORM_ENDS):
             with graph.inserting_before(node):
                 settings = [float(part) for part in text.removeprefix(_NORM_ENDS).split()]
-                norm = graph.call_function(response_norm_function(), (begins.pop(), int(settings[0]), *settings[1:]))
+                norm = graph.call_function(RESPONSE_NORM, (begins.pop(), int(settings[0]), *settings[1:]))
             norm.meta = dict(value.meta)
             value.replace_all_uses_with(norm)
         graph.erase_node(node)

@@ -17,6 +17,7 @@ from deconvwidgets.records.quantity import Activation, Quantity, Task
 
 TaskName = Task | Literal["auto"] | None
 _TASKS = (*get_args(Task), "auto")
+_CHOICES = ", ".join(map(repr, _TASKS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,10 @@ class _CropExecutor(Executor):
 
         def crop_of(input_node: fx.Node) -> Any:
             value = self.env[input_node]
-            return self._crops.cut(value, input_node, self._crops.held_region(node)) if input_node in self._plan.regions else value
+            if input_node not in self._plan.regions:
+                return value
+            crop = self._crops.cut(value, input_node, self._crops.held_region(node))
+            return crop.clone() if operation.overwrites and crop is not value else crop
 
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), crop_of)
         if operation.op.spatial == "reshape":

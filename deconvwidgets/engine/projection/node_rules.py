@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.backward_checks import Call, first, product
-from deconvwidgets.engine.executor import call_operation
+from deconvwidgets.engine.executor import call_operation, function_of
 from deconvwidgets.engine.graph import Graph, Operation
 from deconvwidgets.engine.projection.rules import MAX_REJECTIONS, Rule, call_with_rule, check_rule, rejection_error, scale_signal
 
@@ -57,7 +57,7 @@ class NodeRules:
             return beyond
         if (reason := operation.op.rejection(call)) is not None:
             self._rejections.append(f"{operation.name}{_location(operation)} {reason}")
-        return call_with_rule(node.target, operation.op, call, rule)  # type: ignore[arg-type]
+        return call_with_rule(function_of(operation), operation.op, call, rule)
 
     def check(self, layer: str) -> None:
         """Raise RuleError if an operation that was called has no backward rule. `layer` is named in the message."""
