@@ -94,9 +94,8 @@ def decide_task(
     quantity, note = case.decide(task)
     if quantity is None:
         return Decision(model if output is None else used, None, names, None, ())
-    notes = [note, case.maps_note()] if case.dense else [note]
-    classifier = None if case.dense else case.describe(quantity)
-    return Decision(used, quantity, case.names_for(quantity), classifier, tuple(filter(None, notes)))
+    notes = tuple(filter(None, [note, case.maps_note() if case.dense else ""]))
+    return Decision(used, quantity, case.names_for(quantity), None if case.dense else case.describe(quantity), notes)
 
 
 @dataclass(frozen=True, slots=True)
