@@ -14,6 +14,8 @@ from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, C
 from tests.arguments.hostile_values import REFUSED, boolean, choice, function, location, nothing, optional, real, whole, wholes
 from tests.conftest import random_head
 
+pytestmark = pytest.mark.slow
+
 BATCH = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 METHODS = choice("auto", "local", "full")
 FLAGS = {"progress": boolean, "job": optional(nothing)}

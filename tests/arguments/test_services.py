@@ -18,6 +18,8 @@ from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, C
 from tests.arguments.hostile_values import REFUSED, Kind, choice, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):

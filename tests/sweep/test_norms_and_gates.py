@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from tests.sweep.checks import check_network
 
+pytestmark = pytest.mark.slow
+
 SIZE = (3, 32, 28)
 
 

@@ -15,6 +15,8 @@ from deconvwidgets.errors import LayerError, RuleError
 from tests.sweep.checks import check_layers, check_refusal, noise, nothing_changes
 from tests.sweep.plain import Plain
 
+pytestmark = pytest.mark.slow
+
 SIZE = (3, 20, 18)
 
 

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from deconvwidgets.engine.network import Network
 from tests.sweep.checks import check_network, randomised
 
+pytestmark = pytest.mark.slow
+
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(

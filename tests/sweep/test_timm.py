@@ -14,6 +14,8 @@ from deconvwidgets.models.torchvision_import import import_torchvision
 from tests.sweep.checks import check_network
 from tests.sweep.networks import TIMM, make_network
 
+pytestmark = pytest.mark.slow
+
 import_torchvision()  # timm imports it
 pytest.importorskip("timm", reason="timm is an optional library, whose networks are swept if it is installed")
 
@@ -23,7 +25,6 @@ NAMES = TIMM if os.environ.get("DECONVWIDGETS_SWEEP") == "all" else CHECKED
 INDEXED = ("ghostnet_050",)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_network(name: str, noise: Callable[..., object]) -> None:
     model, size = make_network(f"timm/{name}")

@@ -13,6 +13,8 @@ import pytest
 from tests.sweep.checks import check_network
 from tests.sweep.networks import make_network, torchvision_names
 
+pytestmark = pytest.mark.slow
+
 # With the first operation that rule "deconvnet" refuses, if any. The only feature map of a transformer is that of its patches.
 SMALLEST = {
     "alexnet": "", "vgg11_bn": "", "resnet18": "", "resnext50_32x4d": "", "squeezenet1_0": "", "densenet121": "", "googlenet": "",
@@ -27,7 +29,6 @@ ALL = os.environ.get("DECONVWIDGETS_SWEEP") == "all"
 NAMES = list(dict.fromkeys([*SMALLEST, *torchvision_names()])) if ALL else [name for name in SMALLEST if name not in LONG]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_network(name: str, noise: Callable[..., object]) -> None:
     model, size = make_network(name)

@@ -31,6 +31,8 @@ from tests.sweep.checks import (
 )
 from tests.sweep.plain import Plain
 
+pytestmark = pytest.mark.slow
+
 SIZE = (3, 28, 24)
 
 
