@@ -1,7 +1,8 @@
 """Making an exported graph functional: without in-place operations, and without nodes that do nothing.
 
-An in-place operation is replaced by its functional form, and later reads of the overwritten value by reads of the result. That is right
-if no view shares the value's memory. Where one does, PyTorch's own functionalisation is needed, which takes longer (`tracing.py`).
+An in-place operation is replaced by its functional form. That is right if nothing that was made before it and shares its memory is read
+after it: what the model reads as the overwritten value is the operation's result in the graph. Where a view is read, PyTorch's own
+functionalisation is needed, which takes longer (`tracing.py`).
 """
 
 from __future__ import annotations
@@ -53,14 +54,11 @@ def remove_inplace_operations(graph: fx.Graph) -> list[tuple[fx.Node, fx.Node]]:
         target = _functional_form(node)
         overwritten = node.args[0]
         assert isinstance(overwritten, fx.Node)
-        sharing = [other for other in storages[_storage(overwritten)] if other is not overwritten and order[other] < order[node]]  # type: ignore[index]
-        if unreplaced := [other.name for other in sharing if _is_read_after(other, node, order)]:
-            raise NotFunctionalError(f"{node.name} writes to memory that {', '.join(unreplaced)} shares")
+        sharing = [other for other in storages[_storage(overwritten)] if order[other] < order[node]]  # type: ignore[index]
+        if read_later := [other.name for other in sharing if _is_read_after(other, node, order)]:
+            raise NotFunctionalError(f"{node.name} writes to memory that {', '.join(read_later)} shares")
         node.target = target
-        later = [user for user in overwritten.users if order[user] > order[node]]
         replaced.append((overwritten, node))
-        for user in later:
-            user.replace_input_with(overwritten, node)
     return replaced
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from deconvwidgets.engine.autograd_graph import autograd_nodes
 from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
@@ -120,13 +121,6 @@ def _agree(found: Tensor, expected: Tensor) -> bool:
 
 def _reject_custom_functions(output: Tensor, model: nn.Module) -> None:
     """Raise GraphError if a custom autograd function is part of the model: the graph has its forward pass, but not its derivative."""
-    visited: set[Any] = set()
-    pending = [output.grad_fn]
-    while pending:
-        node = pending.pop()
-        if node is None or node in visited:
-            continue
-        visited.add(node)
+    for node in autograd_nodes(output):
         if isinstance(node, torch.autograd.function.BackwardCFunction):
             raise GraphError(f"{type(model).__name__} calls a custom autograd function ({type(node).__name__.removesuffix('Backward')})")
-        pending.extend(next_node for next_node, _ in node.next_functions)

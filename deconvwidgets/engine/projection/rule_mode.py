@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from deconvwidgets.engine.autograd_graph import autograd_nodes
 from deconvwidgets.engine.backward_checks import Call, tensors_in
 from deconvwidgets.engine.ops import UNKNOWN, Op, canonical_name, op_of
 from deconvwidgets.engine.projection.rules import MAX_REJECTIONS, Rule, call_with_rule, check_rule, rejection_error
@@ -199,17 +200,7 @@ class RuleMode(torch.overrides.TorchFunctionMode):
 
     def _reaches_input(self, tensor: Tensor) -> bool:
         """Return whether autograd's graph connects a tensor with the input. It is slow, and only needed for tensors of unknown origin."""
-        visited: set[Any] = set()
-        pending = [tensor.grad_fn]
-        while pending:
-            node = pending.pop()
-            if node is None or node in visited:
-                continue
-            if node in self._input_nodes:
-                return True
-            visited.add(node)
-            pending.extend(next_node for next_node, _ in node.next_functions)
-        return False
+        return any(node in self._input_nodes for node in autograd_nodes(tensor))
 
 
 def _no_module() -> None:

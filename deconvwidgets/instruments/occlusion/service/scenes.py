@@ -141,11 +141,12 @@ class SceneCache:
             return self._cached(snapshot, request) or self._make(snapshot, request, image, fill_name, fill)
 
     def _cached(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene | None:
+        network = snapshot.network
         try:
-            resolved = self._resolved.get((snapshot.network, request))
+            resolved = self._resolved.get((network, request))
         except TypeError:  # an unhashable value, as a browser may send: the check of that value names it
             return None
-        return None if resolved is None else self._scenes.get((snapshot.network, resolved))
+        return None if resolved is None else self._scenes.get((network, resolved))
 
     def _make(self, snapshot: Snapshot, request: OcclusionRequest, image: InputImage, fill_name: str, fill: Tensor) -> Scene:
         bundle, network = snapshot.bundle, snapshot.network
