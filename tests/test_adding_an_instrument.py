@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.widgets.chromium import MODEL, blank, browser
+from tests.widgets.chromium import blank, browser, load_page, shared_page
 
-__all__ = ["blank", "browser"]  # pytest finds fixtures by name
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "adding-an-instrument.md").read_text(encoding="utf-8")
@@ -96,6 +96,7 @@ def test_number_of_files_and_lines(copy: Path) -> None:
     assert lines <= MAX_LINES
 
 
+@pytest.mark.slow
 def test_structure_types_and_lint(copy: Path) -> None:
     run(copy, sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/test_architecture.py")
     run(copy / "frontend", "npm", "run", "--silent", "check")
@@ -126,9 +127,7 @@ def kernel(copy: Path, tmp_path: Path) -> Iterator[tuple[dict[str, Any], list[in
 def test_instrument_in_chromium(copy: Path, kernel: Any, blank: Page, tmp_path: Path) -> None:
     state, counts, answer = kernel
     static = copy / "deconvwidgets" / "widgets" / "static"
-    blank.expose_function("kernel", answer)
-    blank.set_content(f"<!doctype html><meta charset=utf-8><style>{(static / 'histogram.css').read_text(encoding='utf-8')}</style>")
-    blank.evaluate(MODEL + "null;")
+    load_page(blank, (static / "histogram.css").read_text(encoding="utf-8"), answer)
     module = (static / "histogram.js").read_text(encoding="utf-8")
     blank.evaluate("([code, state]) => globalThis.open(code, state)", [module, state])
     view = blank.get_by_test_id("histogram-explorer")

@@ -57,8 +57,7 @@ def test_run_shows_its_chart_and_results(visit: Visit) -> None:
     page.get_by_test_id("go").click()
     wait_until_done(page)
     expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
-    page.wait_for_selector(LINES, timeout=60_000)
-    assert page.locator(LINES).count() >= 6, "loss and accuracies of several weight decays"
+    expect(page.locator(LINES).nth(5)).to_be_attached(timeout=60_000)  # the loss and accuracies of several weight decays
     page.wait_for_function(FILLS_ITS_CONTAINER)  # it is resized after its container
     accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
     expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -105,13 +106,49 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def shared_page(browser: Browser) -> Page:
+    """The page of a module's tests. A page of its own for each test would start a process of Chromium: one second of processor time."""
+    return browser.new_page()
+
+
 @pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1240, "height": 900})
+def blank(request: pytest.FixtureRequest, browser: Browser, shared_page: Page) -> Iterator[Page]:
+    """An empty document, without a pressed button or key. A test that changes more than its document is marked with own_page."""
+    own = request.node.get_closest_marker("own_page") is not None
+    page = browser.new_page() if own else shared_page
+    page.goto("about:blank")
+    page.set_viewport_size({"width": 1240, "height": 900})
     page.set_default_timeout(10_000)
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    listeners = {
+        "console": lambda message: errors.append(message.text) if message.type == "error" else None,
+        "pageerror": lambda error: errors.append(str(error)),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)
     yield page
-    page.close()
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+    if own:
+        page.close()
+    else:
+        release_input(page)
     assert not errors, errors
+
+
+def release_input(page: Page) -> None:
+    """Release the buttons and keys that a test may have left pressed, outside of its document."""
+    page.goto("about:blank")
+    page.mouse.move(0, 0)
+    page.mouse.up()
+    for key in ("Shift", "Control", "Alt"):
+        page.keyboard.up(key)
+
+
+def load_page(page: Page, style: str, answer: Callable[[dict[str, Any]], str], root: str = "") -> None:
+    """Load a document with a style, whose requests are answered by a function. `root` has the attributes of the root element."""
+    page.set_content(f"<!doctype html><html {root}><meta charset=utf-8><style>{style}</style>")
+    name = f"kernel{uuid4().hex}"  # a page keeps its functions: no name can be used again
+    page.expose_function(name, answer)
+    page.evaluate(f"globalThis.kernel = globalThis.{name}; {MODEL} null;")  # Playwright would call a function that is the value

@@ -168,6 +168,8 @@ export class ConfusionMatrix {
     const side = Math.max(80, Math.min(MAX_SIDE, width - left - 1, Math.max(MIN_SIDE, this.visibleHeight() - verticalNamesHeight)));
     this.gutters = { left, top: side / run.categories.length >= MIN_SIZE_HORIZONTAL_NAMES ? 34 : verticalNamesHeight };
     this.view = resize(this.view, side);
+    const [across, down] = [left + side, this.gutters.top + side];
+    Object.assign(this.canvas.style, { width: `${across}px`, height: `${down}px` }); // now: what is below may be scrolled into view
     this.requestDraw();
   }
 
@@ -195,10 +197,8 @@ export class ConfusionMatrix {
     this.theme ??= readTheme(this.probe);
     this.cells ??= this.drawCells(run, this.theme);
     const ratio = window.devicePixelRatio || 1;
-    const [width, height] = [gutters.left + view.side, gutters.top + view.side];
-    const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const [across, down] = [gutters.left, gutters.top].map((gutter) => Math.round((gutter + view.side) * ratio));
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
-    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     const { cells, order, scaleMax, theme, hovered, selected, fontFamily } = this;
     drawMatrix(context2d(canvas), { view, gutters, cells, run, order, scaleMax, theme, hovered, selected, fontFamily }, ratio);
     this.drawTools(run);

@@ -7,9 +7,9 @@ from playwright.sync_api import expect
 
 from tests.instruments.layers.widget.test_in_chromium import open_page, wait_until_painted
 from tests.widgets.accessibility import set_theme, small_text, violations
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import blank, browser, shared_page
 
-__all__ = ["blank", "browser", "open_page"]  # pytest finds fixtures by name
+__all__ = ["blank", "browser", "open_page", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
-from tests.widgets.chromium import MODEL, blank, browser, built, kernel
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
-__all__ = ["blank", "browser"]  # pytest finds fixtures by name
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
 # Returns the units in the first visible row of the grid, whose top is `top`.
 TOP_ROW = """(top) => [...document.querySelectorAll(".dwx-tile")]
@@ -28,9 +28,7 @@ def open_page(blank: Page) -> Callable[..., Page]:
     """Return a function that opens a page with one view of a service."""
 
     def open_(service: Any, width: int = 1180, **state: Any) -> Page:
-        blank.expose_function("kernel", kernel(HANDLERS, service))
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('layers.css')}</style>")
-        blank.evaluate(MODEL + "null;")  # Playwright would call a function that is the value of an expression
+        load_page(blank, built("layers.css"), kernel(HANDLERS, service))
         opened = checked_state(state, {}, service.overview())
         blank.evaluate("([code, state, width]) => globalThis.open(code, state, width)", [built("layers.js"), opened, width])
         return blank
@@ -283,6 +281,7 @@ def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(buil
     page.wait_for_function("() => document.querySelector('[data-testid=detail-title]').textContent !== ''")
 
 
+@pytest.mark.own_page  # whose clock is replaced
 def test_unresponsive_kernel_is_reported_until_it_answers_again(service, blank, open_page):
     blank.clock.install()
     page = open_page(service, layer="conv2", unit=7)

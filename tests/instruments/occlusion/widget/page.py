@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import checked_state
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionApi, FakeOcclusionService
-from tests.widgets.chromium import MODEL, built, kernel
+from tests.widgets.chromium import built, kernel, load_page
 
 SIDE = 64
 SCALE = 400 / SIDE  # CSS pixels per pixel of the image
@@ -32,9 +32,7 @@ def open_page(blank: Page, service: FakeOcclusionService) -> Callable[..., Page]
     """Return a function that opens a page with one view of an explorer, with a window of 16 pixels and a stride of 8."""
 
     def open_(width: int = 1180, ready: bool = True, before: str = "", **state: Any) -> Page:
-        blank.expose_function("kernel", kernel(HANDLERS, service))
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('occlusion.css')}</style>")
-        blank.evaluate(MODEL + "null;")  # Playwright would call a function that is the value of an expression
+        load_page(blank, built("occlusion.css"), kernel(HANDLERS, service))
         opened = checked_state({"window": [16, 16], "stride": [8, 8], **state}, {}, service.overview(), service.occlusion.choices())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("occlusion.js"), width])

@@ -25,10 +25,10 @@ from tests.instruments.occlusion.widget.page import (
     wait_until_idle,
 )
 from tests.instruments.occlusion.widget.toy_network import KINDS
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import blank, browser, shared_page
 from tests.widgets.fake_service import encode
 
-__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
+__all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 

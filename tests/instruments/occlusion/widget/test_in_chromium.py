@@ -29,9 +29,9 @@ from tests.instruments.occlusion.widget.page import (
     wait_until_idle,
 )
 from tests.instruments.occlusion.widget.toy_network import KINDS, probabilities
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import blank, browser, shared_page
 
-__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
+__all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 NO_ANSWER = "The kernel does not respond. Run the notebook's cells again."
@@ -506,6 +506,7 @@ def dimmed_parts(page) -> list[str]:
     return page.locator(".dwo-probabilities, .dwo-unit, .dwo-maps").evaluate_all(filter_dimmed)
 
 
+@pytest.mark.own_page  # whose clock is replaced
 def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open_page):
     blank.clock.install()
     page = open_page()
@@ -579,6 +580,7 @@ def test_two_views_share_their_requests(api, open_page):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lost", ["scene", "start_maps", "maps", "projections"])
+@pytest.mark.own_page  # whose clock is replaced
 def test_lost_requests_are_repeated_when_the_kernel_answers_again(blank, api, open_page, lost):
     blank.clock.install()
     page = open_page()

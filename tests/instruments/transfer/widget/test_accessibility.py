@@ -7,9 +7,9 @@ from playwright.sync_api import expect
 
 from tests.instruments.transfer.widget.test_in_chromium import api, open_page, send_event, service
 from tests.widgets.accessibility import set_theme, small_text, violations
-from tests.widgets.chromium import blank, browser
+from tests.widgets.chromium import blank, browser, shared_page
 
-__all__ = ["api", "blank", "browser", "open_page", "service"]  # pytest finds fixtures by name
+__all__ = ["api", "blank", "browser", "open_page", "service", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 

@@ -14,9 +14,9 @@ from deconvwidgets.instruments.transfer.records import DataChoice
 from deconvwidgets.instruments.transfer.widget.messages import HANDLERS
 from deconvwidgets.instruments.transfer.widget.state import checked_state
 from tests.instruments.transfer.widget.fake_api import CHOICES, FakeTransferApi, FakeTransferService
-from tests.widgets.chromium import MODEL, blank, browser, built, kernel
+from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
-__all__ = ["blank", "browser"]  # pytest finds fixtures by name
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
@@ -36,9 +36,7 @@ def open_page(blank: Page, service: FakeTransferService) -> Callable[..., Page]:
     """Return a function that opens a page with one view of a panel."""
 
     def open_(width: int = 1180, before: str = "", **state: Any) -> Page:
-        blank.expose_function("kernel", kernel(HANDLERS, service))
-        blank.set_content(f"<!doctype html><meta charset=utf-8><style>{built('transfer.css')}</style>")
-        blank.evaluate(MODEL + "null;")  # Playwright would call a function that is the value of an expression
+        load_page(blank, built("transfer.css"), kernel(HANDLERS, service))
         opened = checked_state({"data": "caltech101", **state}, {}, service.transfer.status())
         blank.evaluate(f"(state) => {{ globalThis.model = makeModel(state, 720); {before} }}", opened)
         blank.evaluate("([code, width]) => globalThis.open(code, null, width)", [built("transfer.js"), width])
@@ -376,6 +374,7 @@ def test_only_the_newest_selection_of_data_is_requested(api, open_page):
     )
 
 
+@pytest.mark.own_page  # whose clock is replaced
 def test_unresponsive_kernel_is_reported_until_it_answers_again(blank, api, open_page):
     blank.clock.install()
     page = open_page()

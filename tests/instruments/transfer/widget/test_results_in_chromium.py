@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.instruments.transfer.widget.fake_results import FakeResults, FakeRun
-from tests.widgets.chromium import MODEL, blank, browser, built, encode_reply
+from tests.widgets.chromium import blank, browser, built, encode_reply, load_page, shared_page
 
-__all__ = ["blank", "browser"]  # pytest finds fixtures by name
+__all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
 pytestmark = pytest.mark.browser
 
@@ -39,11 +39,9 @@ def open_results(page: Page, fake: FakeResults, width: int = 1180, theme: str = 
         return encode_reply({**header, "ok": True, **content}, buffers)
 
     page.set_viewport_size({"width": 1240, "height": 1100})
-    page.expose_function("kernel", kernel)
     background = "#16181b" if theme == "dark" else "#fff"
     styles = f"body{{background:{background}}}{built('transfer.css')}{STYLE}"
-    page.set_content(f"<!doctype html><html theme={theme}><meta charset=utf-8><style>{styles}</style>")
-    page.evaluate(MODEL + "null;")  # Playwright would call a function that is the value of an expression
+    load_page(page, styles, kernel, root=f"theme={theme}")
     arguments = [built("transfer.js"), {**STATE, **state}, width]
     page.evaluate(
         f"([code, state, width]) => {{ globalThis.painted = []; {LAST_MATRIX}; return open(code, state, width, 1060); }}", arguments
