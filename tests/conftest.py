@@ -1,5 +1,6 @@
 """Fixtures for several parts: a small network, photographs of noise with crops and labels, and real models and images."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -18,6 +19,13 @@ from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
 from deconvwidgets.records.heads import Head
 from deconvwidgets.service.worker import Job
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_each() -> None:
+    """Compute on one thread if several processes test at the same time: threads that wait for each other are slow."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        torch.set_num_threads(1)
 
 
 class NoisePhotographs(ImageSet):

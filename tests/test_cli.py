@@ -64,6 +64,7 @@ def test_a_port_in_use_is_refused_before_the_computation(capsys: pytest.CaptureF
         assert "--port" in error_of(capsys, "lab", "--no-browser", "--port", str(taken.getsockname()[1]))
 
 
+@pytest.mark.slow
 def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "alexnot" in error_of(capsys, "index", "--model", "alexnot")
     assert str(tmp_path / "nowhere") in error_of(capsys, "index", "--images", str(tmp_path / "nowhere"))

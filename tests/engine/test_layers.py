@@ -213,7 +213,7 @@ def test_other_threads_run_models_while_one_is_traced() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg16", "squeezenet1_1", "resnet50", "googlenet", "densenet121", "mobilenet_v2", "mnasnet0_5"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "mobilenet_v2"])
 def test_torchvision_models_are_traced(name: str) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
     model = getattr(import_torchvision().models, name)(weights=None, **options).eval()

@@ -72,6 +72,7 @@ INPLACE_FUNCTIONS = [
 ARGUMENTS = {"clamp_": (-0.1, 0.4), "clamp_min_": (0.1,), "clamp_max_": (0.2,), "threshold_": (0.1, 0.3), "_threshold_": (0.1, 0.3)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", INPLACE_FUNCTIONS, ids=lambda function: function.__name__)
 def test_functions_that_overwrite_their_argument(function: Callable[..., Tensor]) -> None:
     arguments = ARGUMENTS.get(function.__name__, ())
@@ -358,6 +359,7 @@ def test_copies_and_pickles() -> None:
     check(copy.deepcopy(model))
 
 
+@pytest.mark.slow
 def test_compiled_parallel_and_scripted_models() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU()).eval()
     layers = engine.describe_layers(model, SIZE)

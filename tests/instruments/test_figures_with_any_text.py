@@ -135,6 +135,7 @@ def test_svg_html_and_csv_are_well_formed(text: str) -> None:
             assert [len(row) for row in rows] == [len(rows[0])] * 3, kind
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(texts)
 @example(SPECIAL)

@@ -100,6 +100,7 @@ def service(request, tmp_path, monkeypatch):
     service.close()
 
 
+@pytest.mark.slow
 def test_the_layer_explorer_shows_the_chosen_channels(service):
     bundle, chosen = service._context.snapshot.bundle, list(service.chosen)
     images = service._context.snapshot.images
@@ -118,6 +119,7 @@ def test_the_layer_explorer_shows_the_chosen_channels(service):
             assert service.layers.figure(kind, explorer.state)
 
 
+@pytest.mark.slow
 def test_the_occlusion_explorer_shows_the_chosen_channels(service):
     bundle, chosen = service._context.snapshot.bundle, list(service.chosen)
     pixels = bundle.prepare(service._context.snapshot.images.open_crop(0)).numpy()[chosen]

@@ -97,6 +97,7 @@ def features(bundle, head, batch):
     return maps.flatten(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "layer", "pool"), CASES, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_logits_are_right_and_layers_unchanged(make, layer, pool, make_head):
     bundle = bundle_of(make)
@@ -232,6 +233,7 @@ def test_the_head_has_the_dtype_of_the_model(make_head):
     torch.testing.assert_close(logits, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [alexnet_like, Untraceable])
 def test_heads_of_other_models_are_refused(make, make_head):
     bundle = bundle_of(make)

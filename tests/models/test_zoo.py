@@ -180,6 +180,7 @@ def test_pinned_weights_do_not_depend_on_torchvisions_server(monkeypatch):
             load_model(name, weights="pinned")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["googlenet", "squeezenet1_1"])
 def test_official_weights_are_loaded_by_default_by_name_and_by_path(name, tmp_path, monkeypatch):
     """With the file in torchvision's cache, the model equals torchvision's, also if the path of the file is given."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Thread
 
 import pytest
@@ -10,23 +11,29 @@ import torch
 from deconvwidgets.service.cores import Cores
 
 
-def test_half_of_the_cores_are_used_by_one_thread():
+@pytest.fixture(autouse=True)
+def four_threads() -> Iterator[None]:
     before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_half_of_the_cores_are_used_by_one_thread():
     cores = Cores()
     with cores.half():
-        assert torch.get_num_threads() == max(1, before // 2)
+        assert torch.get_num_threads() == 2
         with cores.half():
-            assert torch.get_num_threads() >= 1
+            assert torch.get_num_threads() == 1
         other_thread: list[int] = []
         thread = Thread(target=lambda: other_thread.append(torch.get_num_threads()))
         thread.start()
         thread.join()
-    assert other_thread == [before], "other threads use all cores"
-    assert torch.get_num_threads() == before
+    assert other_thread == [4], "other threads use all cores"
+    assert torch.get_num_threads() == 4
 
 
 def test_cores_are_restored_after_an_error():
-    before = torch.get_num_threads()
     with pytest.raises(ValueError, match="no"), Cores().half():
         raise ValueError("no")
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 4

@@ -59,6 +59,11 @@ def as_maps(tokens: Tensor, maps: Tensor) -> Tensor:
     return tokens.transpose(1, 2).reshape(maps.shape)
 
 
+def gated(model: Model, maps: Tensor) -> Tensor:
+    """Multiply the maps by numbers that a recurrent network computes from a few of their positions: each step of it is traced."""
+    return maps * model.recurrent(as_tokens(model, maps[:, :, :2, :3]))[0].mean((1, 2))[:, None, None, None]
+
+
 def doubled_where_positive(model: Model, maps: Tensor) -> Tensor:
     places, doubled = tuple((maps > 0).nonzero().T), maps.clone()
     doubled[places] = doubled[places] * 2
@@ -91,7 +96,7 @@ def test_reasons_why_a_model_cannot_be_traced(name: str) -> None:
 
 
 REFUSED: dict[str, tuple[str, Callable[[Model, Tensor], Tensor]]] = {
-    "GRU": ("gru", lambda model, maps: as_maps(model.recurrent(as_tokens(model, maps))[0], maps)),
+    "GRU": ("gru", gated),
     "transformer": ("scaled_dot_product_attention", lambda model, maps: as_maps(model.encoder(as_tokens(model, maps)), maps)),
     "sorting": ("sort", lambda model, maps: maps.sort(1).values),
     "Fourier transform": ("fft_fft2", lambda model, maps: torch.fft.ifft2(torch.fft.fft2(maps) * 1.5).real),

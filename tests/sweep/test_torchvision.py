@@ -23,7 +23,7 @@ SMALLEST = {
     "small convnext": "layer_norm", "small maxvit": "gelu",
 }  # fmt: skip
 
-LONG = ("vgg11_bn", "resnext50_32x4d", "densenet121", "inception_v3", "googlenet")
+LONG = ("vgg11_bn", "resnext50_32x4d", "densenet121", "inception_v3", "googlenet", "regnet_y_400mf")
 INDEXED = ("squeezenet1_0", "shufflenet_v2_x0_5")
 ALL = os.environ.get("DECONVWIDGETS_SWEEP") == "all"
 NAMES = list(dict.fromkeys([*SMALLEST, *torchvision_names()])) if ALL else [name for name in SMALLEST if name not in LONG]

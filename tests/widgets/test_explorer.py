@@ -248,6 +248,7 @@ def test_widget_without_views_is_garbage_collected(case, service, sent):
     wait_until(lambda: not set(our_threads()) - others)
 
 
+@pytest.mark.slow
 def test_widget_is_kept_alive_until_all_clients_say_goodbye(case, service, sent):
     widget = case.widget(service)
     reference = weakref.ref(widget)
@@ -264,6 +265,7 @@ def test_widget_is_kept_alive_until_all_clients_say_goodbye(case, service, sent)
     wait_until(lambda: is_collected(reference))
 
 
+@pytest.mark.slow
 def test_displayed_widget_is_kept_alive_until_it_is_closed(case, service):
     widget = case.widget(service)
     widget._repr_mimebundle_()

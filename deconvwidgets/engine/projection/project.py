@@ -17,7 +17,15 @@ from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.network import Network
 from deconvwidgets.engine.projection.local import LocalPlan, cut_boxes
 from deconvwidgets.engine.projection.node_rules import NodeRules
-from deconvwidgets.engine.projection.project_arguments import Method, check_batch, check_options, check_positions, check_units, network_for
+from deconvwidgets.engine.projection.project_arguments import (
+    Method,
+    check_batch,
+    check_finite,
+    check_options,
+    check_positions,
+    check_units,
+    network_for,
+)
 from deconvwidgets.engine.projection.rule_mode import RuleMode
 from deconvwidgets.engine.projection.rules import Rule
 from deconvwidgets.errors import LayerError, RuleError
@@ -169,8 +177,8 @@ def _project_local(
 ) -> Projected:
     if positions is None:
         with torch.no_grad():
-            positions = _strongest(network.map(images, layer), units)
-    crops = plan.crop(images, positions).requires_grad_()
+            positions = _strongest(network.map(check_finite(images), layer), units)
+    crops = check_finite(plan.crop(images, positions)).requires_grad_()
     with torch.enable_grad():
         parameters = plan.graph.trace.bind(network.model)
         activations = plan.run(crops.clone(), positions, units, parameters, rules, overwrite)
@@ -181,7 +189,7 @@ def _project_local(
 def _project_full(
     network: Network, images: Tensor, layer: str, units: Tensor, positions: Tensor | None, rules: NodeRules | RuleMode, seed: str | float
 ) -> Projected:
-    leaf = images.clone().requires_grad_()
+    leaf = check_finite(images).clone().requires_grad_()
     with torch.enable_grad():
         parts = [leaf[index : index + 1] for index in range(len(leaf))] if network.single else [leaf]
         maps = torch.cat([_map_with_rule(network, part, layer, rules) for part in parts])

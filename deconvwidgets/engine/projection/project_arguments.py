@@ -40,9 +40,14 @@ def check_batch(batch: Tensor) -> Tensor:
         )
     if not isinstance(batch, Tensor) or batch.dim() != 4 or not batch.is_floating_point() or not batch.numel():
         raise ModelError("The batch must be a floating-point tensor (N, C, H, W) of at least one image, normalised as the model expects.")
-    if not bool(torch.isfinite(batch.detach().sum(dtype=torch.promote_types(batch.dtype, torch.float32)))):
-        raise ModelError("The batch contains nan or infinite values; check the transform that it comes from.")
     return batch.detach().clone() if batch.is_inference() else batch.detach()
+
+
+def check_finite(pixels: Tensor) -> Tensor:
+    """Return the pixels that a projection reads. Raises ModelError if there are nan or infinite values among them."""
+    if not bool(torch.isfinite(pixels.sum(dtype=torch.promote_types(pixels.dtype, torch.float32)))):
+        raise ModelError("The batch contains nan or infinite values; check the transform that it comes from.")
+    return pixels
 
 
 def network_for(model: nn.Module | Network, batch: Tensor) -> Network:

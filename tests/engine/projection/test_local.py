@@ -106,7 +106,7 @@ def test_branches_with_receptive_fields_of_different_size(rule: str) -> None:
     assert largest_difference(network, "conv4", rule, batch) < 1e-10
 
 
-TORCHVISION = ["alexnet", "vgg11_bn", "squeezenet1_0", "resnet18", "googlenet", "densenet121", "mobilenet_v2"]
+TORCHVISION = ["alexnet", "googlenet"]  # more of them in tests/sweep
 
 
 class SharedMaps(nn.Module):

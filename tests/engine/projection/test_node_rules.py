@@ -59,6 +59,7 @@ def test_allowed(name: str, rule: Rule) -> None:
     torch.testing.assert_close(found, run_backward(Lambda(ALLOWED[name]), MAPS, signal, rule)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["deconvnet", "guided", "gradient"])
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_rectifiers(name: str, rule: Rule) -> None:

@@ -74,6 +74,7 @@ def test_descriptions_of_shapes():
     assert FeatureShape.of(info(4096, 1, 1)).describe("fc6") == "4,096 of fc6"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "layer"), [("alexnet", "pool5"), ("resnet18", "avgpool"), ("mobilenet_v2", "pool52")])
 def test_the_default_layer_is_the_deepest_with_feature_maps(name, layer):
     bundle = load_model(name, weights=None, input_size=(3, 96, 96))
