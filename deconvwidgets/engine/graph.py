@@ -110,8 +110,9 @@ class Graph:
         return any(_couples_batch(node, operation.op) for node, operation in self.operations.items() if operation.varies)
 
     def map_sizes(self) -> list[int]:
-        """Return the number of elements of each map that depends on the input, for one image."""
-        return [prod(operation.shape) for operation in self.operations.values() if operation.shape is not None and operation.varies]
+        """Return the number of elements of each map of the model that depends on the input, for one image."""
+        operations = [operation for node, operation in self.operations.items() if node not in self.trace.added]  # views take no memory
+        return [prod(operation.shape) for operation in operations if operation.shape is not None and operation.varies]
 
     def ancestors(self, targets: Iterable[fx.Node]) -> list[Operation]:
         """Return the operations that have to run for the targets, themselves included, in order of execution."""

@@ -27,7 +27,7 @@ class Layer:
     ----------
     info : LayerInfo
     is_feature_map : bool
-        Whether it is the map of a convolution, which the explorers show.
+        Whether the explorers show it: it is the map of a convolution, or the output of a block of a transformer.
     node : fx.Node, optional
         The node of a traced model that returns it. In a model that cannot be traced, the layer is the module call of its name.
     """
@@ -38,18 +38,24 @@ class Layer:
 
 
 def layers_of_graph(graph: Graph) -> list[Layer]:
-    """Return the layers of a traced model, in order of execution: its maps (N, C, H, W) and vectors (N, C)."""
+    """Return the layers of a traced model, in order of execution: its maps (N, C, H, W) and vectors (N, C).
+
+    Outputs of modules that hold maps in another order of axes are layers by their views as maps.
+    """
     by_alias = find_aliases(graph)
     aliases: dict[fx.Node, str] = {}
     for alias, node in by_alias.items():
         aliases.setdefault(node, alias)
+    views, sources = graph.trace.views, {view: source for source, view in graph.trace.views.items()}
     names: dict[fx.Node, str] = {}
     for call, node in graph.calls.items():
-        names.setdefault(node, call)
+        names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
     feature_maps = {_after_activation(graph, node) for node in _nodes_of(graph, "convolution")}
+    feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
     fields = receptive_fields(graph)
-    other_order = channels_last(graph)
+    other_order = channels_last(graph) | set(views)
+    other_order -= set(sources)
     layers = []
     for node, operation in graph.operations.items():
         name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
@@ -63,14 +69,15 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
             or node is graph.input_node
         ):
             continue
-        if by_alias.get(name, node) is not node:
+        source = sources.get(node, node)
+        if by_alias.get(name, source) is not source:
             name += "#1"  # the output of a module called conv1 that is not the paper's conv1: the alias takes precedence
         height, width = operation.extent if len(operation.shape) == 4 else (1, 1)
         field = fields.get(node)
         size = None if field is None else (field[0].size, field[1].size)
         stride = None if field is None else (field[0].step, field[1].step)
         offset = None if field is None else (field[0].start, field[1].start)
-        info = LayerInfo(name, aliases.get(node), _kind(graph, node), operation.shape[1], height, width, size, stride, offset)
+        info = LayerInfo(name, aliases.get(node), _kind(graph, source), operation.shape[1], height, width, size, stride, offset)
         layers.append(Layer(info, node in feature_maps, node=node))
     return layers
 
@@ -142,6 +149,14 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
         last_norm = user if role == "batch norm" else last_norm
         current = user
     return last_norm
+
+
+def _is_residual_sum(graph: Graph, node: fx.Node) -> bool:
+    """Return whether a value is a sum of two that depend on the image, perhaps reshaped or copied."""
+    operation = graph.operations[node]
+    while operation.op.spatial == "reshape" or operation.op.role == "transparent":
+        operation = graph.operations[operation.node.args[0]]  # type: ignore[index]
+    return operation.name == "add" and len(graph.varying_inputs(operation.node)) == 2
 
 
 def _users(graph: Graph, node: fx.Node) -> list[fx.Node]:

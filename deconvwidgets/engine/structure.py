@@ -12,6 +12,7 @@ from deconvwidgets.engine.example import example_batch, run_example
 from deconvwidgets.engine.fingerprint import fingerprint
 from deconvwidgets.engine.graph import Graph, build_graph
 from deconvwidgets.engine.layers import Layer, find_aliases, layers_of_graph
+from deconvwidgets.engine.map_views import with_map_views
 from deconvwidgets.engine.module_calls import layers_of_calls
 from deconvwidgets.engine.projection.local import LocalPlan
 from deconvwidgets.engine.trace_check import check_trace, couples_batch
@@ -86,7 +87,7 @@ class Structure:
             self.single = check_trace(graph, model, size)
         except GraphError as error:
             try:
-                single_graph = build_graph(trace_model(model, size, single=True))
+                single_graph = build_graph(with_map_views(trace_model(model, size, single=True)))
                 check_trace(single_graph, model, size)
             except GraphError:
                 self._set(None, str(error), _layers_by_hooks(model, size))
@@ -104,7 +105,8 @@ class Structure:
     def _other_names(self) -> Iterable[tuple[str, str]]:
         by_node = {layer.node: name for name, layer in self.layers.items() if layer.node is not None}
         if self.graph is not None:
-            for call, node in self.graph.calls.items():
+            for call, output in self.graph.calls.items():
+                node = self.graph.trace.views.get(output, output)
                 if node in by_node:
                     yield call, by_node[node]
             for alias, node in find_aliases(self.graph).items():
@@ -140,10 +142,10 @@ def _trace(model: nn.Module, size: Size) -> Trace:
             raise GraphError(original.reason or "")
         return model.extend(original.graph.trace, {name: layer.node for name, layer in original.layers.items() if layer.node is not None})
     try:
-        return trace_model(model, size)
+        return with_map_views(trace_model(model, size))
     except GraphError as error:
         try:
-            return trace_model(model, size, single=True)
+            return with_map_views(trace_model(model, size, single=True))
         except GraphError:
             raise error from None
 

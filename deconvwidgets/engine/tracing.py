@@ -37,22 +37,23 @@ class Trace:
     Parameters
     ----------
     module : fx.GraphModule
-        The graph of ATen operations, and the sub-graphs that its nodes call. Nodes have their fake tensors in `meta["val"]`, and
-        the modules that they belong to in `meta["nn_module_stack"]`.
+        The graph of ATen operations, and those that its nodes call. `meta` has fake tensors ("val") and modules ("nn_module_stack").
     names : mapping of fx.Node to str
-        For each placeholder but the input, the dotted name of a parameter, buffer or attribute of the model.
+        For each placeholder but the input, the dotted name of an attribute of the model, such as a parameter.
     constants : mapping of fx.Node to Tensor
         The values of placeholders that are no attribute of the model: numbers in its code.
     calls : mapping of str to fx.Node
-        The node that returns the output of each module call ("features.0", "layer1.0.relu#2" for the second call of a module).
+        The node of each module call's output ("features.0", "layer1.0.relu#2" for the second call of a module).
     structure : pytree.TreeSpec
         The structure of the model's output.
     single : bool
         Whether the graph holds for a batch of one image only.
     overwritten : tuple of (fx.Node, fx.Node)
-        Values that an in-place operation of the model overwrites, with what they are overwritten with.
+        Values that an in-place operation overwrites, with what they are overwritten with.
     added : frozenset of fx.Node
-        Nodes that were added to those of the traced model, such as a head. They do not affect the names of layers.
+        Nodes that were added to those of the model: a head, views. They do not affect the names of layers.
+    views : mapping of fx.Node to fx.Node
+        The added node that returns a module's output as maps (N, C, H, W), if its axes are in another order.
     """
 
     module: fx.GraphModule
@@ -63,6 +64,7 @@ class Trace:
     single: bool
     overwritten: tuple[tuple[fx.Node, fx.Node], ...] = ()
     added: frozenset[fx.Node] = field(default_factory=frozenset)
+    views: Mapping[fx.Node, fx.Node] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -152,8 +154,7 @@ class _OneInput(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.training = False
-        self.model = model
+        self.training, self.model = False, model
 
     def forward(self, batch: Tensor) -> Any:
         return self.model(batch)

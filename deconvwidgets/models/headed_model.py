@@ -213,5 +213,6 @@ def _extend(trace: Trace, layer: fx.Node, name: str, head: SoftmaxHead) -> Trace
         {**{call_name: copies[node] for call_name, node in trace.calls.items()}, name: logits},
         pytree.tree_structure(0),
         trace.single,
-        added=frozenset(added),
+        added=frozenset(added).union(copies[node] for node in trace.added),
+        views={copies[node]: copies[view] for node, view in trace.views.items()},
     )

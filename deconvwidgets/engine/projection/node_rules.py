@@ -40,12 +40,11 @@ class NodeRules:
 
     def __init__(self, graph: Graph, target: fx.Node, rule: Rule, beyond_paper: bool = False) -> None:
         check_rule(rule)
-        self._graph = graph
-        self._rule = rule
+        self._graph, self._target, self._rule = graph, target, rule
         self._beyond_paper = beyond_paper and rule != "gradient"
         self._gates = find_gates(graph) if self._beyond_paper else {}
         self._signal = self._nodes_with_signal(target)
-        self._rejections: list[str] = []
+        self._rejections: dict[fx.Node, str] = {}
 
     def __call__(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call an operation, and remember if it has no backward rule."""
@@ -56,13 +55,25 @@ class NodeRules:
         if self._beyond_paper and (beyond := self._call_beyond_paper(operation, call, rule)) is not None:
             return beyond
         if (reason := operation.op.rejection(call)) is not None:
-            self._rejections.append(f"{operation.name}{_location(operation)} {reason}")
+            self._rejections[node] = f"{operation.name}{_location(operation)} {reason}"
         return call_with_rule(function_of(operation), operation.op, call, rule)
 
     def check(self, layer: str) -> None:
         """Raise RuleError if an operation that was called has no backward rule. `layer` is named in the message."""
         if self._rejections:
-            raise rejection_error(layer, self._rule, "; ".join(self._rejections[:MAX_REJECTIONS]))
+            reasons = list(self._rejections.values())[:MAX_REJECTIONS]
+            raise rejection_error(layer, self._rule, "; ".join(reasons), self._extension_helps())
+
+    def _extension_helps(self) -> bool:
+        """Return whether the extension has a rule for all operations that were rejected."""
+        if self._beyond_paper:
+            return False
+        extended = NodeRules(self._graph, self._target, self._rule, beyond_paper=True)
+        return all(node not in extended._signal or extended._is_beyond_paper(node) for node in self._rejections)
+
+    def _is_beyond_paper(self, node: fx.Node) -> bool:
+        op = self._graph.operations[node].op
+        return op.role == "activation" or op.normalised is not None or node in self._gates
 
     def _call_beyond_paper(self, operation: Operation, call: Call, rule: Literal["deconvnet", "guided"]) -> Any:
         """Return the value of an operation that only the extension has a rule for; None for any other."""

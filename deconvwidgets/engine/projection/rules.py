@@ -18,10 +18,12 @@ from deconvwidgets.engine.ops import Op
 from deconvwidgets.errors import RuleError
 
 Rule = Literal["deconvnet", "gradient", "guided"]
-_ADVICE = (
-    " Use rule='gradient', which supports all differentiable operations, an earlier layer, or beyond_paper=True: our extension, which "
-    "rectifies the signal at smooth activations, and counts gates and the statistics of normalisations as constants."
+_GRADIENT = " Use rule='gradient', which supports all differentiable operations, "
+_EXTENSION = (
+    "an earlier layer, or beyond_paper=True: our extension, which rectifies the signal at smooth activations, and counts gates and the "
+    "statistics of normalisations as constants."
 )
+_NO_RULE_NEEDED = " The layer's top activations, occlusion and a head for new classes need no backward rule."
 MAX_REJECTIONS = 3  # a transformer has hundreds of operations without a rule; a message names the first few
 
 
@@ -31,10 +33,20 @@ def check_rule(rule: object) -> None:
         raise RuleError(f"Unknown rule {rule!r}; use 'deconvnet', 'gradient' or 'guided'.")
 
 
-def rejection_error(layer: str, rule: Rule, reason: str) -> RuleError:
-    """Return the error for a layer that depends on an operation without a backward rule."""
-    advice = "" if "model.eval()" in reason else _ADVICE
-    return RuleError(f"Layer {layer!r} cannot be projected with rule={rule!r}: {reason}.{advice}")
+def rejection_error(layer: str, rule: Rule, reason: str, extension: bool = False) -> RuleError:
+    """Return the error for a layer that depends on an operation without a backward rule.
+
+    Parameters
+    ----------
+    layer : str
+    rule : {"deconvnet", "guided", "gradient"}
+    reason : str
+        The operations, and why they have no rule.
+    extension : bool
+        Whether our extension of the rules supports the layer.
+    """
+    advice = _GRADIENT + (_EXTENSION if extension else "or an earlier layer.") + _NO_RULE_NEEDED
+    return RuleError(f"Layer {layer!r} cannot be projected with rule={rule!r}: {reason}.{'' if 'model.eval()' in reason else advice}")
 
 
 def call_with_rule(func: Callable[..., Any], op: Op, call: Call, rule: Literal["deconvnet", "guided"]) -> Any:

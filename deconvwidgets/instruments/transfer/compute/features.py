@@ -180,8 +180,8 @@ def default_layer(network: Network) -> LayerInfo:
     for info in network.layers:
         if info.alias == pooled and pooled.startswith("pool"):
             return info
-    traced = [info for info in network.layers if info.receptive_field is not None]
-    return traced[-1] if traced else maps[-1]
+    later = network.layers[network.layers.index(maps[-1]) :]
+    return [maps[-1], *(info for info in later if info.receptive_field is not None)][-1]
 
 
 @dataclass(frozen=True, slots=True)
