@@ -146,7 +146,7 @@ def _reshaped(before: list[str], after: list[str], layout: Layout) -> Layout | N
         elif letters in ("H", "W") and len(sizes) == 2:  # groups of neighbouring rows or columns, which will be channels
             axes += letters + letters.lower()
             grid["HW".index(letters)] = sizes[0]
-        elif set(letters) <= set("Cchw") and len(sizes) == 1:
+        elif (letters.strip("c") == "" or ("C" in letters and letters.strip("Cchw") == "")) and len(sizes) == 1:
             axes += "C"
         elif letters == "C":
             axes += "c" * len(sizes)

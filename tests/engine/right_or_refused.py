@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from deconvwidgets import engine
 from deconvwidgets.engine.occlusion.occluded_image import OccludedImage
 from deconvwidgets.errors import DeconvWidgetsError, GraphError, LayerError, RuleError
+from deconvwidgets.records.layers import LayerInfo
+from tests.engine.map_order import as_map
 
 SIZE = (3, 20, 18)
 PATCH_SETS = [[(2, 3, 8, 9)], [(0, 0, 4, 4)], [(12, 10, 18, 20)], [(5, 6, 9, 7), (1, 15, 3, 17)]]
@@ -64,7 +66,7 @@ def check_maps(network: engine.Network, layer: str, batch: Tensor, truth: list[d
     with torch.no_grad():
         found = network.map(batch.clone(), layer)
     for image, maps in zip(found, truth, strict=True):
-        expected = maps[layer][0]
+        expected = as_map(maps[layer], network.layer(layer))[0]
         assert relative_error(image.reshape(expected.shape), expected) < 1e-10, layer
 
 
@@ -73,7 +75,7 @@ def check_projections(network: engine.Network, model: nn.Module, layer: str, bat
     info = network.layer(layer)
     at = torch.tensor([[0, 0], [info.height - 1, info.width - 1], [info.height // 2, info.width // 3]])
     unit = info.channels - 1
-    parts = [gradient(model, image[None], layer, unit, position) for image, position in zip(batch, at.tolist(), strict=True)]
+    parts = [gradient(model, image[None], info, unit, position) for image, position in zip(batch, at.tolist(), strict=True)]
     for rule in ("gradient", "deconvnet", "guided"):
         results = []
         for method in ("full", "local"):
@@ -89,11 +91,11 @@ def check_projections(network: engine.Network, model: nn.Module, layer: str, bat
         assert len(results) < 2 or relative_error(results[1], results[0]) < 1e-9, (layer, rule)
 
 
-def gradient(model: nn.Module, image: Tensor, layer: str, unit: int, position: list[int]) -> Tensor | None:
+def gradient(model: nn.Module, image: Tensor, info: LayerInfo, unit: int, position: list[int]) -> Tensor | None:
     """Return autograd's gradient of one activation; None if autograd itself cannot run the model."""
     leaf = image.clone().requires_grad_()
     try:
-        value = maps_of(model, leaf.clone())[layer][0, unit, position[0], position[1]]
+        value = as_map(maps_of(model, leaf.clone())[info.name], info)[0, unit, position[0], position[1]]
     except RuntimeError:
         return None
     (pixels,) = torch.autograd.grad(value, leaf, allow_unused=True) if value.requires_grad else (None,)
@@ -101,7 +103,7 @@ def gradient(model: nn.Module, image: Tensor, layer: str, unit: int, position: l
 
 
 def check_occlusion(network: engine.Network, model: nn.Module, layer: str, batch: Tensor) -> None:
-    image, fill = batch[:1], torch.full((batch.shape[1], 1, 1), 0.3, dtype=batch.dtype)
+    image, fill, info = batch[:1], torch.full((batch.shape[1], 1, 1), 0.3, dtype=batch.dtype), network.layer(layer)
     expected = []
     for patches in PATCH_SETS:
         pixels = image.clone()
@@ -116,7 +118,7 @@ def check_occlusion(network: engine.Network, model: nn.Module, layer: str, batch
             assert method == "incremental"
             continue
         found = occluded.run(PATCH_SETS)
-        assert relative_error(found.maps, torch.cat([maps[layer][:, 0] for maps in expected])) < 1e-10, method
+        assert relative_error(found.maps, torch.cat([as_map(maps[layer], info)[:, 0] for maps in expected])) < 1e-10, method
         assert found.logits is not None
         assert relative_error(found.logits, torch.cat([maps[""] for maps in expected])) < 1e-10, method
 

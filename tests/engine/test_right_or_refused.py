@@ -458,7 +458,7 @@ def test_only_maps_and_vectors_of_images_are_layers() -> None:
     """A unit is an entry of the second axis, and an image one of the first: other outputs would be described and shown wrongly."""
     network = check(TokensAndChannelsLast())
     assert [info.name for info in network.layers] == ["first", "permute", "norm", "mix", "relu", "classify"]
-    assert all((info.channels, info.height, info.width) == (8, 6, 6) for info in network.layers[:-1])
+    assert all((info.channels, info.height, info.width) == (8, 18, 16) for info in network.layers[:-1])
     assert [info.name for info in network.feature_map_layers] == ["first"]
 
 

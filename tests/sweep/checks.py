@@ -200,7 +200,9 @@ def check_index(model: nn.Module, size: Size, images: Any, layers: Sequence[str]
     bundle = ModelBundle.from_module(model, transform=Preprocess(resize=size[1], crop=size[1:], mean=mean, std=mean))
     index = ActivationIndex.build(bundle, images, layers=layers, k=1, progress=False)
     with torch.no_grad():
-        found = [Plain(model).maps(bundle.prepare(images.open_crop(number))[None])[0] for number in range(len(images))]
+        found = [
+            Plain(model, bundle.network.layers).maps(bundle.prepare(images.open_crop(number))[None])[0] for number in range(len(images))
+        ]
     for layer in layers:
         maps = torch.cat([maps[layer] for maps in found])
         strongest = maps.flatten(2).max(dim=2).values  # (crops, units)
@@ -221,9 +223,10 @@ def check_network(
 ) -> dict[str, str]:
     """Run all checks on a network. Return the reasons why the rule "deconvnet" is refused, by layer."""
     model = randomised(model)
-    plain, batch = Plain(model), noise(size)
+    batch = noise(size)
     with nothing_changes(model, batch):
         network = Network.of(model, size)
+        plain = Plain(model, network.layers)
         if traced:
             assert network.graph is not None, network.reason
         check_layers(plain, network, batch)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from deconvwidgets.records.layers import LayerInfo
+from tests.engine.map_order import as_map
 
 
 class _Rectify(torch.autograd.Function):
@@ -38,10 +41,14 @@ class _Stop(Exception):  # noqa: N818 - control flow
 
 
 class Plain:
-    """A copy of a model with forward hooks: the truth that the engine is compared with."""
+    """A copy of a model with forward hooks: the truth that the engine is compared with.
 
-    def __init__(self, model: nn.Module) -> None:
+    Outputs that hold maps in another order of axes are rearranged to the sizes that `infos` states.
+    """
+
+    def __init__(self, model: nn.Module, infos: Sequence[LayerInfo] = ()) -> None:
         self.model = copy.deepcopy(model)
+        self.infos = {info.name: info for info in infos}
         self._count: Counter[str] = Counter()
         self._maps: dict[str, Tensor] = {}
         self._last: str | None = None
@@ -64,7 +71,8 @@ class Plain:
             self._count[name] += 1
             call = name if self._count[name] == 1 else f"{name}#{self._count[name]}"
             if isinstance(output, Tensor):
-                self._maps[call] = output.clone()  # later operations may work in place
+                copied = output.clone()  # later operations may work in place
+                self._maps[call] = as_map(copied, self.infos[call]) if call in self.infos else copied
             if call == self._last:
                 raise _Stop
 
