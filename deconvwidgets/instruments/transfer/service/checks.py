@@ -71,10 +71,12 @@ def data_summary(settings: TransferSettings, images: ImageSet) -> TransferDataSu
 
 
 def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
-    """Return (name, description) of the layers that a head can be put on, the deepest first: those with an alias, and the default one."""
-    default = default_layer(network).name
-    last = network.layers[-1].name
-    listed = [info for info in network.layers if info.name == default or (info.alias and not (info.kind == "fc" and info.name == last))]
+    """Return (name, description) of the layers that a head can be put on, the deepest first.
+
+    They are those with an alias, those that the explorers show, and the default one.
+    """
+    last, always = network.layers[-1].name, {default_layer(network).name, *(info.name for info in network.feature_map_layers)}
+    listed = [info for info in network.layers if info.name in always or (info.alias and not (info.kind == "fc" and info.name == last))]
     return tuple((info.short_name, _description(info)) for info in reversed(listed))
 
 
