@@ -72,12 +72,14 @@ def _layout(node: fx.Node, op: Op, known: Mapping[fx.Node, Layout]) -> Layout | 
         return _permuted(node, layout)
     if node.target in _PARTS:
         return _taken_apart(node, layout)
-    if node.target is torch.ops.aten.slice.Tensor:
+    if node.target is _ATEN.slice.Tensor:
         return _sliced(node, layout)
     match op.spatial:
         case "part":
             return layout if isinstance(source.meta["val"], list | tuple) else None
         case "reshape":
+            if _shape(node) == _shape(source):  # a shuffle of channels is one of tokens if these are the second axis
+                return layout if layout.axes[1] in "Cc" or node.target is _ATEN.reshape.default else None
             return _reshaped(_shape(source), _shape(node), layout)
         case "window":
             return _windowed(node, op, layout)
@@ -93,7 +95,7 @@ def _fits(node: fx.Node, layout: Layout) -> bool:
     values = node.meta["val"] if node.target in _PARTS and not isinstance(node.meta["val"], Tensor) else [node.meta["val"]]
     return all(
         len(value.shape) == len(layout.axes)
-        and all(size == sizes[axis] for axis, size in zip(layout.axes, value.shape, strict=True) if axis in sizes)
+        and all(str(size) == str(sizes[axis]) for axis, size in zip(layout.axes, value.shape, strict=True) if axis in sizes)
         for value in values
     )
 
@@ -126,12 +128,10 @@ def _taken_apart(node: fx.Node, layout: Layout) -> Layout | None:
 
 
 def _reshaped(before: list[str], after: list[str], layout: Layout) -> Layout | None:
-    """Return the layout if only whole axes are joined and split, and never across images."""
-    if after == before:
-        return layout if layout.axes[1] in "Cc" else None  # a shuffle of channels is one of tokens if these are the second axis
-    if layout.axes[0] != "N" or before[:1] != after[:1]:
+    """Return the layout if whole axes are joined and split, none of them that of the images."""
+    if layout.axes[0] != "N" or before[:1] != after[:1] or not all(map(str.isdigit, (*before[1:], *after[1:]))):
         return None
-    axes, grid = "N", list(layout.grid)
+    axes, grid, whole = "N", list(layout.grid), not layout.before and not layout.after
     old, new = list(map(int, before[1:])), list(map(int, after[1:]))
     if prod(old) != prod(new):  # an expansion
         return None
@@ -141,8 +141,11 @@ def _reshaped(before: list[str], after: list[str], layout: Layout) -> Layout | N
             axes += letters
         elif letters == "HW" and len(sizes) == 1:
             axes += "L"
-        elif letters == "L" and sizes == grid and not layout.before and not layout.after:
+        elif letters == "L" and sizes == grid and whole:
             axes += "HW"
+        elif letters == "L" and len(sizes) == 4 and [prod(sizes[:2]), prod(sizes[2:])] == grid and whole:
+            axes += "HhWw"
+            grid = [sizes[0], sizes[2]]
         elif letters in ("H", "W") and len(sizes) == 2:  # groups of neighbouring rows or columns, which will be channels
             axes += letters + letters.lower()
             grid["HW".index(letters)] = sizes[0]
@@ -199,7 +202,9 @@ def _joined(node: fx.Node, known: Mapping[fx.Node, Layout]) -> Layout | None:
         return first
     if axis != "L" or sum(layout is not None for layout in layouts) != 1:
         return None
-    lengths = [int(part.meta["val"].shape[dim]) for part in parts]
+    lengths = [part.meta["val"].shape[dim] for part in parts]
+    if not all(isinstance(length, int) for length in lengths):
+        return None
     place = layouts.index(first)
     return replace(first, before=first.before + sum(lengths[:place]), after=first.after + sum(lengths[place + 1 :]))
 
@@ -211,7 +216,7 @@ def _sliced(node: fx.Node, layout: Layout) -> Layout | None:
     settings: tuple[Any, ...] = (*node.args[1:], *defaults[len(node.args) - 1 :])
     dim, start, end, step = settings
     size, axis = source.meta["val"].shape[dim], layout.axes[dim]
-    if axis == "N" or not isinstance(step, int):
+    if axis == "N" or not all(isinstance(value, int | None) for value in (start, end, step)):
         return None
     first, last, _ = slice(start, end, step).indices(int(size))
     if axis == "C":

@@ -71,30 +71,32 @@ def test_blocks_of_swin_are_feature_maps() -> None:
 
 
 class Tokens(nn.Module):
-    """Patches of 16 x 16 pixels as tokens, whose order a function may change."""
+    """Patches of 16 x 16 pixels as tokens, which functions may reorder, each followed by a linear layer of its name."""
 
-    def __init__(self, step: Callable[[Tensor], Tensor] = lambda tokens: tokens) -> None:
+    def __init__(self, **steps: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.patches, self.norm, self.mix, self.classify = nn.Conv2d(3, 8, 16, 16), nn.LayerNorm(8), nn.Linear(8, 8), nn.Linear(8, 5)
-        self.end, self.step = nn.Parameter(torch.randn(1, 2, 8)), step
+        self.patches, self.norm, self.steps = nn.Conv2d(3, 8, 16, 16), nn.LayerNorm(8), steps
+        self.end, self.mix = nn.Parameter(torch.randn(1, 2, 8)), nn.ModuleDict({name: nn.Linear(8, 8) for name in steps})
 
     def forward(self, batch: Tensor) -> Tensor:
-        tokens = self.step(self.patches(batch).flatten(2).transpose(1, 2))
-        tokens = torch.cat([tokens, self.end.expand(len(batch), -1, -1)], 1)
-        return self.classify(self.mix(self.norm(tokens)).mean(1))
+        patches, means = self.norm(self.patches(batch).flatten(2).transpose(1, 2)), []
+        for name, step in self.steps.items():
+            tokens = torch.cat([step(patches), self.end.expand(len(batch), -1, -1)], 1)
+            means.append(self.mix[name](tokens).mean(1))
+        return torch.stack(means).sum(0)
 
 
 def test_position_of_a_token_is_that_of_its_patch() -> None:
     """A change in one patch of an image that is not square changes the map at one position, before attention."""
-    model, size = Tokens().double().eval(), (3, 96, 160)
+    model, size = Tokens(same=lambda tokens: tokens).double().eval(), (3, 96, 160)
     network, batch = engine.Network.of(model, size), torch.randn(1, *size, dtype=torch.float64)
-    assert [(info.name, info.height, info.width) for info in network.layers[1:3]] == [("norm", 6, 10), ("mix", 6, 10)]
-    before = network.map(batch, "mix")
+    assert [(info.name, info.height, info.width) for info in network.layers[1:3]] == [("norm", 6, 10), ("mix.same", 6, 10)]
+    before = network.map(batch, "mix.same")
     for row, column in ((0, 1), (2, 7), (5, 9)):
         changed = batch.clone()
         changed[:, :, 16 * row + 3, 16 * column + 5] += 1
-        difference = (network.map(changed, "mix") - before).abs().amax((0, 1))
+        difference = (network.map(changed, "mix.same") - before).abs().amax((0, 1))
         assert difference.nonzero().tolist() == [[row, column]]
 
 
@@ -125,29 +127,59 @@ OTHER_ORDERS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("name", OTHER_ORDERS)
-def test_tokens_in_another_order_are_no_layers(name: str) -> None:
-    network = engine.Network.of(Tokens(OTHER_ORDERS[name]).double().eval(), (3, 64, 96))
-    assert [info.name for info in network.layers] == ["patches", "classify"]
-    with pytest.raises(LayerError, match="no layer 'mix'"):
-        network.layer("mix")
+def test_tokens_in_another_order_are_no_layers() -> None:
+    network = engine.Network.of(Tokens(**OTHER_ORDERS).double().eval(), (3, 64, 96))
+    assert network.graph is not None
+    assert [info.name for info in network.layers] == ["patches", "norm"]
+    with pytest.raises(LayerError, match=r"no layer 'mix\.flipped'"):
+        network.layer("mix.flipped")
 
 
 SAME_ORDER: dict[str, Callable[[Tensor], Tensor]] = {
     "residual sum": lambda tokens: tokens + _attended(tokens),
     "class token added and removed": lambda tokens: torch.cat([tokens.mean(1, keepdim=True), tokens], 1)[:, 1:],
     "maps and back": lambda tokens: F.gelu(tokens.transpose(1, 2).unflatten(2, (4, 6))).permute(0, 2, 3, 1).flatten(1, 2),
+    "the same shape": lambda tokens: tokens.reshape(len(tokens), tokens.shape[1], -1).view(len(tokens), -1, 8),
     "scaled": lambda tokens: 2 * tokens * torch.sigmoid(tokens.mean(1, keepdim=True)),
     "heads and back": lambda tokens: tokens.unflatten(2, (2, 4)).transpose(1, 2).transpose(1, 2).flatten(2),
 }
 
 
-@pytest.mark.parametrize("name", SAME_ORDER)
-def test_tokens_in_the_same_order_are_layers(name: str) -> None:
-    model, batch = Tokens(SAME_ORDER[name]).double().eval(), torch.randn(2, 3, 64, 96, dtype=torch.float64)
+def test_tokens_in_the_same_order_are_layers() -> None:
+    model, batch = Tokens(**SAME_ORDER).double().eval(), torch.randn(2, 3, 64, 96, dtype=torch.float64)
     network = engine.Network.of(model, (3, 64, 96))
-    expected = output_of(model, "mix", batch)[:, :-2].transpose(1, 2).reshape(2, 8, 4, 6)
-    torch.testing.assert_close(network.map(batch, "mix"), expected, rtol=0, atol=1e-12)
+    assert [info.name for info in network.layers] == ["patches", "norm", *(f"mix.{name}" for name in SAME_ORDER)]
+    for name in SAME_ORDER:
+        expected = output_of(model, f"mix.{name}", batch)[:, :-2].transpose(1, 2).reshape(2, 8, 4, 6)
+        torch.testing.assert_close(network.map(batch, f"mix.{name}"), expected, rtol=0, atol=1e-12)
+
+
+class PatchesByReshape(nn.Module):
+    """Patches that are cut without a convolution, and tokens joined by fours, as in Swin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.joined, self.classify = nn.Linear(192, 6), nn.Linear(24, 8), nn.Linear(8, 5)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        count, _, height, width = batch.shape
+        rows, columns = height // 8, width // 8
+        patches = batch.reshape(count, 3, rows, 8, columns, 8).permute(0, 2, 4, 3, 5, 1).reshape(count, rows * columns, 192)
+        maps = self.patches(patches).view(count, rows // 2, 2, columns // 2, 2, 6).permute(0, 1, 3, 4, 2, 5).flatten(3)
+        return self.classify(self.joined(maps).mean((1, 2)))
+
+
+def test_patches_without_a_convolution() -> None:
+    model, size = PatchesByReshape().double().eval(), (3, 32, 48)
+    network, batch = engine.Network.of(model, size), torch.randn(1, *size, dtype=torch.float64)
+    sizes = [(info.name, info.channels, info.height, info.width) for info in network.layers]
+    assert sizes == [("patches", 6, 4, 6), ("joined", 8, 2, 3), ("classify", 5, 1, 1)]
+    for layer, side in (("patches", 8), ("joined", 16)):
+        changed = batch.clone()
+        changed[:, :, side + 3, 2 * side + 5] += 1
+        difference = (network.map(changed, layer) - network.map(batch, layer)).abs().amax((0, 1))
+        assert difference.nonzero().tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize("name", ["resnet18", pytest.param("alexnet", marks=pytest.mark.slow)])
