@@ -16,7 +16,7 @@ TIMM = {
     "hardcorenas_a": 96, "lcnet_035": 96, "hgnetv2_b0": 96, "hrnet_w18_small": 96, "inception_v4": 128, "inception_resnet_v2": 128,
     "xception41": 96, "nasnetalarge": 128, "pnasnet5large": 128, "nf_resnet26": 96, "dm_nfnet_f0": 96, "regnetx_002": 96, "repvgg_a0": 96,
     "rexnet_100": 96, "selecsls42": 96, "cspresnet50": 96, "darknet17": 96, "vovnet39a": 96, "tresnet_m": 96, "starnet_s1": 96,
-    "fasternet_t0": 96, "convnext_atto": 96, "convmixer_768_32": 98, "edgenext_xx_small": 96, "inception_next_atto": 96,
+    "fasternet_t0": 96, "convnext_atto": 96, "convmixer_768_32": 98, "edgenext_xx_small": 128, "inception_next_atto": 96,
     "mambaout_femto": 96, "repvit_m0_9": 96, "mobileone_s0": 96, "poolformer_s12": 96, "focalnet_tiny_srf": 96, "visformer_tiny": 224,
     "coat_lite_tiny": 224, "vgg11_bn": 96, "efficientvit_b0": 96, "fastvit_t8": 128, "mobilevit_xxs": 96, "levit_128s": 224,
     "legacy_senet154": 96, "rdnet_tiny": 96, "shvit_s1": 224, "vit_tiny_patch16_224": 224,

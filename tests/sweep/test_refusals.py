@@ -113,7 +113,7 @@ def test_operations_without_a_backward_rule_are_named(name: str) -> None:
     with nothing_changes(model, batch):
         network = Network.of(model, SIZE)
         assert network.graph is not None, network.reason
-        check_layers(Plain(model), network, batch)
+        check_layers(Plain(model, network.layers), network, batch)
         with pytest.raises(RuleError) as refused:
             engine.project(network, batch, "second", unit=0)
     check_refusal(str(refused.value))
@@ -137,6 +137,6 @@ def test_a_buffer_that_the_forward_pass_writes_to_is_not_changed(function: Calla
     model, batch = Model(function).double().eval(), noise(SIZE)
     with nothing_changes(model, batch):
         network = Network.of(model, SIZE)
-        check_layers(Plain(model), network, batch)
+        check_layers(Plain(model, network.layers), network, batch)
         engine.project(network, batch, "second", unit=0, rule="gradient")
     assert int(model.count) == 0
