@@ -10,8 +10,7 @@ from deconvwidgets.records.layers import LayerInfo
 def as_map(output: Tensor, info: LayerInfo) -> Tensor:
     """Return the output of a module as maps (N, C, H, W), or unchanged if it is.
 
-    Tokens of the grid are expected after all others, as in a ViT. Sizes tell the order: a model should not have as many channels as rows and
-    columns.
+    Tokens of the grid are expected after all others, as in a ViT. Sizes tell the order: there should not be as many channels as rows.
     """
     sizes, positions = (info.channels, info.height, info.width), info.height * info.width
     if output.dim() == 2 or output.shape[1:] == sizes:
