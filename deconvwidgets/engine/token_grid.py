@@ -18,13 +18,6 @@ from torch import Tensor, fx
 from deconvwidgets.engine.ops import Op, node_name, op_of
 from deconvwidgets.engine.tracing import Trace
 
-# Operations that take a value apart along one axis, with the position of that argument. The first two remove the axis.
-_ATEN: Any = torch.ops.aten
-_PARTS = {
-    _ATEN.unbind.int: 1, _ATEN.select.int: 1, _ATEN.split.Tensor: 2, _ATEN.split_with_sizes.default: 2, _ATEN.chunk.default: 2,
-}  # fmt: skip
-_REMOVES_AXIS = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -52,7 +45,7 @@ def find_layouts(trace: Trace) -> dict[fx.Node, Layout]:
     height, width = trace.input_node.meta["val"].shape[-2:]
     layouts = {trace.input_node: Layout("NCHW", (int(height), int(width)))}
     for node in trace.graph.nodes:
-        if node.op == "call_function" and (isinstance(node.meta.get("val"), Tensor) or node.target in _PARTS):
+        if node.op == "call_function" and isinstance(node.meta.get("val"), Tensor | list | tuple):
             layout = _layout(node, op_of(node_name(node)), layouts)
             if layout is not None and _fits(node, layout):
                 layouts[node] = layout
@@ -70,16 +63,16 @@ def _layout(node: fx.Node, op: Op, known: Mapping[fx.Node, Layout]) -> Layout | 
         return None
     if op.moves_axes:
         return _permuted(node, layout)
-    if node.target in _PARTS:
-        return _taken_apart(node, layout)
-    if node.target is _ATEN.slice.Tensor:
+    if node.target is torch.ops.aten.slice.Tensor:
         return _sliced(node, layout)
     match op.spatial:
+        case "channel axes" if not op.inserts_axis:
+            return _along_channels(node, layout)
         case "part":
             return layout if isinstance(source.meta["val"], list | tuple) else None
         case "reshape":
             if _shape(node) == _shape(source):  # a shuffle of channels is one of tokens if these are the second axis
-                return layout if layout.axes[1] in "Cc" or node.target is _ATEN.reshape.default else None
+                return layout if layout.axes[1] in "Cc" or node.target is torch.ops.aten.reshape.default else None
             return _reshaped(_shape(source), _shape(node), layout)
         case "window":
             return _windowed(node, op, layout)
@@ -92,12 +85,17 @@ def _fits(node: fx.Node, layout: Layout) -> bool:
     """Return whether an output has the sizes of a layout."""
     rows, columns = layout.grid
     sizes = {"H": rows, "W": columns, "L": layout.before + rows * columns + layout.after}
-    values = node.meta["val"] if node.target in _PARTS and not isinstance(node.meta["val"], Tensor) else [node.meta["val"]]
     return all(
         len(value.shape) == len(layout.axes)
         and all(str(size) == str(sizes[axis]) for axis, size in zip(layout.axes, value.shape, strict=True) if axis in sizes)
-        for value in values
+        for value in _values(node)
     )
+
+
+def _values(node: fx.Node) -> list[Tensor]:
+    """Return the tensors that an operation returns."""
+    value = node.meta["val"]
+    return [value] if isinstance(value, Tensor) else [part for part in value if isinstance(part, Tensor)]
 
 
 def _elementwise(node: fx.Node, op: Op, known: Mapping[fx.Node, Layout]) -> Layout | None:
@@ -117,14 +115,20 @@ def _permuted(node: fx.Node, layout: Layout) -> Layout:
     return replace(layout, axes="".join(layout.axes[size - 2] for size in moved.shape))
 
 
-def _taken_apart(node: fx.Node, layout: Layout) -> Layout | None:
-    """Return the layout of parts along channels, such as queries, keys and values."""
-    place = _PARTS[node.target]
-    dim: Any = node.args[place] if len(node.args) > place else node.kwargs.get("dim", 0)
-    axes, axis = layout.axes, dim % len(layout.axes)
-    if axes[axis] not in "Cc":
+def _along_channels(node: fx.Node, layout: Layout) -> Layout | None:
+    """Return the layout after an operation along channels, such as taking queries, keys and values apart. It may remove the axis."""
+    arguments = node.target._schema.arguments  # type: ignore[union-attr]
+    place = next((number for number, argument in enumerate(arguments) if argument.name == "dim"), None)
+    if place is None:
         return None
-    return replace(layout, axes=axes[:axis] + axes[axis + 1 :]) if place == _REMOVES_AXIS else layout
+    given: Any = node.args[place] if len(node.args) > place else node.kwargs.get("dim", arguments[place].default_value)
+    dims = given if isinstance(given, list | tuple) else [given]
+    axes, source = layout.axes, node.args[0].meta["val"]  # type: ignore[union-attr]
+    if len(dims) != 1 or not isinstance(dims[0], int) or axes[dims[0]] not in "Cc":
+        return None
+    axis = dims[0] % len(axes)
+    removed = all(value.dim() < source.dim() for value in _values(node))
+    return replace(layout, axes=axes[:axis] + axes[axis + 1 :]) if removed else layout
 
 
 def _reshaped(before: list[str], after: list[str], layout: Layout) -> Layout | None:
