@@ -45,7 +45,7 @@ def find_layouts(trace: Trace) -> dict[fx.Node, Layout]:
     height, width = trace.input_node.meta["val"].shape[-2:]
     layouts = {trace.input_node: Layout("NCHW", (int(height), int(width)))}
     for node in trace.graph.nodes:
-        if node.op == "call_function" and isinstance(node.meta.get("val"), Tensor | list | tuple):
+        if node.op == "call_function" and _values(node):
             layout = _layout(node, op_of(node_name(node)), layouts)
             if layout is not None and _fits(node, layout):
                 layouts[node] = layout
@@ -94,8 +94,8 @@ def _fits(node: fx.Node, layout: Layout) -> bool:
 
 def _values(node: fx.Node) -> list[Tensor]:
     """Return the tensors that an operation returns."""
-    value = node.meta["val"]
-    return [value] if isinstance(value, Tensor) else [part for part in value if isinstance(part, Tensor)]
+    value = node.meta.get("val")
+    return [part for part in (value if isinstance(value, list | tuple) else [value]) if isinstance(part, Tensor)]
 
 
 def _elementwise(node: fx.Node, op: Op, known: Mapping[fx.Node, Layout]) -> Layout | None:
@@ -180,7 +180,7 @@ def _aligned(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[slic
 
 def _windowed(node: fx.Node, op: Op, layout: Layout) -> Layout | None:
     """Return the layout after a convolution, pooling or constant padding."""
-    sizes = node.meta["val"].shape
+    sizes = _values(node)[0].shape
     pads = op.role is None
     mode = node.args[2] if len(node.args) > 2 else node.kwargs.get("mode", "constant")
     if (
