@@ -28,11 +28,9 @@ import time
 start = time.perf_counter()
 import deconvwidgets as dw
 imported = time.perf_counter()
-import torch
-from deconvwidgets.models.torchvision_import import import_torchvision
-model = import_torchvision().models.alexnet(weights=None).eval()
+bundle, photograph = dw.load_model("alexnet"), dw.open_images("photos").open_source(0)
 loaded = time.perf_counter()
-dw.engine.project(model, torch.rand(1, 3, 224, 224), "conv3", unit=3)
+dw.project(bundle, photograph, "conv3", unit=3)
 print(imported - start, loaded - imported, time.perf_counter() - loaded)
 """
 
@@ -82,7 +80,7 @@ def main() -> None:
     ]
     parts = [
         f"{what} {statistics.median(values):.2f} s"
-        for what, values in zip(("import", "torch, torchvision and the model", "projection"), zip(*runs, strict=True), strict=True)
+        for what, values in zip(("import", "load_model", "project"), zip(*runs, strict=True), strict=True)
     ]
     print(f"fresh process: {', '.join(parts)}; in all {statistics.median(map(sum, runs)):.2f} s", flush=True)
     first = import_torchvision().models.alexnet(weights=None).eval()

@@ -7,6 +7,11 @@ function describeReceptiveField({ receptive_field: field }: Layer): string {
   return `receptive field ${field[0] === field[1] ? field[0] : field.join(" × ")} px`;
 }
 
+/** Return a dotted name that may be broken after its dots: encoder.layers.encoder_layer_0 differs from others at its end. */
+function breakable(name: string): (string | HTMLElement)[] {
+  return name.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : [part]));
+}
+
 /** Create the list of layers. */
 export function createLayerList({ pick }: { pick: (layer: string) => void }) {
   const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" });
@@ -21,7 +26,7 @@ export function createLayerList({ pick }: { pick: (layer: string) => void }) {
       "button",
       properties,
       h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / maxChannels}%` }),
-      h("b", {}, layer.id),
+      h("b", {}, ...breakable(layer.id)),
       h("span", {}, `${formatCount(layer.channels, "unit")}${dead}`),
       h("span", {}, `${layer.height} × ${layer.width} map`),
       h("span", {}, describeReceptiveField(layer)),
