@@ -33,7 +33,7 @@ def with_map_views(trace: Trace) -> Trace:
 def _is_viewable(layout: Layout) -> bool:
     """Return whether a value is maps of images in another order of axes, with no neighbouring rows or columns apart."""
     axes = layout.axes
-    return axes[0] == "N" and axes != "NCHW" and set(axes) <= set("NCcLHW") and bool({"C", "c"} & set(axes))
+    return axes[0] == "N" and axes.upper() != "NCHW" and set(axes) <= set("NCcLHW") and bool({"C", "c"} & set(axes))
 
 
 def _add_view(graph: fx.Graph, source: fx.Node, layout: Layout) -> list[fx.Node]:

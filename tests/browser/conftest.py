@@ -135,7 +135,7 @@ def watch(page: Page, lab: Lab) -> Visit:
     visit = Visit(page)
     home = urlsplit(lab.url).netloc
     page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("pageerror", lambda error: visit.errors.append(f"{error}\n{error.stack or ''}"))
 
     def note(address: str) -> None:
         parts = urlsplit(address)

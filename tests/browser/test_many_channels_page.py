@@ -58,7 +58,7 @@ def wait_until_shown(page: Page, coloured: int) -> None:
     page.wait_for_function(f"() => ({COLOURED})() === {coloured}", timeout=30_000)
 
 
-@pytest.mark.parametrize(("channels", "coloured"), [("(0,)", 0), ("None", 3)])
+@pytest.mark.parametrize(("channels", "coloured"), [("None", 3)])  # others in tests/models/test_channels.py
 def test_the_chosen_channels_are_displayed(open_model, channels, coloured, tmp_path):
     visit = open_model(f"bands-{coloured}-{len(channels)}.ipynb", channels)
     page = visit.page

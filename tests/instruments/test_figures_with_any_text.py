@@ -117,7 +117,7 @@ PLAIN = {kind: Page(data.decode()).tags for kind, data in exports("name").items(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(texts)
 @example(SPECIAL)
 @example("\udcff.jpg")

@@ -73,7 +73,7 @@ def test_real_architectures(name: str) -> None:
 
 @pytest.mark.slow
 @settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
