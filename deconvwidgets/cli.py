@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from deconvwidgets import __version__
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError, ModelError
+from deconvwidgets.paths import as_path
 
 if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
@@ -193,12 +194,12 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 def _absolute_model(name: str) -> str:
     """Return the name of a model, with an absolute path if it is "hf:" and a folder. The names of repositories contain slashes, too."""
     library, _, rest = name.partition(":")
-    folder = Path(rest).expanduser()
+    folder = as_path(rest or ".", "--model", DeconvWidgetsError)
     return f"hf:{folder.resolve()}" if library == "hf" and rest and folder.is_dir() else name
 
 
 def _absolute(name: str) -> str:
-    path = Path(name).expanduser()
+    path = as_path(name, "--images", DeconvWidgetsError)
     return str(path.resolve()) if os.sep in name or (path.exists() and not name.isidentifier()) else name
 
 

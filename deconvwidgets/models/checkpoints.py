@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
+from deconvwidgets.paths import refuse_special_file
 
 StateDict = dict[str, Tensor]
 
@@ -42,6 +43,7 @@ def read_checkpoint(path: Path) -> StateDict:
     ModelError
         If the file does not exist, is damaged, or contains no state dict.
     """
+    refuse_special_file(path, ModelError, "Give the path of a .pth, .pt or .safetensors file.")
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}. Give the path of a .pth, .pt or .safetensors file.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pytorch(path)
