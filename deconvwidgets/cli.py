@@ -24,23 +24,43 @@ if TYPE_CHECKING:
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
 
+DEBUG_VARIABLE = "DECONVWIDGETS_DEBUG"
 _FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixels wide
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 after an error message, or 130 after Ctrl-C."""
+    """Run a command and return the exit code: 0, 2 after an error message, 1 after any other failure, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code: int = options.run(options)
+        sys.stdout.flush()
     except DeconvWidgetsError as error:
         print(f"deconvwidgets: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"deconvwidgets: {error}. Check the free space and the permissions.", file=sys.stderr)
+        _discard_output()
+        return 1
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        reason = f"{type(error).__name__}: {str(error) or 'no message'}".splitlines()[0]
+        print(f"deconvwidgets: unexpected error ({reason}). Set {DEBUG_VARIABLE}=1 to see where, and report it, please.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130
     return code
+
+
+def _discard_output() -> None:
+    """Discard what cannot be written, so that the interpreter does not fail again when it ends: a full disk, a closed pipe."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(

@@ -97,7 +97,7 @@ def test_folders_that_are_nested_too_deeply_are_refused(tmp_path: Path) -> None:
     path.mkdir()
     here = os.open(path, os.O_RDONLY)
     try:
-        for _ in range(1000):
+        for _ in range(100):
             os.mkdir("folder", dir_fd=here)
             inner = os.open("folder", os.O_RDONLY, dir_fd=here)
             os.close(here)
