@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import reprlib
 from collections.abc import Sequence
-from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -159,14 +157,6 @@ def texts(value: object, name: str, expected: str, error: Error = ServiceError) 
     if not isinstance(listed, list | tuple) or not listed or not all(isinstance(part, str) and part for part in listed):
         raise error(f"{name} must be {expected}, not {describe(value)}.")
     return [str(part) for part in listed]
-
-
-def as_path(value: object, name: str, error: Error = ServiceError) -> Path:
-    """Return the path of a file or folder, with "~" expanded. Raises `error` for anything but a path or a string that is not empty."""
-    text_of = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not isinstance(text_of, str) or not text_of or "\0" in text_of:
-        raise error(f"{name} must be a path, not {describe(value)}.")
-    return Path(text_of).expanduser()
 
 
 def instance(value: object, kind: type[T], name: str, error: Error = ServiceError) -> T:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from deconvwidgets import __version__
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError, ModelError
+from deconvwidgets.paths import as_path
 
 if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
@@ -23,23 +24,43 @@ if TYPE_CHECKING:
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
 
+DEBUG_VARIABLE = "DECONVWIDGETS_DEBUG"
 _FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixels wide
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 after an error message, or 130 after Ctrl-C."""
+    """Run a command and return the exit code: 0, 2 after an error message, 1 after any other failure, or 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code: int = options.run(options)
+        sys.stdout.flush()
     except DeconvWidgetsError as error:
         print(f"deconvwidgets: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"deconvwidgets: {error}. Check the free space and the permissions.", file=sys.stderr)
+        _discard_output()
+        return 1
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        reason = f"{type(error).__name__}: {str(error) or 'no message'}".splitlines()[0]
+        print(f"deconvwidgets: unexpected error ({reason}). Set {DEBUG_VARIABLE}=1 to see where, and report it, please.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130
     return code
+
+
+def _discard_output() -> None:
+    """Discard what cannot be written, so that the interpreter does not fail again when it ends: a full disk, a closed pipe."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(
@@ -193,12 +214,12 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 def _absolute_model(name: str) -> str:
     """Return the name of a model, with an absolute path if it is "hf:" and a folder. The names of repositories contain slashes, too."""
     library, _, rest = name.partition(":")
-    folder = Path(rest).expanduser()
+    folder = as_path(rest or ".", "--model", DeconvWidgetsError)
     return f"hf:{folder.resolve()}" if library == "hf" and rest and folder.is_dir() else name
 
 
 def _absolute(name: str) -> str:
-    path = Path(name).expanduser()
+    path = as_path(name, "--images", DeconvWidgetsError)
     return str(path.resolve()) if os.sep in name or (path.exists() and not name.isidentifier()) else name
 
 

@@ -73,10 +73,11 @@ def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp
     assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out)
     assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out)
     assert "at least one" in error_of(capsys, "figure", "--layer", "conv5", "--units", "0", "--out", out)
+    assert "seed" in error_of(capsys, "figure", "--layer", "conv5", "--sort", "random", "--seed", "-1", "--out", out)
     assert not Path(out).exists()
 
 
-@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "meta"])
 @pytest.mark.parametrize("command", [["lab", "--no-browser", "--port", "0"], ["figure", "--layer", "conv5", "--out", "f.png"], ["index"]])
 def test_an_unknown_device_is_refused_before_the_computation(
     capsys: pytest.CaptureFixture[str], command: list[str], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,6 +87,28 @@ def test_an_unknown_device_is_refused_before_the_computation(
     message = error_of(capsys, *command, "--device", device)
     assert re.search(rf"no device '{device}' here; choose --device auto or cpu", message)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_failure_ends_in_a_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(options: object) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("deconvwidgets.cli._index", fail)
+    assert main(["index"]) == 1
+    assert "unexpected error (ZeroDivisionError: a bug)" in capsys.readouterr().err
+    monkeypatch.setenv("DECONVWIDGETS_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        main(["index"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the platform has no /dev/full")
+def test_output_on_a_full_disk_is_reported(tmp_path: Path) -> None:
+    code = "import sys; from deconvwidgets import cli; cli._index = lambda options: print('x' * 9000) or 0; sys.exit(cli.main(['index']))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("deconvwidgets: [Errno 28] No space left on device")
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow

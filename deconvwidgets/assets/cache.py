@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import AssetError
+from deconvwidgets.paths import as_path
 
 CACHE_VARIABLE = "DECONVWIDGETS_CACHE"
 _CHUNK = 1 << 20
@@ -20,7 +21,7 @@ def cache_dir() -> Path:
     """
     configured = os.environ.get(CACHE_VARIABLE)
     if configured:
-        return Path(configured).expanduser()
+        return as_path(configured, CACHE_VARIABLE, AssetError)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "deconvwidgets"
 

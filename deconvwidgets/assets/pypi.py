@@ -23,6 +23,7 @@ from pathlib import Path
 from deconvwidgets.assets.cache import sha256_of_bytes, sha256_of_file
 from deconvwidgets.assets.progress_bar import download_bar
 from deconvwidgets.errors import AssetError
+from deconvwidgets.paths import as_path
 
 ASSETS_VARIABLE = "DECONVWIDGETS_ASSETS"
 _POLL_SECONDS = 0.1
@@ -86,7 +87,7 @@ def fetch_members(distribution: Distribution, members: Sequence[Member], progres
 
 def _in_assets_folder(distribution: Distribution) -> Path | None:
     folder = os.environ.get(ASSETS_VARIABLE)
-    path = Path(folder).expanduser() / distribution.filename if folder else None
+    path = as_path(folder, ASSETS_VARIABLE, AssetError) / distribution.filename if folder else None
     return path if path is not None and path.is_file() else None
 
 

@@ -22,7 +22,7 @@ def pick_device(name: str = "auto") -> torch.device:
     Raises
     ------
     ModelError
-        If PyTorch does not know the device or cannot use it here.
+        If PyTorch does not know the device or cannot use it here, and for "meta", which computes no values.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -30,6 +30,8 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type == "meta":
+            raise ModelError("The device 'meta' computes no values: choose 'auto' or 'cpu'")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # AssertionError: "Torch not compiled with CUDA enabled"
         raise ModelError(f"The device {name!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error

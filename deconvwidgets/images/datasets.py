@@ -17,6 +17,7 @@ from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import as_rgb, check_header
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.paths import as_path
 from deconvwidgets.records.images import SkippedImage
 
 _PROBES = 8
@@ -35,11 +36,12 @@ class ListImages(ImageSet):
         for number, item in enumerate(items):
             label = f"image {number + 1}" if isinstance(item, Image.Image) else Path(item).name
             try:
-                identities.append(_item_identity(item, label))
+                checked = item if isinstance(item, Image.Image) else as_path(item, "The path of an image", PictureError)
+                identities.append(_item_identity(checked, label))
             except PictureError as error:
                 skipped.append(SkippedImage(label, str(error)))
                 continue
-            self._items.append(item)
+            self._items.append(checked)
             self._names.append(label)
         super().__init__(name, digest_of(identities), skipped=skipped)
         require_not_empty(self)

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from deconvwidgets.arguments import as_path, describe
+from deconvwidgets.arguments import describe
 from deconvwidgets.errors import PictureError
+from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.rgb import DECODER_ERRORS, array_to_rgb, to_rgb
 
 Source = str | os.PathLike[str] | IO[bytes]
@@ -44,6 +45,7 @@ def open_image(source: Source, name: str | None = None, side: int | None = None)
         `Image.MAX_IMAGE_PIXELS` (a decompression bomb).
     """
     title = name or _name(source)
+    _refuse_special_file(source)
     try:
         _refuse_bomb(_header_size(source), title)
         with Image.open(source) as image:
@@ -65,6 +67,7 @@ def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
         If the file is not an image, or has more pixels than Pillow's `Image.MAX_IMAGE_PIXELS`.
     """
     title = name or _name(source)
+    _refuse_special_file(source)
     try:
         size = _header_size(source)
         if size is None:
@@ -103,6 +106,11 @@ def as_rgb(image: object, name: str | None = None) -> Image.Image:
         f"{name or 'An image'} must be a PIL image, a path, or an array (H, W, 3) or (H, W), not {describe(image)}; "
         "images.open_source(5) opens one of an image set."
     )
+
+
+def _refuse_special_file(source: Source) -> None:
+    if isinstance(source, str | os.PathLike):
+        refuse_special_file(Path(source), PictureError, "Give the path of an image.")
 
 
 def _header_size(source: Source) -> tuple[int, int] | None:

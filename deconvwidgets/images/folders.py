@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,13 @@ from PIL import Image
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.paths import as_path
 from deconvwidgets.records.images import SkippedImage
 
 _EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif", ".jp2", ".ppm", ".pgm")
+_MAX_FOLDERS = 50_000  # ImageNet with all its classes has 22,000
+_MAX_DEPTH = 64
+_WAY_ON = "Give the folder that holds the images, or the folders of the classes."
 
 
 class FileImages(ImageSet):
@@ -118,13 +123,27 @@ def subfolders(folder: Path) -> list[str]:
 def image_paths(folder: Path) -> list[str]:
     """Return the relative paths of the image files below a folder, in natural order.
 
-    Symbolic links are followed. Each real folder is visited once, so a loop of links ends.
+    Symbolic links are followed. Each real folder is visited once, so a loop of links ends. A folder that cannot be read is left out, with
+    a warning.
+
+    Raises
+    ------
+    PictureError
+        If there are too many folders, or if they are nested too deeply, to be a folder of images: a whole disk, or `/proc`.
     """
     found: list[str] = []
+    unreadable: list[OSError] = []
     visited = {os.path.realpath(folder)}
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=unreadable.append):
         folders[:] = [name for name in sorted(folders) if _enter(parent, name, visited)]
+        if len(visited) > _MAX_FOLDERS:
+            raise PictureError(f"{folder} has more than {_MAX_FOLDERS:,} folders. {_WAY_ON}")
+        if folders and len(Path(parent).relative_to(folder).parts) >= _MAX_DEPTH:
+            raise PictureError(f"{folder} has folders that are nested more than {_MAX_DEPTH} deep. {_WAY_ON}")
         found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if is_image_file(name)]
+    if unreadable:
+        first, others = unreadable[0], f" and {len(unreadable) - 1} more folders are" if len(unreadable) > 1 else " is"
+        warnings.warn(f"{first.filename}{others} left out: {first.strerror}.", stacklevel=3)
     return sorted(found, key=_natural)
 
 
@@ -228,7 +247,7 @@ def _caltech_folder(data: _Caltech, root: str | os.PathLike[str] | None) -> Path
     download = f"torchvision.datasets.{data.name.replace('-', '')}(root, download=True) downloads it"
     if not configured:
         raise PictureError(f"The folder of {data.name} is not known. Pass root=..., or set {DATA_VARIABLE}; {download}.")
-    base, (outer, inner) = Path(configured).expanduser(), data.folders
+    base, (outer, inner) = as_path(configured, "root", PictureError), data.folders
     for folder in (base / outer / inner, base / inner, base):
         if folder.name == inner and folder.is_dir():
             return folder

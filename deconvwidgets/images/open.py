@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from deconvwidgets.arguments import as_path, flag, integer
+from deconvwidgets.arguments import flag, integer
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.datasets import ListImages, open_dataset
 from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
 from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
 from deconvwidgets.images.photos import open_photo_crops, open_photos
+from deconvwidgets.paths import as_path, refuse_special_file
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
 
@@ -97,6 +98,7 @@ def _open(what: Any, progress: bool) -> ImageSet:
         return open_photo_crops(progress)
     if isinstance(what, str | os.PathLike):
         place = as_path(what, "The path of an image set", PictureError)
+        refuse_special_file(place, PictureError, "Give an image, or a folder of images.")
         return ListImages([place], place.name) if place.is_file() else open_folder(place)
     if isinstance(what, Image.Image):
         return ListImages([what])

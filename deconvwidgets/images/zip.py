@@ -15,6 +15,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.folders import is_ignored, is_image_file
+from deconvwidgets.paths import as_path, refuse_special_file
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1  # a bit of ZipInfo.flag_bits
@@ -82,7 +83,8 @@ def unpack_zip(archive: str | os.PathLike[str], folder: str | os.PathLike[str], 
         If the file is not a zip, is damaged, encrypted or without images; if a member is a link or would be written outside the folder;
         if a limit is exceeded; if `folder` exists; or if the files cannot be written.
     """
-    source, target = Path(archive), Path(folder)
+    source, target = as_path(archive, "archive", PictureError), as_path(folder, "folder", PictureError)
+    refuse_special_file(source, PictureError, _HINT)
     if target.exists():
         raise PictureError(f"{target} already exists: give a new folder to unpack {source.name} into.")
     try:

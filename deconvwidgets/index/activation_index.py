@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import as_integer, as_path, describe, flag, integer, texts
+from deconvwidgets.arguments import as_integer, describe, flag, integer, texts
 from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.compute.devices import on_device, with_deprecated_network
 from deconvwidgets.compute.job import JobContext, as_job
@@ -29,6 +29,7 @@ from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.storage import IndexParts, read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.paths import as_path
 from deconvwidgets.records.activations import Activation, LayerStats
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import SkippedImage

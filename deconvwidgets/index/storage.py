@@ -24,6 +24,7 @@ from deconvwidgets.index.builder import LayerTally
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.statistics import HALF_BINS, RunningStats
 from deconvwidgets.index.top_k import RunningTopK
+from deconvwidgets.paths import refuse_special_file
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo
 
@@ -152,6 +153,7 @@ def _read_tensors(folder: Path, manifest: Manifest) -> Tensors:
         raise _damaged(folder, "its manifest names no tensor file") from error
     if Path(name).name != name:
         raise _damaged(folder, "its manifest names a file outside the folder")
+    _refuse_special_file(folder / name)
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
@@ -165,6 +167,7 @@ def _read_tensors(folder: Path, manifest: Manifest) -> Tensors:
 
 
 def _read_manifest(folder: Path) -> Manifest:
+    _refuse_special_file(folder / MANIFEST)
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except OSError as error:
@@ -182,6 +185,10 @@ def _read_manifest(folder: Path) -> Manifest:
             f"The activation index in {folder} has format version {manifest.get('version')}, this program reads {VERSION}: build it again"
         )
     return manifest
+
+
+def _refuse_special_file(path: Path) -> None:
+    refuse_special_file(path, ActivationIndexError, "Give the folder that an index was saved in")
 
 
 def _damaged(folder: Path, reason: str) -> ActivationIndexError:

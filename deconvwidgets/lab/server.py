@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import secrets
@@ -91,11 +92,19 @@ def _bind(ip: str, port: int) -> int | None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except socket.gaierror as error:
-            raise DeconvWidgetsError(f"{ip!r} is not an address of this machine; try --ip 127.0.0.1.") from error
-        except (OSError, OverflowError):
+        except (socket.gaierror, UnicodeError, TypeError) as error:  # TypeError: the encoding of a name failed
+            raise _not_an_address(ip) from error
+        except OverflowError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise _not_an_address(ip) from error
             return None
         return int(probe.getsockname()[1])
+
+
+def _not_an_address(ip: str) -> DeconvWidgetsError:
+    return DeconvWidgetsError(f"{ip!r} is not an address of this machine; try --ip 127.0.0.1.")
 
 
 def new_address(ip: str, port: int) -> Address:

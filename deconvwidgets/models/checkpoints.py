@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deconvwidgets.errors import ModelError
+from deconvwidgets.paths import refuse_special_file
 
 StateDict = dict[str, Tensor]
 
@@ -42,6 +43,7 @@ def read_checkpoint(path: Path) -> StateDict:
     ModelError
         If the file does not exist, is damaged, or contains no state dict.
     """
+    refuse_special_file(path, ModelError, "Give the path of a .pth, .pt or .safetensors file.")
     if not path.is_file():
         raise ModelError(f"There is no checkpoint {path}. Give the path of a .pth, .pt or .safetensors file.")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pytorch(path)
@@ -51,7 +53,27 @@ def read_checkpoint(path: Path) -> StateDict:
             break
     if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
         raise ModelError(f"{path} contains no state dict (names and tensors). Save one with torch.save(model.state_dict(), path).")
+    for name, tensor in content.items():
+        if (problem := _problem(tensor)) is not None:
+            raise ModelError(
+                f"{name} in {path} {problem}. Save the state dict of the trained model, with torch.save(model.state_dict(), path)."
+            )
     return {_OLD_DENSENET.sub(r"\1\2", str(name).removeprefix("module.")): tensor for name, tensor in content.items()}
+
+
+def _problem(tensor: Tensor) -> str | None:
+    """Return why a tensor cannot be copied into a model; None if it can."""
+    if tensor.is_meta:
+        return "has no values (it is on the device meta)"
+    if tensor.is_quantized:
+        return "is quantized: only models with floating-point weights are supported"
+    if tensor.layout is not torch.strided:
+        return "is sparse: call to_dense() on it"
+    if tensor.is_complex():
+        return "is complex: only models with real weights are supported"
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        return "contains nan or infinite values: the training diverged, or the file is damaged"
+    return None
 
 
 def _read_safetensors(path: Path) -> object:
@@ -122,7 +144,12 @@ def _mismatches(expected: Mapping[str, Tensor], state: StateDict) -> list[str]:
         for name, tensor in expected.items()
         if name in state and state[name].shape != tensor.shape
     ]
-    problems = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    types = [
+        f"{name} is {state[name].dtype} instead of {tensor.dtype}"
+        for name, tensor in expected.items()
+        if name in state and tensor.is_floating_point() and not state[name].is_floating_point()
+    ]
+    problems = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes), ("of another type", types))
     return [f"{len(names)} {problem} ({_join(names)})" for problem, names in problems if names]
 
 

@@ -15,9 +15,10 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import as_path, describe
+from deconvwidgets.arguments import describe
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import HeadError
+from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.records.heads import Head
 
 BUNDLED_HEADS_FOLDER = Path(__file__).with_name("bundled_heads")
@@ -61,7 +62,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     True
     """
     require_head(head)
-    target = head_path(as_path(path, "path", HeadError))
+    target = head_path(path)
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
     text = json.dumps(described, ensure_ascii=False, default=_plain)
@@ -77,7 +78,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
 
 def head_path(path: str | os.PathLike[str]) -> Path:
     """Return the path that `save_head` writes to: "~" is expanded, and ".safetensors" added if there is no extension."""
-    target = Path(path).expanduser()
+    target = as_path(path, "path", HeadError)
     return target if target.suffix or not target.name else target.with_suffix(_EXTENSION)
 
 
@@ -105,6 +106,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     (101, 9216)
     """
     source = as_path(path, "path", HeadError)
+    refuse_special_file(source, HeadError, "Give the path of a file that was saved with save_head.")
     if not source.is_file():
         by_name = " or ".join(f"bundle.with_head({name!r})" for name in BUNDLED_HEADS)
         raise HeadError(

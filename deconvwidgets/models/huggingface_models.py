@@ -25,6 +25,7 @@ from deconvwidgets.models.libraries import (
 from deconvwidgets.models.preprocess import FloorCropPreprocess, Preprocess, default_preprocess, is_equal
 from deconvwidgets.models.selected_output import SelectedOutput
 from deconvwidgets.models.transforms import Transform
+from deconvwidgets.paths import as_path
 
 _MAX_LISTED = 3
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
@@ -64,7 +65,7 @@ def load_huggingface(name: str, weights: str | Path | None) -> ModelBundle:
         model = _load_pretrained(transformers, source)
         description = LibraryWeights(source.description, _categories(config), f"{config.num_labels:,} classes")
     else:
-        path = Path(weights).expanduser()
+        path = as_path(weights, "weights", ModelError)
         model = fit_into(lambda classes: _build_random(transformers, config), read_checkpoint(path), f"{name}'s config.json")
         description = LibraryWeights(f"checkpoint {path.name}", _categories(config), f"{config.num_labels:,} classes")
     transform, notes = _transform(transformers, source, config)
@@ -101,7 +102,7 @@ class _Source:
 
 
 def _find(name: str) -> _Source:
-    folder = Path(name).expanduser()
+    folder = as_path(name or ".", "The name of a model", ModelError)
     if name and folder.is_dir():
         return _Source(str(folder), folder.resolve().name, f"folder {folder.resolve().name}", True, None)
     if not name or name.startswith((".", "/", "~")):

@@ -23,6 +23,7 @@ from deconvwidgets.models.libraries import (
 )
 from deconvwidgets.models.preprocess import as_preprocess
 from deconvwidgets.models.transforms import Transform
+from deconvwidgets.paths import as_path
 
 _FILES = ("model.safetensors", "pytorch_model.bin")  # in timm's repositories on the hub, in the order in which timm looks for them
 
@@ -59,7 +60,7 @@ def load_timm(name: str, weights: str | Path | None) -> ModelBundle:
         categories = _categories(timm, model)
         description = LibraryWeights(f"timm's {_full_name(model)}", categories, _describe(model, ""))
     else:
-        model, description = _load_checkpoint(timm, name, Path(weights).expanduser())
+        model, description = _load_checkpoint(timm, name, as_path(weights, "weights", ModelError))
     return library_bundle(f"timm:{name}", model, _transform(timm, model), description)
 
 

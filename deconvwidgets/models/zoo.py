@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from deconvwidgets.arguments import as_path, flag
+from deconvwidgets.arguments import flag
 from deconvwidgets.assets.cache import sha256_of_file
 from deconvwidgets.assets.pins import PINNED_WEIGHTS
 from deconvwidgets.assets.torchvision_weights import ensure_official_file, hash_prefix
@@ -26,6 +26,7 @@ from deconvwidgets.models.pinned_weights import pinned_state_dict
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.timm_models import load_timm
 from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.paths import as_path
 
 _IMAGENET = "ImageNet's 1,000 classes"
 _DEFAULT_HEADS = {"alexnet": "caltech101"}

@@ -17,9 +17,9 @@ import traitlets
 from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
-from deconvwidgets.arguments import as_path
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header

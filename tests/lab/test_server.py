@@ -122,8 +122,9 @@ def test_a_port_in_use_is_refused() -> None:
     assert server.choose_port("127.0.0.1", None) >= server.DEFAULT_PORT
     with pytest.raises(DeconvWidgetsError, match="not allowed"):
         server.choose_port("127.0.0.1", 70000)
-    with pytest.raises(DeconvWidgetsError, match="not an address"):
-        server.choose_port("no.such.host.invalid", 0)
+    for ip in ("no.such.host.invalid", "exämple..x", "192.0.2.1"):  # the last is reserved for documentation
+        with pytest.raises(DeconvWidgetsError, match="not an address"):
+            server.choose_port(ip, None)
 
 
 def test_the_next_port_is_chosen_if_the_default_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:

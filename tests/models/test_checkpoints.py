@@ -56,6 +56,26 @@ def test_errors_for_another_architecture_list_the_tensors(squeezenet, tmp_path):
         load_model("squeezenet1_1", weights=tmp_path / "c.pth")
 
 
+UNUSABLE = {
+    "has no values": lambda tensor: tensor.to("meta"),
+    "is quantized": lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+    "is sparse": lambda tensor: tensor.to_sparse(),
+    "is complex": lambda tensor: tensor.to(torch.complex64),
+    "contains nan": lambda tensor: tensor * float("nan"),
+    "torch.int64 instead of torch.float32": lambda tensor: tensor.long(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize("problem", UNUSABLE)
+def test_tensors_that_are_no_weights_are_refused_by_name(problem, squeezenet, tmp_path):
+    state = squeezenet.state_dict()
+    state["features.0.weight"] = UNUSABLE[problem](state["features.0.weight"])
+    torch.save(state, tmp_path / "c.pth")
+    with pytest.raises(ModelError, match=f"features.0.weight.*{problem}"):
+        load_model("squeezenet1_1", weights=tmp_path / "c.pth")
+
+
 class MakesFolder:
     def __init__(self, marker):
         self.marker = marker

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.arguments import integer
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import LayerError
 from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail, UnitTable
@@ -174,8 +175,9 @@ def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: i
     Raises
     ------
     LayerError
-        If `count` is less than 1, or for an unknown `sort`.
+        If `count` is less than 1, for an unknown `sort`, and for a seed that is no integer from 0 on.
     """
+    seed = integer(seed, "seed", 0, error=LayerError)
     total = len(table.maximum)
     if count < 1:
         raise LayerError(f"A figure needs at least one unit, not {count}.")

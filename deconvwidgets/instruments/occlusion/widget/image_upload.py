@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.arguments import as_integer, as_path, describe
+from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.errors import PictureError
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
+from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.rgb import array_to_rgb, to_rgb
 
 ImageInput = Image.Image | str | Path | int | NDArray[np.generic]
@@ -54,6 +55,7 @@ def _send(service: OcclusionService, name: str, data: bytes) -> str:
 
 
 def _read(path: Path) -> bytes:
+    refuse_special_file(path, PictureError, "Give the path of an image.")
     try:
         return path.read_bytes()
     except OSError as error:

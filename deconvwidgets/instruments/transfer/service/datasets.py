@@ -15,6 +15,7 @@ from deconvwidgets.images.labels import class_sizes
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.transfer.records import DataChoice, TransferSettings
 from deconvwidgets.instruments.transfer.service.uploads import Uploads, unpacked_folder
+from deconvwidgets.paths import as_path
 
 CALTECH = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 PHOTO_CROPS = "photo-crops"
@@ -85,7 +86,7 @@ class DatasetCatalog:
             return data, find_caltech(data, root)
         if data in (PHOTO_CROPS, "photos"):
             return data, None
-        path = Path(data).expanduser()
+        path = as_path(data, "data", PictureError)
         if path.suffix.lower() == ".zip" and not path.is_dir():
             path = unpacked_folder(path)
         return str(path), path

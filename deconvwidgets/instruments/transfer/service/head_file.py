@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from deconvwidgets.errors import HeadError
 from deconvwidgets.models.head_files import head_path, load_head, save_head
+from deconvwidgets.paths import as_path
 from deconvwidgets.records.heads import Head
 
 
@@ -21,7 +20,7 @@ def save_run_head(head: Head, path: str) -> str:
         raise HeadError("Give a path on the machine that the notebook runs on, such as 'my-head.safetensors'.")
     target = head_path(path.strip())
     replaced = target.exists()
-    for folder in (Path(path.strip()).expanduser(), target):
+    for folder in (as_path(path.strip(), "path", HeadError), target):
         if folder.is_dir():
             raise HeadError(f"{folder.resolve()} is a folder: give the path of a file in it.")
     if replaced:
