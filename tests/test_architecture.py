@@ -21,18 +21,18 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 
 # A part imports only parts that stand before it.
 PARTS = (
-    "errors", "arguments", "rgb", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images", "compute",
-    "index", "service", "widgets", "instruments", "local_service", "lab", "cli", "__main__",
+    "errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images",
+    "compute", "index", "service", "widgets", "instruments", "local_service", "lab", "cli", "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}
 # What a widget may import of the platform.
-FOR_WIDGETS = {"errors", "arguments", "rgb", "atomic_file", "records", "display", "widgets", "service.protocol"}
+FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "widgets", "service.protocol"}
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
-    "figures", "records", "defaults", "protocol", "errors", "arguments", "rgb", "atomic_file", "display", "cli", "__main__", "",
+    "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli", "__main__", "",
 }  # fmt: skip
 
 

@@ -133,10 +133,8 @@ class ActivationIndex:
         infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
         identity = IndexIdentity.of(bundle, images, infos, k, per_source)
         crops = checked_crops(crops, len(images))
-        if path is not None and resume:
-            stored = stored_index(path, identity, crops)
-            if stored is not None:
-                return stored
+        if path is not None and resume and (stored := stored_index(path, identity, crops)) is not None:
+            return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         index_pass = IndexPass(network, tallies)
         with job.progress_bar("index", "crop", len(crops), progress) as context:
