@@ -39,20 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DeconvWidgetsError as error:
         print(f"deconvwidgets: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"deconvwidgets: {error}. Check the free space and the permissions.", file=sys.stderr)
-        _discard_output()
-        return 1
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        reason = f"{type(error).__name__}: {str(error) or 'no message'}".splitlines()[0]
-        print(f"deconvwidgets: unexpected error ({reason}). Set {DEBUG_VARIABLE}=1 to see where, and report it, please.", file=sys.stderr)
+        print(f"deconvwidgets: {_describe_failure(error)}", file=sys.stderr)
+        _discard_output()
         return 1
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         return 130
     return code
+
+
+def _describe_failure(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error}. Check the free space and the permissions."
+    reason = f"{type(error).__name__}: {str(error) or 'no message'}".splitlines()[0]
+    return f"unexpected error ({reason}). Set {DEBUG_VARIABLE}=1 to see where, and report it, please."
 
 
 def _discard_output() -> None:
@@ -214,8 +217,10 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 def _absolute_model(name: str) -> str:
     """Return the name of a model, with an absolute path if it is "hf:" and a folder. The names of repositories contain slashes, too."""
     library, _, rest = name.partition(":")
-    folder = as_path(rest or ".", "--model", DeconvWidgetsError)
-    return f"hf:{folder.resolve()}" if library == "hf" and rest and folder.is_dir() else name
+    if library != "hf" or not rest:
+        return name
+    folder = as_path(rest, "--model", DeconvWidgetsError)
+    return f"hf:{folder.resolve()}" if folder.is_dir() else name
 
 
 def _absolute(name: str) -> str:

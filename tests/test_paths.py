@@ -14,6 +14,7 @@ import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError, PictureError
 from deconvwidgets.images.zip import unpack_zip
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.storage import MANIFEST
 from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.instruments.transfer.records import TransferSettings
 from deconvwidgets.instruments.transfer.service.datasets import DatasetCatalog
@@ -77,9 +78,8 @@ def test_paths_that_no_file_can_have_are_refused(way: str, path: str, tmp_path: 
 def test_a_pipe_inside_an_index_is_refused(special_files: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "index"
     folder.mkdir()
-    os.mkfifo(folder / "index.json")
-    (folder / "manifest.json").symlink_to(special_files["named pipe"])
-    with pytest.raises(DeconvWidgetsError):
+    (folder / MANIFEST).symlink_to(special_files["named pipe"])
+    with pytest.raises(DeconvWidgetsError, match="is a named pipe"):
         ActivationIndex.load(folder)
 
 

@@ -64,6 +64,18 @@ def resized_arguments(args: tuple[Any, ...], shape: Sequence[int]) -> tuple[Any,
     return (value, [value.shape[0], *shape[1:-2], *value.shape[-2:]], *args[2:])
 
 
+def named_axes(node: fx.Node) -> list[int] | None:
+    """Return the axes that a call names, negative ones counted from the end; None if it names none, or means all of them."""
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        return None
+    given = dict(zip([argument.name for argument in schema.arguments], node.args, strict=False)) | dict(node.kwargs)
+    defaults = {argument.name: argument.default_value for argument in schema.arguments}
+    named: list[Any] = [{**defaults, **given}[name] for name in _AXIS_ARGUMENTS if name in defaults]
+    axes = [axis for each in named for axis in (each if isinstance(each, list | tuple) else [each])]
+    return None if not axes or any(axis is None for axis in axes) else axes
+
+
 def _maps(values: Sequence[Any]) -> list[Tensor]:
     """Return the tensors of values that are tensors, or tuples or lists of them; none at all if another value is among them."""
     flat = [item for value in values for item in (value if isinstance(value, list | tuple) else [value]) if item is not None]
@@ -95,16 +107,10 @@ def _broadcast_over_positions(node: fx.Node, varying: Sequence[fx.Node]) -> bool
 
 def _keeps_positions(node: fx.Node, op: Op, value: Tensor, varying: Sequence[fx.Node]) -> bool:
     """Return whether the axes that an operation names are neither the batch nor rows or columns."""
-    schema = getattr(node.target, "_schema", None)
+    axes = named_axes(node)
     others = [other for other in node.all_input_nodes if other not in varying]
     vectors = all(isinstance(other.meta.get("val"), Tensor) and len(other.meta["val"].shape) == 1 for other in others)
-    if schema is None or not vectors or (op.joins and others):
-        return False
-    given = dict(zip([argument.name for argument in schema.arguments], node.args, strict=False)) | dict(node.kwargs)
-    defaults = {argument.name: argument.default_value for argument in schema.arguments}
-    named = [{**defaults, **given}[name] for name in _AXIS_ARGUMENTS if name in defaults]
-    axes = [axis for each in named for axis in (each if isinstance(each, list | tuple) else [each])]
-    if not axes or any(axis is None for axis in axes):
+    if axes is None or not vectors or (op.joins and others):
         return False
     rank = len(node.meta["val"].shape) if op.inserts_axis else len(value.shape)
     positive = [int(axis) % rank for axis in axes]

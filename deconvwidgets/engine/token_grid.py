@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from deconvwidgets.engine.ops import Op, node_name, op_of
+from deconvwidgets.engine.spatial import named_axes
 from deconvwidgets.engine.tracing import Trace
 
 
@@ -117,17 +118,11 @@ def _permuted(node: fx.Node, layout: Layout) -> Layout:
 
 def _along_channels(node: fx.Node, layout: Layout) -> Layout | None:
     """Return the layout after an operation along channels, such as taking queries, keys and values apart. It may remove the axis."""
-    arguments = node.target._schema.arguments  # type: ignore[union-attr]
-    place = next((number for number, argument in enumerate(arguments) if argument.name == "dim"), None)
-    if place is None:
+    axes, named = layout.axes, named_axes(node)
+    if named is None or len(named) != 1 or axes[named[0]] not in "Cc":
         return None
-    given: Any = node.args[place] if len(node.args) > place else node.kwargs.get("dim", arguments[place].default_value)
-    dims = given if isinstance(given, list | tuple) else [given]
-    axes, source = layout.axes, node.args[0].meta["val"]  # type: ignore[union-attr]
-    if len(dims) != 1 or not isinstance(dims[0], int) or axes[dims[0]] not in "Cc":
-        return None
-    axis = dims[0] % len(axes)
-    removed = all(value.dim() < source.dim() for value in _values(node))
+    axis = named[0] % len(axes)
+    removed = all(value.dim() < len(axes) for value in _values(node))
     return replace(layout, axes=axes[:axis] + axes[axis + 1 :]) if removed else layout
 
 
@@ -196,11 +191,12 @@ def _windowed(node: fx.Node, op: Op, layout: Layout) -> Layout | None:
 def _joined(node: fx.Node, known: Mapping[fx.Node, Layout]) -> Layout | None:
     """Return the layout of a concatenation of channels, or of other tokens and those of one grid."""
     parts: Sequence[Any] = node.args[0]  # type: ignore[assignment]
-    dim: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
+    named = named_axes(node)
     layouts = [known.get(part) for part in parts]
     first = next((layout for layout in layouts if layout is not None), None)
-    if first is None or len(_shape(node)) != len(first.axes):
+    if first is None or named is None or len(_shape(node)) != len(first.axes):
         return None
+    (dim,) = named
     axis = first.axes[dim]
     if axis == "C" and all(layout == first for layout in layouts):
         return first

@@ -45,7 +45,6 @@ def open_image(source: Source, name: str | None = None, side: int | None = None)
         `Image.MAX_IMAGE_PIXELS` (a decompression bomb).
     """
     title = name or _name(source)
-    _refuse_special_file(source)
     try:
         _refuse_bomb(_header_size(source), title)
         with Image.open(source) as image:
@@ -67,7 +66,6 @@ def check_header(source: Source, name: str | None = None) -> tuple[int, int]:
         If the file is not an image, or has more pixels than Pillow's `Image.MAX_IMAGE_PIXELS`.
     """
     title = name or _name(source)
-    _refuse_special_file(source)
     try:
         size = _header_size(source)
         if size is None:
@@ -108,17 +106,13 @@ def as_rgb(image: object, name: str | None = None) -> Image.Image:
     )
 
 
-def _refuse_special_file(source: Source) -> None:
-    if isinstance(source, str | os.PathLike):
-        refuse_special_file(Path(source), PictureError, "Give the path of an image.")
-
-
 def _header_size(source: Source) -> tuple[int, int] | None:
     """Return (width, height) from the header; None if no plugin accepts the first bytes, or the file is not seekable.
 
     This calls Pillow's plugins, because `Image.open` warns of a large image, and a warning cannot be suppressed for one thread only.
     """
     if isinstance(source, str | os.PathLike):
+        refuse_special_file(Path(source), PictureError, "Give the path of an image.")
         with open(source, "rb") as file:
             return _read_size(file)
     return _read_size(source) if source.seekable() else None

@@ -16,7 +16,6 @@ from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
-from deconvwidgets.paths import refuse_special_file
 from deconvwidgets.service.uploads import ChunkedUploads
 
 MAX_BYTES = 4 << 30
@@ -113,7 +112,6 @@ def unpacked_folder(path: Path) -> Path:
     PictureError
         If there is no such file, or if it is not a zip or damaged.
     """
-    refuse_special_file(path, PictureError, "Give the path of a zip, or of a folder.")
     try:
         status = path.stat()
     except OSError as error:
