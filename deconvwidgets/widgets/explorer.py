@@ -18,7 +18,7 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
 from deconvwidgets.atomic_file import write_atomic
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
@@ -39,6 +39,9 @@ class Explorer(anywidget.AnyWidget):
     A widget that no page shows lives as long as Python refers to it, and its service with it. One that is displayed lives until every
     page has closed it, or it is closed itself.
 
+    The trait `summary` holds the numbers of what is shown, as a dict of plain values: `explorer.observe(function, "summary")` calls a
+    function when they change, and marimo runs the cells that read the widget's value.
+
     Parameters
     ----------
     service : ModelService
@@ -54,6 +57,7 @@ class Explorer(anywidget.AnyWidget):
     SERVICE: ClassVar[type]  # the protocol that the service must implement
     HANDLERS: ClassVar[Handlers]
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
+    SUMMARY_EVENTS: ClassVar[frozenset[str]] = frozenset({"changed"})  # kinds of events that may change the summary
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
 
     _esm: Any
@@ -61,6 +65,7 @@ class Explorer(anywidget.AnyWidget):
     comm: Any  # the trait of ipywidgets
     state: Any  # a StateTrait of the subclass
     height = traitlets.Int(720, min=360, max=100_000).tag(sync=True)
+    summary = traitlets.Dict(read_only=True).tag(sync=True)
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _still: tuple[object, bytes] | None = None
     _background: Executor | None = None
@@ -95,13 +100,33 @@ class Explorer(anywidget.AnyWidget):
         return self._valid
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """Set traits from the browser. If one is refused, all are rolled back, and the page gets their valid values and the message."""
+        """Set traits from the browser. If one is refused, all are rolled back, and the page gets their valid values and the message.
+
+        The summary is ignored: marimo sends whole models.
+        """
+        sync_data = {name: value for name, value in sync_data.items() if name != "summary"}
         try:
             super().set_state(sync_data)
         except traitlets.TraitError as error:
             self.send_state([name for name in sync_data if name in self.keys])
             self._send_message(event_message(ServiceEvent("failed", message=str(error))), [])
             raise
+
+    def _summarize(self) -> State:
+        """Return the summary of what is shown, of plain values; empty if there is nothing yet. May raise a DeconvWidgetsError."""
+        return {}
+
+    @traitlets.observe("state")
+    def _update_summary(self, _change: object = None) -> bool:
+        """Set the summary, and return whether it has changed."""
+        try:
+            summary = self._summarize()
+        except DeconvWidgetsError:  # the live view shows what is wrong
+            summary = {}
+        if summary == self.summary:
+            return False
+        self.set_trait("summary", summary)
+        return True
 
     def open(self) -> None:
         """Open the comm to the browser, such that requests are answered while a cell runs."""
@@ -163,8 +188,10 @@ class Explorer(anywidget.AnyWidget):
         return dispatch(self.HANDLERS, self._service, request)
 
     def _on_event(self, event: ServiceEvent) -> None:
-        """Send an event to every view. It is called from any thread."""
+        """Send an event to every view, and update the summary. It is called from any thread."""
         self._send_message(event_message(event), [])
+        if event.kind in self.SUMMARY_EVENTS and self._update_summary():
+            self._send_message(event_message(ServiceEvent("summary")), [])
 
     def _send_message(self, content: Any, buffers: list[bytes]) -> None:
         """Send a message. A failure is logged: it must end neither a thread nor the job that publishes an event."""

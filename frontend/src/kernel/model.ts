@@ -2,7 +2,7 @@
 import type { AnyModel } from "@anywidget/types";
 
 /** The model of a widget in the page: the synchronized traits, and custom messages. */
-export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number }>;
+export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number; summary: object }>;
 
 /** The argument of anywidget's `render`. */
 export interface RenderContext<State extends object> {
