@@ -14,10 +14,15 @@ function createSuggestions({ pick }: { pick: (unit: number | null) => void }) {
     const properties = { type: "button", class: "dwo-chip", title, "data-testid": `unit-${unit ?? "auto"}`, onclick: () => pick(unit) };
     return h("button", properties, text);
   };
-  const autoButton = createChip("Always the strongest", "The strongest feature map of the layer in each image", null);
+  const autoButton = createChip("Strongest", "Always the strongest feature map of the layer, in each image", null);
   const list = h("span", { class: "dwo-chips" });
   const properties = { role: "group", "aria-label": "Strongest feature maps of this image", "data-testid": "strongest" };
-  const element = h("div", { class: "dwo-row dwo-strongest", ...properties }, h("span", { class: "dwo-dim" }, "strongest here:"), list);
+  const element = h(
+    "div",
+    { class: "dwo-row dwo-strongest", ...properties },
+    h("span", { class: "dwo-dim", title: "The feature maps with the largest total activity in this image" }, "top 6:"),
+    list,
+  );
 
   const update = (strongest: number[], unit: number, isAuto: boolean) => {
     autoButton.setAttribute("aria-pressed", String(isAuto));

@@ -100,7 +100,7 @@ function createClassSearch({ id, pick, remove }: { id: string; pick: (label: num
   const update = (names: string[], target: string | null, kind: "class" | "output") => {
     chip.hidden = target === null;
     setText(name, target ?? "");
-    chip.title = chip.ariaLabel = `Remove the target ${target}`;
+    chip.title = chip.ariaLabel = `Remove the target ${target ?? ""}`;
     input.placeholder = target === null ? `other ${kind}…` : "";
     if (names === classes) return;
     classes = names;

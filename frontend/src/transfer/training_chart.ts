@@ -25,13 +25,13 @@ export class TrainingChart {
   });
   private readonly message = h("p", { class: "dwx-chart-message", "data-testid": "chart-words" });
   private readonly caption = h("p", { class: "dwt-small dwt-chart-caption", "data-testid": "chart-caption" });
-  private readonly legend = h("ul", { class: "dwt-legend", "data-testid": "chart-legend" });
+  private readonly legend = h("ul", { class: "dwt-training-legend", "data-testid": "chart-legend" });
   private readonly search = h("input", { type: "checkbox", "data-testid": "show-search" });
   private readonly searchRow = h(
     "label",
     { class: "dwt-check dwt-show-search", title: SEARCH_HINT },
     this.search,
-    "Search for the weight decay",
+    "Show the search for the weight decay",
   );
   private summary: RunSummary | null = null;
   private reply: TrainingReply | null = null;

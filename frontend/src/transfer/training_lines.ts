@@ -51,8 +51,8 @@ function searchContent({ candidates }: TrainingReply, content: TrainingContent):
     const [train, heldOut] = [plotLine(candidate, className), heldOutLine(candidate, className)];
     content.plot.lines.push(train, heldOut);
     const name = `weight decay ${formatDecay(candidate.weight_decay)}`;
-    content.legend.push({ className, mark: "line", text: `${name}: training images`, value: percent(last(candidate.train)) });
-    content.legend.push({ className, mark: "dashed", text: "held-out images", value: percent(last(candidate.held_out)) });
+    const accuracies = `training ${percent(last(candidate.train))}, held out ${percent(last(candidate.held_out))}`;
+    content.legend.push({ className, mark: "line", text: name, value: accuracies });
     content.read.push({ name: "training images", line: train }, { name: "held-out images", line: heldOut });
   });
   return candidates.flatMap(({ steps }) => steps).reduce<number>((most, step) => Math.max(most, step ?? 0), 0);
@@ -88,6 +88,7 @@ export function trainingContent(reply: TrainingReply | null, run: Run): Training
   if (run.classes > 1) content.plot.rules.push({ y: 100 / run.classes, text: `guessing: ${formatPercent(1 / run.classes)}` });
   if (!reply || reply.fold === null) return content;
   const offset = searchContent(reply, content);
+  if (offset) content.legend.push({ className: "dwt-dim", mark: "dashed", text: "dotted: held-out images", value: "" });
   if (reply.final_fold !== null) finalContent(reply, run, offset, content);
   const most = content.plot.lines.flatMap(({ x }) => x).reduce((max, x) => Math.max(max, x), 0);
   content.plot.maxX = Math.max(MIN_STEPS, most);

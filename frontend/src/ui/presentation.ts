@@ -8,7 +8,7 @@
 import { focusedElement, h } from "./dom.ts";
 
 // The size in CSS pixels that a widget is magnified from. Smaller windows are not magnified.
-const [WIDTH, HEIGHT] = [1060, 640];
+const [WIDTH, HEIGHT] = [1090, 700];
 const MAX_ZOOM = 3;
 
 export const PRESENT_HINT = "Presentation: fill the window, with larger type (F; Esc to leave)";

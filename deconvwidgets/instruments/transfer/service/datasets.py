@@ -54,7 +54,7 @@ class DatasetCatalog:
         return (*self._own_choice(), *caltech, crops, *uploads)
 
     def _own_choice(self) -> tuple[DataChoice, ...]:
-        """Return the choice of the photographs of the service; nothing if a class of them has a single photograph, or if none has a label."""
+        """Return the choice of the photographs of the service; none if they have no labels, or a class has a single photograph."""
         own = self._own_images()
         smallest = self._smallest_class(own)
         if smallest < 2:

@@ -25,7 +25,7 @@ def test_settings_are_accessible(api, open_page, theme):
     page.get_by_test_id("data").select_option("upload:")
     assert violations(page) == []
     page.get_by_test_id("data").select_option("path:")
-    page.get_by_test_id("panel-menu").click()
+    page.get_by_test_id("export-menu").click()
     assert violations(page) == []
     assert small_text(page) == {}
 
