@@ -20,7 +20,7 @@ const STEPS: [string, string][] = [
   ],
   [
     "Results",
-    "The accuracy, compared with the paper’s, and the most confused classes. “Use this head” makes the new classifier the one of all widgets.",
+    "The accuracy, compared with the paper’s, and the most confused classes. “Use this head” puts the new classifier to use in all widgets of the service.",
   ],
 ];
 const RUNNING = ["waiting", "features", "training", "curve"];

@@ -22,6 +22,7 @@ CALTECH = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 PHOTO_CROPS = "photo-crops"
 OWN = "images"
 _COMMON_NUMBERS = (30, 20, 15, 10, 5, 4, 3, 2, 1)  # of training images per class
+_TRAINING_SHARE = 0.75  # at most, of a class that has fewer than the paper's 30
 _PHOTO_CROPS_PER_CLASS = 4  # of eight crops of each photograph
 _MAX_OPEN = 4  # image sets: the 30,000 paths of Caltech-256 take some MB
 
@@ -59,8 +60,9 @@ class DatasetCatalog:
         smallest = self._smallest_class(own)
         if smallest < 2:
             return ()
-        numbers = [number for number in _COMMON_NUMBERS if number < smallest]
-        return (DataChoice(OWN, f"{own.name} (photographs of this service)", images_per_class=numbers[0]),)
+        few = [number for number in _COMMON_NUMBERS if number <= _TRAINING_SHARE * smallest]
+        number = _COMMON_NUMBERS[0] if smallest > _COMMON_NUMBERS[0] else max(few, default=1)
+        return (DataChoice(OWN, f"This service's photographs ({own.name})", images_per_class=number),)
 
     def images(self, settings: TransferSettings, fresh: bool = False) -> ImageSet:
         """Return the image set of `settings.data`. It is opened again if its folder changed since, or if `fresh`.
