@@ -541,8 +541,8 @@ def test_keyboard_navigation(api, open_page):
     for _ in range(12):
         page.keyboard.press("Tab")
         focused.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
-    assert [name for name in focused if name in ("root", "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go")] == [
-        "root", "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go",
+    assert [name for name in focused if name in ("layer", "images", "folds", "decay", "seed", "views-one", "curve", "go")] == [
+        "layer", "images", "folds", "decay", "seed", "views-one", "curve", "go",
     ]  # fmt: skip
     page.get_by_test_id("views-one").focus()
     page.keyboard.press("ArrowRight")
