@@ -8,14 +8,14 @@ import { formatDecay } from "./training_lines.ts";
 import type { RunSummary } from "./wire.ts";
 
 const MAX_GAINS = 6; // number of classes with the largest gains, and with the largest losses
-const CROPS: Record<string, string> = { one: "1", flips: "1 + mirrored", ten: "10" };
+const CROPS: Record<string, string> = { one: "1 per photograph", flips: "1 per photograph + mirrored", ten: "10 per photograph" };
 const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["data", ({ dataset }) => dataset],
   ["layer", ({ layer }) => layer],
   ["features", ({ features }) => features || "–"],
   ["images per class", (summary) => String(summary.images_per_class)],
   ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
-  ["crops per photograph", ({ views }) => CROPS[views] ?? views],
+  ["crops", ({ views }) => CROPS[views] ?? views],
   ["weight decay", (summary) => formatWeightDecay(summary)],
   ["time", ({ seconds }) => formatDuration(seconds)],
 ];

@@ -56,7 +56,7 @@ def test_results_are_accessible(api, open_page, theme):
     page = open_page(width=1180, compare=1, show="summary", cell=[0, 1])
     set_theme(page, theme)
     page.get_by_test_id("save-head").click()
-    expect(page.locator("[data-testid=chart] .main-svg").first).to_be_attached(timeout=30_000)
+    expect(page.locator(".dwx-plot-line").first).to_be_attached()
     for show in ("summary", "confusion", "classes", "mistakes"):
         page.get_by_test_id(f"show-{show}").click()
         expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")
