@@ -16,19 +16,28 @@ export interface PlotContent {
   maxX: number;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 44, right: 14, top: 12, bottom: 38 };
 const Y_TICKS = [0, 25, 50, 75, 100];
 const X_TICKS = 5; // about
 
 type Attributes = Record<string, string | number>;
 
-function svg(tag: string, attributes: Attributes = {}, ...children: (Node | string)[]): SVGElement {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  element.append(...children);
-  return element;
+/** Return an empty drawing. The HTML parser knows the namespace of SVG. */
+function createDrawing(): SVGElement {
+  const template = document.createElement("template");
+  template.innerHTML = "<svg></svg>";
+  return template.content.firstChild as SVGElement;
 }
+
+/** Return a function that creates elements of a drawing. */
+const elementFactory =
+  (namespace: string | null) =>
+  (tag: string, attributes: Attributes = {}, ...children: (Node | string)[]): Element => {
+    const element = document.createElementNS(namespace, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+    element.append(...children);
+    return element;
+  };
 
 /** Return round numbers from 0 to `max`. */
 export function ticks(max: number, count = X_TICKS): number[] {
@@ -71,8 +80,11 @@ export function createLinePlot({
   hover: (x: number | null) => void;
 }) {
   let content: PlotContent | null = null;
-  const drawing = svg("svg", { role: "img", "aria-label": label });
-  const element = h("div", { class: "dwx-plot", "data-testid": "plot" }, drawing as unknown as Node);
+  const drawing = createDrawing();
+  const svg = elementFactory(drawing.namespaceURI);
+  drawing.setAttribute("role", "img");
+  drawing.setAttribute("aria-label", label);
+  const element = h("div", { class: "dwx-plot", "data-testid": "plot" }, drawing);
   const observer = new ResizeObserver(() => draw());
   observer.observe(element);
 

@@ -166,7 +166,7 @@ def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
         raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
     if name.startswith("#") and not choices.colours:
         raise OcclusionError(
-            f"Colours cannot be used, because the normalization of {overview.model}'s transform is unknown: choose 'gray', 'mean' or 'blur'."
+            f"Colours cannot be used, because {overview.model}'s normalization is unknown: choose 'gray', 'mean' or 'blur'."
         )
     return name
 

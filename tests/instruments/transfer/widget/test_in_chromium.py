@@ -538,7 +538,7 @@ def test_keyboard_navigation(api, open_page):
     page.evaluate("globalThis.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
     page.get_by_test_id("data").focus()
     focused = []
-    for _ in range(12):
+    for _ in range(11):
         page.keyboard.press("Tab")
         focused.append(page.evaluate("document.activeElement.dataset.testid ?? ''"))
     assert [name for name in focused if name in ("layer", "images", "folds", "decay", "seed", "views-one", "curve", "go")] == [
