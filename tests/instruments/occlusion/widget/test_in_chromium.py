@@ -370,7 +370,7 @@ def test_pointer_on_a_map_shows_the_value_and_the_patch_at_its_position(api, ope
     expect(page.get_by_test_id("stage")).to_be_focused()
     page.mouse.move(5, 5)
     expect(page.get_by_test_id("ghost")).to_be_hidden()
-    expect(page.get_by_test_id("reading-probability")).to_contain_text("without a patch: ")
+    expect(page.get_by_test_id("reading-probability")).to_contain_text("no patch: ")
 
 
 @pytest.mark.slow
