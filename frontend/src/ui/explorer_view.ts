@@ -4,9 +4,10 @@ import type { RenderContext, WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
 import { h, setText } from "./dom.ts";
 import { saveFile } from "./download.ts";
-import { createFooter } from "./footer.ts";
+import { createFooter, keyHint } from "./footer.ts";
 import { createHeader } from "./header.ts";
 import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
+import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
 import { sameState, toPython } from "./state.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
@@ -45,6 +46,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   protected header: ReturnType<typeof createHeader> | null = null;
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
+  private readonly presentation: Presentation;
   private status = "";
   /** The error message of this view. */
   private viewError = "";
@@ -69,6 +71,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.state = { ...model.get("state") };
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
+    this.presentation = new Presentation(this.root, this.container);
   }
 
   /** Draw the state. Parts update only what has changed. */
@@ -90,11 +93,12 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
-    this.header = createHeader(...tools);
-    this.footer = createFooter(...footer);
+    const present = { type: "button", class: "dwx-menu-button", title: PRESENT_HINT, "data-testid": "present" };
+    this.header = createHeader(h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"), ...tools);
+    this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
-    this.root.append(h("section", { class: "dwx-frame", "aria-label": label }, ...parts));
+    this.root.append(h("section", { class: "dwx-frame", "aria-label": label }, ...parts), this.presentation.closeButton);
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
     const onStateChange = () => this.readState();
     const { client } = this.store;
@@ -111,6 +115,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
       this.store.subscribe(() => this.requestDraw()),
       client.listen({ slow: (slow) => this.showStatus(slow ? SLOW : ""), available: (available) => available && this.resume() }),
       () => client.release(this),
+      () => this.presentation.leave(),
     );
     this.requestDraw();
     void this.store.fetchOverview();
@@ -236,10 +241,20 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   private keydown(event: KeyboardEvent): void {
     if (isNotebookShortcut(event)) return;
-    const handled = this.onKey(event);
+    const handled = this.presentationKey(event) || this.onKey(event);
     if (handled) event.preventDefault();
     else if (event.key === "Escape" && !event.defaultPrevented && !isSearch(event.target)) leaveWidget(this.root);
     event.stopPropagation(); // the notebook must not handle it as a shortcut
+  }
+
+  /** Enter the presentation by F, and leave it by F or Escape. Return whether the key was one of these. */
+  private presentationKey(event: KeyboardEvent): boolean {
+    const { presentation, root } = this;
+    const leaves = event.key === "Escape" && presentation.active && !event.defaultPrevented && !isSearch(event.target);
+    const toggles = event.key.toLowerCase() === "f" && !isTyping(event.target);
+    if ((!leaves && !toggles) || root.querySelector("dialog[open]")) return false; // Escape closes the dialog
+    presentation.toggle();
+    return true;
   }
 
   private readState(): void {
