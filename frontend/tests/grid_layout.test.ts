@@ -8,10 +8,15 @@ import { fitInside } from "../src/layers/source_photograph.ts";
 import { nextInGrid } from "../src/ui/grid_navigation.ts";
 
 test("mosaics are shown without resampling and fit, at any width and resolution", () => {
-  for (const view of ["both", "projections", "patches"] as const) {
+  for (const [view, size] of [
+    ["both", "small"],
+    ["both", "medium"],
+    ["projections", "large"],
+    ["patches", "small"],
+  ] as const) {
     for (const ratio of [1, 1.5, 2]) {
       for (let width = 260; width < 2000; width += 37) {
-        const layout = gridLayout(width, view, ratio);
+        const layout = gridLayout(width, view, ratio, size);
         assert.ok(Math.abs(layout.side * ratio - (3 * layout.tile + 4)) < 1e-9);
         assert.ok((layout.columns - 1) * layout.stepX + layout.cellWidth <= width + 1e-9, `${view} ${width}`);
         assert.ok(layout.stepX >= layout.cellWidth && layout.stepY >= layout.cellHeight);
@@ -20,6 +25,8 @@ test("mosaics are shown without resampling and fit, at any width and resolution"
   }
   assert.equal(gridLayout(540, "both", 1).columns, 2);
   assert.equal(gridLayout(540, "patches", 1).columns, 3);
+  const columns = (["small", "medium", "large"] as const).map((size) => gridLayout(807, "both", 1, size).columns);
+  assert.deepEqual(columns, [4, 3, 2], "in a window of 1600 pixels");
   assert.equal(fitTile(1000, 1, 40, 110).tile, 110);
   assert.equal(fitTile(10, 2, 40, 110).tile, 80);
 });

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { figureName } from "../src/layers/explorer.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
+import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { mosaicKey } from "../src/layers/store.ts";
-import { describeLayer, describeOrigin } from "../src/layers/summary.ts";
+import { describeLayer } from "../src/layers/summary.ts";
 import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
+import { describeDead } from "../src/layers/unit_legend.ts";
 import {
   classCounts,
   filterUnits,
@@ -15,9 +17,10 @@ import {
   readTable,
   suggestClasses,
 } from "../src/layers/unit_table.ts";
-import type { Column, Layer, MosaicRequest } from "../src/layers/wire.ts";
+import type { Column, Layer, LayerState, MosaicRequest } from "../src/layers/wire.ts";
 import { formatDuration, formatNumber, formatPercent, formatProgress } from "../src/ui/format.ts";
 import { isNotebookShortcut } from "../src/ui/keyboard.ts";
+import { provenance, shortWarnings } from "../src/ui/provenance.ts";
 import { sameState, toPython } from "../src/ui/state.ts";
 import { unaligned } from "./fake_model.ts";
 
@@ -44,8 +47,19 @@ test("sorting: ties by number, NaN last, dead units first", () => {
   assert.deepEqual(orderUnits(table, "strongest"), [1, 0, 3, 2]);
   assert.deepEqual(orderUnits(table, "mean"), [3, 1, 0, 2]);
   assert.deepEqual(orderUnits(table, "selectivity"), [0, 3, 2, 1]);
-  assert.deepEqual(orderUnits(table, "dead"), [2, 3, 0, 1]);
+  assert.deepEqual(orderUnits(table, "dead"), [2, 0, 3, 1], "the dead, then the weakest");
+  assert.equal(describeDead({ sort: "dead", layer: "conv5" }, table), "1 unit of conv5 is dead, then the weakest follow.");
+  const alive = { ...table, columns: { ...table.columns, activation_rate: Float32Array.of(0.5, 0.9, 0.1, 0.2) } };
+  assert.match(describeDead({ sort: "dead", layer: "conv5" }, alive), /No unit of conv5 is dead/);
   assert.deepEqual(orderUnits(table, "index"), [0, 1, 2, 3]);
+});
+
+test("pins belong to a model, a layer and a unit", () => {
+  const pin = { model: "alexnet", layer: "conv5", unit: 3 };
+  const pinned = [pin, { ...pin, model: "vgg16" }, { ...pin, layer: "conv4" }];
+  const state = { pinned: pinned.slice(1) } as unknown as LayerState;
+  assert.ok(isPinned(state, pin) && !isPinned(state, pin, "alexnet"), "the unit of another model is another unit");
+  assert.deepEqual(withoutPin(pinned, pin), pinned.slice(1));
 });
 
 test("filtering by class: part of a name, whatever its case; a whole name alone", () => {
@@ -127,8 +141,16 @@ test("the header states the number of photographs and the classifier", () => {
   const layer: Layer = { id: "conv5", name: "conv5", kind: "conv", channels: 256, height: 13, width: 13, receptive_field: null, dead: 0 };
   assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
   assert.match(describeLayer({ ...overview, crops: 28 }, undefined), /^top 9 of 28 photographs$/);
-  assert.match(describeOrigin(overview), /no classifier/);
-  assert.match(describeOrigin({ ...overview, classifier: "ImageNet" }), /classes: ImageNet/);
+  assert.deepEqual(shortWarnings({ ...overview, trained: true, classifier: "ImageNet" }), []);
+  const skipped = [{ name: "a.jpg", reason: "it is truncated" }];
+  assert.deepEqual(shortWarnings({ ...overview, trained: false, skipped }), [
+    "untrained: random weights",
+    "no classifier",
+    "1 file skipped",
+  ]);
+  assert.deepEqual(provenance({ ...overview, classifier: "ImageNet" })[1], ["Classes", "ImageNet"]);
+  const metres = { kind: "value", task: "regression", activation: "none", unit: "m" } as const;
+  assert.deepEqual(provenance({ ...overview, classifier: "depth", quantity: metres })[1], ["Predicts", "depth"]);
 });
 
 test("the state as Python code, and the name of a figure", () => {

@@ -21,7 +21,7 @@ import { featureMapRange } from "../src/occlusion/store.ts";
 import { findClass } from "../src/occlusion/target_classes.ts";
 import type { MapsReply } from "../src/occlusion/wire.ts";
 import { colourPixel, drawClasses } from "../src/ui/colormap.ts";
-import { describePredicted, describeQuantity, formatScore, formatScoreChange } from "../src/ui/quantity.ts";
+import { describeQuantity, formatScore, formatScoreChange } from "../src/ui/quantity.ts";
 import { unaligned } from "./fake_model.ts";
 
 const NO = Number.NaN;
@@ -218,9 +218,6 @@ test("quantities in words", () => {
   assert.equal(formatScoreChange(METRES, { before: 3, now: 3 }), "");
   assert.equal(describeQuantity(METRES, "depth"), "Depth in m");
   assert.equal(describeQuantity(REPLY.quantity, "cat"), "Probability of cat");
-  assert.equal(describePredicted("your model's own value, in m", METRES), "predicts: your model's own value, in m");
-  assert.equal(describePredicted("ImageNet", REPLY.quantity), "classes: ImageNet");
-  assert.equal(describePredicted(null, null), "no classifier");
   const outputs = [
     { label: 1, name: "x", before: 0, now: 9 },
     { label: 0, name: "y", before: 0, now: -3 },

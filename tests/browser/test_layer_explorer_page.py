@@ -192,9 +192,25 @@ def test_unit_can_be_pinned(visit: Any) -> None:
     by_id(page, f"tile-{second}").click()
     wait_for_selection(visit, "conv5", second)
     expect(by_id(page, "detail")).to_contain_text(f"Unit {second}")
-    expect(by_id(page, "pinned-open")).to_have_text(f"Pinned: conv5 unit {first}")
-    assert state(visit)["pinned"] == {"layer": "conv5", "unit": first}
-    visit.run_code("explorer.state = {**explorer.state, 'pinned': None}")
+    expect(by_id(page, f"pin-conv5-{first}")).to_contain_text("selectivity")
+    assert [(pin["layer"], pin["unit"]) for pin in state(visit)["pinned"]] == [("conv5", first)]
+    visit.run_code("explorer.state = {**explorer.state, 'pinned': []}")
+
+
+def test_strongest_activation_is_enlarged(visit: Any) -> None:
+    """The maximum of the feature map is the activation, and the arrow keys visit the others."""
+    page = visit.page
+    by_id(page, "mosaic-patches-1").click()
+    expect(by_id(page, "enlarged")).to_have_attribute("data-sharp", "true")
+    layer, unit = selected_unit(visit)
+    values = [float(value) for value in visit.run_code(f"print(*(one.value for one in service.index.top('{layer}', {unit})))").split()]
+    expect(by_id(page, "enlarged-maximum")).to_contain_text(f"{values[0]:.3g}")
+    wait_until_coloured(page, "[data-testid=enlarged] canvas", 3)
+    page.keyboard.press("ArrowRight")
+    expect(by_id(page, "enlarged-maximum")).to_contain_text(f"{values[1]:.3g}")
+    assert by_id(page, "enlarged-projection").bounding_box()["width"] >= 300
+    page.keyboard.press("Escape")
+    expect(by_id(page, "mosaic-projections-2")).to_be_focused()
 
 
 @pytest.mark.parametrize("kind", ["layer.png", "unit.svg", "layer.html"])

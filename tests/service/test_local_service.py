@@ -16,7 +16,7 @@ import deconvwidgets as dw
 from deconvwidgets import display
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex, default_path
-from deconvwidgets.instruments.layers.records import MosaicRequest
+from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
 from deconvwidgets.instruments.layers.service import unit_projections
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
@@ -68,6 +68,41 @@ def test_unit_table_and_detail_equal_the_index(service, tiny_images):
         assert entry.label == (None if source == 0 else ("cat", "dog", "kite")[source % 3])
     assert sum(detail.histogram) == 42
     assert len(detail.edges) == len(detail.histogram) + 1
+
+
+@pytest.mark.parametrize("contrast", ["tile", "shared"])
+def test_enlarged_activation_equals_plain_pytorch(service, tiny_bundle, tiny_images, contrast):
+    """conv2 is the network up to its second convolution: the map, and the gradient of its strongest value."""
+    layers = service.layers
+    for rank, activation in enumerate(service.index.top("conv2", 3)):
+        enlarged = layers.enlarged(EnlargeRequest("conv2", 3, rank, "gradient", contrast, 96))
+        pixels = tiny_bundle.prepare(tiny_images.open_crop(activation.image))[None].requires_grad_()
+        feature_map = tiny_bundle.model[:4](pixels)[0, 3]
+        np.testing.assert_allclose(enlarged.feature_map, feature_map.detach().numpy(), rtol=1e-5, atol=1e-6)
+        assert float(enlarged.feature_map.max()) == pytest.approx(activation.value, rel=1e-5)
+        assert enlarged.feature_map[activation.row, activation.column] == enlarged.feature_map.max()
+        patch = display.resize_image(display.crop_patch(tiny_bundle.to_picture(pixels.detach()[0]), activation.box), 96)
+        assert np.abs(decode(enlarged.patch).astype(int) - patch).mean() < 6, "as a JPEG"
+        (gradient,) = torch.autograd.grad(feature_map.max() ** 2 / 2, pixels)  # seeded with the activation
+        left, top, right, bottom = activation.box
+        padded = torch.nn.functional.pad(gradient[0], (16, 16, 16, 16))[:, top + 16 : bottom + 16, left + 16 : right + 16].numpy()
+        if contrast == "tile":
+            shown = display.projection_to_rgb(padded, 96)
+            assert np.abs(decode(enlarged.projection).astype(int) - shown).mean() < 6
+
+
+def test_enlarged_activation_that_does_not_exist_is_refused(service):
+    count = len(service.index.top("conv2", 3))
+    for request in (
+        EnlargeRequest("conv2", 3, count),
+        EnlargeRequest("conv2", 3, -1),
+        EnlargeRequest("conv2", 99, 0),
+        EnlargeRequest("conv9", 0, 0),
+    ):
+        with pytest.raises(LayerError):
+            service.layers.enlarged(request)
+    with pytest.raises(ServiceError, match="size"):
+        service.layers.enlarged(EnlargeRequest("conv2", 3, 0, size=4))
 
 
 def test_predictions_equal_the_output_of_the_model(service, tiny_bundle, tiny_images):

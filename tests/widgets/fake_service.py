@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.instruments.layers.records import MosaicRequest, SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import (
+    EnlargedActivation,
+    EnlargeRequest,
+    MosaicRequest,
+    SourceImage,
+    TopActivation,
+    TopActivations,
+    UnitDetail,
+    UnitTable,
+)
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
@@ -126,6 +135,17 @@ class FakeService:
         self._record("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
         return SourceImage(encode(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
+
+    def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
+        """Return gratings, and a map whose maximum is 20 minus the rank, at row 1 and the column of the rank."""
+        info = self._record("enlarged", request.layer, request.unit, request.rank, request.rule, request.contrast, request.size)
+        values = np.linspace(0, 1, 13 * 11, dtype=np.float32).reshape(13, 11)
+        values[1, request.rank] = 20 - request.rank
+        refused = request.rule == "guided" and info.alias == "conv2"
+        projection, patch = (encode(grating(request.rank + 1, request.size, signed)) for signed in (True, False))
+        reason = "gelu has no backward rule." if refused else ""
+        shown = None if refused else projection
+        return EnlargedActivation(shown, reason, patch, values, (0.0, 0.0, 1.0, 1.0), float(values.max()), 1, request.rank)
 
     def figure(self, kind: str, state: Mapping[str, Any]) -> bytes:
         self.calls.append(("figure", (kind, dict(state))))

@@ -57,6 +57,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
         {"kind": "unit_detail", "layer": "conv2", "unit": 3},
         {"kind": "source_image", "layer": "conv1", "unit": 1, "rank": 2, "size": 48},
+        {"kind": "enlarged", "layer": "conv2", "unit": 1, "rank": 1, "size": 48, "rule": "gradient", "contrast": "shared"},
         {"kind": "figure", "figure": "unit.svg", "state": {"layer": "conv1", "unit": 1, "rule": "gradient"}},
     ],
     "occlusion": [
@@ -95,7 +96,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 STATES: dict[str, dict[str, Any]] = {
-    "layers": {"layer": "conv2", "unit": 2, "rank": 1, "rule": "gradient", "filter": "cat", "pinned": {"layer": "conv1", "unit": 1}},
+    "layers": {"layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "pinned": [], "tile_size": "small"},
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
 }  # fmt: skip

@@ -117,3 +117,31 @@ class MosaicRequest:
     contrast: Contrast = "tile"
     tile: int = 54  # pixels a side
     parts: tuple[Part, ...] = ("projections", "patches")
+
+
+@dataclass(frozen=True, slots=True)
+class EnlargeRequest:
+    """A request for one of a unit's strongest activations, enlarged."""
+
+    layer: str
+    unit: int
+    rank: int  # 0 is the strongest
+    rule: Rule = "deconvnet"
+    contrast: Contrast = "tile"
+    size: int = 480  # pixels of the longer side of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class EnlargedActivation:
+    """One of a unit's strongest activations: projection and patch in full resolution, and the unit's feature map on the whole input."""
+
+    projection: EncodedImage | None  # None if the rule cannot be applied to the layer
+    rejection_reason: str  # why it cannot be applied; "" if it can
+    patch: EncodedImage
+    feature_map: NDArray[np.float32]  # (h, w): its maximum is the activation
+    extent: tuple[float, float, float, float]  # of the map: left, top, right, bottom as shares of the input's width and height
+    value: float
+    row: int
+    column: int
+
+    __repr__ = compact_repr

@@ -1,33 +1,27 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
-import { h, setText } from "../ui/dom.ts";
+import { h } from "../ui/dom.ts";
 import { safeFileName } from "../ui/download.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
-import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
-import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { createRuleChoice, createViewChoice } from "./choices.ts";
+import { DetailDrawer } from "./detail_drawer.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
+import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice } from "./notices.ts";
+import { PinnedUnits } from "./pinned_units.ts";
+import { isPinned, MAX_PINS, withoutPin } from "./pins.ts";
 import { LayerStore } from "./store.ts";
 import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
 import { UnitGrid } from "./unit_grid.ts";
-import { filterUnits, findLabels, orderUnits, parseSearch, type Table } from "./unit_table.ts";
-import type { FigureFile, Layer, LayerState, Overview, Rule, View } from "./wire.ts";
+import { createUnitLegend } from "./unit_legend.ts";
+import { UnitOrder } from "./unit_order.ts";
+import { orderUnits, parseSearch } from "./unit_table.ts";
+import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
-const RULES: Choice<Rule>[] = [
-  ["deconvnet", "Deconvnet", "The rule of the paper: rectify the backward signal at every rectifier"],
-  ["gradient", "Gradient", "The gradient: pass the signal where the input of the rectifier was positive"],
-  ["guided", "Guided", "Guided backpropagation: apply both conditions"],
-  ["extended", "Extended", "The deconvnet, extended beyond the paper: smooth activations rectify, gates and normalisations are constants"],
-];
-const VIEWS: Choice<View>[] = [
-  ["projections", "Projections", "The strongest activations, projected to pixel space"],
-  ["patches", "Patches", "The patches of the photographs in the receptive field"],
-  ["both", "Both", "Projections and patches side by side, as in the paper"],
-];
 const FILES: [FigureFile, string][] = [
   ["layer.png", "Layer as PNG"],
   ["layer.svg", "Layer as SVG"],
@@ -36,33 +30,11 @@ const FILES: [FigureFile, string][] = [
   ["unit.svg", "Unit as SVG"],
   ["unit.html", "Unit as HTML page"],
 ];
-const KEYS: KeyHint[] = [
-  [["←", "↑", "↓", "→"], "move"],
-  [["Enter"], "open"],
-  [["/"], "search"],
-  [["p"], "pin"],
-  [["Esc"], "leave"],
-];
-const NEGATIVE_VALUES =
-  "Projections contain negative values, because filters have negative weights. " +
-  "Lower values of the pixels that are darker than mid-gray would increase the activation of the unit.";
 
 /** One view of a LayerExplorer. */
 class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
-  private readonly rules = createRadioGroup({
-    label: "Rule",
-    prefix: "rule",
-    testid: "rules",
-    choices: RULES,
-    pick: (rule) => this.set({ rule }),
-  });
-  private readonly views = createRadioGroup({
-    label: "Show",
-    prefix: "view",
-    testid: "views",
-    choices: VIEWS,
-    pick: (view) => this.set({ view }),
-  });
+  private readonly rules = createRuleChoice((rule) => this.set({ rule }));
+  private readonly views = createViewChoice((view) => this.set({ view }));
   private readonly layers = createLayerList({ pick: (layer) => this.selectLayer(layer) });
   private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
   private readonly progress = createIndexProgress();
@@ -73,24 +45,30 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     filterBy: (text) => this.filter(text),
   });
   private readonly detail = new UnitDetail({
+    id: this.id,
     store: this.store,
     set: (patch) => this.set(patch),
     painted: (info) => this.painted(info),
+    togglePin: () => this.togglePin(),
+    close: () => this.drawer.close(),
   });
   private readonly grid = new UnitGrid({
     id: this.id,
     store: this.store,
-    pick: (unit) => this.set({ unit, rank: 0 }),
-    open: () => this.detail.focus(),
+    pick: (unit) => this.select({ unit }),
+    open: () => this.openDetail(),
     prefetch: (unit, list) => this.detail.prefetch(unit, list),
     scrolled: (unit) => this.scrolled(unit),
   });
-  private readonly layerKeys = h("span", { class: "dwx-hint" });
-  private readonly contrastNote = h("span", { class: "dwx-contrast-note", title: NEGATIVE_VALUES, tabindex: 0 });
-  /** The filtered units in sort order. */
-  private units: number[] = [];
-  private labels: Set<number> | null = null;
-  private arrangedFor: unknown[] = [];
+  private readonly pins = new PinnedUnits({
+    store: this.store,
+    open: ({ layer, unit }) => this.select({ layer, unit }),
+    unpin: (pin) => this.set({ pinned: withoutPin(this.state.pinned, pin) }),
+  });
+  private readonly legend = createUnitLegend();
+  private readonly footerContent = createLayerFooter();
+  private readonly drawer: DetailDrawer;
+  private readonly order = new UnitOrder();
   /** The last selected unit of each layer. */
   private readonly lastUnits = new Map<string, number>();
   /** The time stamp of the last user action. */
@@ -103,9 +81,13 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       "section",
       { class: "dwx-middle", "aria-label": "Units" },
       this.toolbar.element,
+      this.legend.element,
       this.progress.element,
       this.grid.element,
+      this.pins.element,
     );
+    const main = h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element);
+    this.drawer = new DetailDrawer(main, this.detail.element, () => this.grid.element.focus({ preventScroll: true }));
     const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
     for (const name of ["pointerdown", "keydown"]) {
       this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
@@ -117,8 +99,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.mount({
       label: "Layer explorer",
       tools: [this.rules.element, this.views.element, menu],
-      main: [this.ruleNotice.element, h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element)],
-      footer: [[...KEYS.map(keyHint), this.layerKeys], [this.contrastNote]],
+      className: "dwl",
+      main: [this.ruleNotice.element, main],
+      footer: this.footerContent.parts,
     });
   }
 
@@ -126,6 +109,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.removeMosaicListener();
     this.grid.close();
     this.detail.close();
+    this.pins.close();
     super.close();
   }
 
@@ -149,8 +133,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   protected override isLoaded(next: LayerState): boolean {
-    const { layer, unit, rule, contrast, view } = this.state;
-    const isSame = next.layer === layer && next.rule === rule && next.contrast === contrast && next.view === view;
+    const { layer, unit, rule, contrast, view, tile_size } = this.state;
+    const isShown = next.contrast === contrast && next.view === view && next.tile_size === tile_size;
+    const isSame = next.layer === layer && next.rule === rule && isShown;
     return isSame && (next.unit === unit || this.detail.isLoaded(next));
   }
 
@@ -160,7 +145,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
 
   protected override draw(): void {
     const { overview, state } = this;
-    this.drawFooter(overview);
+    this.footerContent.update(overview?.layers.length ?? 0, state.contrast);
     if (!overview) return;
     this.header?.update(headerContent(overview, this.layer));
     this.rules.show(state.rule);
@@ -175,6 +160,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   protected override onKey(event: KeyboardEvent): boolean {
+    if (event.key === "Escape" && this.drawer.isOver && !(event.target instanceof HTMLInputElement)) {
+      this.drawer.close();
+      return true;
+    }
     const action = this.overview && event.target instanceof Element ? keyAction(event.key, focusedPart(event.target)) : null;
     if (action) this.perform(action);
     return action !== null && action.type !== "find" && action.type !== "clearSearch"; // the search box handles Enter and Escape, too
@@ -192,43 +181,45 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     const { state, actionTime } = this;
     const table = this.store.table(state.layer).value;
     if (table) {
-      this.arrange(table);
+      this.order.update(table, state);
       if (state.unit === null) {
-        state.unit = this.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
+        state.unit = this.order.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
         this.scheduleSave();
       }
       this.lastUnits.set(state.layer, state.unit);
     }
-    this.toolbar.update(state, table, this.units.length);
+    this.toolbar.update(state, table, this.order.units.length);
+    this.legend.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
-    if (table) this.grid.update({ state, table, units: this.units, labels: this.labels });
-  }
-
-  /** Sort and filter the units if the table, the order or the filter has changed. */
-  private arrange(table: Table): void {
-    const { sort, filter } = this.state;
-    const key = [table, sort, filter];
-    if (key.every((part, index) => part === this.arrangedFor[index])) return;
-    this.arrangedFor = key;
-    this.labels = findLabels(table, filter);
-    this.units = filterUnits(table, orderUnits(table, sort), this.labels);
-  }
-
-  private drawFooter(overview: Overview | null): void {
-    const count = Math.min(9, overview?.layers.length ?? 0);
-    this.layerKeys.hidden = count < 2;
-    if (this.layerKeys.childElementCount === 0 || this.layerKeys.dataset.count !== String(count)) {
-      this.layerKeys.dataset.count = String(count);
-      this.layerKeys.replaceChildren(h("kbd", {}, "1"), "–", h("kbd", {}, String(count)), " layer");
-    }
-    const scaled = this.state.contrast === "tile" ? "Each tile is scaled" : "The tiles of a unit are scaled together";
-    setText(this.contrastNote, `Mid-gray is zero. ${scaled} by 2.5 standard deviations.`);
+    if (table) this.grid.update({ state, table, units: this.order.units, labels: this.order.labels });
+    this.pins.update({ state, overview, layout: this.grid.layout });
   }
 
   /** Select a layer, and the last selected unit of it. */
   private selectLayer(layer: string): void {
     if (layer !== this.state.layer) this.set({ layer, unit: this.lastUnits.get(layer) ?? null, rank: 0 });
+  }
+
+  /** Select a unit, and show its column where it is hidden. */
+  private select(unit: { layer?: string; unit: number }): void {
+    if (this.set({ ...unit, rank: 0 })) this.drawer.open();
+  }
+
+  private openDetail(): void {
+    this.drawer.open();
+    this.detail.focus();
+  }
+
+  /** Pin the selected unit, or unpin it. */
+  private togglePin(): void {
+    const { overview, state } = this;
+    const { layer, unit, pinned } = state;
+    if (!overview || unit === null) return;
+    const pin = { model: overview.model, layer, unit };
+    if (isPinned(state, pin, pin.model)) this.set({ pinned: withoutPin(pinned, pin) });
+    else if (pinned.length < MAX_PINS) this.set({ pinned: [...pinned, pin] });
+    else this.showStatus(`At most ${MAX_PINS} units can be pinned: unpin one first.`);
   }
 
   /** @param unit the first unit of the top row of the grid */
@@ -249,8 +240,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     if ("className" in query) this.filter(text);
     else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
     else {
-      const hidden = this.labels && !this.units.includes(query.unit);
-      this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) });
+      const hidden = this.order.labels && !this.order.units.includes(query.unit);
+      if (this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) })) this.drawer.open();
     }
   }
 
@@ -261,8 +252,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       if (layer) this.selectLayer(layer.id);
     } else if (action.type === "moveUnit") this.moveUnit(action.key);
     else if (action.type === "moveRank") this.detail.move(action.key);
-    else if (action.type === "pin") this.detail.togglePin();
-    else if (action.type === "open") this.detail.focus();
+    else if (action.type === "pin") this.togglePin();
+    else if (action.type === "open") this.openDetail();
     else if (action.type === "search") {
       input.focus();
       input.select();
@@ -275,7 +266,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private moveUnit(key: string): void {
-    const { units, grid } = this;
+    const { grid } = this;
+    const { units } = this.order;
     if (!units.length) return;
     const index = units.indexOf(this.state.unit ?? -1);
     const next = index < 0 ? 0 : nextInGrid(key, index, grid.layout.columns, units.length, grid.visibleRows);

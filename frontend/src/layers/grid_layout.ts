@@ -1,12 +1,13 @@
 /** Layout of the grid of units: positions of cells, and which are visible. */
-import type { View } from "./wire.ts";
+import type { TileSize, View } from "./wire.ts";
 
 export const GAP = 2; // device pixels between the tiles of a mosaic
 const CELL_GAP = 10; // between cells
 const SEAM = 3; // between a cell's two mosaics
 const PADDING = 4; // around a cell's mosaics
 const CAPTION = 23;
-const MIN_WIDTH: Record<View, number> = { both: 248, projections: 150, patches: 150 }; // of a cell
+/** Of a cell, with two mosaics and with one. Medium: three columns of both in a window of 1600 pixels. */
+const MIN_WIDTH: Record<TileSize, [both: number, one: number]> = { small: [163, 92], medium: [196, 132], large: [290, 210] };
 const MAX_TILE = 512; // limit of the kernel
 
 /** Lengths are in CSS pixels, except `tile`. */
@@ -28,9 +29,10 @@ export interface GridLayout {
  * @param width the width of the grid in CSS pixels
  * @param ratio device pixels per CSS pixel
  */
-export function gridLayout(width: number, view: View, ratio: number): GridLayout {
+export function gridLayout(width: number, view: View, ratio: number, size: TileSize = "medium"): GridLayout {
   const mosaics = view === "both" ? 2 : 1;
-  const columns = Math.max(1, Math.floor((width + CELL_GAP) / (MIN_WIDTH[view] + CELL_GAP)));
+  const minWidth = MIN_WIDTH[size][mosaics === 2 ? 0 : 1];
+  const columns = Math.max(1, Math.floor((width + CELL_GAP) / (minWidth + CELL_GAP)));
   const available = Math.floor((width - (columns - 1) * CELL_GAP) / columns) - 2 * PADDING - (mosaics - 1) * SEAM;
   const { tile, side } = fitTile(available / mosaics, ratio, 24, 200);
   const cellWidth = Math.ceil(mosaics * side + (mosaics - 1) * SEAM) + 2 * PADDING;

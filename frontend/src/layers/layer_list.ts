@@ -36,7 +36,7 @@ export function createLayerList({ pick }: { pick: (layer: string) => void }) {
   const rebuild = ({ layers }: Overview) => {
     const maxChannels = Math.max(...layers.map((layer) => layer.channels));
     buttons = new Map(layers.map((layer, index) => [layer.id, createButton(layer, index, maxChannels)]));
-    element.replaceChildren(...buttons.values());
+    element.replaceChildren(h("div", { class: "dwx-layers-caption" }, "bar: number of units"), ...buttons.values());
   };
 
   /** Scroll the list to a layer, without scrolling the page. */

@@ -1,5 +1,6 @@
 import type { Lookup } from "../kernel/resource.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
+import { createFrameLegend, isWhole, placeBox } from "../ui/map_overlay.ts";
 import type { Source } from "./store.ts";
 
 /** Return the largest size with the aspect ratio of an image that fits into a box. */
@@ -9,23 +10,22 @@ export function fitInside(width: number, height: number, maxWidth: number, maxHe
 }
 
 /** Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop. */
-export function createSourcePhotograph() {
+export function createSourcePhotograph({ enlarge }: { enlarge: () => void }) {
   const caption = h("div", { class: "dwx-part-caption", "data-testid": "source-caption" });
   const canvas = h("canvas", { role: "img", "data-testid": "source" });
   const box = h("div", { class: "dwx-box", "data-testid": "source-box" });
   const crop = h("div", { class: "dwx-crop", title: "The crop: the input of the model" });
-  const frame = h("div", { class: "dwx-photograph" }, canvas, box, crop);
+  // Not focusable: the button "Enlarge" does the same.
+  const frame = h("div", { class: "dwx-photograph", title: "Enlarge", onclick: enlarge }, canvas, box, crop);
+  const legend = createFrameLegend();
   const error = h("p", { class: "dwx-error", hidden: true });
   const container = h("div", { class: "dwx-photograph-container" }, frame, error);
-  const element = h("div", { class: "dwx-source" }, caption, container);
+  const element = h("div", { class: "dwx-source" }, caption, container, legend.element);
   let drawnBitmap: ImageBitmap | null = null;
 
   const setBox = (part: HTMLElement, fractions: number[] | null) => {
     part.hidden = !fractions;
-    if (!fractions) return;
-    const [left = 0, top = 0, right = 1, bottom = 1] = fractions;
-    const percent = (fraction: number) => `${100 * fraction}%`;
-    Object.assign(part.style, { left: percent(left), top: percent(top), width: percent(right - left), height: percent(bottom - top) });
+    if (fractions) placeBox(part, fractions);
   };
 
   /**
@@ -52,8 +52,8 @@ export function createSourcePhotograph() {
     }
     canvas.setAttribute("aria-label", `Source photograph ${source.caption}, with the unit's receptive field framed`);
     setBox(box, source.box);
-    const isWhole = source.crop?.every((fraction, at) => (at < 2 ? fraction <= 0.001 : fraction >= 0.999));
-    setBox(crop, isWhole ? null : source.crop);
+    setBox(crop, isWhole(source.crop) ? null : source.crop);
+    legend.update(!crop.hidden);
   };
   return { element, container, update };
 }

@@ -1,15 +1,34 @@
 /** The data that all views of a LayerExplorer share. */
 import { BitmapCache, decodeImage } from "../kernel/bitmap_cache.ts";
+import { toFloat32Array } from "../kernel/buffers.ts";
 import type { ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelError, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { type Hello, Store } from "../kernel/store.ts";
 import type { Progress, ServiceEvent } from "../kernel/wire.ts";
 import { nextFrameDisplayed } from "../ui/dom.ts";
+import type { FeatureMap } from "../ui/map_overlay.ts";
 import { readTable, type Table } from "./unit_table.ts";
-import type { ImagesReply, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
+import type {
+  EnlargedReply,
+  EnlargeRequest,
+  ImagesReply,
+  MosaicRequest,
+  Overview,
+  Part,
+  SourceReply,
+  SourceRequest,
+  TableReply,
+  UnitDetail,
+  View,
+} from "./wire.ts";
 
 export const PARTS: readonly Part[] = ["projections", "patches"];
+
+/** Return the parts that a view shows. */
+export function partsOf(view: View): Part[] {
+  return PARTS.filter((part) => view === "both" || view === part);
+}
 
 /** The lists of mosaics that a view requests. A new list replaces the previous one of the same name. */
 export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
@@ -17,14 +36,24 @@ export type MosaicList = "detail" | "pinned" | "hovered" | "tiles";
 /** A source photograph. */
 export type Source = Omit<SourceReply, "images"> & { bitmap: ImageBitmap; width: number; height: number };
 
+/** An enlarged activation. */
+export interface Enlarged {
+  /** Null: the rule cannot be applied. */
+  projection: ImageBitmap | null;
+  rejectionReason: string;
+  patch: ImageBitmap;
+  map: FeatureMap;
+}
+
 const LIST_OPTIONS = {
   detail: { lane: "urgent", priority: 2 },
   pinned: { lane: "urgent", priority: 4 },
   hovered: { lane: "background", priority: 0 },
   tiles: { lane: "background", priority: 1 },
 } as const;
-const PRIORITY = { table: 1, detail: 3, source: 5 };
+const PRIORITY = { enlarged: 0, table: 1, detail: 3, source: 5 };
 const MAX_SOURCES = 32;
+const MAX_ENLARGED = 32;
 
 interface LayerHello extends Hello {
   overview: Overview;
@@ -37,6 +66,7 @@ export class LayerStore extends Store<LayerHello> {
   private readonly tables = new Resource<Table>(this.client, this.notify);
   private readonly details = new Resource<UnitDetail>(this.client, this.notify);
   private readonly sources = new Resource<Source>(this.client, this.notify, MAX_SOURCES);
+  private readonly enlargedActivations = new Resource<Enlarged>(this.client, this.notify, MAX_ENLARGED);
   private readonly mosaicErrors = new Map<string, string>();
   /** By layer and rule: the reason why the rule cannot be applied. */
   private readonly rejectionReasons = new Map<string, string>();
@@ -53,12 +83,13 @@ export class LayerStore extends Store<LayerHello> {
     this.generation += 1;
     this.progress = null;
     this.bitmaps.clear();
-    for (const cache of [this.tables, this.details, this.sources, this.mosaicErrors, this.rejectionReasons]) cache.clear();
+    const caches = [this.tables, this.details, this.sources, this.enlargedActivations, this.mosaicErrors, this.rejectionReasons];
+    for (const cache of caches) cache.clear();
   }
 
   override retry(): void {
     this.mosaicErrors.clear();
-    for (const cache of [this.tables, this.details, this.sources]) cache.retry();
+    for (const cache of [this.tables, this.details, this.sources, this.enlargedActivations]) cache.retry();
   }
 
   protected override onEvent({ progress }: ServiceEvent): void {
@@ -102,6 +133,21 @@ export class LayerStore extends Store<LayerHello> {
       const { images, box, crop, caption } = reply.content;
       const [{ width, height, mime }] = images;
       return { box, crop, caption, width, height, bitmap: await decodeImage(reply.buffers[0], mime) };
+    });
+  }
+
+  /** @param lane "background" for an activation that is likely to be enlarged next */
+  enlarged(owner: object, request: EnlargeRequest, lane: "urgent" | "background" = "urgent"): Lookup<Enlarged> {
+    const key = JSON.stringify(request);
+    return this.enlargedActivations.read(key, async () => {
+      const options = { owner, lane, priority: PRIORITY.enlarged, key: lane === "urgent" ? "enlarged" : `enlarged ${key}` };
+      const reply = await this.client.request<EnlargedReply>("enlarged", { ...request }, options);
+      if (!reply) return null;
+      const { images, map_shape, extent, rejection_reason } = reply.content;
+      const decode = (image: number, buffer: number) => decodeImage(reply.buffers[buffer], images[image]?.mime ?? "");
+      const [patch, projection] = await Promise.all([decode(0, 0), images[1] ? decode(1, 2) : null]);
+      const map = { values: toFloat32Array(reply.buffers[1]), rows: map_shape[0], cols: map_shape[1], extent };
+      return { patch, projection, rejectionReason: rejection_reason, map };
     });
   }
 

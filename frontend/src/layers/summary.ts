@@ -2,7 +2,7 @@
 
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { HeaderContent } from "../ui/header.ts";
-import { describePredicted } from "../ui/quantity.ts";
+import { provenance, shortWarnings, skippedFiles } from "../ui/provenance.ts";
 import type { Layer, Overview } from "./wire.ts";
 
 /** Describe the layer, and the number of images. */
@@ -17,14 +17,13 @@ export function describeLayer(overview: Overview, layer: Layer | undefined): str
   return parts.join(" · ");
 }
 
-/** Describe the origin of weights, classes and images, and the device. */
-export function describeOrigin({ weights, classifier, quantity, images, skipped, device }: Overview): string {
-  const predicted = describePredicted(classifier, quantity);
-  const skippedText = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
-  return [weights, predicted, `${images}${skippedText}`, device].join(" · ");
-}
-
 export function headerContent(overview: Overview, layer: Layer | undefined): HeaderContent {
-  const { model, trained, notes } = overview;
-  return { model, trained, title: describeLayer(overview, layer), origin: describeOrigin(overview), notes };
+  const { model, notes } = overview;
+  return {
+    model,
+    title: describeLayer(overview, layer),
+    warnings: shortWarnings(overview),
+    origin: provenance(overview),
+    notes: [...notes, ...skippedFiles(overview)],
+  };
 }

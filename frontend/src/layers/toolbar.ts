@@ -1,16 +1,22 @@
 import { createSelect, focusedElement, h, setText } from "../ui/dom.ts";
+import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import { SORTS, suggestClasses, type Table } from "./unit_table.ts";
-import type { Contrast, LayerState } from "./wire.ts";
+import type { Contrast, LayerState, TileSize } from "./wire.ts";
 
 const CONTRASTS: [Contrast, string][] = [
   ["tile", "per tile"],
   ["shared", "shared"],
 ];
+const SIZES: Choice<TileSize>[] = [
+  ["small", "S", "Small tiles: more units in sight"],
+  ["medium", "M", "Medium tiles"],
+  ["large", "L", "Large tiles"],
+];
 const CONTRAST_HINT = "Scale each tile by 2.5 of its own standard deviations, or the tiles of a unit together";
 const SEARCH_HINT = "A number selects that unit; a class name keeps the units with that class among their strongest activations";
 
 /**
- * Create the toolbar above the grid: search, order, contrast, and the number of units.
+ * Create the toolbar above the grid: search, order, contrast, tile size, and the number of units.
  * @param submit called with the search text when it is submitted
  * @param filterBy called with the search text when it changes
  */
@@ -40,14 +46,22 @@ export function createToolbar({
   const sort = createSelect({ label: "Sort", testid: "sort", choices: SORTS, pick: (name) => set({ sort: name }) });
   const pickContrast = (contrast: Contrast) => set({ contrast });
   const contrast = createSelect({ label: "Contrast", testid: "contrast", choices: CONTRASTS, pick: pickContrast, hint: CONTRAST_HINT });
+  const size = createRadioGroup({
+    label: "Tile size",
+    prefix: "size",
+    testid: "tile-size",
+    choices: SIZES,
+    pick: (tile_size) => set({ tile_size }),
+  });
   const count = h("span", { class: "dwx-count", "data-testid": "count" });
-  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, count);
+  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, size.element, count);
   let suggested: Table | null = null;
 
   /** @param shown the number of filtered units */
   const update = (state: LayerState, table: Table | undefined, shown: number) => {
     sort.select.value = state.sort;
     contrast.select.value = state.contrast;
+    size.show(state.tile_size);
     if (focusedElement(search) !== search) search.value = state.filter;
     setText(count, table ? (shown === table.units ? `${shown} units` : `${shown} of ${table.units}`) : "");
     if (!table || table === suggested) return;

@@ -2,8 +2,10 @@ import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
 import { formatCount, formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
+import { EnlargedUnit } from "./enlarged_unit.ts";
 import { fitTile } from "./grid_layout.ts";
 import { createMosaics } from "./mosaics.ts";
+import { isPinned } from "./pins.ts";
 import { createSourcePhotograph } from "./source_photograph.ts";
 import { type LayerStore, PARTS } from "./store.ts";
 import { createUnitFacts, describeEntry, describeUnit } from "./unit_facts.ts";
@@ -11,9 +13,8 @@ import { isDead, type Table, unitStatistics } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-// Heights of the column without the mosaics, in CSS pixels:
-const OTHER_HEIGHT = 385; // heading, captions, photograph and facts
-const OTHER_HEIGHT_PINNED = 330; // with the heading of the pinned unit, and a smaller photograph
+const OTHER_HEIGHT_DRAWER = 280; // heading, captions and list
+const OTHER_HEIGHT = 428; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -26,12 +27,16 @@ export interface DetailContent {
 }
 
 interface DetailOptions {
+  id: string;
   store: LayerStore;
   set: (patch: Partial<LayerState>) => void;
   painted: (info: Painted) => void;
+  togglePin: () => void;
+  /** Called by the button that closes the column, which narrow layouts have. */
+  close: () => void;
 }
 
-/** The selected unit: mosaics, source photograph and statistics, and the pinned unit for comparison. */
+/** The selected unit: mosaics, source photograph and statistics. */
 export class UnitDetail {
   readonly element: HTMLElement;
   private readonly store: LayerStore;
@@ -40,8 +45,9 @@ export class UnitDetail {
   private readonly pin: HTMLButtonElement;
   private readonly error = h("p", { class: "dwx-error", hidden: true, "data-testid": "detail-error" });
   private readonly mosaics: ReturnType<typeof createMosaics>;
-  private readonly pinned: ReturnType<typeof createPinnedUnit>;
-  private readonly photograph = createSourcePhotograph();
+  private readonly enlarged: EnlargedUnit;
+  private readonly enlargeButton: HTMLButtonElement;
+  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open() });
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
   private lastSize: { tile: number; side: number } | null = null;
@@ -51,18 +57,26 @@ export class UnitDetail {
   private measurement = { key: "", started: 0 };
 
   constructor(private readonly options: DetailOptions) {
-    const { store, set } = options;
+    const { id, store, set } = options;
     this.store = store;
     const hover = (rank: number | null) => this.hover(rank);
-    const pick = (rank: number) => set({ rank });
-    const title = "Pin this unit to compare it with others (p)";
-    this.pin = h("button", { type: "button", class: "dwx-pin", "data-testid": "pin", title, onclick: () => this.togglePin() });
+    const pick = (rank: number) => this.pick(rank);
+    this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus() });
+    const button = (text: string, title: string, testid: string, onclick: () => void) =>
+      h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title, onclick }, text);
+    const enlargeHint = "Enlarge the selected activation (click it again, or press Enter on it)";
+    this.enlargeButton = button("Enlarge", enlargeHint, "enlarge", () => this.enlarged.open());
+    this.pin = button("Pin", "Pin this unit to compare it with others (p)", "pin", options.togglePin);
+    const close = h(
+      "button",
+      { type: "button", class: "dwx-detail-close", "data-testid": "detail-close", onclick: options.close },
+      "× Close",
+    );
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
-    this.pinned = createPinnedUnit({ store, open: () => this.openPinned(), unpin: () => set({ pinned: null }) });
     this.facts = createUnitFacts({ hover, pick });
-    const head = h("div", { class: "dwx-detail-head" }, this.title, this.pin);
-    const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.element);
-    const parts = [head, this.numbers, this.error, this.mosaics.element, this.pinned.element, lower];
+    const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, close);
+    const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.distribution);
+    const parts = [head, this.numbers, this.error, this.mosaics.element, this.facts.element, lower, this.enlarged.element];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);
     this.observer.observe(this.element);
     this.observer.observe(this.photograph.container);
@@ -70,6 +84,7 @@ export class UnitDetail {
 
   close(): void {
     this.observer.disconnect();
+    this.enlarged.close();
     this.store.client.release(this);
   }
 
@@ -78,12 +93,6 @@ export class UnitDetail {
     this.content = content;
     if (previous?.layer !== content.state.layer || previous.unit !== content.state.unit) this.hoveredRank = null;
     this.draw();
-  }
-
-  togglePin(): void {
-    const state = this.content?.state;
-    if (state?.unit == null) return;
-    this.options.set({ pinned: isPinned(state) ? null : { layer: state.layer, unit: state.unit } });
   }
 
   /** Select another of the strongest activations. */
@@ -118,13 +127,13 @@ export class UnitDetail {
   /** Called after mosaics of a unit were decoded. */
   mosaicLoaded({ layer, unit }: MosaicRequest): void {
     const state = this.content?.state;
-    const isSelected = state?.layer === layer && state.unit === unit;
-    if (isSelected || (state?.pinned?.layer === layer && state.pinned.unit === unit)) this.draw();
+    if (state?.layer === layer && state.unit === unit) this.draw();
   }
 
-  private openPinned(): void {
-    const pinned = this.content?.state.pinned;
-    if (pinned) this.options.set({ ...pinned, rank: 0 });
+  /** Select an activation, or enlarge the one that is selected. */
+  private pick(rank: number): void {
+    if (rank === this.content?.state.rank) this.enlarged.open();
+    else this.options.set({ rank });
   }
 
   /** Show the photograph of the hovered activation. */
@@ -150,10 +159,6 @@ export class UnitDetail {
     return table && isDead(table, state.unit ?? -1) ? 0 : overview.k;
   }
 
-  private isPinnedShown({ state }: DetailContent): boolean {
-    return state.pinned !== null && !isPinned(state);
-  }
-
   /** Return the size of mosaics that fill the column. Without a kernel it does not change, since only loaded mosaics can be shown. */
   private size(): { tile: number; side: number } {
     if (this.store.client.available || !this.lastSize) this.lastSize = this.fit();
@@ -163,12 +168,9 @@ export class UnitDetail {
   private fit(): { tile: number; side: number } {
     const style = getComputedStyle(this.element);
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
-    const pinned = this.content !== null && this.isPinnedShown(this.content);
-    // The height is limited if the column scrolls.
-    const { clientHeight } = this.element;
-    const available = pinned ? (clientHeight - OTHER_HEIGHT_PINNED) / 2 : clientHeight - OTHER_HEIGHT;
-    const height = style.overflowY === "visible" ? Number.POSITIVE_INFINITY : available;
-    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, pinned ? 36 : 48, 110);
+    const isDrawer = style.getPropertyValue("--dwx-drawer").trim() === "1"; // it scrolls: the mosaics may be larger
+    const height = this.element.clientHeight - (isDrawer ? OTHER_HEIGHT_DRAWER : OTHER_HEIGHT);
+    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 48, 110);
   }
 
   private draw(): void {
@@ -177,13 +179,11 @@ export class UnitDetail {
     const { state, gridTile } = content;
     const { tile, side } = this.size();
     const request = this.requestFor({ ...state, unit: content.state.unit }, tile);
-    const pinnedRequest = this.isPinnedShown(content) && state.pinned ? { ...request, ...state.pinned } : null;
     const count = this.countEntries(content);
     this.drawHead(content);
     this.startMeasurement({ ...request, tile: 0 }, content.started);
     // Request the mosaics first: they are the most urgent.
     this.store.requestMosaics(this, "detail", count ? [request] : [], PARTS);
-    this.store.requestMosaics(this, "pinned", pinnedRequest ? [pinnedRequest] : [], PARTS);
     const entries = this.detail(content)?.entries ?? [];
     const describe = (rank: number) => {
       const entry = entries[rank];
@@ -194,9 +194,9 @@ export class UnitDetail {
     this.error.hidden = !error;
     setText(this.error, error ?? "");
     if (complete) this.reportPainted(request);
-    this.element.dataset.pinned = String(pinnedRequest !== null);
-    this.pinned.update(pinnedRequest, side, gridTile);
+    this.enlargeButton.disabled = count === 0;
     this.drawFacts();
+    this.enlarged.update({ state: { ...state, unit: request.unit }, count, previewTile: complete ? tile : gridTile });
   }
 
   private drawHead({ state, table, overview }: DetailContent): void {
@@ -205,7 +205,7 @@ export class UnitDetail {
     const description = table && state.unit !== null ? describeUnit(unitStatistics(table, state.unit), images) : "";
     setText(this.numbers, description);
     this.numbers.title = description;
-    const pinned = isPinned(state);
+    const pinned = state.unit !== null && isPinned(state, { ...state, unit: state.unit }, overview.model);
     setText(this.pin, pinned ? "Unpin" : "Pin");
     this.pin.setAttribute("aria-pressed", String(pinned));
   }
@@ -240,30 +240,4 @@ export class UnitDetail {
     const report = () => this.options.painted({ kind: "detail", layer, unit, ms: performance.now() - started });
     requestAnimationFrame(() => setTimeout(report, 0));
   }
-}
-
-/** Create the view of the pinned unit. */
-function createPinnedUnit({ store, open, unpin }: { store: LayerStore; open: () => void; unpin: () => void }) {
-  const title = h("button", { type: "button", class: "dwx-link", "data-testid": "pinned-open", title: "Select this unit", onclick: open });
-  const close = h("button", { type: "button", class: "dwx-pin", "data-testid": "unpin", onclick: unpin }, "Unpin");
-  const error = h("p", { class: "dwx-error", hidden: true });
-  const mosaics = createMosaics({ store, testid: "pinned-mosaic" });
-  const head = h("div", { class: "dwx-detail-head" }, title, close);
-  const element = h("div", { class: "dwx-pinned", "data-testid": "pinned", hidden: true }, head, error, mosaics.element);
-
-  const update = (request: MosaicRequest | null, side: number, previewTile: number) => {
-    element.hidden = !request;
-    if (!request) return;
-    setText(title, `Pinned: ${request.layer} unit ${request.unit}`);
-    const reason = store.mosaicError(request);
-    error.hidden = !reason;
-    setText(error, reason ?? "");
-    mosaics.update({ request, side, previewTile, count: 9, rank: -1, describe: () => "" });
-  };
-  return { element, update };
-}
-
-/** Return whether the selected unit is pinned. */
-function isPinned({ layer, unit, pinned }: LayerState): boolean {
-  return pinned?.layer === layer && pinned.unit === unit;
 }

@@ -24,6 +24,19 @@ export function describeUnit({ maximum, mean, selectivity, activation_rate }: Re
   return `${numbers} · active in ${formatPercent(activation_rate)} of ${images}`;
 }
 
+/** Describe the statistics of a unit in two short lines. */
+export function shortStatistics({ maximum, mean, selectivity, activation_rate }: Record<Column, number>): string {
+  if (activation_rate === 0) return "dead";
+  return `max ${formatNumber(maximum)} · mean ${formatNumber(mean)}\nselectivity ${formatNumber(selectivity)} · active ${formatPercent(activation_rate)}`;
+}
+
+/** Return the headings of the columns of strongest activations. Photographs without a label are listed by their names. */
+function entryHeadings(entries: Entry[]): [label: string, prediction: string] {
+  const labelled = entries.filter(({ label }) => label).length;
+  const label = labelled === 0 ? "Photograph" : labelled < entries.length ? "Label or file" : "Label";
+  return [label, entries.some(({ prediction }) => prediction) ? "→ Predicted class" : ""];
+}
+
 /**
  * Create the list of a unit's strongest activations, their classes, and the histogram of its activations.
  * @param hover called with the rank of the hovered entry, and with null when the pointer leaves it
@@ -33,14 +46,22 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
   const classes = createClassCounts();
   const histogram = createHistogram();
   const error = h("p", { class: "dwx-error", hidden: true });
-  const element = h("div", { class: "dwx-facts" }, error, list, classes.element, histogram.element);
+  const headings = [h("span", { class: "dwx-number" }, "Activation"), h("span", {}), h("span", {}), h("span", {})];
+  const [, labelHeading, predictionHeading, probabilityHeading] = headings as [HTMLElement, HTMLElement, HTMLElement, HTMLElement];
+  const table = h("div", { class: "dwx-entry-table" }, h("div", { class: "dwx-entry-headings" }, ...headings), list);
+  const element = h("div", { class: "dwx-facts" }, error, table);
+  const distribution = h("div", { class: "dwx-facts" }, classes.element, histogram.element);
   let shown: UnitDetail | null = null;
 
   const createRow = (entry: Entry, rank: number) => {
     const { label, source, prediction, probability } = entry;
-    const parts = [h("span", { class: "dwx-number" }, formatNumber(entry.value)), h("span", { class: "dwx-entry-label" }, label ?? source)];
-    if (prediction && prediction !== label) parts.push(h("span", { class: "dwx-prediction" }, `→ ${prediction}`));
-    if (prediction && probability !== null) parts.push(h("span", { class: "dwx-probability" }, formatPercent(probability)));
+    const predicted = prediction ? (prediction === label ? "→ the same" : `→ ${prediction}`) : "";
+    const parts = [
+      h("span", { class: "dwx-number" }, formatNumber(entry.value)),
+      h("span", { class: "dwx-entry-label" }, label ?? source),
+      h("span", { class: "dwx-prediction" }, predicted),
+      h("span", { class: "dwx-probability" }, prediction && probability !== null ? formatPercent(probability) : ""),
+    ];
     const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;
     // Not focusable: the mosaics contain the same activations.
     const properties = { type: "button", tabindex: -1, class: "dwx-entry", title, "data-rank": rank };
@@ -51,17 +72,22 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
   const update = ({ value: detail, error: reason }: Lookup<UnitDetail>, overview: Overview, rank: number) => {
     error.hidden = !reason;
     setText(error, reason ?? "");
-    element.dataset.ready = String(Boolean(detail));
+    element.dataset.ready = distribution.dataset.ready = String(Boolean(detail));
     if (detail && detail !== shown) {
       shown = detail;
       list.replaceChildren(...detail.entries.map(createRow));
+      const [label, prediction] = entryHeadings(detail.entries);
+      table.hidden = detail.entries.length === 0;
+      setText(labelHeading, label);
+      setText(predictionHeading, prediction);
+      setText(probabilityHeading, detail.entries.some(({ probability }) => probability !== null) ? "Probability" : "");
       classes.update(detail);
       histogram.element.hidden = detail.entries.length === 0;
       histogram.update(detail, overview);
     }
     [...list.children].forEach((row, index) => void row.classList.toggle("dwx-selected", index === rank));
   };
-  return { element, update };
+  return { element, distribution, update };
 }
 
 /** Create the bars of the most frequent classes among a unit's strongest activations. */

@@ -1,9 +1,10 @@
 import { h, setText } from "../ui/dom.ts";
 import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "./grid_layout.ts";
-import { type LayerStore, PARTS } from "./store.ts";
+import { isPinned } from "./pins.ts";
+import { type LayerStore, partsOf } from "./store.ts";
 import { isDead, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, type UnitTile } from "./unit_tile.ts";
-import type { LayerState, MosaicRequest, Part, View } from "./wire.ts";
+import type { LayerState, MosaicRequest } from "./wire.ts";
 
 const HOVER_DELAY = 100; // ms before a hovered unit is prefetched
 const SCROLL_END_DELAY = 300; // ms after the last scroll event
@@ -72,7 +73,7 @@ export class UnitGrid {
     const reordered = previous?.table !== content.table || previous.units !== content.units;
     const filtered = previous?.labels !== content.labels;
     this.content = content;
-    this.relayout(content.state.view);
+    this.relayout(content.state);
     if (reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
     if (reordered) {
       this.updateHeight();
@@ -160,7 +161,7 @@ export class UnitGrid {
 
   private resized(): void {
     if (!this.content || !this.element.clientWidth) return;
-    this.relayout(this.content.state.view);
+    this.relayout(this.content.state);
     if (this.scrollPostponed && this.element.clientHeight) this.restoreScroll(this.content.state);
     this.requestDraw();
   }
@@ -189,9 +190,9 @@ export class UnitGrid {
     this.requestDraw();
   }
 
-  private relayout(view: View): void {
+  private relayout({ view, tile_size }: LayerState): void {
     const previous = this.layout;
-    const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1);
+    const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1, tile_size);
     if (JSON.stringify(layout) === JSON.stringify(previous)) return;
     const index = Math.floor(this.element.scrollTop / previous.stepY) * previous.columns; // the first cell of the top row
     this.layout = layout;
@@ -251,14 +252,8 @@ export class UnitGrid {
       this.tiles.set(unit, tile);
       this.spacer.append(tile.element);
     }
-    const { pinned } = state;
     tile.element.setAttribute("aria-selected", String(unit === state.unit));
-    tile.element.classList.toggle("dwx-is-pinned", pinned?.layer === state.layer && pinned?.unit === unit);
+    tile.element.classList.toggle("dwx-is-pinned", isPinned(state, { layer: state.layer, unit }));
     this.paint(unit);
   }
-}
-
-/** Return the parts that a view shows. */
-function partsOf(view: View): Part[] {
-  return PARTS.filter((part) => view === "both" || view === part);
 }

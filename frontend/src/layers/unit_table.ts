@@ -45,14 +45,19 @@ export function unitStatistics(table: Table, unit: number): Record<Column, numbe
   return Object.fromEntries(entries) as Record<Column, number>;
 }
 
-/** Return all units in sort order: ties by number, NaN last. */
+export function countDead(table: Table): number {
+  return table.columns.activation_rate.filter((rate) => rate === 0).length;
+}
+
+/** Return all units in sort order; "dead": the dead ones, then the weakest. Ties by number, NaN last. */
 export function orderUnits(table: Table, sort: Sort): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
-  const { maximum, mean, selectivity, activation_rate } = table.columns;
-  const column = { strongest: maximum, mean, selectivity, dead: activation_rate }[sort];
+  const { maximum, mean, selectivity } = table.columns;
+  const column = { strongest: maximum, mean, selectivity, dead: maximum }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
+    if (sort === "dead" && isDead(table, unit)) return Number.NEGATIVE_INFINITY;
     const value = column[unit] ?? Number.NaN;
     return Number.isNaN(value) ? Number.POSITIVE_INFINITY : sign * value;
   };

@@ -4,9 +4,17 @@ import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts
 export type Rule = "deconvnet" | "gradient" | "guided" | "extended";
 export type Contrast = "tile" | "shared";
 export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
+export type TileSize = "small" | "medium" | "large";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
 export type FigureFile = "layer.png" | "layer.svg" | "layer.html" | "unit.png" | "unit.svg" | "unit.html";
+
+/** A pinned unit. Those of other models are kept, but cannot be shown. */
+export interface Pin {
+  model: string;
+  layer: string;
+  unit: number;
+}
 
 export interface LayerState {
   layer: string;
@@ -17,9 +25,10 @@ export interface LayerState {
   rule: Rule;
   contrast: Contrast;
   view: View;
+  tile_size: TileSize;
   sort: Sort;
   filter: string;
-  pinned: { layer: string; unit: number } | null;
+  pinned: Pin[];
   /** A unit of the top row of the grid. Null: scrolled to the selected unit. */
   scroll: number | null;
 }
@@ -100,4 +109,20 @@ export interface SourceReply {
   /** The input of the model. */
   crop: number[] | null;
   caption: string;
+}
+
+/** Request `enlarged`. `size` is the longer side of a picture in pixels. */
+export interface EnlargeRequest extends Omit<MosaicRequest, "tile"> {
+  rank: number;
+  size: number;
+}
+
+/** Reply to `enlarged`. Buffers: the patch, the feature map as float32, and the projection unless the rule cannot be applied. */
+export interface EnlargedReply {
+  images: EncodedImage[];
+  rejection_reason: string;
+  map_shape: [rows: number, cols: number];
+  /** The area that the map covers: [left, top, right, bottom] as fractions of the model's input. */
+  extent: number[];
+  value: number;
 }

@@ -11,7 +11,7 @@ import type { ClassScore, HelloReply, OcclusionState } from "./wire.ts";
 export function createPredictions({ set, ...options }: TargetClassesOptions & { set: (patch: Partial<OcclusionState>) => void }) {
   const classes = createTargetClasses(options);
   const featureMap = createFeatureMap({ set });
-  const projections = createProjections();
+  const projections = createProjections(options);
   const parts = [classes.element, featureMap.element, projections.element];
   const element = h("section", { class: "dwo-pane dwo-middle", "aria-label": "Predictions" }, ...parts);
 

@@ -1,6 +1,7 @@
 import { toBlob } from "../kernel/buffers.ts";
 import type { Lookup } from "../kernel/resource.ts";
 import { h, type Properties, setText } from "../ui/dom.ts";
+import { createEnlargedView, type Picture } from "../ui/enlarged_view.ts";
 import { formatNumber } from "../ui/format.ts";
 import type { Projections } from "./store.ts";
 
@@ -13,42 +14,34 @@ function createPair(properties: Properties = {}) {
   return { images, tiles: images.map((image) => h("div", { class: "dwo-tile" }, image)) };
 }
 
-/** Create the dialog that shows a projection and its patch enlarged; a click or Escape closes it. */
-function createEnlarged() {
-  const { images, tiles } = createPair();
-  const caption = h("figcaption", {});
-  const close = h("button", { type: "button", class: "dwo-button", "data-testid": "enlarged-close" }, "Close");
-  const properties = { class: "dwo-enlarged", "aria-label": "Projection and patch", "data-testid": "enlarged" };
-  const element = h("dialog", properties, h("figure", {}, ...tiles, caption), close);
-  element.addEventListener("click", () => element.close());
-  const open = (source: HTMLImageElement[], text: string) => {
-    images.forEach((image, index) => {
-      image.src = source[index]?.src ?? "";
-      image.alt = source[index]?.alt ?? "";
-    });
-    setText(caption, text);
-    element.showModal();
-  };
-  return { element, open, close: () => element.close() };
+/** Return a loaded image; undefined before. */
+function picture(image: HTMLImageElement | undefined): Picture | undefined {
+  return image?.naturalWidth ? { image, width: image.naturalWidth, height: image.naturalHeight } : undefined;
 }
 
 /** Create the projections of the feature map's strongest activations in this image and in others. */
-export function createProjections() {
+export function createProjections({ id }: { id: string }) {
   let urls: string[] = [];
   let current: Projections | undefined;
   const message = h("p", { class: "dwo-dim", "data-testid": "projection-words" });
-  const enlarged = createEnlarged();
-  const slots = Array.from({ length: MAX_PROJECTIONS }, () => {
+  let enlargedIndex = 0;
+  const enlarged = createEnlargedView({
+    id,
+    columns: MAX_PROJECTIONS,
+    move: (index) => enlarge(index),
+    closed: () => slots[enlargedIndex]?.enlarge.focus(),
+  });
+  const slots = Array.from({ length: MAX_PROJECTIONS }, (_, index) => {
     const { images, tiles } = createPair({ hidden: true });
     const caption = h("figcaption", {});
-    const onclick = () => enlarged.open(images, caption.title);
-    const enlarge = h(
+    const onclick = () => enlarge(index);
+    const button = h(
       "button",
       { type: "button", class: "dwo-enlarge-button", title: "Enlarge", "aria-label": "Enlarge", onclick },
       ...tiles,
     );
-    const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, enlarge, caption);
-    return { element, enlarge, images, caption };
+    const element = h("figure", { class: "dwo-projection", "data-testid": "projection" }, button, caption);
+    return { element, enlarge: button, images, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...slots.map(({ element }) => element));
   const names = h("div", { class: "dwo-row-names", "aria-hidden": "true" }, h("span", {}, "Projection"), h("span", {}, "Patch"));
@@ -56,6 +49,25 @@ export function createProjections() {
   const hint = h("span", {}, "of the strongest activations of this feature map");
   const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Projections"), hint);
   const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, rows, message, enlarged.element);
+
+  function enlarge(index: number): void {
+    const [slot, entry] = [slots[index], current?.entries[index]];
+    if (!slot || !entry || !current) return;
+    enlargedIndex = index;
+    enlarged.open({
+      title: `${entry.caption}: ${formatNumber(entry.value)}`,
+      caption: entry.own ? "this image" : "a photograph of the activation index",
+      index,
+      count: current.entries.length,
+      projectionTitle: "Projection (deconvnet)",
+      rejectionReason: "",
+      projection: picture(slot.images[0]),
+      patch: picture(slot.images[1]),
+      sharp: true,
+      photograph: null,
+      error: "",
+    });
+  }
 
   const release = () => {
     for (const url of urls) URL.revokeObjectURL(url);

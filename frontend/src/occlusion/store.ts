@@ -11,7 +11,7 @@ import type { HelloReply, OcclusionRequest, Projection, ProjectionsReply, Resolv
 /** Priorities of requests in the urgent lane. Maps are requested rarely and have short replies; patches follow directly after. */
 export const PRIORITY = { stopMaps: 1, scene: 2, maps: 3, patch: 4, startMaps: 5, upload: 7 };
 
-const PROJECTION_SIDE = 240; // pixels; the size of the enlarged view
+const PROJECTION_SIDE = 480; // pixels; the size of the enlarged view
 const PROJECTION_TIMEOUT = { timeout: 60_000, attempts: 1 };
 const MAX_SCENES = 8;
 

@@ -4,7 +4,8 @@ import type { Quantity } from "../kernel/wire.ts";
 import { h } from "../ui/dom.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
-import { describePredicted, formatScore, isValue } from "../ui/quantity.ts";
+import { provenance, shortWarnings, skippedFiles } from "../ui/provenance.ts";
+import { formatScore, isValue } from "../ui/quantity.ts";
 import type { Scene } from "./store.ts";
 import type { HelloReply } from "./wire.ts";
 
@@ -22,10 +23,14 @@ export function createHints(): Node[] {
 }
 
 export function headerContent({ overview }: HelloReply, scene: Scene | null): HeaderContent {
-  const { model, trained, weights, classifier, quantity, images, device } = overview;
-  const origin = [weights, describePredicted(classifier, quantity), images, device].join(" · ");
   const notes = [scene?.note ?? "", ...overview.notes].filter(Boolean);
-  return { model, trained, title: scene ? describeScene(scene, quantity) : "", origin, notes };
+  return {
+    model: overview.model,
+    title: scene ? describeScene(scene, overview.quantity) : "",
+    warnings: shortWarnings(overview),
+    origin: provenance(overview),
+    notes: [...notes, ...skippedFiles(overview)],
+  };
 }
 
 /** Describe the image: its name and class, and the predicted class, or the predicted value of the target. */

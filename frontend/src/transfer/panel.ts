@@ -5,7 +5,7 @@ import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
-import { describePredicted } from "../ui/quantity.ts";
+import { provenance, shortWarnings } from "../ui/provenance.ts";
 import { Results } from "./results.ts";
 import { shownRun } from "./run_results.ts";
 import { createRunView } from "./run_view.ts";
@@ -117,9 +117,9 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 }
 
 function headerContent({ overview, status }: HelloReply): HeaderContent {
-  const { model, trained, weights, device } = overview;
-  const origin = [weights, describePredicted(status.classifier, overview.quantity), device].join(" · ");
-  return { model, trained, title: "train a new classifier on the features of the network", origin, notes: [] };
+  const shown = { ...overview, classifier: status.classifier, skipped: [] }; // the files of the data are listed beside them
+  const title = "train a new classifier on the features of the network";
+  return { model: overview.model, title, warnings: shortWarnings(shown), origin: provenance(shown), notes: [] };
 }
 
 export default defineWidget<TransferState, TransferStore>(

@@ -1,48 +1,48 @@
 import { h, setText } from "./dom.ts";
+import { formatCount } from "./format.ts";
+import { createInfoPopover } from "./info_popover.ts";
 
 const WAITING = "Waiting for the kernel; it replies when the running cells have finished.";
+const LABEL = "Weights, classes, images and device";
 
 export interface HeaderContent {
   model: string;
-  trained: boolean;
   title: string;
-  origin: string;
+  /** What a reader must know at once, in a few words each. */
+  warnings: string[];
+  /** Names and values for the panel behind the info button. */
+  origin: [name: string, value: string][];
+  /** Sentences for the panel. */
   notes: string[];
 }
 
 /**
- * Create the header: the model, a title, and the origin of weights and images.
+ * Create the header: the model, a title, warnings, and a button that shows the origin of weights and images.
  * @param tools controls on the right
  */
 export function createHeader(...tools: Node[]) {
   const name = h("b", { class: "dwx-model" });
   const title = h("span", { class: "dwx-title", "data-testid": "title" }, WAITING);
-  const origin = h("span", { class: "dwx-origin", "data-testid": "origin" });
-  const untrained = h("span", { class: "dwx-untrained", hidden: true }, "untrained: random weights");
-  const onclick = () => notes.setAttribute("aria-expanded", String(notes.getAttribute("aria-expanded") !== "true"));
-  const notes = h("button", {
-    type: "button",
-    class: "dwx-notes",
-    "aria-expanded": "false",
-    "data-testid": "notes",
-    hidden: true,
-    onclick,
-  });
-  const description = h("div", { class: "dwx-description" }, h("div", { class: "dwx-line" }, name, untrained, title), origin);
-  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, description, ...tools), notes);
+  const warnings = h("span", { class: "dwx-warnings", "data-testid": "warnings" });
+  const origin = h("dl", { class: "dwx-origin", "data-testid": "origin" });
+  const notes = h("ul", { class: "dwx-notes", "data-testid": "notes" });
+  const info = createInfoPopover({ label: LABEL, testid: "info", content: [origin, notes] });
+  const description = h("div", { class: "dwx-line" }, name, title, warnings, info.element);
+  const element = h("header", { class: "dwx-header" }, h("div", { class: "dwx-top" }, description, ...tools));
+  let shown = "";
 
   const update = (content: HeaderContent) => {
     setText(name, content.model);
-    untrained.hidden = content.trained;
-    for (const [part, text] of [
-      [title, content.title],
-      [origin, content.origin],
-    ] as const) {
-      setText(part, text);
-      part.title = text;
-    }
-    setText(notes, content.notes.join(" "));
+    setText(title, content.title);
+    title.title = content.title;
+    const key = JSON.stringify(content);
+    if (key === shown) return; // the panel's text may be selected
+    shown = key;
+    warnings.replaceChildren(...content.warnings.map((text) => h("span", {}, text)));
+    origin.replaceChildren(...content.origin.flatMap(([term, value]) => [h("dt", {}, term), h("dd", {}, value)]));
+    notes.replaceChildren(...content.notes.map((note) => h("li", {}, note)));
     notes.hidden = content.notes.length === 0;
+    info.update(content.notes.length ? formatCount(content.notes.length, "note") : "");
   };
   return { element, update };
 }

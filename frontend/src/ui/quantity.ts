@@ -40,9 +40,3 @@ export function describeQuantity(quantity: Quantity | null, name: string): strin
   const described = quantity?.unit ? `${name} in ${quantity.unit}` : name;
   return described.charAt(0).toUpperCase() + described.slice(1);
 }
-
-/** Describe what the model predicts, for a header. */
-export function describePredicted(classifier: string | null, quantity: Quantity | null): string {
-  if (!classifier) return "no classifier";
-  return isValue(quantity) ? `predicts: ${classifier}` : `classes: ${classifier}`;
-}

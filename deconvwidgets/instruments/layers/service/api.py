@@ -11,6 +11,8 @@ from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import (
     Contrast,
+    EnlargedActivation,
+    EnlargeRequest,
     FigureKind,
     MosaicRequest,
     Rule,
@@ -20,10 +22,12 @@ from deconvwidgets.instruments.layers.records import (
     UnitDetail,
     UnitTable,
 )
+from deconvwidgets.instruments.layers.service.enlarged import EnlargedActivations, chosen_activation
 from deconvwidgets.instruments.layers.service.figures import make_figure
 from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
+from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.index_job import K
@@ -36,9 +40,12 @@ class LayersApi(InstrumentApi):
 
     def __init__(self, context: ServiceContext) -> None:
         super().__init__(context)
-        self._mosaics = mosaics = MosaicRenderer(context.device_lock, context.images)
+        projections = UnitProjections(context.device_lock, context.images)
+        self._mosaics = mosaics = MosaicRenderer(context.device_lock, context.images, projections)
+        self._enlarged = EnlargedActivations(context.device_lock, context.images, projections)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
         # The callbacks must not refer to this object: jobs hold the context, and would keep the API alive.
+        context.on_replace(lambda snapshot: projections.keep_only(snapshot.layers_version))
         context.on_replace(lambda snapshot: mosaics.keep_only(snapshot.layers_version))
         context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
 
@@ -111,13 +118,25 @@ class LayersApi(InstrumentApi):
         snapshot, index = self._read()
         top = index.top(layer, unit)
         rank, size = integer(rank, "rank", error=LayerError), integer(size, "size, the pixels of a source image,", 16, 4096)
-        if not 0 <= rank < len(top):
-            raise LayerError(f"Unit {unit} of {layer} has {len(top)} strongest activations: there is no rank {rank}")
-        activation, images = top[rank], snapshot.images
+        activation, images = chosen_activation(top, rank, layer, unit), snapshot.images
         source = images.crop(activation.image).source
         label = label_name(images, source)
         parts = [f"#{rank + 1}", *([label] if label else []), f"{activation.value:.1f}", images.source_name(source)]
         return source_image(snapshot, self._context.images, activation, " · ".join(parts), size)
+
+    def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
+        """Return one of a unit's strongest activations: projection, patch, and the unit's feature map on the whole input.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit, or a rank that the unit does not have.
+        ServiceError
+            For an unknown rule or contrast, or a size that is not between 16 and 1024 pixels.
+        """
+        snapshot, index = self._read()
+        with self._context.device_lock.pause_batches():
+            return self._enlarged.get(snapshot, index, request)
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of a LayerExplorer."""

@@ -72,7 +72,7 @@ def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
         "strongest": (-table.maximum, "the {count} strongest of {total} units"),
         "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
         "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
-        "dead": (table.activation_rate, "the {count} most silent of {total} units"),
+        "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
         "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
     }
     key, description = keys[sort]
@@ -84,3 +84,8 @@ def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
         escaped = name.replace("{", "{{").replace("}", "}}")
         description += f" with \u201c{escaped}\u201d among their strongest activations"
     return [int(unit) for unit in order], description
+
+
+def _dead_first(table: UnitTable) -> NDArray[np.float32]:
+    """Return a sort key: the maximum activation, and less than any of them for units that are active in no crop."""
+    return np.where(table.activation_rate == 0, -np.inf, table.maximum)

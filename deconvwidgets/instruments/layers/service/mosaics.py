@@ -30,10 +30,10 @@ _TILE_SIZES = range(8, 513)
 class MosaicRenderer:
     """Renders mosaics. Thread-safe. Projections and encoded mosaics are cached apart, so another contrast or size costs no projection."""
 
-    def __init__(self, device_lock: DeviceLock, images: PreparedImageCache) -> None:
+    def __init__(self, device_lock: DeviceLock, images: PreparedImageCache, projections: UnitProjections) -> None:
         self._device_lock = device_lock
         self._images = images
-        self._projections = UnitProjections(device_lock, images)
+        self._projections = projections
         self._mosaics: ByteCache[EncodedImage] = ByteCache(64 << 20, lambda mosaic: len(mosaic.data))
 
     def top_activations(self, snapshot: Snapshot, index: ActivationIndex, request: MosaicRequest) -> TopActivations:
@@ -80,8 +80,7 @@ class MosaicRenderer:
         ]
 
     def keep_only(self, layers_version: int) -> None:
-        """Remove the entries of all other versions of the layers."""
-        self._projections.keep_only(layers_version)
+        """Remove the mosaics of all other versions of the layers."""
         self._mosaics.keep_only(lambda key: key[0] == layers_version)
 
     def _projections_mosaic(

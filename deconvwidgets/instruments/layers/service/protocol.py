@@ -7,6 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from deconvwidgets.instruments.layers.records import (
     Contrast,
+    EnlargedActivation,
+    EnlargeRequest,
     FigureKind,
     MosaicRequest,
     Rule,
@@ -56,6 +58,10 @@ class LayersService(Protocol):
 
     def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
         """Return the whole photograph of the activation of `rank` (0 is the strongest), `size` pixels on the longer side."""
+        ...
+
+    def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
+        """Return one of a unit's strongest activations: projection, patch, and the unit's feature map on the whole input."""
         ...
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:

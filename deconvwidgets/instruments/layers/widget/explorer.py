@@ -40,7 +40,7 @@ class LayerExplorer(Explorer):
     state : mapping, optional
         A state, or a part of one, as `explorer.state` returns it. It takes precedence over `layer`.
     height : int
-        Height in CSS pixels. At widths below 900 pixels the widget is higher.
+        Height in CSS pixels. At widths below 900 pixels the selected unit is in a drawer over the grid.
 
     Attributes
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.layers.records import MosaicRequest
+from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
@@ -80,6 +80,23 @@ def _source_image(service: SupportsLayers, request: Request) -> Reply:
     return content, [source.image.data]
 
 
+def _enlarged(service: SupportsLayers, request: Request) -> Reply:
+    """Buffers: the patch, the feature map as float32 (h, w), and the projection, unless the rule cannot be applied."""
+    options: dict[str, Any] = {key: request.text(key) for key in ("rule", "contrast") if key in request.content}
+    unit, rank, size = request.integer("unit"), request.integer("rank"), request.integer("size")
+    enlarged = service.layers.enlarged(EnlargeRequest(request.text("layer"), unit, rank, size=size, **options))
+    images = [image for image in (enlarged.patch, enlarged.projection) if image is not None]
+    content = {
+        "images": [image_content(image) for image in images],
+        "rejection_reason": enlarged.rejection_reason,
+        "map_shape": list(enlarged.feature_map.shape),
+        "extent": list(enlarged.extent),
+        "value": enlarged.value,
+    }
+    values = np.ascontiguousarray(enlarged.feature_map, "<f4").tobytes()
+    return content, [enlarged.patch.data, values, *(image.data for image in images[1:])]
+
+
 def _figure(service: SupportsLayers, request: Request) -> Reply:
     """Buffer: the file."""
     kind: Any = request.text("figure")  # the service checks it
@@ -96,5 +113,6 @@ HANDLERS: Handlers = {
     "mosaics": Handler(_mosaics, "background"),
     "unit_detail": Handler(_unit_detail),
     "source_image": Handler(_source_image),
+    "enlarged": Handler(_enlarged, "background"),
     "figure": Handler(_figure, "worker"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -17,7 +18,15 @@ MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 
 VIEWS = ("both", "projections", "patches")
 SORTS = ("strongest", "mean", "selectivity", "dead", "index")
-_CHOICES: dict[str, tuple[str, ...]] = {"rule": get_args(Rule), "contrast": get_args(Contrast), "view": VIEWS, "sort": SORTS}
+TILE_SIZES = ("small", "medium", "large")
+MAX_PINS = 6
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "rule": get_args(Rule),
+    "contrast": get_args(Contrast),
+    "view": VIEWS,
+    "tile_size": TILE_SIZES,
+    "sort": SORTS,
+}
 DEFAULTS: State = {
     "layer": None,  # the alias ("conv5") if there is one, else the name
     "unit": None,  # None: the front end chooses the first one, as soon as the index is complete
@@ -25,9 +34,10 @@ DEFAULTS: State = {
     "rule": "deconvnet",
     "contrast": "tile",
     "view": "both",
+    "tile_size": "medium",  # of the grid
     "sort": "strongest",
     "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
-    "pinned": None,  # {"layer": ..., "unit": ...}
+    "pinned": [],  # up to six of {"model": ..., "layer": ..., "unit": ...}; those of other models are kept, but not shown
     "scroll": None,  # the unit in the top row of the grid; None: the chosen unit is visible
 }
 
@@ -76,10 +86,37 @@ def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
     raise LayerError(f"{info.short_name} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
 
 
-def _pinned(overview: Overview, pinned: object) -> State | None:
+def _pinned(overview: Overview, pinned: object) -> list[State]:
+    """Return the pinned units without repetitions. One unit, or None, is accepted as well: older states have at most one."""
     if pinned is None:
-        return None
-    if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
-        raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
-    info = find_layer(overview, pinned["layer"])
-    return {"layer": info.short_name, "unit": _unit(info, integer(pinned["unit"], "unit"), carried=False)}
+        return []
+    entries = [pinned] if isinstance(pinned, Mapping) else pinned
+    if not isinstance(entries, list | tuple):
+        raise _not_a_pin(pinned)
+    pins: list[State] = []
+    for entry in entries:
+        pin = _pin(overview, entry)
+        if pin not in pins:
+            pins.append(pin)
+    if len(pins) > MAX_PINS:
+        raise ServiceError(f"At most {MAX_PINS} units can be pinned, not {len(pins)}: leave some out.")
+    return pins
+
+
+def _pin(overview: Overview, pin: object) -> State:
+    """Return one pinned unit. Of another model, only the types are checked: its layers are not known here."""
+    if not isinstance(pin, Mapping) or not {"layer", "unit"} <= set(pin) <= {"model", "layer", "unit"}:
+        raise _not_a_pin(pin)
+    model, unit = pin.get("model", overview.model), integer(pin["unit"], "unit")
+    if not isinstance(model, str) or not isinstance(pin["layer"], str):
+        raise _not_a_pin(pin)
+    if model != overview.model:
+        if unit < 0:
+            raise LayerError(f"The pinned unit {unit} of {model} cannot exist: units are counted from 0.")
+        return {"model": model, "layer": pin["layer"], "unit": unit}
+    info = find_layer(overview, pin["layer"])
+    return {"model": model, "layer": info.short_name, "unit": _unit(info, unit, carried=False)}
+
+
+def _not_a_pin(given: object) -> ServiceError:
+    return ServiceError(f"Pinned units are written [{{'layer': 'conv5', 'unit': 59}}], not {reprlib.repr(given)}.")

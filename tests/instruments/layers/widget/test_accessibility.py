@@ -26,8 +26,23 @@ def test_grid_and_detail_are_accessible(service, open_page, theme):
     page.get_by_test_id("pin").click()
     page.locator(".dwx-tile").nth(2).click()
     page.get_by_test_id("search").fill("5")
+    page.get_by_test_id("info").click()
+    expect(page.get_by_test_id("origin")).to_be_visible()
+    assert violations(page) == []
     page.get_by_test_id("export-menu").click()
     wait_until_painted(page)
+    assert violations(page) == []
+    assert small_text(page) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_enlarged_activation_is_accessible(service, open_page, theme):
+    page = open_page(service, layer="conv2", unit=7)
+    set_theme(page, theme)
+    wait_until_painted(page)
+    page.get_by_test_id("enlarge").click()
+    expect(page.get_by_test_id("enlarged")).to_have_attribute("data-sharp", "true")
     assert violations(page) == []
     assert small_text(page) == {}
 

@@ -37,10 +37,10 @@ def test_layers_are_named_by_alias_or_dotted_name(service):
 
 def test_state_can_be_saved_and_restored(service):
     first = LayerExplorer(service, layer="conv2")
-    first.state = {"unit": 41, "rank": 5, "rule": "gradient", "filter": "bee", "pinned": {"layer": "features.0", "unit": 2}}
+    first.state = {"unit": 41, "rank": 5, "rule": "gradient", "filter": "bee", "pinned": [{"layer": "features.0", "unit": 2}]}
     saved = json.loads(json.dumps(first.state))
     assert LayerExplorer(service, state=saved).state == first.state
-    assert first.state["pinned"] == {"layer": "conv1", "unit": 2}
+    assert first.state["pinned"] == [{"model": "fakenet", "layer": "conv1", "unit": 2}]
     assert first.state["layer"] == "conv2"
 
 
@@ -58,8 +58,14 @@ def test_state_can_be_saved_and_restored(service):
         ({"view": None}, ServiceError, "both, projections or patches"),
         ({"sort": "random"}, ServiceError, "strongest"),
         ({"filter": 3}, ServiceError, "class name"),
-        ({"pinned": 5}, ServiceError, "pinned unit is written"),
-        ({"pinned": {"layer": "conv1", "unit": 24}}, LayerError, "no unit 24"),
+        ({"tile_size": "XL"}, ServiceError, "small, medium or large"),
+        ({"pinned": 5}, ServiceError, "Pinned units are written"),
+        ({"pinned": [{"layer": "conv1"}]}, ServiceError, "Pinned units are written"),
+        ({"pinned": [{"layer": "conv1", "unit": 24}]}, LayerError, "no unit 24"),
+        ({"pinned": [{"layer": "conv9", "unit": 2}]}, LayerError, "no layer 'conv9'"),
+        ({"pinned": [{"model": "fakenet", "layer": "conv1", "unit": 24}]}, LayerError, "no unit 24"),
+        ({"pinned": [{"model": "vgg16", "layer": "conv1", "unit": -1}]}, LayerError, "vgg16"),
+        ({"pinned": [{"layer": "conv2", "unit": unit} for unit in range(7)]}, ServiceError, "At most 6"),
         ({"units": 5}, ServiceError, "'units'"),
     ],
 )
@@ -69,6 +75,24 @@ def test_invalid_state_is_rejected_and_changes_nothing(service, state, error, me
     with pytest.raises(error, match=message):
         explorer.state = state
     assert explorer.state == before
+
+
+def test_states_with_one_pinned_unit_or_none_are_accepted(service):
+    """States that were saved before several units could be pinned."""
+    explorer = LayerExplorer(service, state={"pinned": {"layer": "conv2", "unit": 5}})
+    assert explorer.state["pinned"] == [{"model": "fakenet", "layer": "conv2", "unit": 5}]
+    explorer.state = {"pinned": None}
+    assert explorer.state["pinned"] == []
+    assert explorer.state["tile_size"] == "medium"
+
+
+def test_pins_of_another_model_are_kept(service):
+    explorer = LayerExplorer(service, state={"pinned": [{"model": "vgg16", "layer": "conv13", "unit": 500}]})
+    explorer.state = {"pinned": [*explorer.state["pinned"], {"layer": "conv2", "unit": 5}, {"layer": "features.3", "unit": 5}]}
+    assert [(pin["model"], pin["layer"], pin["unit"]) for pin in explorer.state["pinned"]] == [
+        ("vgg16", "conv13", 500),
+        ("fakenet", "conv2", 5),
+    ]
 
 
 def test_numpy_integers_are_units(service):
@@ -218,9 +242,22 @@ def test_unit_source_and_figure(service, sent):
     assert buffers == [b"<figure>layer.svg"]
 
 
+def test_enlarged_activation_is_sent_as_images_and_a_float_map(service, sent):
+    explorer = LayerExplorer(service)
+    content, (patch, values, projection) = send_request(explorer, sent, "enlarged", layer="conv1", unit=5, rank=2, size=96)
+    assert (content["map_shape"], content["extent"], content["value"]) == ([13, 11], [0, 0, 1, 1], 18)
+    feature_map = np.frombuffer(values, "<f4").reshape(13, 11)
+    assert np.unravel_index(feature_map.argmax(), feature_map.shape) == (1, 2)
+    assert patch[:4] == projection[:4] == b"\x89PNG"
+    content, buffers = send_request(explorer, sent, "enlarged", layer="conv2", unit=5, rank=0, size=96, rule="guided")
+    assert "gelu" in content["rejection_reason"]
+    assert len(buffers) == len(content["images"]) + 1 == 2, "the patch and the map are shown without a projection"
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
+        ({"kind": "enlarged", "layer": "conv1", "unit": 2, "rank": 0}, "'size' as an integer"),
         ({"kind": "dance"}, "no request 'dance'"),
         ({"kind": "unit_table"}, "'layer' as a string"),
         ({"kind": "unit_table", "layer": "conv9"}, "no layer 'conv9'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,22 +156,108 @@ def test_tiles_request_only_the_images_that_they_show(service, open_page, view, 
     assert not any(kind == not_called and rest[-1] == min(small) and rest[1] != 0 for kind, rest in service.calls)
 
 
-def test_photograph_is_visible_below_a_pinned_unit(service, open_page):
-    page = open_page(service, layer="conv2", unit=7, pinned={"layer": "conv2", "unit": 9})
+def test_pinned_units_are_shown_below_the_grid(service, open_page):
+    """With their statistics; the selected unit keeps its size, and a click selects a pinned one."""
+    page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)
-    expect(page.get_by_test_id("pinned")).to_be_visible()
-    page.wait_for_function("() => document.querySelector('[data-testid=source]').getBoundingClientRect().height > 0")
-    column, photograph = page.get_by_test_id("detail").bounding_box(), page.get_by_test_id("source").bounding_box()
-    assert photograph["height"] >= 90
-    assert photograph["y"] + photograph["height"] <= column["y"] + column["height"]
-    assert page.get_by_test_id("detail").evaluate("(element) => element.scrollHeight <= element.clientHeight")
-    selected_side = page.get_by_test_id("mosaic-projections").bounding_box()["width"]
-    assert page.get_by_test_id("pinned-mosaic-projections").bounding_box()["width"] == selected_side, "both have the same size"
-    places = [page.get_by_test_id(f"{name}-patches").bounding_box()["x"] for name in ("mosaic", "pinned-mosaic")]
-    assert places[0] == places[1], "they are aligned"
-    page.get_by_test_id("unpin").click()
-    mosaic = "document.querySelector('[data-testid=mosaic-projections]')"
-    page.wait_for_function(f"() => {mosaic}.getBoundingClientRect().width > {selected_side}")
+    side = page.get_by_test_id("mosaic-projections").bounding_box()["width"]
+    expect(page.get_by_test_id("pinned")).to_be_hidden()
+    page.get_by_test_id("pin").click()
+    page.get_by_test_id("layer-conv1").click()
+    expect(page.get_by_test_id("title")).to_contain_text("conv1")
+    page.get_by_test_id("pin").click()
+    table = service.unit_table("conv2")
+    card = page.get_by_test_id("pin-conv2-7")
+    expect(card).to_contain_text(f"max {table.maximum[7]:.1f}")
+    expect(card).to_contain_text("active 50%")
+    page.wait_for_function("() => document.querySelector('[data-testid=pin-conv2-7] canvas').width > 100")
+    assert page.get_by_test_id("mosaic-projections").bounding_box()["width"] == side
+    assert page.get_by_test_id("source").bounding_box()["height"] >= 90
+    card.click()
+    expect(page.get_by_test_id("layer-conv2")).to_have_attribute("aria-current", "true")
+    assert selected_unit(page) == 7
+    expect(page.get_by_test_id("pin")).to_have_text("Unpin")
+    page.get_by_role("button", name="Unpin conv2 · unit 7").click()
+    expect(card).to_have_count(0)
+    page.wait_for_function("() => model.values.state.pinned.length === 1 && model.values.state.pinned[0].layer === 'conv1'")
+
+
+def test_pin_of_another_model_and_a_seventh_pin_are_explained(service, open_page):
+    pins = [{"model": "vgg16", "layer": "conv13", "unit": 400}, *({"layer": "conv2", "unit": unit} for unit in range(5))]
+    page = open_page(service, layer="conv2", unit=7, pinned=pins)
+    wait_until_painted(page)
+    expect(page.get_by_test_id("pin-conv13-400")).to_contain_text("Pinned in vgg16: open it in an explorer of that model.")
+    expect(page.get_by_test_id("pin-conv13-400")).to_be_disabled()
+    page.get_by_test_id("pin").click()
+    expect(page.get_by_test_id("status")).to_have_text("At most 6 units can be pinned: unpin one first.")
+    assert len(page.evaluate("model.values.state.pinned")) == 6
+
+
+@pytest.mark.slow
+def test_strongest_activation_is_enlarged(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    wait_until_painted(page)
+    enlarged = page.get_by_test_id("enlarged")
+    page.get_by_test_id("mosaic-patches-3").dblclick()
+    expect(enlarged).to_be_visible()
+    expect(page.get_by_test_id("enlarged-title")).to_contain_text("conv2 · unit 7 · activation 3 of 9")
+    expect(enlarged).to_have_attribute("data-sharp", "true")
+    for name in ("projection", "patch", "photograph"):
+        box = page.get_by_test_id(f"enlarged-{name}").bounding_box()
+        assert max(box["width"], box["height"]) >= 300
+    expect(page.get_by_test_id("enlarged-maximum")).to_have_text("18.0 maximum")  # of the fake: 20 minus the rank
+    # The maximum of the fake's 13 x 11 map is at row 1 and the column of the rank.
+    brightest = """canvas => {
+      const {width, height} = canvas, {data} = canvas.getContext('2d').getImageData(0, 0, width, height);
+      let best = 0;
+      const level = (pixel) => data[4 * pixel] + data[4 * pixel + 1];
+      for (let pixel = 0; pixel < width * height; pixel++) if (level(pixel) > level(best)) best = pixel;
+      return [Math.floor(Math.floor(best / width) / height * 13), Math.floor((best % width) / width * 11)];
+    }"""
+    assert page.get_by_test_id("enlarged-map").evaluate(brightest) == [1, 2]
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("enlarged-title")).to_contain_text("activation 4 of 9")
+    expect(page.get_by_test_id("enlarged-maximum")).to_have_text("17.0 maximum")
+    page.get_by_test_id("enlarged-opacity").press("ArrowRight")  # a slider keeps its keys
+    expect(page.get_by_test_id("enlarged-opacity-value")).to_have_text("55%")
+    page.keyboard.press("p")  # the widget behind it receives no keys
+    page.get_by_test_id("enlarged-previous").click()
+    page.wait_for_function("() => model.values.state.rank === 2 && model.values.state.pinned.length === 0")
+    page.keyboard.press("Escape")
+    expect(enlarged).to_be_hidden()
+    expect(page.get_by_test_id("mosaic-projections-3")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(enlarged).to_be_visible()
+    page.mouse.click(2, 2)
+    expect(enlarged).to_be_hidden()
+
+
+def test_enlarged_activation_without_a_projection(service, open_page):
+    page = open_page(service, layer="conv2", unit=7, rule="guided")
+    wait_until_painted(page)
+    page.get_by_test_id("enlarge").click()
+    expect(page.get_by_test_id("enlarged")).to_contain_text("gelu has no backward rule")
+    expect(page.get_by_test_id("enlarged-patch")).to_be_visible()
+    expect(page.get_by_test_id("enlarged-opacity")).to_be_hidden()
+    page.get_by_test_id("enlarged-close").click()
+    page.get_by_test_id("tile-7").click()
+    expect(page.get_by_test_id("enlarged")).to_be_hidden()
+
+
+def test_tile_size(service, open_page):
+    page = open_page(service, layer="conv2", sort="index", unit=0, width=1430)
+    wait_until_painted(page)
+    whole = """() => { const grid = document.querySelector('[data-testid=grid]').getBoundingClientRect();
+      return [...document.querySelectorAll('.dwx-tile')].map((tile) => tile.getBoundingClientRect())
+        .filter(({top, bottom}) => top >= grid.top - 1 && bottom <= grid.bottom + 1).length; }"""
+    assert page.evaluate(whole) >= 8, "in a window of 1600 pixels, of which the widget has 1430"
+    counts = []
+    for size in ("small", "medium", "large"):
+        page.get_by_test_id(f"size-{size}").click()
+        wait_until_painted(page)
+        counts.append(page.evaluate(whole))
+    assert counts[0] > counts[1] > counts[2]
+    page.wait_for_function("() => model.values.state.tile_size === 'large'")
 
 
 def test_keyboard_shortcuts(service, open_page):
@@ -185,7 +272,7 @@ def test_keyboard_shortcuts(service, open_page):
     expect(page.get_by_test_id("tile-59")).to_be_in_viewport()
     page.keyboard.press("p")
     page.keyboard.press("Home")
-    expect(page.get_by_test_id("pinned-open")).to_have_text("Pinned: conv2 unit 59")
+    expect(page.get_by_test_id("pin-conv2-59")).to_contain_text("conv2 · unit 59")
     page.keyboard.press("Enter")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_test_id("mosaic-projections-4")).to_be_focused()
@@ -266,6 +353,34 @@ def test_dead_units_are_labelled(service, open_page):
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("dead")
     assert selected_unit(page) == 3
     expect(page.get_by_test_id("source")).to_be_hidden()
+
+
+def test_order_dead_first_says_what_it_shows(service, open_page):
+    page = open_page(service, layer="conv2", unit=3, sort="dead")
+    expect(page.get_by_test_id("dead-note")).to_have_text("1 unit of conv2 is dead, then the weakest follow.")
+    page.get_by_test_id("sort").select_option("mean")
+    expect(page.get_by_test_id("dead-note")).to_be_hidden()
+
+
+def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_page, monkeypatch):
+    original = service.unit_detail
+    names = [("emu", "African hunting dog, hyena dog, Cape hunting dog"), ("daddy longlegs, harvestman, opilionid", "barn")]
+
+    def unit_detail(layer, unit):
+        detail = original(layer, unit)
+        entries = [replace(entry, label=names[at % 2][0], prediction=names[at % 2][1]) for at, entry in enumerate(detail.entries)]
+        return replace(detail, entries=tuple(entries))
+
+    monkeypatch.setattr(service, "unit_detail", unit_detail)
+    page = open_page(service, layer="conv2", unit=7)
+    wait_until_painted(page)
+    expect(page.get_by_test_id("entries")).to_contain_text("emu")
+    rows = page.get_by_test_id("entries").locator("li").all()
+    places = [[part.bounding_box()["x"] for part in row.locator("span").all()] for row in rows]
+    assert all(row == places[0] for row in places), "columns are aligned"
+    widths = [part.bounding_box()["width"] for part in rows[1].locator("span").all()]
+    assert widths[1] >= 0.8 * widths[2], "the label has as much space as the predicted class"
+    assert page.get_by_text("→ Predicted class").is_visible()
 
 
 def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(building_service, open_page):
@@ -402,10 +517,18 @@ def test_nothing_overflows_at_700_pixels(service, open_page):
         ".map((element) => element.className)"
     )
     assert wide == []
-    detail, grid = page.get_by_test_id("detail").bounding_box(), page.get_by_test_id("grid").bounding_box()
-    assert detail
-    assert grid
-    assert detail["y"] >= grid["y"] + grid["height"], "the selected unit is below the grid"
+    detail, grid = page.get_by_test_id("detail"), page.get_by_test_id("grid")
+    expect(detail).to_be_hidden()
+    page.get_by_test_id("tile-7").click()
+    expect(detail).to_be_visible()
+    assert detail.bounding_box()["y"] <= grid.bounding_box()["y"], "it is over the grid"
+    page.get_by_test_id("detail-close").click()
+    expect(detail).to_be_hidden()
+    expect(grid).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("mosaic-projections-1")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
 
 
 def test_export_downloads_the_figure_of_the_service(service, open_page):

@@ -426,11 +426,15 @@ def test_projections_can_be_enlarged(open_page):
     expect(enlarged).to_be_hidden()
     small.get_by_role("button").click()
     expect(enlarged).to_contain_text("drawing 21: 8.00")
-    large = enlarged.locator("img")
-    assert large.evaluate_all("(images) => images.map((image) => image.naturalWidth)") == [240, 240]
-    widths = [image.bounding_box()["width"] for image in large.all()]
-    assert all(width >= 3 * small.locator("img").first.bounding_box()["width"] for width in widths)
-    assert [image.get_attribute("alt") for image in large.all()] == ["Projection: drawing 21", "Patch: drawing 21"]
+    large = [page.get_by_test_id(f"enlarged-{name}") for name in ("projection", "patch")]
+    assert [canvas.evaluate("(canvas) => canvas.width") for canvas in large] == [480, 480]
+    assert all(canvas.bounding_box()["width"] >= 300 for canvas in large)
+    page.keyboard.press("ArrowLeft")
+    expect(enlarged).to_contain_text("this image")
+    page.keyboard.press("End")
+    expect(page.get_by_test_id("enlarged-next")).to_be_disabled()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
     page.mouse.click(5, 5)
     expect(enlarged).to_be_hidden()
     small.get_by_role("button").press("Enter")
@@ -439,7 +443,7 @@ def test_projections_can_be_enlarged(open_page):
     expect(enlarged).to_be_hidden()
     expect(small.get_by_role("button")).to_be_focused()
     small.get_by_role("button").click()
-    page.keyboard.press("Enter")  # on the button that closes it
+    page.get_by_test_id("enlarged-close").press("Enter")
     expect(enlarged).to_be_hidden()
 
 
@@ -449,17 +453,26 @@ def test_fills_have_descriptions(open_page):
         expect(page.get_by_test_id(f"fill-{fill}")).to_have_attribute("title", re.compile(description))
 
 
-def test_click_expands_both_lines_of_the_header(service, open_page, monkeypatch):
+def test_origin_and_notes_are_behind_the_info_button(service, open_page, monkeypatch):
     overview = service.overview
-    monkeypatch.setattr(service, "overview", lambda: replace(overview(), images="gratings " * 40, notes=("a note " * 60,)))
+    changes = {"trained": False, "classifier": None, "images": "gratings " * 40, "notes": ("a note " * 60,)}
+    monkeypatch.setattr(service, "overview", lambda: replace(overview(), **changes))
     page = open_page()
-    origin, notes = page.get_by_test_id("origin"), page.get_by_test_id("notes")
-    is_cut = "(line) => line.scrollWidth > line.clientWidth"
-    assert origin.evaluate(is_cut)
-    assert notes.evaluate(is_cut)
-    notes.click()
-    assert not origin.evaluate(is_cut)
-    assert not notes.evaluate(is_cut)
+    origin, notes, button = (page.get_by_test_id(name) for name in ("origin", "notes", "info"))
+    for warning in ("untrained: random weights", "no classifier"):
+        expect(page.get_by_test_id("warnings")).to_contain_text(warning)
+    expect(button).to_contain_text("2 notes" if overview().skipped else "1 note")
+    expect(origin).to_be_hidden()
+    button.press("Enter")
+    for part in (origin, notes):
+        expect(part).to_be_visible()
+        assert not part.evaluate("(line) => line.scrollWidth > line.clientWidth")
+    page.keyboard.press("Escape")
+    expect(origin).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    page.get_by_test_id("stage").click()
+    expect(origin).to_be_hidden()
 
 
 def test_target_is_kept_if_the_new_head_has_it(api, service, open_page):

@@ -65,7 +65,7 @@ def test_initial_view_describes_the_data_and_the_method(api, open_page):
     expect(page.get_by_test_id("data-summary")).to_contain_text("accordion 40, bonsai 47")
     expect(page.get_by_test_id("story")).to_contain_text("the network itself does not change")
     expect(page.get_by_test_id("go")).to_be_enabled()
-    expect(page.get_by_test_id("origin")).to_contain_text("classes: ImageNet")
+    expect(page.get_by_test_id("origin")).to_contain_text("ClassesImageNet")
     assert page.evaluate("model.maxInFlight") == 1, "one request in flight"
 
 
@@ -322,7 +322,7 @@ def test_title_names_the_head_in_use(api, open_page):
     page.get_by_test_id("use-head").click()
     page.wait_for_function("() => model.sent.some((message) => message.kind === 'use_head')")
     send_event(page, "changed")
-    expect(page.get_by_test_id("origin")).to_contain_text("classes: Caltech-101's 11 classes (head of run 1)")
+    expect(page.get_by_test_id("origin")).to_contain_text("ClassesCaltech-101's 11 classes (head of run 1)")
 
 
 def test_many_events_cause_one_status_request_at_a_time(api, open_page):

@@ -1,0 +1,121 @@
+"""One of a unit's strongest activations, enlarged: projection, patch, and the unit's feature map over the model's input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import torch
+
+from deconvwidgets import display
+from deconvwidgets.arguments import instance, integer, one_of
+from deconvwidgets.compute.devices import to_model
+from deconvwidgets.errors import LayerError, RuleError
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.layers.records import Contrast, EnlargedActivation, EnlargeRequest, Rule
+from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
+from deconvwidgets.records.activations import Activation
+from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.service.device_lock import DeviceLock
+from deconvwidgets.service.encoding import GRID, encode_image
+from deconvwidgets.service.prepared_images import PreparedImageCache
+from deconvwidgets.service.snapshot import Snapshot
+
+_SIZES = range(16, 1025)
+
+
+class EnlargedActivations:
+    """Renders enlarged activations. Thread-safe. `projections` are those of the mosaics, so an enlarged tile is rarely computed again."""
+
+    def __init__(self, device_lock: DeviceLock, images: PreparedImageCache, projections: UnitProjections) -> None:
+        self._device_lock = device_lock
+        self._images = images
+        self._projections = projections
+
+    def get(self, snapshot: Snapshot, index: ActivationIndex, request: EnlargeRequest) -> EnlargedActivation:
+        """Return the activation of `request.rank`.
+
+        If the rule cannot be applied to the layer, the record has the reason instead of a projection.
+
+        Raises
+        ------
+        LayerError
+            For an unknown layer or unit, or a rank that the unit does not have.
+        ServiceError
+            For an unknown rule or contrast, or a size that is not between 16 and 1024 pixels.
+        """
+        request = _checked(request)
+        info, top = index.layer(request.layer), index.top(request.layer, request.unit)[: GRID * GRID]
+        activation = chosen_activation(top, request.rank, request.layer, request.unit)
+        ((pixels, image),) = self._images.get(snapshot, [activation.image])
+        patch = image if activation.box is None else display.crop_patch(image, activation.box)
+        projection, reason = self._projection(snapshot, info, top, request)
+        with self._device_lock.request(), torch.no_grad():
+            maps = snapshot.network.map(to_model(pixels[None], snapshot.bundle.model), info.name)
+            feature_map = maps[0, request.unit].float().cpu().numpy().copy()
+        return EnlargedActivation(
+            projection=projection,
+            rejection_reason=reason,
+            patch=encode_image(display.resize_image(patch, request.size)),
+            feature_map=feature_map,
+            extent=map_extent(info, feature_map.shape, snapshot.bundle.input_size[1:]),
+            value=activation.value,
+            row=activation.row,
+            column=activation.column,
+        )
+
+    def _projection(
+        self, snapshot: Snapshot, info: LayerInfo, top: Sequence[Activation], request: EnlargeRequest
+    ) -> tuple[EncodedImage | None, str]:
+        """Return the projection and "", or None and the reason why the rule cannot be applied."""
+        try:
+            signed = self._projections.get(snapshot, info.name, request.unit, top, request.rule)
+        except RuleError as error:
+            return None, str(error)
+        channels = snapshot.bundle.channels_to_display
+        displayed = [projection[channels] for projection in signed]
+        if request.contrast == "tile":
+            return encode_image(display.projection_to_rgb(displayed[request.rank], request.size)), ""
+        return encode_image(display.projections_to_rgb(displayed, request.size, shared=True)[request.rank]), ""
+
+
+def chosen_activation(top: Sequence[Activation], rank: int, layer: str, unit: int) -> Activation:
+    """Return the activation of a rank, of which 0 is the strongest. Raises LayerError if the unit does not have it."""
+    if not 0 <= rank < len(top):
+        raise LayerError(f"Unit {unit} of {layer} has {len(top)} strongest activations: there is no rank {rank}")
+    return top[rank]
+
+
+def map_extent(info: LayerInfo, shape: Sequence[int], input_size: Sequence[int]) -> tuple[float, float, float, float]:
+    """Return the area of the input that a feature map covers: left, top, right, bottom as shares of the input's width and height.
+
+    Each value covers one stride, around the centre of its receptive field. A map whose receptive fields are the whole input covers all
+    of it.
+
+    Examples
+    --------
+    >>> conv1 = LayerInfo("0", "conv1", "conv", 64, 55, 55, (11, 11), (4, 4), (-2, -2))
+    >>> map_extent(conv1, (55, 55), (224, 224))[:2]  # the first value is centred at 3.5 pixels, and covers 1.5 to 5.5
+    (0.0066964285714285..., 0.0066964285714285...)
+    """
+    if info.receptive_field is None or info.stride is None or info.offset is None:
+        return (0.0, 0.0, 1.0, 1.0)
+    first = [offset + (field - stride) / 2 for offset, field, stride in zip(info.offset, info.receptive_field, info.stride, strict=True)]
+    last = [start + stride * count for start, stride, count in zip(first, info.stride, shape, strict=True)]
+    height, width = input_size
+    return (first[1] / width, first[0] / height, last[1] / width, last[0] / height)
+
+
+def _checked(request: EnlargeRequest) -> EnlargeRequest:
+    """Return the request with Python integers. Raises LayerError or ServiceError for an invalid one."""
+    one_of(instance(request, EnlargeRequest, "request").rule, "rule", get_args(Rule))
+    one_of(request.contrast, "contrast", get_args(Contrast))
+    return EnlargeRequest(
+        layer=request.layer,
+        unit=integer(request.unit, "unit", error=LayerError),
+        rank=integer(request.rank, "rank", error=LayerError),
+        rule=request.rule,
+        contrast=request.contrast,
+        size=integer(request.size, "size, the pixels of an enlarged picture,", _SIZES.start, _SIZES.stop - 1),
+    )

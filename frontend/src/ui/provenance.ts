@@ -1,0 +1,29 @@
+/** Where a model and its images come from, in words, and what a reader must know of them at once. */
+import type { Overview } from "../kernel/wire.ts";
+import { formatCount, formatInteger } from "./format.ts";
+import { isValue } from "./quantity.ts";
+
+/** Return names and values for the header's panel. `only` chooses among them. */
+export function provenance(overview: Overview): [name: string, value: string][] {
+  const { weights, classifier, quantity, images, skipped, device } = overview;
+  const predicted: [string, string] = isValue(quantity)
+    ? ["Predicts", classifier ?? "nothing"]
+    : ["Classes", classifier ?? "no classifier"];
+  const listed = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
+  return [["Weights", weights], predicted, ["Images", `${images}${listed}`], ["Device", device]];
+}
+
+/** Return warnings in short form. The panel has the whole text. */
+export function shortWarnings({ trained, classifier, skipped }: Overview): string[] {
+  return [
+    trained ? "" : "untrained: random weights",
+    classifier ? "" : "no classifier",
+    skipped.length ? `${formatCount(skipped.length, "file")} skipped` : "",
+  ].filter(Boolean);
+}
+
+/** Return the files that were skipped, with the reasons. */
+export function skippedFiles({ skipped }: Overview, limit = 10): string[] {
+  const lines = skipped.slice(0, limit).map(({ name, reason }) => `Skipped ${name}: ${reason}`);
+  return skipped.length > limit ? [...lines, `Skipped ${formatInteger(skipped.length - limit)} more.`] : lines;
+}
