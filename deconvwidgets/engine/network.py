@@ -14,14 +14,13 @@ from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import visit_calls
-from deconvwidgets.engine.input_kind import check_input_kind, checked_size
+from deconvwidgets.engine.input_kind import check_eval_mode, check_input_kind, checked_size
 from deconvwidgets.engine.layers import Layer
 from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
-from deconvwidgets.engine.ops import RANDOM_IN_TRAINING
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
 
@@ -66,7 +65,7 @@ class Network:
         """
         size, inner = checked_size(input_size), unwrapped(model)
         check_input_kind(inner, type(inner).__name__)
-        _check_eval_mode(inner)
+        check_eval_mode(inner)
         return cls(inner, size, structure_of(inner, size))
 
     def __eq__(self, other: object) -> bool:
@@ -128,6 +127,19 @@ class Network:
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of a dotted name or an alias. Raises LayerError, with the closest names, if there is none."""
         return self._find(name).info
+
+    def map_layers(self) -> list[LayerInfo]:
+        """Return all layers with maps (N, C, H, W), in order of execution."""
+        return [layer.info for layer in self._structure.layers.values() if layer.has_maps]
+
+    def names(self, layer: str) -> tuple[str, ...]:
+        """Return all dotted names of a layer, those of outer modules first: ("layer4", "layer4.1", "layer4.1.relu#2").
+
+        Raises LayerError if there is no such layer.
+        """
+        info = self._find(layer).info
+        others = [name for name, found in self._structure.names.items() if found == info.name and name not in (info.name, info.alias)]
+        return tuple(sorted([info.name, *others], key=lambda name: name.count(".")))
 
     def box(self, layer: str, row: int, column: int) -> Box:
         """Return the receptive field of a unit at a position.
@@ -283,12 +295,3 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
     4 conv2 ReLU (16, 27, 27) (11, 11)
     """
     return (model if isinstance(model, Network) else Network.of(model, input_size)).layers
-
-
-def _check_eval_mode(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        if module.training and isinstance(module, RANDOM_IN_TRAINING):
-            raise ModelError(
-                f"'{name or type(module).__name__}' is in training mode: its output is random or changes its state. "
-                "Call model.eval() first."
-            )

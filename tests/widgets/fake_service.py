@@ -78,7 +78,13 @@ class FakeService:
             notes=("The weights are random.",),
         )
 
-    def unit_table(self, layer: str) -> UnitTable:
+    def open(self, layer: str) -> LayerSummary:
+        return LayerSummary(self._info(layer), None)
+
+    def all_layers(self) -> tuple[LayerSummary, ...]:
+        return self.overview().layers
+
+    def unit_table(self, layer: str, *, partial: bool = False, refresh: bool = False) -> UnitTable:
         units = self._record("table", layer).channels
         generator = np.random.default_rng(units)
         maximum = generator.permutation(np.linspace(1, 40, units)).astype(np.float32)
@@ -111,7 +117,7 @@ class FakeService:
         top = self.top_activations(*unit, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
-    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, *, partial: bool = False, refresh: bool = False) -> UnitDetail:
         self._record("unit", layer, unit)
         table = self.unit_table(layer)
         entries = []
@@ -122,7 +128,7 @@ class FakeService:
         numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.activation_rate)]
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
-    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
+    def source(self, layer: str, unit: int, rank: int, size: int = 480, *, partial: bool = False) -> SourceImage:
         self._record("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
         return SourceImage(encode(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
@@ -150,9 +156,13 @@ class FakeService:
             raise self.error
         if not self.ready:
             raise ServiceError("The index of strongest activations is being built: 30 of 120 crops (25%). Try again when it is complete")
+        info = self._info(layer)
+        if rest and not 0 <= rest[0] < info.channels:
+            raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {rest[0]}.")
+        return info
+
+    def _info(self, layer: str) -> LayerInfo:
         for info in self.infos:
             if layer in (info.alias, info.name):
-                if rest and not 0 <= rest[0] < info.channels:
-                    raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {rest[0]}.")
                 return info
         raise LayerError(f"The model has no layer {layer!r}. Its layers are conv1, conv2, odd.layer.")

@@ -13,6 +13,7 @@ from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state
 from deconvwidgets.widgets.explorer import Explorer
+from deconvwidgets.widgets.layers import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_IMAGE_UNITS = 6
@@ -25,7 +26,8 @@ class LayerExplorer(Explorer):
     ----------
     service : LocalModelService
     layer : str, optional
-        The layer to open, by its alias ("conv5") or name; by default the first one.
+        The layer to open, by its alias ("conv5") or the name of a module with feature maps ("layer4", "layer1.0.conv1"); by default the
+        first one. The index of a layer that the service does not list is built when it is opened.
     state : mapping, optional
         A state, or a part of one, as `explorer.state` returns it. It takes precedence over `layer`.
     height : int
@@ -34,7 +36,7 @@ class LayerExplorer(Explorer):
     Raises
     ------
     LayerError
-        For an unknown layer or unit.
+        For an unknown layer or unit, or a layer that is no feature map.
     ServiceError
         For any other invalid part of the state.
     TypeError
@@ -53,7 +55,7 @@ class LayerExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"progress"})
+    EVENTS = frozenset({"progress", "partial"})
     FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".html": "html"}
 
     _service: SupportsLayers
@@ -66,11 +68,20 @@ class LayerExplorer(Explorer):
         super().__init__(service, initial, height=height, **options)
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
+        pinned = state.get("pinned")
+        self._open(state.get("layer"), pinned.get("layer") if isinstance(pinned, Mapping) else None)
         overview = self._service.overview()
         checked = checked_state(state, current or DEFAULTS, overview)
-        if checked["unit"] is None and overview.index_ready:
+        if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
+
+    def _open(self, *names: object) -> None:
+        """Begin to build the index of layers that are neither listed nor opened yet."""
+        overview = self._service.overview()
+        for name in names:
+            if isinstance(name, str) and known_layer(overview, name) is None:
+                self._service.layers.open(name)
 
     def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
         """Save the layer, or the chosen unit, as a figure: PNG, SVG or a standalone HTML page, by the suffix of the path.
@@ -98,7 +109,7 @@ class LayerExplorer(Explorer):
 
     def _static_image(self) -> bytes | None:
         overview = self._service.overview()
-        if not overview.index_ready:
+        if find_summary(overview, self.state["layer"]).dead is None:
             return None
         return self._cached_image((overview.version, repr(self.state)), self._draw_static_image)
 

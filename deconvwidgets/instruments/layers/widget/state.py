@@ -10,7 +10,7 @@ from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import Contrast, Rule
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_layer
+from deconvwidgets.widgets.layers import find_summary
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
@@ -46,8 +46,8 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     """
     MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
     merged = {**DEFAULTS, **current, **state}
-    info = find_layer(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].info.short_name)
-    merged["layer"] = info.short_name
+    layer = find_summary(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].short_name)
+    info, merged["layer"] = layer.info, layer.short_name
     carried = state.get("layer") is not None and merged["layer"] != current.get("layer") and merged["unit"] == current.get("unit")
     merged["unit"] = _unit(info, merged["unit"], carried)
     if merged["unit"] != current.get("unit") and "rank" not in state:
@@ -81,5 +81,5 @@ def _pinned(overview: Overview, pinned: object) -> State | None:
         return None
     if not isinstance(pinned, Mapping) or set(pinned) != {"layer", "unit"}:
         raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {pinned!r}.")
-    info = find_layer(overview, pinned["layer"])
-    return {"layer": info.short_name, "unit": _unit(info, integer(pinned["unit"], "unit"), carried=False)}
+    layer = find_summary(overview, pinned["layer"])
+    return {"layer": layer.short_name, "unit": _unit(layer.info, integer(pinned["unit"], "unit"), carried=False)}

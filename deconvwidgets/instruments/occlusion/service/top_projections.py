@@ -13,7 +13,6 @@ from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
-from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
@@ -61,7 +60,8 @@ class TopProjections:
         """
         size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
-        key = (snapshot.layers_version, request.image, request.layer, request.unit, size)
+        has_index = snapshot.has(snapshot.network.layer(scene.unoccluded.layer).name)
+        key = (snapshot.layers_version, has_index, request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
             cached = tuple(self._project(scene, activation, size) for activation in self._activations(snapshot, scene))
@@ -74,10 +74,10 @@ class TopProjections:
             yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
         if snapshot.index is None:
             return
-        try:
-            top = snapshot.index.top(scene.unoccluded.layer, scene.unoccluded.unit)
-        except LayerError:  # the index holds the explorers' layers only
+        name = snapshot.network.layer(scene.unoccluded.layer).name
+        if not snapshot.has(name):  # the index holds the listed and the opened layers only
             return
+        top = snapshot.index.top(name, scene.unoccluded.unit)
         images = snapshot.images
         others = [one for one in top if one.value > 0 and images.crop(one.image).source != scene.image.source][:_OTHERS]
         for one, (pixels, image) in zip(others, self._images.get(snapshot, [other.image for other in others]), strict=True):

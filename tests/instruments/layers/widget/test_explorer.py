@@ -95,6 +95,7 @@ def test_hello_returns_the_overview(service, sent):
     assert overview["layers"][0] == {
         "id": "conv1",
         "name": "features.0",
+        "names": ["features.0"],
         "kind": "ReLU",
         "channels": 24,
         "height": 55,
@@ -106,7 +107,7 @@ def test_hello_returns_the_overview(service, sent):
 
 
 def test_unit_table_is_sent_as_little_endian_columns(service, sent):
-    content, (numbers, labels) = send_request(LayerExplorer(service), sent, "unit_table", layer="conv2")
+    content, (numbers, labels, _) = send_request(LayerExplorer(service), sent, "unit_table", layer="conv2")
     table = service.unit_table("conv2")
     columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
     for name, column in zip(content["columns"], columns, strict=True):

@@ -1,0 +1,60 @@
+"""Indexes of the crops so far, for pages that show a layer while its index is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.so_far import IndexSoFar
+
+FIRST_SECONDS = 1.0
+SECONDS = 2.0  # between two
+GROWTH = 1.25  # each covers so many times the crops of the one before: what changes in the nine depends on this ratio alone
+
+
+class PartialIndexes:
+    """Copies the index of the crops so far, of the layers that pages show, at a pace that does not slow the pass. Thread-safe.
+
+    A layer is copied again only if its last copy was read: a page that cannot draw so fast gets fewer.
+
+    Parameters
+    ----------
+    publish : callable
+        Called with the names of the layers that were copied.
+    """
+
+    def __init__(self, publish: Callable[[tuple[str, ...]], None]) -> None:
+        self._publish = publish
+        self._lock = Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all: a pass begins, or it has ended."""
+        with self._lock:
+            self._copies: dict[str, ActivationIndex] = {}
+            self._watched: set[str] = set()
+            self._due_at = monotonic() + FIRST_SECONDS
+            self._due_crops = 1.0
+
+    def watch(self, layer: str) -> None:
+        """Copy a layer the next time."""
+        with self._lock:
+            self._watched.add(layer)
+
+    def get(self, layer: str) -> ActivationIndex | None:
+        """Return the last copy of a layer; None if there is none yet."""
+        return self._copies.get(layer)
+
+    def offer(self, so_far: IndexSoFar) -> None:
+        """Copy the watched layers if it is time. It is called after each batch."""
+        with self._lock:
+            if not self._watched or monotonic() < self._due_at or len(so_far.crops) < self._due_crops:
+                return
+            names, self._watched = self._watched, set()
+        copied = so_far.copy(tuple(names))
+        with self._lock:
+            self._copies = {**self._copies, **{info.name: copied for info in copied.layers}}
+            self._due_at, self._due_crops = monotonic() + SECONDS, GROWTH * len(so_far.crops)
+        self._publish(tuple(info.name for info in copied.layers))
