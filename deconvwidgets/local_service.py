@@ -22,7 +22,7 @@ from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.index_job import check_index
 from deconvwidgets.service.instrument import Instrument
-from deconvwidgets.service.map_layers import map_layer
+from deconvwidgets.service.layer_catalog import LayerCatalog
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
@@ -92,8 +92,9 @@ class LocalModelService:
         self._events = Events()
         if worker is not None and not callable(getattr(worker, "submit", None)):
             raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
-        listed = _listed_layers(bundle, index, layers)
-        snapshot = Snapshot(1, bundle, images, index, bundle.network.notes, listed=listed)
+        catalog = LayerCatalog.of(bundle)
+        listed = _listed_layers(bundle, catalog, index, layers)
+        snapshot = Snapshot(1, bundle, images, catalog, index, bundle.network.notes, listed=listed)
         self._context = context = ServiceContext(snapshot, self._events, worker)
         self._apis = Instrument.make_all(type(self), context)
         context.index.start()
@@ -169,9 +170,11 @@ class LocalModelService:
             api.close()  # again, for a run that was started meanwhile
 
 
-def _listed_layers(bundle: ModelBundle, index: ActivationIndex | None, layers: Sequence[str] | None) -> tuple[LayerInfo, ...]:
+def _listed_layers(
+    bundle: ModelBundle, catalog: LayerCatalog, index: ActivationIndex | None, layers: Sequence[str] | None
+) -> tuple[LayerInfo, ...]:
     """Return the layers that the explorers list. Raises LayerError if one does not exist, or is no feature map."""
     if layers is None:
         return tuple(bundle.network.feature_map_layers) if index is None else index.layers
     names = texts(layers, "layers", "the names of one or more layers", LayerError)
-    return tuple(dict.fromkeys(map_layer(bundle, name) for name in names))
+    return tuple(dict.fromkeys(catalog.find(name, bundle) for name in names))

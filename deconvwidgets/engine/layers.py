@@ -118,6 +118,14 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
     return aliases
 
 
+def convolution_names(graph: Graph) -> dict[str, str]:
+    """Return the dotted names of the convolutions by the aliases of their feature maps: {"conv12": "layer3.0.conv2"}."""
+    names = {node: call for call, node in reversed(graph.calls.items())}
+    maps = set(find_aliases(graph))
+    numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
+    return {alias: names[node] for alias, node in numbered.items() if alias in maps and node in names}
+
+
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:
     """Return whether a module has the name of the alias, and is another layer than `node`."""
     module_output = graph.calls.get(alias)

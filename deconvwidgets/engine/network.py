@@ -15,7 +15,7 @@ from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import visit_calls
 from deconvwidgets.engine.input_kind import check_eval_mode, check_input_kind, checked_size
-from deconvwidgets.engine.layers import Layer
+from deconvwidgets.engine.layers import Layer, convolution_names
 from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
@@ -132,14 +132,17 @@ class Network:
         """Return all layers with maps (N, C, H, W), in order of execution."""
         return [layer.info for layer in self._structure.layers.values() if layer.has_maps]
 
-    def names(self, layer: str) -> tuple[str, ...]:
-        """Return all dotted names of a layer, those of outer modules first: ("layer4", "layer4.1", "layer4.1.relu#2").
+    def other_names(self) -> dict[str, list[str]]:
+        """Return the other dotted names of layers: {"layer4.1.relu#2": ["layer4.1", "layer4"]}, without aliases."""
+        names: dict[str, list[str]] = {}
+        for name, layer in self._structure.names.items():
+            if name not in (layer, self._structure.layers[layer].info.alias):
+                names.setdefault(layer, []).append(name)
+        return names
 
-        Raises LayerError if there is no such layer.
-        """
-        info = self._find(layer).info
-        others = [name for name, found in self._structure.names.items() if found == info.name and name not in (info.name, info.alias)]
-        return tuple(sorted([info.name, *others], key=lambda name: name.count(".")))
+    def convolution_names(self) -> dict[str, str]:
+        """Return the dotted names of the convolutions by the aliases of their feature maps; none if the model cannot be traced."""
+        return {} if self._structure.graph is None else convolution_names(self._structure.graph)
 
     def box(self, layer: str, row: int, column: int) -> Box:
         """Return the receptive field of a unit at a position.

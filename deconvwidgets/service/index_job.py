@@ -20,7 +20,6 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.index_source import obtain
-from deconvwidgets.service.map_layers import map_layer
 from deconvwidgets.service.partial_index import PartialIndexes
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
@@ -81,10 +80,15 @@ class IndexJob:
             self._listed = executor.submit("index", lambda job: self._make(job, [missing]), self._publish_failure)
         executor.submit("prefetch", self._prefetch, self._publish_failure)
 
-    def open(self, name: object) -> LayerInfo:
+    def open(self, name: object, again: bool = True) -> LayerInfo:
         """Return a layer, and begin to build its index unless there is one.
 
         Layers that are opened while another index is built share the next pass.
+
+        Parameters
+        ----------
+        again : bool
+            Whether to build an index again that could not be built.
 
         Raises
         ------
@@ -92,14 +96,14 @@ class IndexJob:
             If there is no such layer, or if it is no feature map.
         """
         snapshot = self._context.snapshot
-        info = map_layer(snapshot.bundle, name)
+        info = snapshot.layer(name)
         if any(info.name == known.name for known in snapshot.listed):
             return info
         with self._lock:
             snapshot = self._context.snapshot
             new = all(info.name != known.name for known in snapshot.opened)
             job = self._opened.get(info.name)
-            needed = not snapshot.has(info.name) and info.name not in self._waiting and (job is None or job.error is not None)
+            needed = not snapshot.has(info.name) and info.name not in self._waiting and (job is None or (again and job.error is not None))
             if needed:
                 self._waiting[info.name] = info
         if new:
@@ -125,7 +129,7 @@ class IndexJob:
         ServiceError
             While there is no index. The layer is opened then.
         """
-        info, snapshot = self.open(layer), self._context.snapshot
+        info, snapshot = self.open(layer, again=False), self._context.snapshot
         if snapshot.index is not None and snapshot.has(info.name):
             return snapshot, snapshot.index, info
         if partial:
@@ -180,7 +184,7 @@ class IndexJob:
             self._progress = progress
             published.trigger(at_once=progress.finished)
 
-        self._partial.clear()
+        self._partial.begin()
         self._progress, self._building = None, tuple(info for infos in groups for info in infos)
         try:
             context = self._context.job_context(lambda: job.cancelled, report)
@@ -191,7 +195,7 @@ class IndexJob:
         current = self._context.snapshot
         known = [] if current.index is None else [current.index]
         self._context.replace(index=reduce(with_layers, [*known, *indexes]), notes=(*current.notes, *notes), new_layers=False)
-        self._partial.clear()
+        self._partial.end()
 
     def _prefetch(self, job: Job) -> None:
         """Decode the photographs of all strongest activations, if they fit into memory."""
@@ -218,7 +222,7 @@ class IndexJob:
     def _names(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the names by which an overview lists layers."""
         snapshot = self._context.snapshot
-        return tuple(snapshot.name_of(snapshot.network.layer(name)) for name in names)
+        return tuple(snapshot.name_of(snapshot.layer(name)) for name in names)
 
     def _publish_failure(self, message: str) -> None:
         self._context.publish(ServiceEvent("failed", message=message))

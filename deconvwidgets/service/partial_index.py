@@ -28,15 +28,20 @@ class PartialIndexes:
     def __init__(self, publish: Callable[[tuple[str, ...]], None]) -> None:
         self._publish = publish
         self._lock = Lock()
-        self.clear()
+        self._watched: set[str] = set()
+        self.begin()
 
-    def clear(self) -> None:
-        """Forget all: a pass begins, or it has ended."""
+    def begin(self) -> None:
+        """Begin with a pass."""
         with self._lock:
             self._copies: dict[str, ActivationIndex] = {}
-            self._watched: set[str] = set()
             self._due_at = monotonic() + FIRST_SECONDS
             self._due_crops = 1.0
+
+    def end(self) -> None:
+        """Forget the copies: the index is complete."""
+        with self._lock:
+            self._copies = {}
 
     def watch(self, layer: str) -> None:
         """Copy a layer the next time."""
@@ -52,7 +57,10 @@ class PartialIndexes:
         with self._lock:
             if not self._watched or monotonic() < self._due_at or len(so_far.crops) < self._due_crops:
                 return
-            names, self._watched = self._watched, set()
+            names = self._watched & {info.name for info in so_far.index.layers}
+            self._watched = self._watched - names
+        if not names:
+            return
         copied = so_far.copy(tuple(names))
         with self._lock:
             self._copies = {**self._copies, **{info.name: copied for info in copied.layers}}

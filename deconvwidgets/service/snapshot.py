@@ -10,7 +10,7 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
-from deconvwidgets.service.map_layers import module_names
+from deconvwidgets.service.layer_catalog import LayerCatalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Snapshot:
     layers_version : int
         The version in which the layers last changed. Whatever is computed from them alone, and not from the classifier, is cached by it,
         and by the activations if it depends on the index.
+    catalog : LayerCatalog
+        The layers that can be opened.
     notes : tuple of str
         Sentences to show beside those of the bundle.
     listed : tuple of LayerInfo
@@ -35,6 +37,7 @@ class Snapshot:
     version: int
     bundle: ModelBundle
     images: ImageSet
+    catalog: LayerCatalog
     index: ActivationIndex | None = None
     notes: tuple[str, ...] = ()
     layers_version: int = 1
@@ -45,6 +48,10 @@ class Snapshot:
     def network(self) -> Network:
         """The bundle's traced network."""
         return self.bundle.network
+
+    def layer(self, name: object) -> LayerInfo:
+        """Return a layer with feature maps, by a dotted name or alias. Raises LayerError if there is none."""
+        return self.catalog.find(name, self.bundle)
 
     @property
     def complete(self) -> bool:
@@ -57,12 +64,13 @@ class Snapshot:
 
     def name_of(self, info: LayerInfo) -> str:
         """Return the name by which an overview lists a layer."""
-        return info.alias or module_names(self.bundle, info)[0]
+        return self.catalog.short_name(info)
 
     def summary(self, info: LayerInfo) -> LayerSummary:
         """Return a layer as an overview lists it."""
         dead = int((self.index.tallies[info.name].stats.fired == 0).sum()) if self.index is not None and self.has(info.name) else None
-        return LayerSummary(info, dead, module_names(self.bundle, info))
+        catalog = self.catalog
+        return LayerSummary(info, dead, catalog.names.get(info.name, ()), catalog.convolutions.get(info.alias or ""))
 
     def skipped(self) -> tuple[SkippedImage, ...]:
         """Return the images that could not be read."""

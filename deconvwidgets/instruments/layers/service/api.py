@@ -57,7 +57,7 @@ class LayersApi(InstrumentApi):
     def all_layers(self) -> tuple[LayerSummary, ...]:
         """Return every layer that can be opened, in order of execution."""
         snapshot = self._context.snapshot
-        return tuple(map(snapshot.summary, snapshot.network.map_layers()))
+        return tuple(map(snapshot.summary, snapshot.catalog.layers.values()))
 
     def unit_table(self, layer: str, *, partial: bool = False, refresh: bool = False) -> UnitTable:
         """Return the statistics and labels of all units of a layer.

@@ -123,7 +123,7 @@ def _patch(image: NDArray[np.uint8], activation: Activation, tile: int) -> NDArr
 
 
 def _layer_of(snapshot: Snapshot, request: MosaicRequest) -> str:
-    return snapshot.network.layer(request.layer).name
+    return snapshot.layer(request.layer).name
 
 
 def _checked(request: MosaicRequest) -> MosaicRequest:

@@ -36,6 +36,7 @@ def _layer(summary: LayerSummary) -> Content:
         "id": summary.short_name,
         "name": info.name,
         "names": list(summary.names or (info.name,)),
+        "convolution": summary.convolution,
         "kind": info.kind,
         "channels": info.channels,
         "height": info.height,

@@ -60,8 +60,7 @@ class TopProjections:
         """
         size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
-        has_index = snapshot.has(snapshot.network.layer(scene.unoccluded.layer).name)
-        key = (snapshot.layers_version, has_index, request.image, request.layer, request.unit, size)
+        key = (snapshot.layers_version, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
             cached = tuple(self._project(scene, activation, size) for activation in self._activations(snapshot, scene))
@@ -72,10 +71,8 @@ class TopProjections:
     def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation]:
         if scene.unoccluded.map.max(initial=0) > 0:
             yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
-        if snapshot.index is None:
-            return
-        name = snapshot.network.layer(scene.unoccluded.layer).name
-        if not snapshot.has(name):  # the index holds the listed and the opened layers only
+        name = _index_name(snapshot, scene)
+        if name is None or snapshot.index is None:
             return
         top = snapshot.index.top(name, scene.unoccluded.unit)
         images = snapshot.images
@@ -105,6 +102,12 @@ class TopProjections:
             projection=encode_image(display.projection_to_rgb(np.asarray(signed), size)),
             patch=encode_image(patch),
         )
+
+
+def _index_name(snapshot: Snapshot, scene: Scene) -> str | None:
+    """Return the name of the scene's layer in the index; None if the index lacks it: it has the listed and the opened layers."""
+    name = snapshot.catalog.found.get(scene.unoccluded.layer)
+    return name if name is not None and snapshot.has(name) else None
 
 
 def _nbytes(projections: Projections) -> int:

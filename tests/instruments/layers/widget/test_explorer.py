@@ -96,6 +96,7 @@ def test_hello_returns_the_overview(service, sent):
         "id": "conv1",
         "name": "features.0",
         "names": ["features.0"],
+        "convolution": None,
         "kind": "ReLU",
         "channels": 24,
         "height": 55,
