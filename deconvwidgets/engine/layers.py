@@ -120,7 +120,7 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
 
 def convolution_names(graph: Graph) -> dict[str, str]:
     """Return the dotted names of the convolutions by the aliases of their feature maps: {"conv12": "layer3.0.conv2"}."""
-    names = {node: call for call, node in reversed(graph.calls.items())}
+    names = {node: call for call, node in reversed(list(graph.calls.items()))}
     maps = set(find_aliases(graph))
     numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
     return {alias: names[node] for alias, node in numbered.items() if alias in maps and node in names}

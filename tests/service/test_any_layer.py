@@ -128,7 +128,7 @@ def test_layers_that_wait_share_a_pass(resnet, tiny_images, manual_executor):
     service = LocalModelService(resnet, tiny_images, device="cpu", layers=["conv1"], worker=manual_executor)
     for name in ("layer1.0", "layer2.0"):
         service.layers.open(name)
-    with pytest.raises(ServiceError, match="of layer2.0 is not built yet"):
+    with pytest.raises(ServiceError, match=r"of layer2\.0 is not built yet"):
         service.layers.unit_table("layer2.0")
     opened = tiny_images.opened
     for job in manual_executor.jobs:

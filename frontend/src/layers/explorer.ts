@@ -6,6 +6,7 @@ import { createExportMenu } from "../ui/export_menu.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { Arrangement } from "./arrangement.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice } from "./notices.ts";
@@ -14,7 +15,7 @@ import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
 import { UnitGrid } from "./unit_grid.ts";
-import { filterUnits, findLabels, orderUnits, parseSearch, type Table } from "./unit_table.ts";
+import { orderUnits, parseSearch, type Table } from "./unit_table.ts";
 import type { FigureFile, Layer, LayerState, Overview, Rule, View } from "./wire.ts";
 
 const RULES: Choice<Rule>[] = [
@@ -43,6 +44,8 @@ const KEYS: KeyHint[] = [
   [["p"], "pin"],
   [["Esc"], "leave"],
 ];
+/** Part of the kernel's message that an index cannot be built. */
+const FAILED = "could not be built";
 const NEGATIVE_VALUES =
   "Projections contain negative values, because filters have negative weights. " +
   "Lower values of the pixels that are darker than mid-gray would increase the activation of the unit.";
@@ -63,7 +66,11 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     choices: VIEWS,
     pick: (view) => this.set({ view }),
   });
-  private readonly layers = createLayerList({ pick: (layer) => this.selectLayer(layer) });
+  private readonly layers = createLayerList({
+    pick: (layer) => this.selectLayer(layer),
+    changed: () => this.requestDraw(),
+    allLayers: () => this.store.allLayers(),
+  });
   private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
   private readonly progress = createIndexProgress();
   private readonly toolbar = createToolbar({
@@ -87,10 +94,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   });
   private readonly layerKeys = h("span", { class: "dwx-hint" });
   private readonly contrastNote = h("span", { class: "dwx-contrast-note", title: NEGATIVE_VALUES, tabindex: 0 });
-  /** The filtered units in sort order. */
-  private units: number[] = [];
-  private labels: Set<number> | null = null;
-  private arrangedFor: unknown[] = [];
+  private readonly arrangement = new Arrangement();
   /** The last selected unit of each layer. */
   private readonly lastUnits = new Map<string, number>();
   /** The time stamp of the last user action. */
@@ -155,7 +159,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   protected override alertText(): string {
-    return super.alertText() || (this.overview?.index_ready && this.store.table(this.state.layer).error) || "";
+    const { error } = this.overview ? this.store.table(this.state.layer) : {};
+    return super.alertText() || (error && (this.isIndexed || error.includes(FAILED)) ? error : "");
   }
 
   protected override draw(): void {
@@ -166,12 +171,14 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.rules.show(state.rule);
     this.views.show(state.view);
     this.layers.update(overview, state.layer);
+    const table = this.store.table(state.layer).value;
     this.ruleNotice.update(this.store.rejectionReason(state));
     this.root.dataset.ready = "true";
-    this.root.dataset.waiting = String(!overview.index_ready);
-    this.progress.element.hidden = overview.index_ready;
-    if (overview.index_ready) this.drawUnits(overview);
-    else this.progress.update(this.store.progress);
+    this.root.dataset.waiting = String(!this.isIndexed && !table);
+    this.progress.element.hidden = this.isIndexed && (!table || table.crops === null);
+    const { progress, progressLayers } = this.store;
+    this.progress.update({ progress, progressLayers, layer: state.layer, crops: table?.crops ?? null, overview });
+    if (this.isIndexed || table) this.drawUnits(overview, table);
   }
 
   protected override onKey(event: KeyboardEvent): boolean {
@@ -185,34 +192,31 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private get layer(): Layer | undefined {
-    return this.overview?.layers.find(({ id }) => id === this.state.layer);
+    return [...(this.overview?.layers ?? []), ...(this.overview?.opened ?? [])].find(({ id }) => id === this.state.layer);
   }
 
-  private drawUnits(overview: Overview): void {
-    const { state, actionTime } = this;
-    const table = this.store.table(state.layer).value;
+  /** Whether the index of the layer is complete. */
+  private get isIndexed(): boolean {
+    return (this.layer?.dead ?? null) !== null;
+  }
+
+  private drawUnits(overview: Overview, table: Table | undefined): void {
+    const { actionTime } = this;
+    let { state } = this;
     if (table) {
-      this.arrange(table);
-      if (state.unit === null) {
-        state.unit = this.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
+      this.arrangement.update(table, state);
+      if (state.unit === null && table.crops !== null) state = { ...state, unit: this.arrangement.units[0] ?? null };
+      else if (state.unit === null) {
+        state.unit = this.arrangement.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
         this.scheduleSave();
       }
-      this.lastUnits.set(state.layer, state.unit);
+      if (this.state.unit !== null) this.lastUnits.set(state.layer, this.state.unit);
     }
-    this.toolbar.update(state, table, this.units.length);
+    this.toolbar.update(state, table, this.arrangement.units.length);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
-    if (table) this.grid.update({ state, table, units: this.units, labels: this.labels });
-  }
-
-  /** Sort and filter the units if the table, the order or the filter has changed. */
-  private arrange(table: Table): void {
-    const { sort, filter } = this.state;
-    const key = [table, sort, filter];
-    if (key.every((part, index) => part === this.arrangedFor[index])) return;
-    this.arrangedFor = key;
-    this.labels = findLabels(table, filter);
-    this.units = filterUnits(table, orderUnits(table, sort), this.labels);
+    const { units, labels } = this.arrangement;
+    if (table) this.grid.update({ state, table, units, labels });
   }
 
   private drawFooter(overview: Overview | null): void {
@@ -249,7 +253,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     if ("className" in query) this.filter(text);
     else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
     else {
-      const hidden = this.labels && !this.units.includes(query.unit);
+      const hidden = this.arrangement.labels && !this.arrangement.units.includes(query.unit);
       this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) });
     }
   }
@@ -275,7 +279,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private moveUnit(key: string): void {
-    const { units, grid } = this;
+    const { grid } = this;
+    const { units } = this.arrangement;
     if (!units.length) return;
     const index = units.indexOf(this.state.unit ?? -1);
     const next = index < 0 ? 0 : nextInGrid(key, index, grid.layout.columns, units.length, grid.visibleRows);

@@ -7,7 +7,7 @@ import { type Hello, Store } from "../kernel/store.ts";
 import type { Progress, ServiceEvent } from "../kernel/wire.ts";
 import { nextFrameDisplayed } from "../ui/dom.ts";
 import { readTable, type Table } from "./unit_table.ts";
-import type { ImagesReply, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
+import type { ImagesReply, Layer, MosaicRequest, Overview, Part, SourceReply, SourceRequest, TableReply, UnitDetail } from "./wire.ts";
 
 export const PARTS: readonly Part[] = ["projections", "patches"];
 
@@ -26,17 +26,30 @@ const LIST_OPTIONS = {
 const PRIORITY = { table: 1, detail: 3, source: 5 };
 const MAX_SOURCES = 32;
 
+/** The request is no action of the user: long jobs are not slowed for it. */
+const REFRESH = { refresh: true };
+
+/** What a cached mosaic was requested for. */
+interface MosaicVersion {
+  generation: number;
+  /** That of the unit's strongest activations; undefined if the table was not loaded. */
+  fingerprint: number | undefined;
+}
+
 interface LayerHello extends Hello {
   overview: Overview;
 }
 
 export class LayerStore extends Store<LayerHello> {
   readonly bitmaps = new BitmapCache();
-  /** The progress of the activation index while it is computed. */
+  /** The progress of the activation index while it is computed, and the layers that it has. */
   progress: Progress | null = null;
+  progressLayers: string[] = [];
   private readonly tables = new Resource<Table>(this.client, this.notify);
   private readonly details = new Resource<UnitDetail>(this.client, this.notify);
   private readonly sources = new Resource<Source>(this.client, this.notify, MAX_SOURCES);
+  private readonly layerLists = new Resource<Layer[]>(this.client, this.notify);
+  private readonly versions = new Map<string, MosaicVersion>();
   private readonly mosaicErrors = new Map<string, string>();
   /** By layer and rule: the reason why the rule cannot be applied. */
   private readonly rejectionReasons = new Map<string, string>();
@@ -47,24 +60,33 @@ export class LayerStore extends Store<LayerHello> {
     super.close();
     this.mosaicListeners.clear();
     this.bitmaps.clear();
+    this.versions.clear();
   }
 
+  /** Mosaics and tables stay visible until they are fetched again; mosaics only if the strongest activations of their unit are others. */
   protected override reset(): void {
     this.generation += 1;
     this.progress = null;
-    this.bitmaps.clear();
-    for (const cache of [this.tables, this.details, this.sources, this.mosaicErrors, this.rejectionReasons]) cache.clear();
+    this.tables.renew();
+    for (const cache of [this.details, this.sources, this.layerLists, this.mosaicErrors, this.rejectionReasons]) cache.clear();
   }
 
   override retry(): void {
     this.mosaicErrors.clear();
-    for (const cache of [this.tables, this.details, this.sources]) cache.retry();
+    for (const cache of [this.tables, this.details, this.sources, this.layerLists]) cache.retry();
   }
 
-  protected override onEvent({ progress }: ServiceEvent): void {
+  protected override onEvent({ event, progress, layers = [] }: ServiceEvent): void {
     if (!progress) return;
     this.progress = progress;
+    if (event === "partial") this.renew(layers);
+    else this.progressLayers = layers;
     this.notify();
+  }
+
+  /** Return all layers of the model. */
+  allLayers(): Lookup<Layer[]> {
+    return this.layerLists.read("all", async () => (await this.client.request<{ layers: Layer[] }>("all_layers"))?.content.layers);
   }
 
   /** Register a callback for decoded mosaics. Return a function that removes it. */
@@ -75,15 +97,18 @@ export class LayerStore extends Store<LayerHello> {
 
   table(layer: string): Lookup<Table> {
     return this.tables.read(layer, async () => {
-      const reply = await this.client.request<TableReply>("unit_table", { layer }, { priority: PRIORITY.table });
+      const fields = { layer, ...(this.tables.isStale(layer) ? REFRESH : {}) };
+      const reply = await this.client.request<TableReply>("unit_table", fields, { key: `unit_table ${layer}`, priority: PRIORITY.table });
       return reply && readTable(reply.content, reply.buffers);
     });
   }
 
   unitDetail(owner: object, layer: string, unit: number): Lookup<UnitDetail> {
-    return this.details.read(detailKey(layer, unit), async () => {
+    const key = detailKey(layer, unit);
+    return this.details.read(key, async () => {
       const options = { owner, priority: PRIORITY.detail };
-      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", { layer, unit }, options);
+      const fields = { layer, unit, ...(this.details.isStale(key) ? REFRESH : {}) };
+      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", fields, options);
       return reply?.content.detail;
     });
   }
@@ -107,13 +132,17 @@ export class LayerStore extends Store<LayerHello> {
 
   /** Request mosaics in order of urgency, except those that are cached or failed. */
   requestMosaics(owner: object, list: MosaicList, requests: MosaicRequest[], parts: readonly Part[]): void {
-    const listed = this.client.available
-      ? requests.flatMap((request) => this.createRequests(request, this.missing(request, parts), list))
-      : [];
-    this.client.requestList(list, listed, { owner, ...LIST_OPTIONS[list] });
+    const missing = this.client.available ? requests.map((request) => ({ request, parts: this.missing(request, parts) })) : [];
+    const isShown = (request: MosaicRequest) => parts.some((part) => this.bitmaps.has(mosaicKey(request, part)));
+    const create = (shown: boolean) =>
+      missing
+        .filter(({ request }) => isShown(request) === shown)
+        .flatMap(({ request, parts }) => this.createRequests(request, parts, list, shown));
+    this.client.requestList(list, create(false), { owner, ...LIST_OPTIONS[list] });
+    this.client.requestList(`${list} again`, create(true), { owner, ...LIST_OPTIONS[list], lane: "background" });
   }
 
-  /** Return the mosaic of one part if it is cached. */
+  /** Return the mosaic of one part if it is cached, perhaps one of fewer crops until that of all crops arrives. */
   mosaic(request: MosaicRequest, part: Part): ImageBitmap | undefined {
     return this.bitmaps.get(mosaicKey(request, part));
   }
@@ -131,30 +160,59 @@ export class LayerStore extends Store<LayerHello> {
   private missing(request: MosaicRequest, parts: readonly Part[]): Part[] {
     return parts.filter((part) => {
       const key = mosaicKey(request, part);
-      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.rejectionReason(request));
+      const needed = !this.bitmaps.has(key) || !this.isCurrent(request, key);
+      return needed && !this.mosaicErrors.has(key) && (part === "patches" || !this.rejectionReason(request));
     });
   }
 
-  private createRequests(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
+  /** Return whether a cached mosaic shows the strongest activations of the unit as far as they are known. */
+  private isCurrent({ layer, unit }: MosaicRequest, key: string): boolean {
+    const version = this.versions.get(key);
+    if (!version) return false;
+    const isNew = version.generation === this.generation;
+    const table = this.tables.get(layer);
+    if (!table) return isNew;
+    if (this.tables.isStale(layer)) return isNew || this.tables.isPending(layer);
+    const { fingerprint } = version;
+    return fingerprint === undefined ? isNew && table.crops === null : fingerprint === table.fingerprints[unit];
+  }
+
+  /** Read the tables and the details of some layers again: there are more crops. */
+  private renew(layers: string[]): void {
+    this.tables.renew((layer) => layers.includes(layer));
+    for (const cache of [this.details, this.sources]) cache.renew((key) => layers.includes(key.split("|")[0] ?? ""));
+  }
+
+  private version({ layer, unit }: MosaicRequest): MosaicVersion {
+    const table = this.tables.isStale(layer) ? undefined : this.tables.get(layer);
+    return { generation: this.generation, fingerprint: table?.fingerprints[unit] };
+  }
+
+  private createRequests(request: MosaicRequest, parts: Part[], list: MosaicList, again: boolean): ListedRequest[] {
     if (!parts.length) return [];
     const { generation } = this;
+    const version = this.version(request);
     const fail = (error: unknown) => {
       if (generation === this.generation) this.mosaicsFailed(request, parts, error);
     };
     const needed = () => this.missing(request, parts).length > 0;
     const receive = async (reply: Reply) => {
       if (generation !== this.generation || !needed()) return;
-      await this.decodeMosaics(request, parts, reply).catch(fail);
+      await this.decodeMosaics(request, parts, reply, version).catch(fail);
       // Sending the next request would delay the display of these mosaics.
-      if (LIST_OPTIONS[list].lane === "urgent") await nextFrameDisplayed();
+      if (LIST_OPTIONS[list].lane === "urgent" && !again) await nextFrameDisplayed();
     };
-    return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
+    return [{ kind: "mosaics", fields: { ...request, parts, ...(again ? REFRESH : {}) }, receive, fail, beforeSend: needed }];
   }
 
-  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
+  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply, version: MosaicVersion): Promise<void> {
     const { generation } = this;
     const { images } = content as unknown as ImagesReply;
-    const decode = (part: Part, index: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[index], images[index]?.mime ?? "");
+    const decode = (part: Part, index: number) => {
+      const key = mosaicKey(request, part);
+      this.versions.set(key, version);
+      return this.bitmaps.decode(key, buffers[index], images[index]?.mime ?? "");
+    };
     await Promise.all(parts.map(decode));
     if (generation !== this.generation) return;
     for (const listener of [...this.mosaicListeners]) listener(request);

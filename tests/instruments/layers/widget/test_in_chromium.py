@@ -273,7 +273,7 @@ def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(buil
     expect(page.get_by_test_id("layer-conv2")).to_be_visible()
     progress = {"job": "index", "done": 30, "total": 120, "rate": 15, "message": ""}
     page.evaluate("(progress) => model.trigger('msg:custom', {event: 'progress', progress}, [])", progress)
-    expect(page.get_by_test_id("progress")).to_contain_text("30 of 120 images · 15.0 images/s · 6 s left")
+    expect(page.get_by_test_id("progress")).to_contain_text("30 of 120 crops · 15.0 images/s · 6 s left")
     building_service.finish()
     page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
     wait_until_painted(page)
