@@ -9,7 +9,7 @@ import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import { Arrangement } from "./arrangement.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerList } from "./layer_list.ts";
-import { createIndexProgress, createRuleNotice } from "./notices.ts";
+import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
 import { LayerStore } from "./store.ts";
 import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
@@ -214,7 +214,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     }
     this.toolbar.update(state, table, this.arrangement.units.length);
     // Update the detail first: its mosaics are the most urgent.
-    this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
+    this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
     const { units, labels } = this.arrangement;
     if (table) this.grid.update({ state, table, units, labels });
   }

@@ -1,7 +1,8 @@
 /** Messages above the grid, or in place of it. */
 import type { Progress } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
-import { formatInteger, formatProgress } from "../ui/format.ts";
+import { formatInteger, formatPace, formatProgress } from "../ui/format.ts";
+import type { Table } from "./unit_table.ts";
 import type { Overview, Rule } from "./wire.ts";
 
 /** Create the message that the rule cannot be applied to the layer, with buttons that select other rules. */
@@ -20,6 +21,8 @@ export function createRuleNotice(use: (rule: Rule) => void) {
   };
   return { element, update };
 }
+
+const SO_FAR = "The strongest activations in these. The units are sorted again when the index is complete.";
 
 interface IndexContent {
   progress: Progress | null;
@@ -40,21 +43,22 @@ export function createIndexProgress() {
   const update = ({ progress, progressLayers, layer, crops, overview }: IndexContent) => {
     const isOwn = !progressLayers.length || progressLayers.includes(layer);
     const isListed = overview.layers.some(({ id }) => id === layer);
+    const items = overview.crops > overview.photographs ? "crops" : "photographs";
     element.dataset.partial = String(crops !== null);
-    if (crops !== null) setText(title, describeSoFar(crops, overview));
+    element.title = crops === null ? "" : SO_FAR;
+    if (crops !== null) setText(title, `So far: the first ${formatInteger(crops)} of ${formatInteger(overview.crops)} ${items}`);
     else if (progress && !isOwn) setText(title, `The index of ${layer} is built after the one that is being built now:`);
     else setText(title, `Building the activation index${isListed ? "" : ` of ${layer}`}: the strongest activations of each unit`);
     if (progress?.total) bar.value = progress.done / progress.total;
     else bar.removeAttribute("value");
-    setText(text, formatProgress(progress, items(overview)));
+    setText(text, crops === null || !progress ? formatProgress(progress, items) : formatPace(progress));
   };
   return { element, update };
 }
 
-function items({ crops, photographs }: Overview): string {
-  return crops > photographs ? "crops" : "photographs";
-}
-
-function describeSoFar(crops: number, overview: Overview): string {
-  return `So far: the strongest of ${formatInteger(crops)} ${items(overview)}, in the order of the first ones.`;
+/** Return the overview of the crops whose results are shown. */
+export function soFar(overview: Overview, table: Table | undefined): Overview {
+  const crops = table?.crops ?? null;
+  if (crops === null) return overview;
+  return { ...overview, crops, photographs: overview.crops > overview.photographs ? 0 : crops };
 }
