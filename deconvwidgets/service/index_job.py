@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Any, Protocol
 
@@ -64,13 +64,14 @@ class IndexJob:
 
     def __init__(self, context: IndexHost) -> None:
         self._context = context
-        self._lock = Lock()
+        self._lock = RLock()
         self._progress: Progress | None = None
         self._building: tuple[LayerInfo, ...] = ()  # the layers of the pass that is running
         self._listed: Job | None = None
         self._opened: dict[str, Job] = {}  # by dotted name
-        self._waiting: dict[str, LayerInfo] = {}  # opened layers that no pass has begun with
-        self._partial = PartialIndexes(self._publish_partial)
+        self._requested: set[str] = set()  # dotted names of opened layers whose index was or is built
+        self._waiting: dict[str, LayerInfo] = {}  # those that no pass has begun with
+        self.partial = PartialIndexes(self._publish_partial)
 
     def start(self) -> None:
         """Submit the jobs: the index of the listed layers that the snapshot's index lacks, then the decoding of its photographs."""
@@ -101,17 +102,17 @@ class IndexJob:
             return info
         with self._lock:
             snapshot = self._context.snapshot
-            new = all(info.name != known.name for known in snapshot.opened)
+            if all(info.name != known.name for known in snapshot.opened):
+                self._context.replace(opened=(*snapshot.opened, info), new_layers=False)
             job = self._opened.get(info.name)
-            needed = not snapshot.has(info.name) and info.name not in self._waiting and (job is None or (again and job.error is not None))
+            has_failed = job is not None and job.error is not None
+            needed = not snapshot.has(info.name) and (info.name not in self._requested or (again and has_failed))
             if needed:
                 self._waiting[info.name] = info
-        if new:
-            self._context.replace(opened=(*snapshot.opened, info), new_layers=False)
-        if needed:
-            self._opened[info.name] = self._context.executor.submit(
-                f"index of {info.name}", lambda job: self._make_opened(job, info), self._publish_failure
-            )
+                self._opened[info.name] = self._context.executor.submit(
+                    f"index of {info.name}", lambda job: self._make_opened(job, info), self._publish_failure
+                )
+                self._requested.add(info.name)
         return info
 
     def require(self, layer: object, partial: bool = False) -> tuple[Snapshot, ActivationIndex, LayerInfo]:
@@ -133,8 +134,8 @@ class IndexJob:
         if snapshot.index is not None and snapshot.has(info.name):
             return snapshot, snapshot.index, info
         if partial:
-            self._partial.watch(info.name)
-            found = self._partial.get(info.name)
+            self.partial.watch(info.name)
+            found = self.partial.get(info.name)
             if found is not None:
                 return snapshot, found, info
         job = self._opened.get(info.name, self._listed)
@@ -184,18 +185,18 @@ class IndexJob:
             self._progress = progress
             published.trigger(at_once=progress.finished)
 
-        self._partial.begin()
+        self.partial.begin()
         self._progress, self._building = None, tuple(info for infos in groups for info in infos)
         try:
             context = self._context.job_context(lambda: job.cancelled, report)
-            indexes, notes = obtain(snapshot, groups, context, self._partial.offer)
+            indexes, notes = obtain(snapshot, groups, context, self.partial.offer)
         finally:
             published.close()
             self._building = ()
         current = self._context.snapshot
         known = [] if current.index is None else [current.index]
         self._context.replace(index=reduce(with_layers, [*known, *indexes]), notes=(*current.notes, *notes), new_layers=False)
-        self._partial.end()
+        self.partial.end()
 
     def _prefetch(self, job: Job) -> None:
         """Decode the photographs of all strongest activations, if they fit into memory."""

@@ -1,5 +1,5 @@
 import type { Lookup } from "../kernel/resource.ts";
-import { h, setText } from "../ui/dom.ts";
+import { focusedElement, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { Layer, Overview } from "./wire.ts";
 
@@ -86,10 +86,12 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
   const rebuild = (overview: Overview, all: Lookup<Layer[]> | null) => {
     const layers = isAll ? (all?.value ?? []) : shownLayers(overview, all?.value);
     const found = findLayers(layers, search.value);
+    const focused = [...buttons].find(([, button]) => button === focusedElement(list))?.[0];
     const maxChannels = Math.max(...layers.map((layer) => layer.channels));
     const keys = new Map(overview.layers.map(({ id }, index) => [id, index]));
     buttons = new Map(found.map((layer) => [layer.id, createButton(layer, keys.get(layer.id) ?? -1, maxChannels)]));
     list.replaceChildren(...buttons.values());
+    if (focused) buttons.get(focused)?.focus({ preventScroll: true });
     list.dataset.all = String(isAll);
     toggle.setAttribute("aria-pressed", String(isAll));
     const isLoading = isAll && !all?.value;
@@ -107,14 +109,16 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
 
   const update = (overview: Overview, selectedId: string) => {
     const all = isAll || overview.opened.length ? allLayers() : null; // opened layers stand in the order of execution
-    const content = [overview, all?.value, all?.error, search.value, isAll];
+    const content = [search.value, isAll, overview, all?.value, all?.error];
+    const isNewSearch = content.slice(0, 2).some((part, index) => part !== shownFor[index]);
     if (content.some((part, index) => part !== shownFor[index])) rebuild(overview, all);
+    if (isNewSearch) list.scrollTop = 0;
     shownFor = content;
     for (const [id, button] of buttons) {
       if (id !== selectedId) button.removeAttribute("aria-current");
       else if (!button.hasAttribute("aria-current")) {
         button.setAttribute("aria-current", "true");
-        scrollToButton(button);
+        if (!search.value) scrollToButton(button);
       }
     }
   };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from deconvwidgets.arguments import instance, integer
@@ -106,7 +107,8 @@ class LayersApi(InstrumentApi):
         instance(request, MosaicRequest, "request")
         snapshot, index, _ = self._read(request.layer, request.partial, request.refresh)
         if background:
-            return self._mosaics.mosaics(snapshot, index, request, background=True)
+            with self._context.index.partial.renewal() if request.refresh else nullcontext():
+                return self._mosaics.mosaics(snapshot, index, request, background=True)
         with self._context.device_lock.pause_batches():
             return self._mosaics.mosaics(snapshot, index, request)
 
