@@ -83,15 +83,25 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
     );
   };
 
+  /** Return the button that the list has if it is the same, so that it keeps the focus. */
+  const reuse = ({ id }: Layer, button: HTMLButtonElement): HTMLButtonElement => {
+    const shown = buttons.get(id);
+    if (shown?.title === button.title && shown.innerHTML === button.innerHTML) return shown;
+    if (shown && shown === focusedElement(list)) queueMicrotask(() => button.focus({ preventScroll: true }));
+    return button;
+  };
+
   const rebuild = (overview: Overview, all: Lookup<Layer[]> | null) => {
     const layers = isAll ? (all?.value ?? []) : shownLayers(overview, all?.value);
     const found = findLayers(layers, search.value);
-    const focused = [...buttons].find(([, button]) => button === focusedElement(list))?.[0];
     const maxChannels = Math.max(...layers.map((layer) => layer.channels));
     const keys = new Map(overview.layers.map(({ id }, index) => [id, index]));
-    buttons = new Map(found.map((layer) => [layer.id, createButton(layer, keys.get(layer.id) ?? -1, maxChannels)]));
-    list.replaceChildren(...buttons.values());
-    if (focused) buttons.get(focused)?.focus({ preventScroll: true });
+    const previous = buttons;
+    buttons = new Map(found.map((layer) => [layer.id, reuse(layer, createButton(layer, keys.get(layer.id) ?? -1, maxChannels))]));
+    const [before, now] = [[...previous.values()], [...buttons.values()]];
+    const isSame = before.length === now.length && found.every(({ id }, index) => before[index] === previous.get(id));
+    if (!isSame) list.replaceChildren(...now);
+    else for (const [index, button] of now.entries()) if (button !== before[index]) before[index]?.replaceWith(button); // keeps its place
     list.dataset.all = String(isAll);
     toggle.setAttribute("aria-pressed", String(isAll));
     const isLoading = isAll && !all?.value;

@@ -173,8 +173,9 @@ export class LayerStore extends Store<LayerHello> {
     const table = this.tables.get(layer);
     if (!table) return isNew;
     if (this.tables.isStale(layer)) return isNew || this.tables.isPending(layer);
-    const { fingerprint } = version;
-    return fingerprint === undefined ? isNew && table.crops === null : fingerprint === table.fingerprints[unit];
+    // Requested before the table was loaded, of a complete index: it shows what the table describes.
+    if (version.fingerprint === undefined && isNew && table.crops === null) version.fingerprint = table.fingerprints[unit];
+    return version.fingerprint !== undefined && version.fingerprint === table.fingerprints[unit];
   }
 
   /** Read the tables and the details of some layers again: there are more crops. */
