@@ -143,7 +143,8 @@ class _Prepared:
 def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared:
     """Load the model and the images, and build or load the index at `path`, by default in the cache folder."""
     from deconvwidgets.images.open import open_images
-    from deconvwidgets.index.activation_index import ActivationIndex, default_path
+    from deconvwidgets.index.activation_index import ActivationIndex
+    from deconvwidgets.index.cached import default_path
     from deconvwidgets.models.zoo import load_model
 
     _require_device(options.device)
@@ -255,6 +256,8 @@ def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureShe
     """Return the requested units, rendered by the service."""
     from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
 
+    service.layers.open(options.layer)
+    service.wait()
     if options.unit is None:
         units, selection = choose_units(service.layers.unit_table(options.layer), options.units, options.sort, options.seed)
     else:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Self
 
-from deconvwidgets.arguments import describe, instance, seconds
+from deconvwidgets.arguments import describe, instance, seconds, texts
 from deconvwidgets.compute.devices import on_device
-from deconvwidgets.errors import ActivationIndexError, ServiceError
+from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.service.api import LayersApi
@@ -16,11 +16,13 @@ from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import HeadSource
+from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.index_job import check_index
 from deconvwidgets.service.instrument import Instrument
+from deconvwidgets.service.layer_catalog import LayerCatalog
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
@@ -44,11 +46,16 @@ class LocalModelService:
         "auto" (the first available one of CUDA, MPS and the CPU) or the name of a device.
     worker : Executor, optional
         Runs long jobs; by default, threads of the service's own.
+    layers : str or sequence of str, optional
+        The layers that the explorers list, by dotted names or aliases: ["conv5", "layer4", "layer1.0.conv1"]. By default the layers of
+        `index`, or the convN feature maps. Every other layer with feature maps can be opened by its name; its index is built then.
 
     Raises
     ------
     ServiceError
         If the model has no feature maps.
+    LayerError
+        If one of `layers` does not exist, or is no feature map.
     ActivationIndexError
         If `index` was built from another model or other images.
 
@@ -74,6 +81,7 @@ class LocalModelService:
         index: ActivationIndex | None = None,
         device: str = "auto",
         worker: Executor | None = None,
+        layers: Sequence[str] | None = None,
     ) -> None:
         require_images(images)
         bundle = on_device(bundle, device)
@@ -84,7 +92,9 @@ class LocalModelService:
         self._events = Events()
         if worker is not None and not callable(getattr(worker, "submit", None)):
             raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
-        snapshot = Snapshot(1, bundle, images, index, bundle.network.notes)
+        catalog = LayerCatalog.of(bundle)
+        listed = _listed_layers(bundle, catalog, index, layers)
+        snapshot = Snapshot(1, bundle, images, catalog, index, bundle.network.notes, listed=listed)
         self._context = context = ServiceContext(snapshot, self._events, worker)
         self._apis = Instrument.make_all(type(self), context)
         context.index.start()
@@ -141,7 +151,7 @@ class LocalModelService:
         return self._events.subscribe(listener, kinds)
 
     def wait(self, timeout: float | None = None) -> Self:
-        """Wait for the index, and return the service.
+        """Wait for the index, and for those of opened layers, and return the service.
 
         Raises
         ------
@@ -158,3 +168,13 @@ class LocalModelService:
         self._context.close()
         for api in self._apis.values():
             api.close()  # again, for a run that was started meanwhile
+
+
+def _listed_layers(
+    bundle: ModelBundle, catalog: LayerCatalog, index: ActivationIndex | None, layers: Sequence[str] | None
+) -> tuple[LayerInfo, ...]:
+    """Return the layers that the explorers list. Raises LayerError if one does not exist, or is no feature map."""
+    if layers is None:
+        return tuple(bundle.network.feature_map_layers) if index is None else index.layers
+    names = texts(layers, "layers", "the names of one or more layers", LayerError)
+    return tuple(dict.fromkeys(catalog.find(name, bundle) for name in names))

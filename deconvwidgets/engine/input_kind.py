@@ -1,4 +1,4 @@
-"""The size of a model's input. Models of 1-D signals and of volumes are refused."""
+"""The size of a model's input. Models of 1-D signals and of volumes are refused, and those in training mode."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from deconvwidgets.arguments import integer_array
+from deconvwidgets.engine.ops import RANDOM_IN_TRAINING
 from deconvwidgets.errors import ModelError
 
 _OTHER_SIZES = {2: "a 1-D signal (channels, length), or lacks the channels", 4: "a volume (channels, depth, height, width)"}
@@ -35,3 +36,13 @@ def checked_size(input_size: object) -> tuple[int, int, int]:
     if min(channels, height, width) < 1 or max(channels, height, width) > _MAX_SIDE:
         raise ModelError(f"input_size is (channels, height, width), from 1 to {_MAX_SIDE:,} each, not {(channels, height, width)}.")
     return (channels, height, width)
+
+
+def check_eval_mode(model: nn.Module) -> None:
+    """Raise ModelError if a batch norm or dropout module is in training mode."""
+    for name, module in model.named_modules():
+        if module.training and isinstance(module, RANDOM_IN_TRAINING):
+            raise ModelError(
+                f"'{name or type(module).__name__}' is in training mode: its output is random or changes its state. "
+                "Call model.eval() first."
+            )

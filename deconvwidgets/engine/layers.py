@@ -30,11 +30,14 @@ class Layer:
         Whether the explorers show it: it is the map of a convolution, or the output of a block of a transformer.
     node : fx.Node, optional
         The node of a traced model that returns it. In a model that cannot be traced, the layer is the module call of its name.
+    has_maps : bool
+        Whether its output is maps (N, C, H, W), not vectors (N, C).
     """
 
     info: LayerInfo
     is_feature_map: bool
     node: fx.Node | None = None
+    has_maps: bool = True
 
 
 def layers_of_graph(graph: Graph) -> list[Layer]:
@@ -78,7 +81,7 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         stride = None if field is None else (field[0].step, field[1].step)
         offset = None if field is None else (field[0].start, field[1].start)
         info = LayerInfo(name, aliases.get(node), _kind(graph, source), operation.shape[1], height, width, size, stride, offset)
-        layers.append(Layer(info, node in feature_maps, node=node))
+        layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
     return layers
 
 
@@ -113,6 +116,14 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
             if pooled is not None and graph.calls.get(pool, pooled) is pooled:
                 aliases[pool] = pooled
     return aliases
+
+
+def convolution_names(graph: Graph) -> dict[str, str]:
+    """Return the dotted names of the convolutions by the aliases of their feature maps: {"conv12": "layer3.0.conv2"}."""
+    names = {node: call for call, node in reversed(list(graph.calls.items()))}
+    maps = set(find_aliases(graph))
+    numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
+    return {alias: names[node] for alias, node in numbered.items() if alias in maps and node in names}
 
 
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:

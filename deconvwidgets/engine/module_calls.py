@@ -48,7 +48,7 @@ def layers_of_calls(model: nn.Module, example: Tensor) -> list[Layer]:
     for call in list_calls(model, example):
         height, width = call.shape[2:] if len(call.shape) == 4 else (1, 1)
         info = LayerInfo(call.name, call.alias, call.kind, call.shape[1], height, width, None, None, None)
-        layers.append(Layer(info, call.is_feature_map))
+        layers.append(Layer(info, call.is_feature_map, has_maps=len(call.shape) == 4))
     return layers
 
 

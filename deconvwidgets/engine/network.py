@@ -14,14 +14,13 @@ from deconvwidgets.engine.digests import model_digest, node_digest
 from deconvwidgets.engine.executor import Executor
 from deconvwidgets.engine.graph import Graph
 from deconvwidgets.engine.hook_runner import visit_calls
-from deconvwidgets.engine.input_kind import check_input_kind, checked_size
-from deconvwidgets.engine.layers import Layer
+from deconvwidgets.engine.input_kind import check_eval_mode, check_input_kind, checked_size
+from deconvwidgets.engine.layers import Layer, convolution_names
 from deconvwidgets.engine.model_copy import unwrapped
 from deconvwidgets.engine.notes import notes_on_running
-from deconvwidgets.engine.ops import RANDOM_IN_TRAINING
 from deconvwidgets.engine.projection.local import LocalPlan, plan_local
 from deconvwidgets.engine.structure import Size, Structure, structure_of
-from deconvwidgets.errors import LayerError, ModelError
+from deconvwidgets.errors import LayerError
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.layers import LayerInfo
 
@@ -66,7 +65,7 @@ class Network:
         """
         size, inner = checked_size(input_size), unwrapped(model)
         check_input_kind(inner, type(inner).__name__)
-        _check_eval_mode(inner)
+        check_eval_mode(inner)
         return cls(inner, size, structure_of(inner, size))
 
     def __eq__(self, other: object) -> bool:
@@ -128,6 +127,22 @@ class Network:
     def layer(self, name: str) -> LayerInfo:
         """Return the layer of a dotted name or an alias. Raises LayerError, with the closest names, if there is none."""
         return self._find(name).info
+
+    def map_layers(self) -> list[LayerInfo]:
+        """Return all layers with maps (N, C, H, W), in order of execution."""
+        return [layer.info for layer in self._structure.layers.values() if layer.has_maps]
+
+    def other_names(self) -> dict[str, list[str]]:
+        """Return the other dotted names of layers: {"layer4.1.relu#2": ["layer4.1", "layer4"]}, without aliases."""
+        names: dict[str, list[str]] = {}
+        for name, layer in self._structure.names.items():
+            if name not in (layer, self._structure.layers[layer].info.alias):
+                names.setdefault(layer, []).append(name)
+        return names
+
+    def convolution_names(self) -> dict[str, str]:
+        """Return the dotted names of the convolutions by the aliases of their feature maps; none if the model cannot be traced."""
+        return {} if self._structure.graph is None else convolution_names(self._structure.graph)
 
     def box(self, layer: str, row: int, column: int) -> Box:
         """Return the receptive field of a unit at a position.
@@ -283,12 +298,3 @@ def describe_layers(model: nn.Module | Network, input_size: Sequence[int] = (3, 
     4 conv2 ReLU (16, 27, 27) (11, 11)
     """
     return (model if isinstance(model, Network) else Network.of(model, input_size)).layers
-
-
-def _check_eval_mode(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        if module.training and isinstance(module, RANDOM_IN_TRAINING):
-            raise ModelError(
-                f"'{name or type(module).__name__}' is in training mode: its output is random or changes its state. "
-                "Call model.eval() first."
-            )

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import as_integer, describe, flag, integer, texts
-from deconvwidgets.assets.cache import cache_dir
 from deconvwidgets.compute.devices import on_device, with_deprecated_network
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
@@ -26,6 +25,7 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.so_far import OnSoFar, reporting
 from deconvwidgets.index.storage import IndexParts, read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
@@ -81,6 +81,7 @@ class ActivationIndex:
         crops: range | None = None,
         job: JobContext | None = None,
         network: Network | None = None,
+        on_so_far: OnSoFar | None = None,
     ) -> ActivationIndex:
         """Build an index in one pass over the crops of an image set. Memory does not depend on the number of crops.
 
@@ -110,6 +111,8 @@ class ActivationIndex:
             Progress, cancellation and batch sizes.
         network : Network, optional
             Deprecated.
+        on_so_far : callable, optional
+            Called after each batch with an `IndexSoFar`, which copies the index of the crops so far.
 
         Raises
         ------
@@ -137,10 +140,11 @@ class ActivationIndex:
             return stored
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         index_pass = IndexPass(network, tallies)
+        index = cls(identity, infos, tallies, ranges_of(crops), {}, tuple(images.categories or ()), images.skipped)
         with job.progress_bar("index", "crop", len(crops), progress) as context:
+            context = reporting(context, on_so_far, index, images, crops)
             index_pass.run(prepared_crops(bundle, images, crops, job.decode_threads), len(crops), context)
-        skipped = _without_repeats((*images.skipped, *index_pass.skipped))
-        index = cls(identity, infos, tallies, ranges_of(crops), {}, tuple(images.categories or ()), skipped)._with_labels(images)
+        index = replace(index, skipped=_without_repeats((*images.skipped, *index_pass.skipped))).with_labels(images)
         if path is not None:
             index.save(path)
         return index
@@ -270,7 +274,7 @@ class ActivationIndex:
         top, left = offset[0] + row * stride[0], offset[1] + column * stride[1]
         return (left, top, left + field[1], top + field[0])
 
-    def _with_labels(self, images: ImageSet) -> Self:
+    def with_labels(self, images: ImageSet) -> Self:
         """Return the index with the labels of the photographs among the strongest activations."""
         sources = {int(source) for tally in self.tallies.values() for source in np.unique(tally.ranking.sources) if source >= 0}
         labels = {source: images.label(source) for source in sources}
@@ -288,11 +292,6 @@ def stored_index(path: Path, identity: IndexIdentity, crops: range) -> Activatio
         warnings.warn(f"{error}. Building the index in {path} again.", stacklevel=3)
         return None
     return stored
-
-
-def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
-    """Return the cache folder for the index of the explorers' layers, as `LocalModelService` uses it."""
-    return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source).key()
 
 
 def _without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:

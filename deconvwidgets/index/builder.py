@@ -52,6 +52,10 @@ class LayerTally:
         # A maximum of 0 after a rectifier means that the unit is inactive. Negative maxima occur only without a rectifier, and are ranked.
         self.ranking.update(np.where(maxima == 0, EMPTY, maxima), sources, crops, positions // width, positions % width)
 
+    def copy(self) -> LayerTally:
+        """Return an independent copy."""
+        return LayerTally(self.ranking.copy(), self.stats.copy())
+
     def merge(self, other: LayerTally) -> LayerTally:
         """Return a tally of the crops of both."""
         return LayerTally(self.ranking.merge(other.ranking), self.stats.merge(other.stats))

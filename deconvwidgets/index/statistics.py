@@ -6,6 +6,8 @@ float64.
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,6 +96,12 @@ class RunningStats:
         self.minimum = np.minimum(self.minimum, values.min(axis=0))
         self.fired = self.fired + (values > 0).sum(axis=0)
         self.histogram.update(values)
+
+    def copy(self) -> RunningStats:
+        """Return an independent copy."""
+        copied = copy.copy(self)  # `update` replaces the arrays; only the histogram is changed in place
+        copied.histogram = self.histogram.copy()
+        return copied
 
     def merge(self, other: RunningStats) -> RunningStats:
         """Return the statistics of the crops of both."""

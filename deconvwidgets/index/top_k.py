@@ -11,6 +11,7 @@ Source: the top 9 activations of Zeiler & Fergus 2014, figure 2, "each from a di
 from __future__ import annotations
 
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -193,3 +194,9 @@ def _occurrence(*keys: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.in
     new = np.ones(len(index), np.bool_)
     new[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
     return np.asarray(index - np.maximum.accumulate(np.where(new, index, 0)), np.int64)
+
+
+def fingerprints(ids: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint32]:
+    """Return a checksum of each unit's activations (units,), from their `ids` (4, units, k): equal ones have equal pictures."""
+    rows = np.ascontiguousarray(ids.transpose(1, 0, 2))
+    return np.array([crc32(row.tobytes(), seed) for row in rows], np.uint32)

@@ -35,4 +35,15 @@ class LayerSummary:
     """A layer in the list of an explorer."""
 
     info: LayerInfo
-    dead: int | None  # units that are active in no crop; None before the index exists
+    dead: int | None  # units that are active in no crop; None while there is no index of the layer
+    names: tuple[str, ...] = ()  # all dotted names; the first one names the layer if it has no alias
+    convolution: str | None = None  # the dotted name of the convolution whose map it is
+
+    @property
+    def short_name(self) -> str:
+        """The name in lists and in states: the alias ("conv5") if there is one, otherwise the first name."""
+        return self.info.alias or (self.names or (self.info.name,))[0]
+
+    def has_name(self, name: object) -> bool:
+        """Return whether a name or alias is one of the layer's."""
+        return name is not None and name in (self.info.alias, self.info.name, *self.names)

@@ -23,11 +23,13 @@ class Overview:
     photographs: int  # source photographs
     crops: int  # the number of crops
     skipped: tuple[SkippedImage, ...]
-    layers: tuple[LayerSummary, ...]
+    layers: tuple[LayerSummary, ...]  # those that the explorers list
     k: int  # top activations per unit (9)
     device: str
     index_ready: bool
     quantity: Quantity | None = None  # what it predicts; None if it predicts nothing
     notes: tuple[str, ...] = ()  # messages to show (untrained weights, no traced graph, ...)
+
+    opened: tuple[LayerSummary, ...] = ()  # others that were opened
 
     __repr__ = compact_repr

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from deconvwidgets.compute.devices import device_name
-from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.service.index_job import K
+from deconvwidgets.service.index_source import K
 from deconvwidgets.service.snapshot import Snapshot
 
 
 def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
     """Return a description of the model, the image set and the layers; `index_note` describes an index that is not complete."""
     bundle, index = snapshot.bundle, snapshot.index
-    dead = {name: int((tally.stats.fired == 0).sum()) for name, tally in index.tallies.items()} if index is not None else {}
     notes = [*bundle.notes, *snapshot.notes]
     if bundle.classifier is None and bundle.quantity is None and not any("classifier" in note for note in bundle.notes):
         notes.append("The model has no classifier, so there are no predictions: only the photographs' own labels are shown.")
@@ -29,9 +27,10 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         photographs=snapshot.images.source_count,
         crops=len(snapshot.images),
         skipped=snapshot.skipped(),
-        layers=tuple(LayerSummary(info, dead.get(info.name)) for info in snapshot.layers()),
+        layers=tuple(map(snapshot.summary, snapshot.listed)),
         k=index.k if index is not None else K,
         device=device_name(bundle),
-        index_ready=index is not None,
+        index_ready=snapshot.complete,
+        opened=tuple(map(snapshot.summary, snapshot.opened)),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -17,13 +17,15 @@ class ServiceEvent:
     Parameters
     ----------
     kind : str
-        "progress" (of the index, with `progress`), "changed" (the overview is another one), "failed" (with `message`), or the name of an
-        instrument whose runs changed ("transfer", "occlusion", ...).
+        "progress" (of the index of `layers`, with `progress`), "partial" (there is an index of more crops of `layers`, which is not
+        complete), "changed" (the overview is another one), "failed" (with `message`), or the name of an instrument whose runs changed
+        ("transfer", "occlusion", ...).
     """
 
     kind: str
     progress: Progress | None = None
     message: str = ""
+    layers: tuple[str, ...] = ()
 
 
 @runtime_checkable

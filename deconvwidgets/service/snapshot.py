@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deconvwidgets.engine import Network
-from deconvwidgets.errors import ServiceError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import SkippedImage
-from deconvwidgets.records.layers import LayerInfo
-from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.service.layer_catalog import LayerCatalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +22,55 @@ class Snapshot:
     version : int
         Increases with every replacement.
     layers_version : int
-        The version in which the layers or the index last changed. Whatever is computed from them alone, and not from the classifier, is
-        cached by it.
+        The version in which the layers last changed. Whatever is computed from them alone, and not from the classifier, is cached by it,
+        and by the activations if it depends on the index.
+    catalog : LayerCatalog
+        The layers that can be opened.
     notes : tuple of str
         Sentences to show beside those of the bundle.
+    listed : tuple of LayerInfo
+        The layers that the explorers list. The index has them as soon as it is complete.
+    opened : tuple of LayerInfo
+        Other layers that were opened.
     """
 
     version: int
     bundle: ModelBundle
     images: ImageSet
+    catalog: LayerCatalog
     index: ActivationIndex | None = None
     notes: tuple[str, ...] = ()
     layers_version: int = 1
+    listed: tuple[LayerInfo, ...] = ()
+    opened: tuple[LayerInfo, ...] = ()
 
     @property
     def network(self) -> Network:
         """The bundle's traced network."""
         return self.bundle.network
 
-    def require_index(self, progress: Progress | None) -> ActivationIndex:
-        """Return the index. Raises ServiceError, which states the progress, while it is being built."""
-        if self.index is not None:
-            return self.index
-        if progress is None or not progress.total:
-            raise ServiceError("The index of strongest activations is not built yet: try again in a moment")
-        share = 100 * progress.done // progress.total
-        raise ServiceError(
-            f"The index of strongest activations is being built: {progress.done} of {progress.total} crops ({share}%). "
-            "Try again when it is complete"
-        )
+    def layer(self, name: object) -> LayerInfo:
+        """Return a layer with feature maps, by a dotted name or alias. Raises LayerError if there is none."""
+        return self.catalog.find(name, self.bundle)
 
-    def layers(self) -> list[LayerInfo]:
-        """Return the layers that the explorers list: those of the index, if there is one."""
-        return list(self.index.layers) if self.index is not None else self.network.feature_map_layers
+    @property
+    def complete(self) -> bool:
+        """Whether the index has all listed layers."""
+        return all(self.has(info.name) for info in self.listed)
+
+    def has(self, layer: str) -> bool:
+        """Return whether the index has the layer of a dotted name."""
+        return self.index is not None and layer in self.index.tallies
+
+    def name_of(self, info: LayerInfo) -> str:
+        """Return the name by which an overview lists a layer."""
+        return self.catalog.short_name(info)
+
+    def summary(self, info: LayerInfo) -> LayerSummary:
+        """Return a layer as an overview lists it."""
+        dead = int((self.index.tallies[info.name].stats.fired == 0).sum()) if self.index is not None and self.has(info.name) else None
+        catalog = self.catalog
+        return LayerSummary(info, dead, catalog.names.get(info.name, ()), catalog.convolutions.get(info.alias or ""))
 
     def skipped(self) -> tuple[SkippedImage, ...]:
         """Return the images that could not be read."""

@@ -138,15 +138,15 @@ def refusal(request: Request, error: Exception) -> Reply:
 def event_message(event: ServiceEvent) -> Content:
     """Return the message for an event of the service."""
     progress = None if event.progress is None else asdict(event.progress)
-    content: Content = sendable({"event": event.kind, "progress": progress, "message": event.message})
+    layers = {"layers": list(event.layers)} if event.layers else {}
+    content: Content = sendable({"event": event.kind, "progress": progress, "message": event.message, **layers})
     return content
 
 
 def overview_content(overview: Overview) -> Content:
     """Return an overview for a message, without its layers."""
-    plain = {
-        name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in ("layers", "skipped", "notes", "quantity")
-    }
+    apart = ("layers", "opened", "skipped", "notes", "quantity")
+    plain = {name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in apart}
     quantity = quantity_content(overview.quantity)
     return {**plain, "quantity": quantity, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
 

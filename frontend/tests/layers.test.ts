@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Arrangement } from "../src/layers/arrangement.ts";
 import { figureName } from "../src/layers/explorer.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
+import { findLayers, moduleName, shownLayers } from "../src/layers/layer_list.ts";
 import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { mosaicKey } from "../src/layers/store.ts";
 import { describeLayer } from "../src/layers/summary.ts";
@@ -17,7 +19,7 @@ import {
   readTable,
   suggestClasses,
 } from "../src/layers/unit_table.ts";
-import type { Column, Layer, LayerState, MosaicRequest } from "../src/layers/wire.ts";
+import type { Column, Layer, LayerState, MosaicRequest, Overview } from "../src/layers/wire.ts";
 import { formatDuration, formatNumber, formatPercent, formatProgress } from "../src/ui/format.ts";
 import { isNotebookShortcut } from "../src/ui/keyboard.ts";
 import { provenance, shortWarnings } from "../src/ui/provenance.ts";
@@ -29,7 +31,13 @@ function makeTable() {
   const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
   const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
   const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
-  return readTable({ layer: "conv1", units: 4, k: 3, columns, categories }, [numbers, labels].map(unaligned));
+  const reply = { layer: "conv1", units: 4, k: 3, columns, categories, crops: null };
+  return readTable(reply, [numbers, labels, new Int32Array([1, 2, 3, -4])].map(unaligned));
+}
+
+function makeLayer(id: string, names: string[] = [id], convolution: string | null = null): Layer {
+  const size = { channels: 256, height: 13, width: 13, receptive_field: null };
+  return { id, name: names[0] ?? id, names, convolution, kind: "conv", ...size, dead: 0 };
 }
 
 test("a table is read from unaligned buffers", () => {
@@ -137,8 +145,9 @@ test("the header states the number of photographs and the classifier", () => {
     photographs: 28,
     crops: 252,
     layers: [],
+    opened: [],
   };
-  const layer: Layer = { id: "conv5", name: "conv5", kind: "conv", channels: 256, height: 13, width: 13, receptive_field: null, dead: 0 };
+  const layer = makeLayer("conv5");
   assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
   assert.match(describeLayer({ ...overview, crops: 28 }, undefined), /^top 9 of 28 photographs$/);
   assert.deepEqual(shortWarnings({ ...overview, trained: true, classifier: "ImageNet" }), []);
@@ -190,4 +199,39 @@ test("image patches are cached once for all rules and contrasts", () => {
   assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, rule: "guided" }, "projections"));
   assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, contrast: "shared" }, "projections"));
   assert.notEqual(mosaicKey(request, "patches"), mosaicKey(request, "projections"));
+});
+
+test("layers are found by every name, and opened ones stand in the order of execution", () => {
+  const conv2 = makeLayer("conv2", ["layer1.0.relu"], "layer1.0.conv1");
+  const conv3 = makeLayer("conv3", ["layer1.0.bn2"], "layer1.0.conv2");
+  const block = makeLayer("layer1.0", ["layer1.0", "layer1.0.relu#2"]);
+  assert.deepEqual([conv3, block, makeLayer("features.1")].map(moduleName), ["layer1.0.conv2", "layer1.0.relu#2", ""]);
+  assert.deepEqual(findLayers([conv2, conv3, block], " CONV1 "), [conv2]);
+  assert.deepEqual(findLayers([conv2, conv3, block], "relu#2"), [block]);
+  assert.deepEqual(findLayers([conv2, conv3], ""), [conv2, conv3]);
+  const overview = { layers: [conv2, makeLayer("conv4")], opened: [block] } as unknown as Overview;
+  const all = [conv2, conv3, block, makeLayer("conv4")];
+  assert.deepEqual(
+    shownLayers(overview, all).map(({ id }) => id),
+    ["conv2", "layer1.0", "conv4"],
+  );
+});
+
+test("while the index is built, units stay where they are; they are sorted when it is complete", () => {
+  const state = { sort: "strongest", filter: "" } as LayerState;
+  const arrangement = new Arrangement();
+  const table = { ...makeTable(), crops: 10 };
+  arrangement.update(table, state);
+  const first = arrangement.units;
+  assert.deepEqual(first, [1, 0, 3, 2]);
+  const columns = { ...table.columns, maximum: new Float32Array([5, 9, 20, 5]) };
+  arrangement.update({ ...table, columns, crops: 20 }, state);
+  assert.equal(arrangement.units, first);
+  arrangement.update({ ...table, columns, crops: 20 }, { ...state, sort: "index" });
+  assert.deepEqual(arrangement.units, [0, 1, 2, 3], "an action of the user sorts them");
+  arrangement.update({ ...table, columns, crops: null }, state);
+  assert.deepEqual(arrangement.units, [2, 1, 0, 3]);
+  const complete = arrangement.units;
+  arrangement.update({ ...table, columns, crops: null }, state);
+  assert.equal(arrangement.units, complete, "the same order is the same array: the grid keeps its place");
 });

@@ -18,7 +18,8 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import FixedBatch, JobContext
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, JobCancelledError, LayerError, ModelError
-from deconvwidgets.index.activation_index import ActivationIndex, default_path
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.cached import default_path
 
 LAYERS = ("conv1", "conv2")
 

@@ -56,6 +56,9 @@ class FakeService:
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
         self.error: Exception | None = None  # raised by recorded calls
+        self.crops: int | None = None  # of the partial index, before it is complete
+        self.more: tuple[LayerInfo, ...] = ()  # layers that are not listed
+        self.opened: tuple[LayerInfo, ...] = ()
         self.background = threading.Event()  # requests for mosaics in the background wait for it
         self.background.set()
         self.infos = (
@@ -85,9 +88,19 @@ class FakeService:
             device="cpu",
             index_ready=self.ready,
             notes=("The weights are random.",),
+            opened=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.opened),
         )
 
-    def unit_table(self, layer: str) -> UnitTable:
+    def open(self, layer: str) -> LayerSummary:
+        info = self._info(layer)
+        self.opened = tuple(dict.fromkeys((*self.opened, *([info] if info in self.more else []))))
+        return LayerSummary(info, 1 if self.ready else None)
+
+    def all_layers(self) -> tuple[LayerSummary, ...]:
+        return (*self.overview().layers, *(LayerSummary(info, None, (info.name, f"{info.name}.relu#2")) for info in self.more))
+
+    def unit_table(self, layer: str, *, partial: bool = False, refresh: bool = False) -> UnitTable:
+        self.open(layer)
         units = self._record("table", layer).channels
         generator = np.random.default_rng(units)
         maximum = generator.permutation(np.linspace(1, 40, units)).astype(np.float32)
@@ -96,7 +109,9 @@ class FakeService:
         labels = generator.integers(-1, len(CATEGORIES), (units, 9))
         labels[3] = -1
         std = np.ones(units, np.float32)
-        return UnitTable(layer, maximum, maximum / 5, std, activation_rate, maximum - maximum / 5, labels, CATEGORIES)
+        crops, fingerprints = None if self.ready else self.crops, np.full(units, self.version, np.uint32)
+        columns = (maximum, maximum / 5, std, activation_rate, maximum - maximum / 5)
+        return UnitTable(layer, *columns, labels, CATEGORIES, crops, fingerprints)
 
     def top_activations(self, layer: str, unit: int, rule: str = "deconvnet", contrast: str = "tile", tile: int = 54) -> TopActivations:
         info = self._record("top_activations", layer, unit, rule, contrast, tile)
@@ -120,7 +135,7 @@ class FakeService:
         top = self.top_activations(*unit, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
-    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True, *, partial: bool = False, refresh: bool = False) -> UnitDetail:
         self._record("unit", layer, unit)
         table = self.unit_table(layer)
         entries = []
@@ -131,7 +146,7 @@ class FakeService:
         numbers = [float(column[unit]) for column in (table.maximum, table.mean, table.std, table.activation_rate)]
         return UnitDetail(layer, unit, *numbers, float("nan"), (9, 4, 1, 0, 1), (0.0, 1.0, 2.0, 3.0, 4.0, 5.0), tuple(entries))
 
-    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
+    def source(self, layer: str, unit: int, rank: int, size: int = 480, *, partial: bool = False) -> SourceImage:
         self._record("source", layer, unit, rank)
         pixels = grating(rank, size, signed=False)[: size * 3 // 4]
         return SourceImage(encode(pixels, "JPEG"), (0.2, -0.1, 0.5, 0.3), (0.1, 0.0, 0.9, 1.0), f"#{rank + 1} · photograph-{rank}.jpg")
@@ -168,11 +183,15 @@ class FakeService:
         self.calls.append((kind, (layer, *rest)))
         if self.error:
             raise self.error
-        if not self.ready:
+        if not self.ready and self.crops is None:
             raise ServiceError("The index of strongest activations is being built: 30 of 120 crops (25%). Try again when it is complete")
-        for info in self.infos:
+        info = self._info(layer)
+        if rest and not 0 <= rest[0] < info.channels:
+            raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {rest[0]}.")
+        return info
+
+    def _info(self, layer: str) -> LayerInfo:
+        for info in (*self.infos, *self.more):
             if layer in (info.alias, info.name):
-                if rest and not 0 <= rest[0] < info.channels:
-                    raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {rest[0]}.")
                 return info
         raise LayerError(f"The model has no layer {layer!r}. Its layers are conv1, conv2, odd.layer.")

@@ -47,6 +47,8 @@ class UnitTable:
     selectivity: NDArray[np.float32]
     labels: NDArray[np.int64]  # (units, k): dataset labels of the strongest activations, -1 for unknown or missing ones
     categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
+    crops: int | None = None  # the crops so far, while the index is built; None if it is complete
+    fingerprints: NDArray[np.uint32] | None = None  # (units,): they differ if the strongest activations do
 
     __repr__ = compact_repr
 
@@ -117,6 +119,8 @@ class MosaicRequest:
     contrast: Contrast = "tile"
     tile: int = 54  # pixels a side
     parts: tuple[Part, ...] = ("projections", "patches")
+    partial: bool = False  # while the index is built, those of the crops so far
+    refresh: bool = False  # the request is not an action of the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class EnlargeRequest:
     rule: Rule = "deconvnet"
     contrast: Contrast = "tile"
     size: int = 480  # pixels of the longer side of a picture
+    partial: bool = False  # while the index is built, one of the crops so far
 
 
 @dataclass(frozen=True, slots=True)

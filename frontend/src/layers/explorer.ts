@@ -4,12 +4,13 @@ import { safeFileName } from "../ui/download.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
+import { Arrangement } from "./arrangement.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
 import { DetailDrawer } from "./detail_drawer.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
-import { createIndexProgress, createRuleNotice } from "./notices.ts";
+import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
 import { PinnedUnits } from "./pinned_units.ts";
 import { isPinned, MAX_PINS, withoutPin } from "./pins.ts";
 import { LayerStore } from "./store.ts";
@@ -18,8 +19,7 @@ import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
 import { UnitGrid } from "./unit_grid.ts";
 import { createUnitLegend } from "./unit_legend.ts";
-import { UnitOrder } from "./unit_order.ts";
-import { orderUnits, parseSearch } from "./unit_table.ts";
+import { orderUnits, parseSearch, type Table } from "./unit_table.ts";
 import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
 const FILES: [FigureFile, string][] = [
@@ -30,12 +30,18 @@ const FILES: [FigureFile, string][] = [
   ["unit.svg", "Unit as SVG"],
   ["unit.html", "Unit as HTML page"],
 ];
+/** Part of the kernel's message that an index cannot be built. */
+const FAILED = "could not be built";
 
 /** One view of a LayerExplorer. */
 class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private readonly rules = createRuleChoice((rule) => this.set({ rule }));
   private readonly views = createViewChoice((view) => this.set({ view }));
-  private readonly layers = createLayerList({ pick: (layer) => this.selectLayer(layer) });
+  private readonly layers = createLayerList({
+    pick: (layer) => this.selectLayer(layer),
+    changed: () => this.requestDraw(),
+    allLayers: () => this.store.allLayers(),
+  });
   private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
   private readonly progress = createIndexProgress();
   private readonly toolbar = createToolbar({
@@ -68,7 +74,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private readonly legend = createUnitLegend();
   private readonly footerContent = createLayerFooter();
   private readonly drawer: DetailDrawer;
-  private readonly order = new UnitOrder();
+  private readonly arrangement = new Arrangement();
   /** The last selected unit of each layer. */
   private readonly lastUnits = new Map<string, number>();
   /** The time stamp of the last user action. */
@@ -140,7 +146,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   protected override alertText(): string {
-    return super.alertText() || (this.overview?.index_ready && this.store.table(this.state.layer).error) || "";
+    const { error } = this.overview ? this.store.table(this.state.layer) : {};
+    return super.alertText() || (error && (this.isIndexed || error.includes(FAILED)) ? error : "");
   }
 
   protected override draw(): void {
@@ -151,12 +158,14 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.rules.show(state.rule);
     this.views.show(state.view);
     this.layers.update(overview, state.layer);
+    const table = this.store.table(state.layer).value;
     this.ruleNotice.update(this.store.rejectionReason(state));
     this.root.dataset.ready = "true";
-    this.root.dataset.waiting = String(!overview.index_ready);
-    this.progress.element.hidden = overview.index_ready;
-    if (overview.index_ready) this.drawUnits(overview);
-    else this.progress.update(this.store.progress);
+    this.root.dataset.waiting = String(!this.isIndexed && !table);
+    this.progress.element.hidden = this.isIndexed && (!table || table.crops === null);
+    const { progress, progressLayers } = this.store;
+    this.progress.update({ progress, progressLayers, layer: state.layer, crops: table?.crops ?? null, overview });
+    if (this.isIndexed || table) this.drawUnits(overview, table);
   }
 
   protected override onKey(event: KeyboardEvent): boolean {
@@ -174,25 +183,32 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private get layer(): Layer | undefined {
-    return this.overview?.layers.find(({ id }) => id === this.state.layer);
+    return [...(this.overview?.layers ?? []), ...(this.overview?.opened ?? [])].find(({ id }) => id === this.state.layer);
   }
 
-  private drawUnits(overview: Overview): void {
-    const { state, actionTime } = this;
-    const table = this.store.table(state.layer).value;
+  /** Whether the index of the layer is complete. */
+  private get isIndexed(): boolean {
+    return (this.layer?.dead ?? null) !== null;
+  }
+
+  private drawUnits(overview: Overview, table: Table | undefined): void {
+    const { actionTime } = this;
+    let { state } = this;
     if (table) {
-      this.order.update(table, state);
-      if (state.unit === null) {
-        state.unit = this.order.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
+      this.arrangement.update(table, state);
+      if (state.unit === null && table.crops !== null) state = { ...state, unit: this.arrangement.units[0] ?? null };
+      else if (state.unit === null) {
+        state.unit = this.arrangement.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
         this.scheduleSave();
       }
-      this.lastUnits.set(state.layer, state.unit);
+      if (this.state.unit !== null) this.lastUnits.set(state.layer, this.state.unit);
     }
-    this.toolbar.update(state, table, this.order.units.length);
+    const { units, labels } = this.arrangement;
+    this.toolbar.update(state, table, units.length);
     this.legend.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
-    this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
-    if (table) this.grid.update({ state, table, units: this.order.units, labels: this.order.labels });
+    this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
+    if (table) this.grid.update({ state, table, units, labels });
     this.pins.update({ state, overview, layout: this.grid.layout });
   }
 
@@ -240,7 +256,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     if ("className" in query) this.filter(text);
     else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
     else {
-      const hidden = this.order.labels && !this.order.units.includes(query.unit);
+      const hidden = this.arrangement.labels && !this.arrangement.units.includes(query.unit);
       if (this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) })) this.drawer.open();
     }
   }
@@ -267,7 +283,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
 
   private moveUnit(key: string): void {
     const { grid } = this;
-    const { units } = this.order;
+    const { units } = this.arrangement;
     if (!units.length) return;
     const index = units.indexOf(this.state.unit ?? -1);
     const next = index < 0 ? 0 : nextInGrid(key, index, grid.layout.columns, units.length, grid.visibleRows);

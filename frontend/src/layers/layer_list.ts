@@ -1,4 +1,5 @@
-import { h } from "../ui/dom.ts";
+import type { Lookup } from "../kernel/resource.ts";
+import { focusedElement, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger } from "../ui/format.ts";
 import type { Layer, Overview } from "./wire.ts";
 
@@ -12,51 +13,137 @@ function breakable(name: string): (string | HTMLElement)[] {
   return name.split(/(?<=\.)/).flatMap((part, index) => (index ? [h("wbr", {}), part] : [part]));
 }
 
-/** Create the list of layers. */
-export function createLayerList({ pick }: { pick: (layer: string) => void }) {
-  const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" });
-  let buttons = new Map<string, HTMLButtonElement>();
-  let shown: Overview | null = null;
+/** Return the name of the module behind a layer: of its convolution, or another one of the same output. */
+export function moduleName({ id, convolution, names }: Layer): string {
+  return convolution ?? names.find((name) => name !== id) ?? "";
+}
 
-  const createButton = (layer: Layer, index: number, maxChannels: number) => {
+/** Return the layers one of whose names, or whose kind, contains the text. */
+export function findLayers(layers: Layer[], text: string): Layer[] {
+  const query = text.trim().toLowerCase();
+  if (!query) return layers;
+  return layers.filter(({ id, names, convolution, kind }) =>
+    [id, ...names, convolution ?? "", kind].some((name) => name.toLowerCase().includes(query)),
+  );
+}
+
+/** Return the listed layers and those that were opened, in the order of `all` if it is known. */
+export function shownLayers({ layers, opened }: Overview, all: Layer[] | undefined): Layer[] {
+  const position = new Map(all?.map(({ id }, index) => [id, index]));
+  const shown = [...layers, ...opened];
+  return all ? shown.sort((a, b) => (position.get(a.id) ?? 0) - (position.get(b.id) ?? 0)) : shown;
+}
+
+interface ListOptions {
+  pick: (layer: string) => void;
+  /** Called when the list has to be updated. */
+  changed: () => void;
+  allLayers: () => Lookup<Layer[]>;
+}
+
+/** Create the list of layers: the listed and the opened ones, or all of them, searched by their names. */
+export function createLayerList({ pick, changed, allLayers }: ListOptions) {
+  const search = h("input", {
+    type: "search",
+    class: "dwx-search",
+    placeholder: "find a layer…",
+    "aria-label": "Find a layer by its name",
+    "data-testid": "layer-search",
+  });
+  const toggle = h(
+    "button",
+    { type: "button", class: "dwx-all-layers", "aria-pressed": "false", "data-testid": "all-layers" },
+    "All layers",
+  );
+  toggle.title = "List every module whose output is feature maps. The index of a layer is built when it is opened.";
+  const note = h("p", { class: "dwx-layer-note", hidden: true, role: "status" });
+  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, search, toggle);
+  const caption = h("div", { class: "dwx-layers-caption" }, "bar: number of units");
+  const list = h("div", { class: "dwx-layer-list" });
+  const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" }, tools, note, caption, list);
+  let buttons = new Map<string, HTMLButtonElement>();
+  let shownFor: unknown[] = [];
+  let isAll = false;
+
+  const createButton = (layer: Layer, key: number, maxChannels: number) => {
     const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
-    const title = `${layer.name} (${layer.kind})${index < 9 ? ` · key ${index + 1}` : ""}`;
+    const others = layer.names.filter((name) => name !== layer.id).join(", ");
+    const built = layer.dead === null ? "\nIts index is built when it is opened." : "";
+    const title = `${layer.id}${others ? ` = ${others}` : ""} (${layer.kind})${key >= 0 && key < 9 ? ` · key ${key + 1}` : ""}${built}`;
     const properties = { type: "button", class: "dwx-layer", title, "data-testid": `layer-${layer.id}`, onclick: () => pick(layer.id) };
+    const name = moduleName(layer);
     return h(
       "button",
-      properties,
+      { ...properties, "data-indexed": String(layer.dead !== null) },
       h("span", { class: "dwx-layer-bar", style: `width:${(100 * layer.channels) / maxChannels}%` }),
       h("b", {}, ...breakable(layer.id)),
+      name ? h("span", { class: "dwx-module" }, ...breakable(name)) : null,
       h("span", {}, `${formatCount(layer.channels, "unit")}${dead}`),
       h("span", {}, `${layer.height} × ${layer.width} map`),
-      h("span", {}, describeReceptiveField(layer)),
+      h("span", { class: "dwx-receptive-field" }, describeReceptiveField(layer)),
     );
   };
 
-  const rebuild = ({ layers }: Overview) => {
+  /** Return the button that the list has if it is the same, so that it keeps the focus. */
+  const reuse = ({ id }: Layer, button: HTMLButtonElement): HTMLButtonElement => {
+    const shown = buttons.get(id);
+    if (shown?.title === button.title && shown.innerHTML === button.innerHTML) return shown;
+    if (shown && shown === focusedElement(list)) queueMicrotask(() => button.focus({ preventScroll: true }));
+    return button;
+  };
+
+  const rebuild = (overview: Overview, all: Lookup<Layer[]> | null) => {
+    const layers = isAll ? (all?.value ?? []) : shownLayers(overview, all?.value);
+    const found = findLayers(layers, search.value);
     const maxChannels = Math.max(...layers.map((layer) => layer.channels));
-    buttons = new Map(layers.map((layer, index) => [layer.id, createButton(layer, index, maxChannels)]));
-    element.replaceChildren(h("div", { class: "dwx-layers-caption" }, "bar: number of units"), ...buttons.values());
+    const keys = new Map(overview.layers.map(({ id }, index) => [id, index]));
+    const previous = buttons;
+    buttons = new Map(found.map((layer) => [layer.id, reuse(layer, createButton(layer, keys.get(layer.id) ?? -1, maxChannels))]));
+    const [before, now] = [[...previous.values()], [...buttons.values()]];
+    const isSame = before.length === now.length && found.every(({ id }, index) => before[index] === previous.get(id));
+    if (!isSame) list.replaceChildren(...now);
+    else for (const [index, button] of now.entries()) if (button !== before[index]) before[index]?.replaceWith(button); // keeps its place
+    list.dataset.all = String(isAll);
+    toggle.setAttribute("aria-pressed", String(isAll));
+    const isLoading = isAll && !all?.value;
+    note.hidden = found.length > 0;
+    setText(note, isLoading ? (all?.error ?? "Loading…") : isAll ? "No layer has such a name." : "None of these. All layers lists more.");
   };
 
   /** Scroll the list to a layer, without scrolling the page. */
   const scrollToButton = (button: HTMLElement) => {
-    const top = button.offsetTop - element.offsetTop;
-    if (top < element.scrollTop || top + button.offsetHeight > element.scrollTop + element.clientHeight) element.scrollTop = top - 8;
-    const left = button.offsetLeft - element.offsetLeft;
-    if (left < element.scrollLeft || left + button.offsetWidth > element.scrollLeft + element.clientWidth) element.scrollLeft = left - 8;
+    const top = button.offsetTop - list.offsetTop;
+    if (top < list.scrollTop || top + button.offsetHeight > list.scrollTop + list.clientHeight) list.scrollTop = top - 8;
+    const left = button.offsetLeft - list.offsetLeft;
+    if (left < list.scrollLeft || left + button.offsetWidth > list.scrollLeft + list.clientWidth) list.scrollLeft = left - 8;
   };
 
   const update = (overview: Overview, selectedId: string) => {
-    if (overview !== shown) rebuild(overview);
-    shown = overview;
+    const all = isAll || overview.opened.length ? allLayers() : null; // opened layers stand in the order of execution
+    const content = [search.value, isAll, overview, all?.value, all?.error];
+    const isNewSearch = content.slice(0, 2).some((part, index) => part !== shownFor[index]);
+    if (content.some((part, index) => part !== shownFor[index])) rebuild(overview, all);
+    if (isNewSearch) list.scrollTop = 0;
+    shownFor = content;
     for (const [id, button] of buttons) {
       if (id !== selectedId) button.removeAttribute("aria-current");
       else if (!button.hasAttribute("aria-current")) {
         button.setAttribute("aria-current", "true");
-        scrollToButton(button);
+        if (!search.value) scrollToButton(button);
       }
     }
   };
+
+  search.addEventListener("input", changed);
+  search.addEventListener("keydown", ({ key }) => {
+    if (key === "Enter") buttons.values().next().value?.click();
+    if (key !== "Escape" || !search.value) return;
+    search.value = "";
+    changed();
+  });
+  toggle.addEventListener("click", () => {
+    isAll = !isAll;
+    changed();
+  });
   return { element, update };
 }

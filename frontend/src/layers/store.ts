@@ -13,6 +13,7 @@ import type {
   EnlargedReply,
   EnlargeRequest,
   ImagesReply,
+  Layer,
   MosaicRequest,
   Overview,
   Part,
@@ -55,18 +56,31 @@ const PRIORITY = { enlarged: 0, table: 1, detail: 3, source: 5 };
 const MAX_SOURCES = 32;
 const MAX_ENLARGED = 32;
 
+/** The request is no action of the user: long jobs are not slowed for it. */
+const REFRESH = { refresh: true };
+
+/** What a cached mosaic was requested for. */
+interface MosaicVersion {
+  generation: number;
+  /** That of the unit's strongest activations; undefined if the table was not loaded. */
+  fingerprint: number | undefined;
+}
+
 interface LayerHello extends Hello {
   overview: Overview;
 }
 
 export class LayerStore extends Store<LayerHello> {
   readonly bitmaps = new BitmapCache();
-  /** The progress of the activation index while it is computed. */
+  /** The progress of the activation index while it is computed, and the layers that it has. */
   progress: Progress | null = null;
+  progressLayers: string[] = [];
   private readonly tables = new Resource<Table>(this.client, this.notify);
   private readonly details = new Resource<UnitDetail>(this.client, this.notify);
   private readonly sources = new Resource<Source>(this.client, this.notify, MAX_SOURCES);
   private readonly enlargedActivations = new Resource<Enlarged>(this.client, this.notify, MAX_ENLARGED);
+  private readonly layerLists = new Resource<Layer[]>(this.client, this.notify);
+  private readonly versions = new Map<string, MosaicVersion>();
   private readonly mosaicErrors = new Map<string, string>();
   /** By layer and rule: the reason why the rule cannot be applied. */
   private readonly rejectionReasons = new Map<string, string>();
@@ -77,25 +91,34 @@ export class LayerStore extends Store<LayerHello> {
     super.close();
     this.mosaicListeners.clear();
     this.bitmaps.clear();
+    this.versions.clear();
   }
 
+  /** Mosaics and tables stay visible until they are fetched again; mosaics only if the strongest activations of their unit are others. */
   protected override reset(): void {
     this.generation += 1;
     this.progress = null;
-    this.bitmaps.clear();
-    const caches = [this.tables, this.details, this.sources, this.enlargedActivations, this.mosaicErrors, this.rejectionReasons];
+    this.tables.renew();
+    const caches = [this.details, this.sources, this.enlargedActivations, this.layerLists, this.mosaicErrors, this.rejectionReasons];
     for (const cache of caches) cache.clear();
   }
 
   override retry(): void {
     this.mosaicErrors.clear();
-    for (const cache of [this.tables, this.details, this.sources, this.enlargedActivations]) cache.retry();
+    for (const cache of [this.tables, this.details, this.sources, this.enlargedActivations, this.layerLists]) cache.retry();
   }
 
-  protected override onEvent({ progress }: ServiceEvent): void {
+  protected override onEvent({ event, progress, layers = [] }: ServiceEvent): void {
     if (!progress) return;
     this.progress = progress;
+    if (event === "partial") this.renew(layers);
+    else this.progressLayers = layers;
     this.notify();
+  }
+
+  /** Return all layers of the model. */
+  allLayers(): Lookup<Layer[]> {
+    return this.layerLists.read("all", async () => (await this.client.request<{ layers: Layer[] }>("all_layers"))?.content.layers);
   }
 
   /** Register a callback for decoded mosaics. Return a function that removes it. */
@@ -106,15 +129,18 @@ export class LayerStore extends Store<LayerHello> {
 
   table(layer: string): Lookup<Table> {
     return this.tables.read(layer, async () => {
-      const reply = await this.client.request<TableReply>("unit_table", { layer }, { priority: PRIORITY.table });
+      const fields = { layer, ...(this.tables.isStale(layer) ? REFRESH : {}) };
+      const reply = await this.client.request<TableReply>("unit_table", fields, { key: `unit_table ${layer}`, priority: PRIORITY.table });
       return reply && readTable(reply.content, reply.buffers);
     });
   }
 
   unitDetail(owner: object, layer: string, unit: number): Lookup<UnitDetail> {
-    return this.details.read(detailKey(layer, unit), async () => {
+    const key = detailKey(layer, unit);
+    return this.details.read(key, async () => {
       const options = { owner, priority: PRIORITY.detail };
-      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", { layer, unit }, options);
+      const fields = { layer, unit, ...(this.details.isStale(key) ? REFRESH : {}) };
+      const reply = await this.client.request<{ detail: UnitDetail }>("unit_detail", fields, options);
       return reply?.content.detail;
     });
   }
@@ -153,13 +179,17 @@ export class LayerStore extends Store<LayerHello> {
 
   /** Request mosaics in order of urgency, except those that are cached or failed. */
   requestMosaics(owner: object, list: MosaicList, requests: MosaicRequest[], parts: readonly Part[]): void {
-    const listed = this.client.available
-      ? requests.flatMap((request) => this.createRequests(request, this.missing(request, parts), list))
-      : [];
-    this.client.requestList(list, listed, { owner, ...LIST_OPTIONS[list] });
+    const missing = this.client.available ? requests.map((request) => ({ request, parts: this.missing(request, parts) })) : [];
+    const isShown = (request: MosaicRequest) => parts.some((part) => this.bitmaps.has(mosaicKey(request, part)));
+    const create = (shown: boolean) =>
+      missing
+        .filter(({ request }) => isShown(request) === shown)
+        .flatMap(({ request, parts }) => this.createRequests(request, parts, list, shown));
+    this.client.requestList(list, create(false), { owner, ...LIST_OPTIONS[list] });
+    this.client.requestList(`${list} again`, create(true), { owner, ...LIST_OPTIONS[list], lane: "background" });
   }
 
-  /** Return the mosaic of one part if it is cached. */
+  /** Return the mosaic of one part if it is cached, perhaps one of fewer crops until that of all crops arrives. */
   mosaic(request: MosaicRequest, part: Part): ImageBitmap | undefined {
     return this.bitmaps.get(mosaicKey(request, part));
   }
@@ -177,30 +207,61 @@ export class LayerStore extends Store<LayerHello> {
   private missing(request: MosaicRequest, parts: readonly Part[]): Part[] {
     return parts.filter((part) => {
       const key = mosaicKey(request, part);
-      return !this.bitmaps.has(key) && !this.mosaicErrors.has(key) && (part === "patches" || !this.rejectionReason(request));
+      const needed = !this.bitmaps.has(key) || !this.isCurrent(request, key);
+      return needed && !this.mosaicErrors.has(key) && (part === "patches" || !this.rejectionReason(request));
     });
   }
 
-  private createRequests(request: MosaicRequest, parts: Part[], list: MosaicList): ListedRequest[] {
+  /** Return whether a cached mosaic shows the strongest activations of the unit as far as they are known. */
+  private isCurrent({ layer, unit }: MosaicRequest, key: string): boolean {
+    const version = this.versions.get(key);
+    if (!version) return false;
+    const isNew = version.generation === this.generation;
+    const table = this.tables.get(layer);
+    if (!table) return isNew;
+    if (this.tables.isStale(layer)) return isNew || this.tables.isPending(layer);
+    // Requested before the table was loaded, of a complete index: it shows what the table describes.
+    if (version.fingerprint === undefined && isNew && table.crops === null) version.fingerprint = table.fingerprints[unit];
+    return version.fingerprint !== undefined && version.fingerprint === table.fingerprints[unit];
+  }
+
+  /** Read the tables and the details of some layers again: there are more crops. */
+  private renew(layers: string[]): void {
+    this.tables.renew((layer) => layers.includes(layer));
+    for (const cache of [this.details, this.sources]) cache.renew((key) => layers.includes(key.split("|")[0] ?? ""));
+    this.enlargedActivations.renew((key) => layers.includes((JSON.parse(key) as EnlargeRequest).layer));
+  }
+
+  private version({ layer, unit }: MosaicRequest): MosaicVersion {
+    const table = this.tables.isStale(layer) ? undefined : this.tables.get(layer);
+    return { generation: this.generation, fingerprint: table?.fingerprints[unit] };
+  }
+
+  private createRequests(request: MosaicRequest, parts: Part[], list: MosaicList, again: boolean): ListedRequest[] {
     if (!parts.length) return [];
     const { generation } = this;
+    const version = this.version(request);
     const fail = (error: unknown) => {
       if (generation === this.generation) this.mosaicsFailed(request, parts, error);
     };
     const needed = () => this.missing(request, parts).length > 0;
     const receive = async (reply: Reply) => {
       if (generation !== this.generation || !needed()) return;
-      await this.decodeMosaics(request, parts, reply).catch(fail);
+      await this.decodeMosaics(request, parts, reply, version).catch(fail);
       // Sending the next request would delay the display of these mosaics.
-      if (LIST_OPTIONS[list].lane === "urgent") await nextFrameDisplayed();
+      if (LIST_OPTIONS[list].lane === "urgent" && !again) await nextFrameDisplayed();
     };
-    return [{ kind: "mosaics", fields: { ...request, parts }, receive, fail, beforeSend: needed }];
+    return [{ kind: "mosaics", fields: { ...request, parts, ...(again ? REFRESH : {}) }, receive, fail, beforeSend: needed }];
   }
 
-  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply): Promise<void> {
+  private async decodeMosaics(request: MosaicRequest, parts: Part[], { content, buffers }: Reply, version: MosaicVersion): Promise<void> {
     const { generation } = this;
     const { images } = content as unknown as ImagesReply;
-    const decode = (part: Part, index: number) => this.bitmaps.decode(mosaicKey(request, part), buffers[index], images[index]?.mime ?? "");
+    const decode = (part: Part, index: number) => {
+      const key = mosaicKey(request, part);
+      this.versions.set(key, version);
+      return this.bitmaps.decode(key, buffers[index], images[index]?.mime ?? "");
+    };
     await Promise.all(parts.map(decode));
     if (generation !== this.generation) return;
     for (const listener of [...this.mosaicListeners]) listener(request);

@@ -38,6 +38,8 @@ export class UnitGrid {
   private readonly empty = h("p", { class: "dwx-empty", hidden: true });
   private readonly observer = new ResizeObserver(() => this.resized());
   private readonly tiles = new Map<number, UnitTile>();
+  private readonly bitmapIds = new WeakMap<ImageBitmap, number>();
+  private bitmapCount = 0;
   private content: GridContent | null = null;
   private scrollTimer: ReturnType<typeof setTimeout> | undefined;
   private frame = 0;
@@ -70,11 +72,12 @@ export class UnitGrid {
 
   update(content: GridContent): void {
     const previous = this.content;
-    const reordered = previous?.table !== content.table || previous.units !== content.units;
+    const renewed = previous?.table !== content.table;
+    const reordered = previous?.table.layer !== content.table.layer || previous.units !== content.units;
     const filtered = previous?.labels !== content.labels;
     this.content = content;
     this.relayout(content.state);
-    if (reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
+    if (renewed || reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
     if (reordered) {
       this.updateHeight();
       this.scrollTo(0);
@@ -118,7 +121,7 @@ export class UnitGrid {
     const rejected = this.store.rejectionReason(request) !== undefined;
     const bitmaps = partsOf(state.view).map((part) => (part === "projections" && rejected ? null : this.store.mosaic(request, part)));
     const error = this.store.mosaicError(request);
-    const drawn = [error, rejected, request.rule, request.contrast, ...bitmaps.map((bitmap) => bitmap !== undefined)].join();
+    const drawn = [error, rejected, request.rule, request.contrast, ...bitmaps.map((bitmap) => this.bitmapId(bitmap))].join();
     if (drawn === tile.drawn) return;
     tile.drawn = drawn;
     tile.element.dataset.painted = String(bitmaps.every((bitmap) => bitmap !== undefined));
@@ -127,6 +130,14 @@ export class UnitGrid {
       setText(tile.note, error ?? "");
     }
     drawMosaics(tile.canvas, bitmaps, this.layout, window.devicePixelRatio || 1);
+  }
+
+  /** Return a number that tells a bitmap from the one that replaces it. */
+  private bitmapId(bitmap: ImageBitmap | null | undefined): number {
+    if (!bitmap) return 0;
+    const id = this.bitmapIds.get(bitmap) ?? ++this.bitmapCount;
+    this.bitmapIds.set(bitmap, id);
+    return id;
   }
 
   private listen(): void {

@@ -12,6 +12,10 @@ export interface Table {
   labels: Int32Array;
   /** Label to class name. */
   categories: Record<string, string>;
+  /** The number of crops so far; null if the index is complete. */
+  crops: number | null;
+  /** By unit: they differ if the strongest activations do. */
+  fingerprints: Uint32Array;
 }
 
 export interface ClassCount {
@@ -29,10 +33,12 @@ export const SORTS: [Sort, string][] = [
 ];
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
-  const { layer, units, k, categories } = reply;
+  const { layer, units, k, categories, crops } = reply;
   const numbers = toFloat32Array(buffers[0]);
   const columns = Object.fromEntries(reply.columns.map((name, index) => [name, numbers.subarray(index * units, (index + 1) * units)]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: toInt32Array(buffers[1]), categories };
+  const labels = toInt32Array(buffers[1]);
+  const fingerprints = new Uint32Array(toInt32Array(buffers[2]));
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels, categories, crops, fingerprints };
 }
 
 export function isDead(table: Table, unit: number): boolean {

@@ -31,9 +31,13 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
   const mostFrequent = labels ? classes.find(({ label }) => labels.has(label)) : classes.slice(0, 1).find(isHighlighted);
-  const maximum = dead ? "dead" : formatNumber(table.columns.maximum[unit]);
+  const maximum = dead ? (table.crops === null ? "dead" : "inactive") : formatNumber(table.columns.maximum[unit]);
   const canvas = h("canvas", {});
-  const note = h("div", { class: "dwx-tile-note", hidden: !dead }, dead ? "inactive in every crop" : "");
+  const note = h(
+    "div",
+    { class: "dwx-tile-note", hidden: !dead },
+    dead ? (table.crops === null ? "inactive in every crop" : "inactive so far") : "",
+  );
   const segments = classes.map((entry, rank) => createSegment(entry.count / table.k, isHighlighted(entry), labels ? 0 : rank));
   const bar = h("span", { class: "dwx-bar" }, ...segments);
   const name = mostFrequent ? h("span", { class: "dwx-class" }, `${mostFrequent.name} ${mostFrequent.count}`) : null;

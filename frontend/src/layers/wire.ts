@@ -36,29 +36,37 @@ export interface LayerState {
 export interface Layer {
   id: string;
   name: string;
+  /** All dotted names of the layer. */
+  names: string[];
+  /** The name of the convolution whose map it is. */
+  convolution: string | null;
   kind: string;
   channels: number;
   height: number;
   width: number;
   /** [rows, columns] in input pixels. Null: the whole input. */
   receptive_field: [number, number] | null;
-  /** Null before the index is complete. */
+  /** Null while there is no index of the layer. */
   dead: number | null;
 }
 
 export interface Overview extends CommonOverview {
   layers: Layer[];
+  /** Other layers that were opened. */
+  opened: Layer[];
 }
 
 export type Column = "maximum" | "mean" | "std" | "activation_rate" | "selectivity";
 
-/** Reply to `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels. */
+/** Reply to `unit_table`. Buffers: float32 (columns, units), int32 (units, k) labels, uint32 (units,) fingerprints. */
 export interface TableReply {
   layer: string;
   units: number;
   k: number;
   columns: Column[];
   categories: Record<string, string>;
+  /** The number of crops so far; null if the index is complete. */
+  crops: number | null;
 }
 
 /** One of the strongest activations of a unit. */

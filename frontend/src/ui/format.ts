@@ -46,9 +46,13 @@ export function formatDuration(seconds: number): string {
 /** Format the progress of a job, with its rate and the remaining time. */
 export function formatProgress(progress: { done: number; total: number; rate: number; message?: string } | null, items: string): string {
   if (!progress?.total) return progress?.message || "starting…";
-  const { done, total, rate } = progress;
-  const parts = [`${formatInteger(done)} of ${formatInteger(total)} ${items}`];
-  if (rate > 0) parts.push(`${formatNumber(rate)} images/s`);
-  if (rate > 0 && done < total) parts.push(`${formatDuration((total - done) / rate)} left`);
-  return parts.join(" · ");
+  const pace = formatPace(progress);
+  return `${formatInteger(progress.done)} of ${formatInteger(progress.total)} ${items}${pace ? ` · ${pace}` : ""}`;
+}
+
+/** Format the rate of a job and the remaining time. */
+export function formatPace({ done, total, rate }: { done: number; total: number; rate: number }): string {
+  if (!(rate > 0)) return "";
+  const left = done < total ? ` · ${formatDuration((total - done) / rate)} left` : "";
+  return `${formatNumber(rate)} images/s${left}`;
 }

@@ -183,7 +183,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     drawing.add(Text(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
     _mosaics(drawing, chosen, right, 90, chosen_side)
     bottom = _details(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right, beside=True)
-    height = max(bottom, 62 + math.ceil(len(panels) / 2) * (side + 32), 62 + 56 * len(overview.layers)) + 8
+    height = max(bottom, 62 + math.ceil(len(panels) / 2) * (side + 32), 62 + 56 * len(sheet.layers)) + 8
     drawing.add(
         Rectangle(156, 48, 1, height - 48, "line"), Rectangle(right - 12, 48, 1, height - 48, "line"), Rectangle(0, height, 1200, 1, "line")
     )
@@ -196,10 +196,10 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
 
 def _layers(drawing: Drawing, sheet: FigureSheet, x: float, y: float) -> None:
     """Add the list of layers, each with a bar proportional to its number of units."""
-    max_units = max((summary.info.channels for summary in sheet.overview.layers), default=1)
-    for summary, name in zip(sheet.overview.layers, sheet.layer_names(), strict=True):
+    max_units = max((summary.info.channels for summary in sheet.layers), default=1)
+    for summary, name in zip(sheet.layers, sheet.layer_names(), strict=True):
         info = summary.info
-        current = sheet.layer in (info.alias, info.name)
+        current = summary.has_name(sheet.layer)
         drawing.add(
             Rectangle(x, y, 120, 2.5, "line"), Rectangle(x, y, 120 * info.channels / max_units, 2.5, "accent" if current else "soft")
         )

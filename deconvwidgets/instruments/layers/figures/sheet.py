@@ -13,7 +13,7 @@ from deconvwidgets.arguments import integer
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import LayerError
 from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail, UnitTable
-from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 
 Sort = Literal["strongest", "random", "index"]
@@ -97,10 +97,15 @@ class FigureSheet:
     source: SourceImage | None = None  # the photograph of the chosen unit's strongest activation
 
     @property
+    def layers(self) -> tuple[LayerSummary, ...]:
+        """The listed layers, and this one if it is another."""
+        return (*self.overview.layers, *(summary for summary in self.overview.opened if summary.has_name(self.layer)))
+
+    @property
     def info(self) -> LayerInfo:
         """The layer."""
-        for summary in self.overview.layers:
-            if self.layer in (summary.info.alias, summary.info.name):
+        for summary in self.layers:
+            if summary.has_name(self.layer):
                 return summary.info
         raise LayerError(f"{self.overview.model} has no layer {self.layer!r}; choose one of {', '.join(self.layer_names())}.")
 
@@ -115,7 +120,7 @@ class FigureSheet:
 
     def layer_names(self) -> list[str]:
         """Return the aliases of the model's layers, or their dotted names if they have none."""
-        return [summary.info.short_name for summary in self.overview.layers]
+        return [summary.short_name for summary in self.layers]
 
     def title(self) -> str:
         """Return the model and the layer."""

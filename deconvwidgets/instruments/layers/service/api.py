@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
-from deconvwidgets.arguments import integer
+from deconvwidgets.arguments import instance, integer
 from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.top_k import fingerprints
 from deconvwidgets.instruments.layers.records import (
     Contrast,
     EnlargedActivation,
@@ -29,8 +31,9 @@ from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.service.context import ServiceContext
-from deconvwidgets.service.index_job import K
+from deconvwidgets.service.index_source import K
 from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.snapshot import Snapshot
 
@@ -49,10 +52,42 @@ class LayersApi(InstrumentApi):
         context.on_replace(lambda snapshot: mosaics.keep_only(snapshot.layers_version))
         context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
 
-    def unit_table(self, layer: str) -> UnitTable:
-        """Return the statistics and labels of all units of a layer. Raises LayerError for an unknown layer."""
-        _, index = self._read()
-        stats = index.stats(layer)
+    def open(self, layer: str) -> LayerSummary:
+        """Return a layer by any of its names, and begin to build its index unless there is one; `service.wait()` waits for it.
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer, or if it is no feature map.
+        """
+        return self._context.snapshot.summary(self._context.index.open(layer))
+
+    def all_layers(self) -> tuple[LayerSummary, ...]:
+        """Return every layer that can be opened, in order of execution."""
+        snapshot = self._context.snapshot
+        return tuple(map(snapshot.summary, snapshot.catalog.layers.values()))
+
+    def unit_table(self, layer: str, *, partial: bool = False, refresh: bool = False) -> UnitTable:
+        """Return the statistics and labels of all units of a layer.
+
+        Parameters
+        ----------
+        layer : str
+            Any of its names. A layer that has no index is opened.
+        partial : bool
+            While the index is built, return those of the crops so far.
+        refresh : bool
+            The request is not an action of the user: batches of long jobs are not made smaller for it.
+
+        Raises
+        ------
+        LayerError
+            If there is no such layer, or if it is no feature map.
+        ServiceError
+            While the index is built.
+        """
+        snapshot, index, info = self._read(layer, partial, refresh)
+        name, stats = info.name, index.stats(info.name)
         return UnitTable(
             layer=layer,
             maximum=stats.maximum,
@@ -60,34 +95,39 @@ class LayersApi(InstrumentApi):
             std=stats.std,
             activation_rate=stats.activation_rate,
             selectivity=stats.selectivity,
-            labels=index.labels(layer),
+            labels=index.labels(name),
             categories=index.categories,
+            crops=None if snapshot.has(name) else index.crops,
+            fingerprints=fingerprints(index.tallies[name].ranking.ids, snapshot.layers_version),
         )
 
     def top_activations(
         self, layer: str, unit: int, rule: Rule = "deconvnet", contrast: Contrast = "tile", tile: int = 54
     ) -> TopActivations:
         """Return a unit's strongest activations as two mosaics, projections and patches, with tiles of `tile` x `tile` pixels."""
-        snapshot, index = self._read()
+        snapshot, index, _ = self._read(layer)
         with self._context.device_lock.pause_batches():
             return self._mosaics.top_activations(snapshot, index, MosaicRequest(layer, unit, rule, contrast, tile))
 
     def mosaics(self, request: MosaicRequest, background: bool = False) -> Sequence[EncodedImage]:
         """Return one mosaic for each of `request.parts`; nothing else is computed."""
-        snapshot, index = self._read()
+        instance(request, MosaicRequest, "request")
+        snapshot, index, _ = self._read(request.layer, request.partial, request.refresh)
         if background:
-            return self._mosaics.mosaics(snapshot, index, request, background=True)
+            with self._context.index.partial.renewal() if request.refresh else nullcontext():
+                return self._mosaics.mosaics(snapshot, index, request, background=True)
         with self._context.device_lock.pause_batches():
             return self._mosaics.mosaics(snapshot, index, request)
 
-    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True, *, partial: bool = False, refresh: bool = False) -> UnitDetail:
         """Return values, sources, labels and predictions of a unit's strongest activations, and the unit's histogram.
 
-        Empty bins at the ends of the histogram are left out. Without `predictions`, the model is not run.
+        Empty bins at the ends of the histogram are left out. Without `predictions`, the model is not run. `partial` and `refresh` are those
+        of `unit_table`.
         """
-        snapshot, index = self._read()
+        snapshot, index, info = self._read(layer, partial, refresh)
         unit = integer(unit, "unit", error=LayerError)
-        stats, entries = index.stats(layer), self._entries(snapshot, index, layer, unit, predictions)
+        stats, entries = index.stats(info.name), self._entries(snapshot, index, info.name, unit, predictions)
         filled = stats.histogram[unit].nonzero()[0]
         first, last = (0, int(filled[-1]) + 1) if filled.size else (0, 1)
         if stats.edges[unit][0] < 0 and filled.size:
@@ -105,8 +145,10 @@ class LayersApi(InstrumentApi):
             entries=tuple(entries),
         )
 
-    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
+    def source(self, layer: str, unit: int, rank: int, size: int = 480, *, partial: bool = False) -> SourceImage:
         """Return the whole photograph of the activation of `rank` (0 is the strongest), `size` pixels on the longer side.
+
+        `partial` is that of `unit_table`.
 
         Raises
         ------
@@ -115,8 +157,8 @@ class LayersApi(InstrumentApi):
         ServiceError
             For a size that is not between 16 and 4096.
         """
-        snapshot, index = self._read()
-        top = index.top(layer, unit)
+        snapshot, index, info = self._read(layer, partial)
+        top = index.top(info.name, unit)
         rank, size = integer(rank, "rank", error=LayerError), integer(size, "size, the pixels of a source image,", 16, 4096)
         activation, images = chosen_activation(top, rank, layer, unit), snapshot.images
         source = images.crop(activation.image).source
@@ -134,18 +176,20 @@ class LayersApi(InstrumentApi):
         ServiceError
             For an unknown rule or contrast, or a size that is not between 16 and 1024 pixels.
         """
-        snapshot, index = self._read()
+        layer = instance(request, EnlargeRequest, "request").layer
+        snapshot, index, info = self._read(layer, request.partial)
         with self._context.device_lock.pause_batches():
-            return self._enlarged.get(snapshot, index, request)
+            return self._enlarged.get(snapshot, index, info, request)
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
         """Return a figure as the bytes of a file; `state` is the state of a LayerExplorer."""
         return make_figure(self, self._context.overview(), kind, state)
 
-    def _read(self) -> tuple[Snapshot, ActivationIndex]:
-        """Return the snapshot for one request, and its index. Raises ServiceError while there is no index."""
-        self._context.record_request()
-        return self._context.index.require()
+    def _read(self, layer: str, partial: bool = False, refresh: bool = False) -> tuple[Snapshot, ActivationIndex, LayerInfo]:
+        """Return the snapshot for one request, an index with the layer, and the layer. Raises ServiceError while there is no index."""
+        if not refresh:
+            self._context.record_request()
+        return self._context.index.require(layer, partial)
 
     def _entries(self, snapshot: Snapshot, index: ActivationIndex, layer: str, unit: int, predictions: bool) -> list[TopActivation]:
         top, images = index.top(layer, unit)[:K], snapshot.images

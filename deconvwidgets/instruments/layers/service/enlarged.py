@@ -33,8 +33,8 @@ class EnlargedActivations:
         self._images = images
         self._projections = projections
 
-    def get(self, snapshot: Snapshot, index: ActivationIndex, request: EnlargeRequest) -> EnlargedActivation:
-        """Return the activation of `request.rank`.
+    def get(self, snapshot: Snapshot, index: ActivationIndex, info: LayerInfo, request: EnlargeRequest) -> EnlargedActivation:
+        """Return the activation of `request.rank` in the layer `info`.
 
         If the rule cannot be applied to the layer, the record has the reason instead of a projection.
 
@@ -46,7 +46,7 @@ class EnlargedActivations:
             For an unknown rule or contrast, or a size that is not between 16 and 1024 pixels.
         """
         request = _checked(request)
-        info, top = index.layer(request.layer), index.top(request.layer, request.unit)[: GRID * GRID]
+        top = index.top(info.name, request.unit)[: GRID * GRID]
         activation = chosen_activation(top, request.rank, request.layer, request.unit)
         ((pixels, image),) = self._images.get(snapshot, [activation.image])
         patch = image if activation.box is None else display.crop_patch(image, activation.box)

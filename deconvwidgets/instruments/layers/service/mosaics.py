@@ -15,7 +15,7 @@ from deconvwidgets.arguments import describe, instance, integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.instruments.layers.records import Contrast, MosaicRequest, Part, Rule, TopActivations
-from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
+from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections, places
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
@@ -39,7 +39,7 @@ class MosaicRenderer:
     def top_activations(self, snapshot: Snapshot, index: ActivationIndex, request: MosaicRequest) -> TopActivations:
         """Return both parts as one record. Raises as `mosaics` does."""
         request = _checked(request)
-        count = len(index.top(request.layer, request.unit)[: GRID * GRID])
+        count = len(index.top(_layer_of(snapshot, request), request.unit)[: GRID * GRID])
         projections, patches = self.mosaics(snapshot, index, request)
         return TopActivations(
             layer=request.layer,
@@ -71,7 +71,8 @@ class MosaicRenderer:
             For an unknown rule, contrast or part, or a tile size out of range.
         """
         request = _checked(request)
-        name, top = index.layer(request.layer).name, index.top(request.layer, request.unit)[: GRID * GRID]
+        name = _layer_of(snapshot, request)
+        top = index.top(name, request.unit)[: GRID * GRID]
         return [
             self._projections_mosaic(snapshot, name, top, request, background)
             if part == "projections"
@@ -86,7 +87,7 @@ class MosaicRenderer:
     def _projections_mosaic(
         self, snapshot: Snapshot, name: str, top: Sequence[Activation], request: MosaicRequest, background: bool
     ) -> EncodedImage:
-        key = (snapshot.layers_version, name, request.unit, request.rule, request.contrast, request.tile)
+        key = (snapshot.layers_version, name, request.unit, places(top), request.rule, request.contrast, request.tile)
         mosaic = self._mosaics.get(key)
         if mosaic is None:
             signed = self._projections.get(snapshot, name, request.unit, top, request.rule, background) if top else []
@@ -101,7 +102,7 @@ class MosaicRenderer:
     def _patches_mosaic(
         self, snapshot: Snapshot, name: str, top: Sequence[Activation], request: MosaicRequest, background: bool
     ) -> EncodedImage:
-        key = (snapshot.layers_version, name, request.unit, request.tile)
+        key = (snapshot.layers_version, name, request.unit, places(top), request.tile)
         mosaic = self._mosaics.get(key)
         if mosaic is None:
             crops = self._images.get(snapshot, [activation.image for activation in top])
@@ -118,6 +119,10 @@ class MosaicRenderer:
 
 def _patch(image: NDArray[np.uint8], activation: Activation, tile: int) -> NDArray[np.uint8]:
     return display.resize_image(image if activation.box is None else display.crop_patch(image, activation.box), tile)
+
+
+def _layer_of(snapshot: Snapshot, request: MosaicRequest) -> str:
+    return snapshot.layer(request.layer).name
 
 
 def _checked(request: MosaicRequest) -> MosaicRequest:

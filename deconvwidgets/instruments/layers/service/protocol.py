@@ -18,6 +18,7 @@ from deconvwidgets.instruments.layers.records import (
     UnitTable,
 )
 from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -25,11 +26,25 @@ from deconvwidgets.service.protocol import ModelService
 class LayersService(Protocol):
     """Answers the requests of a LayerExplorer.
 
-    Every method may be called from any thread, and raises ServiceError while the index is being built.
+    Every method may be called from any thread. Those that read the index raise ServiceError while it is being built, unless `partial`.
     """
 
-    def unit_table(self, layer: str) -> UnitTable:
-        """Return the statistics and labels of all units of a layer. Raises LayerError for an unknown layer."""
+    def open(self, layer: str) -> LayerSummary:
+        """Return a layer by any of its names, and begin to build its index unless there is one.
+
+        Raises LayerError if there is no such layer, or if it is no feature map.
+        """
+        ...
+
+    def all_layers(self) -> Sequence[LayerSummary]:
+        """Return every layer that can be opened, in order of execution."""
+        ...
+
+    def unit_table(self, layer: str, *, partial: bool = False, refresh: bool = False) -> UnitTable:
+        """Return the statistics and labels of all units of a layer, which is opened if it has no index.
+
+        With `partial`, return those of the crops so far while the index is built. A `refresh` is not an action of the user.
+        """
         ...
 
     def top_activations(
@@ -52,11 +67,11 @@ class LayersService(Protocol):
         """
         ...
 
-    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True, *, partial: bool = False, refresh: bool = False) -> UnitDetail:
         """Return values, sources, labels and predictions of a unit's strongest activations, and the unit's histogram."""
         ...
 
-    def source(self, layer: str, unit: int, rank: int, size: int = 480) -> SourceImage:
+    def source(self, layer: str, unit: int, rank: int, size: int = 480, *, partial: bool = False) -> SourceImage:
         """Return the whole photograph of the activation of `rank` (0 is the strongest), `size` pixels on the longer side."""
         ...
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -26,11 +26,14 @@ from deconvwidgets.service.snapshot import Snapshot
 Pixels = NDArray[np.float32]  # (C, h, w)
 
 
+Place = tuple[int, int, int]  # crop, row, column
+
+
 @dataclass(frozen=True, slots=True)
 class _Compressed:
-    """Projections as float16 shares of their largest absolute value: half the size, and finer than any display."""
+    """A projection as float16 shares of its largest absolute value: half the size, and finer than any display."""
 
-    shares: NDArray[np.float16]  # (N, C, h, w)
+    shares: NDArray[np.float16]  # (C, h, w)
     largest: float
 
     @classmethod
@@ -38,36 +41,25 @@ class _Compressed:
         largest = float(np.abs(pixels).max(initial=0)) or 1.0
         return cls((pixels / largest).astype(np.float16), largest)
 
-    def pixels(self) -> list[Pixels]:
-        """Return N projections (C, h, w)."""
-        return list(self.shares.astype(np.float32) * np.float32(self.largest))
-
-
-@dataclass(slots=True)
-class _Partial:
-    """The first projections of a unit. It is read and extended under the device lock."""
-
-    steps: list[Pixels] = field(default_factory=list)  # (n, C, h, w) each
-
-    @property
-    def count(self) -> int:
-        return sum(len(step) for step in self.steps)
+    def pixels(self) -> Pixels:
+        return self.shares.astype(np.float32) * np.float32(self.largest)
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """The projections to compute."""
+    """What to project."""
 
     snapshot: Snapshot
     name: str
     unit: int
     rule: Rule
-    batch: Tensor  # (N, C, H, W), on the CPU
-    positions: Tensor  # (N, 2)
+
+    def key(self, place: Place) -> Hashable:
+        return (self.snapshot.layers_version, self.name, self.unit, self.rule, place)
 
 
 class UnitProjections:
-    """Computes and caches projections by unit and rule. Thread-safe.
+    """Computes and caches projections by unit, rule and activation. Thread-safe.
 
     A second request for projections that are being computed continues with those that are missing.
     """
@@ -76,7 +68,6 @@ class UnitProjections:
         self._device_lock = device_lock
         self._images = images
         self._cache: ByteCache[_Compressed] = ByteCache(128 << 20, lambda entry: entry.shares.nbytes)
-        self._partial: dict[Hashable, _Partial] = {}
         self._batch_sizer = BatchSizer(lambda: True)
 
     def get(
@@ -96,43 +87,49 @@ class UnitProjections:
         RuleError
             If an operation below the layer has no such rule.
         """
-        key = (snapshot.layers_version, name, unit, rule)
-        cached = self._cache.get(key)
-        if cached is not None:
-            return cached.pixels()
-        batch = torch.stack([pixels for pixels, _ in self._images.get(snapshot, [one.image for one in top])])
-        task = _Task(snapshot, name, unit, rule, batch, torch.tensor([(one.row, one.column) for one in top]))
-        partial = self._partial.setdefault(key, _Partial())
-        try:
-            while cached is None:
+        task, wanted, found = _Task(snapshot, name, unit, rule), places(top), dict[Place, _Compressed]()
+        self._take_cached(task, wanted, found)
+        if len(found) < len(wanted):
+            missing = [place for place in wanted if place not in found]
+            inputs = self._images.get(snapshot, [crop for crop, _, _ in missing])
+            pixels = {place: tensor for place, (tensor, _) in zip(missing, inputs, strict=True)}
+            while len(found) < len(wanted):
                 with self._lease(background):
-                    cached = self._cache.get(key)  # another request may have computed them while this one waited for the device
-                    if cached is None and partial.count < len(top):
-                        self._compute_step(task, partial, background)
-                    if cached is None and partial.count == len(top):
-                        cached = _Compressed.of(np.concatenate(partial.steps))
-                        self._cache.put(key, cached)
-        finally:
-            self._partial.pop(key, None)
-        return cached.pixels()
+                    self._take_cached(task, wanted, found)  # another request may have computed some while this one waited for the device
+                    left = [place for place in wanted if place not in found]
+                    if left:
+                        self._compute_step(task, {place: pixels[place] for place in left}, found, background)
+        return [found[place].pixels() for place in wanted]
 
     def keep_only(self, layers_version: int) -> None:
         """Remove the entries of all other versions of the layers."""
         self._cache.keep_only(lambda key: key[0] == layers_version)
 
+    def _take_cached(self, task: _Task, wanted: Sequence[Place], found: dict[Place, _Compressed]) -> None:
+        for place in wanted:
+            if place not in found and (cached := self._cache.get(task.key(place))) is not None:
+                found[place] = cached
+
     def _lease(self, background: bool) -> AbstractContextManager[None]:
         return self._device_lock.batch() if background else self._device_lock.request()
 
-    def _compute_step(self, task: _Task, partial: _Partial, background: bool) -> None:
-        first = partial.count
-        chosen = slice(first, first + self._batch_sizer.size() if background else None)
+    def _compute_step(self, task: _Task, missing: Mapping[Place, Tensor], found: dict[Place, _Compressed], background: bool) -> None:
+        """Project the first of the missing activations, or all of them."""
+        chosen = list(missing)[: self._batch_sizer.size() if background else None]
         started = perf_counter()
-        on_device = to_model(task.batch[chosen], task.snapshot.bundle.model)
-        positions = task.positions[chosen].to(on_device.device)
+        batch = to_model(torch.stack([missing[place] for place in chosen]), task.snapshot.bundle.model)
+        positions = torch.tensor([(row, column) for _, row, column in chosen]).to(batch.device)
         beyond_paper = task.rule == "extended"
         rule: EngineRule = "deconvnet" if task.rule == "extended" else task.rule
         network = task.snapshot.network
-        projected = project(network, on_device, task.name, unit=task.unit, at=positions, rule=rule, beyond_paper=beyond_paper)
-        partial.steps.append(projected.pixels.detach().float().cpu().numpy())
+        projected = project(network, batch, task.name, unit=task.unit, at=positions, rule=rule, beyond_paper=beyond_paper)
+        for place, pixels in zip(chosen, projected.pixels.detach().float().cpu().numpy(), strict=True):
+            found[place] = compressed = _Compressed.of(pixels)
+            self._cache.put(task.key(place), compressed)
         if background:
-            self._batch_sizer.record(len(on_device), perf_counter() - started)
+            self._batch_sizer.record(len(batch), perf_counter() - started)
+
+
+def places(top: Sequence[Activation]) -> tuple[Place, ...]:
+    """Return the crop and the position of each activation, which decide its pictures."""
+    return tuple((one.image, one.row, one.column) for one in top)

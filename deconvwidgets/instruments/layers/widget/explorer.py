@@ -12,8 +12,9 @@ from deconvwidgets.errors import RuleError, ServiceError
 from deconvwidgets.instruments.layers.records import UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
-from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state
+from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
 from deconvwidgets.widgets.explorer import Explorer
+from deconvwidgets.widgets.layers import find_summary, known_layer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_IMAGE_UNITS = 6
@@ -36,7 +37,8 @@ class LayerExplorer(Explorer):
     ----------
     service : LocalModelService
     layer : str, optional
-        The layer to open, by its alias ("conv5") or name; by default the first one.
+        The layer to open, by its alias ("conv5") or the name of a module with feature maps ("layer4", "layer1.0.conv1"); by default the
+        first one. The index of a layer that the service does not list is built when it is opened.
     state : mapping, optional
         A state, or a part of one, as `explorer.state` returns it. It takes precedence over `layer`.
     height : int
@@ -51,7 +53,7 @@ class LayerExplorer(Explorer):
     Raises
     ------
     LayerError
-        For an unknown layer or unit.
+        For an unknown layer or unit, or a layer that is no feature map.
     ServiceError
         For any other invalid part of the state.
     TypeError
@@ -70,7 +72,7 @@ class LayerExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"progress"})
+    EVENTS = frozenset({"progress", "partial"})
     FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".html": "html"}
 
     _service: SupportsLayers
@@ -84,14 +86,23 @@ class LayerExplorer(Explorer):
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         overview = self._service.overview()
+        self._open(state.get("layer"), *pinned_layers(overview, state.get("pinned")))
+        overview = self._service.overview()
         checked = checked_state(state, current or DEFAULTS, overview)
-        if checked["unit"] is None and overview.index_ready:
+        if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
 
+    def _open(self, *names: object) -> None:
+        """Begin to build the index of layers that are neither listed nor opened yet."""
+        overview = self._service.overview()
+        for name in names:
+            if isinstance(name, str) and known_layer(overview, name) is None:
+                self._service.layers.open(name)
+
     def _summarize(self) -> State:
         layer, unit = self.state["layer"], self.state["unit"]
-        if unit is None or not self._service.overview().index_ready:
+        if unit is None or find_summary(self._service.overview(), layer).dead is None:  # its index is being built
             return {}
         return unit_summary(self._service.layers.unit_detail(layer, unit, predictions=False))
 
@@ -121,7 +132,7 @@ class LayerExplorer(Explorer):
 
     def _static_image(self) -> bytes | None:
         overview = self._service.overview()
-        if not overview.index_ready:
+        if find_summary(overview, self.state["layer"]).dead is None:
             return None
         return self._cached_image((overview.version, repr(self.state)), self._draw_static_image)
 

@@ -21,14 +21,22 @@ _MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
 def _hello(service: SupportsLayers, request: Request) -> Reply:
     """Return the overview."""
     overview = service.overview()
-    return {"overview": {**overview_content(overview), "layers": [_layer(summary) for summary in overview.layers]}}, []
+    layers = {"layers": [_layer(summary) for summary in overview.layers], "opened": [_layer(summary) for summary in overview.opened]}
+    return {"overview": {**overview_content(overview), **layers}}, []
+
+
+def _all_layers(service: SupportsLayers, request: Request) -> Reply:
+    """Return every layer that can be opened."""
+    return {"layers": [_layer(summary) for summary in service.layers.all_layers()]}, []
 
 
 def _layer(summary: LayerSummary) -> Content:
     info = summary.info
     return {
-        "id": info.short_name,
+        "id": summary.short_name,
         "name": info.name,
+        "names": list(summary.names or (info.name,)),
+        "convolution": summary.convolution,
         "kind": info.kind,
         "channels": info.channels,
         "height": info.height,
@@ -39,16 +47,20 @@ def _layer(summary: LayerSummary) -> Content:
 
 
 def _unit_table(service: SupportsLayers, request: Request) -> Reply:
-    """Buffers: float32 (5, units), the statistics in the order of `columns`; int32 (units, k), the labels."""
-    table = service.layers.unit_table(request.text("layer"))
+    """Buffers: float32 (5, units), the statistics in the order of `columns`; int32 (units, k), the labels; uint32 (units,), fingerprints.
+
+    `crops` is the number of crops so far while the index is built, else None.
+    """
+    table = service.layers.unit_table(request.text("layer"), partial=True, refresh=request.get("refresh") is True)
     columns = ("maximum", "mean", "std", "activation_rate", "selectivity")
     numbers = np.stack([getattr(table, name) for name in columns]).astype("<f4")
     labels = np.ascontiguousarray(table.labels, dtype="<i4")
     # Only the classes that occur are named: ImageNet has a thousand.
     names = {int(label): table.categories[label] for label in np.unique(labels) if 0 <= label < len(table.categories)}
     units, k = labels.shape
-    content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names}
-    return content, [numbers.tobytes(), labels.tobytes()]
+    content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names, "crops": table.crops}
+    fingerprints = np.zeros(units, "<u4") if table.fingerprints is None else table.fingerprints.astype("<u4")
+    return content, [numbers.tobytes(), labels.tobytes(), fingerprints.tobytes()]
 
 
 def _mosaics(service: SupportsLayers, request: Request) -> Reply:
@@ -61,7 +73,7 @@ def _mosaic_request(request: Request) -> MosaicRequest:
     options: dict[str, Any] = {key: request.text(key) for key in ("rule", "contrast") if key in request.content}
     if "parts" in request.content:
         options["parts"] = tuple(request.sequence("parts"))
-    return MosaicRequest(layer, unit, tile=tile, **options)
+    return MosaicRequest(layer, unit, tile=tile, partial=True, refresh=request.get("refresh") is True, **options)
 
 
 def _images(images: Sequence[EncodedImage]) -> Reply:
@@ -69,13 +81,14 @@ def _images(images: Sequence[EncodedImage]) -> Reply:
 
 
 def _unit_detail(service: SupportsLayers, request: Request) -> Reply:
-    return {"detail": asdict(service.layers.unit_detail(request.text("layer"), request.integer("unit")))}, []
+    layer, unit, refresh = request.text("layer"), request.integer("unit"), request.get("refresh") is True
+    return {"detail": asdict(service.layers.unit_detail(layer, unit, partial=True, refresh=refresh))}, []
 
 
 def _source_image(service: SupportsLayers, request: Request) -> Reply:
     """Buffer: the photograph."""
     unit, rank, size = request.integer("unit"), request.integer("rank"), request.integer("size")
-    source = service.layers.source(request.text("layer"), unit, rank, size)
+    source = service.layers.source(request.text("layer"), unit, rank, size, partial=True)
     content = {"images": [image_content(source.image)], "box": source.box, "crop": source.crop, "caption": source.caption}
     return content, [source.image.data]
 
@@ -84,7 +97,7 @@ def _enlarged(service: SupportsLayers, request: Request) -> Reply:
     """Buffers: the patch, the feature map as float32 (h, w), and the projection, unless the rule cannot be applied."""
     options: dict[str, Any] = {key: request.text(key) for key in ("rule", "contrast") if key in request.content}
     unit, rank, size = request.integer("unit"), request.integer("rank"), request.integer("size")
-    enlarged = service.layers.enlarged(EnlargeRequest(request.text("layer"), unit, rank, size=size, **options))
+    enlarged = service.layers.enlarged(EnlargeRequest(request.text("layer"), unit, rank, size=size, partial=True, **options))
     images = [image for image in (enlarged.patch, enlarged.projection) if image is not None]
     content = {
         "images": [image_content(image) for image in images],
@@ -109,6 +122,7 @@ def _figure(service: SupportsLayers, request: Request) -> Reply:
 
 HANDLERS: Handlers = {
     "hello": Handler(_hello),
+    "all_layers": Handler(_all_layers),
     "unit_table": Handler(_unit_table),
     "mosaics": Handler(_mosaics, "background"),
     "unit_detail": Handler(_unit_detail),

@@ -11,7 +11,7 @@ from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import Contrast, Rule
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.widgets.layers import find_layer
+from deconvwidgets.widgets.layers import find_summary
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
@@ -56,8 +56,8 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     """
     MESSAGES.known_keys(MESSAGES.mapping(state), DEFAULTS)
     merged = {**DEFAULTS, **current, **state}
-    info = find_layer(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].info.short_name)
-    merged["layer"] = info.short_name
+    layer = find_summary(overview, merged["layer"] if merged["layer"] is not None else overview.layers[0].short_name)
+    info, merged["layer"] = layer.info, layer.short_name
     carried = state.get("layer") is not None and merged["layer"] != current.get("layer") and merged["unit"] == current.get("unit")
     merged["unit"] = _unit(info, merged["unit"], carried)
     if merged["unit"] != current.get("unit") and "rank" not in state:
@@ -84,6 +84,12 @@ def _unit(info: LayerInfo, unit: object, carried: bool) -> int | None:
     if carried:
         return None
     raise LayerError(f"{info.short_name} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {number}.")
+
+
+def pinned_layers(overview: Overview, pinned: object) -> list[object]:
+    """Return the layers of the pinned units of this model, before their check."""
+    entries = [pinned] if isinstance(pinned, Mapping) else pinned if isinstance(pinned, list | tuple) else []
+    return [pin.get("layer") for pin in entries if isinstance(pin, Mapping) and pin.get("model", overview.model) == overview.model]
 
 
 def _pinned(overview: Overview, pinned: object) -> list[State]:
@@ -114,8 +120,8 @@ def _pin(overview: Overview, pin: object) -> State:
         if unit < 0:
             raise LayerError(f"The pinned unit {unit} of {model} cannot exist: units are counted from 0.")
         return {"model": model, "layer": pin["layer"], "unit": unit}
-    info = find_layer(overview, pin["layer"])
-    return {"model": model, "layer": info.short_name, "unit": _unit(info, unit, carried=False)}
+    layer = find_summary(overview, pin["layer"])
+    return {"model": model, "layer": layer.short_name, "unit": _unit(layer.info, unit, carried=False)}
 
 
 def _not_a_pin(given: object) -> ServiceError:

@@ -13,7 +13,6 @@ from deconvwidgets.arguments import integer
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.display import Rgb
 from deconvwidgets.engine import project
-from deconvwidgets.errors import LayerError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
@@ -61,7 +60,7 @@ class TopProjections:
         """
         size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
-        key = (snapshot.layers_version, request.image, request.layer, request.unit, size)
+        key = (snapshot.layers_version, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
             cached = tuple(self._project(scene, activation, size) for activation in self._activations(snapshot, scene))
@@ -72,12 +71,10 @@ class TopProjections:
     def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation]:
         if scene.unoccluded.map.max(initial=0) > 0:
             yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
-        if snapshot.index is None:
+        name = _index_name(snapshot, scene)
+        if name is None or snapshot.index is None:
             return
-        try:
-            top = snapshot.index.top(scene.unoccluded.layer, scene.unoccluded.unit)
-        except LayerError:  # the index holds the explorers' layers only
-            return
+        top = snapshot.index.top(name, scene.unoccluded.unit)
         images = snapshot.images
         others = [one for one in top if one.value > 0 and images.crop(one.image).source != scene.image.source][:_OTHERS]
         for one, (pixels, image) in zip(others, self._images.get(snapshot, [other.image for other in others]), strict=True):
@@ -105,6 +102,12 @@ class TopProjections:
             projection=encode_image(display.projection_to_rgb(np.asarray(signed), size)),
             patch=encode_image(patch),
         )
+
+
+def _index_name(snapshot: Snapshot, scene: Scene) -> str | None:
+    """Return the name of the scene's layer in the index; None if the index lacks it: it has the listed and the opened layers."""
+    name = snapshot.catalog.found.get(scene.unoccluded.layer)
+    return name if name is not None and snapshot.has(name) else None
 
 
 def _nbytes(projections: Projections) -> int:

@@ -40,7 +40,7 @@ def _hello(service: SupportsOcclusion, request: Request) -> Reply:
 
 def layers_content(overview: Overview) -> list[Content]:
     """Return the layers whose feature maps can be watched."""
-    infos = [summary.info for summary in overview.layers]
+    infos = [summary.info for summary in (*overview.layers, *overview.opened)]
     return [{"id": info.short_name, "channels": info.channels, "height": info.height, "width": info.width} for info in infos]
 
 

@@ -119,6 +119,8 @@ def test_hello_returns_the_overview(service, sent):
     assert overview["layers"][0] == {
         "id": "conv1",
         "name": "features.0",
+        "names": ["features.0"],
+        "convolution": None,
         "kind": "ReLU",
         "channels": 24,
         "height": 55,
@@ -130,7 +132,7 @@ def test_hello_returns_the_overview(service, sent):
 
 
 def test_unit_table_is_sent_as_little_endian_columns(service, sent):
-    content, (numbers, labels) = send_request(LayerExplorer(service), sent, "unit_table", layer="conv2")
+    content, (numbers, labels, _) = send_request(LayerExplorer(service), sent, "unit_table", layer="conv2")
     table = service.unit_table("conv2")
     columns = np.frombuffer(numbers, "<f4").reshape(len(content["columns"]), content["units"])
     for name, column in zip(content["columns"], columns, strict=True):

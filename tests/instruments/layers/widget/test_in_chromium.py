@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
+from deconvwidgets.records.layers import LayerInfo
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
 
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
@@ -388,12 +389,83 @@ def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(buil
     expect(page.get_by_test_id("layer-conv2")).to_be_visible()
     progress = {"job": "index", "done": 30, "total": 120, "rate": 15, "message": ""}
     page.evaluate("(progress) => model.trigger('msg:custom', {event: 'progress', progress}, [])", progress)
-    expect(page.get_by_test_id("progress")).to_contain_text("30 of 120 images · 15.0 images/s · 6 s left")
+    expect(page.get_by_test_id("progress")).to_contain_text("30 of 120 crops · 15.0 images/s · 6 s left")
     building_service.finish()
     page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
     wait_until_painted(page)
     expect(page.get_by_test_id("progress")).to_be_hidden()
     page.wait_for_function("() => document.querySelector('[data-testid=detail-title]').textContent !== ''")
+
+
+def test_view_shows_the_strongest_so_far_and_replaces_them_when_the_index_is_complete(building_service, open_page):
+    page = open_page(building_service, layer="conv2")
+    expect(page.get_by_test_id("layer-conv2")).to_be_visible()
+    building_service.crops = 30
+    progress = {"job": "index", "done": 36, "total": 120, "rate": 15, "message": ""}
+    partial = {"event": "partial", "progress": progress, "layers": ["conv2"]}
+    page.evaluate("(event) => model.trigger('msg:custom', event, [])", partial)
+    wait_until_painted(page)
+    expect(page.get_by_test_id("progress")).to_contain_text("So far: the first 30 of 120 crops")
+    expect(page.get_by_test_id("detail-numbers")).to_contain_text("of 30 crops")
+    expect(page.get_by_test_id("tile-3")).to_have_count(0)
+    assert page.evaluate("model.values.state.unit") is None, "the strongest unit is chosen when the index is complete"
+    building_service.crops, before = 60, len(page.evaluate("model.sent"))
+    building_service.version += 1  # other activations
+    page.evaluate("(event) => model.trigger('msg:custom', event, [])", partial)
+    expect(page.get_by_test_id("progress")).to_contain_text("So far: the first 60 of 120 crops")
+    page.wait_for_function("(before) => model.sent.slice(before).filter(({kind}) => kind === 'mosaics').length > 6", arg=before)
+    renewed = page.evaluate("(before) => model.sent.slice(before)", before)
+    assert all(message.get("refresh") for message in renewed if message["kind"] in ("unit_table", "mosaics", "unit_detail"))
+    before = len(page.evaluate("model.sent"))
+    building_service.finish()
+    page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
+    expect(page.get_by_test_id("progress")).to_be_hidden()
+    page.wait_for_function("() => model.values.state.unit !== null")
+    page.wait_for_function("(before) => model.sent.slice(before).filter(({kind}) => kind === 'mosaics').length > 6", arg=before)
+
+
+def test_mosaics_stay_when_only_the_classifier_changes(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    wait_until_painted(page)
+    expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
+    before = len(page.evaluate("model.sent"))
+    page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
+    page.wait_for_function("(before) => model.sent.slice(before).some(({kind}) => kind === 'unit_detail')", arg=before)
+    page.wait_for_timeout(200)
+    kinds = [message["kind"] for message in page.evaluate("model.sent")[before:]]
+    assert "unit_table" in kinds
+    assert "mosaics" not in kinds
+
+
+def test_all_layers_are_listed_searched_and_opened(service, open_page):
+    service.more = tuple(LayerInfo(f"block.{number}", None, "Block", 16, 7, 7, None, None, None) for number in range(500))
+    page = open_page(service, layer="conv2", unit=7)
+    expect(page.locator(".dwx-layer")).to_have_count(3)
+    page.get_by_test_id("all-layers").click()
+    expect(page.locator(".dwx-layer")).to_have_count(503)
+    search = page.get_by_test_id("layer-search")
+    search.fill("block.49")
+    expect(page.locator(".dwx-layer")).to_have_count(11)
+    milliseconds = page.evaluate(
+        """() => { const search = document.querySelector('[data-testid=layer-search]'); search.value = ''; const start = performance.now();
+        search.dispatchEvent(new Event('input'));
+        return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - start)))); }"""
+    )
+    assert milliseconds < 1500
+    search.fill("BLOCK.499.relu")
+    expect(page.get_by_test_id("layer-block.499")).to_contain_text("block.499.relu#2")
+    search.press("Enter")
+    page.wait_for_function("() => model.sent.some(({kind, layer}) => kind === 'unit_table' && layer === 'block.499')")
+    assert ("table", ("block.499",)) in service.calls
+    page.evaluate("model.trigger('msg:custom', {event: 'changed', progress: null}, [])")
+    expect(page.get_by_test_id("title")).to_contain_text("block.499 · 16 units")
+    page.get_by_test_id("all-layers").click()
+    search.fill("")
+    expect(page.locator(".dwx-layer")).to_have_count(4)
+    assert page.locator(".dwx-layer b").last.text_content() == "block.499"
+    page.get_by_test_id("grid").press("2")
+    page.wait_for_function("() => model.values.state.layer === 'conv2'")
+    print(f"500 layers in {milliseconds:.0f} ms")
 
 
 @pytest.mark.own_page  # whose clock is replaced

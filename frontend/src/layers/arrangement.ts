@@ -1,0 +1,28 @@
+import { filterUnits, findLabels, orderUnits, type Table } from "./unit_table.ts";
+import type { LayerState } from "./wire.ts";
+
+/** The units of a layer, filtered and in sort order. */
+export class Arrangement {
+  /** A new array if the units or their order have changed. */
+  units: number[] = [];
+  /** The labels that they are filtered by. Null: no filter. */
+  labels: Set<number> | null = null;
+  private table: Table | null = null;
+  private settings = "";
+
+  /**
+   * Sort and filter the units if the table, the order or the filter has changed. While the index is built they stay where they are, so
+   * that units do not move under the pointer.
+   */
+  update(table: Table, { sort, filter }: LayerState): void {
+    const settings = `${sort} ${filter}`;
+    const previous = this.table;
+    const isSameGrid = previous?.layer === table.layer && settings === this.settings;
+    this.table = table;
+    this.settings = settings;
+    if (isSameGrid && (previous === table || (previous.crops !== null && table.crops !== null))) return;
+    this.labels = findLabels(table, filter);
+    const units = filterUnits(table, orderUnits(table, sort), this.labels);
+    if (!isSameGrid || units.join() !== this.units.join()) this.units = units;
+  }
+}
