@@ -156,6 +156,9 @@ class Explorer(Pictured, anywidget.AnyWidget):
         if request.kind == "goodbye":
             self._forget_client(request)
             return
+        if request.kind == "ping":  # of a page that wants to know whether the kernel still has this widget
+            self._send_message({**reply_header(request), "ok": True}, [])
+            return
         self._remember_client(request)
         executor = self._executor(request)
         if executor is None:
