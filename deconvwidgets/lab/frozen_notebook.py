@@ -64,7 +64,7 @@ def freeze_notebook(source: Path, target: Path, force: bool = False) -> Frozen:
     return frozen
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Any:
     """Return a notebook as the dict that its file contains."""
     refuse_special_file(path, DeconvWidgetsError, _HINT)
     try:
@@ -75,9 +75,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise DeconvWidgetsError(f"{path} is not a notebook: it does not contain JSON. {_HINT}") from error
     version = notebook.get("nbformat") if isinstance(notebook, dict) else None
     if isinstance(version, int) and version < 4:
-        raise DeconvWidgetsError(
-            f"{path} has the notebook format {version}: open it in JupyterLab and save it, which converts it to format 4."
-        )
+        raise DeconvWidgetsError(f"{path} has the notebook format {version}: open it in JupyterLab and save it to convert it to format 4.")
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(version, int) or not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise DeconvWidgetsError(f"{path} is not a notebook: it has no cells. {_HINT}")

@@ -96,7 +96,7 @@ def test_paths_are_checked(notebook: Path, tmp_path: Path) -> None:
         freeze_notebook(tmp_path / "missing.ipynb", tmp_path / "out.ipynb")
     with pytest.raises(DeconvWidgetsError, match="cannot be read: Is a directory"):
         freeze_notebook(tmp_path, tmp_path / "out.ipynb")
-    with pytest.raises(DeconvWidgetsError, match="The folder of .* does not exist"):
+    with pytest.raises(DeconvWidgetsError, match=r"The folder of .* does not exist"):
         freeze_notebook(notebook, tmp_path / "missing" / "out.ipynb")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DeconvWidgetsError, match="is a named pipe"):
