@@ -229,9 +229,9 @@ export class RequestQueue {
     ];
     this.pendingRequests = [];
     for (const flight of flights) this.remove(flight);
-    this.reason = reason;
+    if (this.available) this.reason = reason; // else the first reason is the true one
     this.setAvailable(false);
-    for (const request of requests) request.reject(new KernelUnavailable(reason));
+    for (const request of requests) request.reject(new KernelUnavailable(this.reason));
   }
 
   private answer(flight: InFlightRequest, message: Message, buffers: DataView[]): void {
