@@ -1,4 +1,4 @@
-"""The example of docs/adding-an-instrument.md: its code is added to a copy of the package, built, checked, and used in Chromium."""
+"""The example of docs/how-to/add-an-instrument.md: its code is added to a copy of the package, built, checked, and used in Chromium."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.widgets.chromium import blank, browser, load_page, shared_page
 __all__ = ["blank", "browser", "shared_page"]  # pytest finds fixtures by name
 
 ROOT = Path(__file__).parents[1]
-GUIDE = (ROOT / "docs" / "adding-an-instrument.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "how-to" / "add-an-instrument.md").read_text(encoding="utf-8")
 NODE_MODULES = ROOT / "frontend" / "node_modules"
 MAX_FILES, MAX_LINES = 8, 250
 

@@ -43,7 +43,7 @@ class ModelBundle:
     name : str
         The name of the model.
     model : torch.nn.Module
-        Maps a normalised batch (N, *input_size) to outputs (N, classes), or to anything else if it predicts nothing.
+        Maps a normalised batch (N, ``*input_size``) to outputs (N, classes), or to anything else if it predicts nothing.
     transform : callable
         Maps a PIL image to a float tensor of shape `input_size`.
     categories : tuple of str or None
