@@ -85,7 +85,7 @@ def test_saved_state_has_the_picture_of_each_view(folder: Path, execute: Callabl
     freeze_notebook(folder / "executed.ipynb", folder / "executed.ipynb", force=True)
     html = to_html(folder)
     assert "widget-view+json" not in html
-    assert html.count("data:image/png;base64,") == 2
+    assert html.count('src="data:image/png;base64,') == 2
 
 
 def test_static_mode_leaves_pictures_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_static_mode_leaves_pictures_only(folder: Path, monkeypatch: pytest.Monk
     assert not notebook.metadata.get("widgets", {}).get(STATE, {}).get("state")
     html = to_html(folder)
     assert "widget-view+json" not in html
-    assert html.count("data:image/png;base64,") == 2
+    assert html.count('src="data:image/png;base64,') == 2
 
 
 def test_myst_nb_shows_the_pictures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
