@@ -101,7 +101,7 @@ def forbidden(name: str, target: str) -> str | None:
 
 def forbidden_for_a_widget(name: str, target: str) -> str | None:
     if part_of(target) == "instruments":
-        if role_of(target) in ("records", "defaults", "protocol", "widget"):
+        if role_of(target) in ("records", "defaults", "protocol", "widget") or role_of(target) not in ROLES:  # a module counts as records
             return forbidden_in_an_instrument(name, target)
         return f"a widget may import an instrument's records and protocol, not its {role_of(target)}"
     reached = ".".join(target.split(".")[:2]) if part_of(target) == "service" else part_of(target)

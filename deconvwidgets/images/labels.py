@@ -57,14 +57,14 @@ def class_notes(images: ImageSet) -> tuple[str, ...]:
     """Return a sentence for each of these, if there are any: unreadable files, photographs without labels, renamed classes."""
     notes, unlabelled = [], int((labels_of(images) < 0).sum())
     if images.skipped:
-        files = _join([_describe_skipped(skipped) for skipped in images.skipped])
-        notes.append(f"{_count(len(images.skipped), 'file')} could not be read and will not be used: {files}")
+        files = listed([_describe_skipped(skipped) for skipped in images.skipped])
+        notes.append(f"{count(len(images.skipped), 'file')} could not be read and will not be used: {files}")
     if unlabelled:
-        notes.append(f"{_count(unlabelled, 'photograph')} without a label will not be used.")
+        notes.append(f"{count(unlabelled, 'photograph')} without a label will not be used.")
     changed = [(_quoted(old), f"'{new}'") for old, new in zip(images.categories or (), class_names(images), strict=False) if old != new]
     renamed = [f"{old} is shown as {new}" for old, new in changed if old != new]  # a name that was only cut reads the same
     if renamed:
-        notes.append(f"{_count(len(renamed), 'class was', 'classes were')} renamed: {_join(renamed)}.")
+        notes.append(f"{count(len(renamed), 'class was', 'classes were')} renamed: {listed(renamed)}.")
     return tuple(notes)
 
 
@@ -86,21 +86,14 @@ def require_classes(images: ImageSet, images_per_class: int) -> tuple[int, ...]:
     Raises
     ------
     HeadError
-        If there are no labels, only one class, empty classes, or too few photographs. The message contains the classes and the
-        largest `images_per_class` that works.
+        If there are no labels, only one class, or too few photographs in a class. The message contains the classes and the largest
+        `images_per_class` that works.
     """
     if images_per_class < 1:
         raise HeadError(f"Training needs 1 or more images per class, not {images_per_class}.")
     sizes, names = class_sizes(images), class_names(images)
     if len(sizes) < 2:
         raise HeadError(f"{images.name} has only one class, {_quoted(names[0])}. A classifier needs at least two: add another folder.")
-    empty = [_quoted(name) for name, size in zip(names, sizes, strict=True) if not size]
-    if empty:
-        skipped = f" {_count(len(images.skipped), 'file')} could not be read." if images.skipped else ""
-        raise HeadError(
-            f"{_count(len(empty), 'class', 'classes')} of {len(sizes)} without a readable image: {_join(empty)}.{skipped} Add images to "
-            "these folders, or remove them."
-        )
     few = sorted((size, name) for name, size in zip(names, sizes, strict=True) if size <= images_per_class)
     if few:
         raise HeadError(_too_few(few, len(sizes), images_per_class))
@@ -109,10 +102,10 @@ def require_classes(images: ImageSet, images_per_class: int) -> tuple[int, ...]:
 
 def _too_few(few: Sequence[tuple[int, str]], classes: int, images_per_class: int) -> str:
     largest = few[0][0] - 1
-    problem = f"{_count(len(few), 'class', 'classes')} of {classes} with fewer than {images_per_class + 1} images"
-    listed = _join([f"{_quoted(name)} ({size})" for size, name in few])
-    advice = f"Use at most {largest} per class" if largest else "A class of one image cannot be trained and tested: add images"
-    return f"{problem} ({images_per_class} to train, 1 or more to test): {listed}. {advice}, or remove these classes."
+    problem = f"{count(len(few), 'class', 'classes')} of {classes} with fewer than {images_per_class + 1} images"
+    classes_with_sizes = listed([f"{_quoted(name)} ({size})" for size, name in few])
+    advice = f"Use at most {largest} per class" if largest > 0 else "A class of one image cannot be trained and tested: add images"
+    return f"{problem} ({images_per_class} to train, 1 or more to test): {classes_with_sizes}. {advice}, or remove these classes."
 
 
 def _on_one_line(name: str) -> str:
@@ -141,10 +134,12 @@ def _quoted(name: str) -> str:
     return f"'{shown}'" if shown.isprintable() else repr(shown)
 
 
-def _join(items: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
+    """Return the first five items, and the number of the others."""
     more = f" and {len(items) - _MAX_LISTED:,} more" if len(items) > _MAX_LISTED else ""
     return ", ".join(items[:_MAX_LISTED]) + more
 
 
-def _count(number: int, singular: str, plural: str | None = None) -> str:
+def count(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun, such as "2 classes"."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -204,9 +204,9 @@ class _Case:
             return
         what = "channels of maps" if self.dense else "outputs" if self.outputs > 1 else "output"
         raise ModelError(
-            f"{self.model} returns {self.outputs:,} {what}, but categories names {len(self.names):,}: pass a name for each, "
-            "categories=[...], in their order, or leave categories out. If it is not the output that you mean, choose another one with "
-            "output=..."
+            f"categories has {len(self.names):,} {'name' if len(self.names) == 1 else 'names'} for the {self.outputs:,} {what} of "
+            f"{self.model}: pass a name for each, categories=[...], in their order, or leave categories out. If it is not "
+            "the output that you mean, choose another one with output=..."
         )
 
     def names_for(self, quantity: Quantity) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ class ServiceContext:
     events : Events
         Where events are published. It is held weakly, and all jobs are cancelled when it is deleted: the service and the APIs refer to it.
     executor : Executor, optional
-        Runs all jobs. By default long jobs (index, training) and interactive jobs (maps) have a worker each.
+        Runs all jobs. By default the index, training and interactive jobs (maps) have a worker each.
     """
 
     def __init__(self, snapshot: Snapshot, events: Events, executor: Executor | None = None) -> None:
@@ -52,6 +52,7 @@ class ServiceContext:
         self._made_with = snapshot.bundle
         self._lifetime = finalize(events, self.cancel)
         self.executor: Executor = executor if executor is not None else Worker()
+        self.training_executor: Executor = executor if executor is not None else Worker("deconvwidgets training")
         self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
         self.device_lock = DeviceLock()
         self.images = PreparedImageCache()
@@ -118,11 +119,12 @@ class ServiceContext:
         events = self._events()
         return events is not None and len(events) > 0 and time.monotonic() - self._last_request < _BUSY_SECONDS
 
-    def job_context(self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None) -> JobContext:
-        """Return the context of a long job that shares the device with requests."""
-        return JobContext(
-            on_progress=on_progress, cancelled=cancelled, device_lease=self.device_lock.batch, batch_size=BatchSizer(self.busy)
-        )
+    def job_context(
+        self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None, *, background: bool = False
+    ) -> JobContext:
+        """Return the context of a long job that shares the device with requests; one in the background also waits for other long jobs."""
+        lease = self.device_lock.background_batch if background else self.device_lock.batch
+        return JobContext(on_progress=on_progress, cancelled=cancelled, device_lease=lease, batch_size=BatchSizer(self.busy))
 
     def publish(self, event: ServiceEvent) -> None:
         """Publish an event, while the service exists."""
@@ -132,10 +134,11 @@ class ServiceContext:
 
     def cancel(self) -> None:
         """Cancel all jobs, without waiting."""
-        for executor in (self.interactive_executor, self.executor):
+        for executor in (self.interactive_executor, self.training_executor, self.executor):
             executor.cancel()
 
     def close(self) -> None:
         """Cancel all jobs and wait for the running ones to end."""
-        self.interactive_executor.close()
-        self.executor.close()
+        self.cancel()  # all at once: the index waits for the end of training
+        for executor in (self.interactive_executor, self.training_executor, self.executor):
+            executor.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from threading import Condition
@@ -22,6 +22,7 @@ class DeviceLock:
         self._changed = Condition()
         self._held = False
         self._requests = 0
+        self._foreground_jobs = 0
         self._drawn_at = -inf
 
     @contextmanager
@@ -50,12 +51,32 @@ class DeviceLock:
                 self._changed.notify_all()
 
     @contextmanager
+    def foreground_job(self) -> Iterator[None]:
+        """Start no background batch during a job that a user is waiting for. A batch that has started is completed."""
+        with self._changed:
+            self._foreground_jobs += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._foreground_jobs -= 1
+                self._changed.notify_all()
+
+    @contextmanager
     def batch(self) -> Iterator[None]:
         """Hold the device for one batch of a long job."""
+        yield from self._batch(lambda: self._held or self._requests > 0)
+
+    @contextmanager
+    def background_batch(self) -> Iterator[None]:
+        """Hold the device for one batch of a job that waits for foreground jobs."""
+        yield from self._batch(lambda: self._held or self._requests > 0 or self._foreground_jobs > 0)
+
+    def _batch(self, busy: Callable[[], bool]) -> Iterator[None]:
         with self._changed:
-            while self._held or self._requests or monotonic() < self._drawn_at:
+            while busy() or monotonic() < self._drawn_at:
                 # A release notifies; the end of the drawing time does not, hence the time-out.
-                self._changed.wait(None if self._held or self._requests else self._drawn_at - monotonic())
+                self._changed.wait(None if busy() else self._drawn_at - monotonic())
             self._held = True
         yield from self._hold()
 

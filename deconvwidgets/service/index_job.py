@@ -46,7 +46,9 @@ class IndexHost(Protocol):
         """Replace the snapshot."""
         ...
 
-    def job_context(self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None) -> JobContext:
+    def job_context(
+        self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None, *, background: bool = False
+    ) -> JobContext:
         """Return the context of a long job."""
         ...
 
@@ -104,7 +106,7 @@ class IndexJob:
         identity = IndexIdentity.of(snapshot.bundle, snapshot.images, snapshot.network.feature_map_layers, K, 1)
         index, notes = stored_index(path, identity, range(len(snapshot.images))), snapshot.notes
         if index is None:
-            context = self._context.job_context(lambda: job.cancelled, self._report)
+            context = self._context.job_context(lambda: job.cancelled, self._report, background=True)
             index = ActivationIndex.build(
                 snapshot.bundle, snapshot.images, k=K, progress=False, device=device_name(snapshot.bundle), job=context
             )

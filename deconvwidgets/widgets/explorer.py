@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
-import inspect
 import logging
 import weakref
 from collections.abc import Callable, Mapping
@@ -20,11 +18,12 @@ from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
 from deconvwidgets.atomic_file import write_atomic
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header
+from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
 from deconvwidgets.widgets.static_mode import is_static
@@ -43,6 +42,9 @@ class Explorer(Pictured, anywidget.AnyWidget):
     A widget that no page shows lives as long as Python refers to it, and its service with it. One that is displayed lives until every
     page has closed it, or it is closed itself.
 
+    The trait `summary` holds the numbers of what is shown, as a dict of plain values: `explorer.observe(function, "summary")` calls a
+    function when they change, and marimo runs the cells that read the widget's value.
+
     Parameters
     ----------
     service : ModelService
@@ -58,6 +60,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
     SERVICE: ClassVar[type]  # the protocol that the service must implement
     HANDLERS: ClassVar[Handlers]
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
+    SUMMARY_EVENTS: ClassVar[frozenset[str]] = frozenset({"changed"})  # kinds of events that may change the summary
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
 
     _esm: Any
@@ -68,6 +71,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
     # For pages without a kernel: the picture of what was displayed, a JPEG, and the id by which the front end finds its comm.
     _picture = traitlets.Bytes().tag(sync=True)
     _comm_id = traitlets.Unicode().tag(sync=True)
+    summary = traitlets.Dict(read_only=True).tag(sync=True)
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
     _background: Executor | None = None
     _workers: Executor | None = None
@@ -80,7 +84,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
 
     def __init__(self, service: ModelService, state: Mapping[str, Any] | None = None, **options: Any) -> None:
         self._require_service(service)
-        self._refuse_unknown(options)
+        refuse_unknown(type(self), options)
         self._service = service
         self._clients: set[str] = set()
         self._valid: State = {}  # the last state that passed the check
@@ -102,13 +106,33 @@ class Explorer(Pictured, anywidget.AnyWidget):
         return self._valid
 
     def set_state(self, sync_data: Mapping[str, Any]) -> None:
-        """Set traits from the browser. If one is refused, all are rolled back, and the page gets their valid values and the message."""
+        """Set traits from the browser. If one is refused, all are rolled back, and the page gets their valid values and the message.
+
+        The summary is ignored: marimo sends whole models.
+        """
+        sync_data = {name: value for name, value in sync_data.items() if name != "summary"}
         try:
             super().set_state(sync_data)
         except traitlets.TraitError as error:
             self.send_state([name for name in sync_data if name in self.keys])
             self._send_message(event_message(ServiceEvent("failed", message=str(error))), [])
             raise
+
+    def _summarize(self) -> State:
+        """Return the summary of what is shown, of plain values; empty if there is nothing yet. May raise a DeconvWidgetsError."""
+        return {}
+
+    @traitlets.observe("state")
+    def _update_summary(self, _change: object = None) -> bool:
+        """Set the summary, and return whether it has changed."""
+        try:
+            summary = self._summarize()
+        except DeconvWidgetsError:  # the live view shows what is wrong
+            summary = {}
+        if summary == self.summary:
+            return False
+        self.set_trait("summary", summary)
+        return True
 
     def open(self) -> None:
         """Open the comm to the browser, unless in static mode."""
@@ -185,8 +209,10 @@ class Explorer(Pictured, anywidget.AnyWidget):
         return dispatch(self.HANDLERS, self._service, request)
 
     def _on_event(self, event: ServiceEvent) -> None:
-        """Send an event to every view. It is called from any thread."""
+        """Send an event to every view, and update the summary. It is called from any thread."""
         self._send_message(event_message(event), [])
+        if event.kind in self.SUMMARY_EVENTS and self._update_summary():
+            self._send_message(event_message(ServiceEvent("summary")), [])
 
     def _send_message(self, content: Any, buffers: list[bytes]) -> None:
         """Send a message. A failure is logged: it must end neither a thread nor the job that publishes an event."""
@@ -269,13 +295,3 @@ class Explorer(Pictured, anywidget.AnyWidget):
             raise ServiceError(
                 f"{cls.__name__} needs a model service, such as dw.LocalModelService(bundle, images), not a {type(service).__name__}."
             )
-
-    @classmethod
-    def _refuse_unknown(cls, options: Mapping[str, Any]) -> None:
-        parameters = [name for name, parameter in inspect.signature(cls).parameters.items() if parameter.kind != parameter.VAR_KEYWORD]
-        known = [*parameters, *cls.class_trait_names()]
-        for name in options:
-            if name not in known:
-                close = difflib.get_close_matches(name, [name for name in known if not name.startswith("_")], n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" Its arguments are {', '.join(parameters)}."
-                raise TypeError(f"{cls.__name__} has no argument {name!r}.{hint}")

@@ -19,6 +19,7 @@ export function makeSummary(changes: Partial<RunSummary> = {}): RunSummary {
     problem: null,
     curve: null,
     paper: [],
+    classes: 3,
     mean: null,
     std: null,
     ...changes,

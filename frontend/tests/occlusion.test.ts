@@ -281,9 +281,9 @@ test("classes in order, changes and progress as text", () => {
   assert.equal(formatScoreChange(REPLY.quantity, { before: 0.1, now: 0.101 }), "");
   assert.equal(
     describeProgress({ done: 81, total: 529, complete: false, method: "full" }, false),
-    "81 of 529 positions · exact, whole image",
+    "81 of 529 positions · whole image each time",
   );
-  assert.equal(describeProgress({ done: 1, total: 1, complete: true, method: "" }, false), "1 position · exact");
+  assert.equal(describeProgress({ done: 1, total: 1, complete: true, method: "" }, false), "1 position");
 });
 
 test("a class is found by its name", () => {

@@ -71,7 +71,7 @@ def test_a_regression_shows_values_with_their_unit_and_a_signed_map(visit: Visit
     rows = explorer.get_by_test_id("answer")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text(f"{float(f'{now:.4g}'):g} m")
-    expect(explorer.get_by_test_id("reading-value")).to_have_text(f"without a patch: {float(f'{before:.4g}'):g} m")
+    expect(explorer.get_by_test_id("reading-value")).to_have_text(f"no patch: {float(f'{before:.4g}'):g} m")
     expect(explorer.get_by_test_id("title")).to_contain_text(f"depth {float(f'{before:.4g}'):g} m")
     assert "robab" not in explorer.inner_text()
     take_screenshot(explorer, "regression.png")

@@ -21,7 +21,7 @@ CELLS = (
     "panel = dw.TransferPanel(service, state={'data': 'photo-crops', 'images_per_class': 4, 'folds': 3, 'curve': True})\npanel",
     "explorer = dw.LayerExplorer(service, layer='conv5')\nexplorer",
 )
-LINES = "[data-testid=chart] .scatterlayer .js-line"
+LINES = "[data-testid=training-chart] .dwx-plot-line"
 FILLS_ITS_CONTAINER = """() => {
   const [container, chart] = ["", " svg.main-svg"].map((inner) => document.querySelector(`[data-testid=chart]${inner}`));
   const [outer, drawn] = [container, chart].map((element) => element.getBoundingClientRect());
@@ -57,8 +57,8 @@ def test_run_shows_its_chart_and_results(visit: Visit) -> None:
     page.get_by_test_id("go").click()
     wait_until_done(page)
     expect(page.get_by_test_id("results")).to_contain_text("mean accuracy")
-    expect(page.locator(LINES).nth(5)).to_be_attached(timeout=60_000)  # the loss and accuracies of several weight decays
-    page.wait_for_function(FILLS_ITS_CONTAINER)  # it is resized after its container
+    expect(page.locator(LINES)).to_have_count(3)  # the final heads of three folds
+    expect(page.locator("[data-testid=training-chart] .dwx-plot-point")).to_have_count(3)  # their tests
     accuracy = float(visit.run_code("print(panel.results().summary.mean)"))
     expect(page.get_by_test_id("results")).to_contain_text(f"{100 * accuracy:.1f}")
     assert accuracy > 0.5
@@ -69,8 +69,9 @@ def test_learning_curve_is_a_tab_of_the_chart(visit: Visit) -> None:
     page.get_by_test_id("tab-curve").click()
     expect(page.locator(POINTS)).to_have_count(4, timeout=10_000)  # 1, 2 and 4 per class, and the result of the folds
     assert page.locator("[data-testid=chart].js-plotly-plot").count() == 1
+    page.wait_for_function(FILLS_ITS_CONTAINER)  # it is resized after its container
     page.get_by_test_id("tab-training").click()
-    expect(page.locator(LINES).first).to_be_visible()
+    expect(page.locator("[data-testid=training-chart]")).to_be_visible()
 
 
 def test_new_head_changes_the_predictions_in_the_explorer(visit: Visit) -> None:
@@ -116,7 +117,7 @@ def test_reloaded_page_shows_the_same_run(visit: Visit) -> None:
     page.reload(wait_until="domcontentloaded")
     expect(page.locator("[data-testid=transfer-panel][data-ready=true]")).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("run-title")).to_contain_text("Run 3")
-    page.wait_for_selector(LINES, timeout=60_000)
+    expect(page.locator(LINES).first).to_be_attached(timeout=60_000)
 
 
 def test_chart_uses_the_dark_theme(visit: Visit) -> None:
@@ -130,7 +131,7 @@ def test_chart_uses_the_dark_theme(visit: Visit) -> None:
       };
       const style = (selector) => getComputedStyle(document.querySelector(selector));
       const background = mean(style('[data-testid=transfer-panel]').backgroundColor);
-      return [background, mean(style('[data-testid=chart] .xtick text').fill), mean(style('[data-testid=chart] .legendtext').fill)];
+      return [background, mean(style('[data-testid=plot] text').fill), mean(style('[data-testid=chart-legend] li').color)];
     }"""
     background, *texts = page.evaluate(read_brightness)
     assert all(text + 80 < background for text in texts)
@@ -154,7 +155,7 @@ def test_no_element_overflows_at_700_pixels(visit: Visit) -> None:
             """() => {
               const root = document.querySelector('[data-testid=transfer-panel]').closest('.jp-OutputArea-output');
               const width = (selector) => document.querySelector(selector).getBoundingClientRect().width;
-              return [[root.scrollWidth, root.clientWidth], [width('[data-testid=chart] svg.main-svg'), width('[data-testid=chart]')]];
+              return [[root.scrollWidth, root.clientWidth], [width('[data-testid=plot] svg'), width('[data-testid=training-chart]')]];
             }"""
         )
         assert widths[0] <= widths[1] + 1

@@ -7,6 +7,7 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 from deconvwidgets.errors import HeadError
+from deconvwidgets.images.empty_classes import left_out_note, without_empty_classes
 from deconvwidgets.images.labels import class_names, class_notes, class_sizes, labels_of, require_classes
 from deconvwidgets.images.open import open_images
 
@@ -72,21 +73,26 @@ def test_many_small_classes_are_counted_and_the_first_are_named(folder):
         require_classes(images, 2)
 
 
-def test_an_empty_class_is_named(folder, tmp_path):
-    (tmp_path / "empty").mkdir()
-    images = folder(ant=3, bee=3)
-    assert class_sizes(images) == (3, 3, 0)
-    with pytest.raises(HeadError, match=r"1 class of 3 without a readable image: 'empty'\. Add images to"):
-        require_classes(images, 1)
+def test_an_empty_class_is_left_out_with_a_note(folder, tmp_path):
+    (tmp_path / "bare").mkdir()
+    images = folder(ant=3, cat=2)
+    kept = without_empty_classes(images)
+    assert (class_sizes(images), class_sizes(kept), kept.categories) == ((3, 0, 2), (3, 2), ("ant", "cat"))
+    assert [kept.categories[kept.label(source)] for source in range(5)] == ["ant"] * 3 + ["cat"] * 2
+    assert [kept.source_name(source) for source in range(5)] == [images.source_name(source) for source in range(5)]
+    assert (kept.digest, len(kept), kept.open_crop(4).tobytes()) == (images.digest, 5, images.open_crop(4).tobytes())
+    assert left_out_note(kept) == "1 class of 3 has no readable image and is left out: 'bare'."
+    assert require_classes(kept, 1) == (3, 2)
+    assert without_empty_classes(kept) is kept
+    assert left_out_note(images) is None
 
 
 def test_a_class_of_unreadable_files_is_empty_and_the_files_are_listed(folder, tmp_path):
     (tmp_path / "bad").mkdir()
     for number in range(7):
         (tmp_path / "bad" / f"{number}.jpg").write_bytes(b"not an image")
-    images = folder(ant=3, bee=3)
-    with pytest.raises(HeadError, match=r"'bad'\. 7 files could not be read\."):
-        require_classes(images, 1)
+    images = without_empty_classes(folder(ant=3, bee=3))
+    assert left_out_note(images) == "1 class of 3 has no readable image and is left out: 'bad'."
     (note,) = class_notes(images)
     assert note.startswith("7 files could not be read and will not be used: bad/0.jpg cannot be opened")
     assert note.count("bad/0.jpg") == 1

@@ -116,16 +116,16 @@ def test_the_unit_of_a_regression():
 REFUSED = [
     (net(5), None, {"task": "binary"}, "returns 5 outputs, but task='binary' is for one"),
     (net(1), NAMES, {"task": "binary"}, "names of two classes, not 3"),
-    (net(5), NAMES, {}, "returns 5 outputs, but categories names 3: pass a name for each"),
-    (net(5), NAMES, {"task": "regression"}, "returns 5 outputs, but categories names 3"),
-    (net(1), NAMES, {}, "returns 1 output, but categories names 3"),
+    (net(5), NAMES, {}, "categories has 3 names for the 5 outputs of"),
+    (net(5), NAMES, {"task": "regression"}, "categories has 3 names for the 5 outputs of"),
+    (net(1), NAMES, {}, "categories has 3 names for the 1 output of"),
     (net(3, nn.Softmax(1)), NAMES, {"task": "softmax"}, "applied twice. Pass task='probabilities'"),
     (net(3), NAMES, {"task": "probabilities"}, "pass task='softmax'"),
     (net(3, nn.Sigmoid()), NAMES, {"task": "probabilities"}, "pass task='multilabel'"),
     (net(1), None, {"task": "softmax"}, "of one class is always 1: pass task='binary'"),
     (net(1), ["no", "yes"], {"task": "probabilities"}, "pass task='binary' for a logit"),
     (net(3), NAMES, {"task": "classify"}, "There is no task 'classify': choose 'softmax'"),
-    (nn.Conv2d(3, 4, 3).eval(), NAMES, {}, "returns 4 channels of maps, but categories names 3"),
+    (nn.Conv2d(3, 4, 3).eval(), NAMES, {}, "categories has 3 names for the 4 channels of maps of"),
 ]
 
 

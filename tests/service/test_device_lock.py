@@ -123,3 +123,20 @@ def test_lock_is_released_after_an_error():
         with acquire():
             entered.append(acquire)
     assert len(entered) == 2
+
+
+def test_background_batches_wait_for_foreground_jobs():
+    lock, entered = DeviceLock(), threading.Event()
+
+    def run_in_background():
+        with lock.background_batch():
+            entered.set()
+
+    with lock.foreground_job():
+        thread = threading.Thread(target=run_in_background)
+        thread.start()
+        with lock.batch():  # of the foreground job
+            pass
+        assert not entered.wait(0.2)
+    assert entered.wait(5)
+    thread.join(5)

@@ -111,7 +111,7 @@ class FakeService:
         top = self.top_activations(*unit, request.rule, request.contrast, request.tile)
         return [getattr(top, part) for part in request.parts]
 
-    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
         self._record("unit", layer, unit)
         table = self.unit_table(layer)
         entries = []

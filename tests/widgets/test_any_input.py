@@ -82,6 +82,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "stop"},
         {"kind": "run", "run": 1},
         {"kind": "chart", "run": 1, "tab": "curve", "compare": 1},
+        {"kind": "training", "run": 1, "search": True},
         {"kind": "plotly"},
         {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3},
         {"kind": "thumbnails", "run": 1, "sources": [0, 1], "size": 24},

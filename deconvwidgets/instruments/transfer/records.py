@@ -24,6 +24,7 @@ class DataChoice:
     data: str  # as in `TransferSettings.data`
     description: str
     hint: str = ""  # what is missing, if the dataset is not available
+    images_per_class: int = 30  # default number of training images per class
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class TransferRunSummary:
     problem: str | None  # the error that the run failed with
     curve: LearningCurve | None  # so far
     paper: tuple[PaperRow, ...]  # results of the paper for comparison
+    classes: int = 0  # number of classes, if known
 
     def __repr__(self) -> str:
         run = f"run {self.run}: {self.dataset}, {self.images_per_class} per class, {self.layer}, {self.phase}"

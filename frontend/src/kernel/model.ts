@@ -5,6 +5,7 @@ import type { AnyModel } from "@anywidget/types";
 export type WidgetModel<State extends object = object> = AnyModel<{
   state: State;
   height: number;
+  summary: object;
   /** The id of the model. */
   _comm_id?: string;
   /** A JPEG of what was shown when the cell ran; empty if there was nothing to show. */

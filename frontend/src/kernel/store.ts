@@ -20,7 +20,7 @@ export abstract class Store<Content extends Hello = Hello> {
   problem = "";
   private readonly subscribers = new Set<() => void>();
 
-  constructor(model: WidgetModel) {
+  constructor(private readonly model: WidgetModel) {
     this.client = new KernelClient(model);
     this.client.listen({ event: (event) => this.handle(event), available: (available) => this.setAvailable(available) });
   }
@@ -82,8 +82,18 @@ export abstract class Store<Content extends Hello = Hello> {
       this.reset();
       void this.fetchOverview();
       this.notify();
-    } else if (!this.hello) void this.fetchOverview();
+    } else if (event.event === "summary") this.returnSummary();
+    else if (!this.hello) void this.fetchOverview();
     else this.onEvent(event);
+  }
+
+  /**
+   * Set the summary, which the kernel has changed by itself, to its value. marimo runs the cells that read a widget only if the page
+   * changes it; elsewhere an unchanged value is not sent.
+   */
+  private returnSummary(): void {
+    this.model.set("summary", this.model.get("summary"));
+    this.model.save_changes();
   }
 
   private setAvailable(available: boolean): void {

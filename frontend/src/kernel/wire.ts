@@ -55,7 +55,7 @@ export interface Overview {
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "changed" | "failed" | "transfer" | "occlusion";
+  event: "progress" | "changed" | "failed" | "transfer" | "occlusion" | "summary";
   progress: Progress | null;
   message: string;
 }

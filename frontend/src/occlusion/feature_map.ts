@@ -14,10 +14,15 @@ function createSuggestions({ pick }: { pick: (unit: number | null) => void }) {
     const properties = { type: "button", class: "dwo-chip", title, "data-testid": `unit-${unit ?? "auto"}`, onclick: () => pick(unit) };
     return h("button", properties, text);
   };
-  const autoButton = createChip("strongest", "The strongest feature map of the layer in each image", null);
+  const autoButton = createChip("Strongest", "Always the strongest feature map of the layer, in each image", null);
   const list = h("span", { class: "dwo-chips" });
   const properties = { role: "group", "aria-label": "Strongest feature maps of this image", "data-testid": "strongest" };
-  const element = h("div", { class: "dwo-row dwo-strongest", ...properties }, h("span", { class: "dwo-dim" }, "strongest:"), list);
+  const element = h(
+    "div",
+    { class: "dwo-row dwo-strongest", ...properties },
+    h("span", { class: "dwo-dim", title: "The feature maps with the largest total activity in this image" }, "top 6:"),
+    list,
+  );
 
   const update = (strongest: number[], unit: number, isAuto: boolean) => {
     autoButton.setAttribute("aria-pressed", String(isAuto));
@@ -57,7 +62,7 @@ function createUnitChoice({ set }: { set: (patch: Partial<OcclusionState>) => vo
     set({ layer: displayed.request.layer, unit: candidate });
   };
   const suggestions = createSuggestions({ pick });
-  const row = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "map"), unit, suggestions.autoButton);
+  const row = h("div", { class: "dwo-row" }, layer, h("span", { class: "dwo-dim" }, "number"), unit, suggestions.autoButton);
 
   const updateLayers = (newLayers: LayerInfo[]) => {
     if (newLayers === layers) return;
@@ -93,7 +98,14 @@ export function createFeatureMap({ set }: { set: (patch: Partial<OcclusionState>
   const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Feature map"), h("span", {}, "of this image, with the patches"));
   const image = h("div", { class: "dwo-unit-map" }, canvas, scale, h("div", { class: "dwo-scale-labels" }, lowLabel, highLabel));
   const numbers = h("p", { class: "dwo-large" }, before, " → ", now, " ", change);
-  const facts = h("div", { class: "dwo-facts" }, h("span", { class: "dwo-dim" }, "total activity"), numbers, bar, rankText);
+  const facts = h(
+    "div",
+    { class: "dwo-facts" },
+    h("span", { class: "dwo-dim" }, "total activity, without → with the patches"),
+    numbers,
+    bar,
+    rankText,
+  );
   const parts = [caption, ...choice.elements, h("div", { class: "dwo-unit" }, image, facts)];
   const element = h("section", { class: "dwo-part", "aria-label": "Feature map" }, ...parts);
 

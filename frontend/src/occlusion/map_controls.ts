@@ -12,8 +12,8 @@ const BORDERS: [OcclusionState["border"], string][] = [
   ["same", "beyond the border"],
 ];
 const METHOD_HINT =
-  "Incremental: only the region that the patch affects is recomputed, layer by layer. Whole image: the network is run for every position. The results are equal.";
-const METHODS: Record<string, string> = { incremental: "exact, incremental", full: "exact, whole image" };
+  "The values are exact. Only the region that the patch affects is recomputed, layer by layer; where that is impossible, the network is run on the whole image for every position, which takes longer.";
+const METHODS: Record<string, string> = { full: "whole image each time" };
 
 /** Return the available strides, at most the size of the image. */
 export function stridesFor(size: Point): number[] {
@@ -25,9 +25,9 @@ export function describeProgress(
   { done, total, complete, method }: Pick<MapGrid, "done" | "total" | "complete" | "method">,
   stopped: boolean,
 ): string {
-  const methodText = METHODS[method] ?? "exact";
-  if (complete) return `${formatCount(total, "position")} · ${methodText}`;
-  return `${formatInteger(done)} of ${formatCount(total, "position")}${stopped ? ", stopped" : ""} · ${methodText}`;
+  const suffix = METHODS[method] ? ` · ${METHODS[method]}` : "";
+  if (complete) return `${formatCount(total, "position")}${suffix}`;
+  return `${formatInteger(done)} of ${formatCount(total, "position")}${stopped ? ", stopped" : ""}${suffix}`;
 }
 
 /** Create the controls of the maps: stride and border, progress, and the button that stops and resumes the job. */
@@ -48,7 +48,7 @@ export function createMapControls({
   };
   const hint = "A smaller stride gives a finer map, and takes longer";
   const stride = createSelect<string>({ label: "Stride", testid: "stride", choices: [], pick: pickStride, hint });
-  const border = createSelect({ label: "Border", testid: "border", choices: BORDERS, pick: (name) => set({ border: name }) });
+  const border = createSelect({ label: "Positions", testid: "border", choices: BORDERS, pick: (name) => set({ border: name }) });
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Maps", "data-testid": "maps-bar" });
   const text = h("span", { "data-testid": "maps-words", title: METHOD_HINT });
   const button = h("button", {

@@ -165,9 +165,9 @@ function describeUnoccluded({ unoccluded, names, quantity }: MapGrid): Record<Ma
   const { probability, value, activity, label, label_probability: confidence } = unoccluded;
   const named = label === null ? "" : `without a patch: ${className(names, label)}, probability ${formatPercent(confidence)}`;
   return {
-    probability: `without a patch: ${formatPercent(probability)}`,
-    value: `without a patch: ${formatScore(quantity, value)}`,
-    activity: `without a patch: ${formatNumber(activity)}`,
+    probability: `no patch: ${formatPercent(probability)}`,
+    value: `no patch: ${formatScore(quantity, value)}`,
+    activity: `no patch: ${formatNumber(activity)}`,
     label: named,
   };
 }

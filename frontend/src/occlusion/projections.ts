@@ -51,8 +51,11 @@ export function createProjections() {
     return { element, enlarge, images, caption };
   });
   const row = h("div", { class: "dwo-projections" }, ...slots.map(({ element }) => element));
-  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Projections"), h("span", {}, "above the patches"));
-  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, row, message, enlarged.element);
+  const names = h("div", { class: "dwo-row-names", "aria-hidden": "true" }, h("span", {}, "Projection"), h("span", {}, "Patch"));
+  const rows = h("div", { class: "dwo-projection-rows" }, names, row);
+  const hint = h("span", {}, "of the strongest activations of this feature map");
+  const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "Projections"), hint);
+  const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, rows, message, enlarged.element);
 
   const release = () => {
     for (const url of urls) URL.revokeObjectURL(url);

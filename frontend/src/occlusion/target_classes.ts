@@ -55,12 +55,31 @@ function createNotice({ useBundledHead, copy }: { useBundledHead: () => void; co
   return { element, update };
 }
 
-/** Create the search field for the target class. */
-function createClassSearch({ id, pick }: { id: string; pick: (label: number, name: string) => void }) {
+/** Create the search field for the target class. The selected class stands in it as a chip, which a click, Backspace or Escape removes. */
+function createClassSearch({ id, pick, remove }: { id: string; pick: (label: number, name: string) => void; remove: () => void }) {
   let classes: string[] = [];
   const list = h("datalist", { id: `${id}-classes` });
-  const properties = { type: "search", class: "dwx-search", list: list.id, placeholder: "other class…" };
+  const properties = { type: "search", class: "dwo-target-input", list: list.id };
   const input = h("input", { ...properties, "aria-label": "Target class by name", "data-testid": "target" });
+  const removeChip = () => {
+    remove();
+    input.focus();
+  };
+  const name = h("span", { class: "dwo-target-name" });
+  const chip = h(
+    "button",
+    { type: "button", class: "dwo-chip dwo-target-chip", "data-testid": "target-chip", hidden: true, onclick: removeChip },
+    name,
+    h("span", { "aria-hidden": "true" }, "×"),
+  );
+  const element = h("span", { class: "dwo-target-field" }, chip, input);
+  element.addEventListener("keydown", (event) => {
+    const removes = ["Backspace", "Escape"].includes(event.key) || (event.target === chip && event.key === "Delete");
+    if (!removes || chip.hidden || input.value) return;
+    event.preventDefault();
+    event.stopPropagation();
+    removeChip();
+  });
   const error = h("p", { class: "dwx-error", "data-testid": "target-error", role: "alert", hidden: true });
   const find = () => {
     if (!input.value.trim()) return;
@@ -78,12 +97,16 @@ function createClassSearch({ id, pick }: { id: string; pick: (label: number, nam
     error.hidden = true;
     input.value = "";
   };
-  const update = (names: string[]) => {
+  const update = (names: string[], target: string | null, kind: "class" | "output") => {
+    chip.hidden = target === null;
+    setText(name, target ?? "");
+    chip.title = chip.ariaLabel = `Remove the target ${target ?? ""}`;
+    input.placeholder = target === null ? `other ${kind}…` : "";
     if (names === classes) return;
     classes = names;
-    list.replaceChildren(...names.map((name) => h("option", { value: name })));
+    list.replaceChildren(...names.map((value) => h("option", { value })));
   };
-  return { input, list, error, clear, update };
+  return { element, list, error, clear, update };
 }
 
 export interface TargetClassesOptions {
@@ -98,13 +121,13 @@ export interface TargetClassesOptions {
 /** Create the list of predicted classes or values, and the controls to select the target. */
 export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetClassesOptions) {
   const scores = createClassScores({ pick });
-  const search = createClassSearch({ id, pick });
+  const search = createClassSearch({ id, pick, remove: () => pick(null, null) });
   const title = "Use the predicted class of each image as the target";
   const properties = { type: "button", class: "dwo-chip", "data-testid": "target-auto", title, onclick: () => pick(null, null) };
   const autoButton = h("button", properties, "Predicted class");
   const [heading, hint] = [h("h3", {}), h("span", {})];
   const caption = h("div", { class: "dwo-part-caption" }, heading, hint);
-  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), autoButton, search.input, search.list);
+  const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), autoButton, search.element, search.list);
   const body = h("div", { class: "dwo-body" }, caption, scores.element, targets, search.error);
   const notice = createNotice({ useBundledHead, copy });
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
@@ -122,10 +145,9 @@ export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetCl
     setText(hint, isValue(quantity) ? "right: change by the patch" : "light bar: without a patch");
     targets.hidden = isValue(quantity) && names?.length === 1;
     autoButton.hidden = isValue(quantity);
-    search.input.placeholder = isValue(quantity) ? "other output…" : "other class…";
     notice.update(!names, isOffered);
     autoButton.setAttribute("aria-pressed", String(target === null));
-    if (names) search.update(names);
+    if (names) search.update(names, target, isValue(quantity) ? "output" : "class");
     const next = JSON.stringify([image, layer, unit, target]);
     if (next !== selectionKey) search.clear();
     selectionKey = next;

@@ -4,16 +4,18 @@ import { formatDuration } from "../ui/format.ts";
 import { formatAccuracy, runAccuracy } from "./accuracy.ts";
 import { createClassName } from "./class_names.ts";
 import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
+import { formatDecay } from "./training_lines.ts";
 import type { RunSummary } from "./wire.ts";
 
 const MAX_GAINS = 6; // number of classes with the largest gains, and with the largest losses
+const CROPS: Record<string, string> = { one: "1 per photograph", flips: "1 per photograph + mirrored", ten: "10 per photograph" };
 const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["data", ({ dataset }) => dataset],
   ["layer", ({ layer }) => layer],
   ["features", ({ features }) => features || "–"],
   ["images per class", (summary) => String(summary.images_per_class)],
   ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
-  ["crops", ({ views }) => views],
+  ["crops", ({ views }) => CROPS[views] ?? views],
   ["weight decay", (summary) => formatWeightDecay(summary)],
   ["time", ({ seconds }) => formatDuration(seconds)],
 ];
@@ -23,8 +25,8 @@ export function formatWeightDecay({
   weight_decay: given,
   weight_decays: chosen,
 }: Pick<RunSummary, "weight_decay" | "weight_decays">): string {
-  const decays = [...new Set(chosen.map((decay) => String(Number(decay.toPrecision(3)))))].join(", ");
-  if (given !== null) return decays || String(given);
+  const decays = [...new Set(chosen.map((decay) => formatDecay(Number(decay.toPrecision(3)))))].join(", ");
+  if (given !== null) return decays || formatDecay(given);
   return decays ? `${decays} (chosen)` : "to be chosen";
 }
 

@@ -55,10 +55,10 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
   });
   const root = createTextField({
     ...listeners,
-    label: "Parent folder",
+    label: "Folder of the data set",
     testid: "root",
     wide: true,
-    placeholder: "DECONVWIDGETS_DATA",
+    placeholder: "the folder that contains it",
     hint: ROOT_HINT,
     parse: (text) => text || null,
     accept: (value) => set({ root: value }),
@@ -79,8 +79,8 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     optionsKey = key;
     const options = choices.map(({ data, description: label }) => h("option", { value: data }, label));
     const otherOptions = [
-      h("option", { value: PATH }, "path of a folder or zip file…"),
-      h("option", { value: UPLOAD }, "upload a zip file…"),
+      h("option", { value: PATH }, "Folder or zip file on the kernel's machine…"),
+      h("option", { value: UPLOAD }, "Upload a zip file…"),
     ];
     source.select.replaceChildren(...options, ...otherOptions);
   };
@@ -95,7 +95,8 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     source.select.value = selectedValue;
     path.element.hidden = selectedValue !== PATH;
     path.show(known ? "" : state.data);
-    root.element.hidden = !selectedValue.startsWith("caltech");
+    const isMissing = Boolean(known?.hint) || state.root !== null;
+    root.element.hidden = !selectedValue.startsWith("caltech") || !isMissing;
     root.show(state.root ?? "");
     upload.element.hidden = selectedValue !== UPLOAD && !upload.isBusy();
     setText(hint, pending ? "" : (known?.hint ?? ""));

@@ -1,18 +1,9 @@
-import { toBlob } from "../kernel/buffers.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
-import { saveFile } from "../ui/download.ts";
-import { createMenu } from "../ui/menu.ts";
-import type { ResultFile, RunSummary, Status } from "./wire.ts";
+import type { RunSummary, Status } from "./wire.ts";
 
-const FILES: [ResultFile, string][] = [
-  ["photographs.csv", "Test photographs as CSV"],
-  ["classes.csv", "Classes as CSV"],
-  ["results.png", "Results as PNG"],
-  ["results.html", "Results as HTML page"],
-];
-const USE_HINT = "Use the classifier of this run in all widgets of the service";
+const USE_HINT = "Use the classifier of this run (its head) in all widgets of the service";
 
 type PathKind = "save_head" | "load_head";
 
@@ -23,20 +14,19 @@ interface HeadActionsOptions {
   id: string;
 }
 
-/** Buttons to use, undo, save and load the head of a run, and to export the results. */
+/** Buttons to use, undo, save and load the head of a run. */
 export class HeadActions {
   readonly element: HTMLElement;
   private readonly message = h("p", { class: "dwt-message", role: "status", "data-testid": "head-words", hidden: true });
   private readonly error = h("p", { class: "dwx-error", role: "alert", "data-testid": "head-failure", hidden: true });
   private readonly use = createButton("use-head", "Use this head", USE_HINT, () => void this.perform("use_head", { run: this.run }));
-  private readonly undo = createButton("undo-head", "Undo", "Restore the previous classifier", () => void this.perform("undo_head"));
-  private readonly save = createButton("save-head", "Save…", "Save this head to a file on the kernel's machine", () =>
+  private readonly undo = createButton("undo-head", "Undo", "Use the previous classifier again", () => void this.perform("undo_head"));
+  private readonly save = createButton("save-head", "Save head…", "Save the classifier of this run to a file on the kernel's machine", () =>
     this.openPath("save_head"),
   );
-  private readonly load = createButton("load-head", "Load…", "Load a head from a file on the kernel's machine, and use it", () =>
+  private readonly load = createButton("load-head", "Load head…", "Load a classifier from a file on the kernel's machine, and use it", () =>
     this.openPath("load_head"),
   );
-  private readonly menu: HTMLElement;
   private readonly path: ReturnType<typeof createPathForm>;
   private summary: RunSummary | null = null;
   private status: Status | null = null;
@@ -44,11 +34,9 @@ export class HeadActions {
 
   constructor(private readonly options: HeadActionsOptions) {
     this.use.classList.add("dwt-primary");
-    const items = FILES.map(([file, text]) => ({ text, testid: `file-${file}`, onSelect: () => void this.download(file) }));
-    this.menu = createMenu({ label: "Export results", text: "Export…", testid: "results-menu", items });
     const submitPath = (kind: PathKind, path: string) => void this.perform(kind, kind === "save_head" ? { run: this.run, path } : { path });
     this.path = createPathForm({ id: options.id, done: submitPath });
-    const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load, this.menu);
+    const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load);
     this.element = h("div", { class: "dwt-head" }, row, this.path.element, this.message, this.error);
   }
 
@@ -72,7 +60,6 @@ export class HeadActions {
     this.undo.disabled = busy || !status?.can_undo;
     this.save.disabled = busy || !ready;
     this.load.disabled = busy;
-    this.menu.hidden = !ready;
     this.element.setAttribute("aria-busy", String(busy));
   }
 
@@ -91,14 +78,6 @@ export class HeadActions {
   private async perform(kind: string, fields: Record<string, unknown> = {}): Promise<void> {
     const reply = await this.send<{ message: string }>(kind, fields);
     if (reply) this.showMessage(reply.content.message, "");
-  }
-
-  private async download(file: ResultFile): Promise<void> {
-    const reply = await this.send<{ mime: string; name: string }>("file", { run: this.run, file });
-    if (!reply) return;
-    const { mime, name } = reply.content;
-    saveFile(toBlob(reply.buffers[0], mime), name);
-    this.showMessage(`Saved ${name}.`, "");
   }
 
   private async send<Content>(kind: string, fields: Record<string, unknown>) {

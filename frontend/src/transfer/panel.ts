@@ -2,16 +2,23 @@ import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
+import { createExportMenu } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
-import { createMenu } from "../ui/menu.ts";
 import { describePredicted } from "../ui/quantity.ts";
 import { Results } from "./results.ts";
 import { shownRun } from "./run_results.ts";
 import { createRunView } from "./run_view.ts";
 import { createSetup, settingsOf } from "./setup.ts";
 import { PRIORITY, TransferStore } from "./store.ts";
-import type { DataSummary, HelloReply, TransferState } from "./wire.ts";
+import type { DataSummary, HelloReply, ResultFile, TransferState } from "./wire.ts";
+
+const FILES: [ResultFile, string][] = [
+  ["results.png", "Results as PNG"],
+  ["results.html", "Results as HTML page"],
+  ["photographs.csv", "Test photographs as CSV"],
+  ["classes.csv", "Classes as CSV"],
+];
 
 /** One view of a TransferPanel. */
 class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
@@ -38,8 +45,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
-    const items = [{ text: "Copy state as Python", testid: "copy-state", onSelect: () => this.copyState() }];
-    const menu = createMenu({ label: "More", testid: "panel-menu", items });
+    const menu = createExportMenu({ files: FILES, save: (file) => this.save(file), copyState: () => this.copyState() });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
     this.mount({
       label: "Transfer panel",
@@ -88,6 +94,12 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     void this.sendCommand("start", { settings: settingsOf(this.state) });
   }
 
+  private save(file: ResultFile): void {
+    const shown = shownRun(this.store.status, this.state);
+    if (shown?.per_fold.length) void this.download("file", { run: shown.run, file }, `transfer-run${shown.run}-${file}`);
+    else this.showStatus("There are no results to export yet.");
+  }
+
   private async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
     if (this.busy) return;
     this.onUserAction();
@@ -107,7 +119,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 function headerContent({ overview, status }: HelloReply): HeaderContent {
   const { model, trained, weights, device } = overview;
   const origin = [weights, describePredicted(status.classifier, overview.quantity), device].join(" · ");
-  return { model, trained, title: "retrain the softmax classifier on other photographs", origin, notes: [] };
+  return { model, trained, title: "train a new classifier on the features of the network", origin, notes: [] };
 }
 
 export default defineWidget<TransferState, TransferStore>(

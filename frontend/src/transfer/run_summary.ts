@@ -16,12 +16,13 @@ const CLASSES = 5; // number of best and of worst classes
 export function createRunSummary({ set, choose }: { set: (patch: Partial<TransferState>) => void; choose: (cell: Cell) => void }) {
   const pairs = createPairs({ testid: "summary-pairs", pick: choose });
   const pairsTitle = h("h4", {}, "Most confused");
+  const pairsHint = h("span", { class: "dwt-small" }, "true class → predicted class");
   const worst = createExtremes({ testid: "summary-worst", title: "Worst classes", open: () => set({ show: "classes", sort: "worst" }) });
   const best = createExtremes({ testid: "summary-best", title: "Best classes", open: () => set({ show: "classes", sort: "best" }) });
   const comparison = createComparison();
   const settings = h("dl", { class: "dwt-facts", "data-testid": "settings" });
   const skipped = createSkipped();
-  const left = h("div", { class: "dwt-most-confused" }, pairsTitle, pairs.element);
+  const left = h("div", { class: "dwt-most-confused" }, h("div", { class: "dwt-pane-head" }, pairsTitle, pairsHint), pairs.element);
   const right = h("div", { class: "dwt-extremes" }, worst.element, best.element);
   const columns = h("div", { class: "dwt-overview" }, left, right);
   const parts = [comparison.element, columns, settings, skipped.element];
@@ -37,6 +38,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
     if (other) comparison.update(run, other);
     const confused = confusedPairs(run, PAIRS);
     setText(pairsTitle, confused.length ? "Most confused" : "No test was misclassified.");
+    pairsHint.hidden = !confused.length;
     pairs.update(run, confused);
     const extremes = extremeClasses(run, CLASSES);
     worst.update(run, extremes.worst);
@@ -49,7 +51,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
 
 function createExtremes({ testid, title, open }: { testid: string; title: string; open: () => void }) {
   const list = h("ol", { class: "dwt-extreme-list", "data-testid": testid });
-  const all = h("button", { type: "button", class: "dwt-link", "data-testid": `${testid}-open`, onclick: open }, "with photographs");
+  const all = h("button", { type: "button", class: "dwt-link", "data-testid": `${testid}-open`, onclick: open }, "show photographs");
   const element = h("div", {}, h("div", { class: "dwt-pane-head" }, h("h4", {}, title), all), list);
   const update = (run: RunResults, labels: number[]) => {
     element.hidden = !labels.length;

@@ -5,10 +5,11 @@ import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import { createRunProgress } from "./run_progress.ts";
 import type { TransferStore } from "./store.ts";
+import { TrainingChart } from "./training_chart.ts";
 import type { ChartTab, RunSummary, TransferState } from "./wire.ts";
 
 const TABS: Choice<ChartTab>[] = [
-  ["training", "Training", "Loss and accuracy at each step"],
+  ["training", "Training", "Accuracy at each training step"],
   ["curve", "Learning curve", "Accuracy by number of training images per class, compared with the paper"],
 ];
 const STEPS: [string, string][] = [
@@ -19,15 +20,15 @@ const STEPS: [string, string][] = [
   ],
   [
     "Results",
-    "The accuracy compared with the paper, and the most confused classes. “Use this head” replaces the classifier of the network.",
+    "The accuracy, compared with the paper’s, and the most confused classes. “Use this head” puts the new classifier to use in all widgets of the service.",
   ],
 ];
 const RUNNING = ["waiting", "features", "training", "curve"];
 
-/** Return the message for a run without a chart; empty if it has a chart. */
-function describeEmptyChart({ steps, per_fold, phase }: RunSummary): string {
-  if (steps > 0 || per_fold.length > 0) return "";
-  return RUNNING.includes(phase) ? "The chart appears with the first training step." : "This run has no data for a chart.";
+/** Return the message for a run without a learning curve; empty if it has one. */
+function describeEmptyCurve({ curve, per_fold, phase }: RunSummary): string {
+  if (curve || per_fold.length > 0) return "";
+  return RUNNING.includes(phase) ? "The learning curve appears with the first fold." : "This run has no learning curve.";
 }
 
 interface RunViewContent {
@@ -42,28 +43,26 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
   let chart: Chart | null = null;
   const title = h("h3", { "data-testid": "run-title" });
   const progress = createRunProgress();
+  const training = new TrainingChart(store.client);
   const panel = h("div", { class: "dwt-chart-panel" });
-  const panels = { training: panel, curve: panel };
+  const panels = { training: training.element, curve: panel };
   const tabs = createTabs({ id, label: "Chart", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
   const steps = STEPS.map(([name, text]) => h("li", {}, h("b", {}, name), h("span", {}, text)));
   const introduction = h("ol", { class: "dwt-introduction", "data-testid": "story" }, ...steps);
-  const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), panel);
+  const run = h("div", { class: "dwt-run" }, progress.element, h("div", { class: "dwt-tabs" }, tabs.element), training.element, panel);
   const showRunning = () => set({ run: null, cell: null });
   const showRunningButton = h("button", { type: "button", class: "dwt-show-running", "data-testid": "show-running", onclick: showRunning });
   const element = h("section", { class: "dwt-live", "aria-label": "Run" }, title, introduction, showRunningButton, run);
 
-  const drawChart = (shown: RunSummary, compared: RunSummary | null, tab: ChartTab) => {
+  const drawCurve = (shown: RunSummary, compared: RunSummary | null) => {
     if (!chart) {
       chart = new Chart({ client: store.client, plotly: store.plotly });
       panel.append(chart.element);
     }
-    const empty = describeEmptyChart(shown);
+    const empty = describeEmptyCurve(shown);
+    const version = JSON.stringify([shown, compared].map((summary) => summary && [summary.per_fold.length, summary.curve]));
     if (empty) chart.clear(empty);
-    else if (tab === "training") chart.show({ run: shown.run, tab }, `${shown.phase} ${shown.steps}`);
-    else {
-      const version = JSON.stringify([shown, compared].map((summary) => summary && [summary.per_fold.length, summary.curve]));
-      chart.show({ run: shown.run, tab, compare: compared?.run ?? null }, version);
-    }
+    else chart.show({ run: shown.run, tab: "curve", compare: compared?.run ?? null }, version);
   };
 
   const update = ({ shown, compared, running, state }: RunViewContent) => {
@@ -79,7 +78,12 @@ export function createRunView({ id, store, set }: { id: string; store: TransferS
     if (!shown) return;
     progress.update(shown);
     tabs.show(state.tab);
-    drawChart(shown, compared, state.tab);
+    training.show(shown);
+    if (state.tab === "curve") drawCurve(shown, compared);
   };
-  return { element, update, close: () => chart?.close() };
+  const close = () => {
+    training.close();
+    chart?.close();
+  };
+  return { element, update, close };
 }

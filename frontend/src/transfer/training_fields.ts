@@ -6,14 +6,14 @@ import { createTextField, type FieldListeners } from "./text_field.ts";
 import type { Crops, Status, TransferState } from "./wire.ts";
 
 const CROPS: Choice<Crops>[] = [
-  ["one", "One", "The centre crop of each photograph"],
-  ["flips", "Flips", "The features of the centre crop and of its mirror image, side by side; takes twice the time"],
-  ["ten", "Ten", "The mean features of centre and corner crops and those of their mirror images, side by side; takes ten times the time"],
+  ["one", "1", "The centre crop of each photograph"],
+  ["flips", "1 + mirrored", "The features of the centre crop and of its mirror image, side by side; takes twice the time"],
+  ["ten", "10", "The mean features of centre and corner crops and those of their mirror images, side by side; takes ten times the time"],
 ];
 const HINTS = {
   layer: "The layer whose features the classifier is trained on",
   images: "Training images per class, selected at random; at most 50 other images per class are tested",
-  folds: "Number of random splits; the accuracy is the mean and standard deviation over these",
+  folds: "Number of random splits into training and test images; the accuracy is the mean and standard deviation over them",
   decay: "Weight decay of the classifier. If empty, it is chosen on held-out training images",
   seed: "Seed of the random splits",
   curve: "After the folds, measure the accuracy with fewer training images per class",
@@ -40,7 +40,7 @@ function parseDecay(text: string): number | null {
 export function createTrainingFields({ set, ...listeners }: FieldListeners & { set: (patch: Partial<TransferState>) => void }) {
   const numeric = { ...listeners, numeric: true };
   const pickLayer = (name: string) => set({ layer: name || null });
-  const layer = createSelect<string>({ label: "Features of layer", testid: "layer", choices: [], pick: pickLayer, hint: HINTS.layer });
+  const layer = createSelect<string>({ label: "Features from layer", testid: "layer", choices: [], pick: pickLayer, hint: HINTS.layer });
   layer.element.className = "dwt-field dwt-wide";
   layer.select.classList.replace("dwx-select", "dwt-input");
   const images = createTextField({
@@ -76,11 +76,17 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
     parse: integerParser(0),
     accept: (value) => set({ seed: value }),
   });
-  const crops = createRadioGroup({ label: "Crops", prefix: "views", testid: "views", choices: CROPS, pick: (views) => set({ views }) });
-  const cropsRow = h("div", { class: "dwt-field dwt-wide" }, h("span", { "aria-hidden": "true" }, "Crops"), crops.element);
+  const crops = createRadioGroup({
+    label: "Crops per photograph",
+    prefix: "views",
+    testid: "views",
+    choices: CROPS,
+    pick: (views) => set({ views }),
+  });
+  const cropsRow = h("div", { class: "dwt-field dwt-wide" }, h("span", { "aria-hidden": "true" }, "Crops per photograph"), crops.element);
   const curve = h("input", { type: "checkbox", "data-testid": "curve" });
   curve.addEventListener("change", () => set({ curve: curve.checked }));
-  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "With a learning curve");
+  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "Also measure a learning curve");
   const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
   const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
   let layersKey = "";

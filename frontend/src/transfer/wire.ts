@@ -81,6 +81,8 @@ export interface RunSummary {
   problem: string | null;
   curve: object | null;
   paper: PaperRow[];
+  /** 0 if unknown. */
+  classes: number;
   mean: number | null;
   std: number | null;
 }
@@ -123,4 +125,21 @@ export interface TestPhotograph {
 export interface PhotographsReply {
   photographs: TestPhotograph[];
   total: number;
+}
+
+/** The training of a classifier: accuracies in percent, and the loss, by step; null breaks a line. */
+export interface TrainingLine {
+  steps: (number | null)[];
+  loss: (number | null)[];
+  train: (number | null)[];
+  held_out: (number | null)[];
+}
+
+/** Reply to `training`. Candidates are those of the newest fold, in the search for the weight decay. */
+export interface TrainingReply {
+  fold: number | null;
+  final_fold: number | null;
+  final: TrainingLine;
+  earlier: TrainingLine[];
+  candidates: (TrainingLine & { weight_decay: number })[];
 }

@@ -1,7 +1,7 @@
 import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { h, setText } from "./dom.ts";
-import { fetchFigure, type Plotly, type PlotlyLoader } from "./plotly.ts";
+import { type Figure, fetchFigure, type Plotly, type PlotlyLoader } from "./plotly.ts";
 
 const LOADING = "Loading the chart…";
 const REDRAW_INTERVAL = 1000; // ms between two redraws, each of which may take 200 ms
@@ -19,6 +19,8 @@ export class Chart {
   private readonly container = h("div", { class: "dwx-chart", "data-testid": "chart" });
   private readonly message = h("p", { class: "dwx-chart-message", "data-testid": "chart-words" });
   private readonly observer = new ResizeObserver(() => this.resize());
+  /** A figure that arrived while the chart was hidden: Plotly would draw it without a size. */
+  private postponed: { figure: Figure; requested: string } | null = null;
   private plotly: Plotly | null = null;
   private fields: Record<string, unknown> | null = null;
   // Keys of the requested figure and of the displayed one:
@@ -87,12 +89,7 @@ export class Chart {
       const [plotly, figure] = await Promise.all([options.plotly.load(), fetchFigure(options.client, this, fields)]);
       if (this.closed) return;
       this.plotly = plotly;
-      if (figure) {
-        this.container.hidden = false; // Plotly measures the container
-        this.element.dataset.drawn = "true";
-        await plotly.react(this.container, figure.data, figure.layout, { displayModeBar: false, ...options.config });
-        this.shown = requested;
-      }
+      if (figure) await this.display(plotly, figure, requested);
     } catch (error) {
       if (!(error instanceof KernelUnavailable)) this.error = errorMessage(error); // else requested when the kernel is available again
     } finally {
@@ -103,8 +100,43 @@ export class Chart {
     this.schedule();
   }
 
-  private resize(): void {
-    const { plotly, container } = this;
-    if (plotly && this.shown && container.clientWidth) requestAnimationFrame(() => !this.closed && plotly.Plots.resize(container));
+  private async display(plotly: Plotly, figure: Figure, requested: string): Promise<void> {
+    const { container, element, options } = this;
+    container.hidden = false; // Plotly measures the container
+    element.dataset.drawn = "true";
+    const size = sizeOf(container);
+    if (!container.clientWidth) {
+      this.postponed = { figure, requested };
+      this.shown = requested; // not requested again
+      return;
+    }
+    this.postponed = null;
+    await plotly.react(container, figure.data, figure.layout, { displayModeBar: false, ...options.config });
+    this.shown = requested;
+    if (sizeOf(container) !== size) this.resize(); // the observer has reported it before there was a figure
   }
+
+  private resize(): void {
+    const { plotly, container, postponed } = this;
+    if (!plotly || !this.shown || !container.clientWidth) return;
+    if (postponed && !this.drawing) void this.displayPostponed(plotly, postponed.figure, postponed.requested);
+    else requestAnimationFrame(() => !this.closed && container.clientWidth && plotly.Plots.resize(container));
+  }
+
+  private async displayPostponed(plotly: Plotly, figure: Figure, requested: string): Promise<void> {
+    this.drawing = true;
+    try {
+      await this.display(plotly, figure, requested);
+    } catch (error) {
+      this.error = errorMessage(error);
+    } finally {
+      this.drawing = false;
+    }
+    this.update();
+    this.schedule();
+  }
+}
+
+function sizeOf({ clientWidth, clientHeight }: Element): string {
+  return `${clientWidth} x ${clientHeight}`;
 }

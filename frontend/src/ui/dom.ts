@@ -28,8 +28,10 @@ export function setText(element: Element, text: string): void {
 }
 
 /** Return the size in device pixels of a canvas that fills an element, and the number of device pixels per CSS pixel. */
-export function devicePixels({ clientWidth, clientHeight }: Element): [width: number, height: number, ratio: number] {
-  const ratio = globalThis.devicePixelRatio || 1;
+export function devicePixels(element: Element): [width: number, height: number, ratio: number] {
+  const { clientWidth, clientHeight } = element;
+  const { currentCSSZoom = 1 } = element as { currentCSSZoom?: number }; // of the presentation
+  const ratio = (globalThis.devicePixelRatio || 1) * currentCSSZoom;
   return [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio), ratio];
 }
 

@@ -4,10 +4,11 @@ import type { RenderContext, WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
 import { h, setText } from "./dom.ts";
 import { saveFile } from "./download.ts";
-import { createFooter } from "./footer.ts";
+import { createFooter, keyHint } from "./footer.ts";
 import { createHeader } from "./header.ts";
 import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
 import { SavedPicture } from "./picture.ts";
+import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
 import { keepScrollPositions } from "./scroll_memory.ts";
 import { sameState, toPython } from "./state.ts";
 
@@ -48,6 +49,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
   private picture: SavedPicture | null = null;
+  private readonly presentation: Presentation;
   private status = "";
   /** The error message of this view. */
   private viewError = "";
@@ -72,6 +74,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.state = { ...model.get("state") };
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
+    this.presentation = new Presentation(this.root, this.container);
   }
 
   /** Draw the state. Parts update only what has changed. */
@@ -93,14 +96,15 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
-    this.header = createHeader(...tools);
-    this.footer = createFooter(...footer);
+    const present = { type: "button", class: "dwx-menu-button", title: PRESENT_HINT, "data-testid": "present" };
+    this.header = createHeader(h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"), ...tools);
+    this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
     const frame = h("section", { class: "dwx-frame", "aria-label": label }, ...parts);
     const picture = new SavedPicture({ model: this.model as unknown as WidgetModel, store: this.store, label, frame });
     this.picture = picture;
-    this.root.append(frame, picture.element);
+    this.root.append(frame, picture.element, this.presentation.closeButton);
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
     const onStateChange = () => this.readState();
     const { client } = this.store;
@@ -119,6 +123,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
       client.listen({ slow: (slow) => this.showStatus(slow ? SLOW : ""), available: (available) => available && this.resume() }),
       () => client.release(this),
       () => picture.close(),
+      () => this.presentation.leave(),
     );
     this.requestDraw();
     void this.store.fetchOverview();
@@ -245,10 +250,20 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   private keydown(event: KeyboardEvent): void {
     if (isNotebookShortcut(event)) return;
-    const handled = this.onKey(event);
+    const handled = this.presentationKey(event) || this.onKey(event);
     if (handled) event.preventDefault();
     else if (event.key === "Escape" && !event.defaultPrevented && !isSearch(event.target)) leaveWidget(this.root);
     event.stopPropagation(); // the notebook must not handle it as a shortcut
+  }
+
+  /** Enter the presentation by F, and leave it by F or Escape. Return whether the key was one of these. */
+  private presentationKey(event: KeyboardEvent): boolean {
+    const { presentation, root } = this;
+    const leaves = event.key === "Escape" && presentation.active && !event.defaultPrevented && !isSearch(event.target);
+    const toggles = event.key.toLowerCase() === "f" && !isTyping(event.target);
+    if ((!leaves && !toggles) || root.querySelector("dialog[open]")) return false; // Escape closes the dialog
+    presentation.toggle();
+    return true;
   }
 
   private readState(): void {

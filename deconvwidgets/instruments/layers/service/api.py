@@ -73,14 +73,14 @@ class LayersApi(InstrumentApi):
         with self._context.device_lock.pause_batches():
             return self._mosaics.mosaics(snapshot, index, request)
 
-    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
         """Return values, sources, labels and predictions of a unit's strongest activations, and the unit's histogram.
 
-        Empty bins at the ends of the histogram are left out.
+        Empty bins at the ends of the histogram are left out. Without `predictions`, the model is not run.
         """
         snapshot, index = self._read()
         unit = integer(unit, "unit", error=LayerError)
-        stats, entries = index.stats(layer), self._entries(snapshot, index, layer, unit)
+        stats, entries = index.stats(layer), self._entries(snapshot, index, layer, unit, predictions)
         filled = stats.histogram[unit].nonzero()[0]
         first, last = (0, int(filled[-1]) + 1) if filled.size else (0, 1)
         if stats.edges[unit][0] < 0 and filled.size:
@@ -128,11 +128,12 @@ class LayersApi(InstrumentApi):
         self._context.record_request()
         return self._context.index.require()
 
-    def _entries(self, snapshot: Snapshot, index: ActivationIndex, layer: str, unit: int) -> list[TopActivation]:
+    def _entries(self, snapshot: Snapshot, index: ActivationIndex, layer: str, unit: int, predictions: bool) -> list[TopActivation]:
         top, images = index.top(layer, unit)[:K], snapshot.images
-        predictions = self._predictions.get(snapshot, [activation.image for activation in top])
+        crops = [activation.image for activation in top]
+        found = self._predictions.get(snapshot, crops) if predictions else [None] * len(crops)
         entries = []
-        for activation, predicted in zip(top, predictions, strict=True):
+        for activation, predicted in zip(top, found, strict=True):
             source = images.crop(activation.image).source
             entries.append(
                 TopActivation(

@@ -50,7 +50,7 @@ class LayersService(Protocol):
         """
         ...
 
-    def unit_detail(self, layer: str, unit: int) -> UnitDetail:
+    def unit_detail(self, layer: str, unit: int, predictions: bool = True) -> UnitDetail:
         """Return values, sources, labels and predictions of a unit's strongest activations, and the unit's histogram."""
         ...
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from deconvwidgets.errors import RuleError, ServiceError
+from deconvwidgets.instruments.layers.records import UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state
@@ -16,6 +17,16 @@ from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.state import State, StateTrait
 
 _STATIC_IMAGE_UNITS = 6
+
+
+def unit_summary(detail: UnitDetail) -> State:
+    """Return the statistics and the strongest activations of a unit as plain values."""
+    names = ("layer", "unit", "maximum", "mean", "std", "activation_rate", "selectivity")
+    top = [
+        {"activation": entry.value, "photograph": entry.source, "label": entry.label, "row": entry.row, "column": entry.column}
+        for entry in detail.entries
+    ]
+    return {**{name: getattr(detail, name) for name in names}, "top": top}
 
 
 class LayerExplorer(Explorer):
@@ -30,6 +41,12 @@ class LayerExplorer(Explorer):
         A state, or a part of one, as `explorer.state` returns it. It takes precedence over `layer`.
     height : int
         Height in CSS pixels. At widths below 900 pixels the widget is higher.
+
+    Attributes
+    ----------
+    summary : dict
+        The statistics of the chosen unit, and its strongest activations: activation, photograph, label, row and column of each. Read-only;
+        empty while the index is built.
 
     Raises
     ------
@@ -71,6 +88,12 @@ class LayerExplorer(Explorer):
         if checked["unit"] is None and overview.index_ready:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
+
+    def _summarize(self) -> State:
+        layer, unit = self.state["layer"], self.state["unit"]
+        if unit is None or not self._service.overview().index_ready:
+            return {}
+        return unit_summary(self._service.layers.unit_detail(layer, unit, predictions=False))
 
     def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
         """Save the layer, or the chosen unit, as a figure: PNG, SVG or a standalone HTML page, by the suffix of the path.

@@ -96,7 +96,7 @@ class OcclusionSheet:
         scene = self.scene
         parts = [scene.caption, *([scene.label] if scene.label else []), f"fill {scene.request.fill}"]
         if self.maps is not None:
-            parts.append(f"window {_size(self.maps.window)}, stride {_size(self.maps.stride)} px")
+            parts.append(f"patch {_size(self.maps.window)}, stride {_size(self.maps.stride)} px")
         return " · ".join(parts)
 
     def occluded(self) -> Rgb:
@@ -134,16 +134,16 @@ class OcclusionSheet:
         parts = [f"(a) The model's input{', with patches' if self.boxes else ''}."]
         if maps is not None:
             progress = "" if maps.complete else f" ({maps.done:,} of {maps.activity.size:,} positions so far)"
-            parts.append(f"(b) Total activity of {self.feature_map()} by the position of the window's centre{progress}.")
+            parts.append(f"(b) Total activity of {self.feature_map()} by the position of the patch's centre{progress}.")
         parts.append(
             f"(c) {self.feature_map()} projected to pixel space (deconvnet rule), above the patches in its receptive field, for this image "
             "and its strongest photographs."
         )
         if maps is not None and maps.probability is not None:
-            parts.append(f"(d) Probability of {self.target()}, and (e) the most probable class, by the position of the window's centre.")
+            parts.append(f"(d) Probability of {self.target()}, and (e) the most probable class, by the position of the patch's centre.")
         if maps is not None and maps.value is not None:
             title = self.target_title()
-            parts.append(f"(d) {title[:1].upper()}{title[1:]}, by the position of the window's centre; white: as without a window.")
+            parts.append(f"(d) {title[:1].upper()}{title[1:]}, by the position of the patch's centre; white: as without a patch.")
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
         what = "Classes" if self.has_classes else "Predicted"
         classes = f" {what}: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import numpy as np
 from deconvwidgets.errors import PictureError, RuleError, ServiceError
 from deconvwidgets.instruments.occlusion.figures.files import occlusion_file
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
+from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
 from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionProjection, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
-from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 
 _ARRAYS = "maps.npz"
@@ -83,14 +82,3 @@ def _caption(service: OcclusionService, request: OcclusionRequest) -> str:
         return service.scene(request).caption
     except PictureError:
         return ""
-
-
-def patch_boxes(state: Mapping[str, Any]) -> tuple[Box, ...]:
-    """Return the patches of a state as boxes in input pixels, rounded as in the front end."""
-    try:
-        rows, columns = (int(side) for side in state.get("window") or (0, 0))
-        centers = [(float(row), float(column)) for row, column in state.get("patches") or ()]
-        corners = [(ceil(row - rows / 2 - 0.5), ceil(column - columns / 2 - 0.5)) for row, column in centers]
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        raise ServiceError(f"A figure needs a state such as {{'window': [48, 48], 'patches': [[112, 112]]}}, not {state!r}.") from None
-    return tuple((left, top, left + columns, top + rows) for top, left in corners)

@@ -11,6 +11,7 @@ from plotly import graph_objects as go
 
 from deconvwidgets.display import DIVERGING
 from deconvwidgets.instruments.occlusion.records import MapName, OcclusionMaps, ValueMap
+from deconvwidgets.records.quantity import format_percent
 from deconvwidgets.widgets.charts import AXIS, LAYOUT
 
 _MAX_LEGEND_CLASSES = 9
@@ -72,7 +73,7 @@ def _value_trace(maps: OcclusionMaps, name: ValueMap) -> dict[str, Any]:
         "colorscale": "Viridis" if name != "value" else [[number / 8, colour] for number, colour in enumerate(DIVERGING)],
         "showscale": True,
         "colorbar": {**_COLOR_BAR, "tickformat": _percent_format(high - low) if name == "probability" else ".3~s"},
-        "hovertemplate": f"%{{z:{number_format}}}{unit}<br>with the window at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
+        "hovertemplate": f"%{{z:{number_format}}}{unit}<br>with the patch at<br>row %{{y:.0f}}, column %{{x:.0f}}<extra></extra>",
     }
 
 
@@ -99,7 +100,7 @@ def _label_trace(maps: OcclusionMaps, colours: Mapping[int, str]) -> dict[str, A
         "colorscale": scale,
         "showscale": False,
         "customdata": np.array(texts, dtype=object).reshape(maps.label.shape).tolist(),
-        "hovertemplate": "%{customdata}<br>with the window at<br>row %{y:.0f}, column %{x:.0f}<extra></extra>",
+        "hovertemplate": "%{customdata}<br>with the patch at<br>row %{y:.0f}, column %{x:.0f}<extra></extra>",
     }
 
 
@@ -111,7 +112,7 @@ def _title(maps: OcclusionMaps, name: MapName) -> list[str]:
     elif name == "value":
         quantity, without = maps.quantity.describe(maps.name(_number(maps.target))), maps.quantity.format(before.value or 0.0)
     elif name == "probability":
-        quantity, without = f"probability of {maps.name(_number(maps.target))}", f"{100 * (before.probability or 0):.1f}%"
+        quantity, without = f"probability of {maps.name(_number(maps.target))}", format_percent(before.probability or 0)
     else:
         quantity, without = "most probable class", maps.name(_number(before.label))
     return [f"<b>{escape(quantity)}</b>", f"by position of the patch; without a patch {escape(without)}"]
@@ -140,6 +141,6 @@ def _layout() -> dict[str, Any]:
         **LAYOUT,
         "margin": {"l": 8, "r": 8, "b": 8},
         "title": {"font": {"size": 11}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 14}},
-        "xaxis": {**axis, "title": {"text": "column of the window's center, px", "standoff": 6}},
+        "xaxis": {**axis, "title": {"text": "column of the patch's centre, px", "standoff": 6}},
         "yaxis": {**axis, "constraintoward": "top", "scaleanchor": "x", "title": {"text": "row, px", "standoff": 6}},
     }

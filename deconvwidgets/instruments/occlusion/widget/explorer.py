@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionRequest
+from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
+from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
@@ -18,6 +19,16 @@ from deconvwidgets.widgets.state import State, StateTrait
 
 if TYPE_CHECKING:  # importing plotly takes a second
     from plotly import graph_objects as go
+
+_SUMMARY_KEYS = ("image", "layer", "unit", "target", "fill", "window", "patches")
+
+
+def patch_summary(scene: OcclusionScene, result: PatchAnswer) -> State:
+    """Return the model's results with and without patches as plain values."""
+    request = scene.request
+    classes = [{"name": share.name, "with_patches": share.now, "without_patches": share.before} for share in result.classes]
+    activity = {"with_patches": result.activity, "without_patches": scene.activity}
+    return {"image": scene.caption, "layer": request.layer, "unit": request.unit, "classes": classes, "activity": activity}
 
 
 class OcclusionExplorer(Explorer):
@@ -55,6 +66,10 @@ class OcclusionExplorer(Explorer):
           "label". overlay: its opacity, from 0 to 1.
         - tab: "maps", "chart" or "images".
 
+    summary : dict
+        What the model returns for the image with the patches of the state, and without: classes with their probabilities (or outputs with
+        their values), and the total activity of the feature map. Read-only.
+
     Raises
     ------
     PictureError
@@ -84,6 +99,8 @@ class OcclusionExplorer(Explorer):
     _service: SupportsOcclusion
     _run: int | None = None  # the newest run that was requested
     _run_image = ""  # the image that it is of
+    _summary_of: object = None  # the version of the service, and the part of the state, that the last summary is of
+    _last_summary: State
     state = StateTrait(MESSAGES).tag(sync=True)
 
     def __init__(
@@ -102,6 +119,15 @@ class OcclusionExplorer(Explorer):
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.overview(), self._service.occlusion.choices())
+
+    def _summarize(self) -> State:
+        occlusion, version = self._service.occlusion, self._service.overview().version
+        key = (version, [self.state[name] for name in _SUMMARY_KEYS])
+        if key != self._summary_of:  # a slider changes the state, too
+            request = self._request()
+            scene, result = occlusion.scene(request), occlusion.answer(request, patch_boxes(self.state))
+            self._summary_of, self._last_summary = key, patch_summary(scene, result)
+        return self._last_summary
 
     @property
     def maps(self) -> OcclusionMaps:

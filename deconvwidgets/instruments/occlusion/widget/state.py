@@ -166,7 +166,7 @@ def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
         raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
     if name.startswith("#") and not choices.colours:
         raise OcclusionError(
-            f"Colors cannot be used, because the normalization of {overview.model}'s transform is unknown: choose 'gray', 'mean' or 'blur'."
+            f"Colours cannot be used, because {overview.model}'s normalization is unknown: choose 'gray', 'mean' or 'blur'."
         )
     return name
 
@@ -187,14 +187,14 @@ def _patches(patches: object, choices: OcclusionChoices) -> list[list[float]]:
     if patches is None:
         return [[height / 2, width / 2]]
     if not isinstance(patches, list | tuple) or len(patches) > _MAX_PATCHES:
-        raise OcclusionError(f"Patches are a list of at most {_MAX_PATCHES} centers, [[row, column], ...], not {patches!r}.")
+        raise OcclusionError(f"Patches are a list of at most {_MAX_PATCHES} centres, [[row, column], ...], not {patches!r}.")
     return [_center(patch, height, width) for patch in patches]
 
 
 def _center(center: object, height: int, width: int) -> list[float]:
     numbers = [finite_number(part) for part in center] if isinstance(center, list | tuple) else []
     if len(numbers) != 2 or None in numbers:
-        raise OcclusionError(f"A patch is written as its center, [row, column], in pixels, not {center!r}.")
+        raise OcclusionError(f"A patch is written as its centre, [row, column], in pixels, not {center!r}.")
     row, column = (float(number or 0) for number in numbers)
     return [min(max(row, 0.0), float(height)), min(max(column, 0.0), float(width))]
 

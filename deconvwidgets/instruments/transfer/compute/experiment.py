@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import HeadError, JobCancelledError, LayerError
+from deconvwidgets.images.empty_classes import left_out_note, without_empty_classes
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import require_classes
 from deconvwidgets.images.open import open_images
@@ -65,7 +67,7 @@ class TransferExperiment:
         bundle = on_device(bundle, device)
         network = bundle.network
         layer_info = default_layer(network) if layer is None else network.layer(text(layer, "layer", "the name of a layer", LayerError))
-        images = open_images(dataset)
+        images = _without_empty_classes(open_images(dataset))
         require_classes(images, images_per_class)
         features = extract_features(bundle, images, layer_info.name, views, store, path, progress=progress, job=job)
         data = TransferData.of(images, features[layer_info.name], reference_tensor(bundle.model).device)
@@ -117,6 +119,13 @@ class TransferExperiment:
         self.job.report(Progress("head", len(results), results.info.folds))
         if self.on_fold is not None:
             self.on_fold(results.report())
+
+
+def _without_empty_classes(images: ImageSet) -> ImageSet:
+    kept = without_empty_classes(images)
+    if kept is not images and (note := left_out_note(kept)):
+        warnings.warn(note, stacklevel=4)  # the line that calls the training function
+    return kept
 
 
 def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: TransferData, crops: Crops) -> RunInfo:

@@ -51,7 +51,8 @@ def train_softmax_head(
     bundle : ModelBundle
         The model.
     dataset : ImageSet, or any argument of `open_images`
-        Labelled photographs: an ImageSet, "caltech101", a folder of class folders, a torchvision dataset, ...
+        Labelled photographs: an ImageSet, "caltech101", a folder of class folders, a torchvision dataset, ... A class without a readable
+        photograph is left out, with a warning.
     layer : str, optional
         Name or alias; by default the deepest layer with feature maps (pool5 of AlexNet). More than 10,000 values are average-pooled.
     images_per_class : int

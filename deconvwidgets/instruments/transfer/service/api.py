@@ -110,7 +110,7 @@ class TransferApi(InstrumentApi):
             for other in superseded:
                 other.stop()
             try:
-                self._context.executor.submit(_JOB, self._job(run), _log.error)
+                self._context.training_executor.submit(_JOB, self._job(run), _log.error)
             except Exception:
                 self._runs.drop([run.number])
                 raise

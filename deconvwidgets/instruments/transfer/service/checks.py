@@ -6,6 +6,7 @@ from typing import get_args
 
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import HeadError
+from deconvwidgets.images.empty_classes import left_out_note
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_names, class_notes, class_sizes, require_classes
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops
@@ -61,7 +62,8 @@ def data_summary(settings: TransferSettings, images: ImageSet) -> TransferDataSu
     sizes: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     try:
-        sizes, names, notes = class_sizes(images), class_names(images), class_notes(images)
+        sizes, names = class_sizes(images), class_names(images)
+        notes = (*filter(None, [left_out_note(images)]), *class_notes(images))
         check_numbers(settings)
         require_classes(images, largest_number(settings))
     except HeadError as error:
@@ -82,4 +84,7 @@ def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
 
 def _description(info: LayerInfo) -> str:
     shape, name = FeatureShape.of(info), info.short_name
-    return f"{name} · {shape.describe(name).replace(f' of {name}', '')}"
+    if shape.grid == (1, 1) and shape.pool is None:
+        return f"{name} · {shape.count:,} features"
+    pooled = f", average-pooled from {shape.height} x {shape.width}" if shape.pool is not None else ""
+    return f"{name} · {shape.count:,} features ({shape.channels} x {shape.grid[0]} x {shape.grid[1]}{pooled})"

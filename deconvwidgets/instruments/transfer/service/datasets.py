@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from deconvwidgets.errors import HeadError, PictureError
+from deconvwidgets.images.empty_classes import without_empty_classes
 from deconvwidgets.images.folders import find_caltech
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import class_sizes
@@ -20,6 +21,9 @@ from deconvwidgets.paths import as_path
 CALTECH = {"caltech101": "Caltech-101", "caltech256": "Caltech-256"}
 PHOTO_CROPS = "photo-crops"
 OWN = "images"
+_COMMON_NUMBERS = (30, 20, 15, 10, 5, 4, 3, 2, 1)  # of training images per class
+_TRAINING_SHARE = 0.75  # at most, of a class that has fewer than the paper's 30
+_PHOTO_CROPS_PER_CLASS = 4  # of eight crops of each photograph
 _MAX_OPEN = 4  # image sets: the 30,000 paths of Caltech-256 take some MB
 
 Stamp = tuple[tuple[str, int], ...]
@@ -41,15 +45,24 @@ class DatasetCatalog:
         self._uploads = uploads
         self._lock = Lock()
         self._open: OrderedDict[tuple[str, str | None], tuple[Stamp, ImageSet]] = OrderedDict()
-        self._trainable: tuple[ImageSet, bool] | None = None
+        self._smallest: tuple[ImageSet, int] | None = None
 
     def choices(self) -> tuple[DataChoice, ...]:
-        """Return the data sets that a panel offers, without opening them."""
+        """Return the data sets that a panel offers, without opening them: first the photographs of the service, if they have labels."""
         caltech = [DataChoice(name, title, _missing(name)) for name, title in CALTECH.items()]
-        crops = DataChoice(PHOTO_CROPS, "Crops of the default photographs: which photograph is it from? (memory, not generalization)")
+        crops = DataChoice(PHOTO_CROPS, "Default photographs (for a quick try)", images_per_class=_PHOTO_CROPS_PER_CLASS)
+        uploads = [DataChoice(str(folder), f"{folder.name} (uploaded)") for folder in self._uploads.folders()]
+        return (*self._own_choice(), *caltech, crops, *uploads)
+
+    def _own_choice(self) -> tuple[DataChoice, ...]:
+        """Return the choice of the photographs of the service; none if they have no labels, or a class has a single photograph."""
         own = self._own_images()
-        own_choice = [DataChoice(OWN, f"{own.name}: the photographs of this service")] if self._is_trainable(own) else []
-        return (*caltech, crops, *own_choice, *(DataChoice(str(folder), f"{folder.name}, uploaded") for folder in self._uploads.folders()))
+        smallest = self._smallest_class(own)
+        if smallest < 2:
+            return ()
+        few = [number for number in _COMMON_NUMBERS if number <= _TRAINING_SHARE * smallest]
+        number = _COMMON_NUMBERS[0] if smallest > _COMMON_NUMBERS[0] else max(few, default=1)
+        return (DataChoice(OWN, f"This service's photographs ({own.name})", images_per_class=number),)
 
     def images(self, settings: TransferSettings, fresh: bool = False) -> ImageSet:
         """Return the image set of `settings.data`. It is opened again if its folder changed since, or if `fresh`.
@@ -64,7 +77,7 @@ class DatasetCatalog:
         if not isinstance(settings.data, str) or not settings.data.strip():
             raise PictureError(f"The data set is 'caltech101', '{PHOTO_CROPS}', '{OWN}', or a path, not {settings.data!r}.")
         if settings.data == OWN:
-            return self._own_images()
+            return without_empty_classes(self._own_images())
         root = settings.root or None
         location, folder = self._locate(settings.data, root)
         key, stamp = (location, root), _stamp(folder)
@@ -72,7 +85,7 @@ class DatasetCatalog:
             known = self._open.get(key)
         if known is not None and known[0] == stamp and not (fresh and folder is not None):
             return known[1]
-        images = open_images(location, root if location in CALTECH else None, progress=False)
+        images = without_empty_classes(open_images(location, root if location in CALTECH else None, progress=False))
         with self._lock:
             self._open[key] = (stamp, images)
             self._open.move_to_end(key)
@@ -91,15 +104,15 @@ class DatasetCatalog:
             path = unpacked_folder(path)
         return str(path), path
 
-    def _is_trainable(self, images: ImageSet) -> bool:
-        """Return whether every class has at least two photographs."""
-        known = self._trainable
+    def _smallest_class(self, images: ImageSet) -> int:
+        """Return the number of photographs of the smallest class that has any; 0 without labels."""
+        known = self._smallest
         if known is None or known[0] is not images:
             try:
-                trainable = min(class_sizes(images)) >= 2
+                smallest = min(filter(None, class_sizes(images)))
             except HeadError:  # no labels
-                trainable = False
-            self._trainable = known = (images, trainable)
+                smallest = 0
+            self._smallest = known = (images, smallest)
         return known[1]
 
 

@@ -190,4 +190,5 @@ class TransferRun:
             problem=self._problem,
             curve=self._curve,
             paper=self.inputs.paper,
+            classes=len(report.categories) if report is not None else len(self._images.categories or ()),
         )

@@ -45,9 +45,10 @@ class TrainJob:
             self.publish(True)
             # Features are cached by the files' sizes and times, which may have changed since the classes were shown.
             run.set_images(self.reopen_images())
-            report = self._train_folds(job)
-            if report.complete and run.settings.curve:
-                self._compute_curve(job, report)
+            with self.context.device_lock.foreground_job():
+                report = self._train_folds(job)
+                if report.complete and run.settings.curve:
+                    self._compute_curve(job, report)
             stopped = not report.complete or (run.settings.curve and (run.curve is None or not run.curve.complete))
             run.end("stopped" if stopped else "done")
         except JobCancelledError:

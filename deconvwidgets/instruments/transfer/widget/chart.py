@@ -1,4 +1,4 @@
-"""The charts of a run: loss and accuracy by training step, and accuracy by number of training images."""
+"""The charts of a run: accuracy by training step, and accuracy by number of training images."""
 
 from __future__ import annotations
 
@@ -15,14 +15,9 @@ from deconvwidgets.widgets.charts import AXIS, LAYOUT
 
 # Of medium lightness: they contrast with white as well as with near black.
 _CANDIDATES = ("#8a63d2", "#3d82d6", "#1f9e96", "#6f9e3a", "#c79a21", "#b06a4a")
-_FINAL, _EARLIER, _PAPER = "#e0562f", "#8a9097", "#8a9097"
+_FINAL, _TESTS, _EARLIER, _PAPER = "#e0562f", "#3d82d6", "#8a9097", "#8a9097"
 _RUN, _OTHER_RUN = _CANDIDATES[1], _CANDIDATES[2]
-_QUANTITIES = (
-    ("loss", "y", "solid", "loss %{y:.3f}"),
-    ("train", "y2", "solid", "training %{y:.1f}%"),
-    ("held_out", "y2", "dot", "held out %{y:.1f}%"),
-)
-_LINE_STYLES = "solid: training images · dotted: held out"
+_QUANTITIES = (("train", "solid", "training images"), ("held_out", "dot", "held-out images"))
 _COMMON_LAYOUT: Mapping[str, Any] = {
     **LAYOUT,
     "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
@@ -34,9 +29,14 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Point = tuple[int, float, float]  # number of training images per class; mean and standard deviation of the accuracy, in percent
 
 
-def training_chart(steps: Sequence[HeadStep]) -> go.Figure:
-    """Return loss and accuracy by training step: the newest fold by weight decay, and earlier folds in gray."""
-    return go.Figure(data=_training_traces(training_lines(steps)), layout=_training_layout(steps))
+def training_chart(steps: Sequence[HeadStep], run: TransferRunSummary | None = None) -> go.Figure:
+    """Return the accuracy by training step: of the final head of the newest fold, of earlier folds in gray, and of the tests.
+
+    The search for the weight decay is hidden, once there is a final head, until it is selected in the legend.
+    """
+    lines = training_lines(steps)
+    tests = () if run is None else run.per_fold
+    return go.Figure(data=_training_traces(lines, tests), layout=_training_layout())
 
 
 def curve_chart(run: TransferRunSummary, other: TransferRunSummary | None = None) -> go.Figure:
@@ -53,43 +53,48 @@ def format_weight_decay(decay: float) -> str:
     return f"{decay:g}"
 
 
-def _training_traces(lines: TrainingLines) -> list[go.Scatter]:
-    shown, others = lines.candidates[: len(_CANDIDATES)], lines.candidates[len(_CANDIDATES) :]
-    earlier = Line()
-    for line in (lines.earlier, *(line for _, line in others)):
-        earlier.extend(line)
+def _training_traces(lines: TrainingLines, tests: Sequence[float]) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
-    for number, (decay, line) in enumerate(shown):
-        name = format_weight_decay(decay) if number else f"weight decay {format_weight_decay(decay)}"
-        traces += _line_traces(name, line, _CANDIDATES[number], 1.75)
-    traces += _line_traces("all training images", lines.final, _FINAL, 2.5)
-    traces += _line_traces("earlier folds", earlier, _EARLIER, 1, opacity=0.35)
+    has_final = lines.final_fold is not None
+    for number, (decay, line) in enumerate(lines.candidates[: len(_CANDIDATES)]):
+        name = f"search: weight decay {format_weight_decay(decay)}"
+        traces += _line_traces(name, line, _CANDIDATES[number], 1.5, visible="legendonly" if has_final else True)
+    earlier = Line()
+    for line in lines.earlier:
+        earlier.extend(line)
+    traces += _line_traces("training images, earlier folds", earlier, _EARLIER, 1, opacity=0.5)
+    if lines.final_fold is not None:
+        traces += _line_traces(f"training images, fold {lines.final_fold + 1}", lines.final, _FINAL, 2.5)
+    if has_final and tests:
+        accuracies = [100 * accuracy for accuracy in tests]
+        traces.append(
+            go.Scatter(
+                meta="tests", x=[len(lines.final.steps) - 1] * len(tests), y=accuracies, mode="markers", name="test images, by fold",
+                marker={"color": _TESTS, "size": 9}, showlegend=True, hovertemplate="%{y:.1f}%<extra>test images</extra>",
+            )
+        )  # fmt: skip
     return traces
 
 
-def _line_traces(name: str, line: Line, colour: str, width: float, opacity: float = 1) -> list[go.Scatter]:
-    """Return the loss and the accuracies of a line; nothing if it has no points."""
+def _line_traces(name: str, line: Line, colour: str, width: float, **options: Any) -> list[go.Scatter]:
+    """Return the accuracies of a line on training images and on held-out images, if there are any."""
     return [
         go.Scatter(
             meta=f"{name} {quantity}", x=np.asarray(line.steps, float), y=np.asarray(getattr(line, quantity), float), mode="lines",
-            xaxis="x", yaxis=axis, name=name,
-            legendgroup=name, showlegend=quantity == "loss", line={"color": colour, "width": width, "dash": dash}, opacity=opacity,
-            connectgaps=False, hovertemplate=f"{text}<extra>%{{fullData.name}}</extra>",
+            name=name, legendgroup=name, showlegend=quantity == "train", line={"color": colour, "width": width, "dash": dash},
+            connectgaps=False, text=line.loss, hovertemplate=f"{text} %{{y:.1f}}%, loss %{{text:.3f}}<extra>%{{fullData.name}}</extra>",
+            **options,
         )
-        for quantity, axis, dash, text in _QUANTITIES
-        if line.steps
+        for quantity, dash, text in _QUANTITIES
+        if any(value is not None for value in getattr(line, quantity))
     ]  # fmt: skip
 
 
-def _training_layout(steps: Sequence[HeadStep]) -> dict[str, Any]:
-    step = f"step of fold {steps[-1].fold + 1}" if steps else ""
-    note = {"text": _LINE_STYLES, "showarrow": False, "x": 1, "y": 0.62, "xanchor": "right", "yanchor": "bottom", "font": {"size": 11}}
+def _training_layout() -> dict[str, Any]:
     return {
         **_COMMON_LAYOUT,
-        "xaxis": _axis(step, anchor="y2", rangemode="tozero"),
-        "yaxis": _axis("loss", domain=[0.68, 1], rangemode="tozero"),
-        "yaxis2": _axis("accuracy, %", domain=[0, 0.61], anchor="x"),
-        "annotations": [{**note, "xref": "paper", "yref": "paper"}],
+        "xaxis": _axis("training step", rangemode="tozero"),
+        "yaxis": _axis("accuracy, %", range=[0, 102]),
     }
 
 

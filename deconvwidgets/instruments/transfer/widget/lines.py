@@ -63,7 +63,7 @@ def split_attempts(steps: Iterable[HeadStep]) -> list[Attempt]:
 
 @dataclass(frozen=True, slots=True)
 class TrainingLines:
-    """The lines of a run.
+    """The lines of a run. Steps of a final head are counted from 0, those of the search across its candidates.
 
     Attributes
     ----------
@@ -71,16 +71,19 @@ class TrainingLines:
         The newest fold; None before the first step.
     candidates : tuple
         (weight decay, line) of the candidates of the newest fold, in the order of their training.
+    final_fold : int or None
+        The newest fold with a final head, trained on all training images of the fold.
     final : Line
-        The final head of the newest fold.
-    earlier : Line
-        Everything of the folds before it, as one line.
+        This final head.
+    earlier : tuple of Line
+        The final heads of the folds before it.
     """
 
     fold: int | None
     candidates: tuple[tuple[float, Line], ...]
+    final_fold: int | None
     final: Line
-    earlier: Line
+    earlier: tuple[Line, ...]
 
 
 def training_lines(steps: Sequence[HeadStep]) -> TrainingLines:
@@ -88,12 +91,16 @@ def training_lines(steps: Sequence[HeadStep]) -> TrainingLines:
     newest = steps[-1].fold if steps else None
     oldest = 0 if newest is None else newest - EARLIER_FOLDS
     candidates: dict[float, Line] = {}
-    final, earlier = Line(), Line()
+    finals: dict[int, Line] = {}
     for attempt in split_attempts(steps[bisect_left(steps, oldest, key=lambda step: step.fold) :]):
-        if attempt.fold != newest:
-            earlier.extend(attempt.line)
-        elif attempt.final:
-            final.extend(attempt.line)
-        else:
+        if attempt.final:
+            finals[attempt.fold] = _counted_from_zero(attempt.line)
+        elif attempt.fold == newest:
             candidates.setdefault(attempt.weight_decay, Line()).extend(attempt.line)
-    return TrainingLines(newest, tuple(candidates.items()), final, earlier)
+    final_fold = max(finals, default=None)
+    final = Line() if final_fold is None else finals.pop(final_fold)
+    return TrainingLines(newest, tuple(candidates.items()), final_fold, final, tuple(finals.values()))
+
+
+def _counted_from_zero(line: Line) -> Line:
+    return Line(list(range(len(line.steps))), line.loss, line.train, line.held_out)

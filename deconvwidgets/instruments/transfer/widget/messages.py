@@ -14,6 +14,7 @@ from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
+from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
 from deconvwidgets.instruments.transfer.widget.state import TABS, requested_settings
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
@@ -85,6 +86,19 @@ def _chart(service: SupportsTransfer, request: Request) -> Reply:
     return figure_reply(figure)
 
 
+def _training(service: SupportsTransfer, request: Request) -> Reply:
+    """Return the lines of the training chart. Those of the search are left out, once there is a final head, unless they are requested."""
+    lines = training_lines(service.transfer.steps(request.integer("run")))
+    search = lines.candidates if request.get("search") is True or lines.final_fold is None else ()
+    candidates = [{"weight_decay": decay, **_line_content(line)} for decay, line in search]
+    content = {"fold": lines.fold, "final_fold": lines.final_fold, "final": _line_content(lines.final), "candidates": candidates}
+    return {**content, "earlier": [_line_content(line) for line in lines.earlier]}, []
+
+
+def _line_content(line: Line) -> Content:
+    return asdict(line)
+
+
 def run_chart(service: TransferService, run: int, tab: str, other: int | None) -> go.Figure:
     """Return the chart of a run: its "training" or its learning "curve", and the curve of another run to compare it with.
 
@@ -93,9 +107,9 @@ def run_chart(service: TransferService, run: int, tab: str, other: int | None) -
     from deconvwidgets.instruments.transfer.widget.chart import curve_chart, training_chart  # importing plotly takes a second
 
     steps = service.steps(run)
-    if tab == "training":
-        return training_chart(steps)
     summaries = {summary.run: summary for summary in service.status().runs}
+    if tab == "training":
+        return training_chart(steps, summaries.get(run))
     return curve_chart(summaries[run], None if other is None else summaries.get(other))
 
 
@@ -154,6 +168,7 @@ HANDLERS: Handlers = {
     "start": Handler(_start, "worker"),
     "stop": Handler(_stop),
     "run": Handler(_run),
+    "training": Handler(_training),
     "chart": Handler(_chart, "worker"),
     "plotly": Handler(plotly_reply, "worker"),
     "photographs": Handler(_photographs, "background"),

@@ -32,6 +32,12 @@ class TransferPanel(Explorer):
     height : int
         Height in CSS pixels. At widths below 900 pixels the widget is higher.
 
+    Attributes
+    ----------
+    summary : dict
+        The settings and the accuracies so far (shares, averaged over classes) of the run that is shown. Read-only; empty before the
+        first run.
+
     Raises
     ------
     ServiceError
@@ -55,7 +61,7 @@ class TransferPanel(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsTransfer
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"transfer"})
+    EVENTS = SUMMARY_EVENTS = frozenset({"transfer"})
     FILES: ClassVar[Mapping[str, str]] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
 
     _service: SupportsTransfer
@@ -66,6 +72,13 @@ class TransferPanel(Explorer):
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.transfer.status())
+
+    def _summarize(self) -> State:
+        shown = self._shown()
+        if shown is None:
+            return {}
+        names = ("run", "phase", "dataset", "layer", "images_per_class", "mean", "std", "problem")
+        return {**{name: getattr(shown, name) for name in names}, "per_fold": list(shown.per_fold)}
 
     def start(self, **settings: Any) -> int:
         """Start a run with the settings of the state, and return its number at once. The service's worker trains.
@@ -114,6 +127,7 @@ class TransferPanel(Explorer):
         """
         number = self._number(run)
         self._service.transfer.wait(number, timeout)
+        self._update_summary()  # the event of the end may still be on its way
         return self._service.transfer.results(number)
 
     def results(self, run: int | None = None) -> TransferResults:

@@ -23,7 +23,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 SETTINGS = ("data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve")
 DEFAULTS: State = {
-    "data": None,  # None becomes the first available data set
+    "data": None,  # None becomes the first available data set: the photographs of the service, if they have labels
     "root": None,
     "layer": None,
     "images_per_class": 30,
@@ -40,7 +40,6 @@ DEFAULTS: State = {
     "sort": "worst",
     "order": "name",
 }
-_SMALL_DATA = {"photo-crops": 4}  # training images per class of data sets that have fewer than the default
 _CURVE = (1, 2, 5, 10, 15, 20, 30, 45, 60)  # numbers of training images per class
 
 
@@ -60,7 +59,8 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
     merged = {**DEFAULTS, **current, **state}
     merged["data"] = _data(merged["data"], status)
     if not current and state.get("images_per_class") is None:
-        merged["images_per_class"] = _SMALL_DATA.get(merged["data"], DEFAULTS["images_per_class"])
+        numbers = {choice.data: choice.images_per_class for choice in status.choices}
+        merged["images_per_class"] = numbers.get(merged["data"], DEFAULTS["images_per_class"])
     merged["root"] = _root(merged["root"])
     merged["layer"] = _layer(merged["layer"], status)
     for key, name in (("images_per_class", "number of training images per class"), ("folds", "number of folds")):

@@ -348,7 +348,7 @@ def test_invalid_arguments_raise_errors(tiny_bundle, pixels, changes, error, mes
 def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
     with pytest.raises(ModelError, match="ModelBundle is expected"):
         occlude(tiny_bundle.model, pixels)
-    with pytest.raises(ModelError, match=r"maps returns 4 channels of maps, but categories names 1: pass a name for each"):
+    with pytest.raises(ModelError, match=r"categories has 1 name for the 4 channels of maps of maps: pass a name for each"):
         dw.ModelBundle.from_module(nn.Conv2d(3, 4, 3).eval(), categories=["a"], input_size=(3, 16, 16), name="maps")
     with pytest.raises(ModelError, match="tiny does not return outputs"):
         occlude(replace(tiny_bundle, model=tiny_bundle.model[:3].eval()), pixels, 5, 5)
@@ -359,7 +359,7 @@ def test_unsuitable_models_raise_errors(tiny_bundle, pixels):
 
 @pytest.mark.parametrize("names", [["ant", "bee"], ["ant", "bee", "cow", "dog"]])
 def test_there_must_be_one_name_per_class(tiny_bundle, pixels, names):
-    with pytest.raises(ModelError, match=rf"own returns 3 outputs, but categories names {len(names)}: pass a name for each"):
+    with pytest.raises(ModelError, match=rf"categories has {len(names)} names? for the 3 outputs of own: pass a name for each"):
         dw.ModelBundle.from_module(tiny_bundle.model, categories=names, input_size=(3, 16, 16), name="own")
     own = replace(tiny_bundle, categories=tuple(names), name="own")
     with pytest.raises(ModelError, match=rf"own returns 3 outputs, but its bundle names {len(names)} classes: pass a name for each"):

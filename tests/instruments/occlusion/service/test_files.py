@@ -11,8 +11,8 @@ from PIL import Image
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
+from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
 from deconvwidgets.instruments.occlusion.records import OcclusionRequest
-from deconvwidgets.instruments.occlusion.service.files import patch_boxes
 from deconvwidgets.service.worker import SynchronousExecutor
 
 STATE = {"window": [5, 4], "patches": [[8, 8], [0, 16]]}

@@ -509,6 +509,43 @@ def test_export_and_copy_of_the_state(api, open_page):
     expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "crop:3"')
 
 
+@pytest.mark.parametrize("remove", ["click", "Backspace", "Escape", "Delete"])
+def test_the_chosen_target_is_a_chip_that_can_be_removed(open_page, remove):
+    page = open_page()
+    chip, field = page.get_by_test_id("target-chip"), page.get_by_test_id("target")
+    expect(chip).to_be_hidden()
+    field.fill("platypus")
+    field.press("Enter")
+    expect(chip).to_have_text("platypus×")
+    page.wait_for_function("() => model.values.state.target === 'platypus'")
+    if remove == "click":
+        chip.click()
+    else:
+        (chip if remove == "Delete" else field).press(remove)
+    expect(chip).to_be_hidden()
+    expect(field).to_be_focused()
+    page.wait_for_function("() => model.values.state.target === null")
+
+
+@pytest.mark.slow
+def test_chart_that_arrives_while_its_tab_is_hidden_fills_the_tab_later(api, open_page):
+    page = open_page()
+    page.evaluate("model.blockedKind = 'chart'")
+    page.get_by_test_id("tab-chart").click()
+    page.wait_for_function("model.waiting.length > 0")
+    page.get_by_test_id("tab-maps").click()
+    page.evaluate("model.release()")
+    page.wait_for_timeout(2500)  # plotly is loaded
+    page.get_by_test_id("tab-chart").click()
+    heatmap = page.locator("[data-testid=chart] .heatmaplayer image")
+    expect(heatmap).to_be_visible(timeout=30_000)
+    container, plot = (page.locator(f"[data-testid=chart]{inner}").first.bounding_box() for inner in ("", " svg.main-svg"))
+    assert (container["width"], container["height"]) == pytest.approx((plot["width"], plot["height"]), abs=1)
+    drawn = heatmap.bounding_box()
+    assert min(drawn["width"], drawn["height"]) > 100
+    assert drawn["x"] + drawn["width"] <= container["x"] + container["width"] + 1
+
+
 @pytest.mark.slow
 def test_chart_is_loaded_with_its_tab_and_shows_the_selected_map(api, open_page):
     api.complete_at_once = False

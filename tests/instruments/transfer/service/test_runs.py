@@ -201,7 +201,7 @@ def test_start_stops_a_waiting_run(make_service, settings, manual_executor):
 
 def test_runs_started_by_two_threads_end(make_service, settings, monkeypatch):
     service = make_service(None)
-    api, submit, submitted = service.transfer, service._context.executor.submit, threading.Event()
+    api, submit, submitted = service.transfer, service._context.training_executor.submit, threading.Event()
 
     def delayed_submit(*job):
         if not submitted.is_set():
@@ -209,7 +209,7 @@ def test_runs_started_by_two_threads_end(make_service, settings, monkeypatch):
             time.sleep(0.3)
         return submit(*job)
 
-    monkeypatch.setattr(service._context.executor, "submit", delayed_submit)
+    monkeypatch.setattr(service._context.training_executor, "submit", delayed_submit)
     first = threading.Thread(target=api.start, args=(settings(),))
     first.start()
     assert submitted.wait(20)
@@ -318,7 +318,9 @@ def test_data_summary_describes_problems(service, settings, colours, tmp_path):
     assert (summary.most, summary.problem, summary.notes, summary.skipped) == (11, None, (), ())
     assert "at most 11" in api.data(settings(images_per_class=30)).problem
     (colours / "empty").mkdir()
-    assert "'empty'" in api.data(settings()).problem
+    left_out = api.data(settings())
+    assert (left_out.problem, left_out.categories) == (None, ("brick", "grass", "sea"))
+    assert left_out.notes == ("1 class of 4 has no readable image and is left out: 'empty'.",)
     flat = tmp_path / "flat"
     shutil.copytree(colours / "sea", flat)
     unlabelled = api.data(settings(data=str(flat)))
@@ -397,18 +399,34 @@ def test_closed_service_starts_no_runs_and_returns_results(make_service, setting
 
 def test_run_started_while_the_service_closes_is_stopped(make_service, settings, monkeypatch):
     service = make_service(None)
-    api, close = service.transfer, service._context.executor.close
+    api, cancel = service.transfer, service._context.training_executor.cancel
     api.start(settings(folds=100))
     wait_until_status(api, lambda run: len(run.per_fold) >= 1)
 
-    def close_with_new_run():
-        monkeypatch.setattr(service._context.executor, "close", close)
+    def cancel_with_new_run():
+        monkeypatch.setattr(service._context.training_executor, "cancel", cancel)
         api.start(settings(seed=1))
-        close()
+        cancel()
 
-    monkeypatch.setattr(service._context.executor, "close", close_with_new_run)
+    monkeypatch.setattr(service._context.training_executor, "cancel", cancel_with_new_run)
     service.close()
     assert [run.phase for run in api.status().runs] == ["stopped", "stopped"]
+
+
+def test_a_run_begins_while_the_index_is_built(make_service, settings):
+    service = make_service(None)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def build(job):
+        begun.set()
+        assert go_on.wait(60)
+
+    service._context.executor.submit("index", build, print)
+    assert begun.wait(20)
+    run = service.transfer.start(settings())
+    service.transfer.wait(run, 60)
+    go_on.set()
+    assert service.transfer.status().runs[0].phase == "done"
 
 
 def test_active_run_does_not_keep_the_service_alive(tiny_bundle, tiny_images, settings):
@@ -463,16 +481,16 @@ def test_the_number_of_steps_is_limited(make_service, settings, manual_executor,
 def test_choices_layers_and_unknown_runs(service, monkeypatch, tmp_path):
     status = service.transfer.status()
     by_name = {choice.data: choice for choice in status.choices}
-    assert list(by_name) == ["caltech101", "caltech256", "photo-crops", "images"]
+    assert list(by_name) == ["images", "caltech101", "caltech256", "photo-crops"]
     assert "DECONVWIDGETS_DATA" in by_name["caltech101"].hint
     assert status.layers == (
-        ("conv2", "conv2 · 5 x 4 x 4 = 80"),
-        ("pool1", "pool1 · 4 x 4 x 4 = 64"),
-        ("conv1", "conv1 · 4 x 8 x 8 = 256"),
+        ("conv2", "conv2 · 80 features (5 x 4 x 4)"),
+        ("pool1", "pool1 · 64 features (4 x 4 x 4)"),
+        ("conv1", "conv1 · 256 features (4 x 8 x 8)"),
     )  # without fc3, the output of the model
     (tmp_path / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(tmp_path))
-    assert service.transfer.status().choices[0].hint == ""
+    assert service.transfer.status().choices[1].hint == ""
     for method in (service.transfer.results, service.transfer.steps, service.transfer.use_head):
         with pytest.raises(HeadError, match="no run 1; there is none yet"):
             method(1)

@@ -44,7 +44,7 @@ def test_upload_is_added_to_the_choices_and_can_be_trained_on(service, settings,
     folder = upload_file(api, "My flowers.zip", zip_folder(colours))
     assert folder == str(own_cache / "uploads" / "My flowers")
     assert [event.kind for event in events] == ["transfer"]
-    assert (api.status().choices[-1].data, api.status().choices[-1].description) == (folder, "My flowers, uploaded")
+    assert (api.status().choices[-1].data, api.status().choices[-1].description) == (folder, "My flowers (uploaded)")
     assert api.data(settings(data=folder)).categories == ("brick", "grass", "sea")
     api.start(settings(data=folder))
     assert api.status().runs[0].phase == "done"

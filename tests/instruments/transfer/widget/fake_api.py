@@ -31,7 +31,7 @@ from tests.widgets.fake_service import FakeService, encode, grating
 
 KINDS = ("accordion", "bonsai", "cougar face", "dalmatian", "euphonium", "ferry", "gramophone", "hedgehog", "ibis", "joshua tree", "ketch")
 CHOICES = (
-    DataChoice("photo-crops", "crops of the photographs", ""),
+    DataChoice("photo-crops", "crops of the photographs", "", images_per_class=4),
     DataChoice("caltech101", "Caltech-101", ""),
     DataChoice("caltech256", "Caltech-256", "The folder of Caltech-256 is not known. Pass root=..., or set DECONVWIDGETS_DATA."),
     DataChoice("images", "gratings: the photographs of this service", ""),

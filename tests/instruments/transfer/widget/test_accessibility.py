@@ -25,7 +25,7 @@ def test_settings_are_accessible(api, open_page, theme):
     page.get_by_test_id("data").select_option("upload:")
     assert violations(page) == []
     page.get_by_test_id("data").select_option("path:")
-    page.get_by_test_id("panel-menu").click()
+    page.get_by_test_id("export-menu").click()
     assert violations(page) == []
     assert small_text(page) == {}
 
@@ -56,7 +56,7 @@ def test_results_are_accessible(api, open_page, theme):
     page = open_page(width=1180, compare=1, show="summary", cell=[0, 1])
     set_theme(page, theme)
     page.get_by_test_id("save-head").click()
-    expect(page.locator("[data-testid=chart] .main-svg").first).to_be_attached(timeout=30_000)
+    expect(page.locator(".dwx-plot-line").first).to_be_attached()
     for show in ("summary", "confusion", "classes", "mistakes"):
         page.get_by_test_id(f"show-{show}").click()
         expect(page.get_by_test_id(f"show-{show}")).to_have_attribute("aria-selected", "true")

@@ -300,17 +300,18 @@ def test_steps_are_split_into_attempts():
         (1, 0.1, False, [1, 2]),
     ]
     lines = training_lines(steps)
-    assert lines.fold == 1
+    assert (lines.fold, lines.final_fold) == (1, 0)
     assert [decay for decay, _ in lines.candidates] == [0.1]
-    assert lines.earlier.steps == [1, 2, None, 3, None, 4]
-    assert lines.earlier.held_out == [50.0, 50.0, None, 50.0, None, None]
+    assert (lines.final.steps, lines.final.train, lines.final.held_out) == ([0], [80.0], [None])
+    assert lines.earlier == ()
     assert training_lines([]).fold is None
+    later = training_lines([*steps, step(1, 0.1, 0, None), step(1, 0.1, 1, None)])
+    assert (later.final_fold, later.final.steps, [line.steps for line in later.earlier]) == (1, [0, 1], [[0]])
 
 
 def test_training_lines_contain_the_newest_folds_only():
-    lines = training_lines([step(fold, 0.1, 0) for fold in range(90)])
-    assert lines.fold == 89
-    assert [step for step in lines.earlier.steps if step is not None] == [1, 1, 1, 1]
+    lines = training_lines([step(fold, 0.1, 0, None) for fold in range(90)])
+    assert (lines.fold, lines.final_fold, len(lines.earlier)) == (89, 89, 4)
 
 
 def legend_names(figure):
@@ -320,13 +321,18 @@ def legend_names(figure):
 def test_training_chart_and_curve_chart(api):
     api.whole_run(folds=2)
     figure = training_chart(api.steps(1))
-    assert legend_names(figure) == {"weight decay 10⁻²", "10⁻³", "10⁻⁴", "all training images", "earlier folds"}
-    held_out = next(trace for trace in figure.data if trace.meta == "weight decay 10⁻² held_out")
+    search = {f"search: weight decay {decay}" for decay in ("10⁻²", "10⁻³", "10⁻⁴")}
+    assert legend_names(figure) == {*search, "training images, fold 2", "training images, earlier folds"}
+    assert {trace.name for trace in figure.data if trace.visible == "legendonly"} == search
+    assert "test images, by fold" in legend_names(training_chart(api.steps(1), api.runs[1]))
+    held_out = next(trace for trace in figure.data if trace.meta == "search: weight decay 10⁻² held_out")
     assert max(held_out.y) < 100
     assert max(held_out.y) > 1, "in percent"
     run = api.start(TransferSettings("caltech101", curve=(5, 15)))
     api.train(0, 1e-2)
-    assert legend_names(training_chart(api.steps(2))) == {"weight decay 10⁻²"}
+    unfinished = training_chart(api.steps(2))
+    assert legend_names(unfinished) == {"search: weight decay 10⁻²"}
+    assert all(trace.visible is True for trace in unfinished.data), "the search is shown until there is a final head"
     api.finish_fold(0.84)
     api.draw_curve((5, 15))
     figure = curve_chart(api.runs[run], api.runs[1])
@@ -344,7 +350,7 @@ def test_plotly_and_the_chart_of_a_run_are_sent(api, panel, sent):
     content, (data,) = send_request(panel, sent, "chart", run=2, tab="training")
     assert content["ok"]
     figure = json.loads(data)
-    assert {trace["legendgroup"] for trace in figure["data"]} >= {"all training images"}
+    assert {trace["name"] for trace in figure["data"]} >= {"test images, by fold"}
     assert figure["layout"]["uirevision"] == "2 training"
     _, (data,) = send_request(panel, sent, "chart", run=2, tab="curve", compare=1)
     assert "training images per class" in json.loads(data)["layout"]["xaxis"]["title"]["text"]
@@ -352,6 +358,16 @@ def test_plotly_and_the_chart_of_a_run_are_sent(api, panel, sent):
     content, (source,) = send_request(panel, sent, "plotly")
     assert content["ok"]
     assert b"plotly.js" in source[:200]
+
+
+def test_training_steps_are_sent_as_lines(api, panel, sent):
+    api.whole_run(folds=2)
+    content, _ = send_request(panel, sent, "training", run=1)
+    assert (content["fold"], content["final_fold"], content["candidates"], len(content["earlier"])) == (1, 1, [], 1)
+    assert content["final"]["train"][-1] == pytest.approx(100 * api.steps(1)[-1].train_accuracy)
+    content, _ = send_request(panel, sent, "training", run=1, search=True)
+    assert [candidate["weight_decay"] for candidate in content["candidates"]] == [1e-2, 1e-3, 1e-4]
+    assert "There is no run 9" in send_request(panel, sent, "training", run=9)[0]["error"]
 
 
 @pytest.mark.parametrize(("weight_decay", "text"), [(1e-6, "10⁻⁶"), (0.01, "10⁻²"), (0.1, "0.1"), (2.5e-4, "0.00025"), (1.0, "1")])

@@ -340,12 +340,13 @@ def test_heads_are_used_undone_saved_and_loaded_and_results_are_downloaded(blank
     page.get_by_test_id("head-path").fill("caltech101")
     page.get_by_test_id("head-path-go").click()
     expect(page.get_by_test_id("head-words")).to_have_text("alexnet now predicts the classes of caltech101; before: ImageNet.")
-    page.get_by_test_id("results-menu").click()
-    expect(page.get_by_test_id("file-photographs.csv")).to_be_focused()
-    page.keyboard.press("ArrowDown")
+    page.get_by_test_id("export-menu").click()
+    expect(page.get_by_test_id("export-results.png")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowUp")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
-    assert download.value.suggested_filename == "run1-classes.csv"
+    assert download.value.suggested_filename == "transfer-run1-classes.csv"
     assert download.value.path().read_text() == "class,accuracy\n"
     send_status(page, fake)
     fake.errors["use_head"] = "The head is for another layer; train again."

@@ -1,0 +1,144 @@
+/** A plot of lines and points on one axis, drawn at once by the page itself: a chart of Plotly needs seconds to load. */
+import { h } from "./dom.ts";
+
+/** Values that are null break a line. */
+export interface PlotLine {
+  x: number[];
+  y: (number | null)[];
+  className: string;
+}
+
+export interface PlotContent {
+  lines: PlotLine[];
+  points: { x: number; y: number; title: string; className: string }[];
+  /** Horizontal lines with a text. */
+  rules: { y: number; text: string }[];
+  maxX: number;
+}
+
+const MARGIN = { left: 44, right: 14, top: 12, bottom: 38 };
+const Y_TICKS = [0, 25, 50, 75, 100];
+const X_TICKS = 5; // about
+
+type Attributes = Record<string, string | number>;
+
+/** Return an empty drawing. The HTML parser knows the namespace of SVG. */
+function createDrawing(): SVGElement {
+  const template = document.createElement("template");
+  template.innerHTML = "<svg></svg>";
+  return template.content.firstChild as SVGElement;
+}
+
+/** Return a function that creates elements of a drawing. */
+const elementFactory =
+  (namespace: string | null) =>
+  (tag: string, attributes: Attributes = {}, ...children: (Node | string)[]): Element => {
+    const element = document.createElementNS(namespace, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+    element.append(...children);
+    return element;
+  };
+
+/** Return round numbers from 0 to `max`. */
+export function ticks(max: number, count = X_TICKS): number[] {
+  if (!(max > 0)) return [];
+  const rough = max / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max(1, (([1, 2, 5].find((factor) => factor * power >= rough) ?? 10) * power) as number);
+  return Array.from({ length: Math.floor(max / step + 1e-9) + 1 }, (_, index) => index * step);
+}
+
+/** Return the path of a line; null values break it. */
+export function linePath(x: number[], y: (number | null)[], toX: (value: number) => number, toY: (value: number) => number): string {
+  let path = "";
+  let pen = "M";
+  x.forEach((value, index) => {
+    const height = y[index];
+    if (height === null || height === undefined) pen = "M";
+    else {
+      path += `${pen}${toX(value).toFixed(1)} ${toY(height).toFixed(1)}`;
+      pen = "L";
+    }
+  });
+  return path;
+}
+
+/**
+ * Create a plot of percentages from 0 to 100.
+ * @param label the accessible name
+ * @param hover called with the integer on the x axis under the pointer; null when the pointer leaves
+ */
+export function createLinePlot({
+  label,
+  xTitle,
+  yTitle,
+  hover,
+}: {
+  label: string;
+  xTitle: string;
+  yTitle: string;
+  hover: (x: number | null) => void;
+}) {
+  let content: PlotContent | null = null;
+  const drawing = createDrawing();
+  const svg = elementFactory(drawing.namespaceURI);
+  drawing.setAttribute("role", "img");
+  drawing.setAttribute("aria-label", label);
+  const element = h("div", { class: "dwx-plot", "data-testid": "plot" }, drawing);
+  const observer = new ResizeObserver(() => draw());
+  observer.observe(element);
+
+  const scales = () => {
+    const [width, height] = [element.clientWidth, element.clientHeight];
+    const [right, bottom] = [width - MARGIN.right, height - MARGIN.bottom];
+    const maxX = Math.max(1, content?.maxX ?? 1);
+    const toX = (value: number) => MARGIN.left + (value / maxX) * (right - MARGIN.left);
+    const toY = (value: number) => bottom - (value / 100) * (bottom - MARGIN.top);
+    return { width, height, right, bottom, toX, toY, maxX };
+  };
+
+  const drawAxes = ({ right, bottom, toX, toY }: ReturnType<typeof scales>, { maxX }: PlotContent) => {
+    const grid = Y_TICKS.flatMap((value) => [
+      svg("line", { class: "dwx-plot-grid", x1: MARGIN.left, x2: right, y1: toY(value), y2: toY(value) }),
+      svg("text", { x: MARGIN.left - 7, y: toY(value) + 4, "text-anchor": "end" }, `${value}%`),
+    ]);
+    const below = ticks(maxX).map((value) => svg("text", { x: toX(value), y: bottom + 16, "text-anchor": "middle" }, String(value)));
+    const middle = (MARGIN.top + bottom) / 2;
+    const titles = [
+      svg("text", { x: (MARGIN.left + right) / 2, y: bottom + 33, "text-anchor": "middle" }, xTitle),
+      svg("text", { transform: `translate(10 ${middle}) rotate(-90)`, "text-anchor": "middle" }, yTitle),
+    ];
+    return [...grid, ...below, ...titles];
+  };
+
+  const draw = () => {
+    const sizes = scales();
+    if (!content || sizes.width < 80 || sizes.height < 80) return; // hidden; the observer reports when it is shown
+    const { right, toX, toY } = sizes;
+    drawing.setAttribute("viewBox", `0 0 ${sizes.width} ${sizes.height}`);
+    const rules = content.rules.flatMap(({ y, text }) => [
+      svg("line", { class: "dwx-plot-rule", x1: MARGIN.left, x2: right, y1: toY(y), y2: toY(y) }),
+      svg("text", { x: right, y: toY(y) - 5, "text-anchor": "end" }, text),
+    ]);
+    const lines = content.lines.map(({ x, y, className }) =>
+      svg("path", { class: `dwx-plot-line ${className}`, d: linePath(x, y, toX, toY) }),
+    );
+    const points = content.points.map(({ x, y, title, className }) =>
+      svg("circle", { class: `dwx-plot-point ${className}`, cx: toX(x), cy: toY(y), r: 4.5 }, svg("title", {}, title)),
+    );
+    drawing.replaceChildren(...drawAxes(sizes, content), ...rules, ...lines, ...points);
+  };
+
+  const update = (newContent: PlotContent) => {
+    content = newContent;
+    draw();
+  };
+  element.addEventListener("pointermove", (event) => {
+    const { left, width } = element.getBoundingClientRect();
+    const { right, maxX, width: ownWidth } = scales();
+    const x = ((event.clientX - left) / width) * ownWidth; // the plot may be magnified
+    hover(Math.round(Math.min(1, Math.max(0, (x - MARGIN.left) / (right - MARGIN.left))) * maxX));
+  });
+  element.addEventListener("pointerleave", () => hover(null));
+  return { element, update, close: () => observer.disconnect() };
+}
