@@ -31,6 +31,7 @@ _HOMES = {
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
+    "static": "deconvwidgets.widgets.static_mode",
 }
 
 __all__ = sorted(_HOMES)

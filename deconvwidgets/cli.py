@@ -1,4 +1,4 @@
-"""The commands `deconvwidgets lab`, `index` and `figure`."""
+"""The commands `deconvwidgets lab`, `index`, `figure` and `freeze-notebook`."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
     _index_options(commands.add_parser("index", parents=[common], help="find the nine top activations of every unit and save them"))
     _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
+    _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
     return parser
 
 
@@ -123,6 +124,13 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg or .html")
     parser.set_defaults(run=_figure)
+
+
+def _freeze_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="IN", help="the notebook, which was run and saved")
+    parser.add_argument("target", metavar="OUT", help="the copy to write")
+    parser.add_argument("--force", action="store_true", help="overwrite OUT if it exists")
+    parser.set_defaults(run=_freeze)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +257,17 @@ def _figure(options: argparse.Namespace) -> int:
     except OSError as error:
         raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}.") from error
     print(f"{options.out} ({len(data) / 1e6:.1f} MB)")
+    return 0
+
+
+def _freeze(options: argparse.Namespace) -> int:
+    from deconvwidgets.lab.frozen_notebook import freeze_notebook
+
+    source, target = as_path(options.source, "IN", DeconvWidgetsError), as_path(options.target, "OUT", DeconvWidgetsError)
+    frozen = freeze_notebook(source, target, force=options.force)
+    print(f"{target}: {frozen.pictures} of {frozen.pictures + len(frozen.texts)} widgets are pictures.")
+    for text in frozen.texts:
+        print(f"  without a picture, shown as text: {text}")
     return 0
 
 

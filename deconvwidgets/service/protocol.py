@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
@@ -45,4 +45,8 @@ class ModelService(Protocol):
 
         A bound method is held weakly.
         """
+        ...
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until everything that is needed to show the layers is computed, and return the service."""
         ...

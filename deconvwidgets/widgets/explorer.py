@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import difflib
-import inspect
 import logging
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from uuid import uuid4
 
 import anywidget
 import traitlets
@@ -23,7 +23,10 @@ from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
 from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header
+from deconvwidgets.widgets.options import refuse_unknown
+from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
+from deconvwidgets.widgets.static_mode import is_static
 
 _log = logging.getLogger(__name__)
 _WORKERS = 3  # for requests that are answered on a worker
@@ -31,7 +34,7 @@ _WORKERS = 3  # for requests that are answered on a worker
 STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(Pictured, anywidget.AnyWidget):
     """A widget on a model service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
@@ -65,9 +68,11 @@ class Explorer(anywidget.AnyWidget):
     comm: Any  # the trait of ipywidgets
     state: Any  # a StateTrait of the subclass
     height = traitlets.Int(720, min=360, max=100_000).tag(sync=True)
+    # For pages without a kernel: the picture of what was displayed, a JPEG, and the id by which the front end finds its comm.
+    _picture = traitlets.Bytes().tag(sync=True)
+    _comm_id = traitlets.Unicode().tag(sync=True)
     summary = traitlets.Dict(read_only=True).tag(sync=True)
     _unsubscribe: Callable[[], None] | None = None  # closing may come before anything else was made
-    _still: tuple[object, bytes] | None = None
     _background: Executor | None = None
     _workers: Executor | None = None
 
@@ -79,13 +84,14 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, service: ModelService, state: Mapping[str, Any] | None = None, **options: Any) -> None:
         self._require_service(service)
-        self._refuse_unknown(options)
+        refuse_unknown(type(self), options)
         self._service = service
         self._clients: set[str] = set()
         self._valid: State = {}  # the last state that passed the check
         self._background = ThreadPoolExecutor(1, thread_name_prefix="deconvwidgets background")
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="deconvwidgets request")
-        super().__init__(state=self.MESSAGES.initial(state), **options)
+        comm_id = uuid4().hex
+        super().__init__(state=self.MESSAGES.initial(state), model_id=comm_id, _comm_id=comm_id, **options)
         self.on_msg(self._on_message)
         self._unsubscribe = service.subscribe(self._on_event, {"changed", "failed", *self.EVENTS})
 
@@ -129,7 +135,19 @@ class Explorer(anywidget.AnyWidget):
         return True
 
     def open(self) -> None:
-        """Open the comm to the browser, such that requests are answered while a cell runs."""
+        """Open the comm to the browser, unless in static mode."""
+        if not is_static():
+            self._open_comm()
+
+    @property
+    def model_id(self) -> Any:
+        """The id of the comm. In static mode it is opened for a box of ipywidgets that contains the widget."""
+        if self._unsubscribe is not None:
+            self._open_comm()
+        return super().model_id
+
+    def _open_comm(self) -> None:
+        """Open the comm such that requests are answered while a cell runs."""
         if self.comm is None:
             super().open()
             if isinstance(self.comm, BaseComm):
@@ -161,6 +179,9 @@ class Explorer(anywidget.AnyWidget):
             return
         if request.kind == "goodbye":
             self._forget_client(request)
+            return
+        if request.kind == "ping":  # of a page that wants to know whether the kernel still has this widget
+            self._send_message({**reply_header(request), "ok": True}, [])
             return
         self._remember_client(request)
         executor = self._executor(request)
@@ -201,7 +222,8 @@ class Explorer(anywidget.AnyWidget):
             _log.exception("A message of %s could not be sent", type(self).__name__)
 
     # The registry of ipywidgets keeps a widget alive until it is closed. Here it does so only while the widget is displayed: a widget
-    # that no page shows lives as long as Python refers to it, and the service with it.
+    # that no page shows lives as long as Python refers to it, and the service with it. It stays in the registry, because a page that is
+    # opened later finds its models there.
 
     def _remember_client(self, request: Request) -> None:
         if request.kind == "hello" and isinstance(request.get("client"), str):
@@ -219,7 +241,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _release(self) -> None:
         if self.comm is not None:
-            ipywidgets_registry._instances.pop(self.model_id, None)
+            ipywidgets_registry._instances[self.model_id] = weakref.proxy(self)  # removed by `close`, which ipywidgets calls at the end
 
     # Files and static images
 
@@ -249,31 +271,21 @@ class Explorer(anywidget.AnyWidget):
             raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Return the live view with a static image beside it, for GitHub, nbviewer and a notebook without a kernel."""
+        """Return the live view with a static image beside it, for GitHub, nbviewer and a notebook without a kernel; or the image alone."""
+        if is_static():
+            return self._static_bundle(), {}
+        self._open_comm()
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
         self._hold()
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data = {**data, "text/plain": repr(self)}
-        image = self._static_image()
+        image = self._logged_image()
         if image is not None:
             data["image/png"] = base64.b64encode(image).decode("ascii")
+            self._picture = self._saved_picture(image)
         return data, metadata
-
-    def _static_image(self) -> bytes | None:
-        """Return a PNG of what is shown; None if there is nothing to show yet."""
-        return None
-
-    def _cached_image(self, key: object, draw: Callable[[], bytes]) -> bytes | None:
-        """Return the image that `draw` returns, cached until `key` changes; None if drawing fails."""
-        if self._still is None or self._still[0] != key:
-            try:
-                self._still = (key, draw())
-            except Exception:  # noqa: BLE001 - IPython would show a traceback in place of the live view, which shows what is wrong
-                _log.exception("The static image of %s could not be drawn", type(self).__name__)
-                return None
-        return self._still[1]
 
     # Arguments
 
@@ -283,13 +295,3 @@ class Explorer(anywidget.AnyWidget):
             raise ServiceError(
                 f"{cls.__name__} needs a model service, such as dw.LocalModelService(bundle, images), not a {type(service).__name__}."
             )
-
-    @classmethod
-    def _refuse_unknown(cls, options: Mapping[str, Any]) -> None:
-        parameters = [name for name, parameter in inspect.signature(cls).parameters.items() if parameter.kind != parameter.VAR_KEYWORD]
-        known = [*parameters, *cls.class_trait_names()]
-        for name in options:
-            if name not in known:
-                close = difflib.get_close_matches(name, [name for name in known if not name.startswith("_")], n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else f" Its arguments are {', '.join(parameters)}."
-                raise TypeError(f"{cls.__name__} has no argument {name!r}.{hint}")

@@ -334,7 +334,7 @@ def test_kernel_restart_is_reported(visit: Any) -> None:
     expect(by_id(page, "layer-conv5")).to_have_attribute("aria-current", "true")
     wait_until_coloured(page, "[data-testid=detail] canvas", 2)
     page.evaluate("async () => { await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart(); }")
-    expect(by_id(page, "alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.", timeout=5_000)
+    expect(by_id(page, "alert")).to_have_text("The kernel was restarted. Run the cell again.", timeout=5_000)
     expect(by_id(page, "layer-explorer")).to_have_attribute("data-available", "false")
     by_id(page, "layer-conv1").click()
     expect(by_id(page, "status")).to_contain_text("Not loaded")

@@ -168,6 +168,11 @@ class FakeService:
             raise self.error
         return encode(grating(1, 16, signed=True)).data if kind.endswith(".png") else b"<figure>" + kind.encode()
 
+    def wait(self, timeout: float | None = None) -> FakeService:
+        if not self.ready:
+            raise ServiceError("The index could not be built: the disk is full.")
+        return self
+
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         return self.events.subscribe(listener, kinds)
 

@@ -11,6 +11,7 @@ import weakref
 import anywidget
 import pytest
 import traitlets
+from ipywidgets.widgets import widget as ipywidgets_registry
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.widgets.comm import SubshellComm
@@ -60,7 +61,8 @@ def test_only_known_attributes_of_anywidget_are_overridden(case):
     ours = {name for cls in case.widget.__mro__ if cls.__module__.startswith("deconvwidgets") for name in vars(cls)}
     traits = {"_traits", "_all_trait_default_generators", "_descriptors", "_instance_inits"}
     theirs = {name for name in ours if hasattr(anywidget.AnyWidget, name) and not name.startswith("__")} - traits
-    assert theirs <= {"open", "close", "set_state", "_repr_mimebundle_", "_static_immutable_initial_values", "_trait_default_generators"}
+    of_traitlets = {"_static_immutable_initial_values", "_trait_default_generators"}
+    assert theirs <= {"open", "close", "model_id", "set_state", "_repr_mimebundle_", *of_traitlets}
 
 
 # State
@@ -275,6 +277,19 @@ def test_displayed_widget_is_kept_alive_until_it_is_closed(case, service):
     assert reference() is not None
     reference().close()
     wait_until(lambda: is_collected(reference))
+
+
+def test_widget_without_views_stays_in_the_registry_where_later_pages_find_it(case, service):
+    registry = ipywidgets_registry._instances
+    widget = case.widget(service)
+    model_id = widget.model_id
+    for client in ("one", "two"):  # a page that was closed for a minute, and opened again
+        widget._handle_custom_msg({"seq": 1, "client": client, "kind": "hello"}, [])
+        assert registry[model_id].get_state()["_comm_id"] == model_id
+        widget._handle_custom_msg({"kind": "goodbye", "client": client}, [])
+        assert registry[model_id].get_state()["_comm_id"] == model_id
+    del widget
+    wait_until(lambda: gc.collect() >= 0 and model_id not in registry)
 
 
 # Files and the static image

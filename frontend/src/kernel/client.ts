@@ -1,4 +1,6 @@
 /** The client of the kernel, shared by all views of a widget: sends requests, and passes on replies and events. Time-outs are in queue.ts. */
+import { RESTARTED } from "./errors.ts";
+import { LostWidgetDetector } from "./lost_widget.ts";
 import type { WidgetModel } from "./model.ts";
 import { Pacer } from "./pace.ts";
 import { type Lane, type Message, type QueuedRequest, type Reply, RequestQueue } from "./queue.ts";
@@ -63,7 +65,8 @@ const ONCE_ATTEMPTS = 12; // for requests that are sent once
  *
  * **Time-outs.** A request whose reply is overdue is resent, a limited number of times. After that the kernel is unavailable: all pending
  * requests are rejected with `KernelUnavailable`, until the kernel sends a message. A restart or disconnection that ipywidgets reports
- * (`comm_live_update`) has the same effect. New requests are sent in any case.
+ * (`comm_live_update`) has the same effect, and so has a kernel that no longer has the widget (lost_widget.ts). New requests are sent in
+ * any case.
  *
  * **Protocol.** A request is `{seq, client, kind, ...}` and buffers. A reply is `{seq, client, ok: true, ...}` and buffers, or
  * `{seq, client, ok: false, error, refused?}`. If a request is queued for the worker, the kernel first sends
@@ -72,6 +75,7 @@ const ONCE_ATTEMPTS = 12; // for requests that are sent once
 export class KernelClient {
   readonly id = Math.random().toString(36).slice(2);
   private readonly queue: RequestQueue;
+  private readonly lost: LostWidgetDetector;
   private readonly listeners = new Set<ClientListener>();
   private readonly owners = new WeakMap<object, number>();
   private readonly pacers = new Map<string, Pacer>();
@@ -83,14 +87,31 @@ export class KernelClient {
       available: (available: boolean) => this.notify((target) => target.available?.(available)),
       slow: (slow: boolean) => this.notify((target) => target.slow?.(slow)),
     };
-    const send = (message: Message, buffers: ArrayBuffer[]) => model.send({ ...message, client: this.id }, undefined, buffers);
+    const send = (message: Message, buffers: ArrayBuffer[]) => {
+      model.send({ ...message, client: this.id }, this.lost.callbacks(Number(message.seq)), buffers);
+    };
     this.queue = new RequestQueue(send, listener);
+    this.lost = new LostWidgetDetector({
+      ping: (callbacks) => model.send({ kind: "ping", client: this.id }, callbacks),
+      isAwaited: (seq) => this.queue.isAwaited(seq),
+      lost: () => this.queue.disconnect(RESTARTED),
+    });
     model.on("msg:custom", this.receive);
     model.on("comm_live_update", this.disconnect);
   }
 
   get available(): boolean {
     return this.queue.available;
+  }
+
+  /** Why the kernel is not available. */
+  get reason(): string {
+    return this.queue.reason;
+  }
+
+  /** Call on a user action: check that the kernel still has the widget, which no request may need because everything is cached. */
+  checkAlive(): void {
+    if (this.available) this.lost.check();
   }
 
   /**
@@ -169,16 +190,18 @@ export class KernelClient {
     this.model.off("msg:custom", this.receive);
     this.model.off("comm_live_update", this.disconnect);
     this.listeners.clear();
+    this.lost.close();
     this.queue.close();
   }
 
   private readonly receive = (message: Message | null, buffers: DataView[] | null): void => {
+    this.lost.messageReceived();
     if (message?.event) this.notify((listener) => listener.event?.(message as unknown as ServiceEvent));
     else if (message?.client === this.id) this.queue.receive(message, buffers ?? []);
   };
 
   /** Called when ipywidgets changes `comm_live`. It is set once before the client is created; any later change is a disconnection. */
-  private readonly disconnect = (): void => this.queue.disconnect();
+  private readonly disconnect = (): void => this.queue.disconnect(RESTARTED);
 
   private defaults(policy: Policy, { lane = "urgent", priority = 0, timeout, attempts }: RequestOptions) {
     const once = policy === "once" || lane === "work";

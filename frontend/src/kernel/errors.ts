@@ -1,4 +1,5 @@
 export const UNAVAILABLE = "The kernel does not respond. Run the notebook's cells again.";
+export const RESTARTED = "The kernel was restarted. Run the cell again.";
 
 /** An error whose message is written for the user. */
 export class UserError extends Error {}
@@ -14,10 +15,10 @@ export class KernelError extends UserError {
   }
 }
 
-/** The kernel is disconnected, or did not reply in time. */
+/** The kernel is disconnected, did not reply in time, or was restarted and no longer has the widget. */
 export class KernelUnavailable extends UserError {
-  constructor() {
-    super(UNAVAILABLE);
+  constructor(message = UNAVAILABLE) {
+    super(message);
   }
 }
 

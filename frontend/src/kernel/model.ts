@@ -2,7 +2,15 @@
 import type { AnyModel } from "@anywidget/types";
 
 /** The model of a widget in the page: the synchronized traits, and custom messages. */
-export type WidgetModel<State extends object = object> = AnyModel<{ state: State; height: number; summary: object }>;
+export type WidgetModel<State extends object = object> = AnyModel<{
+  state: State;
+  height: number;
+  summary: object;
+  /** The id of the model. */
+  _comm_id?: string;
+  /** A JPEG of what was shown when the cell ran; empty if there was nothing to show. */
+  _picture?: ArrayBufferView;
+}>;
 
 /** The argument of anywidget's `render`. */
 export interface RenderContext<State extends object> {

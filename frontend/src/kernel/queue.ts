@@ -2,7 +2,7 @@
  * The queue of requests to the kernel: order, time-outs, resending, and whether the kernel responds. At most one request each of the urgent
  * and the background lane is in flight.
  */
-import { KernelError, KernelUnavailable } from "./errors.ts";
+import { KernelError, KernelUnavailable, UNAVAILABLE } from "./errors.ts";
 import type { Pacer } from "./pace.ts";
 
 /** A JSON message to or from the kernel. */
@@ -67,6 +67,8 @@ export interface QueueListener {
 
 export class RequestQueue {
   available = true;
+  /** Why the kernel is not available. */
+  reason = "";
   private seq = 0;
   private pendingRequests: QueuedRequest[] = [];
   private inFlight: InFlightRequest[] = [];
@@ -129,9 +131,14 @@ export class RequestQueue {
     for (const request of requests) request.resolve(null);
   }
 
-  /** Fail all requests: the kernel is disconnected. */
-  disconnect(): void {
-    this.fail(this.inFlight);
+  /** Return whether a request waits for its reply, which is neither accepted nor answered. */
+  isAwaited(seq: number): boolean {
+    return this.inFlight.some(({ seqs, accepted, answered }) => seqs.has(seq) && !accepted && !answered);
+  }
+
+  /** Fail all requests: the kernel is disconnected, or no longer has the widget. */
+  disconnect(reason: string): void {
+    this.fail(this.inFlight, reason);
   }
 
   /** Handle a message of the kernel: a reply, or the acceptance of work. Messages for requests that are not in flight are ignored. */
@@ -195,7 +202,7 @@ export class RequestQueue {
       this.send({ ...message, ...(lane === "background" ? { background: true } : {}), seq: this.seq }, buffers);
     } catch (error) {
       console.debug("The message could not be sent:", error);
-      this.disconnect();
+      this.disconnect(UNAVAILABLE);
     }
   }
 
@@ -205,7 +212,7 @@ export class RequestQueue {
     const workRunning = this.inFlight.some((other) => other !== flight && other.request.lane === "work" && !other.accepted);
     if (!workRunning) flight.timeouts += 1;
     if (flight.timeouts >= attempts) {
-      this.fail(flight.occupiesLane ? this.inFlight.filter((other) => other.occupiesLane) : [flight]);
+      this.fail(flight.occupiesLane ? this.inFlight.filter((other) => other.occupiesLane) : [flight], UNAVAILABLE);
       return;
     }
     flight.overdue = true;
@@ -215,15 +222,16 @@ export class RequestQueue {
   }
 
   /** Fail all pending requests, and those of the given flights. */
-  private fail(flights: InFlightRequest[]): void {
+  private fail(flights: InFlightRequest[], reason: string): void {
     const requests = [
       ...this.pendingRequests,
       ...flights.filter((flight) => !flight.answered).flatMap(({ request, duplicates }) => [request, ...duplicates]),
     ];
     this.pendingRequests = [];
     for (const flight of flights) this.remove(flight);
+    if (this.available) this.reason = reason; // else the first reason is the true one
     this.setAvailable(false);
-    for (const request of requests) request.reject(new KernelUnavailable());
+    for (const request of requests) request.reject(new KernelUnavailable(this.reason));
   }
 
   private answer(flight: InFlightRequest, message: Message, buffers: DataView[]): void {

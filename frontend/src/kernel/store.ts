@@ -1,5 +1,5 @@
 import { KernelClient } from "./client.ts";
-import { errorMessage, UNAVAILABLE } from "./errors.ts";
+import { errorMessage } from "./errors.ts";
 import type { WidgetModel } from "./model.ts";
 import type { Overview, ServiceEvent } from "./wire.ts";
 
@@ -63,9 +63,10 @@ export abstract class Store<Content extends Hello = Hello> {
 
   /** Call on a user action: clear the errors and retry failed requests. */
   onUserAction(): void {
-    if (this.problem !== UNAVAILABLE) this.problem = "";
+    if (this.client.available) this.problem = "";
     this.retry();
     if (!this.hello || !this.client.available) void this.fetchOverview();
+    this.client.checkAlive();
   }
 
   protected readonly notify = (): void => {
@@ -96,9 +97,9 @@ export abstract class Store<Content extends Hello = Hello> {
   }
 
   private setAvailable(available: boolean): void {
-    if (!available) this.problem = UNAVAILABLE;
+    if (!available) this.problem = this.client.reason;
     else {
-      if (this.problem === UNAVAILABLE) this.problem = "";
+      if (this.problem === this.client.reason) this.problem = "";
       this.retry();
       void this.fetchOverview();
     }

@@ -1,5 +1,5 @@
 import { toBlob } from "../kernel/buffers.ts";
-import { errorMessage, UNAVAILABLE } from "../kernel/errors.ts";
+import { errorMessage } from "../kernel/errors.ts";
 import type { RenderContext, WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
 import { h, setText } from "./dom.ts";
@@ -7,7 +7,9 @@ import { saveFile } from "./download.ts";
 import { createFooter, keyHint } from "./footer.ts";
 import { createHeader } from "./header.ts";
 import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
+import { SavedPicture } from "./picture.ts";
 import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
+import { keepScrollPositions } from "./scroll_memory.ts";
 import { sameState, toPython } from "./state.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
@@ -46,6 +48,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   protected header: ReturnType<typeof createHeader> | null = null;
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
+  private picture: SavedPicture | null = null;
   private readonly presentation: Presentation;
   private status = "";
   /** The error message of this view. */
@@ -98,7 +101,10 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
-    this.root.append(h("section", { class: "dwx-frame", "aria-label": label }, ...parts), this.presentation.closeButton);
+    const frame = h("section", { class: "dwx-frame", "aria-label": label }, ...parts);
+    const picture = new SavedPicture({ model: this.model as unknown as WidgetModel, store: this.store, label, frame });
+    this.picture = picture;
+    this.root.append(frame, picture.element, this.presentation.closeButton);
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
     const onStateChange = () => this.readState();
     const { client } = this.store;
@@ -110,11 +116,13 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.model.on("change:height", resize);
     this.cleanups.push(
       guardShortcuts(this.root),
+      keepScrollPositions(this.root),
       () => this.model.off("change:state", onStateChange),
       () => this.model.off("change:height", resize),
       this.store.subscribe(() => this.requestDraw()),
       client.listen({ slow: (slow) => this.showStatus(slow ? SLOW : ""), available: (available) => available && this.resume() }),
       () => client.release(this),
+      () => picture.close(),
       () => this.presentation.leave(),
     );
     this.requestDraw();
@@ -140,7 +148,8 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     const { problem, client } = this.store;
     this.alert.hidden = !this.alertText();
     setText(this.alert, this.alertText());
-    this.root.dataset.available = String(client.available && problem !== UNAVAILABLE);
+    this.root.dataset.available = String(client.available && !(problem && problem === client.reason));
+    this.picture?.update();
     this.footer?.showStatus(this.status);
     this.draw();
   }

@@ -187,6 +187,9 @@ class OcclusionExplorer(Explorer):
             self._set_run(content["run"], request.mapping("request")["image"])
         return content, buffers
 
+    def _wait_for_image(self) -> None:
+        self._service.occlusion.wait(self._start())
+
     def _static_image(self) -> bytes | None:
         maps = self._maps_of_state()
         key = (self._service.overview().version, repr(self.state), None if maps is None else (self._run, maps.done))

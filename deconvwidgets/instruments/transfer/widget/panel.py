@@ -194,6 +194,9 @@ class TransferPanel(Explorer):
     def _runs(self) -> dict[int, TransferRunSummary]:
         return {summary.run: summary for summary in self._service.transfer.status().runs}
 
+    def _wait_for_image(self) -> None:
+        self.wait()
+
     def _static_image(self) -> bytes | None:
         """Return a PNG of the shown run; None before its first fold is complete."""
         shown = self._shown()

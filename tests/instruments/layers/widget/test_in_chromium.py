@@ -537,7 +537,7 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(service, open_
     expect(page.get_by_test_id("entries").locator("li")).to_have_count(9)
     page.wait_for_function("() => !model.inFlight")
     page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel was restarted. Run the cell again.")
     expect(page.get_by_test_id("layer-explorer")).to_have_attribute("data-available", "false")
     page.get_by_test_id("tile-3").click()
     expect(page.get_by_test_id("status")).to_contain_text("Not loaded: without the kernel")

@@ -41,7 +41,7 @@ from tests.instruments.occlusion.widget.toy_network import (
     probabilities,
     strongest_units,
 )
-from tests.widgets.fake_service import FakeService, encode
+from tests.widgets.fake_service import FakeService, encode, grating
 
 __all__ = ["KINDS", "FakeOcclusionApi", "FakeOcclusionService"]
 
@@ -276,7 +276,7 @@ class FakeOcclusionApi:
 
     def file(self, kind: OcclusionFile, request: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:
         self._record("file", kind, request, run, dict(state))
-        return b"<file>" + kind.encode()
+        return encode(grating(1, 16, signed=False)).data if kind.endswith(".png") else b"<file>" + kind.encode()
 
     def use_bundled_head(self) -> str:
         self._record("head")

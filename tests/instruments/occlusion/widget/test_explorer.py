@@ -281,7 +281,7 @@ def test_maps_are_complete_and_match_the_state(api, explorer):
 def test_save_by_suffix(api, explorer, tmp_path, suffix, kind):
     api.complete_at_once = False
     path = explorer.save(tmp_path / f"a.{suffix}")
-    assert path.read_bytes() == b"<file>" + kind.encode()
+    assert path.read_bytes().startswith(b"\x89PNG" if suffix == "png" else b"<file>" + kind.encode())
     name, (called_kind, request, run, state) = api.calls[-1]
     assert (name, called_kind, request.image, state) == ("file", kind, "crop:0", explorer.state)
     assert api.runs[run].maps.complete

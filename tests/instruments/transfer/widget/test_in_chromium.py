@@ -399,7 +399,7 @@ def test_kernel_restart_is_reported_and_the_view_stays_consistent(api, open_page
     expect(page.get_by_test_id("headline")).to_be_visible()
     page.wait_for_function("() => !model.inFlight")
     page.evaluate("model.blocked = true; model.trigger('comm_live_update')")
-    expect(page.get_by_test_id("alert")).to_have_text("The kernel does not respond. Run the notebook's cells again.")
+    expect(page.get_by_test_id("alert")).to_have_text("The kernel was restarted. Run the cell again.")
     expect(page.get_by_test_id("go")).to_be_disabled()
     page.get_by_test_id("show-confusion").click()
     expect(page.get_by_test_id("show-confusion")).to_have_attribute("aria-selected", "true"), "it needs no request"
