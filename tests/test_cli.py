@@ -26,10 +26,10 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail, and return its error message."""
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> str:
+    """Run a command that must fail with an exit code, and return its error message."""
     capsys.readouterr()
-    assert main(arguments) == 2
+    assert main(arguments) == code
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith("deconvwidgets: ")
     assert "Traceback" not in message
@@ -44,6 +44,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     output = capsys.readouterr().out
     assert all(command in output for command in ("lab", "index", "figure"))
+    assert "exit codes:" in output
 
 
 def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,8 +53,25 @@ def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> N
     assert "invalid choice" in capsys.readouterr().err
 
 
-def test_an_invalid_figure_path_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert ".png, .svg or .html" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "f.gif"))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("figure --layer conv5 --out f.gif", "f.gif must end in .png, .svg or .html"),
+        ("figure --layer conv5 --out f.png --units 0", "--units: 0 is not at least 1"),
+        ("figure --layer conv5 --out f.png --sort random --seed -1", "--seed: -1 is not at least 0"),
+        ("figure --layer conv5 --out f.png --unit x", "--unit: invalid int value: 'x'"),
+        ("lab --port 70000", "--port: 70000 is not from 0 to 65535"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_an_error_of_usage(
+    capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments.split())
+    assert message in capsys.readouterr().err
+
+
+def test_a_figure_path_without_a_folder_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "folder" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "no" / "f.png"))
 
 
@@ -66,14 +84,12 @@ def test_a_port_in_use_is_refused_before_the_computation(capsys: pytest.CaptureF
 
 @pytest.mark.slow
 def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "alexnot" in error_of(capsys, "index", "--model", "alexnot")
+    assert "alexnot" in error_of(capsys, "index", "--model", "alexnot", code=2)
     assert str(tmp_path / "nowhere") in error_of(capsys, "index", "--images", str(tmp_path / "nowhere"))
-    assert "auto" in error_of(capsys, "index", "--device", "abacus", "--out", str(tmp_path / "i"))
+    assert "hf:" in error_of(capsys, "index", "--model", f"hf:{tmp_path / 'nowhere'}")
     out = str(tmp_path / "f.png")
-    assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out)
-    assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out)
-    assert "at least one" in error_of(capsys, "figure", "--layer", "conv5", "--units", "0", "--out", out)
-    assert "seed" in error_of(capsys, "figure", "--layer", "conv5", "--sort", "random", "--seed", "-1", "--out", out)
+    assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out, code=2)
+    assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out, code=2)
     assert not Path(out).exists()
 
 
@@ -84,7 +100,7 @@ def test_an_unknown_device_is_refused_before_the_computation(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("deconvwidgets.models.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
-    message = error_of(capsys, *command, "--device", device)
+    message = error_of(capsys, *command, "--device", device, code=2)
     assert re.search(rf"no device '{device}' here; choose --device auto or cpu", message)
     assert list(tmp_path.iterdir()) == []
 

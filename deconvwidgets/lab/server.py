@@ -28,6 +28,10 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 
 
+class AddressError(DeconvWidgetsError):
+    """An address is not one of this machine, so that nothing can listen on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """The address of a server, and its token."""
@@ -70,8 +74,10 @@ def choose_port(ip: str, requested: int | None) -> int:
 
     Raises
     ------
+    AddressError
+        If the address is not one of this machine.
     DeconvWidgetsError
-        If the address is not one of this machine, or the port is not available.
+        If the port is not available.
     """
     if requested is not None:
         port = _bind(ip, requested)
@@ -103,8 +109,8 @@ def _bind(ip: str, port: int) -> int | None:
         return int(probe.getsockname()[1])
 
 
-def _not_an_address(ip: str) -> DeconvWidgetsError:
-    return DeconvWidgetsError(f"{ip!r} is not an address of this machine; try --ip 127.0.0.1.")
+def _not_an_address(ip: str) -> AddressError:
+    return AddressError(f"{ip!r} is not an address of this machine; try --ip 127.0.0.1.")
 
 
 def new_address(ip: str, port: int) -> Address:
