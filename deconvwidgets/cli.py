@@ -177,7 +177,7 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
 
 def _require_device(name: str) -> None:
     """Refuse a device that PyTorch does not have."""
-    from deconvwidgets.compute.devices import pick_device
+    from deconvwidgets.models.devices import pick_device
 
     try:
         pick_device(name)

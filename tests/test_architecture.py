@@ -32,8 +32,8 @@ FRONT_END_ROLES = {"widget", "widgets"}
 FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "widgets", "service.protocol"}
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
-    "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli_options", "cli", "__main__",
-    "",
+    "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli_options", "cli",
+    "__main__", "",
 }  # fmt: skip
 
 
@@ -212,7 +212,7 @@ def test_no_global_state_and_no_broad_except() -> None:
         ("widgets/explorer.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
         ("engine/graph.py", "from deconvwidgets.models import zoo"),
         ("engine/graph.py", "from ..models.zoo import load_model"),
-        ("models/zoo.py", "import deconvwidgets.compute.devices"),
+        ("models/zoo.py", "import deconvwidgets.compute.inputs"),
         ("service/protocol.py", "import torch.nn as nn"),
         ("service/context.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
         ("records/layers.py", "from torch import Tensor"),

@@ -63,9 +63,7 @@ def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> N
         ("lab --port 70000", "--port: 70000 is not from 0 to 65535"),
     ],
 )
-def test_a_value_that_an_option_cannot_have_is_an_error_of_usage(
-    capsys: pytest.CaptureFixture[str], arguments: str, message: str
-) -> None:
+def test_a_value_that_an_option_cannot_have_is_an_error_of_usage(capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments.split())
     assert message in capsys.readouterr().err

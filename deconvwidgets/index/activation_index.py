@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.arguments import as_integer, describe, flag, integer, texts
 from deconvwidgets.assets.cache import cache_dir
-from deconvwidgets.compute.devices import on_device, with_deprecated_network
+from deconvwidgets.compute.devices import with_deprecated_network
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine import Network
@@ -29,6 +29,7 @@ from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.storage import IndexParts, read_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.activations import Activation, LayerStats
 from deconvwidgets.records.geometry import Box
