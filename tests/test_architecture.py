@@ -21,8 +21,8 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 
 # A part imports only parts that stand before it.
 PARTS = (
-    "errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images",
-    "compute", "index", "service", "widgets", "instruments", "local_service", "lab", "cli_options", "cli", "__main__",
+    "errors", "arguments", "paths", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets", "engine", "models",
+    "images", "compute", "index", "service", "widgets", "instruments", "local_service", "lab", "cli_options", "cli", "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
@@ -33,7 +33,7 @@ FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", 
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
     "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli_options", "cli",
-    "__main__", "",
+    "child_process", "__main__", "",
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_cache_file
 from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, SCIKIT_IMAGE, SCIKIT_IMAGE_PHOTOS, Photo
-from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
+from deconvwidgets.assets.pip_download import Distribution
+from deconvwidgets.assets.pypi import Member, fetch_members
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import Crop, ImageSet, digest_of, require_images
