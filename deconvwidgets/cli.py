@@ -187,20 +187,20 @@ def _require_device(name: str) -> None:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from deconvwidgets.lab.server import AddressError, choose_port, interrupt_on_signals, new_address, require_jupyterlab, run_server
+    from deconvwidgets.lab.ports import AddressError, reserve_port
+    from deconvwidgets.lab.server import interrupt_on_signals, require_jupyterlab, run_on_reserved_port
     from deconvwidgets.lab.tour import FIRST_NOTEBOOK, TOUR_FOLDER, copy_tour
 
     require_jupyterlab()
     with refused_as_usage(AddressError):
-        port = choose_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
+        port = reserve_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
     _prepare(options)
     copied = copy_tour(Path.cwd() / TOUR_FOLDER)
     print(f"Tour: {copied.folder}")
     for name in copied.kept:
         print(f"  {name} was changed and is not overwritten; delete or rename it to get the notebook of this version.")
-    address = new_address(options.ip, port)
-    url = address.notebook(FIRST_NOTEBOOK)
-    with interrupt_on_signals(), run_server(address, copied.folder, _environment(options)) as server:
+    with interrupt_on_signals(), run_on_reserved_port(port, copied.folder, _environment(options)) as (address, server):
+        url = address.notebook(FIRST_NOTEBOOK)
         print(f"\nJupyterLab is running at\n\n    {url}\n\nPress Ctrl-C to stop it.\n", flush=True)
         if not options.no_browser:
             _open_browser(url)

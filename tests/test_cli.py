@@ -12,8 +12,9 @@ import sys
 import urllib.request
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -204,11 +205,21 @@ def printed_url(process: subprocess.Popen[str]) -> str:
 def test_lab_serves_the_tour_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR")
     environment = {**os.environ, **{name: str(tmp_path / name) for name in names}}
-    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0", "--device", "cpu"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
-    ) as process:
+    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--device", "cpu"]
+
+    def start(folder: Path) -> subprocess.Popen[str]:
+        folder.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        )
+
+    with ExitStack() as started:
+        process = started.enter_context(start(tmp_path))
+        second = started.enter_context(start(tmp_path / "another")) if number == signal.SIGTERM else None
         address = printed_url(process)
+        if second is not None:  # started at the same time: each reserves its own port
+            assert urlsplit(printed_url(second)).port != urlsplit(address).port
+            second.send_signal(number)
         root, _, token = address.partition("/lab/tree/01_layers.ipynb?token=")
         request = urllib.request.Request(f"{root}/api/contents/01_layers.ipynb", headers={"Authorization": f"token {token}"})
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
