@@ -5,6 +5,7 @@ Source: Zeiler & Fergus 2014, figure 2 (the top 9 activations, each from a diffe
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -26,14 +27,14 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
-from deconvwidgets.index.storage import IndexParts, read_index, write_index
+from deconvwidgets.index.storage import IndexParts, read_index, require_writable_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.activations import Activation, LayerStats
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.images import SkippedImage, without_repeats
 from deconvwidgets.records.layers import LayerInfo
 
 _MAX_K = 1 << 20  # activations per unit
@@ -134,13 +135,15 @@ class ActivationIndex:
         infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
         identity = IndexIdentity.of(bundle, images, infos, k, per_source)
         crops = checked_crops(crops, len(images))
-        if path is not None and resume and (stored := stored_index(path, identity, crops)) is not None:
-            return stored
+        if path is not None:
+            if resume and (stored := stored_index(path, identity, crops)) is not None:
+                return stored
+            require_writable_index(path)
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         index_pass = IndexPass(network, tallies)
         with job.progress_bar("index", "crop", len(crops), progress) as context:
             index_pass.run(prepared_crops(bundle, images, crops, job.decode_threads), len(crops), context)
-        skipped = _without_repeats((*images.skipped, *index_pass.skipped))
+        skipped = without_repeats((*images.skipped, *index_pass.skipped))
         index = cls(identity, infos, tallies, ranges_of(crops), {}, tuple(images.categories or ()), skipped)._with_labels(images)
         if path is not None:
             index.save(path)
@@ -241,7 +244,7 @@ class ActivationIndex:
             tallies={name: tally.merge(other.tallies[name]) for name, tally in self.tallies.items()},
             crop_ranges=joined(self.crop_ranges, other.crop_ranges),
             source_labels={**self.source_labels, **other.source_labels},
-            skipped=_without_repeats((*self.skipped, *other.skipped)),
+            skipped=without_repeats((*self.skipped, *other.skipped)),
         )
 
     def save(self, path: str | Path) -> None:
@@ -280,7 +283,7 @@ class ActivationIndex:
 
 def stored_index(path: Path, identity: IndexIdentity, crops: range) -> ActivationIndex | None:
     """Return the index in the folder `path` if it fits `identity` and `crops`; else None, with a warning if there is another one."""
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises for a folder that cannot be read
         return None
     try:
         stored = ActivationIndex.load(path)
@@ -294,7 +297,3 @@ def stored_index(path: Path, identity: IndexIdentity, crops: range) -> Activatio
 def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
     """Return the cache folder for the index of the explorers' layers, as `LocalModelService` uses it."""
     return cache_dir() / "indexes" / IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source).key()
-
-
-def _without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
-    return tuple({image.name: image for image in reversed(skipped)}.values())[::-1]
