@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deconvwidgets import __version__
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, whole_number
 from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
 from deconvwidgets.paths import as_path
@@ -261,7 +261,7 @@ def _figure(options: argparse.Namespace) -> int:
     try:
         write_atomic(options.out, data)
     except OSError as error:
-        raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}.") from error
+        raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}. {way_on(error, 'Choose another place')}.") from error
     print(f"{options.out} ({len(data) / 1e6:.1f} MB)")
     return 0
 

