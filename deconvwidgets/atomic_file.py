@@ -8,6 +8,8 @@ import secrets
 import stat
 from pathlib import Path
 
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 
 def write_atomic(path: str | Path, data: bytes) -> Path:
     """Write a file atomically: it has its old content or all of `data`, also after a crash or on a full disk.
@@ -52,6 +54,11 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
     finally:
         part.unlink(missing_ok=True)  # it no longer exists if the file was replaced
     return Path(path)
+
+
+def way_on(error: OSError, otherwise: str) -> str:
+    """Return what to do after a failed write: to free some space where the disk or the user's share of it is full, else `otherwise`."""
+    return "Free some space on that disk, or choose another one" if error.errno in _FULL else otherwise
 
 
 def _mode(path: Path) -> int | None:

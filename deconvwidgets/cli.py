@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deconvwidgets import __version__
-from deconvwidgets.atomic_file import write_atomic
-from deconvwidgets.errors import DeconvWidgetsError, ModelError
+from deconvwidgets.atomic_file import way_on, write_atomic
+from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, whole_number
+from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
 from deconvwidgets.paths import as_path
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ _FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixel
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 after an error message, 1 after any other failure, or 130 after Ctrl-C."""
+    """Run a command and return the exit code: 0, 1 after a failure, 2 if the command line is wrong, or 130 after Ctrl-C.
+
+    The parser ends the process itself, by SystemExit with the code 2, where it refuses the command line.
+    """
     options = _parser().parse_args(arguments)
     try:
         with warnings.catch_warnings():
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except DeconvWidgetsError as error:
         print(f"deconvwidgets: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, UsageError) else 1
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
@@ -74,7 +78,12 @@ def _show_warning(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("deconvwidgets", description="A microscope for convolutional networks in JupyterLab.")
+    parser = argparse.ArgumentParser(
+        "deconvwidgets",
+        description="A microscope for convolutional networks in JupyterLab.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"deconvwidgets {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
@@ -94,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
-    parser.add_argument("--port", type=int, help="the port to listen on, 0 for any (default: the first free one from 8888)")
+    port_help = "the port to listen on, 0 for any (default: the first free one from 8888)"
+    parser.add_argument("--port", type=whole_number(0, 65535), help=port_help)
     parser.add_argument("--ip", default="127.0.0.1", help="the address to listen on (default: 127.0.0.1, this machine only)")
     parser.set_defaults(run=_lab)
 
@@ -106,10 +116,10 @@ def _index_options(parser: argparse.ArgumentParser) -> None:
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", required=True, help="the layer: an alias such as conv5, or the name of a module")
-    parser.add_argument("--units", type=int, default=16, help="the number of units (default: 16)")
-    parser.add_argument("--unit", type=int, help="draw a single unit at a larger size")
+    parser.add_argument("--units", type=whole_number(1), default=16, help="the number of units (default: 16)")
+    parser.add_argument("--unit", type=whole_number(0), help="draw a single unit at a larger size")
     parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
-    parser.add_argument("--seed", type=int, default=0, help="the seed of --sort random (default: 0)")
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="the seed of --sort random (default: 0)")
     parser.add_argument(
         "--rule",
         choices=["deconvnet", "gradient", "guided", "extended"],
@@ -122,7 +132,7 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
         default="tile",
         help="scale each tile, or all of a unit (default: tile)",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg or .html")
+    parser.add_argument("--out", type=figure_file, required=True, help="the file to write: .png, .svg or .html")
     parser.set_defaults(run=_figure)
 
 
@@ -153,9 +163,13 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
     from deconvwidgets.images.open import open_images
     from deconvwidgets.index.activation_index import ActivationIndex
     from deconvwidgets.index.cached import default_path
+    from deconvwidgets.models.architectures import require_known
     from deconvwidgets.models.zoo import load_model
 
     _require_device(options.device)
+    if ":" not in options.model:
+        with refused_as_usage(ModelError):
+            require_known(options.model)
     bundle = load_model(options.model)
     print(f"Model: {bundle.name} ({bundle.weights})")
     for note in bundle.notes:
@@ -171,30 +185,31 @@ def _prepare(options: argparse.Namespace, path: Path | None = None) -> _Prepared
 
 
 def _require_device(name: str) -> None:
-    """Raise ModelError if PyTorch does not have the device."""
-    from deconvwidgets.compute.devices import pick_device
+    """Refuse a device that PyTorch does not have."""
+    from deconvwidgets.models.devices import pick_device
 
     try:
         pick_device(name)
     except ModelError as error:
         advice = "choose --device auto or cpu, or cuda or mps if the machine has one"
-        raise ModelError(f"PyTorch has no device {name!r} here; {advice}.") from error
+        raise UsageError(f"PyTorch has no device {name!r} here; {advice}.") from error
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from deconvwidgets.lab.server import choose_port, interrupt_on_signals, new_address, require_jupyterlab, run_server
+    from deconvwidgets.lab.ports import AddressError, reserve_port
+    from deconvwidgets.lab.server import interrupt_on_signals, require_jupyterlab, run_on_reserved_port
     from deconvwidgets.lab.tour import FIRST_NOTEBOOK, TOUR_FOLDER, copy_tour
 
     require_jupyterlab()
-    port = choose_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
+    with refused_as_usage(AddressError):
+        port = reserve_port(options.ip, options.port)  # before the long computations, so that an error is reported at once
     _prepare(options)
     copied = copy_tour(Path.cwd() / TOUR_FOLDER)
     print(f"Tour: {copied.folder}")
     for name in copied.kept:
         print(f"  {name} was changed and is not overwritten; delete or rename it to get the notebook of this version.")
-    address = new_address(options.ip, port)
-    url = address.notebook(FIRST_NOTEBOOK)
-    with interrupt_on_signals(), run_server(address, copied.folder, _environment(options)) as server:
+    with interrupt_on_signals(), run_on_reserved_port(port, copied.folder, _environment(options)) as (address, server):
+        url = address.notebook(FIRST_NOTEBOOK)
         print(f"\nJupyterLab is running at\n\n    {url}\n\nPress Ctrl-C to stop it.\n", flush=True)
         if not options.no_browser:
             _open_browser(url)
@@ -246,16 +261,16 @@ def _figure(options: argparse.Namespace) -> int:
     from deconvwidgets.instruments.layers.figures.render import render
 
     kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
-    if options.out.suffix.lower() not in (".png", ".svg", ".html"):
-        raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html, which is the format of the file.")
     if not options.out.resolve().parent.is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
     with closing(_prepare(options).service(options.device)) as service:
-        data = render(kind, _sheet(service, options))  # type: ignore[arg-type]
+        with refused_as_usage(LayerError):  # --layer, --unit
+            sheet = _sheet(service, options)
+        data = render(kind, sheet)  # type: ignore[arg-type]
     try:
         write_atomic(options.out, data)
     except OSError as error:
-        raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}.") from error
+        raise DeconvWidgetsError(f"{options.out} cannot be written: {error.strerror}. {way_on(error, 'Choose another place')}.") from error
     print(f"{options.out} ({len(data) / 1e6:.1f} MB)")
     return 0
 

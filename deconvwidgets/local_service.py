@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Self
 
 from deconvwidgets.arguments import describe, instance, seconds, texts
-from deconvwidgets.compute.devices import on_device
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -15,6 +14,7 @@ from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.models.head_files import HeadSource
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview

@@ -21,8 +21,8 @@ LONGER_FUNCTIONS: dict[str, str] = {}  # "file:function" -> why it is longer
 
 # A part imports only parts that stand before it.
 PARTS = (
-    "errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "figures", "assets", "engine", "models", "images",
-    "compute", "index", "service", "widgets", "instruments", "local_service", "lab", "cli", "__main__",
+    "errors", "arguments", "paths", "rgb", "atomic_file", "child_process", "records", "display", "figures", "assets", "engine", "models",
+    "images", "compute", "index", "service", "widgets", "instruments", "local_service", "lab", "cli_options", "cli", "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
 INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
@@ -32,7 +32,8 @@ FRONT_END_ROLES = {"widget", "widgets"}
 FOR_WIDGETS = {"errors", "arguments", "paths", "rgb", "atomic_file", "records", "display", "widgets", "service.protocol"}
 HOMES = {"ipywidgets": FRONT_END_ROLES, "anywidget": FRONT_END_ROLES, "plotly": FRONT_END_ROLES | {"figures"}}
 WITHOUT_TORCH = FRONT_END_ROLES | {
-    "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli", "__main__", "",
+    "figures", "records", "defaults", "protocol", "errors", "arguments", "paths", "rgb", "atomic_file", "display", "cli_options", "cli",
+    "child_process", "__main__", "",
 }  # fmt: skip
 
 
@@ -211,7 +212,7 @@ def test_no_global_state_and_no_broad_except() -> None:
         ("widgets/explorer.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
         ("engine/graph.py", "from deconvwidgets.models import zoo"),
         ("engine/graph.py", "from ..models.zoo import load_model"),
-        ("models/zoo.py", "import deconvwidgets.compute.devices"),
+        ("models/zoo.py", "import deconvwidgets.compute.inputs"),
         ("service/protocol.py", "import torch.nn as nn"),
         ("service/context.py", "from deconvwidgets.instruments.layers.records import UnitTable"),
         ("records/layers.py", "from torch import Tensor"),

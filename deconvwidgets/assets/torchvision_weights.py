@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from deconvwidgets.assets.cache import sha256_of_bytes, sha256_of_file, write_cache_file
+from deconvwidgets.assets.cache import is_cached, sha256_of_bytes, sha256_of_file, write_cache_file
 from deconvwidgets.assets.progress_bar import download_bar
 from deconvwidgets.assets.reachability import recent_failures, unreachable_reason
 from deconvwidgets.errors import AssetError
@@ -52,7 +52,7 @@ def ensure_official_file(weights: Any, progress: bool = True) -> Path:
         If the host cannot be reached, the download fails, or the hash does not match.
     """
     path = hub_path(weights)
-    if path.is_file() and sha256_of_file(path).startswith(hash_prefix(weights)):
+    if is_cached(path) and sha256_of_file(path).startswith(hash_prefix(weights)):
         return path
     reason = unreachable_reason(weights.url)
     if reason is not None:

@@ -1,62 +1,15 @@
-"""The device that a model computes on."""
+"""The device that a model is on, for what computes with it."""
 
 from __future__ import annotations
 
-import copy
 import warnings
-from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
-from deconvwidgets.arguments import describe
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import ModelError
 from deconvwidgets.models.bundle import ModelBundle, require_bundle
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """Return the device `name` ("cpu", "cuda:1", ...); for "auto" the first available one of CUDA, Apple's MPS and the CPU.
-
-    Raises
-    ------
-    ModelError
-        If PyTorch does not know the device or cannot use it here, and for "meta", which computes no values.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type == "meta":
-            raise ModelError("The device 'meta' computes no values: choose 'auto' or 'cpu'")
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: "Torch not compiled with CUDA enabled"
-        raise ModelError(f"The device {name!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error
-    return device
-
-
-def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> ModelBundle:
-    """Return the bundle with its model on `device`: the bundle itself if the model is there already, else one with a copy of the model.
-
-    Raises
-    ------
-    ModelError
-        If `bundle` is no ModelBundle, or if the device cannot be used.
-    """
-    require_bundle(bundle)
-    if not isinstance(device, str | torch.device):
-        raise ModelError(f"device must be 'auto' or the name of a device, such as 'cpu' or 'cuda:1', not {describe(device)}.")
-    target = pick_device(device) if isinstance(device, str) else device
-    current = reference_tensor(bundle.model).device
-    if current.type == target.type and target.index in (None, current.index):
-        return bundle
-    if bundle.headless is not None and bundle.head is not None:  # the head is attached to the copy of the model below it
-        moved = on_device(bundle.headless, target).with_head(bundle.head)
-        return replace(bundle, model=moved.model, headless=moved.headless)
-    return replace(bundle, model=copy.deepcopy(bundle.model).to(target))
 
 
 def with_deprecated_network(bundle: ModelBundle, network: Network | None) -> ModelBundle:

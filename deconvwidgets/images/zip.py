@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import stat
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from deconvwidgets.assets.cache import sweep_abandoned
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.folders import is_ignored, is_image_file
 from deconvwidgets.paths import as_path, refuse_special_file
 
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1  # a bit of ZipInfo.flag_bits
+_UNPACKING = ".unpacking-"
 _HINT = "Create it again from the folder that contains the class folders."
 
 
@@ -87,13 +89,14 @@ def unpack_zip(archive: str | os.PathLike[str], folder: str | os.PathLike[str], 
     refuse_special_file(source, PictureError, _HINT)
     if target.exists():
         raise PictureError(f"{target} already exists: give a new folder to unpack {source.name} into.")
+    sweep_abandoned(target.parent, f"{_UNPACKING}*")
+    temporary = target.with_name(f"{_UNPACKING}{secrets.token_hex(8)}")
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=target.parent))
+        temporary.mkdir()  # with the permissions that the user gives to new folders
     except OSError as error:
         raise PictureError(f"{source.name} cannot be unpacked into {target.parent} ({error.strerror}). Choose another folder.") from error
     try:
         _unpack(source, temporary, limits or ArchiveLimits())
-        temporary.chmod(0o755)  # mkdtemp creates a folder that only its owner can read
         temporary.rename(target)
     except (BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError) as error:
         raise PictureError(f"{source.name} is not a zip file, or is damaged ({error}). {_HINT}") from error

@@ -5,6 +5,7 @@ Source: Zeiler & Fergus 2014, figure 2 (the top 9 activations, each from a diffe
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import as_integer, describe, flag, integer, texts
-from deconvwidgets.compute.devices import on_device, with_deprecated_network
+from deconvwidgets.compute.devices import with_deprecated_network
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
 from deconvwidgets.engine import Network
@@ -26,13 +27,14 @@ from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.so_far import OnSoFar, reporting
-from deconvwidgets.index.storage import IndexParts, read_index, write_index
+from deconvwidgets.index.storage import IndexParts, read_index, require_writable_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.activations import Activation, LayerStats
 from deconvwidgets.records.geometry import Box
-from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.images import SkippedImage, without_repeats
 from deconvwidgets.records.layers import LayerInfo
 
 _MAX_K = 1 << 20  # activations per unit
@@ -136,15 +138,17 @@ class ActivationIndex:
         infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
         identity = IndexIdentity.of(bundle, images, infos, k, per_source)
         crops = checked_crops(crops, len(images))
-        if path is not None and resume and (stored := stored_index(path, identity, crops)) is not None:
-            return stored
+        if path is not None:
+            if resume and (stored := stored_index(path, identity, crops)) is not None:
+                return stored
+            require_writable_index(path)
         tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
         index_pass = IndexPass(network, tallies)
         index = cls(identity, infos, tallies, ranges_of(crops), {}, tuple(images.categories or ()), images.skipped)
         with job.progress_bar("index", "crop", len(crops), progress) as context:
             context = reporting(context, on_so_far, index, images, crops)
             index_pass.run(prepared_crops(bundle, images, crops, job.decode_threads), len(crops), context)
-        index = replace(index, skipped=_without_repeats((*images.skipped, *index_pass.skipped))).with_labels(images)
+        index = replace(index, skipped=without_repeats((*images.skipped, *index_pass.skipped))).with_labels(images)
         if path is not None:
             index.save(path)
         return index
@@ -244,7 +248,7 @@ class ActivationIndex:
             tallies={name: tally.merge(other.tallies[name]) for name, tally in self.tallies.items()},
             crop_ranges=joined(self.crop_ranges, other.crop_ranges),
             source_labels={**self.source_labels, **other.source_labels},
-            skipped=_without_repeats((*self.skipped, *other.skipped)),
+            skipped=without_repeats((*self.skipped, *other.skipped)),
         )
 
     def save(self, path: str | Path) -> None:
@@ -283,7 +287,7 @@ class ActivationIndex:
 
 def stored_index(path: Path, identity: IndexIdentity, crops: range) -> ActivationIndex | None:
     """Return the index in the folder `path` if it fits `identity` and `crops`; else None, with a warning if there is another one."""
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises for a folder that cannot be read
         return None
     try:
         stored = ActivationIndex.load(path)
@@ -292,7 +296,3 @@ def stored_index(path: Path, identity: IndexIdentity, crops: range) -> Activatio
         warnings.warn(f"{error}. Building the index in {path} again.", stacklevel=3)
         return None
     return stored
-
-
-def _without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
-    return tuple({image.name: image for image in reversed(skipped)}.values())[::-1]

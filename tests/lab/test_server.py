@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tornado.websocket import websocket_connect
 
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.lab import server
+from deconvwidgets.lab import ports, server
 from deconvwidgets.lab.lab_page_config import ANNOUNCEMENTS, COMM_MESSAGE, page_config_hook
 
 
@@ -30,6 +35,12 @@ def get(address: server.Address, path: str, data: bytes | None = None) -> bytes:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as response:
         body: bytes = response.read()
     return body
+
+
+def free_port(requested: int | None = 0) -> int:
+    reserved = ports.reserve_port("127.0.0.1", requested)
+    reserved.release()
+    return reserved.port
 
 
 def jupyter_folders(root: Path) -> dict[str, str]:
@@ -46,7 +57,7 @@ def test_lab_sets_nodelay_and_stops_its_kernels(tmp_path: Path) -> None:
     extensions.mkdir(parents=True)
     (extensions / "probe.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"nodelay_probe": True}}}))
     here = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
-    address = server.new_address("127.0.0.1", server.choose_port("127.0.0.1", 0))
+    address = server.new_address("127.0.0.1", free_port())
     with server.run_server(address, tmp_path, {**folders, "PYTHONPATH": here, "DECONVWIDGETS_MODEL": "alexnet"}) as process:
         kernel = get_json(address, "/api/kernels", b"{}")["id"]
         assert asyncio.run(websocket_nodelay(address, kernel)) == [1]
@@ -67,7 +78,7 @@ def test_lab_sets_nodelay_and_stops_its_kernels(tmp_path: Path) -> None:
     assert process.returncode is not None
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
-    assert server.choose_port("127.0.0.1", address.port) == address.port, "the port is released"
+    assert ports.is_free("127.0.0.1", address.port), "the port is released"
 
 
 async def websocket_nodelay(address: server.Address, kernel: str) -> list[int]:
@@ -118,21 +129,69 @@ def test_a_port_in_use_is_refused() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(DeconvWidgetsError, match=f"Port {port}.*--port"):
-            server.choose_port("127.0.0.1", port)
-    assert server.choose_port("127.0.0.1", None) >= server.DEFAULT_PORT
+            ports.reserve_port("127.0.0.1", port)
+    assert free_port(None) >= ports.DEFAULT_PORT
     with pytest.raises(DeconvWidgetsError, match="not allowed"):
-        server.choose_port("127.0.0.1", 70000)
+        ports.reserve_port("127.0.0.1", 70000)
     for ip in ("no.such.host.invalid", "exämple..x", "192.0.2.1"):  # the last is reserved for documentation
         with pytest.raises(DeconvWidgetsError, match="not an address"):
-            server.choose_port(ip, None)
+            ports.reserve_port(ip, None)
 
 
 def test_the_next_port_is_chosen_if_the_default_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        monkeypatch.setattr(server, "DEFAULT_PORT", taken.getsockname()[1])
-        assert server.choose_port("127.0.0.1", None) > taken.getsockname()[1]
+        monkeypatch.setattr(ports, "DEFAULT_PORT", taken.getsockname()[1])
+        assert free_port(None) > taken.getsockname()[1]
+
+
+def test_two_reservations_differ() -> None:
+    reserved = [ports.reserve_port("127.0.0.1", None) for _ in range(2)]
+    try:
+        assert reserved[0].port < reserved[1].port
+    finally:
+        for port in reserved:
+            port.release()
+
+
+@pytest.mark.slow
+def test_another_port_is_chosen_if_a_program_takes_the_reserved_one(tmp_path: Path) -> None:
+    reserved = ports.reserve_port("127.0.0.1", 0)
+    reserved.release()
+    with http.server.HTTPServer(("127.0.0.1", reserved.port), http.server.BaseHTTPRequestHandler) as taken:
+        with server.run_on_reserved_port(reserved, tmp_path, jupyter_folders(tmp_path)) as (address, process):
+            assert address.port != reserved.port
+            assert get_json(address, "/api/status")["kernels"] == 0
+            assert process.poll() is None
+        threading.Thread(target=taken.serve_forever, daemon=True).start()  # it answers, as the JupyterLab of another command
+        asked_for = replace(reserved, requested=reserved.port)
+        with pytest.raises(ports.PortTakenError), server.run_on_reserved_port(asked_for, tmp_path, jupyter_folders(tmp_path)):
+            pass
+        taken.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_the_server_and_its_kernels_end_with_a_killed_process(tmp_path: Path) -> None:
+    reserved = ports.reserve_port("127.0.0.1", 0)
+    reserved.release()
+    code = (
+        "import pathlib, sys, time\nfrom deconvwidgets.lab import server\n"
+        f"with server.run_server(server.Address('127.0.0.1', {reserved.port}, 't'), pathlib.Path({str(tmp_path)!r}), {{}}) as process:\n"
+        "    print(process.pid, flush=True)\n    time.sleep(300)\n"
+    )
+    environment = {**os.environ, **jupyter_folders(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        address = server.Address("127.0.0.1", reserved.port, "t")
+        kernel = get_json(address, "/api/kernels", b"{}")["id"]
+        kernel_pid = int(asyncio.run(run_in_kernel(address, kernel, "import os; print(os.getpid())")))
+        process.send_signal(signal.SIGKILL)
+    _, alive = psutil.wait_procs([psutil.Process(number) for number in (pid, kernel_pid) if psutil.pid_exists(number)], timeout=15)
+    assert alive == []
+    assert ports.is_free("127.0.0.1", reserved.port)
 
 
 def test_urls_are_local_and_quoted() -> None:
@@ -142,7 +201,7 @@ def test_urls_are_local_and_quoted() -> None:
 
 @pytest.mark.slow
 def test_a_server_that_does_not_start_is_an_error(tmp_path: Path) -> None:
-    address = server.new_address("127.0.0.1", server.choose_port("127.0.0.1", 0))
+    address = server.new_address("127.0.0.1", free_port())
     with (
         pytest.raises(DeconvWidgetsError, match="exited with code"),
         server.run_server(address, tmp_path / "missing", jupyter_folders(tmp_path)),
@@ -161,4 +220,3 @@ def test_the_token_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     assert server.new_address("127.0.0.1", 1).token == "mine"
     monkeypatch.delenv("JUPYTER_TOKEN")
     assert len(server.new_address("127.0.0.1", 1).token) == 48
-    assert sys.executable in server.command_line(server.new_address("127.0.0.1", 1), Path())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,9 @@ def test_a_folder_that_cannot_be_created_is_an_error(notebook: Path, tmp_path: P
 def test_no_temporary_files_are_left(notebook: Path, tmp_path: Path) -> None:
     tour.copy_tour(tmp_path / "t")
     assert sorted(os.listdir(tmp_path / "t")) == [".copied.json", notebook.name]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, file_size_limit: Callable[[int], AbstractContextManager[None]]) -> None:
+    with file_size_limit(1000), pytest.raises(DeconvWidgetsError, match=r"Cannot copy the tour .* Free some space on that disk"):
+        tour.copy_tour(tmp_path / "tour")
+    assert list((tmp_path / "tour").iterdir()) == []

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from deconvwidgets.compute import devices
-from deconvwidgets.compute.devices import on_device
 from deconvwidgets.engine import Network, project
 from deconvwidgets.errors import HeadError, ModelError
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.models import devices
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.models.headed_model import HeadedModel
 from deconvwidgets.models.torchvision_import import import_torchvision
 

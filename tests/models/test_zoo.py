@@ -11,7 +11,7 @@ from torch import nn
 from deconvwidgets.assets import torchvision_weights as official_weights
 from deconvwidgets.errors import AssetError, HeadError, ModelError
 from deconvwidgets.images.open import open_images
-from deconvwidgets.models import architectures
+from deconvwidgets.models import architectures, devices
 from deconvwidgets.models import head_files as heads
 from deconvwidgets.models.head_files import save_head
 from deconvwidgets.models.preprocess import Preprocess
@@ -205,3 +205,20 @@ def test_official_weights_are_loaded_by_default_by_name_and_by_path(name, tmp_pa
         assert each.classifier == "ImageNet's 1,000 classes"
         assert each.notes == ()
     assert member.name in by_path.weights
+
+
+def test_a_device_is_refused_before_a_download(monkeypatch, tmp_path):
+    for device, message in (
+        ("cuda:99", "'cuda:99' cannot be used here"),
+        (torch.device("meta"), "computes no values"),
+        (0, "device must be"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            load_model("vgg16", weights=tmp_path / "missing.pth", device=device)
+    bundle = load_model("squeezenet1_1", weights=None, head=None, device="auto")
+    assert next(bundle.model.parameters()).device.type == devices.pick_device("auto").type
+    monkeypatch.setattr(devices, "reference_tensor", lambda model: torch.zeros((), device="meta"))  # as if the model were on another device
+    moved = []
+    monkeypatch.setattr(nn.Module, "to", lambda model, device: moved.append(device) or model)
+    assert load_model("squeezenet1_1", weights=None, head=None, device="cpu").name == "squeezenet1_1"
+    assert moved == [torch.device("cpu")]

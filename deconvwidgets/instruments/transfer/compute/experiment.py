@@ -13,7 +13,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from deconvwidgets.arguments import flag, text
-from deconvwidgets.compute.devices import on_device
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.example import reference_tensor
@@ -32,6 +31,7 @@ from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, write_cache_file
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, may, unreadable, write_cache_file
 from deconvwidgets.errors import AssetError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.records.images import SkippedImage
@@ -52,13 +52,17 @@ class _Record:
 
     @classmethod
     def read(cls, path: Path) -> _Record | None:
-        """Return the record; None if there is none or if it cannot be read."""
+        """Return the record; None if there is none or if it is damaged. Raises AssetError if it cannot be read."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             skipped = tuple((int(source), str(name), str(reason)) for source, name, reason in fields["skipped"])
             photographs, orientations, features = (int(length) for length in fields["shape"])
             return cls(int(fields["version"]), (photographs, orientations, features), int(fields["done"]), skipped)
-        except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+        except OSError as error:
+            if isinstance(error, FileNotFoundError):
+                return None
+            raise unreadable(path, error.strerror) from error
+        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError):
             return None
 
 
@@ -103,15 +107,18 @@ class LayerFeatures:
         Raises
         ------
         AssetError
-            If the folder cannot be written to.
+            If the folder cannot be read, or if it cannot be written to and features are missing.
         """
-        folder = make_folder((root or cache_dir() / "features") / identity.key())
+        folder = (root or cache_dir() / "features") / identity.key()
         path = folder / VALUES
         size = int(np.prod(shape)) * 2
         record = _Record.read(folder / RECORD)
         valid = record is not None and record.version == VERSION and record.shape == shape
         try:
-            valid = valid and path.stat().st_size == size if path.exists() else False
+            valid = valid and path.exists() and path.stat().st_size == size
+            if record is not None and valid and record.done >= shape[0] and not may(path, os.W_OK):  # a cache that others share
+                return cls(np.memmap(path, np.float16, "r", shape=shape), shape[0], record.skipped, folder)
+            make_folder(folder)
             _preallocate(path, size)
             values = np.memmap(path, np.float16, "r+", shape=shape)
         except OSError as error:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deconvwidgets.arguments import one_of, texts
-from deconvwidgets.compute.devices import on_device, to_model
+from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import AssetError, LayerError, ModelError
@@ -28,6 +28,7 @@ from deconvwidgets.index.identity import transform_digest
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops, PreparedSource, prepared_sources
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress

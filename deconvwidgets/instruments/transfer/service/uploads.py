@@ -6,13 +6,12 @@ import os
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, sweep_abandoned
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
@@ -21,7 +20,6 @@ from deconvwidgets.service.uploads import ChunkedUploads
 MAX_BYTES = 4 << 30
 _RESERVED_BYTES = 256 << 20  # of the disk, besides the zip and its contents (photographs hardly compress)
 _SUFFIX = ".zip"
-_ABANDONED_SECONDS = 24 * 3600  # without a chunk: its kernel ended in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Uploads:
                 "Copy it to the machine that the notebook runs on, and give its path."
             )
         root = make_folder(_uploads_folder())
-        _delete_abandoned(root)
+        sweep_abandoned(root, ".*.part")  # each may take gigabytes
         free = shutil.disk_usage(root).free
         if free < 2 * size + _RESERVED_BYTES:
             raise PictureError(
@@ -141,14 +139,6 @@ def _unpack(part: Path, name: str) -> Path:
         return unpack_zip(part, target)
     except PictureError as error:
         raise PictureError(str(error).replace(part.name, name)) from error
-
-
-def _delete_abandoned(root: Path) -> None:
-    """Delete zips of which no chunk arrived for a day: no kernel knows of them, and each may take gigabytes."""
-    for part in root.glob(".*.part"):
-        with suppress(OSError):  # deleted meanwhile, or another user's
-            if time.time() - part.stat().st_mtime > _ABANDONED_SECONDS:
-                part.unlink()
 
 
 def _uploads_folder() -> Path:

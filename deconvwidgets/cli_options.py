@@ -1,0 +1,51 @@
+"""The values of the command line's options, and the errors of usage."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deconvwidgets.errors import DeconvWidgetsError
+
+EXIT_CODES = """exit codes:
+  0    the command did what was asked
+  1    it failed: a file is missing, a download failed, a model was refused, a disk is full, ...
+  2    the command line is wrong: an unknown option, or a value that an option cannot have
+  130  stopped by Ctrl-C"""
+_SUFFIXES = (".png", ".svg", ".html")
+
+
+class UsageError(DeconvWidgetsError):
+    """An option has a value that it cannot have, which is known only after the model or PyTorch was asked."""
+
+
+@contextmanager
+def refused_as_usage(*errors: type[DeconvWidgetsError]) -> Iterator[None]:
+    """Turn these errors into errors of usage, where nothing but the value of an option can cause them."""
+    try:
+        yield
+    except errors as error:
+        raise UsageError(str(error)) from error
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return the type of an option that is an integer from `least` to `most`."""
+
+    def parse(value: str) -> int:
+        number = int(value)
+        if number < least or (most is not None and number > most):
+            limits = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise argparse.ArgumentTypeError(f"{number} is not {limits}")
+        return number
+
+    parse.__name__ = "int"  # argparse: "invalid int value: 'x'"
+    return parse
+
+
+def figure_file(value: str) -> Path:
+    """Return the path of a figure. Its ending is the format of the file."""
+    if Path(value).suffix.lower() not in _SUFFIXES:
+        raise argparse.ArgumentTypeError(f"{value} must end in .png, .svg or .html, which is the format of the file")
+    return Path(value)
