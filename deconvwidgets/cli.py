@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from deconvwidgets import __version__
 from deconvwidgets.atomic_file import write_atomic
@@ -20,12 +20,11 @@ from deconvwidgets.paths import as_path
 if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
     from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
 
 DEBUG_VARIABLE = "DECONVWIDGETS_DEBUG"
-_FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixels wide
+_FIGURE_FORMATS = (".png", ".svg", ".pdf", ".html")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,9 +103,14 @@ def _index_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--layer", required=True, help="the layer: an alias such as conv5, or the name of a module")
-    parser.add_argument("--units", type=int, default=16, help="the number of units (default: 16)")
+    parser.add_argument("--layer", required=True, help='the layer: an alias such as conv5, or the name of a module; "all": one row each')
+    parser.add_argument(
+        "--units",
+        type=_units,
+        help="the number of units, or their numbers as in 3,17,133 (default: 16, 5 of each layer, 64 in HTML)",
+    )
     parser.add_argument("--unit", type=int, help="draw a single unit at a larger size")
+    parser.add_argument("--size", type=_size, help="small, medium (default), large, or the pixels of a tile")
     parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
     parser.add_argument("--seed", type=int, default=0, help="the seed of --sort random (default: 0)")
     parser.add_argument(
@@ -121,8 +125,28 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
         default="tile",
         help="scale each tile, or all of a unit (default: tile)",
     )
-    parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg or .html")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write: .png, .svg, .pdf or .html")
     parser.set_defaults(run=_figure)
+
+
+def _units(text: str) -> int | list[int]:
+    """Return a number of units, or a list of their numbers."""
+    try:
+        return [int(number) for number in text.split(",") if number.strip()] if "," in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of units, and no list such as 3,17,133") from None
+
+
+def _size(text: str) -> str | int:
+    """Return the size of a tile. It is checked at once: the index may take minutes."""
+    from deconvwidgets.instruments.layers.figures.size import tile_pixels
+
+    size = int(text) if text.isdecimal() else text
+    try:
+        tile_pixels(size)
+    except DeconvWidgetsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,15 +258,19 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    from deconvwidgets.instruments.layers.figures.render import render
-
-    kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
-    if options.out.suffix.lower() not in (".png", ".svg", ".html"):
-        raise DeconvWidgetsError(f"{options.out} must end in .png, .svg or .html, which is the format of the file.")
+    suffix = options.out.suffix.lower()
+    if suffix not in _FIGURE_FORMATS:
+        raise DeconvWidgetsError(
+            f"{options.out} must end in {', '.join(_FIGURE_FORMATS[:-1])} or {_FIGURE_FORMATS[-1]}, which is the format of the file."
+        )
     if not options.out.resolve().parent.is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
+    if options.layer == "all" and (options.unit is not None or isinstance(options.units, list)):
+        raise DeconvWidgetsError("--layer all draws the first units of each layer: pass --units as a number, or name one layer.")
+    figure = "layers" if options.layer == "all" else "layer" if options.unit is None else "unit"
+    kind: Any = f"{figure}{suffix}"
     with closing(_prepare(options).service(options.device)) as service:
-        data = render(kind, _sheet(service, options))  # type: ignore[arg-type]
+        data = service.layers.figure(kind, _figure_state(options))
     try:
         write_atomic(options.out, data)
     except OSError as error:
@@ -251,21 +279,7 @@ def _figure(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureSheet:
-    """Return the requested units, rendered by the service."""
-    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
-
-    if options.unit is None:
-        units, selection = choose_units(service.layers.unit_table(options.layer), options.units, options.sort, options.seed)
-    else:
-        units, selection = [options.unit], f"unit {options.unit}"
-    tile = _FIGURE_TILE if options.unit is None else 2 * _FIGURE_TILE
-    panels = tuple(
-        UnitPanel.from_records(
-            service.layers.top_activations(options.layer, unit, options.rule, options.contrast, tile),
-            service.layers.unit_detail(options.layer, unit),
-        )
-        for unit in units
-    )
-    source = service.layers.source(options.layer, units[0], 0) if options.unit is not None and panels[0].count else None
-    return FigureSheet(service.overview(), options.layer, options.rule, options.contrast, panels, selection, source=source)
+def _figure_state(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options as a state of a LayerExplorer."""
+    state = {name: getattr(options, name) for name in ("units", "unit", "sort", "seed", "rule", "contrast", "size")}
+    return state if options.layer == "all" else {**state, "layer": options.layer}

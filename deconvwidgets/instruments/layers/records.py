@@ -16,7 +16,15 @@ from deconvwidgets.records.repr import compact_repr
 Rule = Literal["deconvnet", "gradient", "guided", "extended"]
 Contrast = Literal["tile", "shared"]
 Part = Literal["projections", "patches"]
-FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]
+FigureSize = Literal["small", "medium", "large"]  # of the tiles
+# A figure of units of one layer, of one unit, of the pinned units, or of several layers; "explorer.png" is the static image.
+FigureKind = Literal[
+    "explorer.png",
+    "layer.png", "layer.svg", "layer.pdf", "layer.html",
+    "unit.png", "unit.svg", "unit.pdf", "unit.html",
+    "pinned.png", "pinned.svg", "pinned.pdf", "pinned.html",
+    "layers.png", "layers.svg", "layers.pdf", "layers.html",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

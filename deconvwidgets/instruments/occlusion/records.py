@@ -22,7 +22,7 @@ from deconvwidgets.records.repr import compact_repr
 Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "value", "activity"]
 MapName = Literal["probability", "value", "activity", "label"]
-OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
+OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.pdf", "figure.html"]
 
 _MIN_COLOUR_RANGE = 0.05
 

@@ -14,7 +14,7 @@ from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import describe_accuracy
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
-TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.html"]
+TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf", "results.html"]
 
 
 @dataclass(frozen=True, slots=True)

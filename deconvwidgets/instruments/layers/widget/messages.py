@@ -15,7 +15,7 @@ from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 
-_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
+_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def _hello(service: SupportsLayers, request: Request) -> Reply:

@@ -166,7 +166,7 @@ def test_html_contains_the_results_of_the_paper(service, settings, tmp_path, cla
 
 
 def test_unknown_runs_and_kinds_raise_errors(service, api, settings):
-    with pytest.raises(ServiceError, match=r"photographs\.csv, classes\.csv, results\.png, results\.html"):
+    with pytest.raises(ServiceError, match=r"photographs\.csv, classes\.csv, results\.png, results\.svg, results\.pdf, results\.html"):
         api.file(1, "results.gif")
     with pytest.raises(HeadError, match="no run 2"):
         api.file(2, "results.png")
