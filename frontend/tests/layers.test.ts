@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { figureName } from "../src/layers/explorer.ts";
+import { figureName } from "../src/layers/figures.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
 import { mosaicKey } from "../src/layers/store.ts";
 import { describeLayer, describeOrigin } from "../src/layers/summary.ts";
@@ -136,7 +136,7 @@ test("the state as Python code, and the name of a figure", () => {
     toPython({ layer: "conv5", unit: null, pinned: { unit: 3 }, on: true }),
     '{"layer": "conv5", "unit": None, "pinned": {"unit": 3}, "on": True}',
   );
-  assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a.b-unit5.png");
+  assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a_b-unit5.png");
   assert.ok(sameState({ a: 1, b: { c: [2] } }, { b: { c: [2] }, a: 1 }));
   assert.ok(!sameState({ a: 1 }, { a: 1, b: null }));
 });

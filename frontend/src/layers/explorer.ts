@@ -1,11 +1,10 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h, setText } from "../ui/dom.ts";
-import { safeFileName } from "../ui/download.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { createExportMenu } from "../ui/export_menu.ts";
 import { type KeyHint, keyHint } from "../ui/footer.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
+import { createFigureMenu, type FigureSize, figureName } from "./figures.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice } from "./notices.ts";
@@ -27,14 +26,6 @@ const VIEWS: Choice<View>[] = [
   ["projections", "Projections", "The strongest activations, projected to pixel space"],
   ["patches", "Patches", "The patches of the photographs in the receptive field"],
   ["both", "Both", "Projections and patches side by side, as in the paper"],
-];
-const FILES: [FigureFile, string][] = [
-  ["layer.png", "Layer as PNG"],
-  ["layer.svg", "Layer as SVG"],
-  ["layer.html", "Layer as HTML page"],
-  ["unit.png", "Unit as PNG"],
-  ["unit.svg", "Unit as SVG"],
-  ["unit.html", "Unit as HTML page"],
 ];
 const KEYS: KeyHint[] = [
   [["←", "↑", "↓", "→"], "move"],
@@ -106,7 +97,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       this.progress.element,
       this.grid.element,
     );
-    const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
+    const menu = createFigureMenu({ save: (file, size) => void this.save(file, size), copyState: () => this.copyState() });
     for (const name of ["pointerdown", "keydown"]) {
       this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
     }
@@ -283,15 +274,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     if (unit !== undefined && next !== index) this.set({ unit, rank: 0 });
   }
 
-  private async save(figure: FigureFile): Promise<void> {
-    if (this.overview) await this.download("figure", { figure, state: this.state }, figureName(this.overview.model, this.state, figure));
+  private async save(figure: FigureFile, size: FigureSize): Promise<void> {
+    const { overview, state } = this;
+    if (overview) await this.download("figure", { figure, state: { ...state, size } }, figureName(overview.model, state, figure));
   }
-}
-
-/** Return the file name of a figure. */
-export function figureName(model: string, { layer, unit }: Pick<LayerState, "layer" | "unit">, figure: FigureFile): string {
-  const [kind, suffix] = figure.split(".");
-  return safeFileName(`${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`);
 }
 
 export default defineWidget<LayerState, LayerStore>(

@@ -6,7 +6,7 @@ export type Contrast = "tile" | "shared";
 export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
-export type FigureFile = "layer.png" | "layer.svg" | "layer.html" | "unit.png" | "unit.svg" | "unit.html";
+export type FigureFile = `${"layer" | "unit" | "pinned" | "layers"}.${"png" | "svg" | "pdf" | "html"}`;
 
 export interface LayerState {
   layer: string;

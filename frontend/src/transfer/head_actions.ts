@@ -3,14 +3,21 @@ import type { KernelClient } from "../kernel/client.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
 import { saveFile } from "../ui/download.ts";
-import { createMenu } from "../ui/menu.ts";
+import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import type { ResultFile, RunSummary, Status } from "./wire.ts";
 
-const FILES: [ResultFile, string][] = [
-  ["photographs.csv", "Test photographs as CSV"],
-  ["classes.csv", "Classes as CSV"],
-  ["results.png", "Results as PNG"],
-  ["results.html", "Results as HTML page"],
+const FILES: ExportGroup<ResultFile>[] = [
+  [
+    "Results",
+    [
+      ["results.png", "PNG"],
+      ["results.svg", "SVG"],
+      ["results.pdf", "PDF"],
+      ["results.html", "HTML"],
+    ],
+  ],
+  ["Test photographs", [["photographs.csv", "CSV"]]],
+  ["Classes", [["classes.csv", "CSV"]]],
 ];
 const USE_HINT = "Use the classifier of this run in all widgets of the service";
 
@@ -44,8 +51,7 @@ export class HeadActions {
 
   constructor(private readonly options: HeadActionsOptions) {
     this.use.classList.add("dwt-primary");
-    const items = FILES.map(([file, text]) => ({ text, testid: `file-${file}`, onSelect: () => void this.download(file) }));
-    this.menu = createMenu({ label: "Export results", text: "Export…", testid: "results-menu", items });
+    this.menu = createExportMenu({ groups: FILES, save: (file) => void this.download(file), testid: "results-menu" });
     const submitPath = (kind: PathKind, path: string) => void this.perform(kind, kind === "save_head" ? { run: this.run, path } : { path });
     this.path = createPathForm({ id: options.id, done: submitPath });
     const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load, this.menu);
@@ -98,7 +104,7 @@ export class HeadActions {
     if (!reply) return;
     const { mime, name } = reply.content;
     saveFile(toBlob(reply.buffers[0], mime), name);
-    this.showMessage(`Saved ${name}.`, "");
+    this.showMessage(`Exported ${name}.`, "");
   }
 
   private async send<Content>(kind: string, fields: Record<string, unknown>) {

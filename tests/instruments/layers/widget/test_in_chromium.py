@@ -417,4 +417,21 @@ def test_export_downloads_the_figure_of_the_service(service, open_page):
     assert download.value.suggested_filename == "fakenet-conv2-unit7.svg"
     assert download.value.path().read_bytes() == b"<figure>unit.svg"
     kind, state = next(arguments for name, arguments in service.calls if name == "figure")
-    assert (kind, state["unit"], state["layer"]) == ("unit.svg", 7, "conv2")
+    assert (kind, state["unit"], state["layer"], state["size"]) == ("unit.svg", 7, "conv2", "medium")
+
+
+def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    page.get_by_test_id("export-menu").click()
+    expect(page.get_by_role("menuitem", name="Units of the layer: PNG")).to_be_focused()
+    for key, name in (("ArrowDown", "unit.png"), ("ArrowRight", "unit.svg"), ("ArrowDown", "pinned.svg"), ("ArrowUp", "unit.svg")):
+        page.keyboard.press(key)
+        expect(page.get_by_test_id(f"export-{name}")).to_be_focused()
+    page.get_by_test_id("figure-size-large").click()
+    expect(page.get_by_test_id("figure-size-large")).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_test_id("figure-size-medium")).to_have_attribute("aria-checked", "false")
+    with page.expect_download() as download:
+        page.get_by_test_id("export-layers.pdf").click()
+    assert download.value.suggested_filename == "fakenet-layers.pdf"
+    kind, state = [arguments for name, arguments in service.calls if name == "figure"][-1]
+    assert (kind, state["size"]) == ("layers.pdf", "large")

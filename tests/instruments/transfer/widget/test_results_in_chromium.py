@@ -341,7 +341,10 @@ def test_heads_are_used_undone_saved_and_loaded_and_results_are_downloaded(blank
     page.get_by_test_id("head-path-go").click()
     expect(page.get_by_test_id("head-words")).to_have_text("alexnet now predicts the classes of caltech101; before: ImageNet.")
     page.get_by_test_id("results-menu").click()
-    expect(page.get_by_test_id("file-photographs.csv")).to_be_focused()
+    expect(page.get_by_test_id("export-results.png")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("export-results.svg")).to_be_focused()
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
