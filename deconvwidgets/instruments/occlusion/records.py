@@ -284,6 +284,17 @@ class MapsSettings:
     border: Border = "inside"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TopClasses:
+    """The most probable classes with a window at each position of a map."""
+
+    labels: NDArray[np.int64]  # (rows, columns, k), the most probable first; -1 at positions that have not been computed
+    probabilities: NDArray[np.float32]  # (rows, columns, k)
+    before: NDArray[np.float32]  # (classes,): the probabilities without a window
+
+    __repr__ = compact_repr
+
+
 @dataclass(frozen=True, slots=True)
 class OcclusionProjection:
     """The strongest activation of the feature map in one image: its projection to pixel space, and the patch in its receptive field."""
