@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { figureName } from "../src/layers/figures.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
 import { mosaicKey } from "../src/layers/store.ts";
+import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer, describeOrigin } from "../src/layers/summary.ts";
 import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
 import {
@@ -26,7 +27,7 @@ function makeTable() {
   const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
   const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
   const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
-  return readTable({ layer: "conv1", units: 4, k: 3, columns, categories }, [numbers, labels].map(unaligned));
+  return readTable({ layer: "conv1", units: 4, k: 3, columns, categories, start: [] }, [numbers, labels].map(unaligned));
 }
 
 test("a table is read from unaligned buffers", () => {
@@ -168,4 +169,21 @@ test("image patches are cached once for all rules and contrasts", () => {
   assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, rule: "guided" }, "projections"));
   assert.notEqual(mosaicKey(request, "projections"), mosaicKey({ ...request, contrast: "shared" }, "projections"));
   assert.notEqual(mosaicKey(request, "patches"), mosaicKey(request, "projections"));
+});
+
+test("a bookmark is added once and removed", () => {
+  assert.deepEqual(toggleBookmark([["conv5", 3]], ["conv1", 3]), [
+    ["conv5", 3],
+    ["conv1", 3],
+  ]);
+  assert.deepEqual(
+    toggleBookmark(
+      [
+        ["conv5", 3],
+        ["conv1", 3],
+      ],
+      ["conv5", 3],
+    ),
+    [["conv1", 3]],
+  );
 });

@@ -44,6 +44,23 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
+class StartUnit:
+    """A unit to start with, and why: its strongest photographs are of one class more often than by chance, and it answers to few."""
+
+    unit: int
+    class_name: str | None  # the most frequent class of its strongest photographs; None if each is of another class
+    count: int  # photographs of that class
+    of: int  # photographs
+    selectivity: float
+
+    @property
+    def reason(self) -> str:
+        """The reason in words, such as "sunflower 6 of 9, selectivity 13.2"."""
+        purity = f"{self.class_name} {self.count} of {self.of}, " if self.class_name else ""
+        return f"{purity}selectivity {self.selectivity:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
 class UnitTable:
     """The statistics and labels of all units of a layer, as arrays (units, ...)."""
 
@@ -55,6 +72,7 @@ class UnitTable:
     selectivity: NDArray[np.float32]
     labels: NDArray[np.int64]  # (units, k): dataset labels of the strongest activations, -1 for unknown or missing ones
     categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
+    start: tuple[StartUnit, ...] = ()  # units to start with, chosen on Caltech-101; empty for weights of which none were chosen
 
     __repr__ = compact_repr
 

@@ -9,6 +9,7 @@ import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice } from "./notices.ts";
 import { LayerStore } from "./store.ts";
+import { createSuggestions } from "./suggestions.ts";
 import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
@@ -32,6 +33,7 @@ const KEYS: KeyHint[] = [
   [["Enter"], "open"],
   [["/"], "search"],
   [["p"], "pin"],
+  [["b"], "bookmark"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =
@@ -62,6 +64,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     set: (patch) => this.set(patch),
     submit: (text) => this.search(text),
     filterBy: (text) => this.filter(text),
+  });
+  private readonly suggestions = createSuggestions({
+    select: (layer, unit) => this.set({ layer, unit, rank: 0 }),
+    setBookmarks: (bookmarks) => this.set({ bookmarks }),
   });
   private readonly detail = new UnitDetail({
     store: this.store,
@@ -94,6 +100,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       "section",
       { class: "dwx-middle", "aria-label": "Units" },
       this.toolbar.element,
+      this.suggestions.element,
       this.progress.element,
       this.grid.element,
     );
@@ -191,6 +198,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       this.lastUnits.set(state.layer, state.unit);
     }
     this.toolbar.update(state, table, this.units.length);
+    this.suggestions.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview, table, gridTile: this.grid.layout.tile, started: actionTime });
     if (table) this.grid.update({ state, table, units: this.units, labels: this.labels });
@@ -253,6 +261,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     } else if (action.type === "moveUnit") this.moveUnit(action.key);
     else if (action.type === "moveRank") this.detail.move(action.key);
     else if (action.type === "pin") this.detail.togglePin();
+    else if (action.type === "bookmark") this.suggestions.toggle();
     else if (action.type === "open") this.detail.focus();
     else if (action.type === "search") {
       input.focus();

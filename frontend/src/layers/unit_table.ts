@@ -1,6 +1,6 @@
 /** The statistics of all units of a layer: sorting, filtering, class counts. */
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
-import type { Column, Sort, TableReply } from "./wire.ts";
+import type { Column, Sort, StartUnit, TableReply } from "./wire.ts";
 
 export interface Table {
   layer: string;
@@ -12,6 +12,8 @@ export interface Table {
   labels: Int32Array;
   /** Label to class name. */
   categories: Record<string, string>;
+  /** Units to start with. */
+  start: StartUnit[];
 }
 
 export interface ClassCount {
@@ -29,10 +31,10 @@ export const SORTS: [Sort, string][] = [
 ];
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
-  const { layer, units, k, categories } = reply;
+  const { layer, units, k, categories, start } = reply;
   const numbers = toFloat32Array(buffers[0]);
   const columns = Object.fromEntries(reply.columns.map((name, index) => [name, numbers.subarray(index * units, (index + 1) * units)]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: toInt32Array(buffers[1]), categories };
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels: toInt32Array(buffers[1]), categories, start };
 }
 
 export function isDead(table: Table, unit: number): boolean {

@@ -20,6 +20,7 @@ export interface LayerState {
   sort: Sort;
   filter: string;
   pinned: { layer: string; unit: number } | null;
+  bookmarks: Bookmark[];
   /** A unit of the top row of the grid. Null: scrolled to the selected unit. */
   scroll: number | null;
 }
@@ -50,7 +51,16 @@ export interface TableReply {
   k: number;
   columns: Column[];
   categories: Record<string, string>;
+  start: StartUnit[];
 }
+
+/** A unit to start with, and why. */
+export interface StartUnit {
+  unit: number;
+  reason: string;
+}
+
+export type Bookmark = [layer: string, unit: number];
 
 /** One of the strongest activations of a unit. */
 export interface Entry {

@@ -24,6 +24,7 @@ from deconvwidgets.instruments.layers.service.figures import make_figure
 from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
+from deconvwidgets.instruments.layers.service.start_units import start_units
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.index_job import K
@@ -55,6 +56,7 @@ class LayersApi(InstrumentApi):
             selectivity=stats.selectivity,
             labels=index.labels(layer),
             categories=index.categories,
+            start=start_units(dict(index.identity.layers).get(index.layer(layer).name, "")),
         )
 
     def top_activations(

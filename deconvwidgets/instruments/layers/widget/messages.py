@@ -47,7 +47,8 @@ def _unit_table(service: SupportsLayers, request: Request) -> Reply:
     # Only the classes that occur are named: ImageNet has a thousand.
     names = {int(label): table.categories[label] for label in np.unique(labels) if 0 <= label < len(table.categories)}
     units, k = labels.shape
-    content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names}
+    start = [{"unit": start.unit, "reason": start.reason} for start in table.start]
+    content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names, "start": start}
     return content, [numbers.tobytes(), labels.tobytes()]
 
 

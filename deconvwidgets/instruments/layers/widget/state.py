@@ -8,6 +8,7 @@ from typing import Any, get_args
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import Contrast, Rule
+from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_layer
@@ -28,6 +29,7 @@ DEFAULTS: State = {
     "sort": "strongest",
     "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
     "pinned": None,  # {"layer": ..., "unit": ...}
+    "bookmarks": [],  # [layer, unit] of units to come back to, at most 100
     "scroll": None,  # the unit in the top row of the grid; None: the chosen unit is visible
 }
 
@@ -60,6 +62,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])
+    merged["bookmarks"] = checked_bookmarks(overview, merged["bookmarks"])
     moved = current.get("layer") not in (None, merged["layer"]) and merged["scroll"] == current.get("scroll")
     merged["scroll"] = None if moved else _unit(info, merged["scroll"], carried=False)
     return merged

@@ -60,6 +60,12 @@ def test_state_can_be_saved_and_restored(service):
         ({"filter": 3}, ServiceError, "class name"),
         ({"pinned": 5}, ServiceError, "pinned unit is written"),
         ({"pinned": {"layer": "conv1", "unit": 24}}, LayerError, "no unit 24"),
+        ({"bookmarks": "conv1"}, ServiceError, "Bookmarks are a list"),
+        ({"bookmarks": [["conv1"]]}, ServiceError, "A bookmark is written"),
+        ({"bookmarks": [["conv9", 1]]}, LayerError, "conv1, conv2, odd.layer"),
+        ({"bookmarks": [["conv1", 24]]}, LayerError, "no unit 24 to bookmark"),
+        ({"bookmarks": [["conv1", True]]}, LayerError, "unit of a bookmark"),
+        ({"bookmarks": [["conv2", unit % 60] for unit in range(101)]}, ServiceError, "101 bookmarks"),
         ({"units": 5}, ServiceError, "'units'"),
     ],
 )
@@ -69,6 +75,12 @@ def test_invalid_state_is_rejected_and_changes_nothing(service, state, error, me
     with pytest.raises(error, match=message):
         explorer.state = state
     assert explorer.state == before
+
+
+def test_bookmarks_are_kept_once_with_the_short_names_of_their_layers(service):
+    explorer = LayerExplorer(service, state={"bookmarks": [["features.3", 5], ("conv1", 2), ["conv2", 5]]})
+    assert explorer.state["bookmarks"] == [["conv2", 5], ["conv1", 2]]
+    assert LayerExplorer(service, state=json.loads(json.dumps(explorer.state))).state == explorer.state
 
 
 def test_numpy_integers_are_units(service):
