@@ -31,7 +31,7 @@ from deconvwidgets.index.activation_index import default_path
 
 OUT = Path(__file__).resolve().parent.parent / "deconvwidgets" / "instruments" / "layers" / "service" / "start_units.json"
 # The number of photographs, evenly spaced in the data set; None: all 8,677. The larger models are slow on a CPU.
-MODELS = {"alexnet": None, "vgg16": 400, "squeezenet1_1": None, "efficientnet_lite0": 2000}
+MODELS = {"alexnet": None, "vgg16": 1000, "squeezenet1_1": None, "efficientnet_lite0": 2000}
 UNITS = 4  # per layer
 MIN_SELECTIVITY = 3.0
 

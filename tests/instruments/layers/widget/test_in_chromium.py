@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.layers.records import StartUnit
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
 from tests.widgets.chromium import blank, browser, built, kernel, load_page, shared_page
@@ -435,3 +437,23 @@ def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, o
     assert download.value.suggested_filename == "fakenet-layers.pdf"
     kind, state = [arguments for name, arguments in service.calls if name == "figure"][-1]
     assert (kind, state["size"]) == ("layers.pdf", "large")
+
+
+def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_page, monkeypatch):
+    table = service.layers.unit_table
+    start = (StartUnit(9, "sunflower", 6, 9, 13.2),)
+    monkeypatch.setattr(service.layers, "unit_table", lambda layer: replace(table(layer), start=start if layer == "conv2" else ()))
+    page = open_page(service, layer="conv2", unit=7)
+    chip = page.get_by_test_id("go-conv2-9")
+    expect(chip).to_have_text("9 sunflower 6 of 9, selectivity 13.2")
+    chip.click()
+    page.wait_for_function("() => model.values.state.unit === 9")
+    page.get_by_test_id("grid").focus()
+    page.keyboard.press("b")
+    page.wait_for_function("""() => JSON.stringify(model.values.state.bookmarks) === '[["conv2",9]]'""")
+    expect(page.get_by_test_id("bookmark")).to_have_attribute("aria-pressed", "true")
+    page.get_by_test_id("layer-conv1").click()
+    page.get_by_test_id("go-conv2-9").click()
+    page.wait_for_function("() => model.values.state.layer === 'conv2' && model.values.state.unit === 9")
+    page.get_by_test_id("bookmark").click()
+    page.wait_for_function("() => model.values.state.bookmarks.length === 0")
