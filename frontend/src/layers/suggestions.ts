@@ -4,6 +4,7 @@ import type { Table } from "./unit_table.ts";
 import type { Bookmark, LayerState } from "./wire.ts";
 
 const BOOKMARK_HINT = "Keep this unit in the list of bookmarks (b)";
+const START_HINT = "Telling units, chosen by class purity and selectivity on Caltech-101";
 const MAX_BOOKMARKS = 100;
 
 /** Return the bookmarks with a unit added, or removed if it is there. */
@@ -47,7 +48,7 @@ export function createSuggestions({
       "button",
       { type: "button", class: "dwl-chip", title: hint, "data-testid": `go-${layer}-${unit}`, onclick: () => select(layer, unit) },
       h("b", {}, text),
-      hint ? ` ${hint}` : null,
+      hint ? ` ${hint.split(", selectivity")[0]}` : null,
     );
 
   function update(next: LayerState, table: Table | undefined): void {
@@ -62,8 +63,11 @@ export function createSuggestions({
     drawn = key;
     const chips = start.map((entry) => createChip(layer, entry.unit, String(entry.unit), entry.reason));
     const kept = bookmarks.map(([otherLayer, otherUnit]) => createChip(otherLayer, otherUnit, `${otherLayer} / ${otherUnit}`, ""));
-    const name = (text: string) => h("span", { class: "dwl-suggestion-name" }, text);
-    list.replaceChildren(...(chips.length ? [name("Start here"), ...chips] : []), ...(kept.length ? [name("Bookmarks"), ...kept] : []));
+    const name = (text: string, title?: string) => h("span", { class: "dwl-suggestion-name", title }, text);
+    list.replaceChildren(
+      ...(chips.length ? [name("Start here", START_HINT), ...chips] : []),
+      ...(kept.length ? [name("Bookmarks"), ...kept] : []),
+    );
   }
   return { element, update, toggle };
 }
