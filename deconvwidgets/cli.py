@@ -10,23 +10,21 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from deconvwidgets import __version__
 from deconvwidgets.atomic_file import way_on, write_atomic
-from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, whole_number
+from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, tile_size, unit_numbers, whole_number
 from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
 from deconvwidgets.paths import as_path
 
 if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
     from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet
     from deconvwidgets.local_service import LocalModelService
     from deconvwidgets.models.bundle import ModelBundle
 
 DEBUG_VARIABLE = "DECONVWIDGETS_DEBUG"
-_FIGURE_TILE = 64  # pixels; a figure of sixteen units is then about 1,700 pixels wide
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,9 +113,11 @@ def _index_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _figure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--layer", required=True, help="the layer: an alias such as conv5, or the name of a module")
-    parser.add_argument("--units", type=whole_number(1), default=16, help="the number of units (default: 16)")
+    parser.add_argument("--layer", required=True, help='the layer: an alias such as conv5, or the name of a module; "all": one row each')
+    units_help = "the number of units, or their numbers as in 3,17,133 (default: 16, 5 of each layer, 64 in HTML)"
+    parser.add_argument("--units", type=unit_numbers, help=units_help)
     parser.add_argument("--unit", type=whole_number(0), help="draw a single unit at a larger size")
+    parser.add_argument("--size", type=tile_size, help="small, medium (default), large, or the pixels of a tile")
     parser.add_argument("--sort", choices=["strongest", "random", "index"], default="strongest", help="which units (default: strongest)")
     parser.add_argument("--seed", type=whole_number(0), default=0, help="the seed of --sort random (default: 0)")
     parser.add_argument(
@@ -132,7 +132,7 @@ def _figure_options(parser: argparse.ArgumentParser) -> None:
         default="tile",
         help="scale each tile, or all of a unit (default: tile)",
     )
-    parser.add_argument("--out", type=figure_file, required=True, help="the file to write: .png, .svg or .html")
+    parser.add_argument("--out", type=figure_file, required=True, help="the file to write: .png, .svg, .pdf or .html")
     parser.set_defaults(run=_figure)
 
 
@@ -258,15 +258,17 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    from deconvwidgets.instruments.layers.figures.render import render
-
-    kind = f"{'layer' if options.unit is None else 'unit'}{options.out.suffix.lower()}"
     if not options.out.resolve().parent.is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
-    with closing(_prepare(options).service(options.device)) as service:
-        with refused_as_usage(LayerError):  # --layer, --unit
-            sheet = _sheet(service, options)
-        data = render(kind, sheet)  # type: ignore[arg-type]
+    if options.layer == "all" and (options.unit is not None or isinstance(options.units, list)):
+        raise UsageError("--layer all draws the first units of each layer: pass --units as a number, or name one layer.")
+    figure = "layers" if options.layer == "all" else "layer" if options.unit is None else "unit"
+    kind: Any = f"{figure}{options.out.suffix.lower()}"
+    with closing(_prepare(options).service(options.device)) as service, refused_as_usage(LayerError):  # --layer, --unit, --units
+        if options.layer != "all":
+            service.layers.open(options.layer)
+            service.wait()
+        data = service.layers.figure(kind, _figure_state(options))
     try:
         write_atomic(options.out, data)
     except OSError as error:
@@ -286,23 +288,7 @@ def _freeze(options: argparse.Namespace) -> int:
     return 0
 
 
-def _sheet(service: LocalModelService, options: argparse.Namespace) -> FigureSheet:
-    """Return the requested units, rendered by the service."""
-    from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
-
-    service.layers.open(options.layer)
-    service.wait()
-    if options.unit is None:
-        units, selection = choose_units(service.layers.unit_table(options.layer), options.units, options.sort, options.seed)
-    else:
-        units, selection = [options.unit], f"unit {options.unit}"
-    tile = _FIGURE_TILE if options.unit is None else 2 * _FIGURE_TILE
-    panels = tuple(
-        UnitPanel.from_records(
-            service.layers.top_activations(options.layer, unit, options.rule, options.contrast, tile),
-            service.layers.unit_detail(options.layer, unit),
-        )
-        for unit in units
-    )
-    source = service.layers.source(options.layer, units[0], 0) if options.unit is not None and panels[0].count else None
-    return FigureSheet(service.overview(), options.layer, options.rule, options.contrast, panels, selection, source=source)
+def _figure_state(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options as a state of a LayerExplorer."""
+    state = {name: getattr(options, name) for name in ("units", "unit", "sort", "seed", "rule", "contrast", "size")}
+    return state if options.layer == "all" else {**state, "layer": options.layer}

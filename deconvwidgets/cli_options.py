@@ -14,7 +14,7 @@ EXIT_CODES = """exit codes:
   1    it failed: a file is missing, a download failed, a model was refused, a disk is full, ...
   2    the command line is wrong: an unknown option, or a value that an option cannot have
   130  stopped by Ctrl-C"""
-_SUFFIXES = (".png", ".svg", ".html")
+_SUFFIXES = (".png", ".svg", ".pdf", ".html")
 
 
 class UsageError(DeconvWidgetsError):
@@ -47,5 +47,28 @@ def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
 def figure_file(value: str) -> Path:
     """Return the path of a figure. Its ending is the format of the file."""
     if Path(value).suffix.lower() not in _SUFFIXES:
-        raise argparse.ArgumentTypeError(f"{value} must end in .png, .svg or .html, which is the format of the file")
+        raise argparse.ArgumentTypeError(f"{value} must end in .png, .svg, .pdf or .html, which is the format of the file")
     return Path(value)
+
+
+def unit_numbers(value: str) -> int | list[int]:
+    """Return a number of units, or a list of the numbers of units."""
+    try:
+        numbers = [int(number) for number in value.split(",") if number.strip()]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 0 or ("," not in value and numbers[0] < 1):
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of units from 1 on, and no list such as 3,17,133")
+    return numbers if "," in value else numbers[0]
+
+
+def tile_size(value: str) -> str | int:
+    """Return the size of a tile. It is checked at once: the index may take minutes."""
+    from deconvwidgets.instruments.layers.figures.size import tile_pixels
+
+    size = int(value) if value.isdecimal() else value
+    try:
+        tile_pixels(size)
+    except DeconvWidgetsError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return size

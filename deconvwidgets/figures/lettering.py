@@ -37,6 +37,11 @@ def choose_font(text: str, size: float) -> tuple[ImageFont.FreeTypeFont, str]:
     return default, "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
+def system_font_names() -> tuple[str, ...]:
+    """Return the file names of common system fonts, in the order in which they are tried."""
+    return _SYSTEM_FONTS
+
+
 def _count_missing(text: str, font: ImageFont.FreeTypeFont) -> int:
     """Return the number of distinct non-ASCII characters that a font lacks."""
     missing = bytes(font.getmask(_UNDEFINED))

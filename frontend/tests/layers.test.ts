@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Arrangement } from "../src/layers/arrangement.ts";
-import { figureName } from "../src/layers/explorer.ts";
+import { figureName } from "../src/layers/figures.ts";
 import { type Focus, keyAction } from "../src/layers/keyboard.ts";
 import { findLayers, moduleName, shownLayers } from "../src/layers/layer_list.ts";
 import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { mosaicKey } from "../src/layers/store.ts";
+import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer } from "../src/layers/summary.ts";
 import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
 import { describeDead } from "../src/layers/unit_legend.ts";
@@ -31,7 +32,7 @@ function makeTable() {
   const numbers = new Float32Array([5, 9, 0, 5, 1, 2, 0, 3, 1, 1, 0, 1, 0.5, 1, 0, 0.2, 4, Number.NaN, 0, 2]);
   const labels = new Int32Array([7, 7, 2, -1, 2, 3, -1, -1, -1, 3, 3, 3]);
   const categories = { 2: "bee", 3: "sea lion", 7: "sunflower" };
-  const reply = { layer: "conv1", units: 4, k: 3, columns, categories, crops: null };
+  const reply = { layer: "conv1", units: 4, k: 3, columns, categories, crops: null, start: [] };
   return readTable(reply, [numbers, labels, new Int32Array([1, 2, 3, -4])].map(unaligned));
 }
 
@@ -167,7 +168,7 @@ test("the state as Python code, and the name of a figure", () => {
     toPython({ layer: "conv5", unit: null, pinned: { unit: 3 }, on: true }),
     '{"layer": "conv5", "unit": None, "pinned": {"unit": 3}, "on": True}',
   );
-  assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a.b-unit5.png");
+  assert.equal(figureName("my net/1", { layer: "a.b", unit: 5 }, "unit.png"), "my_net_1-a_b-unit5.png");
   assert.ok(sameState({ a: 1, b: { c: [2] } }, { b: { c: [2] }, a: 1 }));
   assert.ok(!sameState({ a: 1 }, { a: 1, b: null }));
 });
@@ -234,4 +235,21 @@ test("while the index is built, units stay where they are; they are sorted when 
   const complete = arrangement.units;
   arrangement.update({ ...table, columns, crops: null }, state);
   assert.equal(arrangement.units, complete, "the same order is the same array: the grid keeps its place");
+});
+
+test("a bookmark is added once and removed", () => {
+  assert.deepEqual(toggleBookmark([["conv5", 3]], ["conv1", 3]), [
+    ["conv5", 3],
+    ["conv1", 3],
+  ]);
+  assert.deepEqual(
+    toggleBookmark(
+      [
+        ["conv5", 3],
+        ["conv1", 3],
+      ],
+      ["conv5", 3],
+    ),
+    [["conv1", 3]],
+  );
 });

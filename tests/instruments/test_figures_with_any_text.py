@@ -10,6 +10,7 @@ from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
+import pypdf
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -139,15 +140,20 @@ def test_svg_html_and_csv_are_well_formed(text: str) -> None:
 @settings(max_examples=6, deadline=None)
 @given(texts)
 @example(SPECIAL)
-@pytest.mark.parametrize("kind", ["explorer.png", "layer.png", "unit.png", "figure.png", "results.png"])
-def test_png_can_be_drawn(kind: str, text: str) -> None:
-    if kind == "figure.png":
+@pytest.mark.parametrize(
+    "kind", ["explorer.png", "layer.png", "unit.png", "figure.png", "results.png", "layers.pdf", "unit.pdf", "figure.pdf", "results.pdf"]
+)
+def test_png_and_pdf_can_be_drawn(kind: str, text: str) -> None:
+    if kind.startswith("figure"):
         data = occlusion_file(kind, occlusion_sheet(text))
-    elif kind == "results.png":
-        data = transfer_file(kind, transfer_sheet(text), ())
+    elif kind.startswith("results"):
+        data = transfer_file(kind, transfer_sheet(text), ())  # type: ignore[arg-type]
     else:
         data = render(kind, layer_sheet(text))  # type: ignore[arg-type]
-    Image.open(io.BytesIO(data)).load()
+    if kind.endswith("pdf"):
+        pypdf.PdfReader(io.BytesIO(data)).pages[0].extract_text()
+    else:
+        Image.open(io.BytesIO(data)).load()
 
 
 def test_valid_characters_are_kept() -> None:

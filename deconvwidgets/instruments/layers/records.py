@@ -16,7 +16,15 @@ from deconvwidgets.records.repr import compact_repr
 Rule = Literal["deconvnet", "gradient", "guided", "extended"]
 Contrast = Literal["tile", "shared"]
 Part = Literal["projections", "patches"]
-FigureKind = Literal["explorer.png", "layer.png", "layer.svg", "layer.html", "unit.png", "unit.svg", "unit.html"]
+FigureSize = Literal["small", "medium", "large"]  # of the tiles
+# A figure of units of one layer, of one unit, of the pinned units, or of several layers; "explorer.png" is the static image.
+FigureKind = Literal[
+    "explorer.png",
+    "layer.png", "layer.svg", "layer.pdf", "layer.html",
+    "unit.png", "unit.svg", "unit.pdf", "unit.html",
+    "pinned.png", "pinned.svg", "pinned.pdf", "pinned.html",
+    "layers.png", "layers.svg", "layers.pdf", "layers.html",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,23 @@ class Projection:
 
 
 @dataclass(frozen=True, slots=True)
+class StartUnit:
+    """A unit to start with, and why: its strongest photographs are of one class more often than by chance, and it answers to few."""
+
+    unit: int
+    class_name: str | None  # the most frequent class of its strongest photographs; None if each is of another class
+    count: int  # photographs of that class
+    of: int  # photographs
+    selectivity: float
+
+    @property
+    def reason(self) -> str:
+        """The reason in words, such as "sunflower 6 of 9, selectivity 13.2"."""
+        purity = f"{self.class_name} {self.count} of {self.of}, " if self.class_name else ""
+        return f"{purity}selectivity {self.selectivity:.1f}"
+
+
+@dataclass(frozen=True, slots=True)
 class UnitTable:
     """The statistics and labels of all units of a layer, as arrays (units, ...)."""
 
@@ -49,6 +74,7 @@ class UnitTable:
     categories: tuple[str, ...]  # the names of the labels; empty if the image set has none
     crops: int | None = None  # the crops so far, while the index is built; None if it is complete
     fingerprints: NDArray[np.uint32] | None = None  # (units,): they differ if the strongest activations do
+    start: tuple[StartUnit, ...] = ()  # units to start with, chosen on Caltech-101; empty for weights of which none were chosen
 
     __repr__ = compact_repr
 

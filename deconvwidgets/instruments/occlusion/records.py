@@ -22,7 +22,7 @@ from deconvwidgets.records.repr import compact_repr
 Border = Literal["inside", "same"]
 ValueMap = Literal["probability", "value", "activity"]
 MapName = Literal["probability", "value", "activity", "label"]
-OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.html"]
+OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.pdf", "figure.html"]
 
 _MIN_COLOUR_RANGE = 0.05
 
@@ -282,6 +282,17 @@ class MapsSettings:
     window: tuple[int, int] = (48, 48)
     stride: tuple[int, int] = (8, 8)
     border: Border = "inside"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopClasses:
+    """The most probable classes with a window at each position of a map."""
+
+    labels: NDArray[np.int64]  # (rows, columns, k), the most probable first; -1 at positions that have not been computed
+    probabilities: NDArray[np.float32]  # (rows, columns, k)
+    before: NDArray[np.float32]  # (classes,): the probabilities without a window
+
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.records.heads import Head
-from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.progress import Progress
-from deconvwidgets.records.repr import describe_accuracy
+from deconvwidgets.records.repr import compact_repr, describe_accuracy
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
-TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.html"]
+TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf", "results.html"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,16 @@ class TestPhotographs:
 
     photographs: tuple[TestPhotograph, ...]
     total: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellPhotographs:
+    """Some test photographs of each cell of the confusion matrix, and thumbnails of them, each once."""
+
+    cells: Mapping[tuple[int, int], tuple[TestPhotograph, ...]]  # by (true class, predicted class), the most confident first
+    thumbnails: Mapping[int, EncodedImage]  # by the number of the photograph (`TestPhotograph.source`)
+
+    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True)

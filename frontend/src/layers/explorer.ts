@@ -1,12 +1,11 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
-import { safeFileName } from "../ui/download.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { createExportMenu } from "../ui/export_menu.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
 import { Arrangement } from "./arrangement.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
 import { DetailDrawer } from "./detail_drawer.ts";
+import { createFigureMenu, type FigureSize, figureName } from "./figures.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
 import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
@@ -14,6 +13,7 @@ import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
 import { PinnedUnits } from "./pinned_units.ts";
 import { isPinned, MAX_PINS, withoutPin } from "./pins.ts";
 import { LayerStore } from "./store.ts";
+import { createSuggestions } from "./suggestions.ts";
 import { headerContent } from "./summary.ts";
 import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
@@ -22,14 +22,6 @@ import { createUnitLegend } from "./unit_legend.ts";
 import { orderUnits, parseSearch, type Table } from "./unit_table.ts";
 import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
-const FILES: [FigureFile, string][] = [
-  ["layer.png", "Layer as PNG"],
-  ["layer.svg", "Layer as SVG"],
-  ["layer.html", "Layer as HTML page"],
-  ["unit.png", "Unit as PNG"],
-  ["unit.svg", "Unit as SVG"],
-  ["unit.html", "Unit as HTML page"],
-];
 /** Part of the kernel's message that an index cannot be built. */
 const FAILED = "could not be built";
 
@@ -49,6 +41,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     set: (patch) => this.set(patch),
     submit: (text) => this.search(text),
     filterBy: (text) => this.filter(text),
+  });
+  private readonly suggestions = createSuggestions({
+    select: (layer, unit) => this.set({ layer, unit, rank: 0 }),
+    setBookmarks: (bookmarks) => this.set({ bookmarks }),
   });
   private readonly detail = new UnitDetail({
     id: this.id,
@@ -88,13 +84,14 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       { class: "dwx-middle", "aria-label": "Units" },
       this.toolbar.element,
       this.legend.element,
+      this.suggestions.element,
       this.progress.element,
       this.grid.element,
       this.pins.element,
     );
     const main = h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element);
     this.drawer = new DetailDrawer(main, this.detail.element, () => this.grid.element.focus({ preventScroll: true }));
-    const menu = createExportMenu({ files: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
+    const menu = createFigureMenu({ save: (file, size) => void this.save(file, size), copyState: () => this.copyState() });
     for (const name of ["pointerdown", "keydown"]) {
       this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
     }
@@ -206,6 +203,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     const { units, labels } = this.arrangement;
     this.toolbar.update(state, table, units.length);
     this.legend.update(state, table);
+    this.suggestions.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
     if (table) this.grid.update({ state, table, units, labels });
@@ -269,6 +267,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     } else if (action.type === "moveUnit") this.moveUnit(action.key);
     else if (action.type === "moveRank") this.detail.move(action.key);
     else if (action.type === "pin") this.togglePin();
+    else if (action.type === "bookmark") this.suggestions.toggle();
     else if (action.type === "open") this.openDetail();
     else if (action.type === "search") {
       input.focus();
@@ -291,15 +290,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     if (unit !== undefined && next !== index) this.set({ unit, rank: 0 });
   }
 
-  private async save(figure: FigureFile): Promise<void> {
-    if (this.overview) await this.download("figure", { figure, state: this.state }, figureName(this.overview.model, this.state, figure));
+  private async save(figure: FigureFile, size: FigureSize): Promise<void> {
+    const { overview, state } = this;
+    if (overview) await this.download("figure", { figure, state: { ...state, size } }, figureName(overview.model, state, figure));
   }
-}
-
-/** Return the file name of a figure. */
-export function figureName(model: string, { layer, unit }: Pick<LayerState, "layer" | "unit">, figure: FigureFile): string {
-  const [kind, suffix] = figure.split(".");
-  return safeFileName(`${model}-${layer}${kind === "unit" ? `-unit${unit}` : ""}.${suffix}`);
 }
 
 export default defineWidget<LayerState, LayerStore>(

@@ -3,7 +3,7 @@
 export type Focus = "search" | "control" | "grid" | "mosaics" | "other";
 
 export type KeyAction =
-  | { type: "search" | "find" | "clearSearch" | "pin" | "open" | "grid" }
+  | { type: "search" | "find" | "clearSearch" | "pin" | "bookmark" | "open" | "grid" }
   | { type: "layer"; index: number }
   | { type: "moveUnit" | "moveRank"; key: string };
 
@@ -18,6 +18,7 @@ export function keyAction(key: string, focus: Focus): KeyAction | null {
   if (focus === "control") return null; // selects handle their own keys
   if (key === "/") return { type: "search" };
   if (key === "p") return { type: "pin" };
+  if (key === "b") return { type: "bookmark" };
   if (/^[1-9]$/.test(key)) return { type: "layer", index: Number(key) - 1 };
   if (key === "Escape") return focus === "grid" ? null : { type: "grid" };
   if (key === "Enter" && focus === "grid") return { type: "open" };

@@ -1,6 +1,6 @@
 /** The statistics of all units of a layer: sorting, filtering, class counts. */
 import { toFloat32Array, toInt32Array } from "../kernel/buffers.ts";
-import type { Column, Sort, TableReply } from "./wire.ts";
+import type { Column, Sort, StartUnit, TableReply } from "./wire.ts";
 
 export interface Table {
   layer: string;
@@ -16,6 +16,8 @@ export interface Table {
   crops: number | null;
   /** By unit: they differ if the strongest activations do. */
   fingerprints: Uint32Array;
+  /** Units to start with. */
+  start: StartUnit[];
 }
 
 export interface ClassCount {
@@ -33,12 +35,12 @@ export const SORTS: [Sort, string][] = [
 ];
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
-  const { layer, units, k, categories, crops } = reply;
+  const { layer, units, k, categories, crops, start } = reply;
   const numbers = toFloat32Array(buffers[0]);
   const columns = Object.fromEntries(reply.columns.map((name, index) => [name, numbers.subarray(index * units, (index + 1) * units)]));
   const labels = toInt32Array(buffers[1]);
   const fingerprints = new Uint32Array(toInt32Array(buffers[2]));
-  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels, categories, crops, fingerprints };
+  return { layer, units, k, columns: columns as Record<Column, Float32Array>, labels, categories, crops, fingerprints, start };
 }
 
 export function isDead(table: Table, unit: number): boolean {

@@ -7,7 +7,7 @@ export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
 export type TileSize = "small" | "medium" | "large";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
-export type FigureFile = "layer.png" | "layer.svg" | "layer.html" | "unit.png" | "unit.svg" | "unit.html";
+export type FigureFile = `${"layer" | "unit" | "pinned" | "layers"}.${"png" | "svg" | "pdf" | "html"}`;
 
 /** A pinned unit. Those of other models are kept, but cannot be shown. */
 export interface Pin {
@@ -29,6 +29,7 @@ export interface LayerState {
   sort: Sort;
   filter: string;
   pinned: Pin[];
+  bookmarks: Bookmark[];
   /** A unit of the top row of the grid. Null: scrolled to the selected unit. */
   scroll: number | null;
 }
@@ -67,7 +68,16 @@ export interface TableReply {
   categories: Record<string, string>;
   /** The number of crops so far; null if the index is complete. */
   crops: number | null;
+  start: StartUnit[];
 }
+
+/** A unit to start with, and why. */
+export interface StartUnit {
+  unit: number;
+  reason: string;
+}
+
+export type Bookmark = [layer: string, unit: number];
 
 /** One of the strongest activations of a unit. */
 export interface Entry {

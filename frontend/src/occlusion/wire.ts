@@ -5,7 +5,7 @@ import type { Box, Point } from "./geometry.ts";
 export type MapName = "probability" | "value" | "activity" | "label";
 export type ValueMap = Exclude<MapName, "label">;
 export type Tab = "maps" | "chart" | "images";
-export type OcclusionFile = "figure.png" | "figure.svg" | "figure.html" | "maps.npz";
+export type OcclusionFile = "figure.png" | "figure.svg" | "figure.pdf" | "figure.html" | "maps.npz";
 
 export interface OcclusionState {
   image: string;

@@ -2,7 +2,7 @@ import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { createExportMenu } from "../ui/export_menu.ts";
+import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { provenance, shortWarnings } from "../ui/provenance.ts";
@@ -13,11 +13,18 @@ import { createSetup, settingsOf } from "./setup.ts";
 import { PRIORITY, TransferStore } from "./store.ts";
 import type { DataSummary, HelloReply, ResultFile, TransferState } from "./wire.ts";
 
-const FILES: [ResultFile, string][] = [
-  ["results.png", "Results as PNG"],
-  ["results.html", "Results as HTML page"],
-  ["photographs.csv", "Test photographs as CSV"],
-  ["classes.csv", "Classes as CSV"],
+const FILES: ExportGroup<ResultFile>[] = [
+  [
+    "Results",
+    [
+      ["results.png", "PNG"],
+      ["results.svg", "SVG"],
+      ["results.pdf", "PDF"],
+      ["results.html", "HTML"],
+    ],
+  ],
+  ["Test photographs", [["photographs.csv", "CSV"]]],
+  ["Classes", [["classes.csv", "CSV"]]],
 ];
 
 /** One view of a TransferPanel. */
@@ -45,7 +52,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
-    const menu = createExportMenu({ files: FILES, save: (file) => this.save(file), copyState: () => this.copyState() });
+    const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copyState: () => this.copyState() });
     const main = h("div", { class: "dwx-main dwt-main" }, this.setup.element, this.runView.element, this.results.element);
     this.mount({
       label: "Transfer panel",

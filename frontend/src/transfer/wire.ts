@@ -6,7 +6,7 @@ export type ChartTab = "training" | "curve";
 export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
 export type ClassSort = "worst" | "best" | "name" | "size";
 export type MatrixOrder = "name" | "accuracy";
-export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.html";
+export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.svg" | "results.pdf" | "results.html";
 /** A cell of the confusion matrix: the true and the predicted class. */
 export type Cell = [truth: number, prediction: number];
 

@@ -232,12 +232,12 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Request a file from the kernel and save it as a download. */
   async download(kind: string, fields: Record<string, unknown>, name: string): Promise<void> {
     this.onUserAction();
-    this.showStatus(`Creating ${name}…`);
+    this.showStatus(`Exporting ${name}…`);
     try {
       const reply = await this.store.client.request<{ mime: string }>(kind, fields, { policy: "once", lane: "work" });
       if (!reply) return;
       saveFile(toBlob(reply.buffers[0], reply.content.mime), name);
-      this.showStatus(`Saved ${name}.`);
+      this.showStatus(`Exported ${name}.`);
     } catch (error) {
       this.showStatus(errorMessage(error));
     }

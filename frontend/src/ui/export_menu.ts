@@ -1,16 +1,37 @@
-import { createMenu } from "./menu.ts";
+import { createMenu, type MenuItem } from "./menu.ts";
 
-/** Create the menu to download files and to copy the state as Python code. Files are [file, label]. */
+/** What can be exported, with the formats that it can be exported in: [file, label]. */
+export type ExportGroup<File extends string> = readonly [name: string, formats: readonly (readonly [file: File, label: string])[]];
+
+/** Create the menu to export files, and to copy the state as Python code. */
 export function createExportMenu<File extends string>({
-  files,
+  groups,
   save,
   copyState,
+  options = [],
+  testid = "export-menu",
 }: {
-  files: readonly (readonly [file: File, label: string])[];
+  groups: readonly ExportGroup<File>[];
   save: (file: File) => void;
-  copyState: () => void;
+  copyState?: () => void;
+  /** Further items, before the last one. */
+  options?: MenuItem[];
+  testid?: string;
 }) {
-  const items = files.map(([file, text]) => ({ text, testid: `export-${file}`, onSelect: () => save(file) }));
-  items.push({ text: "Copy state as Python", testid: "copy-state", onSelect: copyState });
-  return createMenu({ label: "Export", text: "Export…", testid: "export-menu", items });
+  const items: MenuItem[] = groups.flatMap(([group, formats]) =>
+    formats.map(([file, text]) => ({ group, text, testid: `export-${file}`, onSelect: () => save(file) })),
+  );
+  items.push(...options);
+  if (copyState) items.push({ text: "Copy state as Python", testid: "copy-state", onSelect: copyState });
+  return createMenu({ label: "Export", text: "Export…", testid, items });
+}
+
+/** Return a file name of parts, without characters that a file system may reject and without further dots: "alexnet-conv5.png". */
+export function exportName(parts: readonly (string | number)[], suffix: string): string {
+  const clean = parts.map((part) =>
+    String(part)
+      .replace(/[^\w-]+/g, "_")
+      .replace(/^_+|_+$/g, ""),
+  );
+  return `${clean.filter(Boolean).join("-")}.${suffix}`;
 }

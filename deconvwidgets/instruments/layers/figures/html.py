@@ -1,4 +1,4 @@
-"""Figures as standalone HTML pages, in light and dark colours, which show a tile's details under the pointer."""
+"""The figure of one unit as a standalone HTML page, in light and dark colours, which shows a tile's details under the pointer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 
 
-def layer_page(sheet: FigureSheet) -> bytes:
-    """Return the page of a layer (Zeiler & Fergus 2014, figure 2)."""
-    panels = "\n".join(_panel(panel) for panel in sheet.panels)
-    return html_page(sheet.title(), sheet.geometry(), f'<main class="units">\n{panels}\n</main>', sheet.caption(), _STYLE, _SCRIPT)
-
-
 def unit_page(sheet: FigureSheet) -> bytes:
     """Return the page of one unit, with a list of its strongest activations."""
     panel = sheet.unit
     rows = "\n".join(f"<li>{escape(panel.describe(rank).partition(' · ')[2])}</li>" for rank in range(panel.count))
-    body = f'<main class="units one">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
+    body = f'<main class="units">\n{_panel(panel)}\n<ol>{rows}</ol>\n</main>'
     caption = sheet.caption(f"unit {panel.unit} of {sheet.info.channels}")
     return html_page(f"{sheet.title()} · unit {panel.unit}", sheet.geometry(), body, caption, _STYLE, _SCRIPT)
 
@@ -58,9 +52,8 @@ def _gaps(panel: UnitPanel, scale: float) -> str:
 
 _STYLE = """
 .tip, ol { margin: 0; color: var(--quiet); }
-.units { display: grid; gap: 18px 22px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 390px), 1fr)); }
-.units.one { grid-template-columns: minmax(0, 860px) minmax(220px, 1fr); }
-@media (max-width: 900px) { .units.one { grid-template-columns: 1fr; } }
+.units { display: grid; gap: 18px 22px; grid-template-columns: minmax(0, 860px) minmax(220px, 1fr); }
+@media (max-width: 900px) { .units { grid-template-columns: 1fr; } }
 figure { margin: 0; min-width: 0; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; }
 .mosaic { position: relative; aspect-ratio: 1; }

@@ -21,12 +21,13 @@ def layer_figure(sheet: FigureSheet) -> Drawing:
     pair = 2 * side + PAIR_GAP
     column_gap, label = round(size * 1.5), round(size * 2.3)
     drawing = Drawing(2 * MARGIN + columns * pair + (columns - 1) * column_gap)
-    top = _heading(drawing, sheet.title(), sheet.geometry(), size)
+    top = draw_heading(drawing, sheet.title(), sheet.geometry(), size)
     for position, panel in enumerate(sheet.panels):
         row, column = divmod(position, columns)
-        _pair(drawing, panel, MARGIN + column * (pair + column_gap), top + row * (side + label), side, size)
+        left, upper = MARGIN + column * (pair + column_gap), top + row * (side + label)
+        draw_pair(drawing, panel, sheet.unit_name(panel), (left, upper), side, size)
     bottom = top + math.ceil(len(sheet.panels) / columns) * (side + label)
-    _caption(drawing, sheet.caption(), bottom + size * 0.6, size)
+    draw_caption(drawing, sheet.caption(), bottom + size * 0.6, size)
     return drawing
 
 
@@ -35,7 +36,7 @@ def _columns(count: int) -> int:
     return max(1, min(count, 4, math.ceil(math.sqrt(count))))
 
 
-def _heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
+def draw_heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
     """Add title and subtitle, on one line if they fit; return the top of the figure below them."""
     title_size = size * 1.4
     baseline = MARGIN + title_size
@@ -50,12 +51,13 @@ def _heading(drawing: Drawing, title: str, subtitle: str, size: float) -> float:
     return round(baseline + size)
 
 
-def _pair(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float, size: float) -> None:
+def draw_pair(drawing: Drawing, panel: UnitPanel, name: str, corner: tuple[float, float], side: float, size: float) -> None:
+    """Add a unit's mosaics of `side` pixels, with their upper left corner at `corner`, above its name and strongest activation."""
+    x, y = corner
     _mosaics(drawing, panel, x, y, side)
     baseline = y + side + size * 1.25
-    number = str(panel.unit)
-    drawing.add(Text(x, baseline, number, size, strong=True))
-    left = x + text_width(number, size, strong=True) + size * 0.7
+    drawing.add(Text(x, baseline, name, size, strong=True))
+    left = x + text_width(name, size, strong=True) + size * 0.7
     drawing.add(Text(left, baseline, shorten(panel.summary(), size, x + 2 * side + PAIR_GAP - left), size, "quiet"))
 
 
@@ -82,7 +84,7 @@ def _gaps(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -
         drawing.add(Rectangle(x + offset, y, width, side, "paper"), Rectangle(x, y + offset, side, width, "paper"))
 
 
-def _caption(drawing: Drawing, text: str, top: float, size: float) -> None:
+def draw_caption(drawing: Drawing, text: str, top: float, size: float) -> None:
     """Add the caption below the figure, and set the height of the drawing."""
     small = max(11.0, size * 0.85)
     baseline = top + small
@@ -99,14 +101,14 @@ def unit_figure(sheet: FigureSheet) -> Drawing:
     side = round(panel.side * scale)
     size = 15.0
     drawing = Drawing(2 * MARGIN + 2 * side + 3 * PAIR_GAP + 300)
-    top = _heading(drawing, f"{sheet.title()} · unit {panel.unit}", panel.summary(), size)
+    top = draw_heading(drawing, f"{sheet.title()} · unit {panel.unit}", panel.summary(), size)
     projections = Text(MARGIN, top + 4, f"Projections ({RULE_NAMES[sheet.rule]})", 13, "quiet")
     drawing.add(projections, Text(MARGIN + side + PAIR_GAP, top + 4, "Patches", 13, "quiet"))
     top += 14
     _mosaics(drawing, panel, MARGIN, top, side)
     left = MARGIN + 2 * side + PAIR_GAP + 24
     bottom = _details(drawing, sheet, panel, left, top + 2, drawing.width - MARGIN - left)
-    _caption(drawing, sheet.caption(f"unit {panel.unit} of {sheet.info.channels}"), max(top + side, bottom) + 14, size)
+    draw_caption(drawing, sheet.caption(f"unit {panel.unit} of {sheet.info.channels}"), max(top + side, bottom) + 14, size)
     return drawing
 
 
@@ -176,7 +178,7 @@ def explorer_figure(sheet: FigureSheet) -> Drawing:
     panels = sheet.panels[:6]
     for position, panel in enumerate(panels):
         row, column = divmod(position, 2)
-        _pair(drawing, panel, 168 + column * (2 * side + PAIR_GAP + 16), 62 + row * (side + 32), side, size)
+        draw_pair(drawing, panel, str(panel.unit), (168 + column * (2 * side + PAIR_GAP + 16), 62 + row * (side + 32)), side, size)
     right = 168 + 2 * (2 * side + PAIR_GAP + 16) + 8
     drawing.add(Text(right, 76, f"unit {chosen.unit}", 15, strong=True))
     after = right + text_width(f"unit {chosen.unit}", 15, strong=True) + 14

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import integer
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import LayerError
-from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 
-Sort = Literal["strongest", "random", "index"]
+_NAMED_LAYERS = 3  # up to this number of layers are listed in a title
 RULE_NAMES: dict[Rule, str] = {
     "deconvnet": "deconvnet",
     "gradient": "gradient",
@@ -37,13 +35,14 @@ class UnitPanel:
     tile: int
     gap: int
     detail: UnitDetail | None = None
+    layer: str = ""
+    sources: tuple[SourceImage, ...] = ()  # the photographs of the activations, for a page; else empty
 
     @classmethod
-    def from_records(cls, top: TopActivations, detail: UnitDetail | None = None) -> UnitPanel:
+    def from_records(cls, top: TopActivations, detail: UnitDetail | None = None, sources: tuple[SourceImage, ...] = ()) -> UnitPanel:
         """Return a panel from the records of the model service."""
-        return cls(
-            top.unit, decode_image(top.projections.data), decode_image(top.patches.data), top.count, top.grid, top.tile, top.gap, detail
-        )
+        projections, patches = decode_image(top.projections.data), decode_image(top.patches.data)
+        return cls(top.unit, projections, patches, top.count, top.grid, top.tile, top.gap, detail, top.layer, sources)
 
     @property
     def side(self) -> int:
@@ -88,7 +87,7 @@ class FigureSheet:
     """The content of a figure. `selection` describes how the units were selected ("the 16 strongest of 256 units")."""
 
     overview: Overview
-    layer: str
+    layer: str  # "": the panels are of several layers
     rule: Rule
     contrast: Contrast
     panels: tuple[UnitPanel, ...]
@@ -104,10 +103,14 @@ class FigureSheet:
     @property
     def info(self) -> LayerInfo:
         """The layer."""
+        return self.layer_info(self.layer)
+
+    def layer_info(self, layer: str) -> LayerInfo:
+        """Return a layer of the model. Raises LayerError for an unknown one."""
         for summary in self.layers:
-            if summary.has_name(self.layer):
+            if summary.has_name(layer):
                 return summary.info
-        raise LayerError(f"{self.overview.model} has no layer {self.layer!r}; choose one of {', '.join(self.layer_names())}.")
+        raise LayerError(f"{self.overview.model} has no layer {layer!r}; choose one of {', '.join(self.layer_names())}.")
 
     @property
     def unit(self) -> UnitPanel:
@@ -122,13 +125,31 @@ class FigureSheet:
         """Return the aliases of the model's layers, or their dotted names if they have none."""
         return [summary.short_name for summary in self.layers]
 
-    def title(self) -> str:
-        """Return the model and the layer."""
-        return f"{self.overview.model} · {self.layer}"
+    def rows(self) -> list[tuple[str, list[UnitPanel]]]:
+        """Return the panels of each layer, in the order in which the layers occur."""
+        rows: dict[str, list[UnitPanel]] = {}
+        for panel in self.panels:
+            rows.setdefault(panel.layer or self.layer, []).append(panel)
+        return list(rows.items())
 
-    def geometry(self) -> str:
-        """Return the number of units, the size of the feature maps, and the receptive field."""
-        info = self.info
+    def title(self) -> str:
+        """Return the model and the layer, or the first and the last of several layers."""
+        names = [layer for layer, _ in self.rows()]
+        if self.layer or not names:
+            return " · ".join(filter(None, (self.overview.model, self.layer)))
+        return f"{self.overview.model} · {', '.join(names) if len(names) <= _NAMED_LAYERS else f'{names[0]} to {names[-1]}'}"
+
+    def unit_name(self, panel: UnitPanel) -> str:
+        """Return the number of a unit, after its layer if the panels are of several layers."""
+        return str(panel.unit) if self.layer else f"{panel.layer} / {panel.unit}"
+
+    def geometry(self, layer: str | None = None) -> str:
+        """Return the number of units, the size of the feature maps, and the receptive field of the layer; of several, their number."""
+        layer = self.layer if layer is None else layer
+        if not layer:
+            layers, units = len(self.rows()), len(self.panels)
+            return f"{layers} layer{'' if layers == 1 else 's'}, {units} unit{'' if units == 1 else 's'}"
+        info = self.layer_info(layer)
         size = f"{info.channels} units · {info.height} x {info.width}"
         return f"{size} · receptive field {info.receptive_field[0]} x {info.receptive_field[1]} px" if info.receptive_field else size
 
@@ -153,49 +174,3 @@ class FigureSheet:
 def _photographs(overview: Overview) -> str:
     count = f"{overview.photographs:,} photograph{'' if overview.photographs == 1 else 's'} ({overview.images}"
     return count + (f", {overview.crops:,} crops)" if overview.crops != overview.photographs else ")")
-
-
-def choose_units(table: UnitTable, count: int, sort: Sort = "strongest", seed: int = 0) -> tuple[list[int], str]:
-    """Select units for a figure.
-
-    Parameters
-    ----------
-    table : UnitTable
-        The units of the layer.
-    count : int
-        Number of units.
-    sort : {"strongest", "random", "index"}
-        "strongest": the highest activations first. "random": a random subset of the units that are ever active, in order of their
-        numbers, as in the paper. "index": the first units.
-    seed : int
-        The random seed.
-
-    Returns
-    -------
-    units : list of int
-        The selected units.
-    selection : str
-        A description, such as "the 16 strongest of 256 units".
-
-    Raises
-    ------
-    LayerError
-        If `count` is less than 1, for an unknown `sort`, and for a seed that is no integer from 0 on.
-    """
-    seed = integer(seed, "seed", 0, error=LayerError)
-    total = len(table.maximum)
-    if count < 1:
-        raise LayerError(f"A figure needs at least one unit, not {count}.")
-    if sort == "strongest":
-        units = np.argsort(-table.maximum, kind="stable")[:count]
-        selection = f"the {len(units)} strongest of {total} units"
-    elif sort == "random":
-        active = np.flatnonzero(table.activation_rate > 0)
-        units = np.sort(np.random.default_rng(seed).permutation(active)[:count])
-        selection = f"{len(units)} of {total} units, selected at random (seed {seed})"
-    elif sort == "index":
-        units = np.arange(min(count, total))
-        selection = f"the first {len(units)} of {total} units"
-    else:
-        raise LayerError(f"Units cannot be sorted by {sort!r}; choose strongest, random or index.")
-    return [int(unit) for unit in units], selection

@@ -29,6 +29,7 @@ from deconvwidgets.instruments.layers.service.figures import make_figure
 from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
+from deconvwidgets.instruments.layers.service.start_units import start_units
 from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
@@ -99,6 +100,7 @@ class LayersApi(InstrumentApi):
             categories=index.categories,
             crops=None if snapshot.has(name) else index.crops,
             fingerprints=fingerprints(index.tallies[name].ranking.ids, snapshot.layers_version),
+            start=start_units(dict(index.identity.layers).get(name, "")),
         )
 
     def top_activations(

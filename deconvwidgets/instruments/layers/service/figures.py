@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe, integer, one_of
-from deconvwidgets.errors import ServiceError
+from deconvwidgets.arguments import describe, integer
+from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
+from deconvwidgets.instruments.layers.figures.selection import choose_units, describe_rows
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
-from deconvwidgets.instruments.layers.records import Contrast, FigureKind, Rule, UnitTable
+from deconvwidgets.instruments.layers.figures.size import tile_pixels
+from deconvwidgets.instruments.layers.records import Contrast, FigureKind, Rule
 from deconvwidgets.instruments.layers.service.protocol import LayersService
 from deconvwidgets.records.overview import Overview
 
-_TILE = 72
-_UNIT_TILE = 144
-_UNITS = {"explorer.png": 12, "layer.png": 16, "layer.svg": 16, "layer.html": 64}
-_SORTS = ("strongest", "mean", "selectivity", "dead", "index")
+_STATIC_TILE, _STATIC_UNIT_TILE = 72, 144  # of the static image
+_COUNTS = {"explorer": 12, "layer": 16, "layers": 5, "unit": 1}  # default numbers of units
+_PAGE_COUNT = 64  # units of each layer of an HTML page
+_PAGE_TILES = ((24, 144), (100, 96))  # (at most so many units, their tile size)
+_SMALL_PAGE_TILE = 64
+_PHOTOGRAPH = 480  # pixels on the longer side, in a page
+
+Units = dict[str, list[int]]  # by layer
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """How the units of a figure are drawn."""
+
+    rule: Rule
+    contrast: Contrast
+    tile: int
+    page: bool  # whether the figure is an HTML page, which also shows the photographs
 
 
 def make_figure(service: LayersService, overview: Overview, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
@@ -27,65 +43,130 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
 
     Parameters
     ----------
+    kind : str
+        "layer", "unit", "pinned" or "layers" (several layers, one row each), a dot, and "png", "svg", "pdf" or "html".
     state : mapping
-        `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter` and `units` (their number), each with a default.
+        `layer`, `unit`, `rank`, `rule`, `contrast`, `sort`, `filter` and the pinned units of an explorer's state, each with a default,
+        and:
+
+        - `units`: how many, or a list of their numbers; of several layers also a dict from layers to such lists;
+        - `layers`: a list of layers for "layers"; by default all of the overview;
+        - `size`: "small", "medium", "large", or the pixels of a tile;
+        - `sort` may also be "random", with a `seed`.
 
     Raises
     ------
     ServiceError
-        If `state` is no mapping, or for an unknown kind or sort.
+        If `state` is no mapping, or for an unknown kind, sort or size.
     LayerError
-        For an unknown layer or unit.
+        For an unknown layer or unit, and if there is no unit to draw.
     """
     if not isinstance(state, Mapping):
         given = "None" if state is None else f"a {type(state).__name__}"
         raise ServiceError(f"A figure is drawn from a state: a dict such as {{'layer': 'conv5'}} or an explorer's state, not {given}")
     if not isinstance(kind, str):
         raise ServiceError(f"kind must be the name of a figure, not {describe(kind)}.")
+    figure, _, suffix = kind.partition(".")
+    if figure in ("pinned", "layers"):
+        sheet = _several_layers(service, overview, figure, state, suffix == "html")
+    else:
+        sheet = _one_layer(service, overview, figure, state, suffix == "html")
+    return render(kind, sheet)
+
+
+def _one_layer(service: LayersService, overview: Overview, figure: str, state: Mapping[str, Any], page: bool) -> FigureSheet:
+    """Return units of one layer, and for a figure of one unit or the static image the chosen unit."""
     first = overview.layers[0].info
-    layer = str(state.get("layer") or first.alias or first.name)
-    rule: Rule = state.get("rule") or "deconvnet"
-    contrast: Contrast = state.get("contrast") or "tile"
+    layer = str(state.get("layer") or first.short_name)
+    units, selection = _units_of_layer(service, layer, _counted(state, _PAGE_COUNT if page else _COUNTS.get(figure, 1)))
+    options = _options(state, figure, page, len(units))
+    detailed = figure in ("unit", "explorer")
+    panels = () if figure == "unit" else tuple(_panel(service, layer, unit, replace(options, page=page)) for unit in units)
+    sheet = FigureSheet(overview, layer, options.rule, options.contrast, panels, selection)
+    if not detailed:
+        return sheet
     table = service.unit_table(layer)
-    order, description = _ordered(table, state.get("sort") or "strongest", str(state.get("filter") or ""))
-    units = order[: max(0, integer(state.get("units") or _UNITS.get(kind, 0), "units"))]
-    chosen = state.get("unit")
-    unit = integer(chosen, "unit") if chosen is not None else order[0] if order else int(np.argmax(table.maximum))
-    detailed = kind.startswith(("unit", "explorer"))
-    panels = tuple(_panel(service, layer, one, rule, contrast, _TILE) for one in units)
-    panel = _panel(service, layer, unit, rule, contrast, _UNIT_TILE) if detailed else None
+    chosen = integer(state["unit"], "unit") if state.get("unit") is not None else units[0] if units else int(np.argmax(table.maximum))
+    tile = _STATIC_UNIT_TILE if figure == "explorer" else min(2 * options.tile, 512)
+    panel = _panel(service, layer, chosen, replace(options, tile=tile, page=False))
     rank = integer(state.get("rank") or 0, "rank")
-    source = service.source(layer, unit, rank) if panel is not None and rank < panel.count else None
-    selection = description.format(count=len(units), total=len(table.maximum))
-    return render(kind, FigureSheet(overview, layer, rule, contrast, panels, selection, chosen=panel, source=source))
+    source = service.source(layer, chosen, rank) if rank < panel.count else None
+    return replace(sheet, chosen=panel, source=source)
 
 
-def _panel(service: LayersService, layer: str, unit: int, rule: Rule, contrast: Contrast, tile: int) -> UnitPanel:
-    return UnitPanel.from_records(service.top_activations(layer, unit, rule, contrast, tile), service.unit_detail(layer, unit))
+def _several_layers(service: LayersService, overview: Overview, figure: str, state: Mapping[str, Any], page: bool) -> FigureSheet:
+    """Return the pinned units, or units of several layers."""
+    if figure == "pinned":
+        units = _pinned(overview, state)
+        selection = "the pinned units" if sum(map(len, units.values())) > 1 else "the pinned unit"
+    else:
+        units, selection = _units_of_layers(service, overview, _counted(state, _PAGE_COUNT if page else _COUNTS["layers"]))
+    options = _options(state, figure, page, sum(map(len, units.values())))
+    panels = tuple(_panel(service, layer, unit, options) for layer, numbers in units.items() for unit in numbers)
+    if not panels:
+        raise LayerError("There is no unit to draw; select at least one.")
+    return FigureSheet(overview, "", options.rule, options.contrast, panels, selection)
 
 
-def _ordered(table: UnitTable, sort: str, name: str) -> tuple[list[int], str]:
-    """Return the units in the explorer's order, if `name` is given only those with such a class among their strongest activations, and a
-    description of the selection as a format string."""
-    one_of(sort, "sort order", _SORTS)
-    keys: dict[str, tuple[NDArray[np.number], str]] = {
-        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
-        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
-        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
-        "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
-        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
-    }
-    key, description = keys[sort]
-    order = np.argsort(key, kind="stable")
-    if name:
-        labels = [number for number, category in enumerate(table.categories) if name.casefold() in category.casefold()]
-        fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
-        order = order[fits[order]]
-        escaped = name.replace("{", "{{").replace("}", "}}")
-        description += f" with \u201c{escaped}\u201d among their strongest activations"
-    return [int(unit) for unit in order], description
+def _counted(state: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return a state with `units`."""
+    return {**state, "units": count if state.get("units") is None else state["units"]}
 
 
-def _dead_first(table: UnitTable) -> NDArray[np.float32]:
-    """Return a sort key: the maximum activation, and less than any of them for units that are active in no crop."""
-    return np.where(table.activation_rate == 0, -np.inf, table.maximum)
+def _units_of_layer(service: LayersService, layer: str, state: Mapping[str, Any]) -> tuple[list[int], str]:
+    """Return the units of a layer that `units` lists, or the first ones in the order of the state, and their description."""
+    table, wanted = service.unit_table(layer), state["units"]
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        units = list(dict.fromkeys(integer(unit, "unit", error=LayerError) for unit in wanted))
+        return units, f"{'unit' if len(units) == 1 else 'units'} {', '.join(map(str, units))} of {len(table.maximum)}"
+    count, seed = integer(wanted, "units, a number or a list of units,"), state.get("seed") or 0
+    sort, name = state.get("sort") or "strongest", str(state.get("filter") or "")
+    return choose_units(table, count, sort, name, seed)
+
+
+def _units_of_layers(service: LayersService, overview: Overview, state: Mapping[str, Any]) -> tuple[Units, str]:
+    wanted = state["units"]
+    if isinstance(wanted, Mapping):
+        lists = {str(layer): {**state, "units": list(numbers)} for layer, numbers in wanted.items()}
+        return {layer: _units_of_layer(service, layer, listed)[0] for layer, listed in lists.items()}, "selected units"
+    layers = state.get("layers") or [summary.info.short_name for summary in overview.layers]
+    if isinstance(layers, str) or not isinstance(layers, Sequence):
+        raise ServiceError(f"layers must be a list such as ['conv1', 'conv5'], not {describe(layers)}.")
+    chosen = {str(layer): _units_of_layer(service, str(layer), state) for layer in layers}
+    most = max((len(units) for units, _ in chosen.values()), default=0)
+    selection = describe_rows(most, state.get("sort") or "strongest", str(state.get("filter") or ""), state.get("seed") or 0)
+    return {layer: units for layer, (units, _) in chosen.items()}, selection
+
+
+def _pinned(overview: Overview, state: Mapping[str, Any]) -> Units:
+    """Return the pinned units of this model by layer. A state has one of them, or a list."""
+    pinned = state.get("pinned") or []
+    pins = [pinned] if isinstance(pinned, Mapping) else pinned
+    units: Units = {}
+    try:
+        for pin in pins:
+            if pin.get("model") in (None, overview.model):
+                layer_units = units.setdefault(str(pin["layer"]), [])
+                layer_units += [] if pin["unit"] in layer_units else [integer(pin["unit"], "unit", error=LayerError)]
+    except (AttributeError, KeyError, TypeError):
+        raise ServiceError(f"A pinned unit is written {{'layer': 'conv5', 'unit': 59}}, not {describe(pins)}.") from None
+    if not units:
+        raise LayerError("No unit is pinned: pin one with the key p or the button beside it first.")
+    return units
+
+
+def _options(state: Mapping[str, Any], figure: str, page: bool, units: int) -> _Options:
+    size = state.get("size")
+    if figure == "explorer":
+        tile = _STATIC_TILE
+    elif size is None and page and figure != "unit":
+        tile = next((pixels for most, pixels in _PAGE_TILES if units <= most), _SMALL_PAGE_TILE)
+    else:
+        tile = tile_pixels("medium" if size is None else size)
+    return _Options(state.get("rule") or "deconvnet", state.get("contrast") or "tile", tile, page)
+
+
+def _panel(service: LayersService, layer: str, unit: int, options: _Options) -> UnitPanel:
+    top = service.top_activations(layer, unit, options.rule, options.contrast, options.tile)
+    sources = tuple(service.source(layer, unit, rank, _PHOTOGRAPH) for rank in range(top.count)) if options.page else ()
+    return UnitPanel.from_records(top, service.unit_detail(layer, unit), sources)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from deconvwidgets.errors import RuleError, ServiceError
-from deconvwidgets.instruments.layers.records import UnitDetail
+from deconvwidgets.arguments import one_of
+from deconvwidgets.errors import RuleError
+from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
@@ -73,7 +74,7 @@ class LayerExplorer(Explorer):
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
     EVENTS = frozenset({"progress", "partial"})
-    FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".html": "html"}
+    FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".pdf": "pdf", ".html": "html"}
 
     _service: SupportsLayers
     state = StateTrait(MESSAGES).tag(sync=True)
@@ -106,8 +107,32 @@ class LayerExplorer(Explorer):
             return {}
         return unit_summary(self._service.layers.unit_detail(layer, unit, predictions=False))
 
-    def save(self, path: str | Path, what: Literal["layer", "unit"] = "layer") -> Path:
-        """Save the layer, or the chosen unit, as a figure: PNG, SVG or a standalone HTML page, by the suffix of the path.
+    def save(
+        self,
+        path: str | Path,
+        what: Literal["layer", "unit", "pinned", "layers"] = "layer",
+        *,
+        units: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+        layers: Sequence[str] | None = None,
+        size: FigureSize | int | None = None,
+    ) -> Path:
+        """Save a figure as PNG, SVG, PDF or a standalone HTML page, by the suffix of the path.
+
+        An HTML page works without a kernel: it has layers to switch, the order and a class filter, and enlarges every tile.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        what : {"layer", "unit", "pinned", "layers"}
+            Units of the layer that is shown, the chosen unit, the pinned units, or units of several layers, one row each.
+        units : int, list of int, or dict, optional
+            How many units in the order that is shown, or their numbers; for several layers also a dict from layers to lists. By default
+            16 of one layer, 5 of each of several, and 64 of each layer on an HTML page.
+        layers : list of str, optional
+            The layers for "layers"; by default all.
+        size : {"small", "medium", "large"} or int, optional
+            The size of a tile, or its pixels, 16 to 256.
 
         Returns
         -------
@@ -117,11 +142,21 @@ class LayerExplorer(Explorer):
         Raises
         ------
         ServiceError
-            For another suffix, if the file cannot be written, or while the index is being built.
+            For another suffix or size, if the file cannot be written, or while the index is being built.
+        LayerError
+            For an unknown layer or unit, and for "pinned" if no unit is pinned.
+
+        Examples
+        --------
+        >>> import deconvwidgets as dw
+        >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu").wait()
+        >>> dw.LayerExplorer(service, layer="conv2").save("conv2.pdf", units=[3, 17], size="small").name
+        'conv2.pdf'
+        >>> service.close()
         """
-        if what not in ("layer", "unit"):
-            raise ServiceError(f"A LayerExplorer saves its 'layer' or its 'unit', not {what!r}.")
-        return self._save(path, lambda kind: self._figure(f"{what}.{kind}", self.state))
+        one_of(what, "figure", ("layer", "unit", "pinned", "layers"))
+        chosen = {name: value for name, value in (("units", units), ("layers", layers), ("size", size)) if value is not None}
+        return self._save(path, lambda kind: self._figure(f"{what}.{kind}", {**self.state, **chosen}))
 
     def __repr__(self) -> str:
         unit = "" if self.state["unit"] is None else f", unit {self.state['unit']}"

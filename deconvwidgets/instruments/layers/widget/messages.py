@@ -15,7 +15,7 @@ from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 
-_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
+_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def _hello(service: SupportsLayers, request: Request) -> Reply:
@@ -59,6 +59,7 @@ def _unit_table(service: SupportsLayers, request: Request) -> Reply:
     names = {int(label): table.categories[label] for label in np.unique(labels) if 0 <= label < len(table.categories)}
     units, k = labels.shape
     content = {"layer": table.layer, "units": units, "k": k, "columns": list(columns), "categories": names, "crops": table.crops}
+    content["start"] = [{"unit": start.unit, "reason": start.reason} for start in table.start]
     fingerprints = np.zeros(units, "<u4") if table.fingerprints is None else table.fingerprints.astype("<u4")
     return content, [numbers.tobytes(), labels.tobytes(), fingerprints.tobytes()]
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.records import Contrast, Rule
+from deconvwidgets.instruments.layers.widget.bookmarks import checked_bookmarks
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.widgets.layers import find_summary
@@ -38,6 +39,7 @@ DEFAULTS: State = {
     "sort": "strongest",
     "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
     "pinned": [],  # up to six of {"model": ..., "layer": ..., "unit": ...}; those of other models are kept, but not shown
+    "bookmarks": [],  # [layer, unit] of units to come back to, at most 100
     "scroll": None,  # the unit in the top row of the grid; None: the chosen unit is visible
 }
 
@@ -70,6 +72,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])
+    merged["bookmarks"] = checked_bookmarks(overview, merged["bookmarks"])
     moved = current.get("layer") not in (None, merged["layer"]) and merged["scroll"] == current.get("scroll")
     merged["scroll"] = None if moved else _unit(info, merged["scroll"], carried=False)
     return merged

@@ -1,17 +1,16 @@
-"""The figure of an occlusion experiment as a standalone HTML page, in light and dark colours, with a map's values under the pointer."""
+"""The figure of an occlusion experiment as a standalone HTML page, with a patch to move over the positions of the maps."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from html import escape
-
-import numpy as np
+from pathlib import Path
 
 from deconvwidgets.display import DIVERGING, VIRIDIS, decode_image, viridis
 from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
-from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, map_edges, value_pixels
+from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, value_pixels
+from deconvwidgets.instruments.occlusion.figures.positions import has_positions, position_data
 from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name
 from deconvwidgets.instruments.occlusion.records import ClassShare, ValueMap
 from deconvwidgets.records.quantity import format_percent
@@ -29,10 +28,15 @@ def occlusion_page(sheet: OcclusionSheet) -> bytes:
 {_values(sheet, sheet.target_map, target, sheet.quantity.format) if sheet.target() is not None else ""}
 {_classes(sheet) if sheet.has_classes else ""}
 </main>"""
-    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, _script(sheet))
+    data = position_data(sheet)
+    script = "" if data is None else (_FOLDER / "live_page.js").read_text("utf-8")
+    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE, script, data)
 
 
 def _image(sheet: OcclusionSheet) -> str:
+    """Return the input: with a patch that can be moved over the positions of the maps, or with the patches of the sheet without maps."""
+    if has_positions(sheet):
+        return _movable(sheet)
     height, width = sheet.size
     frames = "".join(
         f'<i class="patch" style="left:{100 * left / width:.2f}%;top:{100 * top / height:.2f}%;width:{100 * (right - left) / width:.2f}%;'
@@ -48,8 +52,21 @@ def _image(sheet: OcclusionSheet) -> str:
     )
     heading = f"<p>{sheet.scores_title()}</p>" if sheet.boxes and rows else ""
     return (
-        f'<figure><figcaption>(a) image</figcaption><div class="whole">{image}{frames}<i class="window"></i></div>'
-        f"{note}{heading}<table>{rows}</table></figure>"
+        f'<figure><figcaption>(a) image</figcaption><div class="whole">{image}{frames}</div>{note}{heading}<table>{rows}</table></figure>'
+    )
+
+
+def _movable(sheet: OcclusionSheet) -> str:
+    """Return the input with a patch; the script moves it, and fills the table."""
+    pixels, fill = (data_uri(decode_image(image.data), photograph=False) for image in (sheet.scene.image, sheet.scene.fill))
+    label = "Image with a patch: drag it, or move it with the arrow keys"
+    image = f'<img src="{pixels}" alt="{escape(sheet.scene.caption, quote=True)}" draggable="false">'
+    patch = f'<i class="window" style="background-image:url({fill})"></i>'
+    heading = "Class probabilities with the patch (light: without)" if sheet.has_classes else "Value with the patch"
+    return (
+        f'<figure><figcaption>(a) image</figcaption><div id="image" class="whole" tabindex="0" role="group" aria-label="{label}">'
+        f'{image}{patch}</div><p class="hint">Drag the patch, or use the arrow keys. Over a map, it follows the pointer.</p>'
+        f'<p class="heading">{heading}</p><table id="scores"></table><p id="now" role="status"></p></figure>'
     )
 
 
@@ -71,18 +88,19 @@ def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, text: Callable[
 
 
 def _map(name: str, caption: str, pixels_uri: str, below: str) -> str:
-    image = f'<div class="whole map" data-map="{name}"><img src="{pixels_uri}" alt="{escape(caption, quote=True)}"></div>'
+    picture = f'<img src="{pixels_uri}" alt="{escape(caption, quote=True)}" draggable="false">'
+    image = f'<div class="whole map" data-map="{name}">{picture}<i class="cell"></i></div>'
     return f'<figure><figcaption>{escape(caption)}</figcaption>{image}<p class="tip">&nbsp;</p>{below}</figure>'
 
 
 def _feature_maps(sheet: OcclusionSheet) -> str:
-    """Return the feature map without and with the patches."""
+    """Return the feature map without and with the patches; only without them if the patch can be moved."""
     colour_range = sheet.map_colour_range()
     parts = [(sheet.scene.map, sheet.scene.activity, "feature map"), (sheet.result.map, sheet.result.activity, "with the patches")]
     cells = "".join(
         f'<div><img class="cells" src="{data_uri(viridis(values, *colour_range), photograph=False)}" alt="{title}"><p>{title}, sum '
         f"{format_activity(total)}</p></div>"
-        for values, total, title in (parts if sheet.boxes else parts[:1])
+        for values, total, title in (parts if sheet.boxes and not has_positions(sheet) else parts[:1])
     )
     return f'<div class="pair">{cells}</div>'
 
@@ -111,83 +129,10 @@ def _classes(sheet: OcclusionSheet) -> str:
     return _map("label", "(e) most probable class", data_uri(pixels, photograph=False), f'<ul class="legend">{rows}</ul>')
 
 
-def _script(sheet: OcclusionSheet) -> str:
-    """Return the script that shows the values under the pointer; empty if there are no maps."""
-    maps = sheet.maps
-    if maps is None or not maps.done:
-        return ""
-    height, width = sheet.size
-    values: dict[str, list[list[str]]] = {"activity": _texts(maps.activity, format_activity)}
-    if maps.scores is not None:
-        values[sheet.target_map] = _texts(maps.scores, sheet.quantity.format)
-    if maps.label is not None and maps.label_probability is not None:
-        shares = _texts(maps.label_probability, format_percent)
-        values["label"] = [
-            [f"{maps.name(int(label))}, {share}" if label >= 0 else "" for label, share in zip(labels, row, strict=True)]
-            for labels, row in zip(maps.label.tolist(), shares, strict=True)
-        ]
-    facts = {"size": [height, width], "edges": map_edges(maps), "stride": maps.stride, "window": maps.window, "values": values}
-    return _SCRIPT.replace("FACTS", json.dumps(facts).replace("<", "\\u003c"))
-
-
-def _texts(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], text: Callable[[float], str]) -> list[list[str]]:
-    return [[text(value) if np.isfinite(value) else "" for value in row] for row in values.tolist()]
-
-
-_STYLE = """
-.occlusion { display: grid; gap: 24px 32px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 215px), 1fr)); }
-figure { margin: 0; min-width: 0; }
-figcaption { margin-bottom: 6px; font-weight: 600; overflow-wrap: anywhere; }
-figure p { margin: 4px 0; color: var(--quiet); font-size: 13px; overflow-wrap: anywhere; }
-.whole { position: relative; line-height: 0; overflow: hidden; }
-.whole img, .pair img { width: 100%; display: block; }
-.cells { image-rendering: pixelated; }
-.patch, .window { position: absolute; box-sizing: border-box; outline: 1px solid #fff; outline-offset: -1px; }
-.window { display: none; background: rgba(128, 128, 128, .75); }
-.map { cursor: crosshair; }
-.tip { font-variant-numeric: tabular-nums; min-height: 1.4em; }
-.scale { height: 8px; background: linear-gradient(90deg, VIRIDIS); }
-.scale.value { background: linear-gradient(90deg, DIVERGING); }
-.ends { display: flex; justify-content: space-between; gap: 8px; color: var(--quiet); font-size: 13px; }
-.ends span:not(:nth-child(2)) { white-space: nowrap; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 10px; margin-top: 10px; }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 42%; }
-tr.on th { font-weight: 600; }
-th, td { padding: 3px 8px 3px 0; }
-td:last-child { text-align: right; color: var(--quiet); padding-right: 0; white-space: nowrap; }
-.bar { position: relative; width: 40%; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 8px) 1px no-repeat; }
-.bar i { position: absolute; left: 0; top: calc(50% - 4px); height: 8px; max-width: calc(100% - 8px); background: var(--soft); }
-.bar i.now { background: var(--accent); }
-.legend { list-style: none; margin: 0; padding: 0; }
-.legend li { display: flex; gap: 8px; align-items: center; padding: 1px 0; overflow-wrap: anywhere; }
-.legend i { width: 10px; height: 10px; flex: none; }
-.legend span { margin-left: auto; white-space: nowrap; color: var(--quiet); font-variant-numeric: tabular-nums; }
-""".replace("VIRIDIS", ", ".join(VIRIDIS)).replace("DIVERGING", ", ".join(DIVERGING))
-
-# The value under the pointer is shown below the map, and the window on the image.
-_SCRIPT = """
-{
-const facts = FACTS;
-const [height, width] = facts.size, [left, top] = facts.edges, [strideY, strideX] = facts.stride;
-const frame = document.querySelector(".window");
-for (const map of document.querySelectorAll(".map")) {
-  const values = facts.values[map.dataset.map], tip = map.parentElement.querySelector(".tip");
-  map.addEventListener("pointermove", (event) => {
-    const area = map.getBoundingClientRect();
-    const row = Math.floor(((event.clientY - area.top) / area.height * height - top) / strideY);
-    const column = Math.floor(((event.clientX - area.left) / area.width * width - left) / strideX);
-    const value = values[row]?.[column];
-    tip.textContent = value ?? "";
-    frame.style.display = value ? "block" : "none";
-    const [rows, columns] = facts.window;
-    const corner = [left + (column + .5) * strideX - columns / 2, top + (row + .5) * strideY - rows / 2];
-    Object.assign(frame.style, {
-      left: `${100 * corner[0] / width}%`, top: `${100 * corner[1] / height}%`,
-      width: `${100 * columns / width}%`, height: `${100 * rows / height}%`,
-    });
-  });
-  map.addEventListener("pointerleave", () => { tip.textContent = "\\u00a0"; frame.style.display = "none"; });
-}
-}
-"""
+_FOLDER = Path(__file__).parent
+_STYLE = (
+    (_FOLDER / "live_page.css")
+    .read_text("utf-8")
+    .replace("/* VIRIDIS */", ", ".join(VIRIDIS))
+    .replace("/* DIVERGING */", ", ".join(DIVERGING))
+)

@@ -15,6 +15,7 @@ from deconvwidgets.instruments.occlusion.records import (
     OcclusionProjection,
     OcclusionScene,
     PatchAnswer,
+    TopClasses,
     ValueMap,
 )
 from deconvwidgets.records.geometry import Box
@@ -36,6 +37,7 @@ class OcclusionSheet:
     colours: Mapping[int, str]  # "#rrggbb" of each class in the map of the most probable classes, the most frequent first
     projections: tuple[OcclusionProjection, ...]
     projection_error: str = ""  # why there are no projections
+    top_classes: TopClasses | None = None  # at the positions of the maps, for a page
 
     @property
     def size(self) -> tuple[int, int]:

@@ -44,6 +44,7 @@ from deconvwidgets.service.rate_limit import RateLimiter
 _SHIPPED_HEAD = "caltech101"
 _EVENT_SECONDS = 0.2  # between two events of a run: a browser draws the whole map after each
 _POSITIONS_PER_STEP = 512  # at most: many positions share their work
+_TOP_CLASSES = 5  # at each position of the maps, in an HTML page
 _MAX_LOGITS_BYTES = 32 << 20  # of one run; with its logits the maps of every class are known
 _MAX_BOXES = 64
 _log = logging.getLogger(__name__)
@@ -211,7 +212,8 @@ class OcclusionApi(InstrumentApi):
             For an unknown kind, and for arrays without a run.
         """
         maps = None if run is None else self.maps(run)
-        return make_file(kind, self, self._context.overview(), request, maps, state)
+        top = None if run is None or kind != "figure.html" else self._runs.get(run).computation.top_classes(_TOP_CLASSES)
+        return make_file(kind, self, self._context.overview(), request, maps, state, top)
 
     def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""

@@ -14,7 +14,7 @@ from deconvwidgets.errors import PictureError, RuleError, ServiceError
 from deconvwidgets.instruments.occlusion.figures.files import occlusion_file
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
-from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionProjection, OcclusionRequest
+from deconvwidgets.instruments.occlusion.records import OcclusionFile, OcclusionMaps, OcclusionProjection, OcclusionRequest, TopClasses
 from deconvwidgets.instruments.occlusion.service.protocol import OcclusionService
 from deconvwidgets.records.overview import Overview
 
@@ -30,6 +30,7 @@ def make_file(
     request: OcclusionRequest,
     maps: OcclusionMaps | None,
     state: Mapping[str, Any],
+    top_classes: TopClasses | None = None,
 ) -> bytes:
     """Return the bytes of a file.
 
@@ -37,6 +38,8 @@ def make_file(
     ----------
     state : mapping
         The positions of the patches: "patches" (centers as [row, column]) and "window" ([rows, columns]).
+    top_classes : TopClasses, optional
+        The most probable classes at the positions of the maps, for an HTML page.
 
     Raises
     ------
@@ -55,9 +58,8 @@ def make_file(
     except RuleError as error:
         refusal = str(error)
     colours = {} if maps is None else service.colours(maps)
-    sheet = OcclusionSheet(
-        overview, service.scene(request), boxes, service.answer(request, boxes), maps, colours, tuple(projections), refusal
-    )
+    scene, result = service.scene(request), service.answer(request, boxes)
+    sheet = OcclusionSheet(overview, scene, boxes, result, maps, colours, tuple(projections), refusal, top_classes)
     return occlusion_file(kind, sheet)
 
 

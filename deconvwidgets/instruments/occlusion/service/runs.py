@@ -17,7 +17,7 @@ from deconvwidgets.engine import Network
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
 from deconvwidgets.instruments.occlusion.compute.unoccluded import unoccluded_of
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionRequest
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionRequest, TopClasses
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.worker import error_message
 
@@ -127,6 +127,21 @@ class MapsComputation:
             maps = scan.maps()
         assert maps is not None
         return _with_target(maps, target, self._unoccluded)
+
+    def top_classes(self, count: int) -> TopClasses | None:
+        """Return the most probable classes at every position; None without logits, and for a regression."""
+        with self._lock:
+            maps = self._maps if self._scan is None else self._scan.maps()
+        if maps is None or maps.logits is None or self._unoccluded is None or maps.quantity.kind == "value":
+            return None
+        known = np.isfinite(maps.logits).all(axis=-1)
+        scores = scores_of(torch.from_numpy(maps.logits[known]), maps.quantity, "The model")
+        order = np.argsort(-scores, axis=-1, kind="stable")[:, :count]
+        labels = np.full((*known.shape, order.shape[-1]), -1, np.int64)
+        probabilities = np.full(labels.shape, np.nan, np.float32)
+        labels[known] = order
+        probabilities[known] = np.take_along_axis(scores, order, axis=-1)
+        return TopClasses(labels, probabilities, self._unoccluded.astype(np.float32))
 
     def nbytes(self) -> int:
         """Return the size of the maps in bytes."""

@@ -94,7 +94,13 @@ class OcclusionExplorer(Explorer):
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS
     EVENTS = frozenset({"occlusion"})
-    FILES: ClassVar[Mapping[str, str]] = {".png": "figure.png", ".svg": "figure.svg", ".html": "figure.html", ".npz": "maps.npz"}
+    FILES: ClassVar[Mapping[str, str]] = {
+        ".png": "figure.png",
+        ".svg": "figure.svg",
+        ".pdf": "figure.pdf",
+        ".html": "figure.html",
+        ".npz": "maps.npz",
+    }
 
     _service: SupportsOcclusion
     _run: int | None = None  # the newest run that was requested
@@ -143,9 +149,10 @@ class OcclusionExplorer(Explorer):
         return map_chart(maps, self.state["map"], self._service.occlusion.colours(maps))
 
     def save(self, path: str | Path) -> Path:
-        """Save a figure of image, predictions, projections and maps (PNG, SVG or a standalone HTML page), or the maps as arrays (.npz).
+        """Save a figure of image, predictions, projections and maps, or the maps as arrays (.npz), by the suffix.
 
-        The suffix of the path decides. Waits for the maps.
+        A figure is a PNG, SVG or PDF file, or a standalone HTML page, on which a patch can be moved over the positions of the maps. Waits
+        for the maps.
 
         Returns
         -------

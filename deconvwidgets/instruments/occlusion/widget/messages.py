@@ -24,7 +24,7 @@ from deconvwidgets.widgets.charts import figure_reply, plotly_reply
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content, quantity_content
 from deconvwidgets.widgets.uploads import upload_step, upload_where
 
-_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "html": "text/html"}
+_MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def _hello(service: SupportsOcclusion, request: Request) -> Reply:

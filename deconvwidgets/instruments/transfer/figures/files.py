@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.figures.pdf import to_pdf
 from deconvwidgets.figures.raster import to_png
+from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.instruments.transfer.figures.html import transfer_page
 from deconvwidgets.instruments.transfer.figures.picture import transfer_drawing
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
@@ -16,6 +18,8 @@ _RENDERERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]
     "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.results.categories),
     "classes.csv": lambda sheet, tests: classes_csv(sheet),
     "results.png": lambda sheet, tests: to_png(transfer_drawing(sheet), colours=256),
+    "results.svg": lambda sheet, tests: to_svg(transfer_drawing(sheet)),
+    "results.pdf": lambda sheet, tests: to_pdf(transfer_drawing(sheet), sheet.title()),
     "results.html": lambda sheet, tests: transfer_page(sheet),
 }
 
@@ -26,7 +30,7 @@ def transfer_file(kind: TransferFile, sheet: TransferSheet, tests: Iterable[Test
     Parameters
     ----------
     kind : str
-        "photographs.csv", "classes.csv", "results.png" or "results.html".
+        "photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf" or "results.html".
     sheet : TransferSheet
         The results.
     tests : iterable of TestPhotograph

@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from deconvwidgets.display import decode_image
 from deconvwidgets.figures.html_page import html_page
+from deconvwidgets.figures.page_images import Quality, encode_to_fit
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
-from deconvwidgets.instruments.transfer.figures.sheet import ClassResult, TransferSheet
+from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 
-_LISTED = 12  # number of best and of worst classes
+_FOLDER = Path(__file__).parent
+_STEPS = tuple({"thumbnails": Quality(quality, side)} for quality, side in ((80, 0), (65, 0), (50, 0), (40, 64), (30, 48)))
+
+
+_CELL = (
+    '<div id="cell" aria-live="polite"><h2 id="cell-title"></h2><p class="quiet" id="cell-text"></p><div id="photographs"></div>'
+    '<div id="mistakes"></div></div>'
+)
 
 
 def transfer_page(sheet: TransferSheet) -> bytes:
-    """Return the page."""
+    """Return the page: its confusion matrix shows the photographs of a cell, and its class list leads to the cells of a class."""
     body = f"""<main class="transfer">
 <section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_comparison(sheet)}
-<h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}</section>
+<h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}{_CELL}</section>
 <section><h2>Confusion matrix</h2>{_confusion(sheet)}</section>
-<section><h2>Worst classes</h2>{_classes(sheet.worst(_LISTED))}</section>
-<section><h2>Best classes</h2>{_classes(sheet.ranked()[:_LISTED])}</section>
+<section class="wide"><h2>Classes</h2><p class="tools"><label>Sort <select id="sort"><option value="worst">worst first</option>
+<option value="best">best first</option><option value="name">name</option></select></label>
+<label>Class <input id="filter" type="search" placeholder="any class" autocomplete="off"></label><span class="quiet" id="count"></span></p>
+<div id="classes"></div></section>
 <section class="wide"><h2>Settings and digests</h2>{_facts([*sheet.settings, *sheet.digests])}{_skipped(sheet)}</section>
 </main>"""
-    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), _STYLE)
+    style, script = ((_FOLDER / name).read_text("utf-8") for name in ("live_page.css", "live_page.js"))
+    return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), style, script, _data(sheet))
+
+
+def _data(sheet: TransferSheet) -> dict[str, Any]:
+    """Return the data of the page's script."""
+    results, photographs = sheet.results, sheet.photographs
+    thumbnails = {} if photographs is None else photographs.thumbnails
+    numbers = {source: number for number, source in enumerate(thumbnails)}
+    cells = {} if photographs is None else photographs.cells
+    images = encode_to_fit({"thumbnails": [decode_image(image.data) for image in thumbnails.values()]}, _STEPS)
+    return {
+        "categories": list(results.categories),
+        "tests": results.class_tests.tolist(),
+        "accuracy": [float(share) for share in results.class_accuracy],
+        "counts": {f"{row},{column}": int(results.confusion[row, column]) for row, column in np.argwhere(results.confusion).tolist()},
+        "cells": {
+            f"{truth},{prediction}": [[numbers[one.source], one.name, one.confidence] for one in cell]
+            for (truth, prediction), cell in cells.items()
+        },
+        **images,
+    }
 
 
 def _comparison(sheet: TransferSheet) -> str:
@@ -64,22 +100,16 @@ def _confusion(sheet: TransferSheet) -> str:
     results = sheet.results
     image = data_uri(confusion_pixels(results.confusion, 900), photograph=False)
     legend = (
-        "Rows are true classes, columns are predicted classes, both in the order of the class list. Blue: correct. Red: mistakes, on a "
-        "square-root scale."
+        "Rows are true classes, columns are predicted classes. Blue: correct. Red: mistakes, on a square-root scale. Click a cell, or move "
+        "with the arrow keys, to see its photographs."
     )
     names = "".join(f"<li>{escape(name)}</li>" for name in results.categories)
+    label = f"Confusion matrix of {len(results.categories)} classes: move with the arrow keys"
     return (
-        f'<img class="matrix" src="{image}" alt="Confusion matrix of {len(results.categories)} classes"><p class="quiet">{legend}</p>'
+        f'<div id="matrix" tabindex="0" role="group" aria-label="{label}"><img class="matrix" src="{image}" alt="" draggable="false">'
+        f'<i id="mark"></i></div><p id="hovered" class="quiet">&nbsp;</p><p class="quiet">{legend}</p>'
         f"<details><summary>Classes in order</summary><ol>{names}</ol></details>"
     )
-
-
-def _classes(classes: Iterable[ClassResult]) -> str:
-    rows = []
-    for result in classes:
-        mistake = f", predicted {result.mistake} {result.times}\u00a0x" if result.times else ""
-        rows.append(_bar(result.name, 100 * result.accuracy, f"{100 * result.accuracy:.0f}% of {result.tests}{mistake}", "ours"))
-    return f"<table>{''.join(rows)}</table>"
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> str:
@@ -92,26 +122,3 @@ def _skipped(sheet: TransferSheet) -> str:
         return ""
     files = "".join(f"<li>{escape(image.name)}: {escape(image.reason)}</li>" for image in skipped)
     return f"<details><summary>{len(skipped):,} files could not be read</summary><ul>{files}</ul></details>"
-
-
-_STYLE = """
-.transfer { display: grid; gap: 24px 40px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); max-width: 1200px; }
-.wide { grid-column: 1 / -1; }
-h2 { margin: 0 0 8px; font-size: 15px; font-weight: 600; }
-section h2:not(:first-child) { margin-top: 20px; }
-.big { margin: 0; font-size: 44px; line-height: 1.1; font-weight: 600; font-variant-numeric: tabular-nums; }
-.quiet { margin: 4px 0 12px; color: var(--quiet); }
-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th { text-align: left; font-weight: 400; overflow-wrap: anywhere; width: 38%; }
-th, td { padding: 3px 10px 3px 0; vertical-align: middle; }
-.bar { width: 20%; background: linear-gradient(var(--line), var(--line)) left / calc(100% - 10px) 1px no-repeat; }
-.bar i { display: block; height: 10px; border-radius: 2px; background: var(--soft); }
-.bar i.ours { background: var(--accent); }
-.number { color: var(--quiet); }
-.matrix { display: block; width: 100%; image-rendering: pixelated; outline: 1px solid var(--line); }
-@media (prefers-color-scheme: dark) { .matrix { filter: invert(1) hue-rotate(180deg); } }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 0 0 12px; }
-dt { color: var(--quiet); }
-dd { margin: 0; overflow-wrap: anywhere; }
-details ol { columns: 14em; }
-"""

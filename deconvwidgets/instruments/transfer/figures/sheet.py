@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deconvwidgets.instruments.transfer.records import TransferResults
+from deconvwidgets.instruments.transfer.records import CellPhotographs, TransferResults
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +29,7 @@ class TransferSheet:
     results: TransferResults
     settings: tuple[tuple[str, str], ...]  # (name, value)
     digests: tuple[tuple[str, str], ...]  # (name, value)
+    photographs: CellPhotographs | None = None  # for a page
 
     def title(self) -> str:
         """Return the model, the layer and the dataset."""

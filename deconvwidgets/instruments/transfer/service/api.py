@@ -171,7 +171,7 @@ class TransferApi(InstrumentApi):
         """
         found = self._runs.get(run)
         report, summary = found.results()
-        return make_file(kind, found.inputs.bundle, found.settings, found.images, report, _results(report, summary))
+        return make_file(kind, found.inputs.bundle, found.settings, found.images, report, _results(report, summary), self._thumbnails)
 
     def begin_upload(self, name: str, size: int) -> str:
         """Begin the upload of a zip of `size` bytes, and return its id. Raises PictureError if it is too large or not named as a zip."""

@@ -8,15 +8,23 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferResults, TransferSettings
-from deconvwidgets.instruments.transfer.service.photographs import photograph_in_row
+from deconvwidgets.instruments.transfer.service.photographs import cell_photographs, photograph_in_row
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.service.thumbnails import Thumbnails
 
 
 def make_file(
-    kind: TransferFile, bundle: ModelBundle, settings: TransferSettings, images: ImageSet, report: HeadReport, results: TransferResults
+    kind: TransferFile,
+    bundle: ModelBundle,
+    settings: TransferSettings,
+    images: ImageSet,
+    report: HeadReport,
+    results: TransferResults,
+    thumbnails: Thumbnails,
 ) -> bytes:
     """Return the bytes of a file. Raises ServiceError for an unknown kind."""
-    sheet = TransferSheet(bundle.name, bundle.weights, results, _settings(settings, report), _digests(images, report))
+    photographs = cell_photographs(report, images, thumbnails) if kind == "results.html" else None
+    sheet = TransferSheet(bundle.name, bundle.weights, results, _settings(settings, report), _digests(images, report), photographs)
     return transfer_file(kind, sheet, _tests(report, images))
 
 

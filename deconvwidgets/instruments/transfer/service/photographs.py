@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 
 from deconvwidgets.arguments import flag, integer
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TestPhotographs, TestsRequest
+from deconvwidgets.instruments.transfer.records import CellPhotographs, HeadReport, TestPhotograph, TestPhotographs, TestsRequest
+from deconvwidgets.service.thumbnails import Thumbnails
 
 MAX_PHOTOGRAPHS = 1_000  # in one reply
+_PER_MISTAKE, _PER_CLASS = 6, 4  # photographs of a cell of mistakes, and of one of correct predictions
+_MAX_THUMBNAILS = 2_000  # of all cells
+_THUMBNAIL = 80  # pixels
 
 
 def matching_tests(report: HeadReport, images: ImageSet, request: TestsRequest) -> TestPhotographs:
@@ -47,3 +53,26 @@ def photograph_in_row(report: HeadReport, images: ImageSet, row: int) -> TestPho
         prediction=int(report.predictions[row]),
         confidence=confidence if np.isfinite(confidence) else None,
     )
+
+
+def cell_photographs(report: HeadReport, images: ImageSet, thumbnails: Thumbnails) -> CellPhotographs:
+    """Return photographs of every cell of the confusion matrix that has tests: at most six of a mistake, and four of a class.
+
+    If these are too many, each cell has the same number of them, mistakes before correct predictions. A photograph that was tested in
+    several folds with the same prediction is listed once.
+    """
+    by_cell: dict[tuple[int, int], dict[int, TestPhotograph]] = {}
+    for row in np.argsort(-report.confidences, kind="stable").tolist():
+        photograph = photograph_in_row(report, images, row)
+        cell = by_cell.setdefault((photograph.truth, photograph.prediction), {})
+        if len(cell) < (_PER_CLASS if photograph.truth == photograph.prediction else _PER_MISTAKE):
+            cell.setdefault(photograph.source, photograph)
+    mistakes = [list(cell.values()) for (truth, prediction), cell in by_cell.items() if truth != prediction]
+    correct = [list(cell.values()) for (truth, prediction), cell in by_cell.items() if truth == prediction]
+    ranked = [photograph for cells in (mistakes, correct) for rank in zip_longest(*cells) for photograph in rank if photograph]
+    chosen = list(dict.fromkeys(photograph.source for photograph in ranked))[:_MAX_THUMBNAILS]
+    kept = set(chosen)
+    cells = {key: tuple(one for one in cell.values() if one.source in kept) for key, cell in by_cell.items()}
+    half = _MAX_THUMBNAILS // 2  # as many as the thumbnails' service returns at once
+    encoded = [image for start in (0, half) for image in thumbnails.get(images, chosen[start : start + half], _THUMBNAIL)]
+    return CellPhotographs(cells, dict(zip(chosen, encoded, strict=True)))

@@ -23,7 +23,7 @@ from deconvwidgets.widgets.uploads import upload_step, upload_where
 if TYPE_CHECKING:
     from plotly import graph_objects as go
 
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "html": "text/html"}
+_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 _MAX_THUMBNAILS = 24  # in one request: photographs have to be decoded
 
 

@@ -62,7 +62,13 @@ class TransferPanel(Explorer):
     SERVICE = SupportsTransfer
     HANDLERS = HANDLERS
     EVENTS = SUMMARY_EVENTS = frozenset({"transfer"})
-    FILES: ClassVar[Mapping[str, str]] = {".csv": "photographs.csv", ".png": "results.png", ".html": "results.html"}
+    FILES: ClassVar[Mapping[str, str]] = {
+        ".csv": "photographs.csv",
+        ".png": "results.png",
+        ".svg": "results.svg",
+        ".pdf": "results.pdf",
+        ".html": "results.html",
+    }
 
     _service: SupportsTransfer
     state = StateTrait(MESSAGES).tag(sync=True)
@@ -151,7 +157,9 @@ class TransferPanel(Explorer):
         return run_chart(self._service.transfer, self._number(None), self.state["tab"], self.state["compare"])
 
     def save(self, path: str | Path, run: int | None = None) -> Path:
-        """Save the results of a run: all test photographs as CSV, the figures as PNG, or everything as one HTML page, by the suffix.
+        """Save the results of a run: all test photographs as CSV, a figure as PNG, SVG or PDF, or one HTML page, by the suffix.
+
+        The HTML page works without a kernel: the cells of its confusion matrix show photographs.
 
         Returns
         -------

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
+import pypdf
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, ServiceError
+from deconvwidgets.figures.drawing import Raster, Text, text_width
+from deconvwidgets.instruments.layers.figures.all_layers import all_layers_figure
 from deconvwidgets.instruments.layers.figures.render import render
-from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel, choose_units
+from deconvwidgets.instruments.layers.figures.selection import choose_units
+from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
+from deconvwidgets.instruments.layers.figures.size import tile_pixels
 from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
@@ -140,28 +148,99 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
+TIP = "#1 · 30.00 · tabby <cat> · predicted lamp 50% · photo_0.jpg"
+
+
+def page_data(text: str) -> dict[str, Any]:
+    """Return the data of a page."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found.group(1))
+    return data
+
+
 @pytest.mark.parametrize("kind", ["layer.html", "unit.html"])
 def test_a_page_is_standalone_and_describes_every_tile(sheet: FigureSheet, kind: str) -> None:
     text = render(kind, sheet).decode()  # type: ignore[arg-type]
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)|url\(|@import|https?:""", text), "a standalone page has no references"
+    assert "default-src 'none'" in text
     assert "prefers-color-scheme: dark" in text
     page = Page(text)
-    tips = [attributes["data-tip"] for tag, attributes in page.tags if tag == "i"]
-    assert len(tips) == 18 * (3 if kind == "layer.html" else 1)
-    assert "#1 · 30.00 · tabby <cat> · predicted lamp 50% · photo_0.jpg" in tips
-    images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in images)
+    if kind == "unit.html":
+        tips = [attributes["data-tip"] for tag, attributes in page.tags if tag == "i"]
+        assert len(tips) == 18
+        images = [attributes for tag, attributes in page.tags if tag == "img"]
+        assert all((image["src"] or "").startswith("data:image/") and image["alt"] for image in images)
+    else:
+        units = page_data(text)["layers"][0]["units"]
+        tips = [entry["text"] for unit in units for entry in unit["entries"]]
+        assert len(tips) == 9 * 3
+    assert TIP in tips
 
 
-def test_projections_are_lossless_in_html_and_svg(sheet: FigureSheet) -> None:
-    import base64
+def test_a_live_page_has_the_numbers_of_the_records_and_stores_each_photograph_once(sheet: FigureSheet) -> None:
+    other = SourceImage(encoded(np.full((90, 120, 3), 90, np.uint8)), (0.0, 0.0, 0.5, 0.5), None, "photo_1.jpg")
+    assert sheet.source
+    panels = tuple(replace(shown, sources=(sheet.source, *[other] * 8)) for shown in sheet.panels)
+    data = page_data(render("layer.html", replace(sheet, panels=panels)).decode())
+    assert len(data["images"]["photographs"]) == 2
+    for unit, shown in zip(data["layers"][0]["units"], panels, strict=True):
+        assert shown.detail
+        assert unit["unit"] == shown.unit
+        assert (unit["maximum"], unit["selectivity"], unit["rate"]) == (30.0, 7.0, 0.4)
+        assert [entry["value"] for entry in unit["entries"]] == [entry.value for entry in shown.detail.entries]
+        assert [entry["photograph"] for entry in unit["entries"]] == [0] + [1] * 8
+        assert unit["labels"] == [["tabby <cat>", 5], ["lamp & shade", 4]]
+        assert unit["entries"][0]["box"] == [-0.1, 0.2, 0.5, 0.9]
 
-    for kind in ("layer.html", "layer.svg"):
-        text = render(kind, sheet).decode()  # type: ignore[arg-type]
-        first = re.search(r"data:image/png;base64,([\w+/=]+)", text)
-        assert first
-        pixels = np.asarray(opened(base64.b64decode(first.group(1))).convert("RGB"))
-        np.testing.assert_array_equal(pixels, sheet.panels[0].projections)
+
+def test_projections_are_lossless_in_svg_and_close_in_a_live_page(sheet: FigureSheet) -> None:
+    first = re.search(r"data:image/png;base64,([\w+/=]+)", render("layer.svg", sheet).decode())
+    assert first
+    pixels = np.asarray(opened(base64.b64decode(first.group(1))).convert("RGB"))
+    np.testing.assert_array_equal(pixels, sheet.panels[0].projections)
+    smooth = np.repeat(np.repeat(np.linspace(100, 150, SIDE).astype(np.uint8)[None, :, None], SIDE, 0), 3, 2)
+    data = page_data(render("layer.html", replace(sheet, panels=(replace(sheet.panels[0], projections=smooth),))).decode())
+    shown = np.asarray(opened(base64.b64decode(data["images"]["projections"][0].partition(",")[2])).convert("RGB")).astype(int)
+    assert shown.shape == smooth.shape
+    assert np.abs(shown - smooth).max() <= 4
+
+
+@pytest.mark.parametrize("kind", ["layer.pdf", "unit.pdf", "layers.pdf"])
+def test_a_pdf_has_the_text_of_the_svg_as_text_and_the_same_images(sheet: FigureSheet, kind: str) -> None:
+    page = pypdf.PdfReader(io.BytesIO(render(kind, sheet))).pages[0]  # type: ignore[arg-type]
+    text = "".join(page.extract_text().split())
+    svg = ET.fromstring(render(kind.replace("pdf", "svg"), sheet))  # type: ignore[arg-type]
+    lines = [node.text or "" for node in svg.iter("{http://www.w3.org/2000/svg}text")]
+    assert len(lines) > 5
+    for line in lines:
+        assert "".join(line.split()) in text
+    assert len(page.images) == len(list(svg.iter("{http://www.w3.org/2000/svg}image")))
+    width, height = float(svg.get("width", 0)), float(svg.get("height", 0))
+    assert (page.mediabox.width / 0.75, page.mediabox.height / 0.75) == pytest.approx((width, height), abs=1)
+    projections = [np.asarray(image.image.convert("RGB")) for image in page.images if image.image and image.image.size == (SIDE, SIDE)]
+    assert any(np.array_equal(pixels, sheet.panels[0].projections) for pixels in projections), "projections are lossless"
+
+
+def test_the_figure_of_several_layers_has_a_row_for_each(sheet: FigureSheet) -> None:
+    panels = tuple(replace(shown, layer=layer) for layer in ("conv1", "conv2", "conv4", "conv5") for shown in sheet.panels[:2])
+    drawing = all_layers_figure(replace(sheet, layer="", panels=panels))
+    texts = {item.text: item for item in drawing.items if isinstance(item, Text)}
+    tops = [texts[layer].y for layer in ("conv1", "conv2", "conv4", "conv5")]
+    assert tops == sorted(set(tops))
+    assert "AlexNet · conv1 to conv5" in texts
+    assert {"64 units", "256 units", "13 x 13"} <= set(texts)
+    images = [item for item in drawing.items if isinstance(item, Raster)]
+    assert sorted({item.y for item in images}) == sorted(item.y for item in images)[::4], "four images in each row"
+    for item in texts.values():
+        assert item.x + text_width(item.text, item.size) <= drawing.width
+        assert item.y <= drawing.height
+
+
+@pytest.mark.parametrize("size", ["huge", 15, 257, 72.0, True, None])
+def test_a_wrong_tile_size_is_refused(size: object) -> None:
+    with pytest.raises(ServiceError, match="'small', 'medium', 'large' or the pixels"):
+        tile_pixels(size)
 
 
 def test_the_figure_of_a_unit_states_how_often_it_is_active(sheet: FigureSheet) -> None:
@@ -200,7 +279,7 @@ def test_units_are_selected_as_the_description_says() -> None:
     drawn, selection = choose_units(table([1, 5, 0, 5, 2]), 16, "random", seed=4)
     assert drawn == [0, 1, 3, 4], "a random subset contains no dead unit"
     assert "seed 4" in selection
-    assert choose_units(table([1] * 50), 5, "random", 1)[0] != choose_units(table([1] * 50), 5, "random", 2)[0]
+    assert choose_units(table([1] * 50), 5, "random", seed=1)[0] != choose_units(table([1] * 50), 5, "random", seed=2)[0]
     assert choose_units(table([0, 1, 2]), 2, "index")[0] == [0, 1]
     with pytest.raises(LayerError, match="at least one"):
         choose_units(table([1]), 0)

@@ -66,6 +66,12 @@ def test_state_can_be_saved_and_restored(service):
         ({"pinned": [{"model": "fakenet", "layer": "conv1", "unit": 24}]}, LayerError, "no unit 24"),
         ({"pinned": [{"model": "vgg16", "layer": "conv1", "unit": -1}]}, LayerError, "vgg16"),
         ({"pinned": [{"layer": "conv2", "unit": unit} for unit in range(7)]}, ServiceError, "At most 6"),
+        ({"bookmarks": "conv1"}, ServiceError, "Bookmarks are a list"),
+        ({"bookmarks": [["conv1"]]}, ServiceError, "A bookmark is written"),
+        ({"bookmarks": [["conv9", 1]]}, LayerError, "conv1, conv2, odd.layer"),
+        ({"bookmarks": [["conv1", 24]]}, LayerError, "no unit 24 to bookmark"),
+        ({"bookmarks": [["conv1", True]]}, LayerError, "unit of a bookmark"),
+        ({"bookmarks": [["conv2", unit % 60] for unit in range(101)]}, ServiceError, "101 bookmarks"),
         ({"units": 5}, ServiceError, "'units'"),
     ],
 )
@@ -93,6 +99,12 @@ def test_pins_of_another_model_are_kept(service):
         ("vgg16", "conv13", 500),
         ("fakenet", "conv2", 5),
     ]
+
+
+def test_bookmarks_are_kept_once_with_the_short_names_of_their_layers(service):
+    explorer = LayerExplorer(service, state={"bookmarks": [["features.3", 5], ("conv1", 2), ["conv2", 5]]})
+    assert explorer.state["bookmarks"] == [["conv2", 5], ["conv1", 2]]
+    assert LayerExplorer(service, state=json.loads(json.dumps(explorer.state))).state == explorer.state
 
 
 def test_numpy_integers_are_units(service):

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.layers.records import StartUnit
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import checked_state
 from deconvwidgets.records.layers import LayerInfo
@@ -612,4 +613,42 @@ def test_export_downloads_the_figure_of_the_service(service, open_page):
     assert download.value.suggested_filename == "fakenet-conv2-unit7.svg"
     assert download.value.path().read_bytes() == b"<figure>unit.svg"
     kind, state = next(arguments for name, arguments in service.calls if name == "figure")
-    assert (kind, state["unit"], state["layer"]) == ("unit.svg", 7, "conv2")
+    assert (kind, state["unit"], state["layer"], state["size"]) == ("unit.svg", 7, "conv2", "medium")
+
+
+def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, open_page):
+    page = open_page(service, layer="conv2", unit=7)
+    page.get_by_test_id("export-menu").click()
+    expect(page.get_by_role("menuitem", name="Units of the layer: PNG")).to_be_focused()
+    for key, name in (("ArrowDown", "unit.png"), ("ArrowRight", "unit.svg"), ("ArrowDown", "pinned.svg"), ("ArrowUp", "unit.svg")):
+        page.keyboard.press(key)
+        expect(page.get_by_test_id(f"export-{name}")).to_be_focused()
+    page.get_by_test_id("figure-size-large").click()
+    expect(page.get_by_test_id("figure-size-large")).to_have_attribute("aria-checked", "true")
+    expect(page.get_by_test_id("figure-size-medium")).to_have_attribute("aria-checked", "false")
+    with page.expect_download() as download:
+        page.get_by_test_id("export-layers.pdf").click()
+    assert download.value.suggested_filename == "fakenet-layers.pdf"
+    kind, state = [arguments for name, arguments in service.calls if name == "figure"][-1]
+    assert (kind, state["size"]) == ("layers.pdf", "large")
+
+
+def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_page, monkeypatch):
+    table = service.layers.unit_table
+    start = (StartUnit(9, "sunflower", 6, 9, 13.2),)
+    monkeypatch.setattr(service.layers, "unit_table", lambda layer: replace(table(layer), start=start if layer == "conv2" else ()))
+    page = open_page(service, layer="conv2", unit=7)
+    chip = page.get_by_test_id("go-conv2-9")
+    expect(chip).to_have_text("9 sunflower 6 of 9")
+    expect(chip).to_have_attribute("title", "sunflower 6 of 9, selectivity 13.2")
+    chip.click()
+    page.wait_for_function("() => model.values.state.unit === 9")
+    page.get_by_test_id("grid").focus()
+    page.keyboard.press("b")
+    page.wait_for_function("""() => JSON.stringify(model.values.state.bookmarks) === '[["conv2",9]]'""")
+    expect(page.get_by_test_id("bookmark")).to_have_attribute("aria-pressed", "true")
+    page.get_by_test_id("layer-conv1").click()
+    page.get_by_test_id("go-conv2-9").click()
+    page.wait_for_function("() => model.values.state.layer === 'conv2' && model.values.state.unit === 9")
+    page.get_by_test_id("bookmark").click()
+    page.wait_for_function("() => model.values.state.bookmarks.length === 0")

@@ -508,12 +508,12 @@ def test_target_is_reset_if_the_new_head_does_not_have_it(api, service, open_pag
 @pytest.mark.slow
 def test_export_and_copy_of_the_state(api, open_page):
     page = open_page(image="crop:3")
-    for file in ("figure.png", "figure.svg", "figure.html", "maps.npz"):
+    for file in ("figure.png", "figure.svg", "figure.pdf", "figure.html", "maps.npz"):
         page.get_by_test_id("export-menu").click()
         with page.expect_download() as download:
             page.get_by_test_id(f"export-{file}").click()
-        assert download.value.suggested_filename == f"fakenet-occlusion-drawing_3-{file}"
-        expect(page.get_by_test_id("status")).to_contain_text("Saved")
+        assert download.value.suggested_filename == f"fakenet-occlusion-drawing_3{file.replace('figure', '').replace('maps', '-maps')}"
+        expect(page.get_by_test_id("status")).to_contain_text("Exported")
     kind, request, run, state = calls_of(api, "file")[-1]
     assert (kind, request.image, run) == ("maps.npz", "crop:3", 1)
     assert state["window"] == [16, 16]

@@ -342,8 +342,10 @@ def test_heads_are_used_undone_saved_and_loaded_and_results_are_downloaded(blank
     expect(page.get_by_test_id("head-words")).to_have_text("alexnet now predicts the classes of caltech101; before: ImageNet.")
     page.get_by_test_id("export-menu").click()
     expect(page.get_by_test_id("export-results.png")).to_be_focused()
-    page.keyboard.press("End")
-    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("export-results.svg")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert download.value.suggested_filename == "transfer-run1-classes.csv"

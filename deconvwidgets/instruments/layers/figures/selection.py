@@ -1,0 +1,97 @@
+"""Which units of a layer a figure shows, and how the caption describes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deconvwidgets.arguments import integer, one_of
+from deconvwidgets.errors import LayerError
+from deconvwidgets.instruments.layers.records import UnitTable
+
+SORTS = ("strongest", "mean", "selectivity", "dead", "index", "random")
+
+
+def ordered_units(table: UnitTable, sort: str = "strongest", class_name: str = "", seed: int = 0) -> tuple[list[int], str]:
+    """Return the units of a layer in an order.
+
+    Parameters
+    ----------
+    table : UnitTable
+        The units of the layer.
+    sort : {"strongest", "mean", "selectivity", "dead", "index", "random"}
+        "random": the units that are ever active, in random order, as the paper selects them.
+    class_name : str
+        Part of a class name: only units with such a class among their strongest activations are returned.
+    seed : int
+        The random seed.
+
+    Returns
+    -------
+    units : list of int
+        The units.
+    description : str
+        A format string, such as "the {count} strongest of {total} units".
+
+    Raises
+    ------
+    ServiceError
+        For an unknown `sort`.
+    LayerError
+        For a seed that is no integer from 0 on.
+    """
+    one_of(sort, "sort order", SORTS)
+    seed = integer(seed, "seed", 0, error=LayerError)
+    keys: dict[str, tuple[NDArray[np.number], str]] = {
+        "strongest": (-table.maximum, "the {count} strongest of {total} units"),
+        "mean": (-table.mean, "the {count} units with the highest mean of {total}"),
+        "selectivity": (-table.selectivity, "the {count} most selective of {total} units"),
+        "dead": (_dead_first(table), "the {count} dead or weakest of {total} units"),
+        "index": (np.arange(len(table.maximum)), "the first {count} of {total} units"),
+    }
+    if sort == "random":
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(table.activation_rate > 0))
+        description = f"{{count}} of {{total}} units, selected at random (seed {seed})"
+    else:
+        key, description = keys[sort]
+        order = np.argsort(key, kind="stable")
+    if class_name:
+        labels = [number for number, category in enumerate(table.categories) if class_name.casefold() in category.casefold()]
+        fits = np.asarray(np.isin(table.labels, labels).any(axis=1))
+        order = order[fits[order]]
+        escaped = class_name.replace("{", "{{").replace("}", "}}")
+        description += f" with \u201c{escaped}\u201d among their strongest activations"
+    return [int(unit) for unit in order], description
+
+
+def _dead_first(table: UnitTable) -> NDArray[np.float32]:
+    """Return a sort key: the maximum activation, and less than any of them for units that are active in no crop."""
+    return np.where(table.activation_rate == 0, -np.inf, table.maximum)
+
+
+def choose_units(table: UnitTable, count: int, sort: str = "strongest", class_name: str = "", seed: int = 0) -> tuple[list[int], str]:
+    """Return the first `count` units of an order, random ones by their numbers, and a description ("the 16 strongest of 256 units").
+
+    Raises
+    ------
+    LayerError
+        If `count` is less than 1; otherwise as `ordered_units`.
+    """
+    if count < 1:
+        raise LayerError(f"A figure needs at least one unit, not {count}.")
+    order, description = ordered_units(table, sort, class_name, seed)
+    units = sorted(order[:count]) if sort == "random" else order[:count]
+    return units, description.format(count=len(units), total=len(table.maximum))
+
+
+def describe_rows(count: int, sort: str, class_name: str = "", seed: int = 0) -> str:
+    """Return the description of `count` units of each of several layers, such as "the 5 strongest units of each layer"."""
+    descriptions = {
+        "strongest": f"the {count} strongest units of each layer",
+        "mean": f"the {count} units of each layer with the highest mean",
+        "selectivity": f"the {count} most selective units of each layer",
+        "dead": f"the {count} dead or weakest units of each layer",
+        "index": f"the first {count} units of each layer",
+        "random": f"{count} units of each layer, selected at random (seed {seed})",
+    }
+    return descriptions[sort] + (f" with \u201c{class_name}\u201d among their strongest activations" if class_name else "")

@@ -1,0 +1,73 @@
+/** Units to start with and bookmarked units, as buttons above the grid. */
+import { h, setText } from "../ui/dom.ts";
+import type { Table } from "./unit_table.ts";
+import type { Bookmark, LayerState } from "./wire.ts";
+
+const BOOKMARK_HINT = "Keep this unit in the list of bookmarks (b)";
+const START_HINT = "Telling units, chosen by class purity and selectivity on Caltech-101";
+const MAX_BOOKMARKS = 100;
+
+/** Return the bookmarks with a unit added, or removed if it is there. */
+export function toggleBookmark(bookmarks: readonly Bookmark[], [layer, unit]: Bookmark): Bookmark[] {
+  const others = bookmarks.filter(([otherLayer, otherUnit]) => otherLayer !== layer || otherUnit !== unit);
+  return others.length < bookmarks.length ? others : [...others, [layer, unit]];
+}
+
+/**
+ * Create the row of units to start with and of bookmarks.
+ * @param select called with the unit of a button
+ * @param setBookmarks called with the changed bookmarks
+ */
+export function createSuggestions({
+  select,
+  setBookmarks,
+}: {
+  select: (layer: string, unit: number) => void;
+  setBookmarks: (bookmarks: Bookmark[]) => void;
+}) {
+  const star = h("button", {
+    type: "button",
+    class: "dwl-star",
+    title: BOOKMARK_HINT,
+    "data-testid": "bookmark",
+    onclick: () => toggle(),
+  });
+  const list = h("div", { class: "dwl-suggested" });
+  const element = h("div", { class: "dwl-suggestions", "data-testid": "suggestions" }, list, star);
+  let state: LayerState | null = null;
+  let drawn = "";
+
+  function toggle(): void {
+    if (!state || state.unit === null) return;
+    const changed = toggleBookmark(state.bookmarks, [state.layer, state.unit]);
+    if (changed.length <= MAX_BOOKMARKS) setBookmarks(changed);
+  }
+
+  const createChip = (layer: string, unit: number, text: string, hint: string) =>
+    h(
+      "button",
+      { type: "button", class: "dwl-chip", title: hint, "data-testid": `go-${layer}-${unit}`, onclick: () => select(layer, unit) },
+      h("b", {}, text),
+      hint ? ` ${hint.split(", selectivity")[0]}` : null,
+    );
+
+  function update(next: LayerState, table: Table | undefined): void {
+    state = next;
+    const { layer, unit, bookmarks } = next;
+    const marked = bookmarks.some(([otherLayer, otherUnit]) => otherLayer === layer && otherUnit === unit);
+    setText(star, marked ? "★ Bookmarked" : "☆ Bookmark");
+    star.setAttribute("aria-pressed", String(marked));
+    const start = table?.start ?? [];
+    const key = JSON.stringify([layer, start, bookmarks]);
+    if (key === drawn) return;
+    drawn = key;
+    const chips = start.map((entry) => createChip(layer, entry.unit, String(entry.unit), entry.reason));
+    const kept = bookmarks.map(([otherLayer, otherUnit]) => createChip(otherLayer, otherUnit, `${otherLayer} / ${otherUnit}`, ""));
+    const name = (text: string, title?: string) => h("span", { class: "dwl-suggestion-name", title }, text);
+    list.replaceChildren(
+      ...(chips.length ? [name("Start here", START_HINT), ...chips] : []),
+      ...(kept.length ? [name("Bookmarks"), ...kept] : []),
+    );
+  }
+  return { element, update, toggle };
+}
