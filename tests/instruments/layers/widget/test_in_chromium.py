@@ -368,8 +368,8 @@ def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_pa
     original = service.unit_detail
     names = [("emu", "African hunting dog, hyena dog, Cape hunting dog"), ("daddy longlegs, harvestman, opilionid", "barn")]
 
-    def unit_detail(layer, unit):
-        detail = original(layer, unit)
+    def unit_detail(layer, unit, predictions=True, **options):
+        detail = original(layer, unit, predictions, **options)
         entries = [replace(entry, label=names[at % 2][0], prediction=names[at % 2][1]) for at, entry in enumerate(detail.entries)]
         return replace(detail, entries=tuple(entries))
 
