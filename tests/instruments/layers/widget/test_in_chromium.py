@@ -636,7 +636,9 @@ def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, o
 def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_page, monkeypatch):
     table = service.layers.unit_table
     start = (StartUnit(9, "sunflower", 6, 9, 13.2),)
-    monkeypatch.setattr(service.layers, "unit_table", lambda layer: replace(table(layer), start=start if layer == "conv2" else ()))
+    monkeypatch.setattr(
+        service.layers, "unit_table", lambda layer, **options: replace(table(layer, **options), start=start if layer == "conv2" else ())
+    )
     page = open_page(service, layer="conv2", unit=7)
     chip = page.get_by_test_id("go-conv2-9")
     expect(chip).to_have_text("9 sunflower 6 of 9")
