@@ -63,7 +63,7 @@ class Pictured:
         return open_picture(self._complete_image())
 
     def _display_(self) -> object:
-        """Return what marimo displays, by its protocol: the live widget, or the picture in static mode and in exports without JavaScript."""
+        """Return what marimo displays, by its protocol: the live widget, or the picture in static mode and in exports of notebooks."""
         import marimo
 
         if is_static() or os.environ.get(_MARIMO_EXPORTS) == "true":
