@@ -149,7 +149,7 @@ test("the header states the number of photographs and the classifier", () => {
     opened: [],
   };
   const layer = makeLayer("conv5");
-  assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
+  assert.equal(describeLayer(overview, layer), "conv5 · top 9 of 28 photographs (252 crops)");
   assert.match(describeLayer({ ...overview, crops: 28 }, undefined), /^top 9 of 28 photographs$/);
   assert.deepEqual(shortWarnings({ ...overview, trained: true, classifier: "ImageNet" }), []);
   const skipped = [{ name: "a.jpg", reason: "it is truncated" }];

@@ -4,7 +4,7 @@ import type { Table } from "./unit_table.ts";
 import type { Bookmark, LayerState } from "./wire.ts";
 
 const BOOKMARK_HINT = "Keep this unit in the list of bookmarks (b)";
-const START_HINT = "Telling units, chosen by class purity and selectivity on Caltech-101";
+const START_HINT = "Suggested units, chosen by class purity and selectivity on Caltech-101";
 const MAX_BOOKMARKS = 100;
 
 /** Return the bookmarks with a unit added, or removed if it is there. */
@@ -14,7 +14,7 @@ export function toggleBookmark(bookmarks: readonly Bookmark[], [layer, unit]: Bo
 }
 
 /**
- * Create the row of units to start with and of bookmarks.
+ * Create the row of units to start with and of bookmarks, and the button that bookmarks the selected unit.
  * @param select called with the unit of a button
  * @param setBookmarks called with the changed bookmarks
  */
@@ -27,13 +27,13 @@ export function createSuggestions({
 }) {
   const star = h("button", {
     type: "button",
-    class: "dwl-star",
+    class: "dwx-pin",
     title: BOOKMARK_HINT,
     "data-testid": "bookmark",
     onclick: () => toggle(),
   });
   const list = h("div", { class: "dwl-suggested" });
-  const element = h("div", { class: "dwl-suggestions", "data-testid": "suggestions" }, list, star);
+  const element = h("div", { class: "dwl-suggestions", "data-testid": "suggestions", hidden: true }, list);
   let state: LayerState | null = null;
   let drawn = "";
 
@@ -48,7 +48,7 @@ export function createSuggestions({
       "button",
       { type: "button", class: "dwl-chip", title: hint, "data-testid": `go-${layer}-${unit}`, onclick: () => select(layer, unit) },
       h("b", {}, text),
-      hint ? ` ${hint.split(", selectivity")[0]}` : null,
+      hint ? ` ${hint.split(", selectivity")[0]?.replace(" of ", "/")}` : null,
     );
 
   function update(next: LayerState, table: Table | undefined): void {
@@ -62,12 +62,14 @@ export function createSuggestions({
     if (key === drawn) return;
     drawn = key;
     const chips = start.map((entry) => createChip(layer, entry.unit, String(entry.unit), entry.reason));
-    const kept = bookmarks.map(([otherLayer, otherUnit]) => createChip(otherLayer, otherUnit, `${otherLayer} / ${otherUnit}`, ""));
+    const kept = bookmarks.map(([otherLayer, otherUnit]) => createChip(otherLayer, otherUnit, `${otherLayer} · ${otherUnit}`, ""));
     const name = (text: string, title?: string) => h("span", { class: "dwl-suggestion-name", title }, text);
+    element.hidden = !chips.length && !kept.length;
+    const group = (...parts: HTMLElement[]) => h("div", { class: "dwl-suggested-group" }, ...parts);
     list.replaceChildren(
-      ...(chips.length ? [name("Start here", START_HINT), ...chips] : []),
-      ...(kept.length ? [name("Bookmarks"), ...kept] : []),
+      ...(chips.length ? [group(name("Start with unit", START_HINT), ...chips)] : []),
+      ...(kept.length ? [group(name("Bookmarks"), ...kept)] : []),
     );
   }
-  return { element, update, toggle };
+  return { element, star, update, toggle };
 }
