@@ -36,7 +36,7 @@ export function createUnitLegend() {
     dead.hidden = !dead.textContent;
     if (!table) return;
     setText(tile, `Each tile: a unit’s ${table.k} strongest activations, ${TILES[state.view]}`);
-    setText(frequent.lastElementChild as HTMLElement, state.filter ? `“${state.filter}”` : "more than once");
+    setText(frequent.lastElementChild as HTMLElement, state.filter ? `“${state.filter}”` : "repeated");
     setText(rare.lastElementChild as HTMLElement, state.filter ? "another class" : "once");
     setText(named, state.filter ? "· its count" : "· most frequent class");
   };
