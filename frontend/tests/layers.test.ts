@@ -8,7 +8,7 @@ import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { mosaicKey } from "../src/layers/store.ts";
 import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer } from "../src/layers/summary.ts";
-import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
+import { describeEntry, describePrediction, describeUnit } from "../src/layers/unit_facts.ts";
 import { describeDead } from "../src/layers/unit_legend.ts";
 import {
   classCounts,
@@ -252,4 +252,11 @@ test("a bookmark is added once and removed", () => {
     ),
     [["conv1", 3]],
   );
+});
+
+test("a prediction is correct only where there are both a class and a label", () => {
+  assert.equal(describePrediction({ label: "emu", prediction: "emu" }), "✓ correct");
+  assert.equal(describePrediction({ label: "emu", prediction: "ibis" }), "ibis");
+  assert.equal(describePrediction({ label: null, prediction: "ibis" }), "ibis");
+  assert.equal(describePrediction({ label: null, prediction: null }), "", "a file without a label, and a model without classes");
 });

@@ -14,6 +14,12 @@ export function describeEntry(entry: Pick<Entry, "label" | "source" | "predictio
   return parts.join(" · ");
 }
 
+/** Return the predicted class, or that it is the label; empty if the model has no classes. */
+export function describePrediction({ label, prediction }: Pick<Entry, "label" | "prediction">): string {
+  if (!prediction) return "";
+  return prediction === label ? "✓ correct" : prediction;
+}
+
 /**
  * Describe the statistics of a unit.
  * @param images the number of images, such as "252 crops"
@@ -55,11 +61,10 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
 
   const createRow = (entry: Entry, rank: number) => {
     const { label, source, prediction, probability } = entry;
-    const predicted = prediction === label ? "✓ correct" : prediction;
     const parts = [
       h("span", { class: "dwx-number" }, formatNumber(entry.value)),
       h("span", { class: "dwx-entry-label" }, label ?? source),
-      h("span", { class: "dwx-prediction" }, predicted ?? ""),
+      h("span", { class: "dwx-prediction" }, describePrediction(entry)),
       h("span", { class: "dwx-probability" }, prediction && probability !== null ? formatPercent(probability) : ""),
     ];
     const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;

@@ -406,14 +406,14 @@ def test_view_shows_the_strongest_so_far_and_replaces_them_when_the_index_is_com
     partial = {"event": "partial", "progress": progress, "layers": ["conv2"]}
     page.evaluate("(event) => model.trigger('msg:custom', event, [])", partial)
     wait_until_painted(page)
-    expect(page.get_by_test_id("progress")).to_contain_text("So far: the first 30 of 120 crops")
+    expect(page.get_by_test_id("progress")).to_contain_text("Strongest in the first 30 of 120 crops")
     expect(page.get_by_test_id("detail-numbers")).to_contain_text("of 30 crops")
     expect(page.get_by_test_id("tile-3")).to_have_count(0)
     assert page.evaluate("model.values.state.unit") is None, "the strongest unit is chosen when the index is complete"
     building_service.crops, before = 60, len(page.evaluate("model.sent"))
     building_service.version += 1  # other activations
     page.evaluate("(event) => model.trigger('msg:custom', event, [])", partial)
-    expect(page.get_by_test_id("progress")).to_contain_text("So far: the first 60 of 120 crops")
+    expect(page.get_by_test_id("progress")).to_contain_text("Strongest in the first 60 of 120 crops")
     page.wait_for_function("(before) => model.sent.slice(before).filter(({kind}) => kind === 'mosaics').length > 6", arg=before)
     renewed = page.evaluate("(before) => model.sent.slice(before)", before)
     assert all(message.get("refresh") for message in renewed if message["kind"] in ("unit_table", "mosaics", "unit_detail"))
