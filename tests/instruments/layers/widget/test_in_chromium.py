@@ -365,15 +365,15 @@ def test_order_dead_first_says_what_it_shows(service, open_page):
 
 
 def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_page, monkeypatch):
-    original = service.unit_detail
+    original = service.layers.unit_detail
     names = [("emu", "African hunting dog, hyena dog, Cape hunting dog"), ("daddy longlegs, harvestman, opilionid", "barn")]
 
-    def unit_detail(layer, unit):
-        detail = original(layer, unit)
+    def unit_detail(layer, unit, **how):
+        detail = original(layer, unit, **how)
         entries = [replace(entry, label=names[at % 2][0], prediction=names[at % 2][1]) for at, entry in enumerate(detail.entries)]
         return replace(detail, entries=tuple(entries))
 
-    monkeypatch.setattr(service, "unit_detail", unit_detail)
+    monkeypatch.setattr(service.layers, "unit_detail", unit_detail)
     page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)
     expect(page.get_by_test_id("entries")).to_contain_text("emu")
@@ -382,7 +382,7 @@ def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_pa
     assert all(row == places[0] for row in places), "columns are aligned"
     widths = [part.bounding_box()["width"] for part in rows[1].locator("span").all()]
     assert widths[1] >= 0.8 * widths[2], "the label has as much space as the predicted class"
-    assert page.get_by_text("→ Predicted class").is_visible()
+    assert page.get_by_text("Predicted class", exact=True).is_visible()
 
 
 def test_view_shows_the_progress_of_the_index_and_loads_when_it_is_complete(building_service, open_page):
@@ -636,11 +636,14 @@ def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, o
 def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_page, monkeypatch):
     table = service.layers.unit_table
     start = (StartUnit(9, "sunflower", 6, 9, 13.2),)
-    monkeypatch.setattr(service.layers, "unit_table", lambda layer: replace(table(layer), start=start if layer == "conv2" else ()))
+    monkeypatch.setattr(
+        service.layers, "unit_table", lambda layer, **how: replace(table(layer, **how), start=start if layer == "conv2" else ())
+    )
     page = open_page(service, layer="conv2", unit=7)
     chip = page.get_by_test_id("go-conv2-9")
-    expect(chip).to_have_text("9 sunflower 6 of 9")
-    expect(chip).to_have_attribute("title", "sunflower 6 of 9, selectivity 13.2")
+    expect(chip).to_have_attribute("title", "Caltech-101: sunflower 6 of 9, selectivity 13.2")
+    expect(chip).not_to_contain_text("sunflower")  # these images have no such class
+    expect(chip).to_contain_text("/9")
     chip.click()
     page.wait_for_function("() => model.values.state.unit === 9")
     page.get_by_test_id("grid").focus()
