@@ -27,7 +27,7 @@ import numpy as np
 
 import deconvwidgets as dw
 from deconvwidgets.images.labels import labels_of
-from deconvwidgets.index.activation_index import default_path
+from deconvwidgets.index.cached import default_path
 
 OUT = Path(__file__).resolve().parent.parent / "deconvwidgets" / "instruments" / "layers" / "service" / "start_units.json"
 # The number of photographs, evenly spaced in the data set; None: all 8,677. The larger models are slow on a CPU.

@@ -58,7 +58,7 @@ def test_an_unknown_command_is_error_of(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "message"),
     [
         ("figure --layer conv5 --out f.gif", "f.gif must end in .png, .svg, .pdf or .html"),
-        ("figure --layer conv5 --out f.png --units 0", "--units: 0 is not at least 1"),
+        ("figure --layer conv5 --out f.png --units 0", "--units: '0' is no number of units from 1 on"),
         ("figure --layer conv5 --out f.png --sort random --seed -1", "--seed: -1 is not at least 0"),
         ("figure --layer conv5 --out f.png --unit x", "--unit: invalid int value: 'x'"),
         ("lab --port 70000", "--port: 70000 is not from 0 to 65535"),

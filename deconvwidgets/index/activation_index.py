@@ -136,15 +136,12 @@ class ActivationIndex:
         network, job = bundle.network, as_job(job)
         names = () if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
         infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
-        identity = IndexIdentity.of(bundle, images, infos, k, per_source)
         crops = checked_crops(crops, len(images))
-        if path is not None:
-            if resume and (stored := stored_index(path, identity, crops)) is not None:
-                return stored
-            require_writable_index(path)
-        tallies = {info.name: LayerTally.empty(info.channels, k, per_source) for info in infos}
-        index_pass = IndexPass(network, tallies)
-        index = cls(identity, infos, tallies, ranges_of(crops), {}, tuple(images.categories or ()), images.skipped)
+        index = cls._empty(IndexIdentity.of(bundle, images, infos, k, per_source), infos, crops, images)
+        if path is not None and resume and (stored := stored_index(path, index.identity, crops)) is not None:
+            return stored
+        require_writable_index(path)
+        index_pass = IndexPass(network, index.tallies)
         with job.progress_bar("index", "crop", len(crops), progress) as context:
             context = reporting(context, on_so_far, index, images, crops)
             index_pass.run(prepared_crops(bundle, images, crops, job.decode_threads), len(crops), context)
@@ -152,6 +149,11 @@ class ActivationIndex:
         if path is not None:
             index.save(path)
         return index
+
+    @classmethod
+    def _empty(cls, identity: IndexIdentity, layers: tuple[LayerInfo, ...], crops: range, images: ImageSet) -> Self:
+        tallies = {info.name: LayerTally.empty(info.channels, identity.k, identity.per_source) for info in layers}
+        return cls(identity, layers, tallies, ranges_of(crops), {}, tuple(images.categories or ()), images.skipped)
 
     def check(self, identity: IndexIdentity, crops: range | None = None) -> None:
         """Raise ActivationIndexError unless the index has this identity and, if `crops` is given, covers exactly these crops."""

@@ -76,8 +76,10 @@ def write_index(folder: Path, parts: IndexParts) -> None:
         raise _not_writable(folder, error) from error
 
 
-def require_writable_index(folder: Path) -> None:
-    """Create the folder. Raises ActivationIndexError if it cannot be written to: before the index is computed, rather than after it."""
+def require_writable_index(folder: Path | None) -> None:
+    """Create the folder, if one is given. Raises ActivationIndexError if it cannot be written to: before the index is computed."""
+    if folder is None:
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not may(folder, os.W_OK):

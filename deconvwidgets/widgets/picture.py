@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import os
 from collections.abc import Callable
 
 from PIL import Image
 
 from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.service.protocol import ModelService
+from deconvwidgets.widgets.static_mode import is_static
 
 _log = logging.getLogger(__name__)
 
+_MARIMO_EXPORTS = "MARIMO_NO_JS"  # marimo sets this variable while it exports a notebook as ipynb
 MAX_WIDTH = 1200  # pixels
 MAX_BYTES = 250_000
 _QUALITIES = (80, 65, 50, 35)
@@ -58,6 +61,14 @@ class Pictured:
             If there is nothing to show.
         """
         return open_picture(self._complete_image())
+
+    def _display_(self) -> object:
+        """Return what marimo displays, by its protocol: the live widget, or the picture in static mode and in exports of notebooks."""
+        import marimo
+
+        if is_static() or os.environ.get(_MARIMO_EXPORTS) == "true":
+            return self.picture()
+        return marimo.ui.anywidget(self)
 
     def _static_bundle(self) -> dict[str, str]:
         """Return the picture, or the reason why there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from deconvwidgets.assets.cache import cache_dir, write_cache_file
 from deconvwidgets.errors import ActivationIndexError, AssetError
 from deconvwidgets.images.photos import open_photos
 from deconvwidgets.images.zip import unpack_zip
-from deconvwidgets.index.activation_index import default_path
+from deconvwidgets.index.cached import default_path
 from deconvwidgets.instruments.transfer.compute.feature_store import FeatureIdentity, LayerFeatures
 from deconvwidgets.models.pinned_weights import pinned_state_dict
 
@@ -30,8 +31,9 @@ FEATURES = FeatureIdentity("layer", "images", "transform", (3, 8, 8), "one", Non
 def another_user(own_cache: Path) -> Iterator[None]:
     """Be a user who does not own the cache, which has no restrictions for root."""
     own_cache.mkdir(mode=0o755)
-    for folder in own_cache.resolve().parents[:3]:  # of pytest, which other users may not enter
-        if folder.stat().st_uid == os.geteuid():
+    common = Path(tempfile.gettempdir()).resolve()
+    for folder in own_cache.resolve().parents:  # of pytest, which other users may not enter
+        if common in folder.parents and folder.stat().st_uid == os.geteuid():
             folder.chmod(0o755)
     yield
     if os.getuid() == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,20 @@ from tests.browser.conftest import CHROMIUM_FLAGS, find_chromium
 pytest.importorskip("marimo")
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "marimo_explorers.py"
+EXPORTED = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    import deconvwidgets as dw
+
+    service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu").wait()
+    dw.LayerExplorer(service, layer="conv5")
+    return
+"""
 SECONDS = 60  # for an answer on a busy machine
 WHITE = "rgb(255, 255, 255)"
 
@@ -69,7 +84,7 @@ def page(address: str, errors: list[str]) -> Iterator[Page]:
         opened = chromium.new_context(viewport={"width": 1600, "height": 1100}, color_scheme="dark").new_page()
         opened.set_default_timeout(60_000)
         opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        opened.on("pageerror", lambda error: errors.append(str(error)))
+        opened.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
         opened.goto(address)
         expect(opened.locator("[data-testid=layer-explorer][data-ready=true]")).to_be_visible(timeout=180_000)
         yield opened
@@ -101,6 +116,15 @@ def test_a_cell_reads_the_accuracy_of_a_run_that_the_kernel_ends(page):
     expect(page.get_by_text("There are no results yet.")).to_be_visible()
     panel.get_by_test_id("go").click()
     expect(page.get_by_text(re.compile(r"^Accuracy over 3 folds: \d+"))).to_be_visible(timeout=SECONDS * 1000)
+
+
+def test_an_export_has_pictures(tmp_path):
+    notebook = tmp_path / "notebook.py"
+    notebook.write_text(EXPORTED)
+    command = [sys.executable, "-m", "marimo", "--yes", "export", "ipynb", str(notebook), "-o", str(tmp_path / "exported.ipynb")]
+    subprocess.run([*command, "--include-outputs"], check=True, timeout=300, stdin=subprocess.DEVNULL)
+    cells = json.loads((tmp_path / "exported.ipynb").read_text())["cells"]
+    assert [list(output["data"]) for cell in cells for output in cell["outputs"]] == [["image/png"]]
 
 
 def test_the_page_has_no_errors(page, errors):

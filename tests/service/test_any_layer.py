@@ -109,7 +109,7 @@ def test_an_explorer_opens_its_layer(service):
         assert explorer.state["layer"] == "layer1.0"
         assert explorer.state["unit"] == int(service.layers.unit_table("layer1.0").maximum.argmax())
         explorer.state = {"pinned": {"layer": "layer4.1", "unit": 3}}
-        assert explorer.state["pinned"] == {"layer": "layer4", "unit": 3}
+        assert explorer.state["pinned"] == [{"model": service.overview().model, "layer": "layer4", "unit": 3}]
     assert service.layers.figure("layer.png", {"layer": "layer1.0", "units": 1})[:4] == b"\x89PNG"
 
 
@@ -156,7 +156,7 @@ def test_results_so_far_are_those_of_the_first_crops_and_only_on_request(tiny_bu
     with pytest.raises(ServiceError, match="not built yet"):
         service.layers.unit_table("conv2", partial=True)
     manual_executor.jobs[0].run()
-    assert len(seen) > 2
+    assert len(seen) >= 2
     for table, mosaics in seen:
         first = ActivationIndex.build(tiny_bundle, tiny_images, ["conv2"], crops=range(table.crops), device="cpu", progress=False)
         np.testing.assert_allclose(table.maximum, first.stats("conv2").maximum, rtol=1e-5)  # other batches

@@ -53,6 +53,7 @@ UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "siz
 REQUESTS: dict[str, list[dict[str, Any]]] = {
     "layers": [
         {"kind": "hello"},
+        {"kind": "all_layers"},
         {"kind": "unit_table", "layer": "conv1"},
         {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
         {"kind": "unit_detail", "layer": "conv2", "unit": 3},

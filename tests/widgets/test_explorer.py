@@ -313,7 +313,7 @@ def test_invalid_paths_raise_an_error_before_the_file_is_drawn(case, service, wi
     last = list(widget.FILES)[-1]
     case.api_of(service).calls.clear()
     with pytest.raises(ServiceError, match=rf"use a name ending in {' or '.join(widget.FILES)}"):
-        widget.save(tmp_path / "a.pdf")
+        widget.save(tmp_path / "a.gif")
     with pytest.raises(ServiceError, match=r"missing.*create it first"):
         widget.save(tmp_path / "missing" / f"a{last}")
     assert not {"figure", "file", "start_maps"} & {kind for kind, _ in case.api_of(service).calls}

@@ -73,13 +73,11 @@ export class LostWidgetDetector {
   }
 }
 
+/** Return callbacks that are also a function, because marimo calls them. */
 function onIdle(callback: () => void): Callbacks {
-  return {
-    iopub: {
-      status: (message) => {
-        const { header, content } = message as { header?: { msg_type?: string }; content?: { execution_state?: string } };
-        if (header?.msg_type === "status" && content?.execution_state === "idle") callback();
-      },
-    },
+  const status = (message: unknown) => {
+    const { header, content } = message as { header?: { msg_type?: string }; content?: { execution_state?: string } };
+    if (header?.msg_type === "status" && content?.execution_state === "idle") callback();
   };
+  return Object.assign(() => {}, { iopub: { status } });
 }

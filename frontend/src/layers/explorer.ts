@@ -91,7 +91,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     );
     const main = h("div", { class: "dwx-main" }, this.layers.element, middle, this.detail.element);
     this.drawer = new DetailDrawer(main, this.detail.element, () => this.grid.element.focus({ preventScroll: true }));
-    const menu = createFigureMenu({ save: (file, size) => void this.save(file, size), copyState: () => this.copyState() });
+    const menu = createFigureMenu({ save: (file, size) => void this.save(file, size), copy: this.copy });
     for (const name of ["pointerdown", "keydown"]) {
       this.root.addEventListener(name, (event) => (this.actionTime = event.timeStamp), true);
     }

@@ -24,7 +24,13 @@ const GROUPS: ExportGroup<FigureFile>[] = FIGURES.map(([figure, name]) => [
 ]);
 
 /** Create the export menu of a LayerExplorer. */
-export function createFigureMenu({ save, copyState }: { save: (file: FigureFile, size: FigureSize) => void; copyState: () => void }) {
+export function createFigureMenu({
+  save,
+  copy,
+}: {
+  save: (file: FigureFile, size: FigureSize) => void;
+  copy: { state: () => void; freezeCommand: () => void };
+}) {
   let size: FigureSize = "medium";
   const options: MenuItem[] = SIZES.map(([name, text]) => ({
     group: "Tile size",
@@ -35,7 +41,7 @@ export function createFigureMenu({ save, copyState }: { save: (file: FigureFile,
       size = name;
     },
   }));
-  return createExportMenu({ groups: GROUPS, options, save: (file) => save(file, size), copyState });
+  return createExportMenu({ groups: GROUPS, options, save: (file) => save(file, size), copy });
 }
 
 /** Return the file name of a figure. */

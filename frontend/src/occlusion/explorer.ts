@@ -195,7 +195,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   private createTools(): Node[] {
     const properties = { type: "button", class: "dwo-button", "data-testid": "other-image", onclick: () => this.openImages() };
-    const menu = createExportMenu({ groups: FILES, save: (file) => void this.save(file), copyState: () => this.copyState() });
+    const menu = createExportMenu({ groups: FILES, save: (file) => void this.save(file), copy: this.copy });
     return [h("button", properties, "Choose image…"), menu];
   }
 

@@ -14,6 +14,7 @@ import { sameState, toPython } from "./state.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
 const SLOW = "The kernel is slow to reply; still waiting.";
+const FREEZE_COMMAND = "deconvwidgets freeze-notebook notebook.ipynb published.ipynb";
 const OFFLINE = "Not loaded: without the kernel, only data that was loaded before can be shown.";
 
 /** The detail of the event `deconvwidgets:painted`, for tests and benchmarks. */
@@ -215,10 +216,11 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.model.save_changes();
   }
 
-  /** Copy the state as Python code. */
-  copyState(): void {
-    this.copyText(`${this.name}.state = ${toPython(this.state)}`, "Copied the state.");
-  }
+  /** What the export menu copies: the state as Python code, and the command that makes a copy of the notebook with pictures. */
+  readonly copy = {
+    state: () => this.copyText(`${this.name}.state = ${toPython(this.state)}`, "Copied the state."),
+    freezeCommand: () => this.copyText(FREEZE_COMMAND, "Copied the command: run it in a terminal, after saving the notebook."),
+  };
 
   /** @param done the status after copying; if the browser does not allow copying, the text itself is shown */
   copyText(text: string, done: string): void {

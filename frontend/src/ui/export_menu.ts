@@ -3,17 +3,17 @@ import { createMenu, type MenuItem } from "./menu.ts";
 /** What can be exported, with the formats that it can be exported in: [file, label]. */
 export type ExportGroup<File extends string> = readonly [name: string, formats: readonly (readonly [file: File, label: string])[]];
 
-/** Create the menu to export files, and to copy the state as Python code. */
+/** Create the menu to export files, and to copy the state as Python code and the command that freezes the notebook. */
 export function createExportMenu<File extends string>({
   groups,
   save,
-  copyState,
+  copy,
   options = [],
   testid = "export-menu",
 }: {
   groups: readonly ExportGroup<File>[];
   save: (file: File) => void;
-  copyState?: () => void;
+  copy?: { state: () => void; freezeCommand: () => void };
   /** Further items, before the last one. */
   options?: MenuItem[];
   testid?: string;
@@ -22,7 +22,11 @@ export function createExportMenu<File extends string>({
     formats.map(([file, text]) => ({ group, text, testid: `export-${file}`, onSelect: () => save(file) })),
   );
   items.push(...options);
-  if (copyState) items.push({ text: "Copy state as Python", testid: "copy-state", onSelect: copyState });
+  if (copy) {
+    const group = "Copy";
+    items.push({ group, text: "State as Python", testid: "copy-state", onSelect: copy.state });
+    items.push({ group, text: "Command to publish", testid: "copy-freeze-command", onSelect: copy.freezeCommand });
+  }
   return createMenu({ label: "Export", text: "Export…", testid, items });
 }
 

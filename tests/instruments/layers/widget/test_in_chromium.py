@@ -365,15 +365,15 @@ def test_order_dead_first_says_what_it_shows(service, open_page):
 
 
 def test_long_names_of_classes_are_shortened_in_aligned_columns(service, open_page, monkeypatch):
-    original = service.layers.unit_detail
+    original = service.unit_detail
     names = [("emu", "African hunting dog, hyena dog, Cape hunting dog"), ("daddy longlegs, harvestman, opilionid", "barn")]
 
-    def unit_detail(layer, unit, **how):
-        detail = original(layer, unit, **how)
+    def unit_detail(layer, unit, predictions=True, **options):
+        detail = original(layer, unit, predictions, **options)
         entries = [replace(entry, label=names[at % 2][0], prediction=names[at % 2][1]) for at, entry in enumerate(detail.entries)]
         return replace(detail, entries=tuple(entries))
 
-    monkeypatch.setattr(service.layers, "unit_detail", unit_detail)
+    monkeypatch.setattr(service, "unit_detail", unit_detail)
     page = open_page(service, layer="conv2", unit=7)
     wait_until_painted(page)
     expect(page.get_by_test_id("entries")).to_contain_text("emu")
@@ -637,7 +637,7 @@ def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_pa
     table = service.layers.unit_table
     start = (StartUnit(9, "sunflower", 6, 9, 13.2),)
     monkeypatch.setattr(
-        service.layers, "unit_table", lambda layer, **how: replace(table(layer, **how), start=start if layer == "conv2" else ())
+        service.layers, "unit_table", lambda layer, **options: replace(table(layer, **options), start=start if layer == "conv2" else ())
     )
     page = open_page(service, layer="conv2", unit=7)
     chip = page.get_by_test_id("go-conv2-9")
