@@ -8,7 +8,7 @@ import { isPinned, withoutPin } from "../src/layers/pins.ts";
 import { mosaicKey } from "../src/layers/store.ts";
 import { toggleBookmark } from "../src/layers/suggestions.ts";
 import { describeLayer } from "../src/layers/summary.ts";
-import { describeEntry, describeUnit } from "../src/layers/unit_facts.ts";
+import { describeEntry, describePrediction, describeUnit } from "../src/layers/unit_facts.ts";
 import { describeDead } from "../src/layers/unit_legend.ts";
 import {
   classCounts,
@@ -149,7 +149,7 @@ test("the header states the number of photographs and the classifier", () => {
     opened: [],
   };
   const layer = makeLayer("conv5");
-  assert.equal(describeLayer(overview, layer), "conv5 · 256 units, 0 dead · top 9 of 28 photographs (252 crops)");
+  assert.equal(describeLayer(overview, layer), "conv5 · top 9 of 28 photographs (252 crops)");
   assert.match(describeLayer({ ...overview, crops: 28 }, undefined), /^top 9 of 28 photographs$/);
   assert.deepEqual(shortWarnings({ ...overview, trained: true, classifier: "ImageNet" }), []);
   const skipped = [{ name: "a.jpg", reason: "it is truncated" }];
@@ -252,4 +252,11 @@ test("a bookmark is added once and removed", () => {
     ),
     [["conv1", 3]],
   );
+});
+
+test("a prediction is correct only where there are both a class and a label", () => {
+  assert.equal(describePrediction({ label: "emu", prediction: "emu" }), "✓ correct");
+  assert.equal(describePrediction({ label: "emu", prediction: "ibis" }), "ibis");
+  assert.equal(describePrediction({ label: null, prediction: "ibis" }), "ibis");
+  assert.equal(describePrediction({ label: null, prediction: null }), "", "a file without a label, and a model without classes");
 });

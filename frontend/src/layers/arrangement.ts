@@ -1,3 +1,4 @@
+import { nextInGrid } from "../ui/grid_navigation.ts";
 import { filterUnits, findLabels, orderUnits, type Table } from "./unit_table.ts";
 import type { LayerState } from "./wire.ts";
 
@@ -24,5 +25,16 @@ export class Arrangement {
     this.labels = findLabels(table, filter);
     const units = filterUnits(table, orderUnits(table, sort), this.labels);
     if (!isSameGrid || units.join() !== this.units.join()) this.units = units;
+  }
+
+  /**
+   * Return the unit that a navigation key moves to, the first one from a unit that is not shown, or null if it stays.
+   * @param page the number of visible rows
+   */
+  neighbour(key: string, unit: number | null, columns: number, page: number): number | null {
+    const { units } = this;
+    const index = units.indexOf(unit ?? -1);
+    const next = index < 0 ? 0 : nextInGrid(key, index, columns, units.length, page);
+    return next === null || next === index ? null : (units[next] ?? null);
   }
 }

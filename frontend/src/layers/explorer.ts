@@ -1,7 +1,6 @@
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
-import { nextInGrid } from "../ui/grid_navigation.ts";
 import { Arrangement } from "./arrangement.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
 import { DetailDrawer } from "./detail_drawer.ts";
@@ -11,7 +10,7 @@ import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
 import { PinnedUnits } from "./pinned_units.ts";
-import { isPinned, MAX_PINS, withoutPin } from "./pins.ts";
+import { MAX_PINS, togglePin, withoutPin } from "./pins.ts";
 import { LayerStore } from "./store.ts";
 import { createSuggestions } from "./suggestions.ts";
 import { headerContent } from "./summary.ts";
@@ -52,6 +51,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     set: (patch) => this.set(patch),
     painted: (info) => this.painted(info),
     togglePin: () => this.togglePin(),
+    bookmark: this.suggestions.star,
     close: () => this.drawer.close(),
   });
   private readonly grid = new UnitGrid({
@@ -228,11 +228,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   /** Pin the selected unit, or unpin it. */
   private togglePin(): void {
     const { overview, state } = this;
-    const { layer, unit, pinned } = state;
-    if (!overview || unit === null) return;
-    const pin = { model: overview.model, layer, unit };
-    if (isPinned(state, pin, pin.model)) this.set({ pinned: withoutPin(pinned, pin) });
-    else if (pinned.length < MAX_PINS) this.set({ pinned: [...pinned, pin] });
+    if (!overview || state.unit === null) return;
+    const pinned = togglePin(state, { model: overview.model, layer: state.layer, unit: state.unit });
+    if (pinned) this.set({ pinned });
     else this.showStatus(`At most ${MAX_PINS} units can be pinned: unpin one first.`);
   }
 
@@ -281,13 +279,8 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   private moveUnit(key: string): void {
-    const { grid } = this;
-    const { units } = this.arrangement;
-    if (!units.length) return;
-    const index = units.indexOf(this.state.unit ?? -1);
-    const next = index < 0 ? 0 : nextInGrid(key, index, grid.layout.columns, units.length, grid.visibleRows);
-    const unit = next === null ? undefined : units[next];
-    if (unit !== undefined && next !== index) this.set({ unit, rank: 0 });
+    const unit = this.arrangement.neighbour(key, this.state.unit, this.grid.layout.columns, this.grid.visibleRows);
+    if (unit !== null) this.set({ unit, rank: 0 });
   }
 
   private async save(figure: FigureFile, size: FigureSize): Promise<void> {

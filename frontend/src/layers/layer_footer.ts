@@ -8,6 +8,7 @@ const KEYS: KeyHint[] = [
   [["Enter"], "open, enlarge"],
   [["/"], "search"],
   [["p"], "pin"],
+  [["b"], "bookmark"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =

@@ -57,10 +57,10 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
   );
   toggle.title = "List every module whose output is feature maps. The index of a layer is built when it is opened.";
   const note = h("p", { class: "dwx-layer-note", hidden: true, role: "status" });
-  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, search, toggle);
   const caption = h("div", { class: "dwx-layers-caption" }, "bar: number of units");
+  const tools = h("div", { class: "dwx-layer-tools", "data-part": "layer-search" }, search, toggle, caption);
   const list = h("div", { class: "dwx-layer-list" });
-  const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" }, tools, note, caption, list);
+  const element = h("nav", { class: "dwx-layers", "aria-label": "Layers", "data-testid": "layers" }, tools, note, list);
   let buttons = new Map<string, HTMLButtonElement>();
   let shownFor: unknown[] = [];
   let isAll = false;
@@ -107,7 +107,9 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
     toggle.setAttribute("aria-pressed", String(isAll));
     const isLoading = isAll && !all?.value;
     note.hidden = found.length > 0;
-    setText(note, isLoading ? (all?.error ?? "Loading…") : isAll ? "No layer has such a name." : "None of these. All layers lists more.");
+    caption.hidden = found.length === 0;
+    const unknown = isAll ? "No layer has this name." : "No listed layer has this name. “All layers” searches every layer.";
+    setText(note, isLoading ? (all?.error ?? "Loading…") : unknown);
   };
 
   /** Scroll the list to a layer, without scrolling the page. */
@@ -123,7 +125,7 @@ export function createLayerList({ pick, changed, allLayers }: ListOptions) {
     const content = [search.value, isAll, overview, all?.value, all?.error];
     const isNewSearch = content.slice(0, 2).some((part, index) => part !== shownFor[index]);
     if (content.some((part, index) => part !== shownFor[index])) rebuild(overview, all);
-    if (isNewSearch) list.scrollTop = 0;
+    if (isNewSearch) list.scrollTo(0, 0);
     shownFor = content;
     for (const [id, button] of buttons) {
       if (id !== selectedId) button.removeAttribute("aria-current");

@@ -46,7 +46,8 @@ export function createIndexProgress() {
     const items = overview.crops > overview.photographs ? "crops" : "photographs";
     element.dataset.partial = String(crops !== null);
     element.title = crops === null ? "" : SO_FAR;
-    if (crops !== null) setText(title, `So far: the first ${formatInteger(crops)} of ${formatInteger(overview.crops)} ${items}`);
+    if (crops !== null)
+      setText(title, `Building the index. Strongest in the first ${formatInteger(crops)} of ${formatInteger(overview.crops)} ${items}:`);
     else if (progress && !isOwn) setText(title, `The index of ${layer} is built after the one that is being built now:`);
     else setText(title, `Building the activation index${isListed ? "" : ` of ${layer}`}: the strongest activations of each unit`);
     if (progress?.total) bar.value = progress.done / progress.total;

@@ -10,6 +10,12 @@ export function isPinned({ pinned }: LayerState, { layer, unit }: Unit, model?: 
   return pinned.some((pin) => pin.layer === layer && pin.unit === unit && (model === undefined || pin.model === model));
 }
 
+/** Return the pins with a unit added, or removed if it is pinned; null if there are as many pins as there may be. */
+export function togglePin(state: LayerState, pin: Pin): Pin[] | null {
+  if (isPinned(state, pin, pin.model)) return withoutPin(state.pinned, pin);
+  return state.pinned.length < MAX_PINS ? [...state.pinned, pin] : null;
+}
+
 /** Return the pins without one. */
 export function withoutPin(pinned: readonly Pin[], { model, layer, unit }: Pin): Pin[] {
   return pinned.filter((pin) => pin.model !== model || pin.layer !== layer || pin.unit !== unit);

@@ -5,13 +5,10 @@ import type { HeaderContent } from "../ui/header.ts";
 import { provenance, shortWarnings, skippedFiles } from "../ui/provenance.ts";
 import type { Layer, Overview } from "./wire.ts";
 
-/** Describe the layer, and the number of images. */
+/** Return the layer, and of how many images the strongest activations are. The list of layers states the number of units. */
 export function describeLayer(overview: Overview, layer: Layer | undefined): string {
   const parts: string[] = [];
-  if (layer) {
-    const dead = layer.dead === null ? "" : `, ${formatInteger(layer.dead)} dead`;
-    parts.push(`${layer.id} · ${formatCount(layer.channels, "unit")}${dead}`);
-  }
+  if (layer) parts.push(layer.id);
   const crops = overview.crops > overview.photographs ? ` (${formatInteger(overview.crops)} crops)` : "";
   parts.push(`top ${overview.k} of ${formatCount(overview.photographs, "photograph")}${crops}`);
   return parts.join(" · ");

@@ -63,6 +63,7 @@ export function createToolbar({
     contrast.select.value = state.contrast;
     size.show(state.tile_size);
     if (focusedElement(search) !== search) search.value = state.filter;
+    count.dataset.filtered = String(table !== undefined && shown !== table.units);
     setText(count, table ? (shown === table.units ? `${shown} units` : `${shown} of ${table.units}`) : "");
     if (!table || table === suggested) return;
     suggested = table;

@@ -32,6 +32,8 @@ interface DetailOptions {
   set: (patch: Partial<LayerState>) => void;
   painted: (info: Painted) => void;
   togglePin: () => void;
+  /** The button that bookmarks the unit. */
+  bookmark: HTMLElement;
   /** Called by the button that closes the column, which narrow layouts have. */
   close: () => void;
 }
@@ -74,7 +76,7 @@ export class UnitDetail {
     );
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
     this.facts = createUnitFacts({ hover, pick });
-    const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, close);
+    const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, options.bookmark, close);
     const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.distribution);
     const parts = [head, this.numbers, this.error, this.mosaics.element, this.facts.element, lower, this.enlarged.element];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);

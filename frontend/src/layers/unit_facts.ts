@@ -14,6 +14,12 @@ export function describeEntry(entry: Pick<Entry, "label" | "source" | "predictio
   return parts.join(" · ");
 }
 
+/** Return the predicted class, or that it is the label; empty if the model has no classes. */
+export function describePrediction({ label, prediction }: Pick<Entry, "label" | "prediction">): string {
+  if (!prediction) return "";
+  return prediction === label ? "✓ correct" : prediction;
+}
+
 /**
  * Describe the statistics of a unit.
  * @param images the number of images, such as "252 crops"
@@ -34,7 +40,7 @@ export function shortStatistics({ maximum, mean, selectivity, activation_rate }:
 function entryHeadings(entries: Entry[]): [label: string, prediction: string] {
   const labelled = entries.filter(({ label }) => label).length;
   const label = labelled === 0 ? "Photograph" : labelled < entries.length ? "Label or file" : "Label";
-  return [label, entries.some(({ prediction }) => prediction) ? "→ Predicted class" : ""];
+  return [label, entries.some(({ prediction }) => prediction) ? "Predicted class" : ""];
 }
 
 /**
@@ -55,11 +61,10 @@ export function createUnitFacts({ hover, pick }: { hover: (rank: number | null) 
 
   const createRow = (entry: Entry, rank: number) => {
     const { label, source, prediction, probability } = entry;
-    const predicted = prediction ? (prediction === label ? "→ the same" : `→ ${prediction}`) : "";
     const parts = [
       h("span", { class: "dwx-number" }, formatNumber(entry.value)),
       h("span", { class: "dwx-entry-label" }, label ?? source),
-      h("span", { class: "dwx-prediction" }, predicted),
+      h("span", { class: "dwx-prediction" }, describePrediction(entry)),
       h("span", { class: "dwx-probability" }, prediction && probability !== null ? formatPercent(probability) : ""),
     ];
     const title = `${describeEntry(entry)} · ${source} · at row ${entry.row}, column ${entry.column}`;
@@ -132,7 +137,7 @@ function createHistogram() {
   const update = ({ histogram, edges }: UnitDetail, overview: Overview) => {
     const image = overview.crops > overview.photographs ? "crop" : "photograph";
     const [from, to] = [formatNumber(edges[0]), formatNumber(edges.at(-1))];
-    setText(title, `Maximum activation per ${image}`);
+    setText(title, `Maximum per ${image}`);
     title.title = `Histogram of the unit's maximum activation in each ${image}. The heights of the bars are the square roots of the counts.`;
     const columns = histogramBars(histogram, edges).map((bar) => {
       const tooltip = `${formatNumber(bar.from)} to ${formatNumber(bar.to)}: ${formatInteger(bar.count)}`;

@@ -61,7 +61,7 @@ function createOverlay(testid: string) {
   set(0.5);
   const labels = h("div", { class: "dwx-enlarged-slider" }, "patch", slider.element, "projection");
   const stack = h("div", { class: "dwx-enlarged-stack", role: "img", "aria-label": "Projection over patch" }, patch, projection);
-  const element = createPart(h("span", {}, "Overlaid"), stack, labels);
+  const element = createPart(h("span", {}, "Overlay"), stack, labels);
   return { element, patch, projection };
 }
 

@@ -1,4 +1,4 @@
-"""The layout of the figures: a layer (Zeiler & Fergus 2014, figure 2), one unit, and the static image of the explorer."""
+"""The layout of the figures: a layer (Zeiler & Fergus 2014, figure 2), and one unit."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from deconvwidgets.display import decode_image
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
 from deconvwidgets.instruments.layers.figures.sheet import RULE_NAMES, FigureSheet, UnitPanel
+from deconvwidgets.records.quantity import format_percent
 
 MARGIN = 28.0
 PAIR_GAP = 4.0  # between a unit's projections and its patches
@@ -54,14 +55,14 @@ def draw_heading(drawing: Drawing, title: str, subtitle: str, size: float) -> fl
 def draw_pair(drawing: Drawing, panel: UnitPanel, name: str, corner: tuple[float, float], side: float, size: float) -> None:
     """Add a unit's mosaics of `side` pixels, with their upper left corner at `corner`, above its name and strongest activation."""
     x, y = corner
-    _mosaics(drawing, panel, x, y, side)
+    draw_mosaics(drawing, panel, x, y, side)
     baseline = y + side + size * 1.25
     drawing.add(Text(x, baseline, name, size, strong=True))
     left = x + text_width(name, size, strong=True) + size * 0.7
     drawing.add(Text(left, baseline, shorten(panel.summary(), size, x + 2 * side + PAIR_GAP - left), size, "quiet"))
 
 
-def _mosaics(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -> None:
+def draw_mosaics(drawing: Drawing, panel: UnitPanel, x: float, y: float, side: float) -> None:
     """Add projections and patches, or two empty frames for a dead unit."""
     if panel.count == 0:
         drawing.add(Rectangle(x, y, side, side, "line", 1.0), Rectangle(x + side + PAIR_GAP, y, side, side, "line", 1.0))
@@ -105,14 +106,14 @@ def unit_figure(sheet: FigureSheet) -> Drawing:
     projections = Text(MARGIN, top + 4, f"Projections ({RULE_NAMES[sheet.rule]})", 13, "quiet")
     drawing.add(projections, Text(MARGIN + side + PAIR_GAP, top + 4, "Patches", 13, "quiet"))
     top += 14
-    _mosaics(drawing, panel, MARGIN, top, side)
+    draw_mosaics(drawing, panel, MARGIN, top, side)
     left = MARGIN + 2 * side + PAIR_GAP + 24
-    bottom = _details(drawing, sheet, panel, left, top + 2, drawing.width - MARGIN - left)
+    bottom = draw_details(drawing, sheet, panel, left, top + 2, drawing.width - MARGIN - left)
     draw_caption(drawing, sheet.caption(f"unit {panel.unit} of {sheet.info.channels}"), max(top + side, bottom) + 14, size)
     return drawing
 
 
-def _details(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y: float, width: float, beside: bool = False) -> float:
+def draw_details(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y: float, width: float, beside: bool = False) -> float:
     """Add a unit's values and labels, its histogram, and the photograph below or `beside` the labels; return the lower edge."""
     end = top = y
     if panel.detail is not None:
@@ -124,20 +125,20 @@ def _details(drawing: Drawing, sheet: FigureSheet, panel: UnitPanel, x: float, y
         y += 10
     if beside:
         end = _photograph(drawing, sheet, x + width * 0.5, top, width * 0.5) + 4
-    y = _histogram(drawing, panel, x, max(y, end), width)
+    y = _histogram(drawing, panel, sheet.image_unit, x, max(y, end), width)
     return y if beside else _photograph(drawing, sheet, x, y + 6, width)
 
 
-def _histogram(drawing: Drawing, panel: UnitPanel, x: float, y: float, width: float) -> float:
-    """Add the histogram of the strongest activation per crop; the scale of counts is a square root, since most activations are small."""
+def _histogram(drawing: Drawing, panel: UnitPanel, item: str, x: float, y: float, width: float) -> float:
+    """Add the histogram of the maximum activation per crop or photograph (`item`), on a square-root scale since most are small."""
     detail = panel.detail
     if detail is None or not any(detail.histogram):
         return y
     height, gap = 48.0, 1.0
     step = width / len(detail.histogram)
     highest = math.sqrt(max(detail.histogram))
-    drawing.add(Text(x, y + 10, f"active in {detail.activation_rate:.0%} of {sum(detail.histogram):,} crops", 12, "quiet"))
-    drawing.add(Text(x, y + 26, "strongest activation per crop, square-root scale", 12, "quiet"))
+    drawing.add(Text(x, y + 10, f"active in {format_percent(detail.activation_rate)} of {sum(detail.histogram):,} {item}s", 12, "quiet"))
+    drawing.add(Text(x, y + 26, f"maximum activation per {item}, square-root scale", 12, "quiet"))
     base = y + 34 + height
     for position, crops in enumerate(detail.histogram):
         bar = height * math.sqrt(crops) / highest
@@ -163,49 +164,3 @@ def _photograph(drawing: Drawing, sheet: FigureSheet, x: float, y: float, availa
         drawing.add(Rectangle(left, upper, box_width, box_height, "accent", 2.0))
     drawing.add(Text(x, y + height + 15, shorten(source.caption, 12, available), 12, "quiet"))
     return y + height + 22
-
-
-def explorer_figure(sheet: FigureSheet) -> Drawing:
-    """Return the static image of a LayerExplorer: layers on the left, units in the middle, the chosen unit on the right."""
-    drawing = Drawing(1200.0)
-    overview, chosen, chosen_side = sheet.overview, sheet.unit, 176.0
-    drawing.add(Text(20, 32, overview.model, 17, strong=True))
-    line = f"{sheet.layer} · {sheet.geometry()} · top {overview.k} of {overview.photographs:,} photographs · {RULE_NAMES[sheet.rule]}"
-    left = 20 + text_width(overview.model, 17, strong=True) + 14
-    drawing.add(Text(left, 32, shorten(line, 13, 1180 - left), 13, "quiet"), Rectangle(0, 48, 1200, 1, "line"))
-    _layers(drawing, sheet, 20, 62)
-    side, size = 152.0, 13.0
-    panels = sheet.panels[:6]
-    for position, panel in enumerate(panels):
-        row, column = divmod(position, 2)
-        draw_pair(drawing, panel, str(panel.unit), (168 + column * (2 * side + PAIR_GAP + 16), 62 + row * (side + 32)), side, size)
-    right = 168 + 2 * (2 * side + PAIR_GAP + 16) + 8
-    drawing.add(Text(right, 76, f"unit {chosen.unit}", 15, strong=True))
-    after = right + text_width(f"unit {chosen.unit}", 15, strong=True) + 14
-    drawing.add(Text(after, 76, shorten(chosen.summary(), 12, 1180 - after), 12, "quiet"))
-    _mosaics(drawing, chosen, right, 90, chosen_side)
-    bottom = _details(drawing, sheet, chosen, right, 90 + chosen_side + 14, 1180 - right, beside=True)
-    height = max(bottom, 62 + math.ceil(len(panels) / 2) * (side + 32), 62 + 56 * len(sheet.layers)) + 8
-    drawing.add(
-        Rectangle(156, 48, 1, height - 48, "line"), Rectangle(right - 12, 48, 1, height - 48, "line"), Rectangle(0, height, 1200, 1, "line")
-    )
-    drawing.add(Text(20, height + 22, "Static image: run the notebook for the interactive widget.", 12, "quiet"))
-    scaled = "Each tile is scaled" if sheet.contrast == "tile" else "The tiles of a unit are scaled together"
-    drawing.add(Text(1180, height + 22, f"Mid-gray is zero. {scaled} by 2.5 standard deviations.", 12, "quiet", anchor="end"))
-    drawing.height = math.ceil(height + 36)
-    return drawing
-
-
-def _layers(drawing: Drawing, sheet: FigureSheet, x: float, y: float) -> None:
-    """Add the list of layers, each with a bar proportional to its number of units."""
-    max_units = max((summary.info.channels for summary in sheet.layers), default=1)
-    for summary, name in zip(sheet.layers, sheet.layer_names(), strict=True):
-        info = summary.info
-        current = summary.has_name(sheet.layer)
-        drawing.add(
-            Rectangle(x, y, 120, 2.5, "line"), Rectangle(x, y, 120 * info.channels / max_units, 2.5, "accent" if current else "soft")
-        )
-        dead = f" · {summary.dead} dead" if summary.dead else ""
-        drawing.add(Text(x, y + 19, shorten(name, 13.5, 120), 13.5, "accent" if current else "ink", strong=True))
-        drawing.add(Text(x, y + 35, shorten(f"{info.channels} units{dead}", 12, 126), 12, "quiet"))
-        y += 52

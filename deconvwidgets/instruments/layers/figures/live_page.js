@@ -30,7 +30,7 @@
     units.className = state.view === "both" ? "" : "one";
     units.replaceChildren(...shown.map(tile));
     const all = layer.units.length;
-    byId("count").textContent = `${shown.length === all ? all : `${shown.length} of ${all}`} shown · ${layer.geometry}`;
+    byId("count").textContent = `${shown.length} of ${all} units on this page${data.layers.length > 1 ? ` · ${layer.geometry}` : ""}`;
     const names = [...new Set(layer.units.flatMap(({ labels }) => labels.map(([name]) => name)))].sort((a, b) => a.localeCompare(b));
     byId("classes").replaceChildren(...names.map((value) => element("option", { value })));
   }
@@ -100,7 +100,7 @@
     const { unit, rank } = state;
     const entry = unit.entries[rank];
     byId("large-title").textContent = `${data.layers[state.layer].id} · unit ${unit.unit}`;
-    const facts = [unit.summary, `mean ${format(unit.mean)}`, `selectivity ${format(unit.selectivity)}`, `active in ${Math.round(100 * unit.rate)}% of the crops`];
+    const facts = [unit.summary, `mean ${format(unit.mean)}`, `selectivity ${format(unit.selectivity)}`, `active in ${unit.active} of the ${data.items}`];
     byId("large-summary").textContent = facts.join(" · ");
     byId("entry").textContent = entry.text;
     void drawTile(byId("projection"), "projections", unit, rank);
@@ -158,6 +158,7 @@
       return button;
     }),
   );
+  layers.hidden = byId("layer-keys").hidden = data.layers.length < 2;
   function switchLayer(index) {
     state.layer = index;
     draw();

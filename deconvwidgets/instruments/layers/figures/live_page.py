@@ -11,6 +11,7 @@ from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.page_images import Quality, encode_to_fit
 from deconvwidgets.instruments.layers.figures.sheet import RULE_NAMES, FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.records import SourceImage
+from deconvwidgets.records.quantity import format_percent
 
 _FOLDER = Path(__file__).parent
 # The share of the three kinds is by what they are looked at for: projections lose most by compression.
@@ -43,6 +44,7 @@ def live_page(sheet: FigureSheet) -> bytes:
         "images": encode_to_fit(groups, _STEPS),
         "mosaic": None if first is None else {"grid": first.grid, "tile": first.tile, "gap": first.gap, "side": first.side},
         "rule": RULE_NAMES[sheet.rule],
+        "items": f"{sheet.image_unit}s",
     }
     style, script, body = ((_FOLDER / name).read_text("utf-8") for name in ("live_page.css", "live_page.js", "live_page.html"))
     return html_page(sheet.title(), sheet.geometry(), body, sheet.caption(), style, script, data)
@@ -79,6 +81,7 @@ def _unit(panel: UnitPanel, photographs: _Photographs) -> dict[str, Any]:
         "mean": None if detail is None else detail.mean,
         "selectivity": None if detail is None else detail.selectivity,
         "rate": None if detail is None else detail.activation_rate,
+        "active": "an unknown share" if detail is None else format_percent(detail.activation_rate),
         "summary": panel.summary(),
         "labels": [[name, count] for name, count in labels.most_common()],
         "entries": [

@@ -10,8 +10,9 @@ from deconvwidgets.figures.pdf import to_pdf
 from deconvwidgets.figures.raster import to_png
 from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.instruments.layers.figures.all_layers import all_layers_figure
+from deconvwidgets.instruments.layers.figures.explorer_image import explorer_figure
 from deconvwidgets.instruments.layers.figures.html import unit_page
-from deconvwidgets.instruments.layers.figures.layout import explorer_figure, layer_figure, unit_figure
+from deconvwidgets.instruments.layers.figures.layout import layer_figure, unit_figure
 from deconvwidgets.instruments.layers.figures.live_page import live_page
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet
 from deconvwidgets.instruments.layers.records import FigureKind

@@ -13,6 +13,7 @@ from deconvwidgets.errors import LayerError
 from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
+from deconvwidgets.records.quantity import format_percent
 
 _NAMED_LAYERS = 3  # up to this number of layers are listed in a title
 RULE_NAMES: dict[Rule, str] = {
@@ -77,7 +78,7 @@ class UnitPanel:
         if entry.label:
             parts.append(entry.label)
         if entry.prediction:
-            probability = f" {entry.probability:.0%}" if entry.probability is not None else ""
+            probability = f" {format_percent(entry.probability)}" if entry.probability is not None else ""
             parts.append(f"predicted {entry.prediction}{probability}")
         return " · ".join([*parts, entry.source])
 
@@ -141,7 +142,7 @@ class FigureSheet:
 
     def unit_name(self, panel: UnitPanel) -> str:
         """Return the number of a unit, after its layer if the panels are of several layers."""
-        return str(panel.unit) if self.layer else f"{panel.layer} / {panel.unit}"
+        return str(panel.unit) if self.layer else f"{panel.layer} · unit {panel.unit}"
 
     def geometry(self, layer: str | None = None) -> str:
         """Return the number of units, the size of the feature maps, and the receptive field of the layer; of several, their number."""
@@ -150,8 +151,16 @@ class FigureSheet:
             layers, units = len(self.rows()), len(self.panels)
             return f"{layers} layer{'' if layers == 1 else 's'}, {units} unit{'' if units == 1 else 's'}"
         info = self.layer_info(layer)
-        size = f"{info.channels} units · {info.height} x {info.width}"
-        return f"{size} · receptive field {info.receptive_field[0]} x {info.receptive_field[1]} px" if info.receptive_field else size
+        size = f"{info.channels} units · {info.height} x {info.width} map"
+        field = info.receptive_field
+        if not field:
+            return f"{size} · receptive field: whole input"
+        return f"{size} · receptive field {field[0] if field[0] == field[1] else f'{field[0]} x {field[1]}'} px"
+
+    @property
+    def image_unit(self) -> str:
+        """What is counted in statistics: "crop", or "photograph" if each has one crop."""
+        return "crop" if self.overview.crops > self.overview.photographs else "photograph"
 
     def caption(self, selection: str | None = None) -> str:
         """Return what is shown, how the units were selected, how the tiles are scaled, and the origin of the weights."""

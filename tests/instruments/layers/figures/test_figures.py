@@ -20,6 +20,7 @@ from PIL import Image
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.figures.drawing import Raster, Text, text_width
 from deconvwidgets.instruments.layers.figures.all_layers import all_layers_figure
+from deconvwidgets.instruments.layers.figures.explorer_image import explorer_figure
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.selection import choose_units
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
@@ -229,12 +230,29 @@ def test_the_figure_of_several_layers_has_a_row_for_each(sheet: FigureSheet) -> 
     tops = [texts[layer].y for layer in ("conv1", "conv2", "conv4", "conv5")]
     assert tops == sorted(set(tops))
     assert "AlexNet · conv1 to conv5" in texts
-    assert {"64 units", "256 units", "13 x 13"} <= set(texts)
+    assert {"64 units", "256 units", "13 x 13 map"} <= set(texts)
     images = [item for item in drawing.items if isinstance(item, Raster)]
     assert sorted({item.y for item in images}) == sorted(item.y for item in images)[::4], "four images in each row"
     for item in texts.values():
         assert item.x + text_width(item.text, item.size) <= drawing.width
         assert item.y <= drawing.height
+
+
+@pytest.mark.parametrize(("count", "left_out"), [(5, 0), (20, 0), (60, 37)])
+def test_the_static_image_is_as_high_as_its_units_however_many_layers_there_are(sheet: FigureSheet, count: int, left_out: int) -> None:
+    layers = tuple(
+        LayerSummary(LayerInfo(f"f.{i}", f"conv{i}", "conv", 64, 13, 13, None, (16, 16), (0, 0)), 0) for i in range(1, count + 1)
+    )
+    untrained = replace(sheet.overview, layers=layers, trained=False)
+    chosen = f"conv{count - 2}"
+    drawing = explorer_figure(replace(sheet, overview=untrained, layer=chosen))
+    texts = [item for item in drawing.items if isinstance(item, Text)]
+    assert drawing.height == explorer_figure(sheet).height
+    assert all(item.y <= drawing.height for item in texts)
+    assert sum(bool(re.fullmatch(r"conv\d+", item.text)) for item in texts) == count - left_out
+    assert chosen in [item.text for item in texts if item.tone == "accent"]
+    assert (f"and {left_out} more layers" in [item.text for item in texts]) == bool(left_out)
+    assert any("untrained: the filters are random" in item.text for item in texts)
 
 
 @pytest.mark.parametrize("size", ["huge", 15, 257, 72.0, True, None])
@@ -246,7 +264,9 @@ def test_a_wrong_tile_size_is_refused(size: object) -> None:
 def test_the_figure_of_a_unit_states_how_often_it_is_active(sheet: FigureSheet) -> None:
     svg = render("unit.svg", sheet).decode()
     assert "active in 40% of 100 crops" in svg
-    assert "strongest activation per crop, square-root scale" in svg
+    one_crop = replace(sheet, overview=replace(sheet.overview, crops=sheet.overview.photographs))
+    assert "active in 40% of 100 photographs" in render("unit.svg", one_crop).decode()
+    assert "maximum activation per crop, square-root scale" in svg
 
 
 def test_a_dead_unit_is_an_empty_frame_with_a_note(sheet: FigureSheet) -> None:
