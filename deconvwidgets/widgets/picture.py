@@ -7,6 +7,7 @@ import io
 import logging
 import os
 from collections.abc import Callable
+from typing import Any, cast
 
 from PIL import Image
 
@@ -68,7 +69,7 @@ class Pictured:
 
         if is_static() or os.environ.get(_MARIMO_EXPORTS) == "true":
             return self.picture()
-        return marimo.ui.anywidget(self)
+        return marimo.ui.anywidget(cast(Any, self))  # a subclass is an anywidget
 
     def _static_bundle(self) -> dict[str, str]:
         """Return the picture, or the reason why there is none."""
