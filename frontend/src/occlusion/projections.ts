@@ -90,7 +90,7 @@ export function createProjections({ id }: { id: string }) {
         image.src = url;
         image.alt = `${imageIndex ? "Patch" : "Projection"}: ${entry.caption}`;
       });
-      setText(caption, entry ? (entry.own ? "this image" : entry.caption) : "");
+      setText(caption, entry ? (entry.own ? "this image" : (entry.caption.split(" · ")[0] ?? "")) : ""); // the label, or else the name
       caption.title = entry ? `${entry.caption}: ${formatNumber(entry.value)}` : "";
       enlarge.setAttribute("aria-label", entry ? `Enlarge: ${entry.caption}` : "Empty");
     });
