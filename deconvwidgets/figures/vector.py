@@ -31,18 +31,18 @@ def _element(item: Raster | Text | Rectangle) -> str:
     if isinstance(item, Raster):
         return _image(item)
     if isinstance(item, Text):
-        weight = _bold(item) if item.strong else ""
+        weight = ' font-weight="600"' if item.strong else ""
         anchor = ' text-anchor="end"' if item.anchor == "end" else ""
         place = f'x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size:.1f}" fill="{LIGHT[item.tone]}"'
-        return f"<text {place}{weight}{anchor}>{escape(item.text)}</text>"
+        return f"<text {place}{weight}{anchor}{_length(item)}>{escape(item.text)}</text>"
     paint = f'fill="none" stroke="{LIGHT[item.tone]}" stroke-width="{item.stroke:.1f}"' if item.stroke else f'fill="{LIGHT[item.tone]}"'
     return f'<rect x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" {paint}/>'
 
 
-def _bold(item: Text) -> str:
-    """Return the attributes of bold text. Its length is fixed, because bold fonts differ in width."""
-    width = text_width(item.text, item.size, strong=True)
-    return f' font-weight="600" textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"'
+def _length(item: Text) -> str:
+    """Return the attributes that fix the length of a text: the font of the reader may be wider than that of the layout."""
+    width = text_width(item.text, item.size, strong=item.strong)
+    return f' textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs"' if width > 0 else ""
 
 
 def _image(item: Raster) -> str:

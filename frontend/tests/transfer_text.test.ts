@@ -60,7 +60,7 @@ test("the scale includes all values, in multiples of five", () => {
 
 test("differences are signed, equal weight decays are listed once", () => {
   assert.deepEqual([2.04, -3.96, 0.01].map(formatPoints), ["+2.0", "−4.0", "±0.0"]);
-  assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [0.001, 0.001, 0.01] }), "10⁻³, 10⁻² (chosen)");
+  assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [0.001, 0.001, 0.01] }), "10⁻³, 10⁻² (chosen for each fold)");
   assert.equal(formatWeightDecay({ weight_decay: 0.1, weight_decays: [] }), "0.1");
   assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [] }), "to be chosen");
 });

@@ -115,7 +115,7 @@ def test_each_label_has_a_probability_of_its_own(visit: Visit) -> None:
 
 def test_the_other_widgets_speak_of_values(visit: Visit) -> None:
     panel = visit.page.get_by_test_id("transfer-panel")
-    expect(panel).to_contain_text("predicts: your model's own 2 values, in m")
+    expect(panel.get_by_test_id("origin")).to_contain_text("your model's own 2 values, in m")
     layers = visit.page.get_by_test_id("layer-explorer")
     expect(layers.get_by_test_id("entries")).to_contain_text("depth ")
     expect(layers.get_by_test_id("entries")).to_contain_text(" m, tilt ")

@@ -74,7 +74,7 @@ def occlusion_sheet(text: str) -> OcclusionSheet:
         grid / 2, np.array([[0, 1], [1, 0]]), grid / 2, grid, centres, 0, Unoccluded(0.9, 0, 0.9, 9.0), text, 0, (4, 4), (4, 4), "gray",
         "inside", "full", True, (text, text),
     )  # fmt: skip
-    projection = OcclusionProjection(text, False, 1.0, (0, 0, 3, 3), encoded(), encoded())
+    projection = OcclusionProjection(text, False, 1.0, (0, 0, 3, 3), encoded(), encoded(), encoded(), feature_map, (0, 0, 1, 1))
     result = PatchAnswer(shares, 5.0, feature_map)
     return OcclusionSheet(overview(text), scene, ((1, 1, 4, 4),), result, maps, {0: "#4c78a8", 1: "#f58518"}, (projection,), text)
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageColor
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
@@ -25,24 +24,6 @@ MapName = Literal["probability", "value", "activity", "label"]
 OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.pdf", "figure.html"]
 
 _MIN_COLOUR_RANGE = 0.05
-
-
-def named_fill(fill: str) -> str | None:
-    """Return the canonical name of a fill: "gray", "mean", "blur", or a colour as "#rrggbb"; None if it is not a fill.
-
-    Colours are those of Pillow ("#7f7f7f", "red", "rgb(127, 127, 127)"), in upper or lower case. "gray" (or "grey") is not a colour but 0
-    after normalisation, the mean of the training images; the gray of CSS is "#808080".
-    """
-    name = "gray" if fill.lower() == "grey" else fill.lower()
-    if name in ("gray", "mean", "blur"):
-        return name
-    try:
-        colour = ImageColor.getrgb(name)
-    except ValueError:
-        return None
-    if len(colour) != 3 or not all(0 <= value <= 255 for value in colour):  # with opacity, or "rgb(300, 0, 0)"
-        return None
-    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +185,7 @@ class OcclusionRequest:
     layer: str | None = None  # alias or dotted name; None: the last of the explorers' layers
     unit: int | None = None  # None: the feature map with the largest sum for the unoccluded image
     target: int | None = None  # None: the most probable class of the unoccluded image; the first output of a regression
-    fill: str = "gray"  # as in `named_fill`: "gray" (0 after normalisation), "mean" (of this image), "blur", or a colour "#rrggbb"
+    fill: str = "gray"  # as `named_fill` returns: "gray" (0 after normalisation), "mean" (of this image), "blur", or a colour "#rrggbb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,9 +276,12 @@ class TopClasses:
     __repr__ = compact_repr
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OcclusionProjection:
-    """The strongest activation of the feature map in one image: its projection to pixel space, and the patch in its receptive field."""
+    """The strongest activation of the feature map in one image: its projection to pixel space, and the patch in its receptive field.
+
+    `feature_map` (h, w) is the whole map, over the model's input.
+    """
 
     caption: str
     own: bool  # whether the image is that of the scene; the others are the strongest of the index
@@ -305,3 +289,8 @@ class OcclusionProjection:
     box: Box  # in input pixels
     projection: EncodedImage
     patch: EncodedImage
+    image: EncodedImage  # the model's input
+    feature_map: NDArray[np.float32]
+    extent: tuple[float, float, float, float]  # of the map: left, top, right, bottom as shares of the input's width and height
+
+    __repr__ = compact_repr

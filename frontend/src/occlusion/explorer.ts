@@ -234,7 +234,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
     this.job.update(hello.overview.version, scene.request, { window, stride, border });
-    this.predictions.updateProjections(this.store.projections(this, scene.request), hello.overview.index_ready);
+    this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
   private showScene(scene: Scene, hello: HelloReply): void {

@@ -8,8 +8,8 @@ import type { MapName, OcclusionState } from "./wire.ts";
 
 type Fill = "gray" | "mean" | "blur" | "colour";
 
-const GRAY_HINT = "The mean colour of the training images: 0 after normalization, as in the paper";
-const UNKNOWN_GRAY_HINT = "0 after normalization; the colour is unknown";
+const GRAY_HINT = "The mean colour of the training images: 0 after normalisation, as in the paper";
+const UNKNOWN_GRAY_HINT = "0 after normalisation; the colour is unknown";
 const FILLS: Choice<Fill>[] = [
   ["gray", "Gray", GRAY_HINT],
   ["mean", "Mean", "The mean colour of this image"],

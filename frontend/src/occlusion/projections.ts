@@ -1,9 +1,9 @@
-import { toBlob } from "../kernel/buffers.ts";
 import type { Lookup } from "../kernel/resource.ts";
 import { h, type Properties, setText } from "../ui/dom.ts";
 import { createEnlargedView, type Picture } from "../ui/enlarged_view.ts";
 import { formatNumber } from "../ui/format.ts";
-import type { Projections } from "./store.ts";
+import type { ProjectionEntry } from "./store.ts";
+import type { ResolvedRequest } from "./wire.ts";
 
 const MAX_PROJECTIONS = 4; // this image, and three other photographs
 const KINDS = ["projection", "patch"] as const;
@@ -22,7 +22,8 @@ function picture(image: HTMLImageElement | undefined): Picture | undefined {
 /** Create the projections of the feature map's strongest activations in this image and in others. */
 export function createProjections({ id }: { id: string }) {
   let urls: string[] = [];
-  let current: Projections | undefined;
+  let current: ProjectionEntry[] | undefined;
+  let [layer, unit] = ["", 0];
   const message = h("p", { class: "dwo-dim", "data-testid": "projection-words" });
   let enlargedIndex = 0;
   const enlarged = createEnlargedView({
@@ -51,20 +52,20 @@ export function createProjections({ id }: { id: string }) {
   const element = h("section", { class: "dwo-part", "aria-label": "Projections" }, caption, rows, message, enlarged.element);
 
   function enlarge(index: number): void {
-    const [slot, entry] = [slots[index], current?.entries[index]];
+    const [slot, entry] = [slots[index], current?.[index]];
     if (!slot || !entry || !current) return;
     enlargedIndex = index;
     enlarged.open({
-      title: `${entry.caption}: ${formatNumber(entry.value)}`,
-      caption: entry.own ? "this image" : "a photograph of the activation index",
+      title: `${layer} / ${unit} · activation ${formatNumber(entry.value)}`,
+      caption: `${entry.own ? "this image" : `one of the ${current.length - 1} strongest other photographs`} · ${entry.caption}`,
       index,
-      count: current.entries.length,
+      count: current.length,
       projectionTitle: "Projection (deconvnet)",
       rejectionReason: "",
       projection: picture(slot.images[0]),
       patch: picture(slot.images[1]),
       sharp: true,
-      photograph: null,
+      photograph: { source: entry.source, map: entry.map, name: entry.caption },
       error: "",
     });
   }
@@ -74,34 +75,35 @@ export function createProjections({ id }: { id: string }) {
     urls = [];
   };
 
-  const fill = (projections: Projections | undefined) => {
+  const fill = (entries: ProjectionEntry[] | undefined) => {
     release();
     enlarged.close(); // it shows an outdated projection
     slots.forEach(({ element: figure, enlarge, images, caption }, index) => {
-      const entry = projections?.entries[index];
+      const entry = entries?.[index];
       figure.dataset.filled = String(Boolean(entry));
       enlarge.disabled = !entry;
       images.forEach((image, imageIndex) => {
         image.hidden = !entry;
-        if (!entry || !projections) return;
-        const url = URL.createObjectURL(toBlob(projections.buffers[2 * index + imageIndex], entry.images[imageIndex as 0 | 1].mime));
+        if (!entry) return;
+        const url = URL.createObjectURL(imageIndex ? entry.patch : entry.projection);
         urls.push(url);
         image.src = url;
         image.alt = `${imageIndex ? "Patch" : "Projection"}: ${entry.caption}`;
       });
-      setText(caption, entry ? (entry.own ? "this image" : entry.caption) : "");
+      setText(caption, entry ? (entry.own ? "this image" : (entry.caption.split(" · ")[0] ?? "")) : ""); // the label, or else the name
       caption.title = entry ? `${entry.caption}: ${formatNumber(entry.value)}` : "";
       enlarge.setAttribute("aria-label", entry ? `Enlarge: ${entry.caption}` : "Empty");
     });
   };
 
   /** Show the projections. The previous ones are shown, dimmed, until they are loaded. */
-  const update = ({ value, error }: Lookup<Projections>, indexReady: boolean) => {
+  const update = ({ value, error }: Lookup<ProjectionEntry[]>, request: ResolvedRequest, indexReady: boolean) => {
     element.dataset.stale = String(!value && !error);
     if (value && value !== current) fill(value);
     if (error && current) fill(undefined);
     if (value || error) current = value;
-    const text = error ?? (value ? describe(value.entries.length, indexReady) : message.textContent);
+    if (value) ({ layer, unit } = request);
+    const text = error ?? (value ? describe(value.length, indexReady) : message.textContent);
     message.hidden = !text;
     setText(message, text ?? "");
   };

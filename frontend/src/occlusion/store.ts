@@ -1,9 +1,10 @@
 /** The data that all views of an OcclusionExplorer share. */
 import { decodeImage } from "../kernel/bitmap_cache.ts";
-import { toFloat32Array } from "../kernel/buffers.ts";
+import { toBlob, toFloat32Array } from "../kernel/buffers.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
+import type { FeatureMap, MappedPhotograph } from "../ui/map_overlay.ts";
 import { PlotlyLoader } from "../ui/plotly.ts";
 import { MapRuns } from "./map_runs.ts";
 import type { HelloReply, OcclusionRequest, Projection, ProjectionsReply, ResolvedRequest, SceneReply } from "./wire.ts";
@@ -25,16 +26,19 @@ export interface Scene extends Omit<SceneReply["scene"], "images"> {
   range: [number, number];
 }
 
-export interface Projections {
-  entries: Projection[];
-  buffers: DataView[];
+/** The strongest activation in one image. */
+export interface ProjectionEntry extends Projection {
+  projection: Blob;
+  patch: Blob;
+  source: MappedPhotograph;
+  map: FeatureMap;
 }
 
 export class OcclusionStore extends Store<HelloReply> {
   readonly plotly = new PlotlyLoader(this.client);
   readonly runs = new MapRuns(this.client);
   private readonly scenes = new Resource<Scene>(this.client, this.notify, MAX_SCENES);
-  private readonly projectionSets = new Resource<Projections>(this.client, this.notify, MAX_SCENES);
+  private readonly projectionSets = new Resource<ProjectionEntry[]>(this.client, this.notify, MAX_SCENES);
 
   override close(): void {
     super.close();
@@ -68,15 +72,29 @@ export class OcclusionStore extends Store<HelloReply> {
     });
   }
 
-  projections(owner: object, request: ResolvedRequest): Lookup<Projections> {
+  projections(owner: object, request: ResolvedRequest): Lookup<ProjectionEntry[]> {
     const { image, layer, unit } = request;
     return this.projectionSets.read(JSON.stringify([image, layer, unit]), async () => {
       const fields = { request, size: PROJECTION_SIDE };
       const options = { owner, lane: "background", priority: 1, ...PROJECTION_TIMEOUT } as const;
       const reply = await this.client.request<ProjectionsReply>("projections", fields, options);
-      return reply && { entries: reply.content.entries, buffers: reply.buffers };
+      return reply && Promise.all(reply.content.entries.map((entry, index) => decodeProjection(entry, reply.buffers.slice(4 * index))));
     });
   }
+}
+
+async function decodeProjection(entry: Projection, [projection, patch, image, values]: DataView[]): Promise<ProjectionEntry> {
+  const [first, second, { mime, width, height }] = entry.images;
+  const [left, top, right, bottom] = entry.box;
+  const box = [left / width, top / height, right / width, bottom / height];
+  const [rows, cols] = entry.map_shape;
+  return {
+    ...entry,
+    projection: toBlob(projection, first.mime),
+    patch: toBlob(patch, second.mime),
+    source: { bitmap: await decodeImage(image, mime), width, height, box, crop: null },
+    map: { values: toFloat32Array(values), rows, cols, extent: entry.extent },
+  };
 }
 
 /** Return the range of a feature map's colour scale: its minimum and maximum, extended to include 0. */

@@ -101,7 +101,7 @@ function createClassSearch({ id, pick, remove }: { id: string; pick: (label: num
     chip.hidden = target === null;
     setText(name, target ?? "");
     chip.title = chip.ariaLabel = `Remove the target ${target ?? ""}`;
-    input.placeholder = target === null ? `other ${kind}…` : "";
+    input.placeholder = target === null ? `${kind}…` : "";
     if (names === classes) return;
     classes = names;
     list.replaceChildren(...names.map((value) => h("option", { value })));

@@ -140,10 +140,16 @@ export interface Projection {
   caption: string;
   own: boolean;
   value: number;
-  images: [EncodedImage, EncodedImage];
+  /** The receptive field in pixels of the model's input. */
+  box: Box;
+  /** The projection, the patch, and the model's input. */
+  images: [EncodedImage, EncodedImage, EncodedImage];
+  map_shape: Point;
+  /** The area that the map covers: [left, top, right, bottom] as fractions of the model's input. */
+  extent: number[];
 }
 
-/** Reply to `projections`. Buffers: the projection and the patch of each entry. */
+/** Reply to `projections`. Buffers of each entry: the projection, the patch, the model's input, and the feature map as float32. */
 export interface ProjectionsReply {
   entries: Projection[];
 }

@@ -27,7 +27,7 @@ export function formatWeightDecay({
 }: Pick<RunSummary, "weight_decay" | "weight_decays">): string {
   const decays = [...new Set(chosen.map((decay) => formatDecay(Number(decay.toPrecision(3)))))].join(", ");
   if (given !== null) return decays || formatDecay(given);
-  return decays ? `${decays} (chosen)` : "to be chosen";
+  return decays ? `${decays} (chosen for each fold)` : "to be chosen";
 }
 
 /** Format a difference in percentage points, with its sign. */

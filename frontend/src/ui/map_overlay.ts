@@ -65,6 +65,7 @@ export function createMapOverlay(testid: string) {
   const scale = h("div", { class: "dwx-map-scale" }, low, bar, high);
   const legend = createFrameLegend();
   let shown: FeatureMap | undefined;
+  let drawn: MappedPhotograph | undefined;
 
   frame.addEventListener("pointermove", ({ clientX, clientY }) => {
     const { left, top, width, height } = map.getBoundingClientRect();
@@ -95,8 +96,8 @@ export function createMapOverlay(testid: string) {
   const update = (source: MappedPhotograph | undefined, content: FeatureMap | undefined, name: string) => {
     frame.dataset.ready = String(Boolean(source && content));
     scale.dataset.ready = frame.dataset.ready;
-    if (source && photograph.dataset.name !== name) {
-      photograph.dataset.name = name;
+    if (source && source !== drawn) {
+      drawn = source; // not the name: different photographs may have the same
       const { bitmap, width, height } = source;
       Object.assign(photograph, { width: bitmap.width, height: bitmap.height });
       context2d(photograph).drawImage(bitmap, 0, 0);

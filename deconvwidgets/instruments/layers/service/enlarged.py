@@ -16,7 +16,7 @@ from deconvwidgets.instruments.layers.records import Contrast, EnlargedActivatio
 from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
-from deconvwidgets.records.layers import LayerInfo
+from deconvwidgets.records.layers import LayerInfo, map_extent
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import GRID, encode_image
 from deconvwidgets.service.prepared_images import PreparedImageCache
@@ -85,26 +85,6 @@ def chosen_activation(top: Sequence[Activation], rank: int, layer: str, unit: in
     if not 0 <= rank < len(top):
         raise LayerError(f"Unit {unit} of {layer} has {len(top)} strongest activations: there is no rank {rank}")
     return top[rank]
-
-
-def map_extent(info: LayerInfo, shape: Sequence[int], input_size: Sequence[int]) -> tuple[float, float, float, float]:
-    """Return the area of the input that a feature map covers: left, top, right, bottom as shares of the input's width and height.
-
-    Each value covers one stride, around the centre of its receptive field. A map whose receptive fields are the whole input covers all
-    of it.
-
-    Examples
-    --------
-    >>> conv1 = LayerInfo("0", "conv1", "conv", 64, 55, 55, (11, 11), (4, 4), (-2, -2))
-    >>> map_extent(conv1, (55, 55), (224, 224))[:2]  # the first value is centred at 3.5 pixels, and covers 1.5 to 5.5
-    (0.0066964285714285..., 0.0066964285714285...)
-    """
-    if info.receptive_field is None or info.stride is None or info.offset is None:
-        return (0.0, 0.0, 1.0, 1.0)
-    first = [offset + (field - stride) / 2 for offset, field, stride in zip(info.offset, info.receptive_field, info.stride, strict=True)]
-    last = [start + stride * count for start, stride, count in zip(first, info.stride, shape, strict=True)]
-    height, width = input_size
-    return (first[1] / width, first[0] / height, last[1] / width, last[0] / height)
 
 
 def _checked(request: EnlargeRequest) -> EnlargeRequest:

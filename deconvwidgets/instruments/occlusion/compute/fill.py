@@ -14,7 +14,7 @@ from torch import Tensor
 from deconvwidgets.arguments import as_integer, describe
 from deconvwidgets.display import hex_to_rgb
 from deconvwidgets.errors import OcclusionError
-from deconvwidgets.instruments.occlusion.records import named_fill
+from deconvwidgets.instruments.occlusion.fill_names import named_fill
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision

@@ -82,7 +82,7 @@ def _values(sheet: OcclusionSheet, name: ValueMap, caption: str, text: Callable[
     if value_map is None or pixels is None:
         return f"<figure><figcaption>{escape(caption)}</figcaption><p>The maps have not been computed.</p></figure>"
     low, before, high = (escape(text(number)) for number in (value_map[2], value_map[1], value_map[3]))
-    scale = f'<div class="ends"><span>{low}</span><span>without a patch {before}</span><span>{high}</span></div>'
+    scale = f'<div class="ends"><span>{low}</span><span>no patch: {before}</span><span>{high}</span></div>'
     below = _feature_maps(sheet) if name == "activity" else ""
     return _map(name, caption, pixels_uri=data_uri(pixels, photograph=False), below=f'<div class="scale {name}"></div>{scale}{below}')
 
@@ -106,7 +106,7 @@ def _feature_maps(sheet: OcclusionSheet) -> str:
 
 
 def _projections(sheet: OcclusionSheet) -> str:
-    caption = f"<figcaption>(c) projections of {escape(sheet.feature_map())}, and patches</figcaption>"
+    caption = "<figcaption>(c) projections and patches</figcaption>"
     if not sheet.projections:
         return f"<figure>{caption}<p>{escape(sheet.projection_error or NO_PROJECTIONS)}</p></figure>"
     cells = "".join(

@@ -151,7 +151,7 @@ def _values(drawing: Drawing, sheet: OcclusionSheet, x: float, name: ValueMap, p
     mark = x + _SIDE * ((before - low) / (high - low) if high > low else 0.5 if name == "value" else 0.0)
     drawing.add(Rectangle(min(mark, x + _SIDE - 2) - 1, y - 3, 2, 14, "ink"))
     drawing.add(Text(x, y + 24, text(low), _SMALL, "quiet"), Text(x + _SIDE, y + 24, text(high), _SMALL, "quiet", anchor="end"))
-    drawing.add(Text(x, y + 42, f"without a patch {text(before)}", _SMALL, "quiet"))
+    drawing.add(Text(x, y + 42, f"no patch: {text(before)}", _SMALL, "quiet"))
     return y + 54
 
 

@@ -1,4 +1,7 @@
-"""Projections of a feature map from the current image and from its strongest images (Zeiler & Fergus 2014, figure 7 c)."""
+"""Projections of a feature map from the current image and from its strongest images (Zeiler & Fergus 2014, figure 7 c).
+
+With each are the model's input and the whole feature map, which the enlarged view draws over it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from deconvwidgets import display
@@ -17,6 +21,7 @@ from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.occlusion.records import OcclusionProjection
 from deconvwidgets.instruments.occlusion.service.scenes import Scene
 from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.layers import map_extent
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_image
@@ -63,7 +68,7 @@ class TopProjections:
         key = (snapshot.layers_version, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
-            cached = tuple(self._project(scene, activation, size) for activation in self._activations(snapshot, scene))
+            cached = tuple(self._project(snapshot, scene, activation, size) for activation in self._activations(snapshot, scene))
             self._cache.keep_only(lambda other: other[0] == snapshot.layers_version)
             self._cache.put(key, cached)
         return cached
@@ -82,7 +87,7 @@ class TopProjections:
             parts = [part for part in (label_name(images, source), images.source_name(source)) if part]
             yield _Activation(" · ".join(parts), False, pixels, image, (one.row, one.column))
 
-    def _project(self, scene: Scene, activation: _Activation, size: int) -> OcclusionProjection:
+    def _project(self, snapshot: Snapshot, scene: Scene, activation: _Activation, size: int) -> OcclusionProjection:
         """Project one activation at a time, so that a patch that is moved meanwhile waits for one at most."""
         positions = None if activation.position is None else [activation.position]
         layer, unit = scene.unoccluded.layer, scene.unoccluded.unit
@@ -92,6 +97,8 @@ class TopProjections:
             signed = projected.pixels[0].detach().float().cpu().numpy()[scene.bundle.channels_to_display]
             value = float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
+            with torch.no_grad():
+                feature_map = scene.network.map(batch, layer)[0, unit].float().cpu().numpy().copy()
         box: Box = (left, top, right, bottom)
         patch = display.resize_image(display.crop_patch(activation.image, box), size)
         return OcclusionProjection(
@@ -101,6 +108,9 @@ class TopProjections:
             box=box,
             projection=encode_image(display.projection_to_rgb(np.asarray(signed), size)),
             patch=encode_image(patch),
+            image=encode_image(activation.image),
+            feature_map=feature_map,
+            extent=map_extent(snapshot.layer(layer), feature_map.shape, scene.bundle.input_size[1:]),
         )
 
 
@@ -111,4 +121,4 @@ def _index_name(snapshot: Snapshot, scene: Scene) -> str | None:
 
 
 def _nbytes(projections: Projections) -> int:
-    return sum(len(one.projection.data) + len(one.patch.data) for one in projections)
+    return sum(sum(len(image.data) for image in (one.projection, one.patch, one.image)) + one.feature_map.nbytes for one in projections)

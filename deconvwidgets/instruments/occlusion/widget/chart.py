@@ -136,7 +136,7 @@ def _number(label: int | None) -> int:
 
 
 def _layout() -> dict[str, Any]:
-    axis = {**AXIS, "constrain": "domain", "showgrid": False}
+    axis = {**AXIS, "constrain": "domain", "showgrid": False, "nticks": 6}  # the same distance of ticks for rows and columns
     return {
         **LAYOUT,
         "margin": {"l": 8, "r": 8, "b": 8},

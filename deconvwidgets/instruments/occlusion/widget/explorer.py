@@ -56,7 +56,7 @@ class OcclusionExplorer(Explorer):
         - image: "crop:17", or "upload:..." while the kernel runs.
         - layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
         - target: the name of a class, or of an output of a regression. None: the most probable class of this image; the first output.
-        - fill: "gray" (0 after normalization, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
+        - fill: "gray" (0 after normalisation, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
           color ("#7f7f7f", "red").
         - window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
           8, and less if the input's shorter side is below 224 (7 and 1 of 32).

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import OcclusionError, ServiceError
-from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionRequest
+from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionProjection, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_number
 from deconvwidgets.records.geometry import Box
@@ -136,7 +136,7 @@ def _stop_maps(service: SupportsOcclusion, request: Request) -> Reply:
 
 
 def _projections(service: SupportsOcclusion, request: Request) -> Reply:
-    """Buffers: for each entry its projection, then the patch."""
+    """Buffers: for each entry its projection, the patch, the model's input, and the feature map as float32 (h, w)."""
     entries = service.occlusion.projections(_occlusion_request(service, request), request.integer("size"))
     content = [
         {
@@ -144,11 +144,18 @@ def _projections(service: SupportsOcclusion, request: Request) -> Reply:
             "own": entry.own,
             "value": entry.value,
             "box": list(entry.box),
-            "images": [image_content(entry.projection), image_content(entry.patch)],
+            "images": [image_content(image) for image in (entry.projection, entry.patch, entry.image)],
+            "map_shape": list(entry.feature_map.shape),
+            "extent": list(entry.extent),
         }
         for entry in entries
     ]
-    return {"entries": content}, [image.data for entry in entries for image in (entry.projection, entry.patch)]
+    return {"entries": content}, [buffer for entry in entries for buffer in _projection_buffers(entry)]
+
+
+def _projection_buffers(entry: OcclusionProjection) -> list[bytes]:
+    values = np.ascontiguousarray(entry.feature_map, "<f4").tobytes()
+    return [entry.projection.data, entry.patch.data, entry.image.data, values]
 
 
 def _images(service: SupportsOcclusion, request: Request) -> Reply:

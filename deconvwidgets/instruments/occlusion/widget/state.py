@@ -11,7 +11,8 @@ from typing import Any
 from deconvwidgets.arguments import finite_number, integer, one_of
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
 from deconvwidgets.instruments.occlusion.defaults import default_grid
-from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest, named_fill
+from deconvwidgets.instruments.occlusion.fill_names import named_fill
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionChoices, OcclusionRequest
 from deconvwidgets.records.class_names import CLASS_NAMES_HINT, class_index
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
@@ -166,7 +167,8 @@ def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:
         raise OcclusionError(f"A fill is 'gray', 'mean', 'blur' or a colour like '#7f7f7f' or 'red', not {fill!r}.")
     if name.startswith("#") and not choices.colours:
         raise OcclusionError(
-            f"Colours cannot be used, because {overview.model}'s normalization is unknown: choose 'gray', 'mean' or 'blur'."
+            f"Colours cannot be used, because the normalisation of {overview.model}'s transform is unknown: "
+            "choose 'gray', 'mean' or 'blur'."
         )
     return name
 

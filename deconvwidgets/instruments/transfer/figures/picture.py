@@ -83,9 +83,12 @@ def _matrix(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     pixels = confusion_pixels(sheet.results.confusion, int(_MATRIX))
     side = min(float(len(pixels)), _MATRIX)
     drawing.add(Raster(_MIDDLE, y, side, side, pixels, photograph=False), Rectangle(_MIDDLE - 1, y - 1, side + 2, side + 2, "line", 1.0))
-    legend = "rows: true; columns: predicted; blue: correct; red: mistakes, square-root scale"
-    drawing.add(Text(_MIDDLE, y + side + 18, shorten(legend, 12, _MATRIX), 12, "quiet"))
-    return y + side + 30
+    legend = "Rows: true class. Columns: predicted class. Blue: correct. Red: mistakes, on a square-root scale."
+    y += side + 2
+    for line in wrap(legend, 12, _MATRIX):
+        drawing.add(Text(_MIDDLE, y + 16, line, 12, "quiet"))
+        y += 16
+    return y + 12
 
 
 def _classes(drawing: Drawing, sheet: TransferSheet, y: float) -> float:

@@ -85,6 +85,6 @@ def layer_choices(network: Network) -> tuple[tuple[str, str], ...]:
 def _description(info: LayerInfo) -> str:
     shape, name = FeatureShape.of(info), info.short_name
     if shape.grid == (1, 1) and shape.pool is None:
-        return f"{name} · {shape.count:,} features"
+        return f"{name} · {shape.count:,}"
     pooled = f", average-pooled from {shape.height} x {shape.width}" if shape.pool is not None else ""
-    return f"{name} · {shape.count:,} features ({shape.channels} x {shape.grid[0]} x {shape.grid[1]}{pooled})"
+    return f"{name} · {shape.channels} x {shape.grid[0]} x {shape.grid[1]} = {shape.count:,}{pooled}"

@@ -62,7 +62,7 @@ class DatasetCatalog:
             return ()
         few = [number for number in _COMMON_NUMBERS if number <= _TRAINING_SHARE * smallest]
         number = _COMMON_NUMBERS[0] if smallest > _COMMON_NUMBERS[0] else max(few, default=1)
-        return (DataChoice(OWN, f"This service's photographs ({own.name})", images_per_class=number),)
+        return (DataChoice(OWN, "This service's photographs", images_per_class=number),)
 
     def images(self, settings: TransferSettings, fresh: bool = False) -> ImageSet:
         """Return the image set of `settings.data`. It is opened again if its folder changed since, or if `fresh`.

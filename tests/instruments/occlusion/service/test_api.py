@@ -329,6 +329,22 @@ def test_projections_of_the_image_and_of_the_strongest_activations(service, api,
     assert api.projections(scene.request, 64) is api.projections(make_request(unit=0), 64)  # cached
 
 
+def test_projections_have_the_feature_map_of_their_image(service, api, make_request):
+    """As the modules compute it, one after the other. The extent by hand: the first of the 4 x 4 values is centred at 1.5 pixels."""
+    state = service._context.snapshot
+    entries = api.projections(make_request(unit=0), 64)
+    others = [activation for activation in service.index.top("conv2", 0) if state.images.crop(activation.image).source != 1][:3]
+    for entry, crop in zip(entries, [3, *(activation.image for activation in others)], strict=True):
+        batch = prepare_crop(service, crop)
+        with torch.no_grad():
+            expected = state.bundle.model[:4](batch)[0, 0].numpy()
+        np.testing.assert_allclose(entry.feature_map, expected, rtol=1e-5, atol=1e-6)
+        assert entry.value == pytest.approx(expected.max(), rel=1e-4)
+        difference = decode(entry.image).astype(int) - state.bundle.to_picture(batch[0])
+        assert np.abs(difference).mean() < 20, "a JPEG of it: that of other noise differs by 85"
+        assert entry.extent == (-0.5 / 16, -0.5 / 16, 15.5 / 16, 15.5 / 16)
+
+
 def test_projections_of_a_dead_unit_and_before_the_index_is_complete(make_service, manual_executor, service, api, make_request):
     assert tuple(api.projections(make_request(layer="conv1", unit=2))) == ()
     waiting = make_service(manual_executor).occlusion

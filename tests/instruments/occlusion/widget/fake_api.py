@@ -271,7 +271,10 @@ class FakeOcclusionApi:
             number = (int(request.image.rpartition(":")[2]) if rank == 0 and request.image.startswith("crop") else 20 + rank) % IMAGES
             pixels = (255 * drawing(number, size)).astype(np.uint8)
             noise = np.random.default_rng(number).normal(127, 30, pixels.shape).clip(0, 255).astype(np.uint8)
-            found.append(OcclusionProjection(f"drawing {number}", rank == 0, 9.0 - rank, (0, 0, 32, 32), encode(noise), encode(pixels)))
+            values = np.zeros((4, 4), np.float32)
+            values[rank, 0] = 9.0 - rank
+            pictures = (encode(noise), encode(pixels), encode((255 * drawing(number, 32)).astype(np.uint8)))
+            found.append(OcclusionProjection(f"drawing {number}", rank == 0, 9.0 - rank, (0, 0, 32, 32), *pictures, values, (0, 0, 1, 1)))
         return found
 
     def file(self, kind: OcclusionFile, request: OcclusionRequest, run: int | None, state: Mapping[str, Any]) -> bytes:

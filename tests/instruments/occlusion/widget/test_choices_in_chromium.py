@@ -425,7 +425,18 @@ def test_projections_can_be_enlarged(open_page):
     enlarged, small = page.get_by_test_id("enlarged"), page.get_by_test_id("projection").nth(1)
     expect(enlarged).to_be_hidden()
     small.get_by_role("button").click()
-    expect(enlarged).to_contain_text("drawing 21: 8.00")
+    expect(page.get_by_test_id("enlarged-title")).to_have_text("conv5 / 4 · activation 8.00")
+    expect(page.get_by_test_id("enlarged-caption")).to_have_text("one of the 3 strongest other photographs · drawing 21")
+    expect(page.get_by_test_id("enlarged-maximum")).to_have_text("8.00 maximum")
+    brightest = """(canvas) => {
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      const green = Array.from({ length: pixels.length / 4 }, (_, at) => pixels[4 * at + 1]);
+      const at = green.indexOf(green.reduce((a, b) => Math.max(a, b)));
+      return [Math.floor(at / canvas.width) / canvas.height, (at % canvas.width) / canvas.width];
+    }"""
+    row, column = page.get_by_test_id("enlarged-map").evaluate(brightest)
+    assert 0.25 <= row <= 0.5, "the map of the second photograph: its value is in the second of four rows"
+    assert column <= 0.25
     large = [page.get_by_test_id(f"enlarged-{name}") for name in ("projection", "patch")]
     assert [canvas.evaluate("(canvas) => canvas.width") for canvas in large] == [480, 480]
     assert all(canvas.bounding_box()["width"] >= 300 for canvas in large)

@@ -361,7 +361,9 @@ def test_image_projection_and_file_requests(api, explorer, sent):
     assert len(buffers) == 3
     content, buffers = send_request(explorer, sent, "projections", request=REQUEST, size=40)
     assert [entry["own"] for entry in content["entries"]] == [True, False, False, False]
-    assert len(buffers) == 8
+    assert [len(entry["images"]) for entry in content["entries"]] == [3] * 4
+    assert (len(buffers), content["entries"][1]["map_shape"]) == (16, [4, 4])
+    assert np.frombuffer(buffers[7], "<f4").reshape(4, 4)[1, 0] == content["entries"][1]["value"] == 8
     refused, _ = send_request(explorer, sent, "projections", request={**REQUEST, "layer": "conv1"}, size=40)
     assert (refused["ok"], refused["refused"]) == (False, True)
     content, (data,) = send_request(explorer, sent, "file", figure="figure.svg", request=REQUEST, run=None, state={"window": [4, 4]})

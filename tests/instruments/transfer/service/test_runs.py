@@ -484,9 +484,9 @@ def test_choices_layers_and_unknown_runs(service, monkeypatch, tmp_path):
     assert list(by_name) == ["images", "caltech101", "caltech256", "photo-crops"]
     assert "DECONVWIDGETS_DATA" in by_name["caltech101"].hint
     assert status.layers == (
-        ("conv2", "conv2 · 80 features (5 x 4 x 4)"),
-        ("pool1", "pool1 · 64 features (4 x 4 x 4)"),
-        ("conv1", "conv1 · 256 features (4 x 8 x 8)"),
+        ("conv2", "conv2 · 5 x 4 x 4 = 80"),
+        ("pool1", "pool1 · 4 x 4 x 4 = 64"),
+        ("conv1", "conv1 · 4 x 8 x 8 = 256"),
     )  # without fc3, the output of the model
     (tmp_path / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
     monkeypatch.setenv("DECONVWIDGETS_DATA", str(tmp_path))
