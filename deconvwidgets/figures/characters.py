@@ -16,7 +16,7 @@ _LINE_BREAKS = re.compile("[\t\n\r\x85\u2028\u2029]+")
 
 
 def replace_invalid(text: str) -> str:
-    """Return `text` with U+FFFD in place of control and direction characters, surrogates, U+FFFE and U+FFFF; tabs and line breaks are kept."""
+    """Return `text` with U+FFFD in place of control and direction characters, surrogates, U+FFFE and U+FFFF. Line breaks are kept."""
     return _INVALID.sub(_REPLACEMENT, text)
 
 
