@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from deconvwidgets import __version__
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, tile_size, unit_numbers, whole_number
+from deconvwidgets.cli_output import print_any_character, printable
 from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
-from deconvwidgets.paths import as_path
+from deconvwidgets.paths import as_path, parent_of
 
 if TYPE_CHECKING:
     from deconvwidgets.images.image_set import ImageSet
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The parser ends the process itself, by SystemExit with the code 2, where it refuses the command line.
     """
     options = _parser().parse_args(arguments)
+    print_any_character()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -244,12 +246,12 @@ def _absolute_model(name: str) -> str:
     if library != "hf" or not rest:
         return name
     folder = as_path(rest, "--model", DeconvWidgetsError)
-    return f"hf:{folder.resolve()}" if folder.is_dir() else name
+    return f"hf:{os.path.realpath(folder)}" if folder.is_dir() else name
 
 
 def _absolute(name: str) -> str:
     path = as_path(name, "--images", DeconvWidgetsError)
-    return str(path.resolve()) if os.sep in name or (path.exists() and not name.isidentifier()) else name
+    return os.path.realpath(path) if os.sep in name or (path.exists() and not name.isidentifier()) else name
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -258,7 +260,7 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _figure(options: argparse.Namespace) -> int:
-    if not options.out.resolve().parent.is_dir():
+    if not parent_of(as_path(options.out, "--out", DeconvWidgetsError)).is_dir():
         raise DeconvWidgetsError(f"The folder of {options.out} does not exist; create it first.")
     if options.layer == "all" and (options.unit is not None or isinstance(options.units, list)):
         raise UsageError("--layer all draws the first units of each layer: pass --units as a number, or name one layer.")
@@ -284,7 +286,7 @@ def _freeze(options: argparse.Namespace) -> int:
     frozen = freeze_notebook(source, target, force=options.force)
     print(f"{target}: {frozen.pictures} of {frozen.pictures + len(frozen.texts)} widgets are pictures.")
     for text in frozen.texts:
-        print(f"  without a picture, shown as text: {text}")
+        print(f"  without a picture, shown as text: {printable(text)}")
     return 0
 
 

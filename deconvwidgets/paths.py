@@ -49,6 +49,11 @@ def as_path(value: object, name: str, error: Error = ServiceError) -> Path:
     return path
 
 
+def parent_of(path: Path) -> Path:
+    """Return the folder of the file that a path names, with symbolic links followed. It may not exist, as in a loop of links."""
+    return Path(os.path.realpath(path)).parent
+
+
 def kind_of(path: Path) -> str | None:
     """Return what a path names: "file", "folder", "named pipe", "socket" or "device"; None if there is no such file."""
     try:

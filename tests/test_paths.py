@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 import deconvwidgets as dw
+from deconvwidgets.assets.cache import write_cache_file
 from deconvwidgets.errors import DeconvWidgetsError, PictureError
+from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.zip import unpack_zip
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.storage import MANIFEST
@@ -118,3 +120,11 @@ def test_the_cache_in_the_home_of_nobody_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("DECONVWIDGETS_CACHE", "~nosuchuser/cache")
     with pytest.raises(DeconvWidgetsError, match="DECONVWIDGETS_CACHE"):
         dw.load_model("alexnet")
+
+
+def test_pipes_in_the_cache_are_not_written_to(tmp_path: Path, tiny_bundle: dw.ModelBundle, tiny_images: ImageSet) -> None:
+    index = ActivationIndex.build(tiny_bundle, tiny_images, progress=False, device="cpu")
+    os.mkfifo(tmp_path / MANIFEST)
+    for write in (lambda: index.save(tmp_path), lambda: write_cache_file(tmp_path / MANIFEST, b"data")):
+        with pytest.raises(DeconvWidgetsError, match=r"manifest.json is a named pipe"):
+            write()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import AssetError
-from deconvwidgets.paths import as_path
+from deconvwidgets.paths import as_path, refuse_special_file
 
 CACHE_VARIABLE = "DECONVWIDGETS_CACHE"
 _CHUNK = 1 << 20
@@ -88,6 +88,7 @@ def write_cache_file(path: Path, data: bytes) -> None:
         If the file cannot be written. An existing file is unchanged then.
     """
     sweep_abandoned(make_folder(path.parent), _PART_FILES)
+    refuse_special_file(path, AssetError, "Delete it; the file that belongs there is written then.")  # a pipe would wait for a reader
     try:
         write_atomic(path, data)
     except OSError as error:

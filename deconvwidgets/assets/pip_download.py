@@ -11,13 +11,14 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ ASSETS_VARIABLE = "DECONVWIDGETS_ASSETS"
 INDEX_SECONDS = 13.0  # to find the file on the index; the download itself may take as long as it needs
 _POLL_SECONDS = 0.1
 _PREFIX = "deconvwidgets-"
+_OWNER = re.compile("[0-9]{1,9}")  # the id of a process
+_DEAD_SECONDS = 3600.0
 
 # The build backend of source distributions without pyproject.toml is setuptools.build_meta:__legacy__.
 _BACKEND = """
@@ -116,11 +119,22 @@ def manual_download(distribution: Distribution) -> str:
 
 
 def sweep_dead_runs(folder: Path) -> None:
-    """Remove the temporary folders of processes of this machine that were killed before they could remove them."""
+    """Remove the temporary folders of processes that were killed before they could remove them.
+
+    A process of another container or machine that shares the folder is not seen here, so what it changed in the last hour is kept.
+    """
     for path in folder.glob(f"{_PREFIX}*-*"):
         owner = path.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(path, ignore_errors=True)  # it may belong to another user
+        if not _OWNER.fullmatch(owner) or psutil.pid_exists(int(owner)):
+            continue
+        with suppress(OSError):  # removed meanwhile, or another user's
+            if time.time() - _last_change(path) > _DEAD_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    """Return the time of the last change in a folder, in seconds since the epoch. A download writes to its log and its files."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _download(distribution: Distribution, folder: Path, progress: bool) -> Path:

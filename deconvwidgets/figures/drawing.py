@@ -115,6 +115,11 @@ def shorten(text: str, size: float, width: float) -> str:
     """Return `text`, cut and with an ellipsis if it is wider than `width` pixels."""
     if text_width(text, size) <= width:
         return text
-    while text and text_width(text + "…", size) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    fits, too_long = 0, len(text)  # by halves: names may have thousands of characters
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if text_width(text[:middle] + "…", size) <= width:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits].rstrip() + "…"

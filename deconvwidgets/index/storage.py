@@ -67,6 +67,8 @@ def write_index(folder: Path, parts: IndexParts) -> None:
     header = {"format": FORMAT, "version": VERSION, "tensors": {"file": name, "sha256": digest, "bytes": len(data)}}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for file in (name, MANIFEST):  # writing to a pipe would wait for a reader
+            _refuse_special_file(folder / file)
         replaced = _current_tensor_file(folder)
         write_atomic(folder / name, data)
         write_atomic(folder / MANIFEST, json.dumps({**manifest, **header}, indent=1).encode())

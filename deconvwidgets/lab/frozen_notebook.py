@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deconvwidgets.arguments import is_integer
 from deconvwidgets.atomic_file import write_atomic
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.paths import refuse_special_file
+from deconvwidgets.paths import parent_of, refuse_special_file
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 _NO_TEXT = "A widget that has neither a picture nor a text."
+_MAX_TEXT = 200  # characters
 _HINT = "Give the path of an .ipynb file."
 
 
@@ -48,12 +50,13 @@ def freeze_notebook(source: Path, target: Path, force: bool = False) -> Frozen:
     Raises
     ------
     DeconvWidgetsError
-        If `source` is not a notebook, if `target` exists or is `source`, or if it cannot be written.
+        If `source` is not a notebook of format 4, if `target` exists, which may be `source` itself, and not `force`, or if it cannot be
+        written.
     """
     notebook = _read(source)
     if not force and target.exists():
         raise DeconvWidgetsError(f"{target} exists. Choose another name, or overwrite it with --force.")
-    if not target.resolve().parent.is_dir():
+    if not parent_of(target).is_dir():
         raise DeconvWidgetsError(f"The folder of {target} does not exist; create it first.")
     frozen = _freeze(notebook)
     text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -72,12 +75,12 @@ def _read(path: Path) -> Any:
     except OSError as error:
         raise DeconvWidgetsError(f"{path} cannot be read: {error.strerror}. {_HINT}") from error
     except (ValueError, RecursionError) as error:  # neither UTF-8 nor JSON
-        raise DeconvWidgetsError(f"{path} is not a notebook: it does not contain JSON. {_HINT}") from error
+        raise DeconvWidgetsError(f"{path} is not a notebook: it does not contain JSON in UTF-8. {_HINT}") from error
     version = notebook.get("nbformat") if isinstance(notebook, dict) else None
-    if isinstance(version, int) and version < 4:
+    if is_integer(version) and version != 4:
         raise DeconvWidgetsError(f"{path} has the notebook format {version}: open it in JupyterLab and save it to convert it to format 4.")
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(version, int) or not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+    if version != 4 or not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
         raise DeconvWidgetsError(f"{path} is not a notebook: it has no cells. {_HINT}")
     return notebook
 
@@ -92,7 +95,7 @@ def _freeze(notebook: dict[str, Any]) -> Frozen:
         del data[VIEW]
         if isinstance(output.get("metadata"), dict):
             output["metadata"].pop(VIEW, None)
-        if any(kind.startswith("image/") for kind in data):
+        if any(kind.startswith("image/") and value for kind, value in data.items()):
             pictures += 1
         else:
             texts.append(_text_of(data.setdefault("text/plain", _NO_TEXT)))
@@ -111,6 +114,7 @@ def _outputs(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _text_of(text: object) -> str:
-    """Return the first line of a text, which notebooks store as a string or as a list of lines."""
+    """Return the first line of a text, which notebooks store as a string or as a list of lines, shortened."""
     lines = text if isinstance(text, list) else [text]
-    return str(lines[0]).strip() if lines else ""
+    first = str(lines[0]).strip().partition("\n")[0] if lines else ""
+    return first if len(first) <= _MAX_TEXT else f"{first[:_MAX_TEXT]}..."

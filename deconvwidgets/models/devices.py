@@ -30,8 +30,9 @@ def pick_device(name: str = "auto") -> torch.device:
         if device.type == "meta":
             raise ModelError("The device 'meta' computes no values: choose 'auto' or 'cpu'")
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: "Torch not compiled with CUDA enabled"
-        raise ModelError(f"The device {name!r} cannot be used here ({error}): choose 'auto' or 'cpu'") from error
+    except (RuntimeError, AssertionError, ImportError) as error:  # AssertionError: without CUDA; ImportError: a backend that is a package
+        reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")  # PyTorch goes on with a list of all backends
+        raise ModelError(f"The device {describe(name)} cannot be used here ({reason}): choose 'auto' or 'cpu'") from error
     return device
 
 

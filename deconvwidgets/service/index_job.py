@@ -156,10 +156,19 @@ class IndexJob:
         return ""
 
     def wait(self, timeout: float | None) -> None:
-        """Wait for all indexes. Raises the exception that building one ended with, or ServiceError after `timeout` seconds."""
+        """Wait for all indexes.
+
+        Raises
+        ------
+        ServiceError
+            After `timeout` seconds, and if the service is closed meanwhile. Otherwise the exception that building one ended with.
+        """
         end = None if timeout is None else monotonic() + timeout
         for job in [*([] if self._listed is None else [self._listed]), *self._opened.values()]:
-            job.result(None if end is None else max(0.0, end - monotonic()))
+            try:
+                job.result(None if end is None else max(0.0, end - monotonic()))
+            except JobCancelledError as error:
+                raise ServiceError("The model service was closed before the index was complete: make a new one") from error
 
     def _make_opened(self, job: Job, info: LayerInfo) -> None:
         """Index the layers that wait, in one pass; if that fails, `info` alone."""

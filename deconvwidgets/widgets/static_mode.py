@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Self
 
+from deconvwidgets.arguments import flag
 from deconvwidgets.errors import ServiceError
 
 VARIABLE = "DECONVWIDGETS_STATIC"
@@ -27,10 +28,17 @@ class static:  # noqa: N801 - it is called like a function
     every page. A widget that is displayed waits for what it shows: the activation index, the occlusion maps, the results of a run. The
     environment variable DECONVWIDGETS_STATIC=1 does the same for a notebook that is not changed.
 
+    The mode is that of the process. Blocks may be nested; blocks that overlap in several threads set the mode for all of them.
+
     Parameters
     ----------
     on : bool
         False shows live widgets again.
+
+    Raises
+    ------
+    ServiceError
+        If `on` is no bool.
 
     Examples
     --------
@@ -47,17 +55,26 @@ class static:  # noqa: N801 - it is called like a function
     """
 
     def __init__(self, on: bool = True) -> None:
-        self._on, self._before = bool(on), os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = "1" if self._on else "0"
+        self._on = flag(on, "on")
+        self._before = [os.environ.get(VARIABLE)]  # what the exits restore, the last one first
+        self._called = True  # the block that follows began with the call itself
+        self._set("1" if self._on else "0")
 
     def __enter__(self) -> Self:
+        if not self._called:
+            self._before.append(os.environ.get(VARIABLE))
+        self._called = False
+        self._set("1" if self._on else "0")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is None:
+        self._set(self._before.pop())
+
+    def _set(self, value: str | None) -> None:
+        if value is None:
             os.environ.pop(VARIABLE, None)
         else:
-            os.environ[VARIABLE] = self._before
+            os.environ[VARIABLE] = value
 
     def __repr__(self) -> str:
         return f"deconvwidgets.static({self._on})"

@@ -212,7 +212,17 @@ def test_pip_ends_with_a_killed_process_and_its_folder_is_swept(monkeypatch, tmp
             pass
         connection.close()
     assert [path.name.split("-")[1] for path in tmp_path.iterdir()] == [str(process.pid)]
-    other = tmp_path / f"deconvwidgets-{os.getpid()}-alive"
-    other.mkdir()
+    (dead,) = tmp_path.iterdir()
+    others = [tmp_path / f"deconvwidgets-{owner}-x" for owner in (os.getpid(), "9" * 30, "²")]  # any user may make such a folder
+    for other in others:
+        other.mkdir()
     pip_download.sweep_dead_runs(tmp_path)
-    assert list(tmp_path.iterdir()) == [other]
+    assert dead.is_dir()  # a process of another container, which shares the folder, may have this id
+    for path in (dead, *dead.rglob("*"), *others):
+        os.utime(path, (0, 0))
+    (dead / "pip.log").write_text("still writing")
+    pip_download.sweep_dead_runs(tmp_path)
+    assert dead.is_dir()
+    os.utime(dead / "pip.log", (0, 0))
+    pip_download.sweep_dead_runs(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)

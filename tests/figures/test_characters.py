@@ -39,3 +39,9 @@ def test_undecodable_file_names_can_be_measured_and_wrapped() -> None:
 def test_pages_are_valid_utf_8() -> None:
     page = html_page("\udce9", "\x00", "<p>\x1b</p>", "\ud83d", "", "const x = 1;").decode()
     assert page.count("\ufffd") == 5  # the title is there twice
+
+
+def test_a_name_does_not_turn_the_numbers_after_it_round() -> None:
+    assert replace_invalid("\u202etac\u202c 12 \u2067cat\u2069") == "\ufffdtac\ufffd 12 \ufffdcat\ufffd"
+    arabic = "\u0639\u0631 12"
+    assert replace_invalid(arabic) == arabic

@@ -38,9 +38,9 @@ from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 
 # Control characters, an undecodable byte of a file name, halves of surrogate pairs, noncharacters, and what XML, HTML and CSV reserve
-SPECIAL = "\x00\x01\x08\t\n\x0b\r\x1b\x7f\x85\u2028\udc80\ud83d\ude00\ufffe\uffff\U0001fffe<>&\"'=,;]\\"
+SPECIAL = "\x00\x01\x08\t\n\x0b\r\x1b\x7f\x85\u202e\u2067\u2028\udc80\ud83d\ude00\ufffe\uffff\U0001fffe<>&\"'=,;]\\"
 texts = st.text(st.sampled_from(SPECIAL) | st.characters(codec=None), max_size=12)
-INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def encoded(side: int = 8) -> EncodedImage:

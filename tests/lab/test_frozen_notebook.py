@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -80,6 +81,8 @@ def test_command_never_overwrites_without_force(notebook: Path, tmp_path: Path, 
         (b"[" * 100_000, "is not a notebook"),
         (b"[]", "has no cells"),
         (b'{"cells": [5], "nbformat": 4}', "has no cells"),
+        (b'{"cells": [], "nbformat": true}', "has no cells"),
+        (b'{"cells": [], "nbformat": 5}', "has the notebook format 5: open it in JupyterLab and save it"),
         (b'{"worksheets": [], "nbformat": 3}', "has the notebook format 3: open it in JupyterLab and save it"),
     ],
 )
@@ -101,6 +104,22 @@ def test_paths_are_checked(notebook: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DeconvWidgetsError, match="is a named pipe"):
         freeze_notebook(tmp_path / "pipe", tmp_path / "out.ipynb")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DeconvWidgetsError, match="cannot be written: Too many levels of symbolic links"):
+        freeze_notebook(notebook, tmp_path / "loop")
     (tmp_path / "folder").mkdir()
     with pytest.raises(DeconvWidgetsError, match="cannot be written"):
         freeze_notebook(notebook, tmp_path / "folder", force=True)
+
+
+@pytest.mark.parametrize("text", ["half \ud800 of a pair", "\x1b[2Jclear\x07", "x" * 100_000])
+def test_texts_of_others_are_printed_shortened_and_escaped(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [{"cell_type": "code", "outputs": [output({VIEW: view("a"), "text/plain": text}), output({VIEW: view("b"), "image/png": ""})]}]
+    (tmp_path / "in.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}))
+    printed = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(printed, "ascii", write_through=True))
+    assert main(["freeze-notebook", str(tmp_path / "in.ipynb"), str(tmp_path / "größer.ipynb")]) == 0
+    lines = printed.getvalue().decode("ascii").splitlines()
+    assert lines[0].endswith("0 of 2 widgets are pictures.")  # an empty picture is none
+    assert len(lines[1]) < 300
+    assert lines[1].isprintable()

@@ -210,6 +210,8 @@ def test_official_weights_are_loaded_by_default_by_name_and_by_path(name, tmp_pa
 def test_a_device_is_refused_before_a_download(monkeypatch, tmp_path):
     for device, message in (
         ("cuda:99", "'cuda:99' cannot be used here"),
+        ("privateuseone", "'privateuseone' cannot be used here"),
+        ("xla", r"'xla' cannot be used here \(.{,150}\): choose"),
         (torch.device("meta"), "computes no values"),
         (0, "device must be"),
     ):

@@ -189,3 +189,26 @@ def test_a_layer_that_cannot_be_indexed_does_not_stop_another(resnet, tiny_image
     with pytest.raises(ServiceError, match="could not be built: it fails"):
         service.layers.unit_table("layer1.0")
     assert len(service.layers.unit_table("layer2.0").maximum) == 128
+
+
+def test_a_state_with_a_bookmark_of_an_opened_layer_is_restored(service, resnet, tiny_images):
+    with dw.LayerExplorer(service, layer="layer4", state={"unit": 3}) as explorer:
+        explorer.state = {"bookmarks": [["layer4", 3]]}
+        explorer.state = {"layer": "conv1"}
+        saved = explorer.state
+    another = LocalModelService(resnet, tiny_images, device="cpu", layers=["conv1"], worker=SynchronousExecutor())
+    with dw.LayerExplorer(another, state=saved) as explorer:
+        assert explorer.state == saved
+    assert [layer.short_name for layer in another.overview().opened] == ["layer4"]
+
+
+def test_an_index_that_a_closed_service_did_not_complete_is_not_waited_for(resnet, tiny_images, manual_executor):
+    service = LocalModelService(resnet, tiny_images, device="cpu", layers=["conv1"], worker=manual_executor)
+    explorer = dw.LayerExplorer(service)
+    service.close()
+    for job in manual_executor.jobs:
+        job.cancel()
+        job.run()
+    for wait in (service.wait, explorer.picture):
+        with pytest.raises(ServiceError, match="was closed before the index was complete: make a new one"):
+            wait()

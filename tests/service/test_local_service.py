@@ -465,7 +465,7 @@ def test_close_cancels_the_index(tiny_bundle, noise):
     started = time.monotonic()
     service.close()
     assert time.monotonic() - started < 5
-    with pytest.raises(Exception, match="cancelled"):
+    with pytest.raises(Exception, match="closed before the index was complete"):
         service.wait(5)
 
 
@@ -549,3 +549,30 @@ def test_alexnet(alexnet):
     detail = alexnet.layers.unit_detail("conv5", 133)
     assert len({entry.source for entry in detail.entries}) == 9
     assert alexnet.layers.source("conv5", 133, 0).image.width >= 300
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "message"),
+    [
+        ("layer", {"units": []}, "no unit to draw"),
+        ("layer", {"units": range(10**12)}, "a unit of conv1 must be an integer from 0 to 3"),
+        ("layer", {"units": [True]}, "a unit of conv1 must be an integer"),
+        ("layer", {"layer": np.array([1, 2])}, "layer must be the name of a layer"),
+        ("layer", {"rule": False}, "There is no rule False"),
+        ("layer", {"sort": np.array([1, 2])}, "There is no sort order"),
+        ("layer", {"filter": 3}, "The filter is a class name"),
+        ("unit", {"rank": False}, "rank must be an integer"),
+        ("layers", {"units": {"conv1": 3}}, r"The units of 'conv1' must be a list such as"),
+        ("layers", {"units": {"conv1": "12"}}, r"The units of 'conv1' must be a list such as"),
+        ("layers", {"units": {1: [1]}}, "layer must be the name of a layer"),
+        ("layers", {"layers": []}, "no unit to draw"),
+    ],
+)
+def test_options_of_a_figure_are_checked_and_never_replaced(service, kind, state, message):
+    with pytest.raises((LayerError, ServiceError), match=message):
+        service.layers.figure(f"{kind}.png", {"layer": "conv1", **state})
+
+
+def test_units_of_a_figure_may_be_an_array(service):
+    chosen = np.argsort(-service.layers.unit_table("conv1").maximum)[:2]
+    assert service.layers.figure("layer.svg", {"units": chosen}) == service.layers.figure("layer.svg", {"units": chosen.tolist()})

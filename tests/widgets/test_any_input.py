@@ -54,7 +54,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     "layers": [
         {"kind": "hello"},
         {"kind": "all_layers"},
-        {"kind": "unit_table", "layer": "conv1"},
+        {"kind": "unit_table", "layer": "conv1", "refresh": True},
         {"kind": "mosaics", "layer": "conv1", "unit": 1, "tile": 20, "rule": "deconvnet", "contrast": "tile", "parts": ["patches"]},
         {"kind": "unit_detail", "layer": "conv2", "unit": 3},
         {"kind": "source_image", "layer": "conv1", "unit": 1, "rank": 2, "size": 48},
@@ -97,7 +97,11 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 STATES: dict[str, dict[str, Any]] = {
-    "layers": {"layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "pinned": [], "tile_size": "small"},
+    "layers": {
+        "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
+        "pinned": [{"model": "tiny", "layer": "conv1", "unit": 1}, {"model": "other", "layer": "x", "unit": 9}],
+        "bookmarks": [["conv1", 3]],
+    },
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
 }  # fmt: skip

@@ -17,7 +17,7 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.picture import MAX_BYTES, MAX_WIDTH, small_jpeg
-from deconvwidgets.widgets.static_mode import VARIABLE
+from deconvwidgets.widgets.static_mode import VARIABLE, is_static, static
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.every_widget import CASES
 from tests.widgets.fake_service import FakeService
@@ -130,3 +130,18 @@ def test_static_mode_is_an_environment_variable(case, service, monkeypatch):
         with dw.static(False), case.widget(service) as widget:
             assert VIEW in widget._repr_mimebundle_()[0]
     assert os.environ[VARIABLE] == "0"
+
+
+def test_blocks_of_static_mode_are_nested(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    mode = static()
+    for _ in range(2):
+        with mode:
+            with mode, static(False):
+                assert not is_static()
+            assert is_static()
+        assert not is_static()
+    for wrong in ("off", 0, None):
+        with pytest.raises(ServiceError, match="on must be True or False"):
+            static(wrong)
+    assert not is_static()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deconvwidgets.arguments import describe, integer
+from deconvwidgets.arguments import describe, integer, text
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.selection import choose_units, describe_rows
@@ -24,6 +24,7 @@ _PAGE_COUNT = 64  # units of each layer of an HTML page
 _PAGE_TILES = ((24, 144), (100, 96))  # (at most so many units, their tile size)
 _SMALL_PAGE_TILE = 64
 _PHOTOGRAPH = 480  # pixels on the longer side, in a page
+_NO_UNIT = "There is no unit to draw; select at least one."
 
 Units = dict[str, list[int]]  # by layer
 
@@ -77,7 +78,7 @@ def make_figure(service: LayersService, overview: Overview, kind: FigureKind, st
 def _one_layer(service: LayersService, overview: Overview, figure: str, state: Mapping[str, Any], page: bool) -> FigureSheet:
     """Return units of one layer, and for a figure of one unit or the static image the chosen unit."""
     first = overview.layers[0].info
-    layer = str(state.get("layer") or first.short_name)
+    layer = _layer_name(_given(state, "layer", first.short_name))
     units, selection = _units_of_layer(service, layer, _counted(state, _PAGE_COUNT if page else _COUNTS.get(figure, 1)))
     options = _options(state, figure, page, len(units))
     detailed = figure in ("unit", "explorer")
@@ -89,7 +90,7 @@ def _one_layer(service: LayersService, overview: Overview, figure: str, state: M
     chosen = integer(state["unit"], "unit") if state.get("unit") is not None else units[0] if units else int(np.argmax(table.maximum))
     tile = _STATIC_UNIT_TILE if figure == "explorer" else min(2 * options.tile, 512)
     panel = _panel(service, layer, chosen, replace(options, tile=tile, page=False))
-    rank = integer(state.get("rank") or 0, "rank")
+    rank = integer(_given(state, "rank", 0), "rank")
     source = service.source(layer, chosen, rank) if rank < panel.count else None
     return replace(sheet, chosen=panel, source=source)
 
@@ -104,7 +105,7 @@ def _several_layers(service: LayersService, overview: Overview, figure: str, sta
     options = _options(state, figure, page, sum(map(len, units.values())))
     panels = tuple(_panel(service, layer, unit, options) for layer, numbers in units.items() for unit in numbers)
     if not panels:
-        raise LayerError("There is no unit to draw; select at least one.")
+        raise LayerError(_NO_UNIT)
     return FigureSheet(overview, "", options.rule, options.contrast, panels, selection)
 
 
@@ -116,26 +117,53 @@ def _counted(state: Mapping[str, Any], count: int) -> dict[str, Any]:
 def _units_of_layer(service: LayersService, layer: str, state: Mapping[str, Any]) -> tuple[list[int], str]:
     """Return the units of a layer that `units` lists, or the first ones in the order of the state, and their description."""
     table, wanted = service.unit_table(layer), state["units"]
-    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
-        units = list(dict.fromkeys(integer(unit, "unit", error=LayerError) for unit in wanted))
-        return units, f"{'unit' if len(units) == 1 else 'units'} {', '.join(map(str, units))} of {len(table.maximum)}"
-    count, seed = integer(wanted, "units, a number or a list of units,"), state.get("seed") or 0
-    sort, name = state.get("sort") or "strongest", str(state.get("filter") or "")
-    return choose_units(table, count, sort, name, seed)
+    total = len(table.maximum)
+    if _is_list(wanted):
+        # Each is checked before the next one is read: a range may have more numbers than fit into memory.
+        units = list(dict.fromkeys(integer(unit, f"a unit of {layer}", 0, total - 1, LayerError) for unit in wanted))
+        if not units:
+            raise LayerError(_NO_UNIT)
+        return units, f"{'unit' if len(units) == 1 else 'units'} {', '.join(map(str, units))} of {total}"
+    return choose_units(table, integer(wanted, "units, a number or a list of units,"), *_order(state))
 
 
 def _units_of_layers(service: LayersService, overview: Overview, state: Mapping[str, Any]) -> tuple[Units, str]:
     wanted = state["units"]
     if isinstance(wanted, Mapping):
-        lists = {str(layer): {**state, "units": list(numbers)} for layer, numbers in wanted.items()}
+        for layer, numbers in wanted.items():
+            if not _is_list(numbers):
+                raise ServiceError(f"The units of {describe(layer)} must be a list such as [3, 17], not {describe(numbers)}.")
+        lists = {_layer_name(layer): {**state, "units": numbers} for layer, numbers in wanted.items()}
         return {layer: _units_of_layer(service, layer, listed)[0] for layer, listed in lists.items()}, "selected units"
-    layers = state.get("layers") or [summary.info.short_name for summary in overview.layers]
-    if isinstance(layers, str) or not isinstance(layers, Sequence):
+    layers = _given(state, "layers", [summary.info.short_name for summary in overview.layers])
+    if not _is_list(layers):
         raise ServiceError(f"layers must be a list such as ['conv1', 'conv5'], not {describe(layers)}.")
-    chosen = {str(layer): _units_of_layer(service, str(layer), state) for layer in layers}
+    chosen = {layer: _units_of_layer(service, layer, state) for layer in map(_layer_name, layers)}
     most = max((len(units) for units, _ in chosen.values()), default=0)
-    selection = describe_rows(most, state.get("sort") or "strongest", str(state.get("filter") or ""), state.get("seed") or 0)
-    return {layer: units for layer, (units, _) in chosen.items()}, selection
+    return {layer: units for layer, (units, _) in chosen.items()}, describe_rows(most, *_order(state))
+
+
+def _order(state: Mapping[str, Any]) -> tuple[str, str, int]:
+    """Return the order of the units, the class name that filters them, and the seed of a random order."""
+    name = _given(state, "filter", "")
+    if not isinstance(name, str):
+        raise ServiceError(f"The filter is a class name or a part of one, not {describe(name)}; '' draws every unit.")
+    return _given(state, "sort", "strongest"), name, _given(state, "seed", 0)
+
+
+def _given(state: Mapping[str, Any], key: str, default: Any) -> Any:
+    """Return a value of the state, or the default if it is missing or None; whatever else it is, it is checked."""
+    value = state.get(key)
+    return default if value is None else value
+
+
+def _is_list(value: object) -> bool:
+    """Return whether a value is a sequence and no string, or an array (n,)."""
+    return (isinstance(value, np.ndarray) and value.ndim == 1) or (isinstance(value, Sequence) and not isinstance(value, str | bytes))
+
+
+def _layer_name(value: object) -> str:
+    return text(value, "layer", "the name of a layer", LayerError)
 
 
 def _pinned(overview: Overview, state: Mapping[str, Any]) -> Units:
@@ -163,7 +191,7 @@ def _options(state: Mapping[str, Any], figure: str, page: bool, units: int) -> _
         tile = next((pixels for most, pixels in _PAGE_TILES if units <= most), _SMALL_PAGE_TILE)
     else:
         tile = tile_pixels("medium" if size is None else size)
-    return _Options(state.get("rule") or "deconvnet", state.get("contrast") or "tile", tile, page)
+    return _Options(_given(state, "rule", "deconvnet"), _given(state, "contrast", "tile"), tile, page)
 
 
 def _panel(service: LayersService, layer: str, unit: int, options: _Options) -> UnitPanel:

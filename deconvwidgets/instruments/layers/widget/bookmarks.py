@@ -12,6 +12,13 @@ from deconvwidgets.widgets.layers import find_layer
 MAX_BOOKMARKS = 100
 
 
+def bookmarked_layers(bookmarks: object) -> list[object]:
+    """Return the layers of bookmarks, before their check."""
+    if not isinstance(bookmarks, list | tuple) or len(bookmarks) > MAX_BOOKMARKS:
+        return []
+    return [bookmark[0] for bookmark in bookmarks if isinstance(bookmark, list | tuple) and bookmark]
+
+
 def checked_bookmarks(overview: Overview, bookmarks: object) -> list[list[str | int]]:
     """Return bookmarks as [layer, unit], with the layers' short names, each once.
 

@@ -12,6 +12,7 @@ from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import RuleError
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
+from deconvwidgets.instruments.layers.widget.bookmarks import bookmarked_layers
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
 from deconvwidgets.widgets.explorer import Explorer
@@ -87,7 +88,7 @@ class LayerExplorer(Explorer):
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         overview = self._service.overview()
-        self._open(state.get("layer"), *pinned_layers(overview, state.get("pinned")))
+        self._open(state.get("layer"), *pinned_layers(overview, state.get("pinned")), *bookmarked_layers(state.get("bookmarks")))
         overview = self._service.overview()
         checked = checked_state(state, current or DEFAULTS, overview)
         if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
