@@ -172,6 +172,7 @@ def test_nothing_of_a_source_distribution_is_run_and_nothing_is_installed(index,
     assert not ran.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("listening", "reason"), [(False, r"/simple/foolbox/: .*[Rr]efused"), (True, r"/simple/foolbox/: no answer within 4 seconds")]
 )

@@ -113,6 +113,7 @@ def test_an_explorer_opens_its_layer(service):
     assert service.layers.figure("layer.png", {"layer": "layer1.0", "units": 1})[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_an_opened_layer_is_stored_and_a_listed_one_is_not_built_twice(service, resnet, tiny_images, monkeypatch):
     whole = LocalModelService(resnet, tiny_images, device="cpu", worker=SynchronousExecutor())
     whole.layers.open("layer4")

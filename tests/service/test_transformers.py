@@ -47,6 +47,7 @@ def maps_of(bundle, layer, as_map, batch):
     return outputs[0], logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_index_projections_occlusion_and_a_new_head(name, noise):
     make, layer, as_map, layers = MODELS[name]

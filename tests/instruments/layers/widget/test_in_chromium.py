@@ -633,6 +633,7 @@ def test_the_export_menu_has_a_row_for_each_figure_and_keeps_the_size(service, o
     assert (kind, state["size"]) == ("layers.pdf", "large")
 
 
+@pytest.mark.slow
 def test_units_to_start_with_and_bookmarks_stand_above_the_grid(service, open_page, monkeypatch):
     table = service.layers.unit_table
     start = (StartUnit(9, "sunflower", 6, 9, 13.2),)

@@ -150,6 +150,7 @@ def test_feature_maps_keep_their_aspect_ratio(api, open_page, monkeypatch):
     assert page_size(page, "unit-map") == (104, 48)
 
 
+@pytest.mark.slow
 def test_maps_of_portrait_and_square_images_have_the_same_height(api, open_page, monkeypatch):
     names = "map-probability", "map-activity", "map-label"
     page = open_page()
@@ -375,6 +376,7 @@ def test_upload_error_is_cleared_by_the_next_action(open_page, action):
     expect(page.get_by_test_id("stage-words")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_drop_of_several_files_shows_the_first(open_page):
     page = open_page()
     page.evaluate(DROP, [(name, base64.b64encode(png_file()).decode()) for name in ("a.png", "b.png", "c.png")])
@@ -533,7 +535,7 @@ def test_export_and_copy_of_the_state(api, open_page):
     expect(page.get_by_test_id("status")).to_contain_text('explorer.state = {"image": "crop:3"')
 
 
-@pytest.mark.parametrize("remove", ["click", "Backspace", "Escape", "Delete"])
+@pytest.mark.parametrize("remove", ["click", "Backspace", *(pytest.param(key, marks=pytest.mark.slow) for key in ("Escape", "Delete"))])
 def test_the_chosen_target_is_a_chip_that_can_be_removed(open_page, remove):
     page = open_page()
     chip, field = page.get_by_test_id("target-chip"), page.get_by_test_id("target")

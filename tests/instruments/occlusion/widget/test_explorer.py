@@ -224,7 +224,7 @@ def test_state_can_be_changed_after_its_upload_was_discarded(service, api):
 def test_colours_are_rejected_if_the_transform_is_unknown(service, api):
     api.colours_known = False
     with OcclusionExplorer(service) as explorer:
-        with pytest.raises(OcclusionError, match=r"normalization is unknown: choose 'gray', 'mean' or 'blur'"):
+        with pytest.raises(OcclusionError, match=r"transform is unknown: choose 'gray', 'mean' or 'blur'"):
             explorer.state = {"fill": "red"}
         assert explorer.state["fill"] == "gray"
         explorer.state = {"fill": "blur"}

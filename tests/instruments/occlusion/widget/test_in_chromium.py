@@ -99,6 +99,7 @@ MARK_CENTRE = """(side) => {
 }"""  # returns the row and column of the dot in the image
 
 
+@pytest.mark.slow
 def test_marks_on_the_maps_are_updated_with_the_answer_during_a_drag(api, open_page):
     page = open_page()
     assert page.evaluate(MARK_CENTRE, SIDE) == pytest.approx([32, 32], abs=0.5)
@@ -428,6 +429,7 @@ def test_maps_are_shown_while_they_are_computed(api, open_page):
     assert len(calls_of(api, "maps")) == count, "complete maps are not requested again"
 
 
+@pytest.mark.slow
 def test_classes_keep_their_colours_across_images(api, open_page):
     page = open_page()
     entry = page.get_by_test_id("legend-entry")
