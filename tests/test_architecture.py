@@ -43,6 +43,8 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
     """Every module of the package as (dotted name without the package, file)."""
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
+        if parts[0] == "tour":  # the notebooks, in an installed package
+            continue
         yield ".".join(part for part in parts if part != "__init__"), path
 
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from deconvwidgets.arguments import describe
 from deconvwidgets.compute.job import JobContext
+from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.crop_ranges import ranges_of
 from deconvwidgets.records.progress import Progress
@@ -44,9 +46,11 @@ OnSoFar = Callable[[IndexSoFar], None]
 
 
 def reporting(job: JobContext, on_so_far: OnSoFar | None, index: ActivationIndex, images: ImageSet, crops: range) -> JobContext:
-    """Return the job, which also calls `on_so_far` after each batch."""
+    """Return the job, which also calls `on_so_far` after each batch. Raises ActivationIndexError if it cannot be called."""
     if on_so_far is None:
         return job
+    if not callable(on_so_far) or isinstance(on_so_far, type):
+        raise ActivationIndexError(f"on_so_far must be a function of an IndexSoFar, not {describe(on_so_far)}.")
 
     def report(progress: Progress) -> None:
         job.report(progress)

@@ -22,7 +22,7 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
-from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header
+from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
 from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
@@ -126,7 +126,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
     def _update_summary(self, _change: object = None) -> bool:
         """Set the summary, and return whether it has changed."""
         try:
-            summary = self._summarize()
+            summary = sendable(self._summarize())  # a nan would make the whole state unreadable
         except DeconvWidgetsError:  # the live view shows what is wrong
             summary = {}
         if summary == self.summary:

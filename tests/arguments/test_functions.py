@@ -147,6 +147,7 @@ FUNCTIONS: dict[str, Case] = {
             **FLAGS,
             "crops": optional(crops),
             "network": optional(nothing),
+            "on_so_far": optional(nothing),
         },
         index_results,
     ),

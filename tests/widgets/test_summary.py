@@ -11,6 +11,7 @@ import traitlets
 
 import deconvwidgets as dw
 from deconvwidgets.service.worker import SynchronousExecutor
+from tests.widgets.fake_service import FakeService
 
 
 @pytest.fixture
@@ -34,7 +35,13 @@ def test_a_layer_explorer_summarizes_its_unit(service, tiny_bundle, tiny_images)
     assert summary["mean"] == pytest.approx(maxima.mean(), rel=1e-5)
     assert summary["top"][0]["activation"] == pytest.approx(maxima.max(), rel=1e-5)
     assert summary["top"][0]["photograph"] == tiny_images.source_name(tiny_images.crop(int(maxima.argmax())).source)
-    json.dumps(summary)
+    json.dumps(summary, allow_nan=False)
+
+
+def test_a_summary_can_be_sent_as_json():
+    explorer = dw.LayerExplorer(FakeService(), layer="conv2", state={"unit": 3})  # its selectivity is nan
+    assert explorer.summary["selectivity"] is None
+    json.dumps(explorer.summary, allow_nan=False)
 
 
 def test_an_occlusion_explorer_summarizes_the_patches(service, tiny_bundle, tiny_images):
@@ -51,7 +58,7 @@ def test_an_occlusion_explorer_summarizes_the_patches(service, tiny_bundle, tiny
         assert shares[name] == pytest.approx((before[number], after[number]), rel=1e-4)
     activity = explorer.summary["activity"]
     assert (activity["without_patches"], activity["with_patches"]) == pytest.approx(tuple(activities), rel=1e-4)
-    json.dumps(explorer.summary)
+    json.dumps(explorer.summary, allow_nan=False)
 
 
 def test_a_transfer_panel_summarizes_the_run_that_is_shown(service):
@@ -61,7 +68,7 @@ def test_a_transfer_panel_summarizes_the_run_that_is_shown(service):
     assert panel.summary["phase"] == "done"
     assert panel.summary["per_fold"] == list(results.summary.per_fold)
     assert panel.summary["mean"] == np.mean(results.summary.per_fold)
-    json.dumps(panel.summary)
+    json.dumps(panel.summary, allow_nan=False)
 
 
 def test_a_summary_is_empty_until_the_index_is_built(tiny_bundle, tiny_images, manual_executor):

@@ -152,7 +152,7 @@ class SceneCache:
         bundle, network = snapshot.bundle, snapshot.network
         for cache in (self._resolved, self._scenes):
             cache.keep_only(lambda key: key[0] == network)
-        layer = request.layer or snapshot.listed[-1].name
+        layer = snapshot.listed[-1].name if request.layer is None else request.layer
         unoccluded = run_unoccluded(bundle, image.pixels, layer, request.unit, request.target)
         resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
         key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
