@@ -147,7 +147,7 @@ FUNCTIONS: dict[str, Case] = {
             **FLAGS,
             "crops": optional(crops),
             "network": optional(nothing),
-            "on_so_far": optional(nothing),
+            "on_so_far": optional(lambda value: None if callable(value) and not isinstance(value, type) else REFUSED),
         },
         index_results,
     ),
