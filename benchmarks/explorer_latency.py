@@ -105,7 +105,7 @@ def click(page: Page, unit: int) -> float:
 
 
 def visible_units(page: Page) -> list[int]:
-    units = page.locator("[data-testid^=tile-]").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.unit))")
+    units = page.locator("[data-testid^=tile-][data-unit]").evaluate_all("tiles => tiles.map(tile => Number(tile.dataset.unit))")
     return [int(unit) for unit in units]
 
 
