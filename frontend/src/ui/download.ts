@@ -1,10 +1,5 @@
 import { h } from "./dom.ts";
 
-/** Return a file name without characters that a file system may reject. */
-export function safeFileName(name: string): string {
-  return name.replace(/[^\w.-]+/g, "_");
-}
-
 /** Save a file as a download. */
 export function saveFile(file: Blob, name: string): void {
   const url = URL.createObjectURL(file);
