@@ -17,7 +17,7 @@ from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.repr import compact_repr
 
 EvaluationTask = Literal["classification", "multilabel", "regression"]
-MatchKind = Literal["exact", "case", "synset", "table", "none"]
+MatchKind = Literal["exact", "case", "synset", "table", "number", "none"]
 Phase = Literal["waiting", "running", "done", "stopped", "failed"]
 EvaluationFile = Literal["photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf", "results.html"]
 
@@ -29,7 +29,9 @@ class ClassMatch:
     name: str  # of the class of the image set
     photographs: int  # with this label; 0 for an empty class
     classes: tuple[int, ...]  # numbers of the model's classes that are right for it, ascending; empty: no match
-    how: MatchKind  # "exact" name, name in other "case" or punctuation, "synset" ID, the caller's "table", or "none"
+    # "exact" name, name in other "case", punctuation or number (plural), "synset" ID, the caller's "table", the same "number" because the
+    # image set has no names, or "none"
+    how: MatchKind
     candidates: tuple[int, ...] = ()  # the closest of the model's classes, best first, if there is no match
     problem: str = ""  # why there is no match, if it is not just that no name is alike: it is ambiguous
 
@@ -70,7 +72,7 @@ class Evaluation:
     sources : ndarray (photographs,) int64
         The numbers of the evaluated photographs in the image set, ascending. The other arrays of photographs are in this order.
     outputs : ndarray (photographs, K) float32
-        What the model returned (logits, if a softmax or sigmoid is applied to it). One column for "binary".
+        What the model returned (logits, if a softmax or sigmoid is applied to it). One column for "binary". Partial results have (0, K).
     total : int
         Number of photographs in the image set.
     unlabelled, unmatched : int
@@ -141,6 +143,8 @@ class ClassificationEvaluation(Evaluation):
         The probability of the prediction; summed over the model's classes of the evaluated class that it belongs to.
     true_probabilities : ndarray (n,) float32
         The probability of the true class.
+    losses : ndarray (n,) float32
+        -log(probability of the true class), in nats.
     ranks : ndarray (n,) int64
         How many of the model's classes are more probable than the best right one: 0 is right, below 5 is right among the top 5.
     accuracy : float
@@ -159,7 +163,7 @@ class ClassificationEvaluation(Evaluation):
     reliability : Reliability
         Calibration of the confidences.
     log_loss : float
-        Negative log-likelihood: mean of -log(probability of the true class), in nats.
+        Negative log-likelihood: mean of `losses`.
     brier : float
         Brier score: mean over photographs of the summed squared differences of the probabilities to 0 and 1; from 0 to 2.
     """
@@ -171,6 +175,7 @@ class ClassificationEvaluation(Evaluation):
     predicted: NDArray[np.int64]
     confidences: NDArray[np.float32]
     true_probabilities: NDArray[np.float32]
+    losses: NDArray[np.float32]
     ranks: NDArray[np.int64]
     accuracy: float
     top5: float | None
