@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,11 +11,11 @@ from deconvwidgets.arguments import as_integer, describe, texts
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.image_set import digest_of
+from deconvwidgets.images.targets import plain_target, targets_digest
 from deconvwidgets.paths import as_path
 
 Columns = tuple[str, str | Sequence[str]]
 DEFAULT_COLUMNS: Columns = ("path", "label")
-_MISSING = ("NAType", "NaTType")  # of pandas
 
 
 class TableImages(FileImages):
@@ -43,7 +42,7 @@ class TableImages(FileImages):
     def __init__(self, table: Any, root: Path | None = None, columns: Columns = DEFAULT_COLUMNS) -> None:
         path_column, label_columns = _checked_columns(table, columns)
         paths = [_path(value, row) for row, value in enumerate(_column(table, path_column))]
-        parts = [[_plain(value) for value in _column(table, name)] for name in label_columns]
+        parts = [[plain_target(value) for value in _column(table, name)] for name in label_columns]
         targets: list[object] = parts[0] if len(parts) == 1 else [None if None in row else row for row in zip(*parts, strict=True)]
         super().__init__("table", root or Path("."), paths, range(len(paths)))
         self._targets = [targets[row] for row in self._labels if row is not None]  # of the readable files
@@ -51,7 +50,7 @@ class TableImages(FileImages):
         numbers = {name: number for number, name in enumerate(names)}
         self._labels = [numbers.get(target) if isinstance(target, str) else as_integer(target) for target in self._targets]
         self.categories = tuple(names) if names else tuple(label_columns) if len(label_columns) > 1 else None
-        self.digest = digest_of([self.digest, *map(repr, self._targets)])
+        self.digest = digest_of([self.digest, targets_digest(self._targets)])
 
     def target(self, source: int) -> object:
         """Return what the table has for a photograph: a name, a number, a tuple of them; None if nothing."""
@@ -87,19 +86,6 @@ def _column(table: Any, name: str) -> Iterable[Any]:
 
 def _path(value: object, row: int) -> str:
     return os.fspath(as_path(value, f"The path in row {row} of the table", PictureError))
-
-
-def _plain(value: Any) -> object:
-    """Return a label without NumPy or pandas; None for a missing one, and a tuple for several."""
-    if value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, set | frozenset):
-        return frozenset(_plain(part) for part in value)
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return tuple(_plain(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def _names(target: object) -> list[str]:

@@ -216,7 +216,7 @@ class ClassificationEvaluation(Evaluation):
 class MultilabelEvaluation(Evaluation):
     """The results of a model whose classes do not exclude each other. R is the number of evaluated classes, n of photographs.
 
-    A photograph whose labels all match no class of the model is left out; labels of it that match none are ignored otherwise.
+    Labels that match no class of the model are ignored.
 
     Attributes
     ----------

@@ -83,7 +83,9 @@ class ClassNames:
         raise EvaluationError(f"mapping names the class {name!r}, which the model does not have.{hint} bundle.categories lists all.")
 
 
-def match_classes(names: Sequence[str], sizes: Sequence[int], model: ClassNames, mapping: Mapped | None) -> tuple[ClassMatch, ...]:
+def match_classes(
+    names: Sequence[str], sizes: Sequence[int], model: ClassNames, mapping: Mapped | None, aliases: Sequence[str] | None = None
+) -> tuple[ClassMatch, ...]:
     """Match each class of an image set with the model's classes: by the caller's table, the exact name, the normalised name, the synset.
 
     Parameters
@@ -96,6 +98,8 @@ def match_classes(names: Sequence[str], sizes: Sequence[int], model: ClassNames,
         The model's classes.
     mapping : mapping, optional
         The model's class or classes of some names. An empty list leaves a class out.
+    aliases : sequence of str, optional
+        Another name of each class, which is looked up if the first one is not found.
 
     Returns
     -------
@@ -108,7 +112,8 @@ def match_classes(names: Sequence[str], sizes: Sequence[int], model: ClassNames,
         If `mapping` names a class that does not exist.
     """
     table = checked_mapping(mapping, names, model)
-    return tuple(_match(name, size, model, table) for name, size in zip(names, sizes, strict=True))
+    rows = zip(names, names if aliases is None else aliases, sizes, strict=True)
+    return tuple(_match(name, alias, size, model, table) for name, alias, size in rows)
 
 
 def checked_mapping(mapping: Any, names: Sequence[str], model: ClassNames) -> dict[str, tuple[int, ...]]:
@@ -186,10 +191,12 @@ def _numbers(pairs: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(sorted(numbers)) for key, numbers in found.items()}
 
 
-def _match(name: str, size: int, model: ClassNames, table: Mapping[str, tuple[int, ...]]) -> ClassMatch:
+def _match(name: str, alias: str, size: int, model: ClassNames, table: Mapping[str, tuple[int, ...]]) -> ClassMatch:
     if name in table:
         return ClassMatch(name, size, table[name], "table")
     classes, how = model.match(name)
+    if not classes:
+        classes, how = model.match(alias)
     if len(classes) == 1:
         return ClassMatch(name, size, classes, how)
     if classes:
