@@ -6,7 +6,14 @@ export type ChartTab = "training" | "curve";
 export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
 export type ClassSort = "worst" | "best" | "name" | "size";
 export type MatrixOrder = "name" | "accuracy";
-export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.svg" | "results.pdf" | "results.html";
+export type ResultFile =
+  | "photographs.csv"
+  | "classes.csv"
+  | "calibration.csv"
+  | "results.png"
+  | "results.svg"
+  | "results.pdf"
+  | "results.html";
 /** A cell of the confusion matrix: the true and the predicted class. */
 export type Cell = [truth: number, prediction: number];
 
@@ -60,6 +67,14 @@ export interface PaperRow {
   std: number | null;
 }
 
+/** How well the probabilities of a run agree with how often it is correct. */
+export interface Calibration {
+  text: string;
+  /** The expected calibration error, a fraction. */
+  error: number;
+  log_loss: number | null;
+}
+
 /** A run; accuracies are fractions. */
 export interface RunSummary {
   run: number;
@@ -74,6 +89,9 @@ export interface RunSummary {
   /** The accuracies of completed folds. */
   per_fold: number[];
   weight_decays: number[];
+  temperatures: number[];
+  /** The expected calibration error on the test photographs; null before the first fold. */
+  calibration: Calibration | null;
   features: string;
   seconds: number;
   steps: number;
