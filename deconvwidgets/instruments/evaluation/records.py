@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.repr import compact_repr
 
@@ -34,23 +35,6 @@ class ClassMatch:
     how: MatchKind
     candidates: tuple[int, ...] = ()  # the closest of the model's classes, best first, if there is no match
     problem: str = ""  # why there is no match, if it is not just that no name is alike: it is ambiguous
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """The calibration of a classifier: accuracy by confidence, in bins of equal width (Guo et al. 2017, "On Calibration of Modern Neural
-    Networks", section 2).
-
-    Bin b holds the photographs whose confidence is in (edges[b], edges[b + 1]]; the first one has confidence 0 too.
-    """
-
-    edges: NDArray[np.float64]  # (bins + 1,): from 0 to 1; 15 bins by default
-    counts: NDArray[np.int64]  # (bins,): number of photographs
-    confidences: NDArray[np.float64]  # (bins,): mean confidence; NaN for an empty bin
-    accuracies: NDArray[np.float64]  # (bins,): share that is right; NaN for an empty bin
-    expected_error: float  # expected calibration error: mean over photographs of |accuracy - confidence| of their bins
-
-    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,8 +144,8 @@ class ClassificationEvaluation(Evaluation):
         Number of photographs of each evaluated class.
     confusion : ndarray (R, R + 1) int64
         Rows are true classes, columns predictions; the last column counts predictions of any other class of the model.
-    reliability : Reliability
-        Calibration of the confidences.
+    reliability : Calibration
+        Accuracy by confidence; `reliability.error` is the expected calibration error.
     log_loss : float
         Negative log-likelihood: mean of `losses`.
     brier : float
@@ -184,7 +168,7 @@ class ClassificationEvaluation(Evaluation):
     precision: NDArray[np.float64]
     class_tests: NDArray[np.int64]
     confusion: NDArray[np.int64]
-    reliability: Reliability
+    reliability: Calibration
     log_loss: float
     brier: float
 
@@ -208,7 +192,7 @@ class ClassificationEvaluation(Evaluation):
     def __repr__(self) -> str:
         top5 = "" if self.top5 is None else f", top-5 {100 * self.top5:.1f}%"
         stopped = "" if self.complete else "; not complete"
-        scores = f"top-1 {100 * self.accuracy:.1f}%{top5}, ECE {100 * self.reliability.expected_error:.1f}%"
+        scores = f"top-1 {100 * self.accuracy:.1f}%{top5}, ECE {100 * self.reliability.error:.1f}%"
         return f"Evaluation({self.model} on {self.photographs:,} photographs of {self.dataset}: {scores}{stopped})"
 
 

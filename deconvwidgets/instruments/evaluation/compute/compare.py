@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe
+from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.labels import count, listed
 from deconvwidgets.instruments.evaluation.comparison import EvaluationComparison
@@ -139,7 +140,7 @@ def _ordered(change: NDArray[np.float64]) -> tuple[int, ...]:
 
 def _calibration(side: _Side) -> float:
     bins = len(side.evaluation.reliability.counts)
-    return metrics.reliability(side.evaluation.confidences[side.rows], side.right, bins).expected_error
+    return calibration(side.evaluation.confidences[side.rows], side.right, bins=bins).error
 
 
 def _notes(before: ClassificationEvaluation, after: ClassificationEvaluation, common: int) -> tuple[str, ...]:

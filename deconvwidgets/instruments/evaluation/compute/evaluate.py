@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe, flag, integer, number, one_of
+from deconvwidgets.compute.calibration import BINS
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import AssetError, EvaluationError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.index.identity import transform_digest
 from deconvwidgets.instruments.evaluation.compute.labels import Labels
-from deconvwidgets.instruments.evaluation.compute.metrics import BINS
 from deconvwidgets.instruments.evaluation.compute.names import Mapped
 from deconvwidgets.instruments.evaluation.compute.output_table import OutputTable
 from deconvwidgets.instruments.evaluation.compute.outputs import OutputPass

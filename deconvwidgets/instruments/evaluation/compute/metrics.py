@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.instruments.evaluation.records import Reliability
-
-BINS = 15  # of a reliability curve, as in Guo et al. 2017
 TOP = 5
 Floats = NDArray[np.float64]
 
@@ -31,31 +28,6 @@ def mean(values: NDArray[np.generic]) -> float:
     known = np.asarray(values, np.float64)
     known = known[~np.isnan(known)]
     return float(known.mean()) if known.size else float("nan")
-
-
-def reliability(confidences: NDArray[np.float32], right: NDArray[np.bool_], bins: int = BINS) -> Reliability:
-    """Return the accuracy by confidence, in bins of equal width (Guo et al. 2017, section 2, equations 2 and 3).
-
-    Parameters
-    ----------
-    confidences : array (n,)
-        The probabilities of the predictions.
-    right : array (n,) bool
-        Whether they are right.
-    bins : int
-        The number of bins.
-    """
-    edges = np.linspace(0, 1, bins + 1)
-    values = confidences.astype(np.float64)
-    place = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, bins - 1)
-    counts = np.bincount(place, minlength=bins)
-    confidence, accuracy = (
-        shares(np.bincount(place, weights=weights, minlength=bins), counts) for weights in (values, right.astype(np.float64))
-    )
-    gaps = np.nan_to_num(np.abs(accuracy - confidence)) * counts
-    return Reliability(
-        edges, counts.astype(np.int64), confidence, accuracy, float(gaps.sum() / len(values)) if len(values) else float("nan")
-    )
 
 
 def average_precision(truths: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:

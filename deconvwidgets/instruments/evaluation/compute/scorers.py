@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.compute.scores import most_probable, scores_of
 from deconvwidgets.instruments.evaluation.compute import metrics
 from deconvwidgets.instruments.evaluation.compute.labels import Labels
@@ -123,7 +124,7 @@ class ClassificationScorer:
             precision=metrics.shares(hits, confusion[:, :-1].sum(axis=0)),
             class_tests=tests,
             confusion=confusion,
-            reliability=metrics.reliability(confidences, right, self._bins),
+            reliability=calibration(confidences, right, bins=self._bins),
             log_loss=metrics.mean(losses),
             brier=metrics.mean(self._brier[rows]),
         )
