@@ -11,6 +11,7 @@ import { SavedPicture } from "./picture.ts";
 import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
 import { keepScrollPositions } from "./scroll_memory.ts";
 import { sameState, toPython } from "./state.ts";
+import { createUnitBadge } from "./unit_badge.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
 const SLOW = "The kernel is slow to reply; still waiting.";
@@ -50,6 +51,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
   private picture: SavedPicture | null = null;
+  private readonly units: ReturnType<typeof createUnitBadge>;
   private readonly presentation: Presentation;
   private status = "";
   /** The error message of this view. */
@@ -76,6 +78,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
     this.presentation = new Presentation(this.root, this.container);
+    this.units = createUnitBadge(store.units);
   }
 
   /** Draw the state. Parts update only what has changed. */
@@ -98,7 +101,11 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
     const present = { type: "button", class: "dwx-menu-button", title: PRESENT_HINT, "data-testid": "present" };
-    this.header = createHeader(h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"), ...tools);
+    this.header = createHeader(
+      this.units.element,
+      h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"),
+      ...tools,
+    );
     this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
@@ -152,6 +159,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.root.dataset.available = String(client.available && !(problem && problem === client.reason));
     this.picture?.update();
     this.footer?.showStatus(this.status);
+    this.units.update();
     this.draw();
   }
 
