@@ -101,7 +101,7 @@ class Showing:
         photograph = None if reference is None else self._photograph(request.mapping("photograph"))
         state = kind._shown_state(self._service, request.mapping("state"), photograph)
         for widget in self._service.open_widgets.newest(kind):
-            if widget is not self and widget._shown(state):
+            if widget is not self and widget._show_here(state):
                 return _shown_in(kind, "open", None), []
         if request.get("embeds") is False:
             return _shown_in(kind, "none", None), []
@@ -119,7 +119,7 @@ class Showing:
                 widget.state = state
             return widget
 
-    def _shown(self, state: Mapping[str, Any]) -> bool:
+    def _show_here(self, state: Mapping[str, Any]) -> bool:
         """Set the state, and return whether a view shows it."""
         token, arrived = uuid4().hex, Event()
         self.state = state

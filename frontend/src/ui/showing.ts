@@ -5,6 +5,8 @@ import type { WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
 import { h } from "./dom.ts";
 
+const SAME_USE = 300; // ms; a click also moves the focus
+
 export type ShownIn = "LayerExplorer" | "OcclusionExplorer" | "TransferPanel" | "EvaluationPanel";
 
 /** What to show: a part of the other widget's state. */
@@ -38,6 +40,7 @@ interface ShowingView {
 export class Showing {
   private readonly below = new Map<ShownIn, { place: HTMLElement; view: EmbeddedView | null }>();
   private readonly stopListening: () => void;
+  private lastUse = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly view: ShowingView) {
     const { root, store } = view;
@@ -89,6 +92,9 @@ export class Showing {
 
   private used(): void {
     const { view } = this;
+    const now = performance.now();
+    if (view.store.usedView === view && now - this.lastUse < SAME_USE) return;
+    this.lastUse = now;
     view.store.usedView = view;
     view.store.client.tell("used");
   }
