@@ -41,6 +41,10 @@ class OcclusionError(DeconvWidgetsError):
     """A window, stride, fill or class is not valid for an occlusion experiment."""
 
 
+class ContributionError(DeconvWidgetsError):
+    """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 

@@ -20,6 +20,8 @@ export abstract class Store<Content extends Hello = Hello> {
   /** The error message of the service or the kernel; empty without an error. */
   problem = "";
   readonly units: UnitFactors;
+  /** The view that was opened or used last. */
+  usedView: object | null = null;
   private readonly subscribers = new Set<() => void>();
 
   constructor(private readonly model: WidgetModel) {

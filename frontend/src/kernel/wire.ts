@@ -64,9 +64,11 @@ export interface UnitFactor {
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "summary";
+  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "contributions" | "summary" | "show";
   progress: Progress | null;
   message: string;
   /** The layers whose index is built. */
   layers?: string[];
+  /** Of "show": to be sent back by the view that is shown. */
+  token?: string;
 }

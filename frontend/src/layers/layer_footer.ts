@@ -10,6 +10,7 @@ const KEYS: KeyHint[] = [
   [["p"], "pin"],
   [["b"], "bookmark"],
   [["x"], "switch off"],
+  [["w"], "why"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =

@@ -19,7 +19,7 @@ from deconvwidgets.instruments.occlusion.service.protocol import OcclusionServic
 from deconvwidgets.records.overview import Overview
 
 _ARRAYS = "maps.npz"
-_MAPS = ("probability", "value", "label", "label_probability", "activity", "centres", "logits")
+_MAPS = ("probability", "value", "label", "label_probability", "activity", "centres", "logits", "against_scores")
 _TILE = 160
 
 

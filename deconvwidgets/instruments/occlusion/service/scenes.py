@@ -24,6 +24,7 @@ from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedRes
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, InputImage
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
@@ -46,6 +47,7 @@ class Scene:
     unoccluded: UnoccludedResult
     fill: Tensor  # (C, H, W), or (C, 1, 1) for one colour
     occluded: OccludedImage  # to be run under the device lock
+    truth: int | None = None  # the class that the image's label names
 
     def answer(self, boxes: Sequence[Box]) -> PatchAnswer:
         """Return the result with patches at `boxes`. The caller holds the device lock."""
@@ -58,16 +60,16 @@ class Scene:
         return PatchAnswer(self.shares(scores), float(values.sum(dtype=np.float64)), values)
 
     def shares(self, now: NDArray[np.float64] | None) -> tuple[ClassShare, ...]:
-        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, and the target class.
+        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, the target and `against`.
 
-        Of a regression, the first five outputs and the target.
+        Of a regression, the first five outputs, the target and `against`.
         """
-        before, target = self.unoccluded.scores, self.request.target
+        before, target, against = self.unoccluded.scores, self.request.target, self.unoccluded.against
         if now is None or before is None or target is None:
             return ()
         is_value = self.bundle.quantity is not None and self.bundle.quantity.kind == "value"
         labels = (np.arange(len(now)) if is_value else np.argsort(-now, kind="stable"))[:_TOP].tolist()
-        listed = labels if target in labels else [*labels, target]
+        listed = list(dict.fromkeys([*labels, target, *([] if against is None else [against])]))
         return tuple(ClassShare(label, self.name(label), float(before[label]), float(now[label])) for label in listed)
 
     def name(self, label: int) -> str:
@@ -99,6 +101,7 @@ class Scene:
             map=self.unoccluded.map,
             strongest=self.unoccluded.strongest,
             note=self._note(),
+            truth=self.truth,
         )
 
     def _note(self) -> str:
@@ -153,8 +156,10 @@ class SceneCache:
         for cache in (self._resolved, self._scenes):
             cache.keep_only(lambda key: key[0] == network)
         layer = snapshot.listed[-1].name if request.layer is None else request.layer
-        unoccluded = run_unoccluded(bundle, image.pixels, layer, request.unit, request.target)
-        resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
+        truth = class_of_label(image.label, bundle.categories or ())
+        unoccluded = run_unoccluded(bundle, image.pixels, layer, request.unit, request.target, request.against, truth)
+        target, against = unoccluded.target, unoccluded.against
+        resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, target, fill_name, against)
         key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
         occluded = self._occluded.get(key)
         if occluded is None:
@@ -162,7 +167,7 @@ class SceneCache:
             with_logits = unoccluded.scores is not None
             occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
-        scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded)
+        scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded, truth)
         self._scenes.limit = max(_CACHE_BYTES, _nbytes(network))  # one scene is cached whatever its size: a drag requests it all the time
         self._scenes.put((network, resolved), scene)
         for known in (request, resolved):
@@ -174,9 +179,11 @@ def _checked(request: OcclusionRequest) -> OcclusionRequest:
     """Return a request with Python integers: 1.0 and True equal 1, also as keys of a cache. Raises an error for any other number."""
     instance(request, OcclusionRequest, "request")
     unit = None if request.unit is None else integer(request.unit, "unit", error=LayerError)
-    if request.target is None or isinstance(request.target, str):
-        return replace(request, unit=unit)
-    return replace(request, unit=unit, target=integer(request.target, "target", error=OcclusionError))
+    target, against = (
+        label if label is None or isinstance(label, str) else integer(label, name, error=OcclusionError)
+        for label, name in ((request.target, "target"), (request.against, "against"))
+    )
+    return replace(request, unit=unit, target=target, against=against)  # type: ignore[arg-type] # other texts are refused below
 
 
 def _fill_name(request: OcclusionRequest) -> str:

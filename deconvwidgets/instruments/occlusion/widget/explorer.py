@@ -20,7 +20,7 @@ from deconvwidgets.widgets.state import State, StateTrait
 if TYPE_CHECKING:  # importing plotly takes a second
     from plotly import graph_objects as go
 
-_SUMMARY_KEYS = ("image", "layer", "unit", "target", "fill", "window", "patches")
+_SUMMARY_KEYS = ("image", "layer", "unit", "target", "against", "tab", "fill", "window", "patches")
 
 
 def patch_summary(scene: OcclusionScene, result: PatchAnswer) -> State:
@@ -56,6 +56,8 @@ class OcclusionExplorer(Explorer):
         - image: "crop:17", or "upload:..." while the kernel runs.
         - layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
         - target: the name of a class, or of an output of a regression. None: the most probable class of this image; the first output.
+        - against: the class that the target is compared with, in maps of both and of their difference. None: in the tab "why" the true
+          class of this image, or the most probable other one; elsewhere none.
         - fill: "gray" (0 after normalisation, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
           color ("#7f7f7f", "red").
         - window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
@@ -64,7 +66,7 @@ class OcclusionExplorer(Explorer):
         - border: "inside" or "same", as in `dw.occlude`.
         - map: "probability", "activity" or "label": the map over the image; "value" for a regression, instead of "probability" and
           "label". overlay: its opacity, from 0 to 1.
-        - tab: "maps", "chart" or "images".
+        - tab: "maps", "chart", "why" or "images".
 
     summary : dict
         What the model returns for the image with the patches of the state, and without: classes with their probabilities (or outputs with
@@ -212,6 +214,7 @@ class OcclusionExplorer(Explorer):
         except DeconvWidgetsError:  # the live view shows what is wrong
             return None
         settings = maps_settings(self.state)
-        expected = (request.image, request.layer, request.unit, request.target, settings.window, settings.stride, settings.border)
-        actual = (self._run_image, maps.layer, maps.unit, maps.target, maps.window, maps.stride, maps.border)
+        classes, grid = (request.target, request.against), (settings.window, settings.stride, settings.border)
+        expected = (request.image, request.layer, request.unit, *classes, *grid)
+        actual = (self._run_image, maps.layer, maps.unit, maps.target, maps.against, maps.window, maps.stride, maps.border)
         return maps if expected == actual else None
