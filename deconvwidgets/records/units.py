@@ -29,6 +29,17 @@ def describe_units(factors: Iterable[float]) -> str:
     return f"{len(values):,} unit{'' if len(values) == 1 else 's'} {'changed' if any(values) else 'off'}"
 
 
+def units_sentence(units: Sequence[UnitFactor]) -> str:
+    """Return a sentence on the units that are switched off or scaled, for a caption; "" if there is none.
+
+    Examples
+    --------
+    >>> units_sentence([UnitFactor("conv5", 133, 0.0)])
+    'With 1 unit off: conv5 133 off.'
+    """
+    return f"With {describe_units(one.factor for one in units)}: {list_units(units)}." if units else ""
+
+
 def list_units(units: Sequence[UnitFactor], limit: int = 12) -> str:
     """Return units in words: "conv4 7 × 0.5, conv5 133 off"; after `limit` units, how many more there are.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ import deconvwidgets as dw
 from deconvwidgets.engine import project
 from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.instruments.layers.records import EnlargeRequest
-from deconvwidgets.instruments.occlusion.records import OcclusionRequest
+from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -77,7 +78,7 @@ def test_a_unit_that_is_off_keeps_its_pictures(service, tiny_bundle):
     assert after[0] == before[0]
     assert after[1].feature_map.tolist() == before[1].feature_map.tolist()
     assert service.occlusion.scene(replace(REQUEST, unit=3)).map.max() == 0
-    assert [one.own for one in service.occlusion.projections(replace(REQUEST, unit=3), 32)][0] is True
+    assert service.occlusion.projections(replace(REQUEST, unit=3), 32)[0].own
     service.set_units({("conv2", 3): 0.0, ("conv1", 1): 0.0})
     assert service.layers.top_activations("conv2", 3).projections != before[0].projections  # through the changed layer below
     assert service.layers.top_activations("conv2", 3).patches == before[0].patches
@@ -126,7 +127,7 @@ def test_heads_and_units_are_changed_apart(service, tiny_bundle, make_head):
 
 def test_a_head_below_a_unit_that_is_off_is_refused(service, tiny_bundle, make_head):
     service.set_units({("conv2", 3): 0.0})
-    with pytest.raises(HeadError, match="while these units are switched off.*conv2.*reset the units"):
+    with pytest.raises(HeadError, match=r"while these units are switched off.*conv2.*reset the units"):
         service.set_head(make_head(tiny_bundle, "conv1", seed=3))
     assert service.units == {("3", 3): 0.0}
 
@@ -147,3 +148,29 @@ def test_some_units_are_changed_and_saved(service, tmp_path):
     with pytest.raises(LayerError, match="conv1 with other weights"):
         service.set_units(path)
     assert service.units == {("1", 2): 0.0, ("3", 3): 0.5}
+
+
+def test_classes_before_and_after(service):
+    auto = replace(REQUEST, target=None, unit=None)
+    before, scene = service.occlusion.answer(auto, BOX), service.occlusion.scene(auto)
+    assert {one.unchanged for one in before.classes} == {None}
+    service.set_units({("conv2", unit): 0.0 for unit in range(5)})
+    changed = service.occlusion.scene(auto)
+    assert changed.request == scene.request  # switching a unit off changes neither the class nor the map
+    after = service.occlusion.answer(auto, BOX)
+    assert {one.label: one.unchanged for one in after.classes} == {one.label: one.now for one in before.classes}
+    assert all(one.now != one.unchanged for one in after.classes)
+
+
+def test_maps_before_and_after(service):
+    settings = MapsSettings((8, 8), (4, 4))
+    before = service.occlusion.wait(service.occlusion.start_maps(REQUEST, settings, "view"))
+    service.set_units(UNITS)
+    first = service.occlusion.start_maps(REQUEST, settings, "view")
+    second = service.occlusion.start_maps(REQUEST, settings, "view", unchanged=True)
+    changed, unchanged = service.occlusion.wait(first), service.occlusion.wait(second)
+    np.testing.assert_array_equal(unchanged.probability, before.probability)
+    assert not np.allclose(changed.probability, before.probability)
+    assert changed.target == unchanged.target == 0
+    about = json.loads(str(np.load(io.BytesIO(service.occlusion.file("maps.npz", REQUEST, first, {})))["about"]))
+    assert about["units"] == [["conv1", 1, 0.0], ["conv2", 3, 0.0]]

@@ -34,6 +34,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.units import describe_units
 
 
 @dataclass(frozen=True)
