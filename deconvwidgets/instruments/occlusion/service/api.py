@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
@@ -145,7 +146,7 @@ class OcclusionApi(InstrumentApi):
         settings = checked_settings(instance(settings, MapsSettings, "settings"))
         snapshot = self._context.snapshot
         scene = self._scenes.get(snapshot, request, flag(unchanged, "unchanged"))
-        maps_request = MapsRequest(scene.network, scene.request, settings)
+        maps_request = MapsRequest(scene.network, scene.request, settings, () if unchanged else snapshot.units)
         with self._starting:
             run = self._runs.find(maps_request)
             must_submit = run is None or run.computation.resume()
@@ -216,7 +217,10 @@ class OcclusionApi(InstrumentApi):
         """
         maps = None if run is None else self.maps(run)
         top = None if run is None or kind != "figure.html" else self._runs.get(run).computation.top_classes(_TOP_CLASSES)
-        return make_file(kind, self, self._context.overview(), request, maps, state, top)
+        overview = self._context.overview()
+        if run is not None and kind == "maps.npz":  # units may have been switched since it was started
+            overview = replace(overview, units=self._runs.get(run).computation.request.units)
+        return make_file(kind, self, overview, request, maps, state, top)
 
     def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""

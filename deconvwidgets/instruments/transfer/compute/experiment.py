@@ -131,7 +131,7 @@ def _without_empty_classes(images: ImageSet) -> ImageSet:
 
 def _units(bundle: ModelBundle) -> list[str]:
     """Return which units are changed in the features, in words; nothing if all are on."""
-    return [text] if (text := describe_units(bundle.units.values())) else []
+    return [described] if (described := describe_units(bundle.units.values())) else []
 
 
 def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: TransferData, crops: Crops) -> RunInfo:
