@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ET
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pypdf
@@ -16,6 +17,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from deconvwidgets.compute.calibration import calibration
+from deconvwidgets.instruments.evaluation.figures.files import evaluation_file
+from deconvwidgets.instruments.evaluation.figures.sheet import EvaluationSheet
+from deconvwidgets.instruments.evaluation.records import ClassificationEvaluation, MultilabelEvaluation, RegressionEvaluation
+from deconvwidgets.instruments.evaluation.settings import EvaluatedPhotograph, EvaluationCells
 from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, UnitDetail
@@ -91,14 +97,48 @@ def transfer_sheet(text: str) -> TransferSheet:
     return TransferSheet(text, text, results, (("data", text), (text, text)), ((text, text),))
 
 
+def evaluation_sheets(text: str) -> dict[str, EvaluationSheet]:
+    """Return the content of the figures of an evaluation of each task, of two photographs and two classes."""
+    two, values = np.arange(2), np.array([[0.0, 1.0], [2.0, 5.0]])
+    shares = np.array([0.5, 1.0])
+    common: dict[str, Any] = {
+        "model": text, "weights": text, "classifier": text, "dataset": text, "classes": (text, f"{text}2"), "matches": (), "sources": two,
+        "outputs": np.zeros((2, 2), np.float32), "total": 2, "unlabelled": 0, "unmatched": 0, "skipped": (SkippedImage(text, text),),
+        "notes": (text,), "complete": True, "seconds": 1.0, "digests": ((text, text),),
+    }  # fmt: skip
+    classes = {"categories": (text, f"{text}2"), "category_classes": ((0,), (1,)), "class_tests": np.ones(2, int), "recall": shares}
+    classification = ClassificationEvaluation(
+        **common, **classes, truths=two, predictions=two, predicted=np.array([2, 1]), confidences=np.array([0.4, 0.8], np.float32),
+        true_probabilities=np.array([0.1, 0.8], np.float32), losses=np.array([2.3, 0.2], np.float32), ranks=two, accuracy=0.5, top5=None,
+        class_accuracy=0.5, precision=shares, confusion=np.array([[0, 0, 1], [0, 1, 0]]), log_loss=1.0, brier=0.5,
+        reliability=calibration([0.4, 0.8], [False, True]),
+    )  # fmt: skip
+    multilabel = MultilabelEvaluation(
+        **common, **classes, truths=np.eye(2, dtype=bool), probabilities=np.eye(2, dtype=np.float32), threshold=0.5, precision=shares,
+        average_precision=shares, mean_average_precision=0.75, f1=shares, micro_precision=0.5, micro_recall=0.5, micro_f1=0.5,
+    )  # fmt: skip
+    regression = RegressionEvaluation(
+        **common, unit=text, truths=values, predictions=values + 1, mean_absolute_error=shares, root_mean_squared_error=shares, r2=shares
+    )
+    photograph = EvaluatedPhotograph(0, text, 0, 2, text, 0.4, 0.1)
+    cells = EvaluationCells({(0, 2): (photograph,)}, {0: encoded()})
+    found = {"classification": classification, "multilabel": multilabel, "regression": regression}
+    return {task: EvaluationSheet(one, (text, text), cells if task == "classification" else None) for task, one in found.items()}
+
+
 def exports(text: str) -> dict[str, bytes]:
-    """Return every text export of the three instruments, with `text` for every name."""
+    """Return every text export of the instruments, with `text` for every name."""
     tests = [TestPhotograph(0, text, 0, 0, 1, 0.5), TestPhotograph(1, f"{text}1", 1, 1, 1, None)]
     layers, occlusion, transfer = layer_sheet(text), occlusion_sheet(text), transfer_sheet(text)
     return (
         {kind: render(kind, layers) for kind in ("layer.svg", "unit.svg", "layer.html", "unit.html")}  # type: ignore[arg-type]
         | {kind: occlusion_file(kind, occlusion) for kind in ("figure.svg", "figure.html")}
         | {kind: transfer_file(kind, transfer, tests) for kind in ("results.html", "photographs.csv", "classes.csv")}  # type: ignore[arg-type]
+        | {
+            f"{task} {kind}": evaluation_file(kind, sheet)  # type: ignore[arg-type]
+            for task, sheet in evaluation_sheets(text).items()
+            for kind in ("results.svg", "results.html", "photographs.csv", "classes.csv")
+        }
     )
 
 
@@ -141,11 +181,26 @@ def test_svg_html_and_csv_are_well_formed(text: str) -> None:
 @given(texts)
 @example(SPECIAL)
 @pytest.mark.parametrize(
-    "kind", ["explorer.png", "layer.png", "unit.png", "figure.png", "results.png", "layers.pdf", "unit.pdf", "figure.pdf", "results.pdf"]
+    "kind",
+    [
+        "explorer.png",
+        "layer.png",
+        "unit.png",
+        "figure.png",
+        "results.png",
+        "layers.pdf",
+        "unit.pdf",
+        "figure.pdf",
+        "results.pdf",
+        *(f"{task} results.{kind}" for task in ("classification", "multilabel", "regression") for kind in ("png", "pdf")),
+    ],
 )
 def test_png_and_pdf_can_be_drawn(kind: str, text: str) -> None:
     if kind.startswith("figure"):
         data = occlusion_file(kind, occlusion_sheet(text))
+    elif " " in kind:
+        task, name = kind.split()
+        data = evaluation_file(name, evaluation_sheets(text)[task])  # type: ignore[arg-type]
     elif kind.startswith("results"):
         data = transfer_file(kind, transfer_sheet(text), ())  # type: ignore[arg-type]
     else:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from deconvwidgets.arguments import describe
+from deconvwidgets.compute.class_names import ClassNames
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.labels import count, listed, printable_names
 from deconvwidgets.instruments.evaluation.compute.labels import Labels, unlabelled_note
-from deconvwidgets.instruments.evaluation.compute.names import ClassNames, Mapped, ambiguity_error, match_classes, no_match_error
+from deconvwidgets.instruments.evaluation.compute.names import Mapped, ambiguity_error, match_classes, no_match_error
 from deconvwidgets.instruments.evaluation.records import ClassMatch
 
 
