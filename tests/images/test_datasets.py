@@ -10,6 +10,7 @@ from PIL import Image
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.folders import FileImages
 from deconvwidgets.images.open import open_images
+from deconvwidgets.images.targets import targets_of
 from deconvwidgets.models.torchvision_import import import_torchvision
 
 
@@ -79,3 +80,20 @@ def test_a_list_of_images_and_paths(tmp_path, noise_image):
     assert [skipped.name for skipped in images.skipped] == ["gone.png"]
     assert open_images(path).source_count == open_images(noise_image()).source_count == 1
     assert open_images([noise_image(seed=1)]).digest != open_images([noise_image(seed=2)]).digest
+
+
+def test_imagenet_classes_of_one_name_are_told_apart_by_their_ids():
+    class ImageNet(Pairs):
+        classes = (("crane",), ("ox",), ("crane", "Grus"))
+        wnids = ("n02012849", "n02403003", "n03126707")
+
+    images = open_images(ImageNet([(torch.rand(3, 5, 6), label) for label in range(3)]))
+    assert images.categories == ("crane (n02012849)", "ox", "crane (n03126707)")
+
+
+def test_targets_that_are_no_classes():
+    vectors = [torch.tensor([0, 1]), torch.tensor([1, 1]), torch.tensor([0, 0])]
+    images = open_images(Pairs([(torch.rand(3, 5, 6), vector) for vector in vectors]))
+    assert [images.label(source) for source in range(3)] == [None] * 3
+    assert targets_of(images) == [(0, 1), (1, 1), (0, 0)]
+    assert targets_of(images.subset([2, 0])) == [(0, 0), (0, 1)]

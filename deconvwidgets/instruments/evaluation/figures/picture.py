@@ -20,10 +20,7 @@ _COLUMN = 324.0
 _MATRIX = 420.0
 _DIAGRAM = 150.0  # height of the reliability diagram
 _DOT = (21, 96, 189)
-_LEGEND = (
-    "Rows: true class. Columns: predicted class; the last one is any other class of the model. Blue: correct. Red: mistakes, on a "
-    "square-root scale."
-)
+_OTHERS = "; the last one is any other class of the model"
 
 
 def evaluation_drawing(sheet: EvaluationSheet) -> Drawing:
@@ -86,7 +83,11 @@ def _reliability(drawing: Drawing, y: float, calibration: Calibration) -> float:
 def _middle(drawing: Drawing, sheet: EvaluationSheet, y: float) -> float:
     found = sheet.evaluation
     if isinstance(found, ClassificationEvaluation):
-        return add_matrix(drawing, _MIDDLE, y, _MATRIX, found.confusion, _LEGEND)
+        others = bool(found.confusion[:, -1].any())
+        legend = (
+            f"Rows: true class. Columns: predicted class{_OTHERS if others else ''}. Blue: correct. Red: mistakes, on a square-root scale."
+        )
+        return add_matrix(drawing, _MIDDLE, y, _MATRIX, found.confusion if others else found.confusion[:, :-1], legend)
     if isinstance(found, RegressionEvaluation):
         unit = f" in {found.unit}" if found.unit else ""
         y = add_heading(drawing, _MIDDLE, y - 4, f"Predicted against true {found.classes[0]}{unit}")
