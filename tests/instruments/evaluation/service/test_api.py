@@ -160,8 +160,10 @@ def test_a_change_of_the_model_is_evaluated_and_compared(api, service, heads):
     np.testing.assert_array_equal(api.results(4).evaluation.outputs, after.outputs)
     assert api.results(4).summary.from_cache
     assert api.compare(4, first).comparison.photographs == before.photographs
+    api.start(EvaluationSettings(limit=12))
+    assert (api.status().before, api.status().after) == (3, 5), "run 4 is of the same model"
     service.set_head(None)
-    assert len(api.status().runs) == 4, "there is nothing to evaluate"
+    assert len(api.status().runs) == 5, "there is nothing to evaluate"
     assert "predicts no classes" in api.status().problem
 
 
