@@ -47,21 +47,20 @@ class LinearTower:
         return features
 
     def changes(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sums of the first linear layer (N, H), and what each unit adds to them (C, N, H), for features (N, C, P)."""
+        """Return the sums of the first linear layer (N, H), and what each unit adds to them (N, H, C), for features (N, C, P)."""
         parts = torch.bmm(features.transpose(0, 1), self.columns)
-        return parts.sum(dim=0) + self.bias, parts
+        return parts.sum(dim=0) + self.bias, parts.permute(1, 2, 0).contiguous()
 
     def outputs(self, sums: Tensor) -> Tensor:
-        """Return the outputs (B, K) for sums (B, H) of the first linear layer, which are overwritten."""
+        """Return the outputs (B, K) for sums (H, B) of the first linear layer, which are overwritten."""
         values = sums
         for weight, bias in self.layers:
             values = values.relu_()
-            used = values.amax(dim=0).nonzero().flatten()
+            used = values.amax(dim=1).nonzero().flatten()
             if len(used) < _WORTH_GATHERING * len(weight):
-                values = torch.addmm(bias, values.index_select(1, used), weight.index_select(0, used))
-            else:
-                values = torch.addmm(bias, values, weight)
-        return values
+                values, weight = values.index_select(0, used), weight.index_select(0, used)
+            values = torch.mm(weight.T, values).add_(bias[:, None])
+        return values.T
 
 
 _WORTH_GATHERING = 0.7  # of the rows of a matrix: copying them costs as much as a few multiplications

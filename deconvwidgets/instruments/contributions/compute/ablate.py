@@ -178,7 +178,7 @@ class _Delta:
         for photograph in range(len(outputs)):
             units = active[photograph].nonzero().flatten()
             if len(units):
-                without = sums[photograph] - parts[units.to(parts.device), photograph]
+                without = sums[photograph][:, None] - parts[photograph].index_select(1, units.to(parts.device))
                 yield units, torch.full_like(units, photograph), self._tower.outputs(without)
 
 
