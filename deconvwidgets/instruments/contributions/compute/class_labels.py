@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +19,16 @@ def classes_of_labels(bundle: ModelBundle, images: ImageSet) -> NDArray[np.int64
     Names are compared exactly, then without case, with underscores and hyphens as spaces.
     """
     names, labels = list(bundle.categories or ()), labels_of(images)
-    classes = np.array([_class_of(category, names) for category in images.categories or ()] + [-1], np.int64)
+    exact, normal = _numbers(names), _numbers([_normal(name) for name in names])
+    known = [exact.get(category, normal.get(_normal(category), -1)) for category in images.categories or ()]
+    classes = np.array([*known, -1], np.int64)
     return np.where((labels >= 0) & (labels < len(classes) - 1), classes[np.clip(labels, -1, len(classes) - 1)], -1)
 
 
-def _class_of(name: str, names: list[str]) -> int:
-    for known, key in ((names, name), ([_normal(other) for other in names], _normal(name))):
-        found = [number for number, other in enumerate(known) if other == key]
-        if len(found) == 1:
-            return found[0]
-    return -1
+def _numbers(names: list[str]) -> dict[str, int]:
+    """Return the class of each name; -1 for a name of several."""
+    count = Counter(names)
+    return {name: number if count[name] == 1 else -1 for number, name in enumerate(names)}
 
 
 def _normal(name: str) -> str:

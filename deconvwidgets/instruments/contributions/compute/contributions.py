@@ -20,6 +20,7 @@ from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove
 from deconvwidgets.instruments.contributions.compute.photographs import Photographs
 from deconvwidgets.instruments.contributions.unit_contributions import ContributionMethod, MethodChoice, UnitContributions
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.images import SkippedImage
 
 METHODS = ("auto", "weight", "gradient", "switch-off")
 _BATCH = 16
@@ -173,7 +174,15 @@ class ContributionRun:
             self._add(collected, saved, outputs, job)
             if self.deletion:
                 saved_parts.append(saved)
-        found = self._record(collected, photographs)
+        return self._complete(self._record(collected, photographs.names, photographs.skipped), saved_parts, job)
+
+    def of_saved(self, saved: CutValues, outputs: Tensor, name: str, job: JobContext) -> UnitContributions:
+        """Return the contributions for one photograph that was run already."""
+        collected = _Collected()
+        self._add(collected, saved, outputs, job)
+        return self._complete(self._record(collected, [name], []), [saved], job)
+
+    def _complete(self, found: UnitContributions, saved_parts: list[CutValues], job: JobContext) -> UnitContributions:
         if not self.deletion:
             return found
         return replace(found, deletion=DeletionRun(self.above, self._target, found.mean).curve(saved_parts, job))
@@ -218,7 +227,7 @@ class ContributionRun:
                 "their size, so the outputs do not depend linearly on the layer: use method='switch-off'."
             )
 
-    def _record(self, collected: _Collected, photographs: Photographs) -> UnitContributions:
+    def _record(self, collected: _Collected, names: list[str], skipped: list[SkippedImage]) -> UnitContributions:
         parts, outputs = torch.cat(collected.contributions, dim=1).numpy(), torch.cat(collected.outputs, dim=1).numpy()
         paired = self._target.parts is not None
         contributions = parts[0] - parts[1] if paired else parts[0]
@@ -237,10 +246,10 @@ class ContributionRun:
             rest=explained - contributions.sum(axis=1),
             for_target=parts[0] if paired else None,
             for_against=parts[1] if paired else None,
-            names=tuple(photographs.names),
+            names=tuple(names),
             categories=self.above.bundle.categories or (),
             quantity=self.above.quantity,
-            skipped=tuple(photographs.skipped),
+            skipped=tuple(skipped),
         )
 
 

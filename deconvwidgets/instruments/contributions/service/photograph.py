@@ -12,12 +12,12 @@ from torch import Tensor
 from deconvwidgets.arguments import describe, flag, instance, integer, one_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext
+from deconvwidgets.engine.layer_cut import CutValues
 from deconvwidgets.errors import ContributionError
 from deconvwidgets.instruments.contributions.compute.class_labels import classes_of_labels
 from deconvwidgets.instruments.contributions.compute.classes import FeatureMeans
 from deconvwidgets.instruments.contributions.compute.contributions import METHODS, ContributionRun, chosen_method
 from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove
-from deconvwidgets.instruments.contributions.compute.photographs import Photographs
 from deconvwidgets.instruments.contributions.records import ContributionsRequest, PhotographContributions, UnitContribution
 from deconvwidgets.instruments.contributions.unit_contributions import UnitContributions
 from deconvwidgets.service.input_images import InputImage
@@ -37,6 +37,9 @@ class Explained:
     above : OutputsAbove
     image : InputImage
     request : ContributionsRequest
+    saved : CutValues
+        What crosses the cut for the photograph.
+    outputs : Tensor (1, K)
     probabilities : ndarray of shape (classes,)
     """
 
@@ -44,6 +47,8 @@ class Explained:
     above: OutputsAbove
     image: InputImage
     request: ContributionsRequest
+    saved: CutValues
+    outputs: Tensor
     probabilities: NDArray[np.float64]
 
     @property
@@ -58,7 +63,7 @@ class Explained:
         request = self.request
         assert request.method != "auto"
         run = ContributionRun(self.above, request.method, request.target, request.against, deletion=deletion)
-        found = run.collect(Photographs(self.above.bundle, self.image.pixels), job)
+        found = run.of_saved(self.saved, self.outputs, self.image.caption, job)
         if means is None or self.above.head is None:
             return found
         assert run.target is not None
@@ -78,14 +83,15 @@ def explain(snapshot: Snapshot, above: OutputsAbove, image: InputImage, request:
         For a number of units out of range.
     """
     with torch.no_grad():
-        outputs = above.outputs(above.save(_batch(above, image.pixels)))
+        saved = above.save(to_model(image.pixels[None], above.bundle.model))
+        outputs = above.outputs(saved)
     target = int(above.predicted(outputs)[0]) if request.target is None else request.target
     resolved = above.target(target, request.against)
     method = chosen_method(above, request.method)
     if request.baseline is not None and method != "weight":
         raise ContributionError(f"A baseline is for method='weight', of which the mean photograph has contributions, not for {method!r}.")
     complete = replace(request, layer=above.layer, target=resolved.target, against=resolved.against, method=method)
-    return Explained(snapshot, above, image, complete, above.scores(outputs)[0])
+    return Explained(snapshot, above, image, complete, saved, outputs, above.scores(outputs)[0])
 
 
 def checked_request(request: object) -> ContributionsRequest:
@@ -159,7 +165,3 @@ def _note(explained: Explained, found: UnitContributions) -> str:
         f"Exact for each unit alone: the change when it is switched off. The sum differs from the output, because for {above.layer} "
         f"{above.reason}."
     )
-
-
-def _batch(above: OutputsAbove, pixels: Tensor) -> Tensor:
-    return to_model(pixels[None], above.bundle.model)
