@@ -15,11 +15,11 @@ from deconvwidgets.records.quantity import format_percent
 
 Rgb = NDArray[np.uint8]
 
-_EDGE, _TOP, _LINK, _LABEL, _GAP = 24.0, 74.0, 104.0, 18.0, 14.0
+_EDGE, _TOP, _LINK, _LABEL, _GAP = 24.0, 74.0, 128.0, 18.0, 14.0
 _SIDES = (150.0, 54.0)  # of a mosaic at most, and at least
 _HEIGHT = 1000.0  # of a column, unless its mosaics would be too small
-_ROOT = 150.0
-_WIDEST = 10.0  # of a link, that of the largest share
+_ROOT = 176.0
+_WIDEST = 6.0  # of a link, that of the largest share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
