@@ -20,6 +20,7 @@ from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove
 from deconvwidgets.instruments.contributions.compute.photographs import Photographs
 from deconvwidgets.instruments.contributions.unit_contributions import ContributionMethod, MethodChoice, UnitContributions
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.images import SkippedImage
 
 METHODS = ("auto", "weight", "gradient", "switch-off")
 _BATCH = 16
@@ -173,7 +174,15 @@ class ContributionRun:
             self._add(collected, saved, outputs, job)
             if self.deletion:
                 saved_parts.append(saved)
-        found = self._record(collected, photographs)
+        return self._complete(self._record(collected, photographs.names, photographs.skipped), saved_parts, job)
+
+    def of_saved(self, saved: CutValues, outputs: Tensor, name: str, job: JobContext) -> UnitContributions:
+        """Return the contributions for one photograph that was run already."""
+        collected = _Collected()
+        self._add(collected, saved, outputs, job)
+        return self._complete(self._record(collected, [name], []), [saved], job)
+
+    def _complete(self, found: UnitContributions, saved_parts: list[CutValues], job: JobContext) -> UnitContributions:
         if not self.deletion:
             return found
         return replace(found, deletion=DeletionRun(self.above, self._target, found.mean).curve(saved_parts, job))
@@ -185,10 +194,10 @@ class ContributionRun:
 
     def _add(self, collected: _Collected, saved: CutValues, outputs: Tensor, job: JobContext) -> None:
         directions = torch.stack(list(self._target.parts or (self._target.direction,)))
-        explained = outputs.detach().double().cpu() @ directions.T
+        explained = outputs.detach().cpu().double() @ directions.T
         collected.contributions.append(self._contributions(saved, outputs, directions, job))
         collected.outputs.append(explained.T)
-        values, flat = saved.maps.reshape(*saved.maps.shape[:2], -1).double().cpu().max(dim=2)
+        values, flat = saved.maps.reshape(*saved.maps.shape[:2], -1).cpu().double().max(dim=2)
         columns = saved.maps.shape[3] if saved.maps.dim() == 4 else 1
         collected.activations.append(values)
         collected.positions.append(torch.stack([flat // columns, flat % columns], dim=2))
@@ -208,17 +217,17 @@ class ContributionRun:
     def _check_sum(self, contributions: Tensor, outputs: Tensor, directions: Tensor) -> None:
         """Raise ContributionError if contributions and bias do not add up to the outputs."""
         assert self.above.head is not None
-        bias = directions @ self.above.head.bias.double().cpu()
+        bias = directions @ self.above.head.bias.cpu().double()
         total = contributions.sum(dim=2) + bias[:, None]
         size = contributions.abs().sum(dim=2) + bias.abs()[:, None]
-        error = float(((total - (outputs.double().cpu() @ directions.T).T).abs() / size.clamp(min=1e-30)).max())
+        error = float(((total - (outputs.cpu().double() @ directions.T).T).abs() / size.clamp(min=1e-30)).max())
         if error > self.above.tolerance(outputs):
             raise ContributionError(
                 f"The contributions of the units of {self.above.layer} miss the outputs of {self.above.bundle.name} by {error:.1e} of "
                 "their size, so the outputs do not depend linearly on the layer: use method='switch-off'."
             )
 
-    def _record(self, collected: _Collected, photographs: Photographs) -> UnitContributions:
+    def _record(self, collected: _Collected, names: list[str], skipped: list[SkippedImage]) -> UnitContributions:
         parts, outputs = torch.cat(collected.contributions, dim=1).numpy(), torch.cat(collected.outputs, dim=1).numpy()
         paired = self._target.parts is not None
         contributions = parts[0] - parts[1] if paired else parts[0]
@@ -237,10 +246,10 @@ class ContributionRun:
             rest=explained - contributions.sum(axis=1),
             for_target=parts[0] if paired else None,
             for_against=parts[1] if paired else None,
-            names=tuple(photographs.names),
+            names=tuple(names),
             categories=self.above.bundle.categories or (),
             quantity=self.above.quantity,
-            skipped=tuple(photographs.skipped),
+            skipped=tuple(skipped),
         )
 
 
