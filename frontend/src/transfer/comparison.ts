@@ -1,8 +1,9 @@
 /** The comparison of two runs, and the settings of a run. */
+
+import { createClassName } from "../classification/class_names.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatDuration } from "../ui/format.ts";
 import { formatAccuracy, runAccuracy } from "./accuracy.ts";
-import { createClassName } from "./class_names.ts";
 import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
 import { formatDecay } from "./training_lines.ts";
 import type { RunSummary } from "./wire.ts";

@@ -2,7 +2,7 @@
 import type { KernelClient } from "../kernel/client.ts";
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
-import { createTextField, type FieldListeners } from "./text_field.ts";
+import { createTextField, type FieldListeners } from "../ui/text_field.ts";
 import type { DataChoice, Status, TransferState } from "./wire.ts";
 import { createZipUpload } from "./zip_upload.ts";
 

@@ -1,13 +1,13 @@
+import { CellPane } from "../classification/cell_pane.ts";
+import { ClassList } from "../classification/class_list.ts";
+import { ConfusionMatrix } from "../classification/confusion_matrix.ts";
+import { Mistakes } from "../classification/mistakes.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import { describeRun } from "./accuracy.ts";
-import { CellPane } from "./cell_pane.ts";
-import { ClassList } from "./class_list.ts";
-import { ConfusionMatrix } from "./confusion_matrix.ts";
 import { HeadActions } from "./head_actions.ts";
 import { createHeadline } from "./headline.ts";
-import { Mistakes } from "./mistakes.ts";
 import { type RunResults, shownRun } from "./run_results.ts";
 import { createRunSummary } from "./run_summary.ts";
 import type { TransferStore } from "./store.ts";

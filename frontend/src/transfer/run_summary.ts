@@ -1,8 +1,8 @@
+import { createClassName } from "../classification/class_names.ts";
+import { createPairs } from "../classification/pairs.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatCount, formatPercent } from "../ui/format.ts";
-import { createClassName } from "./class_names.ts";
 import { createComparison, createSettings } from "./comparison.ts";
-import { createPairs } from "./pairs.ts";
 import { accuracyOf, categoryOf, confusedPairs, extremeClasses, type RunResults, runVersion } from "./run_results.ts";
 import type { Cell, TransferState } from "./wire.ts";
 

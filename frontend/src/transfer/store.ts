@@ -1,10 +1,11 @@
 /** The data that all views of a TransferPanel share. */
+
+import { PhotographStore } from "../classification/photograph_store.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
 import { PlotlyLoader } from "../ui/plotly.ts";
-import { PhotographStore } from "./photograph_store.ts";
 import { type RunResults, readResults, runVersion } from "./run_results.ts";
 import type { DataSummary, HelloReply, RunReply, RunSummary, Settings, Status } from "./wire.ts";
 

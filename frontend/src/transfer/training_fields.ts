@@ -2,7 +2,7 @@
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
-import { createTextField, type FieldListeners } from "./text_field.ts";
+import { createTextField, type FieldListeners } from "../ui/text_field.ts";
 import type { Crops, Status, TransferState } from "./wire.ts";
 
 const CROPS: Choice<Crops>[] = [

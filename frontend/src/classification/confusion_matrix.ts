@@ -1,3 +1,5 @@
+import { categoryOf, confusedPairs, countTests, orderClasses, pairAt, type RunResults } from "../transfer/run_results.ts";
+import type { Cell, MatrixOrder, TransferState } from "../transfer/wire.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
@@ -16,8 +18,6 @@ import {
 } from "./matrix_geometry.ts";
 import { listenToPointer } from "./matrix_pointer.ts";
 import { createMatrixTools } from "./matrix_tools.ts";
-import { categoryOf, confusedPairs, countTests, orderClasses, pairAt, type RunResults } from "./run_results.ts";
-import type { Cell, MatrixOrder, TransferState } from "./wire.ts";
 
 const MAX_SIDE = 620; // CSS pixels of the square of cells
 const MIN_SIDE = 280; // CSS pixels; smaller panes scroll

@@ -1,9 +1,10 @@
 /** Drawing of the confusion matrix on a canvas: cells, and names and numbers if the cells are large enough. */
+
+import { categoryOf, pairAt, type RunResults } from "../transfer/run_results.ts";
 import { colourReader, cssColour } from "../ui/theme.ts";
 import { fitClassName } from "./class_names.ts";
 import { cellColour, isDark, type Palette } from "./matrix_colours.ts";
 import { type MatrixView, type Position, visibleRange } from "./matrix_geometry.ts";
-import { categoryOf, pairAt, type RunResults } from "./run_results.ts";
 
 /** The space for class names beside and above the cells, in CSS pixels. */
 export interface Gutters {

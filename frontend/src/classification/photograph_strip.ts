@@ -1,9 +1,10 @@
 /** A wrapping row of test photographs. */
+
+import type { TestPhotograph } from "../transfer/wire.ts";
 import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import type { PhotographStore } from "./photograph_store.ts";
-import type { TestPhotograph } from "./wire.ts";
 
 /** A test photograph with all folds of the same prediction. */
 export type GroupedTest = Omit<TestPhotograph, "fold"> & { folds: number[] };

@@ -1,10 +1,10 @@
+import { accuracyOf, categoryOf, confusedPairs, countTests, orderClasses, type RunResults, runVersion } from "../transfer/run_results.ts";
+import type { Cell, ClassSort, TransferState } from "../transfer/wire.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
 import type { PhotographStore, TestsRequest } from "./photograph_store.ts";
 import { createPhotographStrip, describeTest, groupTests } from "./photograph_strip.ts";
-import { accuracyOf, categoryOf, confusedPairs, countTests, orderClasses, type RunResults, runVersion } from "./run_results.ts";
-import type { Cell, ClassSort, TransferState } from "./wire.ts";
 
 const SORTS: [ClassSort, string][] = [
   ["worst", "worst first"],

@@ -1,6 +1,7 @@
 /** Colours of the confusion matrix. */
+
+import { countTests, pairAt, type RunResults } from "../transfer/run_results.ts";
 import type { Colour } from "../ui/theme.ts";
-import { countTests, pairAt, type RunResults } from "./run_results.ts";
 
 export interface Palette {
   empty: Colour;

@@ -1,10 +1,10 @@
+import { categoryOf, confusedPairs, countTests, pairAt, type RunResults, runVersion } from "../transfer/run_results.ts";
+import type { Cell, TransferState } from "../transfer/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
 import { createPairs } from "./pairs.ts";
 import type { PhotographStore } from "./photograph_store.ts";
 import { createPhotographStrip, describeTest, formatConfidence, groupTests } from "./photograph_strip.ts";
-import { categoryOf, confusedPairs, countTests, pairAt, type RunResults, runVersion } from "./run_results.ts";
-import type { Cell, TransferState } from "./wire.ts";
 
 const PAIRS = 12;
 const FIRST_PHOTOGRAPHS = 24;

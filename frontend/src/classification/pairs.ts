@@ -1,8 +1,8 @@
+import { categoryOf, countTests, type Pair, type RunResults } from "../transfer/run_results.ts";
+import type { Cell } from "../transfer/wire.ts";
 import { h, screenReaderText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
-import { categoryOf, countTests, type Pair, type RunResults } from "./run_results.ts";
-import type { Cell } from "./wire.ts";
 
 /** Create a list of pairs of a true and a predicted class, with bars. */
 export function createPairs({ testid, pick }: { testid: string; pick: (cell: Cell) => void }) {

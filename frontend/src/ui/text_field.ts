@@ -1,5 +1,5 @@
 import { UserError } from "../kernel/errors.ts";
-import { focusedElement, h } from "../ui/dom.ts";
+import { focusedElement, h } from "./dom.ts";
 
 export interface FieldListeners {
   showStatus: (message: string) => void;

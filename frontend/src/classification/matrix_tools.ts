@@ -1,11 +1,12 @@
 /** The toolbar of the confusion matrix: order of the classes, zoom buttons, and colour scales. */
+
+import type { MatrixOrder } from "../transfer/wire.ts";
 import { h } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import type { Colour } from "../ui/theme.ts";
 import { cellColour, type Palette } from "./matrix_colours.ts";
 import { isFullyZoomed, isZoomed, type MatrixView } from "./matrix_geometry.ts";
-import type { MatrixOrder } from "./wire.ts";
 
 const ORDERS: Choice<MatrixOrder>[] = [
   ["name", "By name", "Sort the classes by name"],

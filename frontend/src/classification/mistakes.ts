@@ -1,10 +1,10 @@
+import { categoryOf, type RunResults, runVersion } from "../transfer/run_results.ts";
+import type { Cell } from "../transfer/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatInteger } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
 import type { PhotographStore, TestsRequest } from "./photograph_store.ts";
 import { createPhotographStrip, describeTest, formatConfidence, groupTests } from "./photograph_strip.ts";
-import { categoryOf, type RunResults, runVersion } from "./run_results.ts";
-import type { Cell } from "./wire.ts";
 
 const BATCH = 48; // number of photographs
 
