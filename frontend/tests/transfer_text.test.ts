@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatPoints } from "../src/classification/gains.ts";
 import { describeTest, formatFolds, groupTests } from "../src/classification/photograph_strip.ts";
 import type { Progress } from "../src/kernel/wire.ts";
 import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
-import { formatPoints, formatWeightDecay } from "../src/transfer/comparison.ts";
+import { formatWeightDecay } from "../src/transfer/comparison.ts";
 import { suggestImagesPerClass } from "../src/transfer/data_summary.ts";
 import { accuracyRange, scaleRows } from "../src/transfer/headline.ts";
 import { describePhase, progressFraction } from "../src/transfer/run_progress.ts";

@@ -1,10 +1,9 @@
-import { categoryOf, confusedPairs, countTests, pairAt, type RunResults, runVersion } from "../transfer/run_results.ts";
-import type { Cell, TransferState } from "../transfer/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
+import { type Cell, type ClassResults, type ClassViewState, categoryOf, confusedPairs, countTests, pairAt } from "./class_results.ts";
 import { createPairs } from "./pairs.ts";
 import type { PhotographStore } from "./photograph_store.ts";
-import { createPhotographStrip, describeTest, formatConfidence, groupTests } from "./photograph_strip.ts";
+import { createPhotographStrip, describeTest, formatConfidence, type GroupedTest, groupTests } from "./photograph_strip.ts";
 
 const PAIRS = 12;
 const FIRST_PHOTOGRAPHS = 24;
@@ -12,6 +11,8 @@ const MORE_PHOTOGRAPHS = 2 * FIRST_PHOTOGRAPHS;
 
 interface CellPaneOptions {
   store: PhotographStore;
+  /** Explains the prediction of a photograph; without it there is no button. */
+  why?: ((test: GroupedTest) => void) | undefined;
   choose: (cell: Cell) => void;
   /** Clear the selected cell. */
   clear: () => void;
@@ -21,23 +22,23 @@ interface CellPaneOptions {
 export class CellPane {
   readonly element: HTMLElement;
   private readonly title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
-  private readonly numbers = h("p", { class: "dwt-dim", "data-testid": "cell-numbers" });
+  private readonly numbers = h("p", { class: "dwc-dim", "data-testid": "cell-numbers" });
   private readonly error = h("p", { class: "dwx-error", hidden: true });
   private readonly strip: ReturnType<typeof createPhotographStrip>;
   private readonly more: HTMLButtonElement;
   private readonly reverse: HTMLButtonElement;
   private readonly selectedPart: HTMLElement;
-  private readonly hint = h("p", { class: "dwt-dim" }, "Select a cell of the matrix, or a pair of classes below, to see its photographs.");
+  private readonly hint = h("p", { class: "dwc-dim" }, "Select a cell of the matrix, or a pair of classes below, to see its photographs.");
   private readonly pairsTitle = h("h4", { "data-testid": "cell-pairs-title" });
   private readonly pairs: ReturnType<typeof createPairs>;
   private readonly store: PhotographStore;
   private readonly removeListener: () => void;
-  private content: { run: RunResults; cell: Cell | null } | null = null;
+  private content: { run: ClassResults; cell: Cell | null } | null = null;
   private limit = FIRST_PHOTOGRAPHS;
   private drawnKey = "";
   private scrollPending = false;
 
-  constructor({ store, choose, clear }: CellPaneOptions) {
+  constructor({ store, choose, clear, why }: CellPaneOptions) {
     this.store = store;
     this.strip = createPhotographStrip({
       store,
@@ -45,17 +46,18 @@ export class CellPane {
       testid: "cell-photographs",
       caption: (test) => [formatConfidence(test)],
       describe: (test) => describeTest(test, this.content?.run.categories ?? []),
+      why,
     });
     this.pairs = createPairs({ testid: "cell-pairs", pick: choose });
-    const linkProperties = { type: "button", class: "dwt-link" };
+    const linkProperties = { type: "button", class: "dwc-link" };
     const chooseReverse = () => this.content?.cell && choose([this.content.cell[1], this.content.cell[0]]);
     this.reverse = h("button", { ...linkProperties, "data-testid": "cell-other", onclick: chooseReverse });
     this.more = h("button", { ...linkProperties, "data-testid": "cell-more", onclick: () => this.showMore() });
     const all = h("button", { ...linkProperties, "data-testid": "cell-clear", onclick: clear }, "all classes");
-    const head = h("div", { class: "dwt-pane-head" }, this.title, all);
+    const head = h("div", { class: "dwc-pane-head" }, this.title, all);
     this.selectedPart = h(
       "div",
-      { class: "dwt-selected-cell" },
+      { class: "dwc-selected-cell" },
       head,
       this.numbers,
       this.error,
@@ -64,7 +66,7 @@ export class CellPane {
       this.reverse,
     );
     const parts = [this.selectedPart, this.hint, this.pairsTitle, this.pairs.element];
-    this.element = h("section", { class: "dwt-pane", "aria-label": "Selected cell" }, ...parts);
+    this.element = h("section", { class: "dwc-pane", "aria-label": "Selected cell" }, ...parts);
     this.removeListener = store.listen(() => this.draw());
   }
 
@@ -78,7 +80,7 @@ export class CellPane {
     this.scrollPending = true;
   }
 
-  update(run: RunResults, state: TransferState, visible: boolean): void {
+  update(run: ClassResults, state: ClassViewState, visible: boolean): void {
     const cell = state.cell?.every((label) => label < run.categories.length) ? state.cell : null;
     if (String(cell) !== String(this.content?.cell ?? null)) this.limit = FIRST_PHOTOGRAPHS;
     this.content = visible ? { run, cell } : null;
@@ -98,7 +100,7 @@ export class CellPane {
     this.hint.hidden = Boolean(cell);
     if (cell) this.drawCell(run, cell);
     else this.store.setVisible(this, []);
-    const key = `${runVersion(run.summary)} ${cell?.[0]}`;
+    const key = `${run.version} ${cell?.[0]}`;
     if (key === this.drawnKey) return;
     this.drawnKey = key;
     const pairs = confusedPairs(run, PAIRS, cell?.[0] ?? null);
@@ -106,15 +108,14 @@ export class CellPane {
     this.pairs.update(run, pairs, !cell);
   }
 
-  private drawCell(run: RunResults, [truth, prediction]: Cell): void {
+  private drawCell(run: ClassResults, [truth, prediction]: Cell): void {
     const { count, share } = pairAt(run, truth, prediction);
     const [from, to] = [categoryOf(run, truth), categoryOf(run, prediction)];
     const tests = countTests(run, truth);
-    const folds = formatCount(run.summary.per_fold.length, "fold");
     const correct = truth === prediction ? " correct" : "";
-    const numbers = `${formatInteger(count)} of ${formatCount(tests, "test")}${correct} (${formatPercent(share)}) in ${folds}`;
+    const numbers = `${formatInteger(count)} of ${formatCount(tests, run.words.item)}${correct} (${formatPercent(share)})${run.words.folds}`;
     setText(this.title, `${from} → ${to}`);
-    setText(this.numbers, tests ? numbers : `${from} had no tests.`);
+    setText(this.numbers, tests ? numbers : `${from} had no ${run.words.item}s.`);
     const reversePair = pairAt(run, prediction, truth);
     this.reverse.hidden = truth === prediction;
     setText(
@@ -124,16 +125,15 @@ export class CellPane {
     this.drawPhotographs(run, [truth, prediction], count);
   }
 
-  private drawPhotographs(run: RunResults, [truth, prediction]: Cell, count: number): void {
-    const { summary } = run;
-    const request = { version: runVersion(summary), run: summary.run, truth, prediction, right: null, limit: this.limit };
+  private drawPhotographs(run: ClassResults, [truth, prediction]: Cell, count: number): void {
+    const request = { version: run.version, run: run.run, truth, prediction, right: null, limit: this.limit };
     this.store.setVisible(this, count ? [request] : []);
     const { value: list, error } = this.store.list(request);
     const shorter = this.store.list({ ...request, limit: this.limit - MORE_PHOTOGRAPHS }).value; // shown until the longer list is loaded
     const photographs = count ? ((list ?? shorter)?.photographs ?? []) : [];
     this.error.hidden = !error;
     setText(this.error, error ?? "");
-    this.strip.update(summary.run, groupTests(photographs));
+    this.strip.update(run.run, groupTests(photographs));
     this.strip.element.dataset.waiting = String(count > 0 && !list && !error);
     if (this.scrollPending && (list || error || !count)) {
       this.scrollPending = false;
@@ -148,8 +148,8 @@ export class CellPane {
   }
 }
 
-function describePairs(run: RunResults, cell: Cell | null, hasPairs: boolean): string {
-  if (!cell) return hasPairs ? "Most confused" : "No test was misclassified.";
+function describePairs(run: ClassResults, cell: Cell | null, hasPairs: boolean): string {
+  if (!cell) return hasPairs ? "Most confused" : `No ${run.words.item} was misclassified.`;
   const name = categoryOf(run, cell[0]);
   if (hasPairs) return `${name} was predicted as`;
   return countTests(run, cell[0]) > 0 ? `${name} was never misclassified.` : "";

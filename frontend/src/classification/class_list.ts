@@ -1,16 +1,25 @@
-import { accuracyOf, categoryOf, confusedPairs, countTests, orderClasses, type RunResults, runVersion } from "../transfer/run_results.ts";
-import type { Cell, ClassSort, TransferState } from "../transfer/wire.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
+import {
+  accuracyOf,
+  type Cell,
+  type ClassResults,
+  type ClassSort,
+  type ClassViewState,
+  categoryOf,
+  confusedPairs,
+  countTests,
+  orderClasses,
+} from "./class_results.ts";
 import type { PhotographStore, TestsRequest } from "./photograph_store.ts";
-import { createPhotographStrip, describeTest, groupTests } from "./photograph_strip.ts";
+import { createPhotographStrip, describeTest, type GroupedTest, groupTests } from "./photograph_strip.ts";
 
 const SORTS: [ClassSort, string][] = [
   ["worst", "worst first"],
   ["best", "best first"],
   ["name", "name"],
-  ["size", "number of tests"],
+  ["size", "largest first"],
 ];
 // Maximum numbers of requested tests, and of shown photographs; a photograph may be tested in several folds.
 const MAX_TESTS = { wrong: 16, right: 8 };
@@ -20,9 +29,11 @@ const KINDS = ["wrong", "right"] as const;
 
 interface ClassListOptions {
   store: PhotographStore;
-  set: (patch: Partial<TransferState>) => void;
+  set: (patch: Partial<ClassViewState>) => void;
   /** Select a cell to show its photographs. */
   choose: (cell: Cell) => void;
+  /** Explains the prediction of a photograph; without it there is no button. */
+  why?: ((test: GroupedTest) => void) | undefined;
 }
 
 interface Row {
@@ -37,9 +48,9 @@ export class ClassList {
   readonly element: HTMLElement;
   private readonly sort: ReturnType<typeof createSelect<ClassSort>>;
   private readonly search: HTMLInputElement;
-  private readonly count = h("span", { class: "dwx-count dwt-dim", role: "status", "data-testid": "class-count" });
+  private readonly count = h("span", { class: "dwx-count dwc-dim", role: "status", "data-testid": "class-count" });
   private readonly list = h("div", {
-    class: "dwt-class-list",
+    class: "dwc-class-list",
     tabindex: 0,
     role: "list",
     "aria-label": "Classes",
@@ -49,7 +60,7 @@ export class ClassList {
   private readonly removeListener: () => void;
   private readonly visible = new Set<Element>();
   private rows: Row[] = []; // in sort order
-  private run: RunResults | null = null;
+  private run: ClassResults | null = null;
   private shown = false;
   private drawnKey = "";
 
@@ -64,8 +75,8 @@ export class ClassList {
       "data-testid": "class-find",
     };
     this.search = h("input", { ...properties, oninput: () => this.filter() });
-    const tools = h("div", { class: "dwt-tools" }, this.search, this.sort.element, this.count);
-    this.element = h("section", { class: "dwt-class-view", "aria-label": "Classes" }, tools, this.list);
+    const tools = h("div", { class: "dwc-tools" }, this.search, this.sort.element, this.count);
+    this.element = h("section", { class: "dwc-class-view", "aria-label": "Classes" }, tools, this.list);
     this.observer = new IntersectionObserver((entries) => this.scrolled(entries), { root: this.list, rootMargin: "120px 0px" });
     this.removeListener = store.listen(() => this.draw());
   }
@@ -76,7 +87,7 @@ export class ClassList {
     this.options.store.setVisible(this, []);
   }
 
-  update(run: RunResults, state: TransferState, shown: boolean): void {
+  update(run: ClassResults, state: ClassViewState, shown: boolean): void {
     this.run = run;
     this.shown = shown;
     if (!shown) {
@@ -84,7 +95,7 @@ export class ClassList {
       return;
     }
     this.sort.select.value = state.sort;
-    const key = `${runVersion(run.summary)} ${state.sort}`;
+    const key = `${run.version} ${state.sort}`;
     if (key !== this.drawnKey) {
       this.drawnKey = key;
       this.rebuild(run, orderClasses(run, state.sort));
@@ -92,7 +103,7 @@ export class ClassList {
     this.request();
   }
 
-  private rebuild(run: RunResults, order: number[]): void {
+  private rebuild(run: ClassResults, order: number[]): void {
     this.observer.disconnect();
     this.visible.clear();
     this.rows = order.map((label) => this.createRow(run, label));
@@ -102,8 +113,8 @@ export class ClassList {
     for (const { element } of this.rows) this.observer.observe(element);
   }
 
-  private createRow(run: RunResults, label: number): Row {
-    const { store, choose } = this.options;
+  private createRow(run: ClassResults, label: number): Row {
+    const { store, choose, why } = this.options;
     const strip = createPhotographStrip({
       store,
       label: `Photographs of ${categoryOf(run, label)}`,
@@ -111,10 +122,11 @@ export class ClassList {
       caption: (test) => [test.prediction === test.truth ? "correct" : createClassName(categoryOf(run, test.prediction))],
       describe: (test) => describeTest(test, run.categories),
       pick: (test) => choose([test.truth, test.prediction]),
+      why,
     });
     const error = h("span", { class: "dwx-error" });
-    const photographs = h("div", { class: "dwt-class-strip" }, strip.element, error);
-    const properties = { class: "dwt-class", role: "listitem", "data-testid": `class-${label}` };
+    const photographs = h("div", { class: "dwc-class-strip" }, strip.element, error);
+    const properties = { class: "dwc-class", role: "listitem", "data-testid": `class-${label}` };
     return { label, element: h("div", properties, createClassFacts(run, label, choose), photographs), strip, error };
   }
 
@@ -137,9 +149,8 @@ export class ClassList {
     this.request();
   }
 
-  private testsRequest(run: RunResults, truth: number, kind: "wrong" | "right"): TestsRequest {
-    const { summary } = run;
-    return { version: runVersion(summary), run: summary.run, truth, prediction: null, right: kind === "right", limit: MAX_TESTS[kind] };
+  private testsRequest(run: ClassResults, truth: number, kind: "wrong" | "right"): TestsRequest {
+    return { version: run.version, run: run.run, truth, prediction: null, right: kind === "right", limit: MAX_TESTS[kind] };
   }
 
   /** Request the photographs of the visible rows. */
@@ -162,31 +173,32 @@ export class ClassList {
       const lists = KINDS.map((kind) => ({ kind, ...this.options.store.list(this.testsRequest(run, label, kind)) }));
       setText(error, lists.find((list) => list.error)?.error ?? "");
       const tests = lists.flatMap(({ kind, value }) => groupTests(value?.photographs ?? []).slice(0, MAX_PHOTOGRAPHS[kind]));
-      strip.update(run.summary.run, tests);
+      strip.update(run.run, tests);
     }
   }
 }
 
 /** Create the description of a class: its accuracy and most frequent wrong predictions. */
-function createClassFacts(run: RunResults, label: number, choose: (cell: Cell) => void): HTMLElement {
+function createClassFacts(run: ClassResults, label: number, choose: (cell: Cell) => void): HTMLElement {
   const name = categoryOf(run, label);
+  const { item } = run.words;
   const accuracy = accuracyOf(run, label);
   const untested = Number.isNaN(accuracy);
   const predictions = confusedPairs(run, MAX_PREDICTIONS, label).map(({ prediction, count }) => {
     const other = categoryOf(run, prediction);
-    const properties = { type: "button", class: "dwt-link", title: `${name} → ${other}: show the photographs` };
+    const properties = { type: "button", class: "dwc-link", title: `${name} → ${other}: show the photographs` };
     return h("button", { ...properties, onclick: () => choose([label, prediction]) }, createClassName(other), ` ${formatInteger(count)}`);
   });
-  const fill = untested ? null : h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy}%` });
-  const number = h("span", { class: "dwt-number" }, untested ? "no tests" : formatPercent(accuracy));
+  const fill = untested ? null : h("i", { class: "dwc-fill-right", style: `width:${100 * accuracy}%` });
+  const number = h("span", { class: "dwc-number" }, untested ? `no ${item}s` : formatPercent(accuracy));
   return h(
     "div",
-    { class: "dwt-class-facts" },
-    h("div", { class: "dwt-class-head" }, h("b", { title: name }, createClassName(name)), number),
-    h("span", { class: "dwt-track dwt-track-accuracy" }, fill),
-    h("div", { class: "dwt-dim" }, untested ? "all photographs were used for training" : formatCount(countTests(run, label), "test")),
+    { class: "dwc-class-facts" },
+    h("div", { class: "dwc-class-head" }, h("b", { title: name }, createClassName(name)), number),
+    h("span", { class: "dwc-track dwc-track-accuracy" }, fill),
+    h("div", { class: "dwc-dim" }, untested ? run.words.untested : formatCount(countTests(run, label), item)),
     predictions.length
-      ? h("div", { class: "dwt-predictions" }, h("span", { class: "dwt-dim" }, "predicted as "), ...predictions)
-      : h("div", { class: "dwt-dim" }, untested ? "" : "never misclassified"),
+      ? h("div", { class: "dwc-predictions" }, h("span", { class: "dwc-dim" }, "predicted as "), ...predictions)
+      : h("div", { class: "dwc-dim" }, untested ? "" : "never misclassified"),
   );
 }

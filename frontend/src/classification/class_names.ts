@@ -7,7 +7,7 @@ const MAX_UNCUT = 2 * TAIL - 2; // number of characters of names that are not tr
 /** Create an element with a class name that the page truncates in the middle. Its text content is the complete name. */
 export function createClassName(name: string): HTMLElement {
   const parts = name.length > MAX_UNCUT ? [name.slice(0, -TAIL), name.slice(-TAIL)] : [name];
-  return h("span", { class: "dwt-name" }, ...parts.map((part) => h("span", {}, part)));
+  return h("span", { class: "dwc-name" }, ...parts.map((part) => h("span", {}, part)));
 }
 
 /**

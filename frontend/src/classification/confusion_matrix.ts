@@ -1,8 +1,17 @@
-import { categoryOf, confusedPairs, countTests, orderClasses, pairAt, type RunResults } from "../transfer/run_results.ts";
-import type { Cell, MatrixOrder, TransferState } from "../transfer/wire.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
+import {
+  type Cell,
+  type ClassResults,
+  type ClassViewState,
+  categoryOf,
+  confusedPairs,
+  countTests,
+  type MatrixOrder,
+  orderClasses,
+  pairAt,
+} from "./class_results.ts";
 import { errorScaleMax, matrixPixels } from "./matrix_colours.ts";
 import { drawMatrix, type MatrixTheme, MIN_SIZE_HORIZONTAL_NAMES, readTheme } from "./matrix_drawing.ts";
 import {
@@ -25,15 +34,23 @@ const ZOOM_FACTOR = 1.6; // of buttons and keys
 const KEYS = "Arrow keys move between cells, Enter shows a cell's photographs, plus and minus zoom, 0 shows all, Escape leaves.";
 
 /** Describe a cell. */
-export function describeCell(run: RunResults, truth: number, prediction: number): string {
+export function describeCell(run: ClassResults, truth: number, prediction: number): string {
   const { count, share } = pairAt(run, truth, prediction);
   const tests = countTests(run, truth);
-  const numbers = tests ? `${formatInteger(count)} of ${formatInteger(tests)} (${formatPercent(share)})` : "no tests";
+  const numbers = tests ? `${formatInteger(count)} of ${formatInteger(tests)} (${formatPercent(share)})` : `no ${run.words.item}s`;
   return `${categoryOf(run, truth)} → ${categoryOf(run, prediction)}: ${numbers}`;
 }
 
+/** Return the nearest ancestor in the widget that scrolls by itself; null if only the page does. */
+function scrollingPane(element: HTMLElement): HTMLElement | null {
+  for (let pane = element.parentElement; pane && !pane.classList.contains("dwx"); pane = pane.parentElement) {
+    if (/auto|scroll/.test(getComputedStyle(pane).overflowY)) return pane;
+  }
+  return null;
+}
+
 interface MatrixOptions {
-  set: (patch: Partial<TransferState>) => void;
+  set: (patch: Partial<ClassViewState>) => void;
   /** Select a cell to show its photographs. */
   choose: (cell: Cell) => void;
   /** Called on Escape, to move the focus. */
@@ -44,19 +61,19 @@ interface MatrixOptions {
 export class ConfusionMatrix {
   readonly element: HTMLElement;
   private readonly canvas = h("canvas", {
-    class: "dwt-matrix",
+    class: "dwc-matrix",
     tabindex: 0,
     role: "application",
     "aria-roledescription": "confusion matrix",
     "data-testid": "confusion",
   });
-  private readonly tooltip = h("div", { class: "dwt-tooltip", hidden: true, "data-testid": "confusion-tip" });
+  private readonly tooltip = h("div", { class: "dwc-tooltip", hidden: true, "data-testid": "confusion-tip" });
   private readonly liveRegion = h("div", { class: "dwx-screen-reader", "aria-live": "polite", "data-testid": "confusion-told" });
-  private readonly probe = h("i", { class: "dwt-probe", "aria-hidden": "true" });
-  private readonly container = h("div", { class: "dwt-matrix-container" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
+  private readonly probe = h("i", { class: "dwc-probe", "aria-hidden": "true" });
+  private readonly container = h("div", { class: "dwc-matrix-container" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
   private readonly tools: ReturnType<typeof createMatrixTools>;
   private readonly observer = new ResizeObserver(() => this.measure());
-  private run: RunResults | null = null;
+  private run: ClassResults | null = null;
   private sortOrder: MatrixOrder | null = null;
   private order: number[] = [];
   /** The index of each class in `order`. */
@@ -78,7 +95,7 @@ export class ConfusionMatrix {
       zoomOut: () => this.zoom(1 / ZOOM_FACTOR),
       showAll: () => this.showAll(),
     });
-    this.element = h("div", { class: "dwt-confusion" }, this.tools.element, this.container);
+    this.element = h("div", { class: "dwc-confusion" }, this.tools.element, this.container);
     this.listen();
     this.observer.observe(this.container);
   }
@@ -88,7 +105,7 @@ export class ConfusionMatrix {
     cancelAnimationFrame(this.frame);
   }
 
-  update(run: RunResults, state: TransferState): void {
+  update(run: ClassResults, state: ClassViewState): void {
     if (run !== this.run || state.order !== this.sortOrder) this.show(run, state.order);
     this.tools.showOrder(state.order);
     const position = state.cell ? this.positionOfCell(state.cell) : null;
@@ -98,7 +115,7 @@ export class ConfusionMatrix {
     this.requestDraw();
   }
 
-  private show(run: RunResults, order: MatrixOrder): void {
+  private show(run: ClassResults, order: MatrixOrder): void {
     const keepsView = this.run?.categories.length === run.categories.length && order === this.sortOrder;
     this.run = run;
     this.sortOrder = order;
@@ -175,8 +192,8 @@ export class ConfusionMatrix {
 
   /** Return the height in CSS pixels from the top of the matrix to the bottom of the scrolling pane; infinite if the page scrolls. */
   private visibleHeight(): number {
-    const pane = this.container.closest(".dwt-main > section");
-    if (!pane || getComputedStyle(pane).overflowY === "visible") return Number.POSITIVE_INFINITY;
+    const pane = scrollingPane(this.container);
+    if (!pane) return Number.POSITIVE_INFINITY;
     const above = this.container.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop;
     return pane.clientHeight - above - 12;
   }
@@ -207,7 +224,7 @@ export class ConfusionMatrix {
   }
 
   /** Return a canvas with one pixel per cell, and show the colour scales. */
-  private drawCells(run: RunResults, { palette }: MatrixTheme): HTMLCanvasElement {
+  private drawCells(run: ClassResults, { palette }: MatrixTheme): HTMLCanvasElement {
     const count = run.categories.length;
     const cells = h("canvas", { width: count, height: count });
     context2d(cells).putImageData(new ImageData(matrixPixels(run, this.order, palette, this.scaleMax), count, count), 0, 0);
@@ -215,7 +232,7 @@ export class ConfusionMatrix {
     return cells;
   }
 
-  private drawTools(run: RunResults): void {
+  private drawTools(run: ClassResults): void {
     const { hovered, view, gutters, tooltip } = this;
     this.tools.showZoom(view);
     tooltip.hidden = !hovered;
@@ -270,7 +287,7 @@ export class ConfusionMatrix {
   }
 
   /** Return the initial position of keyboard navigation: the most confused pair. */
-  private initialPosition(run: RunResults): Position {
+  private initialPosition(run: ClassResults): Position {
     const [pair] = confusedPairs(run, 1);
     return (pair && this.positionOfCell([pair.truth, pair.prediction])) ?? [0, 0];
   }

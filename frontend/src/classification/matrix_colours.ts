@@ -1,7 +1,7 @@
 /** Colours of the confusion matrix. */
 
-import { countTests, pairAt, type RunResults } from "../transfer/run_results.ts";
 import type { Colour } from "../ui/theme.ts";
+import { type ClassResults, countTests, pairAt } from "./class_results.ts";
 
 export interface Palette {
   empty: Colour;
@@ -13,7 +13,7 @@ export interface Palette {
 const MIN_SCALE_MAX = 0.05; // minimum of the maximum of the colour scale of errors
 const MIN_ERROR_COLOUR = 0.22; // minimum position on the colour scale of errors, so that single errors are visible
 
-type Confusion = Pick<RunResults, "categories" | "tests" | "confusion">;
+type Confusion = Pick<ClassResults, "categories" | "tests" | "confusion">;
 
 /** Return the maximum of the colour scale of errors: the largest share of a class that was predicted as one other class. */
 export function errorScaleMax(run: Confusion): number {

@@ -1,8 +1,8 @@
 /** Drawing of the confusion matrix on a canvas: cells, and names and numbers if the cells are large enough. */
 
-import { categoryOf, pairAt, type RunResults } from "../transfer/run_results.ts";
 import { colourReader, cssColour } from "../ui/theme.ts";
 import { fitClassName } from "./class_names.ts";
+import { type ClassResults, categoryOf, pairAt } from "./class_results.ts";
 import { cellColour, isDark, type Palette } from "./matrix_colours.ts";
 import { type MatrixView, type Position, visibleRange } from "./matrix_geometry.ts";
 
@@ -26,7 +26,7 @@ export interface MatrixScene {
   gutters: Gutters;
   /** An image with one pixel per cell. */
   cells: CanvasImageSource;
-  run: RunResults;
+  run: ClassResults;
   /** The classes in sort order. */
   order: number[];
   /** The maximum of the colour scale of errors. */
@@ -50,9 +50,9 @@ export function readTheme(probe: HTMLElement): MatrixTheme {
   const colour = colourReader(probe);
   const css = (variable: string) => cssColour(colour(variable));
   const palette: Palette = {
-    empty: colour("--dwt-empty"),
-    right: ["--dwt-right-0", "--dwt-right-1"].map(colour),
-    wrong: ["--dwt-wrong-0", "--dwt-wrong-1", "--dwt-wrong-2"].map(colour),
+    empty: colour("--dwc-empty"),
+    right: ["--dwc-right-0", "--dwc-right-1"].map(colour),
+    wrong: ["--dwc-wrong-0", "--dwc-wrong-1", "--dwc-wrong-2"].map(colour),
   };
   return { background: css("--dwx-bg"), ink: css("--dwx-ink"), dim: css("--dwx-dim"), accent: css("--dwx-accent"), palette };
 }

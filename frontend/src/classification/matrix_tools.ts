@@ -1,10 +1,10 @@
 /** The toolbar of the confusion matrix: order of the classes, zoom buttons, and colour scales. */
 
-import type { MatrixOrder } from "../transfer/wire.ts";
 import { h } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
 import type { Colour } from "../ui/theme.ts";
+import type { MatrixOrder } from "./class_results.ts";
 import { cellColour, type Palette } from "./matrix_colours.ts";
 import { isFullyZoomed, isZoomed, type MatrixView } from "./matrix_geometry.ts";
 
@@ -12,8 +12,8 @@ const ORDERS: Choice<MatrixOrder>[] = [
   ["name", "By name", "Sort the classes by name"],
   ["accuracy", "Worst first", "Sort the classes by accuracy"],
 ];
-const CORRECT_HINT = "Share of a class's tests that were predicted correctly";
-const ERRORS_HINT = "Share of a class's tests that were predicted as one other class, on a square-root scale";
+const CORRECT_HINT = "Share of a class that was predicted correctly";
+const ERRORS_HINT = "Share of a class that was predicted as one other class, on a square-root scale";
 
 export function createMatrixTools({
   order,
@@ -30,9 +30,9 @@ export function createMatrixTools({
   const zoomInButton = createButton("in", "+", "Zoom in (+)", zoomIn);
   const zoomOutButton = createButton("out", "−", "Zoom out (−)", zoomOut);
   const showAllButton = createButton("whole", "All", "All classes (0)", showAll);
-  const zooms = h("span", { class: "dwt-zooms" }, zoomOutButton, zoomInButton, showAllButton);
-  const legend = h("div", { class: "dwt-legend", "data-testid": "confusion-legend" });
-  const element = h("div", { class: "dwt-tools" }, orders.element, zooms, legend);
+  const zooms = h("span", { class: "dwc-zooms" }, zoomOutButton, zoomInButton, showAllButton);
+  const legend = h("div", { class: "dwc-legend", "data-testid": "confusion-legend" });
+  const element = h("div", { class: "dwc-tools" }, orders.element, zooms, legend);
 
   const showZoom = (view: MatrixView) => {
     zoomInButton.disabled = isFullyZoomed(view);
@@ -49,13 +49,13 @@ export function createMatrixTools({
 }
 
 function createButton(name: string, text: string, label: string, onclick: () => void): HTMLButtonElement {
-  const properties = { type: "button", class: "dwx-menu-button dwt-zoom", "aria-label": label, title: label };
+  const properties = { type: "button", class: "dwx-menu-button dwc-zoom", "aria-label": label, title: label };
   return h("button", { ...properties, "data-testid": `zoom-${name}`, onclick }, text);
 }
 
 /** Create a colour scale from 0 to a maximum. */
 function createScale(text: string, maximum: string, hint: string, colour: (position: number) => Colour): HTMLElement {
   const stops = [0.001, 0.05, 0.15, 0.3, 0.5, 0.75, 1].map((position) => `rgb(${colour(position).join(" ")}) ${100 * position}%`);
-  const scale = h("i", { class: "dwt-scale", style: `background:linear-gradient(90deg, ${stops.join(", ")})` });
+  const scale = h("i", { class: "dwc-scale", style: `background:linear-gradient(90deg, ${stops.join(", ")})` });
   return h("span", { title: hint }, `${text} `, scale, ` ${maximum}`);
 }

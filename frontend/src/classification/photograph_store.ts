@@ -3,7 +3,7 @@ import { BitmapCache } from "../kernel/bitmap_cache.ts";
 import type { KernelClient, ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
-import type { PhotographsReply } from "../transfer/wire.ts";
+import type { PhotographsReply } from "./wire.ts";
 
 const THUMBNAIL_BYTES = 64 * 2 ** 20; // of pixels
 const MAX_LISTS = 300;

@@ -1,10 +1,11 @@
 /** A wrapping row of test photographs. */
 
-import type { TestPhotograph } from "../transfer/wire.ts";
 import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
+import { isNotebookShortcut } from "../ui/keyboard.ts";
 import type { PhotographStore } from "./photograph_store.ts";
+import type { TestPhotograph } from "./wire.ts";
 
 /** A test photograph with all folds of the same prediction. */
 export type GroupedTest = Omit<TestPhotograph, "fold"> & { folds: number[] };
@@ -15,8 +16,9 @@ export function groupTests(photographs: TestPhotograph[]): GroupedTest[] {
   for (const { fold, ...test } of photographs) {
     const key = `${test.source} ${test.prediction}`;
     const group = groups.get(key);
-    if (group) group.folds.push(fold);
-    else groups.set(key, { ...test, folds: [fold] });
+    const folds = fold === undefined ? [] : [fold];
+    if (group) group.folds.push(...folds);
+    else groups.set(key, { ...test, folds });
   }
   return [...groups.values()];
 }
@@ -26,25 +28,39 @@ export function describeTest({ name, truth, prediction, confidence, folds }: Gro
   const confidenceText = confidence === null ? "" : `, ${formatPercent(confidence)}`;
   const verdict =
     truth === prediction ? `${categories[truth]}, predicted correctly` : `${categories[truth]}, predicted ${categories[prediction]}`;
-  return `${verdict}${confidenceText} · ${formatFolds(folds)} · ${name}`;
+  return [`${verdict}${confidenceText}`, formatFolds(folds), name].filter(Boolean).join(" · ");
 }
 
+/** Return "fold 2", "folds 1, 3"; "" without folds. */
 export function formatFolds(folds: number[]): string {
+  if (!folds.length) return "";
   const numbers = [...folds].sort((a, b) => a - b).map((fold) => fold + 1);
   return `${numbers.length === 1 ? "fold" : "folds"} ${numbers.join(", ")}`;
 }
 
 /** Format the confidence and the folds of a test. */
 export function formatConfidence({ confidence, folds }: GroupedTest): string {
-  return confidence === null ? formatFolds(folds) : `${formatPercent(confidence)} · ${formatFolds(folds)}`;
+  return [confidence === null ? "" : formatPercent(confidence), formatFolds(folds)].filter(Boolean).join(" · ");
 }
+
+const WHY = "Why this answer? Open the photograph in the OcclusionExplorer (W)";
 
 interface Tile {
   test: GroupedTest;
   canvas: HTMLCanvasElement;
   note: HTMLElement;
+  /** What has the keyboard focus. */
   element: HTMLElement;
+  /** With the button beside it. */
+  whole: HTMLElement;
   painted: boolean;
+}
+
+/** Put the button that explains the prediction on a photograph. It has no tab stop: the key W on the photograph does the same. */
+function withWhy(tile: HTMLElement, test: GroupedTest, why: (test: GroupedTest) => void): HTMLElement {
+  tile.setAttribute("aria-keyshortcuts", "w");
+  const properties = { type: "button", class: "dwc-why", tabindex: -1, title: WHY, "data-testid": `why-${test.source}` };
+  return h("span", { class: "dwc-tile" }, tile, h("button", { ...properties, onclick: () => why(test) }, "Why?"));
 }
 
 /**
@@ -52,6 +68,7 @@ interface Tile {
  * @param caption returns the lines below a photograph
  * @param describe returns the title of a photograph
  * @param pick called with a selected photograph; if omitted, photographs cannot be selected
+ * @param why called to explain the prediction of a photograph, by its button or the key W; if omitted, there is no button
  */
 export function createPhotographStrip({
   store,
@@ -60,6 +77,7 @@ export function createPhotographStrip({
   caption,
   describe,
   pick,
+  why,
 }: {
   store: PhotographStore;
   label: string;
@@ -67,22 +85,30 @@ export function createPhotographStrip({
   caption: (test: GroupedTest) => (string | Node)[];
   describe: (test: GroupedTest) => string;
   pick?: (test: GroupedTest) => void;
+  why?: ((test: GroupedTest) => void) | undefined;
 }) {
   let tiles: Tile[] = [];
   let shownKey = "";
   let run = 0;
-  const element = h("div", { class: "dwt-strip", role: "group", "aria-label": label, "data-testid": testid });
+  const element = h("div", { class: "dwc-strip", role: "group", "aria-label": label, "data-testid": testid });
   const elements = () => tiles.map((tile) => tile.element);
-  element.addEventListener("keydown", (event) => moveFocusInGrid(event, elements()));
+  element.addEventListener("keydown", (event) => {
+    const focused = tiles.find((tile) => tile.element === event.target);
+    if (why && focused && event.key.toLowerCase() === "w" && !isNotebookShortcut(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      why(focused.test);
+    } else moveFocusInGrid(event, elements());
+  });
 
   const createTile = (test: GroupedTest, index: number): Tile => {
     const canvas = h("canvas", { "aria-hidden": "true" });
-    const note = h("span", { class: "dwt-note" });
-    const lines = caption(test).map((line) => h("span", { class: "dwt-photograph-line" }, line));
+    const note = h("span", { class: "dwc-note" });
+    const lines = caption(test).map((line) => h("span", { class: "dwc-photograph-line" }, line));
     const description = describe(test);
-    const verdict = test.truth === test.prediction ? "dwt-is-right" : "dwt-is-wrong";
-    const common = { class: `dwt-photograph ${verdict}`, title: description, "data-source": test.source };
-    const image = h("span", { class: "dwt-image" }, canvas, note);
+    const verdict = test.truth === test.prediction ? "dwc-is-right" : "dwc-is-wrong";
+    const common = { class: `dwc-photograph ${verdict}`, title: description, "data-source": test.source };
+    const image = h("span", { class: "dwc-image" }, canvas, note);
     const tile = pick
       ? h(
           "button",
@@ -92,7 +118,7 @@ export function createPhotographStrip({
           screenReaderText(description),
         )
       : h("span", { role: "img", "aria-label": description, tabindex: index ? -1 : 0, ...common }, image, ...lines);
-    return { test, canvas, note, element: tile, painted: false };
+    return { test, canvas, note, element: tile, whole: why ? withWhy(tile, test, why) : tile, painted: false };
   };
 
   const draw = () => {
@@ -115,7 +141,7 @@ export function createPhotographStrip({
       shownKey = key;
       run = newRun;
       tiles = tests.map(createTile);
-      element.replaceChildren(...elements());
+      element.replaceChildren(...tiles.map((tile) => tile.whole));
     }
     draw();
   };

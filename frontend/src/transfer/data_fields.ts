@@ -41,8 +41,8 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     path.input.focus();
   };
   const source = createSelect<string>({ label: "Photographs", testid: "data", choices: [], pick });
-  source.element.className = "dwt-field dwt-wide";
-  source.select.classList.replace("dwx-select", "dwt-input");
+  source.element.className = "dwx-field dwx-wide";
+  source.select.classList.replace("dwx-select", "dwx-input");
   const path = createTextField({
     ...listeners,
     label: "Path",

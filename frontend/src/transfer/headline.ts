@@ -72,15 +72,15 @@ function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high
     { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
     h("span", { class: "dwt-row-label", role: "rowheader", title: label }, label),
     h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
-    h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
+    h("span", { class: "dwc-number", role: "cell" }, formatAccuracy({ mean, std })),
   );
 }
 
 /** Create the headline: the mean accuracy, and the scale. */
 export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
-  const description = h("div", { class: "dwt-dim" }, "mean accuracy per class");
-  const folds = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
+  const description = h("div", { class: "dwc-dim" }, "mean accuracy per class");
+  const folds = h("div", { class: "dwc-dim", "data-testid": "folds-done" });
   const scale = createScale();
   const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, description, folds), scale.element);
   const update = (summary: RunSummary, other: RunSummary | null) => {

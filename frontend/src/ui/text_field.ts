@@ -22,9 +22,9 @@ interface FieldOptions<Value> extends FieldListeners {
 /** Create a labelled text field. Invalid text is marked, and the reason is shown in the status. */
 export function createTextField<Value>(options: FieldOptions<Value>) {
   const { label, testid, hint, placeholder, wide, numeric, parse, accept, showStatus, onEnter } = options;
-  const properties = { type: "text", class: "dwt-input", title: hint, placeholder, spellcheck: "false", autocomplete: "off" };
+  const properties = { type: "text", class: "dwx-input", title: hint, placeholder, spellcheck: "false", autocomplete: "off" };
   const input = h("input", { ...properties, inputmode: numeric ? "decimal" : null, "data-testid": testid });
-  const element = h("label", { class: wide ? "dwt-field dwt-wide" : "dwt-field", title: hint }, h("span", {}, label), input);
+  const element = h("label", { class: wide ? "dwx-field dwx-wide" : "dwx-field", title: hint }, h("span", {}, label), input);
   let shown = "";
 
   /** Return whether the value has changed; null if the text is invalid. */

@@ -1,0 +1,19 @@
+/** Messages of the kernel about test photographs, which several widgets have in common. */
+
+/** A labelled photograph and its prediction. */
+export interface TestPhotograph {
+  /** The number of the photograph in its image set. */
+  source: number;
+  name: string;
+  /** Without folds, each photograph is tested once. */
+  fold?: number;
+  truth: number;
+  prediction: number;
+  confidence: number | null;
+}
+
+/** Reply to `photographs`. */
+export interface PhotographsReply {
+  photographs: TestPhotograph[];
+  total: number;
+}
