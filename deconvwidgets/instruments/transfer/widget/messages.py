@@ -16,6 +16,7 @@ from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
 from deconvwidgets.instruments.transfer.widget.state import TABS, requested_settings
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
+from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, overview_content
 from deconvwidgets.widgets.photographs import photograph_filter, thumbnails_reply
 from deconvwidgets.widgets.uploads import upload_step, upload_where
@@ -23,7 +24,6 @@ from deconvwidgets.widgets.uploads import upload_step, upload_where
 if TYPE_CHECKING:
     from plotly import graph_objects as go
 
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 
 
 def status_content(status: TransferStatus) -> Content:
@@ -143,7 +143,7 @@ def _file(service: SupportsTransfer, request: Request) -> Reply:
     run, name = request.integer("run"), request.text("file")
     kind: Any = name  # the service checks it
     data = service.transfer.file(run, kind)
-    return {"mime": _MIME_TYPES.get(name.rpartition(".")[2], "application/octet-stream"), "name": f"transfer-run{run}-{name}"}, [data]
+    return {"mime": mime_type(name), "name": f"transfer-run{run}-{name}"}, [data]
 
 
 def _upload(service: SupportsTransfer, request: Request) -> Reply:
