@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatPoints } from "../src/classification/gains.ts";
-import { describeTest, formatFolds, groupTests } from "../src/classification/photograph_strip.ts";
+import { describeTest, formatFolds, groupTests } from "../src/classification/test_photographs.ts";
 import type { Progress } from "../src/kernel/wire.ts";
 import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
 import { formatWeightDecay } from "../src/transfer/comparison.ts";

@@ -3,7 +3,7 @@ import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
 import { type Cell, type ClassResults, type ClassViewState, categoryOf, confusedPairs, countTests, pairAt } from "./class_results.ts";
 import { createPairs } from "./pairs.ts";
 import type { PhotographStore } from "./photograph_store.ts";
-import { createPhotographStrip, describeTest, formatConfidence, type GroupedTest, groupTests } from "./photograph_strip.ts";
+import { createTestStrip, describeTest, formatConfidence, type GroupedTest, groupTests } from "./test_photographs.ts";
 
 const PAIRS = 12;
 const FIRST_PHOTOGRAPHS = 24;
@@ -24,7 +24,7 @@ export class CellPane {
   private readonly title = h("h3", { "data-testid": "cell-title", "aria-live": "polite" });
   private readonly numbers = h("p", { class: "dwc-dim", "data-testid": "cell-numbers" });
   private readonly error = h("p", { class: "dwx-error", hidden: true });
-  private readonly strip: ReturnType<typeof createPhotographStrip>;
+  private readonly strip: ReturnType<typeof createTestStrip>;
   private readonly more: HTMLButtonElement;
   private readonly reverse: HTMLButtonElement;
   private readonly selectedPart: HTMLElement;
@@ -40,7 +40,7 @@ export class CellPane {
 
   constructor({ store, choose, clear, why }: CellPaneOptions) {
     this.store = store;
-    this.strip = createPhotographStrip({
+    this.strip = createTestStrip({
       store,
       label: "Photographs of the selected cell",
       testid: "cell-photographs",

@@ -10,10 +10,11 @@ import {
   categoryOf,
   confusedPairs,
   countTests,
+  OTHER_CLASS,
   orderClasses,
 } from "./class_results.ts";
 import type { PhotographStore, TestsRequest } from "./photograph_store.ts";
-import { createPhotographStrip, describeTest, type GroupedTest, groupTests } from "./photograph_strip.ts";
+import { createTestStrip, describeTest, type GroupedTest, groupTests, predictionOf } from "./test_photographs.ts";
 
 const SORTS: [ClassSort, string][] = [
   ["worst", "worst first"],
@@ -39,7 +40,7 @@ interface ClassListOptions {
 interface Row {
   label: number;
   element: HTMLElement;
-  strip: ReturnType<typeof createPhotographStrip>;
+  strip: ReturnType<typeof createTestStrip>;
   error: HTMLElement;
 }
 
@@ -98,7 +99,10 @@ export class ClassList {
     const key = `${run.version} ${state.sort}`;
     if (key !== this.drawnKey) {
       this.drawnKey = key;
-      this.rebuild(run, orderClasses(run, state.sort));
+      this.rebuild(
+        run,
+        orderClasses(run, state.sort).filter((label) => categoryOf(run, label) !== OTHER_CLASS),
+      );
     }
     this.request();
   }
@@ -115,11 +119,11 @@ export class ClassList {
 
   private createRow(run: ClassResults, label: number): Row {
     const { store, choose, why } = this.options;
-    const strip = createPhotographStrip({
+    const strip = createTestStrip({
       store,
       label: `Photographs of ${categoryOf(run, label)}`,
       testid: `class-photographs-${label}`,
-      caption: (test) => [test.prediction === test.truth ? "correct" : createClassName(categoryOf(run, test.prediction))],
+      caption: (test) => [test.prediction === test.truth ? "correct" : createClassName(predictionOf(test, run.categories))],
       describe: (test) => describeTest(test, run.categories),
       pick: (test) => choose([test.truth, test.prediction]),
       why,

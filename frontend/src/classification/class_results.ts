@@ -1,5 +1,8 @@
 /** Predictions on labelled photographs, counted by class. Classes are indices into `categories`. */
 
+/** The name of the column of the confusion matrix for predictions that are none of the evaluated classes. */
+export const OTHER_CLASS = "another class";
+
 /** A cell of the confusion matrix: the true and the predicted class. */
 export type Cell = [truth: number, prediction: number];
 export type ClassSort = "worst" | "best" | "name" | "size";
@@ -90,7 +93,7 @@ export function confusedPairs(run: Confusion, limit: number, truth: number | nul
   return pairs.slice(0, limit);
 }
 
-/** Return all classes in sort order: classes without tests last, ties by name. */
+/** Return all classes in sort order: classes without tests last, other classes after them, ties by name. */
 export function orderClasses(run: Pick<ClassResults, "categories" | "accuracy" | "tests">, sort: ClassSort): number[] {
   const collator = new Intl.Collator("en", { numeric: true });
   const key = (label: number) => {
@@ -100,8 +103,11 @@ export function orderClasses(run: Pick<ClassResults, "categories" | "accuracy" |
     if (Number.isNaN(accuracy)) return Number.POSITIVE_INFINITY;
     return sort === "best" ? -accuracy : accuracy;
   };
+  const isOther = (label: number) => Number(categoryOf(run, label) === OTHER_CLASS);
   const byName = (a: number, b: number) => collator.compare(categoryOf(run, a), categoryOf(run, b));
-  return run.categories.map((_, label) => label).sort((a, b) => (key(a) === key(b) ? 0 : key(a) - key(b)) || byName(a, b) || a - b);
+  return run.categories
+    .map((_, label) => label)
+    .sort((a, b) => isOther(a) - isOther(b) || (key(a) === key(b) ? 0 : key(a) - key(b)) || byName(a, b) || a - b);
 }
 
 /** Return the classes with the lowest and the highest accuracy. The lists are disjoint, and the worst classes have errors. */

@@ -1,4 +1,4 @@
-import { context2d, h, setText } from "../ui/dom.ts";
+import { context2d, h, scrollingPane, setText } from "../ui/dom.ts";
 import { formatInteger, formatPercent } from "../ui/format.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
 import {
@@ -39,14 +39,6 @@ export function describeCell(run: ClassResults, truth: number, prediction: numbe
   const tests = countTests(run, truth);
   const numbers = tests ? `${formatInteger(count)} of ${formatInteger(tests)} (${formatPercent(share)})` : `no ${run.words.item}s`;
   return `${categoryOf(run, truth)} → ${categoryOf(run, prediction)}: ${numbers}`;
-}
-
-/** Return the nearest ancestor in the widget that scrolls by itself; null if only the page does. */
-function scrollingPane(element: HTMLElement): HTMLElement | null {
-  for (let pane = element.parentElement; pane && !pane.classList.contains("dwx"); pane = pane.parentElement) {
-    if (/auto|scroll/.test(getComputedStyle(pane).overflowY)) return pane;
-  }
-  return null;
 }
 
 interface MatrixOptions {

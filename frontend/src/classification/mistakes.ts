@@ -3,7 +3,7 @@ import { formatInteger } from "../ui/format.ts";
 import { createClassName } from "./class_names.ts";
 import { type Cell, type ClassResults, categoryOf } from "./class_results.ts";
 import type { PhotographStore, TestsRequest } from "./photograph_store.ts";
-import { createPhotographStrip, describeTest, formatConfidence, type GroupedTest, groupTests } from "./photograph_strip.ts";
+import { createTestStrip, describeTest, formatConfidence, type GroupedTest, groupTests, predictionOf } from "./test_photographs.ts";
 
 const BATCH = 48; // number of photographs
 
@@ -11,7 +11,7 @@ const BATCH = 48; // number of photographs
 export class Mistakes {
   readonly element: HTMLElement;
   private readonly store: PhotographStore;
-  private readonly strip: ReturnType<typeof createPhotographStrip>;
+  private readonly strip: ReturnType<typeof createTestStrip>;
   private readonly summaryText = h("p", { class: "dwc-dim", "data-testid": "mistakes-words" });
   private readonly error = h("p", { class: "dwx-error", hidden: true });
   private readonly more: HTMLButtonElement;
@@ -26,11 +26,15 @@ export class Mistakes {
   constructor({ store, choose, why }: { store: PhotographStore; choose: (cell: Cell) => void; why?: (test: GroupedTest) => void }) {
     this.store = store;
     const name = (label: number) => (this.run ? categoryOf(this.run, label) : "");
-    this.strip = createPhotographStrip({
+    this.strip = createTestStrip({
       store,
       label: "Most confident mistakes",
       testid: "mistakes",
-      caption: (test) => [createClassName(name(test.truth)), createClassName(`→ ${name(test.prediction)}`), formatConfidence(test)],
+      caption: (test) => [
+        createClassName(name(test.truth)),
+        createClassName(`→ ${predictionOf(test, this.run?.categories ?? [])}`),
+        formatConfidence(test),
+      ],
       describe: (test) => describeTest(test, this.run?.categories ?? []),
       pick: (test) => choose([test.truth, test.prediction]),
       why,

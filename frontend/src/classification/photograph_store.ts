@@ -1,16 +1,22 @@
-/** A cache of test photographs: lists and thumbnails, shared by all panes of all views. */
+/** A cache of labelled photographs: lists and thumbnails, shared by all panes of all views. */
 import { BitmapCache } from "../kernel/bitmap_cache.ts";
 import type { KernelClient, ListedRequest, Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
-import type { PhotographsReply } from "./wire.ts";
+import type { PhotographsReply, TestPhotograph } from "./wire.ts";
 
 const THUMBNAIL_BYTES = 64 * 2 ** 20; // of pixels
 const MAX_LISTS = 300;
 const BATCH = 24; // thumbnails per request; limit of the kernel
 const THUMBNAIL_SIDE = 96; // CSS pixels
 
-/** A selection of the test photographs of a run; null: any value. */
+/** Photographs whose thumbnails are shown, which are known without a list. */
+interface ShownSources {
+  run: number;
+  sources: readonly number[];
+}
+
+/** A selection of the photographs of a run; null: any value. */
 export interface TestsRequest {
   /** Identifies the state of the run. */
   version: string;
@@ -27,12 +33,15 @@ export interface CacheEntry<Value> {
 }
 
 /** Fetches the lists and thumbnails that panes show. Lists are fetched before thumbnails, and the last requests first. */
-export class PhotographStore {
+export class PhotographStore<Photograph extends { source: number } = TestPhotograph> {
   /** The side of a thumbnail in device pixels. */
   readonly size: number;
-  private readonly lists = new Map<string, PhotographsReply>(); // oldest first
+  private readonly lists = new Map<string, PhotographsReply<Photograph>>(); // oldest first
+  /** The last list of each request, whatever the version of the run, shown until the newer one is loaded. */
+  private readonly earlier = new Map<string, PhotographsReply<Photograph>>();
   private readonly errors = new Map<string, string>();
   private readonly visible = new Map<object, TestsRequest[]>(); // by pane, newest last
+  private readonly sources = new Map<object, ShownSources>(); // by pane
   /** Thumbnails that were received since the panes last changed. They are not fetched again if the cache is too small for all. */
   private readonly received = new Set<string>();
   private readonly inFlight = new Set<string>();
@@ -40,11 +49,15 @@ export class PhotographStore {
   private readonly fetchedSingly = new Set<string>();
   private readonly listeners = new Set<() => void>();
 
-  /** @param ratio device pixels per CSS pixel */
+  /**
+   * @param ratio device pixels per CSS pixel
+   * @param imagesOf returns what identifies the photographs of a run: thumbnails of the same photographs are fetched once
+   */
   constructor(
     private readonly client: Pick<KernelClient, "requestList" | "available">,
     ratio = globalThis.devicePixelRatio || 1,
     private readonly bitmaps = new BitmapCache(THUMBNAIL_BYTES),
+    private readonly imagesOf: (run: number) => string | number = (run) => run,
   ) {
     this.size = Math.round(THUMBNAIL_SIDE * Math.min(2, Math.max(1, ratio)));
   }
@@ -58,6 +71,7 @@ export class PhotographStore {
   close(): void {
     this.listeners.clear();
     this.visible.clear();
+    this.sources.clear();
     this.bitmaps.clear();
   }
 
@@ -71,15 +85,25 @@ export class PhotographStore {
     this.retry();
   }
 
+  /** Set the photographs whose thumbnails a pane shows without a list. */
+  setVisibleSources(pane: object, run: number, sources: readonly number[]): void {
+    const previous = this.sources.get(pane);
+    if (previous?.run === run && String(previous.sources) === String(sources)) return;
+    this.sources.delete(pane);
+    if (sources.length) this.sources.set(pane, { run, sources });
+    this.received.clear();
+    this.retry();
+  }
+
   /** Clear the errors, and repeat failed requests. */
   retry(): void {
     this.errors.clear();
     this.fetch();
   }
 
-  list(request: TestsRequest): CacheEntry<PhotographsReply> {
+  list(request: TestsRequest): CacheEntry<PhotographsReply<Photograph>> {
     const key = testsKey(request);
-    return { value: this.lists.get(key), error: this.errors.get(key) };
+    return { value: this.lists.get(key) ?? this.earlier.get(earlierKey(request)), error: this.errors.get(key) };
   }
 
   thumbnail(run: number, source: number): CacheEntry<ImageBitmap> {
@@ -94,7 +118,7 @@ export class PhotographStore {
     const lists = new Map(visible.filter((request) => this.isListMissing(request)).map((request) => [testsKey(request), request]));
     const options = { owner: this, lane: "background" } as const;
     const listRequests = [...lists.values()].map((request) => this.listRequest(request));
-    const runs = [...new Set(visible.map(({ run }) => run))];
+    const runs = [...new Set([...visible, ...this.sources.values()].map(({ run }) => run))];
     const batches = runs.flatMap((run) => this.batches(run, this.missingThumbnails(run, visible)));
     this.client.requestList("photographs", listRequests, { ...options, priority: 2 });
     this.client.requestList("thumbnails", batches, { ...options, priority: 3 });
@@ -112,16 +136,20 @@ export class PhotographStore {
       kind: "photographs",
       fields: { run, ...Object.fromEntries(conditions), limit },
       beforeSend: () => this.isListMissing(request),
-      receive: ({ content }: Reply) => this.keepList(testsKey(request), content as unknown as PhotographsReply),
+      receive: ({ content }: Reply) => this.keepList(request, content as unknown as PhotographsReply<Photograph>),
       fail: (error) => this.failed([testsKey(request)], error),
     };
   }
 
-  private keepList(key: string, list: PhotographsReply): void {
-    this.lists.set(key, list);
-    for (const oldest of this.lists.keys()) {
-      if (this.lists.size <= MAX_LISTS) break;
-      this.lists.delete(oldest);
+  private keepList(request: TestsRequest, list: PhotographsReply<Photograph>): void {
+    this.lists.set(testsKey(request), list);
+    this.earlier.delete(earlierKey(request));
+    this.earlier.set(earlierKey(request), list);
+    for (const lists of [this.lists, this.earlier]) {
+      for (const oldest of lists.keys()) {
+        if (lists.size <= MAX_LISTS) break;
+        lists.delete(oldest);
+      }
     }
     this.notify();
   }
@@ -134,7 +162,8 @@ export class PhotographStore {
     const lists = visible
       .filter((request) => request.run === run)
       .flatMap((request) => this.lists.get(testsKey(request))?.photographs ?? []);
-    const sources = new Set(lists.map(({ source }) => source));
+    const shown = [...this.sources.values()].filter((pane) => pane.run === run).flatMap(({ sources }) => sources);
+    const sources = new Set([...lists.map(({ source }) => source), ...shown]);
     return [...sources].filter((source) => this.isThumbnailMissing(this.thumbnailKey(run, source)));
   }
 
@@ -193,8 +222,13 @@ export class PhotographStore {
   }
 
   private thumbnailKey(run: number, source: number): string {
-    return `${run}|${source}|${this.size}`;
+    return `${this.imagesOf(run)}|${source}|${this.size}`;
   }
+}
+
+/** Return the key of a request without the version of the run. */
+function earlierKey({ run, truth, prediction, right, limit }: TestsRequest): string {
+  return [run, truth, prediction, right, limit].join("|");
 }
 
 export function testsKey({ version, truth, prediction, right, limit }: TestsRequest): string {

@@ -9,11 +9,13 @@ export interface TestPhotograph {
   fold?: number;
   truth: number;
   prediction: number;
+  /** The name of the predicted class, if it is none of those that are evaluated. */
+  predicted_class?: string;
   confidence: number | null;
 }
 
 /** Reply to `photographs`. */
-export interface PhotographsReply {
-  photographs: TestPhotograph[];
+export interface PhotographsReply<Photograph = TestPhotograph> {
+  photographs: Photograph[];
   total: number;
 }

@@ -88,7 +88,7 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
   curve.addEventListener("change", () => set({ curve: curve.checked }));
   const curveRow = h("label", { class: "dwt-check dwx-wide", title: HINTS.curve }, curve, "Also measure a learning curve");
   const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
-  const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
+  const element = h("div", { class: "dwx-fields dwt-training" }, ...rows);
   let layersKey = "";
 
   const update = (status: Status, state: TransferState) => {

@@ -1,5 +1,6 @@
 /** Messages between a TransferPanel and the kernel. Classes are indices into `categories`. */
 import type { ClassViewState } from "../classification/class_results.ts";
+import type { DataChoice } from "../classification/data_fields.ts";
 import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 
 export type Crops = "one" | "flips" | "ten";
@@ -27,13 +28,6 @@ export interface TransferState extends Settings, ClassViewState {
   compare: number | null;
   tab: ChartTab;
   show: ResultsTab;
-}
-
-export interface DataChoice {
-  data: string;
-  description: string;
-  /** What is missing if the data is not available. */
-  hint: string;
 }
 
 export interface DataSummary {

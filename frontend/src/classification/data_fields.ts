@@ -1,20 +1,39 @@
 /** The form fields of the data: a known data set, a path, or an upload. */
-import type { KernelClient } from "../kernel/client.ts";
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { createTextField, type FieldListeners } from "../ui/text_field.ts";
-import type { DataChoice, Status, TransferState } from "./wire.ts";
-import { createZipUpload } from "./zip_upload.ts";
 
 const PATH = "path:";
 const UPLOAD = "upload:";
 const PATH_HINT = "On the kernel's machine";
 const ROOT_HINT = "The folder that contains caltech101 or caltech256; by default DECONVWIDGETS_DATA";
 
+/** A data set that the kernel knows. */
+export interface DataChoice {
+  data: string;
+  description: string;
+  /** What is missing if the data is not available. */
+  hint: string;
+}
+
+/** The part of a widget's state that names the data. */
+export interface DataState {
+  data: string;
+  root: string | null;
+}
+
+/** The upload of a zip file. */
+interface Upload {
+  element: HTMLElement;
+  isBusy: () => boolean;
+  close: () => void;
+}
+
 interface DataFieldsOptions extends FieldListeners {
-  client: KernelClient;
-  set: (patch: Partial<TransferState>) => void;
+  set: (patch: Partial<DataState>) => void;
   refresh: () => void;
+  /** Creates the upload; without it there is none. `done` is called with the data, as the kernel names it, and the file name. */
+  createUpload?: (done: (data: string, name: string) => void) => Upload;
 }
 
 function parsePath(text: string): string {
@@ -22,7 +41,8 @@ function parsePath(text: string): string {
   return text;
 }
 
-export function createDataFields({ client, set, refresh, ...listeners }: DataFieldsOptions) {
+/** Create the form fields. */
+export function createDataFields({ set, refresh, createUpload, ...listeners }: DataFieldsOptions) {
   /** The selected option if its data is still missing: path or upload. */
   let pending: typeof PATH | typeof UPLOAD | null = null;
   const uploaded = new Map<string, string>(); // file names by data
@@ -63,29 +83,24 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     parse: (text) => text || null,
     accept: (value) => set({ root: value }),
   });
-  const upload = createZipUpload({
-    client,
-    done: (data, name) => {
-      uploaded.set(data, name);
-      setData(data);
-    },
+  const upload = createUpload?.((data, name) => {
+    uploaded.set(data, name);
+    setData(data);
   });
-  const hint = h("p", { class: "dwt-small dwx-error", "data-testid": "data-hint", hidden: true });
-  const element = h("div", { class: "dwt-fields" }, source.element, path.element, root.element, upload.element, hint);
+  const hint = h("p", { class: "dwc-dim dwx-error", "data-testid": "data-hint", hidden: true });
+  const element = h("div", { class: "dwx-fields" }, source.element, path.element, root.element, upload?.element, hint);
 
   const updateOptions = (choices: DataChoice[]) => {
     const key = JSON.stringify(choices);
     if (key === optionsKey) return;
     optionsKey = key;
     const options = choices.map(({ data, description: label }) => h("option", { value: data }, label));
-    const otherOptions = [
-      h("option", { value: PATH }, "Folder or zip file on the kernel's machine…"),
-      h("option", { value: UPLOAD }, "Upload a zip file…"),
-    ];
+    const otherOptions = [h("option", { value: PATH }, "Folder or zip file on the kernel's machine…")];
+    if (upload) otherOptions.push(h("option", { value: UPLOAD }, "Upload a zip file…"));
     source.select.replaceChildren(...options, ...otherOptions);
   };
 
-  const update = ({ choices }: Status, state: TransferState) => {
+  const update = ({ choices }: { choices: DataChoice[] }, state: DataState) => {
     const uploads = [...uploaded].filter(([data]) => !choices.some((choice) => choice.data === data));
     const allChoices = [...choices, ...uploads.map(([data, name]) => ({ data, description: name, hint: "" }))];
     updateOptions(allChoices);
@@ -98,9 +113,9 @@ export function createDataFields({ client, set, refresh, ...listeners }: DataFie
     const isMissing = Boolean(known?.hint) || state.root !== null;
     root.element.hidden = !selectedValue.startsWith("caltech") || !isMissing;
     root.show(state.root ?? "");
-    upload.element.hidden = selectedValue !== UPLOAD && !upload.isBusy();
+    if (upload) upload.element.hidden = selectedValue !== UPLOAD && !upload.isBusy();
     setText(hint, pending ? "" : (known?.hint ?? ""));
     hint.hidden = !hint.textContent;
   };
-  return { element, update, isPending: () => pending !== null, close: upload.close };
+  return { element, update, isPending: () => pending !== null, close: () => upload?.close() };
 }
