@@ -55,7 +55,7 @@ export interface Overview {
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "summary";
+  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "evaluation" | "summary";
   progress: Progress | null;
   message: string;
   /** The layers whose index is built. */
