@@ -13,11 +13,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.repr import compact_repr
 
 EvaluationTask = Literal["classification", "multilabel", "regression"]
-MatchKind = Literal["exact", "case", "synset", "table", "none"]
+MatchKind = Literal["exact", "case", "synset", "table", "number", "none"]
 Phase = Literal["waiting", "running", "done", "stopped", "failed"]
 EvaluationFile = Literal["photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf", "results.html"]
 
@@ -29,26 +30,11 @@ class ClassMatch:
     name: str  # of the class of the image set
     photographs: int  # with this label; 0 for an empty class
     classes: tuple[int, ...]  # numbers of the model's classes that are right for it, ascending; empty: no match
-    how: MatchKind  # "exact" name, name in other "case" or punctuation, "synset" ID, the caller's "table", or "none"
+    # "exact" name, name in other "case", punctuation or number (plural), "synset" ID, the caller's "table", the same "number" because the
+    # image set has no names, or "none"
+    how: MatchKind
     candidates: tuple[int, ...] = ()  # the closest of the model's classes, best first, if there is no match
     problem: str = ""  # why there is no match, if it is not just that no name is alike: it is ambiguous
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """The calibration of a classifier: accuracy by confidence, in bins of equal width (Guo et al. 2017, "On Calibration of Modern Neural
-    Networks", section 2).
-
-    Bin b holds the photographs whose confidence is in (edges[b], edges[b + 1]]; the first one has confidence 0 too.
-    """
-
-    edges: NDArray[np.float64]  # (bins + 1,): from 0 to 1; 15 bins by default
-    counts: NDArray[np.int64]  # (bins,): number of photographs
-    confidences: NDArray[np.float64]  # (bins,): mean confidence; NaN for an empty bin
-    accuracies: NDArray[np.float64]  # (bins,): share that is right; NaN for an empty bin
-    expected_error: float  # expected calibration error: mean over photographs of |accuracy - confidence| of their bins
-
-    __repr__ = compact_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +56,7 @@ class Evaluation:
     sources : ndarray (photographs,) int64
         The numbers of the evaluated photographs in the image set, ascending. The other arrays of photographs are in this order.
     outputs : ndarray (photographs, K) float32
-        What the model returned (logits, if a softmax or sigmoid is applied to it). One column for "binary".
+        What the model returned (logits, if a softmax or sigmoid is applied to it). One column for "binary". Partial results have (0, K).
     total : int
         Number of photographs in the image set.
     unlabelled, unmatched : int
@@ -141,6 +127,8 @@ class ClassificationEvaluation(Evaluation):
         The probability of the prediction; summed over the model's classes of the evaluated class that it belongs to.
     true_probabilities : ndarray (n,) float32
         The probability of the true class.
+    losses : ndarray (n,) float32
+        -log(probability of the true class), in nats.
     ranks : ndarray (n,) int64
         How many of the model's classes are more probable than the best right one: 0 is right, below 5 is right among the top 5.
     accuracy : float
@@ -156,10 +144,10 @@ class ClassificationEvaluation(Evaluation):
         Number of photographs of each evaluated class.
     confusion : ndarray (R, R + 1) int64
         Rows are true classes, columns predictions; the last column counts predictions of any other class of the model.
-    reliability : Reliability
-        Calibration of the confidences.
+    reliability : Calibration
+        Accuracy by confidence; `reliability.error` is the expected calibration error.
     log_loss : float
-        Negative log-likelihood: mean of -log(probability of the true class), in nats.
+        Negative log-likelihood: mean of `losses`.
     brier : float
         Brier score: mean over photographs of the summed squared differences of the probabilities to 0 and 1; from 0 to 2.
     """
@@ -171,6 +159,7 @@ class ClassificationEvaluation(Evaluation):
     predicted: NDArray[np.int64]
     confidences: NDArray[np.float32]
     true_probabilities: NDArray[np.float32]
+    losses: NDArray[np.float32]
     ranks: NDArray[np.int64]
     accuracy: float
     top5: float | None
@@ -179,7 +168,7 @@ class ClassificationEvaluation(Evaluation):
     precision: NDArray[np.float64]
     class_tests: NDArray[np.int64]
     confusion: NDArray[np.int64]
-    reliability: Reliability
+    reliability: Calibration
     log_loss: float
     brier: float
 
@@ -203,7 +192,7 @@ class ClassificationEvaluation(Evaluation):
     def __repr__(self) -> str:
         top5 = "" if self.top5 is None else f", top-5 {100 * self.top5:.1f}%"
         stopped = "" if self.complete else "; not complete"
-        scores = f"top-1 {100 * self.accuracy:.1f}%{top5}, ECE {100 * self.reliability.expected_error:.1f}%"
+        scores = f"top-1 {100 * self.accuracy:.1f}%{top5}, ECE {100 * self.reliability.error:.1f}%"
         return f"Evaluation({self.model} on {self.photographs:,} photographs of {self.dataset}: {scores}{stopped})"
 
 
@@ -211,7 +200,7 @@ class ClassificationEvaluation(Evaluation):
 class MultilabelEvaluation(Evaluation):
     """The results of a model whose classes do not exclude each other. R is the number of evaluated classes, n of photographs.
 
-    A photograph whose labels all match no class of the model is left out; labels of it that match none are ignored otherwise.
+    Labels that match no class of the model are ignored.
 
     Attributes
     ----------

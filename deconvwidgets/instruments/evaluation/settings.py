@@ -18,7 +18,8 @@ OWN = "images"  # `EvaluationSettings.data` for the photographs of the service
 class EvaluationSettings:
     """The settings of a run."""
 
-    data: str = OWN  # "images" (of the service), "caltech101", "caltech256", "photo-crops", a folder of class folders or its zip, or what `add_images` returned
+    # "images" (of the service), "caltech101", "caltech256", "photo-crops", a folder of class folders, its zip, or a name of `add_images`
+    data: str = OWN
     root: str | None = None  # the folder of the Caltech datasets; None: the environment variable DECONVWIDGETS_DATA
     limit: int | None = None  # at most so many photographs, evenly spaced; None: all
     mapping: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # class of the image set -> names of the model's classes

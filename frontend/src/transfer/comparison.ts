@@ -19,6 +19,9 @@ const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
   ["crops", ({ views }) => CROPS[views] ?? views],
   ["weight decay", (summary) => formatWeightDecay(summary)],
+  ["temperature", ({ temperatures }) => formatTemperature(temperatures)],
+  ["calibration error", ({ calibration }) => (calibration ? `${(100 * calibration.error).toFixed(1)}%` : "–")],
+  ["log loss", ({ calibration }) => calibration?.log_loss?.toFixed(3) ?? "–"],
   ["time", ({ seconds }) => formatDuration(seconds)],
 ];
 
@@ -30,6 +33,13 @@ export function formatWeightDecay({
   const decays = [...new Set(chosen.map((decay) => formatDecay(Number(decay.toPrecision(3)))))].join(", ");
   if (given !== null) return decays || formatDecay(given);
   return decays ? `${decays} (chosen for each fold)` : "to be chosen";
+}
+
+/** Format the temperatures of the folds: their range. */
+export function formatTemperature(temperatures: number[]): string {
+  if (!temperatures.length) return "–";
+  const [low, high] = [Math.min(...temperatures), Math.max(...temperatures)].map((value) => String(Number(value.toPrecision(2))));
+  return low === high ? `${low}` : `${low} to ${high}`;
 }
 
 export function createComparison() {

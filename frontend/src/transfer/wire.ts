@@ -6,7 +6,14 @@ import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 export type Crops = "one" | "flips" | "ten";
 export type ChartTab = "training" | "curve";
 export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
-export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.svg" | "results.pdf" | "results.html";
+export type ResultFile =
+  | "photographs.csv"
+  | "classes.csv"
+  | "calibration.csv"
+  | "results.png"
+  | "results.svg"
+  | "results.pdf"
+  | "results.html";
 
 /** The data and the training settings. */
 export interface Settings {
@@ -48,6 +55,14 @@ export interface PaperRow {
   std: number | null;
 }
 
+/** How well the probabilities of a run agree with how often it is correct. */
+export interface Calibration {
+  text: string;
+  /** The expected calibration error, a fraction. */
+  error: number;
+  log_loss: number | null;
+}
+
 /** A run; accuracies are fractions. */
 export interface RunSummary {
   run: number;
@@ -62,6 +77,9 @@ export interface RunSummary {
   /** The accuracies of completed folds. */
   per_fold: number[];
   weight_decays: number[];
+  temperatures: number[];
+  /** The expected calibration error on the test photographs; null before the first fold. */
+  calibration: Calibration | null;
   features: string;
   seconds: number;
   steps: number;

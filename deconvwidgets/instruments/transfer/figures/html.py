@@ -29,7 +29,8 @@ _CELL = (
 def transfer_page(sheet: TransferSheet) -> bytes:
     """Return the page: its confusion matrix shows the photographs of a cell, and its class list leads to the cells of a class."""
     body = f"""<main class="transfer">
-<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>{_comparison(sheet)}
+<section><p class="big">{escape(sheet.headline())}</p><p class="quiet">{escape(sheet.progress())}</p>
+<p class="quiet">{escape(sheet.calibration())}</p>{_comparison(sheet)}
 <h2>Folds</h2>{_folds(sheet)}{_curve(sheet)}{_CELL}</section>
 <section><h2>Confusion matrix</h2>{_confusion(sheet)}</section>
 <section class="wide"><h2>Classes</h2><p class="tools"><label>Sort <select id="sort"><option value="worst">worst first</option>

@@ -39,7 +39,11 @@ def transfer_drawing(sheet: TransferSheet) -> Drawing:
 def _numbers(drawing: Drawing, sheet: TransferSheet, y: float) -> float:
     run = sheet.results.summary
     drawing.add(Text(_LEFT, y + 36, sheet.headline(), 42, strong=True), Text(_LEFT, y + 60, sheet.progress(), 13, "quiet"))
-    y += 82
+    y += 64
+    for line in wrap(sheet.calibration(), 12, _COLUMN):
+        drawing.add(Text(_LEFT, y + 14, line, 12, "quiet"))
+        y += 16
+    y += 18
     y = _bar(drawing, y, "this run", 100 * (run.mean or 0.0), sheet.headline(), "accent")
     for row in run.paper:
         std = f" ± {row.std:.1f}" if row.std is not None else ""

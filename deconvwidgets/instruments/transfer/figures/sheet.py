@@ -52,6 +52,13 @@ class TransferSheet:
         folds = f"{len(run.per_fold)} of {run.folds} fold{'' if run.folds == 1 else 's'}"
         return f"{folds}, {run.seconds:,.0f} s" + (f" ({run.phase})" if run.phase != "done" else "")
 
+    def calibration(self) -> str:
+        """Return the mean confidence, the expected calibration error and the log loss; empty without probabilities."""
+        found = self.results.summary.calibration
+        if found is None:
+            return ""
+        return found.describe() + ("" if found.log_loss is None else f", log loss {found.log_loss:.3f}")
+
     def classes(self) -> list[ClassResult]:
         """Return the results of all classes, in the order of the categories."""
         results, classes = self.results, []
@@ -75,7 +82,9 @@ class TransferSheet:
     def caption(self) -> str:
         """Return how the accuracy is computed, the origin of the weights, and the protocol."""
         tests = int(self.results.class_tests.sum())
-        chosen = ", and the weight decay is chosen on held-out training images" if self.results.summary.weight_decay is None else ""
+        chosen = (
+            ", and weight decay and temperature are chosen on held-out training images" if self.results.summary.weight_decay is None else ""
+        )
         return (
             f"Accuracy is averaged over classes; {tests:,} tests in total, at most 50 per class and fold; mean and standard deviation over "
             f"folds. The training and test images of a fold are disjoint{chosen}. "

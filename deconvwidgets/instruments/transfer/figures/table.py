@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from deconvwidgets.figures.characters import replace_invalid
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import TestPhotograph
+from deconvwidgets.records.calibration import Calibration
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -43,6 +44,16 @@ def classes_csv(sheet: TransferSheet) -> bytes:
         for result in sheet.classes()
     )
     return _table(("class", "tests", "accuracy", "most common mistake", "times"), rows)
+
+
+def calibration_csv(found: Calibration | None) -> bytes:
+    """Return the reliability diagram as a table: the edges of each bin, its predictions, mean confidence and accuracy (empty if none)."""
+    rows: list[Sequence[object]] = []
+    if found is not None:
+        bins = zip(found.edges, found.edges[1:], found.counts, found.confidences, found.accuracies, strict=False)
+        for low, high, count, confidence, accuracy in bins:
+            rows.append((f"{low:.6f}", f"{high:.6f}", count, *("" if not count else f"{share:.6f}" for share in (confidence, accuracy))))
+    return _table(("above", "up to", "predictions", "mean confidence", "accuracy"), rows)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

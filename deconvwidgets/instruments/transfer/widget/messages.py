@@ -5,7 +5,7 @@ Settings are those of the state: "data", "root", "layer", "images_per_class", "f
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRun
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
 from deconvwidgets.instruments.transfer.widget.state import TABS, requested_settings
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
 from deconvwidgets.widgets.files import mime_type
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, overview_content
@@ -34,7 +35,12 @@ def status_content(status: TransferStatus) -> Content:
 
 
 def _run_content(summary: TransferRunSummary) -> Content:
-    return {**asdict(summary), "mean": summary.mean, "std": summary.std}
+    plain = asdict(replace(summary, calibration=None))
+    return {**plain, "calibration": _calibration_content(summary.calibration), "mean": summary.mean, "std": summary.std}
+
+
+def _calibration_content(found: Calibration | None) -> Content | None:
+    return None if found is None else {"text": found.describe(), "error": found.error, "log_loss": found.log_loss}
 
 
 def _hello(service: SupportsTransfer, request: Request) -> Reply:
