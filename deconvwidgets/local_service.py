@@ -23,6 +23,7 @@ from deconvwidgets.service.events import Events
 from deconvwidgets.service.index_job import check_index
 from deconvwidgets.service.instrument import Instrument
 from deconvwidgets.service.layer_catalog import LayerCatalog
+from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
@@ -89,7 +90,7 @@ class LocalModelService:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
             check_index(instance(index, ActivationIndex, "index", ActivationIndexError), bundle, images)
-        self._events = Events()
+        self._events, self._open_widgets = Events(), OpenWidgets()
         if worker is not None and not callable(getattr(worker, "submit", None)):
             raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
         catalog = LayerCatalog.of(bundle)
@@ -112,6 +113,11 @@ class LocalModelService:
         bundle = load_model(os.environ.get("DECONVWIDGETS_MODEL") or "alexnet")
         images = open_images(os.environ.get("DECONVWIDGETS_IMAGES") or "photos")
         return cls(bundle, images, device=os.environ.get("DECONVWIDGETS_DEVICE") or "auto")
+
+    @property
+    def open_widgets(self) -> OpenWidgets:
+        """The widgets of this service that pages show."""
+        return self._open_widgets
 
     @property
     def index(self) -> ActivationIndex | None:

@@ -8,6 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.open_widgets import OpenWidgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class ModelService(Protocol):
     Requests return at once from a snapshot of the service's state, or raise a `DeconvWidgetsError`. Long jobs run in a worker and
     publish events.
     """
+
+    @property
+    def open_widgets(self) -> OpenWidgets:
+        """The widgets of this service that pages show."""
+        ...
 
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""

@@ -27,6 +27,7 @@ from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.events import Events
+from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 
 CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
@@ -55,6 +56,7 @@ class FakeService:
         self.version = 1
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
+        self.open_widgets = OpenWidgets()
         self.error: Exception | None = None  # raised by recorded calls
         self.crops: int | None = None  # of the partial index, before it is complete
         self.more: tuple[LayerInfo, ...] = ()  # layers that are not listed

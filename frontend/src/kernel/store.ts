@@ -18,6 +18,8 @@ export abstract class Store<Content extends Hello = Hello> {
   hello: Content | null = null;
   /** The error message of the service or the kernel; empty without an error. */
   problem = "";
+  /** The view that was opened or used last. */
+  usedView: object | null = null;
   private readonly subscribers = new Set<() => void>();
 
   constructor(private readonly model: WidgetModel) {

@@ -55,9 +55,11 @@ export interface Overview {
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "evaluation" | "summary";
+  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "evaluation" | "contributions" | "summary" | "show";
   progress: Progress | null;
   message: string;
   /** The layers whose index is built. */
   layers?: string[];
+  /** Of "show": to be sent back by the view that is shown. */
+  token?: string;
 }

@@ -52,6 +52,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     painted: (info) => this.painted(info),
     togglePin: () => this.togglePin(),
     bookmark: this.suggestions.star,
+    why: (image) => void this.showing?.why(image),
     close: () => this.drawer.close(),
   });
   private readonly grid = new UnitGrid({
@@ -106,6 +107,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       main: [this.ruleNotice.element, main],
       footer: this.footerContent.parts,
     });
+  }
+
+  override focusMain(): void {
+    this.grid.element.focus({ preventScroll: true });
   }
 
   override close(): void {
@@ -267,6 +272,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     else if (action.type === "pin") this.togglePin();
     else if (action.type === "bookmark") this.suggestions.toggle();
     else if (action.type === "open") this.openDetail();
+    else if (action.type === "why") this.detail.why();
     else if (action.type === "search") {
       input.focus();
       input.select();

@@ -9,6 +9,7 @@ const KEYS: KeyHint[] = [
   [["/"], "search"],
   [["p"], "pin"],
   [["b"], "bookmark"],
+  [["w"], "why"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =

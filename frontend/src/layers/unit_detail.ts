@@ -2,6 +2,7 @@ import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
 import { formatCount, formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
+import { createWhyButton } from "../ui/why_button.ts";
 import { EnlargedUnit } from "./enlarged_unit.ts";
 import { fitTile } from "./grid_layout.ts";
 import { createMosaics } from "./mosaics.ts";
@@ -32,6 +33,8 @@ interface DetailOptions {
   set: (patch: Partial<LayerState>) => void;
   painted: (info: Painted) => void;
   togglePin: () => void;
+  /** Show why the model predicts what it does for an image of the set. */
+  why: (image: string) => void;
   /** The button that bookmarks the unit. */
   bookmark: HTMLElement;
   /** Called by the button that closes the column, which narrow layouts have. */
@@ -49,7 +52,8 @@ export class UnitDetail {
   private readonly mosaics: ReturnType<typeof createMosaics>;
   private readonly enlarged: EnlargedUnit;
   private readonly enlargeButton: HTMLButtonElement;
-  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open() });
+  private readonly whyButton = createWhyButton({ testid: "why", key: "w", ask: () => this.why() });
+  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: this.whyButton });
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
   private lastSize: { tile: number; side: number } | null = null;
@@ -63,7 +67,7 @@ export class UnitDetail {
     this.store = store;
     const hover = (rank: number | null) => this.hover(rank);
     const pick = (rank: number) => this.pick(rank);
-    this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus() });
+    this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus(), why: () => this.why() });
     const button = (text: string, title: string, testid: string, onclick: () => void) =>
       h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title, onclick }, text);
     const enlargeHint = "Enlarge the selected activation (click it again, or press Enter on it)";
@@ -109,6 +113,14 @@ export class UnitDetail {
 
   focus(): void {
     this.mosaics.focus(this.content?.state.rank ?? 0);
+  }
+
+  /** Show why the model predicts what it does for the photograph of the selected activation. */
+  why(): void {
+    const entry = this.content && this.detail(this.content)?.entries[this.content.state.rank];
+    if (!entry || !this.content?.overview.quantity) return;
+    this.enlarged.dismiss();
+    this.options.why(`crop:${entry.image}`);
   }
 
   /** Request the mosaics of a unit that is likely to be selected next. */
@@ -221,6 +233,7 @@ export class UnitDetail {
     this.facts.update(this.store.unitDetail(this, layer, unit), content.overview, rank);
     const count = this.countEntries(content);
     this.photograph.element.hidden = count === 0;
+    this.whyButton.hidden = content.overview.quantity === null;
     if (rank >= count) return;
     const { container } = this.photograph;
     const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;

@@ -81,6 +81,8 @@ export type Bookmark = [layer: string, unit: number];
 
 /** One of the strongest activations of a unit. */
 export interface Entry {
+  /** The number of the crop. */
+  image: number;
   source: string;
   label: string | null;
   prediction: string | null;
