@@ -2,9 +2,8 @@
 import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { moveFocusInGrid } from "../ui/grid_navigation.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
+import { createWhyButton } from "../ui/why_button.ts";
 import type { CacheEntry } from "./photograph_store.ts";
-
-const WHY = "Why this answer? Open the photograph in the OcclusionExplorer (W)";
 
 interface Tile<Photograph> {
   photograph: Photograph;
@@ -20,8 +19,9 @@ interface Tile<Photograph> {
 /** Put the button that explains the prediction on a photograph. It has no tab stop: the key W on the photograph does the same. */
 function withWhy(tile: HTMLElement, source: number, why: () => void): HTMLElement {
   tile.setAttribute("aria-keyshortcuts", "w");
-  const properties = { type: "button", class: "dwc-why", tabindex: -1, title: WHY, "data-testid": `why-${source}` };
-  return h("span", { class: "dwc-tile" }, tile, h("button", { ...properties, onclick: why }, "Why?"));
+  const button = createWhyButton({ testid: `why-${source}`, key: "W", ask: why });
+  button.tabIndex = -1;
+  return h("span", { class: "dwc-tile" }, tile, button);
 }
 
 export interface StripOptions<Photograph> {

@@ -34,7 +34,7 @@ export function changedClasses({ categories, class_before: before, class_after: 
 
 interface ChangesOptions {
   store: PhotographStore;
-  why: (photograph: ChangedPhotograph, prediction: string) => void;
+  why: (photograph: ChangedPhotograph) => void;
 }
 
 /** Create the view of the change: accuracy, classes, and the photographs that became right and wrong. */
@@ -133,7 +133,7 @@ function createFlips({
     },
     isRight: () => isNowRight,
     keyOf: ({ source, before, after }) => `${source}/${before}/${after}`,
-    why: (photograph) => why(photograph, isNowRight ? photograph.before : photograph.after),
+    why,
   });
   const element = h("div", { class: "dwe-flips" }, heading, strip.element);
   const update = (run: number, photographs: ChangedPhotograph[], total: number) => {

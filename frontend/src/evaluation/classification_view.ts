@@ -1,10 +1,9 @@
 /** The results of a classifier: scores, confusion matrix, classes, mistakes, and what changed since the run before. */
 import { CellPane } from "../classification/cell_pane.ts";
 import { ClassList } from "../classification/class_list.ts";
-import { type Cell, categoryOf } from "../classification/class_results.ts";
+import type { Cell } from "../classification/class_results.ts";
 import { ConfusionMatrix } from "../classification/confusion_matrix.ts";
 import { Mistakes } from "../classification/mistakes.ts";
-import { type GroupedTest, predictionOf } from "../classification/test_photographs.ts";
 import { h } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
@@ -36,17 +35,13 @@ export class ClassificationView {
   private readonly names: ReturnType<typeof createNames>;
   private readonly tabs: ReturnType<typeof createTabs<ResultsTab>>;
   private readonly panels: Record<ResultsTab, HTMLElement>;
-  private results: ClassificationResults | null = null;
 
   constructor({ id, store, set, showStatus, why }: ViewOptions) {
     const choose = (cell: Cell) => {
       this.cell.scrollToPhotographs(); // the photographs may be below the matrix
       set({ show: "confusion", cell });
     };
-    const explain = (test: GroupedTest) => {
-      const { results } = this;
-      if (results) why({ source: test.source, truth: categoryOf(results, test.truth), prediction: predictionOf(test, results.categories) });
-    };
+    const explain = ({ source }: { source: number }) => why(source, null);
     const { photographs } = store;
     this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }), why: explain });
     this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.tabs.focus() });
@@ -55,7 +50,7 @@ export class ClassificationView {
     this.mistakes = new Mistakes({ store: photographs, choose, why: explain });
     this.changes = new Changes({
       store: photographs,
-      why: ({ source, truth }, prediction) => why({ source, truth, prediction }),
+      why: explain,
     });
     this.names = createNames({ client: store.client, set, showStatus });
     this.panels = {
@@ -78,7 +73,6 @@ export class ClassificationView {
 
   update({ state, summary, results, data, comparison, comparisonProblem }: ViewContent<ClassificationResults>): void {
     const { show } = state;
-    this.results = results;
     this.tabs.show(show);
     for (const name of RESULTS) if (!results) this.panels[name].hidden = true;
     this.names.update(data, state);

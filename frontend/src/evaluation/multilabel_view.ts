@@ -128,10 +128,7 @@ export class MultilabelView {
       describe: ({ name: file, labels, predicted_labels: predicted }) => `${listed(labels)}; predicted ${listed(predicted)} · ${file}`,
       isRight: () => name === "found",
       keyOf: ({ source }) => String(source),
-      why: ({ source }) => {
-        const label = categories()[this.content?.label ?? 0] ?? null;
-        why({ source, truth: name === "false" ? null : label, prediction: name === "missed" ? null : label });
-      },
+      why: ({ source }) => why(source, this.content?.results.reply.model_classes[this.content.label] ?? null),
     });
     return { name, heading: h("h5", { "data-testid": `label-${name}-title` }, title), strip };
   }

@@ -72,7 +72,7 @@ export class RegressionView {
       isRight: () => null,
       keyOf: ({ source }) => `${source}/${this.content?.output}`,
       pick: ({ source }) => this.select(source),
-      why: ({ source }) => why({ source, truth: null, prediction: this.content?.results.reply.outputs[this.content.output] ?? null }),
+      why: ({ source }) => why(source, this.content?.results.reply.outputs[this.content.output] ?? null),
     });
   }
 

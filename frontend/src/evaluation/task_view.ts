@@ -2,20 +2,17 @@
 import type { EvaluationStore } from "./store.ts";
 import type { Comparison, DataSummary, EvaluationState, RunSummary } from "./wire.ts";
 
-/** A photograph whose prediction is to be explained: classes are given by name. */
-export interface WhyRequest {
-  source: number;
-  truth: string | null;
-  prediction: string | null;
-}
-
 export interface ViewOptions {
   /** Unique in the page. */
   id: string;
   store: EvaluationStore;
   set: (patch: Partial<EvaluationState>) => void;
   showStatus: (text: string) => void;
-  why: (request: WhyRequest) => void;
+  /**
+   * Show why the model predicts what it does for a photograph of the shown run.
+   * @param target the name of the model's class or output to explain; null: the predicted class
+   */
+  why: (source: number, target: string | null) => void;
 }
 
 export interface ViewContent<Results> {

@@ -130,6 +130,8 @@ export interface ClassificationReply extends CommonReply {
 export interface MultilabelReply extends CommonReply {
   task: "multilabel";
   categories: string[];
+  /** The name of the model's class for each category. */
+  model_classes: string[];
   mean_average_precision: number | null;
   threshold: number;
 }

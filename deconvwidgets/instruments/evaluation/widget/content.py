@@ -76,6 +76,7 @@ def _reliability_content(reliability: Reliability) -> Content:
 def _multilabel_reply(evaluation: MultilabelEvaluation) -> Reply:
     content = {
         "categories": list(evaluation.categories),
+        "model_classes": [evaluation.classes[classes[0]] for classes in evaluation.category_classes],
         "mean_average_precision": evaluation.mean_average_precision,
         "threshold": evaluation.threshold,
     }
