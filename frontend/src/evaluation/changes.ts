@@ -58,8 +58,8 @@ export class Changes {
 
   constructor({ store, why }: ChangesOptions) {
     this.store = store;
-    this.right = createFlips({ store, testid: "now-right", title: "now right", describe: ({ before }) => `before: ${before}`, why });
-    this.wrong = createFlips({ store, testid: "now-wrong", title: "now wrong", describe: ({ after }) => `now: ${after}`, why });
+    this.right = createFlips({ store, testid: "now-right", title: "now right", describe: ({ before }) => `was ${before}`, why });
+    this.wrong = createFlips({ store, testid: "now-wrong", title: "now wrong", describe: ({ after }) => `now ${after}`, why });
     const columns = h("div", { class: "dwc-two-columns" }, this.gained.element, this.lost.element);
     const head = [this.value, this.words, this.runs];
     this.content = h("div", { class: "dwe-changes" }, ...head, this.right.element, this.wrong.element, columns, this.more, this.notes);

@@ -6,14 +6,16 @@ import type { EvaluationState, RunSummary } from "./wire.ts";
 
 const OUTDATED = "The model has changed since: evaluate again for its scores.";
 
-/** Create the headline: the scores, and the progress of the run. */
-export function createHeadline() {
+/**
+ * Create the headline: the scores, and the progress of the run.
+ * @param link an element below the text
+ */
+export function createHeadline(link: HTMLElement) {
   const scores = h("dl", { class: "dwe-scores", "data-testid": "scores" });
   const bar = h("progress", { max: 1, "aria-label": "Progress of the evaluation", "data-testid": "run-bar" });
   const phase = h("p", { class: "dwc-dim dwe-phase", role: "status", "data-testid": "run-words" });
-  const classifier = h("p", { class: "dwc-dim", "data-testid": "run-classifier" });
   const problem = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "run-problem" });
-  const element = h("div", { class: "dwe-headline" }, scores, bar, phase, classifier, problem);
+  const element = h("div", { class: "dwe-top" }, scores, h("div", { class: "dwe-words" }, bar, phase, link, problem));
   let drawnKey = "";
 
   const update = (summary: RunSummary, results: Results | null, state: EvaluationState) => {
@@ -28,8 +30,7 @@ export function createHeadline() {
     bar.hidden = !active;
     if (summary.progress?.total) bar.value = summary.progress.done / summary.progress.total;
     else bar.removeAttribute("value");
-    setText(phase, describePhase(summary));
-    setText(classifier, `${summary.model}: ${summary.classifier}`);
+    setText(phase, `${describePhase(summary)} · ${summary.classifier}`);
     setText(problem, summary.problem ?? (summary.current || active ? "" : OUTDATED));
     problem.hidden = !problem.textContent;
   };

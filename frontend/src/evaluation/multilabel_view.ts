@@ -3,7 +3,7 @@
 import type { TestsRequest } from "../classification/photograph_store.ts";
 import { createPhotographStrip } from "../classification/photograph_strip.ts";
 import { h, setText } from "../ui/dom.ts";
-import { formatCount, formatInteger, formatPercent } from "../ui/format.ts";
+import { formatInteger, formatPercent } from "../ui/format.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createSlider } from "../ui/slider.ts";
 import { createTabs } from "../ui/tabs.ts";
@@ -18,12 +18,12 @@ const TABS: Choice<Tab>[] = [
   ["classes", "Classes", "Average precision, precision and recall of each class"],
   ["names", "Class names", "How the labels of the image set match the model's classes"],
 ];
-const PHOTOGRAPHS = 24;
-const GROUPS: [name: string, title: string][] = [
-  ["found", "Predicted and right"],
-  ["missed", "Missed: labelled, below the threshold"],
-  ["false", "False alarms: predicted without the label"],
-];
+const PHOTOGRAPHS = 12; // of each group
+const GROUPS: Record<string, string> = {
+  found: "found: labelled and predicted",
+  missed: "missed: labelled, below the threshold",
+  false: "false alarms: predicted without the label",
+};
 
 interface ClassScore {
   label: number;
@@ -45,6 +45,13 @@ export function classScores(results: MultilabelResults, threshold: number): Clas
   });
   const key = ({ averagePrecision: value }: ClassScore) => (Number.isNaN(value) ? 2 : value);
   return scores.sort((a, b) => key(a) - key(b) || a.label - b.label);
+}
+
+/** Return the number of photographs in each group, for a class at a threshold. */
+export function groupCounts({ predicted, right, tests }: MultilabelResults, label: number, threshold: number) {
+  const at = Math.min(98, Math.max(0, Math.round(100 * threshold) - 1)) * tests.length + label;
+  const [found, hits, labelled] = [predicted[at] ?? 0, right[at] ?? 0, tests[label] ?? 0];
+  return { found: hits, missed: labelled - hits, false: found - hits };
 }
 
 /** Return the group of a photograph for a class at a threshold; null if it belongs to none. */
@@ -75,7 +82,7 @@ export class MultilabelView {
     const limits = { min: 0.01, max: 0.99, step: 0.01 };
     const input = (threshold: number) => set({ threshold: Math.round(100 * threshold) / 100 });
     this.slider = createSlider({ label: "Threshold", testid: "threshold", ...limits, input });
-    this.groups = GROUPS.map(([name, title]) => this.createGroup(name, title));
+    this.groups = Object.entries(GROUPS).map(([name, title]) => this.createGroup(name, title));
     const heading = ["class", "photographs", "average precision", "precision", "recall"].map((text) => h("th", { scope: "col" }, text));
     const table = h("table", { class: "dwe-labels", "data-testid": "labels" }, h("thead", {}, h("tr", {}, ...heading)), this.body);
     const threshold = h("div", { class: "dwe-threshold" }, h("span", {}, "Threshold"), this.slider.element, this.micro);
@@ -136,7 +143,7 @@ export class MultilabelView {
   /** Return the request for the photographs with a label, or for those without it that are predicted, by falling probability. */
   private request({ reply, version }: MultilabelResults, label: number, labelled = true): TestsRequest {
     const selection = labelled ? { truth: label, prediction: null, right: null } : { truth: null, prediction: label, right: false };
-    return { version, run: reply.summary.run, ...selection, limit: 4 * PHOTOGRAPHS };
+    return { version, run: reply.summary.run, ...selection, limit: 8 * PHOTOGRAPHS };
   }
 
   private drawTable(results: MultilabelResults, label: number, threshold: number): void {
@@ -175,11 +182,13 @@ export class MultilabelView {
     this.error.hidden = !error;
     setText(this.error, error);
     setText(this.title, results.reply.categories[label] ?? "");
+    const counts = groupCounts(results, label, threshold);
     const photographs = lists.flatMap(({ value }) => value?.photographs ?? []);
     for (const { name, heading, strip } of this.groups) {
       const found = photographs.filter((photograph) => groupOf(photograph, label, threshold) === name);
-      heading.title = formatCount(found.length, "photograph");
-      heading.hidden = !found.length;
+      const count = counts[name as keyof typeof counts];
+      setText(heading, `${formatInteger(count)} ${GROUPS[name]}`);
+      heading.hidden = !count;
       strip.update(results.reply.summary.run, found.slice(0, PHOTOGRAPHS));
     }
   }

@@ -12,6 +12,7 @@ const HOW: Record<ClassMatch["how"], string> = {
   case: "same name, written differently",
   synset: "synset ID",
   table: "chosen here",
+  number: "same number",
   none: "no match",
 };
 

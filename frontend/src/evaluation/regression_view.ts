@@ -90,7 +90,7 @@ export class RegressionView {
   private describeError({ values, predicted_values: predicted }: ValuedPhotograph): string {
     const output = this.content?.output ?? 0;
     const difference = (predicted[output] ?? Number.NaN) - (values[output] ?? Number.NaN);
-    return `${difference > 0 ? "+" : ""}${formatNumber(difference)}`;
+    return `${difference > 0 ? "+" : difference < 0 ? "−" : ""}${formatNumber(Math.abs(difference))}`;
   }
 
   private describeValues({ values, predicted_values: predicted }: ValuedPhotograph): string {

@@ -4,7 +4,7 @@ import { formatInteger, formatPercent } from "../ui/format.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
 import type { Reliability } from "./wire.ts";
 
-const SIZE = { width: 320, height: 292 };
+const SIZE = { width: 330, height: 292 };
 const PLOT = { left: 40, right: 310, top: 8, bottom: 198 };
 const COUNTS = { top: 206, bottom: 250 };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
@@ -66,8 +66,14 @@ export function createReliability() {
         {},
         svg("title", {}, words),
         svg("rect", { class: "dwe-hit", x, width, y: PLOT.top, height: COUNTS.bottom - PLOT.top }),
-        svg("rect", { class: "dwe-accuracy", x, width, y: toY(accuracy), height: PLOT.bottom - toY(accuracy) }),
-        svg("rect", { class: "dwe-gap", x, width, ...gap }),
+        svg("rect", {
+          class: "dwe-accuracy",
+          x,
+          width,
+          y: toY(Math.min(accuracy, confidence)),
+          height: PLOT.bottom - toY(Math.min(accuracy, confidence)),
+        }),
+        svg("rect", { class: accuracy < confidence ? "dwe-gap" : "dwe-gap dwe-underconfident", x, width, ...gap }),
         svg("line", { class: "dwe-confidence", x1: x, x2: x + width, y1: toY(confidence), y2: toY(confidence) }),
         svg("rect", { class: "dwe-count", x, width, y: COUNTS.bottom - tall, height: tall }),
       ),

@@ -14,7 +14,7 @@ type TaskView = ClassificationView | MultilabelView | RegressionView;
 export class ResultsPane {
   readonly element: HTMLElement;
   private readonly runs: ReturnType<typeof createRunChoice>;
-  private readonly headline = createHeadline();
+  private readonly headline: ReturnType<typeof createHeadline>;
   private readonly change: HTMLButtonElement;
   private readonly empty = h("div", { class: "dwe-empty", "data-testid": "results-empty" });
   private readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "results-failure" });
@@ -31,7 +31,8 @@ export class ResultsPane {
       "data-testid": "change-link",
       onclick: show,
     });
-    const parts = [this.runs.element, this.headline.element, this.change, this.empty, this.error, this.place];
+    this.headline = createHeadline(this.change);
+    const parts = [this.runs.element, this.headline.element, this.empty, this.error, this.place];
     this.element = h("section", { class: "dwc dwe-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
   }
 

@@ -1,6 +1,5 @@
 /** A scatter plot of predicted against true values. */
 import { h } from "../ui/dom.ts";
-import { formatNumber } from "../ui/format.ts";
 import { createDrawing, elementFactory } from "../ui/svg.ts";
 
 const SIZE = 420;
@@ -30,6 +29,10 @@ export function valueRange(truths: Float32Array, predictions: Float32Array): [lo
   if (!(high >= low)) return [0, 1];
   const margin = 0.04 * (high - low) || Math.abs(high) * 0.1 || 1;
   return [low - margin, high + margin];
+}
+
+function formatTick(value: number): string {
+  return value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
 /**
@@ -70,8 +73,8 @@ export function createScatter({ choose }: { choose: (index: number) => void }) {
     const grid = values.flatMap((value) => [
       svg("line", { class: "dwe-grid", x1: PLOT.left, x2: PLOT.right, y1: toY(value), y2: toY(value) }),
       svg("line", { class: "dwe-grid", x1: toX(value), x2: toX(value), y1: PLOT.top, y2: PLOT.bottom }),
-      svg("text", { x: PLOT.left - 6, y: toY(value) + 4, "text-anchor": "end" }, formatNumber(value)),
-      svg("text", { x: toX(value), y: PLOT.bottom + 16, "text-anchor": "middle" }, formatNumber(value)),
+      svg("text", { x: PLOT.left - 6, y: toY(value) + 4, "text-anchor": "end" }, formatTick(value)),
+      svg("text", { x: toX(value), y: PLOT.bottom + 16, "text-anchor": "middle" }, formatTick(value)),
     ]);
     const [low, high] = range;
     const middle = (PLOT.top + PLOT.bottom) / 2;

@@ -75,7 +75,7 @@ export function createSetup({ set, start, stop, showStatus, refresh }: SetupOpti
   automatic.addEventListener("change", () => set({ automatic: automatic.checked }));
   const again = h("label", { class: "dwe-check", title: AUTOMATIC_HINT }, automatic, "Evaluate again when the model changes");
   const summary = createSummary(set);
-  const parts = [h("h3", {}, "Photographs"), data.element, summary.element, h("div", { class: "dwx-fields" }, limit.element), again];
+  const parts = [h("h3", {}, "Data"), data.element, summary.element, h("div", { class: "dwx-fields" }, limit.element), again];
   const element = h("section", { class: "dwe-setup", "aria-label": "Settings" }, ...parts, h("div", { class: "dwe-start-row" }, button));
 
   const update = ({ status, state, busy, available, ...content }: SetupContent) => {

@@ -38,7 +38,7 @@ export interface ClassMatch {
   photographs: number;
   /** Indices into the model's classes. */
   classes: number[];
-  how: "exact" | "case" | "synset" | "table" | "none";
+  how: "exact" | "case" | "synset" | "table" | "number" | "none";
   candidates: number[];
   problem: string;
 }

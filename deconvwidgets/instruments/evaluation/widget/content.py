@@ -13,9 +13,9 @@ from deconvwidgets.instruments.evaluation.records import (
     Evaluation,
     MultilabelEvaluation,
     RegressionEvaluation,
-    Reliability,
 )
 from deconvwidgets.instruments.evaluation.settings import ComparisonResults, EvaluationResults, EvaluationStatus
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.widgets.messages import Content, Reply
 
 THRESHOLDS = np.arange(1, 100) / 100  # of a multi-label model, that a page can choose without another request
@@ -68,9 +68,9 @@ def _classification_reply(evaluation: ClassificationEvaluation) -> Reply:
     return content, [_float32(evaluation.recall), _int32(evaluation.class_tests), _int32(evaluation.confusion)]
 
 
-def _reliability_content(reliability: Reliability) -> Content:
+def _reliability_content(reliability: Calibration) -> Content:
     arrays = {name: getattr(reliability, name).tolist() for name in ("edges", "counts", "confidences", "accuracies")}
-    return {**arrays, "expected_error": reliability.expected_error}
+    return {**arrays, "expected_error": reliability.error}
 
 
 def _multilabel_reply(evaluation: MultilabelEvaluation) -> Reply:

@@ -234,7 +234,7 @@ def _scores(evaluation: Evaluation) -> State:
     if not isinstance(evaluation, ClassificationEvaluation):
         return {}
     scores = {name: getattr(evaluation, name) for name in ("accuracy", "top5", "class_accuracy", "log_loss", "brier")}
-    return {**scores, "expected_calibration_error": evaluation.reliability.expected_error}
+    return {**scores, "expected_calibration_error": evaluation.reliability.error}
 
 
 def _score_text(shown: EvaluationRunSummary) -> str:
