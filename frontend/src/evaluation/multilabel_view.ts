@@ -10,7 +10,7 @@ import { createTabs } from "../ui/tabs.ts";
 import { createNames } from "./names.ts";
 import type { MultilabelResults } from "./results.ts";
 import type { ViewContent, ViewOptions } from "./task_view.ts";
-import { countsAt, formatAccuracy } from "./texts.ts";
+import { countsAt, formatAccuracy, thresholdRow } from "./texts.ts";
 import type { LabelledPhotograph } from "./wire.ts";
 
 type Tab = "classes" | "names";
@@ -37,7 +37,7 @@ interface ClassScore {
 /** Return the scores of each class at a threshold, by rising average precision; classes without photographs last. */
 export function classScores(results: MultilabelResults, threshold: number): ClassScore[] {
   const { averagePrecision, tests, predicted, right, reply } = results;
-  const row = Math.min(98, Math.max(0, Math.round(100 * threshold) - 1)) * tests.length;
+  const row = thresholdRow(threshold) * tests.length;
   const scores = reply.categories.map((name, label) => {
     const [found, hits, labelled] = [predicted[row + label] ?? 0, right[row + label] ?? 0, tests[label] ?? 0];
     const precision = found ? hits / found : Number.NaN;
@@ -49,7 +49,7 @@ export function classScores(results: MultilabelResults, threshold: number): Clas
 
 /** Return the number of photographs in each group, for a class at a threshold. */
 export function groupCounts({ predicted, right, tests }: MultilabelResults, label: number, threshold: number) {
-  const at = Math.min(98, Math.max(0, Math.round(100 * threshold) - 1)) * tests.length + label;
+  const at = thresholdRow(threshold) * tests.length + label;
   const [found, hits, labelled] = [predicted[at] ?? 0, right[at] ?? 0, tests[label] ?? 0];
   return { found: hits, missed: labelled - hits, false: found - hits };
 }

@@ -37,10 +37,15 @@ export function classificationScores(reply: ClassificationReply): Score[] {
   return top5 === null ? scores.filter(({ name }) => name !== "top-5") : scores;
 }
 
+/** Return the row of a threshold in the counts by threshold, 1% to 99%. */
+export function thresholdRow(threshold: number): number {
+  return Math.min(98, Math.max(0, Math.round(100 * threshold) - 1));
+}
+
 /** Return precision and recall of all classes together at a threshold in percent. */
 export function countsAt({ predicted, right, tests }: MultilabelResults, threshold: number) {
   const classes = tests.length;
-  const row = Math.min(98, Math.max(0, Math.round(100 * threshold) - 1));
+  const row = thresholdRow(threshold);
   const sum = (counts: Int32Array) => counts.reduce((total, count) => total + count, 0);
   const [found, hits, labelled] = [predicted, right]
     .map((counts) => sum(counts.subarray(row * classes, (row + 1) * classes)))
