@@ -17,6 +17,7 @@ from deconvwidgets.errors import AssetError, EvaluationError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.index.identity import transform_digest
+from deconvwidgets.instruments.evaluation.compute.describe import describe_classifier
 from deconvwidgets.instruments.evaluation.compute.labels import Labels
 from deconvwidgets.instruments.evaluation.compute.names import Mapped
 from deconvwidgets.instruments.evaluation.compute.output_table import OutputTable
@@ -218,7 +219,7 @@ class Results:
         common = {
             "model": plan.bundle.name,
             "weights": plan.bundle.weights,
-            "classifier": plan.bundle.classifier or "",
+            "classifier": describe_classifier(plan.bundle),
             "dataset": images.name,
             "classes": plan.classes,
             "matches": labels.matches,

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from deconvwidgets.errors import HeadError, ServiceError
-from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
+from deconvwidgets.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import TestsRequest
 
