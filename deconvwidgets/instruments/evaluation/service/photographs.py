@@ -49,6 +49,14 @@ def matching_photographs(evaluation: Evaluation, images: ImageSet, request: Phot
     return EvaluatedPhotographs(tuple(photograph_in_row(evaluation, images, int(row), label) for row in chosen), len(rows))
 
 
+def true_class(evaluation: Evaluation, source: int) -> str | None:
+    """Return the model's class that is right for a photograph; None if it is not evaluated, or has several labels or values."""
+    if not isinstance(evaluation, ClassificationEvaluation):
+        return None
+    rows = np.flatnonzero(evaluation.sources == source)
+    return evaluation.classes[evaluation.category_classes[evaluation.truths[rows[0]]][0]] if len(rows) else None
+
+
 def photograph_in_row(evaluation: Evaluation, images: ImageSet, row: int, label: int | None = None) -> EvaluatedPhotograph:
     """Return the photograph in one row of the arrays; `label` is the class whose probability is given for a multi-label model."""
     source = int(evaluation.sources[row])

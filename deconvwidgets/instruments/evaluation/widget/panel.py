@@ -13,6 +13,8 @@ from deconvwidgets.instruments.evaluation.settings import ComparisonResults, Eva
 from deconvwidgets.instruments.evaluation.widget.messages import HANDLERS
 from deconvwidgets.instruments.evaluation.widget.state import MESSAGES, SETTINGS, checked_state, evaluation_settings
 from deconvwidgets.widgets.explorer import Explorer
+from deconvwidgets.widgets.messages import Request
+from deconvwidgets.widgets.showing import Photograph
 from deconvwidgets.widgets.state import State, StateTrait
 
 
@@ -203,6 +205,11 @@ class EvaluationPanel(Explorer):
         if shown is None:
             return f"EvaluationPanel({model}, {self.state['data']})"
         return f"EvaluationPanel({model}, run {shown.run}: {shown.dataset}, {shown.phase}{_score_text(shown)})"
+
+    def _photograph(self, reference: Mapping[str, Any]) -> Photograph:
+        request = Request(reference)
+        found = self._service.evaluation.photograph(request.integer("run"), request.integer("source"))
+        return Photograph(found.name, found.image.data, found.label)
 
     def _number(self, run: int | None) -> int:
         """Return the number of a run, by default of the one that is shown. Raises ServiceError if there is none."""

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from plotly import graph_objects as go
 
 
-
 def status_content(status: TransferStatus) -> Content:
     """Return a status for a message, with the mean and standard deviation of each run."""
     plain = {name: getattr(status, name) for name in ("layers", "running", "classifier", "used", "can_undo")}

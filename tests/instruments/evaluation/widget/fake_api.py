@@ -26,7 +26,7 @@ from deconvwidgets.instruments.evaluation.settings import (
     EvaluationStatus,
     PhotographsRequest,
 )
-from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.images import EncodedImage, SkippedImage, SourcePhotograph
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.quantity import Quantity
 from tests.widgets.fake_service import FakeService, encode, grating
@@ -184,6 +184,10 @@ class FakeEvaluationApi:
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         self._record("thumbnails", (run, tuple(sources), size))
         return [encode(grating(source, size, signed=False), "JPEG") for source in sources]
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        self._record("photograph", (run, source))
+        return SourcePhotograph(encode(grating(source, 64, signed=False)), f"image_{source:04d}.jpg", "bonsai")
 
     def compare(self, after: int, before: int | None = None, limit: int = 24) -> ComparisonResults:
         self._record("compare", (after, before, limit))
