@@ -1,4 +1,5 @@
 /** Predictions on labelled photographs, counted by class. Classes are indices into `categories`. */
+import { formatInteger, formatPercent } from "../ui/format.ts";
 
 /** The name of the column of the confusion matrix for predictions that are none of the evaluated classes. */
 export const OTHER_CLASS = "another class";
@@ -72,6 +73,14 @@ export function pairAt(run: Confusion, truth: number, prediction: number): Pair 
   const count = run.confusion[truth * run.categories.length + prediction] ?? 0;
   const tests = countTests(run, truth);
   return { truth, prediction, count, share: tests ? count / tests : 0 };
+}
+
+/** Describe a cell. */
+export function describeCell(run: Confusion & Pick<ClassResults, "words">, truth: number, prediction: number): string {
+  const { count, share } = pairAt(run, truth, prediction);
+  const tests = countTests(run, truth);
+  const numbers = tests ? `${formatInteger(count)} of ${formatInteger(tests)} (${formatPercent(share)})` : `no ${run.words.item}s`;
+  return `${categoryOf(run, truth)} → ${categoryOf(run, prediction)}: ${numbers}`;
 }
 
 /**

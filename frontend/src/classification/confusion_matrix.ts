@@ -1,13 +1,11 @@
 import { context2d, h, scrollingPane, setText } from "../ui/dom.ts";
-import { formatInteger, formatPercent } from "../ui/format.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
 import {
   type Cell,
   type ClassResults,
   type ClassViewState,
-  categoryOf,
   confusedPairs,
-  countTests,
+  describeCell,
   type MatrixOrder,
   orderClasses,
   pairAt,
@@ -32,14 +30,6 @@ const MAX_SIDE = 620; // CSS pixels of the square of cells
 const MIN_SIDE = 280; // CSS pixels; smaller panes scroll
 const ZOOM_FACTOR = 1.6; // of buttons and keys
 const KEYS = "Arrow keys move between cells, Enter shows a cell's photographs, plus and minus zoom, 0 shows all, Escape leaves.";
-
-/** Describe a cell. */
-export function describeCell(run: ClassResults, truth: number, prediction: number): string {
-  const { count, share } = pairAt(run, truth, prediction);
-  const tests = countTests(run, truth);
-  const numbers = tests ? `${formatInteger(count)} of ${formatInteger(tests)} (${formatPercent(share)})` : `no ${run.words.item}s`;
-  return `${categoryOf(run, truth)} → ${categoryOf(run, prediction)}: ${numbers}`;
-}
 
 interface MatrixOptions {
   set: (patch: Partial<ClassViewState>) => void;
@@ -74,6 +64,7 @@ export class ConfusionMatrix {
   private view = wholeMatrix(0, 0);
   private gutters = { left: 0, top: 0 };
   private theme: MatrixTheme | null = null;
+  private themeKey = "";
   private cells: HTMLCanvasElement | null = null;
   private hovered: Position | null = null;
   private selected: Position | null = null;
@@ -157,11 +148,7 @@ export class ConfusionMatrix {
       event.stopPropagation();
     });
     // The theme has changed: the stylesheet defines an imperceptibly short colour transition on the canvas.
-    canvas.addEventListener("transitionend", () => {
-      this.theme = null;
-      this.cells = null;
-      this.requestDraw();
-    });
+    canvas.addEventListener("transitionend", () => this.requestDraw());
   }
 
   /** Compute the size of the matrix and of the gutters for class names. */
@@ -203,6 +190,7 @@ export class ConfusionMatrix {
     const { run, canvas, view, gutters } = this;
     if (!run || !this.container.clientWidth || !view.side) return;
     const started = performance.now();
+    this.checkTheme();
     this.theme ??= readTheme(this.probe);
     this.cells ??= this.drawCells(run, this.theme);
     const ratio = window.devicePixelRatio || 1;
@@ -213,6 +201,16 @@ export class ConfusionMatrix {
     this.drawTools(run);
     const detail = { kind: "matrix", size: view.size, ms: performance.now() - started };
     canvas.dispatchEvent(new CustomEvent("deconvwidgets:painted", { bubbles: true, detail }));
+  }
+
+  /** Forget the colours if the theme has changed since they were read, which no event tells while the matrix is hidden. */
+  private checkTheme(): void {
+    const { color, backgroundColor } = getComputedStyle(this.canvas);
+    const key = `${color} ${backgroundColor}`;
+    if (key === this.themeKey) return;
+    this.themeKey = key;
+    this.theme = null;
+    this.cells = null;
   }
 
   /** Return a canvas with one pixel per cell, and show the colour scales. */

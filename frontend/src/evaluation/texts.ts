@@ -99,7 +99,8 @@ export function describePhase(run: RunSummary): string {
 /** Describe a run in one line. The most distinctive properties come first, since narrow layouts truncate the end. */
 export function describeRun({ run, score, task, dataset, classifier, phase }: RunSummary): string {
   const value = score === null ? phase : task === "regression" ? formatNumber(score) : formatAccuracy(score);
-  return `${run} · ${value} · ${classifier} · ${dataset}`;
+  const [, head, units] = /^(.*), (\d+ units? .*)$/.exec(classifier) ?? [];
+  return [run, value, units, head ?? classifier, dataset].filter((part) => part !== undefined).join(" · ");
 }
 
 /** Describe how the classes of an image set match those of the model. */
@@ -108,6 +109,7 @@ export function describeMatches({ matches }: Pick<DataSummary, "matches">): stri
   const unmatched = matches.filter((match) => !match.classes.length && !isLeftOut(match)).length;
   const leftOut = matches.filter(isLeftOut).length;
   const matched = matches.length - unmatched - leftOut;
+  if (matched === matches.length) return `All ${formatCount(matched, "class", "classes")} match the model's`;
   const parts = [`${formatInteger(matched)} of ${formatCount(matches.length, "class", "classes")} matched with the model's`];
   if (leftOut) parts.push(`${formatInteger(leftOut)} left out`);
   if (unmatched) parts.push(`${formatInteger(unmatched)} without a match`);
