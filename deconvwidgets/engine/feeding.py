@@ -80,9 +80,9 @@ def find_feeding_path(graph: Graph, layer: fx.Node, maps: Collection[fx.Node]) -
         Where to stop after a convolution or linear layer: the maps of other layers. Outputs of activations are always such maps.
     """
     output = _unpooled(graph, layer)
-    operation = graph.operations[output]
-    varying = graph.varying_inputs(output)
-    value = varying[0] if _is_activation(operation) and len(varying) == 1 else output
+    activated = _unscaled(graph, output)
+    varying = graph.varying_inputs(activated)
+    value = varying[0] if _is_activation(graph, activated) and len(varying) == 1 else activated
     sources, operations, reason = _walk(graph, value, maps)
     if reason is not None:
         return reason
@@ -137,7 +137,7 @@ def _walk(graph: Graph, value: fx.Node, maps: Collection[fx.Node]) -> tuple[set[
         operation = graph.operations[node]
         if node is graph.input_node:
             return sources, operations, "it reads the image itself: no units feed it"
-        if node is not value and (_is_activation(operation) or (mixed and node in maps)):
+        if node is not value and (_is_activation(graph, _unscaled(graph, node)) or (mixed and node in maps)):
             sources.add(node)
             continue
         if linearity(graph, operation) is None:
@@ -151,8 +151,14 @@ def _walk(graph: Graph, value: fx.Node, maps: Collection[fx.Node]) -> tuple[set[
     return sources, operations, None
 
 
-def _is_activation(operation: Operation) -> bool:
-    return operation.op.rectified is not None or operation.op.role == "activation"
+def _is_activation(graph: Graph, node: fx.Node) -> bool:
+    op = graph.operations[node].op
+    return op.rectified is not None or op.role == "activation"
+
+
+def _unscaled(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return a map before its units are multiplied by factors (`ModelBundle.with_units`); the map itself if they are not."""
+    return next((source for source, product in graph.trace.scaled.items() if product is node), node)
 
 
 def _with_constant_factors(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

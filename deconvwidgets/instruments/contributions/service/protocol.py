@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from deconvwidgets.instruments.contributions.deletion import DeletionCurve
+from deconvwidgets.instruments.contributions.feeders import Feeders, FeederTree
 from deconvwidgets.instruments.contributions.records import (
     ClassContributions,
     ContributionsFile,
     ContributionsRequest,
-    DeletionCurve,
-    Feeders,
-    FeederTree,
     Pending,
     PhotographContributions,
     UnitClasses,

@@ -18,7 +18,7 @@ from deconvwidgets.instruments.evaluation.records import EvaluationFile
 _RENDERERS: dict[EvaluationFile, Callable[[EvaluationSheet], bytes]] = {
     "photographs.csv": photographs_csv,
     "classes.csv": classes_csv,
-    "results.png": lambda sheet: to_png(evaluation_drawing(sheet), colours=256),
+    "results.png": lambda sheet: to_png(evaluation_drawing(sheet)),
     "results.svg": lambda sheet: to_svg(evaluation_drawing(sheet)),
     "results.pdf": lambda sheet: to_pdf(evaluation_drawing(sheet), sheet.title()),
     "results.html": evaluation_page,

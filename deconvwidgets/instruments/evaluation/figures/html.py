@@ -37,8 +37,8 @@ def evaluation_page(sheet: EvaluationSheet) -> bytes:
     if isinstance(found, ClassificationEvaluation):
         names, confusion = square_confusion(found)
         calibration = f"<h2>Accuracy by confidence</h2>{_reliability(found.reliability)}<p>{escape(sheet.calibration())}</p>"
-        matrix = f"<section><h2>Confusion matrix</h2>{confusion_section(confusion, names)}</section>"
-        body = f'<main class="classes"><section>{left}{calibration}{CELL}</section>{matrix}{CLASSES}{digests}</main>'
+        matrix = f"<section><h2>Confusion matrix</h2>{confusion_section(confusion, names)}{CELL}</section>"
+        body = f'<main class="classes"><section>{left}{calibration}</section>{matrix}{CLASSES}{digests}</main>'
         style, script = style_and_script()
         data = _data(sheet, found, names, confusion)
         return html_page(sheet.title(), sheet.subtitle(), body, sheet.caption(), style, script, data)
@@ -57,10 +57,10 @@ def _data(sheet: EvaluationSheet, found: ClassificationEvaluation, names: list[s
 
 
 def _reliability(calibration: Calibration) -> str:
-    rows = zip(calibration.edges, calibration.edges[1:], calibration.counts, calibration.confidences, calibration.accuracies, strict=False)
+    rows = zip(calibration.edges, calibration.edges[1:], calibration.counts, calibration.accuracies, strict=False)
     lines = [
-        bar_row(f"{low:.0%} to {high:.0%}", 100 * accuracy, f"{percent(accuracy)} of {count:,}, mean confidence {percent(confidence)}")
-        for low, high, count, confidence, accuracy in rows
+        bar_row(f"{low:.0%} to {high:.0%}", 100 * accuracy, f"{percent(accuracy)} of {count:,}")
+        for low, high, count, accuracy in rows
         if count
     ]
     return f"<table>{''.join(lines)}</table>"
