@@ -8,9 +8,7 @@ export function createRunChoice(set: (patch: Partial<EvaluationState>) => void) 
   const runSelect = h("select", { class: "dwx-select", "data-testid": "results-run" });
   const beforeSelect = h("select", { class: "dwx-select", "data-testid": "results-before" });
   runSelect.addEventListener("change", () => set({ run: Number(runSelect.value), before: null, cell: null }));
-  beforeSelect.addEventListener("change", () =>
-    set(beforeSelect.value ? { before: Number(beforeSelect.value), show: "changes" } : { before: null }),
-  );
+  beforeSelect.addEventListener("change", () => beforeSelect.value && set({ before: Number(beforeSelect.value), show: "changes" }));
   const row = (label: string, select: HTMLElement) => h("label", { class: "dwx-choice" }, label, select);
   const beforeRow = row("compared with ", beforeSelect);
   const element = h("div", { class: "dwe-runs", hidden: true }, row("Run ", runSelect), beforeRow);
@@ -18,13 +16,14 @@ export function createRunChoice(set: (patch: Partial<EvaluationState>) => void) 
   const update = ({ runs }: Status, shown: RunSummary | null, before: RunSummary | null) => {
     element.hidden = runs.length < 2;
     const newestFirst = [...runs].reverse();
-    const key = `${newestFirst.map(describeRun).join("\n")} ${shown?.run}`;
+    const key = `${newestFirst.map(describeRun).join("\n")} ${shown?.run} ${before === null}`;
     if (key !== drawnKey) {
       drawnKey = key;
       const createOption = (run: RunSummary) => h("option", { value: run.run }, describeRun(run));
       const others = newestFirst.filter(({ run, photographs, task }) => run !== shown?.run && photographs && task === "classification");
       runSelect.replaceChildren(...newestFirst.map(createOption));
-      beforeSelect.replaceChildren(h("option", { value: "" }, "none"), ...others.map(createOption));
+      const none = before ? [] : [h("option", { value: "" }, "none")];
+      beforeSelect.replaceChildren(...none, ...others.map(createOption));
     }
     beforeRow.hidden = shown?.task !== "classification";
     runSelect.value = String(shown?.run ?? "");
