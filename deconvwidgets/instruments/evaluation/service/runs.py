@@ -94,7 +94,7 @@ class EvaluationRun:
         with self._lock:
             if self._phase == "running":
                 if self._progress is None:
-                    self._from_cache = self._from_cache or progress.finished
+                    self._from_cache = self._from_cache or 2 * progress.done > progress.total
                 self._progress = progress
 
     def set_evaluation(self, evaluation: Evaluation) -> None:
