@@ -10,6 +10,7 @@ from deconvwidgets.arguments import describe, instance, seconds, texts
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.contributions.service.api import ContributionsApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
@@ -74,6 +75,7 @@ class LocalModelService:
     layers = Instrument(LayersApi)
     occlusion = Instrument(OcclusionApi)
     transfer = Instrument(TransferApi)
+    contributions = Instrument(ContributionsApi)
 
     def __init__(
         self,

@@ -5,7 +5,6 @@ A reply is {"pending": {"done", "total"}} while it is being computed: the same r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -59,8 +58,7 @@ def _deletion(service: Any, request: Request) -> Reply:
 
 def _class_contributions(service: Any, request: Request) -> Reply:
     """Buffer: float32 (units,), the mean contribution of every unit of a layer to a class."""
-    target = _class(service, request)
-    found = contributions_of(service).class_contributions(request.text("layer"), target)
+    found = contributions_of(service).class_contributions(request.text("layer"), _class(service, request))
     if isinstance(found, Pending):
         return _pending(found), []
     content = {name: getattr(found, name) for name in ("layer", "target", "name", "method", "exact", "over", "photographs")}
@@ -115,11 +113,16 @@ def _optional(value: object, name: str) -> int | None:
 
 
 def _class(service: Any, request: Request) -> int:
-    """Return the class of a request, by its number or its name."""
-    target, names = request.get("target"), request.get("names")
-    if isinstance(target, str) and isinstance(names, Sequence):
-        return class_index(target, [str(name) for name in names], service.overview().model, "")
-    return request.integer("target")
+    """Return a class that is requested by its number or its name."""
+    target = request.get("target")
+    if not isinstance(target, str):
+        return request.integer("target")
+    return class_index(target, contributions_of(service).classes(), service.overview().model, "")
+
+
+def _classes(service: Any, request: Request) -> Reply:
+    """Return the names of all classes; of a model that predicts none, []."""
+    return {"classes": list(contributions_of(service).classes())}, []
 
 
 def _pending(pending: Pending) -> Content:
@@ -131,6 +134,7 @@ HANDLERS: Handlers = {
     "deletion": Handler(_deletion),
     "class_contributions": Handler(_class_contributions),
     "unit_classes": Handler(_unit_classes),
+    "classes": Handler(_classes),
     "tree": Handler(_tree),
     "contributions_file": Handler(_file, "worker"),
 }
