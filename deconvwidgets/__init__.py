@@ -26,6 +26,8 @@ _HOMES = {
     "projection_faithfulness": "deconvwidgets.instruments.occlusion.compute.faithfulness",
     "correspondence": "deconvwidgets.instruments.occlusion.compute.correspondence",
     "random_parts": "deconvwidgets.instruments.occlusion.compute.correspondence",
+    "unit_contributions": "deconvwidgets.instruments.contributions.compute.contributions",
+    "feeding_units": "deconvwidgets.instruments.contributions.compute.feeding_units",
     "train_softmax_head": "deconvwidgets.instruments.transfer.compute.train",
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",
     "learning_curve": "deconvwidgets.instruments.transfer.compute.train",

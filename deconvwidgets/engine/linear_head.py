@@ -80,12 +80,29 @@ def find_linear_head(graph: Graph, model: nn.Module, layer: fx.Node, output: fx.
 def _affine_map(affine: Subgraph, model: nn.Module, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Return the matrix (K, features) and the constant (K,) of an affine map, by its derivatives at zero."""
     (source,), (target,) = affine.sources, affine.targets
+    known = _linear_layer(affine, model)
+    if known is not None:
+        return known
     reference = next(iter(affine.graph.trace.bind(model).values()))
     with torch.enable_grad():
         zeros = torch.zeros(1, *shape, dtype=reference.dtype, device=reference.device, requires_grad=True)
         outputs: Tensor = zeros.reshape(1, -1) if source is target else affine.run(model, {source: zeros})[0]
         rows = [torch.autograd.grad(outputs[0, number], zeros, retain_graph=True)[0] for number in range(outputs.shape[1])]
     return torch.stack(rows).reshape(len(rows), prod(shape)), outputs[0].detach()
+
+
+def _linear_layer(affine: Subgraph, model: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return weight and bias if the map is one linear layer."""
+    operations, bound = [operation for operation in affine.operations if operation.varies], affine.graph.trace.bind(model)
+    if len(operations) != 1 or operations[0].op.role != "linear":
+        return None
+    parameters = [bound.get(argument) for argument in operations[0].node.args[1:] if isinstance(argument, fx.Node)]
+    if len(parameters) != 2 or any(parameter is None for parameter in parameters):
+        return None
+    weight, bias = parameters
+    assert weight is not None
+    assert bias is not None
+    return weight.detach(), bias.detach()
 
 
 def _describe(operation: Operation) -> str:

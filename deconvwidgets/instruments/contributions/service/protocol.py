@@ -28,6 +28,10 @@ class ContributionsService(Protocol):
     that are off, the same request is computed again.
     """
 
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the model's classes or outputs; () if it predicts nothing."""
+        ...
+
     def contributions(self, request: ContributionsRequest) -> PhotographContributions | Pending:
         """Return what the units of a layer contribute to the answer for a photograph, the top and bottom units, and the ledger."""
         ...

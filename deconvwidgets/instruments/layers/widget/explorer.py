@@ -10,6 +10,7 @@ import numpy as np
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import RuleError
+from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.bookmarks import bookmarked_layers
@@ -74,7 +75,7 @@ class LayerExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"progress", "partial"})
+    EVENTS = frozenset({"progress", "partial", *CONTRIBUTION_EVENTS})
     FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".pdf": "pdf", ".html": "html"}
 
     _service: SupportsLayers

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.contributions.widget.messages import HANDLERS as CONTRIBUTIONS
 from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.records.images import EncodedImage
@@ -131,4 +132,5 @@ HANDLERS: Handlers = {
     "source_image": Handler(_source_image),
     "enlarged": Handler(_enlarged, "background"),
     "figure": Handler(_figure, "worker"),
+    **CONTRIBUTIONS,
 }

@@ -24,6 +24,7 @@ from deconvwidgets.instruments.occlusion.records import (
     OcclusionRequest,
     OcclusionScene,
     PatchAnswer,
+    UnitMaps,
 )
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.instruments.occlusion.service.files import make_file
@@ -32,6 +33,7 @@ from deconvwidgets.instruments.occlusion.service.map_job import MapJob
 from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRequest, MapsRuns
 from deconvwidgets.instruments.occlusion.service.scenes import Scene, SceneCache
 from deconvwidgets.instruments.occlusion.service.top_projections import TopProjections
+from deconvwidgets.instruments.occlusion.service.unit_maps import unit_maps
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import has_bundled_head
 from deconvwidgets.records.geometry import Box
@@ -59,7 +61,7 @@ class OcclusionApi(InstrumentApi):
         super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
-        self._images = ImageCatalog(lambda: context.snapshot)
+        self._images = ImageCatalog(lambda: context.snapshot, context.input_images)
         self._scenes = SceneCache(context.device_lock, self._images)
         self._top_projections = TopProjections(context.device_lock, context.images)
         self._runs = MapsRuns()
@@ -121,6 +123,12 @@ class OcclusionApi(InstrumentApi):
             scene = self._scenes.get(self._context.snapshot, request)
             with lock.request(), self._cores.half():
                 return scene.answer(boxes)
+
+    def unit_maps(self, request: OcclusionRequest, units: Sequence[int]) -> UnitMaps:
+        """Return the feature maps of some units of the request's layer. Raises what `scene` raises."""
+        self._context.record_request()
+        snapshot = self._context.snapshot
+        return unit_maps(snapshot, self._scenes.get(snapshot, request), units, self._context.device_lock)
 
     def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
@@ -101,7 +102,7 @@ class OcclusionExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"occlusion"})
+    EVENTS = frozenset({"occlusion", *CONTRIBUTION_EVENTS})
     FILES: ClassVar[Mapping[str, str]] = {
         ".png": "figure.png",
         ".svg": "figure.svg",
