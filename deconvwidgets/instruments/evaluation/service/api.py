@@ -12,6 +12,7 @@ from deconvwidgets.arguments import describe, instance, integer, seconds
 from deconvwidgets.errors import EvaluationError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
+from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
 from deconvwidgets.instruments.evaluation.compute.names import ClassNames
 from deconvwidgets.instruments.evaluation.compute.resolve import classes_of, require_quantity, task_of
 from deconvwidgets.instruments.evaluation.records import EvaluationFile
@@ -59,6 +60,7 @@ class EvaluationApi(InstrumentApi):
         self._runs: RunRegistry[EvaluationRun] = RunRegistry(limit=_MAX_RUNS, error=EvaluationError)
         self._datasets = EvaluationDatasets(lambda: context.snapshot.images)
         self._thumbnails = Thumbnails()
+        self._values = LayerValuesCache()
         weak = ref(self)  # the context must not keep the API alive
 
         def follow(snapshot: Snapshot) -> None:
@@ -259,4 +261,4 @@ class EvaluationApi(InstrumentApi):
     def _job(self, run: EvaluationRun) -> EvaluateJob:
         """Return the run's job, which must not refer to this object: it would keep the service alive."""
         datasets, settings = self._datasets, run.settings
-        return EvaluateJob(run, self._context, lambda: datasets.images(settings, fresh=True), self._changed.trigger)
+        return EvaluateJob(run, self._context, lambda: datasets.images(settings, fresh=True), self._values, self._changed.trigger)

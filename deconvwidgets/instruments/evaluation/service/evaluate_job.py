@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
+from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
 from deconvwidgets.instruments.evaluation.records import Evaluation
 from deconvwidgets.instruments.evaluation.service.runs import EvaluationRun
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.worker import Job, error_message
+
+_MOST = 0.5  # of the photographs
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class EvaluateJob:
     context : ServiceContext
     reopen_images : callable
         Returns the photographs as they are now.
+    values : LayerValuesCache
+        The values of the layer whose units were changed last.
     publish : callable
         Called with each change of the run; True if the change should be shown at once.
     """
@@ -32,6 +37,7 @@ class EvaluateJob:
     run: EvaluationRun
     context: ServiceContext
     reopen_images: Callable[[], ImageSet]
+    values: LayerValuesCache
     publish: Callable[[bool], None]
 
     def __call__(self, job: Job) -> None:
@@ -66,4 +72,9 @@ class EvaluateJob:
             run.set_evaluation(evaluation)
             self.publish(False)
 
-        return plan.run("disk", self.context.job_context(lambda: job.cancelled or run.stopped, on_progress), on_partial)
+        sources = plan.labels.sources
+        with self.context.device_lock.batch():  # an example is run
+            runner = self.values.runner(run.bundle, run.images, len(sources))
+        if runner is not None and runner.known(sources).mean() > _MOST:
+            run.set_from_cache()
+        return plan.run("disk", self.context.job_context(lambda: job.cancelled or run.stopped, on_progress), on_partial, runner)
