@@ -109,7 +109,8 @@ export function describeMatches({ matches }: Pick<DataSummary, "matches">): stri
   const unmatched = matches.filter((match) => !match.classes.length && !isLeftOut(match)).length;
   const leftOut = matches.filter(isLeftOut).length;
   const matched = matches.length - unmatched - leftOut;
-  if (matched === matches.length) return `All ${formatCount(matched, "class", "classes")} match the model's`;
+  if (matched === matches.length)
+    return matched === 1 ? "Its class matches the model's" : `All ${formatInteger(matched)} classes match the model's`;
   const parts = [`${formatInteger(matched)} of ${formatCount(matches.length, "class", "classes")} matched with the model's`];
   if (leftOut) parts.push(`${formatInteger(leftOut)} left out`);
   if (unmatched) parts.push(`${formatInteger(unmatched)} without a match`);

@@ -63,7 +63,7 @@ def percent(share: float) -> str:
 def test_a_run_shows_its_scores_while_it_goes_on(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("results-empty")).to_contain_text("No evaluation yet")
-    expect(page.get_by_test_id("data-unmatched")).to_have_text("The model has no class named seagull. Their photographs are not evaluated.")
+    expect(page.get_by_test_id("data-matches")).to_have_text("8 of 9 classes matched with the model's · 1 without a match")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     api.advance(40)
