@@ -5,7 +5,7 @@ import { formatSigned } from "./format.ts";
 import type { UnitMaps, UnitMosaics } from "./store.ts";
 import type { UnitContribution } from "./wire.ts";
 
-const DARK = 0.88; // opacity of the shadow where the unit is inactive
+const DARK = 0.8; // opacity of the shadow where the unit is inactive
 
 /** A photograph, with the map of the unit in it. */
 export interface WhereHere {
@@ -20,6 +20,8 @@ export interface UnitRowContent {
   scale: number;
   where: WhereHere;
   mosaics: UnitMosaics | undefined;
+  /** The classes of its strongest activations. */
+  classes: string;
 }
 
 /** Draw a photograph that is dark where a unit is inactive. */
@@ -40,7 +42,7 @@ export function drawWhere(canvas: HTMLCanvasElement, { image, maps }: WhereHere,
   const shadow = new ImageData(side, side);
   for (let pixel = 0; pixel < smooth.length; pixel += 1) {
     const share = maximum > 0 ? Math.max(0, smooth[pixel] ?? 0) / maximum : 0;
-    shadow.data[4 * pixel + 3] = 255 * DARK * (1 - share);
+    shadow.data[4 * pixel + 3] = 255 * DARK * (1 - Math.sqrt(share));
   }
   const layer = h("canvas", { width: side, height: side });
   context2d(layer).putImageData(shadow, 0, 0);
@@ -93,7 +95,7 @@ export function createUnitRow(open: (unit: number) => void) {
   const element = h("div", { class: "dwc-row", role: "listitem" }, switchPlace, button);
   let drawn: unknown[] = [];
 
-  const update = ({ layer, contribution, scale, where: place, mosaics }: UnitRowContent) => {
+  const update = ({ layer, contribution, scale, where: place, mosaics, classes: seen }: UnitRowContent) => {
     unit = contribution.unit;
     element.dataset.unit = String(unit);
     element.dataset.sign = contribution.value < 0 ? "against" : "for";
@@ -111,8 +113,11 @@ export function createUnitRow(open: (unit: number) => void) {
       h("i", { "data-role": "against" }, formatSigned(for_against)),
     ];
     if (for_against !== null) parts.replaceChildren("= ", terms[0] as Node, " − (", terms[1] as Node, ")");
-    setText(classes, contribution.speaks_for.join(", "));
-    classes.title = classes.textContent ? "Classes with its largest mean contributions" : "";
+    setText(classes, seen);
+    const means = contribution.speaks_for.join(", ");
+    classes.title = means
+      ? `Classes of its strongest activations. On average it speaks for ${means}`
+      : "Classes of its strongest activations";
     const description = `Unit ${unit} of ${layer}: contribution ${formatSigned(contribution.value)}. Open it in the LayerExplorer (Enter)`;
     button.title = description;
     button.setAttribute("aria-label", description);

@@ -21,6 +21,8 @@ const BASELINES: ["none" | "mean", string][] = [
   ["mean", "mean photograph"],
 ];
 
+const BASELINE_HINT = "Zero: a unit contributes what it adds to the logit. Mean photograph: what it adds above its mean over the image set";
+
 export interface WhyContent {
   image: string;
   photograph: ImageBitmap;
@@ -82,10 +84,10 @@ export class WhyPanel {
     });
     const baseline = createSelect({
       ...{
-        label: "Against",
+        label: "Baseline",
         testid: "why-baseline",
         choices: BASELINES,
-        hint: "Contributions against a unit that is off, or against its mean",
+        hint: BASELINE_HINT,
       },
       pick: (name) => choose(() => (this.baseline = name === "mean" ? "mean" : null)),
     });
@@ -129,7 +131,8 @@ export class WhyPanel {
     this.error.hidden = !error;
     setText(this.error, error ?? "");
     const progress = pending?.total ? ` ${pending.done} of ${pending.total}` : "";
-    setText(this.status, this.shown || error ? (value?.note ?? "") : `Computing the contributions…${progress}`);
+    const note = value && !value.exact ? value.note : "";
+    setText(this.status, this.shown || error ? note : `Computing the contributions…${progress}`);
     this.status.hidden = !this.status.textContent;
     this.element.dataset.ready = String(Boolean(value));
     this.body.hidden = this.ledger.element.hidden = !this.shown;
@@ -167,6 +170,7 @@ export class WhyPanel {
 
   private draw(content: WhyContent, shown: Contributions): void {
     setText(this.how, describeMethod(shown));
+    this.how.title = shown.note;
     const listed = [...shown.top, ...shown.bottom];
     const scale = listed.reduce((largest, { value }) => Math.max(largest, Math.abs(value)), 0);
     const units = listed.map(({ unit }) => unit);
@@ -195,7 +199,8 @@ export class WhyPanel {
     units.forEach((contribution, at) => {
       const { value: mosaics } = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
       const where = { image: content.photograph, maps };
-      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics });
+      const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
+      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics, classes });
     });
   }
 
