@@ -19,6 +19,7 @@ import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
 import { TargetChoice } from "./target_choice.ts";
+import { sharedRange, UnchangedMaps } from "./unchanged_maps.ts";
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
@@ -32,6 +33,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     changed: (grid) => this.mapsChanged(grid),
     failed: (message) => this.showError(message),
   });
+  private readonly unchangedJob: MapsJob = new MapsJob(
+    this.store,
+    this.id,
+    { changed: () => this.job.grid && this.mapsChanged(this.job.grid), failed: (message) => this.showError(message) },
+    true,
+  );
+  private readonly unchanged: UnchangedMaps;
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
     add: () => this.editor.add(null),
@@ -73,6 +81,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       placePatch: (point, event) => editor.placeAtCell(point, event),
       pick: (label, name) => this.pickTarget(label, name),
     });
+    this.unchanged = new UnchangedMaps({ hover: () => {}, placePatch: (point, event) => editor.placeAtCell(point, event) });
+    this.maps.element.append(this.unchanged.element);
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
@@ -100,7 +110,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   override close(): void {
-    for (const part of [this.job, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
+    for (const part of [this.job, this.unchangedJob, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results])
+      part.close();
     this.store.client.release(this.editor);
     super.close();
   }
@@ -130,7 +141,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   markPatches(): void {
-    this.maps.mark(this.state.patches);
+    for (const maps of [this.maps, this.unchanged]) maps.mark(this.state.patches);
   }
 
   showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
@@ -179,6 +190,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
     this.maps.setStale(job.stale);
+    this.unchanged.setStale(this.unchangedJob.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
@@ -234,6 +246,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
     this.job.update(hello.overview.version, scene.request, { window, stride, border });
+    if (this.areUnitsOff && this.job.grid?.complete && !this.job.stale)
+      this.unchangedJob.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
@@ -241,13 +255,20 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.scene = scene;
     const { target } = scene.request;
     this.stage.show(scene.image, scene.fill);
-    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
+    for (const maps of [this.maps, this.unchanged])
+      maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.updateAll();
   }
 
+  private get areUnitsOff(): boolean {
+    return (this.store.hello?.overview.units.length ?? 0) > 0;
+  }
+
   private mapsChanged(grid: MapGrid): void {
+    this.maps.unchanged = this.areUnitsOff ? this.unchangedJob.grid : null;
+    this.unchanged.draw(this.unchangedJob.grid, sharedRange(grid, this.maps.unchanged), this.areUnitsOff);
     this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();

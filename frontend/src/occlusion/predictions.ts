@@ -19,7 +19,7 @@ export function createPredictions({ set, ...options }: TargetClassesOptions & { 
 
   const update = (hello: HelloReply, scene: Scene | null, state: OcclusionState) => {
     quantity = hello.overview.quantity;
-    classes.update(hello.classes, quantity, hello.bundled_head, state);
+    classes.update(hello.classes, quantity, hello.bundled_head, state, hello.overview.units.length > 0);
     featureMap.update(scene, hello.layers, state);
   };
   /** Show the prediction for the image with the patches. */
