@@ -28,6 +28,7 @@ from deconvwidgets.widgets.picture import Pictured
 from deconvwidgets.widgets.showing import Showing
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
 from deconvwidgets.widgets.static_mode import is_static
+from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
 
 _log = logging.getLogger(__name__)
 _WORKERS = 3  # for requests that are answered on a worker
@@ -59,7 +60,7 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     FRONT_END: ClassVar[str]  # the name of its module and stylesheet in the folder static/
     MESSAGES: ClassVar[StateMessages]
     SERVICE: ClassVar[type]  # the protocol that the service must implement
-    HANDLERS: ClassVar[Handlers]
+    HANDLERS: ClassVar[Handlers]  # of the instrument; those of units are added
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
     SUMMARY_EVENTS: ClassVar[frozenset[str]] = frozenset({"changed"})  # kinds of events that may change the summary
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
@@ -80,6 +81,7 @@ class Explorer(Showing, Pictured, anywidget.AnyWidget):
     def __init_subclass__(cls, **keywords: Any) -> None:
         if "FRONT_END" in vars(cls):
             # As strings: anywidget watches files, and its watcher would keep every widget alive.
+            cls.HANDLERS = {**UNIT_HANDLERS, **cls.HANDLERS}
             cls._esm, cls._css = (STATIC.joinpath(f"{cls.FRONT_END}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
         super().__init_subclass__(**keywords)
 

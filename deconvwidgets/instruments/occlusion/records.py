@@ -208,6 +208,7 @@ class ClassShare:
     name: str
     before: float
     now: float
+    unchanged: float | None = None  # with the patches and all units on; None if no unit is switched off
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 import { resizeBilinear } from "../ui/bilinear.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
+import { createSwitch } from "../ui/switch.ts";
 import { formatSigned } from "./format.ts";
 import type { UnitMaps, UnitMosaics } from "./store.ts";
 import type { UnitContribution } from "./wire.ts";
@@ -22,6 +23,8 @@ export interface UnitRowContent {
   mosaics: UnitMosaics | undefined;
   /** The classes of its strongest activations. */
   classes: string;
+  /** 1: the unit is on; 0: it is off. */
+  factor: number;
 }
 
 /** Draw a photograph that is dark where a unit is inactive. */
@@ -66,10 +69,11 @@ function fillAround(context: CanvasRenderingContext2D, outer: readonly number[],
 }
 
 /**
- * Create the row of a unit: where it is active here, its strongest activations, and its contribution as a signed bar.
+ * Create the row of a unit: its switch, where it is active here, its strongest activations, and its contribution as a signed bar.
  * @param open called when the row is pressed
+ * @param toggle called to switch the unit off, or on again
  */
-export function createUnitRow(open: (unit: number) => void) {
+export function createUnitRow(open: (unit: number) => void, toggle: (unit: number) => void) {
   const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
   const canvas = (name: string) => h("canvas", { width: 84 * ratio, height: 84 * ratio, "data-part": name });
   const [where, projections, patches] = [canvas("where"), canvas("projections"), canvas("patches")];
@@ -90,14 +94,15 @@ export function createUnitRow(open: (unit: number) => void) {
   let unit = -1;
   const properties = { type: "button", class: "dwc-unit", "data-testid": "why-unit", onclick: () => open(unit) };
   const button = h("button", properties, where, projections, patches, info);
-  /** The place of the switch. */
-  const switchPlace = h("span", { class: "dwc-switch" });
-  const element = h("div", { class: "dwc-row", role: "listitem" }, switchPlace, button);
+  const onOff = createSwitch({ label: "Switch the unit off", testid: "why-switch", toggle: () => toggle(unit) });
+  const element = h("div", { class: "dwc-row", role: "listitem" }, h("span", { class: "dwc-switch" }, onOff.element), button);
   let drawn: unknown[] = [];
 
-  const update = ({ layer, contribution, scale, where: place, mosaics, classes: seen }: UnitRowContent) => {
+  const update = ({ layer, contribution, scale, where: place, mosaics, classes: seen, factor }: UnitRowContent) => {
     unit = contribution.unit;
     element.dataset.unit = String(unit);
+    element.dataset.off = String(factor === 0);
+    onOff.update(factor !== 0, factor === 0 ? `Switch unit ${unit} on again (x)` : `Switch unit ${unit} off (x)`);
     element.dataset.sign = contribution.value < 0 ? "against" : "for";
     setText(number, String(unit));
     const of = contribution.maximum === null ? "" : ` of ${formatNumber(contribution.maximum)}`;
@@ -135,7 +140,7 @@ export function createUnitRow(open: (unit: number) => void) {
     }
     element.dataset.painted = String(Boolean(mosaics && place.maps));
   };
-  return { element, button, switchPlace, update };
+  return { element, button, toggle: () => toggle(unit), update };
 }
 
 export type UnitRow = ReturnType<typeof createUnitRow>;

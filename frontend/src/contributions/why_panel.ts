@@ -1,3 +1,4 @@
+import type { UnitFactors } from "../kernel/unit_factors.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { describeMethod } from "./format.ts";
@@ -41,6 +42,9 @@ interface WhyOptions {
   /** Open a unit in the LayerExplorer. */
   open: (layer: string, unit: number) => void;
   pickLayer: (layer: string) => void;
+  units: UnitFactors;
+  /** Switch a unit off, or on again. */
+  toggle: (layer: string, unit: number) => void;
   /** Called when a choice of this panel has changed. */
   changed: () => void;
   save: (request: ContributionsRequest, file: string) => void;
@@ -108,7 +112,7 @@ export class WhyPanel {
     this.body = h("div", { class: "dwc-body" }, this.headings, this.top, this.gap, this.bottom);
     const parts = [caption, choices, this.error, this.status, this.body, foot];
     this.element = h("div", { class: "dwc-why", "data-testid": "why-panel" }, ...parts);
-    this.body.addEventListener("keydown", (event) => this.moveFocus(event));
+    this.body.addEventListener("keydown", (event) => this.handleKey(event));
   }
 
   update(content: WhyContent | null, message: string): void {
@@ -146,7 +150,16 @@ export class WhyPanel {
   }
 
   private request({ image, layer, target, against }: WhyContent): ContributionsRequest {
-    return { image, layer, target, against, method: this.method, baseline: this.baseline, top: this.count };
+    return {
+      image,
+      layer,
+      target,
+      against,
+      method: this.method,
+      baseline: this.baseline,
+      top: this.count,
+      unchanged: this.options.units.list().length > 0,
+    };
   }
 
   private drawChoices({ layer, layers, targetName, against, againstName }: WhyContent): void {
@@ -163,9 +176,9 @@ export class WhyPanel {
     const other = against === null ? [] : [", against ", h("span", { "data-role": "against" }, againstName)];
     this.title.replaceChildren("What speaks for ", target, ...other);
     const ends = against === null ? ["", ""] : [`← ${againstName}`, `${targetName} →`];
-    const names = ["where, here", "projections", "patches"].map((name) => h("span", {}, name));
+    const names = ["on", "where, here", "projections", "patches"].map((name) => h("span", {}, name));
     const scale = h("span", { class: "dwc-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));
-    this.headings.replaceChildren(h("span", {}), ...names, scale);
+    this.headings.replaceChildren(...names, scale);
   }
 
   private draw(content: WhyContent, shown: Contributions): void {
@@ -192,7 +205,9 @@ export class WhyPanel {
     const rows = this.rows[side];
     while (rows.length > units.length) rows.pop()?.element.remove();
     while (rows.length < units.length) {
-      const row = createUnitRow((unit) => this.content && this.options.open(this.content.layer, unit));
+      const { open, toggle } = this.options;
+      const onLayer = (act: typeof open) => (unit: number) => this.content && act(this.content.layer, unit);
+      const row = createUnitRow(onLayer(open), onLayer(toggle));
       rows.push(row);
       this[side].append(row.element);
     }
@@ -200,7 +215,8 @@ export class WhyPanel {
       const { value: mosaics } = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
       const where = { image: content.photograph, maps };
       const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
-      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics, classes });
+      const factor = this.options.units.factor(content.layer, contribution.unit);
+      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics, classes, factor });
     });
   }
 
@@ -216,10 +232,16 @@ export class WhyPanel {
     if (this.content) this.options.save(this.request(this.content), "contributions.csv");
   }
 
-  /** Move the focus among the units by the arrow keys. */
-  private moveFocus(event: KeyboardEvent): void {
-    const buttons = [...this.rows.top, ...this.rows.bottom].map(({ button }) => button);
+  /** Move the focus among the units by the arrow keys, and switch the focused one by x. */
+  private handleKey(event: KeyboardEvent): void {
+    const rows = [...this.rows.top, ...this.rows.bottom];
+    const buttons = rows.map(({ button }) => button);
     const index = buttons.indexOf(event.target as HTMLButtonElement);
+    if (event.key === "x" && index >= 0) {
+      rows[index]?.toggle();
+      event.stopPropagation();
+      return;
+    }
     const next = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 }[event.key];
     if (index < 0 || next === undefined) return;
     event.preventDefault();

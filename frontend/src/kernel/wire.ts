@@ -51,6 +51,15 @@ export interface Overview {
   device: string;
   index_ready: boolean;
   notes: string[];
+  /** Those that are switched off or scaled, in the order of the layers. */
+  units: UnitFactor[];
+}
+
+/** A unit whose map is multiplied by a factor: 0 switches it off. */
+export interface UnitFactor {
+  layer: string;
+  unit: number;
+  factor: number;
 }
 
 /** A message to all views, not a reply to a request. */

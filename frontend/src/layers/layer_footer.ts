@@ -9,6 +9,7 @@ const KEYS: KeyHint[] = [
   [["/"], "search"],
   [["p"], "pin"],
   [["b"], "bookmark"],
+  [["x"], "switch off"],
   [["w"], "why"],
   [["Esc"], "leave"],
 ];

@@ -9,13 +9,14 @@ import { createMosaics } from "./mosaics.ts";
 import { isPinned } from "./pins.ts";
 import { createSourcePhotograph } from "./source_photograph.ts";
 import { type LayerStore, PARTS } from "./store.ts";
+import { createUnitFactor } from "./unit_factor.ts";
 import { createUnitFacts, describeEntry, describeUnit } from "./unit_facts.ts";
 import { isDead, type Table, unitStatistics } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 280; // heading, captions and list
-const OTHER_HEIGHT = 428; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 312; // heading, captions and list
+const OTHER_HEIGHT = 460; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -54,6 +55,7 @@ export class UnitDetail {
   private readonly enlargeButton: HTMLButtonElement;
   private readonly whyButton = createWhyButton({ testid: "why", key: "w", ask: () => this.why() });
   private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: this.whyButton });
+  private readonly factor: ReturnType<typeof createUnitFactor>;
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
   private lastSize: { tile: number; side: number } | null = null;
@@ -80,9 +82,19 @@ export class UnitDetail {
     );
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
     this.facts = createUnitFacts({ hover, pick });
+    this.factor = createUnitFactor(store.units);
     const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, options.bookmark, close);
     const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.distribution);
-    const parts = [head, this.numbers, this.error, this.mosaics.element, this.facts.element, lower, this.enlarged.element];
+    const parts = [
+      head,
+      this.numbers,
+      this.factor.element,
+      this.error,
+      this.mosaics.element,
+      this.facts.element,
+      lower,
+      this.enlarged.element,
+    ];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);
     this.observer.observe(this.element);
     this.observer.observe(this.photograph.container);
@@ -215,6 +227,7 @@ export class UnitDetail {
 
   private drawHead({ state, table, overview }: DetailContent): void {
     setText(this.title, `Unit ${state.unit}`);
+    if (state.unit !== null) this.element.dataset.off = String(this.factor.update(state.layer, state.unit) === 0);
     const images = formatCount(overview.crops, overview.crops > overview.photographs ? "crop" : "photograph");
     const description = table && state.unit !== null ? describeUnit(unitStatistics(table, state.unit), images) : "";
     setText(this.numbers, description);

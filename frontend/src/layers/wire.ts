@@ -49,6 +49,8 @@ export interface Layer {
   receptive_field: [number, number] | null;
   /** Null while there is no index of the layer. */
   dead: number | null;
+  /** Whether a unit of the layer or below it is switched off or scaled. */
+  changed: boolean;
 }
 
 export interface Overview extends CommonOverview {

@@ -12,6 +12,7 @@ import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
 import { keepScrollPositions } from "./scroll_memory.ts";
 import { focusOnce, Showing } from "./showing.ts";
 import { sameState, toPython } from "./state.ts";
+import { createUnitBadge } from "./unit_badge.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
 const SLOW = "The kernel is slow to reply; still waiting.";
@@ -51,6 +52,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
   private picture: SavedPicture | null = null;
+  private readonly units: ReturnType<typeof createUnitBadge>;
   readonly presentation: Presentation;
   protected showing: Showing | null = null; // before it is mounted
   private status = "";
@@ -78,6 +80,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
     this.presentation = new Presentation(this.root, this.container);
+    this.units = createUnitBadge(store.units);
   }
 
   /** Draw the state. Parts update only what has changed. */
@@ -105,7 +108,11 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
     const present = { type: "button", class: "dwx-menu-button", title: PRESENT_HINT, "data-testid": "present" };
-    this.header = createHeader(h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"), ...tools);
+    this.header = createHeader(
+      this.units.element,
+      h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"),
+      ...tools,
+    );
     this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
@@ -161,6 +168,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.root.dataset.available = String(client.available && !(problem && problem === client.reason));
     this.picture?.update();
     this.footer?.showStatus(this.status);
+    this.units.update();
     this.draw();
   }
 

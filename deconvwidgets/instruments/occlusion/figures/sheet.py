@@ -21,6 +21,7 @@ from deconvwidgets.instruments.occlusion.records import (
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.quantity import SOFTMAX, Quantity, format_value
+from deconvwidgets.records.units import units_sentence
 
 NO_PROJECTIONS = "The feature map is inactive in this image."
 
@@ -167,12 +168,12 @@ class OcclusionSheet:
         return [f"{what} of (b) {target} and (c) {against}, {difference}, by the position of the patch's centre."]
 
     def _origin(self) -> str:
-        """Return the origin of the weights and of the classes."""
+        """Return which units are off, and the origin of the weights and of the classes."""
         overview = self.overview
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
         what = "Classes" if self.has_classes else "Predicted"
         classes = f" {what}: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."
-        return f"{weights}{classes} After Zeiler & Fergus 2014, figure 7."
+        return " ".join(filter(None, [units_sentence(overview.units), f"{weights}{classes} After Zeiler & Fergus 2014, figure 7."]))
 
 
 def image_name(projection: OcclusionProjection) -> str:

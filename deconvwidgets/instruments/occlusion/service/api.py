@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
-from deconvwidgets.arguments import describe, instance, integer_array, seconds
-from deconvwidgets.errors import HeadError, OcclusionError, ServiceError
+from deconvwidgets.arguments import flag, instance, seconds
+from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.occlusion.compute.fill import takes_colours
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, checked_settings
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
@@ -25,6 +26,7 @@ from deconvwidgets.instruments.occlusion.records import (
     PatchAnswer,
     UnitMaps,
 )
+from deconvwidgets.instruments.occlusion.service.boxes import checked_boxes
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.instruments.occlusion.service.files import make_file
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
@@ -42,13 +44,13 @@ from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
+from deconvwidgets.service.snapshot import Snapshot
 
 _SHIPPED_HEAD = "caltech101"
 _EVENT_SECONDS = 0.2  # between two events of a run: a browser draws the whole map after each
 _POSITIONS_PER_STEP = 512  # at most: many positions share their work
 _TOP_CLASSES = 5  # at each position of the maps, in an HTML page
 _MAX_LOGITS_BYTES = 32 << 20  # of one run; with its logits the maps of every class are known
-_MAX_BOXES = 64
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +117,7 @@ class OcclusionApi(InstrumentApi):
         Raises what `scene` raises, and ServiceError for more than 64 patches.
         """
         self._context.record_request()
-        boxes = _checked_boxes(boxes)
+        boxes = checked_boxes(boxes)
         lock = self._context.device_lock
         with lock.pause_batches():
             scene = self._scenes.get(self._context.snapshot, request)
@@ -128,7 +130,7 @@ class OcclusionApi(InstrumentApi):
         snapshot = self._context.snapshot
         return unit_maps(snapshot, self._scenes.get(snapshot, request), units, self._context.device_lock)
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run.
 
         Equal requests share a run, which is resumed if it was stopped. Other runs of the same image are stopped, unless they are the
@@ -138,6 +140,8 @@ class OcclusionApi(InstrumentApi):
         ----------
         view : str
             The view of the widget that makes the request.
+        unchanged : bool
+            Compute the maps with all units on, to compare with those of the same view.
 
         Raises
         ------
@@ -149,14 +153,14 @@ class OcclusionApi(InstrumentApi):
         self._context.record_request()
         settings = checked_settings(instance(settings, MapsSettings, "settings"))
         snapshot = self._context.snapshot
-        scene = self._scenes.get(snapshot, request)
-        maps_request = MapsRequest(snapshot.network, scene.request, settings)
+        scene = self._scenes.get(snapshot, request, flag(unchanged, "unchanged"))
+        maps_request = MapsRequest(scene.network, scene.request, settings, () if unchanged else snapshot.units)
         with self._starting:
             run = self._runs.find(maps_request)
             must_submit = run is None or run.computation.resume()
             run = run if run is not None else self._runs.start(maps_request, self._computation(scene, maps_request))
-            self._newest[view] = run.computation
-            self._stop_others(run.computation)
+            self._newest[f"{view} unchanged" if unchanged else view] = run.computation
+            self._stop_others(run.computation, snapshot)
             self._runs.trim()
             if must_submit:
                 executor = self._context.interactive_executor
@@ -221,7 +225,10 @@ class OcclusionApi(InstrumentApi):
         """
         maps = None if run is None else self.maps(run)
         top = None if run is None or kind != "figure.html" else self._runs.get(run).computation.top_classes(_TOP_CLASSES)
-        return make_file(kind, self, self._context.overview(), request, maps, state, top)
+        overview = self._context.overview()
+        if run is not None and kind == "maps.npz":  # units may have been switched since it was started
+            overview = replace(overview, units=self._runs.get(run).computation.request.units)
+        return make_file(kind, self, overview, request, maps, state, top)
 
     def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""
@@ -275,23 +282,10 @@ class OcclusionApi(InstrumentApi):
         batch_size = BatchSizer(self._context.busy, _POSITIONS_PER_STEP)
         return MapsComputation(request, scan, batch_size, scores if keep else None)
 
-    def _stop_others(self, computation: MapsComputation) -> None:
-        """Stop the computations of the same image that are no view's newest request, and those of a classifier that is no longer used."""
-        newest = set(self._newest.values())
+    def _stop_others(self, computation: MapsComputation, snapshot: Snapshot) -> None:
+        """Stop the computations of the same image that are no view's newest request, and those of a network that is no longer used."""
+        newest, networks = set(self._newest.values()), (snapshot.network, snapshot.unchanged.network)
         for other in self._runs.active():
             superseded = other.request.request.image == computation.request.request.image and other not in newest
-            if superseded or other.request.network != computation.request.network:
+            if superseded or other.request.network not in networks:
                 other.stop()
-
-
-def _checked_boxes(boxes: Sequence[Box]) -> list[Box]:
-    """Return boxes of Python integers. Raises ServiceError for too many, OcclusionError for anything but boxes."""
-    if not isinstance(boxes, list | tuple):
-        raise OcclusionError(f"boxes must be a list of (left, top, right, bottom), not {describe(boxes)}.")
-    if len(boxes) > _MAX_BOXES:
-        raise ServiceError(f"{len(boxes)} patches are too many: use {_MAX_BOXES} at most.")
-    checked: list[Box] = []
-    for box in boxes:
-        left, top, right, bottom = integer_array(box, "a box", ((4,),), "four integers (left, top, right, bottom)", OcclusionError).tolist()
-        checked.append((left, top, right, bottom))
-    return checked

@@ -49,7 +49,7 @@ class OcclusionService(Protocol):
         """Return the feature maps of some units of the request's layer, in the image without patches."""
         ...
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run."""
         ...
 

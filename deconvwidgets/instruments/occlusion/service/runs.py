@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 from time import perf_counter
 
@@ -18,6 +18,7 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
 from deconvwidgets.instruments.occlusion.compute.unoccluded import unoccluded_of
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionRequest, TopClasses
+from deconvwidgets.records.units import UnitFactor
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.worker import error_message
 
@@ -29,6 +30,7 @@ class MapsRequest:
     network: Network
     request: OcclusionRequest
     settings: MapsSettings
+    units: tuple[UnitFactor, ...] = field(default=(), compare=False)  # those that are switched off or scaled in the network
 
 
 class MapsComputation:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
+from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
@@ -27,9 +27,14 @@ _SUMMARY_KEYS = ("image", "layer", "unit", "target", "against", "tab", "fill", "
 def patch_summary(scene: OcclusionScene, result: PatchAnswer) -> State:
     """Return the model's results with and without patches as plain values."""
     request = scene.request
-    classes = [{"name": share.name, "with_patches": share.now, "without_patches": share.before} for share in result.classes]
+    classes = [_share_summary(share) for share in result.classes]
     activity = {"with_patches": result.activity, "without_patches": scene.activity}
     return {"image": scene.caption, "layer": request.layer, "unit": request.unit, "classes": classes, "activity": activity}
+
+
+def _share_summary(share: ClassShare) -> State:
+    summary = {"name": share.name, "with_patches": share.now, "without_patches": share.before}
+    return summary if share.unchanged is None else {**summary, "with_all_units_on": share.unchanged}
 
 
 class OcclusionExplorer(Explorer):
@@ -71,7 +76,8 @@ class OcclusionExplorer(Explorer):
 
     summary : dict
         What the model returns for the image with the patches of the state, and without: classes with their probabilities (or outputs with
-        their values), and the total activity of the feature map. Read-only.
+        their values), and the total activity of the feature map. While units are switched off, classes have `with_all_units_on`, too: with
+        the patches, and all units on. Read-only.
 
     Raises
     ------
@@ -193,7 +199,7 @@ class OcclusionExplorer(Explorer):
 
     def _answer(self, request: Request) -> Reply:
         content, buffers = super()._answer(request)
-        if request.kind == "start_maps" and content["ok"]:
+        if request.kind == "start_maps" and content["ok"] and request.get("unchanged") is not True:
             self._set_run(content["run"], request.mapping("request")["image"])
         return content, buffers
 

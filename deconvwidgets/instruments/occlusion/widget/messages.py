@@ -80,7 +80,10 @@ def _unit_maps(service: SupportsOcclusion, request: Request) -> Reply:
 
 def _start_maps(service: SupportsOcclusion, request: Request) -> Reply:
     view = str(request.get("view"))
-    return {"run": service.occlusion.start_maps(_occlusion_request(service, request), _maps_settings(request), view)}, []
+    unchanged = request.get("unchanged") is True
+    return {
+        "run": service.occlusion.start_maps(_occlusion_request(service, request), _maps_settings(request), view, unchanged=unchanged)
+    }, []
 
 
 def _maps(service: SupportsOcclusion, request: Request) -> Reply:
@@ -244,7 +247,10 @@ def _boxes(request: Request) -> list[Box]:
 
 
 def _shares(classes: Sequence[ClassShare]) -> list[Content]:
-    return [{"label": share.label, "name": share.name, "before": share.before, "now": share.now} for share in classes]
+    return [
+        {"label": share.label, "name": share.name, "before": share.before, "now": share.now, "unchanged": share.unchanged}
+        for share in classes
+    ]
 
 
 def _float_bytes(values: NDArray[np.floating] | None) -> bytes:

@@ -172,7 +172,7 @@ class FakeOcclusionApi:
         before, now = probabilities(self._pixels(request.image)), probabilities(occluded)
         return PatchAnswer(self._classes(before, now, request), float(feature.sum()), feature)
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         self._record("start_maps", request, settings)
         request = self._resolve(request)
         for number, run in self.runs.items():
