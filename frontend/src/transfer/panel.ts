@@ -25,6 +25,7 @@ const FILES: ExportGroup<ResultFile>[] = [
   ],
   ["Test photographs", [["photographs.csv", "CSV"]]],
   ["Classes", [["classes.csv", "CSV"]]],
+  ["Calibration", [["calibration.csv", "CSV"]]],
 ];
 
 /** One view of a TransferPanel. */
