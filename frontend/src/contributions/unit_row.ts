@@ -78,24 +78,24 @@ export function createUnitRow(open: (unit: number) => void, toggle: (unit: numbe
   const canvas = (name: string) => h("canvas", { width: 84 * ratio, height: 84 * ratio, "data-part": name });
   const [where, projections, patches] = [canvas("where"), canvas("projections"), canvas("patches")];
   const number = h("b", {});
-  const activation = h("span", { class: "dwc-dim" });
-  const value = h("b", { class: "dwc-value" });
+  const activation = h("span", { class: "dwu-dim" });
+  const value = h("b", { class: "dwu-value" });
   const fill = h("i", {});
-  const parts = h("span", { class: "dwc-terms" });
-  const classes = h("span", { class: "dwc-dim dwc-classes" });
+  const parts = h("span", { class: "dwu-terms" });
+  const classes = h("span", { class: "dwu-dim dwu-classes" });
   const info = h(
     "span",
-    { class: "dwc-info" },
-    h("span", { class: "dwc-line" }, h("span", {}, number, " ", activation), value),
-    h("span", { class: "dwc-bar" }, fill),
+    { class: "dwu-info" },
+    h("span", { class: "dwu-line" }, h("span", {}, number, " ", activation), value),
+    h("span", { class: "dwu-bar" }, fill),
     parts,
     classes,
   );
   let unit = -1;
-  const properties = { type: "button", class: "dwc-unit", "data-testid": "why-unit", onclick: () => open(unit) };
+  const properties = { type: "button", class: "dwu-unit", "data-testid": "why-unit", onclick: () => open(unit) };
   const button = h("button", properties, where, projections, patches, info);
   const onOff = createSwitch({ label: "Switch the unit off", testid: "why-switch", toggle: () => toggle(unit) });
-  const element = h("div", { class: "dwc-row", role: "listitem" }, h("span", { class: "dwc-switch" }, onOff.element), button);
+  const element = h("div", { class: "dwu-row", role: "listitem" }, h("span", { class: "dwu-switch" }, onOff.element), button);
   let drawn: unknown[] = [];
 
   const update = ({ layer, contribution, scale, where: place, mosaics, classes: seen, factor }: UnitRowContent) => {

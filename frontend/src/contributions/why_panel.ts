@@ -55,15 +55,15 @@ export class WhyPanel {
   readonly element: HTMLElement;
   private readonly title = h("h3", { "data-testid": "why-title" });
   private readonly how = h("span", { "data-testid": "why-method" });
-  private readonly status = h("p", { class: "dwc-dim", "data-testid": "why-status", role: "status" });
+  private readonly status = h("p", { class: "dwu-dim", "data-testid": "why-status", role: "status" });
   private readonly error = h("p", { class: "dwx-error", hidden: true, "data-testid": "why-error" });
-  private readonly headings = h("div", { class: "dwc-headings", "aria-hidden": "true" });
-  private readonly top = h("div", { role: "list", class: "dwc-rows", "data-testid": "why-top" });
-  private readonly bottom = h("div", { role: "list", class: "dwc-rows", "data-testid": "why-bottom" });
+  private readonly headings = h("div", { class: "dwu-headings", "aria-hidden": "true" });
+  private readonly top = h("div", { role: "list", class: "dwu-rows", "data-testid": "why-top" });
+  private readonly bottom = h("div", { role: "list", class: "dwu-rows", "data-testid": "why-bottom" });
   private readonly more: HTMLButtonElement;
   private readonly gap: HTMLElement;
   private readonly ledger = createLedger();
-  private readonly curve = h("p", { class: "dwc-dim", "data-testid": "why-curve" });
+  private readonly curve = h("p", { class: "dwu-dim", "data-testid": "why-curve" });
   private readonly layer: ReturnType<typeof createSelect<string>>;
   private readonly rows = { top: [] as UnitRow[], bottom: [] as UnitRow[] };
   private readonly body: HTMLElement;
@@ -96,7 +96,7 @@ export class WhyPanel {
       pick: (name) => choose(() => (this.baseline = name === "mean" ? "mean" : null)),
     });
     const button = (testid: string, text: string, title: string, onclick: () => void) =>
-      h("button", { type: "button", class: "dwc-link", "data-testid": testid, title, onclick }, text);
+      h("button", { type: "button", class: "dwu-link", "data-testid": testid, title, onclick }, text);
     this.more = button("why-more", "", "List more units on both sides", () => choose(() => (this.count += MORE)));
     const check = button(
       "why-check",
@@ -105,13 +105,13 @@ export class WhyPanel {
       () => choose(() => (this.checksOrder = !this.checksOrder)),
     );
     const save = button("why-table", "Table (CSV)", "All contributions as a table", () => this.save());
-    this.gap = h("div", { class: "dwc-gap" }, this.more);
-    const caption = h("div", { class: "dwc-caption" }, this.title, this.how);
-    const choices = h("div", { class: "dwc-choices" }, this.layer.element, method.element, baseline.element);
-    const foot = h("div", { class: "dwc-foot" }, this.ledger.element, h("div", { class: "dwc-choices" }, check, save), this.curve);
-    this.body = h("div", { class: "dwc-body" }, this.headings, this.top, this.gap, this.bottom);
+    this.gap = h("div", { class: "dwu-gap" }, this.more);
+    const caption = h("div", { class: "dwu-caption" }, this.title, this.how);
+    const choices = h("div", { class: "dwu-choices" }, this.layer.element, method.element, baseline.element);
+    const foot = h("div", { class: "dwu-foot" }, this.ledger.element, h("div", { class: "dwu-choices" }, check, save), this.curve);
+    this.body = h("div", { class: "dwu-body" }, this.headings, this.top, this.gap, this.bottom);
     const parts = [caption, choices, this.error, this.status, this.body, foot];
-    this.element = h("div", { class: "dwc-why", "data-testid": "why-panel" }, ...parts);
+    this.element = h("div", { class: "dwu-why", "data-testid": "why-panel" }, ...parts);
     this.body.addEventListener("keydown", (event) => this.handleKey(event));
   }
 
@@ -177,7 +177,7 @@ export class WhyPanel {
     this.title.replaceChildren("What speaks for ", target, ...other);
     const ends = against === null ? ["", ""] : [`← ${againstName}`, `${targetName} →`];
     const names = ["on", "where, here", "projections", "patches"].map((name) => h("span", {}, name));
-    const scale = h("span", { class: "dwc-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));
+    const scale = h("span", { class: "dwu-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));
     this.headings.replaceChildren(...names, scale);
   }
 

@@ -242,9 +242,9 @@ class OcclusionApi(InstrumentApi):
         """Add the chunk at `offset`, which must be the end of the last one, and return the number of bytes received."""
         return self._images.uploads.add(upload, offset, data)
 
-    def finish_upload(self, upload: str) -> str:
-        """Decode an upload, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
-        return self._images.uploads.finish(upload)
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
+        """Decode an upload of that true class, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
+        return self._images.uploads.finish(upload, label)
 
     def cancel_upload(self, upload: str) -> None:
         """Drop an unfinished upload."""
