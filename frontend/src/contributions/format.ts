@@ -16,6 +16,6 @@ const METHODS: Record<Method, string> = {
 };
 
 /** Describe how contributions were computed, and whether they are exact. */
-export function describeMethod({ method, exact, closes }: Pick<Contributions, "method" | "exact" | "closes">): string {
-  return `${METHODS[method]}, ${exact ? "exact" : "an approximation"}${closes ? "; the sum is the logit" : ""}`;
+export function describeMethod({ method, exact }: Pick<Contributions, "method" | "exact">): string {
+  return `${METHODS[method]}, ${exact ? "exact" : "an approximation"}`;
 }

@@ -7,11 +7,11 @@ import type { Contributions } from "./wire.ts";
 export function createLedger() {
   const cells = Array.from({ length: 4 }, () => {
     const [name, value] = [h("span", {}), h("b", {})];
-    return { name, value, element: h("span", { class: "dwc-ledger-cell" }, name, value) };
+    return { name, value, element: h("span", { class: "dwu-ledger-cell" }, name, value) };
   });
-  const signs = ["+", "+", "="].map((sign) => h("span", { class: "dwc-ledger-sign", "aria-hidden": "true" }, sign));
+  const signs = ["+", "+", "="].map((sign) => h("span", { class: "dwu-ledger-sign", "aria-hidden": "true" }, sign));
   const parts = cells.flatMap(({ element }, at) => [element, ...(signs[at] ? [signs[at]] : [])]);
-  const element = h("div", { class: "dwc-ledger", "data-testid": "ledger" }, ...parts);
+  const element = h("div", { class: "dwu-ledger", "data-testid": "ledger" }, ...parts);
 
   const update = ({ ledger, request }: Contributions) => {
     const listed = ledger.values.reduce((sum, value) => sum + value, 0);

@@ -4,6 +4,8 @@ import { toFloat32Array } from "../kernel/buffers.ts";
 import type { KernelClient, Reply, RequestOptions } from "../kernel/client.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
+import { classCounts, readTable, type Table } from "../layers/unit_table.ts";
+import type { TableReply } from "../layers/wire.ts";
 import { type AwaitedLookup, AwaitedResource } from "./awaited_resource.ts";
 import type {
   ClassContributionsReply,
@@ -19,6 +21,7 @@ import type {
 const PRIORITY = { contributions: 4, details: 6 };
 const LIMIT = 64;
 const MAX_MOSAICS = 400;
+const MAX_CLASSES = 3;
 
 /** The mosaics of a unit's strongest activations. */
 export interface UnitMosaics {
@@ -48,6 +51,7 @@ export class ContributionStore {
   private readonly trees: AwaitedResource<Tree>;
   private readonly maps: Resource<UnitMaps>;
   private readonly mosaics: Resource<UnitMosaics>;
+  private readonly tables: Resource<Table>;
 
   constructor(
     private readonly client: KernelClient,
@@ -60,10 +64,15 @@ export class ContributionStore {
     this.trees = new AwaitedResource(client, changed, LIMIT);
     this.maps = new Resource(client, changed, LIMIT);
     this.mosaics = new Resource(client, changed, MAX_MOSAICS);
+    this.tables = new Resource(client, changed);
   }
 
   private get awaited(): AwaitedResource<unknown>[] {
     return [this.photographs, this.curves, this.classes, this.units, this.trees] as AwaitedResource<unknown>[];
+  }
+
+  private get all(): { retry(): void; clear(): void }[] {
+    return [...this.awaited, this.maps, this.mosaics, this.tables];
   }
 
   /** Call on the event "contributions". */
@@ -72,12 +81,12 @@ export class ContributionStore {
   }
 
   retry(): void {
-    for (const resource of [...this.awaited, this.maps, this.mosaics]) resource.retry();
+    for (const resource of this.all) resource.retry();
   }
 
   /** Clear everything: the model has changed. */
   clear(): void {
-    for (const resource of [...this.awaited, this.maps, this.mosaics]) resource.clear();
+    for (const resource of this.all) resource.clear();
   }
 
   /** Return the contributions to the answer for a photograph. */
@@ -130,6 +139,16 @@ export class ContributionStore {
       const values = new Map(reply.content.units.map((unit, at) => [unit, all.subarray(at * rows * cols, (at + 1) * rows * cols)]));
       return { rows, cols, extent: reply.content.extent, values };
     });
+  }
+
+  /** Return the classes of a unit's strongest activations, with their numbers, once they are loaded. */
+  topClasses(owner: object, layer: string, unit: number): string {
+    const { value: table } = this.tables.read(layer, async () => {
+      const reply = await this.client.request<TableReply>("unit_table", { layer }, { owner, priority: PRIORITY.details });
+      return reply && readTable(reply.content, reply.buffers);
+    });
+    const counts = table ? classCounts(table, unit).slice(0, MAX_CLASSES) : [];
+    return counts.map(({ name, count }) => (count > 1 ? `${name} ${count}` : name)).join(", ");
   }
 
   /** Return the mosaics of a unit's strongest activations, with tiles of `tile` pixels; those loaded of another size meanwhile. */

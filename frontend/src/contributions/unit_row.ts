@@ -1,11 +1,12 @@
 import { resizeBilinear } from "../ui/bilinear.ts";
 import { context2d, h, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
+import { createSwitch } from "../ui/switch.ts";
 import { formatSigned } from "./format.ts";
 import type { UnitMaps, UnitMosaics } from "./store.ts";
 import type { UnitContribution } from "./wire.ts";
 
-const DARK = 0.88; // opacity of the shadow where the unit is inactive
+const DARK = 0.8; // opacity of the shadow where the unit is inactive
 
 /** A photograph, with the map of the unit in it. */
 export interface WhereHere {
@@ -20,6 +21,10 @@ export interface UnitRowContent {
   scale: number;
   where: WhereHere;
   mosaics: UnitMosaics | undefined;
+  /** The classes of its strongest activations. */
+  classes: string;
+  /** 1: the unit is on; 0: it is off. */
+  factor: number;
 }
 
 /** Draw a photograph that is dark where a unit is inactive. */
@@ -40,7 +45,7 @@ export function drawWhere(canvas: HTMLCanvasElement, { image, maps }: WhereHere,
   const shadow = new ImageData(side, side);
   for (let pixel = 0; pixel < smooth.length; pixel += 1) {
     const share = maximum > 0 ? Math.max(0, smooth[pixel] ?? 0) / maximum : 0;
-    shadow.data[4 * pixel + 3] = 255 * DARK * (1 - share);
+    shadow.data[4 * pixel + 3] = 255 * DARK * (1 - Math.sqrt(share));
   }
   const layer = h("canvas", { width: side, height: side });
   context2d(layer).putImageData(shadow, 0, 0);
@@ -64,38 +69,40 @@ function fillAround(context: CanvasRenderingContext2D, outer: readonly number[],
 }
 
 /**
- * Create the row of a unit: where it is active here, its strongest activations, and its contribution as a signed bar.
+ * Create the row of a unit: its switch, where it is active here, its strongest activations, and its contribution as a signed bar.
  * @param open called when the row is pressed
+ * @param toggle called to switch the unit off, or on again
  */
-export function createUnitRow(open: (unit: number) => void) {
+export function createUnitRow(open: (unit: number) => void, toggle: (unit: number) => void) {
   const ratio = Math.min(2, globalThis.devicePixelRatio || 1);
   const canvas = (name: string) => h("canvas", { width: 84 * ratio, height: 84 * ratio, "data-part": name });
   const [where, projections, patches] = [canvas("where"), canvas("projections"), canvas("patches")];
   const number = h("b", {});
-  const activation = h("span", { class: "dwc-dim" });
-  const value = h("b", { class: "dwc-value" });
+  const activation = h("span", { class: "dwu-dim" });
+  const value = h("b", { class: "dwu-value" });
   const fill = h("i", {});
-  const parts = h("span", { class: "dwc-terms" });
-  const classes = h("span", { class: "dwc-dim dwc-classes" });
+  const parts = h("span", { class: "dwu-terms" });
+  const classes = h("span", { class: "dwu-dim dwu-classes" });
   const info = h(
     "span",
-    { class: "dwc-info" },
-    h("span", { class: "dwc-line" }, h("span", {}, number, " ", activation), value),
-    h("span", { class: "dwc-bar" }, fill),
+    { class: "dwu-info" },
+    h("span", { class: "dwu-line" }, h("span", {}, number, " ", activation), value),
+    h("span", { class: "dwu-bar" }, fill),
     parts,
     classes,
   );
   let unit = -1;
-  const properties = { type: "button", class: "dwc-unit", "data-testid": "why-unit", onclick: () => open(unit) };
+  const properties = { type: "button", class: "dwu-unit", "data-testid": "why-unit", onclick: () => open(unit) };
   const button = h("button", properties, where, projections, patches, info);
-  /** The place of the switch. */
-  const switchPlace = h("span", { class: "dwc-switch" });
-  const element = h("div", { class: "dwc-row", role: "listitem" }, switchPlace, button);
+  const onOff = createSwitch({ label: "Switch the unit off", testid: "why-switch", toggle: () => toggle(unit) });
+  const element = h("div", { class: "dwu-row", role: "listitem" }, h("span", { class: "dwu-switch" }, onOff.element), button);
   let drawn: unknown[] = [];
 
-  const update = ({ layer, contribution, scale, where: place, mosaics }: UnitRowContent) => {
+  const update = ({ layer, contribution, scale, where: place, mosaics, classes: seen, factor }: UnitRowContent) => {
     unit = contribution.unit;
     element.dataset.unit = String(unit);
+    element.dataset.off = String(factor === 0);
+    onOff.update(factor !== 0, factor === 0 ? `Switch unit ${unit} on again (x)` : `Switch unit ${unit} off (x)`);
     element.dataset.sign = contribution.value < 0 ? "against" : "for";
     setText(number, String(unit));
     const of = contribution.maximum === null ? "" : ` of ${formatNumber(contribution.maximum)}`;
@@ -111,8 +118,11 @@ export function createUnitRow(open: (unit: number) => void) {
       h("i", { "data-role": "against" }, formatSigned(for_against)),
     ];
     if (for_against !== null) parts.replaceChildren("= ", terms[0] as Node, " − (", terms[1] as Node, ")");
-    setText(classes, contribution.speaks_for.join(", "));
-    classes.title = classes.textContent ? "Classes with its largest mean contributions" : "";
+    setText(classes, seen);
+    const means = contribution.speaks_for.join(", ");
+    classes.title = means
+      ? `Classes of its strongest activations. On average it speaks for ${means}`
+      : "Classes of its strongest activations";
     const description = `Unit ${unit} of ${layer}: contribution ${formatSigned(contribution.value)}. Open it in the LayerExplorer (Enter)`;
     button.title = description;
     button.setAttribute("aria-label", description);
@@ -130,7 +140,7 @@ export function createUnitRow(open: (unit: number) => void) {
     }
     element.dataset.painted = String(Boolean(mosaics && place.maps));
   };
-  return { element, button, switchPlace, update };
+  return { element, button, toggle: () => toggle(unit), update };
 }
 
 export type UnitRow = ReturnType<typeof createUnitRow>;

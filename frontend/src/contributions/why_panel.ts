@@ -1,3 +1,4 @@
+import type { UnitFactors } from "../kernel/unit_factors.ts";
 import { createSelect, h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import { describeMethod } from "./format.ts";
@@ -21,6 +22,8 @@ const BASELINES: ["none" | "mean", string][] = [
   ["mean", "mean photograph"],
 ];
 
+const BASELINE_HINT = "Zero: a unit contributes what it adds to the logit. Mean photograph: what it adds above its mean over the image set";
+
 export interface WhyContent {
   image: string;
   photograph: ImageBitmap;
@@ -39,6 +42,9 @@ interface WhyOptions {
   /** Open a unit in the LayerExplorer. */
   open: (layer: string, unit: number) => void;
   pickLayer: (layer: string) => void;
+  units: UnitFactors;
+  /** Switch a unit off, or on again. */
+  toggle: (layer: string, unit: number) => void;
   /** Called when a choice of this panel has changed. */
   changed: () => void;
   save: (request: ContributionsRequest, file: string) => void;
@@ -49,15 +55,15 @@ export class WhyPanel {
   readonly element: HTMLElement;
   private readonly title = h("h3", { "data-testid": "why-title" });
   private readonly how = h("span", { "data-testid": "why-method" });
-  private readonly status = h("p", { class: "dwc-dim", "data-testid": "why-status", role: "status" });
+  private readonly status = h("p", { class: "dwu-dim", "data-testid": "why-status", role: "status" });
   private readonly error = h("p", { class: "dwx-error", hidden: true, "data-testid": "why-error" });
-  private readonly headings = h("div", { class: "dwc-headings", "aria-hidden": "true" });
-  private readonly top = h("div", { role: "list", class: "dwc-rows", "data-testid": "why-top" });
-  private readonly bottom = h("div", { role: "list", class: "dwc-rows", "data-testid": "why-bottom" });
+  private readonly headings = h("div", { class: "dwu-headings", "aria-hidden": "true" });
+  private readonly top = h("div", { role: "list", class: "dwu-rows", "data-testid": "why-top" });
+  private readonly bottom = h("div", { role: "list", class: "dwu-rows", "data-testid": "why-bottom" });
   private readonly more: HTMLButtonElement;
   private readonly gap: HTMLElement;
   private readonly ledger = createLedger();
-  private readonly curve = h("p", { class: "dwc-dim", "data-testid": "why-curve" });
+  private readonly curve = h("p", { class: "dwu-dim", "data-testid": "why-curve" });
   private readonly layer: ReturnType<typeof createSelect<string>>;
   private readonly rows = { top: [] as UnitRow[], bottom: [] as UnitRow[] };
   private readonly body: HTMLElement;
@@ -82,15 +88,15 @@ export class WhyPanel {
     });
     const baseline = createSelect({
       ...{
-        label: "Against",
+        label: "Baseline",
         testid: "why-baseline",
         choices: BASELINES,
-        hint: "Contributions against a unit that is off, or against its mean",
+        hint: BASELINE_HINT,
       },
       pick: (name) => choose(() => (this.baseline = name === "mean" ? "mean" : null)),
     });
     const button = (testid: string, text: string, title: string, onclick: () => void) =>
-      h("button", { type: "button", class: "dwc-link", "data-testid": testid, title, onclick }, text);
+      h("button", { type: "button", class: "dwu-link", "data-testid": testid, title, onclick }, text);
     this.more = button("why-more", "", "List more units on both sides", () => choose(() => (this.count += MORE)));
     const check = button(
       "why-check",
@@ -99,14 +105,14 @@ export class WhyPanel {
       () => choose(() => (this.checksOrder = !this.checksOrder)),
     );
     const save = button("why-table", "Table (CSV)", "All contributions as a table", () => this.save());
-    this.gap = h("div", { class: "dwc-gap" }, this.more);
-    const caption = h("div", { class: "dwc-caption" }, this.title, this.how);
-    const choices = h("div", { class: "dwc-choices" }, this.layer.element, method.element, baseline.element);
-    const foot = h("div", { class: "dwc-foot" }, this.ledger.element, h("div", { class: "dwc-choices" }, check, save), this.curve);
-    this.body = h("div", { class: "dwc-body" }, this.headings, this.top, this.gap, this.bottom);
+    this.gap = h("div", { class: "dwu-gap" }, this.more);
+    const caption = h("div", { class: "dwu-caption" }, this.title, this.how);
+    const choices = h("div", { class: "dwu-choices" }, this.layer.element, method.element, baseline.element);
+    const foot = h("div", { class: "dwu-foot" }, this.ledger.element, h("div", { class: "dwu-choices" }, check, save), this.curve);
+    this.body = h("div", { class: "dwu-body" }, this.headings, this.top, this.gap, this.bottom);
     const parts = [caption, choices, this.error, this.status, this.body, foot];
-    this.element = h("div", { class: "dwc-why", "data-testid": "why-panel" }, ...parts);
-    this.body.addEventListener("keydown", (event) => this.moveFocus(event));
+    this.element = h("div", { class: "dwu-why", "data-testid": "why-panel" }, ...parts);
+    this.body.addEventListener("keydown", (event) => this.handleKey(event));
   }
 
   update(content: WhyContent | null, message: string): void {
@@ -129,7 +135,8 @@ export class WhyPanel {
     this.error.hidden = !error;
     setText(this.error, error ?? "");
     const progress = pending?.total ? ` ${pending.done} of ${pending.total}` : "";
-    setText(this.status, this.shown || error ? (value?.note ?? "") : `Computing the contributions…${progress}`);
+    const note = value && !value.exact ? value.note : "";
+    setText(this.status, this.shown || error ? note : `Computing the contributions…${progress}`);
     this.status.hidden = !this.status.textContent;
     this.element.dataset.ready = String(Boolean(value));
     this.body.hidden = this.ledger.element.hidden = !this.shown;
@@ -143,7 +150,16 @@ export class WhyPanel {
   }
 
   private request({ image, layer, target, against }: WhyContent): ContributionsRequest {
-    return { image, layer, target, against, method: this.method, baseline: this.baseline, top: this.count };
+    return {
+      image,
+      layer,
+      target,
+      against,
+      method: this.method,
+      baseline: this.baseline,
+      top: this.count,
+      unchanged: this.options.units.list().length > 0,
+    };
   }
 
   private drawChoices({ layer, layers, targetName, against, againstName }: WhyContent): void {
@@ -160,13 +176,14 @@ export class WhyPanel {
     const other = against === null ? [] : [", against ", h("span", { "data-role": "against" }, againstName)];
     this.title.replaceChildren("What speaks for ", target, ...other);
     const ends = against === null ? ["", ""] : [`← ${againstName}`, `${targetName} →`];
-    const names = ["where, here", "projections", "patches"].map((name) => h("span", {}, name));
-    const scale = h("span", { class: "dwc-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));
-    this.headings.replaceChildren(h("span", {}), ...names, scale);
+    const names = ["on", "where, here", "projections", "patches"].map((name) => h("span", {}, name));
+    const scale = h("span", { class: "dwu-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));
+    this.headings.replaceChildren(...names, scale);
   }
 
   private draw(content: WhyContent, shown: Contributions): void {
     setText(this.how, describeMethod(shown));
+    this.how.title = shown.note;
     const listed = [...shown.top, ...shown.bottom];
     const scale = listed.reduce((largest, { value }) => Math.max(largest, Math.abs(value)), 0);
     const units = listed.map(({ unit }) => unit);
@@ -188,14 +205,18 @@ export class WhyPanel {
     const rows = this.rows[side];
     while (rows.length > units.length) rows.pop()?.element.remove();
     while (rows.length < units.length) {
-      const row = createUnitRow((unit) => this.content && this.options.open(this.content.layer, unit));
+      const { open, toggle } = this.options;
+      const onLayer = (act: typeof open) => (unit: number) => this.content && act(this.content.layer, unit);
+      const row = createUnitRow(onLayer(open), onLayer(toggle));
       rows.push(row);
       this[side].append(row.element);
     }
     units.forEach((contribution, at) => {
       const { value: mosaics } = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
       const where = { image: content.photograph, maps };
-      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics });
+      const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
+      const factor = this.options.units.factor(content.layer, contribution.unit);
+      rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics, classes, factor });
     });
   }
 
@@ -211,10 +232,16 @@ export class WhyPanel {
     if (this.content) this.options.save(this.request(this.content), "contributions.csv");
   }
 
-  /** Move the focus among the units by the arrow keys. */
-  private moveFocus(event: KeyboardEvent): void {
-    const buttons = [...this.rows.top, ...this.rows.bottom].map(({ button }) => button);
+  /** Move the focus among the units by the arrow keys, and switch the focused one by x. */
+  private handleKey(event: KeyboardEvent): void {
+    const rows = [...this.rows.top, ...this.rows.bottom];
+    const buttons = rows.map(({ button }) => button);
     const index = buttons.indexOf(event.target as HTMLButtonElement);
+    if (event.key === "x" && index >= 0) {
+      rows[index]?.toggle();
+      event.stopPropagation();
+      return;
+    }
     const next = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: buttons.length - 1 }[event.key];
     if (index < 0 || next === undefined) return;
     event.preventDefault();

@@ -13,6 +13,8 @@ export interface ContributionsRequest {
   baseline: "mean" | null;
   /** The number of listed units on each side. */
   top: number;
+  /** Of the model with all units on. */
+  unchanged: boolean;
 }
 
 export interface Pending {

@@ -27,8 +27,8 @@ function setAttribute(element: Element, name: string, value: string): void {
 }
 
 /**
- * Create the list of classes. Bars show the probabilities with the patches, on top of those without. A regression's outputs have no bars, for
- * they have no common scale. Rows are radio buttons for the target.
+ * Create the list of classes. Bars show the probabilities with the patches, on top of those without; while units are switched off, on top of
+ * those with all units on. A regression's outputs have no bars, for they have no common scale. Rows are radio buttons for the target.
  *
  * Dragging a patch updates the list many times a second. No element changes its position or paint bounds, since the browser would then
  * recompute the compositing layers of the whole notebook, which takes three times as long.
@@ -56,6 +56,7 @@ export function createClassScores({ pick }: { pick: (label: number, name: string
     const { target, against } = pair;
     quantity = newQuantity;
     setAttribute(element, "data-kind", quantity?.kind ?? "probability");
+    setAttribute(element, "data-units", String(classes.some(({ unchanged }) => (unchanged ?? null) !== null)));
     const listed = listOrder(classes, pair, quantity);
     while (rows.length > listed.length) rows.pop()?.element.remove();
     while (rows.length < listed.length) {
@@ -92,16 +93,21 @@ function createRow(selectTarget: (label: number, name: string) => void) {
       element.dataset.label = String(entry.label);
     }
     current = entry;
-    before.style.width = isValue(quantity) ? "0" : `${100 * entry.before}%`;
-    now.style.width = isValue(quantity) ? "0" : `${100 * entry.now}%`;
+    const unchanged = entry.unchanged ?? null;
     const score = formatScore(quantity, entry.now);
-    setText(value, score);
+    before.style.width = isValue(quantity) ? "0" : `${100 * (unchanged ?? entry.before)}%`;
+    now.style.width = isValue(quantity) ? "0" : `${100 * entry.now}%`;
     const difference = formatScoreChange(quantity, entry);
-    setText(change, difference);
-    setAttribute(change, "data-less", String(difference.startsWith("−")));
+    setText(value, unchanged === null ? score : `${formatScore(quantity, unchanged)} →`);
+    setText(change, unchanged === null ? difference : score);
+    setAttribute(change, "data-less", String(unchanged === null && difference.startsWith("−")));
     setAttribute(element, "aria-checked", String(isTarget));
     setAttribute(element, "tabindex", hasTabStop ? "0" : "-1");
-    setAttribute(element, "aria-label", `${entry.name}: ${score}, ${formatScore(quantity, entry.before)} without the patch`);
+    const other =
+      unchanged === null
+        ? `${formatScore(quantity, entry.before)} without the patch`
+        : `${formatScore(quantity, unchanged)} with all units on`;
+    setAttribute(element, "aria-label", `${entry.name}: ${score}, ${other}`);
   };
   return { element, show };
 }

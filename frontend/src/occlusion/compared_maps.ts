@@ -112,7 +112,7 @@ export function describeCount({ difference, done, total, complete, names, target
   const before = withoutPatch({ unoccluded, ...(value ? { value } : {}) }, "difference") ?? 0;
   let turned = 0;
   for (const change of difference ?? []) if (before > 0 ? change < 0 : change > 0) turned += 1;
-  const of = complete ? `${total}` : `${done} of ${total}, so far`;
+  const of = complete ? `${total} positions` : `${done} positions so far`;
   const winner = before > 0 ? "no longer ahead" : "ahead";
-  return target === null ? "" : `${className(names, target)} is ${winner} at ${turned} of ${of} positions`;
+  return target === null ? "" : `${className(names, target)} is ${winner} at ${turned} of ${of}`;
 }

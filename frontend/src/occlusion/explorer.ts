@@ -21,6 +21,7 @@ import { createResults } from "./results.ts";
 import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
+import { sharedRange, UnchangedMaps } from "./unchanged_maps.ts";
 import { whyContent, whyMessage } from "./why.ts";
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
@@ -35,6 +36,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     changed: (grid) => this.mapsChanged(grid),
     failed: (message) => this.showError(message),
   });
+  private readonly unchangedJob: MapsJob = new MapsJob(
+    this.store,
+    this.id,
+    { changed: () => this.job.grid && this.mapsChanged(this.job.grid), failed: (message) => this.showError(message) },
+    true,
+  );
+  private readonly unchanged: UnchangedMaps;
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
     add: () => this.editor.add(null),
@@ -44,6 +52,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     store: this.store.contributions,
     open: (layer, unit) => void this.showing?.show("LayerExplorer", { state: { layer, unit } }),
     pickLayer: (layer) => this.set({ layer, unit: null }),
+    units: this.store.units,
+    toggle: (layer, unit) => this.switchUnit(layer, unit),
     changed: () => this.requestDraw(),
     save: (request, file) => void this.download("contributions_file", { request, file }, file),
   });
@@ -86,6 +96,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       useBundledHead: () => void this.useBundledHead(),
       copy: (text) => this.copyText(text, "Copied the code."),
     });
+    this.unchanged = new UnchangedMaps({ hover: () => {}, placePatch: (point, event) => editor.placeAtCell(point, event) });
+    this.maps.element.append(this.unchanged.element);
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
@@ -114,7 +126,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   override close(): void {
-    for (const part of [this.job, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
+    for (const part of [this.job, this.unchangedJob, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results])
+      part.close();
     this.store.client.release(this.editor);
     super.close();
   }
@@ -144,7 +157,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   markPatches(): void {
-    this.maps.mark(this.state.patches);
+    for (const maps of [this.maps, this.unchanged]) maps.mark(this.state.patches);
   }
 
   showPrediction(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void {
@@ -199,6 +212,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.root.dataset.tab = state.tab;
     if (state.tab === "why") this.why.update(whyContent(hello, this.scene), whyMessage(hello, this.scene));
     this.maps.setStale(job.stale);
+    this.unchanged.setStale(this.unchangedJob.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
@@ -248,6 +262,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
     this.job.update(hello.overview.version, scene.request, { window, stride, border });
+    if (this.areUnitsOff && this.job.grid?.complete && !this.job.stale)
+      this.unchangedJob.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
@@ -255,13 +271,20 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.scene = scene;
     const { target } = scene.request;
     this.stage.show(scene.image, scene.fill);
-    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
+    for (const maps of [this.maps, this.unchanged])
+      maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.updateAll();
   }
 
+  private get areUnitsOff(): boolean {
+    return (this.store.hello?.overview.units.length ?? 0) > 0;
+  }
+
   private mapsChanged(grid: MapGrid): void {
+    this.maps.unchanged = this.areUnitsOff ? this.unchangedJob.grid : null;
+    this.unchanged.draw(this.unchangedJob.grid, sharedRange(grid, this.maps.unchanged), this.areUnitsOff);
     this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
@@ -271,6 +294,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   private pickClass(role: "target" | "against", label: number | null, name: string | null): void {
     this.predictions.clearSearch();
     this.set(this.classes.pick(role, label, name));
+  }
+
+  /** Switch a unit off, or on again. The classes in question stay the same, though the answer may be another one then. */
+  private switchUnit(layer: string, unit: number): void {
+    const content = this.hello && whyContent(this.hello, this.scene);
+    if (content) this.set({ target: content.targetName, against: content.against === null ? null : content.againstName });
+    this.store.units.toggle(layer, unit);
   }
 
   private openImages(): void {

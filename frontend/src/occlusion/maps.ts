@@ -8,6 +8,7 @@ import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
 import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
 import type { Scene } from "./store.ts";
+import { sharedRange } from "./unchanged_maps.ts";
 import type { MapName } from "./wire.ts";
 
 const LEGEND_ROWS = 9;
@@ -33,6 +34,8 @@ export class Maps {
   private readonly more = h("p", { class: "dwo-dim" });
   private readonly classReading = h("p", { class: "dwo-class-reading", "data-testid": "reading-label" });
   private readonly classes: HTMLElement;
+  /** The maps that those of the target share their colour scale with. */
+  unchanged: MapGrid | null = null;
   private grid: MapGrid | null = null;
   private overlaid: MapName | null = null;
   private hoveredPoint: Point | null = null;
@@ -76,7 +79,7 @@ export class Maps {
     for (const name of VALUE_MAPS) {
       const values = grid[name];
       if (!values) continue;
-      const range = colourRange(grid, name);
+      const range = name === "activity" ? colourRange(grid, name) : sharedRange(grid, this.unchanged);
       const format = name === "probability" ? formatPercent : name === "value" ? formatShortValue : formatNumber;
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
       this.heatmaps[name].align(grid);

@@ -26,7 +26,7 @@ export function createPredictions({ set, compared, ...options }: PredictionsOpti
 
   const update = (hello: HelloReply, scene: Scene | null, state: OcclusionState) => {
     quantity = hello.overview.quantity;
-    classes.update(hello.classes, quantity, hello.bundled_head, state, scene);
+    classes.update(hello.classes, quantity, hello.bundled_head, state, { scene, unitsOff: hello.overview.units.length > 0 });
     const isCompared = state.tab === "why" && hello.classes !== null;
     compared.hidden = !isCompared;
     featureMap.element.hidden = projections.element.hidden = isCompared;

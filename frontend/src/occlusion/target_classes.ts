@@ -135,6 +135,11 @@ function createAgainst({ id, compare }: Pick<TargetClassesOptions, "id" | "compa
   return { element, update, clear: search.clear };
 }
 
+/** Describe what is compared while units are switched off: both with the same patches. */
+function unitsHint(quantity: Quantity | null): string {
+  return `${isValue(quantity) ? "left" : "light bar"}: all units on, same patch`;
+}
+
 export interface TargetClassesOptions {
   /** Unique in the page. */
   id: string;
@@ -162,17 +167,20 @@ export function createTargetClasses({ id, pick, compare, useBundledHead, copy }:
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
   let selectionKey = "";
 
-  /** @param isOffered whether the bundled classifier is available */
+  /**
+   * @param isOffered whether the bundled classifier is available
+   * @param unitsOff whether units are switched off or scaled
+   */
   const update = (
     names: string[] | null,
     quantity: Quantity | null,
     isOffered: boolean,
     { image, layer, unit, target, against: compared, tab }: OcclusionState,
-    scene: Scene | null,
+    { scene, unitsOff }: { scene: Scene | null; unitsOff: boolean },
   ) => {
     body.hidden = !names;
     setText(heading, isValue(quantity) ? "Predicted values" : "Class probabilities");
-    setText(hint, isValue(quantity) ? "right: change by the patch" : "light bar: without a patch");
+    setText(hint, unitsOff ? unitsHint(quantity) : isValue(quantity) ? "right: change by the patch" : "light bar: without a patch");
     targets.hidden = isValue(quantity) && names?.length === 1;
     autoButton.hidden = isValue(quantity);
     notice.update(!names, isOffered);

@@ -79,6 +79,8 @@ export interface ClassScore {
   name: string;
   before: number;
   now: number;
+  /** With the patches and all units on; null if no unit is switched off. */
+  unchanged?: number | null;
 }
 
 /** Reply to `scene`. Buffers: the image, the fill, float32 values of the feature map. */

@@ -27,6 +27,8 @@ interface ResultsOptions {
   store: TransferStore;
   set: (patch: Partial<TransferState>) => void;
   showStatus: (text: string) => void;
+  /** Show why the model predicts what it does for a test photograph. */
+  why: (run: number, source: number) => void;
 }
 
 /** The results of a run: accuracy, confusion matrix, and test photographs. */
@@ -47,8 +49,10 @@ export class Results {
   private readonly top: HTMLElement;
   private readonly nav: HTMLElement;
   private readonly body: HTMLElement;
+  /** The number of the run that is shown. */
+  private run: number | null = null;
 
-  constructor({ id, store, set, showStatus }: ResultsOptions) {
+  constructor({ id, store, set, showStatus, why: explain }: ResultsOptions) {
     this.store = store;
     this.actions = new HeadActions({ client: store.client, showStatus, id });
     this.runs = createRunChoice(set);
@@ -57,11 +61,12 @@ export class Results {
       set({ show: "confusion", cell });
     };
     const { photographs } = store;
-    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }) });
+    const why = ({ source }: { source: number }) => this.run !== null && explain(this.run, source);
+    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }), why });
     this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.tabs.focus() });
     this.summary = createRunSummary({ set, choose });
-    this.classes = new ClassList({ store: photographs, set, choose });
-    this.mistakes = new Mistakes({ store: photographs, choose });
+    this.classes = new ClassList({ store: photographs, set, choose, why });
+    this.mistakes = new Mistakes({ store: photographs, choose, why });
     const confusion = h("div", { class: "dwc-matrix-and-cell" }, this.matrix.element, this.cell.element);
     const panels = { summary: this.summary.element, confusion, classes: this.classes.element, mistakes: this.mistakes.element };
     const pick = (show: ResultsTab) => set({ show });
@@ -79,6 +84,7 @@ export class Results {
 
   update(status: Status, state: TransferState): void {
     const summary = shownRun(status, state);
+    this.run = summary?.run ?? null;
     const found = status.runs.find(({ run }) => run === state.compare);
     const compared = found && found.run !== summary?.run ? found : null;
     this.runs.update(status, summary, compared);

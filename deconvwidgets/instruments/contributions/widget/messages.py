@@ -105,7 +105,8 @@ def _photograph_request(request: Request) -> ContributionsRequest:
     if baseline is not None:
         one_of(baseline, "baseline", ("mean",))
     target, against = (_optional(values.get(key), key) for key in ("target", "against"))
-    return ContributionsRequest(image, layer, target, against, method, baseline, integer(values.get("top", 6), "top"))
+    top, unchanged = integer(values.get("top", 6), "top"), values.get("unchanged") is True
+    return ContributionsRequest(image, layer, target, against, method, baseline, top, unchanged)
 
 
 def _optional(value: object, name: str) -> int | None:

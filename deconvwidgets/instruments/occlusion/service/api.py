@@ -9,8 +9,8 @@ from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
-from deconvwidgets.arguments import describe, flag, instance, integer_array, seconds
-from deconvwidgets.errors import HeadError, OcclusionError, ServiceError
+from deconvwidgets.arguments import flag, instance, seconds
+from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.occlusion.compute.fill import takes_colours
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, checked_settings
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
@@ -26,6 +26,7 @@ from deconvwidgets.instruments.occlusion.records import (
     PatchAnswer,
     UnitMaps,
 )
+from deconvwidgets.instruments.occlusion.service.boxes import checked_boxes
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.instruments.occlusion.service.files import make_file
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
@@ -50,7 +51,6 @@ _EVENT_SECONDS = 0.2  # between two events of a run: a browser draws the whole m
 _POSITIONS_PER_STEP = 512  # at most: many positions share their work
 _TOP_CLASSES = 5  # at each position of the maps, in an HTML page
 _MAX_LOGITS_BYTES = 32 << 20  # of one run; with its logits the maps of every class are known
-_MAX_BOXES = 64
 _log = logging.getLogger(__name__)
 
 
@@ -117,7 +117,7 @@ class OcclusionApi(InstrumentApi):
         Raises what `scene` raises, and ServiceError for more than 64 patches.
         """
         self._context.record_request()
-        boxes = _checked_boxes(boxes)
+        boxes = checked_boxes(boxes)
         lock = self._context.device_lock
         with lock.pause_batches():
             scene = self._scenes.get(self._context.snapshot, request)
@@ -242,9 +242,9 @@ class OcclusionApi(InstrumentApi):
         """Add the chunk at `offset`, which must be the end of the last one, and return the number of bytes received."""
         return self._images.uploads.add(upload, offset, data)
 
-    def finish_upload(self, upload: str) -> str:
-        """Decode an upload, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
-        return self._images.uploads.finish(upload)
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
+        """Decode an upload of that true class, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
+        return self._images.uploads.finish(upload, label)
 
     def cancel_upload(self, upload: str) -> None:
         """Drop an unfinished upload."""
@@ -289,16 +289,3 @@ class OcclusionApi(InstrumentApi):
             superseded = other.request.request.image == computation.request.request.image and other not in newest
             if superseded or other.request.network not in networks:
                 other.stop()
-
-
-def _checked_boxes(boxes: Sequence[Box]) -> list[Box]:
-    """Return boxes of Python integers. Raises ServiceError for too many, OcclusionError for anything but boxes."""
-    if not isinstance(boxes, list | tuple):
-        raise OcclusionError(f"boxes must be a list of (left, top, right, bottom), not {describe(boxes)}.")
-    if len(boxes) > _MAX_BOXES:
-        raise ServiceError(f"{len(boxes)} patches are too many: use {_MAX_BOXES} at most.")
-    checked: list[Box] = []
-    for box in boxes:
-        left, top, right, bottom = integer_array(box, "a box", ((4,),), "four integers (left, top, right, bottom)", OcclusionError).tolist()
-        checked.append((left, top, right, bottom))
-    return checked

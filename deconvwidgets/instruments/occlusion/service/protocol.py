@@ -89,8 +89,8 @@ class OcclusionService(Protocol):
         """Add the chunk at `offset`, and return the number of bytes received."""
         ...
 
-    def finish_upload(self, upload: str) -> str:
-        """Decode an upload, and return the image's id ("upload:<id>")."""
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
+        """Decode an upload of that true class, and return the image's id ("upload:<id>")."""
         ...
 
     def cancel_upload(self, upload: str) -> None:

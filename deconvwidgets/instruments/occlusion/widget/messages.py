@@ -272,6 +272,6 @@ HANDLERS: Handlers = {
     "use_bundled_head": Handler(_use_bundled_head, "worker"),
     "upload": Handler(_upload, upload_where),
     "file": Handler(_file, "worker"),
-    "mosaics": LAYERS["mosaics"],
+    **{kind: LAYERS[kind] for kind in ("mosaics", "unit_table")},  # of the units behind an answer
     **CONTRIBUTIONS,
 }

@@ -136,6 +136,10 @@ class FakeTransferApi:
         found.sort(key=lambda test: -(test.confidence or 0))
         return TestPhotographs(tuple(found[: request.limit]), len(found))
 
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        self._record("photograph", (run, source))
+        return SourcePhotograph(encode(grating(source, 32, signed=False)), f"photograph-{source}.png", "bee")
+
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> list[EncodedImage]:
         self._record("thumbnails", (run, tuple(sources), size))
         return [encode(grating(source, size, signed=False), "JPEG") for source in sources]
