@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { orderClasses, pairAt } from "../src/classification/class_results.ts";
 import { changedClasses, describeChange } from "../src/evaluation/changes.ts";
-import { classScores, groupCounts, groupOf } from "../src/evaluation/multilabel_view.ts";
+import { classScores, groupCounts } from "../src/evaluation/multilabel_view.ts";
 import { orderMatches, withNames } from "../src/evaluation/names.ts";
 import { column } from "../src/evaluation/regression_view.ts";
 import { describeCalibration } from "../src/evaluation/reliability.ts";
@@ -95,13 +95,6 @@ test("precision and recall at a threshold", () => {
   assert.deepEqual([best?.name, best?.precision, best?.recall], ["a", 0.6, 0.75]);
   assert.deepEqual(groupCounts(MULTILABEL, 0, 0.5), { found: 3, missed: 1, false: 2 });
   assert.ok(Number.isNaN(countsAt(MULTILABEL, 0.9).precision), "nothing is predicted");
-});
-
-test("a photograph is found, missed or a false alarm", () => {
-  assert.equal(groupOf({ labels: [1], confidence: 0.5 }, 1, 0.5), "found");
-  assert.equal(groupOf({ labels: [1], confidence: 0.4 }, 1, 0.5), "missed");
-  assert.equal(groupOf({ labels: [0], confidence: 0.6 }, 1, 0.5), "false");
-  assert.equal(groupOf({ labels: [0], confidence: 0.1 }, 1, 0.5), null);
 });
 
 const match = (changes: Partial<ClassMatch>): ClassMatch => ({

@@ -192,6 +192,10 @@ def test_the_threshold_of_a_multilabel_model(blank):
     expect(blank.get_by_test_id("label-found-title")).to_contain_text(f"{found} found")
     expect(blank.get_by_test_id("label-missed-title")).to_contain_text(f"{missed} missed")
     expect(blank.get_by_test_id("label-missed").locator("[data-source]")).to_have_count(min(12, missed))
+    slider.fill("0.1")
+    alarms = np.flatnonzero((evaluation.probabilities[:, 3] >= 0.1) & ~evaluation.truths[:, 3])
+    expect(blank.get_by_test_id("label-false-title")).to_contain_text(f"{len(alarms)} false alarms")
+    expect(blank.get_by_test_id("label-false").locator("[data-source]")).to_have_count(min(12, len(alarms)))
 
 
 def test_a_point_of_a_regression_shows_its_photograph(blank):
