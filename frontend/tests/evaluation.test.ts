@@ -115,6 +115,9 @@ test("classes without a match are counted and listed first, those that are left 
     orderMatches(MATCHES).map(({ name }) => name),
     ["gull", "cat", "misc"],
   );
+  const empty = match({ name: "unicorn", photographs: 0, classes: [], how: "none" });
+  assert.equal(orderMatches([...MATCHES, empty]).length, 3, "a class without photographs is not listed");
+  assert.equal(describeMatches({ matches: [match({}), empty] }), "Its class matches the model's");
 });
 
 test("a mapping is changed without the former one", () => {

@@ -103,8 +103,9 @@ export function describeRun({ run, score, task, dataset, classifier, phase }: Ru
   return [run, value, units, head ?? classifier, dataset].filter((part) => part !== undefined).join(" · ");
 }
 
-/** Describe how the classes of an image set match those of the model. */
-export function describeMatches({ matches }: Pick<DataSummary, "matches">): string {
+/** Describe how the classes of an image set match those of the model. Classes without photographs do not count. */
+export function describeMatches({ matches: all }: Pick<DataSummary, "matches">): string {
+  const matches = all.filter(({ photographs }) => photographs > 0);
   const isLeftOut = ({ how, classes }: DataSummary["matches"][number]) => how === "table" && !classes.length;
   const unmatched = matches.filter((match) => !match.classes.length && !isLeftOut(match)).length;
   const leftOut = matches.filter(isLeftOut).length;
