@@ -1,3 +1,4 @@
+import type { UnitRelations } from "../contributions/unit_relations.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
 import { formatCount, formatNumber } from "../ui/format.ts";
@@ -15,8 +16,8 @@ import { isDead, type Table, unitStatistics } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 312; // heading, captions and list
-const OTHER_HEIGHT = 460; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 332; // heading, captions and list
+const OTHER_HEIGHT = 480; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -36,6 +37,8 @@ interface DetailOptions {
   togglePin: () => void;
   /** Show why the model predicts what it does for an image of the set. */
   why: (image: string) => void;
+  /** The classes that the unit speaks for, and what feeds it. */
+  relations: UnitRelations;
   /** The button that bookmarks the unit. */
   bookmark: HTMLElement;
   /** Called by the button that closes the column, which narrow layouts have. */
@@ -89,11 +92,13 @@ export class UnitDetail {
       head,
       this.numbers,
       this.factor.element,
+      options.relations.element,
       this.error,
       this.mosaics.element,
       this.facts.element,
       lower,
       this.enlarged.element,
+      options.relations.tree.element,
     ];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);
     this.observer.observe(this.element);
@@ -207,6 +212,7 @@ export class UnitDetail {
     const request = this.requestFor({ ...state, unit: content.state.unit }, tile);
     const count = this.countEntries(content);
     this.drawHead(content);
+    this.options.relations.update(state.layer, request.unit, content.overview.quantity?.kind === "probability");
     this.startMeasurement({ ...request, tile: 0 }, content.started);
     // Request the mosaics first: they are the most urgent.
     this.store.requestMosaics(this, "detail", count ? [request] : [], PARTS);
