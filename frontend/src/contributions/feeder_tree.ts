@@ -28,20 +28,38 @@ interface FeederTreeOptions {
   changed: () => void;
 }
 
-/** Return the left and top edge of each node: a column for each depth, in which the nodes are spread over the height. */
-export function placeNodes(nodes: Pick<TreeNode, "depth">[]): { positions: [x: number, y: number][]; width: number; height: number } {
-  const counts = new Map<number, number>();
-  for (const { depth } of nodes) counts.set(depth, (counts.get(depth) ?? 0) + 1);
-  const most = Math.max(1, ...counts.values());
+interface Placement {
+  /** The left and top edge of each node. */
+  positions: [x: number, y: number][];
+  width: number;
+  height: number;
+}
+
+/** Place the nodes: a column for each depth, in which they are spread over the height, near to the nodes that they feed. */
+export function placeNodes(nodes: Pick<TreeNode, "depth">[], edges: Pick<TreeEdge, "source" | "to" | "share">[]): Placement {
+  const columns = new Map<number, number[]>();
+  nodes.forEach(({ depth }, node) => void columns.set(depth, [...(columns.get(depth) ?? []), node]));
+  const most = Math.max(1, ...[...columns.values()].map(({ length }) => length));
   const height = most * (HEIGHT + GAP_Y) - GAP_Y;
-  const placed = new Map<number, number>();
-  const positions = nodes.map(({ depth }): [number, number] => {
-    const index = placed.get(depth) ?? 0;
-    placed.set(depth, index + 1);
-    const step = height / (counts.get(depth) ?? 1);
-    return [depth * (WIDTH + GAP_X), (index + 0.5) * step - HEIGHT / 2];
-  });
-  return { positions, width: (Math.max(0, ...counts.keys()) + 1) * (WIDTH + GAP_X) - GAP_X, height };
+  const positions = nodes.map((): [number, number] => [0, 0]);
+  for (const [depth, column] of [...columns].sort(([first], [second]) => first - second)) {
+    const centre = (node: number) =>
+      meanHeight(
+        edges.filter(({ source }) => source === node),
+        positions,
+      );
+    const order = column.map((node) => ({ node, y: centre(node) })).sort((a, b) => a.y - b.y);
+    order.forEach(({ node }, index) => {
+      positions[node] = [depth * (WIDTH + GAP_X), ((index + 0.5) * height) / column.length - HEIGHT / 2];
+    });
+  }
+  return { positions, width: (Math.max(0, ...columns.keys()) + 1) * (WIDTH + GAP_X) - GAP_X, height };
+}
+
+/** Return the mean height of the nodes that edges lead to, weighted by their shares. */
+function meanHeight(edges: Pick<TreeEdge, "to" | "share">[], positions: [number, number][]): number {
+  const total = edges.reduce((sum, { share }) => sum + share, 0);
+  return total > 0 ? edges.reduce((sum, { to, share }) => sum + share * (positions[to]?.[1] ?? 0), 0) / total : 0;
 }
 
 function createNode({ layer, unit }: TreeNode, open: (layer: string, unit: number) => void) {
@@ -63,8 +81,11 @@ function createNode({ layer, unit }: TreeNode, open: (layer: string, unit: numbe
   return { element, draw };
 }
 
-/** Create an edge, as wide as the share of the unit in what the other one is fed. */
-function createEdge({ source, to, share }: TreeEdge, positions: [number, number][]): SVGElement[] {
+/**
+ * Create an edge, as wide as the share of the unit in what the other one is fed.
+ * @param labelled whether the share is written beside it
+ */
+function createEdge({ source, to, share }: TreeEdge, positions: [number, number][], labelled: boolean): SVGElement[] {
   const [from, target] = [positions[source], positions[to]];
   if (!from || !target) return [];
   const [x1, y1, x2, y2] = [target[0] + WIDTH, target[1] + HEIGHT / 2, from[0], from[1] + HEIGHT / 2];
@@ -72,6 +93,7 @@ function createEdge({ source, to, share }: TreeEdge, positions: [number, number]
   const path = document.createElementNS(SVG, "path");
   path.setAttribute("d", `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`);
   path.setAttribute("stroke-width", String(Math.max(1.5, MAX_EDGE * share)));
+  if (!labelled) return [path];
   const text = document.createElementNS(SVG, "text");
   text.setAttribute("x", String(x2 - 6));
   text.setAttribute("y", String(y2 - 4 - (MAX_EDGE * share) / 2));
@@ -139,7 +161,7 @@ export class FeederTree {
 
   private draw(tree: Tree): void {
     this.shown = tree;
-    const { positions, width, height } = placeNodes(tree.nodes);
+    const { positions, width, height } = placeNodes(tree.nodes, tree.edges);
     const go = (layer: string, unit: number) => {
       this.element.close();
       this.options.open(layer, unit);
@@ -152,7 +174,8 @@ export class FeederTree {
     const edges = document.createElementNS(SVG, "svg");
     edges.setAttribute("width", String(width));
     edges.setAttribute("height", String(height));
-    edges.append(...tree.edges.flatMap((edge) => createEdge(edge, positions)));
+    const isLargest = ({ source, share }: TreeEdge) => tree.edges.every((other) => other.source !== source || other.share <= share);
+    edges.append(...tree.edges.flatMap((edge) => createEdge(edge, positions, isLargest(edge))));
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     this.canvas.replaceChildren(edges, ...this.nodes.map(({ element }) => element));
   }

@@ -15,9 +15,10 @@ interface RelationsOptions {
 
 /** What a unit speaks for and against, and the units that feed it. Both are computed on request only. */
 export class UnitRelations {
+  /** The buttons. */
   readonly element: HTMLElement;
   readonly tree: FeederTree;
-  private readonly classes = h("p", { class: "dwu-speaks", "data-testid": "unit-classes" });
+  readonly classes = h("p", { class: "dwu-speaks", "data-testid": "unit-classes" });
   private readonly ask: HTMLButtonElement;
   private showsClasses = false;
   private unit: { layer: string; unit: number } | null = null;
@@ -32,7 +33,7 @@ export class UnitRelations {
       options.changed();
     });
     const feeders = button("ask-feeders", "What feeds it…", "The units of the layers beneath that feed it most (t)", () => this.openTree());
-    this.element = h("div", { class: "dwu-relations" }, h("div", { class: "dwu-choices" }, this.ask, feeders), this.classes);
+    this.element = h("div", { class: "dwu-relations" }, this.ask, feeders);
   }
 
   openTree(): void {

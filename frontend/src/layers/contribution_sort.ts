@@ -3,7 +3,7 @@ import { focusedElement, h, setText } from "../ui/dom.ts";
 import { formatCount } from "../ui/format.ts";
 import type { LayerState } from "./wire.ts";
 
-const OVER = { labelled: "photographs of the class", predicted: "photographs that the model predicts as the class", all: "photographs" };
+const OVER = { labelled: " of the class", predicted: " that the model predicts as the class", all: "" };
 
 /** Create the field for the class by whose contributions the units are sorted, and what is known about these. */
 export function createContributionSort({
@@ -44,7 +44,7 @@ export function createContributionSort({
     const { value, error, pending } = store.classContributions(input, layer, target);
     const progress = pending?.total ? ` ${pending.done} of ${pending.total}` : "";
     const over = value
-      ? `mean over ${formatCount(value.photographs, "photograph")}: ${OVER[value.over]}${value.exact ? "" : "; approximate"}`
+      ? `mean over ${formatCount(value.photographs, "photograph")}${OVER[value.over]}${value.exact ? "" : "; approximate"}`
       : "";
     setText(status, error ?? (value ? over : `Computing…${progress}`));
     return value ?? null;

@@ -16,8 +16,8 @@ import { isDead, type Table, unitStatistics } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 332; // heading, captions and list
-const OTHER_HEIGHT = 480; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 312; // heading, captions and list
+const OTHER_HEIGHT = 460; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -91,8 +91,8 @@ export class UnitDetail {
     const parts = [
       head,
       this.numbers,
-      this.factor.element,
-      options.relations.element,
+      h("div", { class: "dwx-unit-controls" }, this.factor.element, options.relations.element),
+      options.relations.classes,
       this.error,
       this.mosaics.element,
       this.facts.element,
