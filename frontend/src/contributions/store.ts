@@ -52,6 +52,7 @@ export class ContributionStore {
   private readonly maps: Resource<UnitMaps>;
   private readonly mosaics: Resource<UnitMosaics>;
   private readonly tables: Resource<Table>;
+  private readonly names: Resource<string[]>;
 
   constructor(
     private readonly client: KernelClient,
@@ -65,6 +66,7 @@ export class ContributionStore {
     this.maps = new Resource(client, changed, LIMIT);
     this.mosaics = new Resource(client, changed, MAX_MOSAICS);
     this.tables = new Resource(client, changed);
+    this.names = new Resource(client, changed);
   }
 
   private get awaited(): AwaitedResource<unknown>[] {
@@ -72,7 +74,7 @@ export class ContributionStore {
   }
 
   private get all(): { retry(): void; clear(): void }[] {
-    return [...this.awaited, this.maps, this.mosaics, this.tables];
+    return [...this.awaited, this.maps, this.mosaics, this.tables, this.names];
   }
 
   /** Call on the event "contributions". */
@@ -112,6 +114,14 @@ export class ContributionStore {
         { owner, priority: PRIORITY.contributions },
         ({ content, buffers }) => ({ ...content, values: toFloat32Array(buffers[0]) }),
       ),
+    );
+  }
+
+  /** Return the names of all classes. */
+  classNames(owner: object): Lookup<string[]> {
+    return this.names.read(
+      "all",
+      async () => (await this.client.request<{ classes: string[] }>("classes", {}, { owner }))?.content.classes,
     );
   }
 

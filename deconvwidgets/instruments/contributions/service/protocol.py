@@ -68,6 +68,10 @@ class ContributionsService(Protocol):
         """Return a table of all contributions, or the tree of a class with its top activations, as a file. It takes seconds."""
         ...
 
+    def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
+        """Return the tree of what feeds a unit, with the top activations of its units, as a file. It takes seconds."""
+        ...
+
     def cancel(self) -> None:
         """Stop all computations whose answers are pending."""
         ...

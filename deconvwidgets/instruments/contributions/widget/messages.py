@@ -88,6 +88,14 @@ def _tree_content(tree: FeederTree) -> Content:
     return {"root": tree.root, "layers": list(tree.layers), "nodes": nodes, "edges": edges, "notes": list(tree.notes)}
 
 
+def _tree_file(service: Any, request: Request) -> Reply:
+    """Buffer: the tree of what feeds a unit, as a file."""
+    kind: Any = request.text("file")  # the service checks it
+    numbers = (request.integer(key) for key in ("unit", "depth", "breadth"))
+    data = contributions_of(service).tree_file(kind, request.text("layer"), *numbers)
+    return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
+
+
 def _file(service: Any, request: Request) -> Reply:
     """Buffer: the file."""
     kind: Any = request.text("file")  # the service checks it
@@ -137,5 +145,6 @@ HANDLERS: Handlers = {
     "unit_classes": Handler(_unit_classes),
     "classes": Handler(_classes),
     "tree": Handler(_tree),
+    "tree_file": Handler(_tree_file, "worker"),
     "contributions_file": Handler(_file, "worker"),
 }

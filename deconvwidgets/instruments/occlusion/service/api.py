@@ -243,7 +243,7 @@ class OcclusionApi(InstrumentApi):
         return self._images.uploads.add(upload, offset, data)
 
     def finish_upload(self, upload: str, label: str | None = None) -> str:
-        """Decode an upload of that true class, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
+        """Decode an upload of that true class, and return the image's id. Raises PictureError if it is no image; nothing is kept then."""
         return self._images.uploads.finish(upload, label)
 
     def cancel_upload(self, upload: str) -> None:

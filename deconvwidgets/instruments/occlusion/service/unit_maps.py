@@ -18,7 +18,7 @@ from deconvwidgets.service.snapshot import Snapshot
 
 
 def unit_maps(snapshot: Snapshot, scene: Scene, units: Sequence[int], lock: DeviceLock) -> UnitMaps:
-    """Return the maps of some units of the scene's layer. Raises LayerError for an unknown one."""
+    """Return the maps of some units of the scene's layer, with all units on. Raises LayerError for an unknown one."""
     layer = scene.unoccluded.layer
     info = snapshot.layer(layer)
     if not isinstance(units, list | tuple):
@@ -27,8 +27,9 @@ def unit_maps(snapshot: Snapshot, scene: Scene, units: Sequence[int], lock: Devi
     unknown = [number for number in numbers if not 0 <= number < info.channels]
     if unknown:
         raise LayerError(f"{layer} has {info.channels} units, 0 to {info.channels - 1}: there is no unit {unknown[0]}.")
+    bundle = scene.bundle.unchanged or scene.bundle  # a unit that is off keeps its map
     with lock.request(), torch.no_grad():
-        maps = scene.network.map(to_model(scene.image.pixels[None], scene.bundle.model), layer)[0]
+        maps = bundle.network.map(to_model(scene.image.pixels[None], bundle.model), layer)[0]
         values = maps[torch.tensor(numbers, dtype=torch.long, device=maps.device)].float().cpu().numpy()
     extent = map_extent(info, values.shape[1:], scene.bundle.input_size[1:])
     return UnitMaps(tuple(numbers), np.ascontiguousarray(values, np.float32), extent)

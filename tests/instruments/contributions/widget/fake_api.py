@@ -121,6 +121,10 @@ class FakeContributionsApi:
         self.calls.append(("file", (kind, request)))
         return b"<file>" + kind.encode()
 
+    def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
+        self.calls.append(("tree_file", (kind, layer, unit, depth, breadth)))
+        return b"<file>" + kind.encode()
+
     def cancel(self) -> None:
         self.calls.append(("cancel", None))
 

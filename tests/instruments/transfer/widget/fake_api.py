@@ -25,7 +25,7 @@ from deconvwidgets.instruments.transfer.records import (
     TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.images import EncodedImage, SkippedImage, SourcePhotograph
 from deconvwidgets.records.progress import Progress
 from tests.widgets.fake_service import FakeService, encode, grating
 
