@@ -284,13 +284,13 @@ def test_mistakes_load_more_and_open_their_cell(blank):
         f"{total:,} of {len(fake.runs[1].tests):,} tests were misclassified; the most confident first"
     )
     expect(page.get_by_test_id("mistakes-more")).to_be_visible()
-    before = page.locator("[data-testid=mistakes] button").count()
+    before = page.locator("[data-testid=mistakes] button.dwc-photograph").count()
     page.get_by_test_id("mistakes-more").click()
-    page.wait_for_function(f"() => document.querySelectorAll('[data-testid=mistakes] button').length > {before}")
-    first = page.locator("[data-testid=mistakes] button").first
+    page.wait_for_function(f"() => document.querySelectorAll('[data-testid=mistakes] button.dwc-photograph').length > {before}")
+    first = page.locator("[data-testid=mistakes] button.dwc-photograph").first
     first.focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("[data-testid=mistakes] button").nth(1)).to_be_focused()
+    expect(page.locator("[data-testid=mistakes] button.dwc-photograph").nth(1)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_function("() => model.values.state.cell")
     truth, prediction = page.evaluate("model.values.state.cell")
