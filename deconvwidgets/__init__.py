@@ -39,6 +39,7 @@ _HOMES = {
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",
+    "EvaluationPanel": "deconvwidgets.instruments.evaluation.widget.panel",
     "static": "deconvwidgets.widgets.static_mode",
 }
 

@@ -30,6 +30,7 @@ class UploadedImage:
     name: str  # of its file
     pixels: Tensor  # (C, H, W): the model's input
     small: Image.Image  # for thumbnails
+    label: str | None = None  # its true class, if that is known
 
 
 class _MemoryStore:
@@ -87,8 +88,13 @@ class ImageUploads:
         """Add a chunk, and return the number of bytes received. Raises PictureError for a chunk out of order."""
         return self._uploads.add(upload_id, offset, data)
 
-    def finish(self, upload_id: str) -> str:
+    def finish(self, upload_id: str, label: str | None = None) -> str:
         """Decode an upload, and return the image's id; the same file has the same id.
+
+        Parameters
+        ----------
+        label : str, optional
+            The true class.
 
         Raises
         ------
@@ -103,7 +109,7 @@ class ImageUploads:
         except PictureError as error:
             message = str(error).replace("Replace it or remove it.", "Choose an image, such as a JPEG or PNG file.")
             raise PictureError(message) from error
-        uploaded = UploadedImage(name, self._prepare(image), _reduced(image))
+        uploaded = UploadedImage(name, self._prepare(image), _reduced(image), label)
         with self._lock:
             self._images[image_id] = uploaded
             self._images.move_to_end(image_id)

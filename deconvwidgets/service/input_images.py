@@ -46,7 +46,7 @@ class InputImages:
         """Return the image "crop:17" or "upload:<id>". Raises PictureError for an unknown one, or one that cannot be read."""
         if isinstance(image, str) and image.startswith(PREFIX):
             upload = self.uploads.get(image)
-            return InputImage(upload.pixels, upload.name, None, None)
+            return InputImage(upload.pixels, upload.name, upload.label, None)
         number, images = crop_number(snapshot, image), snapshot.images
         crop = images.crop(number)
         name = images.source_name(crop.source)

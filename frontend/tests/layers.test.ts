@@ -38,7 +38,7 @@ function makeTable() {
 
 function makeLayer(id: string, names: string[] = [id], convolution: string | null = null): Layer {
   const size = { channels: 256, height: 13, width: 13, receptive_field: null };
-  return { id, name: names[0] ?? id, names, convolution, kind: "conv", ...size, dead: 0 };
+  return { id, name: names[0] ?? id, names, convolution, kind: "conv", ...size, dead: 0, changed: false };
 }
 
 test("a table is read from unaligned buffers", () => {
@@ -141,6 +141,7 @@ test("the header states the number of photographs and the classifier", () => {
     images: "default",
     device: "cpu",
     notes: [],
+    units: [],
     skipped: [],
     k: 9,
     photographs: 28,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatPoints } from "../src/classification/gains.ts";
+import { describeTest, formatFolds, groupTests } from "../src/classification/test_photographs.ts";
 import type { Progress } from "../src/kernel/wire.ts";
 import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
-import { formatPoints, formatTemperature, formatWeightDecay } from "../src/transfer/comparison.ts";
+import { formatTemperature, formatWeightDecay } from "../src/transfer/comparison.ts";
 import { suggestImagesPerClass } from "../src/transfer/data_summary.ts";
 import { accuracyRange, scaleRows } from "../src/transfer/headline.ts";
-import { describeTest, formatFolds, groupTests } from "../src/transfer/photograph_strip.ts";
 import { describePhase, progressFraction } from "../src/transfer/run_progress.ts";
 import { settingsOf } from "../src/transfer/setup.ts";
 import { makeSummary } from "./fake_run.ts";

@@ -120,6 +120,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "dw.TransferPanel": (
         lambda service: lambda **arguments: state_of(dw.TransferPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
     ),
+    "dw.EvaluationPanel": (
+        lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
+        {"images": optional(nothing), "state": empty_state, "height": nothing},
+    ),
     "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
     "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
     "index.class_counts": (

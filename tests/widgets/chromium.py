@@ -58,6 +58,7 @@ globalThis.makeModel = (state, height) => {
       const text = (buffer) => Array.from(new Uint8Array(buffer), (byte) => String.fromCharCode(byte)).join("");
       if (buffers.length) message = {...message, buffers: buffers.map(text)};
       model.sent.push(message);
+      if (message.seq === undefined) return;  // a message that has no reply
       const blocked = model.blocked || (model.blockedBackground && message.background) || message.kind === model.blockedKind;
       if (blocked) model.waiting.push(message);
       else model.deliver(message);

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -47,6 +48,7 @@ ANYTHING = st.one_of(
 INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "x", "\x00", "\ud800", [], {}, [1], [[]], {"a": 1}]
 
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
+EVALUATION = {"data": "images", "root": None, "limit": 9, "mapping": {"cat": ["ant"], "dog": ["bee"], "kite": []}, "threshold": 0.4}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
 # Valid requests of each kind. Some return an error because there is no such run or upload.
@@ -95,6 +97,19 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "evaluation": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "data", "settings": EVALUATION},
+        {"kind": "classes", "query": "an", "limit": 3},
+        {"kind": "start", "settings": {**EVALUATION, "automatic": False}},
+        {"kind": "stop"},
+        {"kind": "run", "run": 1},
+        {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3, "threshold": 0.3},
+        {"kind": "thumbnails", "run": 1, "sources": [1, 2], "size": 24},
+        {"kind": "compare", "after": 2, "before": 1, "limit": 3},
+        {"kind": "file", "run": 1, "file": "classes.csv"},
+    ],
 }
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
@@ -112,6 +127,7 @@ STATES: dict[str, dict[str, Any]] = {
     },
     "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
 }  # fmt: skip
 
 
@@ -137,6 +153,8 @@ def service(tmp_path_factory):
         service = LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=FirstRunExecutor())
         SETTINGS["data"] = str(make_class_folders(folder / "colours", each=4))
         service.transfer.wait(service.transfer.start(requested_settings(SETTINGS, service.transfer.status())))
+        for _ in range(2):
+            service.evaluation.start(evaluation_settings({**EVALUATION, "automatic": False}, service.evaluation.status()))
         yield service
         service.close()
 

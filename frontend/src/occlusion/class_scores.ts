@@ -5,11 +5,20 @@ import type { ClassScore } from "./wire.ts";
 
 export const ROWS = 6; // the five most probable classes, and the target
 
-/** Return the listed classes in order: the target first, then by descending probability with the patches; a regression's outputs by number. */
-export function listOrder(classes: ClassScore[], target: number | null, quantity: Quantity | null = null): ClassScore[] {
+/** The target, and the class that it is compared with. */
+export interface ClassPair {
+  target: number | null;
+  against: number | null;
+}
+
+/**
+ * Return the listed classes in order: the target first, then the class that it is compared with, then by descending probability with the
+ * patches; a regression's outputs by number.
+ */
+export function listOrder(classes: ClassScore[], { target, against }: ClassPair, quantity: Quantity | null = null): ClassScore[] {
   if (isValue(quantity)) return [...classes].sort((a, b) => a.label - b.label).slice(0, ROWS);
-  const isTarget = ({ label }: ClassScore) => Number(label === target);
-  return [...classes].sort((a, b) => isTarget(b) - isTarget(a) || b.now - a.now || a.label - b.label).slice(0, ROWS);
+  const rank = ({ label }: ClassScore) => (label === target ? 0 : label === against ? 1 : 2);
+  return [...classes].sort((a, b) => rank(a) - rank(b) || b.now - a.now || a.label - b.label).slice(0, ROWS);
 }
 
 /** Set an attribute if it differs, to avoid style recalculation. */
@@ -18,8 +27,8 @@ function setAttribute(element: Element, name: string, value: string): void {
 }
 
 /**
- * Create the list of classes. Bars show the probabilities with the patches, on top of those without. A regression's outputs have no bars, for
- * they have no common scale. Rows are radio buttons for the target.
+ * Create the list of classes. Bars show the probabilities with the patches, on top of those without; while units are switched off, on top of
+ * those with all units on. A regression's outputs have no bars, for they have no common scale. Rows are radio buttons for the target.
  *
  * Dragging a patch updates the list many times a second. No element changes its position or paint bounds, since the browser would then
  * recompute the compositing layers of the whole notebook, which takes three times as long.
@@ -43,20 +52,23 @@ export function createClassScores({ pick }: { pick: (label: number, name: string
 
   let quantity: Quantity | null = null;
 
-  const update = (classes: ClassScore[], target: number | null, newQuantity: Quantity | null) => {
+  const update = (classes: ClassScore[], pair: ClassPair, newQuantity: Quantity | null) => {
+    const { target, against } = pair;
     quantity = newQuantity;
     setAttribute(element, "data-kind", quantity?.kind ?? "probability");
-    const listed = listOrder(classes, target, quantity);
+    setAttribute(element, "data-units", String(classes.some(({ unchanged }) => (unchanged ?? null) !== null)));
+    const listed = listOrder(classes, pair, quantity);
     while (rows.length > listed.length) rows.pop()?.element.remove();
     while (rows.length < listed.length) {
       const row = createRow(selectTarget);
       rows.push(row);
       element.append(row.element);
     }
-    listed.forEach(
-      (entry, index) =>
-        void rows[index]?.show(entry, entry.label === target, isValue(quantity) ? entry.label === target : index === 0, quantity),
-    );
+    listed.forEach((entry, index) => {
+      const row = rows[index];
+      row?.show(entry, entry.label === target, isValue(quantity) ? entry.label === target : index === 0, quantity);
+      if (row) setAttribute(row.element, "data-role", entry.label === target ? "target" : entry.label === against ? "against" : "");
+    });
   };
   return { element, update };
 }
@@ -81,16 +93,21 @@ function createRow(selectTarget: (label: number, name: string) => void) {
       element.dataset.label = String(entry.label);
     }
     current = entry;
-    before.style.width = isValue(quantity) ? "0" : `${100 * entry.before}%`;
-    now.style.width = isValue(quantity) ? "0" : `${100 * entry.now}%`;
+    const unchanged = entry.unchanged ?? null;
     const score = formatScore(quantity, entry.now);
-    setText(value, score);
+    before.style.width = isValue(quantity) ? "0" : `${100 * (unchanged ?? entry.before)}%`;
+    now.style.width = isValue(quantity) ? "0" : `${100 * entry.now}%`;
     const difference = formatScoreChange(quantity, entry);
-    setText(change, difference);
-    setAttribute(change, "data-less", String(difference.startsWith("−")));
+    setText(value, unchanged === null ? score : `${formatScore(quantity, unchanged)} →`);
+    setText(change, unchanged === null ? difference : score);
+    setAttribute(change, "data-less", String(unchanged === null && difference.startsWith("−")));
     setAttribute(element, "aria-checked", String(isTarget));
     setAttribute(element, "tabindex", hasTabStop ? "0" : "-1");
-    setAttribute(element, "aria-label", `${entry.name}: ${score}, ${formatScore(quantity, entry.before)} without the patch`);
+    const other =
+      unchanged === null
+        ? `${formatScore(quantity, entry.before)} without the patch`
+        : `${formatScore(quantity, unchanged)} with all units on`;
+    setAttribute(element, "aria-label", `${entry.name}: ${score}, ${other}`);
   };
   return { element, show };
 }

@@ -1,8 +1,11 @@
+import { WhyPanel } from "../contributions/why_panel.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
+import { ClassChoice } from "./class_choice.ts";
+import type { ClassPair } from "./class_scores.ts";
 import { FILES, fileName } from "./files.ts";
 import type { Point } from "./geometry.ts";
 import { ImageChoice } from "./image_choice.ts";
@@ -18,8 +21,9 @@ import { createResults } from "./results.ts";
 import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
-import { TargetChoice } from "./target_choice.ts";
-import type { ClassScore, HelloReply, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
+import { sharedRange, UnchangedMaps } from "./unchanged_maps.ts";
+import { whyContent, whyMessage } from "./why.ts";
+import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
 class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore> implements EditedView {
@@ -32,18 +36,28 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     changed: (grid) => this.mapsChanged(grid),
     failed: (message) => this.showError(message),
   });
+  private readonly unchangedJob: MapsJob = new MapsJob(
+    this.store,
+    this.id,
+    { changed: () => this.job.grid && this.mapsChanged(this.job.grid), failed: (message) => this.showError(message) },
+    true,
+  );
+  private readonly unchanged: UnchangedMaps;
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
     add: () => this.editor.add(null),
     remove: () => this.editor.remove(),
   });
-  private readonly predictions = createPredictions({
-    id: this.id,
-    set: (patch) => this.set(patch),
-    pick: (label, name) => this.pickTarget(label, name),
-    useBundledHead: () => void this.useBundledHead(),
-    copy: (text) => this.copyText(text, "Copied the code."),
+  private readonly why = new WhyPanel({
+    store: this.store.contributions,
+    open: (layer, unit) => void this.showing?.show("LayerExplorer", { state: { layer, unit } }),
+    pickLayer: (layer) => this.set({ layer, unit: null }),
+    units: this.store.units,
+    toggle: (layer, unit) => this.switchUnit(layer, unit),
+    changed: () => this.requestDraw(),
+    save: (request, file) => void this.download("contributions_file", { request, file }, file),
   });
+  private readonly predictions: ReturnType<typeof createPredictions>;
   private readonly mapControls = createMapControls({
     set: (patch) => this.set(patch),
     stop: () => void this.runAction(() => this.job.stop()),
@@ -54,7 +68,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   });
   private readonly images: ImageChoice;
   private readonly results: ReturnType<typeof createResults>;
-  private readonly target = new TargetChoice();
+  private readonly classes = new ClassChoice();
   private hello: HelloReply | null = null;
 
   constructor(context: RenderContext<OcclusionState>, store: OcclusionStore) {
@@ -71,8 +85,19 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       overlay: this.stage.map,
       hover: (point) => this.readMaps(point, "map"),
       placePatch: (point, event) => editor.placeAtCell(point, event),
-      pick: (label, name) => this.pickTarget(label, name),
+      pick: (label, name) => this.pickClass("target", label, name),
     });
+    this.predictions = createPredictions({
+      id: this.id,
+      compared: this.maps.compared.element,
+      set: (patch) => this.set(patch),
+      pick: (label, name) => this.pickClass("target", label, name),
+      compare: (label, name) => this.pickClass("against", label, name),
+      useBundledHead: () => void this.useBundledHead(),
+      copy: (text) => this.copyText(text, "Copied the code."),
+    });
+    this.unchanged = new UnchangedMaps({ hover: () => {}, placePatch: (point, event) => editor.placeAtCell(point, event) });
+    this.maps.element.append(this.unchanged.element);
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
@@ -87,6 +112,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       store,
       set: (patch) => this.set(patch),
       maps: this.maps,
+      why: this.why.element,
       controls: this.mapControls,
       images: this.images,
     });
@@ -100,7 +126,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   override close(): void {
-    for (const part of [this.job, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
+    for (const part of [this.job, this.unchangedJob, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results])
+      part.close();
     this.store.client.release(this.editor);
     super.close();
   }
@@ -130,11 +157,11 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   markPatches(): void {
-    this.maps.mark(this.state.patches);
+    for (const maps of [this.maps, this.unchanged]) maps.mark(this.state.patches);
   }
 
-  showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
-    this.predictions.showPrediction(classes, target, featureMap);
+  showPrediction(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void {
+    this.predictions.showPrediction(classes, pair, featureMap);
   }
 
   readMaps(point: Point | null, where: "stage" | "map"): void {
@@ -147,6 +174,10 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.stage.element.focus({ preventScroll: true });
   }
 
+  override focusMain(): void {
+    this.focusStage();
+  }
+
   protected override stateChanged(): void {
     this.editor.updateAll();
   }
@@ -156,13 +187,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   protected override isLoaded(next: OcclusionState): boolean {
-    const { image, layer, unit, target, fill, stride, border } = this.state;
-    const isSame = next.image === image && next.layer === layer && next.unit === unit && next.target === target && next.fill === fill;
-    return isSame && String(next.stride) === String(stride) && next.border === border;
+    const { hello } = this;
+    const request = (state: OcclusionState) => JSON.stringify(hello && this.classes.request(state, hello));
+    return request(next) === request(this.state) && String(next.stride) === String(this.state.stride) && next.border === this.state.border;
   }
 
   protected override alertText(): string {
-    return super.alertText() || (this.hello && this.store.scene(this, this.request(this.hello)).error) || "";
+    return super.alertText() || (this.hello && this.store.scene(this, this.classes.request(this.state, this.hello)).error) || "";
   }
 
   protected override draw(): void {
@@ -178,7 +209,10 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.mapControls.update(state, job, stage.size);
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
+    this.root.dataset.tab = state.tab;
+    if (state.tab === "why") this.why.update(whyContent(hello, this.scene), whyMessage(hello, this.scene));
     this.maps.setStale(job.stale);
+    this.unchanged.setStale(this.unchangedJob.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
@@ -212,28 +246,24 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   /** Handle a new overview: the classifier may have changed. */
   private overviewReceived(hello: HelloReply): void {
-    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.target.notice);
+    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.classes.notice);
     this.hello = hello;
-    if (this.target.isKnown(this.state, hello)) return;
-    // Reset the target, also in Python: it is not a class of the classifier.
-    this.state = { ...this.state, target: null };
-    if (hello.classes) this.showStatus(this.target.notice);
+    const unknown = this.classes.unknown(this.state, hello);
+    if (!Object.keys(unknown).length) return;
+    this.state = { ...this.state, ...unknown }; // also in Python
+    if (hello.classes) this.showStatus(this.classes.notice);
     this.scheduleSave(0);
-  }
-
-  /** Return the request for the scene of the state. */
-  private request({ classes }: HelloReply): OcclusionRequest {
-    const { image, layer, unit, target, fill } = this.state;
-    return { image, layer, unit, target: this.target.label(target, classes), fill };
   }
 
   /** Request the scene, the maps and the projections. */
   private drawScene(hello: HelloReply): void {
-    const { value: scene } = this.store.scene(this, this.request(hello));
+    const { value: scene } = this.store.scene(this, this.classes.request(this.state, hello));
     if (!scene) return;
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
     this.job.update(hello.overview.version, scene.request, { window, stride, border });
+    if (this.areUnitsOff && this.job.grid?.complete && !this.job.stale)
+      this.unchangedJob.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
@@ -241,23 +271,36 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.scene = scene;
     const { target } = scene.request;
     this.stage.show(scene.image, scene.fill);
-    this.maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
+    for (const maps of [this.maps, this.unchanged])
+      maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.updateAll();
   }
 
+  private get areUnitsOff(): boolean {
+    return (this.store.hello?.overview.units.length ?? 0) > 0;
+  }
+
   private mapsChanged(grid: MapGrid): void {
+    this.maps.unchanged = this.areUnitsOff ? this.unchangedJob.grid : null;
+    this.unchanged.draw(this.unchangedJob.grid, sharedRange(grid, this.maps.unchanged), this.areUnitsOff);
     this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
   }
 
-  /** Set the target class; null: the predicted class of each image. */
-  private pickTarget(label: number | null, name: string | null): void {
-    this.target.pick(label, name);
+  /** Set the target, or the class that it is compared with; null: the default of each image. */
+  private pickClass(role: "target" | "against", label: number | null, name: string | null): void {
     this.predictions.clearSearch();
-    this.set({ target: name });
+    this.set(this.classes.pick(role, label, name));
+  }
+
+  /** Switch a unit off, or on again. The classes in question stay the same, though the answer may be another one then. */
+  private switchUnit(layer: string, unit: number): void {
+    const content = this.hello && whyContent(this.hello, this.scene);
+    if (content) this.set({ target: content.targetName, against: content.against === null ? null : content.againstName });
+    this.store.units.toggle(layer, unit);
   }
 
   private openImages(): void {

@@ -23,11 +23,15 @@ export class MapsJob {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private unwatch: () => void = () => {};
 
-  /** @param view the id of the view; a new job cancels only jobs of the same view */
+  /**
+   * @param view the id of the view; a new job cancels only jobs of the same view
+   * @param unchanged whether the maps are those of the network with all units on
+   */
   constructor(
     private readonly store: OcclusionStore,
     private readonly view: string,
     private readonly listener: Listener,
+    private readonly unchanged = false,
   ) {}
 
   close(): void {
@@ -72,7 +76,8 @@ export class MapsJob {
   private async start(key: string, request: ResolvedRequest, settings: MapSettings): Promise<void> {
     try {
       const options = { owner: this, priority: PRIORITY.startMaps };
-      const reply = await this.store.client.request<{ run: number }>("start_maps", { request, settings, view: this.view }, options);
+      const fields = { request, settings, view: this.view, ...(this.unchanged ? { unchanged: true } : {}) };
+      const reply = await this.store.client.request<{ run: number }>("start_maps", fields, options);
       if (!reply || key !== this.key) return;
       this.watch(reply.content.run);
     } catch (error) {

@@ -7,7 +7,7 @@ import type { HeaderContent } from "../ui/header.ts";
 import { provenance, shortWarnings, skippedFiles } from "../ui/provenance.ts";
 import { formatScore, isValue } from "../ui/quantity.ts";
 import type { Scene } from "./store.ts";
-import type { HelloReply } from "./wire.ts";
+import type { ClassScore, HelloReply } from "./wire.ts";
 
 const KEYS: KeyHint[] = [
   [["←", "↑", "↓", "→"], "move"],
@@ -40,6 +40,14 @@ function describeScene({ caption, label, classes, request }: Scene, quantity: Qu
     const target = classes.find((entry) => entry.label === request.target);
     return target ? `${name} · ${target.name} ${formatScore(quantity, target.before)}` : name;
   }
-  const [best] = [...classes].sort((a, b) => b.before - a.before);
-  return best ? `${name} · predicted ${best.name}, ${formatScore(quantity, best.before)}` : name;
+  const best = strongest(classes, ({ before }) => before);
+  if (!best) return name;
+  const predicted = `${name} · predicted ${best.name}, ${formatScore(quantity, best.before)}`;
+  const unchanged = strongest(classes, ({ unchanged }) => unchanged ?? 0);
+  if (!unchanged || (unchanged.unchanged ?? null) === null) return predicted;
+  return `${predicted} (with all units on: ${unchanged.name}, ${formatScore(quantity, unchanged.unchanged)})`;
+}
+
+function strongest(classes: ClassScore[], score: (entry: ClassScore) => number): ClassScore | undefined {
+  return [...classes].sort((a, b) => score(b) - score(a))[0];
 }

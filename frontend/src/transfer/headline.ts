@@ -75,16 +75,16 @@ function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high
     { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
     h("span", { class: "dwt-row-label", role: "rowheader", title: label }, label),
     h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
-    h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
+    h("span", { class: "dwc-number", role: "cell" }, formatAccuracy({ mean, std })),
   );
 }
 
 /** Create the headline: the mean accuracy, and the scale. */
 export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
-  const description = h("div", { class: "dwt-dim" }, "mean accuracy per class");
-  const folds = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
-  const calibration = h("div", { class: "dwt-dim", title: CALIBRATION_HINT, "data-testid": "calibration" });
+  const description = h("div", { class: "dwc-dim" }, "mean accuracy per class");
+  const folds = h("div", { class: "dwc-dim", "data-testid": "folds-done" });
+  const calibration = h("div", { class: "dwc-dim", title: CALIBRATION_HINT, "data-testid": "calibration" });
   const scale = createScale();
   const result = h("div", { class: "dwt-result" }, value, description, folds, calibration);
   const element = h("div", { class: "dwt-headline" }, result, scale.element);

@@ -44,6 +44,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     store: this.store,
     set: (patch) => this.set(patch),
     showStatus: (text) => this.showStatus(text),
+    why: (run, source) => void this.showing?.why({ run, source }),
   });
   /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
   private lastSummary: { data: string; summary: DataSummary } | null = null;

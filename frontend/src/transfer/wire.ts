@@ -1,11 +1,11 @@
 /** Messages between a TransferPanel and the kernel. Classes are indices into `categories`. */
+import type { ClassViewState } from "../classification/class_results.ts";
+import type { DataChoice } from "../classification/data_fields.ts";
 import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 
 export type Crops = "one" | "flips" | "ten";
 export type ChartTab = "training" | "curve";
 export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
-export type ClassSort = "worst" | "best" | "name" | "size";
-export type MatrixOrder = "name" | "accuracy";
 export type ResultFile =
   | "photographs.csv"
   | "classes.csv"
@@ -14,8 +14,6 @@ export type ResultFile =
   | "results.svg"
   | "results.pdf"
   | "results.html";
-/** A cell of the confusion matrix: the true and the predicted class. */
-export type Cell = [truth: number, prediction: number];
 
 /** The data and the training settings. */
 export interface Settings {
@@ -31,22 +29,12 @@ export interface Settings {
   curve: boolean;
 }
 
-export interface TransferState extends Settings {
+export interface TransferState extends Settings, ClassViewState {
   /** Null: the newest run. */
   run: number | null;
   compare: number | null;
   tab: ChartTab;
   show: ResultsTab;
-  cell: Cell | null;
-  sort: ClassSort;
-  order: MatrixOrder;
-}
-
-export interface DataChoice {
-  data: string;
-  description: string;
-  /** What is missing if the data is not available. */
-  hint: string;
 }
 
 export interface DataSummary {
@@ -127,22 +115,6 @@ export interface RunReply {
   categories: string[];
   skipped: SkippedImage[];
   has_confidences: boolean;
-}
-
-/** A test photograph in one fold. */
-export interface TestPhotograph {
-  source: number;
-  name: string;
-  fold: number;
-  truth: number;
-  prediction: number;
-  confidence: number | null;
-}
-
-/** Reply to `photographs`. */
-export interface PhotographsReply {
-  photographs: TestPhotograph[];
-  total: number;
 }
 
 /** The training of a classifier: accuracies in percent, and the loss, by step; null breaks a line. */

@@ -8,7 +8,7 @@ from weakref import finalize
 
 from deconvwidgets.arguments import describe, integer, text
 from deconvwidgets.compute.job import JobContext, never_cancelled
-from deconvwidgets.errors import ContributionError, LayerError
+from deconvwidgets.errors import ContributionError, LayerError, ServiceError
 from deconvwidgets.instruments.contributions.compute.classes import checked_unit
 from deconvwidgets.instruments.contributions.compute.tree import MAX_BREADTH, MAX_DEPTH, Root, grow_tree, roots_of
 from deconvwidgets.instruments.contributions.deletion import DeletionCurve
@@ -49,6 +49,11 @@ class ContributionsApi(InstrumentApi):
         context.on_replace(lambda snapshot: analyses.keep_only(snapshot.version))
         context.on_replace(lambda snapshot: answers.keep_only(snapshot.version))
         finalize(self, answers.cancel)
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the model's classes or outputs; () if it predicts nothing."""
+        bundle = self._context.snapshot.bundle
+        return () if bundle.classifier is None else tuple(bundle.categories or ())
 
     def contributions(self, request: ContributionsRequest, *, timeout: float | None = 0.0) -> PhotographContributions | Pending:
         """Return what the units of a layer contribute to the answer for a photograph, the top and bottom units, and the ledger.
@@ -196,6 +201,17 @@ class ContributionsApi(InstrumentApi):
             means = self._analyses.means(snapshot, explained.above, JobContext()) if explained.request.baseline is not None else None
             return table_file(explained.contributions(self._context.job_context(never_cancelled), means))
         tree = self.class_tree(request, depth, breadth, timeout=None)
+        assert isinstance(tree, FeederTree)
+        return tree_file(kind, tree, self._pictures)
+
+    def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
+        """Return the tree of what feeds a unit, with the top activations of its units, as the bytes of a file. It takes seconds.
+
+        Raises ServiceError for another kind than "tree.png", "tree.svg" and "tree.pdf". Otherwise it raises what `tree` raises.
+        """
+        if require_kind(kind) == "contributions.csv":
+            raise ServiceError("A tree is saved as tree.png, tree.svg or tree.pdf.")
+        tree = self.tree(layer, [unit], depth, breadth, timeout=None)
         assert isinstance(tree, FeederTree)
         return tree_file(kind, tree, self._pictures)
 

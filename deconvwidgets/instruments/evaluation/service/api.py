@@ -21,7 +21,7 @@ from deconvwidgets.instruments.evaluation.service.comparisons import compare_run
 from deconvwidgets.instruments.evaluation.service.datasets import EvaluationDatasets
 from deconvwidgets.instruments.evaluation.service.evaluate_job import EvaluateJob
 from deconvwidgets.instruments.evaluation.service.files import make_file
-from deconvwidgets.instruments.evaluation.service.photographs import MAX_PHOTOGRAPHS, matching_photographs
+from deconvwidgets.instruments.evaluation.service.photographs import MAX_PHOTOGRAPHS, matching_photographs, true_class
 from deconvwidgets.instruments.evaluation.service.runs import EvaluationRun
 from deconvwidgets.instruments.evaluation.settings import (
     ComparisonResults,
@@ -34,14 +34,15 @@ from deconvwidgets.instruments.evaluation.settings import (
     PhotographsRequest,
 )
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.snapshot import Snapshot
-from deconvwidgets.service.thumbnails import Thumbnails
+from deconvwidgets.service.source_photograph import source_photograph
+from deconvwidgets.service.thumbnails import Thumbnails, check_source
 
 _JOB = "evaluation"
 _MAX_RUNS = 8  # each has the outputs of all its photographs
@@ -172,6 +173,21 @@ class EvaluationApi(InstrumentApi):
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         """Return photographs of a run's image set, cropped to squares of `size` x `size` pixels."""
         return self._thumbnails.get(self._runs.get(run).images, sources, size)
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        """Return a whole photograph of a run's image set, and its true class by the name of the model's class.
+
+        Raises
+        ------
+        ServiceError
+            For an unknown photograph.
+        PictureError
+            If its file can no longer be read.
+        """
+        found = self._runs.get(run)
+        source = check_source(found.images, source)
+        label = None if found.evaluation is None else true_class(found.evaluation, source)
+        return source_photograph(found.images, source, label)
 
     def compare(self, after: int, before: int | None = None, limit: int = 24) -> ComparisonResults:
         """Return the change between two runs of the same photographs.

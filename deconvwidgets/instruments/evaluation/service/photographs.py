@@ -7,7 +7,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import flag, integer
+from deconvwidgets.arguments import flag, integer, number
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.records import (
@@ -37,6 +37,8 @@ def matching_photographs(evaluation: Evaluation, images: ImageSet, request: Phot
     limit = integer(request.limit, "limit", error=EvaluationError)
     if request.right is not None:
         flag(request.right, "right, unless it is None,", EvaluationError)
+    if request.threshold is not None:
+        number(request.threshold, "threshold", "a probability", 0, EvaluationError)
     if isinstance(evaluation, ClassificationEvaluation):
         rows = _of_classes(evaluation, request)
     elif isinstance(evaluation, MultilabelEvaluation):
@@ -47,6 +49,14 @@ def matching_photographs(evaluation: Evaluation, images: ImageSet, request: Phot
     label = request.prediction if request.prediction is not None else request.truth
     chosen = rows[: min(max(limit, 0), MAX_PHOTOGRAPHS)]
     return EvaluatedPhotographs(tuple(photograph_in_row(evaluation, images, int(row), label) for row in chosen), len(rows))
+
+
+def true_class(evaluation: Evaluation, source: int) -> str | None:
+    """Return the model's class that is right for a photograph; None if it is not evaluated, or has several labels or values."""
+    if not isinstance(evaluation, ClassificationEvaluation):
+        return None
+    rows = np.flatnonzero(evaluation.sources == source)
+    return evaluation.classes[evaluation.category_classes[evaluation.truths[rows[0]]][0]] if len(rows) else None
 
 
 def photograph_in_row(evaluation: Evaluation, images: ImageSet, row: int, label: int | None = None) -> EvaluatedPhotograph:
@@ -116,7 +126,8 @@ def _of_classes(evaluation: ClassificationEvaluation, request: PhotographsReques
 def _of_labels(evaluation: MultilabelEvaluation, request: PhotographsRequest) -> Rows:
     classes = len(evaluation.categories)
     truth, prediction = _class(request.truth, classes, "class"), _class(request.prediction, classes, "predicted class")
-    predicted = evaluation.probabilities >= evaluation.threshold
+    threshold = evaluation.threshold if request.threshold is None else request.threshold
+    predicted = evaluation.probabilities >= threshold
     matches = np.ones(evaluation.photographs, bool)
     if truth is not None:
         matches &= evaluation.truths[:, truth]
@@ -127,7 +138,7 @@ def _of_labels(evaluation: MultilabelEvaluation, request: PhotographsRequest) ->
         agree = predicted == evaluation.truths
         matches &= (agree.all(axis=1) if label is None else agree[:, label]) == request.right
     if label is None:
-        wrong = np.where(predicted != evaluation.truths, np.abs(evaluation.probabilities - evaluation.threshold), 0).max(axis=1)
+        wrong = np.where(predicted != evaluation.truths, np.abs(evaluation.probabilities - threshold), 0).max(axis=1)
         return _ranked(matches, -wrong)
     missed = prediction is None and request.right is False
     return _ranked(matches, evaluation.probabilities[:, label] * (1 if missed else -1))

@@ -15,7 +15,7 @@ from deconvwidgets.instruments.evaluation.settings import (
     EvaluationStatus,
     PhotographsRequest,
 )
-from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -68,6 +68,10 @@ class EvaluationService(Protocol):
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         """Return photographs of a run's image set, cropped to squares of `size` x `size` pixels."""
+        ...
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        """Return a whole photograph of a run's image set. It is decoded, and may take a while: a handler of it runs on a worker."""
         ...
 
     def compare(self, after: int, before: int | None = None, limit: int = 24) -> ComparisonResults:

@@ -178,9 +178,7 @@ class FigureSheet:
         )
         contrast = f"Mid-gray is zero, brighter is positive, darker is negative; {scale}."
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
-        units = (
-            [f"{sentence} The strongest activations are those with all units on."] if (sentence := units_sentence(overview.units)) else []
-        )
+        units = [units_sentence(overview.units), "The strongest activations are those with all units on."] if overview.units else []
         return " ".join([content, contrast, *units, weights, "After Zeiler & Fergus 2014, figure 2."])
 
 

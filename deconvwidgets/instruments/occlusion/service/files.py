@@ -66,8 +66,9 @@ def make_file(
 def maps_as_arrays(maps: OcclusionMaps, overview: Overview, image: str, caption: str) -> bytes:
     """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
 
-    "about" also says of what they are: the `model`'s name, its `units` that are switched off or scaled as [layer, unit, factor], the
-    `image` as an explorer's state has it ("crop:17"), and its `caption`, as people call it; and what the model predicts: `quantity`, with the unit of a regression's `value`.
+    "about" also says of what they are: the name of the `model`, its `units` that are switched off or scaled as [layer, unit, factor], the
+    `image` as an explorer's state has it ("crop:17"), and its `caption`, as people call it; and what the model predicts: `quantity`, with
+    the unit of a regression's `value`.
     """
     named = {name: getattr(maps, name) for name in _MAPS}
     about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded", "quantity")}

@@ -316,7 +316,7 @@ class FakeOcclusionApi:
         self.uploads[upload][1][offset:] = data
         return len(self.uploads[upload][1])
 
-    def finish_upload(self, upload: str) -> str:
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
         self._record("finish", upload)
         name, data = self.uploads[upload]
         try:
