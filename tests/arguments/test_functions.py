@@ -221,7 +221,13 @@ FUNCTIONS: dict[str, Case] = {
     "dw.train_softmax_head": Case(
         dw.train_softmax_head,
         {**TRAINING, "images_per_class": 2, "weight_decay": 1e-2},
-        {**COMMON_TRAINING, **WEIGHT_DECAY, "images_per_class": whole(1, 7), "on_step": optional(function)},
+        {
+            **COMMON_TRAINING,
+            **WEIGHT_DECAY,
+            "images_per_class": whole(1, 7),
+            "temperature": optional(real(above=0)),
+            "on_step": optional(function),
+        },
         head_results,
     ),
     "dw.train_svm_head": Case(

@@ -68,9 +68,10 @@ def train_softmax_head(
         on the unmirrored features only, since a model has one input per photograph; `head.report` has its accuracy on the first fold.
     weight_decay : float or sequence of float, optional
         The weight of half the squared norm of the weights, added to the mean cross entropy, for features scaled to a mean squared norm of
-        1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images (of equal ones, the
-        one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth is held out in
-        turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or down to 1e-7.
+        1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images, at its temperature
+        (of equal ones, the one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth
+        is held out in turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or
+        down to 1e-7.
     temperature : float, optional
         The logits are divided by it, which changes the probabilities and no prediction; the weights and the bias of the head include it.
         By default it is fitted on the held-out images (Guo et al. 2017), or 1 if `weight_decay` is one number: nothing is held out then.
