@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from deconvwidgets.engine.ops import node_name
-from deconvwidgets.engine.tracing import Trace, WrappedModel, required_nodes
+from deconvwidgets.engine.tracing import Trace, required_nodes
+from deconvwidgets.engine.wrapped_model import WrappedModel
 
 _INDECISIVE = ("device", "pin_memory", "layout", "cudnn_enabled", "allow_tf32")  # of ATen's schemas
 
@@ -50,10 +51,12 @@ def node_digest(trace: Trace, model: nn.Module, layer: fx.Node) -> str:
 
 def model_digest(model: nn.Module, layer: str) -> str:
     """Return the digest of a layer of a model that cannot be traced: it covers all modules, their source if available, and all weights."""
+    changes: dict[str, Tensor] = {}
     while isinstance(model, WrappedModel):
+        changes.update(model.changed_layers())
         model = model.original
     hasher = hashlib.sha256(f"{model!r} {_source(model)} {layer}".encode())
-    for name, value in model.state_dict().items():
+    for name, value in (*model.state_dict().items(), *sorted(changes.items())):
         _hash_tensor(hasher, name, value)
     return hasher.hexdigest()
 

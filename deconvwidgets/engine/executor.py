@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, fx
+from torch.utils import _pytree as pytree
 
 from deconvwidgets.engine.graph import Graph, Operation
 
@@ -74,6 +76,41 @@ class Executor(fx.Interpreter):
         """Run one operation, and return its value."""
         args, kwargs = fx.node.map_arg((operation.node.args, operation.node.kwargs), self.env.__getitem__)
         return self.call(operation, args, kwargs)
+
+
+def run_outputs(
+    graph: Graph,
+    values: Mapping[fx.Node, Any],
+    batch: Tensor,
+    call: OperationCall = call_operation,
+    operations: Sequence[Operation] | None = None,
+) -> Any:
+    """Return what the model returns, in the structure of its output.
+
+    Parameters
+    ----------
+    graph : Graph
+    values : mapping of fx.Node to Tensor
+        The model's parameters and buffers (`Trace.bind`), and values that are known already.
+    batch : Tensor (N, C, H, W)
+    call : callable
+        As in `Executor`.
+    operations : sequence of Operation, optional
+        What has to run; by default everything that the output depends on.
+    """
+    targets = [value for value in graph.trace.outputs if isinstance(value, fx.Node)]
+    found: dict[Any, Any] = {node: values[node] for node in targets if node in values}
+    executor = Executor(graph, graph.ancestors(targets) if operations is None else operations, values, call)
+    for operation, value in executor.execute(batch):
+        if operation.node in targets:
+            found[operation.node] = value
+    return pytree.tree_unflatten([found.get(value, value) for value in graph.trace.outputs], graph.trace.structure)
+
+
+def run_each(run: Callable[..., Any], *batches: Tensor) -> Any:
+    """Return the joined outputs of `run`, which is called with one image of each batch at a time."""
+    parts = [run(*(batch[number : number + 1] for batch in batches)) for number in range(len(batches[0]))]
+    return pytree.tree_map(lambda *values: torch.cat(values) if isinstance(values[0], Tensor) else values[0], *parts)
 
 
 def last_uses(nodes: Sequence[fx.Node]) -> dict[fx.Node, int]:

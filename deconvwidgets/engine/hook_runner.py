@@ -15,13 +15,14 @@ from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.errors import LayerError
 
 OutputVisitor = Callable[[str, nn.Module, tuple[Any, ...], Any], bool]
+OutputReplacement = Callable[[str, Any], Any]
 
 
 class _StopForward(Exception):  # noqa: N818 - control flow: the rest of the forward pass is not needed
     pass
 
 
-def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> Any:
+def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor, replacement: OutputReplacement | None = None) -> Any:
     """Run a model on a batch, and see the output of every module call.
 
     Parameters
@@ -33,6 +34,8 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
     visitor : callable
         Called as `visitor(name, module, args, output)` after each call of a submodule, where `name` is "relu#2" for the second call.
         A later in-place operation may overwrite the output. The forward pass stops if the visitor returns True.
+    replacement : callable, optional
+        Called before that as `replacement(name, output)`, and returns what the model and all hooks go on with.
 
     Returns
     -------
@@ -43,11 +46,14 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
     count: Counter[str] = Counter()
     stop = _StopForward()  # its own, because the model may itself run another one with hooks
 
-    def make_hook(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def make_hook(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             count[name] += 1
-            if visitor(name if count[name] == 1 else f"{name}#{count[name]}", module, args, output):
+            call = name if count[name] == 1 else f"{name}#{count[name]}"
+            output = output if replacement is None else replacement(call, output)
+            if visitor(call, module, args, output):
                 raise stop
+            return output
 
         return hook
 
@@ -55,7 +61,7 @@ def run_with_hooks(model: nn.Module, batch: Tensor, visitor: OutputVisitor) -> A
         module._backward_hooks.clear()  # as in a traced model; they are no part of the forward pass
         module._backward_pre_hooks.clear()
         if name:
-            module.register_forward_hook(make_hook(name))
+            module.register_forward_hook(make_hook(name), prepend=replacement is not None)  # hooks of an outer run see what it returns
     try:
         return copied(batch)
     except _StopForward as stopped:

@@ -54,11 +54,10 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
     for call, node in graph.calls.items():
         names.setdefault(views.get(node, node), call)
     operation_names = _operation_names(graph)
-    feature_maps = {_after_activation(graph, node) for node in _nodes_of(graph, "convolution")}
+    feature_maps = {_product(graph, _after_activation(graph, node)) for node in _nodes_of(graph, "convolution")}
     feature_maps.update(view for source, view in views.items() if _is_residual_sum(graph, source))
     fields = receptive_fields(graph)
-    other_order = channels_last(graph) | set(views)
-    other_order -= set(sources)
+    other_order = (channels_last(graph) | set(views)) - set(sources)
     layers = []
     for node, operation in graph.operations.items():
         name = names.get(node, operation_names[node] if node in aliases or node in feature_maps else None)
@@ -80,7 +79,9 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
         size = None if field is None else (field[0].size, field[1].size)
         stride = None if field is None else (field[0].step, field[1].step)
         offset = None if field is None else (field[0].start, field[1].start)
-        info = LayerInfo(name, aliases.get(node), _kind(graph, source), operation.shape[1], height, width, size, stride, offset)
+        info = LayerInfo(
+            name, aliases.get(node), _kind(graph, _factor_of(graph, source)), operation.shape[1], height, width, size, stride, offset
+        )
         layers.append(Layer(info, node in feature_maps, node=node, has_maps=len(operation.shape) == 4))
     return layers
 
@@ -88,8 +89,11 @@ def layers_of_graph(graph: Graph) -> list[Layer]:
 def _operation_names(graph: Graph) -> dict[fx.Node, str]:
     """Return names for operations that are no module's output: "relu", "relu_1", ..., in order of execution."""
     count: Counter[str] = Counter()
-    names = {}
+    names: dict[fx.Node, str] = {}
     for node, operation in graph.operations.items():
+        if _factor_of(graph, node) is not node:
+            names[node] = names[_factor_of(graph, node)]
+            continue
         names[node] = operation.name if not count[operation.name] else f"{operation.name}_{count[operation.name]}"
         count[operation.name] += 1
     return names
@@ -110,11 +114,12 @@ def find_aliases(graph: Graph) -> dict[str, fx.Node]:
         if any(_is_other_module(graph, alias, node) for alias, node in family.items()):
             continue
         for alias, node in family.items():
-            aliases[alias] = feature_map = _after_activation(graph, node)
+            feature_map = _after_activation(graph, node)
+            aliases[alias] = _product(graph, feature_map)
             pooled = _pooled(graph, feature_map) if family is conv_aliases else None
             pool = alias.replace("conv", "pool")
-            if pooled is not None and graph.calls.get(pool, pooled) is pooled:
-                aliases[pool] = pooled
+            if pooled is not None and graph.calls.get(pool, _product(graph, pooled)) is _product(graph, pooled):
+                aliases[pool] = _product(graph, pooled)
     return aliases
 
 
@@ -123,20 +128,31 @@ def convolution_names(graph: Graph) -> dict[str, str]:
     names = {node: call for call, node in reversed(list(graph.calls.items()))}
     maps = set(find_aliases(graph))
     numbered = {f"conv{number}": node for number, node in enumerate(_nodes_of(graph, "convolution"), start=1)}
-    return {alias: names[node] for alias, node in numbered.items() if alias in maps and node in names}
+    return {alias: names[_product(graph, node)] for alias, node in numbered.items() if alias in maps and _product(graph, node) in names}
 
 
 def _is_other_module(graph: Graph, alias: str, node: fx.Node) -> bool:
     """Return whether a module has the name of the alias, and is another layer than `node`."""
     module_output = graph.calls.get(alias)
-    return module_output is not None and module_output not in (node, _after_activation(graph, node))
+    own = [_product(graph, own_node) for own_node in (node, _after_activation(graph, node))]
+    return module_output is not None and module_output not in own
+
+
+def _product(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return the product of a node with the factors of its units, if it has any."""
+    return graph.trace.scaled.get(node, node)
+
+
+def _factor_of(graph: Graph, node: fx.Node) -> fx.Node:
+    """Return the node that a product multiplies; the node itself if it is no product of `Trace.scaled`."""
+    return next((source for source, product in graph.trace.scaled.items() if product is node), node)
 
 
 def _kind(graph: Graph, node: fx.Node) -> str:
     """Return "conv", "pool", "fc", the class of the module whose output it is, or the operation's name."""
     operation = graph.operations[node]
     kind = {"convolution": "conv", "pooling": "pool", "linear": "fc"}.get(operation.op.role or "")
-    called = {call.partition("#")[0] for call, output in graph.calls.items() if output is node}
+    called = {call.partition("#")[0] for call, output in graph.calls.items() if output is _product(graph, node)}
     return kind or (operation.module_type if operation.module in called else operation.name)
 
 
@@ -164,15 +180,15 @@ def _after_activation(graph: Graph, node: fx.Node) -> fx.Node:
 
 def _is_residual_sum(graph: Graph, node: fx.Node) -> bool:
     """Return whether a value is a sum of two that depend on the image, perhaps reshaped or copied."""
-    operation = graph.operations[node]
+    operation = graph.operations[_factor_of(graph, node)]
     while operation.op.spatial == "reshape" or operation.op.role == "transparent":
-        operation = graph.operations[operation.node.args[0]]  # type: ignore[index]
+        operation = graph.operations[_factor_of(graph, operation.node.args[0])]  # type: ignore[arg-type]
     return operation.name == "add" and len(graph.varying_inputs(operation.node)) == 2
 
 
 def _users(graph: Graph, node: fx.Node) -> list[fx.Node]:
     """Return the nodes of the original model that read a node: an added head does not affect the names of layers."""
-    users = [user for user in node.users if user not in graph.trace.added]
+    users = [user for user in _product(graph, node).users if user not in graph.trace.added]
     if len(users) == 1 and users[0].op == "call_function" and graph.operations[users[0]].op.spatial == "part":
         return _users(graph, users[0])  # the only output of several that is read
     return users

@@ -6,10 +6,11 @@ The view is the layer: everything that is computed for maps is computed for toke
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from deconvwidgets.engine.token_grid import Layout, find_layouts
 from deconvwidgets.engine.tracing import Trace
@@ -28,6 +29,26 @@ def with_map_views(trace: Trace) -> Trace:
             added += chain
             views[node] = chain[-1]
     return replace(trace, added=trace.added | set(added), views=views) if views else trace
+
+
+def view_source(trace: Trace, layer: fx.Node | None) -> fx.Node:
+    """Return the output of a module whose view as maps a layer is; the layer itself if it is no view."""
+    assert layer is not None
+    return next((source for source, view in trace.views.items() if view is layer), layer)
+
+
+def view_positions(trace: Trace, layer: fx.Node) -> Tensor:
+    """Return where the values of a view stand in its source: their numbers (C, H, W) int64 in the flattened source of one image."""
+    source = view_source(trace, layer)
+    chain = [layer]
+    while chain[0] is not source:
+        chain.insert(0, chain[0].args[0])  # type: ignore[arg-type]
+    shape = source.meta["val"].shape[1:]
+    positions = torch.arange(prod(int(size) for size in shape)).reshape(1, *(int(size) for size in shape))
+    for node in chain[1:]:
+        assert callable(node.target)
+        positions = node.target(positions, *node.args[1:])
+    return positions[0]
 
 
 def _is_viewable(layout: Layout) -> bool:

@@ -16,7 +16,8 @@ from deconvwidgets.engine.map_views import with_map_views
 from deconvwidgets.engine.module_calls import layers_of_calls
 from deconvwidgets.engine.projection.local import LocalPlan
 from deconvwidgets.engine.trace_check import check_trace, couples_batch
-from deconvwidgets.engine.tracing import Trace, WrappedModel, trace_model
+from deconvwidgets.engine.tracing import Trace, trace_model
+from deconvwidgets.engine.wrapped_model import WrappedModel
 from deconvwidgets.errors import GraphError
 
 Size = tuple[int, int, int]

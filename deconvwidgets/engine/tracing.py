@@ -54,6 +54,8 @@ class Trace:
         Nodes that were added to those of the model: a head, views. They do not affect the names of layers.
     views : mapping of fx.Node to fx.Node
         The added node that returns a module's output as maps (N, C, H, W), if its axes are in another order.
+    scaled : mapping of fx.Node to fx.Node
+        The added node that multiplies the maps of a layer, and is that layer for everything that reads it.
     """
 
     module: fx.GraphModule
@@ -65,6 +67,7 @@ class Trace:
     overwritten: tuple[tuple[fx.Node, fx.Node], ...] = ()
     added: frozenset[fx.Node] = field(default_factory=frozenset)
     views: Mapping[fx.Node, fx.Node] = field(default_factory=dict)
+    scaled: Mapping[fx.Node, fx.Node] = field(default_factory=dict)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -90,22 +93,6 @@ class Trace:
         """Return the values of all placeholders but the input: the model's parameters and buffers of this moment."""
         values = {node: outside_inference_mode(operator.attrgetter(name)(model)) for node, name in self.names.items()}
         return {**values, **self.constants}
-
-
-class WrappedModel(nn.Module):
-    """A model that extends another one, and whose trace is made from the other's.
-
-    Attributes
-    ----------
-    original : nn.Module
-        The model that it extends.
-    """
-
-    original: nn.Module
-
-    def extend(self, trace: Trace, layers: Mapping[str, fx.Node]) -> Trace:
-        """Return the trace of this model, given that of `original` and the nodes of its layers."""
-        raise NotImplementedError
 
 
 def trace_model(model: nn.Module, size: Sequence[int], single: bool = False) -> Trace:

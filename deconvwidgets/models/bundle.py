@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.input_kind import check_input_kind, checked_size
@@ -22,18 +19,18 @@ from deconvwidgets.models.bundle_checks import (
 )
 from deconvwidgets.models.head_files import HeadSource, as_head, describe_classes
 from deconvwidgets.models.headed_model import attach_head
+from deconvwidgets.models.image_conversion import ImageConversion
 from deconvwidgets.models.output_selection import Output
-from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.task import TaskName, decide_task
-from deconvwidgets.models.transforms import Transform, displayed_channels, transform_and_size, transformed
-from deconvwidgets.records.geometry import Geometry
+from deconvwidgets.models.transforms import Transform, transform_and_size
+from deconvwidgets.models.unit_factors import Units, checked_units, scale_units
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.quantity import SOFTMAX, Quantity, Task
 from deconvwidgets.records.repr import compact_repr
 
 
 @dataclass(frozen=True)
-class ModelBundle:
+class ModelBundle(ImageConversion):
     """A model in evaluation mode, its transform and its classes. Bundles are immutable.
 
     Use `load_model` or `from_module` to create one.
@@ -67,6 +64,8 @@ class ModelBundle:
         Those of the notes that are about the outputs.
     head, headless : Head and ModelBundle, or None
         The softmax head of the model, and the bundle that it was attached to.
+    units, unchanged : mapping of (str, int) to float, and ModelBundle or None
+        The factors by (dotted name of the layer, unit) that `with_units` set, and the bundle without them.
 
     Examples
     --------
@@ -89,6 +88,8 @@ class ModelBundle:
     output_notes: tuple[str, ...] = field(default=(), repr=False)
     head: Head | None = field(default=None, compare=False, repr=False)
     headless: ModelBundle | None = field(default=None, compare=False, repr=False)
+    units: Units = field(default_factory=dict, compare=False, repr=False)
+    unchanged: ModelBundle | None = field(default=None, compare=False, repr=False)
 
     __repr__ = compact_repr
 
@@ -158,6 +159,7 @@ class ModelBundle:
         --------
         >>> net = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 10)).eval()
         >>> bundle = ModelBundle.from_module(net, input_size=(1, 28, 28), categories=list("0123456789"), name="digits")
+        >>> from PIL import Image
         >>> bundle.prepare(Image.new("L", (40, 30))).shape
         torch.Size([1, 28, 28])
         >>> depth = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 24 * 24, 1)).eval()
@@ -189,8 +191,8 @@ class ModelBundle:
         self, output: Output | None = None, task: TaskName = "auto", categories: Sequence[str] | None = None, unit: str = ""
     ) -> ModelBundle:
         """Return a new bundle that predicts from another output of `model`, with the same layers. Parameters are those of `from_module`."""
-        plain = replace(self, classifier=None, head=None, headless=None)
-        return plain._predicting(task, categories, output, unit)
+        plain = replace(self.unchanged or self, classifier=None, head=None, headless=None)
+        return plain._predicting(task, categories, output, unit).with_units(self.units)
 
     def _predicting(self, task: TaskName, categories: Sequence[str] | None, output: Output | None, unit: str) -> ModelBundle:
         decision = decide_task(self.model, self.input_size, self.name, categories, task, output, unit)
@@ -238,9 +240,11 @@ class ModelBundle:
         >>> load_model("alexnet").with_head("caltech101").classifier
         "Caltech-101's 101 classes (head on pool5, 85.7%)"
         """
-        base = self.headless or self
+        unchanged = self.unchanged or self
+        base = unchanged.headless or unchanged
         if head is None:
-            return replace(base, categories=None, classifier=None, notes=_other_notes(base), output_notes=())
+            plain = replace(base, categories=None, classifier=None, notes=_other_notes(base), output_notes=())
+            return plain.with_units(self.units)
         loaded = as_head(head)
         return replace(
             base,
@@ -252,37 +256,36 @@ class ModelBundle:
             output_notes=(),
             head=loaded,
             headless=base,
-        )
+        ).with_units(self.units)
 
-    def prepare(self, image: Image.Image) -> Tensor:
-        """Return the model's input for an image: float32, shape `input_size`, on the CPU.
+    def with_units(self, units: Units | None) -> ModelBundle:
+        """Return a new bundle in which the maps of units are multiplied by factors: 0 switches a unit off, 2 doubles it.
 
-        A transform that is no `Preprocess` is given the image as it is; all experiments and services convert images to RGB before.
+        The layer's name means the product then. Parameters are shared. Factors that the bundle had are replaced; `with_head` keeps them.
+
+        Parameters
+        ----------
+        units : mapping of (str, int) to float, or None
+            Factors by (name or alias of the layer, unit): {("conv5", 133): 0.0}. None or an empty mapping returns the unchanged bundle.
 
         Raises
         ------
-        ModelError
-            If the transform returns anything else.
-        PictureError
-            For anything but a PIL image.
+        LayerError
+            If a layer or unit does not exist, if the answer does not depend on it, if a factor is no finite number, or if a model that
+            cannot be traced reads values that a forward hook cannot replace.
+
+        Examples
+        --------
+        >>> from deconvwidgets import load_model
+        >>> load_model("alexnet").with_units({("conv5", 133): 0.0}).units
+        {('features.11', 133): 0.0}
         """
-        return transformed(self.transform, image, self.input_size, self.name)
-
-    def geometry(self, size: tuple[int, int]) -> Geometry | None:
-        """Return the map from pixels of an image of `size` (width, height) to input pixels; None if the transform's geometry is unknown."""
-        return self.transform.geometry(*size) if isinstance(self.transform, Preprocess) else None
-
-    def to_picture(self, pixels: Tensor) -> NDArray[np.uint8]:
-        """Return the displayed channels of an input (channels, height, width) as an image, uint8 (height, width, 3).
-
-        If the normalisation of the transform is unknown, the values are scaled from minimum to maximum.
-        """
-        return displayed_channels(self.transform, pixels, self.channels_to_display)
-
-    @property
-    def channels_to_display(self) -> list[int]:
-        """`display_channels` as an index of an array (channels, ...) of inputs or projections."""
-        return list(self.display_channels or (0,))
+        base = self.unchanged or self
+        checked = checked_units(base.network, units or {}, base.name)
+        if not checked:
+            return base
+        model = scale_units(base.model, base.input_size, checked, base.name, predicts=base.classifier is not None)
+        return replace(base, model=model, units=checked, unchanged=base)
 
 
 def _other_notes(bundle: ModelBundle) -> tuple[str, ...]:

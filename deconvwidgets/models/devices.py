@@ -56,6 +56,8 @@ def on_device(bundle: ModelBundle, device: str | torch.device = "auto") -> Model
     current = reference_tensor(bundle.model).device
     if current.type == target.type and target.index in (None, current.index):
         return bundle
+    if bundle.unchanged is not None:
+        return on_device(bundle.unchanged, target).with_units(bundle.units)
     if bundle.headless is not None and bundle.head is not None:  # the head is attached to the copy of the model below it
         moved = on_device(bundle.headless, target).with_head(bundle.head)
         return replace(bundle, model=moved.model, headless=moved.headless)

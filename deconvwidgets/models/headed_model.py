@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,13 +14,13 @@ from torch.utils import _pytree as pytree
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.hook_runner import run_with_hooks
-from deconvwidgets.engine.tracing import Trace, WrappedModel
+from deconvwidgets.engine.tracing import Trace
+from deconvwidgets.engine.wrapped_model import WrappedModel
 from deconvwidgets.errors import HeadError, LayerError
+from deconvwidgets.models.extended_model import ExtendedModel, copied_trace
 from deconvwidgets.models.head_files import require_head
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.layers import LayerInfo
-
-_NAME = "softmax_head"
 
 
 class SoftmaxHead(nn.Module):
@@ -51,7 +52,7 @@ class SoftmaxHead(nn.Module):
         return f"features={self.weight.shape[1]}, classes={self.weight.shape[0]}, pool={self.pool}"
 
 
-class HeadedModel(WrappedModel):
+class HeadedModel(ExtendedModel):
     """A model with a head on one of its layers. The input is (N, C, H, W); the output is logits (N, classes).
 
     Modules and parameters are shared with `original`, which is not changed, and all layers keep their names. A model that can be traced is
@@ -70,28 +71,13 @@ class HeadedModel(WrappedModel):
     """
 
     def __init__(self, original: nn.Module, head: SoftmaxHead, layer: str, traced: bool) -> None:
-        super().__init__()
-        self.training = False
-        # The original is not registered as a submodule, which would prefix all names. The dictionaries are shared: moving this model to
-        # another device replaces the buffers in them, and the original must not keep the old buffers.
-        self.__dict__["original"] = original
-        self._parameters, self._buffers = original._parameters, original._buffers
-        self._non_persistent_buffers_set = original._non_persistent_buffers_set
-        self._head_name = _unused_name(original)
-        self._modules = {**original._modules, self._head_name: head}
+        super().__init__(original, "softmax_head", head)
         self._layer = layer
         self._traced = traced
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:  # an attribute that the operations of the original read
-            return getattr(self.__dict__["original"], name)
-
     def forward(self, batch: Tensor) -> Tensor:
         """Return logits (N, classes)."""
-        head, logits = self._modules[self._head_name], list[Tensor]()
-        assert head is not None
+        head, logits = self.added, list[Tensor]()
 
         def apply_head(name: str, module: nn.Module, args: Any, output: Any) -> bool:
             if name == self._layer:
@@ -108,7 +94,7 @@ class HeadedModel(WrappedModel):
 
     def extend(self, trace: Trace, layers: Mapping[str, fx.Node]) -> Trace:
         """Return the trace of `original` with the head as its output."""
-        return _extend(trace, layers[self._layer], self._head_name, self._modules[self._head_name])  # type: ignore[arg-type]
+        return _extend(trace, layers[self._layer], self._added_name, self.added)  # type: ignore[arg-type]
 
 
 def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], name: str) -> HeadedModel:
@@ -177,20 +163,14 @@ def _train_hint(head: Head) -> str:
     return f"Train a head for this model: dw.train_softmax_head(bundle, images, layer={(head.alias or head.layer)!r})."
 
 
-def _unused_name(model: nn.Module) -> str:
-    name = _NAME
-    while hasattr(model, name):
-        name += "_"
-    return name
-
-
 def _extend(trace: Trace, layer: fx.Node, name: str, head: SoftmaxHead) -> Trace:
     """Return a trace with a head on a layer as its output."""
-    graph, copies = fx.Graph(), dict[fx.Node, fx.Node]()
-    graph.graph_copy(trace.graph, copies)
+    trace, copies = copied_trace(trace)
+    graph, added = trace.graph, list[fx.Node]()
+    graph.erase_node(graph.output_node())
     with graph.inserting_before(next(iter(graph.nodes))):
         weight, bias = graph.placeholder(f"{name}_weight"), graph.placeholder(f"{name}_bias")
-    features, added = copies[layer], list[fx.Node]()
+    features = copies[layer]
 
     def call(function: Any, *args: Any) -> fx.Node:
         node = graph.call_function(function, args)
@@ -205,14 +185,11 @@ def _extend(trace: Trace, layer: fx.Node, name: str, head: SoftmaxHead) -> Trace
             features = call(torch.ops.aten.adaptive_avg_pool2d.default, features, list(head.pool))
         logits = call(torch.ops.aten.linear.default, call(torch.ops.aten.flatten.using_ints, features, 1), weight, bias)
     graph.output((logits,))
-    names = {copies[node]: target for node, target in trace.names.items()}
-    return Trace(
-        fx.GraphModule(trace.module, graph),
-        {**names, weight: f"{name}.weight", bias: f"{name}.bias"},
-        {copies[node]: value for node, value in trace.constants.items()},
-        {**{call_name: copies[node] for call_name, node in trace.calls.items()}, name: logits},
-        pytree.tree_structure(0),
-        trace.single,
-        added=frozenset(added).union(copies[node] for node in trace.added),
-        views={copies[node]: copies[view] for node, view in trace.views.items()},
+    return replace(
+        trace,
+        names={**trace.names, weight: f"{name}.weight", bias: f"{name}.bias"},
+        calls={**trace.calls, name: logits},
+        structure=pytree.tree_structure(0),
+        overwritten=(),
+        added=trace.added | set(added),
     )

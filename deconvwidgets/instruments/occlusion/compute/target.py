@@ -63,9 +63,10 @@ def _at_position(bundle: ModelBundle, target: tuple[Any, ...]) -> tuple[ModelBun
         names = ["value"] if maps.shape[1] == 1 else [f"class {number}" for number in range(maps.shape[1])]
         bundle = bundle.with_output(categories=names)
     what = f"position ({row}, {column}) of the model's maps"
-    model = SelectedOutput(bundle.model, AtPosition(row, column))
-    at_position = replace(bundle, model=model, classifier=what, head=None, headless=None)
-    return at_position, label
+    unchanged = bundle.unchanged or bundle
+    model = SelectedOutput(unchanged.model, AtPosition(row, column))
+    at_position = replace(unchanged, model=model, classifier=what, head=None, headless=None)
+    return at_position.with_units(bundle.units), label
 
 
 def _position(target: tuple[Any, ...], size: tuple[int, int], model: str) -> tuple[ClassTarget, int, int]:
