@@ -27,6 +27,8 @@ _HOMES = {
     "train_softmax_head": "deconvwidgets.instruments.transfer.compute.train",
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",
     "learning_curve": "deconvwidgets.instruments.transfer.compute.train",
+    "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
+    "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",

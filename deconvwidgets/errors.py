@@ -41,6 +41,10 @@ class OcclusionError(DeconvWidgetsError):
     """A window, stride, fill or class is not valid for an occlusion experiment."""
 
 
+class EvaluationError(DeconvWidgetsError):
+    """A model cannot be evaluated on the given images, or two evaluations cannot be compared."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 
