@@ -198,6 +198,7 @@ class HeadReport:
     classifier: str = "softmax"  # or "linear SVM", which has no probabilities: `confidences` are NaN
     temperatures: tuple[float, ...] = ()  # fitted on held-out training images, per fold; the logits are divided by it
     calibration: Calibration | None = None  # of all test photographs; None for a linear SVM
+    muted: tuple[tuple[str, int], ...] = ()  # (layer, unit) that the heads were trained without
 
     @property
     def mean(self) -> float:

@@ -19,6 +19,7 @@ from deconvwidgets.instruments.transfer.compute.experiment import TransferExperi
 from deconvwidgets.instruments.transfer.compute.feature_crops import Crops
 from deconvwidgets.instruments.transfer.compute.features import Store
 from deconvwidgets.instruments.transfer.compute.folds import SoftmaxTrainer, SvmTrainer
+from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers
 from deconvwidgets.instruments.transfer.compute.svm import COST
 from deconvwidgets.instruments.transfer.records import HeadReport, HeadStep, LearningCurve
 from deconvwidgets.models.bundle import ModelBundle
@@ -35,6 +36,7 @@ def train_softmax_head(
     views: Crops = "one",
     weight_decay: float | Sequence[float] | None = None,
     temperature: float | None = None,
+    muted: UnitsOfLayers | None = None,
     progress: bool = True,
     path: str | Path | None = None,
     store: Store = "disk",
@@ -75,6 +77,9 @@ def train_softmax_head(
     temperature : float, optional
         The logits are divided by it, which changes the probabilities and no prediction; the weights and the bias of the head include it.
         By default it is fitted on the held-out images (Guo et al. 2017), or 1 if `weight_decay` is one number: nothing is held out then.
+    muted : mapping of str to sequence of int, or sequence of (str, int), optional
+        Units that the head is trained without, such as {"conv5": [133, 254]}: the head has weights of zero for them. They belong to the
+        layer of the head, or to one below it that leads to it by pooling only. `mute_units` compares the results.
     progress : bool
         Show progress bars.
     path : str or Path, optional
@@ -115,7 +120,7 @@ def train_softmax_head(
     images_per_class, folds, seed = checked_protocol(images_per_class, folds, seed)
     trainer = SoftmaxTrainer.of(weight_decay, temperature, checked_callback(on_step, "on_step"))
     experiment = TransferExperiment.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
-    return experiment.run(trainer, images_per_class, folds, seed)
+    return experiment.without(muted).run(trainer, images_per_class, folds, seed)
 
 
 def train_svm_head(
