@@ -89,9 +89,10 @@ def test_the_way_on_for_units_of_other_layers_works(pooled_bundle):
     report = train(off, ColouredPhotographs(), "pool2")
     bundle = off.with_head(report.head)
     assert list(bundle.units.values()) == [0.0]
-    batch = torch.stack([bundle.prepare(ColouredPhotographs().open_source(int(source))) for source in report.sources])
+    first = report.folds == 0
+    batch = torch.stack([bundle.prepare(ColouredPhotographs().open_source(int(source))) for source in report.sources[first]])
     with torch.no_grad():
-        assert np.mean(bundle.model(batch).argmax(1).numpy() == report.predictions) > 0.99
+        assert np.mean(bundle.model(batch).argmax(1).numpy() == report.predictions[first]) > 0.99
     with pytest.raises(HeadError):
         pooled_bundle.with_head(report.head)  # it belongs to the changed network
 
