@@ -76,6 +76,10 @@ def choice_of_false(value: Any) -> Any:
     return REFUSED if boolean(value) in (REFUSED, True) else value
 
 
+def no_units(value: Any) -> Any:
+    return value if isinstance(value, list | tuple | dict | set) and not value else REFUSED
+
+
 def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
 
@@ -226,6 +230,7 @@ FUNCTIONS: dict[str, Case] = {
             **WEIGHT_DECAY,
             "images_per_class": whole(1, 7),
             "temperature": optional(real(above=0)),
+            "muted": optional(no_units),
             "on_step": optional(function),
         },
         head_results,
@@ -236,6 +241,19 @@ FUNCTIONS: dict[str, Case] = {
         {**COMMON_TRAINING, "images_per_class": whole(1, 7), "cost": real(above=0)},
         head_results,
     ),
+    "dw.mute_units": Case(
+        dw.mute_units,
+        {**TRAINING, "units": {"conv2": [1]}, "images_per_class": 2, "weight_decay": 1e-2},
+        {
+            **COMMON_TRAINING,
+            **WEIGHT_DECAY,
+            "units": nothing,
+            "layer": optional(lambda value: value if value == "conv2" else REFUSED),
+            "images_per_class": whole(1, 7),
+            "temperature": optional(real(above=0)),
+        },
+        lambda found: head_results(found.after),
+    ),
     "dw.learning_curve": Case(
         dw.learning_curve,
         {**TRAINING, "images_per_class": (1,), "weight_decay": 1e-2},
@@ -243,6 +261,7 @@ FUNCTIONS: dict[str, Case] = {
             **COMMON_TRAINING,
             **WEIGHT_DECAY,
             "images_per_class": lambda value: sizes(value),
+            "muted": optional(no_units),
             "on_step": optional(function),
             "on_point": function,
             "known": optional(nothing),

@@ -179,6 +179,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"run": 1, "sources": [0]},
         {"sources": some_sources, "size": whole(16, 1024)},
     ),
+    "transfer.solve_again": (
+        lambda service: service.transfer.solve_again, {"units": {"conv2": [1]}}, {"units": nothing, "run": optional(whole(1, 1))}
+    ),
+    "transfer.muting": (lambda service: service.transfer.muting, {}, {"run": nothing}),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
     "transfer.wait": (lambda service: service.transfer.wait, {"run": 1}, {"timeout": optional(real(low=0))}),

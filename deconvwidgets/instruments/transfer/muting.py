@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.records import HeadReport
 
 
@@ -65,6 +66,25 @@ class MuteReport:
 
     def __repr__(self) -> str:
         return f"MuteReport({self.describe()})"
+
+
+def parse_units(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the units of a text as `describe_units` writes it. Raises HeadError for any other.
+
+    >>> parse_units("conv5 133, 254, conv4 7")
+    (('conv5', 133), ('conv5', 254), ('conv4', 7))
+    """
+    layer, units = "", []
+    for word in text.replace(",", " ").replace(";", " ").split():
+        if not word.isdecimal():
+            layer = word
+        elif layer:
+            units.append((layer, int(word)))
+        else:
+            raise HeadError(f"Name the layer of unit {word} first, such as 'conv5 133, 254'.")
+    if not units:
+        raise HeadError("Name the units to leave out, such as 'conv5 133, 254'.")
+    return tuple(units)
 
 
 def describe_units(units: Iterable[tuple[str, int]]) -> str:

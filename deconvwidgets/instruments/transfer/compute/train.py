@@ -179,6 +179,7 @@ def learning_curve(
     *,
     views: Crops = "one",
     weight_decay: float | Sequence[float] | None = None,
+    muted: UnitsOfLayers | None = None,
     progress: bool = True,
     path: str | Path | None = None,
     store: Store = "disk",
@@ -195,7 +196,7 @@ def learning_curve(
 
     Parameters
     ----------
-    bundle, dataset, layer, folds, seed, views, weight_decay, progress, path, store, device, job, on_step, on_fold
+    bundle, dataset, layer, folds, seed, views, weight_decay, muted, progress, path, store, device, job, on_step, on_fold
         As in `train_softmax_head`.
     images_per_class : sequence of int
         The numbers of training images per class.
@@ -225,6 +226,7 @@ def learning_curve(
     checked_callback(on_point, "on_point", required=True)
     known = None if known is None else instance(known, HeadReport, "known", HeadError)
     experiment = TransferExperiment.prepare(bundle, dataset, layer, sizes[-1], views, progress, path, store, device, job, on_fold)
+    experiment = experiment.without(muted)
     reports: list[HeadReport] = []
     for size in sizes:
         try:
@@ -237,12 +239,12 @@ def learning_curve(
             break
         reports.append(report)
         on_point(_curve(reports, folds, len(sizes)))
-    if not reports:
-        raise JobCancelledError("The learning curve was stopped before its first point was complete; the features stay on disk")
     return _curve(reports, folds, len(sizes))
 
 
 def _curve(reports: Sequence[HeadReport], folds: int, points: int) -> LearningCurve:
+    if not reports:
+        raise JobCancelledError("The learning curve was stopped before its first point was complete; the features stay on disk")
     first = reports[0]
     return LearningCurve(
         dataset=first.dataset,

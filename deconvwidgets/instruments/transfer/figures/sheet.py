@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from deconvwidgets.instruments.transfer.muting import describe_units
 from deconvwidgets.instruments.transfer.records import CellPhotographs, TransferResults
 
 
@@ -38,7 +39,8 @@ class TransferSheet:
     def subtitle(self) -> str:
         """Return the classifier, the number of training images, and the number of classes."""
         run = self.results.summary
-        return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes"
+        without = f", without {describe_units(run.muted)}" if run.muted else ""
+        return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes{without}"
 
     def headline(self) -> str:
         """Return mean and standard deviation, such as "85.3 ± 0.6%"."""
