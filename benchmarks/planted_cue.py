@@ -33,6 +33,7 @@ from deconvwidgets.instruments.transfer.records import HeadReport
 COLOURS = ((235, 30, 200), (20, 200, 60), (30, 70, 240))  # one per class
 SHARE, SIDE = 0.9, 0.2  # of the training photographs; of the shorter side
 PER_CLASS = 30
+WEIGHT_DECAY = 1e-6  # that is what most heads on 30 photographs of the 101 classes choose
 CHANNELS = 256  # of conv5 and pool5
 MIN_TESTS = 40  # of the three classes
 
@@ -119,10 +120,10 @@ def study(
     bundle: dw.ModelBundle, images: ImageSet, clean: TransferExperiment, number: int, counts: list[int]
 ) -> Iterator[tuple[str, tuple[float, float]]]:
     """Return (name, scores) of the heads of one seed."""
-    seed, trainer = plant(bundle, images, clean, number), SoftmaxTrainer.of(None)
+    seed, trainer = plant(bundle, images, clean, number), SoftmaxTrainer.of(WEIGHT_DECAY)
     look, measured = halves(seed, number)
     generator = np.random.default_rng([number, 13])
-    print(f"seed {number}: {', '.join(images.categories[label] for label in seed.classes)}", flush=True)
+    print(f"seed {number}: {', '.join(clean.data.categories[label] for label in seed.classes)}", flush=True)
     yield "no plant", scores(seed, clean.run(trainer, PER_CLASS, 1, number), measured)
     report = seed.cued.run(trainer, PER_CLASS, 1, number)
     yield "plant", scores(seed, report, measured)
