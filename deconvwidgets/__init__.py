@@ -17,6 +17,8 @@ _HOMES = {
     "Head": "deconvwidgets.records.heads",
     "load_head": "deconvwidgets.models.head_files",
     "save_head": "deconvwidgets.models.head_files",
+    "load_units": "deconvwidgets.models.unit_files",
+    "save_units": "deconvwidgets.models.unit_files",
     "open_images": "deconvwidgets.images.open",
     "project": "deconvwidgets.instruments.layers.compute.project",
     "ActivationIndex": "deconvwidgets.index.activation_index",

@@ -45,6 +45,10 @@ class EvaluationError(DeconvWidgetsError):
     """A model cannot be evaluated on the given images, or two evaluations cannot be compared."""
 
 
+class ContributionError(DeconvWidgetsError):
+    """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
+
+
 class ServiceError(DeconvWidgetsError):
     """A request is not valid, or not possible in the current state of the service."""
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 from deconvwidgets.arguments import describe, instance, seconds, texts
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.evaluation.service.api import EvaluationApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.models.head_files import HeadSource
+from deconvwidgets.models.unit_factors import Units, UnitsSource, updated_units
+from deconvwidgets.models.unit_files import save_units
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.events import Events
+from deconvwidgets.service.head_history import with_head, with_units_of
 from deconvwidgets.service.index_job import check_index
 from deconvwidgets.service.instrument import Instrument
 from deconvwidgets.service.layer_catalog import LayerCatalog
+from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
@@ -73,6 +79,7 @@ class LocalModelService:
     layers = Instrument(LayersApi)
     occlusion = Instrument(OcclusionApi)
     transfer = Instrument(TransferApi)
+    evaluation = Instrument(EvaluationApi)
 
     def __init__(
         self,
@@ -89,7 +96,7 @@ class LocalModelService:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
             check_index(instance(index, ActivationIndex, "index", ActivationIndexError), bundle, images)
-        self._events = Events()
+        self._events, self._open_widgets = Events(), OpenWidgets()
         if worker is not None and not callable(getattr(worker, "submit", None)):
             raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
         catalog = LayerCatalog.of(bundle)
@@ -114,6 +121,11 @@ class LocalModelService:
         return cls(bundle, images, device=os.environ.get("DECONVWIDGETS_DEVICE") or "auto")
 
     @property
+    def open_widgets(self) -> OpenWidgets:
+        """The widgets of this service that pages show."""
+        return self._open_widgets
+
+    @property
     def index(self) -> ActivationIndex | None:
         """The activation index; None while it is being built."""
         return self._context.snapshot.index
@@ -123,7 +135,7 @@ class LocalModelService:
         return self._context.overview()
 
     def set_head(self, head: HeadSource | None) -> None:
-        """Put another softmax head on the model. The index stays valid, and every widget is updated.
+        """Put another softmax head on the model. The index stays valid, units that are switched off stay so, and every widget is updated.
 
         Parameters
         ----------
@@ -135,13 +147,63 @@ class LocalModelService:
         HeadError
             If the head belongs to another model or layer; nothing is changed then.
         """
-        with self._context.device_lock.request():
-            bundle = self._context.snapshot.bundle.with_head(head)
-        self._context.set_bundle(bundle)
+        self._context.change_bundle(lambda bundle: with_head(bundle, head))
 
     def reset_head(self) -> None:
-        """Restore the classifier that the service was made with."""
-        self._context.reset_bundle()
+        """Restore the classifier that the service was made with. Units that are switched off stay so."""
+        self._context.change_bundle(lambda bundle: with_units_of(bundle, self._context.made_with))
+
+    @property
+    def units(self) -> Mapping[tuple[str, int], float]:
+        """The factors of the units that are switched off or scaled, by (dotted name of the layer, unit)."""
+        return dict(self._context.snapshot.bundle.units)
+
+    def set_units(self, units: UnitsSource | None) -> None:
+        """Multiply the maps of units in every widget: by 0 to switch a unit off, by 2 to double it. All others are on.
+
+        Answers, projections and occlusion maps are those of the changed network. The index, with the strongest activations and
+        statistics of each unit, stays that of the unchanged one, and a unit that is off keeps its pictures.
+
+        Parameters
+        ----------
+        units : mapping of (str, int) to float, str, path or None
+            Factors by (name or alias of the layer, unit): {("conv5", 133): 0.0}, or the path of a file that `dw.save_units` or
+            `service.save_units` has written. None switches all units on.
+
+        Raises
+        ------
+        LayerError
+            If a layer or unit does not exist, if the answer does not depend on it, or if a factor is no finite number; nothing is changed
+            then.
+
+        Examples
+        --------
+        >>> import deconvwidgets as dw
+        >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu")
+        >>> service.set_units({("conv5", 133): 0.0})
+        >>> service.units
+        {('features.11', 133): 0.0}
+        >>> service.reset_units()
+        >>> service.close()
+        """
+        self._context.change_bundle(lambda bundle: _with_units(bundle, units))
+
+    def change_units(self, units: Units) -> None:
+        """Multiply the maps of some units; all others stay as they are. A factor of 1 switches a unit on. Raises as `set_units` does."""
+
+        def change(bundle: ModelBundle) -> ModelBundle:
+            base = bundle.unchanged or bundle
+            return _with_units(bundle, updated_units(base.network, bundle.units, units, base.name))
+
+        self._context.change_bundle(change)
+
+    def reset_units(self) -> None:
+        """Switch all units on: the model is the very same as before."""
+        self.set_units(None)
+
+    def save_units(self, path: str | os.PathLike[str]) -> Path:
+        """Save the units that are switched off or scaled, as `dw.save_units` does, and return the path."""
+        return save_units(self._context.snapshot.bundle, path)
 
     def subscribe(self, listener: Callable[[ServiceEvent], None], kinds: Collection[str] | None = None) -> Callable[[], None]:
         """Call `listener` with each event of the given kinds (None: all), from any thread. Return the function that ends the subscription.
@@ -168,6 +230,12 @@ class LocalModelService:
         self._context.close()
         for api in self._apis.values():
             api.close()  # again, for a run that was started meanwhile
+
+
+def _with_units(bundle: ModelBundle, units: UnitsSource | None) -> ModelBundle:
+    """Return a bundle with these units: the bundle itself if it has them already."""
+    changed = bundle.with_units(units)
+    return bundle if changed.units == bundle.units else changed
 
 
 def _listed_layers(

@@ -70,6 +70,8 @@ class Op:
         Whether no signal passes through it: it reads metadata, makes constants, or leaves autograd.
     cuts_gradient : bool
         Whether autograd's derivative is cut, though values depend on the input.
+    switches : bool
+        Whether it is linear for fixed switches only: a maximum.
     """
 
     spatial: Spatial = "whole"
@@ -88,6 +90,7 @@ class Op:
     moves_axes: bool = False
     no_signal: bool = False
     cuts_gradient: bool = False
+    switches: bool = False
 
     def rectified_operand(self, call: Call) -> int | str | None:
         """Return the position or keyword of the tensor that a call rectifies; None if the call is not a rectifier."""
@@ -169,8 +172,7 @@ _define(
 )
 _define("sigmoid hardsigmoid", replace(_ELEMENTWISE, role="gate"))
 _define(
-    "pow minimum fmin eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or fmod remainder atan2 addcdiv "
-    "zeros_like ones_like full_like",
+    "pow minimum fmin eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or fmod remainder atan2 addcdiv",
     _POINTWISE,
 )
 _define("zeros_like ones_like full_like empty_like rand_like randn_like", replace(_POINTWISE, no_signal=True))
@@ -200,7 +202,6 @@ _define("max_pool2d", replace(_POOLING, window=windows.max_pool2d))
 _define("avg_pool2d", replace(_POOLING, window=windows.avg_pool2d))
 _define("adaptive_avg_pool2d", replace(_POOLING, window=windows.adaptive_avg_pool2d))
 _define("adaptive_max_pool2d", replace(_POOLING, window=windows.adaptive_max_pool2d))
-_define("max_pool2d_with_indices adaptive_max_pool2d_with_indices", _LINEAR)
 _define("pad", Op("window", checks.linear, window=windows.pad))
 _define("constant_pad_nd", Op("window", checks.linear, window=windows.constant_pad_nd))
 
@@ -223,7 +224,6 @@ _define("addmm addbmm baddbmm addmv addr", Op(backward=checks.sum_with_product))
 # Copies and casts.
 
 _define("contiguous clone alias lift_fresh lift_fresh_copy", Op("pointwise", checks.linear, role="transparent", channelwise=True))
-_define("copy zero fill as_tensor float double half bfloat16 to_dense cpu cuda as_strided", _LINEAR)
 _define("to type type_as", Op("pointwise", checks.cast, like_second=True))
 _define("detach", Op("pointwise", checks.detached, no_signal=True, cuts_gradient=True))
 _define("wrap_with_set_grad_enabled", Op(backward=checks.without_gradient, cuts_gradient=True))
@@ -254,15 +254,16 @@ _define(
     "hstack vstack dstack column_stack row_stack trace sum_to_size ravel t adjoint diagonal diag tril triu hsplit vsplit dsplit iter "
     "broadcast_to broadcast_tensors atleast_1d atleast_2d atleast_3d repeat tile repeat_interleave fliplr flipud rot90 "
     "slice_scatter select_scatter diagonal_scatter reflection_pad2d replication_pad2d "
-    "pixel_shuffle pixel_unshuffle unfold fold im2col col2im "
+    "pixel_shuffle pixel_unshuffle unfold fold im2col col2im max_pool2d_with_indices adaptive_max_pool2d_with_indices "
+    "copy zero fill as_tensor float double half bfloat16 to_dense cpu cuda as_strided "
     "avg_pool1d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool3d max_pool1d max_pool3d max_pool1d_with_indices max_pool3d_with_indices "
     "adaptive_max_pool1d adaptive_max_pool3d adaptive_max_pool1d_with_indices adaptive_max_pool3d_with_indices "
     "max_unpool1d max_unpool2d max_unpool3d interpolate upsample upsample_nearest upsample_bilinear upsample_nearest1d "
     "upsample_nearest2d upsample_nearest_exact2d upsample_bilinear2d upsample_bicubic2d",
     _LINEAR,
 )
-for _property in ("T", "mT", "H", "mH"):
-    REGISTRY[f"get {_property}"] = _LINEAR
+REGISTRY |= {f"get {name}": _LINEAR for name in ("T", "mT", "H", "mH")}
+REGISTRY |= {name: replace(op, switches=True) for name, op in REGISTRY.items() if "max_pool" in name or name == "amax"}
 
 # Calls that read metadata or make constants.
 
@@ -287,11 +288,9 @@ FIRST_OUTPUT: dict[Any, Any] = {
 }
 
 # Modules that are random or change their state in training mode.
-
 RANDOM_IN_TRAINING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 # Modules, for models that cannot be traced, where only modules are seen.
-
 _MODULES: dict[type[nn.Module], str] = {
     nn.Conv2d: "conv2d", nn.Linear: "linear", nn.ReLU6: "relu6", nn.ReLU: "relu", nn.LeakyReLU: "leaky_relu", nn.PReLU: "prelu",
     nn.RReLU: "rrelu", nn.Hardtanh: "hardtanh", nn.Threshold: "threshold", nn.GELU: "gelu", nn.SiLU: "silu", nn.ELU: "elu",

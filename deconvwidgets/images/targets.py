@@ -29,8 +29,9 @@ def plain_target(value: Any) -> object:
     object
         A str, bool, int or float, a tuple or frozenset of these, or None for a missing value (None, NaN).
     """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    as_list = getattr(value, "tolist", None) or getattr(value, "to_list", None)  # polars has the second one
+    if callable(as_list):
+        value = as_list()
     if value is None or type(value).__name__ in _MISSING or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):

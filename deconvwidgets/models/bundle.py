@@ -23,7 +23,7 @@ from deconvwidgets.models.image_conversion import ImageConversion
 from deconvwidgets.models.output_selection import Output
 from deconvwidgets.models.task import TaskName, decide_task
 from deconvwidgets.models.transforms import Transform, transform_and_size
-from deconvwidgets.models.unit_factors import Units, checked_units, scale_units
+from deconvwidgets.models.unit_factors import Units, UnitsSource, checked_units, scale_units
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.quantity import SOFTMAX, Quantity, Task
 from deconvwidgets.records.repr import compact_repr
@@ -258,15 +258,15 @@ class ModelBundle(ImageConversion):
             headless=base,
         ).with_units(self.units)
 
-    def with_units(self, units: Units | None) -> ModelBundle:
+    def with_units(self, units: UnitsSource | None) -> ModelBundle:
         """Return a new bundle in which the maps of units are multiplied by factors: 0 switches a unit off, 2 doubles it.
 
         The layer's name means the product then. Parameters are shared. Factors that the bundle had are replaced; `with_head` keeps them.
 
         Parameters
         ----------
-        units : mapping of (str, int) to float, or None
-            Factors by (name or alias of the layer, unit): {("conv5", 133): 0.0}. None or an empty mapping returns the unchanged bundle.
+        units : mapping of (str, int) to float, str, path or None
+            Factors by (name or alias of the layer, unit): {("conv5", 133): 0.0}, or a file of them. None returns the unchanged bundle.
 
         Raises
         ------
@@ -281,7 +281,7 @@ class ModelBundle(ImageConversion):
         {('features.11', 133): 0.0}
         """
         base = self.unchanged or self
-        checked = checked_units(base.network, units or {}, base.name)
+        checked = checked_units(base.network, {} if units is None else units, base.name)
         if not checked:
             return base
         model = scale_units(base.model, base.input_size, checked, base.name, predicts=base.classifier is not None)

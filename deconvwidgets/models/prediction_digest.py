@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from torch import fx, nn
 
 from deconvwidgets.engine.digests import model_digest, node_digest
-from deconvwidgets.engine.tracing import WrappedModel
+from deconvwidgets.engine.wrapped_model import WrappedModel
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.output_selection import Part
 from deconvwidgets.models.selected_output import SelectedOutput

@@ -5,15 +5,14 @@ Multiplying a unit's map by 0 switches it off, as in the ablation of Zeiler & Fe
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Callable, Mapping
-from numbers import Real
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from deconvwidgets.arguments import as_integer, describe
+from deconvwidgets.arguments import as_integer, describe, finite_number
 from deconvwidgets.engine import Network
 from deconvwidgets.engine.example import example_batch, reference_tensor
 from deconvwidgets.engine.graph import Graph
@@ -22,9 +21,11 @@ from deconvwidgets.engine.map_views import view_positions, view_source
 from deconvwidgets.engine.model_copy import copy_sharing_tensors
 from deconvwidgets.errors import LayerError
 from deconvwidgets.models.scaled_model import ScaledModel
+from deconvwidgets.models.unit_files import read_units
 from deconvwidgets.records.layers import LayerInfo
 
 Units = Mapping[tuple[str, int], float]  # {("conv5", 133): 0.0}
+UnitsSource = Units | str | os.PathLike[str]  # or a file that `save_units` has written
 
 
 def checked_units(network: Network, units: object, model: str) -> dict[tuple[str, int], float]:
@@ -34,8 +35,8 @@ def checked_units(network: Network, units: object, model: str) -> dict[tuple[str
     ----------
     network : Network
         The model that the units belong to.
-    units : mapping of (str, int) to float
-        Factors by (name or alias of the layer, unit).
+    units : mapping of (str, int) to float, str or path
+        Factors by (name or alias of the layer, unit), or the path of a file with units.
     model : str
         The name of the model, for error messages.
 
@@ -44,21 +45,33 @@ def checked_units(network: Network, units: object, model: str) -> dict[tuple[str
     LayerError
         If it is no such mapping, if a layer or a unit does not exist, if a factor is no finite number, or if a unit has two factors.
     """
+    kept = [item for item in _by_unit(network, units, model).items() if item[1] != 1]
+    order = {info.name: number for number, info in enumerate(network.layers)}
+    return dict(sorted(kept, key=lambda item: (order[item[0][0]], item[0][1])))
+
+
+def updated_units(network: Network, current: Units, changes: object, model: str) -> dict[tuple[str, int], float]:
+    """Return the factors after some were changed. A factor of 1 restores a unit. Parameters and errors are those of `checked_units`."""
+    return {**current, **_by_unit(network, changes, model)}
+
+
+def _by_unit(network: Network, units: object, model: str) -> dict[tuple[str, int], float]:
+    """Return factors by (dotted name of the layer, unit)."""
+    if isinstance(units, str | os.PathLike):
+        return read_units(units, network, model)
     if not isinstance(units, Mapping):
         raise LayerError(f'units must be factors by (layer, unit), such as {{("conv5", 133): 0.0}}, not {describe(units)}.')
     factors: dict[tuple[str, int], float] = {}
     for key, factor in units.items():
         info, unit = _checked_key(network, key, model)
-        number = float(factor) if isinstance(factor, Real) and not isinstance(factor, bool) else math.nan
-        if not math.isfinite(number):
+        number = finite_number(factor)
+        if number is None:
             raise LayerError(
                 f"The factor of {info.alias or info.name} {unit} must be a finite number, 0 to switch it off, not {describe(factor)}."
             )
         if factors.setdefault((info.name, unit), number) != number:
             raise LayerError(f"{info.alias or info.name} {unit} has two factors, {factors[info.name, unit]:g} and {number:g}: give one.")
-    order = {info.name: number for number, info in enumerate(network.layers)}
-    kept = [item for item in factors.items() if item[1] != 1]
-    return dict(sorted(kept, key=lambda item: (order[item[0][0]], item[0][1])))
+    return factors
 
 
 def _checked_key(network: Network, key: object, model: str) -> tuple[LayerInfo, int]:

@@ -59,6 +59,7 @@ class LayerSummary:
     dead: int | None  # units that are active in no crop; None while there is no index of the layer
     names: tuple[str, ...] = ()  # all dotted names; the first one names the layer if it has no alias
     convolution: str | None = None  # the dotted name of the convolution whose map it is
+    changed: bool = False  # whether a unit of the layer or below it is switched off or scaled
 
     @property
     def short_name(self) -> str:

@@ -8,6 +8,7 @@ from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.quantity import Quantity
 from deconvwidgets.records.repr import compact_repr
+from deconvwidgets.records.units import UnitFactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +32,6 @@ class Overview:
     notes: tuple[str, ...] = ()  # messages to show (untrained weights, no traced graph, ...)
 
     opened: tuple[LayerSummary, ...] = ()  # others that were opened
+    units: tuple[UnitFactor, ...] = ()  # those that are switched off or scaled, in the order of the layers
 
     __repr__ = compact_repr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 from weakref import finalize, ref
 
@@ -47,6 +47,7 @@ class ServiceContext:
         self._snapshot = snapshot
         self._events = ref(events)
         self._replace_lock = Lock()
+        self._bundle_lock = RLock()  # re-entrant: a listener may change the bundle again
         self._last_request = -float("inf")
         self._on_replace: list[Callable[[Snapshot], None]] = []
         self._made_with = snapshot.bundle
@@ -56,7 +57,7 @@ class ServiceContext:
         self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
         self.device_lock = DeviceLock()
         self.images = PreparedImageCache()
-        self.heads = HeadHistory(lambda: self._snapshot.bundle, self.set_bundle)
+        self.heads = HeadHistory(lambda: self._snapshot.bundle, self.change_bundle)
         self.index = IndexJob(self)
         self.on_replace(lambda state: self.images.keep_only(state.layers_version))
 
@@ -100,15 +101,23 @@ class ServiceContext:
         self.publish(ServiceEvent("changed"))
         return snapshot
 
-    def set_bundle(self, bundle: ModelBundle) -> None:
-        """Replace the bundle by one with another classifier on the same layers."""
-        with self.device_lock.request():
-            bundle.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
-        self.replace(bundle=bundle, new_layers=False)
+    def change_bundle(self, change: Callable[[ModelBundle], ModelBundle]) -> ModelBundle:
+        """Replace the bundle by the one that `change` makes of it: with another classifier, or with other factors of units.
 
-    def reset_bundle(self) -> None:
-        """Replace the bundle by the one that the service was made with."""
-        self.set_bundle(self._made_with)
+        Changes are made one after the other, so that none is lost. Nothing is replaced if it returns the same bundle.
+        """
+        with self._bundle_lock:
+            with self.device_lock.request():
+                before, bundle = self._snapshot.bundle, change(self._snapshot.bundle)
+                bundle.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
+            if bundle is not before:
+                self.replace(bundle=bundle, new_layers=False)
+            return bundle
+
+    @property
+    def made_with(self) -> ModelBundle:
+        """The bundle that the service was made with."""
+        return self._made_with
 
     def record_request(self) -> None:
         """Record that a widget made a request."""

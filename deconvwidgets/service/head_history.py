@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 
-from deconvwidgets.errors import HeadError
+from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import HeadSource
 from deconvwidgets.records.heads import Head
@@ -22,19 +23,21 @@ class _Entry:
 
 
 class HeadHistory:
-    """Puts heads on the model, and undoes it. Thread-safe. The last 20 changes can be undone.
+    """Puts heads on the model, and undoes it. Thread-safe. The last 20 changes can be undone. Units that are switched off stay so.
 
     Parameters
     ----------
     get_bundle : callable
         Returns the bundle in use.
-    set_bundle : callable
-        Replaces it.
+    change_bundle : callable
+        Replaces it by what a function makes of it, and returns the new one.
     """
 
-    def __init__(self, get_bundle: Callable[[], ModelBundle], set_bundle: Callable[[ModelBundle], None]) -> None:
+    def __init__(
+        self, get_bundle: Callable[[], ModelBundle], change_bundle: Callable[[Callable[[ModelBundle], ModelBundle]], ModelBundle]
+    ) -> None:
         self._get_bundle = get_bundle
-        self._set_bundle = set_bundle
+        self._change_bundle = change_bundle
         self._lock = RLock()
         self._used: tuple[int, Head] | None = None
         self._entries: deque[_Entry] = deque(maxlen=MAX_UNDO)
@@ -60,8 +63,7 @@ class HeadHistory:
         """
         with self._lock:
             before = _Entry(self._get_bundle(), self._used)
-            bundle = before.bundle.with_head(head)
-            self._set_bundle(bundle)
+            bundle = self._change_bundle(lambda current: with_head(current, head))
             self._entries.append(before)
             self._used = (run, bundle.head) if run is not None and bundle.head is not None else None
             return _change(bundle, before.bundle)
@@ -72,10 +74,32 @@ class HeadHistory:
             if not self._entries:
                 raise HeadError("There is nothing to undo: no head was put on the model here.")
             current, before = self._get_bundle(), self._entries[-1]
-            self._set_bundle(before.bundle)
+            self._change_bundle(lambda current: with_units_of(current, before.bundle))
             self._entries.pop()
             self._used = before.used
             return _change(before.bundle, current)
+
+
+def with_head(bundle: ModelBundle, head: HeadSource | None) -> ModelBundle:
+    """Return a bundle with another head and the same units. Raises HeadError if units are changed that the head does not depend on."""
+    with _units_of_head(bundle):
+        return bundle.with_head(head)
+
+
+def with_units_of(current: ModelBundle, other: ModelBundle) -> ModelBundle:
+    """Return another bundle with the units of the current one. Raises HeadError if its head does not depend on one of them."""
+    with _units_of_head(current):
+        return other.with_units(current.units)
+
+
+@contextmanager
+def _units_of_head(bundle: ModelBundle) -> Iterator[None]:
+    try:
+        yield
+    except LayerError as error:
+        if not bundle.units:
+            raise
+        raise HeadError(f"The head cannot be used while these units are switched off. {error} Or reset the units first.") from error
 
 
 def _change(now: ModelBundle, before: ModelBundle) -> str:

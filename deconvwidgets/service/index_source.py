@@ -26,7 +26,8 @@ def obtain(
 ) -> tuple[list[ActivationIndex], list[str]]:
     """Return the index of each group of layers, and notes for the user. Groups that are not in the cache are built in one pass.
 
-    They have the settings and the crops of the snapshot's index, if there is one. Indexes of all crops are saved, one for each group.
+    They are of the model with every unit on, and have the settings and the crops of the snapshot's index, if there is one. Indexes of all
+    crops are saved, one for each group.
     """
     found, notes, missing = list[ActivationIndex](), list[str](), list[Sequence[LayerInfo]]()
     for infos in groups:
@@ -55,7 +56,7 @@ def _build(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_s
     ranges = every if snapshot.index is None else snapshot.index.crop_ranges
     parts = [
         ActivationIndex.build(
-            snapshot.bundle,
+            snapshot.unchanged,
             snapshot.images,
             [info.name for info in infos],
             k,
@@ -90,7 +91,7 @@ def _path(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> Path:
 
 
 def _identity(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> IndexIdentity:
-    return IndexIdentity.of(snapshot.bundle, snapshot.images, infos, *_settings(snapshot))
+    return IndexIdentity.of(snapshot.unchanged, snapshot.images, infos, *_settings(snapshot))
 
 
 def _settings(snapshot: Snapshot) -> tuple[int, int | None]:

@@ -33,4 +33,5 @@ def make_overview(snapshot: Snapshot, index_note: str) -> Overview:
         index_ready=snapshot.complete,
         opened=tuple(map(snapshot.summary, snapshot.opened)),
         notes=tuple(dict.fromkeys(notes)),
+        units=snapshot.units,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.open_widgets import OpenWidgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,11 @@ class ModelService(Protocol):
     publish events.
     """
 
+    @property
+    def open_widgets(self) -> OpenWidgets:
+        """The widgets of this service that pages show."""
+        ...
+
     def overview(self) -> Overview:
         """Return a description of the model, the image set and the layers."""
         ...
@@ -45,6 +53,27 @@ class ModelService(Protocol):
 
         A bound method is held weakly.
         """
+        ...
+
+    @property
+    def units(self) -> Mapping[tuple[str, int], float]:
+        """The factors of the units that are switched off or scaled, by (dotted name of the layer, unit)."""
+        ...
+
+    def set_units(self, units: Mapping[tuple[str, int], float] | str | os.PathLike[str] | None) -> None:
+        """Multiply the maps of units; all others are on."""
+        ...
+
+    def change_units(self, units: Mapping[tuple[str, int], float]) -> None:
+        """Multiply the maps of units; all others stay as they are."""
+        ...
+
+    def reset_units(self) -> None:
+        """Switch all units on."""
+        ...
+
+    def save_units(self, path: str | os.PathLike[str]) -> Path:
+        """Save the units that are switched off or scaled, and return the path."""
         ...
 
     def wait(self, timeout: float | None = None) -> Self:

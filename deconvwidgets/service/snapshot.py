@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deconvwidgets.engine import Network
 from deconvwidgets.images.image_set import ImageSet
@@ -10,7 +10,9 @@ from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.units import UnitFactor
 from deconvwidgets.service.layer_catalog import LayerCatalog
+from deconvwidgets.service.networks_below import NetworksBelow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Snapshot:
         Increases with every replacement.
     layers_version : int
         The version in which the layers last changed. Whatever is computed from them alone, and not from the classifier, is cached by it,
-        and by the activations if it depends on the index.
+        by the activations if it depends on the index, and by `below.factors(layer)` if it depends on units that are switched off.
     catalog : LayerCatalog
         The layers that can be opened.
     notes : tuple of str
@@ -32,6 +34,8 @@ class Snapshot:
         The layers that the explorers list. The index has them as soon as it is complete.
     opened : tuple of LayerInfo
         Other layers that were opened.
+    below : NetworksBelow
+        The networks for the pictures of each layer, made from the bundle.
     """
 
     version: int
@@ -43,6 +47,23 @@ class Snapshot:
     layers_version: int = 1
     listed: tuple[LayerInfo, ...] = ()
     opened: tuple[LayerInfo, ...] = ()
+    below: NetworksBelow = field(default=None, repr=False)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.below is None or self.below.bundle is not self.bundle:
+            object.__setattr__(self, "below", NetworksBelow(self.bundle))
+
+    @property
+    def unchanged(self) -> ModelBundle:
+        """The bundle with every unit on, of which the index is built."""
+        return self.bundle.unchanged or self.bundle
+
+    @property
+    def units(self) -> tuple[UnitFactor, ...]:
+        """The units whose maps are multiplied, in the order of the layers."""
+        network = self.bundle.network
+        names = {name: self.name_of(network.layer(name)) for name, _ in self.bundle.units}
+        return tuple(UnitFactor(names[name], unit, factor) for (name, unit), factor in self.bundle.units.items())
 
     @property
     def network(self) -> Network:
@@ -70,7 +91,8 @@ class Snapshot:
         """Return a layer as an overview lists it."""
         dead = int((self.index.tallies[info.name].stats.fired == 0).sum()) if self.index is not None and self.has(info.name) else None
         catalog = self.catalog
-        return LayerSummary(info, dead, catalog.names.get(info.name, ()), catalog.convolutions.get(info.alias or ""))
+        changed = bool(self.below.factors(info.name)) or any(name == info.name for name, _ in self.bundle.units)
+        return LayerSummary(info, dead, catalog.names.get(info.name, ()), catalog.convolutions.get(info.alias or ""), changed)
 
     def skipped(self) -> tuple[SkippedImage, ...]:
         """Return the images that could not be read."""

@@ -22,11 +22,13 @@ from deconvwidgets.errors import DeconvWidgetsError, ServiceError
 from deconvwidgets.paths import as_path
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.widgets.comm import SubshellComm
-from deconvwidgets.widgets.messages import Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
+from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, dispatch, event_message, reply_header, sendable
 from deconvwidgets.widgets.options import refuse_unknown
 from deconvwidgets.widgets.picture import Pictured
+from deconvwidgets.widgets.showing import Showing
 from deconvwidgets.widgets.state import State, StateMessages, as_trait_errors
 from deconvwidgets.widgets.static_mode import is_static
+from deconvwidgets.widgets.unit_switches import UNIT_HANDLERS
 
 _log = logging.getLogger(__name__)
 _WORKERS = 3  # for requests that are answered on a worker
@@ -34,7 +36,7 @@ _WORKERS = 3  # for requests that are answered on a worker
 STATIC = Path(__file__).with_name("static")  # the front end, built from frontend/
 
 
-class Explorer(Pictured, anywidget.AnyWidget):
+class Explorer(Showing, Pictured, anywidget.AnyWidget):
     """A widget on a model service. It computes nothing: it passes requests of its front end to the service.
 
     A subclass defines the class variables, a trait `state` (a `StateTrait`), and `_check_state`.
@@ -58,7 +60,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
     FRONT_END: ClassVar[str]  # the name of its module and stylesheet in the folder static/
     MESSAGES: ClassVar[StateMessages]
     SERVICE: ClassVar[type]  # the protocol that the service must implement
-    HANDLERS: ClassVar[Handlers]
+    HANDLERS: ClassVar[Handlers]  # of the instrument; those of units are added
     EVENTS: ClassVar[frozenset[str]] = frozenset()  # kinds of events besides "changed" and "failed"
     SUMMARY_EVENTS: ClassVar[frozenset[str]] = frozenset({"changed"})  # kinds of events that may change the summary
     FILES: ClassVar[Mapping[str, str]] = {}  # suffix of a file -> kind of the file
@@ -79,6 +81,7 @@ class Explorer(Pictured, anywidget.AnyWidget):
     def __init_subclass__(cls, **keywords: Any) -> None:
         if "FRONT_END" in vars(cls):
             # As strings: anywidget watches files, and its watcher would keep every widget alive.
+            cls.HANDLERS = {**UNIT_HANDLERS, **cls.HANDLERS}
             cls._esm, cls._css = (STATIC.joinpath(f"{cls.FRONT_END}.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
         super().__init_subclass__(**keywords)
 
@@ -159,9 +162,8 @@ class Explorer(Pictured, anywidget.AnyWidget):
         if self._unsubscribe is not None:  # ipywidgets closes again when the object is deleted
             self._unsubscribe()
             self._unsubscribe = None
-        for executor in (self._background, self._workers):
-            if executor is not None:
-                executor.shutdown(wait=False, cancel_futures=True)
+        for executor in filter(None, (self._background, self._workers)):
+            executor.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def __enter__(self) -> Self:
@@ -179,20 +181,16 @@ class Explorer(Pictured, anywidget.AnyWidget):
             return
         if request.kind == "goodbye":
             self._forget_client(request)
-            return
-        if request.kind == "ping":  # of a page that wants to know whether the kernel still has this widget
+        elif request.kind == "ping":  # of a page that wants to know whether the kernel still has this widget
             self._send_message({**reply_header(request), "ok": True}, [])
-            return
-        self._remember_client(request)
-        executor = self._executor(request)
-        if executor is None:
-            self._reply(request)
-        else:
+        elif not self._view_message(request):
+            self._remember_client(request)
+            executor = self._executor(request)
             # In the context of the browser's message: a reply from another thread must not belong to the cell that is running.
-            executor.submit(copy_context().run, self._reply, request)
+            self._reply(request) if executor is None else executor.submit(copy_context().run, self._reply, request)
 
     def _executor(self, request: Request) -> Executor | None:
-        handler = self.HANDLERS.get(request.kind) if isinstance(request.kind, str) else None
+        handler = self._handlers().get(request.kind) if isinstance(request.kind, str) else None
         where = "now" if handler is None else handler.place(request)
         if where == "now":
             return None
@@ -206,7 +204,10 @@ class Explorer(Pictured, anywidget.AnyWidget):
 
     def _answer(self, request: Request) -> Reply:
         """Return the reply to a request. Never raises."""
-        return dispatch(self.HANDLERS, self._service, request)
+        return dispatch(self._handlers(), self._service, request)
+
+    def _handlers(self) -> Handlers:
+        return {**self.HANDLERS, "show": Handler(lambda _service, request: self._show(request), "worker")}
 
     def _on_event(self, event: ServiceEvent) -> None:
         """Send an event to every view, and update the summary. It is called from any thread."""

@@ -145,10 +145,11 @@ def event_message(event: ServiceEvent) -> Content:
 
 def overview_content(overview: Overview) -> Content:
     """Return an overview for a message, without its layers."""
-    apart = ("layers", "opened", "skipped", "notes", "quantity")
+    apart = ("layers", "opened", "skipped", "notes", "quantity", "units")
     plain = {name: getattr(overview, name) for name in overview.__dataclass_fields__ if name not in apart}
     quantity = quantity_content(overview.quantity)
-    return {**plain, "quantity": quantity, "skipped": [asdict(skipped) for skipped in overview.skipped], "notes": list(overview.notes)}
+    skipped, units = ([asdict(record) for record in records] for records in (overview.skipped, overview.units))
+    return {**plain, "quantity": quantity, "skipped": skipped, "notes": list(overview.notes), "units": units}
 
 
 def quantity_content(quantity: Quantity | None) -> Content | None:

@@ -26,13 +26,14 @@ test("a goodbye message is sent when no view was open for a minute", () => {
     mock.timers.tick(100_000);
     assert.deepEqual(model.kinds(), []);
     closeSecond();
+    assert.deepEqual(model.kinds(), ["hidden"]);
     mock.timers.tick(59_000);
     const closeThird = open(); // as when a cell is moved
     mock.timers.tick(100_000);
-    assert.deepEqual(model.kinds(), []);
+    assert.deepEqual(model.kinds(), ["hidden"]);
     closeThird();
     mock.timers.tick(60_000);
-    assert.deepEqual(model.kinds(), ["goodbye"]);
+    assert.deepEqual(model.kinds(), ["hidden", "hidden", "goodbye"]);
   } finally {
     mock.timers.reset();
   }
@@ -45,7 +46,7 @@ test("a closed model sends no messages", () => {
     open()();
     controller.abort();
     mock.timers.tick(100_000);
-    assert.deepEqual(model.kinds(), []);
+    assert.deepEqual(model.kinds(), ["hidden"]);
   } finally {
     mock.timers.reset();
   }

@@ -11,7 +11,8 @@ from torch import nn
 import deconvwidgets as dw
 from deconvwidgets.instruments.layers.records import Projection
 from deconvwidgets.instruments.occlusion.fill_names import named_fill
-from deconvwidgets.instruments.occlusion.records import Correspondence, Faithfulness, OcclusionMaps, Unoccluded
+from deconvwidgets.instruments.occlusion.part_records import Correspondence, Faithfulness
+from deconvwidgets.instruments.occlusion.records import OcclusionMaps, Unoccluded
 from deconvwidgets.instruments.transfer.records import HeadReport, TransferResults, TransferRunSummary
 from deconvwidgets.records.activations import LayerStats
 from deconvwidgets.records.heads import Head

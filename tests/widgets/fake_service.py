@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,9 @@ from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.units import UnitFactor
 from deconvwidgets.service.events import Events
+from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
 
 CATEGORIES = ("ant", "bee", "sunflower", "kite", "sea lion")
@@ -55,10 +59,12 @@ class FakeService:
         self.version = 1
         self.calls: list[tuple[str, Any]] = []
         self.events = Events()
+        self.open_widgets = OpenWidgets()
         self.error: Exception | None = None  # raised by recorded calls
         self.crops: int | None = None  # of the partial index, before it is complete
         self.more: tuple[LayerInfo, ...] = ()  # layers that are not listed
         self.opened: tuple[LayerInfo, ...] = ()
+        self.factors: dict[tuple[str, int], float] = {}
         self.background = threading.Event()  # requests for mosaics in the background wait for it
         self.background.set()
         self.infos = (
@@ -89,7 +95,32 @@ class FakeService:
             index_ready=self.ready,
             notes=("The weights are random.",),
             opened=tuple(LayerSummary(info, 1 if self.ready else None) for info in self.opened),
+            units=tuple(UnitFactor(layer, unit, factor) for (layer, unit), factor in self.factors.items()),
         )
+
+    @property
+    def units(self) -> dict[tuple[str, int], float]:
+        return dict(self.factors)
+
+    def set_units(self, units: Mapping[tuple[str, int], float] | str | os.PathLike[str] | None) -> None:
+        if isinstance(units, str | os.PathLike):
+            raise LayerError(f"There is no file of units {units}.")
+        self.factors = {}
+        self.change_units(units or {})
+
+    def change_units(self, units: Mapping[tuple[str, int], float]) -> None:
+        for layer, unit in units:
+            if not 0 <= unit < self._info(layer).channels:
+                raise LayerError(f"{layer} has no unit {unit}.")
+        self.factors = {key: factor for key, factor in {**self.factors, **units}.items() if factor != 1}
+        self.version += 1
+        self.events.publish(ServiceEvent("changed"))
+
+    def reset_units(self) -> None:
+        self.set_units(None)
+
+    def save_units(self, path: str | os.PathLike[str]) -> Path:
+        raise LayerError(f"{path} cannot be written.")
 
     def open(self, layer: str) -> LayerSummary:
         info = self._info(layer)

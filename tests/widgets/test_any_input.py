@@ -96,6 +96,14 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
 }
+UNITS = [
+    {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
+    {"kind": "save_units", "path": "units.json"},
+    {"kind": "load_units", "path": "units.json"},
+    {"kind": "reset_units"},
+]
+for requests in REQUESTS.values():
+    requests += UNITS
 STATES: dict[str, dict[str, Any]] = {
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,

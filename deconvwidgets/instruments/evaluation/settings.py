@@ -67,7 +67,7 @@ class EvaluationRunSummary:
     score: float | None  # accuracy, mean average precision, or mean absolute error (of the first output), so far
     score_name: str  # "accuracy", "mean average precision" or "mean absolute error"
     seconds: float
-    from_cache: bool  # the outputs of all photographs were known, or only the layers above the change were run
+    from_cache: bool  # the outputs of most photographs were known, or only the layers above a change were run
     progress: Progress | None  # None if the run is not active
     problem: str | None  # the error that the run failed with
     current: bool  # whether the service's model is still the evaluated one

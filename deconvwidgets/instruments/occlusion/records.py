@@ -5,7 +5,6 @@ Windows and patches are half-open boxes (left, top, right, bottom) in pixels of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +18,7 @@ from deconvwidgets.records.quantity import SOFTMAX, Quantity
 from deconvwidgets.records.repr import compact_repr
 
 Border = Literal["inside", "same"]
-ValueMap = Literal["probability", "value", "activity"]
+ValueMap = Literal["probability", "value", "activity", "against", "difference"]
 MapName = Literal["probability", "value", "activity", "label"]
 OcclusionFile = Literal["maps.npz", "figure.png", "figure.svg", "figure.pdf", "figure.html"]
 
@@ -38,6 +37,7 @@ class Unoccluded:
     label_probability: float | None  # of the most probable class
     activity: float  # of the feature map, summed over space
     value: float | None = None  # of the target output
+    against: float | None = None  # probability of the class, or value of the output, that the target is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,13 @@ class OcclusionMaps:
     logits: NDArray[np.float32] | None = None  # (rows, columns, outputs), if requested: what the model returns
     value: NDArray[np.float32] | None = None  # of the target output of a regression, in its unit
     quantity: Quantity = SOFTMAX  # what the model predicts
+    against: int | None = None  # the class (or output) that the target is compared with
+    against_scores: NDArray[np.float32] | None = None  # its map, as `scores`
+
+    @property
+    def difference(self) -> NDArray[np.float32] | None:
+        """The map of the target minus that of the class that it is compared with; None without one."""
+        return None if self.scores is None or self.against_scores is None else self.scores - self.against_scores
 
     @property
     def scores(self) -> NDArray[np.float32] | None:
@@ -79,27 +86,44 @@ class OcclusionMaps:
         """Number of positions that have been computed."""
         return int(np.isfinite(self.activity).sum())
 
+    def values(self, name: ValueMap) -> NDArray[np.float32] | None:
+        """Return a map by its name; "against" is that of the class that the target is compared with. None if there is none."""
+        values: NDArray[np.float32] | None = getattr(self, "against_scores" if name == "against" else name)
+        return values
+
+    def without_window(self, name: ValueMap) -> float | None:
+        """Return the value of a map without a window."""
+        if name != "difference":
+            value: float | None = getattr(self.unoccluded, name)
+            return value
+        scores = self.unoccluded.probability if self.value is None else self.unoccluded.value
+        return None if scores is None or self.unoccluded.against is None else scores - self.unoccluded.against
+
     def colour_range(self, name: ValueMap) -> tuple[float, float]:
         """Return the value range (low, high) for the colours of a map: that of the computed values and the value without a window.
 
-        The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified. That of
-        a regression's values is symmetric about the value without a window, which is the middle of a diverging colour scale. It is (0, 1)
-        if no value is known.
+        The range of probabilities is at least 0.05, or the largest probability if that is smaller, so that noise is not amplified; that of
+        two classes that are compared is the same. The range of a regression's values is symmetric about the value without a window, which
+        is the middle of a diverging colour scale, and that of a difference about 0. It is (0, 1) if no value is known.
         """
-        values: NDArray[np.float32] | None = getattr(self, name)
-        unoccluded = getattr(self.unoccluded, name)
-        known = [*([] if values is None else values[np.isfinite(values)].tolist()), *([] if unoccluded is None else [unoccluded])]
+        is_probability = self.value is None and name in ("probability", "against")
+        known = self._known("probability") + self._known("against") if is_probability and self.against is not None else self._known(name)
         if not known:
             return 0.0, 1.0
         low, high = float(min(known)), float(max(known))
-        if name == "value" and unoccluded is not None:
-            change = max(high - unoccluded, unoccluded - low)
-            return unoccluded - change, unoccluded + change
-        min_range = 0.0 if name != "probability" else min(_MIN_COLOUR_RANGE, high) if high > 0 else _MIN_COLOUR_RANGE
+        middle = 0.0 if name == "difference" else None if is_probability or name == "activity" else self.without_window(name)
+        if middle is not None:
+            change = max(high - middle, middle - low, _MIN_COLOUR_RANGE if name == "difference" and self.value is None else 0.0)
+            return middle - change, middle + change
+        min_range = 0.0 if not is_probability else min(_MIN_COLOUR_RANGE, high) if high > 0 else _MIN_COLOUR_RANGE
         if high - low >= min_range:
             return low, high
         low = min(max((low + high - min_range) / 2, 0.0), 1 - min_range)
         return low, low + min_range
+
+    def _known(self, name: ValueMap) -> list[float]:
+        values, unoccluded = self.values(name), self.without_window(name)
+        return [*([] if values is None else values[np.isfinite(values)].tolist()), *([] if unoccluded is None else [unoccluded])]
 
     def name(self, label: int) -> str:
         """Return the name of a class, or of an output of a regression."""
@@ -115,6 +139,8 @@ class OcclusionMaps:
             name = self.name(self.target)
             described = f"{name}: probability" if self.quantity.kind == "probability" else f"{self.quantity.describe(name)}:"
             parts.append(f"{described} {', '.join(numbers)}")
+        if self.against is not None:
+            parts.append(f"against {self.name(self.against)}")
         parts.append(f"{self.layer} unit {self.unit}")
         if not self.complete:
             parts.append(f"{self.done} of {rows * columns} done")
@@ -125,53 +151,6 @@ def _range(values: NDArray[np.float32] | None) -> list[str]:
     """Return a text with the smallest and the largest computed value, if there is one."""
     finite = np.empty(0) if values is None else values[np.isfinite(values)]
     return [f"{finite.min():.3g} to {finite.max():.3g} occluded"] if finite.size else []
-
-
-@dataclass(frozen=True, slots=True)
-class Faithfulness:
-    """The loss of a unit's activation when the region that its projection highlights is occluded, and when random regions are.
-
-    All arrays are (images, ...).
-    """
-
-    layer: str
-    units: NDArray[np.int64]  # the unit in each image
-    activity: NDArray[np.float32]  # the unit's maximum over space without a window
-    drop: NDArray[np.float32]  # share of it that is lost with the highlighted region occluded; NaN if the unit is inactive
-    elsewhere: NDArray[np.float32]  # the same, mean over random regions of the same size
-    boxes: NDArray[np.int64]  # (images, 4): the highlighted regions
-
-    @property
-    def share(self) -> float:
-        """Share of the images in which `drop` is larger than `elsewhere`, among those in which the unit is active; NaN if there is none."""
-        active = np.isfinite(self.drop)
-        return float((self.drop > self.elsewhere)[active].mean()) if active.any() else float("nan")
-
-    def __repr__(self) -> str:
-        return f"Faithfulness({self.layer}, {len(self.units)} images, active in {np.isfinite(self.drop).sum()}; share {self.share:.3g})"
-
-
-@dataclass(frozen=True, slots=True)
-class Correspondence:
-    """How consistently occluding the same part changes the features of several images (Zeiler & Fergus 2014, section 4.3, table 1).
-
-    `distances[layer][part]` is Delta: the mean over ordered pairs of images of the normalised Hamming distance between the signs of the
-    changes; lower is more consistent. sign(0) is a value of its own: a component that changes in only one of two images differs.
-    """
-
-    layers: tuple[str, ...]
-    parts: tuple[str, ...]
-    distances: Mapping[str, Mapping[str, float]]
-    images: int
-
-    def __repr__(self) -> str:
-        by_layer = {layer: [f"{part} {delta:.3f}" for part, delta in self.distances[layer].items()] for layer in self.layers}
-        rows = [f"{layer}: {_abbreviated(parts)}" for layer, parts in by_layer.items()]
-        return f"Correspondence({self.images} images; {_abbreviated(rows, '; ')})"
-
-
-def _abbreviated(items: list[str], separator: str = ", ") -> str:
-    return separator.join(items if len(items) <= 6 else [*items[:6], "…"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +165,8 @@ class OcclusionRequest:
     unit: int | None = None  # None: the feature map with the largest sum for the unoccluded image
     target: int | None = None  # None: the most probable class of the unoccluded image; the first output of a regression
     fill: str = "gray"  # as `named_fill` returns: "gray" (0 after normalisation), "mean" (of this image), "blur", or a colour "#rrggbb"
+    # What the target is compared with; "auto": the true class, or if that is unknown or the target, the most probable other class.
+    against: int | Literal["auto"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,22 +208,24 @@ class ClassShare:
     name: str
     before: float
     now: float
+    unchanged: float | None = None  # with the patches and all units on; None if no unit is switched off
 
 
 @dataclass(frozen=True, slots=True)
 class OcclusionScene:
     """An image without patches, with every default resolved."""
 
-    request: OcclusionRequest  # layer, unit and target are not None (target is None without a classifier)
+    request: OcclusionRequest  # layer, unit and target are not None (target is None without a classifier); against is not "auto"
     caption: str
     label: str | None  # dataset label
     image: EncodedImage  # the model's input
     fill: EncodedImage  # of the same size: the content of a patch at each pixel
-    classes: tuple[ClassShare, ...]  # the five most probable and the target (before == now); empty without a classifier
+    classes: tuple[ClassShare, ...]  # the five most probable, the target and `against` (before == now); empty without a classifier
     activity: float
     map: NDArray[np.float32]  # (h, w): the feature map
     strongest: tuple[int, ...]  # the units with the largest sums for this image, largest first
     note: str = ""  # a message for the user (such as: the model cannot be traced)
+    truth: int | None = None  # the class that the label names, if it is one of the model's
 
     __repr__ = compact_repr
 
@@ -251,7 +234,7 @@ class OcclusionScene:
 class PatchAnswer:
     """The model's result with patches on the image."""
 
-    classes: tuple[ClassShare, ...]  # the five most probable with the patches, and the target; empty without a classifier
+    classes: tuple[ClassShare, ...]  # the five most probable with the patches, the target and `against`; empty without a classifier
     activity: float
     map: NDArray[np.float32]  # (h, w): the feature map
 

@@ -60,7 +60,7 @@ class MuteReport:
         """Return the change of the accuracy, the photographs that changed, and the worst class as a sentence."""
         name, change = self.worst_class
         return (
-            f"{100 * self.change:+.1f} points without {describe_units(self.units)}: {len(self.now_right):,} photographs now right, "
+            f"{100 * self.change:+.1f} points without {name_units(self.units)}: {len(self.now_right):,} photographs now right, "
             f"{len(self.now_wrong):,} now wrong (p = {self.p_value:.2g}); largest loss: {name} {100 * change:+.1f} points"
         )
 
@@ -69,7 +69,7 @@ class MuteReport:
 
 
 def parse_units(text: str) -> tuple[tuple[str, int], ...]:
-    """Return the units of a text as `describe_units` writes it. Raises HeadError for any other.
+    """Return the units of a text as `name_units` writes it. Raises HeadError for any other.
 
     >>> parse_units("conv5 133, 254, conv4 7")
     (('conv5', 133), ('conv5', 254), ('conv4', 7))
@@ -87,10 +87,10 @@ def parse_units(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(units)
 
 
-def describe_units(units: Iterable[tuple[str, int]]) -> str:
+def name_units(units: Iterable[tuple[str, int]]) -> str:
     """Return units as text, layer by layer.
 
-    >>> describe_units([("conv5", 133), ("conv5", 254), ("conv4", 7)])
+    >>> name_units([("conv5", 133), ("conv5", 254), ("conv4", 7)])
     'conv5 133, 254, conv4 7'
     """
     grouped = groupby(units, key=lambda unit: unit[0])

@@ -181,9 +181,14 @@ export class KernelClient {
     this.queue.invalidateInFlight();
   }
 
+  /** Send a message that has no reply. */
+  tell(kind: string, fields: Message = {}): void {
+    if (this.available) this.model.send({ kind, client: this.id, ...fields });
+  }
+
   /** Notify the kernel that no view is open, so that it can release the widget. The next `hello` revokes this. */
   sendGoodbye(): void {
-    if (this.available) this.model.send({ kind: "goodbye", client: this.id });
+    this.tell("goodbye");
   }
 
   close(): void {

@@ -23,7 +23,7 @@ interface Closable {
 }
 
 interface ClosableStore extends Closable {
-  readonly client: { sendGoodbye(): void };
+  readonly client: { sendGoodbye(): void; tell(kind: string): void };
 }
 
 /** Delay in ms of the goodbye after the last view is closed: moving a cell closes its views and opens new ones. */
@@ -56,7 +56,9 @@ export function defineWidget<State extends object, Store extends ClosableStore>(
         return () => {
           view.close();
           views -= 1;
-          if (!views) goodbyeTimer = setTimeout(() => client.sendGoodbye(), GOODBYE_DELAY);
+          if (views) return;
+          client.tell("hidden");
+          goodbyeTimer = setTimeout(() => client.sendGoodbye(), GOODBYE_DELAY);
         };
       },
     };

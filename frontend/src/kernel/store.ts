@@ -1,6 +1,7 @@
 import { KernelClient } from "./client.ts";
 import { errorMessage } from "./errors.ts";
 import type { WidgetModel } from "./model.ts";
+import { UnitFactors } from "./unit_factors.ts";
 import type { Overview, ServiceEvent } from "./wire.ts";
 
 /** The part of the reply to `hello` that all widgets have in common. */
@@ -18,10 +19,24 @@ export abstract class Store<Content extends Hello = Hello> {
   hello: Content | null = null;
   /** The error message of the service or the kernel; empty without an error. */
   problem = "";
+  readonly units: UnitFactors;
+  /** The view that was opened or used last. */
+  usedView: object | null = null;
   private readonly subscribers = new Set<() => void>();
 
   constructor(private readonly model: WidgetModel) {
     this.client = new KernelClient(model);
+    this.units = new UnitFactors({
+      client: this.client,
+      units: () => this.hello?.overview.units ?? null,
+      received: (units) => {
+        if (this.hello) this.hello = { ...this.hello, overview: { ...this.hello.overview, units } };
+      },
+      failed: (message) => {
+        if (message || this.client.available) this.problem = message;
+      },
+      changed: () => this.notify(),
+    });
     this.client.listen({ event: (event) => this.handle(event), available: (available) => this.setAvailable(available) });
   }
 

@@ -51,13 +51,24 @@ export interface Overview {
   device: string;
   index_ready: boolean;
   notes: string[];
+  /** Those that are switched off or scaled, in the order of the layers. */
+  units: UnitFactor[];
+}
+
+/** A unit whose map is multiplied by a factor: 0 switches it off. */
+export interface UnitFactor {
+  layer: string;
+  unit: number;
+  factor: number;
 }
 
 /** A message to all views, not a reply to a request. */
 export interface ServiceEvent {
-  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "summary";
+  event: "progress" | "partial" | "changed" | "failed" | "transfer" | "occlusion" | "contributions" | "summary" | "show";
   progress: Progress | null;
   message: string;
   /** The layers whose index is built. */
   layers?: string[];
+  /** Of "show": to be sent back by the view that is shown. */
+  token?: string;
 }

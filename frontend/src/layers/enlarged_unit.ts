@@ -1,5 +1,6 @@
 import { createEnlargedView, type Enlarged, type Picture } from "../ui/enlarged_view.ts";
 import { formatNumber } from "../ui/format.ts";
+import { createWhyButton } from "../ui/why_button.ts";
 import { GAP } from "./grid_layout.ts";
 import type { LayerStore } from "./store.ts";
 import { describeEntry } from "./unit_facts.ts";
@@ -17,16 +18,27 @@ interface EnlargedContent {
   previewTile: number;
 }
 
+interface EnlargedOptions {
+  id: string;
+  store: LayerStore;
+  set: (patch: Partial<LayerState>) => void;
+  closed: () => void;
+  /** Show why the model predicts what it does for the photograph. */
+  why: () => void;
+}
+
 /** The selected one of a unit's strongest activations, enlarged. */
 export class EnlargedUnit {
+  private readonly whyButton: HTMLElement;
   private readonly view: ReturnType<typeof createEnlargedView>;
   private content: EnlargedContent | null = null;
   /** The pictures of the last bitmaps: equal pictures are not drawn again. */
   private readonly pictures = new Map<ImageBitmap, Map<string, Picture>>();
 
-  constructor(private readonly options: { id: string; store: LayerStore; set: (patch: Partial<LayerState>) => void; closed: () => void }) {
-    const { id, closed } = options;
-    this.view = createEnlargedView({ id, columns: COLUMNS, move: (rank) => options.set({ rank }), closed });
+  constructor(private readonly options: EnlargedOptions) {
+    const { id, closed, why } = options;
+    this.whyButton = createWhyButton({ testid: "enlarged-why", ask: why });
+    this.view = createEnlargedView({ id, columns: COLUMNS, move: (rank) => options.set({ rank }), closed, actions: [this.whyButton] });
   }
 
   get element(): HTMLElement {
@@ -35,6 +47,11 @@ export class EnlargedUnit {
 
   close(): void {
     this.options.store.client.release(this);
+  }
+
+  /** Close the dialog. */
+  dismiss(): void {
+    this.view.close();
   }
 
   open(): void {
@@ -51,6 +68,7 @@ export class EnlargedUnit {
   private enlarged({ state, count, previewTile }: EnlargedContent): Enlarged {
     const { store } = this.options;
     const { layer, unit, rank, rule, contrast } = state;
+    this.whyButton.hidden = !store.hello?.overview.quantity;
     const ratio = Math.min(2, window.devicePixelRatio || 1);
     const request: EnlargeRequest = { layer, unit, rank, rule, contrast, size: Math.round(SIZE * ratio) };
     const { value, error } = store.enlarged(this, request);

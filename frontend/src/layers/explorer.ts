@@ -52,6 +52,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     painted: (info) => this.painted(info),
     togglePin: () => this.togglePin(),
     bookmark: this.suggestions.star,
+    why: (image) => void this.showing?.why(image),
     close: () => this.drawer.close(),
   });
   private readonly grid = new UnitGrid({
@@ -106,6 +107,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
       main: [this.ruleNotice.element, main],
       footer: this.footerContent.parts,
     });
+  }
+
+  override focusMain(): void {
+    this.grid.element.focus({ preventScroll: true });
   }
 
   override close(): void {
@@ -202,7 +207,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     }
     const { units, labels } = this.arrangement;
     this.toolbar.update(state, table, units.length);
-    this.legend.update(state, table);
+    this.legend.update(state, table, this.layer?.changed ?? false);
     this.suggestions.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
@@ -266,7 +271,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     else if (action.type === "moveRank") this.detail.move(action.key);
     else if (action.type === "pin") this.togglePin();
     else if (action.type === "bookmark") this.suggestions.toggle();
+    else if (action.type === "switch" && this.state.unit !== null) this.store.units.toggle(this.state.layer, this.state.unit);
     else if (action.type === "open") this.openDetail();
+    else if (action.type === "why") this.detail.why();
     else if (action.type === "search") {
       input.focus();
       input.select();

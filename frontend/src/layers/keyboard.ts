@@ -3,7 +3,7 @@
 export type Focus = "search" | "control" | "grid" | "mosaics" | "other";
 
 export type KeyAction =
-  | { type: "search" | "find" | "clearSearch" | "pin" | "bookmark" | "open" | "grid" }
+  | { type: "search" | "find" | "clearSearch" | "pin" | "bookmark" | "switch" | "open" | "grid" | "why" }
   | { type: "layer"; index: number }
   | { type: "moveUnit" | "moveRank"; key: string };
 
@@ -19,6 +19,8 @@ export function keyAction(key: string, focus: Focus): KeyAction | null {
   if (key === "/") return { type: "search" };
   if (key === "p") return { type: "pin" };
   if (key === "b") return { type: "bookmark" };
+  if (key === "x") return { type: "switch" };
+  if (key === "w") return { type: "why" };
   if (/^[1-9]$/.test(key)) return { type: "layer", index: Number(key) - 1 };
   if (key === "Escape") return focus === "grid" ? null : { type: "grid" };
   if (key === "Enter" && focus === "grid") return { type: "open" };
@@ -29,7 +31,7 @@ export function keyAction(key: string, focus: Focus): KeyAction | null {
 
 /** Return the part of the explorer that contains an element. */
 export function focusedPart(target: Element): Focus {
-  if (target.closest("[data-part=layer-search]")) return "control";
+  if (target.closest("[data-part=layer-search], [data-part=factor], .dwx-units")) return "control";
   if (target.matches("input")) return "search";
   if (target.matches("select, textarea")) return "control";
   if (target.closest("[data-part=mosaics]")) return "mosaics";

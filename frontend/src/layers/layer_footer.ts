@@ -9,6 +9,8 @@ const KEYS: KeyHint[] = [
   [["/"], "search"],
   [["p"], "pin"],
   [["b"], "bookmark"],
+  [["x"], "switch off"],
+  [["w"], "why"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =

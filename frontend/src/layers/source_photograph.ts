@@ -9,8 +9,11 @@ export function fitInside(width: number, height: number, maxWidth: number, maxHe
   return { width: Math.max(1, Math.floor(width * scale)), height: Math.max(1, Math.floor(height * scale)) };
 }
 
-/** Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop. */
-export function createSourcePhotograph({ enlarge }: { enlarge: () => void }) {
+/**
+ * Create the view of a source photograph, with a frame around the receptive field and a thin line around the crop.
+ * @param action an element beside the caption
+ */
+export function createSourcePhotograph({ enlarge, action }: { enlarge: () => void; action: HTMLElement }) {
   const caption = h("div", { class: "dwx-part-caption", "data-testid": "source-caption" });
   const canvas = h("canvas", { role: "img", "data-testid": "source" });
   const box = h("div", { class: "dwx-box", "data-testid": "source-box" });
@@ -20,7 +23,8 @@ export function createSourcePhotograph({ enlarge }: { enlarge: () => void }) {
   const legend = createFrameLegend();
   const error = h("p", { class: "dwx-error", hidden: true });
   const container = h("div", { class: "dwx-photograph-container" }, frame, error);
-  const element = h("div", { class: "dwx-source" }, caption, container, legend.element);
+  const head = h("div", { class: "dwx-source-head" }, caption, action);
+  const element = h("div", { class: "dwx-source" }, head, container, legend.element);
   let drawnBitmap: ImageBitmap | null = null;
 
   const setBox = (part: HTMLElement, fractions: number[] | null) => {

@@ -2,19 +2,21 @@ import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
 import { formatCount, formatNumber } from "../ui/format.ts";
 import { nextInGrid } from "../ui/grid_navigation.ts";
+import { createWhyButton } from "../ui/why_button.ts";
 import { EnlargedUnit } from "./enlarged_unit.ts";
 import { fitTile } from "./grid_layout.ts";
 import { createMosaics } from "./mosaics.ts";
 import { isPinned } from "./pins.ts";
 import { createSourcePhotograph } from "./source_photograph.ts";
 import { type LayerStore, PARTS } from "./store.ts";
+import { createUnitFactor } from "./unit_factor.ts";
 import { createUnitFacts, describeEntry, describeUnit } from "./unit_facts.ts";
 import { isDead, type Table, unitStatistics } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 280; // heading, captions and list
-const OTHER_HEIGHT = 428; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 312; // heading, captions and list
+const OTHER_HEIGHT = 460; // of the column without the mosaics, in CSS pixels: heading, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -32,6 +34,8 @@ interface DetailOptions {
   set: (patch: Partial<LayerState>) => void;
   painted: (info: Painted) => void;
   togglePin: () => void;
+  /** Show why the model predicts what it does for an image of the set. */
+  why: (image: string) => void;
   /** The button that bookmarks the unit. */
   bookmark: HTMLElement;
   /** Called by the button that closes the column, which narrow layouts have. */
@@ -49,7 +53,9 @@ export class UnitDetail {
   private readonly mosaics: ReturnType<typeof createMosaics>;
   private readonly enlarged: EnlargedUnit;
   private readonly enlargeButton: HTMLButtonElement;
-  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open() });
+  private readonly whyButton = createWhyButton({ testid: "why", key: "w", ask: () => this.why() });
+  private readonly photograph = createSourcePhotograph({ enlarge: () => this.enlarged.open(), action: this.whyButton });
+  private readonly factor: ReturnType<typeof createUnitFactor>;
   private readonly facts: ReturnType<typeof createUnitFacts>;
   private readonly observer = new ResizeObserver(() => this.draw());
   private lastSize: { tile: number; side: number } | null = null;
@@ -63,7 +69,7 @@ export class UnitDetail {
     this.store = store;
     const hover = (rank: number | null) => this.hover(rank);
     const pick = (rank: number) => this.pick(rank);
-    this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus() });
+    this.enlarged = new EnlargedUnit({ id, store, set, closed: () => this.focus(), why: () => this.why() });
     const button = (text: string, title: string, testid: string, onclick: () => void) =>
       h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title, onclick }, text);
     const enlargeHint = "Enlarge the selected activation (click it again, or press Enter on it)";
@@ -76,9 +82,19 @@ export class UnitDetail {
     );
     this.mosaics = createMosaics({ store, testid: "mosaic", hover, pick });
     this.facts = createUnitFacts({ hover, pick });
+    this.factor = createUnitFactor(store.units);
     const head = h("div", { class: "dwx-detail-head" }, this.title, this.enlargeButton, this.pin, options.bookmark, close);
     const lower = h("div", { class: "dwx-lower" }, this.photograph.element, this.facts.distribution);
-    const parts = [head, this.numbers, this.error, this.mosaics.element, this.facts.element, lower, this.enlarged.element];
+    const parts = [
+      head,
+      this.numbers,
+      this.factor.element,
+      this.error,
+      this.mosaics.element,
+      this.facts.element,
+      lower,
+      this.enlarged.element,
+    ];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);
     this.observer.observe(this.element);
     this.observer.observe(this.photograph.container);
@@ -109,6 +125,14 @@ export class UnitDetail {
 
   focus(): void {
     this.mosaics.focus(this.content?.state.rank ?? 0);
+  }
+
+  /** Show why the model predicts what it does for the photograph of the selected activation. */
+  why(): void {
+    const entry = this.content && this.detail(this.content)?.entries[this.content.state.rank];
+    if (!entry || !this.content?.overview.quantity) return;
+    this.enlarged.dismiss();
+    this.options.why(`crop:${entry.image}`);
   }
 
   /** Request the mosaics of a unit that is likely to be selected next. */
@@ -203,6 +227,7 @@ export class UnitDetail {
 
   private drawHead({ state, table, overview }: DetailContent): void {
     setText(this.title, `Unit ${state.unit}`);
+    if (state.unit !== null) this.element.dataset.off = String(this.factor.update(state.layer, state.unit) === 0);
     const images = formatCount(overview.crops, overview.crops > overview.photographs ? "crop" : "photograph");
     const description = table && state.unit !== null ? describeUnit(unitStatistics(table, state.unit), images) : "";
     setText(this.numbers, description);
@@ -221,6 +246,7 @@ export class UnitDetail {
     this.facts.update(this.store.unitDetail(this, layer, unit), content.overview, rank);
     const count = this.countEntries(content);
     this.photograph.element.hidden = count === 0;
+    this.whyButton.hidden = content.overview.quantity === null;
     if (rank >= count) return;
     const { container } = this.photograph;
     const size = (window.devicePixelRatio || 1) > 1 ? 960 : 480;

@@ -3,7 +3,7 @@ import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visi
 import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
 import { isDead, type Table } from "./unit_table.ts";
-import { createUnitTile, drawMosaics, type UnitTile } from "./unit_tile.ts";
+import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest } from "./wire.ts";
 
 const HOVER_DELAY = 100; // ms before a hovered unit is prefetched
@@ -158,8 +158,17 @@ export class UnitGrid {
     element.addEventListener("pointerdown", (event) => {
       if (event.button === 0 && event.pointerType === "mouse") onTile((unit) => options.prefetch(unit, "detail"))(event);
     });
-    element.addEventListener("click", onTile(options.pick));
-    element.addEventListener("dblclick", onTile(options.open));
+    const isSwitch = ({ target }: MouseEvent) => target instanceof Element && target.closest(".dwx-tile-switch") !== null;
+    const click = (unit: number, event: MouseEvent) => (isSwitch(event) ? this.toggle(unit) : options.pick(unit));
+    element.addEventListener("click", onTile(click));
+    element.addEventListener(
+      "dblclick",
+      onTile((unit, event) => isSwitch(event) || options.open(unit)),
+    );
+  }
+
+  private toggle(unit: number): void {
+    if (this.content) this.store.units.toggle(this.content.state.layer, unit);
   }
 
   /** Schedule a draw in the next frame. */
@@ -263,6 +272,7 @@ export class UnitGrid {
       this.tiles.set(unit, tile);
       this.spacer.append(tile.element);
     }
+    markFactor(tile, this.store.units.factor(state.layer, unit));
     tile.element.setAttribute("aria-selected", String(unit === state.unit));
     tile.element.classList.toggle("dwx-is-pinned", isPinned(state, { layer: state.layer, unit }));
     this.paint(unit);

@@ -12,6 +12,8 @@ export function describeDead({ sort, layer }: Pick<LayerState, "sort" | "layer">
   return `${formatCount(dead, "unit")} of ${layer} ${dead === 1 ? "is" : "are"} dead, then the weakest follow.`;
 }
 
+const UNCHANGED = "Strongest activations and statistics: of the network with all units on.";
+
 const TILES: Record<View, string> = {
   both: "projected to pixel space (left) and as patches (right)",
   projections: "projected to pixel space",
@@ -24,11 +26,15 @@ export function createUnitLegend() {
   const rare = h("span", { class: "dwx-legend-item" }, h("i", { class: "dwx-rare" }), h("span", {}));
   const bar = h("span", { class: "dwx-legend-item" }, "· classes:");
   const named = h("span", { class: "dwx-legend-item" });
+  const unchanged = h("span", { class: "dwx-legend-dead", role: "status", "data-testid": "unchanged-note" });
   const dead = h("span", { class: "dwx-legend-dead", role: "status", "data-testid": "dead-note" });
   const number = h("span", { class: "dwx-legend-item" }, "Below: ", h("b", {}, "unit"), " · maximum activation");
-  const element = h("div", { class: "dwx-legend", "data-testid": "legend" }, dead, tile, number, bar, frequent, rare, named);
+  const element = h("div", { class: "dwx-legend", "data-testid": "legend" }, unchanged, dead, tile, number, bar, frequent, rare, named);
 
-  const update = (state: LayerState, table: Table | undefined) => {
+  /** @param changed whether a unit of the layer or below it is switched off */
+  const update = (state: LayerState, table: Table | undefined, changed: boolean) => {
+    setText(unchanged, table && changed ? UNCHANGED : "");
+    unchanged.hidden = !unchanged.textContent;
     const hasClasses = table !== undefined && Object.keys(table.categories).length > 0;
     for (const part of [bar, frequent, rare, named]) part.hidden = !hasClasses;
     number.hidden = tile.hidden = !table;

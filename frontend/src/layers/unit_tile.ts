@@ -1,6 +1,7 @@
 /** A tile of the grid: mosaics, number, maximum activation and classes of a unit. */
-import { context2d, h, screenReaderText } from "../ui/dom.ts";
+import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
+import { describeFactor } from "../ui/switch.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawPlaceholder } from "./mosaics.ts";
 import { classCounts, isDead, type Table } from "./unit_table.ts";
@@ -9,6 +10,8 @@ export interface UnitTile {
   element: HTMLElement;
   canvas: HTMLCanvasElement;
   note: HTMLElement;
+  /** What is multiplied to the map of the unit, in words; hidden if it is on. */
+  mark: HTMLElement;
   /** A key of the drawn content. */
   drawn: string;
 }
@@ -46,6 +49,9 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
   const value = h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
   const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
   caption.title = classes.map((entry) => `${entry.name} ${entry.count}`).join(", ");
+  const mark = h("span", { class: "dwx-tile-mark", hidden: true });
+  // An option has no controls inside for assistive technology: there, the key x switches the unit.
+  const toggle = h("span", { class: "dwx-tile-switch", title: `Switch unit ${unit} off or on (x)`, "aria-hidden": "true" }, h("i", {}));
   const element = h(
     "div",
     {
@@ -58,10 +64,17 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
     },
-    h("div", { class: "dwx-mosaics" }, canvas, note),
+    h("div", { class: "dwx-mosaics" }, canvas, note, mark, toggle),
     caption,
   );
-  return { element, canvas, note, drawn: "" };
+  return { element, canvas, note, mark, drawn: "" };
+}
+
+/** Mark a tile as switched off or scaled. */
+export function markFactor({ element, mark }: UnitTile, factor: number): void {
+  element.dataset.off = String(factor === 0);
+  mark.hidden = factor === 1;
+  setText(mark, factor === 1 ? "" : describeFactor(factor));
 }
 
 /** Create the bar segment of a class; classes that occur once are faint. */

@@ -49,6 +49,8 @@ export interface Layer {
   receptive_field: [number, number] | null;
   /** Null while there is no index of the layer. */
   dead: number | null;
+  /** Whether a unit of the layer or below it is switched off or scaled. */
+  changed: boolean;
 }
 
 export interface Overview extends CommonOverview {
@@ -81,6 +83,8 @@ export type Bookmark = [layer: string, unit: number];
 
 /** One of the strongest activations of a unit. */
 export interface Entry {
+  /** The number of the crop. */
+  image: number;
   source: string;
   label: string | null;
   prediction: string | null;

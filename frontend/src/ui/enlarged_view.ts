@@ -87,6 +87,7 @@ function createMapPart(testid: string) {
  * @param columns of the tiles, for the keys up and down
  * @param move called with the index of another activation
  * @param closed called after it was closed, to return the focus
+ * @param actions elements before the buttons that visit other activations
  */
 export function createEnlargedView({
   id,
@@ -94,12 +95,14 @@ export function createEnlargedView({
   columns,
   move,
   closed = () => {},
+  actions = [],
 }: {
   id: string;
   testid?: string;
   columns: number;
   move: (index: number) => void;
   closed?: () => void;
+  actions?: HTMLElement[];
 }) {
   let content: Enlarged | null = null;
   let drawn: (Picture | undefined)[] = [];
@@ -131,7 +134,8 @@ export function createEnlargedView({
     overlay.element,
     map.element,
   ];
-  const head = h("div", { class: "dwx-enlarged-head" }, h("div", { class: "dwx-enlarged-titles" }, title, caption), previous, next, close);
+  const titles = h("div", { class: "dwx-enlarged-titles" }, title, caption);
+  const head = h("div", { class: "dwx-enlarged-head" }, titles, ...actions, previous, next, close);
   const body = h("div", { class: "dwx-enlarged-body", tabindex: -1 }, head, error, h("div", { class: "dwx-enlarged-parts" }, ...parts));
   const element = h("dialog", { class: "dwx-enlarged", role: "dialog", "aria-labelledby": title.id, "data-testid": testid }, body);
 

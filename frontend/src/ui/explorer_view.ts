@@ -10,7 +10,9 @@ import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
 import { SavedPicture } from "./picture.ts";
 import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
 import { keepScrollPositions } from "./scroll_memory.ts";
+import { focusOnce, Showing } from "./showing.ts";
 import { sameState, toPython } from "./state.ts";
+import { createUnitBadge } from "./unit_badge.ts";
 
 const SAVE_DELAY = 300; // ms; the requests of a user action are sent before the state
 const SLOW = "The kernel is slow to reply; still waiting.";
@@ -44,13 +46,15 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   readonly root: HTMLElement;
   /** Unique in the page. */
   readonly id: string;
-  protected readonly model: WidgetModel<State>;
-  protected readonly container: HTMLElement;
+  readonly model: WidgetModel<State>;
+  readonly container: HTMLElement;
   protected header: ReturnType<typeof createHeader> | null = null;
   private readonly alert = h("div", { class: "dwx-alert", role: "alert", hidden: true, "data-testid": "alert" });
   private footer: ReturnType<typeof createFooter> | null = null;
   private picture: SavedPicture | null = null;
-  private readonly presentation: Presentation;
+  private readonly units: ReturnType<typeof createUnitBadge>;
+  readonly presentation: Presentation;
+  protected showing: Showing | null = null; // before it is mounted
   private status = "";
   /** The error message of this view. */
   private viewError = "";
@@ -76,6 +80,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
     this.presentation = new Presentation(this.root, this.container);
+    this.units = createUnitBadge(store.units);
   }
 
   /** Draw the state. Parts update only what has changed. */
@@ -90,6 +95,11 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Called when the kernel is available again. */
   protected onResume(): void {}
 
+  /** Move the focus to the part that the keyboard controls. */
+  focusMain(): void {
+    focusOnce(this.root);
+  }
+
   /** Handle a key that is not a shortcut of the notebook. Return whether it was handled. */
   protected onKey(_event: KeyboardEvent): boolean {
     return false;
@@ -98,7 +108,11 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   /** Add the view to the page. */
   protected mount({ label, className = "", tools, main, footer }: Parts): void {
     const present = { type: "button", class: "dwx-menu-button", title: PRESENT_HINT, "data-testid": "present" };
-    this.header = createHeader(h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"), ...tools);
+    this.header = createHeader(
+      this.units.element,
+      h("button", { ...present, onclick: () => this.presentation.toggle() }, "Present"),
+      ...tools,
+    );
     this.footer = createFooter([...footer[0], keyHint([["F"], "present"])], footer[1]);
     if (className) this.root.classList.add(className);
     const parts = [this.header.element, this.alert, ...main, this.footer.element];
@@ -106,9 +120,10 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     const picture = new SavedPicture({ model: this.model as unknown as WidgetModel, store: this.store, label, frame });
     this.picture = picture;
     this.root.append(frame, picture.element, this.presentation.closeButton);
+    const { client } = this.store;
     const resize = () => this.root.style.setProperty("--dwx-height", `${this.model.get("height")}px`);
     const onStateChange = () => this.readState();
-    const { client } = this.store;
+    this.showing = new Showing(this);
     resize();
     this.container.classList.add("dwx-host");
     this.container.append(this.root);
@@ -124,6 +139,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
       client.listen({ slow: (slow) => this.showStatus(slow ? SLOW : ""), available: (available) => available && this.resume() }),
       () => client.release(this),
       () => picture.close(),
+      () => this.showing?.close(),
       () => this.presentation.leave(),
     );
     this.requestDraw();
@@ -152,6 +168,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.root.dataset.available = String(client.available && !(problem && problem === client.reason));
     this.picture?.update();
     this.footer?.showStatus(this.status);
+    this.units.update();
     this.draw();
   }
 
@@ -286,7 +303,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   }
 }
 
-/** Return whether an element is a search field with text, which Escape clears. */
+/** Whether an element is a search field with text, which Escape clears. */
 function isSearch(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && target.type === "search" && target.value !== "";
 }

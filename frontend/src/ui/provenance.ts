@@ -1,7 +1,8 @@
 /** Where a model and its images come from, in words, and what a reader must know of them at once. */
-import type { Overview } from "../kernel/wire.ts";
+import type { Overview, UnitFactor } from "../kernel/wire.ts";
 import { formatCount, formatInteger } from "./format.ts";
 import { isValue } from "./quantity.ts";
+import { describeFactor } from "./switch.ts";
 
 /** Return names and values for the header's panel. `only` chooses among them. */
 export function provenance(overview: Overview): [name: string, value: string][] {
@@ -10,7 +11,14 @@ export function provenance(overview: Overview): [name: string, value: string][] 
     ? ["Predicts", classifier ?? "nothing"]
     : ["Classes", classifier ?? "no classifier"];
   const listed = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
-  return [["Weights", weights], predicted, ["Images", `${images}${listed}`], ["Device", device]];
+  const changed: [string, string][] = overview.units?.length ? [["Units", listUnits(overview.units)]] : [];
+  return [["Weights", weights], predicted, ...changed, ["Images", `${images}${listed}`], ["Device", device]];
+}
+
+/** Return units in words: "conv5 133 off, conv4 7 × 0.5". */
+function listUnits(units: readonly UnitFactor[], limit = 12): string {
+  const named = units.slice(0, limit).map(({ layer, unit, factor }) => `${layer} ${unit} ${describeFactor(factor)}`);
+  return [...named, ...(units.length > limit ? [`and ${formatInteger(units.length - limit)} more`] : [])].join(", ");
 }
 
 /** Return warnings in short form. The panel has the whole text. */

@@ -58,8 +58,7 @@ def class_labels(
     EvaluationError
         For targets that are no classes, if no class matches, or if one matches several.
     """
-    single = [_one_class(images, source, target) for source, target in enumerate(targets)]
-    named = _named([None if target is None else (target,) for target in single], names, classes)
+    named = named_labels(images, targets, classes, names, multiple=False)
     matches, rows, categories, groups, notes = _evaluated(named, model, classes, mapping, multiple=False)
     found = np.array([-1 if labels is None else rows.get(labels[0], -2) for labels in named.labels], np.int64)
     sources = np.flatnonzero(found >= 0)
@@ -76,8 +75,7 @@ def multiple_labels(
 
     A target is a name or a number, several of them, or 0 and 1 for every class.
     """
-    lists = _label_lists(images, targets, len(classes if names is None else names))
-    named = _named(lists, names, classes)
+    named = named_labels(images, targets, classes, names, multiple=True)
     matches, rows, categories, groups, notes = _evaluated(named, model, classes, mapping, multiple=True)
     for name, group in zip(categories, groups, strict=True):
         if len(group) > 1:
@@ -91,6 +89,25 @@ def multiple_labels(
                 truths[row, rows[label]] = True
     unlabelled = len(targets) - len(sources)
     return Labels(sources, truths, categories, groups, matches, unlabelled, 0, (*unlabelled_note(unlabelled), *notes))
+
+
+def named_labels(
+    images: ImageSet, targets: Sequence[object], classes: Sequence[str], names: Sequence[str] | None, multiple: bool
+) -> NamedLabels:
+    """Return the classes of an image set, and those of each photograph. Raises EvaluationError for targets that are no classes."""
+    if multiple:
+        return _named(_label_lists(images, targets, len(classes if names is None else names)), names, classes)
+    single = [_one_class(images, source, target) for source, target in enumerate(targets)]
+    return _named([None if target is None else (target,) for target in single], names, classes)
+
+
+def matches_of(named: NamedLabels, classes: Sequence[str], mapping: Mapped | None) -> tuple[ClassMatch, ...]:
+    """Return how each class of an image set is matched with the model's. Raises EvaluationError for a wrong `mapping`."""
+    sizes = named.sizes
+    if named.numbered:
+        rows = enumerate(zip(named.names, sizes, strict=True))
+        return tuple(ClassMatch(name, size, (number,), "number") for number, (name, size) in rows)
+    return match_classes(named.names, sizes, ClassNames(classes), mapping, named.aliases)
 
 
 def _one_class(images: ImageSet, source: int, target: object) -> str | int | None:
@@ -152,13 +169,7 @@ def _evaluated(
     named: NamedLabels, model: str, classes: Sequence[str], mapping: Mapped | None, multiple: bool
 ) -> tuple[tuple[ClassMatch, ...], dict[int, int], tuple[str, ...], tuple[tuple[int, ...], ...], list[str]]:
     """Return the matches, the evaluated class of each class, the names and the model's classes of the evaluated ones, and notes."""
-    sizes = named.sizes
-    if named.numbered:
-        matches = tuple(
-            ClassMatch(name, size, (number,), "number") for number, (name, size) in enumerate(zip(named.names, sizes, strict=True))
-        )
-    else:
-        matches = match_classes(named.names, sizes, ClassNames(classes), mapping, named.aliases)
+    matches = matches_of(named, classes, mapping)
     unclear = ambiguity_error(matches)
     if unclear is not None:
         raise unclear

@@ -17,10 +17,11 @@ from deconvwidgets.errors import AssetError, EvaluationError, JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.index.identity import transform_digest
+from deconvwidgets.instruments.evaluation.compute.describe import describe_classifier
 from deconvwidgets.instruments.evaluation.compute.labels import Labels
 from deconvwidgets.instruments.evaluation.compute.names import Mapped
 from deconvwidgets.instruments.evaluation.compute.output_table import OutputTable
-from deconvwidgets.instruments.evaluation.compute.outputs import OutputPass
+from deconvwidgets.instruments.evaluation.compute.outputs import OutputPass, Runner
 from deconvwidgets.instruments.evaluation.compute.resolve import classes_of, require_quantity, resolve_labels
 from deconvwidgets.instruments.evaluation.compute.scorers import Scorer, make_scorer
 from deconvwidgets.instruments.evaluation.records import Evaluation
@@ -144,7 +145,7 @@ class EvaluationPlan:
         classes = classes_of(bundle)
         return cls(bundle, images, classes, resolve_labels(bundle, images, classes, labels, mapping), threshold, bins)
 
-    def run(self, store: Store, job: JobContext, on_partial: Partial | None = None) -> Evaluation:
+    def run(self, store: Store, job: JobContext, on_partial: Partial | None = None, runner: Runner | None = None) -> Evaluation:
         """Run the model, and return the evaluation. Raises JobCancelledError if nothing was evaluated."""
         bundle, images = self.bundle, self.images
         quantity = require_quantity(bundle)
@@ -156,7 +157,7 @@ class EvaluationPlan:
             table = OutputTable.in_memory(shape)
         scorer = make_scorer(self.labels, len(self.classes), quantity, bundle.name, self.threshold, self.bins)
         results = Results(self, scorer, table, digests, on_partial)
-        outputs = OutputPass(bundle, images, table, results.add)
+        outputs = OutputPass(bundle, images, table, results.add, runner)
         complete = True
         try:
             outputs.run(self.labels.sources, job)
@@ -218,7 +219,7 @@ class Results:
         common = {
             "model": plan.bundle.name,
             "weights": plan.bundle.weights,
-            "classifier": plan.bundle.classifier or "",
+            "classifier": describe_classifier(plan.bundle),
             "dataset": images.name,
             "classes": plan.classes,
             "matches": labels.matches,

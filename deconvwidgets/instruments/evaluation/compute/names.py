@@ -171,7 +171,7 @@ def normalised(name: str) -> str:
 def words_of(name: str) -> list[str]:
     """Return the words of a name without case, accents and punctuation, in the singular."""
     plain = "".join(character for character in unicodedata.normalize("NFKD", name) if not unicodedata.combining(character))
-    return [_singular(word) for word in re.findall(r"[^\W_]+", plain.casefold())]
+    return [_singular(word) for word in re.findall(r"[^\W_]+", re.sub("['’]", "", plain.casefold()))]
 
 
 def _singular(word: str) -> str:

@@ -11,11 +11,11 @@ from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.targets import targets_digest
-from deconvwidgets.instruments.evaluation.compute.class_labels import class_labels, multiple_labels
+from deconvwidgets.instruments.evaluation.compute.class_labels import class_labels, matches_of, multiple_labels, named_labels
 from deconvwidgets.instruments.evaluation.compute.labels import Labels, given_targets, value_labels
 from deconvwidgets.instruments.evaluation.compute.names import Mapped
 from deconvwidgets.instruments.evaluation.compute.outputs import run_model
-from deconvwidgets.instruments.evaluation.records import EvaluationTask
+from deconvwidgets.instruments.evaluation.records import ClassMatch, EvaluationTask
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.quantity import Quantity
 
@@ -75,3 +75,19 @@ def resolve_labels(bundle: ModelBundle, images: ImageSet, classes: Sequence[str]
         resolve = multiple_labels if task == "multilabel" else class_labels
         found = resolve(images, targets, bundle.name, classes, mapping, images.categories if labels is None else None)
     return replace(found, digest=targets_digest(targets))
+
+
+def find_matches(bundle: ModelBundle, images: ImageSet, classes: Sequence[str], mapping: Mapped | None) -> tuple[ClassMatch, ...]:
+    """Return how the classes of an image set are matched with a model's, where no evaluation is possible; () if it has no classes.
+
+    A wrong `mapping` is ignored: the error says what is wrong with it.
+    """
+    multiple = task_of(require_quantity(bundle)) == "multilabel"
+    try:
+        named = named_labels(images, given_targets(images, None), classes, images.categories, multiple)
+    except EvaluationError:  # no labels, or none that are classes
+        return ()
+    try:
+        return matches_of(named, classes, mapping)
+    except EvaluationError:
+        return matches_of(named, classes, None)

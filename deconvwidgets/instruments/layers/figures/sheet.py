@@ -14,6 +14,7 @@ from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.quantity import format_percent
+from deconvwidgets.records.units import units_sentence
 
 _NAMED_LAYERS = 3  # up to this number of layers are listed in a title
 RULE_NAMES: dict[Rule, str] = {
@@ -177,7 +178,10 @@ class FigureSheet:
         )
         contrast = f"Mid-gray is zero, brighter is positive, darker is negative; {scale}."
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
-        return " ".join([content, contrast, weights, "After Zeiler & Fergus 2014, figure 2."])
+        units = (
+            [f"{sentence} The strongest activations are those with all units on."] if (sentence := units_sentence(overview.units)) else []
+        )
+        return " ".join([content, contrast, *units, weights, "After Zeiler & Fergus 2014, figure 2."])
 
 
 def _photographs(overview: Overview) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
+from zlib import crc32
 
 from deconvwidgets.arguments import instance, integer
 from deconvwidgets.errors import LayerError
@@ -99,7 +100,7 @@ class LayersApi(InstrumentApi):
             labels=index.labels(name),
             categories=index.categories,
             crops=None if snapshot.has(name) else index.crops,
-            fingerprints=fingerprints(index.tallies[name].ranking.ids, snapshot.layers_version),
+            fingerprints=fingerprints(index.tallies[name].ranking.ids, _seed(snapshot, name)),
             start=start_units(dict(index.identity.layers).get(name, "")),
         )
 
@@ -214,3 +215,8 @@ class LayersApi(InstrumentApi):
                 )
             )
         return entries
+
+
+def _seed(snapshot: Snapshot, layer: str) -> int:
+    """Return a number that differs if the pictures of equal activations do: by the layers, and by the units below that are switched off."""
+    return crc32(repr(snapshot.below.factors(layer)).encode(), snapshot.layers_version)

@@ -52,7 +52,7 @@ class EnlargedActivations:
         patch = image if activation.box is None else display.crop_patch(image, activation.box)
         projection, reason = self._projection(snapshot, info, top, request)
         with self._device_lock.request(), torch.no_grad():
-            maps = snapshot.network.map(to_model(pixels[None], snapshot.bundle.model), info.name)
+            maps = snapshot.below.network(info.name).map(to_model(pixels[None], snapshot.bundle.model), info.name)
             feature_map = maps[0, request.unit].float().cpu().numpy().copy()
         return EnlargedActivation(
             projection=projection,

@@ -87,7 +87,8 @@ class MosaicRenderer:
     def _projections_mosaic(
         self, snapshot: Snapshot, name: str, top: Sequence[Activation], request: MosaicRequest, background: bool
     ) -> EncodedImage:
-        key = (snapshot.layers_version, name, request.unit, places(top), request.rule, request.contrast, request.tile)
+        factors = snapshot.below.factors(name)
+        key = (snapshot.layers_version, factors, name, request.unit, places(top), request.rule, request.contrast, request.tile)
         mosaic = self._mosaics.get(key)
         if mosaic is None:
             signed = self._projections.get(snapshot, name, request.unit, top, request.rule, background) if top else []

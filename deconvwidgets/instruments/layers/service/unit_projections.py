@@ -1,4 +1,7 @@
-"""Projections of a unit's strongest activations: computed once, in one step for a request, in short steps in the background."""
+"""Projections of a unit's strongest activations: computed once, in one step for a request, in short steps in the background.
+
+Where units are switched off, the layers below are the changed ones; the unit itself is projected as if it were on.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,8 @@ class _Task:
     rule: Rule
 
     def key(self, place: Place) -> Hashable:
-        return (self.snapshot.layers_version, self.name, self.unit, self.rule, place)
+        state = self.snapshot
+        return (state.layers_version, state.below.factors(self.name), self.name, self.unit, self.rule, place)
 
 
 class UnitProjections:
@@ -121,7 +125,7 @@ class UnitProjections:
         positions = torch.tensor([(row, column) for _, row, column in chosen]).to(batch.device)
         beyond_paper = task.rule == "extended"
         rule: EngineRule = "deconvnet" if task.rule == "extended" else task.rule
-        network = task.snapshot.network
+        network = task.snapshot.below.network(task.name)
         projected = project(network, batch, task.name, unit=task.unit, at=positions, rule=rule, beyond_paper=beyond_paper)
         for place, pixels in zip(chosen, projected.pixels.detach().float().cpu().numpy(), strict=True):
             found[place] = compressed = _Compressed.of(pixels)

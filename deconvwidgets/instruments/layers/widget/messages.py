@@ -43,6 +43,7 @@ def _layer(summary: LayerSummary) -> Content:
         "width": info.width,
         "receptive_field": None if info.receptive_field is None else list(info.receptive_field),
         "dead": summary.dead,
+        "changed": summary.changed,
     }
 
 

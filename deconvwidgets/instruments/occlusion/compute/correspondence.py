@@ -23,7 +23,7 @@ from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.occlusion.compute.checks import resolve_layer
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_of
-from deconvwidgets.instruments.occlusion.records import Correspondence
+from deconvwidgets.instruments.occlusion.part_records import Correspondence
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.geometry import Box, Geometry
 from deconvwidgets.records.progress import Progress

@@ -24,7 +24,8 @@ from deconvwidgets.instruments.occlusion.compute.checks import checked_memory_li
 from deconvwidgets.instruments.occlusion.compute.fill import Fill, fill_of
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, as_pair
 from deconvwidgets.instruments.occlusion.defaults import default_grid
-from deconvwidgets.instruments.occlusion.records import Faithfulness, MapsSettings
+from deconvwidgets.instruments.occlusion.part_records import Faithfulness
+from deconvwidgets.instruments.occlusion.records import MapsSettings
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.progress import Progress

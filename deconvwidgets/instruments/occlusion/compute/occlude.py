@@ -33,7 +33,6 @@ from deconvwidgets.records.quantity import SOFTMAX
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 Positions = tuple[NDArray[np.int64], NDArray[np.int64]]  # rows and columns
-
 # The more positions a step has, the more computation they share; a progress bar needs shorter steps.
 _POSITIONS_PER_STEP, _POSITIONS_PER_REPORT = 2048, 128
 
@@ -46,19 +45,15 @@ class OcclusionScan:
     Parameters
     ----------
     bundle : ModelBundle
-        The model.
     pixels : Tensor (C, H, W)
         The model's input.
     settings : MapsSettings
-        Window, stride and border.
-    layer, unit, target
+    layer, unit, target, against
         As in `run_unoccluded`.
-    fill
-        As in `fill_of`.
-    method, memory_limit
-        As in `OccludedImage`.
+    fill, method, memory_limit
+        As in `fill_of` and `OccludedImage`.
     logits : bool
-        Keep the logits of every position.
+        Keep those of every position.
     prepared : (UnoccludedResult, OccludedImage), optional
         The result without a window and the image with its fill, if they have been computed; `layer`, `unit`, `target` and `method` are
         ignored then.
@@ -82,6 +77,7 @@ class OcclusionScan:
         layer: str | None = None,
         unit: int | None = None,
         target: int | str | None = None,
+        against: int | str | None = None,
         fill: Fill = "gray",
         method: Method = "auto",
         logits: bool = False,
@@ -97,13 +93,15 @@ class OcclusionScan:
         self._fill = fill_name(fill)
         if prepared is None:
             fill_pixels = fill_of(bundle, pixels, fill)
-            result = run_unoccluded(bundle, pixels, layer, unit, target)
+            result = run_unoccluded(bundle, pixels, layer, unit, target, against)
             prepared = result, OccludedImage(
                 bundle.network, to_model(pixels[None], bundle.model), fill_pixels, result.layer, result.unit,
                 logits=result.scores is not None, method=method, memory_limit=memory_limit,
             )  # fmt: skip
         result, self._occluded = prepared
-        self.layer, self.unit, self.target, self.unoccluded = result.layer, result.unit, result.target, result.unoccluded
+        self.layer, self.unit, self.unoccluded, self.target, self.against = (
+            result.layer, result.unit, result.unoccluded, result.target, result.against
+        )  # fmt: skip
         self._model, self._quantity, self._categories = bundle.name, bundle.quantity or SOFTMAX, bundle.categories or ()
         self._order = self._grid.coarse_to_fine()
         self._next = 0
@@ -122,7 +120,7 @@ class OcclusionScan:
         return self._grid.count - self._next
 
     def step(self, count: int) -> None:
-        """Compute the next `count` positions. If an exception interrupts a step, the next step computes the same positions again."""
+        """Compute the next `count` positions. After an exception, the next step computes the same positions again."""
         positions = self._order[self._next : self._next + max(0, count)]
         if not len(positions):
             return
@@ -161,19 +159,23 @@ class OcclusionScan:
                 logits=_copy(self._logits),
                 value=_copy(self._value),
                 quantity=self._quantity,
+                against=self.against,
+                against_scores=_copy(self._against_scores),
             )
 
     def _allocate(self, predicts: bool) -> None:
-        shape = (self._grid.rows, self._grid.columns)
+        self._activity = nothing = np.full((self._grid.rows, self._grid.columns), np.nan, np.float32)
         is_value = self._quantity.kind == "value"
-        self._activity = np.full(shape, np.nan, np.float32)
-        self._value = np.full(shape, np.nan, np.float32) if predicts and is_value else None
-        self._probability = np.full(shape, np.nan, np.float32) if predicts and not is_value else None
-        self._label_probability = None if self._probability is None else self._probability.copy()
-        self._label = None if self._probability is None else np.full(shape, -1, np.int64)
+        self._value = nothing.copy() if predicts and is_value else None
+        self._probability = nothing.copy() if predicts and not is_value else None
+        self._label_probability = _copy(self._probability)
+        self._label = None if self._probability is None else np.full(nothing.shape, -1, np.int64)
+        self._against_scores = nothing.copy() if predicts and self.against is not None else None
         self._logits: NDArray[np.float32] | None = None
 
     def _set_scores(self, at: Positions, scores: NDArray[np.float64]) -> None:
+        if self._against_scores is not None:
+            self._against_scores[at] = scores[:, self.against]
         if self._value is not None:
             self._value[at] = scores[:, self.target]
             return
@@ -200,6 +202,7 @@ def occlude(
     layer: str | None = None,
     unit: int | None = None,
     target: Target = None,
+    against: int | str | None = None,
     fill: Fill = "gray",
     method: Method = "auto",
     border: Border = "inside",
@@ -231,6 +234,8 @@ def occlude(
         regression, the output whose value is mapped; by default the first. Of a model that returns maps (N, classes, rows, columns), such
         as a segmentation, the class and the position in the maps. A function takes what the model returns for N images, and returns one
         number per image, (N,), whose value is mapped: any output, such as detections, can be a target.
+    against : int or str, optional
+        Another class or output, which is mapped as well: `maps.difference` shows what speaks for the target and against it.
     fill : str, (red, green, blue), array or Tensor
         The content of the window. "gray" (or "grey"): 0 after normalisation, the mean of the training images. It is not mid-gray, which is
         "#808080". "mean": the mean of this image. "blur": this image, blurred. A colour ("#7f7f7f", "red", or three numbers from 0 to
@@ -279,7 +284,7 @@ def occlude(
     progress = flag(progress, "progress", OcclusionError)
     bundle, target = bundle_for_target(bundle, target)
     scan = OcclusionScan(
-        bundle, pixels, settings, layer=layer, unit=unit, target=target, fill=fill, method=method, logits=logits,
+        bundle, pixels, settings, layer=layer, unit=unit, target=target, against=against, fill=fill, method=method, logits=logits,
         memory_limit=memory_limit,
     )  # fmt: skip
     step = _POSITIONS_PER_STEP if not progress and job.on_progress is None else _POSITIONS_PER_REPORT

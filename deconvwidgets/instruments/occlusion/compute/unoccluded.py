@@ -19,6 +19,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import CLASS_NAMES_HINT
 from deconvwidgets.records.quantity import Quantity
 
+AUTO = "auto"
 _STRONGEST = 12  # number of units that `UnoccludedResult.strongest` lists
 
 
@@ -33,6 +34,7 @@ class UnoccludedResult:
     strongest: tuple[int, ...]  # the units of the layer with the largest sums on this image, largest first
     map: NDArray[np.float32]  # (h, w): the chosen feature map
     scores: NDArray[np.float64] | None  # (classes,): probabilities, or values of a regression; None if the model predicts nothing
+    against: int | None = None  # the class that the target is compared with
 
 
 def run_unoccluded(
@@ -41,6 +43,8 @@ def run_unoccluded(
     layer: str | None = None,
     unit: int | None = None,
     target: int | str | None = None,
+    against: int | str | None = None,
+    label: int | None = None,
 ) -> UnoccludedResult:
     """Run the model on an image without a window, and resolve the defaults of the observed layer, unit and class.
 
@@ -58,6 +62,11 @@ def run_unoccluded(
         The feature map; by default the one with the largest sum over space, of equal ones the lowest.
     target : int or str, optional
         The number or the name of a class, or of an output of a regression; by default the most probable class, or the first output.
+    against : int or str, optional
+        The number or the name of another one, that the target is compared with. "auto": the class `label` if that is not the target, else
+        the most probable other one.
+    label : int, optional
+        The true class.
 
     Raises
     ------
@@ -77,14 +86,16 @@ def run_unoccluded(
     ranked = np.argsort(-sums, kind="stable")
     chosen = int(ranked[0]) if unit is None else _unit_of(unit, len(sums), layer)
     number = _target_of(bundle, target, scores)
+    other = _against_of(bundle, against, scores, number, label)
     return UnoccludedResult(
         layer=layer,
         unit=chosen,
         target=number,
-        unoccluded=unoccluded_of(float(sums[chosen]), scores, number, bundle.quantity),
+        unoccluded=unoccluded_of(float(sums[chosen]), scores, number, bundle.quantity, other),
         strongest=tuple(ranked[:_STRONGEST].tolist()),
         map=maps[chosen].float().cpu().numpy(),
         scores=scores,
+        against=other,
     )
 
 
@@ -122,11 +133,32 @@ def _target_of(bundle: ModelBundle, target: int | str | None, scores: NDArray[np
     return class_number(target, len(scores), bundle.categories, bundle.name)
 
 
-def unoccluded_of(activity: float, scores: NDArray[np.float64] | None, target: int | None, quantity: Quantity | None) -> Unoccluded:
+def _against_of(
+    bundle: ModelBundle, against: int | str | None, scores: NDArray[np.float64] | None, target: int | None, label: int | None
+) -> int | None:
+    """Return the class that the target is compared with."""
+    if against is None:
+        return None
+    if scores is None or target is None:
+        if against == AUTO:
+            return None
+        raise no_classifier_error(bundle, "so there is no class to compare with: leave against out")
+    if against != AUTO:
+        return class_number(against, len(scores), bundle.categories, bundle.name)
+    if label is not None and label != target:
+        return label
+    others = [number for number in np.argsort(-scores, kind="stable").tolist() if number != target]
+    return others[0] if others else None
+
+
+def unoccluded_of(
+    activity: float, scores: NDArray[np.float64] | None, target: int | None, quantity: Quantity | None, against: int | None = None
+) -> Unoccluded:
     """Return the record of a result without a window."""
     if scores is None or target is None or quantity is None:
         return Unoccluded(None, None, None, activity)
+    other = None if against is None else float(scores[against])
     if quantity.kind == "value":
-        return Unoccluded(None, None, None, activity, float(scores[target]))
+        return Unoccluded(None, None, None, activity, float(scores[target]), other)
     best = int(most_probable(scores))
-    return Unoccluded(float(scores[target]), best, float(scores[best]), activity)
+    return Unoccluded(float(scores[target]), best, float(scores[best]), activity, against=other)

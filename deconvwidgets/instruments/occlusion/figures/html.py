@@ -6,7 +6,7 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from deconvwidgets.display import DIVERGING, VIRIDIS, decode_image, viridis
+from deconvwidgets.display import COMPARED, DIVERGING, VIRIDIS, decode_image, viridis
 from deconvwidgets.figures.html_page import html_page
 from deconvwidgets.figures.vector import data_uri
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, value_pixels
@@ -20,12 +20,18 @@ _PIXELS = 640
 
 def occlusion_page(sheet: OcclusionSheet) -> bytes:
     """Return the page."""
-    target = f"(d) {sheet.target_title()}"
+    against, scores = sheet.against(), sheet.quantity.format
+    if against is not None:
+        maps = f"""{_values(sheet, sheet.target_map, f"(b) {sheet.target_title()}", scores)}
+{_values(sheet, "against", f"(c) {sheet.quantity.describe(against)}", scores)}
+{_values(sheet, "difference", f"(d) difference: {sheet.target()} − {against}", scores)}"""
+    else:
+        maps = f"""{_values(sheet, "activity", f"(b) activity of {sheet.feature_map()}", format_activity)}
+{_projections(sheet)}
+{_values(sheet, sheet.target_map, f"(d) {sheet.target_title()}", scores) if sheet.target() is not None else ""}"""
     body = f"""<main class="occlusion">
 {_image(sheet)}
-{_values(sheet, "activity", f"(b) activity of {sheet.feature_map()}", format_activity)}
-{_projections(sheet)}
-{_values(sheet, sheet.target_map, target, sheet.quantity.format) if sheet.target() is not None else ""}
+{maps}
 {_classes(sheet) if sheet.has_classes else ""}
 </main>"""
     data = position_data(sheet)
@@ -135,4 +141,5 @@ _STYLE = (
     .read_text("utf-8")
     .replace("/* VIRIDIS */", ", ".join(VIRIDIS))
     .replace("/* DIVERGING */", ", ".join(DIVERGING))
+    .replace("/* COMPARED */", ", ".join(COMPARED))
 )

@@ -20,6 +20,7 @@ _TOP = 92.0
 _PIXELS = 2 * round(_SIDE)  # resolution of a map: twice that of the drawing, for print
 _LEGEND = 9  # maximum number of classes in the legend
 _SMALL = 12.0  # font size
+_Draw = Callable[[Drawing, OcclusionSheet, float], float]  # adds a panel at its left edge, and returns its lower edge
 _FONT_MARGIN = 1.16  # an SVG is displayed in a font of the viewer: some are wider by this factor
 
 
@@ -30,15 +31,8 @@ def occlusion_drawing(sheet: OcclusionSheet) -> Drawing:
     drawing.add(Text(_EDGE, 34, title, 17, strong=True))
     after = _EDGE + text_width(title, 17, strong=True) + 16
     drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
-    panels: tuple[tuple[str, Callable[[Drawing, OcclusionSheet, float], float]], ...] = (
-        ("(a) image", _image),
-        (f"(b) activity of {sheet.feature_map()}", _activity),
-        (f"(c) projections of {sheet.feature_map()}", _projections),
-        (f"(d) {sheet.target_title()}", _target),
-        *((("(e) most probable class", _classes),) if sheet.has_classes else ()),
-    )
     bottom = 0.0
-    for number, (title, draw) in enumerate(panels):
+    for number, (title, draw) in enumerate(_panels(sheet)):
         left = _EDGE + number * (_SIDE + _GAP)
         drawing.add(Text(left, 78, shorten(title, 13, (_SIDE + _GAP - 4) / _FONT_MARGIN), 13, "quiet"))
         bottom = max(bottom, draw(drawing, sheet, left))
@@ -49,6 +43,22 @@ def occlusion_drawing(sheet: OcclusionSheet) -> Drawing:
         baseline += 17
     drawing.height = math.ceil(baseline + 4)
     return drawing
+
+
+def _panels(sheet: OcclusionSheet) -> list[tuple[str, _Draw]]:
+    """Return the titles of the panels, and what draws them. Two classes that are compared stand in place of the feature map."""
+    classes: list[tuple[str, _Draw]] = [("(e) most probable class", _classes)] if sheet.has_classes else []
+    against = sheet.against()
+    if against is not None:
+        maps: list[tuple[str, _Draw]] = [
+            (f"(b) {sheet.target_title()}", _target),
+            (f"(c) {sheet.quantity.describe(against)}", lambda drawing, sheet, x: _map(drawing, sheet, x, "against")),
+            ("(d) difference", lambda drawing, sheet, x: _map(drawing, sheet, x, "difference")),
+        ]
+        return [("(a) image", _image), *maps, *classes]
+    unit = sheet.feature_map()
+    watched: list[tuple[str, _Draw]] = [(f"(b) activity of {unit}", _activity), (f"(c) projections of {unit}", _projections)]
+    return [("(a) image", _image), *watched, (f"(d) {sheet.target_title()}", _target), *classes]
 
 
 def _image(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
@@ -118,7 +128,10 @@ def _projections(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
 
 
 def _target(drawing: Drawing, sheet: OcclusionSheet, x: float) -> float:
-    name = sheet.target_map
+    return _map(drawing, sheet, x, sheet.target_map)
+
+
+def _map(drawing: Drawing, sheet: OcclusionSheet, x: float, name: ValueMap) -> float:
     return _values(drawing, sheet, x, name, value_pixels(sheet, name, _PIXELS), sheet.quantity.format)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deconvwidgets.display import VIRIDIS, Rgb, decode_image, diverging, hex_to_rgb, resize_image, viridis
+from deconvwidgets.display import VIRIDIS, Rgb, compared, decode_image, diverging, hex_to_rgb, resize_image, viridis
 from deconvwidgets.instruments.occlusion.figures.sheet import OcclusionSheet
 from deconvwidgets.instruments.occlusion.records import OcclusionMaps, ValueMap
 
@@ -17,6 +17,8 @@ _COLOUR_MAPS: Mapping[ValueMap, Callable[[NDArray[np.floating], float, float], R
     "probability": viridis,
     "value": diverging,
     "activity": viridis,
+    "against": viridis,
+    "difference": compared,
 }
 Edges = tuple[float, float, float, float]
 

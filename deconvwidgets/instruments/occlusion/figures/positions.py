@@ -64,6 +64,9 @@ def _value_texts(sheet: OcclusionSheet, maps: OcclusionMaps) -> dict[str, list[l
     values = {"activity": _texts(maps.activity, format_activity)}
     if maps.scores is not None:
         values[sheet.target_map] = _texts(maps.scores, sheet.quantity.format)
+    for name, compared in (("against", maps.against_scores), ("difference", maps.difference)):
+        if compared is not None:
+            values[name] = _texts(compared, sheet.quantity.format)
     if maps.label is not None and maps.label_probability is not None:
         shares = _texts(maps.label_probability, format_percent)
         values["label"] = [

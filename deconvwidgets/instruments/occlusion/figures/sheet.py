@@ -21,6 +21,7 @@ from deconvwidgets.instruments.occlusion.records import (
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.quantity import SOFTMAX, Quantity, format_value
+from deconvwidgets.records.units import units_sentence
 
 NO_PROJECTIONS = "The feature map is inactive in this image."
 
@@ -88,9 +89,16 @@ class OcclusionSheet:
         """Return the name of the target class, or of the target output of a regression; None if the model predicts nothing."""
         return next((share.name for share in self.scene.classes if share.label == self.scene.request.target), None)
 
+    def against(self) -> str | None:
+        """Return the name of the class that the target is compared with; None without one."""
+        number = self.scene.request.against
+        return next((share.name for share in self.scene.classes if share.label == number), None)
+
     def title(self) -> str:
-        """Return the model, the feature map and the target class."""
-        target = self.target()
+        """Return the model, the feature map and the target class, or the two classes that are compared."""
+        target, against = self.target(), self.against()
+        if against is not None:
+            return f"{self.overview.model} · {target} against {against}"
         return " · ".join([self.overview.model, self.feature_map(), *([] if target is None else [target])])
 
     def subtitle(self) -> str:
@@ -112,10 +120,10 @@ class OcclusionSheet:
     def value_map(self, name: ValueMap) -> tuple[NDArray[np.float32], float, float, float] | None:
         """Return a map, its value without a window, and the lower and upper end of its colour range; None if nothing is computed."""
         maps = self.maps
-        values = None if maps is None else getattr(maps, name)
+        values = None if maps is None else maps.values(name)
         if maps is None or values is None or not np.isfinite(values).any():
             return None
-        return values, float(getattr(maps.unoccluded, name) or 0.0), *maps.colour_range(name)
+        return values, float(maps.without_window(name) or 0.0), *maps.colour_range(name)
 
     def map_colour_range(self) -> tuple[float, float]:
         """Return the value range for the colours of the feature map: that of the unoccluded image, extended to 0."""
@@ -132,8 +140,10 @@ class OcclusionSheet:
 
     def caption(self) -> str:
         """Return what is shown, how it was computed, and the origin of the weights and of the classes."""
-        maps, overview = self.maps, self.overview
+        maps = self.maps
         parts = [f"(a) The model's input{', with patches' if self.boxes else ''}."]
+        if self.against() is not None:
+            return " ".join([*parts, *self._compared_caption(), self._origin()])
         if maps is not None:
             progress = "" if maps.complete else f" ({maps.done:,} of {maps.activity.size:,} positions so far)"
             parts.append(f"(b) Total activity of {self.feature_map()} by the position of the patch's centre{progress}.")
@@ -146,10 +156,24 @@ class OcclusionSheet:
         if maps is not None and maps.value is not None:
             title = self.target_title()
             parts.append(f"(d) {title[:1].upper()}{title[1:]}, by the position of the patch's centre; white: as without a patch.")
+        return " ".join([*parts, self._origin()])
+
+    def _compared_caption(self) -> list[str]:
+        if self.maps is None:
+            return []
+        target, against = self.target(), self.against()
+        last = ", and (e) the most probable class" if self.has_classes else ""
+        what = "The probabilities" if self.has_classes else "The values"
+        difference = f"(d) their difference: orange where {target} is above {against}, teal where it is below{last}"
+        return [f"{what} of (b) {target} and (c) {against}, {difference}, by the position of the patch's centre."]
+
+    def _origin(self) -> str:
+        """Return which units are off, and the origin of the weights and of the classes."""
+        overview = self.overview
         weights = f"Weights: {overview.weights.rstrip('.')}." + ("" if overview.trained else " Untrained: the filters are random.")
         what = "Classes" if self.has_classes else "Predicted"
         classes = f" {what}: {overview.classifier.rstrip('.')}." if overview.classifier else " The model has no classifier."
-        return " ".join([*parts, weights + classes, "After Zeiler & Fergus 2014, figure 7."])
+        return " ".join(filter(None, [units_sentence(overview.units), f"{weights}{classes} After Zeiler & Fergus 2014, figure 7."]))
 
 
 def image_name(projection: OcclusionProjection) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
-from deconvwidgets.arguments import describe, instance, integer_array, seconds
+from deconvwidgets.arguments import describe, flag, instance, integer_array, seconds
 from deconvwidgets.errors import HeadError, OcclusionError, ServiceError
 from deconvwidgets.instruments.occlusion.compute.fill import takes_colours
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, checked_settings
@@ -40,6 +41,7 @@ from deconvwidgets.service.cores import Cores
 from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
+from deconvwidgets.service.snapshot import Snapshot
 
 _SHIPPED_HEAD = "caltech101"
 _EVENT_SECONDS = 0.2  # between two events of a run: a browser draws the whole map after each
@@ -120,7 +122,7 @@ class OcclusionApi(InstrumentApi):
             with lock.request(), self._cores.half():
                 return scene.answer(boxes)
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run.
 
         Equal requests share a run, which is resumed if it was stopped. Other runs of the same image are stopped, unless they are the
@@ -130,6 +132,8 @@ class OcclusionApi(InstrumentApi):
         ----------
         view : str
             The view of the widget that makes the request.
+        unchanged : bool
+            Compute the maps with all units on, to compare with those of the same view.
 
         Raises
         ------
@@ -141,14 +145,14 @@ class OcclusionApi(InstrumentApi):
         self._context.record_request()
         settings = checked_settings(instance(settings, MapsSettings, "settings"))
         snapshot = self._context.snapshot
-        scene = self._scenes.get(snapshot, request)
-        maps_request = MapsRequest(snapshot.network, scene.request, settings)
+        scene = self._scenes.get(snapshot, request, flag(unchanged, "unchanged"))
+        maps_request = MapsRequest(scene.network, scene.request, settings, () if unchanged else snapshot.units)
         with self._starting:
             run = self._runs.find(maps_request)
             must_submit = run is None or run.computation.resume()
             run = run if run is not None else self._runs.start(maps_request, self._computation(scene, maps_request))
-            self._newest[view] = run.computation
-            self._stop_others(run.computation)
+            self._newest[f"{view} unchanged" if unchanged else view] = run.computation
+            self._stop_others(run.computation, snapshot)
             self._runs.trim()
             if must_submit:
                 executor = self._context.interactive_executor
@@ -213,7 +217,10 @@ class OcclusionApi(InstrumentApi):
         """
         maps = None if run is None else self.maps(run)
         top = None if run is None or kind != "figure.html" else self._runs.get(run).computation.top_classes(_TOP_CLASSES)
-        return make_file(kind, self, self._context.overview(), request, maps, state, top)
+        overview = self._context.overview()
+        if run is not None and kind == "maps.npz":  # units may have been switched since it was started
+            overview = replace(overview, units=self._runs.get(run).computation.request.units)
+        return make_file(kind, self, overview, request, maps, state, top)
 
     def use_bundled_head(self) -> str:
         """Use the classifier that comes with the package, and return a sentence about it. Raises HeadError if it does not fit the model."""
@@ -267,12 +274,12 @@ class OcclusionApi(InstrumentApi):
         batch_size = BatchSizer(self._context.busy, _POSITIONS_PER_STEP)
         return MapsComputation(request, scan, batch_size, scores if keep else None)
 
-    def _stop_others(self, computation: MapsComputation) -> None:
-        """Stop the computations of the same image that are no view's newest request, and those of a classifier that is no longer used."""
-        newest = set(self._newest.values())
+    def _stop_others(self, computation: MapsComputation, snapshot: Snapshot) -> None:
+        """Stop the computations of the same image that are no view's newest request, and those of a network that is no longer used."""
+        newest, networks = set(self._newest.values()), (snapshot.network, snapshot.unchanged.network)
         for other in self._runs.active():
             superseded = other.request.request.image == computation.request.request.image and other not in newest
-            if superseded or other.request.network != computation.request.network:
+            if superseded or other.request.network not in networks:
                 other.stop()
 
 

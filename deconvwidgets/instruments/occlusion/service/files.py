@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from deconvwidgets.instruments.occlusion.service.protocol import OcclusionServic
 from deconvwidgets.records.overview import Overview
 
 _ARRAYS = "maps.npz"
-_MAPS = ("probability", "value", "label", "label_probability", "activity", "centres", "logits")
+_MAPS = ("probability", "value", "label", "label_probability", "activity", "centres", "logits", "against_scores")
 _TILE = 160
 
 
@@ -49,7 +49,7 @@ def make_file(
     if kind == _ARRAYS:
         if maps is None:
             raise ServiceError("There are no maps to save as arrays: start them first.")
-        return maps_as_arrays(maps, overview.model, request.image, _caption(service, request))
+        return maps_as_arrays(maps, overview, request.image, _caption(service, request))
     boxes = patch_boxes(state)
     projections: Sequence[OcclusionProjection] = ()
     refusal = ""
@@ -63,16 +63,17 @@ def make_file(
     return occlusion_file(kind, sheet)
 
 
-def maps_as_arrays(maps: OcclusionMaps, model: str, image: str, caption: str) -> bytes:
+def maps_as_arrays(maps: OcclusionMaps, overview: Overview, image: str, caption: str) -> bytes:
     """As NumPy's .npz: the maps by their names in `OcclusionMaps`, and everything else as JSON in "about".
 
-    "about" also says of what they are: the `model`'s name, the `image` as an explorer's state has it ("crop:17"), and its `caption`, as
-    people call it; and what the model predicts: `quantity`, with the unit of a regression's `value`.
+    "about" also says of what they are: the `model`'s name, its `units` that are switched off or scaled as [layer, unit, factor], the
+    `image` as an explorer's state has it ("crop:17"), and its `caption`, as people call it; and what the model predicts: `quantity`, with the unit of a regression's `value`.
     """
     named = {name: getattr(maps, name) for name in _MAPS}
     about = {name: getattr(maps, name) for name in maps.__dataclass_fields__ if name not in (*named, "unoccluded", "quantity")}
     records = {"unoccluded": asdict(maps.unoccluded), "quantity": asdict(maps.quantity)}
-    about_json = json.dumps({"model": model, "image": image, "caption": caption, **about, **records})
+    units = [astuple(unit) for unit in overview.units]
+    about_json = json.dumps({"model": overview.model, "units": units, "image": image, "caption": caption, **about, **records})
     buffer = io.BytesIO()
     np.savez_compressed(buffer, about=np.array(about_json), **{name: array for name, array in named.items() if array is not None})
     return buffer.getvalue()

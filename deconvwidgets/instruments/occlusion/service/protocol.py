@@ -44,7 +44,7 @@ class OcclusionService(Protocol):
         """Return the predictions and the feature map with patches at `boxes`."""
         ...
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run."""
         ...
 

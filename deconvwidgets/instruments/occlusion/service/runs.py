@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 from time import perf_counter
 
@@ -18,6 +18,7 @@ from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
 from deconvwidgets.instruments.occlusion.compute.unoccluded import unoccluded_of
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionMaps, OcclusionRequest, TopClasses
+from deconvwidgets.records.units import UnitFactor
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.worker import error_message
 
@@ -29,6 +30,7 @@ class MapsRequest:
     network: Network
     request: OcclusionRequest
     settings: MapsSettings
+    units: tuple[UnitFactor, ...] = field(default=(), compare=False)  # those that are switched off or scaled in the network
 
 
 class MapsComputation:
@@ -77,7 +79,7 @@ class MapsComputation:
         own = self.request
         if lost or other.network != own.network or other.settings != own.settings:
             return False
-        same_but_target = replace(other.request, target=own.request.target) == own.request
+        same_but_target = replace(other.request, target=own.request.target, against=own.request.against) == own.request
         return other.request == own.request or (self._unoccluded is not None and same_but_target)
 
     def stop(self) -> None:
@@ -117,8 +119,11 @@ class MapsComputation:
         except Exception as error:  # noqa: BLE001 - outermost handler of the thread: the message is kept, and logged if it is not ours
             self._end(None, error_message(error))
 
-    def maps(self, target: int | None) -> OcclusionMaps:
-        """Return the maps of a target class, complete or not. Raises ServiceError if the computation failed."""
+    def maps(self, target: int | None, against: int | None = None) -> OcclusionMaps:
+        """Return the maps of a target class, and of one that it is compared with, complete or not.
+
+        Raises ServiceError if the computation failed.
+        """
         with self._lock:
             scan, maps, problem = self._scan, self._maps, self._problem
         if problem is not None:
@@ -126,7 +131,7 @@ class MapsComputation:
         if scan is not None:
             maps = scan.maps()
         assert maps is not None
-        return _with_target(maps, target, self._unoccluded)
+        return _with_target(maps, target, against, self._unoccluded)
 
     def top_classes(self, count: int) -> TopClasses | None:
         """Return the most probable classes at every position; None without logits, and for a regression."""
@@ -145,8 +150,13 @@ class MapsComputation:
 
     def nbytes(self) -> int:
         """Return the size of the maps in bytes."""
-        maps = self.maps(self.request.request.target) if self._maps is None and self._problem is None else self._maps
-        arrays = () if maps is None else (maps.scores, maps.label, maps.label_probability, maps.activity, maps.centres, maps.logits)
+        maps = (
+            self.maps(self.request.request.target, _number(self.request.request.against))
+            if self._maps is None and self._problem is None
+            else self._maps
+        )
+        names = ("scores", "against_scores", "label", "label_probability", "activity", "centres", "logits")
+        arrays = () if maps is None else [getattr(maps, name) for name in names]
         return sum(array.nbytes for array in arrays if array is not None)
 
     def wait(self, timeout: float | None) -> bool:
@@ -165,6 +175,7 @@ class MapsRun:
 
     number: int
     target: int | None
+    against: int | None
     computation: MapsComputation
 
     @property
@@ -174,21 +185,29 @@ class MapsRun:
 
     def maps(self) -> OcclusionMaps:
         """Return the maps, complete or not. Raises ServiceError if the computation failed."""
-        return self.computation.maps(self.target)
+        return self.computation.maps(self.target, self.against)
 
 
-def _with_target(maps: OcclusionMaps, target: int | None, unoccluded: NDArray[np.float64] | None) -> OcclusionMaps:
-    """Return the maps of another target class, computed from the logits, without the logits."""
-    if target == maps.target or target is None or maps.logits is None or unoccluded is None:
+def _with_target(maps: OcclusionMaps, target: int | None, against: int | None, unoccluded: NDArray[np.float64] | None) -> OcclusionMaps:
+    """Return the maps of another target class, and of one that it is compared with, computed from the logits, without the logits."""
+    known_already = target in (None, maps.target) and against == maps.against
+    if known_already or target is None or maps.logits is None or unoccluded is None:
         return replace(maps, logits=None)
     quantity = maps.quantity
     outputs = torch.from_numpy(maps.logits.reshape(-1, maps.logits.shape[-1]))
-    known = np.isfinite(maps.logits).all(axis=-1)
-    scores = np.full(known.shape, np.nan, np.float32)
-    scores[known] = scores_of(outputs[torch.from_numpy(known.ravel())], quantity, "The model")[:, target]
-    before = unoccluded_of(maps.unoccluded.activity, unoccluded, target, quantity)
-    changed = replace(maps, logits=None, target=target, unoccluded=before)
+    known = np.asarray(np.isfinite(maps.logits).all(axis=-1))
+    computed = scores_of(outputs[torch.from_numpy(known.ravel())], quantity, "The model")
+    scores, other = (None if label is None else _placed(computed[:, label], known) for label in (target, against))
+    before = unoccluded_of(maps.unoccluded.activity, unoccluded, target, quantity, against)
+    changed = replace(maps, logits=None, target=target, unoccluded=before, against=against, against_scores=other)
     return replace(changed, value=scores) if quantity.kind == "value" else replace(changed, probability=scores)
+
+
+def _placed(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a map with values at the known positions, and NaN elsewhere."""
+    placed = np.full(known.shape, np.nan, np.float32)
+    placed[known] = values
+    return placed
 
 
 class MapsRuns(RunRegistry[MapsRun]):
@@ -205,16 +224,17 @@ class MapsRuns(RunRegistry[MapsRun]):
         computation = next((one for one in self.computations() if one.answers(request)), None)
         if computation is None:
             return None
-        target = request.request.target
+        target, against = request.request.target, _number(request.request.against)
         for run in self.all():
-            if run.computation is computation and run.target == target:
+            if run.computation is computation and (run.target, run.against) == (target, against):
                 self.touch(run.number)  # the newest request is computed first
                 return run
         return self.start(request, computation)
 
     def start(self, request: MapsRequest, computation: MapsComputation) -> MapsRun:
         """Add a run."""
-        return self.open(lambda number: MapsRun(number, request.request.target, computation))
+        target, against = request.request.target, _number(request.request.against)
+        return self.open(lambda number: MapsRun(number, target, against, computation))
 
     def computations(self) -> list[MapsComputation]:
         """Return the computations, that of the newest run first."""
@@ -240,3 +260,8 @@ class MapsRuns(RunRegistry[MapsRun]):
             if total > self._max_bytes and not one.active:
                 dropped.add(one)
         self.drop([run.number for run in self.all() if run.computation in dropped])
+
+
+def _number(against: int | str | None) -> int | None:
+    """Return the class of a request with every default resolved."""
+    return against if isinstance(against, int) else None

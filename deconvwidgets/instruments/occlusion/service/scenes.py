@@ -24,6 +24,7 @@ from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedRes
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, InputImage
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
@@ -37,7 +38,10 @@ _CACHED_REQUESTS = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """An image, a request with every default resolved, and the result without patches."""
+    """An image, a request with every default resolved, and the result without patches.
+
+    `unchanged` is the scene of the network with all units on; None if no unit is switched off.
+    """
 
     bundle: ModelBundle
     network: Network
@@ -46,29 +50,43 @@ class Scene:
     unoccluded: UnoccludedResult
     fill: Tensor  # (C, H, W), or (C, 1, 1) for one colour
     occluded: OccludedImage  # to be run under the device lock
+    truth: int | None = None  # the class that the image's label names
+    unchanged: Scene | None = None
 
     def answer(self, boxes: Sequence[Box]) -> PatchAnswer:
         """Return the result with patches at `boxes`. The caller holds the device lock."""
+        unchanged = None if self.unchanged is None else self.unchanged.results(boxes)[0]
+        scores, values = self.results(boxes)
+        return PatchAnswer(self.shares(scores, unchanged), float(values.sum(dtype=np.float64)), values)
+
+    def results(self, boxes: Sequence[Box]) -> tuple[NDArray[np.float64] | None, NDArray[np.float32]]:
+        """Return the scores (classes,), or None without a classifier, and the feature map (h, w) with patches at `boxes`."""
         if not boxes:
-            return PatchAnswer(self.shares(self.unoccluded.scores), self.unoccluded.unoccluded.activity, self.unoccluded.map)
-        occluded = self.occluded.run([tuple(boxes)])
-        values = occluded.maps[0].float().cpu().numpy()
-        quantity = self.bundle.quantity
+            return self.unoccluded.scores, self.unoccluded.map
+        occluded, quantity = self.occluded.run([tuple(boxes)]), self.bundle.quantity
         scores = None if occluded.logits is None or quantity is None else scores_of(occluded.logits, quantity, self.bundle.name)[0]
-        return PatchAnswer(self.shares(scores), float(values.sum(dtype=np.float64)), values)
+        return scores, occluded.maps[0].float().cpu().numpy()
 
-    def shares(self, now: NDArray[np.float64] | None) -> tuple[ClassShare, ...]:
-        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, and the target class.
+    def shares(self, now: NDArray[np.float64] | None, unchanged: NDArray[np.float64] | None = None) -> tuple[ClassShare, ...]:
+        """Return the five most probable classes of `now` (classes,), of equal ones the lower first, the target and `against`.
 
-        Of a regression, the first five outputs and the target.
+        Of a regression, the first five outputs, the target and `against`. With the scores of the `unchanged` network (classes,), four, and
+        the most probable class of those.
         """
-        before, target = self.unoccluded.scores, self.request.target
+        before, target, against = self.unoccluded.scores, self.request.target, self.unoccluded.against
         if now is None or before is None or target is None:
             return ()
         is_value = self.bundle.quantity is not None and self.bundle.quantity.kind == "value"
         labels = (np.arange(len(now)) if is_value else np.argsort(-now, kind="stable"))[:_TOP].tolist()
-        listed = labels if target in labels else [*labels, target]
-        return tuple(ClassShare(label, self.name(label), float(before[label]), float(now[label])) for label in listed)
+        if unchanged is not None and not is_value:  # the class that the units spoke for
+            labels = list(dict.fromkeys([*labels[: _TOP - 1], int(np.argmax(unchanged))]))
+        listed = list(dict.fromkeys([*labels, target, *([] if against is None else [against])]))
+        return tuple(
+            ClassShare(
+                label, self.name(label), float(before[label]), float(now[label]), None if unchanged is None else float(unchanged[label])
+            )
+            for label in listed
+        )
 
     def name(self, label: int) -> str:
         """Return the name of a class."""
@@ -94,11 +112,12 @@ class Scene:
             label=self.image.label,
             image=encode_image(image, "png"),
             fill=encode_image(fill, "png"),
-            classes=self.shares(self.unoccluded.scores),
+            classes=self.shares(self.unoccluded.scores, None if self.unchanged is None else self.unchanged.unoccluded.scores),
             activity=self.unoccluded.unoccluded.activity,
             map=self.unoccluded.map,
             strongest=self.unoccluded.strongest,
             note=self._note(),
+            truth=self.truth,
         )
 
     def _note(self) -> str:
@@ -108,7 +127,7 @@ class Scene:
 
 
 class SceneCache:
-    """Makes and caches scenes by network: a new index changes nothing of them, another head does. Thread-safe."""
+    """Makes and caches scenes by network: a new index changes nothing of them, another head or other units do. Thread-safe."""
 
     def __init__(self, device_lock: DeviceLock, images: ImageCatalog) -> None:
         self._device_lock = device_lock
@@ -118,8 +137,8 @@ class SceneCache:
         # Scenes that differ in their target class only share an occluded image.
         self._occluded: WeakValueDictionary[tuple[object, ...], OccludedImage] = WeakValueDictionary()
 
-    def get(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene:
-        """Return the scene of a request.
+    def get(self, snapshot: Snapshot, request: OcclusionRequest, unchanged: bool = False) -> Scene:
+        """Return the scene of a request; if `unchanged`, with all units on.
 
         Raises
         ------
@@ -130,15 +149,21 @@ class SceneCache:
         OcclusionError
             For an unknown class or fill.
         """
-        request = _checked(request)
+        request, current = _checked(request), snapshot
+        snapshot = _unchanged(snapshot) if unchanged else snapshot
         found = self._cached(snapshot, request)
         if found is not None:
             return found
+        for cache in (self._resolved, self._scenes):
+            cache.keep_only(lambda key: key[0] in (current.network, current.unchanged.network))
         fill_name = _fill_name(request)
         image = self._images.get(snapshot, request.image)  # decoding needs no device
         fill = fill_of(snapshot.bundle, image.pixels, fill_name)
         with self._device_lock.request():
-            return self._cached(snapshot, request) or self._make(snapshot, request, image, fill_name, fill)
+            return self._cached_or_made(snapshot, request, image, fill_name, fill)
+
+    def _cached_or_made(self, snapshot: Snapshot, request: OcclusionRequest, image: InputImage, fill_name: str, fill: Tensor) -> Scene:
+        return self._cached(snapshot, request) or self._make(snapshot, request, image, fill_name, fill)
 
     def _cached(self, snapshot: Snapshot, request: OcclusionRequest) -> Scene | None:
         network = snapshot.network
@@ -150,11 +175,16 @@ class SceneCache:
 
     def _make(self, snapshot: Snapshot, request: OcclusionRequest, image: InputImage, fill_name: str, fill: Tensor) -> Scene:
         bundle, network = snapshot.bundle, snapshot.network
-        for cache in (self._resolved, self._scenes):
-            cache.keep_only(lambda key: key[0] == network)
         layer = snapshot.listed[-1].name if request.layer is None else request.layer
-        unoccluded = run_unoccluded(bundle, image.pixels, layer, request.unit, request.target)
-        resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, unoccluded.target, fill_name)
+        asked, unchanged = request, None
+        if bundle.unchanged is not None:
+            # Defaults are those with all units on: switching one off must not change the class or the map that is watched.
+            unchanged = self._cached_or_made(_unchanged(snapshot), request, image, fill_name, fill)
+            asked = unchanged.request
+        truth = class_of_label(image.label, bundle.categories or ())
+        unoccluded = run_unoccluded(bundle, image.pixels, layer, asked.unit, asked.target, asked.against, truth)
+        target, against = unoccluded.target, unoccluded.against
+        resolved = OcclusionRequest(request.image, unoccluded.layer, unoccluded.unit, target, fill_name, against)
         key = (network, resolved.image, resolved.layer, resolved.unit, resolved.fill)
         occluded = self._occluded.get(key)
         if occluded is None:
@@ -162,7 +192,7 @@ class SceneCache:
             with_logits = unoccluded.scores is not None
             occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
-        scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded)
+        scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded, truth, unchanged)
         self._scenes.limit = max(_CACHE_BYTES, _nbytes(network))  # one scene is cached whatever its size: a drag requests it all the time
         self._scenes.put((network, resolved), scene)
         for known in (request, resolved):
@@ -170,13 +200,19 @@ class SceneCache:
         return scene
 
 
+def _unchanged(snapshot: Snapshot) -> Snapshot:
+    return replace(snapshot, bundle=snapshot.unchanged)
+
+
 def _checked(request: OcclusionRequest) -> OcclusionRequest:
     """Return a request with Python integers: 1.0 and True equal 1, also as keys of a cache. Raises an error for any other number."""
     instance(request, OcclusionRequest, "request")
     unit = None if request.unit is None else integer(request.unit, "unit", error=LayerError)
-    if request.target is None or isinstance(request.target, str):
-        return replace(request, unit=unit)
-    return replace(request, unit=unit, target=integer(request.target, "target", error=OcclusionError))
+    target, against = (
+        label if label is None or isinstance(label, str) else integer(label, name, error=OcclusionError)
+        for label, name in ((request.target, "target"), (request.against, "against"))
+    )
+    return replace(request, unit=unit, target=target, against=against)  # type: ignore[arg-type] # other texts are refused below
 
 
 def _fill_name(request: OcclusionRequest) -> str:

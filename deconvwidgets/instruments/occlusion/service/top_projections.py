@@ -1,5 +1,7 @@
 """Projections of a feature map from the current image and from its strongest images (Zeiler & Fergus 2014, figure 7 c).
 
+Of a unit that is switched off they are what they would be if it were on.
+
 With each are the model's input and the whole feature map, which the enlarged view draws over it.
 """
 
@@ -65,7 +67,8 @@ class TopProjections:
         """
         size = integer(size, "size, the pixels of a projection,", 16, 1024)
         request = scene.request
-        key = (snapshot.layers_version, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
+        factors = snapshot.below.factors(snapshot.network.layer(scene.unoccluded.layer).name)
+        key = (snapshot.layers_version, factors, _index_name(snapshot, scene), request.image, request.layer, request.unit, size)
         cached = self._cache.get(key)
         if cached is None:
             cached = tuple(self._project(snapshot, scene, activation, size) for activation in self._activations(snapshot, scene))
@@ -74,7 +77,7 @@ class TopProjections:
         return cached
 
     def _activations(self, snapshot: Snapshot, scene: Scene) -> Iterator[_Activation]:
-        if scene.unoccluded.map.max(initial=0) > 0:
+        if self._is_active(snapshot, scene):
             yield _Activation(scene.image.caption, True, scene.image.pixels, scene.images()[0], None)
         name = _index_name(snapshot, scene)
         if name is None or snapshot.index is None:
@@ -87,18 +90,28 @@ class TopProjections:
             parts = [part for part in (label_name(images, source), images.source_name(source)) if part]
             yield _Activation(" · ".join(parts), False, pixels, image, (one.row, one.column))
 
+    def _is_active(self, snapshot: Snapshot, scene: Scene) -> bool:
+        """Return whether the unit is active in the image; one that is switched off, whether it would be."""
+        layer, unit = snapshot.network.layer(scene.unoccluded.layer).name, scene.unoccluded.unit
+        if (layer, unit) not in snapshot.bundle.units:
+            return bool(scene.unoccluded.map.max(initial=0) > 0)
+        with self._device_lock.request(), torch.no_grad():
+            maps = snapshot.below.network(layer).map(to_model(scene.image.pixels[None], scene.bundle.model), layer)
+        return bool((maps[0, unit] > 0).any())
+
     def _project(self, snapshot: Snapshot, scene: Scene, activation: _Activation, size: int) -> OcclusionProjection:
         """Project one activation at a time, so that a patch that is moved meanwhile waits for one at most."""
         positions = None if activation.position is None else [activation.position]
         layer, unit = scene.unoccluded.layer, scene.unoccluded.unit
         with self._device_lock.request():
             batch = to_model(activation.pixels[None], scene.bundle.model)
-            projected = project(scene.network, batch, layer, unit=unit, at=positions, rule="deconvnet")
+            network = snapshot.below.network(snapshot.network.layer(layer).name)
+            projected = project(network, batch, layer, unit=unit, at=positions, rule="deconvnet")
             signed = projected.pixels[0].detach().float().cpu().numpy()[scene.bundle.channels_to_display]
             value = float(projected.values[0])
             left, top, right, bottom = (int(edge) for edge in projected.boxes[0])
             with torch.no_grad():
-                feature_map = scene.network.map(batch, layer)[0, unit].float().cpu().numpy().copy()
+                feature_map = network.map(batch, layer)[0, unit].float().cpu().numpy().copy()
         box: Box = (left, top, right, bottom)
         patch = display.resize_image(display.crop_patch(activation.image, box), size)
         return OcclusionProjection(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import DeconvWidgetsError
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
-from deconvwidgets.instruments.occlusion.records import OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
+from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
@@ -20,15 +20,20 @@ from deconvwidgets.widgets.state import State, StateTrait
 if TYPE_CHECKING:  # importing plotly takes a second
     from plotly import graph_objects as go
 
-_SUMMARY_KEYS = ("image", "layer", "unit", "target", "fill", "window", "patches")
+_SUMMARY_KEYS = ("image", "layer", "unit", "target", "against", "tab", "fill", "window", "patches")
 
 
 def patch_summary(scene: OcclusionScene, result: PatchAnswer) -> State:
     """Return the model's results with and without patches as plain values."""
     request = scene.request
-    classes = [{"name": share.name, "with_patches": share.now, "without_patches": share.before} for share in result.classes]
+    classes = [_share_summary(share) for share in result.classes]
     activity = {"with_patches": result.activity, "without_patches": scene.activity}
     return {"image": scene.caption, "layer": request.layer, "unit": request.unit, "classes": classes, "activity": activity}
+
+
+def _share_summary(share: ClassShare) -> State:
+    summary = {"name": share.name, "with_patches": share.now, "without_patches": share.before}
+    return summary if share.unchanged is None else {**summary, "with_all_units_on": share.unchanged}
 
 
 class OcclusionExplorer(Explorer):
@@ -56,6 +61,8 @@ class OcclusionExplorer(Explorer):
         - image: "crop:17", or "upload:..." while the kernel runs.
         - layer, unit: the feature map, as "conv5" and a number. None: the last layer; the map with the largest sum on this image.
         - target: the name of a class, or of an output of a regression. None: the most probable class of this image; the first output.
+        - against: the class that the target is compared with, in maps of both and of their difference. None: in the tab "why" the true
+          class of this image, or the most probable other one; elsewhere none.
         - fill: "gray" (0 after normalisation, the mean of the training images; mid-gray is "#808080"), "mean" (of this image), "blur", or a
           color ("#7f7f7f", "red").
         - window: [rows, columns] of the patches and of the maps' window. stride: [rows, columns] between the maps' positions. None: 48 and
@@ -64,11 +71,12 @@ class OcclusionExplorer(Explorer):
         - border: "inside" or "same", as in `dw.occlude`.
         - map: "probability", "activity" or "label": the map over the image; "value" for a regression, instead of "probability" and
           "label". overlay: its opacity, from 0 to 1.
-        - tab: "maps", "chart" or "images".
+        - tab: "maps", "chart", "why" or "images".
 
     summary : dict
         What the model returns for the image with the patches of the state, and without: classes with their probabilities (or outputs with
-        their values), and the total activity of the feature map. Read-only.
+        their values), and the total activity of the feature map. While units are switched off, classes have `with_all_units_on`, too: with
+        the patches, and all units on. Read-only.
 
     Raises
     ------
@@ -190,7 +198,7 @@ class OcclusionExplorer(Explorer):
 
     def _answer(self, request: Request) -> Reply:
         content, buffers = super()._answer(request)
-        if request.kind == "start_maps" and content["ok"]:
+        if request.kind == "start_maps" and content["ok"] and request.get("unchanged") is not True:
             self._set_run(content["run"], request.mapping("request")["image"])
         return content, buffers
 
@@ -212,6 +220,7 @@ class OcclusionExplorer(Explorer):
         except DeconvWidgetsError:  # the live view shows what is wrong
             return None
         settings = maps_settings(self.state)
-        expected = (request.image, request.layer, request.unit, request.target, settings.window, settings.stride, settings.border)
-        actual = (self._run_image, maps.layer, maps.unit, maps.target, maps.window, maps.stride, maps.border)
+        classes, grid = (request.target, request.against), (settings.window, settings.stride, settings.border)
+        expected = (request.image, request.layer, request.unit, *classes, *grid)
+        actual = (self._run_image, maps.layer, maps.unit, maps.target, maps.against, maps.window, maps.stride, maps.border)
         return maps if expected == actual else None

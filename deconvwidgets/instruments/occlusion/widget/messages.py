@@ -1,14 +1,14 @@
 """The requests of an OcclusionExplorer's front end: values as JSON, images and arrays as buffers (little-endian).
 
-`request` is {"image", "layer", "unit", "target", "fill"}, with None or nothing for defaults; the target is the number or the name of a
-class. Boxes are [left, top, right, bottom] in pixels of the model's input.
+`request` is {"image", "layer", "unit", "target", "fill", "against"}, with None or nothing for defaults; the target and what it is compared
+with are the number or the name of a class, or "auto" for the latter. Boxes are [left, top, right, bottom] in pixels of the model's input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ def _scene(service: SupportsOcclusion, request: Request) -> Reply:
         "map_shape": list(scene.map.shape),
         "strongest": list(scene.strongest),
         "note": scene.note,
+        "truth": scene.truth,
         "images": [image_content(scene.image), image_content(scene.fill)],
     }
     return {"scene": content}, [scene.image.data, scene.fill.data, _float_bytes(scene.map)]
@@ -70,14 +71,17 @@ def _patch(service: SupportsOcclusion, request: Request) -> Reply:
 
 def _start_maps(service: SupportsOcclusion, request: Request) -> Reply:
     view = str(request.get("view"))
-    return {"run": service.occlusion.start_maps(_occlusion_request(service, request), _maps_settings(request), view)}, []
+    unchanged = request.get("unchanged") is True
+    return {
+        "run": service.occlusion.start_maps(_occlusion_request(service, request), _maps_settings(request), view, unchanged=unchanged)
+    }, []
 
 
 def _maps(service: SupportsOcclusion, request: Request) -> Reply:
-    """Buffers: activity and scores float32, label int32, label_probability float32, all (rows, columns).
+    """Buffers: activity and scores float32, label int32, label_probability and scores of `against` float32, all (rows, columns).
 
-    Scores are probabilities, or values of a regression. The last two are empty for a regression, and all but activity if the model predicts
-    nothing. Positions that have not been computed are NaN and -1.
+    Scores are probabilities, or values of a regression. Labels and their probabilities are empty for a regression, the last without
+    `against`, and all but activity if the model predicts nothing. Positions that have not been computed are NaN and -1.
     """
     run = request.integer("run")
     maps = service.occlusion.maps(run)
@@ -87,6 +91,7 @@ def _maps(service: SupportsOcclusion, request: Request) -> Reply:
         _float_bytes(maps.scores),
         b"" if maps.label is None else np.ascontiguousarray(maps.label, "<i4").tobytes(),
         _float_bytes(maps.label_probability),
+        _float_bytes(maps.against_scores),
     ]
 
 
@@ -94,7 +99,7 @@ def maps_content(maps: OcclusionMaps) -> Content:
     """Return everything of the maps but their values."""
     rows, columns = maps.activity.shape
     labels = () if maps.label is None else np.unique(maps.label[maps.label >= 0]).tolist()
-    named = [label for label in (maps.target, maps.unoccluded.label) if label is not None]
+    named = [label for label in (maps.target, maps.against, maps.unoccluded.label) if label is not None]
     return {
         "done": maps.done,
         "total": rows * columns,
@@ -102,6 +107,7 @@ def maps_content(maps: OcclusionMaps) -> Content:
         "rows": rows,
         "cols": columns,
         "target": maps.target,
+        "against": maps.against,
         "layer": maps.layer,
         "unit": maps.unit,
         "unoccluded": asdict(maps.unoccluded),
@@ -191,13 +197,20 @@ def _occlusion_request(service: SupportsOcclusion, request: Request) -> Occlusio
     values = request.mapping("request")
     if not isinstance(values.get("image"), str):
         raise ServiceError(f"The request {request.kind!r} needs an 'image' in 'request', as a string, not {values.get('image')!r}.")
-    layer, unit, target, fill = (values.get(key) for key in ("layer", "unit", "target", "fill"))
+    layer, unit, fill = (values.get(key) for key in ("layer", "unit", "fill"))
     if layer is not None and not isinstance(layer, str):
         raise ServiceError(f"A layer is requested by its name, not {layer!r}.")
-    if isinstance(target, str):
-        target = class_number(target, service.occlusion.choices().classes, service.overview().model)
-    unit, target = (None if number is None else integer(number, name) for number, name in ((unit, "unit"), (target, "class")))
-    return OcclusionRequest(values["image"], layer, unit, target, "gray" if fill is None else fill)
+    unit = None if unit is None else integer(unit, "unit")
+    target, against = _class(service, values.get("target")), values.get("against")
+    compared: int | Literal["auto"] | None = "auto" if against == "auto" else _class(service, against)
+    return OcclusionRequest(values["image"], layer, unit, target, "gray" if fill is None else fill, compared)
+
+
+def _class(service: SupportsOcclusion, label: object) -> int | None:
+    """Return the number of a class that is requested by its number or its name."""
+    if isinstance(label, str):
+        return class_number(label, service.occlusion.choices().classes, service.overview().model)
+    return None if label is None else integer(label, "class")
 
 
 def _maps_settings(request: Request) -> MapsSettings:
@@ -225,7 +238,10 @@ def _boxes(request: Request) -> list[Box]:
 
 
 def _shares(classes: Sequence[ClassShare]) -> list[Content]:
-    return [{"label": share.label, "name": share.name, "before": share.before, "now": share.now} for share in classes]
+    return [
+        {"label": share.label, "name": share.name, "before": share.before, "now": share.now, "unchanged": share.unchanged}
+        for share in classes
+    ]
 
 
 def _float_bytes(values: NDArray[np.floating] | None) -> bytes:

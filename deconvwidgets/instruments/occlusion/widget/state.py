@@ -6,7 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from deconvwidgets.arguments import finite_number, integer, one_of
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, ServiceError
@@ -24,13 +24,14 @@ MAPS = ("probability", "value", "activity", "label")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "border": ("inside", "same"),
     "map": MAPS,
-    "tab": ("maps", "chart", "images"),
+    "tab": ("maps", "chart", "why", "images"),
 }
 DEFAULTS: State = {
     "image": "crop:0",  # a crop of the image set, or "upload:<id>"
     "layer": None,  # None: the last of the explorers' layers
     "unit": None,  # None: the map with the largest sum on this image
     "target": None,  # the name of a class or output; None: the most probable class of this image, or a regression's first output
+    "against": None,  # another one, that it is compared with; None: the true class of this image, or the most probable other class
     "fill": "gray",  # the mean of the training images; or "mean" (of this image), "blur", or a color, which becomes "#rrggbb"
     "window": None,  # rows, columns, in input pixels: of the patch, and of the maps' window; None becomes 48 x 48, less on small inputs
     "patches": None,  # centers as [row, column], in input pixels; None becomes one in the middle of the image
@@ -66,8 +67,9 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
     if not current or merged["image"] != current["image"]:  # an upload that is carried over may be gone: the service tells
         merged["image"] = _image(merged["image"], overview, choices, is_new=not current)
     merged["layer"], merged["unit"] = _layer_and_unit(state, current, merged, overview)
-    requested = "target" in state and state["target"] != current.get("target")
-    merged["target"] = _target(merged["target"], overview, choices, requested)
+    for key in ("target", "against"):
+        requested = key in state and state[key] != current.get(key)
+        merged[key] = _class(key, merged[key], overview, choices, requested)
     merged["fill"] = _fill(merged["fill"], overview, choices)
     for key, default in zip(("window", "stride"), default_grid(choices.input), strict=True):
         merged[key] = _pair(default if merged[key] is None else merged[key], key, choices.input)
@@ -80,10 +82,14 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
 
 
 def occlusion_request(state: Mapping[str, Any], choices: OcclusionChoices) -> OcclusionRequest:
-    """Return the request of a checked state. A target class that the current classifier does not have is replaced by the default."""
-    known = state["target"] is not None and choices.classes is not None and state["target"] in choices.classes
-    target = choices.classes.index(state["target"]) if known and choices.classes is not None else None
-    return OcclusionRequest(state["image"], state["layer"], state["unit"], target, state["fill"])
+    """Return the request of a checked state. A class that the current classifier does not have is replaced by the default.
+
+    The target is compared with another class if one is set, and while the tab "why" is shown.
+    """
+    classes = choices.classes or ()
+    target, against = (classes.index(state[key]) if state[key] in classes else None for key in ("target", "against"))
+    compared: int | Literal["auto"] | None = "auto" if against is None and state["tab"] == "why" else against
+    return OcclusionRequest(state["image"], state["layer"], state["unit"], target, state["fill"], compared)
 
 
 def maps_settings(state: Mapping[str, Any]) -> MapsSettings:
@@ -149,16 +155,18 @@ def _layer_and_unit(
     return name, number
 
 
-def _target(target: object, overview: Overview, choices: OcclusionChoices, requested: bool) -> str | None:
-    if target is None:
+def _class(key: str, name: object, overview: Overview, choices: OcclusionChoices, requested: bool) -> str | None:
+    """Return the class of the key "target" or "against"."""
+    if name is None:
         return None
-    if not isinstance(target, str):
-        raise OcclusionError(f"The target is the name of a class, or None for the most probable one, not {target!r}.")
-    if choices.classes is not None and target in choices.classes:
-        return target
+    if not isinstance(name, str):
+        default = "most probable one" if key == "target" else "true class"
+        raise OcclusionError(f"The {key} is the name of a class, or None for the {default}, not {name!r}.")
+    if choices.classes is not None and name in choices.classes:
+        return name
     if not requested:  # a class of the former classifier
         return None
-    return (choices.classes or ())[class_number(target, choices.classes, overview.model)]
+    return (choices.classes or ())[class_number(name, choices.classes, overview.model)]
 
 
 def _fill(fill: object, overview: Overview, choices: OcclusionChoices) -> str:

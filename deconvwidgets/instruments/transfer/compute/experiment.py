@@ -35,6 +35,7 @@ from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.records.units import describe_units
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,11 @@ def _without_empty_classes(images: ImageSet) -> ImageSet:
     return kept
 
 
+def _units(bundle: ModelBundle) -> list[str]:
+    """Return which units are changed in the features, in words; nothing if all are on."""
+    return [described] if (described := describe_units(bundle.units.values())) else []
+
+
 def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: TransferData, crops: Crops) -> RunInfo:
     shape = FeatureShape.of(info)
     return RunInfo(
@@ -147,8 +153,9 @@ def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: Tran
         layer=info.name,
         alias=info.alias,
         pool=shape.pool,
-        digest=network.digest(info.name),
-        features=f"{shape.describe(info.short_name)}, {DESCRIPTIONS[crops]}",
+        # A head belongs to a network and its layer; which units are on is a state that it can be used in or not.
+        digest=(bundle.unchanged or bundle).network.digest(info.name),
+        features=", ".join([shape.describe(info.short_name), DESCRIPTIONS[crops], *_units(bundle)]),
         crops=crops,
         images_per_class=0,
         folds=0,

@@ -13,7 +13,7 @@ from torch import Tensor
 from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.instruments.transfer.compute.folds import TrainedHead
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
-from deconvwidgets.instruments.transfer.muting import describe_units
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.heads import Head
@@ -155,6 +155,6 @@ class FoldResults:
                 "views": info.crops,
                 "features": info.features,
                 "classifier": info.classifier,
-                **({"muted": describe_units(info.muted)} if info.muted else {}),
+                **({"muted": name_units(info.muted)} if info.muted else {}),
             },
         )

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from deconvwidgets.instruments.transfer.muting import describe_units
+from deconvwidgets.figures.class_results import ClassResult, class_results
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import CellPhotographs, TransferResults
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassResult:
-    """The results of one class."""
-
-    name: str
-    tests: int  # number of tests
-    accuracy: float  # a share; NaN without tests
-    mistake: str  # the most frequent wrong prediction; empty if there is none
-    times: int  # how often it was predicted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +27,7 @@ class TransferSheet:
     def subtitle(self) -> str:
         """Return the classifier, the number of training images, and the number of classes."""
         run = self.results.summary
-        without = f", without {describe_units(run.muted)}" if run.muted else ""
+        without = f", without {name_units(run.muted)}" if run.muted else ""
         return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes{without}"
 
     def headline(self) -> str:
@@ -63,23 +51,8 @@ class TransferSheet:
 
     def classes(self) -> list[ClassResult]:
         """Return the results of all classes, in the order of the categories."""
-        results, classes = self.results, []
-        for number, name in enumerate(results.categories):
-            wrong = results.confusion[number].copy()
-            wrong[number] = 0
-            times = int(wrong.max(initial=0))
-            mistake = results.categories[int(wrong.argmax())] if times else ""
-            classes.append(ClassResult(name, int(results.class_tests[number]), float(results.class_accuracy[number]), mistake, times))
-        return classes
-
-    def ranked(self) -> list[ClassResult]:
-        """Return the classes with tests, the best first."""
-        tested = [result for result in self.classes() if not np.isnan(result.accuracy)]
-        return sorted(tested, key=lambda result: -result.accuracy)
-
-    def worst(self, count: int) -> list[ClassResult]:
-        """Return at most `count` classes with errors, the worst first."""
-        return [result for result in reversed(self.ranked()) if result.accuracy < 1][:count]
+        results = self.results
+        return class_results(results.categories, results.class_tests, results.class_accuracy, results.confusion)
 
     def caption(self) -> str:
         """Return how the accuracy is computed, the origin of the weights, and the protocol."""

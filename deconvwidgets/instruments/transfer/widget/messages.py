@@ -12,7 +12,7 @@ import numpy as np
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.instruments.transfer.muting import describe_units
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
@@ -38,7 +38,7 @@ def status_content(status: TransferStatus) -> Content:
 
 def _run_content(summary: TransferRunSummary) -> Content:
     plain = asdict(replace(summary, calibration=None))
-    texts = {"calibration": _calibration_content(summary.calibration), "without": describe_units(summary.muted)}
+    texts = {"calibration": _calibration_content(summary.calibration), "without": name_units(summary.muted)}
     return {**plain, **texts, "mean": summary.mean, "std": summary.std}
 
 

@@ -494,8 +494,8 @@ def test_replies_to_other_clients_and_outdated_replies_are_ignored(service, open
     wait_until_painted(page)
     page.evaluate("model.blocked = true")
     page.get_by_test_id("tile-1").click()
-    waiting = page.evaluate("model.waiting.at(-1)")
-    assert (waiting["kind"], waiting["unit"]) == ("mosaics", 1)
+    waiting = page.evaluate("model.waiting.findLast(({kind}) => kind === 'mosaics')")
+    assert waiting["unit"] == 1
     page.evaluate(
         "(seq) => model.trigger('msg:custom', {seq, client: 'another', ok: false, error: 'of another client'}, [])", waiting["seq"]
     )
@@ -564,12 +564,11 @@ def test_two_views_share_their_requests(service, open_page):
     page.wait_for_function("() => document.querySelectorAll('[data-testid=layer-explorer][data-ready=true]').length === 2")
     wait_until_painted(page)
     page.wait_for_timeout(300)
-    assert {message["kind"] for message in page.evaluate("model.sent")[before:]} <= {"hello"}, "each view says hello to the kernel"
+    assert {message["kind"] for message in page.evaluate("model.sent")[before:]} <= {"hello", "used"}, "each view says hello to the kernel"
     page.get_by_test_id("tile-1").first.click()
     page.wait_for_function("() => !model.inFlight && painted.some((event) => event.unit === 1)")
-    keys = [
-        json.dumps({**message, "seq": 0}, sort_keys=True) for message in page.evaluate("model.sent")[before:] if message["kind"] != "hello"
-    ]
+    requests = [message for message in page.evaluate("model.sent")[before:] if message["kind"] not in ("hello", "used")]
+    keys = [json.dumps({**message, "seq": 0}, sort_keys=True) for message in requests]
     assert len(keys) == len(set(keys)), "no request is repeated"
     assert len({message["client"] for message in page.evaluate("model.sent")}) == 1
 

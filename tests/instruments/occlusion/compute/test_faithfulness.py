@@ -9,7 +9,7 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import LayerError, OcclusionError, PictureError, RuleError
 from deconvwidgets.instruments.occlusion.compute.faithfulness import projection_faithfulness
-from deconvwidgets.instruments.occlusion.records import Faithfulness
+from deconvwidgets.instruments.occlusion.part_records import Faithfulness
 
 
 def light_detector():

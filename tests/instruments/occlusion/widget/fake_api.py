@@ -96,7 +96,12 @@ class FakeOcclusionApi:
             target = None
         elif target is None:
             target = int(probabilities(pixels).argmax())
-        return replace(request, layer=info.alias, unit=unit, target=target)
+        against = request.against
+        if against == "auto":
+            label = None if request.image.startswith("upload") else int(request.image[5:]) % 4
+            others = [int(other) for other in np.argsort(-probabilities(pixels), kind="stable") if other != target]
+            against = None if target is None else label if label not in (None, target) else others[0]
+        return replace(request, layer=info.alias, unit=unit, target=target, against=against)
 
     def _occluded(self, request: OcclusionRequest, boxes: Sequence[Box]) -> Pixels:
         pixels = self._pixels(request.image)
@@ -106,11 +111,11 @@ class FakeOcclusionApi:
             occluded[part] = fill[part]
         return occluded
 
-    def _classes(self, before: NDArray[np.float64], now: NDArray[np.float64], target: int | None) -> tuple[ClassShare, ...]:
-        if target is None:
+    def _classes(self, before: NDArray[np.float64], now: NDArray[np.float64], request: OcclusionRequest) -> tuple[ClassShare, ...]:
+        if request.target is None:
             return ()
         labels = [int(label) for label in np.argsort(-now, kind="stable")[:5]]
-        labels += [] if target in labels else [target]
+        labels += [label for label in (request.target, request.against) if isinstance(label, int) and label not in labels]
         return tuple(ClassShare(label, KINDS[label], float(before[label]), float(now[label])) for label in labels)
 
     # OcclusionService
@@ -151,10 +156,11 @@ class FakeOcclusionApi:
             label=None if upload else KINDS[int(request.image[5:]) % 4],
             image=encode((255 * pixels).astype(np.uint8)),
             fill=encode((255 * fill_of(pixels, request.fill)).astype(np.uint8)),
-            classes=self._classes(shares, shares, resolved.target),
+            classes=self._classes(shares, shares, resolved),
             activity=float(feature.sum()),
             map=feature,
             strongest=tuple(strongest_units(pixels, info)),
+            truth=None if upload else int(request.image[5:]) % 4,
         )
 
     def answer(self, request: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
@@ -164,9 +170,9 @@ class FakeOcclusionApi:
         occluded = self._occluded(request, boxes)
         feature = feature_map(occluded, info, request.unit or 0)
         before, now = probabilities(self._pixels(request.image)), probabilities(occluded)
-        return PatchAnswer(self._classes(before, now, request.target), float(feature.sum()), feature)
+        return PatchAnswer(self._classes(before, now, request), float(feature.sum()), feature)
 
-    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "") -> int:
+    def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         self._record("start_maps", request, settings)
         request = self._resolve(request)
         for number, run in self.runs.items():
@@ -205,6 +211,9 @@ class FakeOcclusionApi:
             if classes
             else Unoccluded(None, None, None, activity)
         )  # type: ignore[index]
+        against = request.against if isinstance(request.against, int) else None
+        if against is not None:
+            unoccluded = replace(unoccluded, against=float(shares[against]))
         nothing = np.full(shape, np.nan, np.float32)
         maps = OcclusionMaps(
             probability=nothing.copy() if classes else None,
@@ -223,6 +232,8 @@ class FakeOcclusionApi:
             method="incremental",
             complete=False,
             categories=KINDS if classes else (),
+            against=against,
+            against_scores=None if against is None else nothing.copy(),
         )
         cells = [(row, column) for row in range(shape[0]) for column in range(shape[1])]
         level = {cell: next(step for step in (8, 4, 2, 1) if cell[0] % step == 0 and cell[1] % step == 0) for cell in cells}
@@ -245,6 +256,8 @@ class FakeOcclusionApi:
                 shares = probabilities(occluded)
                 maps.probability[at], maps.label[at] = shares[maps.target or 0], shares.argmax()
                 maps.label_probability[at] = shares.max()
+                if maps.against_scores is not None:
+                    maps.against_scores[at] = shares[maps.against or 0]
         run.maps = replace(maps, complete=not run.order)
 
     def stop_maps(self, run: int) -> None:

@@ -12,7 +12,7 @@ from deconvwidgets.errors import HeadError, LayerError
 from deconvwidgets.instruments.transfer.compute.folds import FoldImages, SoftmaxTrainer
 from deconvwidgets.instruments.transfer.compute.mute import compare_reports
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
-from deconvwidgets.instruments.transfer.muting import describe_units
+from deconvwidgets.instruments.transfer.muting import name_units
 from tests.instruments.transfer.compute.test_train import ColouredPhotographs, train
 
 OPTIONS = {"images_per_class": 6, "folds": 2, "store": "memory", "device": "cpu", "progress": False}
@@ -132,4 +132,4 @@ def test_a_unit_that_the_answer_needs_costs_accuracy_and_one_that_is_constant_no
 
 
 def test_units_as_text():
-    assert describe_units([("conv5", 133), ("conv5", 254)]) == "conv5 133, 254"
+    assert name_units([("conv5", 133), ("conv5", 254)]) == "conv5 133, 254"
