@@ -11,6 +11,7 @@ from deconvwidgets.arguments import describe, instance, seconds, texts
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.contributions.service.api import ContributionsApi
 from deconvwidgets.instruments.evaluation.service.api import EvaluationApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
@@ -79,6 +80,7 @@ class LocalModelService:
     layers = Instrument(LayersApi)
     occlusion = Instrument(OcclusionApi)
     transfer = Instrument(TransferApi)
+    contributions = Instrument(ContributionsApi)
     evaluation = Instrument(EvaluationApi)
 
     def __init__(

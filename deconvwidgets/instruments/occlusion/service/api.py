@@ -59,7 +59,7 @@ class OcclusionApi(InstrumentApi):
         super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
-        self._images = ImageCatalog(lambda: context.snapshot)
+        self._images = ImageCatalog(lambda: context.snapshot, context.input_images)
         self._scenes = SceneCache(context.device_lock, self._images)
         self._top_projections = TopProjections(context.device_lock, context.images)
         self._runs = MapsRuns()
