@@ -59,9 +59,10 @@ class MuteReport:
     def describe(self) -> str:
         """Return the change of the accuracy, the photographs that changed, and the worst class as a sentence."""
         name, change = self.worst_class
+        loss = f"largest loss: {name} {100 * change:+.1f} points" if change < 0 else "no class lost"
         return (
             f"{100 * self.change:+.1f} points without {name_units(self.units)}: {len(self.now_right):,} photographs now right, "
-            f"{len(self.now_wrong):,} now wrong (p = {self.p_value:.2g}); largest loss: {name} {100 * change:+.1f} points"
+            f"{len(self.now_wrong):,} now wrong (p = {self.p_value:.2g}); {loss}"
         )
 
     def __repr__(self) -> str:
