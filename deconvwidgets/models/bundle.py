@@ -232,7 +232,7 @@ class ModelBundle(ImageConversion):
         ------
         HeadError
             If the head was trained on another model, other weights or another layer, if its features do not fit, or if the file is not a
-            head. A head may have been trained on the unchanged model, or with the units of this bundle.
+            head.
 
         Examples
         --------
@@ -248,7 +248,7 @@ class ModelBundle(ImageConversion):
         loaded = as_head(head)
         return replace(
             base,
-            model=attach_head(base.model, loaded, base.input_size, base.name, self.network if self.units else None),
+            model=attach_head(base.model, loaded, base.input_size, base.name),
             categories=loaded.categories,
             classifier=describe_classes(loaded),
             quantity=SOFTMAX,

@@ -97,7 +97,7 @@ class HeadedModel(ExtendedModel):
         return _extend(trace, layers[self._layer], self._added_name, self.added)  # type: ignore[arg-type]
 
 
-def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], name: str, changed: Network | None = None) -> HeadedModel:
+def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], name: str) -> HeadedModel:
     """Return a model with a head. A head that the model already has is removed.
 
     Parameters
@@ -110,8 +110,6 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
         (channels, height, width) of the input.
     name : str
         The name of the model, for error messages.
-    changed : Network, optional
-        The model with units switched off, which the head may have been trained on instead.
 
     Returns
     -------
@@ -133,8 +131,7 @@ def attach_head(model: nn.Module, head: Head, input_size: tuple[int, int, int], 
         info = network.layer(head.layer)
     except LayerError as error:
         raise HeadError(f"{name} has no layer '{head.layer}', on which the head was trained ({head.model}). {_train_hint(head)}") from error
-    if changed is None or changed.digest(head.layer) != head.digest:
-        _check_digest(head, network.digest(head.layer), name)
+    _check_digest(head, network.digest(head.layer), name)
     _check_features(head, info, name)
     return HeadedModel(model, SoftmaxHead(head, reference_tensor(model)), info.name, network.traced)
 

@@ -93,8 +93,6 @@ def test_the_way_on_for_units_of_other_layers_works(pooled_bundle):
     batch = torch.stack([bundle.prepare(ColouredPhotographs().open_source(int(source))) for source in report.sources[first]])
     with torch.no_grad():
         assert np.mean(bundle.model(batch).argmax(1).numpy() == report.predictions[first]) > 0.99
-    with pytest.raises(HeadError):
-        pooled_bundle.with_head(report.head)  # it belongs to the changed network
 
 
 def test_the_comparison_counts_each_photograph_once(tiny_bundle):
