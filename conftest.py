@@ -7,7 +7,7 @@ import os
 import pytest
 
 DATA_VARIABLE = "DECONVWIDGETS_DATA"
-ON_CALTECH101 = {"03b_transfer_caltech101.ipynb"}
+ON_CALTECH101 = {"03b_transfer_caltech101.ipynb", "04_planted_cue.ipynb"}
 
 # For the processes of pytest-xdist and the notebooks' kernels, before they import torch: the threads of OpenMP that spin while they wait
 # take the cores from the other processes, which makes a test up to 30 times slower.

@@ -33,6 +33,7 @@ _HOMES = {
     "train_softmax_head": "deconvwidgets.instruments.transfer.compute.train",
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",
     "learning_curve": "deconvwidgets.instruments.transfer.compute.train",
+    "mute_units": "deconvwidgets.instruments.transfer.compute.mute",
     "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",

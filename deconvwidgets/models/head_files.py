@@ -187,9 +187,11 @@ def describe_classes(head: Head) -> str:
     dataset = head.dataset.split(",")[0].strip()
     accuracy = head.report.get("accuracy")
     accuracy_text = f", {100 * accuracy:.1f}%" if isinstance(accuracy, int | float) else ""
+    muted = head.report.get("muted")
+    muted_text = f", without {muted}" if muted else ""
     name = _DATASETS.get(dataset, dataset)
     possessive = name + ("'" if name.endswith("s") else "'s")
-    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text})"
+    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text}{muted_text})"
 
 
 def _fields(head: Head) -> dict[str, Any]:

@@ -3,10 +3,10 @@ import { test } from "node:test";
 import { formatPoints } from "../src/classification/gains.ts";
 import { describeTest, formatFolds, groupTests } from "../src/classification/test_photographs.ts";
 import type { Progress } from "../src/kernel/wire.ts";
-import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
+import { describeFolds, describeRun, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
 import { formatTemperature, formatWeightDecay } from "../src/transfer/comparison.ts";
 import { suggestImagesPerClass } from "../src/transfer/data_summary.ts";
-import { accuracyRange, scaleRows } from "../src/transfer/headline.ts";
+import { accuracyRange, describeChange, scaleRows } from "../src/transfer/headline.ts";
 import { describePhase, progressFraction } from "../src/transfer/run_progress.ts";
 import { settingsOf } from "../src/transfer/setup.ts";
 import { makeSummary } from "./fake_run.ts";
@@ -65,6 +65,14 @@ test("differences are signed, equal weight decays are listed once", () => {
   assert.equal(formatWeightDecay({ weight_decay: 0.1, weight_decays: [] }), "0.1");
   assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [] }), "to be chosen");
   assert.deepEqual([[], [0.814, 0.8149], [0.62, 0.9, 1]].map(formatTemperature), ["–", "0.81", "0.62 to 1"]);
+});
+
+test("a run without units says which, and what that changes", () => {
+  const run = makeSummary({ run: 2, without: "conv5 133, 254", base: 1, per_fold: [0.8], mean: 0.8 });
+  assert.equal(describeRun(run), "2 · pool5 without conv5 133, 254 · 80.0% · 30 per class · Caltech-101");
+  assert.equal(describeChange(run), "Trained without conv5 133, 254.");
+  assert.equal(describeChange({ ...run, change: "+0.3 points" }), "Compared with run 1: +0.3 points.");
+  assert.equal(describeChange(makeSummary()), "");
 });
 
 test("the progress of a run as text", () => {

@@ -52,6 +52,8 @@ ALIASES = {  # what else may stand for an argument in a message
     "boxes": "box",
     "parts": "part",
     "rule": "rule",
+    "muted": "[Uu]nit",
+    "units": "[Uu]nit",
     "batch": "batch|image",
     "run": "run",
     "sources": "a source|photographs",

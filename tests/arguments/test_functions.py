@@ -87,6 +87,10 @@ def probability(value: Any) -> Any:
     return clean if clean is not REFUSED and clean <= 1 else REFUSED
 
 
+def no_units(value: Any) -> Any:
+    return value if isinstance(value, list | tuple | dict | set) and not value else REFUSED
+
+
 def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
 
@@ -263,7 +267,14 @@ FUNCTIONS: dict[str, Case] = {
     "dw.train_softmax_head": Case(
         dw.train_softmax_head,
         {**TRAINING, "images_per_class": 2, "weight_decay": 1e-2},
-        {**COMMON_TRAINING, **WEIGHT_DECAY, "images_per_class": whole(1, 7), "on_step": optional(function)},
+        {
+            **COMMON_TRAINING,
+            **WEIGHT_DECAY,
+            "images_per_class": whole(1, 7),
+            "temperature": optional(real(above=0)),
+            "muted": optional(no_units),
+            "on_step": optional(function),
+        },
         head_results,
     ),
     "dw.train_svm_head": Case(
@@ -272,6 +283,19 @@ FUNCTIONS: dict[str, Case] = {
         {**COMMON_TRAINING, "images_per_class": whole(1, 7), "cost": real(above=0)},
         head_results,
     ),
+    "dw.mute_units": Case(
+        dw.mute_units,
+        {**TRAINING, "units": {"conv2": [1]}, "images_per_class": 2, "weight_decay": 1e-2},
+        {
+            **COMMON_TRAINING,
+            **WEIGHT_DECAY,
+            "units": nothing,
+            "layer": optional(lambda value: value if value == "conv2" else REFUSED),
+            "images_per_class": whole(1, 7),
+            "temperature": optional(real(above=0)),
+        },
+        lambda found: head_results(found.after),
+    ),
     "dw.learning_curve": Case(
         dw.learning_curve,
         {**TRAINING, "images_per_class": (1,), "weight_decay": 1e-2},
@@ -279,6 +303,7 @@ FUNCTIONS: dict[str, Case] = {
             **COMMON_TRAINING,
             **WEIGHT_DECAY,
             "images_per_class": lambda value: sizes(value),
+            "muted": optional(no_units),
             "on_step": optional(function),
             "on_point": function,
             "known": optional(nothing),

@@ -228,6 +228,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "contributions.file": (lambda service: service.contributions.file, {"kind": "contributions.csv", "request": WHY}, {
         "kind": nothing, "request": nothing,
     }),
+    "transfer.solve_again": (
+        lambda service: service.transfer.solve_again, {"units": {"conv2": [1]}}, {"units": nothing, "run": optional(whole(1, 1))}
+    ),
+    "transfer.muting": (lambda service: service.transfer.muting, {}, {"run": nothing}),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
     "evaluation.results": (lambda service: service.evaluation.results, {}, {"run": whole(1, 1)}),

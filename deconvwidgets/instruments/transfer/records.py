@@ -77,6 +77,9 @@ class TransferRunSummary:
     classes: int = 0  # number of classes, if known
     temperatures: tuple[float, ...] = ()  # of the folds so far
     calibration: Calibration | None = None  # of the test photographs so far; None before the first fold
+    muted: tuple[tuple[str, int], ...] = ()  # (layer, unit) that the heads are trained without
+    base: int | None = None  # the run with all units that it is compared with
+    change: str = ""  # what leaving the units out changes on the same photographs so far, as a sentence
 
     def __repr__(self) -> str:
         run = f"run {self.run}: {self.dataset}, {self.images_per_class} per class, {self.layer}, {self.phase}"
@@ -198,6 +201,7 @@ class HeadReport:
     classifier: str = "softmax"  # or "linear SVM", which has no probabilities: `confidences` are NaN
     temperatures: tuple[float, ...] = ()  # fitted on held-out training images, per fold; the logits are divided by it
     calibration: Calibration | None = None  # of all test photographs; None for a linear SVM
+    muted: tuple[tuple[str, int], ...] = ()  # (layer, unit) that the heads were trained without
 
     @property
     def mean(self) -> float:
@@ -259,3 +263,4 @@ class TransferSettings:
     seed: int = 0
     curve: tuple[int, ...] = ()  # numbers of training images per class for a learning curve; empty: no curve
     root: str | None = None  # the folder of the Caltech datasets; None: the environment variable DECONVWIDGETS_DATA
+    muted: tuple[tuple[str, int], ...] = ()  # (layer, unit) that the heads are trained without

@@ -28,6 +28,7 @@ export function describeFolds({ per_fold, folds, phase, seconds }: Pick<RunSumma
 
 /** Describe a run in one line. The most distinctive properties come first, since narrow layouts truncate the end. */
 export function describeRun(summary: RunSummary): string {
-  const { run, dataset, layer, images_per_class: images } = summary;
-  return `${run} · ${layer} · ${formatAccuracy({ ...runAccuracy(summary), std: null })} · ${images} per class · ${dataset}`;
+  const { run, dataset, layer, images_per_class: images, without } = summary;
+  const left = without ? ` without ${without}` : "";
+  return `${run} · ${layer}${left} · ${formatAccuracy({ ...runAccuracy(summary), std: null })} · ${images} per class · ${dataset}`;
 }

@@ -15,6 +15,7 @@ const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["data", ({ dataset }) => dataset],
   ["layer", ({ layer }) => layer],
   ["features", ({ features }) => features || "–"],
+  ["units left out", ({ without }) => without || "none"],
   ["images per class", (summary) => String(summary.images_per_class)],
   ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
   ["crops", ({ views }) => CROPS[views] ?? views],

@@ -3,13 +3,22 @@ import { errorMessage } from "../kernel/errors.ts";
 import { focusedElement, h, setText } from "../ui/dom.ts";
 import type { RunSummary, Status } from "./wire.ts";
 
+const MUTE_HINT = "Train this head again without some units, on the same photographs, and compare the results";
 const USE_HINT = "Use the classifier of this run (its head) in all widgets of the service";
 
-type PathKind = "save_head" | "load_head";
+type PathKind = "save_head" | "load_head" | "solve_again";
+
+const FORMS: Record<PathKind, { label: string; submit: string; placeholder: string; list: boolean }> = {
+  save_head: { label: "Save to ", submit: "Save", placeholder: "a path on the kernel's machine", list: false },
+  load_head: { label: "Load from ", submit: "Load", placeholder: "caltech101, or a path on the kernel's machine", list: true },
+  solve_again: { label: "Train without units ", submit: "Solve again", placeholder: "conv5 133, 254", list: false },
+};
 
 interface HeadActionsOptions {
   client: KernelClient;
   showStatus: (text: string) => void;
+  /** Show the newest run. */
+  showNewest: () => void;
   /** Unique in the page. */
   id: string;
 }
@@ -27,6 +36,7 @@ export class HeadActions {
   private readonly load = createButton("load-head", "Load head…", "Load a classifier from a file on the kernel's machine, and use it", () =>
     this.openPath("load_head"),
   );
+  private readonly mute = createButton("mute-units", "Mute units…", MUTE_HINT, () => this.openPath("solve_again"));
   private readonly path: ReturnType<typeof createPathForm>;
   private summary: RunSummary | null = null;
   private status: Status | null = null;
@@ -34,9 +44,9 @@ export class HeadActions {
 
   constructor(private readonly options: HeadActionsOptions) {
     this.use.classList.add("dwt-primary");
-    const submitPath = (kind: PathKind, path: string) => void this.perform(kind, kind === "save_head" ? { run: this.run, path } : { path });
+    const submitPath = (kind: PathKind, path: string) => void this.submit(kind, path);
     this.path = createPathForm({ id: options.id, done: submitPath });
-    const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load);
+    const row = h("div", { class: "dwt-buttons" }, this.use, this.undo, this.save, this.load, this.mute);
     this.element = h("div", { class: "dwt-head" }, row, this.path.element, this.message, this.error);
   }
 
@@ -60,11 +70,18 @@ export class HeadActions {
     this.undo.disabled = busy || !status?.can_undo;
     this.save.disabled = busy || !ready;
     this.load.disabled = busy;
+    this.mute.disabled = busy || !ready;
     this.element.setAttribute("aria-busy", String(busy));
   }
 
   private openPath(kind: PathKind): void {
     this.path.open(kind, kind === "save_head" ? `head-run${this.run}.safetensors` : "");
+  }
+
+  private async submit(kind: PathKind, text: string): Promise<void> {
+    if (kind !== "solve_again") return this.perform(kind, kind === "save_head" ? { run: this.run, path: text } : { path: text });
+    await this.perform(kind, { run: this.run, units: text });
+    if (this.error.hidden) this.options.showNewest();
   }
 
   private showMessage(message: string, error: string): void {
@@ -128,12 +145,12 @@ function createPathForm({ id, done }: { id: string; done: (kind: PathKind, path:
     kind = newKind;
     opener = focusedElement(element);
     element.hidden = false;
-    const saving = newKind === "save_head";
-    setText(name, saving ? "Save to " : "Load from ");
-    setText(submit, saving ? "Save" : "Load");
-    input.placeholder = saving ? "a path on the kernel's machine" : "caltech101, or a path on the kernel's machine";
-    if (saving) input.removeAttribute("list");
-    else input.setAttribute("list", bundledHeads.id);
+    const form = FORMS[newKind];
+    setText(name, form.label);
+    setText(submit, form.submit);
+    input.placeholder = form.placeholder;
+    if (form.list) input.setAttribute("list", bundledHeads.id);
+    else input.removeAttribute("list");
     input.value = path;
     input.focus();
     input.select();

@@ -79,21 +79,36 @@ function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high
   );
 }
 
+/** Describe a run without some units: its comparison with the run with all of them. */
+export function describeChange({ without, base, change }: Pick<RunSummary, "without" | "base" | "change">): string {
+  if (!without) return "";
+  return change ? `Compared with run ${base}: ${change}.` : `Trained without ${without}.`;
+}
+
+/** Describe how often the answers of a run are right, and how sure they are. */
+export function describeCalibration({ calibration }: Pick<RunSummary, "calibration">): string {
+  return calibration ? `${calibration.text.replace(/^./, (first) => first.toUpperCase())}.` : "";
+}
+
 /** Create the headline: the mean accuracy, and the scale. */
 export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
   const description = h("div", { class: "dwc-dim" }, "mean accuracy per class");
   const folds = h("div", { class: "dwc-dim", "data-testid": "folds-done" });
-  const calibration = h("div", { class: "dwc-dim", title: CALIBRATION_HINT, "data-testid": "calibration" });
+  const calibration = h("p", { class: "dwc-dim dwt-sentence", title: CALIBRATION_HINT, "data-testid": "calibration" });
+  const change = h("p", { class: "dwt-sentence", "data-testid": "muted-change" });
   const scale = createScale();
-  const result = h("div", { class: "dwt-result" }, value, description, folds, calibration);
-  const element = h("div", { class: "dwt-headline" }, result, scale.element);
+  const result = h("div", { class: "dwt-result" }, value, description, folds);
+  const element = h("div", { class: "dwt-headline" }, result, scale.element, calibration, change);
   const update = (summary: RunSummary, other: RunSummary | null) => {
     const accuracy = runAccuracy(summary);
     setText(value, formatAccuracy(accuracy));
     value.dataset.none = String(accuracy.mean === null);
     setText(folds, describeFolds(summary));
-    setText(calibration, summary.calibration?.text ?? "");
+    calibration.hidden = !summary.calibration;
+    setText(calibration, describeCalibration(summary));
+    change.hidden = !summary.without;
+    setText(change, describeChange(summary));
     scale.update(scaleRows(summary, other));
   };
   return { element, update };

@@ -54,7 +54,7 @@ export class Results {
 
   constructor({ id, store, set, showStatus, why: explain }: ResultsOptions) {
     this.store = store;
-    this.actions = new HeadActions({ client: store.client, showStatus, id });
+    this.actions = new HeadActions({ client: store.client, showStatus, showNewest: () => set({ run: null, cell: null }), id });
     this.runs = createRunChoice(set);
     const choose = (cell: Cell) => {
       this.cell.scrollToPhotographs(); // the photographs may be below the matrix

@@ -89,6 +89,12 @@ export interface RunSummary {
   paper: PaperRow[];
   /** 0 if unknown. */
   classes: number;
+  /** The units that the heads are trained without, "conv5 133, 254"; "" for none. */
+  without: string;
+  /** The run with all units that it is compared with. */
+  base: number | null;
+  /** What leaving the units out changes, as a sentence; "" if there is nothing to compare. */
+  change: string;
   mean: number | null;
   std: number | null;
 }

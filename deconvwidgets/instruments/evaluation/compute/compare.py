@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.compute.calibration import calibration
+from deconvwidgets.compute.paired import METHOD, mcnemar_exact, paired_interval
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.labels import count, listed
 from deconvwidgets.instruments.evaluation.comparison import EvaluationComparison
 from deconvwidgets.instruments.evaluation.compute import metrics
-from deconvwidgets.instruments.evaluation.compute.paired import METHOD, mcnemar_exact, paired_interval
 from deconvwidgets.instruments.evaluation.records import ClassificationEvaluation, Evaluation
 
 

@@ -25,6 +25,7 @@ from deconvwidgets.instruments.transfer.compute.checks import checked_callback
 from deconvwidgets.instruments.transfer.compute.feature_crops import DESCRIPTIONS, Crops
 from deconvwidgets.instruments.transfer.compute.features import FeatureShape, Store, default_layer, extract_features
 from deconvwidgets.instruments.transfer.compute.folds import FoldImages, HeadTrainer
+from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers, muted_units
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
 from deconvwidgets.instruments.transfer.compute.report import FoldResults, RunInfo
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
@@ -45,6 +46,7 @@ class TransferExperiment:
     info: RunInfo  # of the model and the data; `run` sets the numbers of the protocol
     progress: bool
     job: JobContext
+    network: Network
     on_fold: Callable[[HeadReport], None] | None = None
 
     @classmethod
@@ -72,7 +74,16 @@ class TransferExperiment:
         require_classes(images, images_per_class)
         features = extract_features(bundle, images, layer_info.name, views, store, path, progress=progress, job=job)
         data = TransferData.of(images, features[layer_info.name], reference_tensor(bundle.model).device)
-        return cls(data, _run_info(bundle, network, layer_info, data, views), progress, job, on_fold)
+        data = replace(data, channels=FeatureShape.of(layer_info).channels)
+        return cls(data, _run_info(bundle, network, layer_info, data, views), progress, job, network, on_fold)
+
+    def without(self, units: UnitsOfLayers | None) -> TransferExperiment:
+        """Return the experiment without some units: their features count as zero. Raises HeadError or LayerError for other units."""
+        if units is None:
+            return self
+        muted = muted_units(self.network, self.network.layer(self.info.layer), units, self.info.model)
+        info = replace(self.info, muted=muted.units)
+        return replace(self, data=replace(self.data, muted=muted.channels), info=info)
 
     def run(self, trainer: HeadTrainer, images_per_class: int, folds: int, seed: int) -> HeadReport:
         """Train and test heads. Raises HeadError, and JobCancelledError if the job is cancelled during the first fold."""

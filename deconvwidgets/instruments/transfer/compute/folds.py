@@ -19,7 +19,7 @@ from deconvwidgets.instruments.transfer.compute.held_out import Search, held_out
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
 from deconvwidgets.instruments.transfer.compute.svm import COST, fit_svm, require_scikit_learn
-from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_loss
+from deconvwidgets.instruments.transfer.compute.temperature import log_loss
 from deconvwidgets.instruments.transfer.records import HeadStep
 
 WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -67,8 +67,9 @@ class HeadTrainer(Protocol):
 class SoftmaxTrainer:
     """Trains by multinomial logistic regression.
 
-    Of several weight decays the one with the smallest log loss on held-out images is used; of equal ones, the one with the best accuracy,
-    then the strongest. `widen` continues the grid where its end is the best. A temperature of None is fitted on the held-out images.
+    Of several weight decays, each with its temperature, the one with the smallest log loss on held-out images is used; of equal ones, the
+    one with the best accuracy, then the strongest. `widen` continues the grid where its end is the best. A temperature of None is fitted
+    on the held-out images.
     """
 
     weight_decays: tuple[float, ...] = WEIGHT_DECAYS
@@ -116,10 +117,9 @@ class SoftmaxTrainer:
         def on_step(fit: Fit, labels: Tensor, predict: Callable[[], Tensor], held_labels: Tensor) -> None:
             self._report(images.fold, fit, labels, predict, held_labels)
 
-        search = Search(design, labels, images.classes, parts, lease, on_step)
+        search = Search(design, labels, images.classes, parts, lease, on_step, self.temperature)
         best = search.run(self.weight_decays, self.widen)
-        temperature = fit_temperature(best.logits, best.labels) if self.temperature is None else self.temperature
-        return best.weight_decay, temperature, best.parameters
+        return best.weight_decay, best.temperature, best.parameters
 
     def _report(
         self, fold: int, fit: Fit, labels: Tensor, predict: Callable[[], Tensor] | None = None, held_labels: Tensor | None = None

@@ -15,7 +15,7 @@ from deconvwidgets.instruments.transfer.compute.gram import Design
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
 from deconvwidgets.instruments.transfer.compute.splits import Fold, hold_out
-from deconvwidgets.instruments.transfer.compute.temperature import log_loss
+from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_loss
 
 HELD_OUT = 0.2  # share of the training images
 MIN_HELD_OUT = 100  # images: with fewer in one part, further parts are held out in turn
@@ -29,17 +29,24 @@ OnStep = Callable[[Fit, Tensor, Callable[[], Tensor], Tensor], None]  # the fit,
 
 @dataclass(frozen=True)
 class Candidate:
-    """A weight decay, tried on held-out images: their logits (images, classes), labels (images,), log loss and accuracy over classes."""
+    """A weight decay and its temperature, tried on held-out images.
+
+    Their logits (images, classes) are not divided by the temperature; labels (images,).
+    """
 
     weight_decay: float
+    temperature: float
     logits: Tensor
     labels: Tensor
     parameters: Tensor  # of the design of all training images, trained without the first held-out part
 
     @property
     def loss(self) -> float:
-        """The log loss of the held-out images, with a temperature of 1."""
-        return log_loss(self.logits, self.labels)
+        """The log loss of the held-out images, at the temperature.
+
+        At a temperature of 1 it would favour weak weight decays, whose logits are large, also where they classify less well.
+        """
+        return log_loss(self.logits / self.temperature, self.labels)
 
     @property
     def accuracy(self) -> float:
@@ -83,10 +90,21 @@ class Search:
         The device lease.
     on_step : callable
         Called after each training step.
+    temperature : float, optional
+        The temperature; None to fit that of each weight decay.
     """
 
-    def __init__(self, design: Design, labels: Tensor, classes: int, parts: Sequence[Fold], lease: DeviceLease, on_step: OnStep) -> None:
-        self._design, self._classes, self._lease, self._on_step = design, classes, lease, on_step
+    def __init__(
+        self,
+        design: Design,
+        labels: Tensor,
+        classes: int,
+        parts: Sequence[Fold],
+        lease: DeviceLease,
+        on_step: OnStep,
+        temperature: float | None = None,
+    ) -> None:
+        self._design, self._classes, self._lease, self._on_step, self._temperature = design, classes, lease, on_step, temperature
         self._parts = [_Part.of(design, labels, part) for part in parts]
 
     def run(self, weight_decays: Sequence[float], widen: bool) -> Candidate:
@@ -108,11 +126,12 @@ class Search:
 
     def try_out(self, weight_decay: float) -> Candidate:
         """Return the candidate of a weight decay. The training starts at the solution of the last one, if that was stronger."""
-        logits = [self._solve(part, weight_decay) for part in self._parts]
+        logits = torch.cat([self._solve(part, weight_decay) for part in self._parts])
+        labels = torch.cat([part.held_labels for part in self._parts])
+        temperature = fit_temperature(logits, labels) if self._temperature is None else self._temperature
         first = self._parts[0]
         assert first.parameters is not None
-        labels = torch.cat([part.held_labels for part in self._parts])
-        return Candidate(weight_decay, torch.cat(logits), labels, self._design.embed(first.parameters, first.train))
+        return Candidate(weight_decay, temperature, logits, labels, self._design.embed(first.parameters, first.train))
 
     def _solve(self, part: _Part, weight_decay: float) -> Tensor:
         """Train without a part, and return the logits of its held-out images."""

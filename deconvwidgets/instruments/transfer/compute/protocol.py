@@ -29,6 +29,8 @@ class TransferData:
     features: LayerFeatures
     device: torch.device
     skipped: tuple[SkippedImage, ...]
+    muted: tuple[int, ...] = ()  # channels whose features count as zero
+    channels: int = 1  # of the features
 
     @classmethod
     def of(cls, images: ImageSet, features: LayerFeatures, device: torch.device) -> TransferData:
@@ -45,8 +47,10 @@ class TransferData:
 
     def rows(self, sources: NDArray[np.int64], unmirrored: bool = False) -> Tensor:
         """Return features (sources, features) float32 on the device: of all orientations side by side, or of the first only."""
-        values = self.features.values[sources, 0] if unmirrored else self.features.values[sources].reshape(len(sources), -1)
-        return torch.from_numpy(values).to(self.device).float()
+        values = np.array(self.features.values[sources, :1] if unmirrored else self.features.values[sources])
+        if self.muted:
+            values.reshape(*values.shape[:2], self.channels, -1)[:, :, list(self.muted)] = 0
+        return torch.from_numpy(values.reshape(len(sources), -1)).to(self.device).float()
 
     def logits(self, sources: NDArray[np.int64], head: TrainedHead, lease: DeviceLease, unmirrored: bool = False) -> Tensor:
         """Return the logits (sources, classes) of a head on the CPU."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.instruments.transfer.compute.folds import TrainedHead
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import HeadReport
 from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.heads import Head
@@ -37,6 +38,7 @@ class RunInfo:
     categories: tuple[str, ...]
     classifier: str
     skipped: tuple[SkippedImage, ...]
+    muted: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass
@@ -119,6 +121,7 @@ class FoldResults:
             classifier=info.classifier,
             temperatures=tuple(self._temperatures),
             calibration=calibrated,
+            muted=info.muted,
         )
 
     def _calibration(self, correct: NDArray[np.bool_]) -> Calibration | None:
@@ -152,5 +155,6 @@ class FoldResults:
                 "views": info.crops,
                 "features": info.features,
                 "classifier": info.classifier,
+                **({"muted": name_units(info.muted)} if info.muted else {}),
             },
         )

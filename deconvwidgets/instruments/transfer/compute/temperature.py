@@ -41,7 +41,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def log_loss(logits: Tensor, labels: Tensor) -> float:
     """Return the mean of -log(probability of the true class) for logits (images, classes) and labels (images,)."""
-    return float(torch.nn.functional.cross_entropy(logits.detach().double(), labels))
+    return float(torch.nn.functional.cross_entropy(logits.detach().cpu().double(), labels.cpu()))
 
 
 def _minimum(logits: Tensor, labels: Tensor, mistakes: float) -> float:

@@ -19,6 +19,7 @@ from deconvwidgets.instruments.transfer.compute.experiment import TransferExperi
 from deconvwidgets.instruments.transfer.compute.feature_crops import Crops
 from deconvwidgets.instruments.transfer.compute.features import Store
 from deconvwidgets.instruments.transfer.compute.folds import SoftmaxTrainer, SvmTrainer
+from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers
 from deconvwidgets.instruments.transfer.compute.svm import COST
 from deconvwidgets.instruments.transfer.records import HeadReport, HeadStep, LearningCurve
 from deconvwidgets.models.bundle import ModelBundle
@@ -35,6 +36,7 @@ def train_softmax_head(
     views: Crops = "one",
     weight_decay: float | Sequence[float] | None = None,
     temperature: float | None = None,
+    muted: UnitsOfLayers | None = None,
     progress: bool = True,
     path: str | Path | None = None,
     store: Store = "disk",
@@ -68,12 +70,16 @@ def train_softmax_head(
         on the unmirrored features only, since a model has one input per photograph; `head.report` has its accuracy on the first fold.
     weight_decay : float or sequence of float, optional
         The weight of half the squared norm of the weights, added to the mean cross entropy, for features scaled to a mean squared norm of
-        1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images (of equal ones, the
-        one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth is held out in
-        turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or down to 1e-7.
+        1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images, at its temperature
+        (of equal ones, the one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth
+        is held out in turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or
+        down to 1e-7.
     temperature : float, optional
         The logits are divided by it, which changes the probabilities and no prediction; the weights and the bias of the head include it.
         By default it is fitted on the held-out images (Guo et al. 2017), or 1 if `weight_decay` is one number: nothing is held out then.
+    muted : mapping of str to sequence of int, or sequence of (str, int), optional
+        Units that the head is trained without, such as {"conv5": [133, 254]}: the head has weights of zero for them. They belong to the
+        layer of the head, or to one below it that leads to it by pooling only. `mute_units` compares the results.
     progress : bool
         Show progress bars.
     path : str or Path, optional
@@ -114,7 +120,7 @@ def train_softmax_head(
     images_per_class, folds, seed = checked_protocol(images_per_class, folds, seed)
     trainer = SoftmaxTrainer.of(weight_decay, temperature, checked_callback(on_step, "on_step"))
     experiment = TransferExperiment.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
-    return experiment.run(trainer, images_per_class, folds, seed)
+    return experiment.without(muted).run(trainer, images_per_class, folds, seed)
 
 
 def train_svm_head(
@@ -173,6 +179,7 @@ def learning_curve(
     *,
     views: Crops = "one",
     weight_decay: float | Sequence[float] | None = None,
+    muted: UnitsOfLayers | None = None,
     progress: bool = True,
     path: str | Path | None = None,
     store: Store = "disk",
@@ -189,7 +196,7 @@ def learning_curve(
 
     Parameters
     ----------
-    bundle, dataset, layer, folds, seed, views, weight_decay, progress, path, store, device, job, on_step, on_fold
+    bundle, dataset, layer, folds, seed, views, weight_decay, muted, progress, path, store, device, job, on_step, on_fold
         As in `train_softmax_head`.
     images_per_class : sequence of int
         The numbers of training images per class.
@@ -219,6 +226,7 @@ def learning_curve(
     checked_callback(on_point, "on_point", required=True)
     known = None if known is None else instance(known, HeadReport, "known", HeadError)
     experiment = TransferExperiment.prepare(bundle, dataset, layer, sizes[-1], views, progress, path, store, device, job, on_fold)
+    experiment = experiment.without(muted)
     reports: list[HeadReport] = []
     for size in sizes:
         try:
@@ -231,12 +239,12 @@ def learning_curve(
             break
         reports.append(report)
         on_point(_curve(reports, folds, len(sizes)))
-    if not reports:
-        raise JobCancelledError("The learning curve was stopped before its first point was complete; the features stay on disk")
     return _curve(reports, folds, len(sizes))
 
 
 def _curve(reports: Sequence[HeadReport], folds: int, points: int) -> LearningCurve:
+    if not reports:
+        raise JobCancelledError("The learning curve was stopped before its first point was complete; the features stay on disk")
     first = reports[0]
     return LearningCurve(
         dataset=first.dataset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deconvwidgets.figures.class_results import ClassResult, class_results
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import CellPhotographs, TransferResults
 
 
@@ -26,7 +27,8 @@ class TransferSheet:
     def subtitle(self) -> str:
         """Return the classifier, the number of training images, and the number of classes."""
         run = self.results.summary
-        return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes"
+        without = f", without {name_units(run.muted)}" if run.muted else ""
+        return f"softmax, {run.images_per_class} training images per class, {len(self.results.categories):,} classes{without}"
 
     def headline(self) -> str:
         """Return mean and standard deviation, such as "85.3 ± 0.6%"."""

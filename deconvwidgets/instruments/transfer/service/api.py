@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from threading import RLock
 
 import numpy as np
@@ -11,7 +13,9 @@ import numpy as np
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import label_name
+from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers, muted_units
 from deconvwidgets.instruments.transfer.compute.paper import paper_rows
+from deconvwidgets.instruments.transfer.muting import MuteReport, parse_units
 from deconvwidgets.instruments.transfer.records import (
     HeadReport,
     HeadStep,
@@ -24,14 +28,16 @@ from deconvwidgets.instruments.transfer.records import (
     TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.instruments.transfer.service.checks import check_run, data_summary, layer_choices
+from deconvwidgets.instruments.transfer.service.base_run import base_run, settings_of_head
+from deconvwidgets.instruments.transfer.service.checks import check_run, data_summary, layer_choices, layer_of
 from deconvwidgets.instruments.transfer.service.datasets import DatasetCatalog
 from deconvwidgets.instruments.transfer.service.files import make_file
 from deconvwidgets.instruments.transfer.service.head_file import save_run_head
 from deconvwidgets.instruments.transfer.service.photographs import matching_tests
-from deconvwidgets.instruments.transfer.service.runs import RunInputs, TransferRun
-from deconvwidgets.instruments.transfer.service.train_job import TrainJob
+from deconvwidgets.instruments.transfer.service.runs import PlannedRun, RunInputs, TransferRun
+from deconvwidgets.instruments.transfer.service.train_job import TrainJob, TrainJobs
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
@@ -100,30 +106,87 @@ class TransferApi(InstrumentApi):
         PictureError, AssetError
             As `data` raises them.
         """
-        snapshot, images = self._context.snapshot, self._datasets.images(settings)
-        bundle, network = snapshot.bundle, snapshot.network
+        (run,) = self._submit([self._prepare(settings, self._context.snapshot.bundle)])
+        return run.number
+
+    def solve_again(self, units: UnitsOfLayers | str, run: int | None = None) -> int:
+        """Train the heads of a run again without some units, on the same photographs, and return the number of the new run.
+
+        Its summary has the comparison (`TransferRunSummary.change`), and `use_head` puts its head on the model, as of any run.
+
+        Parameters
+        ----------
+        units : mapping of str to sequence of int, sequence of (str, int), or str
+            The units to leave out: {"conv5": [133, 254]}, [("conv5", 133), ("conv5", 254)], or "conv5 133, 254". They belong to the layer
+            of the head, or to one below it that leads to it by pooling only.
+        run : int, optional
+            The run to repeat; by default that of the head in use, else the newest. For a head that was not trained here, one with all
+            units is trained first, if its photographs are there.
+
+        Raises
+        ------
+        HeadError
+            For units that cannot be left out, if there is no run, and if it has not ended.
+        LayerError
+            For a layer or unit that does not exist.
+        PictureError, AssetError, ServiceError
+            As `start` raises them.
+        """
+        pairs = parse_units(units) if isinstance(units, str) else units
+        bundle = self._context.snapshot.bundle
+        base = base_run(self._runs, run, self._context.heads.used, bundle)
+        planned: list[PlannedRun] = []
+        if base is None:
+            planned = [self._prepare(settings_of_head(bundle, self._context.snapshot.images.name), bundle)]
+            settings, bundle = planned[0].inputs.settings, planned[0].inputs.bundle
+        else:
+            settings, bundle = base.settings, base.inputs.bundle
+        network = bundle.network
+        muted = muted_units(network, layer_of(settings, network), pairs, bundle.name).units
+        if not muted:
+            raise HeadError("There are no units to leave out: name at least one, such as 'conv5 133, 254'.")
+        planned.append(self._prepare(replace(settings, muted=muted, curve=()), bundle, base))
+        return self._submit(planned)[-1].number
+
+    def muting(self, run: int) -> MuteReport:
+        """Return the comparison of a run of `solve_again` with the run with all units. Raises HeadError if there is none yet."""
+        found = self._runs.get(run).muting
+        if found is None:
+            raise HeadError(f"Run {run} has no comparison: it leaves out no units, or its first fold is not complete.")
+        return found
+
+    def _prepare(self, settings: TransferSettings, bundle: ModelBundle, base: TransferRun | None = None) -> PlannedRun:
+        """Check settings, and return the run that they start."""
+        images, network = self._datasets.images(settings), bundle.network
         info = check_run(settings, images, bundle, network)
         layer = info.short_name
         paper = paper_rows(images.name, settings.images_per_class, layer, len(network.feature_map_layers), bool(settings.curve))
-        inputs = RunInputs(settings, bundle, layer, paper)
+        return PlannedRun(RunInputs(settings, bundle, layer, paper, base), images)
+
+    def _submit(self, planned: Sequence[PlannedRun]) -> list[TransferRun]:
+        """Start runs one after the other. Each but the first is compared with the one before it."""
         with self._starting:  # the worker must accept runs in order: it cancels the earlier job of the same name
             superseded = [run for run in self._runs.all() if run.active]
-            run = self._runs.open(lambda number: TransferRun(number, inputs, images))
+            runs: list[TransferRun] = []
+            for plan in planned:
+                inputs = replace(plan.inputs, base=runs[-1]) if runs else plan.inputs
+                runs.append(self._runs.open(partial(TransferRun, inputs=inputs, images=plan.images)))
             for other in superseded:
                 other.stop()
             try:
-                self._context.training_executor.submit(_JOB, self._job(run), _log.error)
+                self._context.training_executor.submit(_JOB, self._job(runs), _log.error)
             except Exception:
-                self._runs.drop([run.number])
+                self._runs.drop([run.number for run in runs])
                 raise
         self._changed.trigger(at_once=True)
-        return run.number
+        return runs
 
     def stop(self) -> None:
-        """Stop the active run at its next step. Complete folds are kept. Do nothing if no run is active."""
-        running = self._running()
-        if running is not None:
-            running.stop()
+        """Stop the active runs at their next step. Complete folds are kept. Do nothing if no run is active."""
+        running = [run for run in self._runs.all() if run.active]
+        for run in reversed(running):  # those that wait first
+            run.stop()
+        if running:
             self._changed.trigger(at_once=True)
 
     def wait(self, run: int, timeout: float | None = None) -> None:
@@ -212,13 +275,17 @@ class TransferApi(InstrumentApi):
         self._uploads.close()
 
     def _running(self) -> TransferRun | None:
-        """Return the newest active run."""
-        return next((run for run in reversed(self._runs.all()) if run.active), None)
+        """Return the newest active run; while it waits for the run that it is compared with, that one."""
+        newest = next((run for run in reversed(self._runs.all()) if run.active), None)
+        base = None if newest is None else newest.inputs.base
+        return base if base is not None and base.active else newest
 
-    def _job(self, run: TransferRun) -> TrainJob:
-        """Return the run's job, which must not refer to this object: it would keep the service alive."""
-        datasets, settings = self._datasets, run.settings
-        return TrainJob(run, self._context, lambda: datasets.images(settings, fresh=True), self._changed.trigger)
+    def _job(self, runs: Sequence[TransferRun]) -> TrainJobs:
+        """Return the job of runs, which must not refer to this object: it would keep the service alive."""
+        datasets = self._datasets
+        publish = self._changed.trigger
+        jobs = [TrainJob(run, self._context, partial(datasets.images, run.settings, fresh=True), publish) for run in runs]
+        return TrainJobs(jobs)
 
 
 def _results(report: HeadReport, summary: TransferRunSummary) -> TransferResults:

@@ -12,6 +12,7 @@ from deconvwidgets.images.labels import class_names, class_notes, class_sizes, r
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker, Crops
 from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer
 from deconvwidgets.instruments.transfer.compute.folds import check_weight_decays
+from deconvwidgets.instruments.transfer.compute.muted_units import muted_units
 from deconvwidgets.instruments.transfer.records import TransferDataSummary, TransferSettings
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.layers import LayerInfo
@@ -44,10 +45,17 @@ def _check_int(name: str, number: object, low: int, high: int) -> None:
 def check_run(settings: TransferSettings, images: ImageSet, bundle: ModelBundle, network: Network) -> LayerInfo:
     """Return the layer of a run. Raises HeadError, LayerError or ModelError for settings that cannot be used."""
     check_numbers(settings)
-    info = default_layer(network) if settings.layer is None else network.layer(settings.layer)
+    info = layer_of(settings, network)
     CropMaker.of(bundle, settings.views)
     require_classes(images, largest_number(settings))
+    if settings.muted:
+        muted_units(network, info, settings.muted, bundle.name)
     return info
+
+
+def layer_of(settings: TransferSettings, network: Network) -> LayerInfo:
+    """Return the layer of a run: by default the deepest with feature maps. Raises LayerError for an unknown one."""
+    return default_layer(network) if settings.layer is None else network.layer(settings.layer)
 
 
 def largest_number(settings: TransferSettings) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferResults, TransferSettings
 from deconvwidgets.instruments.transfer.service.photographs import cell_photographs, photograph_in_row
 from deconvwidgets.models.bundle import ModelBundle
@@ -43,6 +44,7 @@ def _settings(settings: TransferSettings, report: HeadReport) -> tuple[tuple[str
         ("weight decay", decay),
         ("temperature, fold by fold", temperatures),
         ("seed", str(settings.seed)),
+        *((("units left out", name_units(report.muted)),) if report.muted else ()),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from deconvwidgets.instruments.transfer.muting import MuteReport
 from deconvwidgets.instruments.transfer.records import (
     HeadStep,
     TestPhotographs,
@@ -36,6 +37,14 @@ class TransferService(Protocol):
 
     def start(self, settings: TransferSettings) -> int:
         """Start a run on the worker, and return its number. An active run is stopped."""
+        ...
+
+    def solve_again(self, units: Mapping[str, Sequence[int]] | Sequence[tuple[str, int]] | str, run: int | None = None) -> int:
+        """Train the heads of a run again without some units, on the same photographs, and return the number of the new run."""
+        ...
+
+    def muting(self, run: int) -> MuteReport:
+        """Return the comparison of a run of `solve_again` with the run with all units."""
         ...
 
     def stop(self) -> None:

@@ -8,6 +8,8 @@ from threading import Event, Lock
 
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.instruments.transfer.compute.mute import compare_reports
+from deconvwidgets.instruments.transfer.muting import MuteReport
 from deconvwidgets.instruments.transfer.records import (
     HeadReport,
     HeadStep,
@@ -33,6 +35,15 @@ class RunInputs:
     bundle: ModelBundle
     layer: str
     paper: tuple[PaperRow, ...]
+    base: TransferRun | None = None  # the run with all units, if this one leaves some out
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run whose settings were checked, before it has a number."""
+
+    inputs: RunInputs
+    images: ImageSet
 
 
 class TransferRun:
@@ -49,6 +60,7 @@ class TransferRun:
         self._steps: list[HeadStep] = []
         self._step_count = 0
         self._report: HeadReport | None = None
+        self._muting: MuteReport | None = None
         self._curve: LearningCurve | None = None
         self._problem: str | None = None
         self._started = time.monotonic()
@@ -79,6 +91,16 @@ class TransferRun:
     def curve(self) -> LearningCurve | None:
         """The learning curve so far."""
         return self._curve
+
+    @property
+    def report(self) -> HeadReport | None:
+        """The results so far."""
+        return self._report
+
+    @property
+    def muting(self) -> MuteReport | None:
+        """The comparison with the run with all units so far."""
+        return self._muting
 
     @property
     def phase(self) -> Phase:
@@ -121,8 +143,10 @@ class TransferRun:
 
     def set_report(self, report: HeadReport) -> None:
         """Set the results so far."""
+        base = None if self.inputs.base is None else self.inputs.base.report
+        muting = None if base is None else compare_reports(base, report)
         with self._lock:
-            self._report = report
+            self._report, self._muting = report, muting
 
     def set_curve(self, curve: LearningCurve) -> None:
         """Set the learning curve so far."""
@@ -193,4 +217,7 @@ class TransferRun:
             classes=len(report.categories) if report is not None else len(self._images.categories or ()),
             temperatures=report.temperatures if report is not None else (),
             calibration=report.calibration if report is not None else None,
+            muted=settings.muted,
+            base=None if self.inputs.base is None else self.inputs.base.number,
+            change="" if self._muting is None else self._muting.describe(),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from deconvwidgets.compute.devices import device_name
@@ -81,8 +81,8 @@ class TrainJob:
         bundle = run.inputs.bundle
         report = train_softmax_head(
             bundle, run.images, run.inputs.layer, settings.images_per_class, settings.folds, settings.seed,
-            views=settings.views, weight_decay=settings.weight_decay, progress=False, device=device_name(bundle),
-            job=self._job_context(job, on_progress), on_step=on_step, on_fold=on_fold,
+            views=settings.views, weight_decay=settings.weight_decay, muted=settings.muted or None, progress=False,
+            device=device_name(bundle), job=self._job_context(job, on_progress), on_step=on_step, on_fold=on_fold,
         )  # fmt: skip
         run.set_report(report)
         return report
@@ -107,9 +107,24 @@ class TrainJob:
         bundle = run.inputs.bundle
         learning_curve(
             bundle, run.images, run.inputs.layer, settings.curve, settings.folds, settings.seed, views=settings.views,
-            weight_decay=settings.weight_decay, progress=False, device=device_name(bundle), job=self._job_context(job),
+            weight_decay=settings.weight_decay, muted=settings.muted or None, progress=False, device=device_name(bundle),
+            job=self._job_context(job),
             on_fold=on_fold, on_point=on_point, known=known,
         )  # fmt: skip
 
     def _job_context(self, job: Job, on_progress: Callable[[Progress], None] | None = None) -> JobContext:
         return self.context.job_context(lambda: job.cancelled or self.run.stopped, on_progress)
+
+
+@dataclass(frozen=True)
+class TrainJobs:
+    """Runs jobs one after the other. After one without a complete run, the others are stopped."""
+
+    jobs: Sequence[TrainJob]
+
+    def __call__(self, job: Job) -> None:
+        for number, one in enumerate(self.jobs):
+            one(job)
+            if one.run.phase != "done":
+                for other in self.jobs[number + 1 :]:
+                    other.run.stop()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deconvwidgets.arguments import one_of
+from deconvwidgets.instruments.transfer.muting import name_units
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
@@ -35,7 +36,8 @@ def status_content(status: TransferStatus) -> Content:
 
 def _run_content(summary: TransferRunSummary) -> Content:
     plain = asdict(replace(summary, calibration=None))
-    return {**plain, "calibration": _calibration_content(summary.calibration), "mean": summary.mean, "std": summary.std}
+    texts = {"calibration": _calibration_content(summary.calibration), "without": name_units(summary.muted)}
+    return {**plain, **texts, "mean": summary.mean, "std": summary.std}
 
 
 def _calibration_content(found: Calibration | None) -> Content | None:
@@ -60,6 +62,12 @@ def _data(service: SupportsTransfer, request: Request) -> Reply:
 
 def _start(service: SupportsTransfer, request: Request) -> Reply:
     return {"run": service.transfer.start(_settings(service, request))}, []
+
+
+def _solve_again(service: SupportsTransfer, request: Request) -> Reply:
+    run = None if request.get("run") is None else request.integer("run")
+    number = service.transfer.solve_again(request.text("units"), run)
+    return {"run": number, "message": f"Run {number} leaves these units out."}, []
 
 
 def _stop(service: SupportsTransfer, request: Request) -> Reply:
@@ -160,6 +168,7 @@ HANDLERS: Handlers = {
     "status": Handler(_status),
     "data": Handler(_data, "worker"),
     "start": Handler(_start, "worker"),
+    "solve_again": Handler(_solve_again, "worker"),
     "stop": Handler(_stop),
     "run": Handler(_run),
     "training": Handler(_training),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -90,7 +90,7 @@ class TransferPanel(Explorer):
         shown = self._shown()
         if shown is None:
             return {}
-        names = ("run", "phase", "dataset", "layer", "images_per_class", "mean", "std", "problem")
+        names = ("run", "phase", "dataset", "layer", "images_per_class", "mean", "std", "problem", "change")
         return {**{name: getattr(shown, name) for name in names}, "per_fold": list(shown.per_fold)}
 
     def start(self, **settings: Any) -> int:
@@ -116,6 +116,27 @@ class TransferPanel(Explorer):
         run = self._service.transfer.start(transfer_settings(chosen))
         self.state = {**chosen, "run": None}  # after the start: refused settings must not stay
         return run
+
+    def solve_again(self, units: Mapping[str, Sequence[int]] | Sequence[tuple[str, int]] | str, run: int | None = None) -> int:
+        """Train the heads of a run again without some units, and return the number of the new run at once.
+
+        Parameters
+        ----------
+        units : mapping of str to sequence of int, sequence of (str, int), or str
+            The units to leave out: {"conv5": [133, 254]}, [("conv5", 133), ("conv5", 254)], or "conv5 133, 254".
+        run : int, optional
+            The run to repeat; by default that of the head in use, else the newest.
+
+        Raises
+        ------
+        HeadError
+            For units that cannot be left out, and if there is no such run, or it has not ended.
+        LayerError
+            For a layer or unit that does not exist.
+        """
+        number = self._service.transfer.solve_again(units, run)
+        self.state = {"run": None}
+        return number
 
     def stop(self) -> None:
         """Stop the active run. Complete folds are kept."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import deconvwidgets as dw
+from deconvwidgets.compute.paired import mcnemar_exact, paired_interval
 from deconvwidgets.errors import EvaluationError
-from deconvwidgets.instruments.evaluation.compute.paired import mcnemar_exact, paired_interval
 
 QUIET = {"progress": False, "device": "cpu"}
 CLASSES = ("ant", "bee", "cow", "dog")

@@ -80,6 +80,15 @@ def test_csv_quotes_line_breaks(service, settings, colours):
     assert set(re.findall(r"[\r\n]+.", unquoted)) == {"\r\n1", "\r\n2", "\r\n3"}  # every row begins with its fold
 
 
+def test_calibration_csv_is_the_reliability_diagram(api):
+    table, found = read_csv(api.file(1, "calibration.csv")), api.results(1).summary.calibration
+    assert table[0] == ["above", "up to", "predictions", "mean confidence", "accuracy"]
+    assert [int(row[2]) for row in table[1:]] == found.counts.tolist()
+    gaps = [int(row[2]) * abs(float(row[3]) - float(row[4])) for row in table[1:] if row[3]]
+    assert sum(gaps) / found.tests == pytest.approx(found.error, abs=1e-5)
+    assert found.describe() in api.file(1, "results.html").decode()
+
+
 def test_png(api):
     data = api.file(1, "results.png")
     image = Image.open(io.BytesIO(data))
@@ -142,7 +151,7 @@ def test_html_states_whether_the_weight_decay_was_chosen(service, settings):
     for weight_decay, chosen in ((None, True), (0.001, False)):
         service.transfer.start(settings(weight_decay=weight_decay))
         text = service.transfer.file(service.transfer.status().runs[-1].run, "results.html").decode()
-        assert ("the weight decay is chosen on held-out training images" in text) == chosen
+        assert ("weight decay and temperature are chosen on held-out training images" in text) == chosen
 
 
 def test_html_escapes_names(service, settings, colours):
@@ -169,7 +178,9 @@ def test_html_contains_the_results_of_the_paper(service, settings, tmp_path, cla
 
 
 def test_unknown_runs_and_kinds_raise_errors(service, api, settings):
-    with pytest.raises(ServiceError, match=r"photographs\.csv, classes\.csv, results\.png, results\.svg, results\.pdf, results\.html"):
+    with pytest.raises(
+        ServiceError, match=r"photographs\.csv, classes\.csv, calibration\.csv, results\.png, results\.svg, results\.pdf, results\.html"
+    ):
         api.file(1, "results.gif")
     with pytest.raises(HeadError, match="no run 2"):
         api.file(2, "results.png")

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import deconvwidgets as dw
+from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.instruments.transfer.records import TestsRequest
 from deconvwidgets.instruments.transfer.service import runs
@@ -50,6 +51,9 @@ def test_run_equals_train_softmax_head(service, settings, tiny_bundle, colours):
     assert (number, run.run, run.phase, run.dataset, run.layer) == (1, 1, "done", "colours", "conv1")
     assert (run.per_fold, run.weight_decays, run.features) == (report.per_fold, report.weight_decays, report.features)
     assert (run.mean, run.std) == (report.mean, report.std)
+    assert (run.temperatures, run.calibration.error) == (report.temperatures, report.calibration.error)
+    expected = calibration(report.confidences, report.truths == report.predictions)
+    assert (run.calibration.error, run.calibration.confidence) == (expected.error, expected.confidence)
     assert run.curve.images_per_class == (1, 5)
     assert run.curve.means[1] == report.mean
     assert (run.progress, run.problem, run.paper) == (None, None, ())
