@@ -212,7 +212,7 @@ export class WhyPanel {
       this[side].append(row.element);
     }
     units.forEach((contribution, at) => {
-      const { value: mosaics } = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
+      const mosaics = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
       const where = { image: content.photograph, maps };
       const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
       const factor = this.options.units.factor(content.layer, contribution.unit);

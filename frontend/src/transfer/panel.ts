@@ -61,7 +61,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
       className: "dwt",
       tools: [menu],
       main: [main],
-      footer: [[keyHint([["Enter"], "in a field: retrain"])]],
+      footer: [[keyHint([["Enter"], "in a field: retrain"]), keyHint([["W"], "on a photograph: why?"])]],
     });
   }
 
