@@ -27,6 +27,8 @@ _HOMES = {
     "correspondence": "deconvwidgets.instruments.occlusion.compute.correspondence",
     "random_parts": "deconvwidgets.instruments.occlusion.compute.correspondence",
     "unit_contributions": "deconvwidgets.instruments.contributions.compute.contributions",
+    "ablation_file": "deconvwidgets.instruments.contributions.figures.ablation_drawing",
+    "ablate_units": "deconvwidgets.instruments.contributions.compute.ablate",
     "feeding_units": "deconvwidgets.instruments.contributions.compute.feeding_units",
     "train_softmax_head": "deconvwidgets.instruments.transfer.compute.train",
     "train_svm_head": "deconvwidgets.instruments.transfer.compute.train",

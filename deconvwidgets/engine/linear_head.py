@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import torch
@@ -26,19 +26,23 @@ class LinearHead:
     model : nn.Module
     weight : Tensor (K, C, P)
     bias : Tensor (K,)
+        The outputs for maps of zeros.
+    offset : Tensor (1, C, P), optional
+        What is pooled of maps of zeros, if that is not zero: it is no feature, but part of the bias.
     """
 
     pooling: Subgraph = field(repr=False)
     model: nn.Module = field(repr=False)
     weight: Tensor = field(repr=False)
     bias: Tensor = field(repr=False)
+    offset: Tensor | None = field(default=None, repr=False)
 
     def features(self, maps: Tensor) -> Tensor:
         """Return the features (N, C, P) for the layer's maps (N, C, H, W)."""
         (node,) = self.pooling.sources
-        (values,) = self.pooling.run(self.model, {node: maps.reshape(len(maps), *(self.pooling.graph.operations[node].shape or ())[1:])})
+        (values,) = self.pooling.run(self.model, {node: maps})
         features: Tensor = values.reshape(len(maps), self.weight.shape[1], -1)
-        return features
+        return features if self.offset is None else features - self.offset
 
 
 def why_not_linear(graph: Graph, layer: fx.Node, output: fx.Node) -> str | None:
@@ -74,7 +78,12 @@ def find_linear_head(graph: Graph, model: nn.Module, layer: fx.Node, output: fx.
     shape = graph.operations[features].shape or ()
     channels = (graph.operations[layer].shape or (0, 0))[1]
     weight, bias = _affine_map(affine, model, shape[1:])
-    return LinearHead(pooling, model, weight.reshape(len(weight), channels, -1), bias)
+    head = LinearHead(pooling, model, weight.reshape(len(weight), channels, -1), bias)
+    with torch.no_grad():
+        zeros = head.features(torch.zeros(1, *(graph.operations[layer].shape or ())[1:], dtype=weight.dtype, device=weight.device))
+        if not bool(zeros.any()):
+            return head
+        return replace(head, bias=bias + weight @ zeros.flatten(), offset=zeros)
 
 
 def _affine_map(affine: Subgraph, model: nn.Module, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -134,7 +134,9 @@ class FeederFinder:
 
     def crops(self, info: LayerInfo, unit: int, index: ActivationIndex, images: ImageSet) -> tuple[int, ...]:
         """Return the crops of a unit's strongest activations. Raises ContributionError if it is never active."""
-        crops = tuple(activation.image for activation in index.top(info.name, unit) if activation.value > 0)
+        top = index.top(info.name, unit)
+        active = [activation for activation in top if activation.value > 0] or [activation for activation in top if activation.value != 0]
+        crops = tuple(activation.image for activation in active)
         if not crops:
             raise ContributionError(f"{info.short_name} unit {unit} is active in no photograph of {images.name}: nothing feeds it there.")
         return crops

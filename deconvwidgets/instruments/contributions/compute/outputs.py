@@ -148,7 +148,8 @@ class OutputsAbove:
         try:
             return class_number(value, self.classes, self.bundle.categories, self.bundle.name)  # type: ignore[arg-type]
         except OcclusionError as error:
-            raise ContributionError(str(error).replace("target must", f"{argument} must")) from error
+            message = str(error).replace("target must", f"{argument} must")
+            raise ContributionError(message if argument in message else f"{argument}: {message}") from error
 
     def _direction(self, label: int, outputs: int) -> Tensor:
         direction = torch.zeros(outputs, dtype=torch.float64)

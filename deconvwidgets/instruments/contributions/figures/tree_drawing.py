@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
-from deconvwidgets.instruments.contributions.feeders import FeederEdge, FeederNode, FeederTree
+from deconvwidgets.instruments.contributions.feeders import FeederNode, FeederTree
 from deconvwidgets.records.quantity import format_percent
 
 Rgb = NDArray[np.uint8]
 
-_EDGE, _TOP, _LINK, _LABEL, _GAP = 24.0, 74.0, 96.0, 18.0, 14.0
+_EDGE, _TOP, _LINK, _LABEL, _GAP = 24.0, 74.0, 104.0, 18.0, 14.0
 _SIDES = (150.0, 54.0)  # of a mosaic at most, and at least
 _HEIGHT = 1000.0  # of a column, unless its mosaics would be too small
 _ROOT = 150.0
-_WIDEST = 14.0  # of a link, for all positive terms
+_WIDEST = 10.0  # of a link, that of the largest share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +63,7 @@ def tree_drawing(tree: FeederTree, pictures: Mapping[tuple[str, int], NodePictur
     drawing.width = width
     drawing.add(Text(_EDGE, 34, shorten(title, 17, width - 2 * _EDGE), 17, strong=True), Rectangle(0, 50, width, 1, "line"))
     root_y = float(np.mean([place.middle for place, node in zip(places, tree.nodes, strict=True) if node.depth == 0]))
-    for edge in sorted(tree.edges, key=lambda edge: edge.share):
-        _add_link(drawing, edge, places, root_y)
+    _add_links(drawing, tree, places, root_y)
     if tree.root:
         _add_root(drawing, tree.root, root_y)
     shares = _largest_shares(tree)
@@ -119,21 +118,32 @@ def _largest_shares(tree: FeederTree) -> dict[int, float]:
     return shares
 
 
-def _add_link(drawing: Drawing, edge: FeederEdge, places: Sequence[_Place], root_y: float) -> None:
-    """Add a link of three straight parts, as wide as its share."""
-    source = places[edge.source]
-    if edge.to < 0:
-        start_x, start_y = _EDGE + _ROOT - _LINK / 2, root_y
-    else:
-        start_x, start_y = places[edge.to].x + places[edge.to].width, places[edge.to].middle
-    thick = max(1.0, _WIDEST * edge.share)
-    turn = source.x - (source.x - start_x) / 2 if edge.to < 0 or source.x > start_x else start_x + _LINK / 4
-    top, bottom = sorted((start_y, source.middle))
-    drawing.add(
-        Rectangle(min(start_x, turn), start_y - thick / 2, abs(turn - start_x) + thick / 2, thick, "soft"),
-        Rectangle(turn - thick / 2, top - thick / 2, thick, bottom - top + thick, "soft"),
-        Rectangle(min(turn, source.x), source.middle - thick / 2, abs(source.x - turn), thick, "soft"),
-    )
+def _add_links(drawing: Drawing, tree: FeederTree, places: Sequence[_Place], root_y: float) -> None:
+    """Add a link of three straight parts for each edge, as wide as its share. Links to different nodes turn at different places."""
+    ranks, largest = _ranks(tree, places), max((edge.share for edge in tree.edges), default=1.0) or 1.0
+    for edge in sorted(tree.edges, key=lambda edge: edge.share):
+        source = places[edge.source]
+        if edge.to < 0:
+            start_x, start_y, turn = _EDGE + _ROOT - _LINK / 2, root_y, source.x - _LINK / 4
+        else:
+            start_x, start_y = places[edge.to].x + places[edge.to].width, places[edge.to].middle
+            turn = start_x + _LINK * (0.15 + 0.7 * ranks[edge.to])
+        thick = max(1.0, _WIDEST * edge.share / largest)
+        top, bottom = sorted((start_y, source.middle))
+        drawing.add(
+            Rectangle(min(start_x, turn), start_y - thick / 2, abs(turn - start_x) + thick / 2, thick, "soft"),
+            Rectangle(turn - thick / 2, top - thick / 2, thick, bottom - top + thick, "soft"),
+            Rectangle(min(turn, source.x), source.middle - thick / 2, abs(source.x - turn), thick, "soft"),
+        )
+
+
+def _ranks(tree: FeederTree, places: Sequence[_Place]) -> dict[int, float]:
+    """Return the rank of each node from the top of its column, from 0 to 1."""
+    ranks = {}
+    for depth in range(len(tree.layers)):
+        column = sorted((number for number, node in enumerate(tree.nodes) if node.depth == depth), key=lambda number: places[number].y)
+        ranks.update({number: (row + 0.5) / len(column) for row, number in enumerate(column)})
+    return ranks
 
 
 def _add_root(drawing: Drawing, root: str, y: float) -> None:

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import torch
 
+from deconvwidgets.arguments import text
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext
+from deconvwidgets.errors import LayerError
 from deconvwidgets.instruments.contributions.compute.classes import (
     FeatureMeans,
     checked_unit,
@@ -61,7 +63,7 @@ class Analyses:
         """
         bundle = (snapshot.bundle.unchanged or snapshot.bundle) if unchanged else snapshot.bundle
         name = snapshot.listed[-1].name if layer is None and snapshot.listed else layer
-        info = bundle.network.layer(name) if isinstance(name, str) else snapshot.layer(name)
+        info = bundle.network.layer(text(name, "layer", "the name of a layer", LayerError))
         key = (snapshot.version, info.name, bundle is not snapshot.bundle)
         with self._lock:
             found = self._above.get(key)

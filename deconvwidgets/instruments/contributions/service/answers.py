@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from threading import Event, RLock
 from typing import Any, TypeVar
 
+from deconvwidgets.arguments import seconds
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.instruments.contributions.records import Pending
@@ -55,13 +56,14 @@ class Answers:
         ServiceError
             If the service is closed. Otherwise the exception that the computation ended with is raised, once.
         """
+        patience = seconds(timeout)
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
                 entry = self._entries[key] = _Entry()
                 self._submit(key, entry, compute)
             self._entries.move_to_end(key)
-        if not entry.ended.wait(timeout):
+        if not entry.ended.wait(patience):
             return entry.progress
         if entry.error is not None:
             with self._lock:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from weakref import finalize
 
-from deconvwidgets.arguments import describe, integer
+from deconvwidgets.arguments import describe, integer, text
 from deconvwidgets.compute.job import JobContext, never_cancelled
-from deconvwidgets.errors import ContributionError, ServiceError
+from deconvwidgets.errors import ContributionError, LayerError, ServiceError
 from deconvwidgets.instruments.contributions.compute.classes import checked_unit
 from deconvwidgets.instruments.contributions.compute.tree import MAX_BREADTH, MAX_DEPTH, Root, grow_tree, roots_of
 from deconvwidgets.instruments.contributions.deletion import DeletionCurve
@@ -107,7 +107,7 @@ class ContributionsApi(InstrumentApi):
             For an unknown class, and for a model without a classifier.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        above = analyses.above(snapshot, layer)
+        above = analyses.above(snapshot, _name_of(layer))
         number = above.target(target).target
         key = (snapshot.version, "class", above.info.name, number)
         return self._answers.ask(key, lambda job: analyses.class_contributions(snapshot, above, number, job), timeout)
@@ -127,7 +127,7 @@ class ContributionsApi(InstrumentApi):
             While the index of a layer without a linear head is built.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        above = analyses.above(snapshot, layer)
+        above = analyses.above(snapshot, _name_of(layer))
         number = checked_unit(above, unit)
         if (means := analyses.known_means(snapshot, above.info.name)) is not None:
             return means.unit_classes(number)
@@ -147,7 +147,7 @@ class ContributionsApi(InstrumentApi):
             While the index of the layer is built.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        name = snapshot.network.layer(layer).name if isinstance(layer, str) else snapshot.layer(layer).name
+        name = snapshot.network.layer(_name_of(layer)).name
         number = integer(unit, "unit", 0)
         key = (snapshot.version, "feeders", name, number)
         return self._answers.ask(key, lambda job: analyses.feeders(snapshot, name, number, job), timeout)
@@ -160,7 +160,7 @@ class ContributionsApi(InstrumentApi):
         Raises what `feeders` raises for an unknown layer or unit. Where no feeders are known, the tree ends, and its notes say why.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        info = snapshot.network.layer(layer) if isinstance(layer, str) else snapshot.layer(layer)
+        info = snapshot.network.layer(_name_of(layer))
         if not isinstance(units, list | tuple) or not units:
             raise ContributionError(f"units must be a list of one or more units, not {describe(units)}.")
         numbers = tuple(integer(unit, "a unit of units", 0, info.channels - 1) for unit in units)
@@ -256,6 +256,10 @@ def _class_tree(analyses: Analyses, explained: Explained, depth: int, breadth: i
     means = analyses.means(explained.snapshot, explained.above, job) if explained.request.baseline is not None else None
     found = explained.contributions(job, means)
     return _tree(analyses, explained.snapshot, roots_of(found, breadth), found.describe_target(), depth, breadth, job)
+
+
+def _name_of(layer: object) -> str:
+    return text(layer, "layer", "the name of a layer", LayerError)
 
 
 def _checked_size(depth: int, breadth: int) -> tuple[int, int]:

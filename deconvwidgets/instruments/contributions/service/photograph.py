@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.arguments import flag, instance, integer, one_of
+from deconvwidgets.arguments import describe, flag, instance, integer, one_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ContributionError
@@ -92,8 +92,8 @@ def checked_request(request: object) -> ContributionsRequest:
     """Return a request of valid types. Raises ServiceError or ContributionError otherwise."""
     checked = instance(request, ContributionsRequest, "request")
     one_of(checked.method, "method", METHODS, ContributionError)
-    if checked.baseline not in (None, "mean"):
-        raise ContributionError(f"baseline must be 'mean' or None, not {checked.baseline!r}.")
+    if checked.baseline is not None and not (isinstance(checked.baseline, str) and checked.baseline == "mean"):
+        raise ContributionError(f"baseline must be 'mean' or None, not {describe(checked.baseline)}.")
     flag(checked.unchanged, "unchanged")
     return replace(checked, top=integer(checked.top, "top", 1, _MAX_TOP))
 
