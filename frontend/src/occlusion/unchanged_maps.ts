@@ -51,8 +51,8 @@ export class UnchangedMaps {
    */
   show({ image }: Scene, target: string | null, quantity: Quantity | null): void {
     for (const heatmap of [this.target, this.classes]) heatmap.show(image);
-    setText(this.target.title, target === null ? "" : `${describeQuantity(quantity, target)}, all units on`);
-    setText(this.classes.title, "Most probable class, all units on");
+    setText(this.target.title, target === null ? "" : `All units on: ${describeQuantity(quantity, target)}`);
+    setText(this.classes.title, "All units on: most probable class");
     this.classes.element.hidden = isValue(quantity);
   }
 
