@@ -16,7 +16,7 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionR
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
-from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,17 @@ def with_other_head(service: dw.LocalModelService, head: Any) -> str | None:
     return classifier
 
 
+def with_other_units(service: dw.LocalModelService, units: Any) -> Any:
+    service.set_units(units)
+    found = dict(service.units)
+    service.reset_units()
+    return found
+
+
+def no_units(value: Any) -> Any:
+    return value if isinstance(value, dict) and not value else REFUSED
+
+
 def state_of(widget: Any) -> tuple[Any, int]:
     with widget:
         return dict(widget.state), widget.height
@@ -102,6 +113,12 @@ def with_field(record: Any, name: str) -> Callable[[Any], Any]:
 METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any], dict[str, Kind]]] = {
     "service.wait": (lambda service: lambda timeout: service.wait(timeout).overview().version, {}, {"timeout": optional(real(low=0))}),
     "service.set_head": (lambda service: lambda head: with_other_head(service, head), {}, {"head": optional(nothing)}),
+    "service.set_units": (lambda service: lambda units: with_other_units(service, units), {}, {"units": optional(no_units)}),
+    "service.set_units(factor)": (
+        lambda service: lambda factor: with_other_units(service, {("conv1", 1): factor}), {}, {"factor": real()}
+    ),
+    "service.change_units": (lambda service: service.change_units, {}, {"units": no_units}),
+    "service.save_units": (lambda service: lambda path: service.save_units(path).name != "", {}, {"path": location}),
     "dw.LocalModelService": (
         lambda service: make_service,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "worker": SynchronousExecutor()},
