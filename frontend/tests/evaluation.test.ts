@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { orderClasses, pairAt } from "../src/classification/class_results.ts";
 import { changedClasses, describeChange } from "../src/evaluation/changes.ts";
-import { classScores, groupCounts, groupOf } from "../src/evaluation/multilabel_view.ts";
+import { classScores, groupCounts } from "../src/evaluation/multilabel_view.ts";
 import { orderMatches, withNames } from "../src/evaluation/names.ts";
 import { column } from "../src/evaluation/regression_view.ts";
 import { describeCalibration } from "../src/evaluation/reliability.ts";
 import { comparedRun, readResults } from "../src/evaluation/results.ts";
 import { roundValues, valueRange } from "../src/evaluation/scatter.ts";
-import { describeUnmatched, parseLimit } from "../src/evaluation/setup.ts";
+import { parseLimit } from "../src/evaluation/setup.ts";
 import { countsAt, describeMatches, describePhase } from "../src/evaluation/texts.ts";
 import type { ClassificationReply, ClassMatch, Comparison, RunSummary } from "../src/evaluation/wire.ts";
 import { unaligned } from "./fake_model.ts";
@@ -97,13 +97,6 @@ test("precision and recall at a threshold", () => {
   assert.ok(Number.isNaN(countsAt(MULTILABEL, 0.9).precision), "nothing is predicted");
 });
 
-test("a photograph is found, missed or a false alarm", () => {
-  assert.equal(groupOf({ labels: [1], confidence: 0.5 }, 1, 0.5), "found");
-  assert.equal(groupOf({ labels: [1], confidence: 0.4 }, 1, 0.5), "missed");
-  assert.equal(groupOf({ labels: [0], confidence: 0.6 }, 1, 0.5), "false");
-  assert.equal(groupOf({ labels: [0], confidence: 0.1 }, 1, 0.5), null);
-});
-
 const match = (changes: Partial<ClassMatch>): ClassMatch => ({
   name: "cat",
   photographs: 3,
@@ -115,14 +108,16 @@ const match = (changes: Partial<ClassMatch>): ClassMatch => ({
 });
 const MATCHES = [match({}), match({ name: "gull", classes: [], how: "none" }), match({ name: "misc", classes: [], how: "table" })];
 
-test("classes without a match are named and listed first, those that are left out are not", () => {
+test("classes without a match are counted and listed first, those that are left out are not", () => {
   assert.equal(describeMatches({ matches: MATCHES }), "1 of 3 classes matched with the model's · 1 left out · 1 without a match");
-  assert.equal(describeUnmatched({ matches: MATCHES }), "The model has no class named gull. Their photographs are not evaluated.");
-  assert.equal(describeUnmatched({ matches: [match({})] }), "");
+  assert.equal(describeMatches({ matches: [match({})] }), "Its class matches the model's");
   assert.deepEqual(
     orderMatches(MATCHES).map(({ name }) => name),
     ["gull", "cat", "misc"],
   );
+  const empty = match({ name: "unicorn", photographs: 0, classes: [], how: "none" });
+  assert.equal(orderMatches([...MATCHES, empty]).length, 3, "a class without photographs is not listed");
+  assert.equal(describeMatches({ matches: [match({}), empty] }), "Its class matches the model's");
 });
 
 test("a mapping is changed without the former one", () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,16 @@ def strings(value: Any) -> Any:
 
 def choice_of_false(value: Any) -> Any:
     return REFUSED if boolean(value) in (REFUSED, True) else value
+
+
+@cache
+def evaluation() -> Any:
+    return dw.evaluate(BUNDLE, Labelled(), mapping={"a": 0, "b": 1}, store="memory", progress=False)
+
+
+def probability(value: Any) -> Any:
+    clean = real(low=0)(value)
+    return clean if clean is not REFUSED and clean <= 1 else REFUSED
 
 
 def name_of(value: Any) -> Any:
@@ -277,9 +288,31 @@ FUNCTIONS: dict[str, Case] = {
     "dw.open_images": Case(
         dw.open_images,
         {"what": PHOTOGRAPHS},
-        {"limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "root": optional(location)},
+        {
+            "limit": optional(whole(1)), "progress": boolean, "include_background": choice_of_false, "root": optional(location),
+            "columns": optional(nothing),
+        },
         lambda images: images.source_count,
     ),
+    "dw.evaluate": Case(
+        dw.evaluate,
+        {"bundle": BUNDLE, "images": Labelled(), "mapping": {"a": 0, "b": 1}, "store": "memory", "device": "cpu", "progress": False},
+        {
+            "bundle": nothing,
+            "images": nothing,
+            "labels": optional(nothing),
+            "mapping": lambda value: value if isinstance(value, dict) and value else REFUSED,
+            "threshold": probability,
+            "bins": whole(1, 1000),
+            "store": choice("memory", "disk"),
+            "device": choice("auto", "cpu"),
+            **FLAGS,
+            "on_partial": optional(function),
+        },
+        lambda evaluation: (evaluation.predictions, evaluation.confusion, evaluation.reliability.counts),
+    ),
+    "dw.compare_evaluations": Case(dw.compare_evaluations, {"before": None, "after": None}, {"before": nothing}),
+    "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
     "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),

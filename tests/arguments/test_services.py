@@ -11,6 +11,7 @@ import pytest
 
 import deconvwidgets as dw
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
+from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
 from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
@@ -37,6 +38,7 @@ def service(tmp_path_factory):
         images = Labelled()
         service._context.replace(images=images, index=dw.ActivationIndex.build(BUNDLE, images, k=9, progress=False, device="cpu"))
         service.transfer.start(TransferSettings("images", layer="conv2", images_per_class=2, folds=1, weight_decay=1e-2))
+        service.evaluation.start(EvaluationSettings(mapping={"a": (0,), "b": (1,)}, automatic=False))
         service.occlusion.start_maps(OcclusionRequest("crop:0"), MapsSettings((8, 8), (8, 8)))
         yield service
         service.close()
@@ -245,6 +247,20 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     }),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
+    "evaluation.results": (lambda service: service.evaluation.results, {}, {"run": whole(1, 1)}),
+    "evaluation.wait": (lambda service: service.evaluation.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
+    "evaluation.photographs": (
+        lambda service: service.evaluation.photographs, {"run": 1, "request": PhotographsRequest()}, {"request": nothing}
+    ),
+    "evaluation.thumbnails": (
+        lambda service: service.evaluation.thumbnails,
+        {"run": 1, "sources": [0]},
+        {"sources": some_sources, "size": whole(16, 1024)},
+    ),
+    "evaluation.classes": (lambda service: service.evaluation.classes, {"query": "a"}, {"query": text, "limit": whole(1, 1000)}),
+    "evaluation.file": (lambda service: service.evaluation.file, {"run": 1}, {"kind": nothing}),
+    "evaluation.start": (lambda service: service.evaluation.start, {}, {"settings": nothing}),
+    "evaluation.data": (lambda service: service.evaluation.data, {}, {"settings": nothing}),
     "transfer.wait": (lambda service: service.transfer.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
 }  # fmt: skip
 

@@ -105,7 +105,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "start", "settings": {**EVALUATION, "automatic": False}},
         {"kind": "stop"},
         {"kind": "run", "run": 1},
-        {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3},
+        {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3, "threshold": 0.3},
         {"kind": "thumbnails", "run": 1, "sources": [1, 2], "size": 24},
         {"kind": "compare", "after": 2, "before": 1, "limit": 3},
         {"kind": "file", "run": 1, "file": "classes.csv"},

@@ -110,6 +110,7 @@ class PhotographsRequest:
     prediction: int | None = None
     right: bool | None = None
     limit: int = 24
+    threshold: float | None = None  # multi-label: instead of that of the run
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ export class CellPane {
     setText(this.title, `${from} → ${to}`);
     setText(this.numbers, tests ? numbers : `${from} had no ${run.words.item}s.`);
     const reversePair = pairAt(run, prediction, truth);
-    this.reverse.hidden = truth === prediction;
+    this.reverse.hidden = truth === prediction || !countTests(run, prediction);
     setText(
       this.reverse,
       `The reverse, ${to} → ${from}: ${formatInteger(reversePair.count)} of ${formatInteger(countTests(run, prediction))}`,

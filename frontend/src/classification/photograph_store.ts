@@ -25,6 +25,8 @@ export interface TestsRequest {
   prediction: number | null;
   right: boolean | null;
   limit: number;
+  /** From which a class of a multi-label model counts as predicted. */
+  threshold?: number;
 }
 
 export interface CacheEntry<Value> {
@@ -130,8 +132,8 @@ export class PhotographStore<Photograph extends { source: number } = TestPhotogr
   }
 
   private listRequest(request: TestsRequest): ListedRequest {
-    const { run, truth, prediction, right, limit } = request;
-    const conditions = Object.entries({ truth, prediction, right }).filter(([, value]) => value !== null);
+    const { run, truth, prediction, right, limit, threshold = null } = request;
+    const conditions = Object.entries({ truth, prediction, right, threshold }).filter(([, value]) => value !== null);
     return {
       kind: "photographs",
       fields: { run, ...Object.fromEntries(conditions), limit },
@@ -226,11 +228,11 @@ export class PhotographStore<Photograph extends { source: number } = TestPhotogr
   }
 }
 
-/** Return the key of a request without the version of the run. */
+/** Return the key of a request without the version of the run and the threshold. */
 function earlierKey({ run, truth, prediction, right, limit }: TestsRequest): string {
   return [run, truth, prediction, right, limit].join("|");
 }
 
-export function testsKey({ version, truth, prediction, right, limit }: TestsRequest): string {
-  return [version, truth, prediction, right, limit].join("|");
+export function testsKey({ version, truth, prediction, right, limit, threshold }: TestsRequest): string {
+  return [version, truth, prediction, right, limit, threshold].join("|");
 }

@@ -25,6 +25,12 @@ const GROUPS: Record<string, string> = {
   false: "false alarms: predicted without the label",
 };
 
+interface Content {
+  results: MultilabelResults;
+  label: number;
+  threshold: number;
+}
+
 interface ClassScore {
   label: number;
   name: string;
@@ -54,13 +60,6 @@ export function groupCounts({ predicted, right, tests }: MultilabelResults, labe
   return { found: hits, missed: labelled - hits, false: found - hits };
 }
 
-/** Return the group of a photograph for a class at a threshold; null if it belongs to none. */
-export function groupOf({ labels, confidence }: Pick<LabelledPhotograph, "labels" | "confidence">, label: number, threshold: number) {
-  const isPredicted = (confidence ?? 0) >= threshold;
-  if (labels.includes(label)) return isPredicted ? "found" : "missed";
-  return isPredicted ? "false" : null;
-}
-
 export class MultilabelView {
   readonly element: HTMLElement;
   private readonly store: ViewOptions["store"];
@@ -73,7 +72,7 @@ export class MultilabelView {
   private readonly names: ReturnType<typeof createNames>;
   private readonly tabs: ReturnType<typeof createTabs<Tab>>;
   private readonly removeListener: () => void;
-  private content: { results: MultilabelResults; label: number; threshold: number } | null = null;
+  private content: Content | null = null;
   private drawnKey = "";
 
   constructor(private readonly options: ViewOptions) {
@@ -119,7 +118,7 @@ export class MultilabelView {
     this.slider.show(state.threshold, formatPercent(state.threshold));
     setText(this.micro, `all classes together: precision ${formatPercent(precision)}, recall ${formatPercent(recall)}`);
     this.drawTable(results, label, state.threshold);
-    this.store.labelled.setVisible(this, show === "classes" ? [this.request(results, label), this.request(results, label, false)] : []);
+    this.store.labelled.setVisible(this, show === "classes" ? Object.keys(GROUPS).map((name) => this.request(name)) : []);
     this.draw();
   }
 
@@ -140,10 +139,13 @@ export class MultilabelView {
     return { name, heading: h("h5", { "data-testid": `label-${name}-title` }, title), strip };
   }
 
-  /** Return the request for the photographs with a label, or for those without it that are predicted, by falling probability. */
-  private request({ reply, version }: MultilabelResults, label: number, labelled = true): TestsRequest {
-    const selection = labelled ? { truth: label, prediction: null, right: null } : { truth: null, prediction: label, right: false };
-    return { version, run: reply.summary.run, ...selection, limit: 8 * PHOTOGRAPHS };
+  /** Return the request for the photographs of a group. */
+  private request(name: string): TestsRequest {
+    const { results, label, threshold } = this.content as Content;
+    const truth = name === "false" ? null : label;
+    const prediction = name === "missed" ? null : label;
+    const selection = { truth, prediction, right: name === "found" ? null : false, threshold };
+    return { version: results.version, run: results.reply.summary.run, ...selection, limit: PHOTOGRAPHS };
   }
 
   private drawTable(results: MultilabelResults, label: number, threshold: number): void {
@@ -177,20 +179,19 @@ export class MultilabelView {
   private draw(): void {
     if (!this.content) return;
     const { results, label, threshold } = this.content;
-    const lists = [this.request(results, label), this.request(results, label, false)].map((request) => this.store.labelled.list(request));
-    const error = lists.find((list) => list.error)?.error ?? "";
-    this.error.hidden = !error;
-    setText(this.error, error);
     setText(this.title, results.reply.categories[label] ?? "");
     const counts = groupCounts(results, label, threshold);
-    const photographs = lists.flatMap(({ value }) => value?.photographs ?? []);
+    let error = "";
     for (const { name, heading, strip } of this.groups) {
-      const found = photographs.filter((photograph) => groupOf(photograph, label, threshold) === name);
       const count = counts[name as keyof typeof counts];
+      const list = this.store.labelled.list(this.request(name));
+      error ||= list.error ?? "";
       setText(heading, `${formatInteger(count)} ${GROUPS[name]}`);
       heading.hidden = !count;
-      strip.update(results.reply.summary.run, found.slice(0, PHOTOGRAPHS));
+      strip.update(results.reply.summary.run, count ? (list.value?.photographs ?? []) : []);
     }
+    this.error.hidden = !error;
+    setText(this.error, error);
   }
 }
 

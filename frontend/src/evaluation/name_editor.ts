@@ -41,10 +41,14 @@ export function createNameEditor(
     "aria-label": "Suggested classes of the model",
     "data-testid": "name-suggestions",
   });
-  const show = (names: string[]) => {
+  const show = (names: string[], query = input.value.trim() || name) => {
     const others = names.filter((found) => !chosen.includes(found));
     const buttons = others.map((found) => h("button", { type: "button", class: "dwe-suggestion", onclick: () => add(found) }, found));
-    list.replaceChildren(...(buttons.length ? buttons : [h("span", { class: "dwc-dim" }, "no class resembles this text")]));
+    list.replaceChildren(
+      ...(buttons.length
+        ? buttons
+        : [h("span", { class: "dwc-dim" }, `No class of the model resembles “${query}”; search for another word.`)]),
+    );
   };
   const properties = { type: "search", class: "dwx-search", placeholder: "search the model's classes…", "data-testid": "name-search" };
   const input = h("input", { ...properties, "aria-label": `Search the model's classes for ${name}` });
@@ -62,7 +66,7 @@ export function createNameEditor(
     event.stopPropagation();
   });
   if (suggestions.length) show(suggestions);
-  else void find(name).then(show);
+  else void find(name).then((found) => input.value || show(found));
   const leaveOut = h(
     "button",
     { type: "button", class: "dwe-button", "data-testid": "name-leave-out", onclick: () => choose([]) },

@@ -22,10 +22,10 @@ export function withNames(mapping: Mapping, name: string, classes: string[] | nu
   return classes === null ? others : { ...others, [name]: classes };
 }
 
-/** Return the matches in the order of the table: those without a class first. */
+/** Return the matches in the order of the table: those without a class first. Classes without photographs are not listed. */
 export function orderMatches(matches: ClassMatch[]): ClassMatch[] {
   const isOpen = ({ classes, how }: ClassMatch) => Number(!classes.length && how !== "table");
-  return [...matches].sort((a, b) => isOpen(b) - isOpen(a));
+  return matches.filter(({ photographs }) => photographs > 0).sort((a, b) => isOpen(b) - isOpen(a));
 }
 
 interface NamesOptions {
@@ -145,5 +145,5 @@ export function createNames({ client, set, showStatus }: NamesOptions) {
 
 function keepOrder(matches: ClassMatch[], order: string[]): ClassMatch[] {
   const position = new Map(order.map((name, index) => [name, index]));
-  return [...matches].sort((a, b) => (position.get(a.name) ?? 0) - (position.get(b.name) ?? 0));
+  return orderMatches(matches).sort((a, b) => (position.get(a.name) ?? 0) - (position.get(b.name) ?? 0));
 }

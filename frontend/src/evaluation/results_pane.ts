@@ -32,7 +32,7 @@ export class ResultsPane {
       onclick: show,
     });
     this.headline = createHeadline(this.change);
-    const parts = [this.runs.element, this.headline.element, this.empty, this.error, this.place];
+    const parts = [this.runs.element, this.headline.element, this.error, this.place, this.empty];
     this.element = h("section", { class: "dwc dwe-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
   }
 

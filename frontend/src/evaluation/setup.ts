@@ -9,7 +9,6 @@ import type { DataSummary, EvaluationState, Settings, Status } from "./wire.ts";
 
 const LIMIT_HINT = "At most so many photographs, evenly spaced over the image set; empty: all";
 const AUTOMATIC_HINT = "Evaluate again when a head is put on the model, or units are switched off, and show what changed";
-const MAX_UNMATCHED = 6; // number of class names in the sentence
 
 /** Return the settings of a state, in the format of the kernel. */
 export function settingsOf({ data, root, limit, mapping, threshold, automatic }: Settings): Settings {
@@ -21,15 +20,6 @@ export function parseLimit(text: string): number | null {
   const limit = Number(text.replaceAll(",", ""));
   if (!Number.isInteger(limit) || limit < 1) throw new UserError("enter a number of photographs, 1 or more, or leave it empty for all");
   return limit;
-}
-
-/** Describe the classes that match no class of the model; empty if all do. */
-export function describeUnmatched({ matches }: Pick<DataSummary, "matches">): string {
-  const unmatched = matches.filter(({ classes, how }) => !classes.length && how !== "table");
-  if (!unmatched.length) return "";
-  const names = unmatched.slice(0, MAX_UNMATCHED).map(({ name }) => name);
-  const more = unmatched.length > names.length ? ` and ${formatInteger(unmatched.length - names.length)} more` : "";
-  return `The model has no class named ${names.join(", ")}${more}. Their photographs are not evaluated.`;
 }
 
 interface SetupOptions {
@@ -101,12 +91,11 @@ function createSummary(set: SetupOptions["set"]) {
   const name = h("b", {});
   const facts = h("p", { class: "dwc-dim", "data-testid": "data-facts" });
   const matches = h("p", { class: "dwc-dim", "data-testid": "data-matches" });
-  const unmatched = h("p", { class: "dwc-dim", "data-testid": "data-unmatched" });
   const openProperties = { type: "button", class: "dwc-link", "data-testid": "open-names", onclick: () => set({ show: "names" }) };
   const open = h("button", openProperties, "Class names…");
   const notes = h("ul", { class: "dwc-dim", "data-testid": "data-notes" });
   const problem = h("p", { class: "dwx-error", role: "alert", "data-testid": "data-problem" });
-  const parts = [waiting, name, facts, matches, unmatched, open, notes, problem];
+  const parts = [waiting, name, facts, matches, notes, open, problem];
   const element = h("div", { class: "dwe-data", "data-testid": "data-summary" }, ...parts);
 
   const update = ({
@@ -121,8 +110,6 @@ function createSummary(set: SetupOptions["set"]) {
     matches.hidden = open.hidden = !summary?.matches.length;
     setText(problem, error || told);
     problem.hidden = !problem.textContent;
-    setText(unmatched, summary ? describeUnmatched(summary) : "");
-    unmatched.hidden = !unmatched.textContent;
     if (!summary) return;
     setText(name, summary.name);
     setText(facts, describeFacts(summary));

@@ -103,13 +103,15 @@ export function describeRun({ run, score, task, dataset, classifier, phase }: Ru
   return [run, value, units, head ?? classifier, dataset].filter((part) => part !== undefined).join(" · ");
 }
 
-/** Describe how the classes of an image set match those of the model. */
-export function describeMatches({ matches }: Pick<DataSummary, "matches">): string {
+/** Describe how the classes of an image set match those of the model. Classes without photographs do not count. */
+export function describeMatches({ matches: all }: Pick<DataSummary, "matches">): string {
+  const matches = all.filter(({ photographs }) => photographs > 0);
   const isLeftOut = ({ how, classes }: DataSummary["matches"][number]) => how === "table" && !classes.length;
   const unmatched = matches.filter((match) => !match.classes.length && !isLeftOut(match)).length;
   const leftOut = matches.filter(isLeftOut).length;
   const matched = matches.length - unmatched - leftOut;
-  if (matched === matches.length) return `All ${formatCount(matched, "class", "classes")} match the model's`;
+  if (matched === matches.length)
+    return matched === 1 ? "Its class matches the model's" : `All ${formatInteger(matched)} classes match the model's`;
   const parts = [`${formatInteger(matched)} of ${formatCount(matches.length, "class", "classes")} matched with the model's`];
   if (leftOut) parts.push(`${formatInteger(leftOut)} left out`);
   if (unmatched) parts.push(`${formatInteger(unmatched)} without a match`);

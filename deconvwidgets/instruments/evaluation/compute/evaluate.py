@@ -106,10 +106,9 @@ def evaluate(
     >>> import deconvwidgets as dw
     >>> evaluation = dw.evaluate(dw.load_model("squeezenet1_1"), dw.open_images("photos"), store="memory", progress=False)
     >>> evaluation
-    >>> evaluation.photographs, evaluation.unlabelled
-    (20, 8)
-    >>> evaluation.matches[evaluation.predictions[0]].how
-    'exact'
+    Evaluation(squeezenet1_1 on 20 photographs of default photographs: top-1 60.0%, top-5 95.0%, ECE 19.0%)
+    >>> evaluation.classes[evaluation.predictions[0]], evaluation.unlabelled
+    ('bull mastiff', 8)
     """
     one_of(store, "store", get_args(Store), AssetError)
     bins = integer(bins, "bins", 1, _MAX_BINS, EvaluationError)

@@ -66,9 +66,7 @@ def given_targets(images: ImageSet, labels: object) -> list[object]:
                 "these folders, give a data set or a data frame with labels, or pass labels=[...], one per photograph."
             )
         return targets
-    if isinstance(labels, str | bytes | dict | set) or not hasattr(labels, "__len__") or not isinstance(labels, Iterable):
-        raise EvaluationError(f"labels must be a sequence of one label per photograph, not {describe(labels)}.")
-    targets = [plain_target(label) for label in labels]
+    targets = [plain_target(label) for label in _sequence(labels)]
     if len(targets) != images.source_count:
         raise EvaluationError(
             f"labels has {count(len(targets), 'label')}, but {images.name} has {count(images.source_count, 'readable photograph')}: give "
@@ -77,6 +75,15 @@ def given_targets(images: ImageSet, labels: object) -> list[object]:
     if all(target is None for target in targets):
         raise EvaluationError("labels has no label, only missing values: give one per photograph.")
     return targets
+
+
+def _sequence(labels: object) -> Sequence[Any]:
+    try:
+        if isinstance(labels, Iterable) and hasattr(labels, "__len__") and not isinstance(labels, str | bytes | dict | set):
+            return list(labels)
+    except TypeError:  # an array without dimensions
+        pass
+    raise EvaluationError(f"labels must be a sequence of one label per photograph, not {describe(labels)}.")
 
 
 def unlabelled_note(unlabelled: int) -> list[str]:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import flag, integer
+from deconvwidgets.arguments import flag, integer, number
 from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.records import (
@@ -37,6 +37,8 @@ def matching_photographs(evaluation: Evaluation, images: ImageSet, request: Phot
     limit = integer(request.limit, "limit", error=EvaluationError)
     if request.right is not None:
         flag(request.right, "right, unless it is None,", EvaluationError)
+    if request.threshold is not None:
+        number(request.threshold, "threshold", "a probability", 0, EvaluationError)
     if isinstance(evaluation, ClassificationEvaluation):
         rows = _of_classes(evaluation, request)
     elif isinstance(evaluation, MultilabelEvaluation):
@@ -124,7 +126,8 @@ def _of_classes(evaluation: ClassificationEvaluation, request: PhotographsReques
 def _of_labels(evaluation: MultilabelEvaluation, request: PhotographsRequest) -> Rows:
     classes = len(evaluation.categories)
     truth, prediction = _class(request.truth, classes, "class"), _class(request.prediction, classes, "predicted class")
-    predicted = evaluation.probabilities >= evaluation.threshold
+    threshold = evaluation.threshold if request.threshold is None else request.threshold
+    predicted = evaluation.probabilities >= threshold
     matches = np.ones(evaluation.photographs, bool)
     if truth is not None:
         matches &= evaluation.truths[:, truth]
@@ -135,7 +138,7 @@ def _of_labels(evaluation: MultilabelEvaluation, request: PhotographsRequest) ->
         agree = predicted == evaluation.truths
         matches &= (agree.all(axis=1) if label is None else agree[:, label]) == request.right
     if label is None:
-        wrong = np.where(predicted != evaluation.truths, np.abs(evaluation.probabilities - evaluation.threshold), 0).max(axis=1)
+        wrong = np.where(predicted != evaluation.truths, np.abs(evaluation.probabilities - threshold), 0).max(axis=1)
         return _ranked(matches, -wrong)
     missed = prediction is None and request.right is False
     return _ranked(matches, evaluation.probabilities[:, label] * (1 if missed else -1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from deconvwidgets.arguments import finite_number
 from deconvwidgets.instruments.evaluation.service.protocol import SupportsEvaluation
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
 from deconvwidgets.instruments.evaluation.widget.content import comparison_content, results_reply, status_content
@@ -55,7 +56,11 @@ def _run(service: SupportsEvaluation, request: Request) -> Reply:
 
 
 def _photographs(service: SupportsEvaluation, request: Request) -> Reply:
-    found = service.evaluation.photographs(request.integer("run"), PhotographsRequest(**photograph_filter(request)))
+    threshold = request.get("threshold")
+    if threshold is not None and finite_number(threshold) is None:
+        raise request.invalid("threshold", "a number")
+    wanted = PhotographsRequest(**photograph_filter(request), threshold=threshold)
+    found = service.evaluation.photographs(request.integer("run"), wanted)
     return {"photographs": [asdict(photograph) for photograph in found.photographs], "total": found.total}, []
 
 

@@ -238,3 +238,36 @@ def test_wrong_settings_are_refused(api, settings, message):
     for request in (api.start, api.data):
         with pytest.raises(EvaluationError, match=message):
             request(settings)
+
+
+def test_a_whole_photograph_has_the_name_of_the_models_class(tmp_path):
+    bundle, images = make_tiny_bundle(), NoisePhotographs()
+    with_service = dw.LocalModelService(bundle, images, device="cpu", worker=SynchronousExecutor())
+    api = with_service.evaluation
+    run = api.start(EvaluationSettings(mapping={"cat": ("bee",), "dog": ("ant",), "kite": ()}))
+    found = api.photograph(run, 3)
+    assert (found.name, found.label) == ("noise-3", "bee"), "of the image set it is a cat"
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(found.image.data))), images.pixels[3])
+    assert api.photograph(run, 2).label is None, "it was left out"
+    with pytest.raises(ServiceError, match="there is no 14"):
+        api.photograph(run, 14)
+    with_service.close()
+
+
+def test_photographs_of_a_label_at_another_threshold(tmp_path):
+    bundle = dw.ModelBundle.from_module(
+        make_tiny_bundle().model, transform=make_tiny_bundle().transform, categories=CLASSES, task="multilabel", name="labels"
+    )
+    with_service = dw.LocalModelService(bundle, NoisePhotographs(), device="cpu", worker=SynchronousExecutor())
+    api = with_service.evaluation
+    run = api.start(EvaluationSettings())
+    evaluation = api.results(run).evaluation
+    probabilities, labelled = evaluation.probabilities[:, 1], evaluation.truths[:, 1]
+    for threshold in (0.2, float(np.median(probabilities)), 0.9):
+        found = api.photographs(run, PhotographsRequest(1, 1, None, 99, threshold))
+        assert found.total == (labelled & (probabilities >= threshold)).sum()
+        alarms = api.photographs(run, PhotographsRequest(None, 1, False, 99, threshold))
+        assert {photograph.source for photograph in alarms.photographs} == set(
+            evaluation.sources[~labelled & (probabilities >= threshold)].tolist()
+        )
+    with_service.close()

@@ -279,7 +279,9 @@ def _tests(evaluation: Any, request: PhotographsRequest) -> list[EvaluatedPhotog
 def _labelled(evaluation: Any, request: PhotographsRequest) -> list[EvaluatedPhotograph]:
     label = request.truth if request.truth is not None else request.prediction or 0
     probabilities = evaluation.probabilities
-    kept = evaluation.truths[:, label] if request.truth is not None else ~evaluation.truths[:, label]
+    labelled = evaluation.truths[:, label]
+    predicted = probabilities[:, label] >= (evaluation.threshold if request.threshold is None else request.threshold)
+    kept = (labelled if request.truth is not None else ~labelled) & (predicted if request.prediction is not None else ~predicted)
     rows = [row for row in np.argsort(-probabilities[:, label], kind="stable").tolist() if kept[row]]
     return [
         EvaluatedPhotograph(

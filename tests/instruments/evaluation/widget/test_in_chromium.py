@@ -63,7 +63,7 @@ def percent(share: float) -> str:
 def test_a_run_shows_its_scores_while_it_goes_on(api, open_page):
     page = open_page()
     expect(page.get_by_test_id("results-empty")).to_contain_text("No evaluation yet")
-    expect(page.get_by_test_id("data-unmatched")).to_have_text("The model has no class named seagull. Their photographs are not evaluated.")
+    expect(page.get_by_test_id("data-matches")).to_have_text("8 of 9 classes matched with the model's · 1 without a match")
     page.get_by_test_id("go").click()
     expect(page.get_by_test_id("go")).to_have_text("Stop")
     api.advance(40)
@@ -192,6 +192,10 @@ def test_the_threshold_of_a_multilabel_model(blank):
     expect(blank.get_by_test_id("label-found-title")).to_contain_text(f"{found} found")
     expect(blank.get_by_test_id("label-missed-title")).to_contain_text(f"{missed} missed")
     expect(blank.get_by_test_id("label-missed").locator("[data-source]")).to_have_count(min(12, missed))
+    slider.fill("0.1")
+    alarms = np.flatnonzero((evaluation.probabilities[:, 3] >= 0.1) & ~evaluation.truths[:, 3])
+    expect(blank.get_by_test_id("label-false-title")).to_contain_text(f"{len(alarms)} false alarms")
+    expect(blank.get_by_test_id("label-false").locator("[data-source]")).to_have_count(min(12, len(alarms)))
 
 
 def test_a_point_of_a_regression_shows_its_photograph(blank):

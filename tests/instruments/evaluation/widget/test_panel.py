@@ -284,3 +284,11 @@ def test_mimebundle_contains_the_view_text_and_an_image_of_the_results(api, pane
 def test_unknown_run_raises_the_error_of_the_service(panel):
     with pytest.raises(EvaluationError, match="no run 9"):
         panel.results(9)
+
+
+def test_a_photograph_is_handed_over_with_its_class(api, panel):
+    api.whole_run()
+    photograph = panel._photograph({"run": 1, "source": 3})
+    assert (photograph.name, photograph.label, photograph.data[:4]) == ("image_0003.jpg", "bonsai", b"\x89PNG")
+    with pytest.raises(ServiceError, match="'source' as an integer"):
+        panel._photograph({"run": 1, "source": "x"})
