@@ -169,6 +169,9 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda parts: service.layers.mosaics(MosaicRequest("conv1", 0, parts=parts)), {}, {"parts": nothing}
     ),
     "layers.figure": (lambda service: service.layers.figure, {"kind": "layer.svg", "state": {}}, {"kind": nothing}),
+    "occlusion.unit_maps": (lambda service: service.occlusion.unit_maps, {"request": REQUEST, "units": [0]}, {
+        "request": nothing, "units": some_units,
+    }),
     "occlusion.scene": (lambda service: service.occlusion.scene, {}, {"request": nothing}),
     **{
         f"occlusion.scene({name})": (
@@ -241,11 +244,17 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "contributions.class_tree": (lambda service: service.contributions.class_tree, {"request": WHY}, {
         "request": nothing, "depth": whole(1, 16), "breadth": whole(1, 12),
     }),
+    "contributions.tree_file": (
+        lambda service: service.contributions.tree_file,
+        {"kind": "tree.svg", "layer": "conv2", "unit": 0, "depth": 1, "breadth": 1},
+        {"kind": nothing, "layer": LAYERS, "unit": whole(0, 4), "depth": whole(1, 16), "breadth": whole(1, 12)},
+    ),
     "contributions.label_of": (lambda service: service.contributions.label_of, {}, {"image": nothing}),
     "contributions.file": (lambda service: service.contributions.file, {"kind": "contributions.csv", "request": WHY}, {
         "kind": nothing, "request": nothing,
     }),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
+    "transfer.photograph": (lambda service: service.transfer.photograph, {"run": 1, "source": 0}, {"source": whole(0, 15)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
     "evaluation.results": (lambda service: service.evaluation.results, {}, {"run": whole(1, 1)}),
     "evaluation.wait": (lambda service: service.evaluation.wait, {"run": 1}, {"timeout": optional(real(low=0))}),
