@@ -1,4 +1,3 @@
-import { WhyPanel } from "../contributions/why_panel.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
@@ -22,7 +21,7 @@ import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
 import { UnchangedMaps } from "./unchanged_maps.ts";
-import { whyContent, whyMessage } from "./why.ts";
+import { WhyTab } from "./why.ts";
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
@@ -42,15 +41,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     add: () => this.editor.add(null),
     remove: () => this.editor.remove(),
   });
-  private readonly why = new WhyPanel({
-    store: this.store.contributions,
-    open: (layer, unit) => void this.showing?.show("LayerExplorer", { state: { layer, unit } }),
-    pickLayer: (layer) => this.set({ layer, unit: null }),
-    units: this.store.units,
-    toggle: (layer, unit) => this.switchUnit(layer, unit),
-    changed: () => this.requestDraw(),
-    save: (request, file) => void this.download("contributions_file", { request, file }, file),
-  });
+  private readonly why = new WhyTab(this);
   private readonly predictions: ReturnType<typeof createPredictions>;
   private readonly mapControls = createMapControls({
     set: (patch) => this.set(patch),
@@ -207,7 +198,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
     this.root.dataset.tab = state.tab;
-    if (state.tab === "why") this.why.update(whyContent(hello, this.scene), whyMessage(hello, this.scene));
+    if (state.tab === "why") this.why.update(hello, this.scene);
     this.maps.setStale(job.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
@@ -283,13 +274,6 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   private pickClass(role: "target" | "against", label: number | null, name: string | null): void {
     this.predictions.clearSearch();
     this.set(this.classes.pick(role, label, name));
-  }
-
-  /** Switch a unit off, or on again. The classes in question stay the same, though the answer may be another one then. */
-  private switchUnit(layer: string, unit: number): void {
-    const content = this.hello && whyContent(this.hello, this.scene);
-    if (content) this.set({ target: content.targetName, against: content.against === null ? null : content.againstName });
-    this.store.units.toggle(layer, unit);
   }
 
   private openImages(): void {

@@ -55,7 +55,7 @@ def test_units_are_sorted_by_their_contribution_to_a_class(page, service):
     tiles = page.locator(".dwx-tile")
     expect(tiles.first).to_have_attribute("data-unit", str(order[0]))
     assert [int(unit) for unit in tiles.evaluate_all("(tiles) => tiles.map((tile) => tile.dataset.unit)")][:4] == order[:4]
-    expect(tiles.first).to_contain_text(f"+{service.contributions.values(1)[order[0]]:.2f}")
+    expect(tiles.first).to_contain_text(f"contribution +{service.contributions.values(1)[order[0]]:.1f}"[:-1])
     page.get_by_test_id("contribution-class").fill("unicorn")
     page.keyboard.press("Enter")
     expect(page.get_by_test_id("contribution-status")).to_contain_text("has no class 'unicorn'")
