@@ -121,7 +121,7 @@ def read_units(path: object, network: Network, model: str) -> dict[tuple[str, in
     LayerError
         As for `load_units`.
     """
-    source = as_path(path, "path", LayerError)
+    source = as_path(path, "the path of a file of units", LayerError)
     content = _read(source)
     try:
         saved_model, layers = content["model"], content["layers"]

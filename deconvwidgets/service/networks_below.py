@@ -17,13 +17,16 @@ class NetworksBelow:
     def __init__(self, bundle: ModelBundle) -> None:
         self.bundle = bundle
         self._bundles: dict[Factors, ModelBundle] = {}
+        self._factors: dict[str, Factors] = {}
 
     def factors(self, layer: str) -> Factors:
         """Return the factors of all units below a layer of a dotted name, in order. They decide what is computed for it."""
         if not self.bundle.units:
             return ()
-        order = {info.name: number for number, info in enumerate(self.bundle.network.layers)}
-        return tuple(item for item in self.bundle.units.items() if order[item[0][0]] < order[layer])
+        if layer not in self._factors:
+            order = {info.name: number for number, info in enumerate(self.bundle.network.layers)}
+            self._factors[layer] = tuple(item for item in self.bundle.units.items() if order[item[0][0]] < order[layer])
+        return self._factors[layer]
 
     def network(self, layer: str) -> Network:
         """Return the network for a layer of a dotted name. The first request traces it: hold the device lock."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from deconvwidgets.errors import LayerError
-from deconvwidgets.records.units import describe_units
 from deconvwidgets.service.protocol import ModelService
 from deconvwidgets.widgets.messages import Handler, Handlers, Reply, Request, overview_content
 
@@ -34,7 +33,7 @@ def _load_units(service: ModelService, request: Request) -> Reply:
 
 def _save_units(service: ModelService, request: Request) -> Reply:
     path = service.save_units(request.text("path"))
-    return {"message": f"Saved {describe_units(service.units.values()) or 'no units'} as {path}."}, []
+    return {"message": f"Saved as {path}."}, []
 
 
 def _answer(service: ModelService) -> Reply:

@@ -340,6 +340,8 @@ FUNCTIONS: dict[str, Case] = {
     "dw.compare_evaluations(after)": Case(lambda after: dw.compare_evaluations(evaluation(), after), {"after": None}, {"after": nothing}),
     "dw.open_images(what)": Case(dw.open_images, {"what": PHOTOGRAPHS}, {"what": nothing}),
     "dw.save_head": Case(dw.save_head, {"head": random_head(BUNDLE, "conv1"), "path": "x"}, {"head": nothing, "path": location}),
+    "dw.save_units": Case(dw.save_units, {"bundle": BUNDLE, "path": "x"}, {"bundle": nothing, "path": location}),
+    "dw.load_units": Case(dw.load_units, {"path": "x", "bundle": BUNDLE}, {"path": nothing, "bundle": nothing}),
     "dw.load_head": Case(dw.load_head, {"path": "x"}, {"path": nothing}),
 }  # fmt: skip
 

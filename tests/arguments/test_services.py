@@ -17,7 +17,7 @@ from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionR
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
-from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
 
 pytestmark = pytest.mark.slow
@@ -73,6 +73,17 @@ def with_other_head(service: dw.LocalModelService, head: Any) -> str | None:
     return classifier
 
 
+def with_other_units(service: dw.LocalModelService, units: Any) -> Any:
+    service.set_units(units)
+    found = dict(service.units)
+    service.reset_units()
+    return found
+
+
+def no_units(value: Any) -> Any:
+    return value if isinstance(value, dict) and not value else REFUSED
+
+
 def state_of(widget: Any) -> tuple[Any, int]:
     with widget:
         return dict(widget.state), widget.height
@@ -104,6 +115,12 @@ def with_field(record: Any, name: str) -> Callable[[Any], Any]:
 METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any], dict[str, Kind]]] = {
     "service.wait": (lambda service: lambda timeout: service.wait(timeout).overview().version, {}, {"timeout": optional(real(low=0))}),
     "service.set_head": (lambda service: lambda head: with_other_head(service, head), {}, {"head": optional(nothing)}),
+    "service.set_units": (lambda service: lambda units: with_other_units(service, units), {}, {"units": optional(no_units)}),
+    "service.set_units(factor)": (
+        lambda service: lambda factor: with_other_units(service, {("conv1", 1): factor}), {}, {"factor": real()}
+    ),
+    "service.change_units": (lambda service: service.change_units, {}, {"units": no_units}),
+    "service.save_units": (lambda service: lambda path: service.save_units(path).name != "", {}, {"path": location}),
     "dw.LocalModelService": (
         lambda service: make_service,
         {"bundle": BUNDLE, "images": PHOTOGRAPHS, "device": "cpu", "worker": SynchronousExecutor()},
@@ -152,6 +169,9 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         lambda service: lambda parts: service.layers.mosaics(MosaicRequest("conv1", 0, parts=parts)), {}, {"parts": nothing}
     ),
     "layers.figure": (lambda service: service.layers.figure, {"kind": "layer.svg", "state": {}}, {"kind": nothing}),
+    "occlusion.unit_maps": (lambda service: service.occlusion.unit_maps, {"request": REQUEST, "units": [0]}, {
+        "request": nothing, "units": some_units,
+    }),
     "occlusion.scene": (lambda service: service.occlusion.scene, {}, {"request": nothing}),
     **{
         f"occlusion.scene({name})": (
@@ -224,6 +244,11 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "contributions.class_tree": (lambda service: service.contributions.class_tree, {"request": WHY}, {
         "request": nothing, "depth": whole(1, 16), "breadth": whole(1, 12),
     }),
+    "contributions.tree_file": (
+        lambda service: service.contributions.tree_file,
+        {"kind": "tree.svg", "layer": "conv2", "unit": 0, "depth": 1, "breadth": 1},
+        {"kind": nothing, "layer": LAYERS, "unit": whole(0, 4), "depth": whole(1, 16), "breadth": whole(1, 12)},
+    ),
     "contributions.label_of": (lambda service: service.contributions.label_of, {}, {"image": nothing}),
     "contributions.file": (lambda service: service.contributions.file, {"kind": "contributions.csv", "request": WHY}, {
         "kind": nothing, "request": nothing,
@@ -233,6 +258,7 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     ),
     "transfer.muting": (lambda service: service.transfer.muting, {}, {"run": nothing}),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
+    "transfer.photograph": (lambda service: service.transfer.photograph, {"run": 1, "source": 0}, {"source": whole(0, 15)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
     "evaluation.results": (lambda service: service.evaluation.results, {}, {"run": whole(1, 1)}),
     "evaluation.wait": (lambda service: service.evaluation.wait, {"run": 1}, {"timeout": optional(real(low=0))}),

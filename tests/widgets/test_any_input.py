@@ -65,7 +65,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     ],
     "occlusion": [
         {"kind": "hello"},
-        {"kind": "scene", "request": {**IMAGE, "layer": "conv1", "unit": 1, "target": "bee"}},
+        {"kind": "scene", "request": {**IMAGE, "layer": "conv1", "unit": 1, "target": "bee", "against": "auto"}},
         {"kind": "patch", "request": IMAGE, "boxes": [[0, 0, 5, 6]]},
         {"kind": "start_maps", "request": IMAGE, "settings": MAPS, "view": "v"},
         {"kind": "maps", "run": 1},
@@ -119,13 +119,32 @@ UNITS = [
 ]
 for requests in REQUESTS.values():
     requests += UNITS
+ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
+CONTRIBUTIONS: list[dict[str, Any]] = [
+    {"kind": "contributions", "request": ANSWER},
+    {"kind": "deletion", "request": ANSWER},
+    {"kind": "class_contributions", "layer": "conv2", "target": "bee"},
+    {"kind": "unit_classes", "layer": "conv2", "unit": 1},
+    {"kind": "classes"},
+    {"kind": "tree", "layer": "conv2", "units": [1], "depth": 1, "breadth": 2},
+    {"kind": "tree_file", "file": "tree.svg", "layer": "conv2", "unit": 1, "depth": 1, "breadth": 1},
+    {"kind": "contributions_file", "file": "contributions.csv", "request": ANSWER},
+]
+REQUESTS["layers"] += CONTRIBUTIONS
+REQUESTS["occlusion"] += [
+    *CONTRIBUTIONS,
+    {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
+    *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
+]
 STATES: dict[str, dict[str, Any]] = {
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
+        "sort": "contribution", "target": "bee",
         "pinned": [{"model": "tiny", "layer": "conv1", "unit": 1}, {"model": "other", "layer": "x", "unit": 9}],
         "bookmarks": [["conv1", 3]],
     },
-    "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
+    "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
+        "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
     "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
 }  # fmt: skip

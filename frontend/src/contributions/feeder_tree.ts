@@ -70,8 +70,8 @@ function createNode({ layer, unit }: TreeNode, open: (layer: string, unit: numbe
   const name = h("span", { class: "dwu-node-name" }, `${layer} `, h("b", {}, String(unit)));
   const element = h("button", { ...properties, onclick: () => open(layer, unit) }, name, ...pictures);
   const draw = (store: ContributionStore) => {
-    const { value } = store.unitMosaics(layer, unit, TILE);
-    for (const [at, bitmap] of [value?.projections, value?.patches].entries()) {
+    const { projections, patches } = store.unitMosaics(layer, unit, TILE);
+    for (const [at, bitmap] of [projections, patches].entries()) {
       const canvas = pictures[at];
       if (!canvas || !bitmap || canvas.dataset.painted) continue;
       context2d(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);

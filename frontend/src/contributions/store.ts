@@ -5,7 +5,7 @@ import type { KernelClient, Reply, RequestOptions } from "../kernel/client.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import type { EncodedImage } from "../kernel/wire.ts";
 import { classCounts, readTable, type Table } from "../layers/unit_table.ts";
-import type { TableReply } from "../layers/wire.ts";
+import type { Part, TableReply } from "../layers/wire.ts";
 import { type AwaitedLookup, AwaitedResource } from "./awaited_resource.ts";
 import type {
   ClassContributionsReply,
@@ -25,8 +25,8 @@ const MAX_CLASSES = 3;
 
 /** The mosaics of a unit's strongest activations. */
 export interface UnitMosaics {
-  projections: ImageBitmap | null;
-  patches: ImageBitmap;
+  projections: ImageBitmap | undefined;
+  patches: ImageBitmap | undefined;
 }
 
 /** The feature maps of units in an image. */
@@ -50,7 +50,7 @@ export class ContributionStore {
   private readonly units: AwaitedResource<UnitClasses>;
   private readonly trees: AwaitedResource<Tree>;
   private readonly maps: Resource<UnitMaps>;
-  private readonly mosaics: Resource<UnitMosaics>;
+  private readonly mosaics: Resource<ImageBitmap>;
   private readonly tables: Resource<Table>;
   private readonly names: Resource<string[]>;
 
@@ -64,7 +64,7 @@ export class ContributionStore {
     this.units = new AwaitedResource(client, changed, MAX_MOSAICS);
     this.trees = new AwaitedResource(client, changed, LIMIT);
     this.maps = new Resource(client, changed, LIMIT);
-    this.mosaics = new Resource(client, changed, MAX_MOSAICS);
+    this.mosaics = new Resource(client, changed, 2 * MAX_MOSAICS);
     this.tables = new Resource(client, changed);
     this.names = new Resource(client, changed);
   }
@@ -161,20 +161,21 @@ export class ContributionStore {
     return counts.map(({ name, count }) => (count > 1 ? `${name} ${count}` : name)).join(", ");
   }
 
-  /** Return the mosaics of a unit's strongest activations, with tiles of `tile` pixels; those loaded of another size meanwhile. */
-  unitMosaics(layer: string, unit: number, tile: number): Lookup<UnitMosaics> {
-    const key = `${layer}|${unit}|${tile}`;
-    return this.mosaics.read(key, async () => {
-      const fields = { layer, unit, tile, rule: "deconvnet", contrast: "tile" };
-      const request = (parts: string[]) =>
-        this.client.request<{ images: EncodedImage[] }>("mosaics", { ...fields, parts }, { policy: "queue", lane: "background" });
-      const patches = await request(["patches"]);
-      const projections = await request(["projections"]).catch(() => null); // a layer without a rule has patches only
-      const decode = (reply: Reply<{ images: EncodedImage[] }> | null) =>
-        reply ? decodeImage(reply.buffers[0], reply.content.images[0]?.mime ?? "") : null;
-      const [first, second] = await Promise.all([decode(projections), decode(patches)]);
-      return second && { projections: first, patches: second };
-    });
+  /** Return the mosaics of a unit's strongest activations, with tiles of `tile` pixels, as far as they are loaded: patches come first. */
+  unitMosaics(layer: string, unit: number, tile: number): UnitMosaics {
+    return {
+      patches: this.mosaic(layer, unit, tile, "patches"),
+      projections: this.mosaic(layer, unit, tile, "projections"), // none if the layer has no rule
+    };
+  }
+
+  private mosaic(layer: string, unit: number, tile: number, part: Part): ImageBitmap | undefined {
+    return this.mosaics.read(`${part}|${layer}|${unit}|${tile}`, async () => {
+      const fields = { layer, unit, tile, rule: "deconvnet", contrast: "tile", parts: [part] };
+      const options = { policy: "queue", lane: "background", priority: part === "patches" ? 0 : 1 } as const;
+      const reply = await this.client.request<{ images: EncodedImage[] }>("mosaics", fields, options);
+      return reply && decodeImage(reply.buffers[0], reply.content.images[0]?.mime ?? "");
+    }).value;
   }
 
   private async fetch<Content extends PendingReply, Value = Content>(

@@ -20,7 +20,7 @@ export interface UnitRowContent {
   /** The largest size of a listed contribution. */
   scale: number;
   where: WhereHere;
-  mosaics: UnitMosaics | undefined;
+  mosaics: UnitMosaics;
   /** The classes of its strongest activations. */
   classes: string;
   /** 1: the unit is on; 0: it is off. */
@@ -126,19 +126,19 @@ export function createUnitRow(open: (unit: number) => void, toggle: (unit: numbe
     const description = `Unit ${unit} of ${layer}: contribution ${formatSigned(contribution.value)}. Open it in the LayerExplorer (Enter)`;
     button.title = description;
     button.setAttribute("aria-label", description);
-    const now = [unit, place.image, place.maps, mosaics];
+    const now = [unit, place.image, place.maps, mosaics.projections, mosaics.patches];
     if (now.every((one, at) => one === drawn[at])) return;
     drawn = now;
     drawWhere(where, place, unit);
     for (const [target, bitmap] of [
-      [projections, mosaics?.projections],
-      [patches, mosaics?.patches],
+      [projections, mosaics.projections],
+      [patches, mosaics.patches],
     ] as const) {
       const context = context2d(target);
       context.clearRect(0, 0, target.width, target.height);
       if (bitmap) context.drawImage(bitmap, 0, 0, target.width, target.height);
     }
-    element.dataset.painted = String(Boolean(mosaics && place.maps));
+    element.dataset.painted = String(Boolean(mosaics.patches && place.maps));
   };
   return { element, button, toggle: () => toggle(unit), update };
 }

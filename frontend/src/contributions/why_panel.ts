@@ -104,11 +104,13 @@ export class WhyPanel {
       "Switch the units off in this order, in order of activation, and at random: after how many does the answer turn?",
       () => choose(() => (this.checksOrder = !this.checksOrder)),
     );
-    const save = button("why-table", "Table (CSV)", "All contributions as a table", () => this.save());
+    const save = button("why-table", "Table (CSV)", "All contributions as a table", () => this.save("contributions.csv"));
+    const hint = "The class, its units, and what feeds them, down to the first layer, as one figure";
+    const tree = button("why-tree", "Tree (PNG)", hint, () => this.save("tree.png"));
     this.gap = h("div", { class: "dwu-gap" }, this.more);
     const caption = h("div", { class: "dwu-caption" }, this.title, this.how);
     const choices = h("div", { class: "dwu-choices" }, this.layer.element, method.element, baseline.element);
-    const foot = h("div", { class: "dwu-foot" }, this.ledger.element, h("div", { class: "dwu-choices" }, check, save), this.curve);
+    const foot = h("div", { class: "dwu-foot" }, this.ledger.element, h("div", { class: "dwu-choices" }, check, save, tree), this.curve);
     this.body = h("div", { class: "dwu-body" }, this.headings, this.top, this.gap, this.bottom);
     const parts = [caption, choices, this.error, this.status, this.body, foot];
     this.element = h("div", { class: "dwu-why", "data-testid": "why-panel" }, ...parts);
@@ -212,7 +214,7 @@ export class WhyPanel {
       this[side].append(row.element);
     }
     units.forEach((contribution, at) => {
-      const { value: mosaics } = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
+      const mosaics = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
       const where = { image: content.photograph, maps };
       const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
       const factor = this.options.units.factor(content.layer, contribution.unit);
@@ -228,8 +230,8 @@ export class WhyPanel {
     setText(this.curve, value ? describeTurns(value) : (error ?? `Switching units off…${progress}`));
   }
 
-  private save(): void {
-    if (this.content) this.options.save(this.request(this.content), "contributions.csv");
+  private save(file: "contributions.csv" | "tree.png"): void {
+    if (this.content) this.options.save(this.request(this.content), file);
   }
 
   /** Move the focus among the units by the arrow keys, and switch the focused one by x. */

@@ -69,9 +69,11 @@ export class UnitFactors {
     try {
       const reply = await this.host.client.request<{ units?: UnitFactor[]; message?: string }>(kind, fields, { ...OPTIONS, key });
       if (reply?.content.units) this.host.received(reply.content.units);
+      this.host.changed();
       return reply?.content ?? null;
     } catch (error) {
       this.host.failed(errorMessage(error));
+      this.host.changed();
       return null;
     }
   }

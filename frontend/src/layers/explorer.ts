@@ -68,6 +68,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     togglePin: () => this.togglePin(),
     bookmark: this.suggestions.star,
     why: (image) => void this.showing?.why(image),
+    notReady: () => this.showStatus("The photographs of this unit are being loaded; try again in a moment."),
     relations: this.relations,
     close: () => this.drawer.close(),
   });

@@ -37,6 +37,8 @@ interface DetailOptions {
   togglePin: () => void;
   /** Show why the model predicts what it does for an image of the set. */
   why: (image: string) => void;
+  /** Called if the photograph is not loaded yet. */
+  notReady: () => void;
   /** The classes that the unit speaks for, and what feeds it. */
   relations: UnitRelations;
   /** The button that bookmarks the unit. */
@@ -134,8 +136,12 @@ export class UnitDetail {
 
   /** Show why the model predicts what it does for the photograph of the selected activation. */
   why(): void {
-    const entry = this.content && this.detail(this.content)?.entries[this.content.state.rank];
-    if (!entry || !this.content?.overview.quantity) return;
+    if (!this.content?.overview.quantity) return;
+    const entry = this.detail(this.content)?.entries[this.content.state.rank];
+    if (!entry) {
+      this.options.notReady();
+      return;
+    }
     this.enlarged.dismiss();
     this.options.why(`crop:${entry.image}`);
   }

@@ -1,4 +1,3 @@
-import { WhyPanel } from "../contributions/why_panel.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
@@ -21,8 +20,8 @@ import { createResults } from "./results.ts";
 import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
-import { sharedRange, UnchangedMaps } from "./unchanged_maps.ts";
-import { whyContent, whyMessage } from "./why.ts";
+import { UnchangedMaps } from "./unchanged_maps.ts";
+import { WhyTab } from "./why.ts";
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
@@ -36,27 +35,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     changed: (grid) => this.mapsChanged(grid),
     failed: (message) => this.showError(message),
   });
-  private readonly unchangedJob: MapsJob = new MapsJob(
-    this.store,
-    this.id,
-    { changed: () => this.job.grid && this.mapsChanged(this.job.grid), failed: (message) => this.showError(message) },
-    true,
-  );
   private readonly unchanged: UnchangedMaps;
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
     add: () => this.editor.add(null),
     remove: () => this.editor.remove(),
   });
-  private readonly why = new WhyPanel({
-    store: this.store.contributions,
-    open: (layer, unit) => void this.showing?.show("LayerExplorer", { state: { layer, unit } }),
-    pickLayer: (layer) => this.set({ layer, unit: null }),
-    units: this.store.units,
-    toggle: (layer, unit) => this.switchUnit(layer, unit),
-    changed: () => this.requestDraw(),
-    save: (request, file) => void this.download("contributions_file", { request, file }, file),
-  });
+  private readonly why = new WhyTab(this);
   private readonly predictions: ReturnType<typeof createPredictions>;
   private readonly mapControls = createMapControls({
     set: (patch) => this.set(patch),
@@ -96,7 +81,11 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       useBundledHead: () => void this.useBundledHead(),
       copy: (text) => this.copyText(text, "Copied the code."),
     });
-    this.unchanged = new UnchangedMaps({ hover: () => {}, placePatch: (point, event) => editor.placeAtCell(point, event) });
+    this.unchanged = new UnchangedMaps(store, this.job, this.id, {
+      changed: () => this.job.grid && this.mapsChanged(this.job.grid),
+      failed: (message) => this.showError(message),
+      placePatch: (point, event) => editor.placeAtCell(point, event),
+    });
     this.maps.element.append(this.unchanged.element);
     this.images = new ImageChoice({
       client: store.client,
@@ -126,8 +115,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   override close(): void {
-    for (const part of [this.job, this.unchangedJob, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results])
-      part.close();
+    for (const part of [this.job, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
     this.store.client.release(this.editor);
     super.close();
   }
@@ -210,9 +198,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
     this.root.dataset.tab = state.tab;
-    if (state.tab === "why") this.why.update(whyContent(hello, this.scene), whyMessage(hello, this.scene));
+    if (state.tab === "why") this.why.update(hello, this.scene);
     this.maps.setStale(job.stale);
-    this.unchanged.setStale(this.unchangedJob.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
@@ -261,9 +248,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (!scene) return;
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
-    this.job.update(hello.overview.version, scene.request, { window, stride, border });
-    if (this.areUnitsOff && this.job.grid?.complete && !this.job.stale)
-      this.unchangedJob.update(hello.overview.version, scene.request, { window, stride, border });
+    for (const maps of [this.job, this.unchanged]) maps.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
@@ -278,13 +263,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.editor.updateAll();
   }
 
-  private get areUnitsOff(): boolean {
-    return (this.store.hello?.overview.units.length ?? 0) > 0;
-  }
-
   private mapsChanged(grid: MapGrid): void {
-    this.maps.unchanged = this.areUnitsOff ? this.unchangedJob.grid : null;
-    this.unchanged.draw(this.unchangedJob.grid, sharedRange(grid, this.maps.unchanged), this.areUnitsOff);
+    this.maps.unchanged = this.unchanged.draw(grid);
     this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
@@ -294,13 +274,6 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   private pickClass(role: "target" | "against", label: number | null, name: string | null): void {
     this.predictions.clearSearch();
     this.set(this.classes.pick(role, label, name));
-  }
-
-  /** Switch a unit off, or on again. The classes in question stay the same, though the answer may be another one then. */
-  private switchUnit(layer: string, unit: number): void {
-    const content = this.hello && whyContent(this.hello, this.scene);
-    if (content) this.set({ target: content.targetName, against: content.against === null ? null : content.againstName });
-    this.store.units.toggle(layer, unit);
   }
 
   private openImages(): void {

@@ -6,32 +6,43 @@ import { describeQuantity, formatShortValue, isValue } from "../ui/quantity.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
 import { colourRange, type MapGrid } from "./map_grid.ts";
-import type { Scene } from "./store.ts";
+import { MapsJob } from "./maps_job.ts";
+import type { OcclusionStore, Scene } from "./store.ts";
 
 interface UnchangedMapsOptions {
-  hover: (point: Point | null) => void;
+  changed: () => void;
+  failed: (message: string) => void;
   placePatch: (point: Point, event: PointerEvent) => void;
 }
 
-/** The maps of the network with all units on, below those of the changed one: of the target, on the same colour scale, and of the classes. */
+/** The maps of the network with all units on, among those of the changed one: of the target, on the same colour scale, and of the classes. */
 export class UnchangedMaps {
   readonly element: HTMLElement;
   private readonly target: Heatmap;
   private readonly classes: Heatmap;
-  private readonly heading = h("h3", {}, "With all units on");
-  private readonly note = h("span", { class: "dwo-dim" });
+  private readonly job: MapsJob;
 
-  constructor({ hover, placePatch }: UnchangedMapsOptions) {
+  /**
+   * @param main the job of the changed network's maps, which are computed first
+   * @param view the id of the view
+   */
+  constructor(
+    private readonly store: OcclusionStore,
+    private readonly main: MapsJob,
+    view: string,
+    { changed, failed, placePatch }: UnchangedMapsOptions,
+  ) {
+    this.job = new MapsJob(store, view, { changed, failed }, true);
+    const hover = () => {};
     this.target = new Heatmap({ name: "unchanged-target", colours: "viridis", hover, placePatch });
     this.classes = new Heatmap({ name: "unchanged-label", colours: null, hover, placePatch });
-    const caption = h("div", { class: "dwo-part-caption" }, this.heading, this.note);
-    const parts = [caption, this.target.element, this.classes.element];
+    const parts = [this.target.element, this.classes.element];
     this.element = h("section", { class: "dwo-unchanged", "aria-label": "With all units on", "data-testid": "unchanged-maps" }, ...parts);
     this.element.hidden = true;
   }
 
   close(): void {
-    for (const heatmap of [this.target, this.classes]) heatmap.close();
+    for (const part of [this.job, this.target, this.classes]) part.close();
   }
 
   /**
@@ -40,21 +51,33 @@ export class UnchangedMaps {
    */
   show({ image }: Scene, target: string | null, quantity: Quantity | null): void {
     for (const heatmap of [this.target, this.classes]) heatmap.show(image);
-    setText(this.target.title, target === null ? "" : describeQuantity(quantity, target));
-    setText(this.classes.title, "Most probable class");
+    setText(this.target.title, target === null ? "" : `All units on: ${describeQuantity(quantity, target)}`);
+    setText(this.classes.title, "All units on: most probable class");
     this.classes.element.hidden = isValue(quantity);
   }
 
-  /**
-   * Draw the computed cells.
-   * @param range of the colour scale, which both maps of the target share
-   */
-  draw(grid: MapGrid | null, range: [number, number], shown: boolean): void {
-    this.element.hidden = !shown;
-    if (!shown) return;
-    const values = grid?.value ?? grid?.probability;
-    setText(this.note, grid && !grid.complete ? `${grid.done} of ${grid.total} positions` : "same colour scale");
-    if (!grid || !values) return;
+  /** Start the maps if units are off, and those of the changed network are complete. */
+  update(...[version, request, settings]: Parameters<MapsJob["update"]>): void {
+    this.element.hidden = !this.areUnitsOff || !this.job.grid;
+    this.element.dataset.stale = String(this.job.stale);
+    if (this.areUnitsOff && this.main.grid?.complete && !this.main.stale) this.job.update(version, request, settings);
+  }
+
+  /** Draw the computed cells, and return the maps that are shown. `changed` are those of the changed network. */
+  draw(changed: MapGrid): MapGrid | null {
+    const { grid } = this.job;
+    if (!this.areUnitsOff || !grid) return null;
+    this.drawGrid(grid, sharedRange(changed, grid));
+    return grid;
+  }
+
+  private get areUnitsOff(): boolean {
+    return (this.store.hello?.overview.units.length ?? 0) > 0;
+  }
+
+  private drawGrid(grid: MapGrid, range: [number, number]): void {
+    const values = grid.value ?? grid.probability;
+    if (!values) return;
     const name = grid.value ? "value" : "probability";
     const format = name === "value" ? formatShortValue : formatPercent;
     this.target.align(grid);
@@ -69,10 +92,6 @@ export class UnchangedMaps {
 
   mark(patches: Point[]): void {
     for (const heatmap of [this.target, this.classes]) heatmap.mark(patches);
-  }
-
-  setStale(stale: boolean): void {
-    this.element.dataset.stale = String(stale);
   }
 }
 

@@ -6,6 +6,7 @@ import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
 import { provenance, shortWarnings } from "../ui/provenance.ts";
+import { describeUnits } from "../ui/unit_badge.ts";
 import { Results } from "./results.ts";
 import { shownRun } from "./run_results.ts";
 import { createRunView } from "./run_view.ts";
@@ -61,7 +62,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
       className: "dwt",
       tools: [menu],
       main: [main],
-      footer: [[keyHint([["Enter"], "in a field: retrain"])]],
+      footer: [[keyHint([["Enter"], "in a field: retrain"]), keyHint([["W"], "on a photograph: why?"])]],
     });
   }
 
@@ -127,7 +128,8 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
 
 function headerContent({ overview, status }: HelloReply): HeaderContent {
   const shown = { ...overview, classifier: status.classifier, skipped: [] }; // the files of the data are listed beside them
-  const title = "train a new classifier on the features of the network";
+  const units = describeUnits(overview.units);
+  const title = `train a new classifier on the features of the network${units ? `, ${units}` : ""}`;
   return { model: overview.model, title, warnings: shortWarnings(shown), origin: provenance(shown), notes: [] };
 }
 

@@ -54,7 +54,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
   private picture: SavedPicture | null = null;
   private readonly units: ReturnType<typeof createUnitBadge>;
   readonly presentation: Presentation;
-  protected showing: Showing | null = null; // before it is mounted
+  showing: Showing | null = null; // before it is mounted
   private status = "";
   /** The error message of this view. */
   private viewError = "";

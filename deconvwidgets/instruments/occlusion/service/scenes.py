@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,7 @@ from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_image
@@ -37,7 +39,7 @@ _CACHE_BYTES = 384 << 20
 _CACHED_REQUESTS = 512
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, for the cached pictures
 class Scene:
     """An image, a request with every default resolved, and the result without patches.
 
@@ -104,15 +106,21 @@ class Scene:
         width = pixels.shape[2]
         return np.ascontiguousarray(both[:, :width]), np.ascontiguousarray(both[:, width:])
 
+    @cached_property
+    def pictures(self) -> tuple[EncodedImage, EncodedImage]:
+        """The model's input and what patches show, encoded. Switching units off changes neither."""
+        image, fill = self.images()
+        return encode_image(image, "png"), encode_image(fill, "png")
+
     def record(self) -> OcclusionScene:
         """Return the scene as a record."""
-        image, fill = self.images()
+        image, fill = (self.unchanged or self).pictures
         return OcclusionScene(
             request=self.request,
             caption=self.image.caption,
             label=self.image.label,
-            image=encode_image(image, "png"),
-            fill=encode_image(fill, "png"),
+            image=image,
+            fill=fill,
             classes=self.shares(self.unoccluded.scores, None if self.unchanged is None else self.unchanged.unoccluded.scores),
             activity=self.unoccluded.unoccluded.activity,
             map=self.unoccluded.map,
@@ -155,8 +163,9 @@ class SceneCache:
         found = self._cached(snapshot, request)
         if found is not None:
             return found
+        networks = {current.network, current.unchanged.network}
         for cache in (self._resolved, self._scenes):
-            cache.keep_only(lambda key: key[0] in (current.network, current.unchanged.network))
+            cache.keep_only(lambda key: key[0] in networks)
         fill_name = _fill_name(request)
         image = self._images.get(snapshot, request.image)  # decoding needs no device
         fill = fill_of(snapshot.bundle, image.pixels, fill_name)

@@ -21,8 +21,8 @@ def unit_maps(snapshot: Snapshot, scene: Scene, units: Sequence[int], lock: Devi
     """Return the maps of some units of the scene's layer, with all units on. Raises LayerError for an unknown one."""
     layer = scene.unoccluded.layer
     info = snapshot.layer(layer)
-    if not isinstance(units, list | tuple):
-        raise LayerError(f"units must be a list of numbers, not {describe(units)}.")
+    if not isinstance(units, list | tuple) or not units:
+        raise LayerError(f"units must be a list of one or more units, not {describe(units)}.")
     numbers = [integer(unit, "unit", error=LayerError) for unit in units]
     unknown = [number for number in numbers if not 0 <= number < info.channels]
     if unknown:
