@@ -31,7 +31,7 @@ from deconvwidgets.instruments.transfer.compute.folds import WEIGHT_DECAYS, Trai
 from deconvwidgets.instruments.transfer.compute.gram import Scaling, make_design
 from deconvwidgets.instruments.transfer.compute.protocol import TransferData
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy
-from deconvwidgets.instruments.transfer.compute.softmax import fit_path
+from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
 from deconvwidgets.instruments.transfer.compute.splits import draw_fold
 from deconvwidgets.instruments.transfer.compute.train import train_softmax_head, train_svm_head
 from deconvwidgets.instruments.transfer.records import HeadReport
@@ -89,7 +89,9 @@ def compare_training(images: ImageSet, folds: int) -> None:
     def gram_matrix(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         scaling = Scaling.of(rows)
         design = make_design(scaling.apply(rows))
-        fits = fit_path(design, labels, classes, WEIGHT_DECAYS)
+        fits: list[Fit] = []
+        for decay in sorted(WEIGHT_DECAYS, reverse=True):
+            fits.append(fit_softmax(design, labels, classes, decay, fits[-1].parameters if fits else None))
         return [scaling.unscale(design.weights(fit.parameters), fit.parameters[-1]) for fit in fits]
 
     def scikit_learn(rows: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -41,6 +41,10 @@ class OcclusionError(DeconvWidgetsError):
     """A window, stride, fill or class is not valid for an occlusion experiment."""
 
 
+class EvaluationError(DeconvWidgetsError):
+    """A model cannot be evaluated on the given images, or two evaluations cannot be compared."""
+
+
 class ContributionError(DeconvWidgetsError):
     """A class, method or baseline is not valid for contributions of units, or they cannot be computed for the model."""
 

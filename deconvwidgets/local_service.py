@@ -11,6 +11,8 @@ from deconvwidgets.arguments import describe, instance, seconds, texts
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.instruments.contributions.service.api import ContributionsApi
+from deconvwidgets.instruments.evaluation.service.api import EvaluationApi
 from deconvwidgets.instruments.layers.service.api import LayersApi
 from deconvwidgets.instruments.occlusion.service.api import OcclusionApi
 from deconvwidgets.instruments.transfer.service.api import TransferApi
@@ -78,6 +80,8 @@ class LocalModelService:
     layers = Instrument(LayersApi)
     occlusion = Instrument(OcclusionApi)
     transfer = Instrument(TransferApi)
+    evaluation = Instrument(EvaluationApi)
+    contributions = Instrument(ContributionsApi)
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ const INSTRUMENTS = {
   layers: ["src/layers/explorer.ts", "src/layers/style.css"],
   occlusion: ["src/occlusion/explorer.ts", "src/occlusion/style.css"],
   transfer: ["src/transfer/panel.ts", "src/transfer/style.css"],
+  evaluation: ["src/evaluation/panel.ts", "src/evaluation/style.css"],
 };
 
 await build({

@@ -26,7 +26,13 @@ PARTS = (
     "__main__",
 )  # fmt: skip
 # Exceptions to that order: a subset of the files of a part, and what they may import beside it.
-INSTRUMENT_PAIRS = {("occlusion", "layers"), ("transfer", "layers")}  # (instrument, another one that it may import)
+INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
+    ("occlusion", "layers"),
+    ("transfer", "layers"),
+    ("contributions", "layers"),
+    ("layers", "contributions"),
+    ("occlusion", "contributions"),
+}
 ROLES = ("defaults", "records", "compute", "figures", "service", "widget")  # in an instrument, a role imports only those before it
 FRONT_END_ROLES = {"widget", "widgets"}
 # What a widget may import of the platform.

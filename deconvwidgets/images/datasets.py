@@ -82,7 +82,8 @@ class DatasetImages(ImageSet):
 
     def __init__(self, dataset: Any, name: str | None = None) -> None:
         self._dataset = dataset
-        self._targets = _targets(dataset)
+        self._listed = _listed_targets(dataset)
+        self._targets = None if self._listed is None else [_as_label(value) for value in self._listed]
         kind = type(dataset).__name__
         count = len(dataset)
         probes = sorted({round(step * (count - 1) / (_PROBES - 1)) for step in range(_PROBES)}) if count else []
@@ -103,8 +104,11 @@ class DatasetImages(ImageSet):
         """Return the class. The item is loaded if the data set does not list its labels."""
         if self._targets is not None:
             return self._targets[source]
-        item = self._dataset[source]
-        return _as_label(item[1]) if isinstance(item, tuple | list) and len(item) > 1 else None
+        return _as_label(_item_target(self._dataset[source]))
+
+    def target(self, source: int) -> object:
+        """Return the target of an item as the data set has it. The item is loaded if the data set does not list its targets."""
+        return _item_target(self._dataset[source]) if self._listed is None else self._listed[source]
 
     def open_source(self, source: int) -> Image.Image:
         name = self.source_name(source)
@@ -129,16 +133,20 @@ def open_dataset(dataset: Any) -> ImageSet:
     return DatasetImages(dataset)
 
 
-def _targets(dataset: Any) -> list[int | None] | None:
-    """Return the labels that a data set lists without loading its images; None if it lists none."""
+def _listed_targets(dataset: Any) -> Sequence[Any] | None:
+    """Return the targets that a data set lists without loading its images, as they are; None if it lists none."""
     if isinstance(dataset, Subset):
-        inner = _targets(dataset.dataset)
+        inner = _listed_targets(dataset.dataset)
         return [inner[index] for index in dataset.indices] if inner is not None else None
     for attribute in ("targets", "labels", "_labels", "y"):
-        listed = getattr(dataset, attribute, None)
+        listed: Sequence[Any] | None = getattr(dataset, attribute, None)
         if listed is not None and hasattr(listed, "__len__") and len(listed) == len(dataset):
-            return [_as_label(value) for value in listed]
+            return listed
     return None
+
+
+def _item_target(item: Any) -> object:
+    return item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
 
 
 def _categories(dataset: Any) -> list[str] | None:
@@ -147,8 +155,12 @@ def _categories(dataset: Any) -> list[str] | None:
     for attribute in ("classes", "categories"):
         listed = getattr(dataset, attribute, None)
         if isinstance(listed, list | tuple) and listed:
-            # torchvision's ImageNet has a tuple of names for each class.
-            return [str(entry[0]) if isinstance(entry, tuple) else str(entry) for entry in listed]
+            # torchvision's ImageNet has a tuple of names for each class, and two pairs of classes share their first name.
+            names = [str(entry[0]) if isinstance(entry, tuple) else str(entry) for entry in listed]
+            ids = getattr(dataset, "wnids", ())
+            if len(ids) != len(names):
+                return names
+            return [f"{name} ({ids[number]})" if names.count(name) > 1 else name for number, name in enumerate(names)]
     return None
 
 

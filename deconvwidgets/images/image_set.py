@@ -63,6 +63,13 @@ class ImageSet(ABC):
     def label(self, source: int) -> int | None:
         """Return the class of a photograph, an index into `categories`; None if it has no label."""
 
+    def target(self, source: int) -> object:
+        """Return what a photograph is labelled with, as the data set has it: by default its class, as `label`.
+
+        Data sets with several labels or with values per photograph return these: class numbers or names, 0 and 1 for every class, numbers.
+        """
+        return self.label(source)
+
     @abstractmethod
     def open_source(self, source: int) -> Image.Image:
         """Return a photograph in RGB, rotated by its EXIF orientation. Raises PictureError if it cannot be decoded."""
@@ -122,6 +129,9 @@ class SubsetImages(ImageSet):
 
     def label(self, source: int) -> int | None:
         return self._images.label(self._sources[source])
+
+    def target(self, source: int) -> object:
+        return self._images.target(self._sources[source])
 
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(self._sources[source])

@@ -46,9 +46,14 @@ def class_names(images: ImageSet) -> tuple[str, ...]:
     HeadError
         If no photograph has a label.
     """
-    names = [_on_one_line(name) for name in images.categories or ()]
-    names += [""] * (len(class_sizes(images)) - len(names))
-    short = [name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1].rstrip() + "…" for name in names]
+    return printable_names(images.categories or (), len(class_sizes(images)))
+
+
+def printable_names(names: Sequence[str], classes: int) -> tuple[str, ...]:
+    """Return the names of `classes` classes as `class_names` does, given those of the first ones."""
+    plain = [_on_one_line(name) for name in names]
+    plain += [""] * (classes - len(plain))
+    short = [name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1].rstrip() + "…" for name in plain]
     counts = Counter(name.casefold() for name in short)
     return tuple(_unique_name(name, number, counts[name.casefold()]) for number, name in enumerate(short, start=1))
 

@@ -16,6 +16,7 @@ from deconvwidgets.images.datasets import ListImages, open_dataset
 from deconvwidgets.images.folders import open_caltech101, open_caltech256, open_folder
 from deconvwidgets.images.image_set import Crop, ImageSet, SubsetImages
 from deconvwidgets.images.photos import open_photo_crops, open_photos
+from deconvwidgets.images.table import DEFAULT_COLUMNS, Columns, TableImages, is_table
 from deconvwidgets.paths import as_path, refuse_special_file
 
 _CALTECH = {"caltech101": open_caltech101, "caltech256": open_caltech256}
@@ -30,6 +31,7 @@ def open_images(
     limit: int | None = None,
     progress: bool = True,
     include_background: bool = False,
+    columns: Columns | None = None,
 ) -> ImageSet:
     """Open an image set.
 
@@ -44,6 +46,7 @@ def open_images(
         - "caltech101" or "caltech256": Caltech-101 or Caltech-256 in `root`;
         - the path of a folder, whose subfolders are classes, or of an image file;
         - a torchvision data set, or any object with a length whose items are (image, class) pairs;
+        - a data frame of pandas or polars, with a row per image file;
         - a PIL image, or a list of PIL images and paths;
         - an ImageSet, which is returned as it is.
     root : str or path, optional
@@ -54,6 +57,10 @@ def open_images(
         Whether to show a progress bar during downloads.
     include_background : bool
         Whether to include the background class of Caltech-101 or Caltech-256.
+    columns : (str, str or sequence of str), optional
+        The names of the column of paths and of the column of labels of a data frame; by default ("path", "label"). Labels are names or
+        numbers of classes, lists of several labels per photograph, or values. Several columns of labels are the values of a regression,
+        or 0 and 1 for the class that each is named after.
 
     Returns
     -------
@@ -81,7 +88,12 @@ def open_images(
         limit = integer(limit, "limit", 1, error=PictureError)
     progress, include_background = flag(progress, "progress", PictureError), flag(include_background, "include_background", PictureError)
     root = None if root is None else as_path(root, "root", PictureError)
-    images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
+    if is_table(what):
+        images: ImageSet = TableImages(what, root, DEFAULT_COLUMNS if columns is None else columns)
+    elif columns is not None:
+        raise PictureError(f"columns are those of a data frame, not of a {type(what).__name__}: do not pass them.")
+    else:
+        images = _CALTECH[what](root, include_background) if isinstance(what, str) and what in _CALTECH else _open(what, progress)
     if include_background and not (isinstance(what, str) and what in _CALTECH):
         raise PictureError(f"include_background is for {' and '.join(_CALTECH)}: {images.name} has no background class. Do not pass it.")
     if limit is None or limit >= images.source_count:

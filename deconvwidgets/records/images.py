@@ -28,6 +28,15 @@ class EncodedImage:
     __repr__ = compact_repr
 
 
+@dataclass(frozen=True, slots=True)
+class SourcePhotograph:
+    """A whole photograph of an image set."""
+
+    image: EncodedImage
+    name: str  # of its file
+    label: str | None  # its true class, by the name of the model's class; None if it is unknown
+
+
 def without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
     """Return the images in their order, each name once."""
     return tuple({image.name: image for image in reversed(skipped)}.values())[::-1]

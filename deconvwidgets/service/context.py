@@ -18,6 +18,7 @@ from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.head_history import HeadHistory
 from deconvwidgets.service.index_job import IndexJob
+from deconvwidgets.service.input_images import InputImages
 from deconvwidgets.service.overview import make_overview
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
@@ -40,7 +41,7 @@ class ServiceContext:
     events : Events
         Where events are published. It is held weakly, and all jobs are cancelled when it is deleted: the service and the APIs refer to it.
     executor : Executor, optional
-        Runs all jobs. By default the index, training and interactive jobs (maps) have a worker each.
+        Runs all jobs. By default the index, training, interactive jobs (maps) and analyses (contributions) have a worker each.
     """
 
     def __init__(self, snapshot: Snapshot, events: Events, executor: Executor | None = None) -> None:
@@ -55,8 +56,10 @@ class ServiceContext:
         self.executor: Executor = executor if executor is not None else Worker()
         self.training_executor: Executor = executor if executor is not None else Worker("deconvwidgets training")
         self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
+        self.analysis_executor: Executor = executor if executor is not None else Worker("deconvwidgets analyses")
         self.device_lock = DeviceLock()
         self.images = PreparedImageCache()
+        self.input_images = InputImages(lambda: self._snapshot)
         self.heads = HeadHistory(lambda: self._snapshot.bundle, self.change_bundle)
         self.index = IndexJob(self)
         self.on_replace(lambda state: self.images.keep_only(state.layers_version))
@@ -143,11 +146,14 @@ class ServiceContext:
 
     def cancel(self) -> None:
         """Cancel all jobs, without waiting."""
-        for executor in (self.interactive_executor, self.training_executor, self.executor):
+        for executor in self._executors():
             executor.cancel()
 
     def close(self) -> None:
         """Cancel all jobs and wait for the running ones to end."""
         self.cancel()  # all at once: the index waits for the end of training
-        for executor in (self.interactive_executor, self.training_executor, self.executor):
+        for executor in self._executors():
             executor.close()
+
+    def _executors(self) -> tuple[Executor, ...]:
+        return self.interactive_executor, self.analysis_executor, self.training_executor, self.executor

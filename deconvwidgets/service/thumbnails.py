@@ -36,10 +36,7 @@ class Thumbnails:
         size = integer(size, "size, the pixels of a thumbnail,", 16, 1024)
         if not isinstance(sources, list | tuple) or len(sources) > MAX_THUMBNAILS:
             raise ServiceError(f"sources must be a list of at most {MAX_THUMBNAILS:,} numbers of photographs, not {describe(sources)}.")
-        for source in sources:
-            if not 0 <= integer(source, "a source") < images.source_count:
-                raise ServiceError(f"{images.name} has {images.source_count:,} photographs, numbered from 0: there is no {source}.")
-        return [self._get(images, int(source), size) for source in sources]
+        return [self._get(images, number, size) for number in [check_source(images, source) for source in sources]]
 
     def _get(self, images: ImageSet, source: int, size: int) -> EncodedImage:
         key = (images.digest, source, size)
@@ -51,6 +48,14 @@ class Thumbnails:
                 return square_image(Image.new("RGB", (size, size), (GREY, GREY, GREY)), size)
             self._cache.put(key, cached)
         return cached
+
+
+def check_source(images: ImageSet, source: object) -> int:
+    """Return the number of a photograph. Raises ServiceError if there is no such photograph."""
+    number = integer(source, "a source")
+    if not 0 <= number < images.source_count:
+        raise ServiceError(f"{images.name} has {images.source_count:,} photographs, numbered from 0: there is no {source}.")
+    return number
 
 
 def square_image(image: Image.Image, size: int) -> EncodedImage:

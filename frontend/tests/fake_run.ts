@@ -12,6 +12,8 @@ export function makeSummary(changes: Partial<RunSummary> = {}): RunSummary {
     views: "one",
     per_fold: [],
     weight_decays: [],
+    temperatures: [],
+    calibration: null,
     features: "",
     seconds: 0,
     steps: 0,

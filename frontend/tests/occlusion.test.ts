@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Quantity } from "../src/kernel/wire.ts";
 import { listOrder } from "../src/occlusion/class_scores.ts";
+import { describeCount, formatDifference } from "../src/occlusion/compared_maps.ts";
 import { boxAt, centreOf, formatSize, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "../src/occlusion/geometry.ts";
 import { describeUpload } from "../src/occlusion/image_upload.ts";
 import { describeProgress, stridesFor } from "../src/occlusion/map_controls.ts";
@@ -128,9 +129,10 @@ const REPLY: MapsReply = {
   rows: 3,
   cols: 4,
   target: 3,
+  against: null,
   layer: "conv5",
   unit: 2,
-  unoccluded: { probability: 0.5, label: 3, label_probability: 0.5, activity: 4, value: null },
+  unoccluded: { probability: 0.5, label: 3, label_probability: 0.5, activity: 4, value: null, against: null },
   window: [48, 48],
   stride: [8, 8],
   border: "inside",
@@ -223,10 +225,25 @@ test("quantities in words", () => {
     { label: 0, name: "y", before: 0, now: -3 },
   ];
   assert.deepEqual(
-    listOrder(outputs, 1, METRES).map(({ label }) => label),
+    listOrder(outputs, { target: 1, against: null }, METRES).map(({ label }) => label),
     [0, 1],
     "outputs stay in their order",
   );
+});
+
+test("two classes that are compared have the same scale, and their difference one about 0", () => {
+  const [scores, against] = [Float32Array.of(0.7, 0.2), Float32Array.of(0.1, 0.6)];
+  const unoccluded = { ...REPLY.unoccluded, probability: 0.8, against: 0.1 };
+  const reply = { ...REPLY, rows: 1, cols: 2, total: 2, done: 2, against: 5, unoccluded, names: { 3: "cougar" } };
+  const buffers = [Float32Array.of(1, 2), scores, Int32Array.of(3, 5), scores, against].map(unaligned);
+  const grid = readGrid(reply, buffers);
+  const rounded = (range: number[]) => range.map((end) => Number(end.toFixed(3)));
+  assert.deepEqual(rounded([...(grid.difference ?? [])]), [0.6, -0.4]);
+  assert.deepEqual(rounded(colourRange(grid, "probability")), [0.1, 0.8]);
+  assert.deepEqual(colourRange(grid, "against"), colourRange(grid, "probability"));
+  assert.deepEqual(rounded(colourRange(grid, "difference")), [-0.7, 0.7]);
+  assert.equal(describeCount(grid), "cougar is no longer ahead at 1 of 2 positions");
+  assert.equal(formatDifference(-0.4), "−40");
 });
 
 test("the legend lists the computed classes by frequency", () => {
@@ -270,8 +287,13 @@ test("classes in order, changes and progress as text", () => {
     { label: 9, name: "c", before: 0, now: 0.01 },
   ];
   assert.deepEqual(
-    listOrder(classes, 9).map(({ label }) => label),
+    listOrder(classes, { target: 9, against: null }).map(({ label }) => label),
     [9, 2, 1],
+  );
+  assert.deepEqual(
+    listOrder(classes, { target: 9, against: 1 }).map(({ label }) => label),
+    [9, 1, 2],
+    "the class that the target is compared with is the second",
   );
   assert.equal(formatScoreChange(REPLY.quantity, { before: 0.91, now: 0.07 }), "−84");
   assert.equal(formatScoreChange(REPLY.quantity, { before: 0.1, now: 0.33 }), "+23");

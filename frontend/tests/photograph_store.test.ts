@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { PhotographStore, type TestsRequest, testsKey } from "../src/classification/photograph_store.ts";
 import type { BitmapCache } from "../src/kernel/bitmap_cache.ts";
 import type { KernelClient, Message } from "../src/kernel/client.ts";
-import { PhotographStore, type TestsRequest, testsKey } from "../src/transfer/photograph_store.ts";
 import { makeClient, settle } from "./fake_model.ts";
 
 const ofClass = (truth: number, more: Partial<TestsRequest> = {}): TestsRequest => ({

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cellColour, errorScaleMax, interpolateColours, matrixPixels, type Palette } from "../src/transfer/matrix_colours.ts";
+import { cellColour, errorScaleMax, interpolateColours, matrixPixels, type Palette } from "../src/classification/matrix_colours.ts";
 import {
   isFullyZoomed,
   isZoomed,
@@ -13,7 +13,7 @@ import {
   scrollTo,
   wholeMatrix,
   zoomAt,
-} from "../src/transfer/matrix_geometry.ts";
+} from "../src/classification/matrix_geometry.ts";
 
 const PALETTE: Palette = {
   empty: [9, 9, 9],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fitClassName } from "../src/transfer/class_names.ts";
+import { fitClassName } from "../src/classification/class_names.ts";
 
 const width = (words: string) => words.length;
 

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  accuracyGains,
-  confusedPairs,
-  extremeClasses,
-  orderClasses,
-  pairAt,
-  readResults,
-  runVersion,
-  shownRun,
-} from "../src/transfer/run_results.ts";
+import { accuracyGains, confusedPairs, extremeClasses, orderClasses, pairAt } from "../src/classification/class_results.ts";
+import { readResults, runVersion, shownRun } from "../src/transfer/run_results.ts";
 import { unaligned } from "./fake_model.ts";
 import { makeSummary } from "./fake_run.ts";
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { formatPoints } from "../src/classification/gains.ts";
+import { describeTest, formatFolds, groupTests } from "../src/classification/test_photographs.ts";
 import type { Progress } from "../src/kernel/wire.ts";
 import { describeFolds, formatAccuracy, runAccuracy } from "../src/transfer/accuracy.ts";
-import { formatPoints, formatWeightDecay } from "../src/transfer/comparison.ts";
+import { formatTemperature, formatWeightDecay } from "../src/transfer/comparison.ts";
 import { suggestImagesPerClass } from "../src/transfer/data_summary.ts";
 import { accuracyRange, scaleRows } from "../src/transfer/headline.ts";
-import { describeTest, formatFolds, groupTests } from "../src/transfer/photograph_strip.ts";
 import { describePhase, progressFraction } from "../src/transfer/run_progress.ts";
 import { settingsOf } from "../src/transfer/setup.ts";
 import { makeSummary } from "./fake_run.ts";
@@ -63,6 +64,7 @@ test("differences are signed, equal weight decays are listed once", () => {
   assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [0.001, 0.001, 0.01] }), "10⁻³, 10⁻² (chosen for each fold)");
   assert.equal(formatWeightDecay({ weight_decay: 0.1, weight_decays: [] }), "0.1");
   assert.equal(formatWeightDecay({ weight_decay: null, weight_decays: [] }), "to be chosen");
+  assert.deepEqual([[], [0.814, 0.8149], [0.62, 0.9, 1]].map(formatTemperature), ["–", "0.81", "0.62 to 1"]);
 });
 
 test("the progress of a run as text", () => {

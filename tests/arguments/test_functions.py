@@ -80,6 +80,7 @@ def name_of(value: Any) -> Any:
     return value if isinstance(value, str) and value else REFUSED
 
 
+COMPUTED = {"dtype": choice("model", "float64"), "device": choice("auto", "cpu"), "job": optional(nothing)}
 FUNCTIONS: dict[str, Case] = {
     "dw.project": Case(
         project,
@@ -111,6 +112,36 @@ FUNCTIONS: dict[str, Case] = {
             "seed": real(),
             "beyond_paper": boolean,
         },
+    ),
+    "dw.unit_contributions": Case(
+        dw.unit_contributions,
+        {"bundle": BUNDLE, "images": noise(), "layer": "conv1", "target": 0},
+        {
+            "bundle": nothing, "images": nothing, "layer": LAYERS, "target": optional(whole(0, 2)), "against": optional(whole(1, 2)),
+            "method": choice("auto", "weight", "gradient", "switch-off"), "baseline": optional(nothing), "deletion": boolean, **COMPUTED,
+            "progress": boolean,
+        },
+        lambda found: (found.contributions, found.target, found.against),
+    ),
+    "dw.feeding_units": Case(
+        dw.feeding_units,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv2", "unit": 1},
+        {
+            "bundle": nothing, "images": nothing, "layer": choice("3", "conv2"), "unit": whole(0, 4), "index": optional(nothing),
+            "k": whole(1, 1000), **COMPUTED,
+        },
+        lambda found: found.terms,
+    ),
+    "dw.ablate_units": Case(
+        dw.ablate_units,
+        {"bundle": BUNDLE, "images": PHOTOGRAPHS, "layer": "conv1"},
+        {"bundle": nothing, "images": nothing, "layer": LAYERS, **COMPUTED, "progress": boolean},
+        lambda found: found.changed,
+    ),
+    "dw.ablation_file": Case(
+        dw.ablation_file,
+        {"ablation": dw.ablate_units(BUNDLE, PHOTOGRAPHS, "conv1"), "kind": "csv"},
+        {"ablation": nothing, "kind": choice("png", "svg", "pdf", "csv")},
     ),
     "dw.occlude": Case(
         dw.occlude,

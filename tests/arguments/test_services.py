@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import deconvwidgets as dw
+from deconvwidgets.instruments.contributions.records import ContributionsRequest
 from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
-from tests.arguments.hostile_values import REFUSED, Kind, choice, location, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
 
 pytestmark = pytest.mark.slow
@@ -42,6 +43,7 @@ def service(tmp_path_factory):
 
 
 REQUEST = OcclusionRequest("crop:0", "conv1", 1)
+WHY = ContributionsRequest("crop:0", "conv2", target=0)
 
 
 def indexed(value: Any) -> Any:
@@ -56,6 +58,10 @@ def some_sources(value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return REFUSED
     return value if not value else wholes((1,), (2,), high=15)(value)
+
+
+def some_units(value: Any) -> Any:
+    return wholes((1,), (2,), high=4)(value) if isinstance(value, list | tuple) and value else REFUSED
 
 
 def with_other_head(service: dw.LocalModelService, head: Any) -> str | None:
@@ -129,6 +135,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
     "dw.TransferPanel": (
         lambda service: lambda **arguments: state_of(dw.TransferPanel(service, **arguments)), {}, {"state": empty_state, "height": nothing},
     ),
+    "dw.EvaluationPanel": (
+        lambda service: lambda **arguments: state_of(dw.EvaluationPanel(service, **arguments)), {},
+        {"images": optional(nothing), "state": empty_state, "height": nothing},
+    ),
     "widgets' services": (lambda service: lambda service: dw.LayerExplorer(service), {}, {"service": nothing}),
     "index.top": (lambda service: service.index.top, {"layer": "conv1", "unit": 0}, {"layer": indexed, "unit": whole(0, 3)}),
     "index.class_counts": (
@@ -196,6 +206,43 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         {"run": 1, "sources": [0]},
         {"sources": some_sources, "size": whole(16, 1024)},
     ),
+    "contributions.contributions": (lambda service: service.contributions.contributions, {}, {"request": nothing}),
+    **{
+        f"contributions.contributions({name})": (
+            lambda service, name=name: lambda **value: service.contributions.contributions(with_field(WHY, name)(value[name])),
+            {},
+            {name: kind},
+        )
+        for name, kind in {
+            "image": nothing, "layer": optional(LAYERS), "target": optional(whole(0, 2)), "against": optional(whole(1, 2)),
+            "method": choice("auto", "weight", "gradient", "switch-off"), "baseline": optional(nothing), "top": whole(1, 200),
+            "unchanged": boolean,
+        }.items()
+    },
+    "contributions.deletion": (lambda service: service.contributions.deletion, {"request": WHY}, {
+        "request": nothing, "timeout": optional(real(low=0)),
+    }),
+    "contributions.class_contributions": (
+        lambda service: service.contributions.class_contributions, {"layer": "conv1", "target": 0}, {"layer": LAYERS, "target": whole(0, 2)}
+    ),
+    "contributions.unit_classes": (
+        lambda service: service.contributions.unit_classes,
+        {"layer": "conv2", "unit": 0},
+        {"layer": choice("3", "conv2"), "unit": whole(0, 4)},
+    ),
+    "contributions.feeders": (
+        lambda service: service.contributions.feeders, {"layer": "conv2", "unit": 0}, {"layer": choice("3", "conv2"), "unit": whole(0, 4)}
+    ),
+    "contributions.tree": (lambda service: service.contributions.tree, {"layer": "conv2", "units": [0]}, {
+        "layer": LAYERS, "units": some_units, "depth": whole(1, 16), "breadth": whole(1, 12),
+    }),
+    "contributions.class_tree": (lambda service: service.contributions.class_tree, {"request": WHY}, {
+        "request": nothing, "depth": whole(1, 16), "breadth": whole(1, 12),
+    }),
+    "contributions.label_of": (lambda service: service.contributions.label_of, {}, {"image": nothing}),
+    "contributions.file": (lambda service: service.contributions.file, {"kind": "contributions.csv", "request": WHY}, {
+        "kind": nothing, "request": nothing,
+    }),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),
     "transfer.photographs": (lambda service: service.transfer.photographs, {"run": 1, "request": TestsRequest()}, {"request": nothing}),
     "transfer.wait": (lambda service: service.transfer.wait, {"run": 1}, {"timeout": optional(real(low=0))}),

@@ -14,10 +14,10 @@ from deconvwidgets.compute.inputs import as_input, as_pil_image
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.decode import as_rgb, open_image
 from deconvwidgets.images.open import open_images
-from deconvwidgets.instruments.occlusion.service.uploads import ImageUploads
 from deconvwidgets.instruments.occlusion.widget.image_upload import upload_image
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.service.image_uploads import ImageUploads
 
 HEIGHT, WIDTH = 5, 7
 RANDOM = np.random.default_rng(0)

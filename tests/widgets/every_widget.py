@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from deconvwidgets.instruments.evaluation.widget.panel import EvaluationPanel
 from deconvwidgets.instruments.layers.widget.explorer import LayerExplorer
 from deconvwidgets.instruments.occlusion.widget.explorer import OcclusionExplorer
 from deconvwidgets.instruments.transfer.widget.panel import TransferPanel
 from deconvwidgets.widgets.explorer import Explorer
+from tests.instruments.evaluation.widget.fake_api import FakeEvaluationService
 from tests.instruments.occlusion.widget.fake_api import FakeOcclusionService
 from tests.instruments.transfer.widget.fake_api import FakeTransferService
 from tests.widgets.fake_service import FakeService
@@ -70,5 +72,17 @@ CASES = {
         "state",
         "transfer",
         lambda service: service.transfer.whole_run(),
+    ),
+    "evaluation": Case(
+        EvaluationPanel,
+        FakeEvaluationService,
+        {"data": "caltech101", "limit": 3},
+        {"limit": "many"},
+        {"kind": "data", "settings": {"data": "caltech101"}},
+        "data",
+        frozenset({"changed", "failed", "evaluation"}),
+        "state",
+        "evaluation",
+        lambda service: service.evaluation.whole_run(),
     ),
 }

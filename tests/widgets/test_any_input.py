@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.evaluation.widget.state import requested_settings as evaluation_settings
 from deconvwidgets.instruments.transfer.widget.state import requested_settings
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.service.worker import Job, SynchronousExecutor
@@ -47,6 +48,7 @@ ANYTHING = st.one_of(
 INVALID: list[Any] = [None, True, -1, 0, 10**400, 2.5, math.nan, math.inf, "", "x", "\x00", "\ud800", [], {}, [1], [[]], {"a": 1}]
 
 SETTINGS = {"data": "colours", "root": None, "layer": "conv2", "images_per_class": 2, "folds": 1, "weight_decay": 1e-3, "views": "one"}
+EVALUATION = {"data": "images", "root": None, "limit": 9, "mapping": {"cat": ["ant"], "dog": ["bee"], "kite": []}, "threshold": 0.4}
 MAPS = {"window": [8, 8], "stride": [8, 8], "border": "inside"}
 UPLOAD = {"kind": "upload", "upload": "none", "offset": 0, "name": "a.png", "size": 100}
 # Valid requests of each kind. Some return an error because there is no such run or upload.
@@ -63,7 +65,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
     ],
     "occlusion": [
         {"kind": "hello"},
-        {"kind": "scene", "request": {**IMAGE, "layer": "conv1", "unit": 1, "target": "bee"}},
+        {"kind": "scene", "request": {**IMAGE, "layer": "conv1", "unit": 1, "target": "bee", "against": "auto"}},
         {"kind": "patch", "request": IMAGE, "boxes": [[0, 0, 5, 6]]},
         {"kind": "start_maps", "request": IMAGE, "settings": MAPS, "view": "v"},
         {"kind": "maps", "run": 1},
@@ -95,6 +97,19 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "file", "run": 1, "file": "classes.csv"},
         *({**UPLOAD, "name": "a.zip", "step": step} for step in ("begin", "chunk", "finish", "cancel")),
     ],
+    "evaluation": [
+        {"kind": "hello"},
+        {"kind": "status"},
+        {"kind": "data", "settings": EVALUATION},
+        {"kind": "classes", "query": "an", "limit": 3},
+        {"kind": "start", "settings": {**EVALUATION, "automatic": False}},
+        {"kind": "stop"},
+        {"kind": "run", "run": 1},
+        {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3},
+        {"kind": "thumbnails", "run": 1, "sources": [1, 2], "size": 24},
+        {"kind": "compare", "after": 2, "before": 1, "limit": 3},
+        {"kind": "file", "run": 1, "file": "classes.csv"},
+    ],
 }
 UNITS = [
     {"kind": "set_units", "units": [["conv1", 1, 0.5], ["conv1", 2, 0]]},
@@ -104,14 +119,34 @@ UNITS = [
 ]
 for requests in REQUESTS.values():
     requests += UNITS
+ANSWER = {"image": "crop:2", "layer": "conv2", "target": 1, "against": 0, "method": "auto", "baseline": None, "top": 2, "unchanged": False}
+CONTRIBUTIONS: list[dict[str, Any]] = [
+    {"kind": "contributions", "request": ANSWER},
+    {"kind": "deletion", "request": ANSWER},
+    {"kind": "class_contributions", "layer": "conv2", "target": "bee"},
+    {"kind": "unit_classes", "layer": "conv2", "unit": 1},
+    {"kind": "classes"},
+    {"kind": "tree", "layer": "conv2", "units": [1], "depth": 1, "breadth": 2},
+    {"kind": "tree_file", "file": "tree.svg", "layer": "conv2", "unit": 1, "depth": 1, "breadth": 1},
+    {"kind": "contributions_file", "file": "contributions.csv", "request": ANSWER},
+]
+REQUESTS["layers"] += CONTRIBUTIONS
+REQUESTS["occlusion"] += [
+    *CONTRIBUTIONS,
+    {"kind": "unit_maps", "request": {**IMAGE, "layer": "conv1"}, "units": [0, 2]},
+    *(request for request in REQUESTS["layers"] if request["kind"] in ("mosaics", "unit_table")),
+]
 STATES: dict[str, dict[str, Any]] = {
     "layers": {
         "layer": "conv2", "unit": 2, "rank": 1, "rule": "guided", "filter": "cat", "tile_size": "small", "scroll": 1,
+        "sort": "contribution", "target": "bee",
         "pinned": [{"model": "tiny", "layer": "conv1", "unit": 1}, {"model": "other", "layer": "x", "unit": 9}],
         "bookmarks": [["conv1", 3]],
     },
-    "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5},
+    "occlusion": {**IMAGE, "window": [4, 4], "stride": [2, 2], "patches": [[3, 4]], "border": "same", "map": "label", "overlay": 0.5,
+        "against": "cow", "tab": "why"},
     "transfer": {**SETTINGS, "data": "photo-crops", "seed": 1, "curve": True, "run": 1, "compare": 1, "show": "confusion", "cell": [0, 1]},
+    "evaluation": {**EVALUATION, "automatic": False, "run": 1, "before": 2, "show": "changes", "cell": [0, 1], "label": 1, "output": 0},
 }  # fmt: skip
 
 
@@ -137,6 +172,8 @@ def service(tmp_path_factory):
         service = LocalModelService(make_tiny_bundle(), NoisePhotographs(), device="cpu", worker=FirstRunExecutor())
         SETTINGS["data"] = str(make_class_folders(folder / "colours", each=4))
         service.transfer.wait(service.transfer.start(requested_settings(SETTINGS, service.transfer.status())))
+        for _ in range(2):
+            service.evaluation.start(evaluation_settings({**EVALUATION, "automatic": False}, service.evaluation.status()))
         yield service
         service.close()
 

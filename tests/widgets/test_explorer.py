@@ -21,7 +21,7 @@ from tests.widgets.requests import send_request, sent, wait_until
 
 __all__ = ["sent"]  # pytest finds fixtures by name
 
-EVENTS = ("changed", "progress", "failed", "occlusion", "transfer")
+EVENTS = ("changed", "progress", "failed", "occlusion", "transfer", "evaluation")
 
 
 @pytest.fixture(params=CASES)

@@ -71,6 +71,10 @@ class UnitAblation:
         """The change of the accuracy with each unit off, (units,)."""
         return np.asarray(self.accuracies - self.accuracy)
 
+    def name(self, label: int) -> str:
+        """Return the name of a class."""
+        return self.categories[label] if 0 <= label < len(self.categories) else f"class {label}"
+
     def __repr__(self) -> str:
         change = self.accuracy_changes
         order = np.argsort(change, kind="stable")[:3].tolist()

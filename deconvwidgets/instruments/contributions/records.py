@@ -94,6 +94,7 @@ class ContributionsRequest:
     method: MethodChoice = "auto"
     baseline: Baseline | None = None
     top: int = 6  # units with the largest contributions, and as many with the smallest
+    unchanged: bool = False  # of the model as it is without switched-off units
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,17 @@ class PatchAnswer:
     map: NDArray[np.float32]  # (h, w): the feature map
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitMaps:
+    """The feature maps of some units in an image without patches."""
+
+    units: tuple[int, ...]
+    values: NDArray[np.float32]  # (units, h, w)
+    extent: tuple[float, float, float, float]  # of a map: left, top, right, bottom as shares of the input's width and height
+
+    __repr__ = compact_repr
+
+
 @dataclass(frozen=True, slots=True)
 class MapsSettings:
     """The grid of an occlusion map: window and stride in input pixels, (rows, columns)."""

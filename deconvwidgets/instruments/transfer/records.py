@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr, describe_accuracy
 
 Phase = Literal["waiting", "features", "training", "curve", "done", "stopped", "failed"]
-TransferFile = Literal["photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf", "results.html"]
+TransferFile = Literal["photographs.csv", "classes.csv", "calibration.csv", "results.png", "results.svg", "results.pdf", "results.html"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class TransferRunSummary:
     curve: LearningCurve | None  # so far
     paper: tuple[PaperRow, ...]  # results of the paper for comparison
     classes: int = 0  # number of classes, if known
+    temperatures: tuple[float, ...] = ()  # of the folds so far
+    calibration: Calibration | None = None  # of the test photographs so far; None before the first fold
 
     def __repr__(self) -> str:
         run = f"run {self.run}: {self.dataset}, {self.images_per_class} per class, {self.layer}, {self.phase}"
@@ -193,6 +196,8 @@ class HeadReport:
     complete: bool  # False: cancelled before the last fold
     skipped: tuple[SkippedImage, ...] = ()  # photographs that could not be read
     classifier: str = "softmax"  # or "linear SVM", which has no probabilities: `confidences` are NaN
+    temperatures: tuple[float, ...] = ()  # fitted on held-out training images, per fold; the logits are divided by it
+    calibration: Calibration | None = None  # of all test photographs; None for a linear SVM
 
     @property
     def mean(self) -> float:
@@ -220,6 +225,7 @@ class HeadStep:
     loss: float
     train_accuracy: float
     validation_accuracy: float | None  # on held-out training images; None when training on all training images of the fold
+    validation_loss: float | None = None  # the log loss of the held-out images, without penalty; likewise
 
 
 @dataclass(frozen=True, slots=True)

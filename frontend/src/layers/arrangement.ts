@@ -10,20 +10,23 @@ export class Arrangement {
   labels: Set<number> | null = null;
   private table: Table | null = null;
   private settings = "";
+  private contributions: Float32Array | null = null;
 
   /**
    * Sort and filter the units if the table, the order or the filter has changed. While the index is built they stay where they are, so
    * that units do not move under the pointer.
+   * @param contributions of the units to a class, for the order by these
    */
-  update(table: Table, { sort, filter }: LayerState): void {
+  update(table: Table, { sort, filter }: LayerState, contributions: Float32Array | null = null): void {
     const settings = `${sort} ${filter}`;
     const previous = this.table;
-    const isSameGrid = previous?.layer === table.layer && settings === this.settings;
+    const isSameGrid = previous?.layer === table.layer && settings === this.settings && contributions === this.contributions;
+    this.contributions = contributions;
     this.table = table;
     this.settings = settings;
     if (isSameGrid && (previous === table || (previous.crops !== null && table.crops !== null))) return;
     this.labels = findLabels(table, filter);
-    const units = filterUnits(table, orderUnits(table, sort), this.labels);
+    const units = filterUnits(table, orderUnits(table, sort, contributions), this.labels);
     if (!isSameGrid || units.join() !== this.units.join()) this.units = units;
   }
 

@@ -1,8 +1,10 @@
+import { UnitRelations } from "../contributions/unit_relations.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { Arrangement } from "./arrangement.ts";
 import { createRuleChoice, createViewChoice } from "./choices.ts";
+import { createContributionSort } from "./contribution_sort.ts";
 import { DetailDrawer } from "./detail_drawer.ts";
 import { createFigureMenu, type FigureSize, figureName } from "./figures.ts";
 import { focusedPart, type KeyAction, keyAction } from "./keyboard.ts";
@@ -35,8 +37,14 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   });
   private readonly ruleNotice = createRuleNotice((rule) => this.set({ rule }));
   private readonly progress = createIndexProgress();
+  private readonly contributionSort = createContributionSort({
+    id: this.id,
+    store: this.store.contributions,
+    set: (patch) => this.set(patch),
+  });
   private readonly toolbar = createToolbar({
     id: this.id,
+    contributionSort: this.contributionSort.element,
     set: (patch) => this.set(patch),
     submit: (text) => this.search(text),
     filterBy: (text) => this.filter(text),
@@ -44,6 +52,13 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private readonly suggestions = createSuggestions({
     select: (layer, unit) => this.set({ layer, unit, rank: 0 }),
     setBookmarks: (bookmarks) => this.set({ bookmarks }),
+  });
+  private readonly relations = new UnitRelations({
+    id: this.id,
+    store: this.store.contributions,
+    open: (layer, unit) => this.select({ layer, unit }),
+    save: (fields, file) => void this.download("tree_file", { ...fields, file }, file),
+    changed: () => this.requestDraw(),
   });
   private readonly detail = new UnitDetail({
     id: this.id,
@@ -53,6 +68,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     togglePin: () => this.togglePin(),
     bookmark: this.suggestions.star,
     why: (image) => void this.showing?.why(image),
+    relations: this.relations,
     close: () => this.drawer.close(),
   });
   private readonly grid = new UnitGrid({
@@ -122,7 +138,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   }
 
   override set(patch: Partial<LayerState>): boolean {
-    const rearranged = "layer" in patch || "sort" in patch || "filter" in patch; // scroll to the start
+    const rearranged = "layer" in patch || "sort" in patch || "target" in patch || "filter" in patch; // scroll to the start
     if (!super.set({ ...(rearranged ? { scroll: null } : {}), ...patch })) return false;
     this.drawAll();
     if ("unit" in patch || "layer" in patch) this.grid.show(this.state.unit);
@@ -196,8 +212,9 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private drawUnits(overview: Overview, table: Table | undefined): void {
     const { actionTime } = this;
     let { state } = this;
+    const contributions = this.contributionSort.update(state)?.values ?? null;
     if (table) {
-      this.arrangement.update(table, state);
+      this.arrangement.update(table, state, contributions);
       if (state.unit === null && table.crops !== null) state = { ...state, unit: this.arrangement.units[0] ?? null };
       else if (state.unit === null) {
         state.unit = this.arrangement.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
@@ -211,7 +228,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.suggestions.update(state, table);
     // Update the detail first: its mosaics are the most urgent.
     this.detail.update({ state, overview: soFar(overview, table), table, gridTile: this.grid.layout.tile, started: actionTime });
-    if (table) this.grid.update({ state, table, units, labels });
+    if (table) this.grid.update({ state, table, units, labels, contributions });
     this.pins.update({ state, overview, layout: this.grid.layout });
   }
 
@@ -274,6 +291,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     else if (action.type === "switch" && this.state.unit !== null) this.store.units.toggle(this.state.layer, this.state.unit);
     else if (action.type === "open") this.openDetail();
     else if (action.type === "why") this.detail.why();
+    else if (action.type === "tree") this.relations.openTree();
     else if (action.type === "search") {
       input.focus();
       input.select();

@@ -3,7 +3,7 @@
 export type Focus = "search" | "control" | "grid" | "mosaics" | "other";
 
 export type KeyAction =
-  | { type: "search" | "find" | "clearSearch" | "pin" | "bookmark" | "switch" | "open" | "grid" | "why" }
+  | { type: "search" | "find" | "clearSearch" | "pin" | "bookmark" | "switch" | "open" | "grid" | "why" | "tree" }
   | { type: "layer"; index: number }
   | { type: "moveUnit" | "moveRank"; key: string };
 
@@ -21,6 +21,7 @@ export function keyAction(key: string, focus: Focus): KeyAction | null {
   if (key === "b") return { type: "bookmark" };
   if (key === "x") return { type: "switch" };
   if (key === "w") return { type: "why" };
+  if (key === "t") return { type: "tree" };
   if (/^[1-9]$/.test(key)) return { type: "layer", index: Number(key) - 1 };
   if (key === "Escape") return focus === "grid" ? null : { type: "grid" };
   if (key === "Enter" && focus === "grid") return { type: "open" };

@@ -11,6 +11,7 @@ const KEYS: KeyHint[] = [
   [["b"], "bookmark"],
   [["x"], "switch off"],
   [["w"], "why"],
+  [["t"], "feeders"],
   [["Esc"], "leave"],
 ];
 const NEGATIVE_VALUES =

@@ -1,4 +1,6 @@
 /** The data that all views of a LayerExplorer share. */
+
+import { ContributionStore } from "../contributions/store.ts";
 import { BitmapCache, decodeImage } from "../kernel/bitmap_cache.ts";
 import { toFloat32Array } from "../kernel/buffers.ts";
 import type { ListedRequest, Reply } from "../kernel/client.ts";
@@ -72,6 +74,7 @@ interface LayerHello extends Hello {
 
 export class LayerStore extends Store<LayerHello> {
   readonly bitmaps = new BitmapCache();
+  readonly contributions = new ContributionStore(this.client, this.notify);
   /** The progress of the activation index while it is computed, and the layers that it has. */
   progress: Progress | null = null;
   progressLayers: string[] = [];
@@ -99,16 +102,26 @@ export class LayerStore extends Store<LayerHello> {
     this.generation += 1;
     this.progress = null;
     this.tables.renew();
-    const caches = [this.details, this.sources, this.enlargedActivations, this.layerLists, this.mosaicErrors, this.rejectionReasons];
+    const caches = [
+      this.details,
+      this.sources,
+      this.enlargedActivations,
+      this.layerLists,
+      this.mosaicErrors,
+      this.rejectionReasons,
+      this.contributions,
+    ];
     for (const cache of caches) cache.clear();
   }
 
   override retry(): void {
     this.mosaicErrors.clear();
-    for (const cache of [this.tables, this.details, this.sources, this.enlargedActivations, this.layerLists]) cache.retry();
+    for (const cache of [this.tables, this.details, this.sources, this.enlargedActivations, this.layerLists, this.contributions])
+      cache.retry();
   }
 
   protected override onEvent({ event, progress, layers = [] }: ServiceEvent): void {
+    if (event === "contributions") this.contributions.requestAgain();
     if (!progress) return;
     this.progress = progress;
     if (event === "partial") this.renew(layers);

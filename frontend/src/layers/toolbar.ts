@@ -25,11 +25,14 @@ export function createToolbar({
   submit,
   filterBy,
   set,
+  contributionSort,
 }: {
   id: string;
   submit: (text: string) => void;
   filterBy: (text: string) => void;
   set: (patch: Partial<LayerState>) => void;
+  /** The class by whose contributions the units are sorted. */
+  contributionSort: HTMLElement;
 }) {
   const list = h("datalist", { id: `${id}-classes` });
   const search = h("input", {
@@ -54,7 +57,7 @@ export function createToolbar({
     pick: (tile_size) => set({ tile_size }),
   });
   const count = h("span", { class: "dwx-count", "data-testid": "count" });
-  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, size.element, count);
+  const element = h("div", { class: "dwx-toolbar" }, search, list, sort.element, contrast.element, size.element, count, contributionSort);
   let suggested: Table | null = null;
 
   /** @param shown the number of filtered units */

@@ -1,3 +1,4 @@
+import type { UnitRelations } from "../contributions/unit_relations.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Painted } from "../ui/explorer_view.ts";
 import { formatCount, formatNumber } from "../ui/format.ts";
@@ -36,6 +37,8 @@ interface DetailOptions {
   togglePin: () => void;
   /** Show why the model predicts what it does for an image of the set. */
   why: (image: string) => void;
+  /** The classes that the unit speaks for, and what feeds it. */
+  relations: UnitRelations;
   /** The button that bookmarks the unit. */
   bookmark: HTMLElement;
   /** Called by the button that closes the column, which narrow layouts have. */
@@ -88,12 +91,14 @@ export class UnitDetail {
     const parts = [
       head,
       this.numbers,
-      this.factor.element,
+      h("div", { class: "dwx-unit-controls" }, this.factor.element, options.relations.element),
+      options.relations.classes,
       this.error,
       this.mosaics.element,
       this.facts.element,
       lower,
       this.enlarged.element,
+      options.relations.tree.element,
     ];
     this.element = h("section", { class: "dwx-detail", "aria-label": "Selected unit", "data-testid": "detail" }, ...parts);
     this.observer.observe(this.element);
@@ -207,6 +212,7 @@ export class UnitDetail {
     const request = this.requestFor({ ...state, unit: content.state.unit }, tile);
     const count = this.countEntries(content);
     this.drawHead(content);
+    this.options.relations.update(state.layer, request.unit, content.overview.quantity?.kind === "probability");
     this.startMeasurement({ ...request, tile: 0 }, content.started);
     // Request the mosaics first: they are the most urgent.
     this.store.requestMosaics(this, "detail", count ? [request] : [], PARTS);

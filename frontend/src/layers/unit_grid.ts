@@ -16,6 +16,8 @@ export interface GridContent {
   units: number[];
   /** The labels that they are filtered by. */
   labels: Set<number> | null;
+  /** The contributions of the units to a class. Null: the maximum of each unit is shown. */
+  contributions: Float32Array | null;
 }
 
 interface GridOptions {
@@ -74,7 +76,7 @@ export class UnitGrid {
     const previous = this.content;
     const renewed = previous?.table !== content.table;
     const reordered = previous?.table.layer !== content.table.layer || previous.units !== content.units;
-    const filtered = previous?.labels !== content.labels;
+    const filtered = previous?.labels !== content.labels || previous.contributions !== content.contributions;
     this.content = content;
     this.relayout(content.state);
     if (renewed || reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
@@ -261,12 +263,12 @@ export class UnitGrid {
     this.store.requestMosaics(this, "tiles", requests, partsOf(state.view));
   }
 
-  private drawTile(index: number, { state, table, units, labels }: GridContent): void {
+  private drawTile(index: number, { state, table, units, labels, contributions }: GridContent): void {
     const unit = units[index];
     if (unit === undefined) return;
     let tile = this.tiles.get(unit);
     if (!tile) {
-      tile = createUnitTile({ id: this.options.id, unit, table, labels, layout: this.layout, index, count: units.length });
+      tile = createUnitTile({ id: this.options.id, unit, table, labels, contributions, layout: this.layout, index, count: units.length });
       const { x, y } = cellPosition(this.layout, index);
       tile.element.style.transform = `translate(${x}px, ${y}px)`;
       this.tiles.set(unit, tile);

@@ -28,7 +28,8 @@ export function createUnitLegend() {
   const named = h("span", { class: "dwx-legend-item" });
   const unchanged = h("span", { class: "dwx-legend-dead", role: "status", "data-testid": "unchanged-note" });
   const dead = h("span", { class: "dwx-legend-dead", role: "status", "data-testid": "dead-note" });
-  const number = h("span", { class: "dwx-legend-item" }, "Below: ", h("b", {}, "unit"), " · maximum activation");
+  const quantity = h("span", {});
+  const number = h("span", { class: "dwx-legend-item" }, "Below: ", h("b", {}, "unit"), " · ", quantity);
   const element = h("div", { class: "dwx-legend", "data-testid": "legend" }, unchanged, dead, tile, number, bar, frequent, rare, named);
 
   /** @param changed whether a unit of the layer or below it is switched off */
@@ -41,6 +42,7 @@ export function createUnitLegend() {
     setText(dead, table ? describeDead(state, table) : "");
     dead.hidden = !dead.textContent;
     if (!table) return;
+    setText(quantity, state.sort === "contribution" && state.target ? `mean contribution to ${state.target}` : "maximum activation");
     setText(tile, `Each tile: a unit’s ${table.k} strongest activations, ${TILES[state.view]}`);
     setText(frequent.lastElementChild as HTMLElement, state.filter ? `“${state.filter}”` : "repeated");
     setText(rare.lastElementChild as HTMLElement, state.filter ? "another class" : "once");

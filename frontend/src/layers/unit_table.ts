@@ -32,6 +32,7 @@ export const SORTS: [Sort, string][] = [
   ["selectivity", "selectivity"],
   ["dead", "dead first"],
   ["index", "index"],
+  ["contribution", "contribution to…"],
 ];
 
 export function readTable(reply: TableReply, buffers: DataView[]): Table {
@@ -57,12 +58,15 @@ export function countDead(table: Table): number {
   return table.columns.activation_rate.filter((rate) => rate === 0).length;
 }
 
-/** Return all units in sort order; "dead": the dead ones, then the weakest. Ties by number, NaN last. */
-export function orderUnits(table: Table, sort: Sort): number[] {
+/**
+ * Return all units in sort order; "dead": the dead ones, then the weakest. Ties by number, NaN last.
+ * @param contributions of the units to a class, for that order; without them, the strongest are first
+ */
+export function orderUnits(table: Table, sort: Sort, contributions: Float32Array | null = null): number[] {
   const units = Array.from({ length: table.units }, (_, unit) => unit);
   if (sort === "index") return units;
   const { maximum, mean, selectivity } = table.columns;
-  const column = { strongest: maximum, mean, selectivity, dead: maximum }[sort];
+  const column = { strongest: maximum, mean, selectivity, dead: maximum, contribution: contributions ?? maximum }[sort];
   const sign = sort === "dead" ? 1 : -1;
   const key = (unit: number) => {
     if (sort === "dead" && isDead(table, unit)) return Number.NEGATIVE_INFINITY;

@@ -1,4 +1,5 @@
 /** A tile of the grid: mosaics, number, maximum activation and classes of a unit. */
+import { formatSigned } from "../contributions/format.ts";
 import { context2d, h, screenReaderText, setText } from "../ui/dom.ts";
 import { formatNumber } from "../ui/format.ts";
 import { describeFactor } from "../ui/switch.ts";
@@ -23,13 +24,15 @@ export interface TileContent {
   table: Table;
   /** The labels that the units are filtered by. */
   labels: Set<number> | null;
+  /** The contributions of the units to a class, which are shown in place of their maximum. */
+  contributions: Float32Array | null;
   layout: GridLayout;
   /** The index among the shown units. */
   index: number;
   count: number;
 }
 
-export function createUnitTile({ id, unit, table, labels, layout, index, count }: TileContent): UnitTile {
+export function createUnitTile({ id, unit, table, labels, contributions, layout, index, count }: TileContent): UnitTile {
   const dead = isDead(table, unit);
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
@@ -46,7 +49,9 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
   const name = mostFrequent ? h("span", { class: "dwx-class" }, `${mostFrequent.name} ${mostFrequent.count}`) : null;
   // The caption is the accessible name of the tile: its parts need separators for screen readers.
   const number = h("b", {}, screenReaderText("Unit "), String(unit));
-  const value = h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
+  const value = contributions
+    ? createContribution(contributions[unit] ?? Number.NaN)
+    : h("span", {}, screenReaderText(dead ? ", " : ", maximum "), maximum, screenReaderText(", "));
   const caption = h("div", { class: "dwx-caption" }, number, value, bar, name);
   caption.title = classes.map((entry) => `${entry.name} ${entry.count}`).join(", ");
   const mark = h("span", { class: "dwx-tile-mark", hidden: true });
@@ -68,6 +73,11 @@ export function createUnitTile({ id, unit, table, labels, layout, index, count }
     caption,
   );
   return { element, canvas, note, mark, drawn: "" };
+}
+
+function createContribution(value: number): HTMLElement {
+  const role = value < 0 ? "against" : "target";
+  return h("span", { "data-role": role }, screenReaderText(", contribution "), formatSigned(value), screenReaderText(", "));
 }
 
 /** Mark a tile as switched off or scaled. */

@@ -3,7 +3,7 @@ import type { Overview as CommonOverview, EncodedImage } from "../kernel/wire.ts
 
 export type Rule = "deconvnet" | "gradient" | "guided" | "extended";
 export type Contrast = "tile" | "shared";
-export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index";
+export type Sort = "strongest" | "mean" | "selectivity" | "dead" | "index" | "contribution";
 export type TileSize = "small" | "medium" | "large";
 export type View = "both" | "projections" | "patches";
 export type Part = "projections" | "patches";
@@ -27,6 +27,8 @@ export interface LayerState {
   view: View;
   tile_size: TileSize;
   sort: Sort;
+  /** The name of the class that the order by contributions refers to. */
+  target: string | null;
   filter: string;
   pinned: Pin[];
   bookmarks: Bookmark[];

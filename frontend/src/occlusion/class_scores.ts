@@ -5,11 +5,20 @@ import type { ClassScore } from "./wire.ts";
 
 export const ROWS = 6; // the five most probable classes, and the target
 
-/** Return the listed classes in order: the target first, then by descending probability with the patches; a regression's outputs by number. */
-export function listOrder(classes: ClassScore[], target: number | null, quantity: Quantity | null = null): ClassScore[] {
+/** The target, and the class that it is compared with. */
+export interface ClassPair {
+  target: number | null;
+  against: number | null;
+}
+
+/**
+ * Return the listed classes in order: the target first, then the class that it is compared with, then by descending probability with the
+ * patches; a regression's outputs by number.
+ */
+export function listOrder(classes: ClassScore[], { target, against }: ClassPair, quantity: Quantity | null = null): ClassScore[] {
   if (isValue(quantity)) return [...classes].sort((a, b) => a.label - b.label).slice(0, ROWS);
-  const isTarget = ({ label }: ClassScore) => Number(label === target);
-  return [...classes].sort((a, b) => isTarget(b) - isTarget(a) || b.now - a.now || a.label - b.label).slice(0, ROWS);
+  const rank = ({ label }: ClassScore) => (label === target ? 0 : label === against ? 1 : 2);
+  return [...classes].sort((a, b) => rank(a) - rank(b) || b.now - a.now || a.label - b.label).slice(0, ROWS);
 }
 
 /** Set an attribute if it differs, to avoid style recalculation. */
@@ -43,21 +52,23 @@ export function createClassScores({ pick }: { pick: (label: number, name: string
 
   let quantity: Quantity | null = null;
 
-  const update = (classes: ClassScore[], target: number | null, newQuantity: Quantity | null) => {
+  const update = (classes: ClassScore[], pair: ClassPair, newQuantity: Quantity | null) => {
+    const { target, against } = pair;
     quantity = newQuantity;
     setAttribute(element, "data-kind", quantity?.kind ?? "probability");
     setAttribute(element, "data-units", String(classes.some(({ unchanged }) => (unchanged ?? null) !== null)));
-    const listed = listOrder(classes, target, quantity);
+    const listed = listOrder(classes, pair, quantity);
     while (rows.length > listed.length) rows.pop()?.element.remove();
     while (rows.length < listed.length) {
       const row = createRow(selectTarget);
       rows.push(row);
       element.append(row.element);
     }
-    listed.forEach(
-      (entry, index) =>
-        void rows[index]?.show(entry, entry.label === target, isValue(quantity) ? entry.label === target : index === 0, quantity),
-    );
+    listed.forEach((entry, index) => {
+      const row = rows[index];
+      row?.show(entry, entry.label === target, isValue(quantity) ? entry.label === target : index === 0, quantity);
+      if (row) setAttribute(row.element, "data-role", entry.label === target ? "target" : entry.label === against ? "against" : "");
+    });
   };
   return { element, update };
 }

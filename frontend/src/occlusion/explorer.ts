@@ -1,8 +1,11 @@
+import { WhyPanel } from "../contributions/why_panel.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
 import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
+import { ClassChoice } from "./class_choice.ts";
+import type { ClassPair } from "./class_scores.ts";
 import { FILES, fileName } from "./files.ts";
 import type { Point } from "./geometry.ts";
 import { ImageChoice } from "./image_choice.ts";
@@ -18,9 +21,9 @@ import { createResults } from "./results.ts";
 import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
-import { TargetChoice } from "./target_choice.ts";
 import { UnchangedMaps } from "./unchanged_maps.ts";
-import type { ClassScore, HelloReply, OcclusionFile, OcclusionRequest, OcclusionState } from "./wire.ts";
+import { whyContent, whyMessage } from "./why.ts";
+import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
 class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore> implements EditedView {
@@ -39,13 +42,16 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     add: () => this.editor.add(null),
     remove: () => this.editor.remove(),
   });
-  private readonly predictions = createPredictions({
-    id: this.id,
-    set: (patch) => this.set(patch),
-    pick: (label, name) => this.pickTarget(label, name),
-    useBundledHead: () => void this.useBundledHead(),
-    copy: (text) => this.copyText(text, "Copied the code."),
+  private readonly why = new WhyPanel({
+    store: this.store.contributions,
+    open: (layer, unit) => void this.showing?.show("LayerExplorer", { state: { layer, unit } }),
+    pickLayer: (layer) => this.set({ layer, unit: null }),
+    units: this.store.units,
+    toggle: (layer, unit) => this.switchUnit(layer, unit),
+    changed: () => this.requestDraw(),
+    save: (request, file) => void this.download("contributions_file", { request, file }, file),
   });
+  private readonly predictions: ReturnType<typeof createPredictions>;
   private readonly mapControls = createMapControls({
     set: (patch) => this.set(patch),
     stop: () => void this.runAction(() => this.job.stop()),
@@ -56,7 +62,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   });
   private readonly images: ImageChoice;
   private readonly results: ReturnType<typeof createResults>;
-  private readonly target = new TargetChoice();
+  private readonly classes = new ClassChoice();
   private hello: HelloReply | null = null;
 
   constructor(context: RenderContext<OcclusionState>, store: OcclusionStore) {
@@ -73,7 +79,16 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       overlay: this.stage.map,
       hover: (point) => this.readMaps(point, "map"),
       placePatch: (point, event) => editor.placeAtCell(point, event),
-      pick: (label, name) => this.pickTarget(label, name),
+      pick: (label, name) => this.pickClass("target", label, name),
+    });
+    this.predictions = createPredictions({
+      id: this.id,
+      compared: this.maps.compared.element,
+      set: (patch) => this.set(patch),
+      pick: (label, name) => this.pickClass("target", label, name),
+      compare: (label, name) => this.pickClass("against", label, name),
+      useBundledHead: () => void this.useBundledHead(),
+      copy: (text) => this.copyText(text, "Copied the code."),
     });
     this.unchanged = new UnchangedMaps(store, this.job, this.id, {
       changed: () => this.job.grid && this.mapsChanged(this.job.grid),
@@ -95,6 +110,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       store,
       set: (patch) => this.set(patch),
       maps: this.maps,
+      why: this.why.element,
       controls: this.mapControls,
       images: this.images,
     });
@@ -141,8 +157,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     for (const maps of [this.maps, this.unchanged]) maps.mark(this.state.patches);
   }
 
-  showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
-    this.predictions.showPrediction(classes, target, featureMap);
+  showPrediction(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void {
+    this.predictions.showPrediction(classes, pair, featureMap);
   }
 
   readMaps(point: Point | null, where: "stage" | "map"): void {
@@ -155,6 +171,10 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.stage.element.focus({ preventScroll: true });
   }
 
+  override focusMain(): void {
+    this.focusStage();
+  }
+
   protected override stateChanged(): void {
     this.editor.updateAll();
   }
@@ -164,13 +184,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   protected override isLoaded(next: OcclusionState): boolean {
-    const { image, layer, unit, target, fill, stride, border } = this.state;
-    const isSame = next.image === image && next.layer === layer && next.unit === unit && next.target === target && next.fill === fill;
-    return isSame && String(next.stride) === String(stride) && next.border === border;
+    const { hello } = this;
+    const request = (state: OcclusionState) => JSON.stringify(hello && this.classes.request(state, hello));
+    return request(next) === request(this.state) && String(next.stride) === String(this.state.stride) && next.border === this.state.border;
   }
 
   protected override alertText(): string {
-    return super.alertText() || (this.hello && this.store.scene(this, this.request(this.hello)).error) || "";
+    return super.alertText() || (this.hello && this.store.scene(this, this.classes.request(this.state, this.hello)).error) || "";
   }
 
   protected override draw(): void {
@@ -186,6 +206,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.mapControls.update(state, job, stage.size);
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
+    this.root.dataset.tab = state.tab;
+    if (state.tab === "why") this.why.update(whyContent(hello, this.scene), whyMessage(hello, this.scene));
     this.maps.setStale(job.stale);
     this.maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
@@ -220,24 +242,18 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   /** Handle a new overview: the classifier may have changed. */
   private overviewReceived(hello: HelloReply): void {
-    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.target.notice);
+    if (this.hello?.overview.version !== hello.overview.version) this.clearStatus(this.classes.notice);
     this.hello = hello;
-    if (this.target.isKnown(this.state, hello)) return;
-    // Reset the target, also in Python: it is not a class of the classifier.
-    this.state = { ...this.state, target: null };
-    if (hello.classes) this.showStatus(this.target.notice);
+    const unknown = this.classes.unknown(this.state, hello);
+    if (!Object.keys(unknown).length) return;
+    this.state = { ...this.state, ...unknown }; // also in Python
+    if (hello.classes) this.showStatus(this.classes.notice);
     this.scheduleSave(0);
-  }
-
-  /** Return the request for the scene of the state. */
-  private request({ classes }: HelloReply): OcclusionRequest {
-    const { image, layer, unit, target, fill } = this.state;
-    return { image, layer, unit, target: this.target.label(target, classes), fill };
   }
 
   /** Request the scene, the maps and the projections. */
   private drawScene(hello: HelloReply): void {
-    const { value: scene } = this.store.scene(this, this.request(hello));
+    const { value: scene } = this.store.scene(this, this.classes.request(this.state, hello));
     if (!scene) return;
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
@@ -263,11 +279,17 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.requestDraw();
   }
 
-  /** Set the target class; null: the predicted class of each image. */
-  private pickTarget(label: number | null, name: string | null): void {
-    this.target.pick(label, name);
+  /** Set the target, or the class that it is compared with; null: the default of each image. */
+  private pickClass(role: "target" | "against", label: number | null, name: string | null): void {
     this.predictions.clearSearch();
-    this.set({ target: name });
+    this.set(this.classes.pick(role, label, name));
+  }
+
+  /** Switch a unit off, or on again. The classes in question stay the same, though the answer may be another one then. */
+  private switchUnit(layer: string, unit: number): void {
+    const content = this.hello && whyContent(this.hello, this.scene);
+    if (content) this.set({ target: content.targetName, against: content.against === null ? null : content.againstName });
+    this.store.units.toggle(layer, unit);
   }
 
   private openImages(): void {

@@ -10,6 +10,9 @@ export interface MapGrid extends MapsReply {
   activity: Float32Array;
   probability: Float32Array | null;
   value: Float32Array | null;
+  /** The scores of the class that the target is compared with, and the scores of the target minus these. */
+  againstScores: Float32Array | null;
+  difference: Float32Array | null;
   /** -1 if not computed. */
   label: Int32Array | null;
   labelProbability: Float32Array | null;
@@ -19,9 +22,13 @@ export interface MapGrid extends MapsReply {
 
 export function readGrid(reply: MapsReply, buffers: DataView[]): MapGrid {
   const activity = toFloat32Array(buffers[0]);
+  const against = reply.against === null ? null : toFloat32Array(buffers[4]);
+  const scores = reply.quantity ? toFloat32Array(buffers[1]) : null;
   return {
     ...reply,
     activity,
+    againstScores: against,
+    difference: against && scores ? scores.map((score, cell) => score - (against[cell] ?? Number.NaN)) : null,
     probability: reply.has_classes ? toFloat32Array(buffers[1]) : null,
     value: isValue(reply.quantity) ? toFloat32Array(buffers[1]) : null,
     label: reply.has_classes ? toInt32Array(buffers[2]) : null,
@@ -95,9 +102,21 @@ export function shownMap(name: MapName, quantity: Quantity | null): MapName {
   return maps.includes(name) ? name : (maps[0] ?? "activity");
 }
 
+/** Return the values of a map. */
+export function valuesOf(grid: Partial<MapGrid>, name: ValueMap): Float32Array | null {
+  return (name === "against" ? grid.againstScores : grid[name]) ?? null;
+}
+
+/** Return the value of a map without a patch. */
+export function withoutPatch({ unoccluded, value }: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): number | null {
+  if (name !== "difference") return unoccluded[name];
+  const score = value ? unoccluded.value : unoccluded.probability;
+  return score === null || unoccluded.against === null ? null : score - unoccluded.against;
+}
+
 /**
  * Return the range of the colour scale: all computed values, and the value without a patch. That of a regression's values is symmetric about
- * the latter. Must agree with `OcclusionMaps.colour_range`.
+ * the latter, that of a difference about 0; two classes that are compared have the same. Must agree with `OcclusionMaps.colour_range`.
  */
 export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>, name: ValueMap): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -105,15 +124,19 @@ export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>
     if (value < low) low = value;
     if (value > high) high = value;
   };
-  for (const value of grid[name] ?? []) include(value);
-  include(grid.unoccluded[name] ?? Number.NaN);
-  if (!(low <= high)) return [0, 1];
-  const unoccluded = grid.unoccluded[name];
-  if (name === "value" && unoccluded !== null && unoccluded !== undefined) {
-    const change = Math.max(high - unoccluded, unoccluded - low);
-    return [unoccluded - change, unoccluded + change];
+  const isProbability = !grid.value && (name === "probability" || name === "against");
+  const names: ValueMap[] = isProbability && grid.againstScores ? ["probability", "against"] : [name];
+  for (const one of names) {
+    for (const value of valuesOf(grid, one) ?? []) include(value);
+    include(withoutPatch(grid, one) ?? Number.NaN);
   }
-  const minRange = name !== "probability" ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
+  if (!(low <= high)) return [0, 1];
+  const middle = name === "difference" ? 0 : isProbability || name === "activity" ? null : withoutPatch(grid, name);
+  if (middle !== null) {
+    const change = Math.max(high - middle, middle - low, name === "difference" && !grid.value ? MIN_RANGE : 0);
+    return [middle - change, middle + change];
+  }
+  const minRange = !isProbability ? 0 : high > 0 ? Math.min(MIN_RANGE, high) : MIN_RANGE;
   if (high - low >= minRange) return [low, high];
   low = clamp((low + high - minRange) / 2, 0, 1 - minRange);
   return [low, low + minRange];

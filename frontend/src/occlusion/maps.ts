@@ -3,6 +3,7 @@ import { type ColourMap, drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatNumber, formatPercent } from "../ui/format.ts";
 import { describeQuantity, formatScore, formatShortValue, isValue } from "../ui/quantity.ts";
+import { ComparedMaps } from "./compared_maps.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
 import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
@@ -25,6 +26,8 @@ interface MapsOptions {
 /** The maps of figure 7 of the paper: activity (b), probability or value of the target (d), most probable class (e) with its legend. */
 export class Maps {
   readonly element: HTMLElement;
+  /** Shown in place of these while two classes are compared. */
+  readonly compared: ComparedMaps;
   private readonly heatmaps: Record<MapName, Heatmap>;
   private readonly legend = h("ul", { class: "dwo-legend", "data-testid": "legend" });
   private readonly legendTitle = h("p", { class: "dwo-legend-title" });
@@ -39,6 +42,7 @@ export class Maps {
 
   constructor(private readonly options: MapsOptions) {
     const { hover, placePatch } = options;
+    this.compared = new ComparedMaps({ hover, placePatch });
     const create = (name: MapName) => new Heatmap({ name, colours: COLOURS[name], hover, placePatch });
     this.heatmaps = { probability: create("probability"), value: create("value"), activity: create("activity"), label: create("label") };
     const { probability, value, activity, label } = this.heatmaps;
@@ -49,14 +53,16 @@ export class Maps {
   }
 
   close(): void {
-    for (const heatmap of Object.values(this.heatmaps)) heatmap.close();
+    for (const map of [...Object.values(this.heatmaps), this.compared]) map.close();
   }
 
   /**
    * Show a scene.
    * @param target the name of the target class or output; null if the model predicts nothing
    */
-  show({ image, request }: Scene, target: string | null, quantity: Quantity | null): void {
+  show(scene: Scene, target: string | null, quantity: Quantity | null): void {
+    const { image, request } = scene;
+    this.compared.show(scene);
     const { probability, value, activity, label } = this.heatmaps;
     this.element.dataset.classes = String(target !== null);
     probability.element.hidden = this.classes.hidden = target === null || isValue(quantity);
@@ -81,6 +87,7 @@ export class Maps {
       drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest, COLOURS[name] ?? "viridis");
     }
     this.drawClasses(grid);
+    this.compared.draw(grid);
     this.overlay(overlaid, true);
     this.read(this.hoveredPoint);
   }
@@ -112,16 +119,18 @@ export class Maps {
       heatmaps[name].read(cell === null ? null : grid, cell ?? 0, texts[name]);
     }
     setText(this.classReading, texts.label);
+    this.compared.read(cell);
     return cell;
   }
 
   mark(patches: Point[]): void {
-    for (const heatmap of Object.values(this.heatmaps)) heatmap.mark(patches);
+    for (const map of [...Object.values(this.heatmaps), this.compared]) map.mark(patches);
   }
 
   /** Dim the maps if they are outdated. */
   setStale(stale: boolean): void {
     this.element.dataset.stale = String(stale);
+    this.compared.setStale(stale);
   }
 
   private drawClasses(grid: MapGrid): void {

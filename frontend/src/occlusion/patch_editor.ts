@@ -3,6 +3,7 @@ import type { Reply } from "../kernel/client.ts";
 import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
 import { nextFrameDisplayed } from "../ui/dom.ts";
 import type { ExplorerView } from "../ui/explorer_view.ts";
+import type { ClassPair } from "./class_scores.ts";
 import { boxAt, clamp, type PatchAction, type Point, patchAction, patchAt, positionBeside, snapToPixels } from "./geometry.ts";
 import { cellAt, cellCentre, type MapGrid } from "./map_grid.ts";
 import { type OcclusionStore, PRIORITY, type Scene } from "./store.ts";
@@ -33,7 +34,7 @@ export interface EditedView
   /** Mark the patches on the maps. */
   markPatches(): void;
   /** Show the class probabilities and the feature map. */
-  showPrediction(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void;
+  showPrediction(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void;
   /** Show the values of the maps at a point, and outline the window. */
   readMaps(point: Point | null, where: "stage" | "map"): void;
   focusStage(): void;
@@ -66,7 +67,7 @@ export class PatchEditor {
     const { scene, store } = this.view;
     if (!scene) return;
     store.client.cancel("patch", this);
-    this.showPredictions(scene.classes, scene.request.target, { activity: scene.activity, values: scene.values, shape: scene.map_shape });
+    this.showPredictions(scene.classes, scene.request, { activity: scene.activity, values: scene.values, shape: scene.map_shape });
   }
 
   press(point: Point, event: PointerEvent): void {
@@ -188,12 +189,12 @@ export class PatchEditor {
   private showReply({ content, buffers }: Reply<PatchReply>, scene: Scene, since: number): void {
     if (scene !== this.view.scene || !this.view.state.patches.length) return;
     const featureMap = { activity: content.activity, values: toFloat32Array(buffers[0]), shape: content.map_shape };
-    this.showPredictions(content.classes, scene.request.target, featureMap);
+    this.showPredictions(content.classes, scene.request, featureMap);
     void nextFrameDisplayed().then(() => this.view.painted({ kind: "answer", ms: performance.now() - since }));
   }
 
-  private showPredictions(classes: ClassScore[], target: number | null, featureMap: FeatureMapValues): void {
-    this.view.showPrediction(classes, target, featureMap);
+  private showPredictions(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void {
+    this.view.showPrediction(classes, pair, featureMap);
     this.view.markPatches();
     if (!this.outdated) return;
     this.outdated = false;

@@ -13,6 +13,7 @@ import type { MapName, OcclusionState, Tab } from "./wire.ts";
 const TABS: Choice<Tab>[] = [
   ["maps", "Maps", "Predictions with the patch at each position"],
   ["chart", "Chart", "A map as an interactive chart"],
+  ["why", "Why?", "The units behind the answer, and the maps of the predicted and the true class"],
   ["images", "Images", "Choose an image of the image set, or upload one"],
 ];
 const CHARTS: Choice<MapName>[] = [
@@ -29,6 +30,7 @@ export function createResults({
   store,
   set,
   maps,
+  why,
   controls,
   images,
 }: {
@@ -36,13 +38,15 @@ export function createResults({
   store: OcclusionStore;
   set: (patch: Partial<OcclusionState>) => void;
   maps: Maps;
+  /** The panel of the tab "why". */
+  why: HTMLElement;
   controls: ReturnType<typeof createMapControls>;
   images: ImageChoice;
 }) {
   let chart: Chart | null = null;
   const chartMaps = createRadioGroup({ label: "Map", prefix: "charted", testid: "charted", choices: CHARTS, pick: (map) => set({ map }) });
   const chartPanel = h("div", { class: "dwo-chart" }, h("div", { class: "dwo-row" }, chartMaps.element));
-  const panels = { maps: maps.element, chart: chartPanel, images: images.element };
+  const panels = { maps: maps.element, chart: chartPanel, why, images: images.element };
   const tabs = createTabs({ id, label: "Results", prefix: "tab", testid: "tabs", tabs: TABS, panels, pick: (tab) => set({ tab }) });
   const row = h("div", { class: "dwo-row dwo-tabs" }, tabs.element);
   const element = h("section", { class: "dwo-pane dwo-right", "aria-label": "Maps" }, row, ...Object.values(panels), controls.element);
@@ -59,6 +63,8 @@ export function createResults({
   const update = ({ tab, map }: OcclusionState, quantity: Quantity | null, grid: MapGrid | null) => {
     tabs.show(tab);
     controls.element.hidden = tab === "images";
+    const place = tab === "why" ? maps.compared.element : element; // below the maps
+    if (controls.element.parentElement !== place) place.append(controls.element);
     if (tab === "images") images.open();
     if (tab !== "chart") return;
     const [name, available] = [shownMap(map, quantity), availableMaps(quantity)];

@@ -1,4 +1,6 @@
 /** The data that all views of an OcclusionExplorer share. */
+
+import { ContributionStore } from "../contributions/store.ts";
 import { decodeImage } from "../kernel/bitmap_cache.ts";
 import { toBlob, toFloat32Array } from "../kernel/buffers.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
@@ -37,6 +39,7 @@ export interface ProjectionEntry extends Projection {
 export class OcclusionStore extends Store<HelloReply> {
   readonly plotly = new PlotlyLoader(this.client);
   readonly runs = new MapRuns(this.client);
+  readonly contributions = new ContributionStore(this.client, this.notify);
   private readonly scenes = new Resource<Scene>(this.client, this.notify, MAX_SCENES);
   private readonly projectionSets = new Resource<ProjectionEntry[]>(this.client, this.notify, MAX_SCENES);
 
@@ -46,18 +49,17 @@ export class OcclusionStore extends Store<HelloReply> {
   }
 
   protected override reset(): void {
-    this.scenes.clear();
-    this.projectionSets.clear();
+    for (const cache of [this.scenes, this.projectionSets, this.contributions]) cache.clear();
   }
 
   override retry(): void {
-    this.scenes.retry();
-    this.projectionSets.retry();
+    for (const cache of [this.scenes, this.projectionSets, this.contributions]) cache.retry();
     this.runs.refreshAll();
   }
 
   protected override onEvent({ event }: ServiceEvent): void {
     if (event === "occlusion") this.runs.refreshAll();
+    if (event === "contributions") this.contributions.requestAgain();
   }
 
   scene(owner: object, request: OcclusionRequest): Lookup<Scene> {

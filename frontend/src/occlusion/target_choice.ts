@@ -1,8 +1,8 @@
-import type { HelloReply, OcclusionState } from "./wire.ts";
+import type { HelloReply } from "./wire.ts";
 
-/** Maps the target of the state, a class name, to a label of the classifier. */
+/** Maps the target of the state, or the class that it is compared with, to a label of the classifier. */
 export class TargetChoice {
-  /** The message if the target is not a class of the classifier. */
+  /** The message if it is not a class of the classifier. */
   notice = "";
   /** The last selected class: several classes may have the same name. */
   private picked: { label: number | null; name: string | null } = { label: null, name: null };
@@ -20,10 +20,10 @@ export class TargetChoice {
     return index < 0 ? null : index;
   }
 
-  /** Return whether the target of the state is null or a class of the classifier. */
-  isKnown({ target }: Pick<OcclusionState, "target">, { classes }: Pick<HelloReply, "classes">): boolean {
-    if (target === null || classes?.includes(target)) return true;
-    this.notice = `“${target}” is not a class of the current classifier.`;
+  /** Return whether a name is null or a class of the classifier. */
+  isKnown(name: string | null, { classes }: Pick<HelloReply, "classes">): boolean {
+    if (name === null || classes?.includes(name)) return true;
+    this.notice = `“${name}” is not a class of the current classifier.`;
     return false;
   }
 }

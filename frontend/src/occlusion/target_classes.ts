@@ -2,6 +2,7 @@ import type { Quantity } from "../kernel/wire.ts";
 import { h, setText } from "../ui/dom.ts";
 import { isValue } from "../ui/quantity.ts";
 import { createClassScores } from "./class_scores.ts";
+import type { Scene } from "./store.ts";
 import type { OcclusionState } from "./wire.ts";
 
 const PANEL_CODE = "dw.TransferPanel(service)";
@@ -55,12 +56,20 @@ function createNotice({ useBundledHead, copy }: { useBundledHead: () => void; co
   return { element, update };
 }
 
-/** Create the search field for the target class. The selected class stands in it as a chip, which a click, Backspace or Escape removes. */
-function createClassSearch({ id, pick, remove }: { id: string; pick: (label: number, name: string) => void; remove: () => void }) {
+interface ClassSearchOptions {
+  id: string;
+  role: "target" | "against";
+  label: string;
+  pick: (label: number, name: string) => void;
+  remove: () => void;
+}
+
+/** Create the search field for a class. The selected class stands in it as a chip, which a click, Backspace or Escape removes. */
+function createClassSearch({ id, role, label, pick, remove }: ClassSearchOptions) {
   let classes: string[] = [];
-  const list = h("datalist", { id: `${id}-classes` });
+  const list = h("datalist", { id: `${id}-${role}-classes` });
   const properties = { type: "search", class: "dwo-target-input", list: list.id };
-  const input = h("input", { ...properties, "aria-label": "Target class by name", "data-testid": "target" });
+  const input = h("input", { ...properties, "aria-label": label, "data-testid": role });
   const removeChip = () => {
     remove();
     input.focus();
@@ -68,7 +77,7 @@ function createClassSearch({ id, pick, remove }: { id: string; pick: (label: num
   const name = h("span", { class: "dwo-target-name" });
   const chip = h(
     "button",
-    { type: "button", class: "dwo-chip dwo-target-chip", "data-testid": "target-chip", hidden: true, onclick: removeChip },
+    { type: "button", class: "dwo-chip dwo-target-chip", "data-testid": `${role}-chip`, hidden: true, onclick: removeChip },
     name,
     h("span", { "aria-hidden": "true" }, "×"),
   );
@@ -80,7 +89,7 @@ function createClassSearch({ id, pick, remove }: { id: string; pick: (label: num
     event.stopPropagation();
     removeChip();
   });
-  const error = h("p", { class: "dwx-error", "data-testid": "target-error", role: "alert", hidden: true });
+  const error = h("p", { class: "dwx-error", "data-testid": `${role}-error`, role: "alert", hidden: true });
   const find = () => {
     if (!input.value.trim()) return;
     const found = findClass(classes, input.value);
@@ -100,13 +109,30 @@ function createClassSearch({ id, pick, remove }: { id: string; pick: (label: num
   const update = (names: string[], target: string | null, kind: "class" | "output") => {
     chip.hidden = target === null;
     setText(name, target ?? "");
-    chip.title = chip.ariaLabel = `Remove the target ${target ?? ""}`;
+    chip.title = chip.ariaLabel = `Remove ${target ?? ""}`;
     input.placeholder = target === null ? `${kind}…` : "";
     if (names === classes) return;
     classes = names;
     list.replaceChildren(...names.map((value) => h("option", { value })));
   };
   return { element, list, error, clear, update };
+}
+
+/** Create the controls to select the class that the target is compared with. */
+function createAgainst({ id, compare }: Pick<TargetClassesOptions, "id" | "compare">) {
+  const remove = () => compare(null, null);
+  const search = createClassSearch({ id, role: "against", label: "Class to compare it with, by name", pick: compare, remove });
+  const title = "Compare with the true class of each image; if that is unknown or the target, with the most probable other class";
+  const auto = h("button", { type: "button", class: "dwo-chip", "data-testid": "against-auto", title, onclick: remove });
+  const row = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Against"), auto, search.element, search.list);
+  const element = h("div", { class: "dwo-body" }, row, search.error);
+  const update = (names: string[], against: string | null, scene: Scene | null) => {
+    const isTruth = scene !== null && scene.truth !== null && scene.truth !== scene.request.target;
+    setText(auto, isTruth ? "True class" : "Next class");
+    auto.setAttribute("aria-pressed", String(against === null));
+    search.update(names, against, "class");
+  };
+  return { element, update, clear: search.clear };
 }
 
 /** Describe what is compared while units are switched off: both with the same patches. */
@@ -119,21 +145,24 @@ export interface TargetClassesOptions {
   id: string;
   /** Set the target; null: the predicted class of each image. */
   pick: (label: number | null, name: string | null) => void;
+  /** Set the class that the target is compared with; null: the true class of each image, or the most probable other one. */
+  compare: (label: number | null, name: string | null) => void;
   useBundledHead: () => void;
   copy: (text: string) => void;
 }
 
 /** Create the list of predicted classes or values, and the controls to select the target. */
-export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetClassesOptions) {
+export function createTargetClasses({ id, pick, compare, useBundledHead, copy }: TargetClassesOptions) {
   const scores = createClassScores({ pick });
-  const search = createClassSearch({ id, pick, remove: () => pick(null, null) });
+  const search = createClassSearch({ id, role: "target", label: "Target class by name", pick, remove: () => pick(null, null) });
+  const against = createAgainst({ id, compare });
   const title = "Use the predicted class of each image as the target";
   const properties = { type: "button", class: "dwo-chip", "data-testid": "target-auto", title, onclick: () => pick(null, null) };
   const autoButton = h("button", properties, "Predicted class");
   const [heading, hint] = [h("h3", {}), h("span", {})];
   const caption = h("div", { class: "dwo-part-caption" }, heading, hint);
   const targets = h("div", { class: "dwo-row" }, h("span", { class: "dwo-dim" }, "Target"), autoButton, search.element, search.list);
-  const body = h("div", { class: "dwo-body" }, caption, scores.element, targets, search.error);
+  const body = h("div", { class: "dwo-body" }, caption, scores.element, targets, search.error, against.element);
   const notice = createNotice({ useBundledHead, copy });
   const element = h("section", { class: "dwo-part", "aria-label": "Classes" }, body, notice.element);
   let selectionKey = "";
@@ -146,8 +175,8 @@ export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetCl
     names: string[] | null,
     quantity: Quantity | null,
     isOffered: boolean,
-    { image, layer, unit, target }: OcclusionState,
-    unitsOff: boolean,
+    { image, layer, unit, target, against: compared, tab }: OcclusionState,
+    { scene, unitsOff }: { scene: Scene | null; unitsOff: boolean },
   ) => {
     body.hidden = !names;
     setText(heading, isValue(quantity) ? "Predicted values" : "Class probabilities");
@@ -157,8 +186,10 @@ export function createTargetClasses({ id, pick, useBundledHead, copy }: TargetCl
     notice.update(!names, isOffered);
     autoButton.setAttribute("aria-pressed", String(target === null));
     if (names) search.update(names, target, isValue(quantity) ? "output" : "class");
-    const next = JSON.stringify([image, layer, unit, target]);
-    if (next !== selectionKey) search.clear();
+    against.element.hidden = tab !== "why";
+    if (names) against.update(names, compared, scene);
+    const next = JSON.stringify([image, layer, unit, target, compared]);
+    if (next !== selectionKey) for (const field of [search, against]) field.clear();
     selectionKey = next;
   };
   return { element, update, showScores: scores.update, clearSearch: search.clear };

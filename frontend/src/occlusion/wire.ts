@@ -3,8 +3,8 @@ import type { EncodedImage, Overview, Quantity } from "../kernel/wire.ts";
 import type { Box, Point } from "./geometry.ts";
 
 export type MapName = "probability" | "value" | "activity" | "label";
-export type ValueMap = Exclude<MapName, "label">;
-export type Tab = "maps" | "chart" | "images";
+export type ValueMap = Exclude<MapName, "label"> | "against" | "difference";
+export type Tab = "maps" | "chart" | "why" | "images";
 export type OcclusionFile = "figure.png" | "figure.svg" | "figure.pdf" | "figure.html" | "maps.npz";
 
 export interface OcclusionState {
@@ -15,6 +15,8 @@ export interface OcclusionState {
   unit: number | null;
   /** The name of a class, or of an output of a regression. Null: the predicted class, or the first output. */
   target: string | null;
+  /** What the target is compared with. Null: the true class, or the most probable other one; nothing outside of the tab "why". */
+  against: string | null;
   fill: string;
   window: Point;
   /** The centres of the patches. */
@@ -35,12 +37,14 @@ export interface OcclusionRequest {
   unit: number | null;
   target: number | null;
   fill: string;
+  against: number | "auto" | null;
 }
 
 /** A request with the layer and the unit that the kernel has selected. */
 export interface ResolvedRequest extends OcclusionRequest {
   layer: string;
   unit: number;
+  against: number | null;
 }
 
 /** Request `patch`. */
@@ -90,6 +94,8 @@ export interface SceneReply {
     map_shape: Point;
     strongest: number[];
     note: string;
+    /** The class that the label names, if it is one of the model's. */
+    truth: number | null;
     images: [EncodedImage, EncodedImage];
   };
 }
@@ -109,9 +115,11 @@ export interface Unoccluded {
   activity: number;
   /** Of the target output of a regression. */
   value: number | null;
+  /** The probability or value of the class that the target is compared with. */
+  against: number | null;
 }
 
-/** Reply to `maps`. Buffers: float32 activity and scores, int32 label, float32 label probability; each (rows, cols). */
+/** Reply to `maps`. Buffers: float32 activity and scores, int32 label, float32 label probability and scores of `against`; each (rows, cols). */
 export interface MapsReply {
   run: number;
   done: number;
@@ -120,6 +128,7 @@ export interface MapsReply {
   rows: number;
   cols: number;
   target: number | null;
+  against: number | null;
   layer: string;
   unit: number;
   unoccluded: Unoccluded;

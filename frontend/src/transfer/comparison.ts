@@ -1,9 +1,11 @@
 /** The comparison of two runs, and the settings of a run. */
+
+import { accuracyGains } from "../classification/class_results.ts";
+import { createGains, formatPoints } from "../classification/gains.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatDuration } from "../ui/format.ts";
 import { formatAccuracy, runAccuracy } from "./accuracy.ts";
-import { createClassName } from "./class_names.ts";
-import { accuracyGains, type Gain, type RunResults } from "./run_results.ts";
+import type { RunResults } from "./run_results.ts";
 import { formatDecay } from "./training_lines.ts";
 import type { RunSummary } from "./wire.ts";
 
@@ -17,6 +19,9 @@ const SETTINGS: [string, (summary: RunSummary) => string][] = [
   ["folds", ({ per_fold, folds }) => (per_fold.length === folds ? String(folds) : `${per_fold.length} of ${folds}`)],
   ["crops", ({ views }) => CROPS[views] ?? views],
   ["weight decay", (summary) => formatWeightDecay(summary)],
+  ["temperature", ({ temperatures }) => formatTemperature(temperatures)],
+  ["calibration error", ({ calibration }) => (calibration ? `${(100 * calibration.error).toFixed(1)}%` : "–")],
+  ["log loss", ({ calibration }) => calibration?.log_loss?.toFixed(3) ?? "–"],
   ["time", ({ seconds }) => formatDuration(seconds)],
 ];
 
@@ -30,20 +35,21 @@ export function formatWeightDecay({
   return decays ? `${decays} (chosen for each fold)` : "to be chosen";
 }
 
-/** Format a difference in percentage points, with its sign. */
-export function formatPoints(points: number): string {
-  const rounded = Math.abs(points) < 0.05 ? 0 : points;
-  return `${rounded > 0 ? "+" : rounded < 0 ? "−" : "±"}${Math.abs(rounded).toFixed(1)}`;
+/** Format the temperatures of the folds: their range. */
+export function formatTemperature(temperatures: number[]): string {
+  if (!temperatures.length) return "–";
+  const [low, high] = [Math.min(...temperatures), Math.max(...temperatures)].map((value) => String(Number(value.toPrecision(2))));
+  return low === high ? `${low}` : `${low} to ${high}`;
 }
 
 export function createComparison() {
   const title = h("h3", { "data-testid": "compare-title" });
   const value = h("div", { class: "dwt-value", "data-testid": "compare-difference" });
-  const accuracies = h("p", { class: "dwt-dim", "data-testid": "compare-words" });
+  const accuracies = h("p", { class: "dwc-dim", "data-testid": "compare-words" });
   const table = h("table", { class: "dwt-settings", "data-testid": "compare-settings" });
   const gained = createGains("compare-gained", "Largest gains");
   const lost = createGains("compare-lost", "Largest losses");
-  const columns = h("div", { class: "dwt-two-columns" }, gained.element, lost.element);
+  const columns = h("div", { class: "dwc-two-columns" }, gained.element, lost.element);
   const properties = { class: "dwt-compare", "aria-label": "Comparison of two runs", "data-testid": "compare" };
   const element = h("section", properties, title, value, accuracies, columns, table);
 
@@ -74,22 +80,6 @@ function createSettingRows(run: RunSummary, other: RunSummary): HTMLElement[] {
     return h("tr", { class: value === otherValue ? null : "dwt-differs" }, ...cells);
   });
   return [h("tr", {}, ...headings), ...rows];
-}
-
-function createGains(testid: string, title: string) {
-  const list = h("ol", { class: "dwt-gains", "data-testid": testid });
-  const element = h("div", {}, h("h4", {}, title), list);
-  const update = (gains: Gain[], longest: number) => {
-    const rows = gains.map(({ name, before, after, gain }) => {
-      const fill = h("i", { class: gain > 0 ? "dwt-fill-right" : "dwt-fill-wrong", style: `width:${(100 * Math.abs(gain)) / longest}%` });
-      const from = h("span", { class: "dwt-number dwt-dim" }, `${(100 * before).toFixed(0)} → ${(100 * after).toFixed(0)}%`);
-      const points = h("span", { class: "dwt-number" }, formatPoints(100 * gain));
-      const label = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
-      return h("li", {}, label, h("span", { class: "dwt-track" }, fill), points, from);
-    });
-    list.replaceChildren(...(rows.length ? rows : [h("li", { class: "dwt-dim" }, "none")]));
-  };
-  return { element, update };
 }
 
 /** Create the settings of a run as terms and values. */

@@ -106,9 +106,9 @@ function createPathForm({ id, done }: { id: string; done: (kind: PathKind, path:
   let opener: Element | null = null;
   const bundledHeads = h("datalist", { id: `${id}-heads` }, h("option", { value: "caltech101" }, "the bundled head"));
   const input = h("input", { type: "text", class: "dwt-path", "data-testid": "head-path", spellcheck: "false" });
-  const name = h("span", { class: "dwt-dim" });
+  const name = h("span", { class: "dwc-dim" });
   const submit = h("button", { type: "submit", class: "dwx-menu-button", "data-testid": "head-path-go" });
-  const cancelButton = { type: "button", class: "dwt-link", "data-testid": "head-path-cancel", onclick: () => close() };
+  const cancelButton = { type: "button", class: "dwc-link", "data-testid": "head-path-cancel", onclick: () => close() };
   const cancel = h("button", cancelButton, "Cancel");
   const form = { class: "dwt-path-row", hidden: true, "data-testid": "head-path-row" };
   const element = h("form", form, h("label", {}, name, input), bundledHeads, submit, cancel);

@@ -3,6 +3,9 @@ import { h, setText } from "../ui/dom.ts";
 import { type Accuracy, describeFolds, formatAccuracy, runAccuracy } from "./accuracy.ts";
 import type { RunSummary } from "./wire.ts";
 
+const CALIBRATION_HINT =
+  "The mean probability of the predicted class, and how often it is the true class, over all test photographs. ECE: expected calibration error, in 15 bins";
+
 export interface ScaleRow extends Accuracy {
   label: string;
   /** The accuracies of the folds, in percent. */
@@ -72,22 +75,25 @@ function createRow({ label, mean, std, dots, kind }: ScaleRow, low: number, high
     { class: `dwt-row dwt-row-${kind}`, role: "row", "data-testid": `row-${kind}` },
     h("span", { class: "dwt-row-label", role: "rowheader", title: label }, label),
     h("span", { class: "dwt-line", "aria-hidden": "true" }, ...marks),
-    h("span", { class: "dwt-number", role: "cell" }, formatAccuracy({ mean, std })),
+    h("span", { class: "dwc-number", role: "cell" }, formatAccuracy({ mean, std })),
   );
 }
 
 /** Create the headline: the mean accuracy, and the scale. */
 export function createHeadline() {
   const value = h("div", { class: "dwt-value", "data-testid": "headline" });
-  const description = h("div", { class: "dwt-dim" }, "mean accuracy per class");
-  const folds = h("div", { class: "dwt-dim", "data-testid": "folds-done" });
+  const description = h("div", { class: "dwc-dim" }, "mean accuracy per class");
+  const folds = h("div", { class: "dwc-dim", "data-testid": "folds-done" });
+  const calibration = h("div", { class: "dwc-dim", title: CALIBRATION_HINT, "data-testid": "calibration" });
   const scale = createScale();
-  const element = h("div", { class: "dwt-headline" }, h("div", { class: "dwt-result" }, value, description, folds), scale.element);
+  const result = h("div", { class: "dwt-result" }, value, description, folds, calibration);
+  const element = h("div", { class: "dwt-headline" }, result, scale.element);
   const update = (summary: RunSummary, other: RunSummary | null) => {
     const accuracy = runAccuracy(summary);
     setText(value, formatAccuracy(accuracy));
     value.dataset.none = String(accuracy.mean === null);
     setText(folds, describeFolds(summary));
+    setText(calibration, summary.calibration?.text ?? "");
     scale.update(scaleRows(summary, other));
   };
   return { element, update };

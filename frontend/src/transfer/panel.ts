@@ -26,6 +26,7 @@ const FILES: ExportGroup<ResultFile>[] = [
   ],
   ["Test photographs", [["photographs.csv", "CSV"]]],
   ["Classes", [["classes.csv", "CSV"]]],
+  ["Calibration", [["calibration.csv", "CSV"]]],
 ];
 
 /** One view of a TransferPanel. */
@@ -44,6 +45,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     store: this.store,
     set: (patch) => this.set(patch),
     showStatus: (text) => this.showStatus(text),
+    why: (run, source) => void this.showing?.why({ run, source }),
   });
   /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
   private lastSummary: { data: string; summary: DataSummary } | null = null;
@@ -60,7 +62,7 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
       className: "dwt",
       tools: [menu],
       main: [main],
-      footer: [[keyHint([["Enter"], "in a field: retrain"])]],
+      footer: [[keyHint([["Enter"], "in a field: retrain"]), keyHint([["W"], "on a photograph: why?"])]],
     });
   }
 

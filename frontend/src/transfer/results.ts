@@ -1,17 +1,18 @@
+import { CellPane } from "../classification/cell_pane.ts";
+import { ClassList } from "../classification/class_list.ts";
+import type { Cell } from "../classification/class_results.ts";
+import { ConfusionMatrix } from "../classification/confusion_matrix.ts";
+import { Mistakes } from "../classification/mistakes.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
 import { describeRun } from "./accuracy.ts";
-import { CellPane } from "./cell_pane.ts";
-import { ClassList } from "./class_list.ts";
-import { ConfusionMatrix } from "./confusion_matrix.ts";
 import { HeadActions } from "./head_actions.ts";
 import { createHeadline } from "./headline.ts";
-import { Mistakes } from "./mistakes.ts";
 import { type RunResults, shownRun } from "./run_results.ts";
 import { createRunSummary } from "./run_summary.ts";
 import type { TransferStore } from "./store.ts";
-import type { Cell, ResultsTab, RunSummary, Status, TransferState } from "./wire.ts";
+import type { ResultsTab, RunSummary, Status, TransferState } from "./wire.ts";
 
 const TABS: Choice<ResultsTab>[] = [
   ["summary", "Summary", "The most confused classes, the worst and the best classes"],
@@ -26,6 +27,8 @@ interface ResultsOptions {
   store: TransferStore;
   set: (patch: Partial<TransferState>) => void;
   showStatus: (text: string) => void;
+  /** Show why the model predicts what it does for a test photograph. */
+  why: (run: number, source: number) => void;
 }
 
 /** The results of a run: accuracy, confusion matrix, and test photographs. */
@@ -41,13 +44,15 @@ export class Results {
   private readonly summary: ReturnType<typeof createRunSummary>;
   private readonly classes: ClassList;
   private readonly mistakes: Mistakes;
-  private readonly empty = h("p", { class: "dwt-empty", "data-testid": "results-empty" });
+  private readonly empty = h("p", { class: "dwc-empty", "data-testid": "results-empty" });
   private readonly error = h("p", { class: "dwx-error", role: "alert", hidden: true, "data-testid": "results-failure" });
   private readonly top: HTMLElement;
   private readonly nav: HTMLElement;
   private readonly body: HTMLElement;
+  /** The number of the run that is shown. */
+  private run: number | null = null;
 
-  constructor({ id, store, set, showStatus }: ResultsOptions) {
+  constructor({ id, store, set, showStatus, why: explain }: ResultsOptions) {
     this.store = store;
     this.actions = new HeadActions({ client: store.client, showStatus, id });
     this.runs = createRunChoice(set);
@@ -56,12 +61,13 @@ export class Results {
       set({ show: "confusion", cell });
     };
     const { photographs } = store;
-    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }) });
+    const why = ({ source }: { source: number }) => this.run !== null && explain(this.run, source);
+    this.cell = new CellPane({ store: photographs, choose, clear: () => set({ cell: null }), why });
     this.matrix = new ConfusionMatrix({ set, choose, leave: () => this.tabs.focus() });
     this.summary = createRunSummary({ set, choose });
-    this.classes = new ClassList({ store: photographs, set, choose });
-    this.mistakes = new Mistakes({ store: photographs, choose });
-    const confusion = h("div", { class: "dwt-matrix-and-cell" }, this.matrix.element, this.cell.element);
+    this.classes = new ClassList({ store: photographs, set, choose, why });
+    this.mistakes = new Mistakes({ store: photographs, choose, why });
+    const confusion = h("div", { class: "dwc-matrix-and-cell" }, this.matrix.element, this.cell.element);
     const panels = { summary: this.summary.element, confusion, classes: this.classes.element, mistakes: this.mistakes.element };
     const pick = (show: ResultsTab) => set({ show });
     this.tabs = createTabs({ id, label: "Results", testid: "results-tabs", prefix: "show", tabs: TABS, panels, pick });
@@ -69,7 +75,7 @@ export class Results {
     this.top = h("div", { class: "dwt-results-top" }, this.headline.element, this.actions.element);
     this.body = h("div", { class: "dwt-results-body" }, ...Object.values(panels));
     const parts = [this.runs.element, this.top, this.empty, this.error, this.nav, this.body];
-    this.element = h("section", { class: "dwt-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
+    this.element = h("section", { class: "dwc dwt-results", "aria-label": "Results", "data-testid": "results" }, ...parts);
   }
 
   close(): void {
@@ -78,6 +84,7 @@ export class Results {
 
   update(status: Status, state: TransferState): void {
     const summary = shownRun(status, state);
+    this.run = summary?.run ?? null;
     const found = status.runs.find(({ run }) => run === state.compare);
     const compared = found && found.run !== summary?.run ? found : null;
     this.runs.update(status, summary, compared);

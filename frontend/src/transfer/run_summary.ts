@@ -1,10 +1,11 @@
+import { type Cell, confusedPairs, extremeClasses } from "../classification/class_results.ts";
+import { createExtremes } from "../classification/extremes.ts";
+import { createPairs } from "../classification/pairs.ts";
+import { createSkipped } from "../classification/skipped.ts";
 import { h, setText } from "../ui/dom.ts";
-import { formatCount, formatPercent } from "../ui/format.ts";
-import { createClassName } from "./class_names.ts";
 import { createComparison, createSettings } from "./comparison.ts";
-import { createPairs } from "./pairs.ts";
-import { accuracyOf, categoryOf, confusedPairs, extremeClasses, type RunResults, runVersion } from "./run_results.ts";
-import type { Cell, TransferState } from "./wire.ts";
+import type { RunResults } from "./run_results.ts";
+import type { TransferState } from "./wire.ts";
 
 const PAIRS = 10;
 const CLASSES = 5; // number of best and of worst classes
@@ -22,7 +23,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
   const comparison = createComparison();
   const settings = h("dl", { class: "dwt-facts", "data-testid": "settings" });
   const skipped = createSkipped();
-  const left = h("div", { class: "dwt-most-confused" }, h("div", { class: "dwt-pane-head" }, pairsTitle, pairsHint), pairs.element);
+  const left = h("div", { class: "dwt-most-confused" }, h("div", { class: "dwc-pane-head" }, pairsTitle, pairsHint), pairs.element);
   const right = h("div", { class: "dwt-extremes" }, worst.element, best.element);
   const columns = h("div", { class: "dwt-overview" }, left, right);
   const parts = [comparison.element, columns, settings, skipped.element];
@@ -30,7 +31,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
   let drawnKey = "";
 
   const update = (run: RunResults, other: RunResults | null) => {
-    const key = `${runVersion(run.summary)} ${other && runVersion(other.summary)}`;
+    const key = `${run.version} ${other?.version}`;
     if (key === drawnKey) return;
     drawnKey = key;
     comparison.element.hidden = !other;
@@ -44,37 +45,7 @@ export function createRunSummary({ set, choose }: { set: (patch: Partial<Transfe
     worst.update(run, extremes.worst);
     best.update(run, extremes.best);
     settings.replaceChildren(...createSettings(run.summary));
-    skipped.update(run);
-  };
-  return { element, update };
-}
-
-function createExtremes({ testid, title, open }: { testid: string; title: string; open: () => void }) {
-  const list = h("ol", { class: "dwt-extreme-list", "data-testid": testid });
-  const all = h("button", { type: "button", class: "dwt-link", "data-testid": `${testid}-open`, onclick: open }, "show photographs");
-  const element = h("div", {}, h("div", { class: "dwt-pane-head" }, h("h4", {}, title), all), list);
-  const update = (run: RunResults, labels: number[]) => {
-    element.hidden = !labels.length;
-    const rows = labels.map((label) => {
-      const [name, accuracy] = [categoryOf(run, label), accuracyOf(run, label)];
-      const fill = h("i", { class: "dwt-fill-right", style: `width:${100 * accuracy}%` });
-      const nameElement = h("span", { class: "dwt-gain-name", title: name }, createClassName(name));
-      return h("li", {}, nameElement, h("span", { class: "dwt-track" }, fill), h("span", { class: "dwt-number" }, formatPercent(accuracy)));
-    });
-    list.replaceChildren(...rows);
-  };
-  return { element, update };
-}
-
-/** Create the list of photographs that could not be read. */
-function createSkipped() {
-  const heading = h("summary", {});
-  const list = h("ul", {});
-  const element = h("details", { class: "dwt-skipped", hidden: true, "data-testid": "skipped" }, heading, list);
-  const update = ({ skipped }: RunResults) => {
-    element.hidden = !skipped.length;
-    setText(heading, `${formatCount(skipped.length, "photograph")} could not be read and were skipped`);
-    list.replaceChildren(...skipped.map(({ name, reason }) => h("li", {}, `${name}: ${reason}`)));
+    skipped.update(run.skipped);
   };
   return { element, update };
 }

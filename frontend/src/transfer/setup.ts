@@ -1,10 +1,12 @@
 /** The form: data, training settings, and the button. */
+
+import { createDataFields } from "../classification/data_fields.ts";
 import type { KernelClient } from "../kernel/client.ts";
 import { h, setText } from "../ui/dom.ts";
-import { createDataFields } from "./data_fields.ts";
 import { createDataSummary, type DataContent } from "./data_summary.ts";
 import { createTrainingFields } from "./training_fields.ts";
 import type { Settings, Status, TransferState } from "./wire.ts";
+import { createZipUpload } from "./zip_upload.ts";
 
 /** Return the settings of a state, in the format of the kernel. */
 export function settingsOf(state: Settings): Settings {
@@ -45,7 +47,8 @@ export function createSetup({
   const startWithoutSummary = () => {
     if (!running && !data.isPending()) start();
   };
-  const data = createDataFields({ client, set, refresh, showStatus, onEnter: startUnchanged });
+  const createUpload = (done: (data: string, name: string) => void) => createZipUpload({ client, done });
+  const data = createDataFields({ set, refresh, createUpload, showStatus, onEnter: startUnchanged });
   const training = createTrainingFields({ set, showStatus, onEnter: startWithoutSummary });
   const summary = createDataSummary({ set });
   const element = h(

@@ -1,27 +1,28 @@
 /** The data that all views of a TransferPanel share. */
-import { errorMessage, KernelUnavailable } from "../kernel/errors.ts";
+
+import { PhotographStore } from "../classification/photograph_store.ts";
+import { RunCache } from "../classification/run_cache.ts";
+import { errorMessage } from "../kernel/errors.ts";
 import { type Lookup, Resource } from "../kernel/resource.ts";
 import { Store } from "../kernel/store.ts";
 import type { ServiceEvent } from "../kernel/wire.ts";
 import { PlotlyLoader } from "../ui/plotly.ts";
-import { PhotographStore } from "./photograph_store.ts";
 import { type RunResults, readResults, runVersion } from "./run_results.ts";
 import type { DataSummary, HelloReply, RunReply, RunSummary, Settings, Status } from "./wire.ts";
 
 export const PRIORITY = { stop: 1, start: 2, status: 3, head: 4, run: 6, upload: 10 };
-const MAX_RUNS = 12;
 const MAX_SUMMARIES = 20;
 
 export class TransferStore extends Store<HelloReply> {
   readonly plotly = new PlotlyLoader(this.client);
   readonly photographs = new PhotographStore(this.client);
   private readonly summaries = new Resource<DataSummary>(this.client, this.notify, MAX_SUMMARIES);
-  private readonly results = new Map<string, RunResults>(); // by version
-  /** The last results of each run, shown until newer results are loaded. */
-  private readonly latest = new Map<number, RunResults>();
-  private readonly errors = new Map<string, string>(); // by version
-  /** Runs whose results are being fetched. A newer version is fetched afterwards, since short folds would supersede each request. */
-  private readonly fetching = new Set<number>();
+  private readonly results = new RunCache<RunResults>({
+    client: this.client,
+    changed: this.notify,
+    fetch: (run) => this.fetchResults(run),
+    versionOf: ({ version }) => version,
+  });
 
   get status(): Status | null {
     return this.hello?.status ?? null;
@@ -39,7 +40,7 @@ export class TransferStore extends Store<HelloReply> {
 
   override retry(): void {
     this.summaries.retry();
-    this.errors.clear();
+    this.results.retry();
     this.photographs.retry();
   }
 
@@ -71,37 +72,11 @@ export class TransferStore extends Store<HelloReply> {
   /** Return the newest loaded results of a run. If they are outdated, fetch newer ones. */
   runResults(summary: RunSummary | null): Lookup<RunResults> {
     if (!summary?.per_fold.length) return { value: undefined, error: undefined };
-    const version = runVersion(summary);
-    const error = this.errors.get(version);
-    const isKnown = this.results.has(version) || this.fetching.has(summary.run) || error !== undefined;
-    if (!isKnown && this.client.available) void this.fetchResults(summary.run, version);
-    return { value: this.results.get(version) ?? this.latest.get(summary.run), error };
+    return this.results.read(summary.run, runVersion(summary));
   }
 
-  private async fetchResults(run: number, version: string): Promise<void> {
-    this.fetching.add(run);
-    try {
-      const reply = await this.client.request<RunReply>("run", { run }, { key: `run ${run}`, fresh: true, priority: PRIORITY.run });
-      if (reply) this.addResults(version, readResults(reply.content, reply.buffers));
-    } catch (error) {
-      if (!(error instanceof KernelUnavailable)) this.errors.set(version, errorMessage(error)); // else fetched when the kernel is available again
-    }
-    this.fetching.delete(run);
-    this.notify();
-  }
-
-  private addResults(version: string, results: RunResults): void {
-    this.results.set(version, results);
-    this.results.set(runVersion(results.summary), results); // the run may have progressed meanwhile
-    this.latest.set(results.summary.run, results);
-    dropOldest(this.results, MAX_RUNS);
-    dropOldest(this.latest, MAX_RUNS);
-  }
-}
-
-function dropOldest<Key>(map: Map<Key, unknown>, limit: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size <= limit) return;
-    map.delete(oldest);
+  private async fetchResults(run: number): Promise<RunResults | null> {
+    const reply = await this.client.request<RunReply>("run", { run }, { key: `run ${run}`, fresh: true, priority: PRIORITY.run });
+    return reply && readResults(reply.content, reply.buffers);
   }
 }

@@ -2,7 +2,7 @@
 import { UserError } from "../kernel/errors.ts";
 import { createSelect, h } from "../ui/dom.ts";
 import { type Choice, createRadioGroup } from "../ui/radio_group.ts";
-import { createTextField, type FieldListeners } from "./text_field.ts";
+import { createTextField, type FieldListeners } from "../ui/text_field.ts";
 import type { Crops, Status, TransferState } from "./wire.ts";
 
 const CROPS: Choice<Crops>[] = [
@@ -41,8 +41,8 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
   const numeric = { ...listeners, numeric: true };
   const pickLayer = (name: string) => set({ layer: name || null });
   const layer = createSelect<string>({ label: "Features from layer", testid: "layer", choices: [], pick: pickLayer, hint: HINTS.layer });
-  layer.element.className = "dwt-field dwt-wide";
-  layer.select.classList.replace("dwx-select", "dwt-input");
+  layer.element.className = "dwx-field dwx-wide";
+  layer.select.classList.replace("dwx-select", "dwx-input");
   const images = createTextField({
     ...numeric,
     label: "Images per class",
@@ -83,12 +83,12 @@ export function createTrainingFields({ set, ...listeners }: FieldListeners & { s
     choices: CROPS,
     pick: (views) => set({ views }),
   });
-  const cropsRow = h("div", { class: "dwt-field dwt-wide" }, h("span", { "aria-hidden": "true" }, "Crops per photograph"), crops.element);
+  const cropsRow = h("div", { class: "dwx-field dwx-wide" }, h("span", { "aria-hidden": "true" }, "Crops per photograph"), crops.element);
   const curve = h("input", { type: "checkbox", "data-testid": "curve" });
   curve.addEventListener("change", () => set({ curve: curve.checked }));
-  const curveRow = h("label", { class: "dwt-check dwt-wide", title: HINTS.curve }, curve, "Also measure a learning curve");
+  const curveRow = h("label", { class: "dwt-check dwx-wide", title: HINTS.curve }, curve, "Also measure a learning curve");
   const rows = [layer.element, images.element, folds.element, decay.element, seed.element, cropsRow, curveRow];
-  const element = h("div", { class: "dwt-fields dwt-training" }, ...rows);
+  const element = h("div", { class: "dwx-fields dwt-training" }, ...rows);
   let layersKey = "";
 
   const update = (status: Status, state: TransferState) => {

@@ -88,7 +88,7 @@ export function trainingContent(reply: TrainingReply | null, run: Run): Training
   if (run.classes > 1) content.plot.rules.push({ y: 100 / run.classes, text: `guessing: ${formatPercent(1 / run.classes)}` });
   if (!reply || reply.fold === null) return content;
   const offset = searchContent(reply, content);
-  if (offset) content.legend.push({ className: "dwt-dim", mark: "dashed", text: "dotted: held-out images", value: "" });
+  if (offset) content.legend.push({ className: "dwc-dim", mark: "dashed", text: "dotted: held-out images", value: "" });
   if (reply.final_fold !== null) finalContent(reply, run, offset, content);
   const most = content.plot.lines.flatMap(({ x }) => x).reduce((max, x) => Math.max(max, x), 0);
   content.plot.maxX = Math.max(MIN_STEPS, most);

@@ -1,14 +1,19 @@
 /** Messages between a TransferPanel and the kernel. Classes are indices into `categories`. */
+import type { ClassViewState } from "../classification/class_results.ts";
+import type { DataChoice } from "../classification/data_fields.ts";
 import type { Overview, Progress, SkippedImage } from "../kernel/wire.ts";
 
 export type Crops = "one" | "flips" | "ten";
 export type ChartTab = "training" | "curve";
 export type ResultsTab = "summary" | "confusion" | "classes" | "mistakes";
-export type ClassSort = "worst" | "best" | "name" | "size";
-export type MatrixOrder = "name" | "accuracy";
-export type ResultFile = "photographs.csv" | "classes.csv" | "results.png" | "results.svg" | "results.pdf" | "results.html";
-/** A cell of the confusion matrix: the true and the predicted class. */
-export type Cell = [truth: number, prediction: number];
+export type ResultFile =
+  | "photographs.csv"
+  | "classes.csv"
+  | "calibration.csv"
+  | "results.png"
+  | "results.svg"
+  | "results.pdf"
+  | "results.html";
 
 /** The data and the training settings. */
 export interface Settings {
@@ -24,22 +29,12 @@ export interface Settings {
   curve: boolean;
 }
 
-export interface TransferState extends Settings {
+export interface TransferState extends Settings, ClassViewState {
   /** Null: the newest run. */
   run: number | null;
   compare: number | null;
   tab: ChartTab;
   show: ResultsTab;
-  cell: Cell | null;
-  sort: ClassSort;
-  order: MatrixOrder;
-}
-
-export interface DataChoice {
-  data: string;
-  description: string;
-  /** What is missing if the data is not available. */
-  hint: string;
 }
 
 export interface DataSummary {
@@ -60,6 +55,14 @@ export interface PaperRow {
   std: number | null;
 }
 
+/** How well the probabilities of a run agree with how often it is correct. */
+export interface Calibration {
+  text: string;
+  /** The expected calibration error, a fraction. */
+  error: number;
+  log_loss: number | null;
+}
+
 /** A run; accuracies are fractions. */
 export interface RunSummary {
   run: number;
@@ -74,6 +77,9 @@ export interface RunSummary {
   /** The accuracies of completed folds. */
   per_fold: number[];
   weight_decays: number[];
+  temperatures: number[];
+  /** The expected calibration error on the test photographs; null before the first fold. */
+  calibration: Calibration | null;
   features: string;
   seconds: number;
   steps: number;
@@ -109,22 +115,6 @@ export interface RunReply {
   categories: string[];
   skipped: SkippedImage[];
   has_confidences: boolean;
-}
-
-/** A test photograph in one fold. */
-export interface TestPhotograph {
-  source: number;
-  name: string;
-  fold: number;
-  truth: number;
-  prediction: number;
-  confidence: number | null;
-}
-
-/** Reply to `photographs`. */
-export interface PhotographsReply {
-  photographs: TestPhotograph[];
-  total: number;
 }
 
 /** The training of a classifier: accuracies in percent, and the loss, by step; null breaks a line. */

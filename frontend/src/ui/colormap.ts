@@ -6,7 +6,10 @@ const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80
 const DIVERGING = ["#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b"];
 const TRANSPARENT = 0;
 
-export type ColourMap = "viridis" | "diverging";
+/** For the difference of two classes: teal speaks for the second one, orange for the first. Must agree with `COMPARED` of display.py. */
+const COMPARED = ["#00695f", "#11857a", "#7cc4bc", "#eeeeee", "#f3b583", "#c2570c", "#8f3d04"];
+
+export type ColourMap = "viridis" | "diverging" | "compared";
 
 type Rgb = [red: number, green: number, blue: number];
 
@@ -33,15 +36,16 @@ function sample(colours: string[]): Uint32Array {
   });
 }
 
-const PIXELS: Record<ColourMap, Uint32Array> = { viridis: sample(VIRIDIS), diverging: sample(DIVERGING) };
+const PIXELS: Record<ColourMap, Uint32Array> = { viridis: sample(VIRIDIS), diverging: sample(DIVERGING), compared: sample(COMPARED) };
 
 export const GRADIENTS: Record<ColourMap, string> = {
   viridis: `linear-gradient(90deg, ${VIRIDIS.join(", ")})`,
   diverging: `linear-gradient(90deg, ${DIVERGING.join(", ")})`,
+  compared: `linear-gradient(90deg, ${COMPARED.join(", ")})`,
 };
 
 export function colourPixel(value: number, [low, high]: [number, number], colours: ColourMap = "viridis"): number {
-  const fraction = high > low ? (value - low) / (high - low) : colours === "diverging" ? 0.5 : 0;
+  const fraction = high > low ? (value - low) / (high - low) : colours === "viridis" ? 0 : 0.5;
   return PIXELS[colours][Math.min(255, Math.max(0, Math.round(fraction * 255)))] ?? TRANSPARENT;
 }
 

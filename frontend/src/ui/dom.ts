@@ -91,3 +91,11 @@ export function nextFrameDisplayed(): Promise<void> {
 export function screenReaderText(text: string): HTMLElement {
   return h("span", { class: "dwx-screen-reader" }, text);
 }
+
+/** Return the nearest ancestor in the widget that scrolls by itself; null if only the page does. */
+export function scrollingPane(element: HTMLElement): HTMLElement | null {
+  for (let pane = element.parentElement; pane && !pane.classList.contains("dwx"); pane = pane.parentElement) {
+    if (/auto|scroll/.test(getComputedStyle(pane).overflowY)) return pane;
+  }
+  return null;
+}

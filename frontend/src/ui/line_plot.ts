@@ -1,5 +1,6 @@
 /** A plot of lines and points on one axis, drawn at once by the page itself: a chart of Plotly needs seconds to load. */
 import { h } from "./dom.ts";
+import { createDrawing, elementFactory } from "./svg.ts";
 
 /** Values that are null break a line. */
 export interface PlotLine {
@@ -19,25 +20,6 @@ export interface PlotContent {
 const MARGIN = { left: 44, right: 14, top: 12, bottom: 38 };
 const Y_TICKS = [0, 25, 50, 75, 100];
 const X_TICKS = 5; // about
-
-type Attributes = Record<string, string | number>;
-
-/** Return an empty drawing. The HTML parser knows the namespace of SVG. */
-function createDrawing(): SVGElement {
-  const template = document.createElement("template");
-  template.innerHTML = "<svg></svg>";
-  return template.content.firstChild as SVGElement;
-}
-
-/** Return a function that creates elements of a drawing. */
-const elementFactory =
-  (namespace: string | null) =>
-  (tag: string, attributes: Attributes = {}, ...children: (Node | string)[]): Element => {
-    const element = document.createElementNS(namespace, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-    element.append(...children);
-    return element;
-  };
 
 /** Return round numbers from 0 to `max`. */
 export function ticks(max: number, count = X_TICKS): number[] {

@@ -60,7 +60,7 @@ class FeatureMeans:
             with job.device_lease():
                 saved = above.save(batch)
                 with torch.no_grad():
-                    features, outputs = head.features(saved.maps).double().cpu(), above.outputs(saved)
+                    features, outputs = head.features(saved.maps).cpu().double(), above.outputs(saved)
             predicted = above.predicted(outputs)
             for row, (label, prediction) in enumerate(zip(labels[photographs.sources[done : done + len(batch)]], predicted, strict=True)):
                 for key in ([int(label)] if label >= 0 else []) + [~int(prediction)]:
@@ -74,7 +74,7 @@ class FeatureMeans:
         """Return the mean contribution of a unit to each class."""
         unit = checked_unit(self.above, unit)
         head = _require_head(self.above)
-        values = head.weight[:, unit].double().cpu() @ (self.total[unit] / self.photographs)
+        values = head.weight[:, unit].cpu().double() @ (self.total[unit] / self.photographs)
         return UnitClasses(
             self.above.layer, unit, _centred(self.above, values), "weight", self.photographs, "index", self.above.bundle.categories or ()
         )
@@ -85,7 +85,7 @@ class FeatureMeans:
         over: ClassSource = "labelled" if chosen in self.sums else "predicted" if ~chosen in self.sums else "all"
         key = {"labelled": chosen, "predicted": ~chosen}.get(over)
         mean = self.total / self.photographs if key is None else self.sums[key] / self.counts[key]
-        weights = torch.einsum("k,kcp->cp", _direction(self.above, chosen), _require_head(self.above).weight.double().cpu())
+        weights = torch.einsum("k,kcp->cp", _direction(self.above, chosen), _require_head(self.above).weight.cpu().double())
         return ClassContributions(
             layer=self.above.layer,
             target=chosen,
@@ -108,7 +108,7 @@ def unit_classes_by_switching_off(above: OutputsAbove, inputs: Tensor, unit: int
         job.check_cancelled(f"The {_TITLE} were cancelled")
         with job.device_lease(), torch.no_grad():
             saved = above.save(image[None])
-            changes.append((above.outputs(saved) - masked_outputs(above, saved, 0, keep)).double().cpu())
+            changes.append((above.outputs(saved) - masked_outputs(above, saved, 0, keep)).cpu().double())
     values = torch.cat(changes).mean(dim=0)
     return UnitClasses(above.layer, unit, _centred(above, values), "switch-off", len(inputs), "top", above.bundle.categories or ())
 
@@ -152,11 +152,9 @@ def _photographs_of(above: OutputsAbove, images: ImageSet, target: int, job: Job
         with job.device_lease(), torch.no_grad():
             predicted += above.predicted(above.outputs(above.save(batch))).tolist()
     found = np.array(photographs.sources)[np.array(predicted) == target]
-    return (
-        ("predicted", evenly(sampled, found, _MAX_OF_CLASS))
-        if len(found)
-        else ("all", evenly(images, range(images.source_count), _MAX_OF_CLASS))
-    )
+    if len(found):
+        return "predicted", evenly(sampled, found, _MAX_OF_CLASS)
+    return "all", evenly(images, range(images.source_count), _MAX_OF_CLASS)
 
 
 def _direction(above: OutputsAbove, target: int) -> Tensor:

@@ -185,10 +185,10 @@ class ContributionRun:
 
     def _add(self, collected: _Collected, saved: CutValues, outputs: Tensor, job: JobContext) -> None:
         directions = torch.stack(list(self._target.parts or (self._target.direction,)))
-        explained = outputs.detach().double().cpu() @ directions.T
+        explained = outputs.detach().cpu().double() @ directions.T
         collected.contributions.append(self._contributions(saved, outputs, directions, job))
         collected.outputs.append(explained.T)
-        values, flat = saved.maps.reshape(*saved.maps.shape[:2], -1).double().cpu().max(dim=2)
+        values, flat = saved.maps.reshape(*saved.maps.shape[:2], -1).cpu().double().max(dim=2)
         columns = saved.maps.shape[3] if saved.maps.dim() == 4 else 1
         collected.activations.append(values)
         collected.positions.append(torch.stack([flat // columns, flat % columns], dim=2))
@@ -208,10 +208,10 @@ class ContributionRun:
     def _check_sum(self, contributions: Tensor, outputs: Tensor, directions: Tensor) -> None:
         """Raise ContributionError if contributions and bias do not add up to the outputs."""
         assert self.above.head is not None
-        bias = directions @ self.above.head.bias.double().cpu()
+        bias = directions @ self.above.head.bias.cpu().double()
         total = contributions.sum(dim=2) + bias[:, None]
         size = contributions.abs().sum(dim=2) + bias.abs()[:, None]
-        error = float(((total - (outputs.double().cpu() @ directions.T).T).abs() / size.clamp(min=1e-30)).max())
+        error = float(((total - (outputs.cpu().double() @ directions.T).T).abs() / size.clamp(min=1e-30)).max())
         if error > self.above.tolerance(outputs):
             raise ContributionError(
                 f"The contributions of the units of {self.above.layer} miss the outputs of {self.above.bundle.name} by {error:.1e} of "

@@ -128,11 +128,18 @@ class FeederFinder:
 
     def of_index(self, info: LayerInfo, unit: int, images: ImageSet, index: ActivationIndex, k: int, job: JobContext) -> Feeders:
         """Return the feeders of a unit at its strongest activations in an index of the layer."""
-        crops = tuple(activation.image for activation in index.top(info.name, unit)[:k] if activation.value > 0)
-        if not crops:
-            raise ContributionError(f"{info.short_name} unit {unit} is active in no photograph of {images.name}: nothing feeds it there.")
+        crops = self.crops(info, unit, index, images)[:k]
         inputs = torch.stack([self.bundle.prepare(images.open_crop(crop)) for crop in crops])
         return self.find(info, unit, inputs, job, crops)
+
+    def crops(self, info: LayerInfo, unit: int, index: ActivationIndex, images: ImageSet) -> tuple[int, ...]:
+        """Return the crops of a unit's strongest activations. Raises ContributionError if it is never active."""
+        top = index.top(info.name, unit)
+        active = [activation for activation in top if activation.value > 0] or [activation for activation in top if activation.value != 0]
+        crops = tuple(activation.image for activation in active)
+        if not crops:
+            raise ContributionError(f"{info.short_name} unit {unit} is active in no photograph of {images.name}: nothing feeds it there.")
+        return crops
 
     def find(self, info: LayerInfo, unit: int, inputs: Tensor, job: JobContext, crops: tuple[int, ...] = ()) -> Feeders:
         """Return the feeders of a unit at its strongest position in each input (N, C, H, W).
@@ -153,15 +160,15 @@ class FeederFinder:
             sources = {node: values[source.name] for node, source in zip(path.sources, below, strict=True)}
             terms = self._terms(path, sources, unit, positions)
         self._check(info, unit, terms)
-        branches = [(source.short_name, term.double().cpu().numpy()) for source, term in zip(below, terms.terms, strict=True)]
+        branches = [(source.short_name, term.cpu().double().numpy()) for source, term in zip(below, terms.terms, strict=True)]
         return Feeders(
             layer=info.short_name,
             unit=unit,
             below=branches[0][0],
             terms=branches[0][1],
-            constants=terms.constants.double().cpu().numpy(),
-            pre_activations=terms.values.double().cpu().numpy(),
-            activations=flat.amax(dim=1).double().cpu().numpy(),
+            constants=terms.constants.cpu().double().numpy(),
+            pre_activations=terms.values.cpu().double().numpy(),
+            activations=flat.amax(dim=1).cpu().double().numpy(),
             images=crops,
             positions=np.array(positions, np.int64).reshape(-1, 2),
             note=_note(path, info, output),
@@ -203,8 +210,8 @@ class FeederFinder:
         error = terms.error()
         if not error <= TOLERANCES.get(terms.values.dtype, 3e-2):
             raise ContributionError(
-                f"The terms of {info.short_name} unit {unit} miss its value by {error:.1e} of their size: something between it and the layer "
-                "beneath is not linear. Choose another layer."
+                f"The terms of {info.short_name} unit {unit} miss its value by {error:.1e} of their size: something between it and the "
+                "layer beneath is not linear. Choose another layer."
             )
 
 

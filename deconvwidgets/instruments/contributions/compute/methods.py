@@ -27,8 +27,8 @@ def by_weight(head: LinearHead, maps: Tensor, directions: Tensor) -> Tensor:
         What is explained.
     """
     with torch.no_grad():
-        features = head.features(maps).double().cpu()
-        weights = torch.einsum("dk,kcp->dcp", directions, head.weight.double().cpu())
+        features = head.features(maps).cpu().double()
+        weights = torch.einsum("dk,kcp->dcp", directions, head.weight.cpu().double())
         return torch.einsum("ncp,dcp->dnc", features, weights)
 
 
@@ -41,7 +41,7 @@ def by_gradient(above: OutputsAbove, saved: CutValues, directions: Tensor) -> Te
         for number, direction in enumerate(directions):
             explained = (outputs * direction.to(outputs.device, outputs.dtype)).sum()
             (gradient,) = torch.autograd.grad(explained, maps, retain_graph=number + 1 < len(directions))
-            found.append((gradient * saved.maps).reshape(*maps.shape[:2], -1).double().sum(dim=2).cpu())
+            found.append((gradient * saved.maps).reshape(*maps.shape[:2], -1).cpu().double().sum(dim=2))
     return torch.stack(found)
 
 
@@ -64,7 +64,7 @@ def by_switching_off(above: OutputsAbove, saved: CutValues, outputs: Tensor, job
             job.check_cancelled("The contributions were cancelled")
             with job.device_lease():
                 changed = masked_outputs(above, saved, image, off)
-            changes[units] = outputs[image].detach().double().cpu() - changed.double().cpu()
+            changes[units] = outputs[image].detach().cpu().double() - changed.cpu().double()
         yield changes
 
 

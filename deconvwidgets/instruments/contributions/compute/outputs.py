@@ -12,6 +12,7 @@ from torch import Tensor, fx
 
 from deconvwidgets.arguments import describe, text
 from deconvwidgets.compute.scores import class_number, most_probable, require_outputs, scores_of
+from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.layer_cut import CutValues, LayerCut
 from deconvwidgets.engine.linear_head import LinearHead, find_linear_head
 from deconvwidgets.errors import ContributionError, LayerError, OcclusionError
@@ -46,7 +47,7 @@ class Target:
 
     def of(self, outputs: Tensor) -> Tensor:
         """Return the explained number for outputs (..., K), float64 (...,) on the CPU."""
-        return outputs.detach().double().cpu() @ self.direction
+        return outputs.detach().cpu().double() @ self.direction
 
 
 class OutputsAbove:
@@ -68,6 +69,7 @@ class OutputsAbove:
         network = bundle.network
         self.info: LayerInfo = network.layer(text(layer, "layer", "the name of a layer", LayerError))
         self.cut = LayerCut.of(network, self.info.name)
+        self._check_below_answer()
         head = self._linear_head()
         self.head: LinearHead | None = head if isinstance(head, LinearHead) else None
         self.reason = "" if isinstance(head, LinearHead) else head
@@ -134,13 +136,20 @@ class OutputsAbove:
         """Return the error of a sum relative to its terms that rounding explains, in the type of the layer's maps."""
         return TOLERANCES.get(values.dtype, _TOLERANCE)
 
+    def _check_below_answer(self) -> None:
+        """Raise LayerError if the layer is the answer itself."""
+        graph = self.bundle.network.graph
+        if graph is not None and self.bundle.network.node(self.info.name) in graph.trace.outputs:
+            raise LayerError(f"{self.layer} is the answer of {self.bundle.name} itself: choose a layer below it.")
+
     def _class(self, value: object, argument: str) -> int:
         if not isinstance(value, str) and value is None:
             raise ContributionError(f"{argument} must be the number or the name of a class, not None.")
         try:
             return class_number(value, self.classes, self.bundle.categories, self.bundle.name)  # type: ignore[arg-type]
         except OcclusionError as error:
-            raise ContributionError(str(error).replace("target must", f"{argument} must")) from error
+            message = str(error).replace("target must", f"{argument} must")
+            raise ContributionError(message if argument in message else f"{argument}: {message}") from error
 
     def _direction(self, label: int, outputs: int) -> Tensor:
         direction = torch.zeros(outputs, dtype=torch.float64)
@@ -170,6 +179,8 @@ def prepared_bundle(bundle: ModelBundle, device: str, dtype: str) -> ModelBundle
     bundle = on_device(require_bundle(bundle), device)
     if dtype == "model":
         return bundle
+    if reference_tensor(bundle.model).device.type == "mps":
+        raise ContributionError("dtype='float64' is not possible on Apple's MPS: pass device='cpu'.")
     return replace(bundle, model=copy.deepcopy(bundle.model).to(torch.float64))
 
 

@@ -28,6 +28,10 @@ class ContributionsService(Protocol):
     that are off, the same request is computed again.
     """
 
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the model's classes or outputs; () if it predicts nothing."""
+        ...
+
     def contributions(self, request: ContributionsRequest) -> PhotographContributions | Pending:
         """Return what the units of a layer contribute to the answer for a photograph, the top and bottom units, and the ledger."""
         ...
@@ -62,6 +66,10 @@ class ContributionsService(Protocol):
 
     def file(self, kind: ContributionsFile, request: ContributionsRequest, depth: int = 4, breadth: int = 2) -> bytes:
         """Return a table of all contributions, or the tree of a class with its top activations, as a file. It takes seconds."""
+        ...
+
+    def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
+        """Return the tree of what feeds a unit, with the top activations of its units, as a file. It takes seconds."""
         ...
 
     def cancel(self) -> None:

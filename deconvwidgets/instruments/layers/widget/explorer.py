@@ -10,9 +10,11 @@ import numpy as np
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import RuleError
+from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.bookmarks import bookmarked_layers
+from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
 from deconvwidgets.instruments.layers.widget.messages import HANDLERS
 from deconvwidgets.instruments.layers.widget.state import DEFAULTS, MESSAGES, checked_state, pinned_layers
 from deconvwidgets.widgets.explorer import Explorer
@@ -74,7 +76,7 @@ class LayerExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsLayers
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"progress", "partial"})
+    EVENTS = frozenset({"progress", "partial", *CONTRIBUTION_EVENTS})
     FILES: ClassVar[Mapping[str, str]] = {".png": "png", ".svg": "svg", ".pdf": "pdf", ".html": "html"}
 
     _service: SupportsLayers
@@ -164,7 +166,7 @@ class LayerExplorer(Explorer):
         return f"LayerExplorer({self._service.overview().model}, {self.state['layer']}{unit})"
 
     def _figure(self, kind: Any, state: Mapping[str, Any]) -> bytes:
-        return self._service.layers.figure(kind, state)
+        return self._service.layers.figure(kind, with_ordered_units(self._service, state))
 
     def _static_image(self) -> bytes | None:
         overview = self._service.overview()
@@ -174,7 +176,8 @@ class LayerExplorer(Explorer):
 
     def _draw_static_image(self) -> bytes:
         """Draw the state, with the gradient if the rule is undefined for the layer; the image names its rule."""
-        state = {**self.state, "units": _STATIC_IMAGE_UNITS}
+        sort = "strongest" if self.state["sort"] == "contribution" else self.state["sort"]  # it does not wait for contributions
+        state = {**self.state, "units": _STATIC_IMAGE_UNITS, "sort": sort}
         try:
             return self._figure("explorer.png", state)
         except RuleError:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from deconvwidgets.errors import ServiceError
+from deconvwidgets.instruments.contributions.widget.messages import HANDLERS as CONTRIBUTIONS
 from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
+from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
@@ -118,7 +120,7 @@ def _figure(service: SupportsLayers, request: Request) -> Reply:
     state = request.get("state")
     if not isinstance(state, dict):
         raise ServiceError("A figure is drawn from a state: a dict with at least a layer.")
-    data = service.layers.figure(kind, state)
+    data = service.layers.figure(kind, with_ordered_units(service, state))
     return {"mime": _MIME_TYPES.get(kind.rpartition(".")[2], "application/octet-stream")}, [data]
 
 
@@ -131,4 +133,5 @@ HANDLERS: Handlers = {
     "source_image": Handler(_source_image),
     "enlarged": Handler(_enlarged, "background"),
     "figure": Handler(_figure, "worker"),
+    **CONTRIBUTIONS,
 }

@@ -18,7 +18,7 @@ from deconvwidgets.widgets.state import State, StateMessages
 MESSAGES = StateMessages("LayerExplorer", "{'layer': 'conv5', 'unit': 59}")
 
 VIEWS = ("both", "projections", "patches")
-SORTS = ("strongest", "mean", "selectivity", "dead", "index")
+SORTS = ("strongest", "mean", "selectivity", "dead", "index", "contribution")
 TILE_SIZES = ("small", "medium", "large")
 MAX_PINS = 6
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -37,6 +37,7 @@ DEFAULTS: State = {
     "view": "both",
     "tile_size": "medium",  # of the grid
     "sort": "strongest",
+    "target": None,  # the name of the class that sort="contribution" refers to
     "filter": "",  # part of a class name; only units with such a class among their strongest activations are shown
     "pinned": [],  # up to six of {"model": ..., "layer": ..., "unit": ...}; those of other models are kept, but not shown
     "bookmarks": [],  # [layer, unit] of units to come back to, at most 100
@@ -69,6 +70,8 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], overview
         raise ServiceError(f"A unit has {overview.k} strongest activations, counted from 0: there is no rank {merged['rank']}.")
     for key, choices in _CHOICES.items():
         one_of(merged[key], key, choices)
+    if not (merged["target"] is None or (isinstance(merged["target"], str) and merged["target"])):
+        raise ServiceError(f"The target is the name of a class of the model, or None, not {reprlib.repr(merged['target'])}.")
     if not isinstance(merged["filter"], str):
         raise ServiceError(f"The filter is a class name or a part of one, not {merged['filter']!r}; '' shows every unit.")
     merged["pinned"] = _pinned(overview, merged["pinned"])

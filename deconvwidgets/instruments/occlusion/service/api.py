@@ -9,8 +9,8 @@ from threading import RLock
 from typing import Any
 from weakref import WeakValueDictionary, finalize
 
-from deconvwidgets.arguments import describe, flag, instance, integer_array, seconds
-from deconvwidgets.errors import HeadError, OcclusionError, ServiceError
+from deconvwidgets.arguments import flag, instance, seconds
+from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.occlusion.compute.fill import takes_colours
 from deconvwidgets.instruments.occlusion.compute.grid import WindowGrid, checked_settings
 from deconvwidgets.instruments.occlusion.compute.occlude import OcclusionScan
@@ -24,7 +24,9 @@ from deconvwidgets.instruments.occlusion.records import (
     OcclusionRequest,
     OcclusionScene,
     PatchAnswer,
+    UnitMaps,
 )
+from deconvwidgets.instruments.occlusion.service.boxes import checked_boxes
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.instruments.occlusion.service.files import make_file
 from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
@@ -32,6 +34,7 @@ from deconvwidgets.instruments.occlusion.service.map_job import MapJob
 from deconvwidgets.instruments.occlusion.service.runs import MapsComputation, MapsRequest, MapsRuns
 from deconvwidgets.instruments.occlusion.service.scenes import Scene, SceneCache
 from deconvwidgets.instruments.occlusion.service.top_projections import TopProjections
+from deconvwidgets.instruments.occlusion.service.unit_maps import unit_maps
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.head_files import has_bundled_head
 from deconvwidgets.records.geometry import Box
@@ -48,7 +51,6 @@ _EVENT_SECONDS = 0.2  # between two events of a run: a browser draws the whole m
 _POSITIONS_PER_STEP = 512  # at most: many positions share their work
 _TOP_CLASSES = 5  # at each position of the maps, in an HTML page
 _MAX_LOGITS_BYTES = 32 << 20  # of one run; with its logits the maps of every class are known
-_MAX_BOXES = 64
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +61,7 @@ class OcclusionApi(InstrumentApi):
         super().__init__(context)
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
-        self._images = ImageCatalog(lambda: context.snapshot)
+        self._images = ImageCatalog(lambda: context.snapshot, context.input_images)
         self._scenes = SceneCache(context.device_lock, self._images)
         self._top_projections = TopProjections(context.device_lock, context.images)
         self._runs = MapsRuns()
@@ -115,12 +117,18 @@ class OcclusionApi(InstrumentApi):
         Raises what `scene` raises, and ServiceError for more than 64 patches.
         """
         self._context.record_request()
-        boxes = _checked_boxes(boxes)
+        boxes = checked_boxes(boxes)
         lock = self._context.device_lock
         with lock.pause_batches():
             scene = self._scenes.get(self._context.snapshot, request)
             with lock.request(), self._cores.half():
                 return scene.answer(boxes)
+
+    def unit_maps(self, request: OcclusionRequest, units: Sequence[int]) -> UnitMaps:
+        """Return the feature maps of some units of the request's layer. Raises what `scene` raises."""
+        self._context.record_request()
+        snapshot = self._context.snapshot
+        return unit_maps(snapshot, self._scenes.get(snapshot, request), units, self._context.device_lock)
 
     def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         """Compute the maps of an image, coarse to fine, and return the number of the run.
@@ -234,9 +242,9 @@ class OcclusionApi(InstrumentApi):
         """Add the chunk at `offset`, which must be the end of the last one, and return the number of bytes received."""
         return self._images.uploads.add(upload, offset, data)
 
-    def finish_upload(self, upload: str) -> str:
-        """Decode an upload, and return the image's id ("upload:<id>"). Raises PictureError if it is not an image; nothing is kept then."""
-        return self._images.uploads.finish(upload)
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
+        """Decode an upload of that true class, and return the image's id. Raises PictureError if it is no image; nothing is kept then."""
+        return self._images.uploads.finish(upload, label)
 
     def cancel_upload(self, upload: str) -> None:
         """Drop an unfinished upload."""
@@ -281,16 +289,3 @@ class OcclusionApi(InstrumentApi):
             superseded = other.request.request.image == computation.request.request.image and other not in newest
             if superseded or other.request.network not in networks:
                 other.stop()
-
-
-def _checked_boxes(boxes: Sequence[Box]) -> list[Box]:
-    """Return boxes of Python integers. Raises ServiceError for too many, OcclusionError for anything but boxes."""
-    if not isinstance(boxes, list | tuple):
-        raise OcclusionError(f"boxes must be a list of (left, top, right, bottom), not {describe(boxes)}.")
-    if len(boxes) > _MAX_BOXES:
-        raise ServiceError(f"{len(boxes)} patches are too many: use {_MAX_BOXES} at most.")
-    checked: list[Box] = []
-    for box in boxes:
-        left, top, right, bottom = integer_array(box, "a box", ((4,),), "four integers (left, top, right, bottom)", OcclusionError).tolist()
-        checked.append((left, top, right, bottom))
-    return checked

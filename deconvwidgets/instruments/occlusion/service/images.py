@@ -3,57 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-
-from torch import Tensor
 
 from deconvwidgets.arguments import describe, integer
-from deconvwidgets.errors import PictureError, ServiceError
+from deconvwidgets.errors import ServiceError
 from deconvwidgets.images.image_set import ImageSet, label_name
 from deconvwidgets.instruments.occlusion.records import ImagePage, ImageTile
-from deconvwidgets.instruments.occlusion.service.uploads import PREFIX, ImageUploads
+from deconvwidgets.service.image_uploads import ImageUploads
+from deconvwidgets.service.input_images import CROP, InputImage, InputImages
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.thumbnails import Thumbnails, square_image
 
-_CROP = "crop:"
 _MAX_TILES = 100  # in one page: photographs have to be decoded
 
 
-@dataclass(frozen=True, slots=True)
-class InputImage:
-    """An image as the model's input."""
-
-    pixels: Tensor  # (C, H, W)
-    caption: str
-    label: str | None  # its label in the image set
-    source: int | None  # the photograph of the image set; None for an upload
-
-
 class ImageCatalog:
-    """Finds images by id, and lists them. Thread-safe.
+    """Lists the images of a service, and finds them by id. Thread-safe.
 
     Parameters
     ----------
     get_snapshot : callable
         Returns the current snapshot.
+    inputs : InputImages
+        The images of the service.
     """
 
-    def __init__(self, get_snapshot: Callable[[], Snapshot]) -> None:
-        self._get_snapshot = get_snapshot
-        self.uploads = ImageUploads(lambda image: get_snapshot().bundle.prepare(image))
+    def __init__(self, get_snapshot: Callable[[], Snapshot], inputs: InputImages) -> None:
+        self._get_snapshot, self._inputs = get_snapshot, inputs
         self._thumbnails = Thumbnails()
         self._searchable: tuple[ImageSet, list[str]] | None = None
 
+    @property
+    def uploads(self) -> ImageUploads:
+        """The uploaded images."""
+        return self._inputs.uploads
+
     def get(self, snapshot: Snapshot, image: str) -> InputImage:
         """Return the image "crop:17" or "upload:<id>". Raises PictureError for an unknown one, or one that cannot be read."""
-        if isinstance(image, str) and image.startswith(PREFIX):
-            upload = self.uploads.get(image)
-            return InputImage(upload.pixels, upload.name, None, None)
-        number, images = self._number(snapshot, image), snapshot.images
-        crop = images.crop(number)
-        name = images.source_name(crop.source)
-        caption = name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
-        return InputImage(snapshot.bundle.prepare(images.open_crop(number)), caption, label_name(images, crop.source), crop.source)
+        return self._inputs.get(snapshot, image)
 
     def page(self, start: int, count: int, query: str, size: int) -> ImagePage:
         """Return a page of the images: uploads, newest first, then the first crop of each photograph.
@@ -80,16 +66,6 @@ class ImageCatalog:
         tiles += [self._tile(images, source, size) for source in found[first : first + count - len(tiles)]]
         return ImagePage(len(uploads) + len(found), start, tuple(tiles))
 
-    def _number(self, snapshot: Snapshot, image: object) -> int:
-        digits = image[len(_CROP) :] if isinstance(image, str) and image.startswith(_CROP) else ""
-        if not (digits.isascii() and digits.isdigit()):
-            raise PictureError(f"An image is named like 'crop:0', or by the id of its upload, not {image!r}.")
-        if len(digits) > 12 or int(digits) >= len(snapshot.images):
-            raise PictureError(
-                f"{snapshot.images.name} has the crops 0 to {len(snapshot.images) - 1:,}: there is no {image!r}. Choose one of them."
-            )
-        return int(digits)
-
     def _texts(self, images: ImageSet) -> list[str]:
         """Return the names and labels of all photographs, which are read once."""
         known = self._searchable
@@ -100,7 +76,7 @@ class ImageCatalog:
 
     def _tile(self, images: ImageSet, source: int, size: int) -> ImageTile:
         (thumbnail,) = self._thumbnails.get(images, [source], size)
-        image = f"{_CROP}{images.crops_of(source)[0]}"
+        image = f"{CROP}{images.crops_of(source)[0]}"
         return ImageTile(image, images.source_name(source), label_name(images, source), thumbnail)
 
     def _upload_tile(self, image: str, size: int) -> ImageTile:

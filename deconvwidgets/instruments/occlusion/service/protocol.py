@@ -15,6 +15,7 @@ from deconvwidgets.instruments.occlusion.records import (
     OcclusionRequest,
     OcclusionScene,
     PatchAnswer,
+    UnitMaps,
 )
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.service.protocol import ModelService
@@ -42,6 +43,10 @@ class OcclusionService(Protocol):
 
     def answer(self, request: OcclusionRequest, boxes: Sequence[Box]) -> PatchAnswer:
         """Return the predictions and the feature map with patches at `boxes`."""
+        ...
+
+    def unit_maps(self, request: OcclusionRequest, units: Sequence[int]) -> UnitMaps:
+        """Return the feature maps of some units of the request's layer, in the image without patches."""
         ...
 
     def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
@@ -84,8 +89,8 @@ class OcclusionService(Protocol):
         """Add the chunk at `offset`, and return the number of bytes received."""
         ...
 
-    def finish_upload(self, upload: str) -> str:
-        """Decode an upload, and return the image's id ("upload:<id>")."""
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
+        """Decode an upload of that true class, and return the image's id ("upload:<id>")."""
         ...
 
     def cancel_upload(self, upload: str) -> None:

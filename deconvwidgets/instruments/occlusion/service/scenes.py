@@ -23,7 +23,7 @@ from deconvwidgets.errors import LayerError, OcclusionError
 from deconvwidgets.instruments.occlusion.compute.fill import fill_name, fill_of
 from deconvwidgets.instruments.occlusion.compute.unoccluded import UnoccludedResult, run_unoccluded
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionRequest, OcclusionScene, PatchAnswer
-from deconvwidgets.instruments.occlusion.service.images import ImageCatalog, InputImage
+from deconvwidgets.instruments.occlusion.service.images import ImageCatalog
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.class_names import class_of_label
 from deconvwidgets.records.geometry import Box
@@ -31,6 +31,7 @@ from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import encode_image
+from deconvwidgets.service.input_images import InputImage
 from deconvwidgets.service.snapshot import Snapshot
 
 _TOP = 5  # classes

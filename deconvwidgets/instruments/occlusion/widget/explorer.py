@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.occlusion.patch_boxes import patch_boxes
 from deconvwidgets.instruments.occlusion.records import ClassShare, OcclusionMaps, OcclusionRequest, OcclusionScene, PatchAnswer
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
-from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, upload_image
+from deconvwidgets.instruments.occlusion.widget.image_upload import ImageInput, send_file, upload_image
 from deconvwidgets.instruments.occlusion.widget.messages import HANDLERS
 from deconvwidgets.instruments.occlusion.widget.state import MESSAGES, checked_state, maps_settings, occlusion_request
 from deconvwidgets.widgets.explorer import Explorer
 from deconvwidgets.widgets.messages import Reply, Request
+from deconvwidgets.widgets.showing import Photograph
 from deconvwidgets.widgets.state import State, StateTrait
 
 if TYPE_CHECKING:  # importing plotly takes a second
@@ -101,7 +103,7 @@ class OcclusionExplorer(Explorer):
     MESSAGES = MESSAGES
     SERVICE = SupportsOcclusion
     HANDLERS = HANDLERS
-    EVENTS = frozenset({"occlusion"})
+    EVENTS = frozenset({"occlusion", *CONTRIBUTION_EVENTS})
     FILES: ClassVar[Mapping[str, str]] = {
         ".png": "figure.png",
         ".svg": "figure.svg",
@@ -130,6 +132,13 @@ class OcclusionExplorer(Explorer):
         if image is not None:
             initial = {**initial, "image": upload_image(service.occlusion, image)}
         super().__init__(service, initial, height=height, **options)
+
+    @classmethod
+    def _shown_state(cls, service: Any, state: Mapping[str, Any], photograph: Photograph | None) -> Mapping[str, Any]:
+        if photograph is None:
+            return state
+        cls._require_service(service)
+        return {**state, "image": send_file(service.occlusion, photograph.name, photograph.data, photograph.label)}
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.overview(), self._service.occlusion.choices())

@@ -39,19 +39,20 @@ def upload_image(service: OcclusionService, image: object) -> str:
         return f"crop:{number}"
     if isinstance(image, str | Path):
         path = as_path(image, "The path of an image", PictureError)
-        return _send(service, path.name, _read(path))
+        return send_file(service, path.name, _read(path))
     if isinstance(image, np.ndarray):
-        return _send(service, "your image", _encode(array_to_rgb(image)))
+        return send_file(service, "your image", _encode(array_to_rgb(image)))
     if isinstance(image, Image.Image):
-        return _send(service, Path(str(getattr(image, "filename", "") or "your image")).name, _encode(to_rgb(image)))
+        return send_file(service, Path(str(getattr(image, "filename", "") or "your image")).name, _encode(to_rgb(image)))
     raise PictureError(f"An image is the number of a crop, 'crop:17', a PIL image, a path or an array, not {describe(image)}.")
 
 
-def _send(service: OcclusionService, name: str, data: bytes) -> str:
+def send_file(service: OcclusionService, name: str, data: bytes, label: str | None = None) -> str:
+    """Upload the file of an image whose true class may be known, and return its id."""
     upload = service.begin_upload(name, len(data))
     for offset in range(0, len(data), _CHUNK_BYTES):
         service.add_chunk(upload, offset, data[offset : offset + _CHUNK_BYTES])
-    return service.finish_upload(upload)
+    return service.finish_upload(upload, label)
 
 
 def _read(path: Path) -> bytes:

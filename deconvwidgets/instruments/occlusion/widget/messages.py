@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import OcclusionError, ServiceError
+from deconvwidgets.instruments.contributions.widget.messages import HANDLERS as CONTRIBUTIONS
+from deconvwidgets.instruments.layers.widget.messages import HANDLERS as LAYERS
 from deconvwidgets.instruments.occlusion.records import ClassShare, MapsSettings, OcclusionMaps, OcclusionProjection, OcclusionRequest
 from deconvwidgets.instruments.occlusion.service.protocol import SupportsOcclusion
 from deconvwidgets.instruments.occlusion.widget.state import MAPS, class_number
@@ -67,6 +69,13 @@ def _patch(service: SupportsOcclusion, request: Request) -> Reply:
     answer = service.occlusion.answer(_occlusion_request(service, request), _boxes(request))
     content = {"classes": _shares(answer.classes), "activity": answer.activity, "map_shape": list(answer.map.shape)}
     return content, [_float_bytes(answer.map)]
+
+
+def _unit_maps(service: SupportsOcclusion, request: Request) -> Reply:
+    """Buffer: the feature maps of the units, float32 (units, h, w)."""
+    maps = service.occlusion.unit_maps(_occlusion_request(service, request), list(request.sequence("units")))
+    content = {"units": list(maps.units), "map_shape": list(maps.values.shape[1:]), "extent": list(maps.extent)}
+    return content, [_float_bytes(maps.values)]
 
 
 def _start_maps(service: SupportsOcclusion, request: Request) -> Reply:
@@ -252,6 +261,7 @@ HANDLERS: Handlers = {
     "hello": Handler(_hello),
     "scene": Handler(_scene),
     "patch": Handler(_patch),
+    "unit_maps": Handler(_unit_maps),
     "start_maps": Handler(_start_maps),
     "maps": Handler(_maps),
     "stop_maps": Handler(_stop_maps),
@@ -262,4 +272,6 @@ HANDLERS: Handlers = {
     "use_bundled_head": Handler(_use_bundled_head, "worker"),
     "upload": Handler(_upload, upload_where),
     "file": Handler(_file, "worker"),
+    **{kind: LAYERS[kind] for kind in ("mosaics", "unit_table")},  # of the units behind an answer
+    **CONTRIBUTIONS,
 }

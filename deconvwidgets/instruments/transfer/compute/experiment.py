@@ -107,7 +107,7 @@ class TransferExperiment:
                 head = trainer.with_weight_decay(trained.weight_decay).train(unmirrored, lease)
                 head_logits = data.logits(split.test, head, lease, unmirrored=True)
             results.set_head(head, class_accuracy(truths, head_logits.argmax(1).numpy()))
-        results.add(trained.weight_decay, split.test, truths, logits)
+        results.add(trained, split.test, truths, logits)
 
     @contextmanager
     def _checked_lease(self) -> Iterator[None]:

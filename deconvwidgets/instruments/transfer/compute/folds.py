@@ -1,4 +1,4 @@
-"""Training the head of one fold: choose the weight decay on held-out training images, then train on all training images."""
+"""Training the head of one fold: choose weight decay and temperature on held-out training images, then train on all training images."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.arguments import describe, finite_number
+from deconvwidgets.arguments import describe, finite_number, positive_number
 from deconvwidgets.compute.job import DeviceLease
 from deconvwidgets.errors import HeadError
 from deconvwidgets.instruments.transfer.compute.gram import Design, GramDesign, Scaling, make_design
+from deconvwidgets.instruments.transfer.compute.held_out import Search, held_out_parts
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
-from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_path, fit_softmax
-from deconvwidgets.instruments.transfer.compute.splits import hold_out
+from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
 from deconvwidgets.instruments.transfer.compute.svm import COST, fit_svm, require_scikit_learn
+from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_loss
 from deconvwidgets.instruments.transfer.records import HeadStep
 
 WEIGHT_DECAYS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-HELD_OUT = 0.2  # share of the training images
 
 
 @dataclass(frozen=True)
 class TrainedHead:
-    """Weight (classes, features) and bias (classes,) for unscaled features, and the weight decay of the training."""
+    """Weight (classes, features) and bias (classes,) for unscaled features, divided by the temperature; how they were trained."""
 
     weight: Tensor
     bias: Tensor
     weight_decay: float
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,52 +67,70 @@ class HeadTrainer(Protocol):
 class SoftmaxTrainer:
     """Trains by multinomial logistic regression.
 
-    Of several weight decays the one with the best accuracy on held-out images is used; of equally good ones, the strongest.
+    Of several weight decays the one with the smallest log loss on held-out images is used; of equal ones, the one with the best accuracy,
+    then the strongest. `widen` continues the grid where its end is the best. A temperature of None is fitted on the held-out images.
     """
 
     weight_decays: tuple[float, ...] = WEIGHT_DECAYS
     on_step: Callable[[HeadStep], None] | None = None
+    widen: bool = False
+    temperature: float | None = None
     classifier: str = "softmax"
+
+    @classmethod
+    def of(
+        cls,
+        weight_decay: float | Sequence[float] | None,
+        temperature: float | None = None,
+        on_step: Callable[[HeadStep], None] | None = None,
+    ) -> SoftmaxTrainer:
+        """Return the trainer for the arguments of `train_softmax_head`. Raises HeadError for invalid ones."""
+        decays = check_weight_decays(weight_decay)
+        if temperature is not None:
+            temperature = positive_number(temperature, "temperature", HeadError)
+        elif len(decays) == 1:
+            temperature = 1.0
+        return cls(decays, on_step, weight_decay is None, temperature)
 
     def train(self, images: FoldImages, lease: DeviceLease) -> TrainedHead:
         scaling, rows, labels = _scaled(images)
         design = make_design(rows, lease)
-        decay, start = self._fixed_decay(images.labels), None
-        if decay is None:
-            decay, start = self._choose(images, design, labels, lease)
-        on_step = self._step_callback(images.fold, labels, lambda parameters: None)
+        decay, temperature, start = self._choose(images, design, labels, lease)
+
+        def on_step(fit: Fit) -> None:
+            self._report(images.fold, fit, labels)
+
         fit = fit_softmax(design, labels, images.classes, decay, start, lease=lease, on_step=on_step)
-        return TrainedHead(*scaling.unscale(design.weights(fit.parameters), fit.parameters[-1]), decay)
+        weight, bias = scaling.unscale(design.weights(fit.parameters), fit.parameters[-1])
+        return TrainedHead(weight / temperature, bias / temperature, decay, temperature)
 
     def with_weight_decay(self, weight_decay: float) -> SoftmaxTrainer:
-        return SoftmaxTrainer((weight_decay,))
+        return SoftmaxTrainer((weight_decay,), temperature=self.temperature)
 
-    def _fixed_decay(self, labels: NDArray[np.int64]) -> float | None:
-        """Return the weight decay if there is no choice: the only one, or the middle one if no class has an image to hold out."""
-        can_hold_out = np.bincount(labels).max(initial=0) > 1
-        return None if can_hold_out and len(self.weight_decays) > 1 else self.weight_decays[len(self.weight_decays) // 2]
+    def _choose(self, images: FoldImages, design: Design, labels: Tensor, lease: DeviceLease) -> tuple[float, float, Tensor | None]:
+        """Return weight decay, temperature, and parameters to start at. The middle weight decay is used if no image can be held out."""
+        parts = held_out_parts(images.labels, images.seed + images.fold)
+        if not parts or (len(self.weight_decays) == 1 and self.temperature is not None):
+            return self.weight_decays[len(self.weight_decays) // 2], self.temperature or 1.0, None
 
-    def _choose(self, images: FoldImages, design: Design, labels: Tensor, lease: DeviceLease) -> tuple[float, Tensor]:
-        """Return the best weight decay on held-out images, and the parameters trained with it."""
-        split = hold_out(images.labels, HELD_OUT, images.seed + images.fold)
-        train, held_out = (torch.as_tensor(rows, device=labels.device) for rows in (split.train, split.test))
-        subset, train_labels = design.subset(train), labels[train]
+        def on_step(fit: Fit, labels: Tensor, predict: Callable[[], Tensor], held_labels: Tensor) -> None:
+            self._report(images.fold, fit, labels, predict, held_labels)
 
-        def validate(parameters: Tensor) -> float:
-            return accuracy_of_logits(design.predict(parameters, train, held_out), labels[held_out])
+        search = Search(design, labels, images.classes, parts, lease, on_step)
+        best = search.run(self.weight_decays, self.widen)
+        temperature = fit_temperature(best.logits, best.labels) if self.temperature is None else self.temperature
+        return best.weight_decay, temperature, best.parameters
 
-        on_step = self._step_callback(images.fold, train_labels, validate)
-        path = fit_path(subset, train_labels, images.classes, self.weight_decays, lease=lease, on_step=on_step)
-        best = max(path, key=lambda fit: validate(fit.parameters))  # the first of equally good ones
-        return best.weight_decay, design.embed(best.parameters, train)
-
-    def _step_callback(self, fold: int, labels: Tensor, validate: Callable[[Tensor], float | None]) -> Callable[[Fit], None]:
-        def report(fit: Fit) -> None:
-            if self.on_step is not None:
-                accuracy = accuracy_of_logits(fit.logits, labels)
-                self.on_step(HeadStep(fold, fit.weight_decay, fit.steps, fit.loss, accuracy, validate(fit.parameters)))
-
-        return report
+    def _report(
+        self, fold: int, fit: Fit, labels: Tensor, predict: Callable[[], Tensor] | None = None, held_labels: Tensor | None = None
+    ) -> None:
+        if self.on_step is None:
+            return
+        accuracy, loss = None, None
+        if predict is not None and held_labels is not None:
+            logits = predict()
+            accuracy, loss = accuracy_of_logits(logits, held_labels), log_loss(logits, held_labels)
+        self.on_step(HeadStep(fold, fit.weight_decay, fit.steps, fit.loss, accuracy_of_logits(fit.logits, labels), accuracy, loss))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deconvwidgets.compute.calibration import calibration
 from deconvwidgets.instruments.transfer.compute.folds import TrainedHead
 from deconvwidgets.instruments.transfer.compute.scores import class_accuracy, confusion_matrix
 from deconvwidgets.instruments.transfer.records import HeadReport
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.heads import Head
 from deconvwidgets.records.images import SkippedImage
 
@@ -46,8 +48,10 @@ class FoldResults:
     _head: tuple[TrainedHead, float] | None = None
     _accuracies: list[float] = field(default_factory=list)
     _decays: list[float] = field(default_factory=list)
+    _temperatures: list[float] = field(default_factory=list)
     _tests: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
     _confidences: list[NDArray[np.float32]] = field(default_factory=list)
+    _truth_probabilities: list[NDArray[np.float32]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._accuracies)
@@ -61,26 +65,29 @@ class FoldResults:
         """Set the head of the report, which is trained on the first fold, and its accuracy there."""
         self._head = (head, accuracy)
 
-    def add(self, weight_decay: float, sources: NDArray[np.int64], truths: NDArray[np.int64], logits: Tensor) -> None:
+    def add(self, head: TrainedHead, sources: NDArray[np.int64], truths: NDArray[np.int64], logits: Tensor) -> None:
         """Add a fold.
 
         Parameters
         ----------
-        weight_decay : float
-            The weight decay of the fold.
+        head : TrainedHead
+            The head of the fold.
         sources, truths : array (tests,)
             The test photographs and their classes.
         logits : Tensor (tests, classes)
             Their logits.
         """
-        confidences, predictions = torch.softmax(logits, 1).max(1)
+        probabilities = torch.softmax(logits, 1)
+        confidences, predictions = probabilities.max(1)
         if self.info.classifier != "softmax":
             confidences = torch.full_like(confidences, torch.nan)
         predicted = predictions.numpy()
         folds = np.full(len(sources), len(self), np.int64)
         self._tests.append((sources, folds, truths, predicted))
         self._confidences.append(confidences.numpy().astype(np.float32))
-        self._decays.append(weight_decay)
+        self._truth_probabilities.append(probabilities.numpy()[np.arange(len(truths)), truths])
+        self._decays.append(head.weight_decay)
+        self._temperatures.append(head.temperature)
         self._accuracies.append(class_accuracy(truths, predicted))
 
     def report(self) -> HeadReport:
@@ -88,6 +95,7 @@ class FoldResults:
         assert self._head is not None
         info = self.info
         sources, folds, truths, predictions = (np.concatenate(parts) for parts in zip(*self._tests, strict=True))
+        calibrated = self._calibration(truths == predictions)
         return HeadReport(
             dataset=info.dataset,
             model=info.model,
@@ -104,15 +112,23 @@ class FoldResults:
             truths=truths,
             predictions=predictions,
             confidences=np.concatenate(self._confidences),
-            head=self._build_head(*self._head),
+            head=self._build_head(*self._head, calibrated),
             seconds=time.monotonic() - self.started,
             complete=len(self) == info.folds,
             skipped=info.skipped,
             classifier=info.classifier,
+            temperatures=tuple(self._temperatures),
+            calibration=calibrated,
         )
 
-    def _build_head(self, trained: TrainedHead, accuracy: float) -> Head:
+    def _calibration(self, correct: NDArray[np.bool_]) -> Calibration | None:
+        if self.info.classifier != "softmax":
+            return None
+        return calibration(np.concatenate(self._confidences), correct, np.concatenate(self._truth_probabilities))
+
+    def _build_head(self, trained: TrainedHead, accuracy: float, calibrated: Calibration | None) -> Head:
         info = self.info
+        probabilities = {} if calibrated is None else {"calibration_error": calibrated.error, "log_loss": calibrated.log_loss or 0.0}
         return Head(
             model=info.model,
             layer=info.layer,
@@ -131,6 +147,8 @@ class FoldResults:
                 "images_per_class": info.images_per_class,
                 "seed": info.seed,
                 "weight_decay": trained.weight_decay,
+                "temperature": trained.temperature,
+                **probabilities,  # of the test photographs of all folds
                 "views": info.crops,
                 "features": info.features,
                 "classifier": info.classifier,

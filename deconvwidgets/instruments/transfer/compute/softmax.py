@@ -7,7 +7,7 @@ Source: Zeiler & Fergus 2014, sections 5.2 and 5.3 (a new softmax classifier on 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -78,24 +78,6 @@ def fit_softmax(
             break
     assert fit is not None
     return fit
-
-
-def fit_path(
-    design: Design,
-    labels: Tensor,
-    classes: int,
-    weight_decays: Sequence[float],
-    tolerance: float = TOLERANCE,
-    max_steps: int = MAX_STEPS,
-    lease: DeviceLease = nullcontext,
-    on_step: Callable[[Fit], None] = lambda fit: None,
-) -> Iterator[Fit]:
-    """Train one classifier for each weight decay, from the strongest to the weakest, each starting at the previous solution."""
-    start = None
-    for decay in sorted(weight_decays, reverse=True):
-        fit = fit_softmax(design, labels, classes, decay, start, tolerance, max_steps, lease, on_step)
-        yield fit
-        start = fit.parameters
 
 
 def _steps(

@@ -68,7 +68,7 @@ def draw_fold(
     return Fold(_sorted(train), _sorted(test))
 
 
-def hold_out(labels: Sequence[int] | NDArray[np.int64], share: float, seed: int) -> Fold:
+def hold_out(labels: Sequence[int] | NDArray[np.int64], share: float, seed: int, part: int = 0) -> Fold:
     """Hold out part of the training images, to choose a hyperparameter (the weight decay) without the test images.
 
     Parameters
@@ -80,6 +80,9 @@ def hold_out(labels: Sequence[int] | NDArray[np.int64], share: float, seed: int)
         image is kept.
     seed : int
         The random seed.
+    part : int
+        Which part of each class is held out: those of different numbers are disjoint. A class has no image in a part that it is too small
+        for, and keeps all of them.
 
     Returns
     -------
@@ -91,16 +94,18 @@ def hold_out(labels: Sequence[int] | NDArray[np.int64], share: float, seed: int)
     HeadError
         For a share outside (0, 1) or a negative seed, and if no class has two images.
     """
-    if not 0 < share < 1 or seed < 0:
-        raise HeadError(f"share={share}, seed={seed}: share must be between 0 and 1, and seed at least 0.")
+    if not 0 < share < 1 or seed < 0 or part < 0:
+        raise HeadError(f"share={share}, seed={seed}, part={part}: share must be between 0 and 1, seed and part at least 0.")
     generator = np.random.default_rng([seed])
     train, test = [], []
     for indices in _members(labels).values():
         held_out = min(max(1, round(share * len(indices))), len(indices) - 1)
         shuffled = generator.permutation(indices)
-        test.append(shuffled[:held_out])
-        train.append(shuffled[held_out:])
-    if not sum(map(len, test)):
+        chosen = np.zeros(len(indices), bool)
+        chosen[part * held_out : (part + 1) * held_out] = True
+        test.append(shuffled[chosen])
+        train.append(shuffled[~chosen])
+    if part == 0 and not sum(map(len, test)):
         raise HeadError("No class has two training images, so none can be held out: use at least 2 per class, or set weight_decay.")
     return Fold(_sorted(train), _sorted(test))
 

@@ -18,7 +18,7 @@ from deconvwidgets.instruments.transfer.compute.checks import checked_callback, 
 from deconvwidgets.instruments.transfer.compute.experiment import TransferExperiment
 from deconvwidgets.instruments.transfer.compute.feature_crops import Crops
 from deconvwidgets.instruments.transfer.compute.features import Store
-from deconvwidgets.instruments.transfer.compute.folds import SoftmaxTrainer, SvmTrainer, check_weight_decays
+from deconvwidgets.instruments.transfer.compute.folds import SoftmaxTrainer, SvmTrainer
 from deconvwidgets.instruments.transfer.compute.svm import COST
 from deconvwidgets.instruments.transfer.records import HeadReport, HeadStep, LearningCurve
 from deconvwidgets.models.bundle import ModelBundle
@@ -34,6 +34,7 @@ def train_softmax_head(
     *,
     views: Crops = "one",
     weight_decay: float | Sequence[float] | None = None,
+    temperature: float | None = None,
     progress: bool = True,
     path: str | Path | None = None,
     store: Store = "disk",
@@ -67,8 +68,12 @@ def train_softmax_head(
         on the unmirrored features only, since a model has one input per photograph; `head.report` has its accuracy on the first fold.
     weight_decay : float or sequence of float, optional
         The weight of half the squared norm of the weights, added to the mean cross entropy, for features scaled to a mean squared norm of
-        1. Of several (by default five, from 1e-2 to 1e-6) each fold uses the one with the best accuracy on a held-out fifth of its
-        training images, and then trains on all of them.
+        1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images (of equal ones, the
+        one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth is held out in
+        turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or down to 1e-7.
+    temperature : float, optional
+        The logits are divided by it, which changes the probabilities and no prediction; the weights and the bias of the head include it.
+        By default it is fitted on the held-out images (Guo et al. 2017), or 1 if `weight_decay` is one number: nothing is held out then.
     progress : bool
         Show progress bars.
     path : str or Path, optional
@@ -107,7 +112,7 @@ def train_softmax_head(
     1
     """
     images_per_class, folds, seed = checked_protocol(images_per_class, folds, seed)
-    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), checked_callback(on_step, "on_step"))
+    trainer = SoftmaxTrainer.of(weight_decay, temperature, checked_callback(on_step, "on_step"))
     experiment = TransferExperiment.prepare(bundle, dataset, layer, images_per_class, views, progress, path, store, device, job, on_fold)
     return experiment.run(trainer, images_per_class, folds, seed)
 
@@ -209,7 +214,7 @@ def learning_curve(
     >>> curve.images_per_class, len(curve.means)
     ((1, 2), 2)
     """
-    trainer = SoftmaxTrainer(check_weight_decays(weight_decay), checked_callback(on_step, "on_step"))
+    trainer = SoftmaxTrainer.of(weight_decay, on_step=checked_callback(on_step, "on_step"))
     sizes, folds, seed = checked_curve(images_per_class, folds, seed)
     checked_callback(on_point, "on_point", required=True)
     known = None if known is None else instance(known, HeadReport, "known", HeadError)

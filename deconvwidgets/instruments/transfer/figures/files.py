@@ -11,12 +11,13 @@ from deconvwidgets.figures.vector import to_svg
 from deconvwidgets.instruments.transfer.figures.html import transfer_page
 from deconvwidgets.instruments.transfer.figures.picture import transfer_drawing
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
-from deconvwidgets.instruments.transfer.figures.table import classes_csv, photographs_csv
+from deconvwidgets.instruments.transfer.figures.table import calibration_csv, classes_csv, photographs_csv
 from deconvwidgets.instruments.transfer.records import TestPhotograph, TransferFile
 
 _RENDERERS: dict[TransferFile, Callable[[TransferSheet, Iterable[TestPhotograph]], bytes]] = {
     "photographs.csv": lambda sheet, tests: photographs_csv(tests, sheet.results.categories),
     "classes.csv": lambda sheet, tests: classes_csv(sheet),
+    "calibration.csv": lambda sheet, tests: calibration_csv(sheet.results.summary.calibration),
     "results.png": lambda sheet, tests: to_png(transfer_drawing(sheet), colours=256),
     "results.svg": lambda sheet, tests: to_svg(transfer_drawing(sheet)),
     "results.pdf": lambda sheet, tests: to_pdf(transfer_drawing(sheet), sheet.title()),
@@ -30,7 +31,7 @@ def transfer_file(kind: TransferFile, sheet: TransferSheet, tests: Iterable[Test
     Parameters
     ----------
     kind : str
-        "photographs.csv", "classes.csv", "results.png", "results.svg", "results.pdf" or "results.html".
+        "photographs.csv", "classes.csv", "calibration.csv", "results.png", "results.svg", "results.pdf" or "results.html".
     sheet : TransferSheet
         The results.
     tests : iterable of TestPhotograph

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from deconvwidgets.figures.class_results import ClassResult, class_results
 from deconvwidgets.instruments.transfer.records import CellPhotographs, TransferResults
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassResult:
-    """The results of one class."""
-
-    name: str
-    tests: int  # number of tests
-    accuracy: float  # a share; NaN without tests
-    mistake: str  # the most frequent wrong prediction; empty if there is none
-    times: int  # how often it was predicted
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,30 +40,24 @@ class TransferSheet:
         folds = f"{len(run.per_fold)} of {run.folds} fold{'' if run.folds == 1 else 's'}"
         return f"{folds}, {run.seconds:,.0f} s" + (f" ({run.phase})" if run.phase != "done" else "")
 
+    def calibration(self) -> str:
+        """Return the mean confidence, the expected calibration error and the log loss; empty without probabilities."""
+        found = self.results.summary.calibration
+        if found is None:
+            return ""
+        return found.describe() + ("" if found.log_loss is None else f", log loss {found.log_loss:.3f}")
+
     def classes(self) -> list[ClassResult]:
         """Return the results of all classes, in the order of the categories."""
-        results, classes = self.results, []
-        for number, name in enumerate(results.categories):
-            wrong = results.confusion[number].copy()
-            wrong[number] = 0
-            times = int(wrong.max(initial=0))
-            mistake = results.categories[int(wrong.argmax())] if times else ""
-            classes.append(ClassResult(name, int(results.class_tests[number]), float(results.class_accuracy[number]), mistake, times))
-        return classes
-
-    def ranked(self) -> list[ClassResult]:
-        """Return the classes with tests, the best first."""
-        tested = [result for result in self.classes() if not np.isnan(result.accuracy)]
-        return sorted(tested, key=lambda result: -result.accuracy)
-
-    def worst(self, count: int) -> list[ClassResult]:
-        """Return at most `count` classes with errors, the worst first."""
-        return [result for result in reversed(self.ranked()) if result.accuracy < 1][:count]
+        results = self.results
+        return class_results(results.categories, results.class_tests, results.class_accuracy, results.confusion)
 
     def caption(self) -> str:
         """Return how the accuracy is computed, the origin of the weights, and the protocol."""
         tests = int(self.results.class_tests.sum())
-        chosen = ", and the weight decay is chosen on held-out training images" if self.results.summary.weight_decay is None else ""
+        chosen = (
+            ", and weight decay and temperature are chosen on held-out training images" if self.results.summary.weight_decay is None else ""
+        )
         return (
             f"Accuracy is averaged over classes; {tests:,} tests in total, at most 50 per class and fold; mean and standard deviation over "
             f"folds. The training and test images of a fold are disjoint{chosen}. "

@@ -10,6 +10,7 @@ import numpy as np
 
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.errors import HeadError
+from deconvwidgets.images.image_set import label_name
 from deconvwidgets.instruments.transfer.compute.paper import paper_rows
 from deconvwidgets.instruments.transfer.records import (
     HeadReport,
@@ -31,12 +32,13 @@ from deconvwidgets.instruments.transfer.service.photographs import matching_test
 from deconvwidgets.instruments.transfer.service.runs import RunInputs, TransferRun
 from deconvwidgets.instruments.transfer.service.train_job import TrainJob
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
-from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.runs import RunRegistry
+from deconvwidgets.service.source_photograph import source_photograph
 from deconvwidgets.service.thumbnails import Thumbnails
 
 _JOB = "transfer"
@@ -144,6 +146,15 @@ class TransferApi(InstrumentApi):
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         """Return photographs of a run's data set, cropped to squares of `size` x `size` pixels."""
         return self._thumbnails.get(self._runs.get(run).images, sources, size)
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        """Return a whole photograph of a run's data set, and its true class.
+
+        Raises ServiceError for an unknown photograph, PictureError if its file can no longer be read.
+        """
+        images = self._runs.get(run).images
+        number = integer(source, "source", 0, images.source_count - 1)
+        return source_photograph(images, number, label_name(images, number))
 
     def use_head(self, run: int) -> str:
         """Use the run's head, and return a sentence about what changed. Raises HeadError before the first fold is complete."""

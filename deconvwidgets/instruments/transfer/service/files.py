@@ -34,12 +34,14 @@ def _tests(report: HeadReport, images: ImageSet) -> Iterator[TestPhotograph]:
 
 def _settings(settings: TransferSettings, report: HeadReport) -> tuple[tuple[str, str], ...]:
     decay = "chosen on held-out training images, fold by fold" if settings.weight_decay is None else f"{settings.weight_decay:g}"
+    temperatures = ", ".join(f"{temperature:.3g}" for temperature in report.temperatures)
     return (
         ("data", f"{report.dataset} ({settings.data})"),
         ("features", report.features),
         ("training images per class", str(settings.images_per_class)),
         ("folds", str(settings.folds)),
         ("weight decay", decay),
+        ("temperature, fold by fold", temperatures),
         ("seed", str(settings.seed)),
     )
 

@@ -15,7 +15,7 @@ from deconvwidgets.instruments.transfer.records import (
     TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -60,6 +60,10 @@ class TransferService(Protocol):
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> Sequence[EncodedImage]:
         """Return photographs of a run's data set, cropped to squares of `size` x `size` pixels."""
+        ...
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        """Return a whole photograph of a run's data set, and its true class."""
         ...
 
     def use_head(self, run: int) -> str:

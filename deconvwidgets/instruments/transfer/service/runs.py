@@ -191,4 +191,6 @@ class TransferRun:
             curve=self._curve,
             paper=self.inputs.paper,
             classes=len(report.categories) if report is not None else len(self._images.categories or ()),
+            temperatures=report.temperatures if report is not None else (),
+            calibration=report.calibration if report is not None else None,
         )

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, sweep_abandoned
+from deconvwidgets.assets.cache import CACHE_VARIABLE, make_folder, sweep_abandoned
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.images.zip import unpack_zip
+from deconvwidgets.service.unpacked import folder_name, uploaded_folders, uploads_folder
 from deconvwidgets.service.uploads import ChunkedUploads
 
 MAX_BYTES = 4 << 30
@@ -47,8 +45,7 @@ class Uploads:
 
     def folders(self) -> list[Path]:
         """Return the folders that uploads were unpacked to, by name."""
-        root = _uploads_folder()
-        return sorted(Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and entry.name[:1] != ".") if root.is_dir() else []
+        return uploaded_folders()
 
     def begin(self, name: str, size: int) -> str:
         """Begin an upload, and return its id.
@@ -67,7 +64,7 @@ class Uploads:
                 f"{name} has {_gigabytes(size)}, more than the {_gigabytes(MAX_BYTES)} that can be uploaded. "
                 "Copy it to the machine that the notebook runs on, and give its path."
             )
-        root = make_folder(_uploads_folder())
+        root = make_folder(uploads_folder())
         sweep_abandoned(root, ".*.part")  # each may take gigabytes
         free = shutil.disk_usage(root).free
         if free < 2 * size + _RESERVED_BYTES:
@@ -102,35 +99,9 @@ class Uploads:
         self._uploads.close()
 
 
-def unpacked_folder(path: Path) -> Path:
-    """Return the folder of a zip on this machine. It is unpacked at the first call, and again if the zip changed since.
-
-    Raises
-    ------
-    PictureError
-        If there is no such file, or if it is not a zip or damaged.
-    """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise PictureError(f"There is no zip {path} ({error.strerror}). Give the path of a zip, or of a folder.") from error
-    digest = digest_of([os.path.realpath(path), str(status.st_mtime_ns), str(status.st_size)])[:16]
-    target = make_folder(cache_dir() / "unpacked" / digest) / _folder_name(path.name)
-    if target.is_dir():
-        return target
-    try:
-        return unpack_zip(path, target)
-    except PictureError:
-        if target.is_dir():  # another process was faster
-            return target
-        with suppress(OSError):  # not empty: another process is unpacking it
-            target.parent.rmdir()
-        raise
-
-
 def _unpack(part: Path, name: str) -> Path:
     """Unpack into a folder named after the zip, with a number if there is such a folder."""
-    root, plain = _uploads_folder(), _folder_name(name)
+    root, plain = uploads_folder(), folder_name(name)
     target, number = root / plain, 1
     while target.exists():
         number += 1
@@ -141,17 +112,6 @@ def _unpack(part: Path, name: str) -> Path:
         raise PictureError(str(error).replace(part.name, name)) from error
 
 
-def _uploads_folder() -> Path:
-    return cache_dir() / "uploads"
-
-
-def _folder_name(name: str) -> str:
-    """Return a zip's name without its suffix and without characters that folder names cannot contain. A browser may send any name."""
-    base = PurePosixPath(name.replace("\\", "/")).name
-    plain = re.sub(r"[^\w .()+-]+", "_", base[: -len(_SUFFIX)] if base.lower().endswith(_SUFFIX) else base).strip(" .")
-    return plain[:80].rstrip(" .") or "upload"
-
-
 @contextmanager
 def _disk_errors(name: str) -> Iterator[None]:
     """Raise OSErrors as PictureErrors."""
@@ -159,7 +119,7 @@ def _disk_errors(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise PictureError(
-            f"{name} cannot be stored in {_uploads_folder()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you "
+            f"{name} cannot be stored in {uploads_folder()} ({error.strerror}). Free some space, or set {CACHE_VARIABLE} to a folder you "
             "may write to."
         ) from error
 

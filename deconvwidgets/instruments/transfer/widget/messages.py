@@ -5,26 +5,25 @@ Settings are those of the state: "data", "root", "layer", "images_per_class", "f
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deconvwidgets.arguments import one_of
-from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferRunSummary, TransferSettings, TransferStatus
 from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer, TransferService
 from deconvwidgets.instruments.transfer.widget.lines import Line, training_lines
 from deconvwidgets.instruments.transfer.widget.state import TABS, requested_settings
+from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.widgets.charts import figure_reply, plotly_reply
-from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
+from deconvwidgets.widgets.files import mime_type
+from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, overview_content
+from deconvwidgets.widgets.photographs import photograph_filter, thumbnails_reply
 from deconvwidgets.widgets.uploads import upload_step, upload_where
 
 if TYPE_CHECKING:
     from plotly import graph_objects as go
-
-_MIME_TYPES = {"csv": "text/csv", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
-_MAX_THUMBNAILS = 24  # in one request: photographs have to be decoded
 
 
 def status_content(status: TransferStatus) -> Content:
@@ -35,7 +34,12 @@ def status_content(status: TransferStatus) -> Content:
 
 
 def _run_content(summary: TransferRunSummary) -> Content:
-    return {**asdict(summary), "mean": summary.mean, "std": summary.std}
+    plain = asdict(replace(summary, calibration=None))
+    return {**plain, "calibration": _calibration_content(summary.calibration), "mean": summary.mean, "std": summary.std}
+
+
+def _calibration_content(found: Calibration | None) -> Content | None:
+    return None if found is None else {"text": found.describe(), "error": found.error, "log_loss": found.log_loss}
 
 
 def _hello(service: SupportsTransfer, request: Request) -> Reply:
@@ -114,23 +118,13 @@ def run_chart(service: TransferService, run: int, tab: str, other: int | None) -
 
 
 def _photographs(service: SupportsTransfer, request: Request) -> Reply:
-    numbers = {key: request.integer(key) for key in ("truth", "prediction", "limit") if request.get(key) is not None}
-    right = request.get("right")
-    if right is not None and not isinstance(right, bool):
-        raise request.invalid("right", "true or false")
-    found = service.transfer.photographs(request.integer("run"), TestsRequest(right=right, **numbers))
+    found = service.transfer.photographs(request.integer("run"), TestsRequest(**photograph_filter(request)))
     return {"photographs": [asdict(photograph) for photograph in found.photographs], "total": found.total}, []
 
 
 def _thumbnails(service: SupportsTransfer, request: Request) -> Reply:
     """Buffers: the images, in the order of the sources."""
-    sources = request.sequence("sources")
-    if not all(isinstance(source, int) and not isinstance(source, bool) for source in sources):
-        raise request.invalid("sources", "a list of integers")
-    if len(sources) > _MAX_THUMBNAILS:
-        raise ServiceError(f"At most {_MAX_THUMBNAILS} thumbnails can be requested at once; request the others afterwards.")
-    images = service.transfer.thumbnails(request.integer("run"), sources, request.integer("size"))
-    return {"images": [image_content(image) for image in images]}, [image.data for image in images]
+    return thumbnails_reply(service.transfer.thumbnails, request)
 
 
 def _use_head(service: SupportsTransfer, request: Request) -> Reply:
@@ -154,7 +148,7 @@ def _file(service: SupportsTransfer, request: Request) -> Reply:
     run, name = request.integer("run"), request.text("file")
     kind: Any = name  # the service checks it
     data = service.transfer.file(run, kind)
-    return {"mime": _MIME_TYPES.get(name.rpartition(".")[2], "application/octet-stream"), "name": f"transfer-run{run}-{name}"}, [data]
+    return {"mime": mime_type(name), "name": f"transfer-run{run}-{name}"}, [data]
 
 
 def _upload(service: SupportsTransfer, request: Request) -> Reply:

@@ -12,6 +12,8 @@ from deconvwidgets.instruments.transfer.service.protocol import SupportsTransfer
 from deconvwidgets.instruments.transfer.widget.messages import HANDLERS, run_chart
 from deconvwidgets.instruments.transfer.widget.state import MESSAGES, SETTINGS, checked_state, transfer_settings
 from deconvwidgets.widgets.explorer import Explorer
+from deconvwidgets.widgets.messages import Request
+from deconvwidgets.widgets.showing import Photograph
 from deconvwidgets.widgets.state import State, StateTrait
 
 if TYPE_CHECKING:  # importing plotly takes a second
@@ -78,6 +80,11 @@ class TransferPanel(Explorer):
 
     def _check_state(self, state: Mapping[str, Any], current: Mapping[str, Any]) -> State:
         return checked_state(state, current, self._service.transfer.status())
+
+    def _photograph(self, reference: Mapping[str, Any]) -> Photograph:
+        request = Request(reference)
+        found = self._service.transfer.photograph(request.integer("run"), request.integer("source"))
+        return Photograph(found.name, found.image.data, found.label)
 
     def _summarize(self) -> State:
         shown = self._shown()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from deconvwidgets.arguments import finite_number, integer, one_of
 from deconvwidgets.errors import HeadError, ServiceError
 from deconvwidgets.instruments.transfer.records import TransferSettings, TransferStatus
+from deconvwidgets.widgets.class_state import ORDERS, SORTS, checked_cell, checked_data, checked_root, checked_run
 from deconvwidgets.widgets.state import State, StateMessages
 
 MESSAGES = StateMessages("TransferPanel", "{'data': 'caltech101', 'images_per_class': 30}")
@@ -18,8 +18,8 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "views": ("one", "flips", "ten"),
     "tab": TABS,
     "show": ("summary", "confusion", "classes", "mistakes"),
-    "sort": ("worst", "best", "name", "size"),
-    "order": ("name", "accuracy"),
+    "sort": SORTS,
+    "order": ORDERS,
 }
 SETTINGS = ("data", "root", "layer", "images_per_class", "folds", "weight_decay", "views", "seed", "curve")
 DEFAULTS: State = {
@@ -61,7 +61,7 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
     if not current and state.get("images_per_class") is None:
         numbers = {choice.data: choice.images_per_class for choice in status.choices}
         merged["images_per_class"] = numbers.get(merged["data"], DEFAULTS["images_per_class"])
-    merged["root"] = _root(merged["root"])
+    merged["root"] = checked_root(merged["root"])
     merged["layer"] = _layer(merged["layer"], status)
     for key, name in (("images_per_class", "number of training images per class"), ("folds", "number of folds")):
         merged[key] = integer(merged[key], name)
@@ -75,10 +75,11 @@ def checked_state(state: Mapping[str, Any], current: Mapping[str, Any], status: 
         raise ServiceError(f"'curve' is whether a learning curve follows, True or False, not {merged['curve']!r}.")
     for key, choices in _CHOICES.items():
         one_of(merged[key], key, choices)
+    runs = [summary.run for summary in status.runs]
     for key in ("run", "compare"):
-        merged[key] = _run(merged[key], status, is_new=not current)
+        merged[key] = checked_run(merged[key], runs, not current, HeadError)
     moved = bool(current) and merged["run"] != current.get("run") and merged["cell"] == current.get("cell")
-    merged["cell"] = None if moved else _cell(merged["cell"])
+    merged["cell"] = None if moved else checked_cell(merged["cell"])
     return merged
 
 
@@ -100,23 +101,8 @@ def _curve(images_per_class: int) -> tuple[int, ...]:
 
 
 def _data(data: object, status: TransferStatus) -> str:
-    if data is None:
-        available = [choice.data for choice in status.choices if not choice.hint] or [choice.data for choice in status.choices]
-        return available[0] if available else "images"
-    if isinstance(data, Path):
-        data = str(data)
-    if not isinstance(data, str) or not data.strip():
-        names = ", ".join(repr(choice.data) for choice in status.choices)
-        raise ServiceError(f"The data set is a name ({names}) or the path of a folder or zip, not {data!r}.")
-    return data.strip()
-
-
-def _root(root: object) -> str | None:
-    if isinstance(root, Path):
-        root = str(root)
-    if root is not None and not isinstance(root, str):
-        raise ServiceError(f"'root' is the folder of the Caltech data sets, as a string, not {root!r}; None: DECONVWIDGETS_DATA.")
-    return root.strip() or None if root else None
+    available = [choice.data for choice in status.choices if not choice.hint]
+    return checked_data(data, [choice.data for choice in status.choices], available)
 
 
 def _layer(layer: object, status: TransferStatus) -> str | None:
@@ -135,26 +121,3 @@ def _weight_decay(value: object) -> float | None:
     if decay is None or decay <= 0:
         raise ServiceError(f"A weight decay is a number greater than 0, not {value!r}; None chooses it on held-out training images.")
     return decay
-
-
-def _run(run: object, status: TransferStatus, is_new: bool) -> int | None:
-    if run is None:
-        return None
-    number = integer(run, "run")
-    if any(summary.run == number for summary in status.runs):
-        return number
-    if is_new:
-        return None
-    newest = f"the last one is {status.runs[-1].run}" if status.runs else "none was started yet"
-    raise HeadError(f"There is no run {number}: {newest}.")
-
-
-def _cell(cell: object) -> list[int] | None:
-    if cell is None:
-        return None
-    if not isinstance(cell, list | tuple) or len(cell) != 2:
-        raise ServiceError(f"A cell of the confusion matrix is written [truth, prediction], as the numbers of two classes, not {cell!r}.")
-    truth, prediction = (integer(number, "class of a cell") for number in cell)
-    if truth < 0 or prediction < 0:
-        raise ServiceError(f"Classes are counted from 0: there is no cell {cell!r}.")
-    return [truth, prediction]

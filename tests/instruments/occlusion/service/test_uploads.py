@@ -7,7 +7,7 @@ from PIL import Image
 
 from deconvwidgets.errors import PictureError
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
-from deconvwidgets.instruments.occlusion.service import uploads as module
+from deconvwidgets.service import image_uploads as module
 
 
 def test_scene_and_maps_of_an_upload(service, api, upload_file, image_file, tmp_path):

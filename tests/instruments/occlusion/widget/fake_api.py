@@ -24,12 +24,14 @@ from deconvwidgets.instruments.occlusion.records import (
     OcclusionRequest,
     OcclusionScene,
     PatchAnswer,
+    UnitMaps,
     Unoccluded,
 )
 from deconvwidgets.instruments.occlusion.service.class_colours import ClassColours
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.quantity import SOFTMAX
+from tests.instruments.contributions.widget.fake_api import FakeContributionsApi
 from tests.instruments.occlusion.widget.toy_network import (
     KINDS,
     LAYERS,
@@ -171,6 +173,13 @@ class FakeOcclusionApi:
         feature = feature_map(occluded, info, request.unit or 0)
         before, now = probabilities(self._pixels(request.image)), probabilities(occluded)
         return PatchAnswer(self._classes(before, now, request), float(feature.sum()), feature)
+
+    def unit_maps(self, request: OcclusionRequest, units: Sequence[int]) -> UnitMaps:
+        self._record("unit_maps", request, tuple(units))
+        info = layer_named(request.layer)
+        assert info
+        maps = np.stack([feature_map(self._pixels(request.image), info, unit) for unit in units])
+        return UnitMaps(tuple(units), maps.astype(np.float32), (0.0, 0.0, 1.0, 1.0))
 
     def start_maps(self, request: OcclusionRequest, settings: MapsSettings, view: str = "", *, unchanged: bool = False) -> int:
         self._record("start_maps", request, settings)
@@ -316,7 +325,7 @@ class FakeOcclusionApi:
         self.uploads[upload][1][offset:] = data
         return len(self.uploads[upload][1])
 
-    def finish_upload(self, upload: str) -> str:
+    def finish_upload(self, upload: str, label: str | None = None) -> str:
         self._record("finish", upload)
         name, data = self.uploads[upload]
         try:
@@ -342,6 +351,7 @@ class FakeOcclusionService(FakeService):
         self.infos = LAYERS
         self.classifier: str | None = f"{len(KINDS)} kinds of drawings"
         self.occlusion = FakeOcclusionApi(self, side)
+        self.contributions = FakeContributionsApi(LAYERS[-1].channels, KINDS, slow=True)
 
     def overview(self) -> Overview:
         quantity = None if self.classifier is None else SOFTMAX

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.instruments.transfer.compute.gram import GramDesign, PrimalDesign, Scaling, blocked_matmul, gram_matrix, make_design
-from deconvwidgets.instruments.transfer.compute.softmax import fit_path, fit_softmax
+from deconvwidgets.instruments.transfer.compute.softmax import fit_softmax
 from deconvwidgets.instruments.transfer.compute.svm import fit_svm
 
 DOUBLE = torch.float64
@@ -102,13 +102,13 @@ def test_the_solution_equals_scikit_learns(rows, features):
     np.testing.assert_allclose(weights.T, expected.coef_, atol=1e-5 * np.abs(expected.coef_).max())
 
 
-def test_a_path_has_the_same_solutions_as_single_fits():
+def test_a_start_at_the_solution_of_a_stronger_weight_decay_leads_to_the_same_solution():
     values, labels = problem(60, 200, 5, dtype=torch.float32)
     design = make_design(Scaling.of(values).apply(values))
-    path = list(fit_path(design, labels, 5, (1e-4, 1e-2, 1e-3)))
-    assert [fit.weight_decay for fit in path] == [1e-2, 1e-3, 1e-4]
-    single = [fit_softmax(design, labels, 5, fit.weight_decay) for fit in path]
-    for fit, expected in zip(path, single, strict=True):
+    start = None
+    for decay in (1e-2, 1e-3, 1e-4):
+        fit, expected = (fit_softmax(design, labels, 5, decay, initial) for initial in (start, None))
+        start = fit.parameters
         assert fit.converged
         assert expected.converged
         assert fit.loss == pytest.approx(expected.loss, rel=1e-2, abs=1e-4)

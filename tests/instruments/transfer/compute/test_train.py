@@ -179,16 +179,10 @@ def test_mirror_images_do_not_remove_the_information_about_orientation(views, ti
     assert np.mean(predictions == report.truths[report.folds == 0]) > 0.9
 
 
-def test_the_strongest_of_equally_good_weight_decays_is_used():
-    features = torch.eye(3).repeat(10, 1) * 5
-    images = FoldImages(0, 0, features, np.tile(np.arange(3), 10), 3)
-    trained = SoftmaxTrainer((1e-1, 1e-2, 1e-3)).train(images, nullcontext)
-    assert trained.weight_decay == 1e-1
-
-
 def test_one_image_per_class_leaves_no_choice(tiny_bundle):
     report = train(tiny_bundle, ColouredPhotographs(), images_per_class=1)
     assert report.weight_decays == (WEIGHT_DECAYS[2],) * 2
+    assert report.temperatures == (1, 1)
 
 
 def test_steps_and_folds_are_reported(tiny_bundle):

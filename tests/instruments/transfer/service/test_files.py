@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from deconvwidgets.errors import HeadError, ServiceError
-from deconvwidgets.instruments.transfer.figures.confusion import confusion_pixels
+from deconvwidgets.figures.class_results import ranked, worst
+from deconvwidgets.figures.confusion import confusion_pixels
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.records import TestsRequest
 
@@ -92,12 +93,13 @@ def test_png(api):
 def test_worst_classes_are_sorted_by_accuracy(api):
     results = api.results(1)
     sheet = TransferSheet("tiny", "random", results, (), ())
-    worst, best = sheet.worst(10), sheet.ranked()
+    classes = sheet.classes()
+    bad, best = worst(classes, 10), ranked(classes)
     expected = sorted((float(share), name) for share, name in zip(results.class_accuracy, results.categories, strict=True) if share < 1)
-    assert [result.accuracy for result in worst] == [share for share, _ in expected]
-    assert {result.name for result in worst} == {name for _, name in expected}
+    assert [result.accuracy for result in bad] == [share for share, _ in expected]
+    assert {result.name for result in bad} == {name for _, name in expected}
     assert best[0].accuracy == results.class_accuracy.max()
-    assert [result.name for result in sheet.worst(1)] == [worst[0].name]
+    assert [result.name for result in worst(classes, 1)] == [bad[0].name]
 
 
 class Page(HTMLParser):

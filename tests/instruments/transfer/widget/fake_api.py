@@ -25,7 +25,7 @@ from deconvwidgets.instruments.transfer.records import (
     TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.records.images import EncodedImage, SkippedImage
+from deconvwidgets.records.images import EncodedImage, SkippedImage, SourcePhotograph
 from deconvwidgets.records.progress import Progress
 from tests.widgets.fake_service import FakeService, encode, grating
 
@@ -135,6 +135,10 @@ class FakeTransferApi:
                     found.append(TestPhotograph(source, name, 0, int(truth), int(prediction), 0.99 - 0.03 * number))
         found.sort(key=lambda test: -(test.confidence or 0))
         return TestPhotographs(tuple(found[: request.limit]), len(found))
+
+    def photograph(self, run: int, source: int) -> SourcePhotograph:
+        self._record("photograph", (run, source))
+        return SourcePhotograph(encode(grating(source, 32, signed=False)), f"photograph-{source}.png", "bee")
 
     def thumbnails(self, run: int, sources: Sequence[int], size: int = 96) -> list[EncodedImage]:
         self._record("thumbnails", (run, tuple(sources), size))

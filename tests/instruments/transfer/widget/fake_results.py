@@ -86,6 +86,8 @@ class FakeRun:
             "views": "one",
             "per_fold": per_fold,
             "weight_decays": [0.001] * self.done,
+            "temperatures": [0.8] * self.done,
+            "calibration": None,
             "features": "9,216 of pool5" if self.done else "",
             "seconds": 31.0 * self.done,
             "steps": 0,

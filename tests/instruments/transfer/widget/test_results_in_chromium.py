@@ -75,7 +75,7 @@ def wait_until_idle(page: Page) -> None:
 
 # Returns the elements that extend beyond the column, except in scrollable lists and texts for screen readers.
 OVERFLOWING = """(width) => [...document.querySelectorAll('.dwt-results *')]
-  .filter((element) => element.checkVisibility() && !element.closest('.dwt-class-strip, .dwx-screen-reader'))
+  .filter((element) => element.checkVisibility() && !element.closest('.dwc-class-strip, .dwx-screen-reader'))
   .filter((element) => element.getBoundingClientRect().right > width + 9).map((element) => element.className)"""
 NAMES_12 = tuple(f"class {number}" for number in range(12))
 
@@ -107,7 +107,7 @@ SIMILAR_NAMES = tuple(f"{kind} (imagenet_{number:02}_{number * 37})" for kind in
 # Returns for each name: its text, whether the beginning is cut, and whether the end is cut.
 READ_NAMES = """(selector) => [...document.querySelectorAll(selector)].map((name) => {
   const [start, end] = [name.firstElementChild, name.lastElementChild];
-  const edge = name.parentElement.closest('button, li, .dwt-class-head').getBoundingClientRect().right + 0.5;
+  const edge = name.parentElement.closest('button, li, .dwc-class-head').getBoundingClientRect().right + 0.5;
   const endIsCut = end.scrollWidth > end.clientWidth || end.getBoundingClientRect().right > edge;
   return [name.textContent, start.scrollWidth > start.clientWidth, endIsCut];
 })"""
@@ -117,7 +117,7 @@ READ_NAMES = """(selector) => [...document.querySelectorAll(selector)].map((name
 @pytest.mark.parametrize("width", [1153, 760])
 @pytest.mark.parametrize(
     ("show", "names"),
-    [("summary", ".dwt-pair .dwt-name"), ("mistakes", ".dwt-mistakes .dwt-name"), ("classes", ".dwt-class-strip .dwt-name")],
+    [("summary", ".dwc-pair .dwc-name"), ("mistakes", ".dwc-mistakes .dwc-name"), ("classes", ".dwc-class-strip .dwc-name")],
 )
 def test_long_names_are_cut_in_the_middle(blank, show, names, width):
     page = open_results(blank, FakeResults(FakeRun(1, SIMILAR_NAMES)), width=width, show=show)
@@ -134,7 +134,7 @@ def test_no_class_is_listed_as_best_and_as_worst(blank):
     for truth in (3, 7):  # all other classes have no errors
         run.tests[(run.tests[:, 2] == truth).argmax(), 3] = 0
     page = open_results(blank, FakeResults(run))
-    lists = {kind: page.locator(f"[data-testid=summary-{kind}] .dwt-name") for kind in ("worst", "best")}
+    lists = {kind: page.locator(f"[data-testid=summary-{kind}] .dwc-name") for kind in ("worst", "best")}
     expect(lists["best"]).to_have_text([f"class {number}" for number in (0, 1, 2, 4, 5)])
     assert set(lists["worst"].all_text_contents()) == {"class 3", "class 7"}
 
@@ -256,7 +256,7 @@ def test_classes_request_only_visible_rows_one_at_a_time(blank):
     names = [f"kind {number:03d}" for number in range(101)]
     fake = FakeResults(FakeRun(1, names, untested=[4]))
     page = open_results(blank, fake, show="classes")
-    page.wait_for_function("() => document.querySelectorAll('.dwt-class [data-painted=true]').length > 40")
+    page.wait_for_function("() => document.querySelectorAll('.dwc-class [data-painted=true]').length > 40")
     page.wait_for_function("() => model.inFlight === 0")
     lists = [fields for kind, fields in fake.calls if kind == "photographs"]
     assert len(lists) < 30
@@ -264,7 +264,7 @@ def test_classes_request_only_visible_rows_one_at_a_time(blank):
     expect(page.get_by_test_id("class-4")).to_contain_text("no tests")
     page.get_by_test_id("class-sort").select_option("best")
     wait_for_state(page, sort="best")
-    expect(page.locator(".dwt-class").first).to_contain_text("100%")
+    expect(page.locator(".dwc-class").first).to_contain_text("100%")
     page.get_by_test_id("class-find").fill("kind 09")
     expect(page.get_by_test_id("class-count")).to_have_text("10 of 101")
     page.wait_for_function("() => document.querySelector('[data-testid=class-photographs-90] [data-painted=true]')")

@@ -1,0 +1,1 @@
+"""Requests about contributions, which the widgets of other instruments answer."""

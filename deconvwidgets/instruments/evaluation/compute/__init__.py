@@ -1,0 +1,1 @@
+"""The evaluation itself: labels, the forward passes, and scores."""

@@ -1,0 +1,1 @@
+"""The figures of evaluations as PNG, SVG, PDF, HTML and CSV files, made from records."""

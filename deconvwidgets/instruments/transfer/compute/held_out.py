@@ -1,0 +1,147 @@
+"""Choosing the weight decay and the temperature of a softmax classifier on held-out training images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deconvwidgets.compute.job import DeviceLease
+from deconvwidgets.instruments.transfer.compute.gram import Design
+from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
+from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
+from deconvwidgets.instruments.transfer.compute.splits import Fold, hold_out
+from deconvwidgets.instruments.transfer.compute.temperature import log_loss
+
+HELD_OUT = 0.2  # share of the training images
+MIN_HELD_OUT = 100  # images: with fewer in one part, further parts are held out in turn
+MAX_PARTS = 5
+# A wider grid ends here. Below 1e-7 the training stops before the penalty matters (no further step from the solution of 1e-7 on
+# Caltech-101), and above 1 all classes have almost the same probability.
+MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 1e-7, 1.0
+
+OnStep = Callable[[Fit, Tensor, Callable[[], Tensor], Tensor], None]  # the fit, the labels of its images; held-out logits and labels
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A weight decay, tried on held-out images: their logits (images, classes), labels (images,), log loss and accuracy over classes."""
+
+    weight_decay: float
+    logits: Tensor
+    labels: Tensor
+    parameters: Tensor  # of the design of all training images, trained without the first held-out part
+
+    @property
+    def loss(self) -> float:
+        """The log loss of the held-out images, with a temperature of 1."""
+        return log_loss(self.logits, self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """The accuracy on the held-out images, averaged over classes."""
+        return accuracy_of_logits(self.logits, self.labels)
+
+    def rank(self) -> tuple[float, float, float]:
+        """Return the order of preference: log loss, then accuracy, then the strongest weight decay."""
+        return (self.loss, -self.accuracy, -self.weight_decay)
+
+
+def held_out_parts(labels: NDArray[np.int64], seed: int) -> list[Fold]:
+    """Return one split into training and held-out images, or several with disjoint held-out images if there are few of them.
+
+    The list is empty if no class has two images.
+    """
+    parts: list[Fold] = []
+    if np.bincount(labels).max(initial=0) > 1:
+        while len(parts) < MAX_PARTS and sum(len(part.test) for part in parts) < MIN_HELD_OUT:
+            part = hold_out(labels, HELD_OUT, seed, len(parts))
+            if not len(part.test):
+                break
+            parts.append(part)
+    return parts
+
+
+class Search:
+    """Trains with one weight decay after the other, each time without each held-out part, and predicts the held-out images.
+
+    Parameters
+    ----------
+    design : Design
+        All training images.
+    labels : Tensor (images,) int64
+        Their classes.
+    classes : int
+        Number of classes.
+    parts : sequence of Fold
+        Which images are held out, at least one part.
+    lease : callable
+        The device lease.
+    on_step : callable
+        Called after each training step.
+    """
+
+    def __init__(self, design: Design, labels: Tensor, classes: int, parts: Sequence[Fold], lease: DeviceLease, on_step: OnStep) -> None:
+        self._design, self._classes, self._lease, self._on_step = design, classes, lease, on_step
+        self._parts = [_Part.of(design, labels, part) for part in parts]
+
+    def run(self, weight_decays: Sequence[float], widen: bool) -> Candidate:
+        """Return the best candidate. `widen` continues the grid, by factors of 10, as long as the one at its end is the best."""
+        grid = sorted(weight_decays, reverse=True)
+        tried = [self.try_out(decay) for decay in grid]
+        if widen:
+            tried += self._beyond(tried, tried[-1].weight_decay, 0.1)
+            tried += self._beyond(tried, tried[0].weight_decay, 10.0)
+        return min(tried, key=Candidate.rank)
+
+    def _beyond(self, tried: Sequence[Candidate], end: float, factor: float) -> Iterator[Candidate]:
+        best = min(tried, key=Candidate.rank)
+        while best.weight_decay == end and MIN_WEIGHT_DECAY * 1.5 < end < MAX_WEIGHT_DECAY / 1.5:
+            end = float(f"{end * factor:.3g}")  # 1e-7, not 1.0000000000000001e-07
+            candidate = self.try_out(end)
+            best = min(best, candidate, key=Candidate.rank)
+            yield candidate
+
+    def try_out(self, weight_decay: float) -> Candidate:
+        """Return the candidate of a weight decay. The training starts at the solution of the last one, if that was stronger."""
+        logits = [self._solve(part, weight_decay) for part in self._parts]
+        first = self._parts[0]
+        assert first.parameters is not None
+        labels = torch.cat([part.held_labels for part in self._parts])
+        return Candidate(weight_decay, torch.cat(logits), labels, self._design.embed(first.parameters, first.train))
+
+    def _solve(self, part: _Part, weight_decay: float) -> Tensor:
+        """Train without a part, and return the logits of its held-out images."""
+
+        def predict(fit: Fit) -> Tensor:
+            return self._design.predict(fit.parameters, part.train, part.held_out)
+
+        start = part.parameters if weight_decay < part.weight_decay else None
+        fit = fit_softmax(
+            part.design, part.labels, self._classes, weight_decay, start, lease=self._lease,
+            on_step=lambda fit: self._on_step(fit, part.labels, lambda: predict(fit), part.held_labels),
+        )  # fmt: skip
+        part.weight_decay, part.parameters = weight_decay, fit.parameters
+        return predict(fit)
+
+
+@dataclass
+class _Part:
+    """One split, and the last solution for it."""
+
+    design: Design  # of the images that are trained on
+    train: Tensor
+    held_out: Tensor
+    labels: Tensor  # of `train`
+    held_labels: Tensor
+    weight_decay: float = 0.0
+    parameters: Tensor | None = None
+
+    @classmethod
+    def of(cls, design: Design, labels: Tensor, split: Fold) -> _Part:
+        train, held_out = (torch.as_tensor(indices, device=labels.device) for indices in (split.train, split.test))
+        return cls(design.subset(train), train, held_out, labels[train], labels[held_out])

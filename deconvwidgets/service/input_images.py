@@ -1,0 +1,66 @@
+"""The images that experiments on one image take: crops of the image set, and uploads. Every instrument names them in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from deconvwidgets.errors import PictureError
+from deconvwidgets.images.image_set import label_name
+from deconvwidgets.service.image_uploads import PREFIX, ImageUploads
+from deconvwidgets.service.snapshot import Snapshot
+
+CROP = "crop:"
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """An image as the model's input."""
+
+    pixels: Tensor  # (C, H, W)
+    caption: str
+    label: str | None  # its label in the image set
+    source: int | None  # the photograph of the image set; None for an upload
+
+
+class InputImages:
+    """Finds images by id. Thread-safe.
+
+    Parameters
+    ----------
+    get_snapshot : callable
+        Returns the current snapshot.
+
+    Attributes
+    ----------
+    uploads : ImageUploads
+        The uploaded images.
+    """
+
+    def __init__(self, get_snapshot: Callable[[], Snapshot]) -> None:
+        self.uploads = ImageUploads(lambda image: get_snapshot().bundle.prepare(image))
+
+    def get(self, snapshot: Snapshot, image: str) -> InputImage:
+        """Return the image "crop:17" or "upload:<id>". Raises PictureError for an unknown one, or one that cannot be read."""
+        if isinstance(image, str) and image.startswith(PREFIX):
+            upload = self.uploads.get(image)
+            return InputImage(upload.pixels, upload.name, upload.label, None)
+        number, images = crop_number(snapshot, image), snapshot.images
+        crop = images.crop(number)
+        name = images.source_name(crop.source)
+        caption = name if crop.number == 0 else f"{name}, crop {crop.number + 1}"
+        return InputImage(snapshot.bundle.prepare(images.open_crop(number)), caption, label_name(images, crop.source), crop.source)
+
+
+def crop_number(snapshot: Snapshot, image: object) -> int:
+    """Return the number of the crop "crop:17". Raises PictureError if there is none, or if that is no name of an image."""
+    digits = image[len(CROP) :] if isinstance(image, str) and image.startswith(CROP) else ""
+    if not (digits.isascii() and digits.isdigit()):
+        raise PictureError(f"An image is named like 'crop:0', or by the id of its upload, not {image!r}.")
+    if len(digits) > 12 or int(digits) >= len(snapshot.images):
+        raise PictureError(
+            f"{snapshot.images.name} has the crops 0 to {len(snapshot.images) - 1:,}: there is no {image!r}. Choose one of them."
+        )
+    return int(digits)

@@ -1,0 +1,132 @@
+import { errorMessage } from "../kernel/errors.ts";
+import { defineWidget, type RenderContext } from "../kernel/model.ts";
+import { h } from "../ui/dom.ts";
+import { ExplorerView } from "../ui/explorer_view.ts";
+import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
+import { keyHint } from "../ui/footer.ts";
+import type { HeaderContent } from "../ui/header.ts";
+import { provenance, shortWarnings } from "../ui/provenance.ts";
+import { shownRun } from "./results.ts";
+import { ResultsPane } from "./results_pane.ts";
+import { createSetup, settingsOf } from "./setup.ts";
+import { EvaluationStore, PRIORITY } from "./store.ts";
+import type { DataSummary, EvaluationState, HelloReply, ResultFile } from "./wire.ts";
+
+const FILES: ExportGroup<ResultFile>[] = [
+  [
+    "Results",
+    [
+      ["results.png", "PNG"],
+      ["results.svg", "SVG"],
+      ["results.pdf", "PDF"],
+      ["results.html", "HTML"],
+    ],
+  ],
+  ["Photographs", [["photographs.csv", "CSV"]]],
+  ["Classes", [["classes.csv", "CSV"]]],
+];
+
+/** One view of an EvaluationPanel. */
+class EvaluationPanelView extends ExplorerView<EvaluationState, EvaluationStore> {
+  private readonly setup = createSetup({
+    set: (patch) => this.set(patch),
+    showStatus: (text) => this.showStatus(text),
+    start: () => this.start(),
+    stop: () => void this.sendCommand("stop", {}),
+    refresh: () => this.requestDraw(),
+  });
+  private readonly results = new ResultsPane({
+    id: this.id,
+    store: this.store,
+    set: (patch) => this.set(patch),
+    showStatus: (text) => this.showStatus(text),
+    why: (source, target) => this.why(source, target),
+  });
+  /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
+  private lastSummary: { data: string; summary: DataSummary } | null = null;
+  /** Whether a request to start or stop is pending. */
+  private busy = false;
+
+  constructor(context: RenderContext<EvaluationState>, store: EvaluationStore) {
+    super(context, store, "panel", "evaluation-panel");
+    const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copy: this.copy });
+    const main = h("div", { class: "dwx-main dwe-main" }, this.setup.element, this.results.element);
+    const hints = [keyHint([["Enter"], "in a field: evaluate"]), keyHint([["W"], "on a photograph: why?"])];
+    this.mount({ label: "Evaluation panel", className: "dwe", tools: [menu], main: [main], footer: [hints] });
+  }
+
+  override close(): void {
+    for (const part of [this.setup, this.results]) part.close();
+    super.close();
+  }
+
+  protected override isLoaded(next: EvaluationState): boolean {
+    return this.results.isLoaded(shownRun(this.store.status, next));
+  }
+
+  protected override draw(): void {
+    const { hello } = this.store;
+    this.root.dataset.ready = String(hello !== null);
+    if (!hello) return;
+    const { state } = this;
+    const { status } = hello;
+    const { available } = this.store.client;
+    this.header?.update(headerContent(hello));
+    const data = this.getDataContent();
+    this.setup.update({ status, state, busy: this.busy, available, ...data });
+    this.results.update(status, state, data.summary);
+  }
+
+  /** Return the summary of the data. */
+  private getDataContent() {
+    const data = JSON.stringify([this.state.data, this.state.root]);
+    const { value, error } = this.store.dataSummary(settingsOf(this.state));
+    if (value) this.lastSummary = { data, summary: value };
+    const summary = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
+    return { summary, error: error ?? "", loading: !value && !error };
+  }
+
+  private start(): void {
+    const show = this.state.show === "names" ? "summary" : this.state.show;
+    this.state = { ...this.state, run: null, before: null, cell: null, show };
+    this.saveNow();
+    void this.sendCommand("start", { settings: settingsOf(this.state) });
+  }
+
+  private why(source: number, target: string | null): void {
+    const shown = shownRun(this.store.status, this.state);
+    if (shown) void this.showing?.why({ run: shown.run, source }, target === null ? null : { target, against: null });
+  }
+
+  private save(file: ResultFile): void {
+    const shown = shownRun(this.store.status, this.state);
+    if (shown?.photographs) void this.download("file", { run: shown.run, file }, `evaluation-run${shown.run}-${file}`);
+    else this.showStatus("There are no results to export yet.");
+  }
+
+  private async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
+    if (this.busy) return;
+    this.onUserAction();
+    this.busy = true;
+    this.requestDraw();
+    try {
+      await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
+    } catch (error) {
+      this.showError(errorMessage(error));
+    }
+    await this.store.refreshStatus();
+    this.busy = false;
+    this.requestDraw();
+  }
+}
+
+function headerContent({ overview }: HelloReply): HeaderContent {
+  const shown = { ...overview, skipped: [] }; // the files of the data are listed beside them
+  const title = overview.classifier ?? "predicts nothing";
+  return { model: overview.model, title, warnings: shortWarnings(shown), origin: provenance(shown), notes: [] };
+}
+
+export default defineWidget<EvaluationState, EvaluationStore>(
+  (model) => new EvaluationStore(model),
+  (context, store) => new EvaluationPanelView(context, store),
+);
