@@ -24,7 +24,8 @@ BOX = [(2, 2, 9, 9)]
 
 
 @pytest.fixture
-def service(tiny_bundle, tiny_images):
+def service(tiny_bundle, tiny_images, tmp_path, monkeypatch):
+    monkeypatch.setenv("DECONVWIDGETS_CACHE", str(tmp_path / "cache"))  # a stored index would hide that a wrong one is built
     service = LocalModelService(tiny_bundle, tiny_images, device="cpu", worker=SynchronousExecutor())
     yield service
     service.close()

@@ -139,6 +139,7 @@ def test_hello_returns_the_overview(service, sent):
         "width": 55,
         "receptive_field": [11, 11],
         "dead": 1,
+        "changed": False,
     }
     assert overview["skipped"] == [{"name": "broken.jpg", "reason": "it is truncated"}]
 

@@ -318,7 +318,7 @@ def test_scene_and_patch_requests(api, explorer, sent):
     assert api.calls[-1][1][1] == [(0, 0, 32, 64), (-4, 3, 9, 90)]
     assert np.frombuffer(now, "<f4").sum() == pytest.approx(answer["activity"], rel=1e-4)
     assert answer["activity"] != scene["activity"]
-    assert set(answer["classes"][0]) == {"label", "name", "before", "now"}
+    assert set(answer["classes"][0]) == {"label", "name", "before", "now", "unchanged"}
     named, _ = send_request(explorer, sent, "patch", request={**scene["request"], "target": "gramophone"}, boxes=[])
     assert "gramophone" in [share["name"] for share in named["classes"]]
 
