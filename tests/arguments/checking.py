@@ -60,7 +60,6 @@ ALIASES = {  # what else may stand for an argument in a message
     "worker": "Executor",
     "seed": "seed",
     "path": "path|folder|file|saved?|name",
-    "units": "unit",
 }
 
 

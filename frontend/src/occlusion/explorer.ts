@@ -21,11 +21,7 @@ import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
 import { UnchangedMaps } from "./unchanged_maps.ts";
-<<<<<<< HEAD
 import { WhyTab } from "./why.ts";
-=======
-import { whyContent, whyMessage } from "./why.ts";
->>>>>>> unitsui
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
 /** One view of an OcclusionExplorer. */
