@@ -180,6 +180,9 @@ class FakeResults:
     def _save_head(self, fields: dict[str, Any]) -> Answer:
         return {"message": f"Saved as {fields['path']}."}, []
 
+    def _solve_again(self, fields: dict[str, Any]) -> Answer:
+        return {"run": 2, "message": f"Run 2 leaves out {fields['units']} of run {fields['run']}."}, []
+
     def _load_head(self, fields: dict[str, Any]) -> Answer:
         return {"message": f"alexnet now predicts the classes of {fields['path']}; before: {self.classifier()}."}, []
 
