@@ -35,7 +35,7 @@ export function createUnitFactor(units: UnitFactors) {
     shown = { layer, unit };
     const factor = units.factor(layer, unit);
     toggle.update(factor !== 0, `Switch unit ${unit} ${factor === 0 ? "on" : "off"} (x)`);
-    setText(state, factor === 0 ? "off, shown as if it were on" : factor === 1 ? "on" : "scaled");
+    setText(state, factor === 0 ? "off, shown as if on" : factor === 1 ? "on" : "scaled");
     if (moved || focusedElement(input) !== input) input.value = String(factor);
     return factor;
   };
