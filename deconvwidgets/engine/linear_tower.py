@@ -73,9 +73,10 @@ def find_linear_tower(graph: Graph, model: nn.Module, layer: fx.Node, output: fx
     if output not in dependent or between.other_inputs():
         return None
     path = path_of(graph, dependent, layer)
-    if any(operation.op.role == "batch norm" for operation in path):
-        return None  # a map of zeros has features then, which its columns would have to keep
     features = path[-1].node if path else layer
+    pooling = Subgraph.between(graph, [layer], [features])
+    if path and _has_features_of_zeros(pooling, model, layer):
+        return None  # by batch norm or padding with other values than 0: the columns of a unit would have to keep them
     linear = _linear_layers(graph, model, dependent, features, output)
     if linear is None or len(linear) < 2:
         return None
@@ -83,12 +84,21 @@ def find_linear_tower(graph: Graph, model: nn.Module, layer: fx.Node, output: fx
     weight, bias = linear[0]
     columns = weight.reshape(len(weight), channels, -1).permute(1, 2, 0).contiguous()
     return LinearTower(
-        Subgraph.between(graph, [layer], [features]),
+        pooling,
         model,
         columns,
         bias,
         tuple((weight.T.contiguous(), bias) for weight, bias in linear[1:]),
     )
+
+
+def _has_features_of_zeros(pooling: Subgraph, model: nn.Module, layer: fx.Node) -> bool:
+    """Return whether what is pooled of maps of zeros is not zero."""
+    value: Tensor = layer.meta["val"]
+    reference = next(iter(pooling.graph.trace.bind(model).values()))
+    with torch.no_grad():
+        (features,) = pooling.run(model, {layer: torch.zeros(1, *value.shape[1:], dtype=value.dtype, device=reference.device)})
+    return bool(features.any())
 
 
 def _linear_layers(

@@ -68,6 +68,28 @@ def test_ablation_equals_the_naive_loop(make, method, noise):
         assert not found.logits[4].any()
 
 
+def test_units_do_not_take_the_padding_with_them(noise):
+    """A padding of 5 stays when a unit is off: it is no part of the unit's map."""
+    torch.manual_seed(6)
+    linear = [nn.Linear(6 * 81, 12), nn.ReLU(), nn.Linear(12, 3)]
+    net = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.ConstantPad2d(1, 5.0), nn.Flatten(), *linear).eval()
+    bundle = dw.ModelBundle.from_module(net, transform=make_tiny_bundle().transform, categories=["x", "y", "z"])
+    images = noise(4)
+    found = dw.ablate_units(bundle, images, "1", dtype="float64")
+    batch = torch.stack([bundle.prepare(images.open_crop(images.crops_of(source)[0])) for source in range(4)]).double()
+    net.double()
+    with torch.no_grad():
+        maps = net[:2](batch)
+        before = net[2:](maps)
+        own = before.argmax(dim=1)
+        for unit in range(6):
+            changed = maps.clone()
+            changed[:, unit] = 0
+            change = (net[2:](changed) - before).gather(1, own[:, None])[:, 0]
+            expected = [float(change[own == label].mean()) for label in found.labels]
+            np.testing.assert_allclose(found.logits[unit], expected, atol=1e-6)
+
+
 def test_photographs_without_matching_labels_are_compared_with_the_predicted_class(noise):
     bundle = linear_bundle()
     other = dw.ModelBundle.from_module(bundle.model, transform=bundle.transform, input_size=bundle.input_size, categories=["x", "y", "z"])
