@@ -138,7 +138,7 @@ def _node_factors(network: Network, graph: Graph, layer: str, units: Units) -> T
         positions = view_positions(graph.trace, node)
         shaped = torch.ones([int(size) for size in value.shape[1:]], dtype=torch.float64)
         shaped.view(-1)[positions] = factors[:, None, None].expand(positions.shape)
-    return shaped.to(reference_tensor(network.model).device, value.dtype)
+    return _in_type(shaped, value.dtype, network.layer(layer)).to(reference_tensor(network.model).device)
 
 
 def _check_below_answer(network: Network, graph: Graph, layers: list[str], name: str) -> None:
@@ -163,9 +163,23 @@ def _module_factors(network: Network, layers: list[str], units: Units) -> dict[s
     with torch.no_grad():
         network.visit(example, layers, lambda layer, value: values.update({layer: value}))
     return {
-        layer: _of_layer(units, layer, value.shape[1]).reshape(-1, *[1] * (value.dim() - 2)).to(value.device, value.dtype)
+        layer: _in_type(_of_layer(units, layer, value.shape[1]), value.dtype, network.layer(layer))
+        .reshape(-1, *[1] * (value.dim() - 2))
+        .to(value.device)
         for layer, value in values.items()
     }
+
+
+def _in_type(factors: Tensor, dtype: torch.dtype, info: LayerInfo) -> Tensor:
+    """Return factors in the type of a layer's values. Raises LayerError if one is infinite in it: 0 times it is no number."""
+    converted = factors.to(dtype)
+    if not bool(torch.isfinite(converted).all()):
+        largest = float(factors.abs().max())
+        raise LayerError(
+            f"A factor of {info.short_name} is as large as {largest:.2g}, but its values are of {str(dtype).removeprefix('torch.')}, which "
+            f"ends at {torch.finfo(dtype).max:.2g}: give a smaller factor."
+        )
+    return converted
 
 
 def _check_hooks(network: Network, factors: Mapping[str, Tensor], name: str, predicts: bool) -> None:

@@ -129,7 +129,9 @@ def read_units(path: object, network: Network, model: str) -> dict[tuple[str, in
             raise TypeError("'model' must be a string, and 'layers' a list")
         units: _Units = {}
         for layer in layers:
-            units |= _checked_layer(layer, network, f"{source} has units of {saved_model}", model)
+            for key, factor in _checked_layer(layer, network, f"{source} has units of {saved_model}", model):
+                if units.setdefault(key, factor) != factor:
+                    raise ValueError(f"unit {key[1]} of {key[0]} has two factors, {units[key]:g} and {factor:g}")
     except (KeyError, TypeError, ValueError) as error:
         raise LayerError(f"{source} is not a file of units, or is damaged ({error}). {_WAY_ON}") from error
     return units
@@ -163,7 +165,7 @@ def _read(source: Path) -> dict[str, Any]:
     return content
 
 
-def _checked_layer(layer: dict[str, Any], network: Network, saved: str, model: str) -> _Units:
+def _checked_layer(layer: dict[str, Any], network: Network, saved: str, model: str) -> list[tuple[tuple[str, int], float]]:
     """Return the factors of one layer of a file. Raises KeyError, TypeError or ValueError if it is no layer of units."""
     if not isinstance(layer, dict) or not isinstance(layer["name"], str) or not isinstance(layer["units"], list):
         raise TypeError("a layer must have a 'name' and a list of 'units'")
@@ -175,7 +177,7 @@ def _checked_layer(layer: dict[str, Any], network: Network, saved: str, model: s
     short = info.alias or info.name
     if network.digest(info.name) != layer["digest"]:
         raise LayerError(f"{saved}'s {short} with other weights or another structure than {model} has here up to that layer. {other}")
-    return {(info.name, _unit(pair, info.channels, short)): _factor(pair) for pair in layer["units"]}
+    return [((info.name, _unit(pair, info.channels, short)), _factor(pair)) for pair in layer["units"]]
 
 
 def _unit(pair: object, channels: int, layer: str) -> int:

@@ -209,6 +209,7 @@ def test_projections_and_occlusion_maps_go_through_the_changed_network():
         ({("conv5", 1.5): 0.0}, "there is no unit 1.5"),
         ({("conv5", 1): float("nan")}, "must be a finite number"),
         ({("conv5", 1): "off"}, "must be a finite number"),
+        ({("conv5", 1): -1e39}, r"conv5 is as large as 1e\+39, but its values are of float32"),
         ({("conv5", 1): 0.0, ("features.11", 1): 2.0}, "two factors"),
         ({"conv5": 0.0}, r"given as \(layer, unit\)"),
         ([("conv5", 1)], r"factors by \(layer, unit\)"),

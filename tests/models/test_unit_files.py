@@ -92,6 +92,17 @@ def test_every_invalid_part_is_refused_in_words(bundle, path):
         check({**content, "layers": [value]})
 
 
+def test_two_factors_of_one_unit_are_refused(bundle, path):
+    content = json.loads(path.read_text("utf-8"))
+    (layer, *others) = content["layers"]
+    unit, factor = layer["units"][0]
+    again = {**layer, "units": [[unit, factor + 3]]}
+    for layers in ([{**layer, "units": [*layer["units"], [unit, factor + 3]]}, *others], [layer, *others, again]):
+        path.write_text(json.dumps({**content, "layers": layers}))
+        with pytest.raises(LayerError, match=f"unit {unit} of .* has two factors"):
+            dw.load_units(path, bundle)
+
+
 def test_paths_that_cannot_be_used(bundle, tmp_path):
     with pytest.raises(LayerError, match=r"no file of units .*missing\.json"):
         bundle.with_units(tmp_path / "missing.json")
