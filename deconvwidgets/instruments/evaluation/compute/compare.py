@@ -61,7 +61,7 @@ class _Side:
     """One evaluation on the common photographs; classes are indices into the common categories."""
 
     right: NDArray[np.bool_]
-    predicted: NDArray[np.str_]  # names of the model's classes
+    predicted: NDArray[np.str_] | NDArray[np.int64]  # the model's classes: by names if the two models have others
     evaluation: ClassificationEvaluation
     rows: NDArray[np.int64]
 
@@ -82,8 +82,10 @@ def _compare(before: ClassificationEvaluation, after: ClassificationEvaluation) 
     if not len(sources):
         raise EvaluationError("The evaluations have no photograph in common: their classes are different ones.")
     names, truths = _common_truths(before, after, first, second)
+    same = before.classes == after.classes  # several may have one name, as the two cranes of ImageNet
     sides = [
-        _Side(one.right[rows], np.array(one.classes)[one.predictions[rows]], one, rows) for one, rows in ((before, first), (after, second))
+        _Side(one.right[rows], one.predictions[rows] if same else np.array(one.classes)[one.predictions[rows]], one, rows)
+        for one, rows in ((before, first), (after, second))
     ]
     was, now = sides[0].right, sides[1].right
     moved = after.true_probabilities[second] - before.true_probabilities[first]

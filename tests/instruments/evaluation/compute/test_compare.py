@@ -70,6 +70,14 @@ def test_literal_counts(pair):
     assert found.notes == ()
 
 
+def test_classes_of_one_name_are_other_classes(pair):
+    _, before, after = pair
+    before, after = (replace(one, classes=("crane", "crane", "cow", "dog")) for one in (before, after))
+    moved = before.predictions != after.predictions
+    assert (moved & (before.predictions < 2) & (after.predictions < 2)).any() or moved.any()
+    assert dw.compare_evaluations(before, after).changed.tolist() == before.sources[moved].tolist()
+
+
 def test_only_common_photographs_are_compared(pair, small):
     images, before, _ = pair
     after = dw.evaluate(small(3, seed=1, categories=CLASSES[:3]), images, **QUIET)
