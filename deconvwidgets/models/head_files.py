@@ -189,9 +189,11 @@ def describe_classes(head: Head) -> str:
     accuracy_text = f", {100 * accuracy:.1f}%" if isinstance(accuracy, int | float) else ""
     muted = head.report.get("muted")
     muted_text = f", without {muted}" if muted else ""
+    units = head.report.get("units")
+    units_text = f", trained with {units}" if units else ""  # its accuracy is that with these units: they may be on now
     name = _DATASETS.get(dataset, dataset)
     possessive = name + ("'" if name.endswith("s") else "'s")
-    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text}{muted_text})"
+    return f"{possessive} {len(head.categories):,} classes (head on {head.alias or head.layer}{accuracy_text}{muted_text}{units_text})"
 
 
 def _fields(head: Head) -> dict[str, Any]:

@@ -163,4 +163,5 @@ def _run_info(bundle: ModelBundle, network: Network, info: LayerInfo, data: Tran
         categories=data.categories,
         classifier="",
         skipped=data.skipped,
+        units=describe_units(bundle.units.values()),
     )

@@ -39,6 +39,7 @@ class RunInfo:
     classifier: str
     skipped: tuple[SkippedImage, ...]
     muted: tuple[tuple[str, int], ...] = ()
+    units: str = ""  # which units of the model were changed, in words
 
 
 @dataclass
@@ -156,5 +157,6 @@ class FoldResults:
                 "features": info.features,
                 "classifier": info.classifier,
                 **({"muted": name_units(info.muted)} if info.muted else {}),
+                **({"units": info.units} if info.units else {}),
             },
         )

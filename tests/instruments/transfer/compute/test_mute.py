@@ -95,6 +95,14 @@ def test_the_way_on_for_units_of_other_layers_works(pooled_bundle):
         assert np.mean(bundle.model(batch).argmax(1).numpy() == report.predictions[first]) > 0.99
 
 
+def test_a_head_says_that_it_was_trained_with_units_off(tiny_bundle):
+    """Its accuracy is that with these units: on the unchanged model it is another one."""
+    head = train(tiny_bundle.with_units({("conv1", 0): 0.0}), ColouredPhotographs(noise=90), "conv2").head
+    assert head.report["units"] == "1 unit off"
+    assert tiny_bundle.with_head(head).classifier.endswith(", trained with 1 unit off)")
+    assert "trained with" not in tiny_bundle.with_head(train(tiny_bundle, ColouredPhotographs(noise=90), "conv2").head).classifier
+
+
 def test_the_comparison_counts_each_photograph_once(tiny_bundle):
     images = ColouredPhotographs(noise=150)
     found = dw.mute_units(tiny_bundle, images, {"conv2": [0, 1, 2]}, "conv2", **{**OPTIONS, "folds": 4})
