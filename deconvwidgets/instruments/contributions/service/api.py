@@ -23,7 +23,7 @@ from deconvwidgets.instruments.contributions.records import (
 )
 from deconvwidgets.instruments.contributions.service.analyses import Analyses
 from deconvwidgets.instruments.contributions.service.answers import Answers
-from deconvwidgets.instruments.contributions.service.files import TreePictures, require_kind, table_file, tree_file
+from deconvwidgets.instruments.contributions.service.files import require_kind, table_file, tree_file
 from deconvwidgets.instruments.contributions.service.photograph import Explained, as_answer, checked_request, explain, label_of
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
@@ -45,7 +45,6 @@ class ContributionsApi(InstrumentApi):
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("contributions")), _EVENT_SECONDS)
         self._analyses = analyses = Analyses(context)
         self._answers = answers = Answers(context, self._changed.trigger)
-        self._pictures = TreePictures(context)
         context.on_replace(lambda snapshot: analyses.keep_only(snapshot.version))
         context.on_replace(lambda snapshot: answers.keep_only(snapshot.version))
         finalize(self, answers.cancel)
@@ -202,7 +201,7 @@ class ContributionsApi(InstrumentApi):
             return table_file(explained.contributions(self._context.job_context(never_cancelled), means))
         tree = self.class_tree(request, depth, breadth, timeout=None)
         assert isinstance(tree, FeederTree)
-        return tree_file(kind, tree, self._pictures)
+        return tree_file(kind, tree, self._context)
 
     def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
         """Return the tree of what feeds a unit, with the top activations of its units, as the bytes of a file. It takes seconds.
@@ -213,7 +212,7 @@ class ContributionsApi(InstrumentApi):
             raise ServiceError("A tree is saved as tree.png, tree.svg or tree.pdf.")
         tree = self.tree(layer, [unit], depth, breadth, timeout=None)
         assert isinstance(tree, FeederTree)
-        return tree_file(kind, tree, self._pictures)
+        return tree_file(kind, tree, self._context)
 
     def cancel(self) -> None:
         """Stop all computations whose answers are pending."""

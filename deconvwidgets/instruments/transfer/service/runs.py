@@ -38,14 +38,6 @@ class RunInputs:
     base: TransferRun | None = None  # the run with all units, if this one leaves some out
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """A run whose settings were checked, before it has a number."""
-
-    inputs: RunInputs
-    images: ImageSet
-
-
 class TransferRun:
     """One run. Every method may be called from any thread. A run that has ended can neither be resumed nor end again."""
 
