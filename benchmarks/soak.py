@@ -31,9 +31,9 @@ from PIL import Image
 
 import deconvwidgets as dw
 from deconvwidgets.errors import DeconvWidgetsError
-from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.memory import release_free_memory
 
 LIMIT = 0.05  # growth over the second half

@@ -24,7 +24,7 @@ DEVIATIONS = 2.5
 VIRIDIS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 # For changes in both directions: blue is less, white is no change, red is more. Also used by the front end.
 DIVERGING = ("#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b")
-# For the difference of two classes: teal speaks for the second one, orange for the first. Also used by the front end.
+# For the difference of two classes: teal contributes to the second one, orange for the first. Also used by the front end.
 COMPARED = ("#00695f", "#11857a", "#7cc4bc", "#eeeeee", "#f3b583", "#c2570c", "#8f3d04")
 CLASS_COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#eeca3b", "#72b7b2", "#9d755d", "#ff9da6", "#8c8c8c")
 

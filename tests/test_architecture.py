@@ -29,7 +29,6 @@ PARTS = (
 INSTRUMENT_PAIRS = {  # (instrument, another one that it may import)
     ("occlusion", "layers"),
     ("transfer", "layers"),
-    ("contributions", "layers"),
     ("layers", "contributions"),
     ("occlusion", "contributions"),
 }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,25 @@ CLASSES = """<section class="wide"><h2>Classes</h2><p class="tools"><label>Sort 
 <label>Class <input id="filter" type="search" placeholder="any class" autocomplete="off"></label><span class="quiet" id="count"></span></p>
 <div id="classes"></div></section>"""
 
-CellPhotograph = tuple[int, str, float | None]  # (number of the thumbnail's photograph, name, confidence)
+
+class CellPhotograph(Protocol):
+    """A photograph of a cell of the matrix: the number and name of it, and the confidence of the prediction."""
+
+    @property
+    def source(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def confidence(self) -> float | None: ...
+
+
+class CellPhotographs(Protocol):
+    """Photographs by (true class, predicted class), and thumbnails by the number of the photograph."""
+
+    @property
+    def cells(self) -> Mapping[tuple[int, int], Sequence[CellPhotograph]]: ...
+    @property
+    def thumbnails(self) -> Mapping[int, EncodedImage]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,31 +61,28 @@ class ClassPageData:
     tests, accuracy : array (R,)
         The number of photographs and the accuracy of each class; NaN for a class without photographs.
     confusion : array (R, R) int64
-    cells : mapping
-        Photographs by (true class, predicted class).
-    thumbnails : mapping of int to EncodedImage
-        By the number of the photograph.
+    photographs : CellPhotographs or None
     """
 
     categories: Sequence[str]
     tests: NDArray[np.int64]
     accuracy: NDArray[np.floating]
     confusion: NDArray[np.int64]
-    cells: Mapping[tuple[int, int], Iterable[CellPhotograph]]
-    thumbnails: Mapping[int, EncodedImage]
+    photographs: CellPhotographs | None
 
     def content(self) -> dict[str, Any]:
         """Return the data for the element with the id "data"."""
-        numbers = {source: number for number, source in enumerate(self.thumbnails)}
-        images = encode_to_fit({"thumbnails": [decode_image(image.data) for image in self.thumbnails.values()]}, _STEPS)
+        cells, thumbnails = ({}, {}) if self.photographs is None else (self.photographs.cells, self.photographs.thumbnails)
+        numbers = {source: number for number, source in enumerate(thumbnails)}
+        images = encode_to_fit({"thumbnails": [decode_image(image.data) for image in thumbnails.values()]}, _STEPS)
         return {
             "categories": list(self.categories),
             "tests": self.tests.tolist(),
             "accuracy": [float(share) for share in self.accuracy],
             "counts": {f"{row},{column}": int(self.confusion[row, column]) for row, column in np.argwhere(self.confusion).tolist()},
             "cells": {
-                f"{truth},{prediction}": [[numbers[source], name, confidence] for source, name, confidence in cell]
-                for (truth, prediction), cell in self.cells.items()
+                f"{truth},{prediction}": [[numbers[one.source], one.name, one.confidence] for one in cell]
+                for (truth, prediction), cell in cells.items()
             },
             **images,
         }

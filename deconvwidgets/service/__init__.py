@@ -1,1 +1,1 @@
-"""The model service: what a widget may ask, and the process-local service that answers."""
+"""The model service: the requests of widgets, and the process-local service that answers."""

@@ -19,10 +19,12 @@ from deconvwidgets.service.events import Events
 from deconvwidgets.service.head_history import HeadHistory
 from deconvwidgets.service.index_job import IndexJob
 from deconvwidgets.service.input_images import InputImages
+from deconvwidgets.service.mosaics import MosaicRenderer
 from deconvwidgets.service.overview import make_overview
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.unit_projections import UnitProjections
 from deconvwidgets.service.worker import Executor, Worker
 
 _BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
@@ -59,10 +61,14 @@ class ServiceContext:
         self.analysis_executor: Executor = executor if executor is not None else Worker("deconvwidgets analyses")
         self.device_lock = DeviceLock()
         self.images = PreparedImageCache()
+        self.projections = UnitProjections(self.device_lock, self.images)
+        self.mosaics = MosaicRenderer(self.device_lock, self.images, self.projections)
         self.input_images = InputImages(lambda: self._snapshot)
         self.heads = HeadHistory(lambda: self._snapshot.bundle, self.change_bundle)
         self.index = IndexJob(self)
         self.on_replace(lambda state: self.images.keep_only(state.layers_version))
+        self.on_replace(lambda state: self.projections.keep_only(state.layers_version))
+        self.on_replace(lambda state: self.mosaics.keep_only(state.layers_version))
 
     @property
     def snapshot(self) -> Snapshot:

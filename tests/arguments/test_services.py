@@ -12,9 +12,9 @@ import pytest
 import deconvwidgets as dw
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
-from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSettings
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
 from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes

@@ -12,9 +12,9 @@ import deconvwidgets as dw
 from deconvwidgets import display
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import ModelError
-from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.conftest import NoisePhotographs
 from tests.models.bands import SIZE, bands_of, make_bands_bundle

@@ -11,11 +11,11 @@ import deconvwidgets as dw
 from deconvwidgets import display
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.layers.records import MosaicRequest
 from deconvwidgets.local_service import LocalModelService
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.torchvision_import import import_torchvision
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service import partial_index
 from deconvwidgets.service.worker import SynchronousExecutor
 

@@ -17,9 +17,10 @@ from deconvwidgets import display
 from deconvwidgets.errors import ActivationIndexError, LayerError, ModelError, PictureError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.cached import default_path
-from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
-from deconvwidgets.instruments.layers.service import unit_projections
+from deconvwidgets.instruments.layers.records import EnlargeRequest
 from deconvwidgets.local_service import LocalModelService
+from deconvwidgets.records.mosaics import MosaicRequest
+from deconvwidgets.service import unit_projections
 from deconvwidgets.service.protocol import ModelService, ServiceEvent
 from deconvwidgets.service.worker import SynchronousExecutor
 
@@ -155,7 +156,7 @@ def test_only_the_requested_parts_are_computed(service, monkeypatch, parts):
     if "projections" not in parts:
         monkeypatch.setattr(unit_projections, "project", lambda *args, **options: pytest.fail("projected"))
     if "patches" not in parts:
-        monkeypatch.setattr("deconvwidgets.instruments.layers.service.mosaics.display.crop_patch", lambda *args: pytest.fail("cropped"))
+        monkeypatch.setattr("deconvwidgets.service.mosaics.display.crop_patch", lambda *args: pytest.fail("cropped"))
     images = service.layers.mosaics(MosaicRequest("conv2", 3, tile=40, parts=parts))
     assert [image.data for image in images] == [getattr(whole, part).data for part in parts]
 

@@ -72,7 +72,7 @@ def test_set_head_changes_only_the_predictions_and_the_classifier(service, head,
 
 def test_set_head_keeps_the_cached_projections(service, head, monkeypatch):
     mosaic = service.layers.top_activations("conv2", 0)
-    monkeypatch.setattr("deconvwidgets.instruments.layers.service.unit_projections.project", None)  # a new projection would raise an error
+    monkeypatch.setattr("deconvwidgets.service.unit_projections.project", None)  # a new projection would raise an error
     service.set_head(head)
     assert service.layers.top_activations("conv2", 0) == mosaic
     service.reset_head()

@@ -14,18 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deconvwidgets.errors import LayerError, RuleError, ServiceError
-from deconvwidgets.instruments.layers.records import (
-    EnlargedActivation,
-    EnlargeRequest,
-    MosaicRequest,
-    SourceImage,
-    TopActivation,
-    TopActivations,
-    UnitDetail,
-    UnitTable,
-)
+from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest, SourceImage, TopActivation, UnitDetail, UnitTable
 from deconvwidgets.records.images import EncodedImage, SkippedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.mosaics import MosaicRequest, TopActivations
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.units import UnitFactor

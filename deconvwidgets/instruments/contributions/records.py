@@ -18,7 +18,7 @@ ContributionsFile = Literal["contributions.csv", "tree.png", "tree.svg", "tree.p
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitClasses:
-    """The classes that a unit speaks for and against.
+    """The classes that a unit contributes to and against.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class UnitContribution:
     row: int  # of the maximum, in the map
     column: int
     box: Box | None  # its receptive field in input pixels
-    speaks_for: tuple[str, ...] = ()  # classes with its largest mean contributions, if they are known already (see unit_classes)
+    contributes_to: tuple[str, ...] = ()  # classes with its largest mean contributions, if they are known already (see unit_classes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +136,7 @@ class PhotographContributions:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The answer is being computed: ask again after the next event "contributions"."""
+    """The answer is being computed: repeat the request after the next event "contributions"."""
 
     done: int = 0
     total: int = 0  # 0 while it is unknown

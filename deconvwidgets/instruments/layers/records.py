@@ -1,4 +1,4 @@
-"""Records of the LayerExplorer: projections, tables of units, and the strongest activations of a unit."""
+"""Records of the LayerExplorer: projections, tables of units, and one activation of a unit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.repr import compact_repr
 
-# "extended" is "deconvnet" with our extension to operations that the paper does not have: `beyond_paper=True` of `dw.project`.
-Rule = Literal["deconvnet", "gradient", "guided", "extended"]
-Contrast = Literal["tile", "shared"]
-Part = Literal["projections", "patches"]
 FigureSize = Literal["small", "medium", "large"]  # of the tiles
 # A figure of units of one layer, of one unit, of the pinned units, or of several layers; "explorer.png" is the static image.
 FigureKind = Literal[
@@ -111,21 +108,6 @@ class UnitDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class TopActivations:
-    """A unit's strongest activations as two mosaics of `grid` x `grid` tiles, `tile` pixels a side with `gap` pixels between them."""
-
-    layer: str
-    unit: int
-    rule: str
-    count: int  # number of activations; a dead unit has none
-    grid: int
-    tile: int
-    gap: int
-    projections: EncodedImage
-    patches: EncodedImage
-
-
-@dataclass(frozen=True, slots=True)
 class SourceImage:
     """A source photograph and a receptive field in it. For a transform of unknown geometry it is the model's input."""
 
@@ -133,20 +115,6 @@ class SourceImage:
     box: tuple[float, float, float, float] | None  # the receptive field: left, top, right, bottom as shares of width and height
     crop: tuple[float, float, float, float] | None  # the crop that is the model's input, likewise
     caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class MosaicRequest:
-    """A request for mosaics of a unit's strongest activations. Only `parts` are computed."""
-
-    layer: str
-    unit: int
-    rule: Rule = "deconvnet"
-    contrast: Contrast = "tile"
-    tile: int = 54  # pixels a side
-    parts: tuple[Part, ...] = ("projections", "patches")
-    partial: bool = False  # while the index is built, those of the crops so far
-    refresh: bool = False  # the request is not an action of the user
 
 
 @dataclass(frozen=True, slots=True)

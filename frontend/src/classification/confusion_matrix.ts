@@ -1,5 +1,6 @@
 import { context2d, h, scrollingPane, setText } from "../ui/dom.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
+import { ClassOrder } from "./class_order.ts";
 import {
   type Cell,
   type ClassResults,
@@ -25,6 +26,7 @@ import {
 } from "./matrix_geometry.ts";
 import { listenToPointer } from "./matrix_pointer.ts";
 import { createMatrixTools } from "./matrix_tools.ts";
+import { MatrixTooltip } from "./matrix_tooltip.ts";
 
 const MAX_SIDE = 620; // CSS pixels of the square of cells
 const MIN_SIDE = 280; // CSS pixels; smaller panes scroll
@@ -49,17 +51,15 @@ export class ConfusionMatrix {
     "aria-roledescription": "confusion matrix",
     "data-testid": "confusion",
   });
-  private readonly tooltip = h("div", { class: "dwc-tooltip", hidden: true, "data-testid": "confusion-tip" });
+  private readonly tooltip = new MatrixTooltip();
   private readonly liveRegion = h("div", { class: "dwx-screen-reader", "aria-live": "polite", "data-testid": "confusion-told" });
   private readonly probe = h("i", { class: "dwc-probe", "aria-hidden": "true" });
-  private readonly container = h("div", { class: "dwc-matrix-container" }, this.canvas, this.tooltip, this.probe, this.liveRegion);
+  private readonly container = h("div", { class: "dwc-matrix-container" }, this.canvas, this.tooltip.element, this.probe, this.liveRegion);
   private readonly tools: ReturnType<typeof createMatrixTools>;
   private readonly observer = new ResizeObserver(() => this.measure());
   private run: ClassResults | null = null;
   private sortOrder: MatrixOrder | null = null;
-  private order: number[] = [];
-  /** The index of each class in `order`. */
-  private indexOfLabel: number[] = [];
+  private order = new ClassOrder([]);
   private scaleMax = 1;
   private view = wholeMatrix(0, 0);
   private gutters = { left: 0, top: 0 };
@@ -91,7 +91,7 @@ export class ConfusionMatrix {
   update(run: ClassResults, state: ClassViewState): void {
     if (run !== this.run || state.order !== this.sortOrder) this.show(run, state.order);
     this.tools.showOrder(state.order);
-    const position = state.cell ? this.positionOfCell(state.cell) : null;
+    const position = state.cell ? this.order.positionOf(state.cell) : null;
     if (String(position) === String(this.selected)) return;
     this.selected = position;
     if (position) this.view = scrollTo(this.view, position);
@@ -102,10 +102,7 @@ export class ConfusionMatrix {
     const keepsView = this.run?.categories.length === run.categories.length && order === this.sortOrder;
     this.run = run;
     this.sortOrder = order;
-    this.order = orderClasses(run, order === "accuracy" ? "worst" : "name");
-    this.order.forEach((label, index) => {
-      this.indexOfLabel[label] = index;
-    });
+    this.order = new ClassOrder(orderClasses(run, order === "accuracy" ? "worst" : "name"));
     this.scaleMax = errorScaleMax(run);
     this.hovered = null;
     this.cells = null;
@@ -113,16 +110,6 @@ export class ConfusionMatrix {
     this.canvas.setAttribute("aria-label", label);
     if (!keepsView) this.view = wholeMatrix(run.categories.length, this.view.side);
     this.measure();
-  }
-
-  private positionOfCell([truth, prediction]: Cell): Position | null {
-    const [row, column] = [this.indexOfLabel[truth], this.indexOfLabel[prediction]];
-    const count = this.order.length;
-    return row === undefined || column === undefined || truth >= count || prediction >= count ? null : [row, column];
-  }
-
-  private cellOf([row, column]: Position): Cell {
-    return [this.order[row] ?? 0, this.order[column] ?? 0];
   }
 
   private listen(): void {
@@ -138,7 +125,7 @@ export class ConfusionMatrix {
       hover: (event) => this.hover(event && this.positionAtPointer(event)),
       choose: (event) => {
         const position = this.positionAtPointer(event);
-        if (position) this.options.choose(this.cellOf(position));
+        if (position) this.options.choose(this.order.cellAt(position));
       },
     });
     canvas.addEventListener("blur", () => this.hover(null));
@@ -196,7 +183,8 @@ export class ConfusionMatrix {
     const ratio = window.devicePixelRatio || 1;
     const [across, down] = [gutters.left, gutters.top].map((gutter) => Math.round((gutter + view.side) * ratio));
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
-    const { cells, order, scaleMax, theme, hovered, selected, fontFamily } = this;
+    const { cells, scaleMax, theme, hovered, selected, fontFamily } = this;
+    const order = this.order.labels;
     drawMatrix(context2d(canvas), { view, gutters, cells, run, order, scaleMax, theme, hovered, selected, fontFamily }, ratio);
     this.drawTools(run);
     const detail = { kind: "matrix", size: view.size, ms: performance.now() - started };
@@ -217,25 +205,17 @@ export class ConfusionMatrix {
   private drawCells(run: ClassResults, { palette }: MatrixTheme): HTMLCanvasElement {
     const count = run.categories.length;
     const cells = h("canvas", { width: count, height: count });
-    context2d(cells).putImageData(new ImageData(matrixPixels(run, this.order, palette, this.scaleMax), count, count), 0, 0);
+    context2d(cells).putImageData(new ImageData(matrixPixels(run, this.order.labels, palette, this.scaleMax), count, count), 0, 0);
     this.tools.showScales(palette, this.scaleMax);
     return cells;
   }
 
   private drawTools(run: ClassResults): void {
-    const { hovered, view, gutters, tooltip } = this;
+    const { hovered, view, gutters } = this;
     this.tools.showZoom(view);
-    tooltip.hidden = !hovered;
     this.canvas.style.cursor = this.pointer?.isDragging() ? "grabbing" : hovered ? "pointer" : "default";
-    if (!hovered) return;
-    setText(tooltip, describeCell(run, ...this.cellOf(hovered)));
-    const x = gutters.left + (hovered[1] + 0.5 - view.left) * view.size;
-    const y = gutters.top + (hovered[0] + 0.5 - view.top) * view.size;
-    const half = tooltip.offsetWidth / 2;
-    const gap = Math.max(5, view.size / 2) + 7;
-    const fitsAbove = y - gap - tooltip.offsetHeight > gutters.top - 4;
-    tooltip.style.left = `${Math.min(Math.max(half + 2, x), Math.max(half + 2, gutters.left + view.side - half))}px`;
-    tooltip.style.top = `${fitsAbove ? y - gap - tooltip.offsetHeight : y + gap}px`;
+    if (hovered) this.tooltip.show(describeCell(run, ...this.order.cellAt(hovered)), hovered, view, gutters);
+    else this.tooltip.hide();
   }
 
   private setView(view: MatrixView): void {
@@ -266,7 +246,7 @@ export class ConfusionMatrix {
   private positionAtPointer(event: MouseEvent): Position | null {
     const { run } = this;
     if (!run) return null;
-    const isFilled = (row: number, column: number) => pairAt(run, ...this.cellOf([row, column])).count > 0;
+    const isFilled = (row: number, column: number) => pairAt(run, ...this.order.cellAt([row, column])).count > 0;
     return nearestPosition(this.view, ...this.pointerAt(event), isFilled);
   }
 
@@ -279,7 +259,7 @@ export class ConfusionMatrix {
   /** Return the initial position of keyboard navigation: the most confused pair. */
   private initialPosition(run: ClassResults): Position {
     const [pair] = confusedPairs(run, 1);
-    return (pair && this.positionOfCell([pair.truth, pair.prediction])) ?? [0, 0];
+    return (pair && this.order.positionOf([pair.truth, pair.prediction])) ?? [0, 0];
   }
 
   /** Handle a key. Return whether it was handled. */
@@ -287,13 +267,13 @@ export class ConfusionMatrix {
     const { run } = this;
     if (!run) return false;
     const position = this.hovered ?? this.selected ?? this.initialPosition(run);
-    const next = nextPosition(key, position, this.order.length);
+    const next = nextPosition(key, position, this.order.labels.length);
     if (next) {
       this.hovered = this.hovered || this.selected ? next : position; // the first key press shows the initial position
       this.view = scrollTo(this.view, this.hovered);
-      setText(this.liveRegion, describeCell(run, ...this.cellOf(this.hovered)));
+      setText(this.liveRegion, describeCell(run, ...this.order.cellAt(this.hovered)));
       this.requestDraw();
-    } else if (key === "Enter" || key === " ") this.options.choose(this.cellOf(position));
+    } else if (key === "Enter" || key === " ") this.options.choose(this.order.cellAt(position));
     else if (key === "+" || key === "=") this.zoom(ZOOM_FACTOR);
     else if (key === "-" || key === "_") this.zoom(1 / ZOOM_FACTOR);
     else if (key === "0") this.showAll();

@@ -125,7 +125,7 @@ export class ContributionStore {
     );
   }
 
-  /** Return the classes that a unit speaks for and against. */
+  /** Return the classes that a unit contributes to and against. */
   unitClasses(owner: object, layer: string, unit: number): AwaitedLookup<UnitClasses> {
     return this.units.read(`${layer}|${unit}`, () =>
       this.fetch<UnitClasses>("unit_classes", { layer, unit }, { owner, priority: PRIORITY.details }),

@@ -13,7 +13,7 @@ interface RelationsOptions {
   changed: () => void;
 }
 
-/** What a unit speaks for and against, and the units that feed it. Both are computed on request only. */
+/** What a unit contributes to and against, and the units that feed it. Both are computed on request only. */
 export class UnitRelations {
   /** The buttons. */
   readonly element: HTMLElement;
@@ -28,7 +28,7 @@ export class UnitRelations {
       h("button", { type: "button", class: "dwu-link", "data-testid": testid, title, onclick }, text);
     this.tree = new FeederTree(options);
     const hint = "The classes whose logits this unit raises and lowers most, on average";
-    this.ask = button("ask-classes", "Speaks for…", hint, () => {
+    this.ask = button("ask-classes", "Contributes to…", hint, () => {
       this.showsClasses = !this.showsClasses;
       options.changed();
     });

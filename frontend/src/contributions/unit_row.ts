@@ -119,9 +119,9 @@ export function createUnitRow(open: (unit: number) => void, toggle: (unit: numbe
     ];
     if (for_against !== null) parts.replaceChildren("= ", terms[0] as Node, " − (", terms[1] as Node, ")");
     setText(classes, seen);
-    const means = contribution.speaks_for.join(", ");
+    const means = contribution.contributes_to.join(", ");
     classes.title = means
-      ? `Classes of its strongest activations. On average it speaks for ${means}`
+      ? `Classes of its strongest activations. On average it contributes to ${means}`
       : "Classes of its strongest activations";
     const description = `Unit ${unit} of ${layer}: contribution ${formatSigned(contribution.value)}. Open it in the LayerExplorer (Enter)`;
     button.title = description;

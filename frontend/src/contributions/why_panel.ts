@@ -50,7 +50,7 @@ interface WhyOptions {
   save: (request: ContributionsRequest, file: string) => void;
 }
 
-/** The units that speak for an answer and against it, each with its contribution, and the sum that they make up. */
+/** The units that contribute to an answer and against it, each with its contribution, and the sum that they make up. */
 export class WhyPanel {
   readonly element: HTMLElement;
   private readonly title = h("h3", { "data-testid": "why-title" });
@@ -176,7 +176,7 @@ export class WhyPanel {
     this.title.dataset.key = key;
     const target = h("span", { "data-role": "target" }, targetName);
     const other = against === null ? [] : [", against ", h("span", { "data-role": "against" }, againstName)];
-    this.title.replaceChildren("What speaks for ", target, ...other);
+    this.title.replaceChildren("What contributes to ", target, ...other);
     const ends = against === null ? ["", ""] : [`← ${againstName}`, `${targetName} →`];
     const names = ["on", "where, here", "projections", "patches"].map((name) => h("span", {}, name));
     const scale = h("span", { class: "dwu-ends" }, h("span", {}, ends[0] ?? ""), h("span", {}, ends[1] ?? ""));

@@ -42,7 +42,7 @@ export interface UnitContribution {
   column: number;
   box: Box | null;
   /** Classes with its largest mean contributions, if they are known. */
-  speaks_for: string[];
+  contributes_to: string[];
 }
 
 /** The sum that makes up the output: listed units + others + rest. */

@@ -1,7 +1,6 @@
-import { errorMessage } from "../kernel/errors.ts";
+import { RunPanelView } from "../classification/run_panel_view.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
-import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
@@ -9,8 +8,8 @@ import { provenance, shortWarnings } from "../ui/provenance.ts";
 import { shownRun } from "./results.ts";
 import { ResultsPane } from "./results_pane.ts";
 import { createSetup, settingsOf } from "./setup.ts";
-import { EvaluationStore, PRIORITY } from "./store.ts";
-import type { DataSummary, EvaluationState, HelloReply, ResultFile } from "./wire.ts";
+import { EvaluationStore } from "./store.ts";
+import type { DataSummary, EvaluationState, HelloReply, ResultFile, Status } from "./wire.ts";
 
 const FILES: ExportGroup<ResultFile>[] = [
   [
@@ -27,7 +26,7 @@ const FILES: ExportGroup<ResultFile>[] = [
 ];
 
 /** One view of an EvaluationPanel. */
-class EvaluationPanelView extends ExplorerView<EvaluationState, EvaluationStore> {
+class EvaluationPanelView extends RunPanelView<EvaluationState, Status, DataSummary, EvaluationStore> {
   private readonly setup = createSetup({
     set: (patch) => this.set(patch),
     showStatus: (text) => this.showStatus(text),
@@ -42,11 +41,6 @@ class EvaluationPanelView extends ExplorerView<EvaluationState, EvaluationStore>
     showStatus: (text) => this.showStatus(text),
     why: (source, target) => this.why(source, target),
   });
-  /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
-  private lastSummary: { data: string; summary: DataSummary } | null = null;
-  /** Whether a request to start or stop is pending. */
-  private busy = false;
-
   constructor(context: RenderContext<EvaluationState>, store: EvaluationStore) {
     super(context, store, "panel", "evaluation-panel");
     const menu = createExportMenu({ groups: FILES, save: (file) => this.save(file), copy: this.copy });
@@ -72,18 +66,9 @@ class EvaluationPanelView extends ExplorerView<EvaluationState, EvaluationStore>
     const { status } = hello;
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
-    const data = this.getDataContent();
+    const data = this.dataContent(this.store.dataSummary(settingsOf(state)));
     this.setup.update({ status, state, busy: this.busy, available, ...data });
     this.results.update(status, state, data.summary);
-  }
-
-  /** Return the summary of the data. */
-  private getDataContent() {
-    const data = JSON.stringify([this.state.data, this.state.root]);
-    const { value, error } = this.store.dataSummary(settingsOf(this.state));
-    if (value) this.lastSummary = { data, summary: value };
-    const summary = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
-    return { summary, error: error ?? "", loading: !value && !error };
   }
 
   private start(): void {
@@ -102,21 +87,6 @@ class EvaluationPanelView extends ExplorerView<EvaluationState, EvaluationStore>
     const shown = shownRun(this.store.status, this.state);
     if (shown?.photographs) void this.download("file", { run: shown.run, file }, `evaluation-run${shown.run}-${file}`);
     else this.showStatus("There are no results to export yet.");
-  }
-
-  private async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
-    if (this.busy) return;
-    this.onUserAction();
-    this.busy = true;
-    this.requestDraw();
-    try {
-      await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
-    } catch (error) {
-      this.showError(errorMessage(error));
-    }
-    await this.store.refreshStatus();
-    this.busy = false;
-    this.requestDraw();
   }
 }
 

@@ -12,7 +12,7 @@ import { createLayerFooter } from "./layer_footer.ts";
 import { createLayerList } from "./layer_list.ts";
 import { createIndexProgress, createRuleNotice, soFar } from "./notices.ts";
 import { PinnedUnits } from "./pinned_units.ts";
-import { MAX_PINS, togglePin, withoutPin } from "./pins.ts";
+import { withoutPin } from "./pins.ts";
 import { LayerStore } from "./store.ts";
 import { createSuggestions } from "./suggestions.ts";
 import { headerContent } from "./summary.ts";
@@ -20,7 +20,9 @@ import { createToolbar } from "./toolbar.ts";
 import { UnitDetail } from "./unit_detail.ts";
 import { UnitGrid } from "./unit_grid.ts";
 import { createUnitLegend } from "./unit_legend.ts";
-import { orderUnits, parseSearch, type Table } from "./unit_table.ts";
+import { UnitSearch } from "./unit_search.ts";
+import { UnitSelection } from "./unit_selection.ts";
+import { orderUnits, type Table } from "./unit_table.ts";
 import type { FigureFile, Layer, LayerState, Overview } from "./wire.ts";
 
 /** Part of the kernel's message that an index cannot be built. */
@@ -28,10 +30,16 @@ const FAILED = "could not be built";
 
 /** One view of a LayerExplorer. */
 class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
+  private readonly selection = new UnitSelection({
+    state: () => this.state,
+    set: (patch) => this.set(patch),
+    showDetail: () => this.drawer.open(),
+    showStatus: (text) => this.showStatus(text),
+  });
   private readonly rules = createRuleChoice((rule) => this.set({ rule }));
   private readonly views = createViewChoice((view) => this.set({ view }));
   private readonly layers = createLayerList({
-    pick: (layer) => this.selectLayer(layer),
+    pick: (layer) => this.selection.selectLayer(layer),
     changed: () => this.requestDraw(),
     allLayers: () => this.store.allLayers(),
   });
@@ -46,8 +54,16 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     id: this.id,
     contributionSort: this.contributionSort.element,
     set: (patch) => this.set(patch),
-    submit: (text) => this.search(text),
-    filterBy: (text) => this.filter(text),
+    submit: (text) => this.search.submit(text),
+    filterBy: (text) => this.search.filterBy(text),
+  });
+  private readonly search = new UnitSearch({
+    input: this.toolbar.search,
+    shown: () => ({ layer: this.state.layer, units: this.layer?.channels ?? 0, filter: this.state.filter }),
+    isHidden: (unit) => this.arrangement.labels !== null && !this.arrangement.units.includes(unit),
+    setFilter: (filter) => this.set({ filter }),
+    select: (unit, removeFilter) => this.selection.select({ unit, ...(removeFilter ? { filter: "" } : {}) }),
+    showStatus: (text) => this.showStatus(text),
   });
   private readonly suggestions = createSuggestions({
     select: (layer, unit) => this.set({ layer, unit, rank: 0 }),
@@ -56,7 +72,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private readonly relations = new UnitRelations({
     id: this.id,
     store: this.store.contributions,
-    open: (layer, unit) => this.select({ layer, unit }),
+    open: (layer, unit) => this.selection.select({ layer, unit }),
     save: (fields, file) => void this.download("tree_file", { ...fields, file }, file),
     changed: () => this.requestDraw(),
   });
@@ -75,22 +91,20 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
   private readonly grid = new UnitGrid({
     id: this.id,
     store: this.store,
-    pick: (unit) => this.select({ unit }),
+    pick: (unit) => this.selection.select({ unit }),
     open: () => this.openDetail(),
     prefetch: (unit, list) => this.detail.prefetch(unit, list),
     scrolled: (unit) => this.scrolled(unit),
   });
   private readonly pins = new PinnedUnits({
     store: this.store,
-    open: ({ layer, unit }) => this.select({ layer, unit }),
+    open: ({ layer, unit }) => this.selection.select({ layer, unit }),
     unpin: (pin) => this.set({ pinned: withoutPin(this.state.pinned, pin) }),
   });
   private readonly legend = createUnitLegend();
   private readonly footerContent = createLayerFooter();
   private readonly drawer: DetailDrawer;
   private readonly arrangement = new Arrangement();
-  /** The last selected unit of each layer. */
-  private readonly lastUnits = new Map<string, number>();
   /** The time stamp of the last user action. */
   private actionTime = performance.now();
   private readonly removeMosaicListener: () => void;
@@ -221,7 +235,7 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
         state.unit = this.arrangement.units[0] ?? orderUnits(table, state.sort)[0] ?? 0;
         this.scheduleSave();
       }
-      if (this.state.unit !== null) this.lastUnits.set(state.layer, this.state.unit);
+      this.selection.remember();
     }
     const { units, labels } = this.arrangement;
     this.toolbar.update(state, table, units.length);
@@ -233,28 +247,13 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.pins.update({ state, overview, layout: this.grid.layout });
   }
 
-  /** Select a layer, and the last selected unit of it. */
-  private selectLayer(layer: string): void {
-    if (layer !== this.state.layer) this.set({ layer, unit: this.lastUnits.get(layer) ?? null, rank: 0 });
-  }
-
-  /** Select a unit, and show its column where it is hidden. */
-  private select(unit: { layer?: string; unit: number }): void {
-    if (this.set({ ...unit, rank: 0 })) this.drawer.open();
+  private togglePin(): void {
+    if (this.overview) this.selection.togglePin(this.overview.model);
   }
 
   private openDetail(): void {
     this.drawer.open();
     this.detail.focus();
-  }
-
-  /** Pin the selected unit, or unpin it. */
-  private togglePin(): void {
-    const { overview, state } = this;
-    if (!overview || state.unit === null) return;
-    const pinned = togglePin(state, { model: overview.model, layer: state.layer, unit: state.unit });
-    if (pinned) this.set({ pinned });
-    else this.showStatus(`At most ${MAX_PINS} units can be pinned: unpin one first.`);
   }
 
   /** @param unit the first unit of the top row of the grid */
@@ -263,28 +262,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     this.scheduleSave();
   }
 
-  /** Filter by a class name while it is typed; a unit number needs Enter. */
-  private filter(text: string): void {
-    const query = parseSearch(text);
-    if ("className" in query && query.className !== this.state.filter) this.set({ filter: query.className });
-  }
-
-  private search(text: string): void {
-    const query = parseSearch(text);
-    const units = this.layer?.channels ?? 0;
-    if ("className" in query) this.filter(text);
-    else if (query.unit >= units) this.showStatus(`${this.state.layer} has ${units} units, 0 to ${units - 1}.`);
-    else {
-      const hidden = this.arrangement.labels && !this.arrangement.units.includes(query.unit);
-      if (this.set({ unit: query.unit, rank: 0, ...(hidden ? { filter: "" } : {}) })) this.drawer.open();
-    }
-  }
-
   private perform(action: KeyAction): void {
-    const input = this.toolbar.search;
     if (action.type === "layer") {
       const layer = this.overview?.layers[action.index];
-      if (layer) this.selectLayer(layer.id);
+      if (layer) this.selection.selectLayer(layer.id);
     } else if (action.type === "moveUnit") this.moveUnit(action.key);
     else if (action.type === "moveRank") this.detail.move(action.key);
     else if (action.type === "pin") this.togglePin();
@@ -293,14 +274,10 @@ class LayerExplorerView extends ExplorerView<LayerState, LayerStore> {
     else if (action.type === "open") this.openDetail();
     else if (action.type === "why") this.detail.why();
     else if (action.type === "tree") this.relations.openTree();
-    else if (action.type === "search") {
-      input.focus();
-      input.select();
-    } else {
-      if (action.type === "find") this.search(input.value);
-      if (action.type === "clearSearch") this.set({ filter: "" });
-      this.grid.element.focus({ preventScroll: true });
-      input.value = this.state.filter;
+    else if (action.type === "search") this.search.focus();
+    else {
+      if (action.type === "find" || action.type === "clearSearch") this.search.end(action.type);
+      this.focusMain();
     }
   }
 

@@ -39,7 +39,7 @@ interface DetailOptions {
   why: (image: string) => void;
   /** Called if the photograph is not loaded yet. */
   notReady: () => void;
-  /** The classes that the unit speaks for, and what feeds it. */
+  /** The classes that the unit contributes to, and what feeds it. */
   relations: UnitRelations;
   /** The button that bookmarks the unit. */
   bookmark: HTMLElement;

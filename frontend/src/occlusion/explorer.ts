@@ -5,14 +5,12 @@ import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu } from "../ui/export_menu.ts";
 import { ClassChoice } from "./class_choice.ts";
 import type { ClassPair } from "./class_scores.ts";
+import { ComputedMaps } from "./computed_maps.ts";
 import { FILES, fileName } from "./files.ts";
 import type { Point } from "./geometry.ts";
 import { ImageChoice } from "./image_choice.ts";
 import { describeUpload } from "./image_upload.ts";
-import { createMapControls } from "./map_controls.ts";
 import { cellCentre, type MapGrid, shownMap } from "./map_grid.ts";
-import { Maps } from "./maps.ts";
-import { MapsJob } from "./maps_job.ts";
 import { createPatchControls } from "./patch_controls.ts";
 import { type EditedView, type FeatureMapValues, PatchEditor } from "./patch_editor.ts";
 import { createPredictions } from "./predictions.ts";
@@ -20,7 +18,6 @@ import { createResults } from "./results.ts";
 import { Stage } from "./stage.ts";
 import { OcclusionStore, type Scene } from "./store.ts";
 import { createHints, headerContent } from "./summary.ts";
-import { UnchangedMaps } from "./unchanged_maps.ts";
 import { WhyTab } from "./why.ts";
 import type { ClassScore, HelloReply, OcclusionFile, OcclusionState } from "./wire.ts";
 
@@ -29,13 +26,8 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   /** The displayed scene; it is replaced when the next one is loaded. */
   scene: Scene | null = null;
   private readonly editor = new PatchEditor(this);
-  private readonly maps: Maps;
+  private readonly computed: ComputedMaps;
   private readonly stage: Stage;
-  private readonly job = new MapsJob(this.store, this.id, {
-    changed: (grid) => this.mapsChanged(grid),
-    failed: (message) => this.showError(message),
-  });
-  private readonly unchanged: UnchangedMaps;
   private readonly controls = createPatchControls({
     set: (patch) => this.set(patch),
     add: () => this.editor.add(null),
@@ -43,14 +35,6 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   });
   private readonly why = new WhyTab(this);
   private readonly predictions: ReturnType<typeof createPredictions>;
-  private readonly mapControls = createMapControls({
-    set: (patch) => this.set(patch),
-    stop: () => void this.runAction(() => this.job.stop()),
-    resume: () => {
-      this.onUserAction();
-      this.job.resume();
-    },
-  });
   private readonly images: ImageChoice;
   private readonly results: ReturnType<typeof createResults>;
   private readonly classes = new ClassChoice();
@@ -66,27 +50,30 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       release: () => editor.release(),
       hover: (point) => this.readMaps(point, "stage"),
     });
-    this.maps = new Maps({
-      overlay: this.stage.map,
+    this.computed = new ComputedMaps({
+      id: this.id,
+      store,
+      canvas: this.stage.map,
+      set: (patch) => this.set(patch),
+      stopped: () => this.requestDraw(),
+      resumed: () => this.onUserAction(),
+      overlaid: () => shownMap(this.state.map, this.hello?.overview.quantity ?? null),
       hover: (point) => this.readMaps(point, "map"),
       placePatch: (point, event) => editor.placeAtCell(point, event),
       pick: (label, name) => this.pickClass("target", label, name),
+      drawn: (grid) => this.mapsDrawn(grid),
+      failed: (message) => this.showError(message),
     });
+    const { maps } = this.computed;
     this.predictions = createPredictions({
       id: this.id,
-      compared: this.maps.compared.element,
+      compared: maps.compared.element,
       set: (patch) => this.set(patch),
       pick: (label, name) => this.pickClass("target", label, name),
       compare: (label, name) => this.pickClass("against", label, name),
       useBundledHead: () => void this.useBundledHead(),
       copy: (text) => this.copyText(text, "Copied the code."),
     });
-    this.unchanged = new UnchangedMaps(store, this.job, this.id, {
-      changed: () => this.job.grid && this.mapsChanged(this.job.grid),
-      failed: (message) => this.showError(message),
-      placePatch: (point, event) => editor.placeAtCell(point, event),
-    });
-    this.maps.element.append(this.unchanged.element);
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
@@ -100,9 +87,9 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       id: this.id,
       store,
       set: (patch) => this.set(patch),
-      maps: this.maps,
+      maps,
       why: this.why.element,
-      controls: this.mapControls,
+      controls: this.computed.controls,
       images: this.images,
     });
     this.mount({
@@ -115,13 +102,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   override close(): void {
-    for (const part of [this.job, this.unchanged, this.stage, this.predictions, this.maps, this.images, this.results]) part.close();
+    for (const part of [this.computed, this.stage, this.predictions, this.images, this.results]) part.close();
     this.store.client.release(this.editor);
     super.close();
   }
 
   get grid(): MapGrid | null {
-    return this.job.grid;
+    return this.computed.grid;
   }
 
   get imageSize(): Point {
@@ -145,7 +132,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   markPatches(): void {
-    for (const maps of [this.maps, this.unchanged]) maps.mark(this.state.patches);
+    this.computed.mark(this.state.patches);
   }
 
   showPrediction(classes: ClassScore[], pair: ClassPair, featureMap: FeatureMapValues): void {
@@ -153,7 +140,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
   }
 
   readMaps(point: Point | null, where: "stage" | "map"): void {
-    const cell = this.maps.read(where === "map" || this.state.overlay > 0 ? point : null);
+    const cell = this.computed.maps.read(where === "map" || this.state.overlay > 0 ? point : null);
     const { grid } = this;
     this.stage.outline(cell !== null && grid ? cellCentre(grid, cell) : null, grid?.window ?? [1, 1]);
   }
@@ -188,19 +175,20 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     const { hello } = this.store;
     if (!hello) return;
     if (hello !== this.hello) this.overviewReceived(hello);
-    const { state, job, stage } = this;
+    const { state, stage } = this;
+    const { job, maps } = this.computed;
     this.drawScene(hello);
     const { quantity } = hello.overview;
     this.header?.update(headerContent(hello, this.scene));
     this.controls.update(state, stage.size, quantity, hello.colours);
     this.predictions.update(hello, this.scene, state);
-    this.mapControls.update(state, job, stage.size);
+    this.computed.controls.update(state, job, stage.size);
     this.results.update(state, quantity, job.grid);
     this.images.update(state);
     this.root.dataset.tab = state.tab;
     if (state.tab === "why") this.why.update(hello, this.scene);
-    this.maps.setStale(job.stale);
-    this.maps.overlay(shownMap(state.map, quantity));
+    maps.setStale(job.stale);
+    maps.overlay(shownMap(state.map, quantity));
     stage.overlay(job.grid, state.overlay);
     this.root.dataset.outdated = String(this.editor.outdated || !this.store.client.available);
     this.root.dataset.ready = String(this.scene !== null);
@@ -248,7 +236,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     if (!scene) return;
     if (scene !== this.scene) this.showScene(scene, hello);
     const { window, stride, border } = this.state;
-    for (const maps of [this.job, this.unchanged]) maps.update(hello.overview.version, scene.request, { window, stride, border });
+    this.computed.update(hello.overview.version, scene.request, { window, stride, border });
     this.predictions.updateProjections(this.store.projections(this, scene.request), scene.request, hello.overview.index_ready);
   }
 
@@ -256,16 +244,13 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
     this.scene = scene;
     const { target } = scene.request;
     this.stage.show(scene.image, scene.fill);
-    for (const maps of [this.maps, this.unchanged])
-      maps.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
+    this.computed.show(scene, target === null ? null : (hello.classes?.[target] ?? ""), hello.overview.quantity);
     this.predictions.update(hello, scene, this.state);
     this.editor.showUnoccluded();
     this.editor.updateAll();
   }
 
-  private mapsChanged(grid: MapGrid): void {
-    this.maps.unchanged = this.unchanged.draw(grid);
-    this.maps.draw(grid, shownMap(this.state.map, this.hello?.overview.quantity ?? null));
+  private mapsDrawn(grid: MapGrid): void {
     this.painted({ kind: "grid", done: grid.done, total: grid.total });
     this.requestDraw();
   }
@@ -284,27 +269,20 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
 
   private async useBundledHead(): Promise<void> {
     this.showStatus("Loading the classifier…");
-    await this.runAction(async () => {
+    try {
       const reply = await this.store.client.request<{ message: string }>("use_bundled_head", {}, { policy: "once", lane: "work" });
       this.showStatus(reply?.content.message ?? "");
-    });
-  }
-
-  private async runAction(action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
     } catch (error) {
       this.showStatus("");
       this.showError(errorMessage(error));
     }
-    this.requestDraw();
   }
 
   private async save(figure: OcclusionFile): Promise<void> {
     const { scene, hello } = this;
     if (!scene || !hello) return;
     const name = fileName(hello.overview.model, scene.caption, figure);
-    await this.download("file", { figure, request: scene.request, run: this.job.number, state: this.state }, name);
+    await this.download("file", { figure, request: scene.request, run: this.computed.job.number, state: this.state }, name);
   }
 }
 

@@ -1,7 +1,6 @@
-import { errorMessage } from "../kernel/errors.ts";
+import { RunPanelView } from "../classification/run_panel_view.ts";
 import { defineWidget, type RenderContext } from "../kernel/model.ts";
 import { h } from "../ui/dom.ts";
-import { ExplorerView } from "../ui/explorer_view.ts";
 import { createExportMenu, type ExportGroup } from "../ui/export_menu.ts";
 import { keyHint } from "../ui/footer.ts";
 import type { HeaderContent } from "../ui/header.ts";
@@ -11,8 +10,8 @@ import { Results } from "./results.ts";
 import { shownRun } from "./run_results.ts";
 import { createRunView } from "./run_view.ts";
 import { createSetup, settingsOf } from "./setup.ts";
-import { PRIORITY, TransferStore } from "./store.ts";
-import type { DataSummary, HelloReply, ResultFile, TransferState } from "./wire.ts";
+import { TransferStore } from "./store.ts";
+import type { DataSummary, HelloReply, ResultFile, Status, TransferState } from "./wire.ts";
 
 const FILES: ExportGroup<ResultFile>[] = [
   [
@@ -30,7 +29,7 @@ const FILES: ExportGroup<ResultFile>[] = [
 ];
 
 /** One view of a TransferPanel. */
-class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
+class TransferPanelView extends RunPanelView<TransferState, Status, DataSummary, TransferStore> {
   private readonly setup = createSetup({
     client: this.store.client,
     set: (patch) => this.set(patch),
@@ -47,11 +46,6 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     showStatus: (text) => this.showStatus(text),
     why: (run, source) => void this.showing?.why({ run, source }),
   });
-  /** The last summary, and its data. It is shown until a newer summary of the same data is loaded. */
-  private lastSummary: { data: string; summary: DataSummary } | null = null;
-  /** Whether a request to start or stop is pending. */
-  private busy = false;
-
   constructor(context: RenderContext<TransferState>, store: TransferStore) {
     super(context, store, "panel", "transfer-panel");
     this.runView = createRunView({ id: this.id, store, set: (patch) => this.set(patch) });
@@ -83,19 +77,10 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     const { status } = hello;
     const { available } = this.store.client;
     this.header?.update(headerContent(hello));
-    this.setup.update({ status, state, busy: this.busy, available, ...this.getDataContent() });
+    this.setup.update({ status, state, busy: this.busy, available, ...this.dataContent(this.store.dataSummary(settingsOf(state))) });
     const compared = status.runs.find(({ run }) => run === state.compare) ?? null;
     this.runView.update({ shown: shownRun(status, state), compared, running: status.running, state });
     this.results.update(status, state);
-  }
-
-  /** Return the summary of the data. */
-  private getDataContent() {
-    const data = JSON.stringify([this.state.data, this.state.root]);
-    const { value, error } = this.store.dataSummary(settingsOf(this.state));
-    if (value) this.lastSummary = { data, summary: value };
-    const summary = this.lastSummary?.data === data && !error ? this.lastSummary.summary : null;
-    return { summary, error: error ?? "", loading: !value && !error };
   }
 
   private start(): void {
@@ -108,21 +93,6 @@ class TransferPanelView extends ExplorerView<TransferState, TransferStore> {
     const shown = shownRun(this.store.status, this.state);
     if (shown?.per_fold.length) void this.download("file", { run: shown.run, file }, `transfer-run${shown.run}-${file}`);
     else this.showStatus("There are no results to export yet.");
-  }
-
-  private async sendCommand(kind: "start" | "stop", fields: Record<string, unknown>): Promise<void> {
-    if (this.busy) return;
-    this.onUserAction();
-    this.busy = true;
-    this.requestDraw();
-    try {
-      await this.store.client.request(kind, fields, { policy: "once", priority: PRIORITY[kind] });
-    } catch (error) {
-      this.showError(errorMessage(error));
-    }
-    await this.store.refreshStatus();
-    this.busy = false;
-    this.requestDraw();
   }
 }
 

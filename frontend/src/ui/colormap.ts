@@ -6,7 +6,7 @@ const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80
 const DIVERGING = ["#2166ac", "#4393c3", "#92c5de", "#d1e5f0", "#f7f7f7", "#fddbc7", "#f4a582", "#d6604d", "#b2182b"];
 const TRANSPARENT = 0;
 
-/** For the difference of two classes: teal speaks for the second one, orange for the first. Must agree with `COMPARED` of display.py. */
+/** For the difference of two classes: teal contributes to the second one, orange for the first. Must agree with `COMPARED` of display.py. */
 const COMPARED = ["#00695f", "#11857a", "#7cc4bc", "#eeeeee", "#f3b583", "#c2570c", "#8f3d04"];
 
 export type ColourMap = "viridis" | "diverging" | "compared";

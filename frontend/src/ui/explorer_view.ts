@@ -1,14 +1,14 @@
-import { toBlob } from "../kernel/buffers.ts";
 import { errorMessage } from "../kernel/errors.ts";
 import type { RenderContext, WidgetModel } from "../kernel/model.ts";
 import type { Store } from "../kernel/store.ts";
+import { copyToClipboard } from "./clipboard.ts";
 import { h, setText } from "./dom.ts";
-import { saveFile } from "./download.ts";
+import { download } from "./download.ts";
 import { createFooter, keyHint } from "./footer.ts";
 import { createHeader } from "./header.ts";
-import { guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
+import { clearsSearch, guardShortcuts, isNotebookShortcut, leaveWidget } from "./keyboard.ts";
 import { SavedPicture } from "./picture.ts";
-import { isTyping, PRESENT_HINT, Presentation } from "./presentation.ts";
+import { PRESENT_HINT, Presentation } from "./presentation.ts";
 import { keepScrollPositions } from "./scroll_memory.ts";
 import { focusOnce, Showing } from "./showing.ts";
 import { sameState, toPython } from "./state.ts";
@@ -241,11 +241,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   /** @param done the status after copying; if the browser does not allow copying, the text itself is shown */
   copyText(text: string, done: string): void {
-    const copied = navigator.clipboard ? navigator.clipboard.writeText(text) : Promise.reject(new Error("no clipboard"));
-    copied.then(
-      () => this.showStatus(done),
-      () => this.showStatus(text),
-    );
+    void copyToClipboard(text).then((copied) => this.showStatus(copied ? done : text));
   }
 
   /** Request a file from the kernel and save it as a download. */
@@ -253,10 +249,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.onUserAction();
     this.showStatus(`Exporting ${name}…`);
     try {
-      const reply = await this.store.client.request<{ mime: string }>(kind, fields, { policy: "once", lane: "work" });
-      if (!reply) return;
-      saveFile(toBlob(reply.buffers[0], reply.content.mime), name);
-      this.showStatus(`Exported ${name}.`);
+      if (await download(this.store.client, kind, fields, name)) this.showStatus(`Exported ${name}.`);
     } catch (error) {
       this.showStatus(errorMessage(error));
     }
@@ -269,20 +262,10 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
 
   private keydown(event: KeyboardEvent): void {
     if (isNotebookShortcut(event)) return;
-    const handled = this.presentationKey(event) || this.onKey(event);
+    const handled = this.presentation.handleKey(event) || this.onKey(event);
     if (handled) event.preventDefault();
-    else if (event.key === "Escape" && !event.defaultPrevented && !isSearch(event.target)) leaveWidget(this.root);
+    else if (event.key === "Escape" && !event.defaultPrevented && !clearsSearch(event)) leaveWidget(this.root);
     event.stopPropagation(); // the notebook must not handle it as a shortcut
-  }
-
-  /** Enter the presentation by F, and leave it by F or Escape. Return whether the key was one of these. */
-  private presentationKey(event: KeyboardEvent): boolean {
-    const { presentation, root } = this;
-    const leaves = event.key === "Escape" && presentation.active && !event.defaultPrevented && !isSearch(event.target);
-    const toggles = event.key.toLowerCase() === "f" && !isTyping(event.target);
-    if ((!leaves && !toggles) || root.querySelector("dialog[open]")) return false; // Escape closes the dialog
-    presentation.toggle();
-    return true;
   }
 
   private readState(): void {
@@ -301,9 +284,4 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     const { postponedPatch } = this;
     if (postponedPatch) this.set(postponedPatch);
   }
-}
-
-/** Whether an element is a search field with text, which Escape clears. */
-function isSearch(target: EventTarget | null): boolean {
-  return target instanceof HTMLInputElement && target.type === "search" && target.value !== "";
 }

@@ -30,6 +30,11 @@ export function guardShortcuts(root: HTMLElement): () => void {
   return () => window.removeEventListener("keydown", onKeydown, true);
 }
 
+/** Return whether a key press clears a search field, which the browser does on Escape. */
+export function clearsSearch({ key, target }: KeyboardEvent): boolean {
+  return key === "Escape" && target instanceof HTMLInputElement && target.type === "search" && target.value !== "";
+}
+
 /** Move the focus to the notebook's cell; outside a notebook, remove it. */
 export function leaveWidget(root: HTMLElement): void {
   const cell = root.closest<HTMLElement>(".jp-Cell") ?? root.closest<HTMLElement>(".jp-Notebook");

@@ -6,6 +6,7 @@
  * the screen. Elements keep their place in the document, so that nothing is loaded or drawn again.
  */
 import { focusedElement, h } from "./dom.ts";
+import { clearsSearch } from "./keyboard.ts";
 
 // The size in CSS pixels that a widget is magnified from. Smaller windows are not magnified.
 const [WIDTH, HEIGHT] = [1090, 700];
@@ -46,6 +47,15 @@ export class Presentation {
   toggle(): void {
     if (this.active) this.leave();
     else this.enter();
+  }
+
+  /** Enter by F, and leave by F or Escape. Return whether the key was one of these. */
+  handleKey(event: KeyboardEvent): boolean {
+    const leaves = event.key === "Escape" && this.active && !event.defaultPrevented && !clearsSearch(event);
+    const toggles = event.key.toLowerCase() === "f" && !isTyping(event.target);
+    if ((!leaves && !toggles) || this.root.querySelector("dialog[open]")) return false; // Escape closes the dialog
+    this.toggle();
+    return true;
   }
 
   enter(): void {

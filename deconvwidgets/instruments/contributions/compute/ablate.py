@@ -54,7 +54,8 @@ def ablate_units(
     """Switch every unit of a layer off alone, and return what that changes: accuracy, answers, and each class.
 
     Only what lies above the layer is run again, and only for photographs in which the unit is active. A layer with a linear head needs one
-    product of matrices; linear layers with rectifiers between (fc6 to fc8 of AlexNet) skip what is zero.
+    product of matrices; linear layers with rectifiers between (fc6 to fc8 of AlexNet) skip what is zero. Source: ablation of single units
+    as in Zhou et al. 2018, "Revisiting the Importance of Individual Units in CNNs via Ablation".
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which classes a unit speaks for and against, and which units speak for a class, over photographs of an image set."""
+"""Which classes a unit contributes to and against, and which units contribute to a class, over photographs of an image set."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def unit_contributions(
     """Return what each unit of a layer contributes to the logit of a class, or to the difference of the logits of two classes.
 
     It answers which units drive an answer: for one photograph, for a class (the mean over its photographs), and for a pair of classes
-    (why A, and not B).
+    (why A, and not B). Source: "weight" sums the terms of class activation maps over positions (Zhou et al. 2016, section 2).
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def roots_of(contributions: UnitContributions, breadth: int) -> list[Root]:
     positive = float(mean[mean > 0].sum())
     chosen = [unit for unit in contributions.ranking[:breadth].tolist() if mean[unit] > 0]
     if not chosen:
-        raise ContributionError(f"No unit of {contributions.layer} speaks for {contributions.describe_target()}: there is no tree.")
+        raise ContributionError(f"No unit of {contributions.layer} contributes to {contributions.describe_target()}: there is no tree.")
     return [Root(contributions.layer, unit, float(mean[unit]), float(mean[unit]) / positive) for unit in chosen]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
+from deconvwidgets.figures.drawing_frame import add_caption
 from deconvwidgets.instruments.contributions.feeders import FeederNode, FeederTree
 from deconvwidgets.records.quantity import format_percent
 
@@ -69,11 +69,7 @@ def tree_drawing(tree: FeederTree, pictures: Mapping[tuple[str, int], NodePictur
     shares = _largest_shares(tree)
     for number, (node, place) in enumerate(zip(tree.nodes, places, strict=True)):
         _add_node(drawing, node, place, pictures.get((node.layer, node.unit)), shares.get(number))
-    baseline = bottom + 18
-    for line in wrap(" ".join([caption, *tree.notes]), 12, width - 2 * _EDGE):
-        drawing.add(Text(_EDGE, baseline, line, 12, "quiet"))
-        baseline += 17
-    drawing.height = math.ceil(baseline + 4)
+    add_caption(drawing, bottom - 2, " ".join([caption, *tree.notes]))
     return drawing
 
 

@@ -86,7 +86,7 @@ class Analyses:
         return found
 
     def unit_classes(self, snapshot: Snapshot, above: OutputsAbove, unit: int, job: JobContext) -> UnitClasses:
-        """Return the classes that a unit speaks for; for a layer without a linear head, on its strongest activations."""
+        """Return the classes that a unit contributes to; for a layer without a linear head, on its strongest activations."""
         if above.head is not None:
             return self.means(snapshot, above, job).unit_classes(unit)
         _, index, info = self._index.require(above.info.name)

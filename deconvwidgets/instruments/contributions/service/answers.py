@@ -1,4 +1,4 @@
-"""Answers that take longer than a message may: computed by a worker, kept, and asked for again."""
+"""Answers that take longer than a message may: computed by a worker, and kept for the next request."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Answers:
         self._lock = RLock()
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
 
-    def ask(self, key: Key, compute: Callable[[JobContext], Answer], timeout: float | None = 0.0) -> Answer | Pending:
+    def get(self, key: Key, compute: Callable[[JobContext], Answer], timeout: float | None = 0.0) -> Answer | Pending:
         """Return an answer if it is known. Otherwise let a worker compute it, wait for `timeout` seconds, and return it or `Pending`.
 
         Raises

@@ -23,7 +23,7 @@ from deconvwidgets.instruments.contributions.records import (
 )
 from deconvwidgets.instruments.contributions.service.analyses import Analyses
 from deconvwidgets.instruments.contributions.service.answers import Answers
-from deconvwidgets.instruments.contributions.service.files import TreePictures, require_kind, table_file, tree_file
+from deconvwidgets.instruments.contributions.service.files import require_kind, table_file, tree_file
 from deconvwidgets.instruments.contributions.service.photograph import Explained, as_answer, checked_request, explain, label_of
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
@@ -45,7 +45,6 @@ class ContributionsApi(InstrumentApi):
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("contributions")), _EVENT_SECONDS)
         self._analyses = analyses = Analyses(context)
         self._answers = answers = Answers(context, self._changed.trigger)
-        self._pictures = TreePictures(context)
         context.on_replace(lambda snapshot: analyses.keep_only(snapshot.version))
         context.on_replace(lambda snapshot: answers.keep_only(snapshot.version))
         finalize(self, answers.cancel)
@@ -79,7 +78,7 @@ class ContributionsApi(InstrumentApi):
             answer: PhotographContributions = found
             return answer
         if explained.request.method == "switch-off" or explained.request.baseline is not None:
-            return self._answers.ask(key, lambda job: _answer(analyses, explained, job), timeout)
+            return self._answers.get(key, lambda job: _answer(analyses, explained, job), timeout)
         with self._context.device_lock.request():
             contributions = explained.contributions(JobContext())
         return self._answers.put(key, as_answer(explained, contributions, analyses.known_means(snapshot, name)))
@@ -91,7 +90,7 @@ class ContributionsApi(InstrumentApi):
         """
         snapshot, explained = self._explain(request)
         plain = replace(explained.request, baseline=None, top=1)
-        return self._answers.ask((snapshot.version, "deletion", plain), lambda job: _deletion(explained, job), timeout)
+        return self._answers.get((snapshot.version, "deletion", plain), lambda job: _deletion(explained, job), timeout)
 
     def class_contributions(self, layer: str, target: int, *, timeout: float | None = 0.0) -> ClassContributions | Pending:
         """Return the mean contribution of every unit of a layer to a class, to sort a grid by.
@@ -110,10 +109,10 @@ class ContributionsApi(InstrumentApi):
         above = analyses.above(snapshot, _name_of(layer))
         number = above.target(target).target
         key = (snapshot.version, "class", above.info.name, number)
-        return self._answers.ask(key, lambda job: analyses.class_contributions(snapshot, above, number, job), timeout)
+        return self._answers.get(key, lambda job: analyses.class_contributions(snapshot, above, number, job), timeout)
 
     def unit_classes(self, layer: str, unit: int, *, timeout: float | None = 0.0) -> UnitClasses | Pending:
-        """Return the classes that a unit speaks for and against.
+        """Return the classes that a unit contributes to and against.
 
         Exact for a layer with a linear head, over the image set; for other layers by switching the unit off on its strongest activations.
 
@@ -132,7 +131,7 @@ class ContributionsApi(InstrumentApi):
         if (means := analyses.known_means(snapshot, above.info.name)) is not None:
             return means.unit_classes(number)
         key = (snapshot.version, "unit", above.info.name, number)
-        return self._answers.ask(key, lambda job: analyses.unit_classes(snapshot, above, number, job), timeout)
+        return self._answers.get(key, lambda job: analyses.unit_classes(snapshot, above, number, job), timeout)
 
     def feeders(self, layer: str, unit: int, *, timeout: float | None = 0.0) -> Feeders | Pending:
         """Return the units of the layer beneath that feed a unit at its strongest activations in the index.
@@ -150,7 +149,7 @@ class ContributionsApi(InstrumentApi):
         name = snapshot.network.layer(_name_of(layer)).name
         number = integer(unit, "unit", 0)
         key = (snapshot.version, "feeders", name, number)
-        return self._answers.ask(key, lambda job: analyses.feeders(snapshot, name, number, job), timeout)
+        return self._answers.get(key, lambda job: analyses.feeders(snapshot, name, number, job), timeout)
 
     def tree(
         self, layer: str, units: Sequence[int], depth: int = 2, breadth: int = 3, *, timeout: float | None = 0.0
@@ -167,20 +166,20 @@ class ContributionsApi(InstrumentApi):
         depth, breadth = _checked_size(depth, breadth)
         roots = [Root(info.short_name, number) for number in numbers]
         key = (snapshot.version, "tree", info.name, numbers, depth, breadth)
-        return self._answers.ask(key, lambda job: _tree(analyses, snapshot, roots, "", depth, breadth, job), timeout)
+        return self._answers.get(key, lambda job: _tree(analyses, snapshot, roots, "", depth, breadth, job), timeout)
 
     def class_tree(
         self, request: ContributionsRequest, depth: int = 2, breadth: int = 3, *, timeout: float | None = 0.0
     ) -> FeederTree | Pending:
         """Return the tree from the answer for a photograph: its `breadth` top units, and what feeds them.
 
-        Raises what `contributions` raises, and ContributionError if no unit speaks for the answer.
+        Raises what `contributions` raises, and ContributionError if no unit contributes to the answer.
         """
         snapshot, explained = self._explain(request)
         depth, breadth = _checked_size(depth, breadth)
         analyses, plain = self._analyses, replace(explained.request, top=1)
         key = (snapshot.version, "class tree", plain, depth, breadth)
-        return self._answers.ask(key, lambda job: _class_tree(analyses, explained, depth, breadth, job), timeout)
+        return self._answers.get(key, lambda job: _class_tree(analyses, explained, depth, breadth, job), timeout)
 
     def label_of(self, image: str) -> int | None:
         """Return the class that the label of a photograph names, or None. Raises PictureError if there is no such image."""
@@ -202,7 +201,7 @@ class ContributionsApi(InstrumentApi):
             return table_file(explained.contributions(self._context.job_context(never_cancelled), means))
         tree = self.class_tree(request, depth, breadth, timeout=None)
         assert isinstance(tree, FeederTree)
-        return tree_file(kind, tree, self._pictures)
+        return tree_file(kind, tree, self._context)
 
     def tree_file(self, kind: ContributionsFile, layer: str, unit: int, depth: int = 2, breadth: int = 3) -> bytes:
         """Return the tree of what feeds a unit, with the top activations of its units, as the bytes of a file. It takes seconds.
@@ -213,7 +212,7 @@ class ContributionsApi(InstrumentApi):
             raise ServiceError("A tree is saved as tree.png, tree.svg or tree.pdf.")
         tree = self.tree(layer, [unit], depth, breadth, timeout=None)
         assert isinstance(tree, FeederTree)
-        return tree_file(kind, tree, self._pictures)
+        return tree_file(kind, tree, self._context)
 
     def cancel(self) -> None:
         """Stop all computations whose answers are pending."""

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import RuleError, ServiceError
-from deconvwidgets.figures.drawing import Drawing
 from deconvwidgets.instruments.contributions.feeders import FeederTree
 from deconvwidgets.instruments.contributions.figures.files import DRAWINGS, contributions_csv
 from deconvwidgets.instruments.contributions.figures.tree_drawing import NodePictures, tree_drawing
 from deconvwidgets.instruments.contributions.records import ContributionsFile
 from deconvwidgets.instruments.contributions.unit_contributions import UnitContributions
-from deconvwidgets.instruments.layers.records import MosaicRequest
-from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
-from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.service.context import ServiceContext
 
 KINDS = ("contributions.csv", *DRAWINGS)
 _TILE = 48
-
-
-class TreePictures:
-    """Renders the top activations of the nodes of trees. Thread-safe.
-
-    Parameters
-    ----------
-    context : ServiceContext
-    """
-
-    def __init__(self, context: ServiceContext) -> None:
-        self._index, self._overview = context.index, context.overview
-        self._projections = projections = UnitProjections(context.device_lock, context.images)
-        self._mosaics = mosaics = MosaicRenderer(context.device_lock, context.images, projections)
-        context.on_replace(lambda snapshot: projections.keep_only(snapshot.layers_version))
-        context.on_replace(lambda snapshot: mosaics.keep_only(snapshot.layers_version))
-
-    def drawing(self, tree: FeederTree) -> Drawing:
-        """Return a tree as a drawing. Raises ServiceError while the index of one of its layers is built."""
-        pictures = {(node.layer, node.unit): self._pictures(node.layer, node.unit) for node in tree.nodes}
-        overview = self._overview()
-        return tree_drawing(tree, pictures, _title(tree, overview), _caption(tree, overview))
-
-    def _pictures(self, layer: str, unit: int) -> NodePictures:
-        snapshot, index, info = self._index.require(layer)
-        request = MosaicRequest(info.name, unit, tile=_TILE, parts=("patches",))
-        (patches,) = self._mosaics.mosaics(snapshot, index, request)
-        try:
-            (projections,) = self._mosaics.mosaics(snapshot, index, MosaicRequest(info.name, unit, tile=_TILE, parts=("projections",)))
-        except RuleError:  # the figure shows patches alone
-            return NodePictures(decode_image(patches.data))
-        return NodePictures(decode_image(patches.data), decode_image(projections.data))
 
 
 def require_kind(kind: object) -> ContributionsFile:
@@ -64,10 +31,23 @@ def table_file(found: UnitContributions) -> bytes:
     return contributions_csv(found)
 
 
-def tree_file(kind: ContributionsFile, tree: FeederTree, pictures: TreePictures) -> bytes:
-    """Return a tree as PNG, SVG or PDF."""
-    drawing = pictures.drawing(tree)
+def tree_file(kind: ContributionsFile, tree: FeederTree, context: ServiceContext) -> bytes:
+    """Return a tree as PNG, SVG or PDF. Raises ServiceError while the index of one of its layers is built."""
+    pictures = {(node.layer, node.unit): _pictures(context, node.layer, node.unit) for node in tree.nodes}
+    overview = context.overview()
+    drawing = tree_drawing(tree, pictures, _title(tree, overview), _caption(tree, overview))
     return DRAWINGS[kind](drawing, tree.root or tree.layers[0])
+
+
+def _pictures(context: ServiceContext, layer: str, unit: int) -> NodePictures:
+    snapshot, index, info = context.index.require(layer)
+    request = MosaicRequest(info.name, unit, tile=_TILE, parts=("patches",))
+    (patches,) = context.mosaics.mosaics(snapshot, index, request)
+    try:
+        (projections,) = context.mosaics.mosaics(snapshot, index, replace(request, parts=("projections",)))
+    except RuleError:  # the figure shows patches alone
+        return NodePictures(decode_image(patches.data))
+    return NodePictures(decode_image(patches.data), decode_image(projections.data))
 
 
 def _title(tree: FeederTree, overview: Overview) -> str:

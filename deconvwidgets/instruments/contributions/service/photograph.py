@@ -24,7 +24,7 @@ from deconvwidgets.service.input_images import InputImage
 from deconvwidgets.service.snapshot import Snapshot
 
 _MAX_TOP = 200
-_SPEAKS_FOR = 3
+_MAX_CLASSES = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +105,7 @@ def checked_request(request: object) -> ContributionsRequest:
 
 
 def as_answer(explained: Explained, found: UnitContributions, means: FeatureMeans | None) -> PhotographContributions:
-    """Return the contributions as a widget shows them; `means` say which classes a unit speaks for, if they are known."""
+    """Return the contributions as a widget shows them; `means` say which classes a unit contributes to, if they are known."""
     values, top = found.contributions[0], explained.request.top
     order = np.argsort(-values, kind="stable")
     best = [unit for unit in order[:top].tolist() if values[unit] > 0]
@@ -140,7 +140,7 @@ def _row(explained: Explained, found: UnitContributions, unit: int, means: Featu
     row, column = found.positions[0, unit].tolist()
     maximum = float(index.stats(info.name).maximum[unit]) if index is not None and explained.snapshot.has(info.name) else None
     names = explained.above.bundle.categories or ()
-    speaks = () if means is None else means.unit_classes(unit).strongest(_SPEAKS_FOR)
+    classes = () if means is None else means.unit_classes(unit).strongest(_MAX_CLASSES)
     return UnitContribution(
         unit=unit,
         value=float(found.contributions[0, unit]),
@@ -151,7 +151,7 @@ def _row(explained: Explained, found: UnitContributions, unit: int, means: Featu
         row=row,
         column=column,
         box=explained.above.bundle.network.box(info.name, row, column),
-        speaks_for=tuple(names[label] for label, _ in speaks),
+        contributes_to=tuple(names[label] for label, _ in classes),
     )
 
 

@@ -45,7 +45,7 @@ class ContributionsService(Protocol):
         ...
 
     def unit_classes(self, layer: str, unit: int) -> UnitClasses | Pending:
-        """Return the classes that a unit speaks for and against."""
+        """Return the classes that a unit contributes to and against."""
         ...
 
     def feeders(self, layer: str, unit: int) -> Feeders | Pending:

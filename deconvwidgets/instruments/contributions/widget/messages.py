@@ -66,7 +66,7 @@ def _class_contributions(service: Any, request: Request) -> Reply:
 
 
 def _unit_classes(service: Any, request: Request) -> Reply:
-    """Return the classes that a unit speaks for and against."""
+    """Return the classes that a unit contributes to and against."""
     found = contributions_of(service).unit_classes(request.text("layer"), request.integer("unit"))
     if isinstance(found, Pending):
         return _pending(found), []

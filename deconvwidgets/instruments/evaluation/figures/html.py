@@ -50,10 +50,7 @@ def evaluation_page(sheet: EvaluationSheet) -> bytes:
 def _data(sheet: EvaluationSheet, found: ClassificationEvaluation, names: list[str], confusion: np.ndarray) -> dict[str, object]:
     extra = len(names) - len(found.categories)
     tests, recall = np.append(found.class_tests, [0] * extra), np.append(found.recall, [np.nan] * extra)
-    cells = {} if sheet.cells is None else sheet.cells.cells
-    listed = {key: [(one.source, one.name, one.confidence) for one in cell] for key, cell in cells.items()}
-    thumbnails = {} if sheet.cells is None else sheet.cells.thumbnails
-    return ClassPageData(names, tests, recall, confusion, listed, thumbnails).content()
+    return ClassPageData(names, tests, recall, confusion, sheet.cells).content()
 
 
 def _reliability(calibration: Calibration) -> str:

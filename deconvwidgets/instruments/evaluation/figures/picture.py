@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deconvwidgets.figures.class_drawing import add_bar, add_classes, add_heading, add_lines, add_matrix
-from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
+from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width
+from deconvwidgets.figures.drawing_frame import EDGE, add_caption, add_title
 from deconvwidgets.instruments.evaluation.figures.sheet import EvaluationSheet
 from deconvwidgets.instruments.evaluation.records import ClassificationEvaluation, MultilabelEvaluation, RegressionEvaluation
 from deconvwidgets.records.calibration import Calibration
 from deconvwidgets.records.quantity import format_value
 
-_WIDTH, _EDGE = 1200.0, 24.0
+_WIDTH = 1200.0
 _LEFT, _MIDDLE, _RIGHT = 24.0, 392.0, 852.0  # the columns
 _COLUMN = 324.0
 _MATRIX = 420.0
@@ -26,17 +27,10 @@ _OTHERS = "; the last one is any other class of the model"
 def evaluation_drawing(sheet: EvaluationSheet) -> Drawing:
     """Return the scores and the calibration on the left, the confusion matrix or true against predicted values, and the classes."""
     drawing = Drawing(_WIDTH)
-    title = shorten(sheet.title(), 17, 760)
-    drawing.add(Text(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17, strong=True) + 16
-    drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
+    add_title(drawing, sheet.title(), sheet.subtitle())
     bottom = max(_scores(drawing, sheet, 70), _middle(drawing, sheet, 70), _classes(drawing, sheet, 70))
     drawing.add(Rectangle(_MIDDLE - 22, 50, 1, bottom - 50, "line"), Rectangle(0, bottom, _WIDTH, 1, "line"))
-    baseline = bottom + 20
-    for line in wrap(sheet.caption(), 12, _WIDTH - 2 * _EDGE):
-        drawing.add(Text(_EDGE, baseline, line, 12, "quiet"))
-        baseline += 17
-    drawing.height = math.ceil(baseline + 4)
+    add_caption(drawing, bottom, sheet.caption())
     return drawing
 
 
@@ -104,7 +98,7 @@ def _classes(drawing: Drawing, sheet: EvaluationSheet, y: float) -> float:
         return y
     single = isinstance(sheet.evaluation, MultilabelEvaluation)
     x = _MIDDLE if single else _RIGHT
-    return add_classes(drawing, x, y, _WIDTH - _EDGE - x, results, "classes by average precision" if single else "classes")
+    return add_classes(drawing, x, y, _WIDTH - EDGE - x, results, "classes by average precision" if single else "classes")
 
 
 def scatter_pixels(truths: NDArray[np.float64], predictions: NDArray[np.float64], side: int) -> tuple[NDArray[np.uint8], float, float]:

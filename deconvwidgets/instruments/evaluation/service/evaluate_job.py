@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
 from deconvwidgets.instruments.evaluation.compute.layer_values_cache import LayerValuesCache
@@ -13,7 +12,7 @@ from deconvwidgets.instruments.evaluation.records import Evaluation
 from deconvwidgets.instruments.evaluation.service.runs import EvaluationRun
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.context import ServiceContext
-from deconvwidgets.service.worker import Job, error_message
+from deconvwidgets.service.worker import Job
 
 _MOST = 0.5  # of the photographs
 _NOTE = "Switching a unit off runs the whole model on all photographs again"
@@ -44,7 +43,7 @@ class EvaluateJob:
     def __call__(self, job: Job) -> None:
         """Run the job. An error ends the run as "failed", with the error's message."""
         run = self.run
-        try:
+        with run.ending(self.publish):
             if run.stopped or not run.begin(self.reopen_images()):
                 return
             self.publish(True)
@@ -52,13 +51,6 @@ class EvaluateJob:
                 evaluation = self._evaluate(job)
             run.set_evaluation(evaluation)
             run.end("done" if evaluation.complete else "stopped")
-        except JobCancelledError:
-            run.end("stopped")
-        except Exception as error:  # noqa: BLE001 - outermost handler of the thread: the message is kept, and logged if it is not ours
-            run.end("failed", error_message(error))
-        finally:
-            run.end("failed", "It was interrupted: start it again.")  # no effect on a run that has ended
-            self.publish(True)
 
     def _evaluate(self, job: Job) -> Evaluation:
         run, settings = self.run, self.run.settings

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from threading import Event, Lock
 
-from deconvwidgets.errors import EvaluationError, ServiceError
+from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.describe import describe_classifier
 from deconvwidgets.instruments.evaluation.compute.resolve import require_quantity, task_of
@@ -21,6 +19,7 @@ from deconvwidgets.instruments.evaluation.records import (
 from deconvwidgets.instruments.evaluation.settings import EvaluationRunSummary, EvaluationSettings
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.run_state import RunState
 
 _SCORE_NAMES: dict[EvaluationTask, str] = {
     "classification": "accuracy",
@@ -29,25 +28,19 @@ _SCORE_NAMES: dict[EvaluationTask, str] = {
 }
 
 
-class EvaluationRun:
+class EvaluationRun(RunState):
     """One run. Every method may be called from any thread. A run that has ended cannot be resumed."""
 
     def __init__(self, number: int, settings: EvaluationSettings, bundle: ModelBundle, images: ImageSet) -> None:
-        self.number = number
+        super().__init__(number, EvaluationError)
         self.settings = settings
         self.bundle = bundle
         self.task = task_of(require_quantity(bundle))
-        self._lock = Lock()
-        self._stop, self._over = Event(), Event()
         self._images = images
-        self._phase: Phase = "waiting"
         self._progress: Progress | None = None
         self._evaluation: Evaluation | None = None
-        self._problem: str | None = None
         self._total = 0
         self._from_cache = False
-        self._started = time.monotonic()
-        self._ended: float | None = None
 
     @property
     def images(self) -> ImageSet:
@@ -55,34 +48,22 @@ class EvaluationRun:
         return self._images
 
     @property
-    def active(self) -> bool:
-        """Whether it is waiting or running."""
-        return self._phase in ("waiting", "running")
-
-    @property
     def evaluation(self) -> Evaluation | None:
         """The results so far."""
         return self._evaluation
 
     @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop.is_set()
-
-    def stop(self) -> None:
-        """Stop at the next batch. A waiting run ends at once: its job may never be run."""
-        self._stop.set()
-        with self._lock:
-            if self._phase == "waiting":
-                self._end("stopped")
+    def phase(self) -> Phase:
+        """The current phase."""
+        return self._outcome or ("running" if self._begun else "waiting")
 
     def begin(self, images: ImageSet) -> bool:
         """Begin with the photographs as they are now. Return False if the run was stopped while it waited."""
         with self._lock:
-            if self._phase != "waiting":
-                return False
-            self._phase, self._images, self._started = "running", images, time.monotonic()
-            return True
+            begun = self._begin()
+            if begun:
+                self._images = images
+            return begun
 
     def set_total(self, total: int) -> None:
         """Set the number of photographs to evaluate."""
@@ -92,7 +73,7 @@ class EvaluationRun:
     def advance(self, progress: Progress) -> None:
         """Set the progress of an active run. The first report says how many outputs were known."""
         with self._lock:
-            if self._phase == "running":
+            if self.phase == "running":
                 if self._progress is None:
                     self._from_cache = self._from_cache or 2 * progress.done > progress.total
                 self._progress = progress
@@ -106,18 +87,6 @@ class EvaluationRun:
         """Record that only the layers above a change are run."""
         with self._lock:
             self._from_cache = True
-
-    def end(self, phase: Phase, problem: str | None = None) -> None:
-        """End the run as "done", "stopped", or "failed" with a message. Do nothing if it has ended."""
-        with self._lock:
-            self._end(phase, problem)
-
-    def wait(self, timeout: float | None) -> None:
-        """Wait for the end. Raises EvaluationError if the run failed, ServiceError after `timeout` seconds."""
-        if not self._over.wait(timeout):
-            raise ServiceError(f"Run {self.number} is still running after {timeout:g} s: wait longer, or stop it.")
-        if self._problem is not None:
-            raise EvaluationError(self._problem)
 
     def require_evaluation(self) -> Evaluation:
         """Return the results so far. Raises EvaluationError before the first ones."""
@@ -135,7 +104,7 @@ class EvaluationRun:
             found = self._evaluation
             return EvaluationRunSummary(
                 run=self.number,
-                phase=self._phase,
+                phase=self.phase,
                 dataset=self._images.name,
                 model=self.bundle.name,
                 classifier=describe_classifier(self.bundle),
@@ -144,17 +113,12 @@ class EvaluationRun:
                 total=self._total,
                 score=None if found is None else main_score(found),
                 score_name=_SCORE_NAMES[self.task],
-                seconds=(self._ended if self._ended is not None else time.monotonic()) - self._started,
+                seconds=self._seconds(),
                 from_cache=self._from_cache,
                 progress=self._progress if self.active else None,
                 problem=self._problem,
                 current=current,
             )
-
-    def _end(self, phase: Phase, problem: str | None = None) -> None:
-        if self.active:
-            self._phase, self._problem, self._ended = phase, problem, time.monotonic()
-            self._over.set()
 
 
 def main_score(evaluation: Evaluation) -> float | None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from deconvwidgets.display import decode_image
 from deconvwidgets.errors import LayerError
-from deconvwidgets.instruments.layers.records import Contrast, Rule, SourceImage, TopActivations, UnitDetail
+from deconvwidgets.instruments.layers.records import SourceImage, UnitDetail
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.mosaics import Contrast, Rule, TopActivations
 from deconvwidgets.records.overview import Overview
 from deconvwidgets.records.quantity import format_percent
 from deconvwidgets.records.units import units_sentence

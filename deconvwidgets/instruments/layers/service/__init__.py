@@ -1,1 +1,1 @@
-"""What the widget may ask of the running service, and who answers."""
+"""Answers the requests of widgets."""

@@ -13,27 +13,22 @@ from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
 from deconvwidgets.index.top_k import fingerprints
 from deconvwidgets.instruments.layers.records import (
-    Contrast,
     EnlargedActivation,
     EnlargeRequest,
     FigureKind,
-    MosaicRequest,
-    Rule,
     SourceImage,
     TopActivation,
-    TopActivations,
     UnitDetail,
     UnitTable,
 )
 from deconvwidgets.instruments.layers.service.enlarged import EnlargedActivations, chosen_activation
 from deconvwidgets.instruments.layers.service.figures import make_figure
-from deconvwidgets.instruments.layers.service.mosaics import MosaicRenderer
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.instruments.layers.service.start_units import start_units
-from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Rule, TopActivations
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.index_source import K
 from deconvwidgets.service.instrument import InstrumentApi
@@ -45,13 +40,10 @@ class LayersApi(InstrumentApi):
 
     def __init__(self, context: ServiceContext) -> None:
         super().__init__(context)
-        projections = UnitProjections(context.device_lock, context.images)
-        self._mosaics = mosaics = MosaicRenderer(context.device_lock, context.images, projections)
-        self._enlarged = EnlargedActivations(context.device_lock, context.images, projections)
+        self._mosaics = context.mosaics
+        self._enlarged = EnlargedActivations(context.device_lock, context.images, context.projections)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
-        # The callbacks must not refer to this object: jobs hold the context, and would keep the API alive.
-        context.on_replace(lambda snapshot: projections.keep_only(snapshot.layers_version))
-        context.on_replace(lambda snapshot: mosaics.keep_only(snapshot.layers_version))
+        # The callback must not refer to this object: jobs hold the context, and would keep the API alive.
         context.on_replace(lambda snapshot: predictions.keep_only(snapshot.version))
 
     def open(self, layer: str) -> LayerSummary:

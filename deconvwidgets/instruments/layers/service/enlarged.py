@@ -12,15 +12,16 @@ from deconvwidgets.arguments import instance, integer, one_of
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.errors import LayerError, RuleError
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.layers.records import Contrast, EnlargedActivation, EnlargeRequest, Rule
-from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections
+from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, map_extent
+from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import GRID, encode_image
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.unit_projections import UnitProjections
 
 _SIZES = range(16, 1025)
 

@@ -14,8 +14,9 @@ from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.selection import choose_units, describe_rows
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.figures.size import tile_pixels
-from deconvwidgets.instruments.layers.records import Contrast, FigureKind, Rule
+from deconvwidgets.instruments.layers.records import FigureKind
 from deconvwidgets.instruments.layers.service.protocol import LayersService
+from deconvwidgets.records.mosaics import Contrast, Rule
 from deconvwidgets.records.overview import Overview
 
 _STATIC_TILE, _STATIC_UNIT_TILE = 72, 144  # of the static image

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from deconvwidgets.instruments.layers.records import (
-    Contrast,
-    EnlargedActivation,
-    EnlargeRequest,
-    FigureKind,
-    MosaicRequest,
-    Rule,
-    SourceImage,
-    TopActivations,
-    UnitDetail,
-    UnitTable,
-)
+from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest, FigureKind, SourceImage, UnitDetail, UnitTable
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
+from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Rule, TopActivations
 from deconvwidgets.service.protocol import ModelService
 
 

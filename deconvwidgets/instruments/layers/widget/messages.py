@@ -10,11 +10,12 @@ import numpy as np
 
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.instruments.contributions.widget.messages import HANDLERS as CONTRIBUTIONS
-from deconvwidgets.instruments.layers.records import EnlargeRequest, MosaicRequest
+from deconvwidgets.instruments.layers.records import EnlargeRequest
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
 from deconvwidgets.instruments.layers.widget.contribution_order import with_ordered_units
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
+from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.widgets.messages import Content, Handler, Handlers, Reply, Request, image_content, overview_content
 
 _MIME_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}

@@ -235,7 +235,7 @@ def occlude(
         as a segmentation, the class and the position in the maps. A function takes what the model returns for N images, and returns one
         number per image, (N,), whose value is mapped: any output, such as detections, can be a target.
     against : int or str, optional
-        Another class or output, which is mapped as well: `maps.difference` shows what speaks for the target and against it.
+        Another class or output, which is mapped as well: `maps.difference` shows what contributes to the target and against it.
     fill : str, (red, green, blue), array or Tensor
         The content of the window. "gray" (or "grey"): 0 after normalisation, the mean of the training images. It is not mid-gray, which is
         "#808080". "mean": the mean of this image. "blur": this image, blurred. A colour ("#7f7f7f", "red", or three numbers from 0 to

@@ -9,6 +9,7 @@ import numpy as np
 
 from deconvwidgets.display import Rgb, decode_image, hex_to_rgb, viridis
 from deconvwidgets.figures.drawing import Drawing, Raster, Rectangle, Text, shorten, text_width, wrap
+from deconvwidgets.figures.drawing_frame import add_caption, add_title
 from deconvwidgets.instruments.occlusion.figures.pixels import label_pixels, scale_pixels, value_pixels
 from deconvwidgets.instruments.occlusion.figures.sheet import NO_PROJECTIONS, OcclusionSheet, format_activity, image_name
 from deconvwidgets.instruments.occlusion.records import ValueMap
@@ -27,21 +28,14 @@ _FONT_MARGIN = 1.16  # an SVG is displayed in a font of the viewer: some are wid
 def occlusion_drawing(sheet: OcclusionSheet) -> Drawing:
     """Return panels (a) to (e) in a row, each above its details: class probabilities, feature maps, patches, colour scales, legend."""
     drawing = Drawing(_WIDTH)
-    title = shorten(sheet.title(), 17, 700)
-    drawing.add(Text(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17, strong=True) + 16
-    drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
+    add_title(drawing, sheet.title(), sheet.subtitle())
     bottom = 0.0
     for number, (title, draw) in enumerate(_panels(sheet)):
         left = _EDGE + number * (_SIDE + _GAP)
         drawing.add(Text(left, 78, shorten(title, 13, (_SIDE + _GAP - 4) / _FONT_MARGIN), 13, "quiet"))
         bottom = max(bottom, draw(drawing, sheet, left))
     drawing.add(Rectangle(0, bottom + 14, _WIDTH, 1, "line"))
-    baseline = bottom + 36
-    for line in wrap(sheet.caption(), _SMALL, (_WIDTH - 2 * _EDGE) / _FONT_MARGIN):
-        drawing.add(Text(_EDGE, baseline, line, _SMALL, "quiet"))
-        baseline += 17
-    drawing.height = math.ceil(baseline + 4)
+    add_caption(drawing, bottom + 16, sheet.caption(), _FONT_MARGIN)
     return drawing
 
 

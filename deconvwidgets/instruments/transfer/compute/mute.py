@@ -55,6 +55,11 @@ def mute_units(
         The units to leave out, by layer: {"conv5": [133, 254]}, or [("conv5", 133), ("conv5", 254)]. They belong to the layer of the
         head, or to one below it that leads to it by pooling only: unit 133 of conv5 is unit 133 of pool5.
 
+    Returns
+    -------
+    MuteReport
+        Both results (accuracies are shares), the photographs and classes that changed, and the p-value of an exact sign test.
+
     Raises
     ------
     HeadError

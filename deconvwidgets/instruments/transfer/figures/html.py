@@ -35,11 +35,8 @@ def transfer_page(sheet: TransferSheet) -> bytes:
 
 
 def _data(sheet: TransferSheet) -> dict[str, Any]:
-    results, photographs = sheet.results, sheet.photographs
-    cells = {} if photographs is None else photographs.cells
-    listed = {key: [(one.source, one.name, one.confidence) for one in cell] for key, cell in cells.items()}
-    thumbnails = {} if photographs is None else photographs.thumbnails
-    return ClassPageData(results.categories, results.class_tests, results.class_accuracy, results.confusion, listed, thumbnails).content()
+    found = sheet.results
+    return ClassPageData(found.categories, found.class_tests, found.class_accuracy, found.confusion, sheet.photographs).content()
 
 
 def _comparison(sheet: TransferSheet) -> str:

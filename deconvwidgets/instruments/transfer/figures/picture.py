@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from deconvwidgets.figures.class_drawing import add_bar, add_classes, add_heading, add_lines, add_matrix
-from deconvwidgets.figures.drawing import Drawing, Rectangle, Text, shorten, text_width, wrap
+from deconvwidgets.figures.drawing import Drawing, Rectangle, Text, shorten
+from deconvwidgets.figures.drawing_frame import EDGE, add_caption, add_title
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 
-_WIDTH, _EDGE = 1200.0, 24.0
+_WIDTH = 1200.0
 _LEFT, _MIDDLE, _RIGHT = 24.0, 392.0, 852.0  # the columns
 _COLUMN = 324.0
 _MATRIX = 420.0
@@ -19,23 +18,16 @@ _MAX_FOLDS = 10  # folds are listed up to this number
 def transfer_drawing(sheet: TransferSheet) -> Drawing:
     """Return accuracy, results of the paper, folds and learning curve on the left; the confusion matrix; the best and worst classes."""
     drawing = Drawing(_WIDTH)
-    title = shorten(sheet.title(), 17, 760)
-    drawing.add(Text(_EDGE, 34, title, 17, strong=True))
-    after = _EDGE + text_width(title, 17, strong=True) + 16
-    drawing.add(Text(after, 34, shorten(sheet.subtitle(), 13, _WIDTH - _EDGE - after), 13, "quiet"), Rectangle(0, 50, _WIDTH, 1, "line"))
+    add_title(drawing, sheet.title(), sheet.subtitle())
     bottom = max(
         _numbers(drawing, sheet, 70),
         add_matrix(drawing, _MIDDLE, 70, _MATRIX, sheet.results.confusion, _LEGEND),
-        add_classes(drawing, _RIGHT, 70, _WIDTH - _EDGE - _RIGHT, sheet.classes()),
+        add_classes(drawing, _RIGHT, 70, _WIDTH - EDGE - _RIGHT, sheet.classes()),
     )
     for x in (_MIDDLE - 22, _RIGHT - 18):
         drawing.add(Rectangle(x, 50, 1, bottom - 50, "line"))
     drawing.add(Rectangle(0, bottom, _WIDTH, 1, "line"))
-    baseline = bottom + 20
-    for line in wrap(sheet.caption(), 12, _WIDTH - 2 * _EDGE):
-        drawing.add(Text(_EDGE, baseline, line, 12, "quiet"))
-        baseline += 17
-    drawing.height = math.ceil(baseline + 4)
+    add_caption(drawing, bottom, sheet.caption())
     return drawing
 
 

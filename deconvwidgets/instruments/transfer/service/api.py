@@ -8,36 +8,32 @@ from dataclasses import replace
 from functools import partial
 from threading import RLock
 
-import numpy as np
-
 from deconvwidgets.arguments import instance, integer, seconds
 from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import label_name
-from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers, muted_units
-from deconvwidgets.instruments.transfer.compute.paper import paper_rows
-from deconvwidgets.instruments.transfer.muting import MuteReport, parse_units
+from deconvwidgets.instruments.transfer.compute.muted_units import UnitsOfLayers
+from deconvwidgets.instruments.transfer.muting import MuteReport
 from deconvwidgets.instruments.transfer.records import (
-    HeadReport,
     HeadStep,
     TestPhotographs,
     TestsRequest,
     TransferDataSummary,
     TransferFile,
     TransferResults,
-    TransferRunSummary,
     TransferSettings,
     TransferStatus,
 )
-from deconvwidgets.instruments.transfer.service.base_run import base_run, settings_of_head
-from deconvwidgets.instruments.transfer.service.checks import check_run, data_summary, layer_choices, layer_of
+from deconvwidgets.instruments.transfer.service.base_run import base_run
+from deconvwidgets.instruments.transfer.service.checks import data_summary, layer_choices
 from deconvwidgets.instruments.transfer.service.datasets import DatasetCatalog
 from deconvwidgets.instruments.transfer.service.files import make_file
 from deconvwidgets.instruments.transfer.service.head_file import save_run_head
 from deconvwidgets.instruments.transfer.service.photographs import matching_tests
-from deconvwidgets.instruments.transfer.service.runs import PlannedRun, RunInputs, TransferRun
+from deconvwidgets.instruments.transfer.service.plans import PlannedRun, plan_run, plan_without_units
+from deconvwidgets.instruments.transfer.service.results import transfer_results
+from deconvwidgets.instruments.transfer.service.runs import TransferRun
 from deconvwidgets.instruments.transfer.service.train_job import TrainJob, TrainJobs
 from deconvwidgets.instruments.transfer.service.uploads import Uploads
-from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.images import EncodedImage, SourcePhotograph
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.instrument import InstrumentApi
@@ -106,7 +102,7 @@ class TransferApi(InstrumentApi):
         PictureError, AssetError
             As `data` raises them.
         """
-        (run,) = self._submit([self._prepare(settings, self._context.snapshot.bundle)])
+        (run,) = self._submit([plan_run(self._datasets, settings, self._context.snapshot.bundle)])
         return run.number
 
     def solve_again(self, units: UnitsOfLayers | str, run: int | None = None) -> int:
@@ -132,21 +128,9 @@ class TransferApi(InstrumentApi):
         PictureError, AssetError, ServiceError
             As `start` raises them.
         """
-        pairs = parse_units(units) if isinstance(units, str) else units
-        bundle = self._context.snapshot.bundle
-        base = base_run(self._runs, run, self._context.heads.used, bundle)
-        planned: list[PlannedRun] = []
-        if base is None:
-            planned = [self._prepare(settings_of_head(bundle, self._context.snapshot.images.name), bundle)]
-            settings, bundle = planned[0].inputs.settings, planned[0].inputs.bundle
-        else:
-            settings, bundle = base.settings, base.inputs.bundle
-        network = bundle.network
-        muted = muted_units(network, layer_of(settings, network), pairs, bundle.name).units
-        if not muted:
-            raise HeadError("There are no units to leave out: name at least one, such as 'conv5 133, 254'.")
-        planned.append(self._prepare(replace(settings, muted=muted, curve=()), bundle, base))
-        return self._submit(planned)[-1].number
+        snapshot, used = self._context.snapshot, self._context.heads.used
+        base = base_run(self._runs, run, used, snapshot.bundle)
+        return self._submit(plan_without_units(self._datasets, units, base, snapshot.bundle, snapshot.images.name))[-1].number
 
     def muting(self, run: int) -> MuteReport:
         """Return the comparison of a run of `solve_again` with the run with all units. Raises HeadError if there is none yet."""
@@ -154,14 +138,6 @@ class TransferApi(InstrumentApi):
         if found is None:
             raise HeadError(f"Run {run} has no comparison: it leaves out no units, or its first fold is not complete.")
         return found
-
-    def _prepare(self, settings: TransferSettings, bundle: ModelBundle, base: TransferRun | None = None) -> PlannedRun:
-        """Check settings, and return the run that they start."""
-        images, network = self._datasets.images(settings), bundle.network
-        info = check_run(settings, images, bundle, network)
-        layer = info.short_name
-        paper = paper_rows(images.name, settings.images_per_class, layer, len(network.feature_map_layers), bool(settings.curve))
-        return PlannedRun(RunInputs(settings, bundle, layer, paper, base), images)
 
     def _submit(self, planned: Sequence[PlannedRun]) -> list[TransferRun]:
         """Start runs one after the other. Each but the first is compared with the one before it."""
@@ -199,7 +175,7 @@ class TransferApi(InstrumentApi):
 
     def results(self, run: int) -> TransferResults:
         """Return the results of a run so far. Raises HeadError before its first fold is complete, and for an unknown run."""
-        return _results(*self._runs.get(run).results())
+        return transfer_results(*self._runs.get(run).results())
 
     def photographs(self, run: int, request: TestsRequest) -> TestPhotographs:
         """Return test photographs of a run, the most confident first."""
@@ -243,9 +219,7 @@ class TransferApi(InstrumentApi):
 
         Raises HeadError before the first fold is complete, ServiceError for an unknown kind.
         """
-        found = self._runs.get(run)
-        report, summary = found.results()
-        return make_file(kind, found.inputs.bundle, found.settings, found.images, report, _results(report, summary), self._thumbnails)
+        return make_file(kind, self._runs.get(run), self._thumbnails)
 
     def begin_upload(self, name: str, size: int) -> str:
         """Begin the upload of a zip of `size` bytes, and return its id. Raises PictureError if it is too large or not named as a zip."""
@@ -286,18 +260,3 @@ class TransferApi(InstrumentApi):
         publish = self._changed.trigger
         jobs = [TrainJob(run, self._context, partial(datasets.images, run.settings, fresh=True), publish) for run in runs]
         return TrainJobs(jobs)
-
-
-def _results(report: HeadReport, summary: TransferRunSummary) -> TransferResults:
-    tests = report.confusion.sum(1)
-    with np.errstate(invalid="ignore"):  # NaN for a class without tests
-        accuracy = (np.diag(report.confusion) / tests).astype(np.float32)
-    return TransferResults(
-        summary=summary,
-        categories=report.categories,
-        class_accuracy=accuracy,
-        class_tests=tests,
-        confusion=report.confusion,
-        skipped=report.skipped,
-        has_confidences=bool(np.isfinite(report.confidences).all()),
-    )

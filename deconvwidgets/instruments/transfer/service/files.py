@@ -8,24 +8,23 @@ from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.figures.files import transfer_file
 from deconvwidgets.instruments.transfer.figures.sheet import TransferSheet
 from deconvwidgets.instruments.transfer.muting import name_units
-from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferResults, TransferSettings
+from deconvwidgets.instruments.transfer.records import HeadReport, TestPhotograph, TransferFile, TransferSettings
 from deconvwidgets.instruments.transfer.service.photographs import cell_photographs, photograph_in_row
-from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.instruments.transfer.service.results import transfer_results
+from deconvwidgets.instruments.transfer.service.runs import TransferRun
 from deconvwidgets.service.thumbnails import Thumbnails
 
 
-def make_file(
-    kind: TransferFile,
-    bundle: ModelBundle,
-    settings: TransferSettings,
-    images: ImageSet,
-    report: HeadReport,
-    results: TransferResults,
-    thumbnails: Thumbnails,
-) -> bytes:
-    """Return the bytes of a file. Raises ServiceError for an unknown kind."""
+def make_file(kind: TransferFile, run: TransferRun, thumbnails: Thumbnails) -> bytes:
+    """Return the results of a run so far as the bytes of a file.
+
+    Raises HeadError before the first fold is complete, ServiceError for an unknown kind.
+    """
+    report, summary = run.results()
+    images, bundle = run.images, run.inputs.bundle
     photographs = cell_photographs(report, images, thumbnails) if kind == "results.html" else None
-    sheet = TransferSheet(bundle.name, bundle.weights, results, _settings(settings, report), _digests(images, report), photographs)
+    results, settings, digests = transfer_results(report, summary), _settings(run.settings, report), _digests(images, report)
+    sheet = TransferSheet(bundle.name, bundle.weights, results, settings, digests, photographs)
     return transfer_file(kind, sheet, _tests(report, images))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from threading import Event, Lock
 
-from deconvwidgets.errors import HeadError, ServiceError
+from deconvwidgets.errors import HeadError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.compute.mute import compare_reports
 from deconvwidgets.instruments.transfer.muting import MuteReport
@@ -21,10 +19,10 @@ from deconvwidgets.instruments.transfer.records import (
 )
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.records.progress import Progress
+from deconvwidgets.service.run_state import RunState
 
 MAX_DENSE_STEPS = 10_000  # later on every tenth step is kept: 100 folds of 6 heads, 300 steps each, are then 27,000
 _THINNING = 10
-ACTIVE_PHASES = ("waiting", "features", "training", "curve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +36,12 @@ class RunInputs:
     base: TransferRun | None = None  # the run with all units, if this one leaves some out
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRun:
-    """A run whose settings were checked, before it has a number."""
-
-    inputs: RunInputs
-    images: ImageSet
-
-
-class TransferRun:
+class TransferRun(RunState):
     """One run. Every method may be called from any thread. A run that has ended can neither be resumed nor end again."""
 
     def __init__(self, number: int, inputs: RunInputs, images: ImageSet) -> None:
-        self.number = number
+        super().__init__(number, HeadError)
         self.inputs = inputs
-        self._lock = Lock()
-        self._stop = Event()
         self._images = images
         self._phase: Phase = "waiting"
         self._progress: Progress | None = None
@@ -62,10 +50,6 @@ class TransferRun:
         self._report: HeadReport | None = None
         self._muting: MuteReport | None = None
         self._curve: LearningCurve | None = None
-        self._problem: str | None = None
-        self._started = time.monotonic()
-        self._ended: float | None = None
-        self._over = Event()
 
     @property
     def settings(self) -> TransferSettings:
@@ -76,16 +60,6 @@ class TransferRun:
     def images(self) -> ImageSet:
         """The photographs, as they were when the run began."""
         return self._images
-
-    @property
-    def active(self) -> bool:
-        """Whether it is waiting or running."""
-        return self._phase in ACTIVE_PHASES
-
-    @property
-    def stopped(self) -> bool:
-        """Whether `stop` was called."""
-        return self._stop.is_set()
 
     @property
     def curve(self) -> LearningCurve | None:
@@ -105,23 +79,15 @@ class TransferRun:
     @property
     def phase(self) -> Phase:
         """The current phase."""
-        return self._phase
-
-    def stop(self) -> None:
-        """Stop at the next step. A waiting run ends at once: its job may never be run."""
-        self._stop.set()
-        with self._lock:
-            if self._phase == "waiting":
-                self._end("stopped")
+        return self._outcome or self._phase
 
     def begin(self) -> bool:
         """Begin the first phase. Return False if the run was stopped while it waited."""
         with self._lock:
-            if self._phase != "waiting":
-                return False
-            self._phase = "features"
-            self._started = time.monotonic()
-            return True
+            begun = self._begin()
+            if begun:
+                self._phase = "features"
+            return begun
 
     def set_images(self, images: ImageSet) -> None:
         """Set the photographs as they are now."""
@@ -153,18 +119,6 @@ class TransferRun:
         with self._lock:
             self._curve = curve
 
-    def end(self, phase: Phase, problem: str | None = None) -> None:
-        """End the run as "done", "stopped", or "failed" with a message. Do nothing if it has ended."""
-        with self._lock:
-            self._end(phase, problem)
-
-    def wait(self, timeout: float | None) -> None:
-        """Wait for the end. Raises HeadError if the run failed, ServiceError after `timeout` seconds."""
-        if not self._over.wait(timeout):
-            raise ServiceError(f"Run {self.number} is still running after {timeout:g} s: wait longer, or stop it")
-        if self._problem is not None:
-            raise HeadError(self._problem)
-
     def steps(self, since: int) -> tuple[HeadStep, ...]:
         """Return the steps from number `since` on."""
         with self._lock:
@@ -189,16 +143,11 @@ class TransferRun:
         with self._lock:
             return self._summary()
 
-    def _end(self, phase: Phase, problem: str | None = None) -> None:
-        if self.active:
-            self._phase, self._problem, self._progress, self._ended = phase, problem, None, time.monotonic()
-            self._over.set()
-
     def _summary(self) -> TransferRunSummary:
         settings, report = self.settings, self._report
         return TransferRunSummary(
             run=self.number,
-            phase=self._phase,
+            phase=self.phase,
             dataset=self._images.name,
             layer=self.inputs.layer,
             images_per_class=settings.images_per_class,
@@ -208,9 +157,9 @@ class TransferRun:
             per_fold=report.per_fold if report is not None else (),
             weight_decays=report.weight_decays if report is not None else (),
             features=report.features if report is not None else "",
-            seconds=(self._ended if self._ended is not None else time.monotonic()) - self._started,
+            seconds=self._seconds(),
             steps=len(self._steps),
-            progress=self._progress,
+            progress=self._progress if self.active else None,
             problem=self._problem,
             curve=self._curve,
             paper=self.inputs.paper,

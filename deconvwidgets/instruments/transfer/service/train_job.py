@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from deconvwidgets.compute.devices import device_name
 from deconvwidgets.compute.job import JobContext
-from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.transfer.compute.train import learning_curve, train_softmax_head
 from deconvwidgets.instruments.transfer.records import HeadReport, HeadStep, LearningCurve
 from deconvwidgets.instruments.transfer.service.runs import TransferRun
 from deconvwidgets.records.progress import Progress
 from deconvwidgets.service.context import ServiceContext
-from deconvwidgets.service.worker import Job, error_message
+from deconvwidgets.service.worker import Job
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class TrainJob:
     def __call__(self, job: Job) -> None:
         """Run the job. An error ends the run as "failed", with the error's message."""
         run = self.run
-        try:
+        with run.ending(self.publish):
             if not run.begin():
                 return
             self.publish(True)
@@ -51,13 +50,6 @@ class TrainJob:
                     self._compute_curve(job, report)
             stopped = not report.complete or (run.settings.curve and (run.curve is None or not run.curve.complete))
             run.end("stopped" if stopped else "done")
-        except JobCancelledError:
-            run.end("stopped")
-        except Exception as error:  # noqa: BLE001 - outermost handler of the thread: the message is kept, and logged if it is not ours
-            run.end("failed", error_message(error))
-        finally:
-            run.end("failed", "It was interrupted: start it again.")  # no effect on a run that has ended
-            self.publish(True)
 
     def _train_folds(self, job: Job) -> HeadReport:
         run, settings = self.run, self.run.settings

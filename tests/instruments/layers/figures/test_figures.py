@@ -25,9 +25,10 @@ from deconvwidgets.instruments.layers.figures.render import render
 from deconvwidgets.instruments.layers.figures.selection import choose_units
 from deconvwidgets.instruments.layers.figures.sheet import FigureSheet, UnitPanel
 from deconvwidgets.instruments.layers.figures.size import tile_pixels
-from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, TopActivations, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import SourceImage, TopActivation, UnitDetail, UnitTable
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
+from deconvwidgets.records.mosaics import TopActivations
 from deconvwidgets.records.overview import Overview
 
 TILE, GAP = 54, 1

@@ -41,7 +41,7 @@ def test_units_are_listed_by_their_contributions_and_the_sum_closes(page, servic
     assert listed(page, "why-top") == [unit for unit in order[:6] if difference[unit] > 0]
     assert listed(page, "why-bottom") == [unit for unit in order[::-1][:6] if difference[unit] < 0]
     target, against = KINDS[request.target], KINDS[request.against]
-    expect(page.get_by_test_id("why-title")).to_have_text(f"What speaks for {target}, against {against}")
+    expect(page.get_by_test_id("why-title")).to_have_text(f"What contributes to {target}, against {against}")
     first = page.get_by_test_id("why-unit").first
     expect(first).to_contain_text(f"+{difference[order[0]]:.2f}")
     numbers = re.findall(r"[+−]?\d+\.?\d*(?=\+|=|$)", page.get_by_test_id("ledger").inner_text().replace("\n", " ").replace(" ", ""))

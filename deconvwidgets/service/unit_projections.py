@@ -18,8 +18,8 @@ from torch import Tensor
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.engine import project
 from deconvwidgets.engine.projection.rules import Rule as EngineRule
-from deconvwidgets.instruments.layers.records import Rule
 from deconvwidgets.records.activations import Activation
+from deconvwidgets.records.mosaics import Rule
 from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock

@@ -14,15 +14,15 @@ from deconvwidgets import display
 from deconvwidgets.arguments import describe, instance, integer, one_of
 from deconvwidgets.errors import LayerError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.instruments.layers.records import Contrast, MosaicRequest, Part, Rule, TopActivations
-from deconvwidgets.instruments.layers.service.unit_projections import UnitProjections, places
 from deconvwidgets.records.activations import Activation
 from deconvwidgets.records.images import EncodedImage
+from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Part, Rule, TopActivations
 from deconvwidgets.service.byte_cache import ByteCache
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.encoding import GAP, GRID, encode_mosaic
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.unit_projections import UnitProjections, places
 
 _TILE_SIZES = range(8, 513)
 
