@@ -41,7 +41,7 @@ ALIASES = {  # what else may stand for an argument in a message
     "head": "[Hh]ead",
     "views": "crops",
     "target": "class",
-    "against": "there is no class",
+    "against": "(is|has) no class",
     "what": "image set|Cannot open|path|folder|photograph|array|image|data set",
     "state": "state",
     "service": "model service",
