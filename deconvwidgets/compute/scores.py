@@ -89,7 +89,7 @@ def most_probable(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     return lowest
 
 
-def class_number(target: int | str, classes: int, categories: Sequence[str] | None, model: str) -> int:
+def class_number(target: int | str, classes: int, categories: Sequence[str] | None, model: str, argument: str = "target") -> int:
     """Return the number of a class.
 
     Parameters
@@ -102,6 +102,8 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
         The names of the classes.
     model : str
         The name of the model, for error messages.
+    argument : str
+        The name of the argument, for error messages.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def class_number(target: int | str, classes: int, categories: Sequence[str] | No
         return class_index(target, names, model, "bundle.categories lists them all.")
     number = as_integer(target)
     if number is None:
-        raise OcclusionError(f"target must be the number or the name of a class, not {describe(target)}.")
+        raise OcclusionError(f"{argument} must be the number or the name of a class, not {describe(target)}.")
     if not 0 <= number < classes:
         raise OcclusionError(f"{model} has {classes:,} classes, 0 to {classes - 1}: there is no class {number}.")
     return number

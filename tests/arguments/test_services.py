@@ -17,7 +17,7 @@ from deconvwidgets.instruments.transfer.records import TestsRequest, TransferSet
 from deconvwidgets.records.mosaics import MosaicRequest
 from deconvwidgets.service.worker import SynchronousExecutor
 from tests.arguments.checking import BUNDLE, LAYERS, PAIR, PHOTOGRAPHS, RULES, Case, Labelled, check
-from tests.arguments.hostile_values import REFUSED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
+from tests.arguments.hostile_values import REFUSED, SKIPPED, Kind, boolean, choice, location, nothing, optional, real, whole, wholes
 from tests.conftest import NoisePhotographs
 
 pytestmark = pytest.mark.slow
@@ -254,7 +254,10 @@ METHOD_CASES: dict[str, tuple[Callable[[Any], Callable[..., Any]], dict[str, Any
         "kind": nothing, "request": nothing,
     }),
     "transfer.solve_again": (
-        lambda service: service.transfer.solve_again, {"units": {"conv2": [1]}}, {"units": nothing, "run": optional(whole(1, 1))}
+        lambda service: service.transfer.solve_again,
+        {"units": {"conv2": [1]}},
+        # Each call is another run.
+        {"units": nothing, "run": lambda value: SKIPPED if value is None or whole(1)(value) is not REFUSED else REFUSED},
     ),
     "transfer.muting": (lambda service: service.transfer.muting, {}, {"run": nothing}),
     "transfer.steps": (lambda service: service.transfer.steps, {"run": 1}, {"since": whole(0)}),

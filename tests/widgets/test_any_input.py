@@ -90,6 +90,7 @@ REQUESTS: dict[str, list[dict[str, Any]]] = {
         {"kind": "plotly"},
         {"kind": "photographs", "run": 1, "truth": 1, "prediction": 1, "right": True, "limit": 3},
         {"kind": "thumbnails", "run": 1, "sources": [0, 1], "size": 24},
+        {"kind": "solve_again", "units": "conv2 1, 2", "run": 1},
         {"kind": "use_head", "run": 1},
         {"kind": "undo_head"},
         {"kind": "save_head", "run": 1, "path": "head.safetensors"},

@@ -1,6 +1,7 @@
 /** The tree of the units that feed a unit, layer by layer down to the edges. A unit that feeds several others is one node. */
 import { context2d, h, setText } from "../ui/dom.ts";
 import { isNotebookShortcut } from "../ui/keyboard.ts";
+import { createDrawing, elementFactory } from "../ui/svg.ts";
 import type { AwaitedLookup } from "./awaited_resource.ts";
 import type { ContributionStore } from "./store.ts";
 import type { Tree, TreeEdge, TreeNode } from "./wire.ts";
@@ -10,7 +11,6 @@ const [GAP_X, GAP_Y] = [110, 10];
 const PICTURE = 72;
 const TILE = 48; // pixels of a tile of a mosaic
 const MAX_EDGE = 22; // the width of an edge with a share of 1
-const SVG = "http://www.w3.org/2000/svg";
 const SIZES: [string, string][] = [
   ["2,3", "2 layers, 3 units each"],
   ["3,2", "3 layers, 2 units each"],
@@ -27,6 +27,8 @@ interface FeederTreeOptions {
   save: (fields: { layer: string; unit: number; depth: number; breadth: number }, file: "tree.png" | "tree.svg" | "tree.pdf") => void;
   changed: () => void;
 }
+
+type SvgFactory = ReturnType<typeof elementFactory>;
 
 interface Placement {
   /** The left and top edge of each node. */
@@ -83,22 +85,19 @@ function createNode({ layer, unit }: TreeNode, open: (layer: string, unit: numbe
 
 /**
  * Create an edge, as wide as the share of the unit in what the other one is fed.
+ * @param svg creates elements of the drawing
  * @param labelled whether the share is written beside it
  */
-function createEdge({ source, to, share }: TreeEdge, positions: [number, number][], labelled: boolean): SVGElement[] {
+function createEdge(svg: SvgFactory, { source, to, share }: TreeEdge, positions: [number, number][], labelled: boolean): Element[] {
   const [from, target] = [positions[source], positions[to]];
   if (!from || !target) return [];
   const [x1, y1, x2, y2] = [target[0] + WIDTH, target[1] + HEIGHT / 2, from[0], from[1] + HEIGHT / 2];
   const middle = (x1 + x2) / 2;
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`);
-  path.setAttribute("stroke-width", String(Math.max(1.5, MAX_EDGE * share)));
+  const curve = `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`;
+  const path = svg("path", { d: curve, "stroke-width": Math.max(1.5, MAX_EDGE * share) });
   if (!labelled) return [path];
-  const text = document.createElementNS(SVG, "text");
-  text.setAttribute("x", String(x2 - 6));
-  text.setAttribute("y", String(y2 - 4 - (MAX_EDGE * share) / 2));
-  text.textContent = `${Math.round(100 * share)}%`;
-  return [path, text];
+  const place = { x: x2 - 6, y: y2 - 4 - (MAX_EDGE * share) / 2 };
+  return [path, svg("text", place, `${Math.round(100 * share)}%`)];
 }
 
 /** A dialog with the tree. */
@@ -171,11 +170,12 @@ export class FeederTree {
       const [x, y] = positions[at] ?? [0, 0];
       Object.assign(element.style, { left: `${x}px`, top: `${y}px` });
     });
-    const edges = document.createElementNS(SVG, "svg");
+    const edges = createDrawing();
     edges.setAttribute("width", String(width));
     edges.setAttribute("height", String(height));
+    const svg = elementFactory(edges.namespaceURI);
     const isLargest = ({ source, share }: TreeEdge) => tree.edges.every((other) => other.source !== source || other.share <= share);
-    edges.append(...tree.edges.flatMap((edge) => createEdge(edge, positions, isLargest(edge))));
+    edges.append(...tree.edges.flatMap((edge) => createEdge(svg, edge, positions, isLargest(edge))));
     Object.assign(this.canvas.style, { width: `${width}px`, height: `${height}px` });
     this.canvas.replaceChildren(edges, ...this.nodes.map(({ element }) => element));
   }

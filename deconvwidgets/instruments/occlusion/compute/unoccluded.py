@@ -139,12 +139,13 @@ def _against_of(
     """Return the class that the target is compared with."""
     if against is None:
         return None
+    is_auto = isinstance(against, str) and against == AUTO  # arrays are compared element by element
     if scores is None or target is None:
-        if against == AUTO:
+        if is_auto:
             return None
         raise no_classifier_error(bundle, "so there is no class to compare with: leave against out")
-    if against != AUTO:
-        return class_number(against, len(scores), bundle.categories, bundle.name)
+    if not is_auto:
+        return class_number(against, len(scores), bundle.categories, bundle.name, "against")
     if label is not None and label != target:
         return label
     others = [number for number in np.argsort(-scores, kind="stable").tolist() if number != target]

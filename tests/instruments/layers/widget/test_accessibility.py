@@ -28,6 +28,7 @@ def test_grid_and_detail_are_accessible(service, open_page, theme):
     page.get_by_test_id("search").fill("5")
     page.get_by_test_id("info").click()
     expect(page.get_by_test_id("origin")).to_be_visible()
+    expect(page.locator(".dwx-facts[data-ready=false]")).to_have_count(0)  # until then those of the unit before are faded
     assert violations(page) == []
     page.get_by_test_id("export-menu").click()
     wait_until_painted(page)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from deconvwidgets.errors import HeadError, PictureError
+from deconvwidgets.instruments.transfer.muting import MuteReport, parse_units
 from deconvwidgets.instruments.transfer.records import (
     DataChoice,
     HeadStep,
@@ -95,6 +96,21 @@ class FakeTransferApi:
         self.runs[run] = TransferRunSummary(run, "waiting", *arguments, (), (), "", 0.0, 0, None, None, None, PAPER)
         self.publish()
         return run
+
+    def solve_again(self, units: Mapping[str, Sequence[int]] | Sequence[tuple[str, int]] | str, run: int | None = None) -> int:
+        self._record("solve_again", (units, run))
+        base = run or len(self.runs)
+        if base not in self.settings:
+            raise HeadError("There is no run to repeat: train a head first.")
+        if isinstance(units, Mapping):
+            units = [(layer, unit) for layer, members in units.items() for unit in members]
+        pairs = parse_units(units) if isinstance(units, str) else tuple(units)
+        number = self.start(self.settings[base])
+        self.change(muted=pairs, base=base)
+        return number
+
+    def muting(self, run: int) -> MuteReport:
+        raise HeadError(f"Run {run} has no complete fold yet")
 
     def stop(self) -> None:
         self._record("stop", None)

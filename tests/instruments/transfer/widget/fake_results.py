@@ -17,7 +17,7 @@ PAPER = [
     {"description": "paper: from scratch, 30 per class (table 4)", "mean": 46.5, "std": 1.7},
 ]
 
-OVERVIEW = {"model": "alexnet", "trained": True, "weights": "torchvision", "device": "cpu"}
+OVERVIEW = {"model": "alexnet", "trained": True, "weights": "torchvision", "device": "cpu", "units": []}
 SIZES = {"photographs": 4, "categories": ["a", "b"], "sizes": [2, 2], "most": 1}
 DATA = {"name": "Caltech-101", **SIZES, "problem": None, "notes": [], "skipped": []}
 
@@ -98,6 +98,7 @@ class FakeRun:
             "problem": None,
             "curve": None,
             "paper": PAPER,
+            "classes": len(self.categories),
             "mean": float(np.mean(per_fold)) if per_fold else None,
             "std": float(np.std(per_fold)) if per_fold else None,
         }

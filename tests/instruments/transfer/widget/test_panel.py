@@ -133,6 +133,17 @@ def test_start_with_settings_and_stop(api, panel):
     assert repr(panel) == "TransferPanel(fakenet, run 1: caltech101, stopped, 90.0%)"
 
 
+def test_a_run_is_repeated_without_units(api, panel, sent):
+    api.whole_run()
+    panel.state = {"run": 1}
+    assert panel.solve_again({"conv5": [133, 254]}, run=1) == 2
+    assert (api.runs[2].muted, api.runs[2].base) == ((("conv5", 133), ("conv5", 254)), 1)
+    assert panel.state["run"] is None, "the new run is shown"
+    assert send_request(panel, sent, "solve_again", units="conv5 7", run=1)[0]["run"] == 3
+    withouts = [run["without"] for run in send_request(panel, sent, "status")[0]["status"]["runs"]]
+    assert withouts == ["", "conv5 133, 254", "conv5 7"]
+
+
 def test_start_rejects_invalid_settings(api, panel):
     with pytest.raises(ServiceError, match="'show'"):
         panel.start(show="classes")
