@@ -87,6 +87,7 @@ class OcclusionExplorerView extends ExplorerView<OcclusionState, OcclusionStore>
       placePatch: (point, event) => editor.placeAtCell(point, event),
     });
     this.maps.element.append(this.unchanged.element);
+    this.maps.compared.element.append(this.unchanged.compared.element);
     this.images = new ImageChoice({
       client: store.client,
       stage: this.stage,
