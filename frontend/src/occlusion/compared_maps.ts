@@ -58,7 +58,7 @@ export class ComparedMaps {
     setText(difference.title, "Difference");
     target.title.dataset.role = "target";
     against.title.dataset.role = "against";
-    target.title.title = against.title.title = difference.title.title = "";
+    for (const { title } of [target, against, difference]) title.title = title.textContent ?? "";
   }
 
   /**
