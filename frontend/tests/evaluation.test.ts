@@ -38,8 +38,18 @@ const RELIABILITY = { edges: [0, 0.5, 1], counts: [0, 10], confidences: [null, 0
 const COMMON = { summary: makeRun(), notes: [], skipped: [], digests: [] };
 const SCORES = { accuracy: 0.6, top5: null, class_accuracy: 0.6, log_loss: 1, brier: 0.5, reliability: RELIABILITY };
 
+const OTHERS: [string, number][][] = [
+  [["wasp", 1]],
+  [
+    ["crab", 2],
+    ["fly", 1],
+    ["moth", 1],
+    ["wasp", 1],
+  ],
+];
+
 function readClasses(confusion: number[]) {
-  const reply: ClassificationReply = { ...COMMON, ...SCORES, task: "classification", categories: ["ant", "bee"] };
+  const reply: ClassificationReply = { ...COMMON, ...SCORES, task: "classification", categories: ["ant", "bee"], others: OTHERS };
   const results = readResults(reply, [Float32Array.of(0.5, 0.75), Int32Array.of(4, 4), Int32Array.from(confusion)].map(unaligned));
   assert.equal(results.task, "classification");
   return results as Extract<typeof results, { task: "classification" }>;
@@ -51,6 +61,9 @@ test("predictions of other classes are a column, whose class has no photographs 
   assert.equal(pairAt(results, 0, 2).count, 1);
   assert.equal(pairAt(results, 1, 2).share, 0.25);
   assert.equal(pairAt(results, 2, 0).count, 0);
+  assert.equal(results.predictedName?.(0, 2), "wasp");
+  assert.equal(results.predictedName?.(1, 2), "crab 2, fly, moth, …");
+  assert.equal(results.predictedName?.(1, 0), "ant");
   assert.deepEqual([...results.tests], [4, 4, 0]);
   assert.deepEqual(orderClasses(results, "name"), [0, 1, 2]);
 });

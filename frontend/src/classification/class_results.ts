@@ -43,6 +43,8 @@ export interface ClassResults {
   confusion: Int32Array;
   hasConfidences: boolean;
   words: ResultWords;
+  /** The name of a predicted class, if it depends on the true class what a column stands for. */
+  predictedName?: (truth: number, prediction: number) => string;
 }
 
 type Confusion = Pick<ClassResults, "categories" | "tests" | "confusion">;

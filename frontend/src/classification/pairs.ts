@@ -8,7 +8,8 @@ export function createPairs({ testid, pick }: { testid: string; pick: (cell: Cel
   const element = h("ol", { class: "dwc-pairs", "data-testid": testid });
 
   const createRow = (run: ClassResults, { truth, prediction, count, share }: Pair, longest: number, showTruth: boolean) => {
-    const [from, to] = [categoryOf(run, truth), categoryOf(run, prediction)];
+    const from = categoryOf(run, truth);
+    const to = run.predictedName?.(truth, prediction) ?? categoryOf(run, prediction);
     const numbers = `${formatInteger(count)} of ${formatInteger(countTests(run, truth))}`;
     const description = `${from} → ${to}: ${numbers} ${run.words.item}s. Show the photographs`;
     const properties = { type: "button", class: "dwc-pair", title: description, "data-testid": `${testid}-${truth}-${prediction}` };

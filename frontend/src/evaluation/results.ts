@@ -60,6 +60,8 @@ export function comparedRun(
   return status.runs.find(({ run, photographs }) => run === wanted && run !== shown.run && photographs > 0) ?? null;
 }
 
+const NAMED = 3; // predicted classes in a row of the most confused
+
 export function readResults(reply: RunReply, buffers: DataView[]): Results {
   const version = runVersion(reply.summary);
   if (reply.task === "classification") return readClassification(reply, buffers);
@@ -88,5 +90,15 @@ function readClassification(reply: ClassificationReply, buffers: DataView[]): Cl
     accuracy: Float32Array.of(...accuracy, Number.NaN).subarray(0, size),
     tests: Int32Array.of(...tests, 0).subarray(0, size),
   };
-  return { task: "classification", reply, ...common, categories, ...padded, confusion };
+  const predictedName = (truth: number, prediction: number) =>
+    prediction === classes ? nameOthers(reply.others[truth] ?? []) : (reply.categories[prediction] ?? `class ${prediction}`);
+  return { task: "classification", reply, ...common, categories, ...padded, confusion, predictedName };
+}
+
+/** Name predicted classes that are no category: "crab", or "crab 2, lobster". */
+export function nameOthers(others: [name: string, count: number][]): string {
+  const [only] = others;
+  if (!only) return OTHER_CLASS;
+  const shown = others.length === 1 ? [only[0]] : others.slice(0, NAMED).map(([name, count]) => (count > 1 ? `${name} ${count}` : name));
+  return `${shown.join(", ")}${others.length > NAMED ? ", …" : ""}`;
 }

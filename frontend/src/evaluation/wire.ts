@@ -114,6 +114,8 @@ interface CommonReply {
 export interface ClassificationReply extends CommonReply {
   task: "classification";
   categories: string[];
+  /** For each category, the predicted classes of the model that are no category, with their photographs, most frequent first. */
+  others: [name: string, count: number][][];
   accuracy: number | null;
   /** Null for a model with at most five classes. */
   top5: number | null;

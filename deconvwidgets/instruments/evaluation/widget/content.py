@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -58,6 +59,7 @@ def _task_reply(evaluation: Evaluation) -> Reply:
 def _classification_reply(evaluation: ClassificationEvaluation) -> Reply:
     content = {
         "categories": list(evaluation.categories),
+        "others": _other_answers(evaluation),
         "accuracy": evaluation.accuracy,
         "top5": evaluation.top5,
         "class_accuracy": evaluation.class_accuracy,
@@ -66,6 +68,15 @@ def _classification_reply(evaluation: ClassificationEvaluation) -> Reply:
         "reliability": _reliability_content(evaluation.reliability),
     }
     return content, [_float32(evaluation.recall), _int32(evaluation.class_tests), _int32(evaluation.confusion)]
+
+
+def _other_answers(evaluation: ClassificationEvaluation) -> list[list[list[str | int]]]:
+    """Return, for each evaluated class, the predicted classes that are none of these: [name, photographs], the most frequent first."""
+    others = evaluation.predicted == len(evaluation.categories)
+    answers = [Counter[int]() for _ in evaluation.categories]
+    for truth, prediction in zip(evaluation.truths[others].tolist(), evaluation.predictions[others].tolist(), strict=True):
+        answers[truth][prediction] += 1
+    return [[[evaluation.classes[label], count] for label, count in counts.most_common()] for counts in answers]
 
 
 def _reliability_content(reliability: Calibration) -> Content:

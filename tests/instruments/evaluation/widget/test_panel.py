@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -181,6 +182,10 @@ def test_classification_is_sent_as_little_endian_arrays(api, panel, sent):
     np.testing.assert_array_equal(np.frombuffer(confusion, "<i4").reshape(8, 9), evaluation.confusion)
     assert content["task"] == "classification"
     assert content["accuracy"] == pytest.approx(np.trace(evaluation.confusion) / MATCHED)
+    others = evaluation.predicted == 8
+    expected = Counter(evaluation.classes[number] for number in evaluation.predictions[others])
+    assert Counter(name for row in content["others"] for name, count in row for _ in range(count)) == expected
+    assert [sum(count for _, count in row) for row in content["others"]] == evaluation.confusion[:, 8].tolist()
     reliability = content["reliability"]
     assert sum(reliability["counts"]) == MATCHED
     assert None in reliability["accuracies"], "empty bins have no accuracy"

@@ -141,7 +141,7 @@ def test_state_can_be_saved_and_restored(service, explorer):
         ({"map": "logits"}, ServiceError, "probability, value, activity or label"),
         ({"overlay": 1.5}, ServiceError, "from 0 to 1"),
         ({"overlay": True}, ServiceError, "from 0 to 1"),
-        ({"tab": "chart "}, ServiceError, "maps, chart or images"),
+        ({"tab": "chart "}, ServiceError, "maps, chart, why or images"),
         ({"zoom": 2}, ServiceError, "'zoom'"),
         (None, ServiceError, "An OcclusionExplorer's state .* the others keep their values"),
     ],
@@ -329,8 +329,9 @@ def test_maps_are_sent_as_little_endian_arrays_with_nan_for_missing_positions(ap
     run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     assert api.calls[-1][1][1] == MapsSettings((32, 24), (16, 10), "inside")
     api.advance(run, 4)
-    content, (activity, probability, label, share) = send_request(explorer, sent, "maps", run=run)
+    content, (activity, probability, label, share, against) = send_request(explorer, sent, "maps", run=run)
     maps = api.maps(run)
+    assert (content["against"], against) == (None, b""), "nothing is compared"
     assert (content["done"], content["total"], content["complete"], content["rows"], content["cols"]) == (4, 15, False, 3, 5)
     assert (content["origin"], content["window"], content["stride"], content["method"]) == ([16.0, 12.0], [32, 24], [16, 10], "incremental")
     for data, values in ((activity, maps.activity), (probability, maps.probability), (share, maps.label_probability)):
@@ -342,12 +343,21 @@ def test_maps_are_sent_as_little_endian_arrays_with_nan_for_missing_positions(ap
     assert api.runs[run].stopped
 
 
+def test_the_maps_of_a_second_class_are_sent(api, explorer, sent):
+    scene = send_request(explorer, sent, "scene", request={**REQUEST, "against": "auto"})[0]["scene"]
+    run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
+    content, (*_, against) = send_request(explorer, sent, "maps", run=run)
+    assert content["against"] == scene["request"]["against"] is not None
+    np.testing.assert_array_equal(np.frombuffer(against, "<f4").reshape(3, 5), api.maps(run).against_scores)
+    assert content["unoccluded"]["against"] == api.maps(run).unoccluded.against
+
+
 def test_maps_without_a_classifier_have_empty_buffers_for_probabilities(service, explorer, sent):
     service.classifier = None
     scene = send_request(explorer, sent, "scene", request=REQUEST)[0]["scene"]
     run = send_request(explorer, sent, "start_maps", request=scene["request"], settings=SETTINGS)[0]["run"]
     content, (activity, *rest) = send_request(explorer, sent, "maps", run=run)
-    assert rest == [b"", b"", b""]
+    assert rest == [b"", b"", b"", b""]
     assert len(activity) == 60
     assert (content["target"], content["names"], content["has_classes"]) == (None, {}, False)
     assert send_request(explorer, sent, "use_bundled_head")[0]["message"].startswith("fakenet now predicts Caltech-101's")
