@@ -42,8 +42,8 @@ class MuteReport:
 
     @property
     def changes(self) -> tuple[float, ...]:
-        """The change of the accuracy in each fold, a share."""
-        return tuple(after - before for before, after in zip(self.before.per_fold, self.after.per_fold, strict=True))
+        """The change of the accuracy in each fold that both have (while a head is trained, the later ones are missing), a share."""
+        return tuple(after - before for before, after in zip(self.before.per_fold, self.after.per_fold, strict=False))
 
     @property
     def change(self) -> float:

@@ -87,5 +87,5 @@ function describeMistakes(run: ClassResults, total: number): string {
   const items = `${run.words.item}s`;
   if (!total) return `None of ${tests} ${items} was misclassified.`;
   const order = run.hasConfidences ? "the most confident first" : "this head gives no probabilities";
-  return `${formatInteger(total)} of ${tests} ${items} were misclassified; ${order}. Select a photograph to see similar mistakes.`;
+  return `${formatInteger(total)} of ${tests} ${items} were misclassified; ${order}. Select a photograph to see similar mistakes, or ask ‘Why?’ to see the units behind its prediction.`;
 }

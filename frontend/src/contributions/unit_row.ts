@@ -10,6 +10,8 @@ const DARK = 0.8; // opacity of the shadow where the unit is inactive
 
 /** A photograph, with the map of the unit in it. */
 export interface WhereHere {
+  /** Of the photograph: its bitmap is another one after each change of the model. */
+  id: string;
   image: ImageBitmap;
   maps: UnitMaps | undefined;
 }
@@ -28,7 +30,7 @@ export interface UnitRowContent {
 }
 
 /** Draw a photograph that is dark where a unit is inactive. */
-export function drawWhere(canvas: HTMLCanvasElement, { image, maps }: WhereHere, unit: number): void {
+export function drawWhere(canvas: HTMLCanvasElement, { image, maps }: Omit<WhereHere, "id">, unit: number): void {
   const side = canvas.width;
   const context = context2d(canvas);
   context.filter = maps ? "none" : "grayscale(1) opacity(0.4)";
@@ -126,14 +128,16 @@ export function createUnitRow(open: (unit: number) => void, toggle: (unit: numbe
     const description = `Unit ${unit} of ${layer}: contribution ${formatSigned(contribution.value)}. Open it in the LayerExplorer (Enter)`;
     button.title = description;
     button.setAttribute("aria-label", description);
-    const now = [unit, place.image, place.maps, mosaics.projections, mosaics.patches];
+    const now = [unit, place.id, place.image, place.maps, mosaics.projections, mosaics.patches];
     if (now.every((one, at) => one === drawn[at])) return;
+    const isSame = unit === drawn[0] && place.id === drawn[1]; // after a switch, pictures stay until the new ones are there
     drawn = now;
-    drawWhere(where, place, unit);
+    if (place.maps || !isSame) drawWhere(where, place, unit);
     for (const [target, bitmap] of [
       [projections, mosaics.projections],
       [patches, mosaics.patches],
     ] as const) {
+      if (!bitmap && isSame) continue;
       const context = context2d(target);
       context.clearRect(0, 0, target.width, target.height);
       if (bitmap) context.drawImage(bitmap, 0, 0, target.width, target.height);

@@ -184,7 +184,8 @@ export class WhyPanel {
   }
 
   private draw(content: WhyContent, shown: Contributions): void {
-    setText(this.how, describeMethod(shown));
+    const isUnchanged = this.options.units.list().length > 0;
+    setText(this.how, `${describeMethod(shown)}${isUnchanged ? "; with all units on" : ""}`);
     this.how.title = shown.note;
     const listed = [...shown.top, ...shown.bottom];
     const scale = listed.reduce((largest, { value }) => Math.max(largest, Math.abs(value)), 0);
@@ -215,7 +216,7 @@ export class WhyPanel {
     }
     units.forEach((contribution, at) => {
       const mosaics = this.options.store.unitMosaics(content.layer, contribution.unit, TILE);
-      const where = { image: content.photograph, maps };
+      const where = { id: content.image, image: content.photograph, maps };
       const classes = this.options.store.topClasses(this, content.layer, contribution.unit);
       const factor = this.options.units.factor(content.layer, contribution.unit);
       rows[at]?.update({ layer: content.layer, contribution, scale, where, mosaics, classes, factor });

@@ -5,7 +5,7 @@ import { formatPercent } from "../ui/format.ts";
 import { formatShortValue, isValue } from "../ui/quantity.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
-import { className, colourRange, type MapGrid, valuesOf, withoutPatch } from "./map_grid.ts";
+import { className, type MapGrid, sharedRange, valuesOf, withoutPatch } from "./map_grid.ts";
 import type { Scene } from "./store.ts";
 import type { ValueMap } from "./wire.ts";
 
@@ -13,6 +13,9 @@ const MAPS = ["target", "against", "difference"] as const;
 type Compared = (typeof MAPS)[number];
 
 interface ComparedMapsOptions {
+  /** Of the test ids. */
+  prefix?: string;
+  heading?: string;
   hover: (point: Point | null) => void;
   placePatch: (point: Point, event: PointerEvent) => void;
 }
@@ -24,16 +27,21 @@ export class ComparedMaps {
   private readonly count = h("p", { class: "dwo-dim", "data-testid": "compared-count" });
   private grid: MapGrid | null = null;
 
-  constructor(options: ComparedMapsOptions) {
-    const create = (name: Compared, colours: ColourMap) => new Heatmap({ ...options, name: `compared-${name}`, colours });
+  constructor({ prefix = "compared", heading = "By position of the patch", ...options }: ComparedMapsOptions) {
+    const create = (name: Compared, colours: ColourMap) => new Heatmap({ ...options, name: `${prefix}-${name}`, colours });
     this.heatmaps = {
       target: create("target", "viridis"),
       against: create("against", "viridis"),
       difference: create("difference", "compared"),
     };
     const row = h("div", { class: "dwo-compared" }, ...MAPS.map((name) => this.heatmaps[name].element));
-    const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, "By position of the patch"), this.count);
-    this.element = h("section", { class: "dwo-part", "aria-label": "Maps of both classes", "data-testid": "compared" }, caption, row);
+    const caption = h("div", { class: "dwo-part-caption" }, h("h3", {}, heading), this.count);
+    this.element = h(
+      "section",
+      { class: "dwo-part", "aria-label": `Maps of both classes: ${heading}`, "data-testid": prefix },
+      caption,
+      row,
+    );
   }
 
   close(): void {
@@ -50,16 +58,19 @@ export class ComparedMaps {
     setText(difference.title, "Difference");
     target.title.dataset.role = "target";
     against.title.dataset.role = "against";
-    target.title.title = against.title.title = difference.title.title = "";
+    for (const { title } of [target, against, difference]) title.title = title.textContent ?? "";
   }
 
-  /** Draw the computed cells. */
-  draw(grid: MapGrid): void {
+  /**
+   * Draw the computed cells.
+   * @param other maps that these share their colour scales with
+   */
+  draw(grid: MapGrid, other: MapGrid | null): void {
     this.grid = grid.againstScores ? grid : null;
     if (!grid.againstScores) return;
     for (const name of MAPS) {
       const map = valueMapOf(name, grid.quantity);
-      const [values, range, format] = [valuesOf(grid, map), colourRange(grid, map), formatOf(name, grid.quantity)];
+      const [values, range, format] = [valuesOf(grid, map), sharedRange(grid, other, map), formatOf(name, grid.quantity)];
       if (!values) continue;
       const heatmap = this.heatmaps[name];
       heatmap.align(grid);

@@ -43,6 +43,7 @@ export class ComputedMaps {
     this.unchanged = new UnchangedMaps(store, this.job, id, { changed: () => this.grid && this.draw(this.grid), failed, placePatch });
     this.controls = createMapControls({ set: options.set, stop: () => void this.stop(), resume: () => this.resume() });
     this.maps.element.append(this.unchanged.element);
+    this.maps.compared.element.append(this.unchanged.compared.element);
   }
 
   close(): void {

@@ -142,6 +142,14 @@ export function colourRange(grid: Pick<MapGrid, "unoccluded"> & Partial<MapGrid>
   return [low, low + minRange];
 }
 
+/** Return the range of the colour scale of the same map with units off and with all on. */
+export function sharedRange(grid: MapGrid, other: MapGrid | null, name: ValueMap): [number, number] {
+  const range = colourRange(grid, name);
+  if (!other) return range;
+  const [low, high] = colourRange(other, name);
+  return [Math.min(range[0], low), Math.max(range[1], high)];
+}
+
 export interface LegendEntry {
   label: number;
   name: string;

@@ -6,9 +6,8 @@ import { describeQuantity, formatScore, formatShortValue, isValue } from "../ui/
 import { ComparedMaps } from "./compared_maps.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
-import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid } from "./map_grid.ts";
+import { cellAt, className, colourRange, type LegendEntry, legendOf, type MapGrid, sharedRange } from "./map_grid.ts";
 import type { Scene } from "./store.ts";
-import { sharedRange } from "./unchanged_maps.ts";
 import type { MapName } from "./wire.ts";
 
 const LEGEND_ROWS = 9;
@@ -79,7 +78,7 @@ export class Maps {
     for (const name of VALUE_MAPS) {
       const values = grid[name];
       if (!values) continue;
-      const range = name === "activity" ? colourRange(grid, name) : sharedRange(grid, this.unchanged);
+      const range = name === "activity" ? colourRange(grid, name) : sharedRange(grid, this.unchanged, name);
       const format = name === "probability" ? formatPercent : name === "value" ? formatShortValue : formatNumber;
       const unoccluded = grid.unoccluded[name] ?? Number.NaN;
       this.heatmaps[name].align(grid);
@@ -87,7 +86,7 @@ export class Maps {
       drawValues(this.heatmaps[name].canvas, values, grid.rows, grid.cols, range, grid.nearest, COLOURS[name] ?? "viridis");
     }
     this.drawClasses(grid);
-    this.compared.draw(grid);
+    this.compared.draw(grid, this.unchanged);
     this.overlay(overlaid, true);
     this.read(this.hoveredPoint);
   }

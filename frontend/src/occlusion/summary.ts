@@ -18,8 +18,16 @@ const KEYS: KeyHint[] = [
   [["Del"], "remove"],
 ];
 
+/** Of the listed units of the tab "why". */
+const WHY_KEYS: KeyHint[] = [
+  [["x"], "switch a unit off"],
+  [["Enter"], "open it in the LayerExplorer"],
+];
+
 export function createHints(): Node[] {
-  return [h("span", { class: "dwx-hint" }, "Drag the patch; Shift-click adds a patch"), ...KEYS.map(keyHint)];
+  const why = WHY_KEYS.map(keyHint);
+  for (const hint of why) hint.dataset.tab = "why"; // shown in this tab only
+  return [h("span", { class: "dwx-hint" }, "Drag the patch; Shift-click adds a patch"), ...KEYS.map(keyHint), ...why];
 }
 
 export function headerContent({ overview }: HelloReply, scene: Scene | null): HeaderContent {

@@ -135,9 +135,11 @@ function createAgainst({ id, compare }: Pick<TargetClassesOptions, "id" | "compa
   return { element, update, clear: search.clear };
 }
 
-/** Describe what is compared while units are switched off: both with the same patches. */
-function unitsHint(quantity: Quantity | null): string {
-  return `${isValue(quantity) ? "left" : "light bar"}: all units on, same patch`;
+/** Describe what is compared: with the patches, or units off, and without. While units are off, both have the same patches. */
+function describeCompared(quantity: Quantity | null, unitsOff: boolean, patches: number): string {
+  if (unitsOff) return `${isValue(quantity) ? "left" : "light bar"}: all units on${patches ? ", same patch" : ""}`;
+  if (!patches) return "";
+  return isValue(quantity) ? "right: change by the patch" : "light bar: without a patch";
 }
 
 export interface TargetClassesOptions {
@@ -175,12 +177,12 @@ export function createTargetClasses({ id, pick, compare, useBundledHead, copy }:
     names: string[] | null,
     quantity: Quantity | null,
     isOffered: boolean,
-    { image, layer, unit, target, against: compared, tab }: OcclusionState,
+    { image, layer, unit, target, against: compared, tab, patches }: OcclusionState,
     { scene, unitsOff }: { scene: Scene | null; unitsOff: boolean },
   ) => {
     body.hidden = !names;
     setText(heading, isValue(quantity) ? "Predicted values" : "Class probabilities");
-    setText(hint, unitsOff ? unitsHint(quantity) : isValue(quantity) ? "right: change by the patch" : "light bar: without a patch");
+    setText(hint, describeCompared(quantity, unitsOff, patches.length));
     targets.hidden = isValue(quantity) && names?.length === 1;
     autoButton.hidden = isValue(quantity);
     notice.update(!names, isOffered);

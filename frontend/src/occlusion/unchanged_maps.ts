@@ -3,9 +3,10 @@ import { drawClasses, drawValues } from "../ui/colormap.ts";
 import { h, setText } from "../ui/dom.ts";
 import { formatPercent } from "../ui/format.ts";
 import { describeQuantity, formatShortValue, isValue } from "../ui/quantity.ts";
+import { ComparedMaps } from "./compared_maps.ts";
 import type { Point } from "./geometry.ts";
 import { Heatmap } from "./heatmap.ts";
-import { colourRange, type MapGrid } from "./map_grid.ts";
+import { type MapGrid, sharedRange } from "./map_grid.ts";
 import { MapsJob } from "./maps_job.ts";
 import type { OcclusionStore, Scene } from "./store.ts";
 
@@ -18,6 +19,8 @@ interface UnchangedMapsOptions {
 /** The maps of the network with all units on, among those of the changed one: of the target, on the same colour scale, and of the classes. */
 export class UnchangedMaps {
   readonly element: HTMLElement;
+  /** Shown while two classes are compared. */
+  readonly compared: ComparedMaps;
   private readonly target: Heatmap;
   private readonly classes: Heatmap;
   private readonly job: MapsJob;
@@ -36,21 +39,23 @@ export class UnchangedMaps {
     const hover = () => {};
     this.target = new Heatmap({ name: "unchanged-target", colours: "viridis", hover, placePatch });
     this.classes = new Heatmap({ name: "unchanged-label", colours: null, hover, placePatch });
+    this.compared = new ComparedMaps({ prefix: "unchanged-compared", heading: "With all units on", hover, placePatch });
     const parts = [this.target.element, this.classes.element];
     this.element = h("section", { class: "dwo-unchanged", "aria-label": "With all units on", "data-testid": "unchanged-maps" }, ...parts);
-    this.element.hidden = true;
+    this.element.hidden = this.compared.element.hidden = true;
   }
 
   close(): void {
-    for (const part of [this.job, this.target, this.classes]) part.close();
+    for (const part of [this.job, this.target, this.classes, this.compared]) part.close();
   }
 
   /**
    * Show a scene.
    * @param target the name of the target class or output; null if the model predicts nothing
    */
-  show({ image }: Scene, target: string | null, quantity: Quantity | null): void {
-    for (const heatmap of [this.target, this.classes]) heatmap.show(image);
+  show(scene: Scene, target: string | null, quantity: Quantity | null): void {
+    for (const heatmap of [this.target, this.classes]) heatmap.show(scene.image);
+    this.compared.show(scene);
     setText(this.target.title, target === null ? "" : `All units on: ${describeQuantity(quantity, target)}`);
     setText(this.classes.title, "All units on: most probable class");
     this.classes.element.hidden = isValue(quantity);
@@ -59,7 +64,9 @@ export class UnchangedMaps {
   /** Start the maps if units are off, and those of the changed network are complete. */
   update(...[version, request, settings]: Parameters<MapsJob["update"]>): void {
     this.element.hidden = !this.areUnitsOff || !this.job.grid;
+    this.compared.element.hidden = !this.areUnitsOff || !this.job.grid?.againstScores;
     this.element.dataset.stale = String(this.job.stale);
+    this.compared.setStale(this.job.stale);
     if (this.areUnitsOff && this.main.grid?.complete && !this.main.stale) this.job.update(version, request, settings);
   }
 
@@ -67,7 +74,8 @@ export class UnchangedMaps {
   draw(changed: MapGrid): MapGrid | null {
     const { grid } = this.job;
     if (!this.areUnitsOff || !grid) return null;
-    this.drawGrid(grid, sharedRange(changed, grid));
+    this.drawGrid(grid, sharedRange(changed, grid, changed.value ? "value" : "probability"));
+    this.compared.draw(grid, changed);
     return grid;
   }
 
@@ -91,15 +99,6 @@ export class UnchangedMaps {
   }
 
   mark(patches: Point[]): void {
-    for (const heatmap of [this.target, this.classes]) heatmap.mark(patches);
+    for (const map of [this.target, this.classes, this.compared]) map.mark(patches);
   }
-}
-
-/** Return the range of the colour scale of the target's maps with units off and with all on. */
-export function sharedRange(grid: MapGrid, unchanged: MapGrid | null): [number, number] {
-  const name = grid.value ? "value" : "probability";
-  const range = colourRange(grid, name);
-  if (!unchanged) return range;
-  const other = colourRange(unchanged, name);
-  return [Math.min(range[0], other[0]), Math.max(range[1], other[1])];
 }

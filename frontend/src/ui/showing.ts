@@ -86,7 +86,8 @@ export class Showing {
    * @param classes the names of the class to explain and of the one to compare it with; null: the predicted and the true class
    */
   why(image: string | Record<string, unknown>, classes: { target: string | null; against: string | null } | null = null): Promise<void> {
-    const state = { ...(classes ?? { target: null, against: null }), tab: "why" };
+    // The answer in question is that to the whole photograph: a patch would change it.
+    const state = { ...(classes ?? { target: null, against: null }), tab: "why", patches: [] };
     return this.show("OcclusionExplorer", typeof image === "string" ? { state: { ...state, image } } : { state, photograph: image });
   }
 

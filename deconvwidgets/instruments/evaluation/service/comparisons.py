@@ -15,19 +15,25 @@ from deconvwidgets.instruments.evaluation.settings import ComparedPhotograph, Co
 
 
 def run_before(runs: Sequence[EvaluationRun], after: EvaluationRun) -> EvaluationRun | None:
-    """Return the newest complete run before another one, of another model on the same photographs; None if there is none."""
+    """Return the newest complete run before another one, of another model on the same photographs; None if there is none.
+
+    While units are off, the run of the same model with all units on comes first: units are switched off one after another, and what
+    matters is the change by all of them.
+    """
     newest = after.evaluation
     if not isinstance(newest, ClassificationEvaluation):
         return None
-    own = dict(newest.digests)
-    for run in reversed([run for run in runs if run.number < after.number]):
-        found = run.evaluation
-        if not isinstance(found, ClassificationEvaluation) or not found.complete:
-            continue
-        other = dict(found.digests)
-        if other["model"] != own["model"] and all(other[what] == own[what] for what in ("photographs", "labels")):
-            return run
-    return None
+    earlier = [run for run in reversed(runs) if run.number < after.number and _is_comparable(run, newest)]
+    return next((run for run in earlier if run.bundle is after.bundle.unchanged), next(iter(earlier), None))
+
+
+def _is_comparable(run: EvaluationRun, newest: ClassificationEvaluation) -> bool:
+    """Return whether a run is complete, of another model, and on the same photographs."""
+    found, own = run.evaluation, dict(newest.digests)
+    if not isinstance(found, ClassificationEvaluation) or not found.complete:
+        return False
+    other = dict(found.digests)
+    return other["model"] != own["model"] and all(other[what] == own[what] for what in ("photographs", "labels"))
 
 
 def compare_runs(

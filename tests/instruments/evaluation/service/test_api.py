@@ -156,14 +156,16 @@ def test_a_change_of_the_model_is_evaluated_and_compared(api, service, heads):
     service.set_units({("conv1", 0): 0.0})
     assert (api.status().before, api.status().after) == (2, 3)
     assert "1 unit off" in api.results(3).summary.classifier
+    service.set_units({("conv1", 1): 0.0})
+    assert (api.status().before, api.status().after) == (2, 4), "the change is that of both units"
     service.reset_units()
-    np.testing.assert_array_equal(api.results(4).evaluation.outputs, after.outputs)
-    assert api.results(4).summary.from_cache
-    assert api.compare(4, first).comparison.photographs == before.photographs
+    np.testing.assert_array_equal(api.results(5).evaluation.outputs, after.outputs)
+    assert api.results(5).summary.from_cache
+    assert api.compare(5, first).comparison.photographs == before.photographs
     api.start(EvaluationSettings(limit=12))
-    assert (api.status().before, api.status().after) == (3, 5), "run 4 is of the same model"
+    assert (api.status().before, api.status().after) == (4, 6), "run 5 is of the same model"
     service.set_head(None)
-    assert len(api.status().runs) == 5, "there is nothing to evaluate"
+    assert len(api.status().runs) == 6, "there is nothing to evaluate"
     assert "predicts no classes" in api.status().problem
 
 

@@ -90,5 +90,5 @@ def test_why_shows_the_photograph_in_an_occlusion_explorer(page):
     page.wait_for_function("() => model.sent.some(({kind}) => kind === 'show')")
     shown = page.evaluate("model.sent.findLast(({kind}) => kind === 'show')")
     assert shown["widget"] == "OcclusionExplorer"
-    assert shown["state"] == {"image": "crop:2", "target": None, "against": None, "tab": "why"}
+    assert shown["state"] == {"image": "crop:2", "target": None, "against": None, "tab": "why", "patches": []}
     assert shown["embeds"] is False, "there is no widget manager in this page"

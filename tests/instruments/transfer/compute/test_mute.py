@@ -105,8 +105,12 @@ def test_a_head_says_that_it_was_trained_with_units_off(tiny_bundle):
 
 def test_the_comparison_counts_each_photograph_once(tiny_bundle):
     images = ColouredPhotographs(noise=150)
-    found = dw.mute_units(tiny_bundle, images, {"conv2": [0, 1, 2]}, "conv2", **{**OPTIONS, "folds": 4})
+    reports = []
+    found = dw.mute_units(tiny_bundle, images, {"conv2": [0, 1, 2]}, "conv2", on_fold=reports.append, **{**OPTIONS, "folds": 4})
     before, after = found.before, found.after
+    first = compare_reports(before, next(report for report in reports if report.muted))
+    assert first.changes == found.changes[:1], "of the folds so far"
+    assert first.describe()
     np.testing.assert_array_equal(before.sources, after.sources)
     assert before.per_fold == train(tiny_bundle, images, "conv2", folds=4).per_fold
     right, wrong = set(), set()
