@@ -15,13 +15,13 @@ from deconvwidgets.instruments.transfer.compute.gram import Design
 from deconvwidgets.instruments.transfer.compute.scores import accuracy_of_logits
 from deconvwidgets.instruments.transfer.compute.softmax import Fit, fit_softmax
 from deconvwidgets.instruments.transfer.compute.splits import Fold, hold_out
-from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_loss
+from deconvwidgets.instruments.transfer.compute.temperature import fit_temperature, log_losses
 
 HELD_OUT = 0.2  # share of the training images
 MIN_HELD_OUT = 100  # images: with fewer in one part, further parts are held out in turn
 MAX_PARTS = 5
 # A wider grid ends here. Below 1e-7 the training stops before the penalty matters (no further step from the solution of 1e-7 on
-# Caltech-101), and above 1 all classes have almost the same probability.
+# Caltech-101), and above 1 the weights keep their directions and only become shorter, which the temperature undoes.
 MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 1e-7, 1.0
 
 OnStep = Callable[[Fit, Tensor, Callable[[], Tensor], Tensor], None]  # the fit, the labels of its images; held-out logits and labels
@@ -46,7 +46,11 @@ class Candidate:
 
         At a temperature of 1 it would favour weak weight decays, whose logits are large, also where they classify less well.
         """
-        return log_loss(self.logits / self.temperature, self.labels)
+        return float(self.losses().mean())
+
+    def losses(self) -> Tensor:
+        """Return the log loss of each held-out image, (images,) float64."""
+        return log_losses(self.logits / self.temperature, self.labels)
 
     @property
     def accuracy(self) -> float:
@@ -56,6 +60,11 @@ class Candidate:
     def rank(self) -> tuple[float, float, float]:
         """Return the order of preference: log loss, then accuracy, then the strongest weight decay."""
         return (self.loss, -self.accuracy, -self.weight_decay)
+
+    def is_as_good_as(self, best: Candidate) -> bool:
+        """Return whether the mean difference of the log losses of the same images is at most its standard error."""
+        differences = self.losses() - best.losses()
+        return bool(differences.mean() <= differences.std() / len(differences) ** 0.5)
 
 
 def held_out_parts(labels: NDArray[np.int64], seed: int) -> list[Fold]:
@@ -108,13 +117,21 @@ class Search:
         self._parts = [_Part.of(design, labels, part) for part in parts]
 
     def run(self, weight_decays: Sequence[float], widen: bool) -> Candidate:
-        """Return the best candidate. `widen` continues the grid, by factors of 10, as long as the one at its end is the best."""
+        """Return the best candidate. `widen` continues the grid, by factors of 10, as long as the one at its end is the best.
+
+        If there are so few images that several parts are held out, their log loss is too noisy for the smallest to be the best: the
+        strongest weight decay is returned that is as good, within one standard error (Breiman, Friedman, Olshen & Stone 1984, section
+        3.4.3, for the pruning of trees).
+        """
         grid = sorted(weight_decays, reverse=True)
         tried = [self.try_out(decay) for decay in grid]
         if widen:
             tried += self._beyond(tried, tried[-1].weight_decay, 0.1)
             tried += self._beyond(tried, tried[0].weight_decay, 10.0)
-        return min(tried, key=Candidate.rank)
+        best = min(tried, key=Candidate.rank)
+        if len(self._parts) == 1:
+            return best
+        return max((each for each in tried if each is best or each.is_as_good_as(best)), key=lambda each: each.weight_decay)
 
     def _beyond(self, tried: Sequence[Candidate], end: float, factor: float) -> Iterator[Candidate]:
         best = min(tried, key=Candidate.rank)
