@@ -20,9 +20,9 @@ from deconvwidgets.instruments.transfer.compute.temperature import fit_temperatu
 HELD_OUT = 0.2  # share of the training images
 MIN_HELD_OUT = 100  # images: with fewer in one part, further parts are held out in turn
 MAX_PARTS = 5
-# A wider grid ends here. Below 1e-7 the training stops before the penalty matters (no further step from the solution of 1e-7 on
-# Caltech-101), and above 1 the weights keep their directions and only become shorter, which the temperature undoes.
-MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 1e-7, 1.0
+# A wider grid ends here: the training stops before the penalty matters (no further step from the solution of 1e-7 on Caltech-101).
+MIN_WEIGHT_DECAY = 1e-7
+_STANDARD_ERRORS = 0.5  # within one, seven classes of Caltech-101 lost 0.5 points of accuracy, and their probabilities were too low
 
 OnStep = Callable[[Fit, Tensor, Callable[[], Tensor], Tensor], None]  # the fit, the labels of its images; held-out logits and labels
 
@@ -62,9 +62,9 @@ class Candidate:
         return (self.loss, -self.accuracy, -self.weight_decay)
 
     def is_as_good_as(self, best: Candidate) -> bool:
-        """Return whether the mean difference of the log losses of the same images is at most its standard error."""
+        """Return whether the mean difference of the log losses of the same images is at most half its standard error."""
         differences = self.losses() - best.losses()
-        return bool(differences.mean() <= differences.std() / len(differences) ** 0.5)
+        return bool(differences.mean() <= _STANDARD_ERRORS * differences.std() / len(differences) ** 0.5)
 
 
 def held_out_parts(labels: NDArray[np.int64], seed: int) -> list[Fold]:
@@ -117,26 +117,25 @@ class Search:
         self._parts = [_Part.of(design, labels, part) for part in parts]
 
     def run(self, weight_decays: Sequence[float], widen: bool) -> Candidate:
-        """Return the best candidate. `widen` continues the grid, by factors of 10, as long as the one at its end is the best.
+        """Return the best candidate. `widen` continues the grid to weaker ones, by factors of 10, as long as the weakest is the best.
 
         If there are so few images that several parts are held out, their log loss is too noisy for the smallest to be the best: the
-        strongest weight decay is returned that is as good, within one standard error (Breiman, Friedman, Olshen & Stone 1984, section
-        3.4.3, for the pruning of trees).
+        strongest weight decay is returned that is as good, within half a standard error (Breiman, Friedman, Olshen & Stone 1984, section
+        3.4.3, prune trees within a whole one).
         """
         grid = sorted(weight_decays, reverse=True)
         tried = [self.try_out(decay) for decay in grid]
         if widen:
-            tried += self._beyond(tried, tried[-1].weight_decay, 0.1)
-            tried += self._beyond(tried, tried[0].weight_decay, 10.0)
+            tried += self._weaker(tried)
         best = min(tried, key=Candidate.rank)
         if len(self._parts) == 1:
             return best
         return max((each for each in tried if each is best or each.is_as_good_as(best)), key=lambda each: each.weight_decay)
 
-    def _beyond(self, tried: Sequence[Candidate], end: float, factor: float) -> Iterator[Candidate]:
-        best = min(tried, key=Candidate.rank)
-        while best.weight_decay == end and MIN_WEIGHT_DECAY * 1.5 < end < MAX_WEIGHT_DECAY / 1.5:
-            end = float(f"{end * factor:.3g}")  # 1e-7, not 1.0000000000000001e-07
+    def _weaker(self, tried: Sequence[Candidate]) -> Iterator[Candidate]:
+        best, end = min(tried, key=Candidate.rank), tried[-1].weight_decay
+        while best.weight_decay == end > MIN_WEIGHT_DECAY * 1.5:
+            end = float(f"{end / 10:.3g}")  # 1e-7, not 1.0000000000000001e-07
             candidate = self.try_out(end)
             best = min(best, candidate, key=Candidate.rank)
             yield candidate

@@ -122,10 +122,10 @@ class Grid(Search):
     [
         (1e-4, []),
         (1e-5, []),
-        (1e-1, [1.0]),
+        (1e-1, []),
         (1e-6, [1e-7]),
         (1e-9, [1e-7]),  # the limit
-        (30.0, [1.0]),
+        (30.0, []),  # the limit
     ],
 )
 def test_the_grid_is_widened_where_its_end_is_the_best(best, tried):
@@ -150,9 +150,9 @@ class FewImages(Search):
         return Candidate(weight_decay, 1.0, logits, torch.zeros(len(logits), dtype=torch.int64), logits)
 
 
-def test_with_few_images_the_strongest_weight_decay_within_a_standard_error_is_used():
+def test_with_few_images_the_strongest_weight_decay_within_half_a_standard_error_is_used():
     # compared with 1e-3, the losses of 1e-2 differ much and in both directions, those of 1e-1 little and in one
-    logits = {1e-1: [0.9, 0.9, 1.9, 1.9], 1e-2: [-0.5, 3.0, 0.0, 4.0], 1e-3: [1.0, 1.0, 2.0, 2.0], 1e-4: [1.0, 1.0, 2.0, 1.9]}
+    logits = {1e-1: [0.9, 0.9, 1.9, 1.9], 1e-2: [0.2, 3.0, 0.5, 4.0], 1e-3: [1.0, 1.0, 2.0, 2.0], 1e-4: [1.0, 1.0, 2.0, 1.9]}
     assert FewImages(logits, 5).run(list(logits), widen=False).weight_decay == 1e-2
     assert FewImages(logits, 1).run(list(logits), widen=False).weight_decay == 1e-3
 
