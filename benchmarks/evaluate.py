@@ -2,8 +2,9 @@
 
 Run it with `python benchmarks/evaluate.py [--photographs 2000] [--repeats 3]`, with DECONVWIDGETS_DATA naming the folder of Caltech-101.
 Both run in turn in one process, on the same photographs with the same transform; predictions and accuracy are compared. The loop computes
-the accuracy only. Then a unit of a layer is switched off several times: the first evaluation stores the values of the layer, and the later
-ones run only what lies above it. Their outputs are compared with those of the whole model.
+the accuracy only (`--repeats 0` leaves it out). Then units of a layer are switched off, one after another: the evaluation before it has
+stored the values of the layer, and only what lies above it is run, for photographs in which the unit is active. The last outputs are
+compared with those of the whole model.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import deconvwidgets as dw
 from deconvwidgets.compute.job import FixedBatch, JobContext
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
-from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
+from deconvwidgets.instruments.evaluation.compute.layer_values_cache import LayerValuesCache
+from deconvwidgets.instruments.evaluation.records import ClassificationEvaluation
 from deconvwidgets.models.bundle import ModelBundle
 
 BATCH = 32
@@ -76,17 +78,31 @@ def compare_with_loop(bundle: ModelBundle, images: ImageSet, repeats: int, worke
     print(f"dw.evaluate {medians[0]:.1f} s, DataLoader loop with {workers} workers {medians[1]:.1f} s, loop / evaluate {ratio:.2f}")
 
 
-def switch_off(bundle: ModelBundle, images: ImageSet, layer: str, repeats: int) -> None:
-    cache = LayerValuesCache()
-    for unit in range(repeats + 1):
-        changed = bundle.with_units({(layer, unit): 0.0})
-        plan = EvaluationPlan.of(changed, images, None, None)
-        seconds, found = timed(lambda plan=plan, changed=changed: plan.run(
-            "memory", JobContext(batch_size=FixedBatch(BATCH)), runner=cache.runner(changed, images, images.source_count)
-        ))  # fmt: skip
-        print(f"{layer} {unit} off: {seconds:6.2f} s, accuracy {100 * found.accuracy:.2f}%")
-    whole = dw.evaluate(changed, images, store="memory", device="cpu", progress=False)
-    print(f"largest difference of the outputs {np.abs(whole.outputs - found.outputs).max():.1e}")
+def switch_off(bundle: ModelBundle, images: ImageSet, layer: str, changes: int) -> None:
+    """Time the evaluation that stores the values of a layer, and those after it with one unit off each, next to a whole run."""
+    cache, context = LayerValuesCache(), JobContext(batch_size=FixedBatch(BATCH))
+
+    def run(units: dict[tuple[str, int], float]) -> ClassificationEvaluation:
+        changed = bundle.with_units(units)
+        runner = cache.runner(changed, images, images.source_count)
+        assert not isinstance(runner, str), runner
+        found = EvaluationPlan.of(changed, images, None, None).run("memory", context, lambda partial: None, runner)
+        assert isinstance(found, ClassificationEvaluation)
+        return found
+
+    for units in ({}, *({(layer, unit): 0.0} for unit in range(changes))):
+        processor = time.process_time()
+        seconds, found = timed(lambda units=units: run(units))  # type: ignore[misc]
+        processor = time.process_time() - processor
+        name = ", ".join(f"{layer} {unit} off" for layer, unit in units) or "no unit off"
+        print(f"{name}: {seconds:6.2f} s, {processor:6.2f} s of processor time, accuracy {100 * found.accuracy:.2f}%", flush=True)
+    processor = time.process_time()
+    seconds, whole = timed(lambda: dw.evaluate(bundle.with_units(units), images, store="memory", device="cpu", progress=False))
+    processor = time.process_time() - processor
+    assert isinstance(whole, ClassificationEvaluation)
+    print(f"the last one by the whole model: {seconds:.2f} s, {processor:.2f} s of processor time")
+    print(f"largest difference of the outputs {np.abs(whole.outputs - found.outputs).max():.1e}, of {np.abs(whole.outputs).max():.1f}")
+    assert np.array_equal(whole.predictions, found.predictions)
 
 
 def main() -> None:
@@ -95,10 +111,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--layer", default="conv5")
+    parser.add_argument("--changes", type=int, default=4)
     options = parser.parse_args()
     bundle, images = dw.load_model("alexnet").with_head("caltech101"), dw.open_images("caltech101", limit=options.photographs)
-    compare_with_loop(bundle, images, options.repeats, options.workers)
-    switch_off(bundle, images, options.layer, options.repeats)
+    if options.repeats:
+        compare_with_loop(bundle, images, options.repeats, options.workers)
+    switch_off(bundle, images, options.layer, options.changes)
     seconds, first = timed(lambda: dw.evaluate(bundle, images, device="cpu", progress=False))
     again, second = timed(lambda: dw.evaluate(bundle, images, device="cpu", progress=False))
     assert np.array_equal(first.outputs, second.outputs)

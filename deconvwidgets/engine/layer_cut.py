@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor, fx
@@ -107,7 +108,14 @@ class LayerCut:
             others[self._source.name] = found[self._source]
         return CutValues(found[self._node], others)
 
-    def outputs(self, saved: CutValues, maps: Tensor | None = None) -> Any:
+    def computes(self, layer: str) -> bool:
+        """Return whether a layer is computed above the cut, from the maps of the cut's layer; False for a model that cannot be traced."""
+        if self._graph is None or self.network.single:
+            return False
+        source = view_source(self._graph.trace, self._node_of(layer))
+        return self._graph.operations[source].varies and any(operation.node is source for operation in self._above)
+
+    def outputs(self, saved: CutValues, maps: Tensor | None = None, factors: Mapping[str, Tensor] = MappingProxyType({})) -> Any:
         """Return what the model returns for other maps of the layer. Gradients flow to `maps`.
 
         Parameters
@@ -116,14 +124,25 @@ class LayerCut:
             The values that cross the cut, for N images.
         maps : Tensor (N, C, h, w) or (N, C), optional
             The values of the layer; by default the saved ones.
+        factors : mapping of str to Tensor
+            Factors of the values of layers that the cut `computes`, each broadcast to the values of the layer for one image.
         """
         maps = saved.maps if maps is None else maps
         if self._graph is None or self.network.single:
             batch = saved.others["input"]
             return run_each(self._whole, batch, maps) if self.network.single else self._whole(batch, maps)
-        return self._above_cut(self._graph, saved, maps)
+        return self._above_cut(self._graph, saved, maps, self._by_node(factors))
 
-    def _above_cut(self, graph: Graph, saved: CutValues, maps: Tensor) -> Any:
+    def _by_node(self, factors: Mapping[str, Tensor]) -> dict[fx.Node, Tensor]:
+        assert self._graph is not None
+        return {view_source(self._graph.trace, self._node_of(layer)): factor for layer, factor in factors.items()}
+
+    def _node_of(self, layer: str) -> fx.Node:
+        node = self.network.node(layer)
+        assert node is not None
+        return node
+
+    def _above_cut(self, graph: Graph, saved: CutValues, maps: Tensor, factors: Mapping[fx.Node, Tensor]) -> Any:
         values = dict(graph.trace.bind(self.network.model))
         values.update({node: saved.others[node.name] for node in self._crossing})
         values[self._source] = maps if self._positions is None else self._in_source(saved.others[self._source.name], maps)
@@ -132,8 +151,11 @@ class LayerCut:
         def call(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             first = operation.node.args[0] if operation.node.args else None
             if isinstance(first, fx.Node) and first in given and callable(operation.node.target):
-                return operation.node.target(*args, **kwargs)  # never in place: these values are the caller's
-            return call_operation(operation, args, kwargs)
+                value = operation.node.target(*args, **kwargs)  # never in place: these values are the caller's
+            else:
+                value = call_operation(operation, args, kwargs)
+            factor = factors.get(operation.node)
+            return value if factor is None else value * factor
 
         only_size = maps.new_zeros(()).expand(len(maps), *self.network.input_size)
         return run_outputs(graph, values, values.get(graph.input_node, only_size), call, self._above)

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { UnitFactors } from "../src/kernel/unit_factors.ts";
 import type { UnitFactor } from "../src/kernel/wire.ts";
 import { describeFactor } from "../src/ui/switch.ts";
-import { describeUnits } from "../src/ui/unit_badge.ts";
+import { describeUnits, nameUnitsOff } from "../src/ui/unit_badge.ts";
 import { makeClient, settle } from "./fake_model.ts";
 
 function makeUnits(known: UnitFactor[] = []) {
@@ -64,4 +64,15 @@ test("of the changes of one unit that wait only the last is sent; other units do
 test("factors in words", () => {
   assert.deepEqual([0, 1, 0.5, 1 / 3].map(describeFactor), ["off", "on", "× 0.5", "× 0.333"]);
   assert.equal(describeUnits([]), "");
+});
+
+test("units that are off are named layer by layer, as a TransferPanel reads them", () => {
+  const units = [
+    { layer: "conv5", unit: 133, factor: 0 },
+    { layer: "conv4", unit: 7, factor: 0 },
+    { layer: "conv5", unit: 254, factor: 0 },
+    { layer: "conv5", unit: 1, factor: 2 },
+  ];
+  assert.equal(nameUnitsOff(units), "conv5 133, 254, conv4 7");
+  assert.equal(nameUnitsOff([]), "");
 });

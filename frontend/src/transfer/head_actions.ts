@@ -19,6 +19,8 @@ interface HeadActionsOptions {
   showStatus: (text: string) => void;
   /** Show the newest run. */
   showNewest: () => void;
+  /** Return the units that are switched off, "conv5 133, 254". */
+  unitsOff: () => string;
   /** Unique in the page. */
   id: string;
 }
@@ -70,17 +72,21 @@ export class HeadActions {
     this.undo.disabled = busy || !status?.can_undo;
     this.save.disabled = busy || !ready;
     this.load.disabled = busy;
-    this.mute.disabled = busy || !ready;
+    this.mute.disabled = busy || !(ready || status?.classifier); // without a run, the head in use is trained again
     this.element.setAttribute("aria-busy", String(busy));
   }
 
   private openPath(kind: PathKind): void {
-    this.path.open(kind, kind === "save_head" ? `head-run${this.run}.safetensors` : "");
+    const initial: Partial<Record<PathKind, string>> = {
+      save_head: `head-run${this.run}.safetensors`,
+      solve_again: this.options.unitsOff(),
+    };
+    this.path.open(kind, initial[kind] ?? "");
   }
 
   private async submit(kind: PathKind, text: string): Promise<void> {
     if (kind !== "solve_again") return this.perform(kind, kind === "save_head" ? { run: this.run, path: text } : { path: text });
-    await this.perform(kind, { run: this.run, units: text });
+    await this.perform(kind, { run: this.summary?.per_fold.length ? this.run : null, units: text });
     if (this.error.hidden) this.options.showNewest();
   }
 

@@ -6,6 +6,7 @@ import { Mistakes } from "../classification/mistakes.ts";
 import { h, setText } from "../ui/dom.ts";
 import type { Choice } from "../ui/radio_group.ts";
 import { createTabs } from "../ui/tabs.ts";
+import { nameUnitsOff } from "../ui/unit_badge.ts";
 import { describeRun } from "./accuracy.ts";
 import { HeadActions } from "./head_actions.ts";
 import { createHeadline } from "./headline.ts";
@@ -54,7 +55,9 @@ export class Results {
 
   constructor({ id, store, set, showStatus, why: explain }: ResultsOptions) {
     this.store = store;
-    this.actions = new HeadActions({ client: store.client, showStatus, showNewest: () => set({ run: null, cell: null }), id });
+    const showNewest = () => set({ run: null, cell: null });
+    const unitsOff = () => nameUnitsOff(store.units.list());
+    this.actions = new HeadActions({ client: store.client, showStatus, showNewest, unitsOff, id });
     this.runs = createRunChoice(set);
     const choose = (cell: Cell) => {
       this.cell.scrollToPhotographs(); // the photographs may be below the matrix

@@ -80,7 +80,7 @@ export abstract class ExplorerView<State extends object, Shared extends Store> {
     this.id = `dwx-${Math.random().toString(36).slice(2)}`;
     this.root = h("div", { class: "dwx", "data-testid": testid, "data-ready": "false" });
     this.presentation = new Presentation(this.root, this.container);
-    this.units = createUnitBadge(store.units);
+    this.units = createUnitBadge(store.units, () => void this.showing?.show("TransferPanel", { state: {} }));
   }
 
   /** Draw the state. Parts update only what has changed. */

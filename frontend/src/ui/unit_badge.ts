@@ -6,6 +6,7 @@ import { createSwitch, describeFactor } from "./switch.ts";
 
 const HINT = "Units that are off or scaled change the answers, projections and occlusion maps of every widget on this model.";
 const NONE = "All units are on. Switch one off in a LayerExplorer (x), or load units from a file.";
+const SOLVE_HINT = "Open a TransferPanel, and press Mute units… there: the units that are off are filled in.";
 const FILE_HINT = "A file on the kernel's machine";
 
 /** Return how many units are off, or changed if some are not off. Must agree with `describe_units` in Python. */
@@ -15,8 +16,19 @@ export function describeUnits(units: readonly Pick<UnitFactor, "factor">[]): str
   return `${units.length} unit${units.length === 1 ? "" : "s"} ${state}`;
 }
 
-/** Create the button that says how many units are off, its panel with a switch for each, and the button that switches all on. */
-export function createUnitBadge(units: UnitFactors) {
+/** Return the units that are off as a TransferPanel reads them: "conv5 133, 254, conv4 7". */
+export function nameUnitsOff(units: readonly UnitFactor[]): string {
+  const off = units.filter(({ factor }) => factor === 0);
+  const layers = [...new Set(off.map(({ layer }) => layer))];
+  const named = (name: string) => off.filter(({ layer }) => layer === name).map(({ unit }) => unit);
+  return layers.map((layer) => `${layer} ${named(layer).join(", ")}`).join(", ");
+}
+
+/**
+ * Create the button that says how many units are off, its panel with a switch for each, and the button that switches all on.
+ * @param openTransferPanel shows a TransferPanel, in which a head is trained again without the units
+ */
+export function createUnitBadge(units: UnitFactors, openTransferPanel: () => void) {
   const button = h("button", { type: "button", class: "dwx-menu-button dwx-unit-badge", "data-testid": "units" });
   const reset = h(
     "button",
@@ -27,7 +39,12 @@ export function createUnitBadge(units: UnitFactors) {
   const list = h("ul", { class: "dwx-unit-list", "data-testid": "unit-list" });
   const message = h("p", { class: "dwx-unit-message", role: "status", hidden: true });
   const file = createFileRow((kind, path) => void transferFile(kind, path));
-  const parts = [text, list, file.element, message];
+  const solve = h(
+    "button",
+    { type: "button", class: "dwx-menu-button", "data-testid": "solve-again", title: SOLVE_HINT, onclick: () => openTransferPanel() },
+    "Train the head again without them…",
+  );
+  const parts = [text, list, solve, file.element, message];
   const panel = h(
     "div",
     { class: "dwx-popover dwx-unit-panel", role: "region", "aria-label": "Units", "data-testid": "units-panel" },
@@ -68,6 +85,7 @@ export function createUnitBadge(units: UnitFactors) {
     reset.hidden = !changed.length;
     setText(text, changed.length || rows.size ? HINT : NONE);
     file.update(changed.length > 0);
+    solve.hidden = !nameUnitsOff(changed);
     for (const { layer, unit } of changed) {
       const key = `${layer} ${unit}`;
       if (rows.has(key)) continue;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -144,8 +144,15 @@ class EvaluationPlan:
         classes = classes_of(bundle)
         return cls(bundle, images, classes, resolve_labels(bundle, images, classes, labels, mapping), threshold, bins)
 
-    def run(self, store: Store, job: JobContext, on_partial: Partial | None = None, runner: Runner | None = None) -> Evaluation:
-        """Run the model, and return the evaluation. Raises JobCancelledError if nothing was evaluated."""
+    def run(
+        self,
+        store: Store,
+        job: JobContext,
+        on_partial: Partial | None = None,
+        runner: Runner | None = None,
+        notes: Callable[[], Sequence[str]] = tuple,
+    ) -> Evaluation:
+        """Run the model, and return the evaluation, with further `notes` at its end. Raises JobCancelledError if nothing was evaluated."""
         bundle, images = self.bundle, self.images
         quantity = require_quantity(bundle)
         digests = self._digests()
@@ -168,6 +175,7 @@ class EvaluationPlan:
             reasons = "".join(f" {skipped.reason}" for skipped in outputs.skipped[:3])
             raise EvaluationError(f"None of the labelled photographs of {images.name} can be read.{reasons}")
         results.skipped += outputs.skipped
+        results.notes += notes()
         return results.evaluation(complete=complete)
 
     def _digests(self) -> tuple[tuple[str, str], ...]:
@@ -190,6 +198,7 @@ class Results:
     digests: tuple[tuple[str, str], ...]
     on_partial: Partial | None
     skipped: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -228,7 +237,7 @@ class Results:
             "unlabelled": labels.unlabelled,
             "unmatched": labels.unmatched,
             "skipped": without_repeats([*images.skipped, *self.skipped]),
-            "notes": labels.notes,
+            "notes": (*labels.notes, *self.notes),
             "complete": complete,
             "seconds": time.monotonic() - self._started,
             "digests": self.digests,

@@ -1,4 +1,4 @@
-"""The values of a layer for the photographs of an image set, so that switching off its units runs only what lies above it.
+"""The values of a layer for the photographs of an image set, so that switching off units runs only what lies above it.
 
 They are those of the unchanged model, float32, in a file without a name in the cache folder: it is gone when nothing refers to it.
 """
@@ -6,8 +6,8 @@ They are those of the unchanged model, float32, in a file without a name in the 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
-from threading import Lock
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,17 +17,14 @@ from torch import Tensor
 from deconvwidgets.assets.cache import cache_dir, make_folder
 from deconvwidgets.compute.devices import to_model
 from deconvwidgets.compute.scores import require_outputs
-from deconvwidgets.engine.example import example_batch
 from deconvwidgets.engine.layer_cut import CutValues, LayerCut
-from deconvwidgets.images.image_set import ImageSet
-from deconvwidgets.index.identity import transform_digest
 from deconvwidgets.models.bundle import ModelBundle
-from deconvwidgets.models.prediction_digest import prediction_digest
+from deconvwidgets.models.scaled_model import ScaledModel
 
-MAX_BYTES = 2 << 30  # on disk: pool5 of AlexNet takes 37 kB per photograph, conv1 775 kB
+# Of the values that are run at once. On a machine with other work each parallel operation waits for its last thread, whatever its size.
+_BATCH_BYTES = 64 << 20
 
 Sources = NDArray[np.int64]
-Key = tuple[object, ...]
 
 
 class LayerValues:
@@ -39,12 +36,19 @@ class LayerValues:
         The dotted name of the layer.
     done : array (photographs,) bool
         Whether the values of a photograph are known.
+    active : array (photographs, C) bool
+        Whether the map of a unit is not all zeros, where `done`.
+    bytes_each : int
+        The size of the values of a photograph.
     """
 
     def __init__(self, layer: str, example: CutValues, photographs: int) -> None:
         self.layer = layer
         self.done = np.zeros(photographs, bool)
-        self._shapes = {name: tuple(value.shape[1:]) for name, value in _parts(example).items()}
+        self.active = np.zeros((photographs, example.maps.shape[1]), bool)
+        self.bytes_each = example.bytes_each
+        self._shapes = {name: tuple(value.shape[1:]) for name, value in parts_of(example).items()}
+        self._outputs: NDArray[np.float32] | None = None  # of the unchanged model, NaN where they are not known
         floats = sum(int(np.prod(shape)) for shape in self._shapes.values())
         self._file = tempfile.TemporaryFile(dir=make_folder(cache_dir()))  # noqa: SIM115 - it is closed with the memory map
         self._file.truncate(photographs * floats * 4)  # without blocks on the disk before they are written
@@ -52,8 +56,9 @@ class LayerValues:
 
     def store(self, sources: Sources, saved: CutValues) -> None:
         """Set the values of some photographs."""
-        flat = torch.cat([value.flatten(1) for value in _parts(saved).values()], dim=1)
+        flat = torch.cat([value.flatten(1) for value in parts_of(saved).values()], dim=1)
         self._values[sources] = flat.float().cpu().numpy()
+        self.active[sources] = saved.maps.reshape(*saved.maps.shape[:2], -1).ne(0).any(dim=2).cpu().numpy()
         self.done[sources] = True
 
     def load(self, sources: Sources) -> CutValues:
@@ -65,19 +70,30 @@ class LayerValues:
             start += size
         return CutValues(parts.pop(""), parts)
 
+    def store_outputs(self, sources: Sources, outputs: Tensor) -> None:
+        """Set the outputs (N, K) of the unchanged model."""
+        if self._outputs is None:
+            self._outputs = np.full((len(self.done), outputs.shape[1]), np.nan, np.float32)
+        self._outputs[sources] = outputs.float().cpu().numpy()
 
-def _parts(saved: CutValues) -> dict[str, Tensor]:
+    def outputs(self, sources: Sources) -> NDArray[np.float32] | None:
+        """Return the outputs (N, K) of the unchanged model, NaN for photographs of which they are not known; None if none are."""
+        return None if self._outputs is None else self._outputs[sources]
+
+
+def parts_of(saved: CutValues) -> dict[str, Tensor]:
+    """Return all values that cross a cut; the layer's have the name ""."""
     return {"": saved.maps, **saved.others}
 
 
 @dataclass(frozen=True)
 class CutRunner:
-    """Runs a model whose changed units are all in one layer, by the cut at that layer.
+    """Runs a model by a cut below which no unit is changed.
 
     Parameters
     ----------
     bundle : ModelBundle
-        The model with changed units.
+        The model, perhaps with changed units.
     cut : LayerCut
         The cut of the unchanged model.
     values : LayerValues
@@ -88,74 +104,56 @@ class CutRunner:
     cut: LayerCut
     values: LayerValues
 
+    @property
+    def batch(self) -> int:
+        """The number of photographs to run at once without their pixels."""
+        return max(1, _BATCH_BYTES // self.values.bytes_each)
+
     def known(self, sources: Sources) -> NDArray[np.bool_]:
         """Return which photographs need no pixels."""
         return self.values.done[sources]
 
     def run_known(self, sources: Sources) -> Tensor:
-        """Return the outputs (N, K) of photographs whose values are known."""
-        saved = self.values.load(sources)
-        others = {name: to_model(value, self.bundle.model) for name, value in saved.others.items()}
-        return self._outputs(CutValues(to_model(saved.maps, self.bundle.model), others))
+        """Return the outputs (N, K) of photographs whose values are known.
+
+        Photographs in which no changed unit is active keep the outputs of the unchanged model.
+        """
+        before = self.values.outputs(sources)
+        if before is None:
+            return self._run_above(sources)
+        rerun: NDArray[np.bool_] = np.asarray(self._changed(sources) | np.isnan(before[:, 0]))
+        outputs = torch.from_numpy(before)
+        if rerun.any():
+            outputs[torch.from_numpy(rerun)] = self._run_above(sources[rerun]).float().cpu()
+        return outputs
 
     def run(self, sources: Sources, pixels: Tensor) -> Tensor:
         """Return the outputs (N, K) of inputs (N, C, H, W), and store the values at the cut."""
         saved = self.cut.save(to_model(pixels, self.bundle.model))
         self.values.store(sources, saved)
-        return self._outputs(saved)
+        outputs = self._outputs(saved)
+        if not self.bundle.units:
+            self.values.store_outputs(sources, outputs)
+        return outputs
+
+    def _changed(self, sources: Sources) -> NDArray[np.bool_]:
+        """Return in which photographs a changed unit may be active."""
+        if any(layer != self.cut.layer for layer, _ in self.bundle.units):
+            return np.ones(len(sources), bool)
+        units: Sequence[int] = [unit for _, unit in self.bundle.units]
+        return np.asarray(self.values.active[sources][:, units].any(axis=1))
+
+    def _run_above(self, sources: Sources) -> Tensor:
+        saved = self.values.load(sources)
+        others = {name: to_model(value, self.bundle.model) for name, value in saved.others.items()}
+        return self._outputs(CutValues(to_model(saved.maps, self.bundle.model), others))
 
     def _outputs(self, saved: CutValues) -> Tensor:
-        maps = saved.maps
-        factors = torch.ones(maps.shape[1], dtype=maps.dtype)
-        for (_, unit), factor in self.bundle.units.items():
-            factors[unit] = factor
-        factors = factors.to(maps.device).reshape(-1, *[1] * (maps.dim() - 2))
-        return require_outputs(self.cut.outputs(saved, maps * factors), self.bundle)
-
-
-@dataclass
-class LayerValuesCache:
-    """The values of the layer whose units were changed last. Thread-safe.
-
-    Parameters
-    ----------
-    max_bytes : int
-        Layers that would take more are not stored: the whole model is run then.
-    """
-
-    max_bytes: int = MAX_BYTES
-    _lock: Lock = field(default_factory=Lock, repr=False)
-    _known: tuple[Key, LayerValues] | None = field(default=None, repr=False)
-
-    def runner(self, bundle: ModelBundle, images: ImageSet, photographs: int) -> CutRunner | None:
-        """Return the runner of a model with changed units; None if the whole model has to be run.
-
-        That is the case without changed units, with units of several layers, for a model that cannot be traced or is not of float32, and
-        if the values take too much space.
-
-        Parameters
-        ----------
-        bundle : ModelBundle
-        images : ImageSet
-        photographs : int
-            The number of photographs that are evaluated.
-        """
-        unchanged, layers = bundle.unchanged, {layer for layer, _ in bundle.units}
-        if unchanged is None or len(layers) != 1:
-            return None
-        network = unchanged.network
-        if network.graph is None or network.single:
-            return None
-        (layer,) = layers
-        cut = LayerCut.of(network, layer)
-        with self._lock:
-            key = (prediction_digest(unchanged), layer, images.digest, transform_digest(bundle), unchanged.input_size)
-            if self._known is None or self._known[0] != key:
-                with torch.no_grad():
-                    example = cut.save(example_batch(network.model, network.input_size, 1))
-                if example.bytes_each * photographs > self.max_bytes or any(
-                    value.dtype != torch.float32 for value in _parts(example).values()
-                ):
-                    return None
-                self._known = (key, LayerValues(layer, example, images.source_count))
-            return CutRunner(bundle, cut, self._known[1])
+        """Return the outputs (N, K). The layer's maps are overwritten: they are nobody else's, and as large as all that is computed."""
+        own = {unit: factor for (layer, unit), factor in self.bundle.units.items() if layer == self.cut.layer}
+        for unit, factor in own.items():
+            saved.maps[:, unit] *= factor
+        model = self.bundle.model
+        factors = model.factors if self.bundle.units and isinstance(model, ScaledModel) else {}
+        above = {layer: factor for layer, factor in factors.items() if layer != self.cut.layer}
+        return require_outputs(self.cut.outputs(saved, factors=above), self.bundle)

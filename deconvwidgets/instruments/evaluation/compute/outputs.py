@@ -26,7 +26,6 @@ from deconvwidgets.records.progress import Progress
 JOB = "evaluation"
 _COMMIT_SECONDS = 5.0
 _KNOWN = 1024  # rows of a table that are read at once
-_READY = 64  # photographs of which only the layers above a change are run, in one batch
 _AHEAD = 64  # inputs that are decoded ahead
 
 Sources = NDArray[np.int64]
@@ -34,6 +33,11 @@ Sources = NDArray[np.int64]
 
 class Runner(Protocol):
     """Runs a model in another way than as a whole, for some photographs without their pixels."""
+
+    @property
+    def batch(self) -> int:
+        """The number of photographs to run at once without their pixels."""
+        ...
 
     def known(self, sources: Sources) -> NDArray[np.bool_]:
         """Return which photographs need no pixels."""
@@ -100,9 +104,10 @@ class OutputPass:
             self._run(prepared, done, len(sources), job)
 
     def _run_known(self, sources: Sources, runner: Runner, done: int, total: int, job: JobContext) -> None:
-        for start in range(0, len(sources), _READY):
+        size = runner.batch
+        for start in range(0, len(sources), size):
             job.check_cancelled(f"The evaluation was stopped after {done:,} of {total:,} photographs.")
-            rows = sources[start : start + _READY]
+            rows = sources[start : start + size]
             with job.device_lease(), torch.no_grad():
                 outputs = runner.run_known(rows).float().cpu().numpy()
             self._set(rows, outputs)

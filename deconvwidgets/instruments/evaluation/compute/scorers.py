@@ -91,10 +91,8 @@ class ClassificationScorer:
     def _loss(self, logits: torch.Tensor, members: NDArray[np.bool_], true: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return -log(probability of the true class) (N,); of logits without rounding small probabilities to 0."""
         if self._quantity.activation == "softmax":
-            values = logits.cpu().double()
-            kept = values.masked_fill(~torch.from_numpy(members), -torch.inf)
-            loss: NDArray[np.float64] = (values.logsumexp(dim=1) - kept.logsumexp(dim=1)).numpy()
-            return loss
+            values: NDArray[np.float64] = logits.cpu().numpy().astype(np.float64)
+            return _logsumexp(values) - _logsumexp(np.where(members, values, -np.inf))
         return -np.log(np.maximum(true, _SMALLEST))
 
     def evaluation(self, rows: Rows, common: Common) -> ClassificationEvaluation:
@@ -189,6 +187,13 @@ class RegressionScorer:
             root_mean_squared_error=np.sqrt((errors**2).mean(axis=0)),
             r2=metrics.coefficient_of_determination(truths, predictions),
         )
+
+
+def _logsumexp(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(sum(exp(values))) (N,) of rows (N, K), by numpy: torch would wait for its threads on a machine with other work."""
+    highest = values.max(axis=1)
+    sums: NDArray[np.float64] = highest + np.log(np.exp(values - highest[:, None]).sum(axis=1))
+    return sums
 
 
 def _ranks(scores: NDArray[np.float64], members: NDArray[np.bool_], predictions: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from deconvwidgets.compute.class_names import ClassNames
 from deconvwidgets.errors import EvaluationError, ServiceError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
-from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
+from deconvwidgets.instruments.evaluation.compute.layer_values_cache import LayerValuesCache
 from deconvwidgets.instruments.evaluation.compute.resolve import classes_of, require_quantity, task_of
 from deconvwidgets.instruments.evaluation.records import EvaluationFile
 from deconvwidgets.instruments.evaluation.service.checks import check_settings, data_summary

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
-from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
+from deconvwidgets.instruments.evaluation.compute.layer_values_cache import LayerValuesCache
 from deconvwidgets.instruments.evaluation.records import Evaluation
 from deconvwidgets.instruments.evaluation.service.runs import EvaluationRun
 from deconvwidgets.records.progress import Progress
@@ -16,6 +16,7 @@ from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.worker import Job, error_message
 
 _MOST = 0.5  # of the photographs
+_NOTE = "Switching a unit off runs the whole model on all photographs again"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class EvaluateJob:
     reopen_images : callable
         Returns the photographs as they are now.
     values : LayerValuesCache
-        The values of the layer whose units were changed last.
+        The values of layers, so that switching a unit off runs only what lies above it.
     publish : callable
         Called with each change of the run; True if the change should be shown at once.
     """
@@ -75,6 +76,15 @@ class EvaluateJob:
         sources = plan.labels.sources
         with self.context.device_lock.batch():  # an example is run
             runner = self.values.runner(run.bundle, run.images, len(sources))
-        if runner is not None and runner.known(sources).mean() > _MOST:
+        context = self.context.job_context(lambda: job.cancelled or run.stopped, on_progress)
+        if isinstance(runner, str):
+            return plan.run("disk", context, on_partial, notes=lambda: [f"{_NOTE}, because {runner}."])
+        if run.bundle.units and runner.known(sources).mean() > _MOST:
             run.set_from_cache()
-        return plan.run("disk", self.context.job_context(lambda: job.cancelled or run.stopped, on_progress), on_partial, runner)
+
+        def notes() -> list[str]:
+            """The outputs may be known from an earlier session, but not the values."""
+            known = bool(runner.known(sources).mean() > _MOST)
+            return [] if known else [f"{_NOTE} the first time, because the outputs are those of an earlier evaluation."]
+
+        return plan.run("disk", context, on_partial, runner, notes)

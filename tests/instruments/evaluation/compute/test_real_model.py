@@ -9,7 +9,7 @@ from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import PictureError
 from deconvwidgets.images.folders import find_caltech
 from deconvwidgets.instruments.evaluation.compute.evaluate import EvaluationPlan
-from deconvwidgets.instruments.evaluation.compute.layer_values import LayerValuesCache
+from deconvwidgets.instruments.evaluation.compute.layer_values_cache import LayerValuesCache
 
 pytestmark = pytest.mark.slow
 

@@ -167,6 +167,32 @@ def test_a_change_of_the_model_is_evaluated_and_compared(api, service, heads):
     assert "predicts no classes" in api.status().problem
 
 
+def test_the_first_change_reads_no_photograph_again(api, service, heads, monkeypatch):
+    opened = []
+    read = NoisePhotographs.open_source
+    monkeypatch.setattr(NoisePhotographs, "open_source", lambda images, source: opened.append(source) or read(images, source))
+    api.start(EvaluationSettings())
+    assert (len(opened), api.results(1).evaluation.notes) == (13, ("1 photograph without a label is left out.",))
+    opened.clear()
+    service.set_units({("conv2", 0): 0.0})
+    found = api.results(2)
+    assert opened == [5], "it cannot be read"
+    assert found.summary.from_cache
+    expected = dw.evaluate(service._context.snapshot.bundle, NoisePhotographs(broken=[5]), store="memory", progress=False)
+    np.testing.assert_allclose(found.evaluation.outputs, expected.outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_a_note_says_that_a_change_runs_the_whole_model(api, service, heads):
+    api.start(EvaluationSettings())
+    service.evaluation._values._entries.clear()  # as in another session, which finds the outputs
+    run = api.start(EvaluationSettings())
+    assert "the first time, because the outputs are those of an earlier evaluation" in api.results(run).evaluation.notes[-1]
+    service.evaluation._values.max_bytes = 10
+    service.evaluation._values._entries.clear()
+    run = api.start(EvaluationSettings())
+    assert "all photographs again, because the values of" in api.results(run).evaluation.notes[-1]
+
+
 def test_a_run_that_is_not_automatic_is_not_repeated(api, service, heads):
     api.start(EvaluationSettings(automatic=False))
     service.set_head(heads[1])
