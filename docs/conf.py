@@ -34,7 +34,10 @@ nb_execution_mode = "off"  # the notebooks are stored with their outputs, and nb
 nb_mime_priority_overrides = [("*", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]  # the pages in decisions/ begin with the problem
+suppress_warnings = [
+    "myst.header",  # the pages in decisions/ begin with the problem
+    "ref.python",  # axes in the types of attributes, such as (photographs, units), are names of several attributes
+]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings give types, shapes and units

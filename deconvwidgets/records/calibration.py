@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error (ECE): the mean over predictions of |accuracy - confidence| of their bin."""
+        """The expected calibration error (ECE): the mean over predictions of the absolute difference of accuracy and confidence in their bin."""
         return self._mean(np.abs(self.accuracies - self.confidences))
 
     def describe(self) -> str:

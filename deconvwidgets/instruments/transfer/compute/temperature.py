@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.02, 50.0
+# The logits of a strong weight decay are small: at 0.1 and 101 classes, the smallest log loss is at a temperature of about 0.005.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 1e-4, 50.0
 _BISECTIONS = 50  # of the logarithm of the temperature: to 1e-14
 _MISTAKES = 0.5  # mistakes that are counted beside the held-out images (the estimator of Krichevsky & Trofimov 1981)
 
@@ -32,7 +33,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     Returns
     -------
     float
-        From 0.02 to 50.
+        From 0.0001 to 50.
     """
     values, truths = logits.detach().cpu().double(), labels.cpu()
     temperature = _minimum(values, truths, 0.0)
@@ -41,7 +42,12 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def log_loss(logits: Tensor, labels: Tensor) -> float:
     """Return the mean of -log(probability of the true class) for logits (images, classes) and labels (images,)."""
-    return float(torch.nn.functional.cross_entropy(logits.detach().cpu().double(), labels.cpu()))
+    return float(log_losses(logits, labels).mean())
+
+
+def log_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return -log(probability of the true class) of each image, (images,) float64 on the CPU, for logits (images, classes)."""
+    return torch.nn.functional.cross_entropy(logits.detach().cpu().double(), labels.cpu(), reduction="none")
 
 
 def _minimum(logits: Tensor, labels: Tensor, mistakes: float) -> float:

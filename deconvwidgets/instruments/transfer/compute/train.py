@@ -72,8 +72,8 @@ def train_softmax_head(
         The weight of half the squared norm of the weights, added to the mean cross entropy, for features scaled to a mean squared norm of
         1. Of several, each fold uses the one with the smallest log loss on a held-out fifth of its training images, at its temperature
         (of equal ones, the one with the best accuracy), and then trains on all of them. If the fifth is less than 100 images, each fifth
-        is held out in turn. By default five are tried, from 1e-2 to 1e-6; if the first or the last is the best, further ones up to 1 or
-        down to 1e-7.
+        is held out in turn, and the strongest weight decay is used whose log loss is the smallest within half a standard error. By
+        default six are tried, from 1e-1 to 1e-6; if the last is the best, also 1e-7.
     temperature : float, optional
         The logits are divided by it, which changes the probabilities and no prediction; the weights and the bias of the head include it.
         By default it is fitted on the held-out images (Guo et al. 2017), or 1 if `weight_decay` is one number: nothing is held out then.

@@ -88,7 +88,7 @@ def test_a_temperature_changes_no_prediction(seed):
     assert (plain.temperature, fitted.temperature) == (1, pytest.approx(1, abs=0.99))
     assert fitted.temperature != 1
     logits = [tests @ head.weight.T + head.bias for head in (plain, fitted)]
-    assert torch.equal(logits[0].argmax(1), logits[1].argmax(1))
+    assert (logits[0].argmax(1) == logits[1].argmax(1)).double().mean() > 0.99  # one training starts at zero, the other does not
 
 
 @pytest.mark.parametrize(("noise", "per_class"), [(1.3, 30), (2.5, 30), (1.5, 8)])
@@ -109,7 +109,7 @@ class Grid(Search):
     """A search whose candidates have the log losses of a function of the weight decay."""
 
     def __init__(self, loss):
-        self.loss, self.tried = loss, []
+        self.loss, self.tried, self._parts = loss, [], [None]
 
     def try_out(self, weight_decay):
         self.tried.append(weight_decay)
@@ -122,10 +122,10 @@ class Grid(Search):
     [
         (1e-4, []),
         (1e-5, []),
-        (1e-2, [1e-1]),
+        (1e-1, []),
         (1e-6, [1e-7]),
         (1e-9, [1e-7]),  # the limit
-        (30.0, [1e-1, 1.0]),
+        (30.0, []),  # the limit
     ],
 )
 def test_the_grid_is_widened_where_its_end_is_the_best(best, tried):
@@ -136,6 +136,37 @@ def test_the_grid_is_widened_where_its_end_is_the_best(best, tried):
     given = Grid(grid.loss)
     given.run(WEIGHT_DECAYS, widen=False)
     assert given.tried == list(WEIGHT_DECAYS)
+
+
+class FewImages(Search):
+    """A search whose candidates have given logits of the true class, and several held-out parts."""
+
+    def __init__(self, logits, parts):
+        self.logits, self._parts = logits, [None] * parts
+
+    def try_out(self, weight_decay):
+        logits = torch.zeros(len(self.logits[weight_decay]), 2, dtype=torch.float64)
+        logits[:, 0] = torch.tensor(self.logits[weight_decay])
+        return Candidate(weight_decay, 1.0, logits, torch.zeros(len(logits), dtype=torch.int64), logits)
+
+
+def test_with_few_images_the_strongest_weight_decay_within_half_a_standard_error_is_used():
+    # compared with 1e-3, the losses of 1e-2 differ much and in both directions, those of 1e-1 little and in one
+    logits = {1e-1: [0.9, 0.9, 1.9, 1.9], 1e-2: [0.2, 3.0, 0.5, 4.0], 1e-3: [1.0, 1.0, 2.0, 2.0], 1e-4: [1.0, 1.0, 2.0, 1.9]}
+    assert FewImages(logits, 5).run(list(logits), widen=False).weight_decay == 1e-2
+    assert FewImages(logits, 1).run(list(logits), widen=False).weight_decay == 1e-3
+
+
+def test_strong_weight_decays_are_compared_at_their_temperatures():
+    """Their logits are a thousand times smaller, which is no reason to prefer weak ones."""
+    generator = np.random.default_rng(0)
+    labels = torch.from_numpy(np.repeat(np.arange(20), 5))
+    logits = torch.nn.functional.one_hot(labels).double() + torch.from_numpy(0.3 * generator.normal(size=(100, 20)))
+    small = logits / 1000
+    assert fit_temperature(small, labels) == pytest.approx(fit_temperature(logits, labels) / 1000, rel=0.1)
+    assert log_loss(small / fit_temperature(small, labels), labels) == pytest.approx(
+        log_loss(logits / fit_temperature(logits, labels), labels), rel=0.01
+    )
 
 
 def test_one_weight_decay_is_used_as_it_is():
