@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error (ECE): the mean over predictions of the absolute difference of accuracy and confidence in their bin."""
+        """The expected calibration error (ECE): the mean of |accuracy - mean confidence| over bins, weighted by their predictions."""
         return self._mean(np.abs(self.accuracies - self.confidences))
 
     def describe(self) -> str:
