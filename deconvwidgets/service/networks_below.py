@@ -30,12 +30,16 @@ class NetworksBelow:
 
     def network(self, layer: str) -> Network:
         """Return the network for a layer of a dotted name. The first request traces it: hold the device lock."""
+        return self.of(layer).network
+
+    def of(self, layer: str) -> ModelBundle:
+        """Return the bundle for a layer of a dotted name. While none below is changed, it is the same one."""
         factors = self.factors(layer)
         if not factors:
-            return (self.bundle.unchanged or self.bundle).network
+            return self.bundle.unchanged or self.bundle
         if len(factors) == len(self.bundle.units):
-            return self.bundle.network
+            return self.bundle
         found = self._bundles.get(factors)
         if found is None:
             self._bundles[factors] = found = self.bundle.with_units(dict(factors))
-        return found.network
+        return found

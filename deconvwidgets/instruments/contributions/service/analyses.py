@@ -22,6 +22,7 @@ from deconvwidgets.instruments.contributions.compute.feeding_units import Feeder
 from deconvwidgets.instruments.contributions.compute.outputs import OutputsAbove
 from deconvwidgets.instruments.contributions.feeders import Feeders
 from deconvwidgets.instruments.contributions.records import ClassContributions, UnitClasses
+from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.service.context import ServiceContext
 from deconvwidgets.service.snapshot import Snapshot
 
@@ -42,8 +43,8 @@ class Analyses:
     def __init__(self, context: ServiceContext) -> None:
         self._images, self._index = context.images, context.index
         self._lock = Lock()
-        self._above: OrderedDict[tuple[int, str, bool], OutputsAbove] = OrderedDict()
-        self._means: OrderedDict[tuple[int, str], FeatureMeans] = OrderedDict()
+        self._above: OrderedDict[tuple[int, str], OutputsAbove] = OrderedDict()  # by the bundle's identity, which it keeps alive
+        self._means: OrderedDict[tuple[OutputsAbove], FeatureMeans] = OrderedDict()
         self._feeders: OrderedDict[tuple[int, str, int], Feeders] = OrderedDict()
 
     def above(self, snapshot: Snapshot, layer: str | None, unchanged: bool = False) -> OutputsAbove:
@@ -64,25 +65,37 @@ class Analyses:
         bundle = (snapshot.bundle.unchanged or snapshot.bundle) if unchanged else snapshot.bundle
         name = snapshot.listed[-1].name if layer is None and snapshot.listed else layer
         info = bundle.network.layer(text(name, "layer", "the name of a layer", LayerError))
-        key = (snapshot.version, info.name, bundle is not snapshot.bundle)
+        return self._cut(bundle, info.name)
+
+    def _cut(self, bundle: ModelBundle, layer: str) -> OutputsAbove:
+        """Return a model cut at a layer of a dotted name: the same object as before, as long as it is the same model."""
+        key = (id(bundle), layer)
         with self._lock:
             found = self._above.get(key)
         if found is None:
-            found = OutputsAbove(bundle, info.name)
+            found = OutputsAbove(bundle, layer)
             self._keep(self._above, key, found)
         return found
 
-    def known_means(self, snapshot: Snapshot, layer: str) -> FeatureMeans | None:
+    def with_own_units_on(self, snapshot: Snapshot, layer: str | None) -> OutputsAbove:
+        """Return the model cut at a layer, with all units of that layer on: what a unit contributes to is shown also while it is off.
+
+        It is the same while only units of the layer are switched, and so are the means.
+        """
+        name = self.above(snapshot, layer).info.name
+        return self._cut(snapshot.below.of(name), name)
+
+    def known_means(self, above: OutputsAbove) -> FeatureMeans | None:
         """Return the mean features of a layer if they are known."""
         with self._lock:
-            return self._means.get((snapshot.version, layer))
+            return self._means.get((above,))
 
     def means(self, snapshot: Snapshot, above: OutputsAbove, job: JobContext) -> FeatureMeans:
         """Return the mean features of a layer with a linear head, over photographs of the image set."""
-        found = self.known_means(snapshot, above.info.name)
+        found = self.known_means(above)
         if found is None:
             found = FeatureMeans.of(above, snapshot.images, job)
-            self._keep(self._means, (snapshot.version, above.info.name), found)
+            self._keep(self._means, (above,), found)
         return found
 
     def unit_classes(self, snapshot: Snapshot, above: OutputsAbove, unit: int, job: JobContext) -> UnitClasses:
@@ -121,8 +134,6 @@ class Analyses:
     def keep_only(self, version: int) -> None:
         """Remove what belongs to other versions of the snapshot."""
         with self._lock:
-            _drop_others(self._above, version)
-            _drop_others(self._means, version)
             _drop_others(self._feeders, version)
 
     def _keep(self, cache: OrderedDict[Key, Value], key: Key, value: Value, limit: int = _KEPT) -> None:

@@ -73,7 +73,7 @@ class ContributionsApi(InstrumentApi):
         """
         snapshot, explained = self._explain(request)
         key = (snapshot.version, "contributions", explained.request)
-        analyses, name = self._analyses, explained.above.info.name
+        analyses = self._analyses
         if (found := self._answers.known(key)) is not None:
             answer: PhotographContributions = found
             return answer
@@ -81,7 +81,7 @@ class ContributionsApi(InstrumentApi):
             return self._answers.get(key, lambda job: _answer(analyses, explained, job), timeout)
         with self._context.device_lock.request():
             contributions = explained.contributions(JobContext())
-        return self._answers.put(key, as_answer(explained, contributions, analyses.known_means(snapshot, name)))
+        return self._answers.put(key, as_answer(explained, contributions, analyses.known_means(explained.above)))
 
     def deletion(self, request: ContributionsRequest, *, timeout: float | None = 0.0) -> DeletionCurve | Pending:
         """Return how the answer for a photograph changes as the units are switched off in order of their contributions.
@@ -93,7 +93,7 @@ class ContributionsApi(InstrumentApi):
         return self._answers.get((snapshot.version, "deletion", plain), lambda job: _deletion(explained, job), timeout)
 
     def class_contributions(self, layer: str, target: int, *, timeout: float | None = 0.0) -> ClassContributions | Pending:
-        """Return the mean contribution of every unit of a layer to a class, to sort a grid by.
+        """Return the mean contribution of every unit of a layer to a class, to sort a grid by, with all units of that layer on.
 
         Exact for a layer with a linear head, over the image set's photographs of the class, by label or else as predicted; for other layers
         gradient x activation over at most 32 of them.
@@ -106,13 +106,13 @@ class ContributionsApi(InstrumentApi):
             For an unknown class, and for a model without a classifier.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        above = analyses.above(snapshot, _name_of(layer))
+        above = analyses.with_own_units_on(snapshot, _name_of(layer))
         number = above.target(target).target
         key = (snapshot.version, "class", above.info.name, number)
         return self._answers.get(key, lambda job: analyses.class_contributions(snapshot, above, number, job), timeout)
 
     def unit_classes(self, layer: str, unit: int, *, timeout: float | None = 0.0) -> UnitClasses | Pending:
-        """Return the classes that a unit contributes to and against.
+        """Return the classes that a unit contributes to and against, with all units of its layer on.
 
         Exact for a layer with a linear head, over the image set; for other layers by switching the unit off on its strongest activations.
 
@@ -126,9 +126,9 @@ class ContributionsApi(InstrumentApi):
             While the index of a layer without a linear head is built.
         """
         snapshot, analyses = self._context.snapshot, self._analyses
-        above = analyses.above(snapshot, _name_of(layer))
+        above = analyses.with_own_units_on(snapshot, _name_of(layer))
         number = checked_unit(above, unit)
-        if (means := analyses.known_means(snapshot, above.info.name)) is not None:
+        if (means := analyses.known_means(above)) is not None:
             return means.unit_classes(number)
         key = (snapshot.version, "unit", above.info.name, number)
         return self._answers.get(key, lambda job: analyses.unit_classes(snapshot, above, number, job), timeout)
@@ -235,7 +235,7 @@ class ContributionsApi(InstrumentApi):
 
 def _answer(analyses: Analyses, explained: Explained, job: JobContext) -> PhotographContributions:
     means = analyses.means(explained.snapshot, explained.above, job) if explained.request.baseline is not None else None
-    known = analyses.known_means(explained.snapshot, explained.above.info.name)
+    known = analyses.known_means(explained.above)
     return as_answer(explained, explained.contributions(job, means), known)
 
 

@@ -92,6 +92,18 @@ def test_changed_units_make_new_answers(service):
     np.testing.assert_allclose(plain.values, before.values, atol=1e-7)
 
 
+def test_what_a_unit_contributes_to_is_the_same_while_it_is_off(service):
+    before, classes = service.contributions.class_contributions("conv2", 1), service.contributions.unit_classes("conv2", 3)
+    analyses = service.contributions._analyses
+    means = analyses.known_means(analyses.with_own_units_on(service._context.snapshot, "conv2"))
+    service.set_units({("conv2", 3): 0.0})
+    np.testing.assert_array_equal(service.contributions.class_contributions("conv2", 1).values, before.values)
+    np.testing.assert_array_equal(service.contributions.unit_classes("conv2", 3).values, classes.values)
+    assert analyses.known_means(analyses.with_own_units_on(service._context.snapshot, "conv2")) is means is not None
+    service.set_units({("conv1", 0): 0.0})
+    assert not np.array_equal(service.contributions.class_contributions("conv2", 1).values, before.values)
+
+
 def test_classes_of_units_agree_with_contributions_to_classes(service):
     units = [service.contributions.unit_classes("conv2", unit) for unit in range(5)]
     assert units[0].method == "weight"
