@@ -121,14 +121,16 @@ export function orderClasses(run: Pick<ClassResults, "categories" | "accuracy" |
     .sort((a, b) => isOther(a) - isOther(b) || (key(a) === key(b) ? 0 : key(a) - key(b)) || byName(a, b) || a - b);
 }
 
-/** Return the classes with the lowest and the highest accuracy. The lists are disjoint, and the worst classes have errors. */
+/** Return the classes with the lowest and the highest accuracy. The lists are disjoint, the worst have errors, and the best are not at 0%. */
 export function extremeClasses(
   run: Pick<ClassResults, "categories" | "accuracy" | "tests">,
   limit: number,
 ): { worst: number[]; best: number[] } {
   const ranked = orderClasses(run, "worst").filter((label) => !Number.isNaN(accuracyOf(run, label)));
   const worst = ranked.filter((label) => accuracyOf(run, label) < 1).slice(0, Math.min(limit, ranked.length >> 1));
-  const best = orderClasses(run, "best").slice(0, Math.min(limit, ranked.length - worst.length));
+  const best = orderClasses(run, "best")
+    .filter((label) => accuracyOf(run, label) > 0)
+    .slice(0, Math.min(limit, ranked.length - worst.length));
   return { worst, best };
 }
 

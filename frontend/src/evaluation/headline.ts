@@ -37,7 +37,7 @@ export function createHeadline(link: HTMLElement) {
   return { element, update };
 }
 
-function createScore({ name, value, hint }: Score, index: number): HTMLElement {
+function createScore({ name, label = name, value, hint }: Score, index: number): HTMLElement {
   const properties = { title: hint, class: index ? "dwe-score" : "dwe-score dwe-first", "data-testid": `score-${name}` };
-  return h("div", properties, h("dt", {}, name), h("dd", {}, value));
+  return h("div", properties, h("dt", {}, label), h("dd", {}, value));
 }

@@ -9,7 +9,9 @@ const PLOT = { left: 40, right: 310, top: 8, bottom: 198 };
 const COUNTS = { top: 206, bottom: 250 };
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
-/** Describe the calibration in a sentence. */
+const LEGEND = "Bars: accuracy; marks: mean confidence; light areas: the gap between them.";
+
+/** Describe the calibration, and the diagram. */
 export function describeCalibration({ counts, confidences, accuracies, expected_error: error }: Reliability): string {
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (!total) return "";
@@ -17,7 +19,7 @@ export function describeCalibration({ counts, confidences, accuracies, expected_
   const [confidence, accuracy] = [mean(confidences), mean(accuracies)];
   const verdict = Math.abs(confidence - accuracy) < 0.01 ? "about as high as" : confidence > accuracy ? "higher than" : "lower than";
   const sure = `On average, the confidence (${formatPercent(confidence)}) is ${verdict} the accuracy (${formatPercent(accuracy)})`;
-  return `${sure}; expected calibration error ${formatPercent(error)}.`;
+  return `${sure}; expected calibration error ${formatPercent(error)}. ${LEGEND}`;
 }
 
 /** Create the diagram. Bars are accuracies, marks are mean confidences; perfect calibration is the diagonal. */

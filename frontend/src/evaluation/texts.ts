@@ -5,6 +5,8 @@ import type { ClassificationReply, DataSummary, RunSummary } from "./wire.ts";
 
 export interface Score {
   name: string;
+  /** What is shown, if it is not the name. */
+  label?: string;
   value: string;
   /** What it is, in a sentence. */
   hint: string;
@@ -23,16 +25,22 @@ function formatLoss(value: number | null): string {
 /** Return the scores of a classifier, the most important first. */
 export function classificationScores(reply: ClassificationReply): Score[] {
   const { accuracy, top5, class_accuracy, log_loss, reliability } = reply;
-  const scores = [
+  const scores: Score[] = [
     { name: "top-1", value: formatAccuracy(accuracy), hint: "Share of photographs whose most probable class is right" },
     { name: "top-5", value: formatAccuracy(top5), hint: "Share of photographs whose class is among the five most probable" },
     { name: "mean per class", value: formatAccuracy(class_accuracy), hint: "Accuracy averaged over the classes" },
     {
       name: "ECE",
+      label: "calibration error (ECE)",
       value: formatAccuracy(reliability.expected_error),
       hint: "Expected calibration error: how far confidence and accuracy differ, on average",
     },
-    { name: "NLL", value: formatLoss(log_loss), hint: "Negative log-likelihood: mean of −log of the probability of the true class" },
+    {
+      name: "NLL",
+      label: "log loss (NLL)",
+      value: formatLoss(log_loss),
+      hint: "Negative log-likelihood: mean of −log of the probability of the true class, 0 at best",
+    },
   ];
   return top5 === null ? scores.filter(({ name }) => name !== "top-5") : scores;
 }

@@ -78,6 +78,7 @@ export class ComparedMaps {
       heatmap.scale(format(range[0]), format(range[1]), range[1] > range[0] ? (before - range[0]) / (range[1] - range[0]) : 0);
       drawValues(heatmap.canvas, values, grid.rows, grid.cols, range, grid.nearest, name === "difference" ? "compared" : "viridis");
     }
+    setText(this.heatmaps.difference.title, isValue(grid.quantity) ? "Difference" : "Difference (points)");
     setText(this.count, describeCount(grid));
     this.read(null);
   }
