@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error (ECE): the mean of |accuracy - mean confidence| over bins, weighted by their predictions."""
+        """The expected calibration error (ECE): the mean difference of accuracy and confidence over bins, weighted by count."""
         return self._mean(np.abs(self.accuracies - self.confidences))
 
     def describe(self) -> str:
