@@ -65,7 +65,7 @@ class Calibration:
 
     @property
     def error(self) -> float:
-        """The expected calibration error (ECE): the mean difference of accuracy and confidence over bins, weighted by count."""
+        """The expected calibration error (ECE): the mean absolute difference of accuracy and confidence over bins, by count."""
         return self._mean(np.abs(self.accuracies - self.confidences))
 
     def describe(self) -> str:
