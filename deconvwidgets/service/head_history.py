@@ -63,10 +63,14 @@ class HeadHistory:
         """
         with self._lock:
             before = _Entry(self._get_bundle(), self._used)
-            bundle = self._change_bundle(lambda current: with_head(current, head))
-            self._entries.append(before)
-            self._used = (run, bundle.head) if run is not None and bundle.head is not None else None
-            return _change(bundle, before.bundle)
+
+            def change(current: ModelBundle) -> ModelBundle:
+                bundle = with_head(current, head)
+                self._entries.append(before)
+                self._used = (run, bundle.head) if run is not None and bundle.head is not None else None
+                return bundle
+
+            return _change(self._changed(change), before.bundle)
 
     def undo(self) -> str:
         """Undo the last `use`, and return a sentence about what changed. Raises HeadError if there is nothing to undo."""
@@ -74,10 +78,24 @@ class HeadHistory:
             if not self._entries:
                 raise HeadError("There is nothing to undo: no head was put on the model here.")
             current, before = self._get_bundle(), self._entries[-1]
-            self._change_bundle(lambda current: with_units_of(current, before.bundle))
-            self._entries.pop()
-            self._used = before.used
+
+            def change(current: ModelBundle) -> ModelBundle:
+                bundle = with_units_of(current, before.bundle)
+                self._entries.pop()
+                self._used = before.used
+                return bundle
+
+            self._changed(change)
             return _change(before.bundle, current)
+
+    def _changed(self, change: Callable[[ModelBundle], ModelBundle]) -> ModelBundle:
+        """Replace the bundle. `change` updates the history, so that whoever is told of the new bundle reads the new history."""
+        entries, used = self._entries.copy(), self._used
+        try:
+            return self._change_bundle(change)
+        except Exception:
+            self._entries, self._used = entries, used
+            raise
 
 
 def with_head(bundle: ModelBundle, head: HeadSource | None) -> ModelBundle:

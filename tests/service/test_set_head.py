@@ -147,3 +147,20 @@ def test_requests_are_consistent_while_heads_are_set(service, head, tiny_bundle,
         finally:
             stop.set()
         assert all(future.result() for future in futures)
+
+
+def test_who_hears_of_a_head_reads_the_new_history(service, head):
+    heads, heard = service._context.heads, []
+
+    def listen(event):
+        heard.append((heads.can_undo, heads.used, service.overview().classifier))
+
+    end = service.subscribe(listen, ["changed"])
+    before = service.overview().classifier
+    heads.use(head, 7)
+    heads.undo()
+    end()
+    assert heard == [(True, 7, heard[0][2]), (False, None, before)]
+    with pytest.raises(HeadError):
+        heads.use(replace(head, digest="0" * 64))
+    assert not heads.can_undo

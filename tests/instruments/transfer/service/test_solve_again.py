@@ -49,8 +49,7 @@ def test_stopping_stops_both_runs(make_service, colours, tiny_bundle):
     api.solve_again({"conv2": [2]})
     assert api.status().running == 1
     api.stop()
-    wait_until_status(api, lambda run: run.phase == "stopped")
-    assert api.status().runs[0].phase == "stopped"
+    wait_until_status(api, lambda run: {each.phase for each in api.status().runs} == {"stopped"})
     assert api.status().running is None
 
 
