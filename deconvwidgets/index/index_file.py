@@ -32,7 +32,7 @@ VERSION = 2
 REPLACE = "Delete it, choose another path, or replace it with overwrite=True (on the command line: --overwrite)"
 _TITLE = b"deconvwidgets activation index "
 _TITLE_LINE = re.compile(re.escape(_TITLE) + rb"(\d{1,9})\n([0-9a-f]{64})\n")
-_MAX_HEADER = 90_000_000  # bytes of JSON: safetensors reads headers up to 100 MB
+_MAX_HEADER = 100_000_000  # bytes: safetensors reads no longer ones
 _OLD_MANIFEST = "manifest.json"
 
 Manifest = Mapping[str, Any]
@@ -78,13 +78,14 @@ def encode_index(manifest: Manifest, tensors: Tensors, complete: bool = True) ->
     """
     described = {"complete": bool(complete), "manifest": manifest}
     text = json.dumps(described, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    if len(text) > _MAX_HEADER:
-        raise ActivationIndexError(
-            f"The index cannot be saved: its lists of files have {len(text):,} characters, and a file can have {_MAX_HEADER:,}. "
-            "Most of them are images that cannot be read: see `skipped`"
-        )
     arrays = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
     body = save_tensors(arrays, {"index": text})  # of a single entry: the order of several would be random
+    header = int.from_bytes(body[:8], "little")
+    if header > _MAX_HEADER:
+        raise ActivationIndexError(
+            f"The index cannot be saved: its lists have {header:,} characters, and a file can have {_MAX_HEADER:,}. "
+            "Most are names of images that cannot be read: see `skipped`"
+        )
     first = _TITLE + b"%d\n" % VERSION
     return b"".join((first, _checksum(first, body), b"\n", body))
 
@@ -117,7 +118,7 @@ def decode_index(data: bytes, name: object = "The data") -> IndexContent:
             f"Use the version that wrote it, or build the index again. {REPLACE}"
         )
     try:
-        described = parse_json(_metadata(bytes(body[: _MAX_HEADER + 1024])), _MAX_HEADER)
+        described = parse_json(_metadata(body), _MAX_HEADER)
         tensors = {key: np.array(array) for key, array in load_tensors(bytes(body)).items()}
         manifest, complete = described["manifest"], described["complete"]
     except (SafetensorError, StrictJsonError, KeyError, TypeError, ValueError) as error:
@@ -177,12 +178,12 @@ def _checksum(first: bytes, body: bytes | memoryview) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _metadata(body: bytes) -> str:
-    """Return the JSON of the manifest from the beginning of a safetensors file."""
-    length = int.from_bytes(body[:8], "little")
-    if len(body) < 8 + length:
-        raise StrictJsonError(f"its header would have {length:,} bytes")
-    text = parse_json(body[8 : 8 + length], 2 * _MAX_HEADER)["__metadata__"]["index"]
+def _metadata(body: memoryview) -> str:
+    """Return the JSON of the manifest from a safetensors file."""
+    header = int.from_bytes(body[:8], "little")
+    if header > min(_MAX_HEADER, len(body) - 8):
+        raise StrictJsonError(f"its header would have {header:,} bytes")
+    text = parse_json(bytes(body[8 : 8 + header]), _MAX_HEADER)["__metadata__"]["index"]
     if not isinstance(text, str):
         raise StrictJsonError("its manifest is not text")
     return text
