@@ -15,10 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deconvwidgets.assets.cache import may
+from deconvwidgets.assets.cache import index_folder, may
 from deconvwidgets.atomic_file import sync_folder, write_atomic
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.cached import is_own
 from deconvwidgets.index.index_file import REPLACE, IndexContent, Manifest, Tensors, encode_index, not_writable, read_index, write_index
 from deconvwidgets.index.lock import FileLock, LockedError
 from deconvwidgets.paths import kind_of
@@ -69,7 +68,7 @@ class Commits:
         self.partial = partial_path(self.path)
         self._mismatch, self._seconds, self._resume, self._overwrite = mismatch, seconds, resume, overwrite
         self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
-        self._own = is_own(self.path)
+        self._own = self.path.parent == Path(os.path.realpath(index_folder()))  # the package's: others do not keep files there
         self._alone = True
         self._committed = False
         self._due = 0.0

@@ -128,7 +128,7 @@ def test_other_versions_and_other_files_are_named(tmp_path):
             read_index(tmp_path / "a.index")
     with pytest.raises(ActivationIndexError, match="There is no activation index"):
         read_index(tmp_path / "b.index")
-    with pytest.raises(ActivationIndexError, match="is a folder. Give the path of a file in it"):
+    with pytest.raises(ActivationIndexError, match=r"is a folder\. Give the path of a file in it"):
         read_index(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(ActivationIndexError, match="as earlier versions of deconvwidgets saved"):
