@@ -152,42 +152,6 @@ class EnlargedActivation:
 
 
 @dataclass(frozen=True, slots=True)
-class FilterColumn:
-    """A column that a filter of units may name."""
-
-    name: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnitColumns:
-    """What only the complete index tells about the units of a layer, as arrays (units,), and the columns for filters."""
-
-    layer: str
-    peaks: NDArray[np.int64]  # peaks of the histogram of the unit's activations
-    class_purity: NDArray[np.float32]  # share of the most frequent class among the strongest activations; NaN without labels
-    nearest: NDArray[np.int64]  # the unit whose activations correlate most with the unit's; -1 if there is none
-    correlation: NDArray[np.float32]  # with that unit; NaN if there is none
-    columns: tuple[FilterColumn, ...]
-    note: str = ""  # why a column has no values, such as "The index has no sample of the activations"
-
-    __repr__ = compact_repr
-
-
-@dataclass(frozen=True, slots=True)
-class UnitMap:
-    """The units of a layer in two dimensions, as arrays (units,); NaN for units that are not on it, such as dead ones."""
-
-    layer: str
-    method: MapMethod
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    note: str = ""  # how it was made, in words
-
-    __repr__ = compact_repr
-
-
-@dataclass(frozen=True, slots=True)
 class UnitPlace:
     """One activation of a unit: where it is, and its value."""
 

@@ -15,15 +15,15 @@ from deconvwidgets.instruments.layers.records import (
     PlacePicturesRequest,
     SourceImage,
     Tab,
-    UnitColumns,
     UnitDetail,
-    UnitMap,
     UnitPlaces,
     UnitTable,
 )
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Rule, TopActivations
+from deconvwidgets.records.unit_columns import UnitColumns
+from deconvwidgets.records.unit_relations import UnitMap
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -85,7 +85,7 @@ class LayersService(Protocol):
         ...
 
     def unit_columns(self, layer: str) -> UnitColumns:
-        """Return what only the complete index tells about the units of a layer: peaks, class purity and the nearest unit."""
+        """Return the columns of the complete index: peaks of the histogram, class purity, the nearest unit and its correlation, ..."""
         ...
 
     def matching_units(self, layer: str, where: str) -> Sequence[int]:
@@ -96,7 +96,10 @@ class LayersService(Protocol):
         ...
 
     def places(self, layer: str, unit: int, tab: Tab, *, partial: bool = False) -> UnitPlaces:
-        """Return the activations of a unit that a tab shows: all that the index keeps, a sample of the whole range, or the most negative."""
+        """Return the activations of a unit that a tab shows.
+
+        They are all the strongest that the index keeps, samples of the whole range, or the most negative ones before the rectifier.
+        """
         ...
 
     def place_pictures(self, request: PlacePicturesRequest) -> Sequence[PlacePicture]:
