@@ -14,27 +14,35 @@ from pathlib import Path
 from typing import Any, Literal, Self, Unpack
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from deconvwidgets.arguments import describe, flag, one_of, texts
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
-from deconvwidgets.index.building import BuildRequest, build_locally
+from deconvwidgets.index.building import BuildRequest, build_at, build_index
 from deconvwidgets.index.crop_ranges import checked_crops, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.index_file import decode_index, encode_index, read_index, write_index
 from deconvwidgets.index.options import IndexOptions, IndexSettings
+from deconvwidgets.index.queries.methods import IndexQueries
 from deconvwidgets.index.readable import ReadableIndex
+from deconvwidgets.index.sample import Sample
 from deconvwidgets.index.so_far import OnSoFar, checked_on_so_far
 from deconvwidgets.index.state import fields_of, state_of
-from deconvwidgets.index.storage import read_index, require_writable_index, write_index
+from deconvwidgets.index.tally import UnitTally
+from deconvwidgets.index.top_k import PLACE_BYTES
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
+from deconvwidgets.records.images import sorted_by_name
 from deconvwidgets.records.layers import LayerInfo
 
+_MEMORY_SHARE = 0.4  # of the free memory, for activations per class: they are copied when they are committed
 
-class ActivationIndex(ReadableIndex):
+
+class ActivationIndex(IndexQueries, ReadableIndex):
     """The strongest activations, the statistics and a sample of each unit of some layers; immutable.
 
     Create one with `build` or `load`. The activation of a unit in a crop is the maximum over its feature map; of equal maxima the first
@@ -135,16 +143,8 @@ class ActivationIndex(ReadableIndex):
         infos = layers_to_index(bundle, layers)
         crops = checked_crops(crops, len(images))
         empty = cls.empty(bundle, images, infos, options)
-        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far)
-        if path is not None and resume and (stored := stored_index(path, empty.identity.in_any_format, crops)) is not None:
-            return stored
-        require_writable_index(path)
-        if engine == "ray":
-            raise ActivationIndexError("engine='ray' is not available yet")
-        index = build_locally(request, empty)
-        if path is not None:
-            index.save(path)
-        return index
+        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address)
+        return build_index(request, empty) if path is None else build_at(path, request, empty, resume, overwrite)
 
     @classmethod
     def empty(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], options: IndexOptions) -> Self:
@@ -155,7 +155,12 @@ class ActivationIndex(ReadableIndex):
         ActivationIndexError
             If activations per class are asked for and the images have no classes, or if they would not fit into memory.
         """
-        raise NotImplementedError
+        identity, categories = IndexIdentity.of(bundle, images, layers, options), tuple(images.categories or ())
+        check_classes(options, categories, sum(info.channels for info in layers))
+        negative = options.negative and bundle.network.traced
+        tallies = {info.name: UnitTally.empty(info.channels, options, negative, len(categories)) for info in layers}
+        contents = np.zeros(images.source_count, np.uint64)
+        return cls(identity, tuple(layers), tallies, (), contents, Sample.empty(), {}, categories, sorted_by_name(images.skipped))
 
     def check(self, identity: IndexIdentity, crops: range | None = None) -> None:
         """Raise ActivationIndexError unless the index has this identity and, if `crops` is given, covers exactly these crops."""
@@ -175,7 +180,32 @@ class ActivationIndex(ReadableIndex):
         ActivationIndexError
             If the indexes differ in model, images or settings, or if they have crops in common.
         """
-        raise NotImplementedError
+        if not isinstance(other, ActivationIndex):
+            raise ActivationIndexError(f"other must be an ActivationIndex, not {describe(other)}.")
+        self.check(other.identity)
+        other.check(self.identity)
+        if self.crop_ranges and self.crop_ranges == other.crop_ranges and equal_states(self, other):
+            return self
+        common = overlap(self.crop_ranges, other.crop_ranges)
+        if common is not None:
+            raise ActivationIndexError(f"Both indexes contain crops from {common[0]} to {common[1]}: merge indexes of different crops")
+        sample = self.sample.joined(other.sample)
+        sampled = sample.smallest(self.identity.options.samples)
+        merged = replace(
+            self,
+            tallies={name: tally.merge(other.tallies[name], sampled) for name, tally in self.tallies.items()},
+            crop_ranges=joined(self.crop_ranges, other.crop_ranges),
+            contents=np.maximum(self.contents, other.contents),
+            sample=sample.take(sampled),
+            source_labels={**self.source_labels, **other.source_labels},
+            skipped=sorted_by_name((*self.skipped, *other.skipped)),
+        )
+        return merged.with_needed_labels()
+
+    def with_needed_labels(self) -> Self:
+        """Return the index without the labels of photographs that are neither in its rankings nor in its sample."""
+        needed = {int(source) for tally in self.tallies.values() for source in tally.sources()} | set(self.sample.sources.tolist())
+        return replace(self, source_labels={source: label for source, label in self.source_labels.items() if source in needed})
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the complete content: a manifest of plain values, and arrays by name. Equal indexes have equal states, to the byte."""
@@ -186,17 +216,61 @@ class ActivationIndex(ReadableIndex):
         """Return the index that has a state. Raises ActivationIndexError if manifest and arrays do not fit together."""
         return cls(**fields_of(manifest, tensors))
 
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the index's file."""
+        return encode_index(*self.state())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the index of a file's bytes. Raises ActivationIndexError if they are damaged or something else."""
+        content = decode_index(data)
+        return cls.from_state(content.manifest, content.tensors)
+
     def save(self, path: str | Path) -> None:
-        """Write the index to `path`, as a whole or not at all. Raises ActivationIndexError if that is not possible."""
+        """Write the index to the file `path`, as a whole or not at all. Raises ActivationIndexError if that is not possible."""
         write_index(as_path(path, "path", ActivationIndexError), *self.state())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the index at `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
-        return cls.from_state(*read_index(as_path(path, "path", ActivationIndexError)))
+        """Read the index in the file `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
+        content = read_index(as_path(path, "path", ActivationIndexError))
+        return cls.from_state(content.manifest, content.tensors)
 
 
 def layers_to_index(bundle: ModelBundle, layers: Sequence[str] | None) -> tuple[LayerInfo, ...]:
     """Return the layers of these names or aliases, each once; by default the convN feature maps. Raises LayerError for an unknown one."""
     names = () if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
     return tuple(dict.fromkeys(map(bundle.network.layer, names)) or bundle.network.feature_map_layers)
+
+
+def check_classes(options: IndexOptions, categories: Sequence[str], units: int) -> None:
+    """Raise ActivationIndexError if activations per class are asked for, and there are no classes or too many places for the memory."""
+    if not options.per_class:
+        return
+    if not categories:
+        raise ActivationIndexError("per_class needs an image set with classes, such as a folder with one folder per class")
+    wanted, available = units * len(categories) * options.per_class * PLACE_BYTES, psutil.virtual_memory().available
+    if wanted > _MEMORY_SHARE * available:
+        raise ActivationIndexError(
+            f"per_class={options.per_class} would take {wanted / 1e9:.1f} GB for {units:,} units and {len(categories):,} classes, and "
+            f"{available / 1e9:.1f} GB of memory are free: choose fewer layers or a smaller per_class"
+        )
+
+
+def equal_states(left: ActivationIndex, right: ActivationIndex) -> bool:
+    """Return whether two indexes have the same content."""
+    (manifest, tensors), (other_manifest, others) = left.state(), right.state()
+    return manifest == other_manifest and all(tensors[name].tobytes() == others[name].tobytes() for name in tensors)
+
+
+def stored_index(path: Path, identity: IndexIdentity, crops: range) -> ActivationIndex | None:
+    """Return the index in the file `path` if it fits `identity` and `crops`; else None, with a warning if there is another one."""
+    if not os.path.exists(path):  # Path.exists raises for a folder that cannot be read
+        return None
+    try:
+        stored = ActivationIndex.load(path)
+        stored.check(identity, crops)
+    except ActivationIndexError as error:
+        warnings.warn(f"{error}. Building the index in {path} again.", stacklevel=3)
+        return None
+    return stored

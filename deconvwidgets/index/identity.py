@@ -35,9 +35,7 @@ class IndexIdentity:
     options: IndexOptions  # only those that decide
 
     @classmethod
-    def of(
-        cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], options: IndexOptions | None = None
-    ) -> IndexIdentity:
+    def of(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], options: IndexOptions | None = None) -> IndexIdentity:
         """Return the identity of an index of `layers`, built from a model on its device and an image set with these options."""
         digests = tuple((info.name, bundle.network.digest(info.name)) for info in layers)
         chosen = IndexOptions.of(options).only_decisive()

@@ -99,6 +99,56 @@ class LayerSample:
         return LayerSample(np.concatenate([self.values, other.values]), np.concatenate([self.positions, other.positions]))
 
 
+class SampleTable:
+    """The sample of the crops so far, which is changed in place: a crop that enters overwrites one that leaves.
+
+    Parameters
+    ----------
+    size : int
+        The number of crops in the sample.
+    seed : int
+        The seed of the hashes.
+    sample : Sample
+        The crops to begin with.
+    found : LayerSample
+        What the units do in them.
+    """
+
+    def __init__(self, size: int, seed: int, sample: Sample, found: LayerSample) -> None:
+        self._size, self._seed, self._sample = size, seed, sample
+        units = found.values.shape[1]
+        self._values, self._positions = np.zeros((size, units), np.float32), np.zeros((size, units), np.int32)
+        self._values[: len(sample)], self._positions[: len(sample)] = found.values, found.positions
+        self._slots = np.arange(len(sample))  # of the crops of `sample`
+        self._filled = self._slots[:0]
+
+    def entering(self, crops: Integers, sources: Integers, numbers: Integers, contents: NDArray[np.uint64]) -> Integers:
+        """Return which of N crops enter the sample, as rows of the arrays, and take them in. `fill` has to follow."""
+        added = Sample.of(self._seed, crops, sources, numbers, contents)
+        joined = self._sample.joined(added)
+        chosen = joined.smallest(self._size)
+        self._sample, before = joined.take(chosen), len(self._sample)
+        is_new = chosen >= before
+        slots = np.empty(len(chosen), np.int64)
+        slots[~is_new] = self._slots[chosen[~is_new]]
+        slots[is_new] = np.setdiff1d(np.arange(self._size), slots[~is_new])[: int(is_new.sum())]
+        self._slots, self._filled = slots, slots[is_new]
+        return np.asarray(chosen[is_new] - before, np.int64)
+
+    def fill(self, values: NDArray[np.float32], positions: NDArray[np.int32]) -> None:
+        """Set what the units do in the crops that entered last (entered, units)."""
+        self._values[self._filled], self._positions[self._filled] = values, positions
+
+    @property
+    def sample(self) -> Sample:
+        """The crops."""
+        return self._sample
+
+    def found(self, start: int, stop: int) -> LayerSample:
+        """Return a copy of what the units from `start` to `stop` do in the crops."""
+        return LayerSample(self._values[self._slots, start:stop], self._positions[self._slots, start:stop])
+
+
 def sample_hashes(seed: int, contents: NDArray[np.uint64], numbers: Integers) -> NDArray[np.uint64]:
     """Return a hash (N,) of the seed, the contents (N,) and the numbers (N,), uniform over 64 bits."""
     start = _mixed(np.full(len(contents), seed, np.uint64))

@@ -39,9 +39,7 @@ class UnitTally:
     sample: LayerSample
 
     @classmethod
-    def empty(
-        cls, units: int, options: IndexOptions, *, negative: bool, classes: int = 0, device: torch.device | str = "cpu"
-    ) -> UnitTally:
+    def empty(cls, units: int, options: IndexOptions, negative: bool, classes: int) -> UnitTally:
         """Return a tally of no crops.
 
         Parameters
@@ -50,13 +48,11 @@ class UnitTally:
             Whether to collect the most negative activations.
         classes : int
             The number of classes.
-        device : torch.device
-            Where the statistics are updated.
         """
         k, per_source = options.k, options.per_source
         return cls(
             RunningTopK(units, k, per_source),
-            RunningStats.empty(units, device),
+            RunningStats.empty(units),
             RunningTopK(units, k, per_source) if negative else None,
             RunningTopK(units * classes, options.per_class, per_source) if options.per_class and classes else None,
             LayerSample.empty(units),

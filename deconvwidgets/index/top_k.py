@@ -22,6 +22,7 @@ from deconvwidgets.errors import ModelError
 
 EMPTY = np.float32(-np.inf)  # the value of a missing activation
 _ID_TYPES = {"sources": np.int64, "crops": np.int64, "rows": np.int32, "columns": np.int32, "numbers": np.int32}
+PLACE_BYTES = 4 + 6 * 8  # in memory, of one activation
 _SMALLEST_BUFFER = 1 << 14  # activations that are ranked together, at least
 
 Integers = NDArray[np.int64]
