@@ -11,7 +11,6 @@ from deconvwidgets.remote.connected_service import ConnectedService
 from deconvwidgets.remote.link import RayLink
 from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
 from deconvwidgets.remote.replies import value_of
-from deconvwidgets.remote.service_actor import CONTROL
 
 DEFAULT_NAME = "class"
 
@@ -76,7 +75,7 @@ def find_actor(ray: Any, address: str, name: str) -> Any:
 
 def _ask(ray: Any, actor: Any, words: str, timeout: float | None) -> Any:
     try:
-        return ray.get(actor.open.options(concurrency_group=CONTROL).remote(__version__), timeout=timeout)
+        return ray.get(actor.open.remote(__version__), timeout=timeout)
     except ray.exceptions.GetTimeoutError as error:
         raise ServiceError(f"{words} did not answer within {timeout:g} s: try again, or start it again.") from error
     except lost_errors(ray) as error:

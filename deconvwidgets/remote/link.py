@@ -9,8 +9,7 @@ from typing import Any, Protocol
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.remote.event_queue import Numbered
 from deconvwidgets.remote.ray_cluster import lost_errors
-from deconvwidgets.remote.replies import Reply, value_of
-from deconvwidgets.remote.service_actor import CALLS, CONTROL, EVENTS, WAITS
+from deconvwidgets.remote.replies import Reply, SessionEndedError, value_of
 from deconvwidgets.remote.session_server import POLL_SECONDS, Call
 
 SILENT_SECONDS = 30.0  # a service from which nothing came for so long is lost: it answers for events every POLL_SECONDS
@@ -50,15 +49,14 @@ class RayLink:
         self._places = BoundedSemaphore(_CALLS_AT_A_TIME)
 
     def call(self, call: Call) -> Any:
-        group = WAITS if call.method == "wait" else CALLS
         with self._places:
-            reply = self._ask("call", group, (self._session, call))
+            reply = self._ask("wait_call" if call.method == "wait" else "call", self._session, call)
         if call.lent is not None:
             call.lent.write_back(reply.files)
         return self._value(reply)
 
     def events(self, after: int) -> list[Numbered]:
-        found = self._ask("events", EVENTS, (self._session, after))
+        found = self._ask("events", self._session, after)
         if isinstance(found, Reply):
             self._value(found)
         self._heard = monotonic()
@@ -71,16 +69,16 @@ class RayLink:
         if closed or self._problem is not None or not self._ray.is_initialized():
             return
         try:
-            self._actor.close.options(concurrency_group=CONTROL).remote(self._session)
+            self._actor.close.remote(self._session)
         except lost_errors(self._ray):  # the session ends by itself
             return
 
-    def _ask(self, method: str, group: str, args: tuple[Any, ...]) -> Any:
+    def _ask(self, method: str, *args: Any) -> Any:
         """Call a method of the actor and wait for its answer, as long as the service is heard of."""
         self._require_open()
         started = monotonic()
         try:
-            reference = getattr(self._actor, method).options(concurrency_group=group).remote(*args)
+            reference = getattr(self._actor, method).remote(*args)
             while True:
                 try:
                     return self._ray.get(reference, timeout=_LOOK_SECONDS)
@@ -92,8 +90,6 @@ class RayLink:
             raise self._lose(_reason(error)) from error
 
     def _value(self, reply: Reply) -> Any:
-        from deconvwidgets.remote.replies import SessionEndedError
-
         try:
             return value_of(reply)
         except SessionEndedError as error:

@@ -47,8 +47,8 @@ def join_cluster(address: str) -> Any:
     except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ServiceError(
-            f"No Ray cluster answers at {address!r} ({reason}). Start it there with `ray start --head`, check the address and "
-            "the firewall, and that both machines have the same versions of Python and Ray."
+            f"No Ray cluster answers at {address!r} ({reason}). Start it there with `ray start --head`, check the address, the "
+            "firewall and the token (RAY_AUTH_TOKEN), and that both machines have the same versions of Python and Ray."
         ) from error
     return ray
 
@@ -69,8 +69,9 @@ def connected_address(ray: Any) -> str:
     """Return the address of the cluster that this process is connected to; empty if it is not known."""
     client = ray.util.client.ray
     if client.is_connected():
-        worker = getattr(client.get_context(), "client_worker", None)
-        return f"ray://{getattr(worker, '_conn_str', '')}" if worker is not None and getattr(worker, "_conn_str", "") else ""
+        context: Any = client.get_context()
+        target = getattr(getattr(context, "client_worker", None), "_conn_str", "")  # Ray has no public name for it
+        return f"ray://{target}" if target else ""
     address: str = ray.get_runtime_context().gcs_address
     return address
 

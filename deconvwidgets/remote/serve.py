@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from deconvwidgets.arguments import describe, integer, seconds
 from deconvwidgets.errors import ServiceError
-from deconvwidgets.remote.connect import DEFAULT_NAME
+from deconvwidgets.remote.connect import DEFAULT_NAME, find_actor
 from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
 from deconvwidgets.remote.replies import value_of
-from deconvwidgets.remote.service_actor import CONTROL, Plan, as_remote
+from deconvwidgets.remote.service_actor import Plan, as_remote
 from deconvwidgets.remote.session_server import IDLE_SECONDS, MAX_SESSIONS
 
 if TYPE_CHECKING:
@@ -35,6 +35,18 @@ class ServedService:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} at {self.address}, on {self.where}>"
+
+    @property
+    def shown_address(self) -> str:
+        """An address that notebooks on other machines can use, if this one is not known: with the usual port of Ray's client server."""
+        if self.address.startswith("ray://"):
+            return self.address
+        host = str(self._ray.get_runtime_context().gcs_address).rpartition(":")[0]
+        return f"ray://{host}:10001"
+
+    def require_running(self) -> None:
+        """Raise ServiceError if the service has ended."""
+        self._ask("sessions")
 
     @property
     def sessions(self) -> int:
@@ -64,7 +76,7 @@ class ServedService:
 
     def _ask(self, method: str, timeout: float = 30.0) -> Any:
         try:
-            return self._ray.get(getattr(self._actor, method).options(concurrency_group=CONTROL).remote(), timeout=timeout)
+            return self._ray.get(getattr(self._actor, method).remote(), timeout=timeout)
         except (self._ray.exceptions.GetTimeoutError, *lost_errors(self._ray)) as error:
             raise ServiceError(f"The model service {self.name!r} has ended, or does not answer: serve it again.") from error
 
@@ -134,13 +146,19 @@ def serve(
     ray = join_cluster(address)
     actor = _make_actor(ray, name, address, detached, sessions)
     try:
-        where = value_of(ray.get(actor.start.options(concurrency_group=CONTROL).remote(plan)))
+        where = value_of(ray.get(actor.start.remote(plan)))
     except BaseException as error:
         ray.kill(actor)
         if isinstance(error, lost_errors(ray)):
             raise ServiceError(f"The process of the model service {name!r} ended while it loaded: {_first_line(error)}") from error
         raise
     return ServedService(ray, actor, name, address, str(where))
+
+
+def stop_serving(name: str = DEFAULT_NAME, address: str = "auto") -> None:
+    """End the service of a name, whoever serves it. Raises ServiceError if there is none."""
+    ray = join_cluster(address)
+    ServedService(ray, find_actor(ray, address, name), name, address, "").close()
 
 
 def _make_actor(ray: Any, name: str, address: str, detached: bool, sessions: int) -> Any:

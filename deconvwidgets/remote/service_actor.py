@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
     from deconvwidgets.models.bundle import ModelBundle
 
-CALLS, WAITS, EVENTS, CONTROL = "calls", "waits", "events", "control"
 _CALL_THREADS = 24  # requests at a time: each thread that computes has threads of OpenMP
+_GROUPS = {
+    "calls": ("call",),
+    "waits": ("wait_call",),
+    "events": ("events",),
+    "control": ("start", "open", "close", "sessions", "memory", "shut_down"),
+}
 _MAX_CORES = 16
 
 
@@ -53,11 +58,6 @@ class Plan:
     max_sessions: int
 
 
-def thread_groups(max_sessions: int) -> dict[str, int]:
-    """Return the number of threads for each kind of method. Each session may ask for events all the time."""
-    return {CALLS: _CALL_THREADS, WAITS: max_sessions, EVENTS: max_sessions + 4, CONTROL: 4}
-
-
 class ServiceActor:
     """Holds a `SessionServer` in a process of Ray. Errors are in the replies: Ray would wrap them in its own classes."""
 
@@ -85,6 +85,10 @@ class ServiceActor:
             return self._require_server().call(session, call)
         except DeconvWidgetsError as error:
             return reply_of_error(error)
+
+    def wait_call(self, session: str, call: Call) -> Reply:
+        """Answer a call that waits for a job, in a thread that no other call needs."""
+        return self.call(session, call)
 
     def events(self, session: str, after: int) -> list[Numbered] | Reply:
         """Return the events of a session after a number, waiting for one."""
@@ -137,5 +141,9 @@ def _make_server(plan: Plan) -> SessionServer:
 
 
 def as_remote(ray: Any, max_sessions: int) -> Any:
-    """Return the class of actors, for a number of sessions."""
-    return ray.remote(concurrency_groups=thread_groups(max_sessions))(ServiceActor)
+    """Return the class of actors for a number of sessions, each of which may wait for a job, and for events, all the time."""
+    for group, methods in _GROUPS.items():
+        for method in methods:
+            ray.method(concurrency_group=group)(getattr(ServiceActor, method))
+    threads = {"calls": _CALL_THREADS, "waits": max_sessions, "events": max_sessions + 4, "control": 4}
+    return ray.remote(concurrency_groups=threads)(ServiceActor)
