@@ -126,8 +126,10 @@ class _Failure:
 def _picklable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - user-defined errors may fail in any way
-        return RuntimeError(f"{type(error).__name__}: {error}")
+    except Exception as problem:  # noqa: BLE001 - user-defined errors may fail in any way
+        replacement = RuntimeError(f"{type(error).__name__}: {error}")
+        replacement.add_note(f"The error itself cannot be sent to another process: {problem}")
+        return replacement
     return error
 
 

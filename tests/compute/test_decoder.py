@@ -13,7 +13,7 @@ from PIL import Image, ImageChops
 from deconvwidgets import ModelBundle
 from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.decoding import decoded_batches
-from deconvwidgets.images.folders import FileImages
+from deconvwidgets.images.files import FileImages
 from deconvwidgets.images.open import open_images
 from deconvwidgets.models.preprocess import FloorCropPreprocess, Preprocess
 
