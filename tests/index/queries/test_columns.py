@@ -29,5 +29,6 @@ def test_inactive_crops_are_no_peak_of_a_unit_that_is_never_negative():
     stats = SimpleNamespace(histogram=histogram, edges=np.tile(edges, (3, 1)), activation_rate=active)
     assert active_histogram(stats).sum(axis=1).tolist() == [(values[0] > 0).sum(), 900, 0]
     assert count_peaks(active_histogram(stats)).tolist() == [1, 2, 0]
-    positive = LayerStats(*[active] * 3, active, active, histogram[:, 64:], np.tile(edges[64:], (3, 1)))  # of a layer with a rectifier
-    assert count_peaks(active_histogram(positive))[[0, 2]].tolist() == [1, 0]
+    rectified, rate = [0, 2], active[[0, 2]]  # as a layer with a rectifier has it: without the bins below zero
+    positive = LayerStats(rate, rate, rate, rate, rate, histogram[rectified, 64:], np.tile(edges[64:], (2, 1)))
+    assert count_peaks(active_histogram(positive)).tolist() == [1, 0]
