@@ -2,6 +2,7 @@ import { h, setText } from "../ui/dom.ts";
 import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "./grid_layout.ts";
 import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
+import type { UnitColumns } from "./unit_queries.ts";
 import { isDead, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
 import type { LayerState, MosaicRequest } from "./wire.ts";
@@ -18,6 +19,8 @@ export interface GridContent {
   labels: Set<number> | null;
   /** The contributions of the units to a class. Null: the maximum of each unit is shown. */
   contributions: Float32Array | null;
+  /** Undefined while they are not loaded. */
+  columns: UnitColumns | undefined;
 }
 
 interface GridOptions {
@@ -76,7 +79,8 @@ export class UnitGrid {
     const previous = this.content;
     const renewed = previous?.table !== content.table;
     const reordered = previous?.table.layer !== content.table.layer || previous.units !== content.units;
-    const filtered = previous?.labels !== content.labels || previous.contributions !== content.contributions;
+    const shown = ["labels", "contributions", "columns"] as const;
+    const filtered = shown.some((key) => previous?.[key] !== content[key]);
     this.content = content;
     this.relayout(content.state);
     if (renewed || reordered || filtered || previous?.state.view !== content.state.view) this.clearTiles();
@@ -86,8 +90,7 @@ export class UnitGrid {
       if (previous?.table !== content.table || content.state.scroll !== null) this.restoreScroll(content.state);
     }
     this.empty.hidden = content.units.length > 0;
-    const { layer, filter } = content.state;
-    setText(this.empty, `No unit of ${layer} has “${filter}” among its ${content.table.k} strongest activations.`);
+    setText(this.empty, describeEmpty(content));
     this.draw();
   }
 
@@ -263,12 +266,13 @@ export class UnitGrid {
     this.store.requestMosaics(this, "tiles", requests, partsOf(state.view));
   }
 
-  private drawTile(index: number, { state, table, units, labels, contributions }: GridContent): void {
+  private drawTile(index: number, { state, table, units, labels, contributions, columns }: GridContent): void {
     const unit = units[index];
     if (unit === undefined) return;
     let tile = this.tiles.get(unit);
     if (!tile) {
-      tile = createUnitTile({ id: this.options.id, unit, table, labels, contributions, layout: this.layout, index, count: units.length });
+      const { layout, options } = this;
+      tile = createUnitTile({ id: options.id, unit, table, labels, contributions, columns, layout, index, count: units.length });
       const { x, y } = cellPosition(this.layout, index);
       tile.element.style.transform = `translate(${x}px, ${y}px)`;
       this.tiles.set(unit, tile);
@@ -279,4 +283,14 @@ export class UnitGrid {
     tile.element.classList.toggle("dwx-is-pinned", isPinned(state, { layer: state.layer, unit }));
     this.paint(unit);
   }
+}
+
+/** Say why no unit is shown. */
+function describeEmpty({ state: { layer, filter, where, selected_units: selected }, table }: GridContent): string {
+  const reasons = [
+    filter ? `has “${filter}” among its ${table.k} strongest activations` : "",
+    where ? `satisfies “${where}”` : "",
+    selected ? "is selected on the map" : "",
+  ].filter(Boolean);
+  return `No unit of ${layer} ${reasons.join(" and ")}.`;
 }

@@ -5,6 +5,7 @@ import { formatNumber } from "../ui/format.ts";
 import { describeFactor } from "../ui/switch.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { clearGaps, drawPlaceholder } from "./mosaics.ts";
+import { formatCorrelation, nearCopy, type UnitColumns } from "./unit_queries.ts";
 import { classCounts, isDead, type Table } from "./unit_table.ts";
 
 export interface UnitTile {
@@ -26,13 +27,14 @@ export interface TileContent {
   labels: Set<number> | null;
   /** The contributions of the units to a class, which are shown in place of their maximum. */
   contributions: Float32Array | null;
+  columns: UnitColumns | undefined;
   layout: GridLayout;
   /** The index among the shown units. */
   index: number;
   count: number;
 }
 
-export function createUnitTile({ id, unit, table, labels, contributions, layout, index, count }: TileContent): UnitTile {
+export function createUnitTile({ id, unit, table, labels, contributions, columns, layout, index, count }: TileContent): UnitTile {
   const dead = isDead(table, unit);
   const classes = classCounts(table, unit);
   const isHighlighted = ({ label, count }: { label: number; count: number }) => (labels ? labels.has(label) : count > 1);
@@ -69,10 +71,24 @@ export function createUnitTile({ id, unit, table, labels, contributions, layout,
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
     },
-    h("div", { class: "dwx-mosaics" }, canvas, note, mark, toggle),
+    h("div", { class: "dwx-mosaics" }, canvas, note, mark, createCopyMark(columns, unit), toggle),
     caption,
   );
   return { element, canvas, note, mark, drawn: "" };
+}
+
+/** Create the mark of a unit that is a near-copy of another one. */
+function createCopyMark(columns: UnitColumns | undefined, unit: number): HTMLElement | null {
+  const copy = nearCopy(columns, unit);
+  if (!copy) return null;
+  const title = `Like unit ${copy.unit}: their activations correlate with r = ${formatCorrelation(copy.correlation)}`;
+  return h(
+    "span",
+    { class: "dwl-copy-mark", title },
+    screenReaderText("like unit "),
+    h("span", { "aria-hidden": "true" }, "≈ "),
+    String(copy.unit),
+  );
 }
 
 function createContribution(value: number): HTMLElement {
