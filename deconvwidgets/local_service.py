@@ -31,6 +31,7 @@ from deconvwidgets.service.instrument import Instrument
 from deconvwidgets.service.layer_catalog import LayerCatalog
 from deconvwidgets.service.open_widgets import OpenWidgets
 from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.shared_layers import SharedLayers
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.worker import Executor
 
@@ -98,15 +99,46 @@ class LocalModelService:
             raise ServiceError(f"{bundle.name} has no feature maps to explore: none of its layers returns (N, channels, height, width).")
         if index is not None:
             check_index(instance(index, ActivationIndex, "index", ActivationIndexError), bundle, images)
-        self._events, self._open_widgets = Events(), OpenWidgets()
         if worker is not None and not callable(getattr(worker, "submit", None)):
             raise ServiceError(f"worker must be an Executor, with a method submit, not {describe(worker)}.")
         catalog = LayerCatalog.of(bundle)
         listed = _listed_layers(bundle, catalog, index, layers)
         snapshot = Snapshot(1, bundle, images, catalog, index, bundle.network.notes, listed=listed)
-        self._context = context = ServiceContext(snapshot, self._events, worker)
+        shared = SharedLayers(snapshot, worker)
+        self._begin(shared)
+        shared.index.start()
+
+    def _begin(self, layers: SharedLayers, host: str = "") -> None:
+        """Begin a session."""
+        self._events, self._open_widgets = Events(), OpenWidgets()
+        self._context = context = ServiceContext(layers, self._events, host)
         self._apis = Instrument.make_all(type(self), context)
-        context.index.start()
+
+    def new_session(self, host: str = "") -> Self:
+        """Return a service on the same layers, index, device and pictures, with a classifier, units and runs of its own.
+
+        It begins with the classifier that this service was made with, and all units on. Closing it does not close this one; the index is
+        built as long as one of them is open. The long jobs (training and evaluation) of all sessions take turns, two at a time.
+
+        Parameters
+        ----------
+        host : str
+            Empty if the caller's files are on this machine; else the name of this machine, for the messages about paths.
+
+        Examples
+        --------
+        >>> import deconvwidgets as dw
+        >>> service = dw.LocalModelService(dw.load_model("alexnet"), dw.open_images("photos"), device="cpu")
+        >>> other = service.new_session()
+        >>> other.set_units({("conv5", 133): 0.0})
+        >>> service.units, other.units
+        ({}, {('features.11', 133): 0.0})
+        >>> other.close(), service.close()
+        (None, None)
+        """
+        session = object.__new__(type(self))
+        session._begin(self._context.layers, host)
+        return session
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import as_integer, describe, flag, integer, texts
+from deconvwidgets.arguments import describe, flag, integer, texts
 from deconvwidgets.compute.devices import with_deprecated_network
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.compute.stream import prepared_crops
@@ -26,14 +26,15 @@ from deconvwidgets.images.image_set import ImageSet, require_images
 from deconvwidgets.index.builder import IndexPass, LayerTally
 from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.queries.methods import IndexQueries
+from deconvwidgets.index.queries.places import checked_unit
 from deconvwidgets.index.so_far import OnSoFar, reporting
 from deconvwidgets.index.storage import IndexParts, read_index, require_writable_index, write_index
 from deconvwidgets.index.top_k import RunningTopK
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
-from deconvwidgets.records.activations import Activation, LayerStats
-from deconvwidgets.records.geometry import Box
+from deconvwidgets.records.activations import LayerStats
 from deconvwidgets.records.images import SkippedImage, without_repeats
 from deconvwidgets.records.layers import LayerInfo
 
@@ -41,7 +42,7 @@ _MAX_K = 1 << 20  # activations per unit
 
 
 @dataclass(frozen=True)
-class ActivationIndex:
+class ActivationIndex(IndexQueries):
     """The k strongest activations, the statistics and the labels of each unit of some layers; immutable.
 
     Create one with `build` or `load`. The activation of a unit in a crop is the maximum over its feature map; of equal maxima the first
@@ -203,29 +204,13 @@ class ActivationIndex:
         labels = np.array([self.source_labels.get(int(source), -1) for source in unique], np.int64)
         return labels[inverse].reshape(sources.shape)
 
-    def top(self, layer: str, unit: int) -> list[Activation]:
-        """Return a unit's strongest activations, at most k, strongest first. Raises LayerError for an unknown layer or unit."""
-        info, ranking = self.layer(layer), self._ranking(layer)
-        unit = self._checked_unit(info, unit)
-        rows, columns = ranking.rows[unit], ranking.columns[unit]
-        return [
-            Activation(
-                image=int(ranking.crops[unit, rank]),
-                row=int(rows[rank]),
-                column=int(columns[rank]),
-                value=float(ranking.values[unit, rank]),
-                box=self._box(info, int(rows[rank]), int(columns[rank])),
-            )
-            for rank in range(int(ranking.counts[unit]))
-        ]
-
     def stats(self, layer: str) -> LayerStats:
         """Return the statistics of each unit's maxima over all crops."""
         return self.tallies[self.layer(layer).name].stats.summary()
 
     def class_counts(self, layer: str, unit: int) -> dict[str, int]:
         """Return how often each class occurs among a unit's strongest activations, most frequent first; unlabelled ones are left out."""
-        unit = self._checked_unit(self.layer(layer), unit)
+        unit = checked_unit(self.layer(layer), unit)
         counter = Counter(int(label) for label in self.labels(layer)[unit] if label >= 0)
         ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
         return {self.categories[label] if label < len(self.categories) else str(label): count for label, count in ranked}
@@ -264,21 +249,6 @@ class ActivationIndex:
 
     def _ranking(self, layer: str) -> RunningTopK:
         return self.tallies[self.layer(layer).name].ranking
-
-    def _checked_unit(self, info: LayerInfo, unit: int) -> int:
-        number = as_integer(unit)
-        if number is None or not 0 <= number < info.channels:
-            raise LayerError(f"{info.short_name} has the units 0 to {info.channels - 1}, not {describe(unit)}")
-        return number
-
-    def _box(self, info: LayerInfo, row: int, column: int) -> Box:
-        """Return the same box as `Network.box`, which needs the model: the whole input if the receptive field is not smaller."""
-        _, height, width = self.identity.input_size
-        field, stride, offset = info.receptive_field, info.stride, info.offset
-        if field is None or stride is None or offset is None or field[0] >= height or field[1] >= width:
-            return (0, 0, width, height)
-        top, left = offset[0] + row * stride[0], offset[1] + column * stride[1]
-        return (left, top, left + field[1], top + field[0])
 
     def with_labels(self, images: ImageSet) -> Self:
         """Return the index with the labels of the photographs among the strongest activations."""

@@ -2,78 +2,105 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any
 from weakref import finalize, ref
 
 from deconvwidgets.compute.job import JobContext, ProgressCallback
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.records.overview import Overview
-from deconvwidgets.service.batch_sizer import BatchSizer
 from deconvwidgets.service.device_lock import DeviceLock
 from deconvwidgets.service.events import Events
 from deconvwidgets.service.head_history import HeadHistory
-from deconvwidgets.service.index_job import IndexJob
 from deconvwidgets.service.input_images import InputImages
 from deconvwidgets.service.mosaics import MosaicRenderer
 from deconvwidgets.service.overview import make_overview
 from deconvwidgets.service.prepared_images import PreparedImageCache
 from deconvwidgets.service.protocol import ServiceEvent
+from deconvwidgets.service.session_index import SessionIndex
+from deconvwidgets.service.shared_layers import SharedLayers
 from deconvwidgets.service.snapshot import Snapshot
+from deconvwidgets.service.turns import Turns
 from deconvwidgets.service.unit_projections import UnitProjections
 from deconvwidgets.service.worker import Executor, Worker
 
-_BUSY_SECONDS = 5.0  # a widget counts as in use for so long after its last request
-
 
 class ServiceContext:
-    """The state, device, executors and caches of one model service. Thread-safe.
+    """The state and executors of one session of a model service, and what it shares with the other sessions. Thread-safe.
+
+    The classifier, the units that are off and every run are the session's; the layers, their index, the device and the pictures are shared.
 
     It refers neither to the service, nor to the instruments' APIs, nor to the listeners, so that a job which holds it does not keep them
     alive.
 
     Parameters
     ----------
-    snapshot : Snapshot
-        The initial state.
+    layers : SharedLayers
+        What all sessions share. The session begins with its snapshot.
     events : Events
         Where events are published. It is held weakly, and all jobs are cancelled when it is deleted: the service and the APIs refer to it.
-    executor : Executor, optional
-        Runs all jobs. By default the index, training, interactive jobs (maps) and analyses (contributions) have a worker each.
+    host : str
+        Empty if the notebook runs on the same machine as the service; else the name of the service's machine, for messages about paths.
     """
 
-    def __init__(self, snapshot: Snapshot, events: Events, executor: Executor | None = None) -> None:
-        self._snapshot = snapshot
+    def __init__(self, layers: SharedLayers, events: Events, host: str = "") -> None:
+        self.layers = layers
+        self.host = host
+        self._snapshot = layers.snapshot
         self._events = ref(events)
-        self._replace_lock = Lock()
+        self._replace_lock = RLock()  # re-entrant: a listener may replace it again
         self._bundle_lock = RLock()  # re-entrant: a listener may change the bundle again
-        self._last_request = -float("inf")
         self._on_replace: list[Callable[[Snapshot], None]] = []
-        self._made_with = snapshot.bundle
+        self._made_with = layers.snapshot.bundle
         self._lifetime = finalize(events, self.cancel)
-        self.executor: Executor = executor if executor is not None else Worker()
-        self.training_executor: Executor = executor if executor is not None else Worker("deconvwidgets training")
-        self.interactive_executor: Executor = executor if executor is not None else Worker("deconvwidgets maps")
-        self.analysis_executor: Executor = executor if executor is not None else Worker("deconvwidgets analyses")
-        self.device_lock = DeviceLock()
-        self.images = PreparedImageCache()
-        self.projections = UnitProjections(self.device_lock, self.images)
-        self.mosaics = MosaicRenderer(self.device_lock, self.images, self.projections)
+        given = layers.given_executor
+        self.training_executor: Executor = given if given is not None else Worker("deconvwidgets training")
+        self.interactive_executor: Executor = given if given is not None else Worker("deconvwidgets maps")
+        self.analysis_executor: Executor = given if given is not None else Worker("deconvwidgets analyses")
         self.input_images = InputImages(lambda: self._snapshot)
         self.heads = HeadHistory(lambda: self._snapshot.bundle, self.change_bundle)
-        self.index = IndexJob(self)
-        self.on_replace(lambda state: self.images.keep_only(state.layers_version))
-        self.on_replace(lambda state: self.projections.keep_only(state.layers_version))
-        self.on_replace(lambda state: self.mosaics.keep_only(state.layers_version))
+        self.index = SessionIndex(layers.index, self)
+        layers.join(self)
+        self.follow_layers()  # for an index that was completed meanwhile
 
     @property
     def snapshot(self) -> Snapshot:
         """The current state."""
         return self._snapshot
+
+    @property
+    def executor(self) -> Executor:
+        """Runs the jobs of the index, for all sessions."""
+        return self.layers.executor
+
+    @property
+    def device_lock(self) -> DeviceLock:
+        """The lock on the device, which all sessions share."""
+        return self.layers.device_lock
+
+    @property
+    def turns(self) -> Turns:
+        """The turns of the long jobs of all sessions."""
+        return self.layers.turns
+
+    @property
+    def images(self) -> PreparedImageCache:
+        """Prepared crops, for all sessions."""
+        return self.layers.images
+
+    @property
+    def projections(self) -> UnitProjections:
+        """Projections, for all sessions. Their keys have the units that are off."""
+        return self.layers.projections
+
+    @property
+    def mosaics(self) -> MosaicRenderer:
+        """Mosaics, for all sessions. Their keys have the units that are off."""
+        return self.layers.mosaics
 
     @property
     def events(self) -> Events:
@@ -91,24 +118,41 @@ class ServiceContext:
         """Call `callback` with each new snapshot, before the event "changed" is published: caches remove old entries then."""
         self._on_replace.append(callback)
 
-    def replace(self, new_layers: bool = True, **changes: Any) -> Snapshot:
-        """Replace the snapshot, and publish the event "changed".
-
-        Parameters
-        ----------
-        new_layers : bool
-            False if the layers and the index return the same values as before, so that whatever was computed from them stays valid.
-        **changes
-            Fields of `Snapshot`.
-        """
+    def replace(self, **changes: Any) -> Snapshot:
+        """Replace fields of the session's snapshot, and publish the event "changed"."""
         with self._replace_lock:
-            version = self._snapshot.version + 1
-            layers_version = version if new_layers else self._snapshot.layers_version
-            self._snapshot = snapshot = replace(self._snapshot, version=version, layers_version=layers_version, **changes)
+            self._snapshot = snapshot = replace(self._snapshot, version=self._snapshot.version + 1, **changes)
+        self._announce(snapshot)
+        return snapshot
+
+    def follow(self, layers: Snapshot) -> None:
+        """Take over a new state of the shared layers."""
+        self.follow_layers()
+
+    def follow_layers(self) -> Snapshot:
+        """Take over the index, the notes and the version of the shared layers, and return the snapshot."""
+        with self._replace_lock:
+            before, shared = self._snapshot, self.layers.snapshot
+            new = {"index": shared.index, "notes": shared.notes, "layers_version": shared.layers_version}
+            if all(getattr(before, name) is value for name, value in new.items()):
+                return before
+            self._snapshot = snapshot = replace(before, version=before.version + 1, **new)  # type: ignore[arg-type] # its own fields
+        self._announce(snapshot)
+        return snapshot
+
+    def open_layer(self, info: LayerInfo) -> None:
+        """Add a layer to those that this session has opened."""
+        with self._replace_lock:
+            opened = self._snapshot.opened
+            if any(info.name == known.name for known in opened):
+                return
+            self._snapshot = snapshot = replace(self._snapshot, version=self._snapshot.version + 1, opened=(*opened, info))
+        self._announce(snapshot)
+
+    def _announce(self, snapshot: Snapshot) -> None:
         for callback in self._on_replace:
             callback(snapshot)
         self.publish(ServiceEvent("changed"))
-        return snapshot
 
     def change_bundle(self, change: Callable[[ModelBundle], ModelBundle]) -> ModelBundle:
         """Replace the bundle by the one that `change` makes of it: with another classifier, or with other factors of units.
@@ -120,7 +164,7 @@ class ServiceContext:
                 before, bundle = self._snapshot.bundle, change(self._snapshot.bundle)
                 bundle.network.graph  # noqa: B018 - traced and checked here, so that no request has to wait for it
             if bundle is not before:
-                self.replace(bundle=bundle, new_layers=False)
+                self.replace(bundle=bundle)
             return bundle
 
     @property
@@ -130,19 +174,27 @@ class ServiceContext:
 
     def record_request(self) -> None:
         """Record that a widget made a request."""
-        self._last_request = time.monotonic()
+        self.layers.record_request()
+
+    @property
+    def watched(self) -> bool:
+        """Whether anything listens to the events."""
+        events = self._events()
+        return events is not None and len(events) > 0
 
     def busy(self) -> bool:
-        """Return whether a widget made a request in the last seconds."""
-        events = self._events()
-        return events is not None and len(events) > 0 and time.monotonic() - self._last_request < _BUSY_SECONDS
+        """Return whether a widget of any session made a request in the last seconds."""
+        return self.layers.busy()
+
+    def share_of(self, size: int) -> int:
+        """Return this session's share of a number of bytes that all sessions may use together."""
+        return self.layers.share_of(size)
 
     def job_context(
         self, cancelled: Callable[[], bool], on_progress: ProgressCallback | None = None, *, background: bool = False
     ) -> JobContext:
         """Return the context of a long job that shares the device with requests; one in the background also waits for other long jobs."""
-        lease = self.device_lock.background_batch if background else self.device_lock.batch
-        return JobContext(on_progress=on_progress, cancelled=cancelled, device_lease=lease, batch_size=BatchSizer(self.busy))
+        return self.layers.job_context(cancelled, on_progress, background=background)
 
     def publish(self, event: ServiceEvent) -> None:
         """Publish an event, while the service exists."""
@@ -151,15 +203,19 @@ class ServiceContext:
             events.publish(event)
 
     def cancel(self) -> None:
-        """Cancel all jobs, without waiting."""
-        for executor in self._executors():
+        """Cancel all jobs of the session, without waiting; also those of the index, unless another session is left."""
+        for executor in self._own_executors():
             executor.cancel()
+        self.layers.leave(self)
 
     def close(self) -> None:
         """Cancel all jobs and wait for the running ones to end."""
         self.cancel()  # all at once: the index waits for the end of training
-        for executor in self._executors():
+        for executor in self._own_executors():
             executor.close()
+        self.layers.close()
 
-    def _executors(self) -> tuple[Executor, ...]:
-        return self.interactive_executor, self.analysis_executor, self.training_executor, self.executor
+    def _own_executors(self) -> tuple[Executor, ...]:
+        if self.layers.given_executor is not None:  # it is shared
+            return ()
+        return self.interactive_executor, self.analysis_executor, self.training_executor

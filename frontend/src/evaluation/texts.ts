@@ -92,7 +92,7 @@ export function describePhase(run: RunSummary): string {
   const count = formatCount(run.photographs, "photograph");
   switch (run.phase) {
     case "waiting":
-      return "Waiting until the previous run has stopped.";
+      return run.progress?.message || "Waiting until the previous run has stopped.";
     case "running":
       return formatProgress(run.progress, "photographs");
     case "stopped":

@@ -23,7 +23,7 @@ export function describePhase({ phase, progress, per_fold: accuracies, folds, se
   const keptFolds = `${done} of ${formatCount(folds, "fold")} ${done === 1 ? "is" : "are"}`;
   switch (phase) {
     case "waiting":
-      return "Waiting until the previous run has stopped.";
+      return progress?.message || "Waiting until the previous run has stopped.";
     case "features":
       return formatProgress(progress, "photographs");
     case "training":

@@ -42,7 +42,7 @@ from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.snapshot import Snapshot
 from deconvwidgets.service.source_photograph import source_photograph
-from deconvwidgets.service.thumbnails import Thumbnails, check_source
+from deconvwidgets.service.thumbnails import check_source
 
 _JOB = "evaluation"
 _MAX_RUNS = 8  # each has the outputs of all its photographs
@@ -59,7 +59,7 @@ class EvaluationApi(InstrumentApi):
         self._starting = RLock()  # re-entrant: with a synchronous executor one run may start the next
         self._runs: RunRegistry[EvaluationRun] = RunRegistry(limit=_MAX_RUNS, error=EvaluationError)
         self._datasets = EvaluationDatasets(lambda: context.snapshot.images)
-        self._thumbnails = Thumbnails()
+        self._thumbnails = context.layers.thumbnails
         self._values = LayerValuesCache()
         weak = ref(self)  # the context must not keep the API alive
 

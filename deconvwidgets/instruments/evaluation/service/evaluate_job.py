@@ -43,7 +43,7 @@ class EvaluateJob:
     def __call__(self, job: Job) -> None:
         """Run the job. An error ends the run as "failed", with the error's message."""
         run = self.run
-        with run.ending(self.publish):
+        with run.ending(self.publish), self.context.turns.take(lambda: job.cancelled or run.stopped, self._wait):
             if run.stopped or not run.begin(self.reopen_images()):
                 return
             self.publish(True)
@@ -51,6 +51,10 @@ class EvaluateJob:
                 evaluation = self._evaluate(job)
             run.set_evaluation(evaluation)
             run.end("done" if evaluation.complete else "stopped")
+
+    def _wait(self, words: str) -> None:
+        self.run.set_waiting(words)
+        self.publish(True)
 
     def _evaluate(self, job: Job) -> Evaluation:
         run, settings = self.run, self.run.settings

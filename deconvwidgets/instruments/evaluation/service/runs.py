@@ -62,8 +62,14 @@ class EvaluationRun(RunState):
         with self._lock:
             begun = self._begin()
             if begun:
-                self._images = images
+                self._images, self._progress = images, None
             return begun
+
+    def set_waiting(self, words: str) -> None:
+        """Set what the run waits for, before it begins."""
+        with self._lock:
+            if self.phase == "waiting":
+                self._progress = Progress("turn", 0, 0, message=words)
 
     def set_total(self, total: int) -> None:
         """Set the number of photographs to evaluate."""

@@ -62,9 +62,9 @@ class OcclusionApi(InstrumentApi):
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("occlusion")), _EVENT_SECONDS)
         self._cores = Cores()
         self._images = ImageCatalog(lambda: context.snapshot, context.input_images)
-        self._scenes = SceneCache(context.device_lock, self._images)
+        self._scenes = SceneCache(context.device_lock, self._images, context.share_of)
         self._top_projections = TopProjections(context.device_lock, context.images)
-        self._runs = MapsRuns()
+        self._runs = MapsRuns(share_of=context.share_of)
         finalize(self, self._runs.stop_all)
         self._colours = ClassColours()
         self._newest: WeakValueDictionary[str, MapsComputation] = WeakValueDictionary()  # by the view that requested it

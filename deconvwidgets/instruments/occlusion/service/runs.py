@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 from time import perf_counter
@@ -211,13 +211,14 @@ def _placed(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np
 
 
 class MapsRuns(RunRegistry[MapsRun]):
-    """The runs of an OcclusionExplorer's service. Old maps are dropped when all of them take more than `max_bytes`."""
+    """The runs of an OcclusionExplorer's service. Old maps are dropped when all of them take more than its share of `max_bytes`."""
 
     MAX_RESUMABLE = 3  # stopped computations, each of which may hold every feature map of its image
 
-    def __init__(self, max_bytes: int = 128 << 20) -> None:
+    def __init__(self, max_bytes: int = 128 << 20, share_of: Callable[[int], int] = lambda size: size) -> None:
         super().__init__("maps run", limit=512)
         self._max_bytes = max_bytes
+        self._share_of = share_of
 
     def find(self, request: MapsRequest) -> MapsRun | None:
         """Return the run that answers a request: an earlier one, or a new one if an earlier computation has the answer."""
@@ -254,10 +255,10 @@ class MapsRuns(RunRegistry[MapsRun]):
         stopped = [one for one in self.computations() if one.stopped]
         for one in stopped[self.MAX_RESUMABLE :]:
             one.release_scan()
-        total, dropped = 0, set()
+        total, dropped, limit = 0, set(), self._share_of(self._max_bytes)
         for one in self.computations():
             total += one.nbytes()
-            if total > self._max_bytes and not one.active:
+            if total > limit and not one.active:
                 dropped.add(one)
         self.drop([run.number for run in self.all() if run.computation in dropped])
 

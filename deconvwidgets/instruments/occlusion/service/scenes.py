@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -136,10 +136,17 @@ class Scene:
 
 
 class SceneCache:
-    """Makes and caches scenes by network: a new index changes nothing of them, another head or other units do. Thread-safe."""
+    """Makes and caches scenes by network: a new index changes nothing of them, another head or other units do. Thread-safe.
 
-    def __init__(self, device_lock: DeviceLock, images: ImageCatalog) -> None:
+    Parameters
+    ----------
+    share_of : callable
+        Returns what this cache may use of a number of bytes: with several sessions, a share.
+    """
+
+    def __init__(self, device_lock: DeviceLock, images: ImageCatalog, share_of: Callable[[int], int] = lambda size: size) -> None:
         self._device_lock = device_lock
+        self._share_of = share_of
         self._images = images
         self._resolved: ByteCache[OcclusionRequest] = ByteCache(_CACHED_REQUESTS, lambda request: 1)
         self._scenes: ByteCache[Scene] = ByteCache(_CACHE_BYTES, lambda scene: _nbytes(scene.network))
@@ -203,7 +210,8 @@ class SceneCache:
             occluded = OccludedImage(network, batch, fill, unoccluded.layer, unoccluded.unit, logits=with_logits)
             self._occluded[key] = occluded
         scene = Scene(bundle, network, image, resolved, unoccluded, fill, occluded, truth, unchanged)
-        self._scenes.limit = max(_CACHE_BYTES, _nbytes(network))  # one scene is cached whatever its size: a drag requests it all the time
+        # One scene is cached whatever its size: a drag requests it all the time.
+        self._scenes.limit = max(self._share_of(_CACHE_BYTES), _nbytes(network))
         self._scenes.put((network, resolved), scene)
         for known in (request, resolved):
             self._resolved.put((network, known), resolved)

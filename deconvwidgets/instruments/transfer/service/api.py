@@ -41,7 +41,6 @@ from deconvwidgets.service.protocol import ServiceEvent
 from deconvwidgets.service.rate_limit import RateLimiter
 from deconvwidgets.service.runs import RunRegistry
 from deconvwidgets.service.source_photograph import source_photograph
-from deconvwidgets.service.thumbnails import Thumbnails
 
 _JOB = "transfer"
 _log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class TransferApi(InstrumentApi):
         self._runs: RunRegistry[TransferRun] = RunRegistry(error=HeadError)
         self._uploads = Uploads()
         self._datasets = DatasetCatalog(lambda: context.snapshot.images, self._uploads)
-        self._thumbnails = Thumbnails()
+        self._thumbnails = context.layers.thumbnails
 
     def status(self) -> TransferStatus:
         """Return the data sets and layers to choose from, the runs, and the head in use."""

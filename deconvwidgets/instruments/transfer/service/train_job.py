@@ -38,7 +38,7 @@ class TrainJob:
     def __call__(self, job: Job) -> None:
         """Run the job. An error ends the run as "failed", with the error's message."""
         run = self.run
-        with run.ending(self.publish):
+        with run.ending(self.publish), self.context.turns.take(lambda: job.cancelled or run.stopped, self._wait):
             if not run.begin():
                 return
             self.publish(True)
@@ -50,6 +50,10 @@ class TrainJob:
                     self._compute_curve(job, report)
             stopped = not report.complete or (run.settings.curve and (run.curve is None or not run.curve.complete))
             run.end("stopped" if stopped else "done")
+
+    def _wait(self, words: str) -> None:
+        self.run.advance("waiting", Progress("turn", 0, 0, message=words))
+        self.publish(True)
 
     def _train_folds(self, job: Job) -> HeadReport:
         run, settings = self.run, self.run.settings
