@@ -18,7 +18,8 @@ from deconvwidgets.index.so_far import OnSoFar
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.service.snapshot import Snapshot
 
-K = 9  # "top 9" (Zeiler & Fergus 2014, figure 2)
+K = 9  # shown of each unit: "top 9" (Zeiler & Fergus 2014, figure 2)
+STORED_K = 36  # kept of each unit, for the list that the explorer shows on request
 
 
 def obtain(
@@ -95,7 +96,7 @@ def _identity(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> IndexIdentity:
 
 
 def _settings(snapshot: Snapshot) -> tuple[int, int | None]:
-    return (K, 1) if snapshot.index is None else (snapshot.index.k, snapshot.index.identity.per_source)
+    return (STORED_K, 1) if snapshot.index is None else (snapshot.index.k, snapshot.index.identity.per_source)
 
 
 def _covers_all(snapshot: Snapshot) -> bool:

@@ -32,12 +32,12 @@ class PartialIndexes:
         self._publish = publish
         self._lock = Lock()
         self._watched: set[str] = set()
+        self._copies: dict[str, ActivationIndex] = {}
         self.begin()
 
     def begin(self) -> None:
-        """Begin with a pass."""
+        """Begin with a pass. Copies of one that was cancelled stay until there are newer ones."""
         with self._lock:
-            self._copies: dict[str, ActivationIndex] = {}
             self._begun_at = monotonic()
             self._due_at = self._begun_at + FIRST_SECONDS
             self._due_crops = 1.0

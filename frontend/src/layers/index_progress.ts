@@ -37,8 +37,7 @@ export function createIndexProgress({ steer }: { steer: (kind: "cancel_index" | 
     setText(title, describeIndex(content, cancelled, items));
     if (progress?.total) bar.value = progress.done / progress.total;
     else bar.removeAttribute("value");
-    const pace =
-      progress?.total ? `${formatInteger(progress.done)} of ${formatInteger(progress.total)} · ${formatPace(progress)}` : "";
+    const pace = progress?.total ? `${formatInteger(progress.done)} of ${formatInteger(progress.total)} · ${formatPace(progress)}` : "";
     setText(text, cancelled ? "" : crops === null || !progress ? formatProgress(progress, items) : pace);
     button.dataset.kind = cancelled ? "resume_index" : "cancel_index";
     setText(button, cancelled ? "Resume" : "Cancel");

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import traitlets
 
 from deconvwidgets.arguments import one_of
 from deconvwidgets.errors import RuleError
@@ -34,6 +35,10 @@ def unit_summary(detail: UnitDetail) -> State:
     return {**{name: getattr(detail, name) for name in names}, "top": top}
 
 
+def _selected(state: Mapping[str, Any]) -> list[int]:
+    return list(state.get("selected_units") or [])
+
+
 class LayerExplorer(Explorer):
     """All units of a model's layers, each with projections and patches of its nine strongest activations (Zeiler & Fergus 2014, figure 2).
 
@@ -53,6 +58,10 @@ class LayerExplorer(Explorer):
     summary : dict
         The statistics of the chosen unit, and its strongest activations: activation, photograph, label, row and column of each. Read-only;
         empty while the index is built.
+
+    selected_units : list of int
+        The units that are selected on the map, ascending; empty if none are. Setting it selects others, and
+        `explorer.observe(function, "selected_units")` calls a function when they change.
 
     Raises
     ------
@@ -81,6 +90,7 @@ class LayerExplorer(Explorer):
 
     _service: SupportsLayers
     state = StateTrait(MESSAGES).tag(sync=True)
+    selected_units: traitlets.List[int] = traitlets.List(help="The units that are selected on the map.")
 
     def __init__(
         self, service: SupportsLayers, layer: str | None = None, state: Mapping[str, Any] | None = None, height: int = 720, **options: Any
@@ -96,6 +106,18 @@ class LayerExplorer(Explorer):
         if checked["unit"] is None and find_summary(overview, checked["layer"]).dead is not None:
             checked["unit"] = int(np.argmax(self._service.layers.unit_table(checked["layer"]).maximum))
         return checked
+
+    @traitlets.observe("state")
+    def _take_selected_units(self, _change: object) -> None:
+        self.selected_units = _selected(self.state)
+
+    @traitlets.validate("selected_units")
+    def _validate_selected_units(self, proposal: Mapping[str, Any]) -> list[int]:
+        """Select the units in the state, which checks them. It is then the list that the state has."""
+        units = proposal["value"]
+        if list(units) != _selected(self.state):
+            self.state = {"selected_units": list(units) or None}
+        return _selected(self.state)
 
     def _open(self, *names: object) -> None:
         """Begin to build the index of layers that are neither listed nor opened yet."""
