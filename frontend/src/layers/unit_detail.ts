@@ -17,8 +17,8 @@ import { isDead, type Table } from "./unit_table.ts";
 import type { UnitDetail as Detail, LayerState, MosaicRequest, Overview } from "./wire.ts";
 
 const MOSAIC_GAP = 10;
-const OTHER_HEIGHT_DRAWER = 346; // heading, tabs, captions and list
-const OTHER_HEIGHT = 494; // of the column without the mosaics, in CSS pixels: heading, tabs, captions, list, photograph and facts
+const OTHER_HEIGHT_DRAWER = 340; // heading, tabs, captions and list
+const OTHER_HEIGHT = 484; // of the column without the mosaics, in CSS pixels: heading, tabs, captions, list, photograph and facts
 
 export interface DetailContent {
   state: LayerState;
@@ -86,7 +86,6 @@ export class UnitDetail {
     const parts = [
       this.head.element,
       this.head.numbers,
-      this.head.badges,
       h("div", { class: "dwx-unit-controls" }, this.factor.element, options.relations.element),
       options.relations.classes,
       this.error,
@@ -203,7 +202,7 @@ export class UnitDetail {
     const width = this.element.clientWidth - Number.parseFloat(style.paddingLeft) - Number.parseFloat(style.paddingRight);
     const isDrawer = style.getPropertyValue("--dwx-drawer").trim() === "1"; // it scrolls: the mosaics may be larger
     const height = this.element.clientHeight - (isDrawer ? OTHER_HEIGHT_DRAWER : OTHER_HEIGHT);
-    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 48, 110);
+    return fitTile(Math.min((width - MOSAIC_GAP) / 2, height), window.devicePixelRatio || 1, 44, 110);
   }
 
   private draw(): void {

@@ -30,7 +30,7 @@ const PEAKS_HINT = "The histogram of the unit's activations has so many peaks: i
 
 export function createUnitHead({ store, enlarge, togglePin, open, bookmark, close }: HeadOptions) {
   const title = h("h3", { "data-testid": "detail-title" });
-  const numbers = h("div", { class: "dwx-numbers", "data-testid": "detail-numbers" });
+  const statistics = h("span", { "data-testid": "detail-numbers" });
   const button = (text: string, hint: string, testid: string, onclick: () => void) =>
     h("button", { type: "button", class: "dwx-pin", "data-testid": testid, title: hint, onclick }, text);
   const enlargeButton = button("Enlarge", "Enlarge the selected activation (click it again, or press Enter on it)", "enlarge", enlarge);
@@ -39,7 +39,7 @@ export function createUnitHead({ store, enlarge, togglePin, open, bookmark, clos
   const copy = h("button", { type: "button", class: "dwl-badge", "data-testid": "near-copy" });
   copy.addEventListener("click", () => open(Number(copy.dataset.unit)));
   const peaks = h("span", { class: "dwl-badge", title: PEAKS_HINT, "data-testid": "peaks" });
-  const badges = h("div", { class: "dwl-badges", hidden: true }, copy, peaks);
+  const numbers = h("div", { class: "dwx-numbers" }, statistics, " ", copy, " ", peaks);
   const element = h("div", { class: "dwx-detail-head" }, title, enlargeButton, pin, bookmark, h("button", properties, "× Close"));
 
   const updateBadges = ({ layer, unit }: LayerState) => {
@@ -54,7 +54,6 @@ export function createUnitHead({ store, enlarge, togglePin, open, bookmark, clos
     }
     peaks.hidden = !(count > 1);
     setText(peaks, `${count} peaks`);
-    badges.hidden = copy.hidden && peaks.hidden;
   };
 
   const update = ({ state, table, overview }: HeadContent) => {
@@ -62,12 +61,12 @@ export function createUnitHead({ store, enlarge, togglePin, open, bookmark, clos
     setText(title, `Unit ${unit}`);
     const images = formatCount(overview.crops, overview.crops > overview.photographs ? "crop" : "photograph");
     const description = table && unit !== null ? describeUnit(unitStatistics(table, unit), images) : "";
-    setText(numbers, description);
-    numbers.title = description;
+    setText(statistics, description);
+    statistics.title = description;
     const pinned = unit !== null && isPinned(state, { ...state, unit }, overview.model);
     setText(pin, pinned ? "Unpin" : "Pin");
     pin.setAttribute("aria-pressed", String(pinned));
     updateBadges(state);
   };
-  return { element, numbers, badges, enlargeButton, update };
+  return { element, numbers, enlargeButton, update };
 }

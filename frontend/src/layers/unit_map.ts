@@ -1,7 +1,6 @@
 /** The map of the units of a layer: points that are near if the activations of the units correlate. A selection filters the grid. */
 import { Chart } from "../ui/chart.ts";
 import { context2d, createSelect, h, setText } from "../ui/dom.ts";
-import { formatCount } from "../ui/format.ts";
 import type { GridLayout } from "./grid_layout.ts";
 import { type LayerStore, PARTS } from "./store.ts";
 import { shortStatistics } from "./unit_facts.ts";
@@ -61,8 +60,7 @@ export class UnitMap {
     choices: COLOURS,
     pick: (map_colour) => this.options.set({ map_colour }),
   });
-  private readonly status = h("span", { class: "dwl-map-status", role: "status", "data-testid": "map-selection" });
-  private readonly clear: HTMLButtonElement;
+  private readonly toGrid: HTMLButtonElement;
   private readonly card = h("div", { class: "dwl-map-card", hidden: true, "data-testid": "map-card" });
   private readonly cardText = h("div", { class: "dwl-map-card-text" });
   private readonly canvases = PARTS.map(() => h("canvas", {}));
@@ -74,9 +72,8 @@ export class UnitMap {
 
   constructor(private readonly options: MapOptions) {
     const show = () => options.set({ display: "grid" });
-    this.clear = h("button", { type: "button", class: "dwl-clear", onclick: () => options.set({ selected_units: null }) }, "Show all");
-    const grid = h("button", { type: "button", class: "dwl-clear", "data-testid": "map-to-grid", onclick: show }, "Show in the grid");
-    const row = h("div", { class: "dwl-map-row" }, this.method.element, this.colour.element, this.status, this.clear, grid);
+    this.toGrid = h("button", { type: "button", class: "dwl-clear", "data-testid": "map-to-grid", onclick: show }, "Show in the grid");
+    const row = h("div", { class: "dwl-map-row" }, this.method.element, this.colour.element, this.toGrid);
     this.card.append(h("div", { class: "dwl-map-card-pictures" }, ...this.canvases), this.cardText);
     this.area = h("div", { class: "dwl-map-area" }, this.card);
     const hint = h("p", { class: "dwl-map-hint" }, HINT);
@@ -103,8 +100,7 @@ export class UnitMap {
     this.method.select.value = state.map_method;
     this.colour.select.value = state.map_colour;
     const { layer, map_method: method, map_colour: colour, selected_units: selected } = state;
-    setText(this.status, selected ? `${formatCount(selected.length, "unit")} selected` : "");
-    this.clear.hidden = !selected;
+    this.toGrid.hidden = !selected;
     this.chart ??= this.createChart();
     if (!table || table.crops !== null) this.chart.clear(WAITING);
     else this.chart.show({ layer, method, colour, selected }, `${version}`);

@@ -10,7 +10,7 @@ import numpy as np
 import traitlets
 
 from deconvwidgets.arguments import one_of
-from deconvwidgets.errors import RuleError
+from deconvwidgets.errors import DeconvWidgetsError, RuleError
 from deconvwidgets.instruments.contributions.widget.messages import EVENTS as CONTRIBUTION_EVENTS
 from deconvwidgets.instruments.layers.records import FigureSize, UnitDetail
 from deconvwidgets.instruments.layers.service.protocol import SupportsLayers
@@ -196,10 +196,18 @@ class LayerExplorer(Explorer):
             return None
         return self._cached_image((overview.version, repr(self.state)), self._draw_static_image)
 
+    def _valid_condition(self) -> str:
+        """Return the condition on the units; empty if it cannot be read: the page says why, and shows every unit."""
+        layer, where = self.state["layer"], self.state["where"]
+        try:
+            return where if where and self._service.layers.matching_units(layer, where) else ""
+        except DeconvWidgetsError:
+            return ""
+
     def _draw_static_image(self) -> bytes:
         """Draw the state, with the gradient if the rule is undefined for the layer; the image names its rule."""
         sort = "strongest" if self.state["sort"] == "contribution" else self.state["sort"]  # it does not wait for contributions
-        state = {**self.state, "units": _STATIC_IMAGE_UNITS, "sort": sort}
+        state = {**self.state, "units": _STATIC_IMAGE_UNITS, "sort": sort, "where": self._valid_condition()}
         try:
             return self._figure("explorer.png", state)
         except RuleError:

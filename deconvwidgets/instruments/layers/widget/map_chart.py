@@ -13,11 +13,12 @@ from deconvwidgets.arguments import one_of
 from deconvwidgets.instruments.layers.records import UnitTable
 from deconvwidgets.records.unit_columns import UnitColumns
 from deconvwidgets.records.unit_relations import UnitMap
-from deconvwidgets.widgets.charts import LAYOUT
+from deconvwidgets.widgets.charts import GRAY, LAYOUT
 
 COLOURS = ("selectivity", "purity", "maximum")
 METHODS = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 _TITLES = {"selectivity": "selectivity", "purity": "class purity", "maximum": "maximum activation"}
+_SVG_POINTS = 2000  # more are drawn with WebGL
 _HOVER = "Unit %{customdata}<br>%{text}<extra></extra>"
 
 
@@ -43,7 +44,8 @@ def map_chart(units: UnitMap, table: UnitTable, columns: UnitColumns, colour: st
     one_of(colour, "colour", COLOURS)
     values = _values(table, columns, colour)[units.units]
     points = None if selected is None else np.flatnonzero(np.isin(units.units, np.asarray(list(selected), np.int64))).tolist()
-    trace = go.Scattergl(
+    scatter = go.Scatter if len(units.units) <= _SVG_POINTS else go.Scattergl
+    trace = scatter(
         x=units.coordinates[:, 0],
         y=units.coordinates[:, 1],
         mode="markers",
@@ -81,6 +83,7 @@ def _layout(units: UnitMap) -> dict[str, Any]:
         **LAYOUT,
         "dragmode": "lasso",
         "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": GRAY, "activecolor": "#3b82d0"},
         "margin": {"l": 4, "r": 4, "b": 4, "t": 26},
         "title": {"text": title, "font": {"size": 11}, "x": 0, "xanchor": "left", "y": 1, "yanchor": "top", "pad": {"t": 6}},
         "xaxis": axis,
