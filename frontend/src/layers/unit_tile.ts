@@ -71,24 +71,23 @@ export function createUnitTile({ id, unit, table, labels, contributions, columns
       "data-testid": `tile-${unit}`,
       style: `width:${layout.cellWidth}px;height:${layout.cellHeight}px`,
     },
-    h("div", { class: "dwx-mosaics" }, canvas, note, mark, createCopyMark(columns, unit), toggle),
+    h("div", { class: "dwx-mosaics" }, canvas, note, mark, createColumnMark(columns, unit), toggle),
     caption,
   );
   return { element, canvas, note, mark, drawn: "" };
 }
 
-/** Create the mark of a unit that is a near-copy of another one. */
-function createCopyMark(columns: UnitColumns | undefined, unit: number): HTMLElement | null {
+/** Create the mark of a unit that is a near-copy of another one, or whose histogram has several peaks. */
+function createColumnMark(columns: UnitColumns | undefined, unit: number): HTMLElement | null {
   const copy = nearCopy(columns, unit);
-  if (!copy) return null;
-  const title = `Like unit ${copy.unit}: their activations correlate with r = ${formatCorrelation(copy.correlation)}`;
-  return h(
-    "span",
-    { class: "dwl-copy-mark", title },
-    screenReaderText("like unit "),
-    h("span", { "aria-hidden": "true" }, "≈ "),
-    String(copy.unit),
-  );
+  const peaks = columns?.peaks[unit] ?? 0;
+  const parts = [copy ? `≈ ${copy.unit}` : "", peaks > 1 ? `${peaks} peaks` : ""].filter(Boolean);
+  if (!parts.length) return null;
+  const like = copy ? `like unit ${copy.unit}: their activations correlate with r = ${formatCorrelation(copy.correlation)}` : "";
+  const several = peaks > 1 ? `${peaks} peaks in the histogram` : "";
+  const words = [like, several].filter(Boolean).join("; ");
+  const shown = h("span", { "aria-hidden": "true" }, parts.join(" · "));
+  return h("span", { class: "dwl-column-mark", title: words }, screenReaderText(`${words}, `), shown);
 }
 
 function createContribution(value: number): HTMLElement {

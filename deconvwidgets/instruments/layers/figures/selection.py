@@ -45,7 +45,7 @@ def ordered_units(
     table : UnitTable
         The units of the layer.
     sort : {"strongest", "mean", "selectivity", "dead", "index", "random", "peaks", "purity", "copies"}
-        The last three need the values of `restriction`. "random": the units that are ever active, in random order, as the paper selects them.
+        The last three need the values of `restriction`. "random": the units that are ever active, in random order, as in the paper.
     class_name : str
         Part of a class name: only units with such a class among their strongest activations are returned.
     seed : int

@@ -32,6 +32,7 @@ from deconvwidgets.instruments.layers.service.figures import make_figure
 from deconvwidgets.instruments.layers.service.predictions import Predictions
 from deconvwidgets.instruments.layers.service.sources import source_image
 from deconvwidgets.instruments.layers.service.start_units import start_units
+from deconvwidgets.instruments.layers.service.unit_maps import UnitMaps
 from deconvwidgets.instruments.layers.service.unit_places import PlacesReader
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerInfo, LayerSummary
@@ -51,6 +52,7 @@ class LayersApi(InstrumentApi):
         super().__init__(context)
         self._mosaics = context.mosaics
         self._enlarged = EnlargedActivations(context.device_lock, context.images, context.projections)
+        self._maps = UnitMaps()
         self._places = PlacesReader(context.images, context.projections)
         self._predictions = predictions = Predictions(context.device_lock, context.images)
         # The callback must not refer to this object: jobs hold the context, and would keep the API alive.
@@ -235,7 +237,7 @@ class LayersApi(InstrumentApi):
             If the index has no sample of the activations, or if the package of the method is not installed.
         """
         _, index, info = self._read(layer)
-        return index.unit_map(info.name, method)
+        return self._maps.get(index, info.name, method)
 
     def index_state(self) -> IndexState:
         """Return what is built of the index, and what was cancelled."""
