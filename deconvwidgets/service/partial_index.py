@@ -40,7 +40,7 @@ class PartialIndexes:
         with self._lock:
             self._begun_at = monotonic()
             self._due_at = self._begun_at + FIRST_SECONDS
-            self._due_crops = 1.0
+            self._due_crops = float(max((index.crops for index in self._copies.values()), default=1))  # a copy never shrinks
             self._used = 0.0
 
     def end(self) -> None:

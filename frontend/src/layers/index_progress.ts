@@ -51,7 +51,7 @@ function describeIndex({ progress, progressLayers, layer, crops, overview }: Ind
   const isOwn = !progressLayers.length || progressLayers.includes(layer);
   const of = overview.layers.some(({ id }) => id === layer) ? "" : ` of ${layer}`;
   const shown = crops === null ? "" : ` Strongest in the first ${formatInteger(crops)} of ${formatInteger(overview.crops)} ${items}:`;
-  if (cancelled) return `The index${of} was cancelled and is not complete.${shown}`;
+  if (cancelled) return `The index${of} was cancelled.${shown}`;
   if (shown) return `Building the index.${shown}`;
   if (progress && !isOwn) return `The index of ${layer} is built after the one that is being built now:`;
   return `Building the activation index${of}: the strongest activations of each unit`;

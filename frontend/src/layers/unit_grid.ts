@@ -2,6 +2,7 @@ import { h, setText } from "../ui/dom.ts";
 import { cellPosition, gridLayout, nearestFirst, scrollToShow, totalHeight, visibleCells } from "./grid_layout.ts";
 import { isPinned } from "./pins.ts";
 import { type LayerStore, partsOf } from "./store.ts";
+import { describeEmpty } from "./unit_legend.ts";
 import type { UnitColumns } from "./unit_queries.ts";
 import { isDead, type Table } from "./unit_table.ts";
 import { createUnitTile, drawMosaics, markFactor, type UnitTile } from "./unit_tile.ts";
@@ -90,7 +91,7 @@ export class UnitGrid {
       if (previous?.table !== content.table || content.state.scroll !== null) this.restoreScroll(content.state);
     }
     this.empty.hidden = content.units.length > 0;
-    setText(this.empty, describeEmpty(content));
+    setText(this.empty, describeEmpty(content.state, content.table.k));
     this.draw();
   }
 
@@ -216,6 +217,7 @@ export class UnitGrid {
   }
 
   private relayout({ view, tile_size }: LayerState): void {
+    if (!this.element.clientWidth) return; // it is hidden
     const previous = this.layout;
     const layout = gridLayout(this.element.clientWidth - 16, view, window.devicePixelRatio || 1, tile_size);
     if (JSON.stringify(layout) === JSON.stringify(previous)) return;
@@ -272,7 +274,9 @@ export class UnitGrid {
     let tile = this.tiles.get(unit);
     if (!tile) {
       const { layout, options } = this;
-      tile = createUnitTile({ id: options.id, unit, table, labels, contributions, columns, layout, index, count: units.length });
+      const { sort } = state;
+      const place = { id: options.id, layout, index, count: units.length };
+      tile = createUnitTile({ unit, table, labels, contributions, columns, sort, ...place });
       const { x, y } = cellPosition(this.layout, index);
       tile.element.style.transform = `translate(${x}px, ${y}px)`;
       this.tiles.set(unit, tile);
@@ -283,14 +287,4 @@ export class UnitGrid {
     tile.element.classList.toggle("dwx-is-pinned", isPinned(state, { layer: state.layer, unit }));
     this.paint(unit);
   }
-}
-
-/** Say why no unit is shown. */
-function describeEmpty({ state: { layer, filter, where, selected_units: selected }, table }: GridContent): string {
-  const reasons = [
-    filter ? `has “${filter}” among its ${table.k} strongest activations` : "",
-    where ? `satisfies “${where}”` : "",
-    selected ? "is selected on the map" : "",
-  ].filter(Boolean);
-  return `No unit of ${layer} ${reasons.join(" and ")}.`;
 }

@@ -4,7 +4,7 @@ import { formatCount } from "../ui/format.ts";
 import { isPinned } from "./pins.ts";
 import type { LayerStore } from "./store.ts";
 import { describeUnit } from "./unit_facts.ts";
-import { formatCorrelation, nearCopy } from "./unit_queries.ts";
+import { formatCorrelation, nearestUnit } from "./unit_queries.ts";
 import { type Table, unitStatistics } from "./unit_table.ts";
 import type { LayerState, Overview } from "./wire.ts";
 
@@ -44,7 +44,7 @@ export function createUnitHead({ store, enlarge, togglePin, open, bookmark, clos
 
   const updateBadges = ({ layer, unit }: LayerState) => {
     const columns = store.queries.loadedColumns(layer);
-    const like = unit === null ? null : nearCopy(columns, unit);
+    const like = unit === null ? null : nearestUnit(columns, unit);
     const count = unit === null ? 0 : (columns?.peaks[unit] ?? 0);
     copy.hidden = !like;
     if (like) {

@@ -79,10 +79,14 @@ export class UnitQueries {
   }
 }
 
-/** Return the unit that a unit is a near-copy of, and their correlation; null if there is none. */
-export function nearCopy(columns: UnitColumns | undefined, unit: number): { unit: number; correlation: number } | null {
+/** Return the unit whose activations correlate most with a unit's, and the correlation; null if it is less than `least`. */
+export function nearestUnit(
+  columns: UnitColumns | undefined,
+  unit: number,
+  least = COPY_CORRELATION,
+): { unit: number; correlation: number } | null {
   const [nearest = -1, correlation = Number.NaN] = columns ? [columns.nearest[unit], columns.correlation[unit]] : [];
-  return nearest >= 0 && correlation >= COPY_CORRELATION ? { unit: nearest, correlation } : null;
+  return nearest >= 0 && correlation >= least ? { unit: nearest, correlation } : null;
 }
 
 /** Format a correlation with two decimals, such that only equal activations have 1. */

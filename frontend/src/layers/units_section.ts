@@ -114,7 +114,7 @@ export class UnitsSection {
       open: ({ layer, unit }) => selection.select({ layer, unit }),
       unpin: (pin) => set({ pinned: withoutPin(state().pinned, pin) }),
     });
-    const row = h("div", { class: "dwl-filters" }, this.displays.element, this.where.element, this.selected);
+    const row = h("div", { class: "dwl-filters" }, this.displays.element, this.where.element, this.selected, this.toolbar.count);
     const above = [this.toolbar.element, row, this.legend.element, this.suggestions.element, this.progress.element];
     const parts = [...above, this.grid.element, this.map.element, this.pins.element];
     this.element = h("section", { class: "dwx-middle", "aria-label": "Units" }, ...parts);
@@ -164,7 +164,12 @@ export class UnitsSection {
     const columns = table?.crops === null ? queries.columns(state.layer) : null;
     this.toolbar.update(state, table, units.length);
     this.displays.show(state.display);
-    this.where.update(state.where, columns?.value, state.where ? this.filter.error : "");
+    this.where.update({
+      where: state.where,
+      columns: columns?.value,
+      reason: state.where ? this.filter.error : "",
+      ready: columns !== null,
+    });
     this.selected.hidden = !state.selected_units;
     setText(this.selected, state.selected_units ? `${formatCount(state.selected_units.length, "unit")} from the map ×` : "");
     this.legend.update(state, table, layer?.changed ?? false);

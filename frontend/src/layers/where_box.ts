@@ -3,6 +3,15 @@ import { focusedElement, h, setText } from "../ui/dom.ts";
 import type { UnitColumns } from "./unit_queries.ts";
 
 const HINT = "Keep the units for which a condition holds, such as selectivity > 5 and not dead";
+interface WhereContent {
+  where: string;
+  columns: UnitColumns | undefined;
+  /** Why the condition could not be read. */
+  reason: string;
+  /** Whether the index is complete. */
+  ready: boolean;
+}
+
 const TYPING_DELAY = 500; // ms; what is being typed is seldom a condition yet
 
 /**
@@ -68,8 +77,9 @@ export function createWhereBox({ id, set }: { id: string; set: (where: string) =
     input.focus();
   });
 
-  /** @param reason why the condition could not be read */
-  const update = (where: string, columns: UnitColumns | undefined, reason: string) => {
+  const update = ({ where, columns, reason, ready }: WhereContent) => {
+    input.disabled = !ready;
+    input.title = ready ? HINT : "Conditions can be set when the index is complete";
     if (focusedElement(input) !== input && input.value !== where) input.value = where;
     error.hidden = !reason;
     setText(error, reason);

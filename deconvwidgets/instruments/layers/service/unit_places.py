@@ -33,10 +33,8 @@ from deconvwidgets.service.unit_projections import UnitProjections
 _TILES = range(16, 513)
 _MAX_NUMBERS = 64
 _NOT_PROJECTED = "The unit is not active here: the backward pass begins with its activation, which is not above zero."
-_NEGATIVE = (
-    "Most negative before the rectifier. A projection shows what lowers the unit: the backward pass begins with the negative activation."
-)
-_ONLY_PATCHES = "Most negative before the rectifier. Patches only: what the rectifier reads is no layer of this model by itself."
+_NEGATIVE = "Lowest values before the rectifier. Projections: what lowers the unit."
+_ONLY_PATCHES = "Lowest values before the rectifier. Patches only: what the rectifier reads cannot be projected by itself."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,7 @@ def _listed(snapshot: Snapshot, index: ActivationIndex, info: LayerInfo, unit: i
         if tab == "range":
             found = index.whole_range(info.name, unit)
             groups = tuple(_Group(one.low, one.high, one.share, one.examples) for one in found.bins)
-            note = f"Images drawn at random from each part of the unit's distribution in {found.samples:,} images of the index."
+            note = f"Random images from each part of the range in a sample of {found.samples:,}."
             return _Listed(groups, note, info.name)
         lowest = index.most_negative(info.name, unit)
     except ActivationIndexError as error:
