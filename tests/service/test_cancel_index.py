@@ -59,13 +59,12 @@ def test_what_was_shown_stays_when_the_pass_is_cancelled_in_its_middle(service, 
 
 def test_a_layer_that_was_opened_is_cancelled_and_resumed(service, manual_executor):
     run(manual_executor.jobs[0])
-    service.layers.open("1")  # conv1's rectifier is a layer that is listed; this is the same
-    service.layers.open("2")
+    service.layers.open("pool1")
     opened = manual_executor.jobs[-1]
     service.layers.cancel_index()
     assert isinstance(run(opened), JobCancelledError)
-    assert service.layers.index_state().cancelled == ("2",)
+    assert service.layers.index_state().cancelled == ("pool1",)
     assert service.layers.unit_table("conv1").crops is None, "the index of the others stays"
     service.layers.resume_index()
     assert run(manual_executor.jobs[-1]) is None
-    assert service.layers.unit_table("2").crops is None
+    assert service.layers.unit_table("pool1").crops is None

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from deconvwidgets.arguments import integer, one_of
 from deconvwidgets.errors import ActivationIndexError
@@ -42,7 +43,8 @@ def unit_map(profiles: Profiles, layer: str, samples: int, method: str, seed: in
         raise ActivationIndexError(
             f"{layer} has {len(profiles.units)} units that vary over the sampled crops, {method} needs {_FEWEST}: take method='pca'."
         )
-    placed = _PLACERS[method](profiles.rows, seed)
+    with threadpool_limits(limits=1):  # the result does not depend on the number of cores, and threads do not wait for busy ones
+        placed = _PLACERS[method](profiles.rows, seed)
     return UnitMap(layer, method, profiles.units, scaled(placed), profiles.left_out, samples, seed)
 
 

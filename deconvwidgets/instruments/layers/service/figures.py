@@ -131,9 +131,9 @@ def _units_of_layer(service: LayersService, layer: str, state: Mapping[str, Any]
 
 def _restriction(service: LayersService, layer: str, state: Mapping[str, Any]) -> Restriction:
     """Return the column that the units are sorted by, and those that a condition and a selection on the map leave."""
-    column, values = COLUMN_SORTS.get(_given(state, "sort", "strongest")), None
-    if column is not None:
-        values = np.asarray(service.unit_columns(layer).columns[column], np.float64)
+    sort, values = _given(state, "sort", "strongest"), None
+    if isinstance(sort, str) and sort in COLUMN_SORTS:
+        values = np.asarray(service.unit_columns(layer).columns[COLUMN_SORTS[sort]], np.float64)
     where, selected = _given(state, "where", ""), None
     if layer == state.get("layer") and state.get("selected_units") is not None:
         selected = set(state["selected_units"])

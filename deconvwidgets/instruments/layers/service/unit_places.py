@@ -8,6 +8,7 @@ from typing import get_args
 
 from deconvwidgets import display
 from deconvwidgets.arguments import describe, instance, integer, one_of
+from deconvwidgets.engine.forward_pass import rectifier_input
 from deconvwidgets.errors import ActivationIndexError, LayerError, RuleError, ServiceError
 from deconvwidgets.images.image_set import label_name
 from deconvwidgets.index.activation_index import ActivationIndex
@@ -169,8 +170,6 @@ def layer_before_rectifier(snapshot: Snapshot, info: LayerInfo) -> str | None:
 
     A layer that is no rectifier's output is returned itself.
     """
-    from deconvwidgets.engine.forward_pass import rectifier_input
-
     network = snapshot.network
     graph, node = network.graph, network.node(info.name)
     if graph is None or node is None:

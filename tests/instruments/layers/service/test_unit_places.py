@@ -6,11 +6,11 @@ import copy
 
 import numpy as np
 import pytest
-from deconvwidgets.index.options import IndexOptions
 
 from deconvwidgets.engine import project
 from deconvwidgets.errors import ActivationIndexError, LayerError, ServiceError
 from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.instruments.layers.records import PlacePicturesRequest
 from deconvwidgets.instruments.layers.service import unit_places
 from deconvwidgets.local_service import LocalModelService
@@ -29,7 +29,7 @@ def test_the_strongest_are_all_of_the_index_and_the_nine_are_the_first_of_them(s
     assert service.index.k == 36
     assert layers.unit_table("conv2").labels.shape[1] == layers.top_activations("conv2", 0).count == service.overview().k == 9
     places, nine = layers.places("conv2", 0, "strongest").places, layers.unit_detail("conv2", 0).entries
-    assert len(places) == 14  # one of each photograph
+    assert len(places) == len(service.index.top("conv2", 0)) > 9  # one of each photograph in which it is active
     assert [(place.image, place.value) for place in places[:9]] == [(entry.image, entry.value) for entry in nine]
 
 
@@ -65,11 +65,12 @@ def test_the_most_negative_are_projected_from_what_the_rectifier_reads(service, 
 
 def test_an_index_without_samples_says_so_in_words(tiny_bundle, tiny_images, own_cache):
     index = ActivationIndex.build(tiny_bundle, tiny_images, None, IndexOptions(samples=0, negative=False), progress=False)
-    with LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor()) as service:
-        for tab, option in (("range", "samples=256"), ("negative", "negative=True")):
-            found = service.layers.places("conv1", 0, tab)
-            assert found.places == ()
-            assert option in found.note
+    service = LocalModelService(tiny_bundle, tiny_images, index=index, device="cpu", worker=SynchronousExecutor())
+    for tab, option in (("range", "samples=256"), ("negative", "negative=True")):
+        found = service.layers.places("conv1", 0, tab)
+        assert found.places == ()
+        assert option in found.note
+    service.close()
 
 
 def test_invalid_requests_are_refused(service):
