@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
-from weakref import finalize
+from weakref import finalize, ref
 
 from deconvwidgets.arguments import seconds
 from deconvwidgets.models.head_files import BUNDLED_HEADS, HeadSource
@@ -25,6 +27,7 @@ from deconvwidgets.service.protocol import ServiceEvent
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+_EXIT_SECONDS = 3.0
 _FILE = "path"  # an argument of this name is a file of the notebook's machine
 
 
@@ -53,7 +56,7 @@ class ConnectedService:
         self._open_widgets = OpenWidgets()
         for name, methods in instruments.items():
             vars(self)[name] = ConnectedInstrument(session, name, methods)
-        self._thread = start_event_loop(link, session.events)
+        self._thread = session.thread = start_event_loop(link, session.events)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._words}>"
@@ -139,9 +142,21 @@ class ConnectedService:
 class _ClientSession:
     """The link and the events of a session. The service and its instruments refer to it; without them the session ends."""
 
+    thread: Thread | None = None
+
     def __init__(self, link: Link) -> None:
         self.link, self.events = link, Events()
         self.end = finalize(self, link.close)
+        # At the end of the interpreter the thread has to end before Ray does, which registered its own function earlier.
+        atexit.register(_end_at_exit, ref(self))
+
+
+def _end_at_exit(session: ref[_ClientSession]) -> None:
+    alive = session()
+    if alive is not None:
+        alive.end()
+        if alive.thread is not None:
+            alive.thread.join(_EXIT_SECONDS)
 
 
 class ConnectedInstrument:
