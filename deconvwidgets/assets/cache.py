@@ -31,6 +31,11 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "deconvwidgets"
 
 
+def index_folder() -> Path:
+    """Return the folder of activation indexes in the cache, which may not exist yet."""
+    return cache_dir() / "indexes"
+
+
 def make_folder(folder: Path) -> Path:
     """Create a folder if it does not exist, and return it. Raises AssetError if it cannot be created."""
     try:

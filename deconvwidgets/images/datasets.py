@@ -14,9 +14,10 @@ from torch.utils.data import Subset
 
 from deconvwidgets.assets.cache import sha256_of_bytes
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import as_rgb, check_header
+from deconvwidgets.images.content import content_of_image
+from deconvwidgets.images.decode import as_rgb, check_header, open_with_content
 from deconvwidgets.images.folders import FileImages
-from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.images.image_set import ImageSet, OpenedPhotograph, digest_of, require_not_empty
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.images import SkippedImage
 
@@ -59,6 +60,14 @@ class ListImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return as_rgb(self._items[source], self._names[source])
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        item, name = self._items[source], self._names[source]
+        if isinstance(item, Image.Image):
+            image = as_rgb(item, name)
+            return OpenedPhotograph(image, content_of_image(image), None)
+        image, content = open_with_content(item, name, side)
+        return OpenedPhotograph(image, content, None)
 
 
 def _item_identity(item: Item, name: str) -> str:
@@ -111,12 +120,20 @@ class DatasetImages(ImageSet):
         return _item_target(self._dataset[source]) if self._listed is None else self._listed[source]
 
     def open_source(self, source: int) -> Image.Image:
+        return _item_image(self._item(source), self.source_name(source))
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        item = self._item(source)
+        image = _item_image(item, self.source_name(source))
+        label = _as_label(_item_target(item)) if self._targets is None else self._targets[source]
+        return OpenedPhotograph(image, content_of_image(image), label)
+
+    def _item(self, source: int) -> Any:
         name = self.source_name(source)
         try:
-            item = self._dataset[source]
+            return self._dataset[source]
         except (OSError, ValueError, SyntaxError) as error:
             raise PictureError(f"{name} cannot be read: {error}. Exclude it with images.subset([...]).") from error
-        return _item_image(item, name)
 
 
 def open_dataset(dataset: Any) -> ImageSet:

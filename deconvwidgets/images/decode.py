@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from io import BytesIO
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.content import content_of_bytes
 from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.rgb import DECODER_ERRORS, array_to_rgb, to_rgb
 
@@ -55,6 +57,22 @@ def open_image(source: Source, name: str | None = None, side: int | None = None)
             return to_rgb(image, title)
     except DECODER_ERRORS as error:
         raise PictureError(f"{title} cannot be decoded: {_reason(error)}. Replace it or remove it.") from error
+
+
+def open_with_content(path: str | os.PathLike[str], name: str | None = None, side: int | None = None) -> tuple[Image.Image, int]:
+    """Return the image in a file as `open_image` does, and the content id of the file, which is read once."""
+    title = name or _name(path)
+    try:
+        data = _read_file(path)
+    except DECODER_ERRORS as error:
+        raise PictureError(f"{title} cannot be decoded: {_reason(error)}. Replace it or remove it.") from error
+    return open_image(BytesIO(data), title, side), content_of_bytes(data)
+
+
+def _read_file(path: str | os.PathLike[str]) -> bytes:
+    refuse_special_file(Path(path), PictureError, "Give the path of an image.")
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def check_header(source: Source, name: str | None = None) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PIL import Image
 
 from deconvwidgets.errors import HeadError
-from deconvwidgets.images.image_set import Crop, ImageSet
+from deconvwidgets.images.image_set import Crop, ImageSet, OpenedPhotograph
 from deconvwidgets.images.labels import class_names, class_sizes, count, listed
 
 
@@ -51,6 +53,9 @@ class NonEmptyClasses(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(source)
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        return replace(self._images.read_source(source, side), label=self.label(source))
 
     def open_thumbnail(self, source: int, side: int) -> Image.Image:
         return self._images.open_thumbnail(source, side)

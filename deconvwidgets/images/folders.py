@@ -12,8 +12,8 @@ from pathlib import Path
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_image
-from deconvwidgets.images.image_set import ImageSet, digest_of, require_not_empty
+from deconvwidgets.images.decode import check_header, open_image, open_with_content
+from deconvwidgets.images.image_set import ImageSet, OpenedPhotograph, digest_of, require_not_empty
 from deconvwidgets.paths import as_path
 from deconvwidgets.records.images import SkippedImage
 
@@ -81,6 +81,10 @@ class FileImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return open_image(self._root / self._paths[source], self.source_name(source))
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        image, content = open_with_content(self._root / self._paths[source], self.source_name(source), side)
+        return OpenedPhotograph(image, content, self.label(source))
 
     def open_thumbnail(self, source: int, side: int) -> Image.Image:
         return open_image(self._root / self._paths[source], self.source_name(source), side)

@@ -6,10 +6,12 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
 from deconvwidgets.errors import PictureError
+from deconvwidgets.images.content import content_of_image
 from deconvwidgets.records.geometry import Box, Geometry
 from deconvwidgets.records.images import SkippedImage
 
@@ -29,6 +31,15 @@ class Crop:
         return Geometry((1.0, 1.0), (float(-left), float(-top)))
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPhotograph:
+    """A photograph in RGB with its content id (see `ImageSet.read_source`) and its class, None if it has no label."""
+
+    image: Image.Image
+    content: int
+    label: int | None
+
+
 class ImageSet(ABC):
     """A set of photographs and their crops. Crops are numbered in the order (source, crop).
 
@@ -43,6 +54,12 @@ class ImageSet(ABC):
     skipped : tuple of SkippedImage
         The files that could not be opened. Decoding may fail for other files later and raise a PictureError.
     """
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Let a class that opens its photographs in a way of its own not inherit a `read_source` that opens them in another way."""
+        super().__init_subclass__(**arguments)
+        if "open_source" in vars(cls) and "read_source" not in vars(cls):
+            cls.read_source = ImageSet.read_source  # type: ignore[method-assign]
 
     def __init__(self, name: str, digest: str, categories: Sequence[str] | None = None, skipped: Sequence[SkippedImage] = ()) -> None:
         self.name = name
@@ -73,6 +90,31 @@ class ImageSet(ABC):
     @abstractmethod
     def open_source(self, source: int) -> Image.Image:
         """Return a photograph in RGB, rotated by its EXIF orientation. Raises PictureError if it cannot be decoded."""
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        """Return a photograph with its content id and its class, read once.
+
+        Parameters
+        ----------
+        source : int
+            The number of the photograph.
+        side : int, optional
+            The shorter side that is needed, in pixels: a JPEG file may then be decoded at a half, a quarter or an eighth of its size, as
+            long as its shorter side has at least as many.
+
+        Returns
+        -------
+        OpenedPhotograph
+            The content id is equal for photographs with equal content: the first 8 bytes of the SHA-256 of the file, or of size, mode
+            and pixels where a photograph is no file. It is never 0.
+
+        Raises
+        ------
+        PictureError
+            If the photograph cannot be decoded.
+        """
+        image = self.open_source(source)
+        return OpenedPhotograph(image, content_of_image(image), self.label(source))
 
     def open_thumbnail(self, source: int, side: int) -> Image.Image:
         """Return a photograph for a thumbnail. A subclass may return a smaller image, of at least `side` pixels on the shorter side."""
@@ -135,6 +177,9 @@ class SubsetImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return self._images.open_source(self._sources[source])
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        return self._images.read_source(self._sources[source], side)
 
     def open_thumbnail(self, source: int, side: int) -> Image.Image:
         return self._images.open_thumbnail(self._sources[source], side)

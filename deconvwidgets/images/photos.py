@@ -20,8 +20,8 @@ from deconvwidgets.assets.pins import FOOLBOX, FOOLBOX_PHOTOS, SCIKIT_IMAGE, SCI
 from deconvwidgets.assets.pip_download import Distribution
 from deconvwidgets.assets.pypi import Member, fetch_members
 from deconvwidgets.errors import PictureError
-from deconvwidgets.images.decode import check_header, open_image
-from deconvwidgets.images.image_set import Crop, ImageSet, digest_of, require_images
+from deconvwidgets.images.decode import check_header, open_image, open_with_content
+from deconvwidgets.images.image_set import Crop, ImageSet, OpenedPhotograph, digest_of, require_images
 from deconvwidgets.models.architectures import imagenet_categories
 from deconvwidgets.records.geometry import Box
 
@@ -64,6 +64,10 @@ class PhotoImages(ImageSet):
 
     def open_source(self, source: int) -> Image.Image:
         return open_image(self._paths[source])
+
+    def read_source(self, source: int, side: int | None = None) -> OpenedPhotograph:
+        image, content = open_with_content(self._paths[source], side=side)
+        return OpenedPhotograph(image, content, self.label(source))
 
     def __len__(self) -> int:
         return len(self._paths) * CROPS_PER_PHOTO

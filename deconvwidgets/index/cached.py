@@ -1,20 +1,21 @@
-"""The folders of indexes in the cache."""
+"""The files of indexes in the cache."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from deconvwidgets.assets.cache import cache_dir
+from deconvwidgets.assets.cache import index_folder
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.models.bundle import ModelBundle
 
 
 def index_path(identity: IndexIdentity) -> Path:
-    """Return the cache folder for the index of an identity."""
-    return cache_dir() / "indexes" / identity.key()
+    """Return the file in the cache for the index of an identity."""
+    return index_folder() / f"{identity.key()}.index"
 
 
-def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
-    """Return the cache folder for the index of the explorers' layers, as `LocalModelService` uses it."""
-    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source))
+def default_path(bundle: ModelBundle, images: ImageSet, options: IndexOptions | None = None) -> Path:
+    """Return the file in the cache for the index of the explorers' layers, as `LocalModelService` uses it."""
+    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, options))

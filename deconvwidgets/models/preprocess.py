@@ -71,10 +71,20 @@ class Preprocess:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return the normalised input: float32 (channels, height, width)."""
-        pixels = torch.from_numpy(np.array(self.resize_and_crop(image), dtype=np.uint8))
-        pixels = pixels.reshape(*self.crop, len(self.mean)).permute(2, 0, 1)
-        unit = pixels.contiguous().to(torch.float32).div(255)
-        return unit.sub_(_per_channel(self.mean)).div_(_per_channel(self.std))
+        return self.normalise(torch.from_numpy(self.pixels(image)))
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """Return the pixels of the resized and cropped image before normalisation: uint8 (channels, height, width)."""
+        pixels = np.array(self.resize_and_crop(image), dtype=np.uint8)
+        return np.ascontiguousarray(pixels.reshape(*self.crop, len(self.mean)).transpose(2, 0, 1))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Return `pixels`, uint8 (channels, height, width) or (N, channels, height, width), as inputs: float32, on the same device.
+
+        The inputs are the same, bit for bit, whether they are normalised one by one or in batches.
+        """
+        unit = pixels.to(torch.float32).div(255)
+        return unit.sub_(_per_channel(self.mean, unit.device)).div_(_per_channel(self.std, unit.device))
 
     def resize_and_crop(self, image: Image.Image) -> Image.Image:
         """Return the image before normalisation. It is padded with black if it is smaller than the crop.
@@ -134,8 +144,8 @@ def _centred(length: int, crop: int) -> int:
     return round((length - crop) / 2.0)
 
 
-def _per_channel(values: Sequence[float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+def _per_channel(values: Sequence[float], device: torch.device | None = None) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
 
 
 def default_preprocess(input_size: tuple[int, int, int]) -> Preprocess:

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from deconvwidgets.records.geometry import Box
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.mosaics import Contrast, Rule
+from deconvwidgets.records.progress import Progress
 from deconvwidgets.records.repr import compact_repr
 
 FigureSize = Literal["small", "medium", "large"]  # of the tiles
+# Which activations of a unit a tab shows: the strongest, a sample of the whole range, or the lowest before the rectifier.
+Tab = Literal["strongest", "range", "negative"]
+MapMethod = Literal["pca", "tsne", "umap"]
 # A figure of units of one layer, of one unit, of the pinned units, or of several layers; "explorer.png" is the static image.
 FigureKind = Literal[
     "explorer.png",
@@ -72,6 +76,7 @@ class UnitTable:
     crops: int | None = None  # the crops so far, while the index is built; None if it is complete
     fingerprints: NDArray[np.uint32] | None = None  # (units,): they differ if the strongest activations do
     start: tuple[StartUnit, ...] = ()  # units to start with, chosen on Caltech-101; empty for weights of which none were chosen
+    stored: int = 9  # strongest activations that the index keeps of each unit; `labels` has at most nine of them
 
     __repr__ = compact_repr
 
@@ -144,3 +149,75 @@ class EnlargedActivation:
     column: int
 
     __repr__ = compact_repr
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlace:
+    """One activation of a unit: where it is, and its value."""
+
+    image: int  # number of the crop
+    source: str  # name of the photograph
+    label: str | None  # dataset label of the photograph
+    value: float
+    row: int
+    column: int
+    box: Box | None
+    projected: bool  # whether there is something to project; not where the unit is inactive
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGroup:
+    """Activations between two values, and how many of the crops have such an activation."""
+
+    low: float
+    high: float
+    share: float | None  # of the crops; None for a group that is no part of a distribution
+    places: tuple[UnitPlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlaces:
+    """The activations of a unit that a tab shows; they are counted through its groups, from 0."""
+
+    layer: str
+    unit: int
+    tab: Tab
+    groups: tuple[PlaceGroup, ...]
+    crops: int  # that the index covers
+    note: str = ""  # what they are, or why there are none, in words
+
+    @property
+    def places(self) -> tuple[UnitPlace, ...]:
+        """The activations of all groups."""
+        return tuple(place for group in self.groups for place in group.places)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePicturesRequest:
+    """A request for the pictures of some activations of a tab."""
+
+    layer: str
+    unit: int
+    tab: Tab
+    numbers: tuple[int, ...]  # counted as in `UnitPlaces.places`
+    rule: Rule = "deconvnet"
+    tile: int = 96  # pixels a side
+    partial: bool = False  # while the index is built, those of the crops so far
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePicture:
+    """The pictures of one activation. Each projection is scaled by itself."""
+
+    patch: EncodedImage
+    projection: EncodedImage | None  # None where there is nothing to project
+    reason: str = ""  # why there is no projection, in words
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """What is built of the index, and what was cancelled."""
+
+    building: tuple[str, ...]  # the layers of the pass that is running
+    cancelled: tuple[str, ...]  # the layers whose pass was cancelled
+    progress: Progress | None  # of the pass that is running, or of the last one

@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from deconvwidgets.instruments.layers.records import EnlargedActivation, EnlargeRequest, FigureKind, SourceImage, UnitDetail, UnitTable
+from deconvwidgets.instruments.layers.records import (
+    EnlargedActivation,
+    EnlargeRequest,
+    FigureKind,
+    IndexState,
+    MapMethod,
+    PlacePicture,
+    PlacePicturesRequest,
+    SourceImage,
+    Tab,
+    UnitDetail,
+    UnitPlaces,
+    UnitTable,
+)
 from deconvwidgets.records.images import EncodedImage
 from deconvwidgets.records.layers import LayerSummary
 from deconvwidgets.records.mosaics import Contrast, MosaicRequest, Rule, TopActivations
+from deconvwidgets.records.unit_columns import UnitColumns
+from deconvwidgets.records.unit_relations import UnitMap
 from deconvwidgets.service.protocol import ModelService
 
 
@@ -67,6 +82,48 @@ class LayersService(Protocol):
 
     def enlarged(self, request: EnlargeRequest) -> EnlargedActivation:
         """Return one of a unit's strongest activations: projection, patch, and the unit's feature map on the whole input."""
+        ...
+
+    def unit_columns(self, layer: str) -> UnitColumns:
+        """Return the columns of the complete index: peaks of the histogram, class purity, the nearest unit and its correlation, ..."""
+        ...
+
+    def matching_units(self, layer: str, where: str) -> Sequence[int]:
+        """Return the units for which an expression holds, such as "selectivity > 5 and not dead", in ascending order.
+
+        Raises ServiceError for an expression that cannot be read, which names the columns.
+        """
+        ...
+
+    def places(self, layer: str, unit: int, tab: Tab, *, partial: bool = False) -> UnitPlaces:
+        """Return the activations of a unit that a tab shows.
+
+        They are all the strongest that the index keeps, samples of the whole range, or the most negative ones before the rectifier.
+        """
+        ...
+
+    def place_pictures(self, request: PlacePicturesRequest) -> Sequence[PlacePicture]:
+        """Return the patch and the projection of each of `request.numbers`."""
+        ...
+
+    def place_source(self, layer: str, unit: int, tab: Tab, number: int, size: int = 480, *, partial: bool = False) -> SourceImage:
+        """Return the whole photograph of one activation of a tab, `size` pixels on the longer side."""
+        ...
+
+    def unit_map(self, layer: str, method: MapMethod = "pca") -> UnitMap:
+        """Return a map of the units of a layer in two dimensions: units are near if their activations correlate."""
+        ...
+
+    def index_state(self) -> IndexState:
+        """Return what is built of the index, and what was cancelled."""
+        ...
+
+    def cancel_index(self) -> None:
+        """End the pass that builds the index. What was shown of it stays."""
+        ...
+
+    def resume_index(self) -> None:
+        """Build the index of the layers whose pass was cancelled, from the last commit if there is one."""
         ...
 
     def figure(self, kind: FigureKind, state: Mapping[str, Any]) -> bytes:
