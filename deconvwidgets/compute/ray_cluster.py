@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from typing import Any
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ActivationIndexError
 
+LOCAL = "local"
 INSTALL = 'pip install "deconvwidgets[ray]"'
 _SECONDS_TO_REACH = 5.0
 _WAYS = (
     '"auto" is the cluster that this machine belongs to (started by `ray start`), "HOST:6379" the cluster of another head node, '
-    '"ray://HOST:10001" one that is reached as a client; None starts Ray on this machine only'
+    '"ray://HOST:10001" one that is reached as a client; "local" and None start Ray on this machine only'
 )
 
 
@@ -60,7 +62,7 @@ def ray_session(address: str | None = None) -> Iterator[ModuleType]:
     Parameters
     ----------
     address : str, optional
-        "auto", "HOST:PORT" or "ray://HOST:PORT"; None starts Ray on this machine, and stops it at the end. Not used by a process that is
+        "auto", "HOST:PORT" or "ray://HOST:PORT"; "local" and None start Ray on this machine, and stop it at the end. Not used by a process that is
         connected already.
 
     Yields
@@ -92,7 +94,8 @@ def _connect(ray: ModuleType, address: str | None) -> None:
     _require_reachable(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if address is None:
+        if address in (None, LOCAL):
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers unasked
             ray.init(address="local", include_dashboard=False, **quiet)
         else:
             ray.init(address=address, **quiet)
@@ -112,6 +115,6 @@ def _require_reachable(address: str | None) -> None:
 
 
 def _not_connected(address: str | None, reason: str) -> ActivationIndexError:
-    if address is None:
+    if address in (None, LOCAL):
         return ActivationIndexError(f"Ray cannot be started on this machine: {reason}")
     return ActivationIndexError(f"There is no Ray cluster at {address} ({reason.strip().rstrip('.')}). ray_address: {_WAYS}")
