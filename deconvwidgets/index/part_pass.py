@@ -1,51 +1,51 @@
-"""The pass over a part of the crops, in whatever process: a picklable description of it, and the bytes of the part's index."""
+"""The pass over a part of the crops in another process: a picklable description of it, and the bytes of the part's index."""
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
 from deconvwidgets.compute.decoded import DecodedBatch
-from deconvwidgets.compute.decoder import CropDecoder
-from deconvwidgets.compute.job import JobContext
-from deconvwidgets.compute.stream import PreparedCrop
-from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.activation_index import ActivationIndex
-from deconvwidgets.index.builder import IndexPass
-from deconvwidgets.index.crop_ranges import joined
+from deconvwidgets.index.index_pass import IndexPass
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
-from dataclasses import replace
 
 
-# TEMPORARY seam
 @dataclass(frozen=True)
 class PartPass:
+    """How a part of the crops is indexed: a pure function of its crops, so that it can be done again anywhere.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model, on the CPU. It is traced again in the process that begins the pass.
+    empty : ActivationIndex
+        The index of no crops, whose identity has the precision and the memory format: they are chosen once, for all processes.
+    batch_size : int
+        Number of crops in a batch.
+    device : str
+        Where the model computes.
+    """
+
     bundle: ModelBundle
-    index: ActivationIndex  # empty
-    decoder: CropDecoder
+    empty: ActivationIndex
+    batch_size: int
     device: str
 
     def begin(self) -> Callable[[DecodedBatch], bytes]:
+        """Prepare the model, and return the function that makes the index of a part, as the bytes of an index file."""
         bundle = on_device(self.bundle, self.device)
-        network = bundle.network
 
-        def index_of(batch: DecodedBatch) -> bytes:
-            tallies = {n: t.copy() for n, t in self.index.tallies.items()}
-            pas = IndexPass(network, tallies)
-            pixels = self.decoder.to_inputs(torch.from_numpy(batch.pixels))
-            items = [PreparedCrop(int(c), int(s), p) for c, s, p in zip(batch.crops, batch.sources, pixels, strict=True)]
-            pas.run(items, len(items), JobContext())
-            ranges = ()
-            for c in batch.finished:
-                ranges = joined(ranges, ((int(c), int(c) + 1),))
-            return pickle.dumps(replace(self.index, tallies=tallies, crop_ranges=ranges))
+        def index_of(part: DecodedBatch) -> bytes:
+            index_pass = IndexPass(bundle, self.empty)
+            for start in range(0, max(len(part), 1), self.batch_size):
+                index_pass.add(part.part(start, start + self.batch_size))
+            return index_pass.index().to_bytes()
 
         return index_of
 
 
 def merged_bytes(left: bytes, right: bytes) -> bytes:
-    return pickle.dumps(pickle.loads(left).merge(pickle.loads(right)))
+    """Return the bytes of the index of the crops of two indexes."""
+    return ActivationIndex.from_bytes(left).merge(ActivationIndex.from_bytes(right)).to_bytes()

@@ -100,7 +100,9 @@ class Versions(NamedTuple):
         """Raise ActivationIndexError if this process has other versions."""
         found = Versions.here()
         if found != self:
-            different = ", ".join(f"{name} {there} instead of {here}" for name, here, there in zip(self._fields, self, found, strict=True) if here != there)
+            different = ", ".join(
+                f"{name} {there} instead of {here}" for name, here, there in zip(self._fields, self, found, strict=True) if here != there
+            )
             raise ActivationIndexError(f"The node {socket.gethostname()} has {different}: install the same versions on every node")
 
 
