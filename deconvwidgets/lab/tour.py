@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import DeconvWidgetsError
+from deconvwidgets.strict_json import StrictJsonError, read_json
 
 TOUR_FOLDER = "deconvwidgets-tour"
 FIRST_NOTEBOOK = "01_layers.ipynb"
@@ -85,8 +86,8 @@ def _read_record(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        record = read_json(path)
+    except StrictJsonError:
         return {}
     return {str(name): str(digest) for name, digest in record.items()} if isinstance(record, dict) else {}
 

@@ -20,6 +20,7 @@ from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.errors import HeadError
 from deconvwidgets.paths import as_path, refuse_special_file
 from deconvwidgets.records.heads import Head
+from deconvwidgets.strict_json import parse_json
 
 BUNDLED_HEADS_FOLDER = Path(__file__).with_name("bundled_heads")
 BUNDLED_HEADS = {"caltech101": "alexnet-conv5-caltech101.safetensors"}
@@ -65,7 +66,10 @@ def save_head(head: Head, path: str | os.PathLike[str]) -> Path:
     target = head_path(path)
     arrays = {name: np.ascontiguousarray(getattr(head, name)) for name in _ARRAYS}
     described = {name: value for name, value in _fields(head).items() if name not in _ARRAYS}
-    text = json.dumps(described, ensure_ascii=False, default=_plain)
+    try:
+        text = json.dumps(described, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError as error:
+        raise HeadError(f"The report of a head cannot be saved ({error}): remove infinite numbers and NaN from it.") from error
     metadata = {"format": _FORMAT, "head": text, "checksum": _checksum(text, arrays)}
     try:
         write_atomic(target, safetensors.numpy.save(arrays, metadata))
@@ -123,7 +127,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         text = metadata["head"]
         if metadata["checksum"] != _checksum(text, arrays):
             raise HeadError(f"{source} is damaged: its checksum is wrong. Save or download it again.")
-        return require_head(_head_from(json.loads(text), arrays))
+        return require_head(_head_from(parse_json(text), arrays))
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise HeadError(f"{source} is not a head, or is damaged ({error}). Give a file saved with save_head.") from error
 

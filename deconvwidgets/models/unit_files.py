@@ -12,13 +12,13 @@ from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.engine import Network
 from deconvwidgets.errors import LayerError
 from deconvwidgets.paths import as_path, refuse_special_file
+from deconvwidgets.strict_json import StrictJsonError, read_json
 
 if TYPE_CHECKING:
     from deconvwidgets.models.bundle import ModelBundle
 
 _FORMAT = "deconvwidgets units 1"
 _EXTENSION = ".json"
-_MAX_BYTES = 64 << 20  # a file of a million units has 15 MB
 _WAY_ON = "Give the path of a file that was saved with dw.save_units."
 
 _Units = dict[tuple[str, int], float]
@@ -154,10 +154,8 @@ def _read(source: Path) -> dict[str, Any]:
     if not source.is_file():
         raise LayerError(f"There is no file of units {source}. {_WAY_ON}")
     try:
-        if source.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"it has more than {_MAX_BYTES >> 20} MB")
-        content = json.loads(source.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(source)  # a file of a million units has 15 MB
+    except (OSError, StrictJsonError) as error:
         raise LayerError(f"{source} is not a file of units, or is damaged ({error}). {_WAY_ON}") from error
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(content, dict) or found != _FORMAT:

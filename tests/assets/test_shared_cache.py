@@ -48,12 +48,19 @@ def restrict(folder: Path, files: int, folders: int) -> None:
         os.seteuid(NOBODY)
 
 
+def store_features(shape: tuple[int, int, int]) -> None:
+    store = LayerFeatures.on_disk(FEATURES, shape)
+    for source in range(shape[0]):
+        store.write(source, np.ones(shape[1:], np.float16))
+    store.commit()
+
+
 @pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
 def test_new_files_have_the_permissions_of_the_umask(own_cache: Path, umask: int, tmp_path: Path, zipped_classes: Path) -> None:
     previous = os.umask(umask)
     try:
         write_cache_file(cache_dir() / "weights" / "file", b"data")
-        LayerFeatures.on_disk(FEATURES, (1, 1, 2)).commit(1)
+        store_features((1, 1, 2))
         unpack_zip(zipped_classes, cache_dir() / "unpacked")
     finally:
         os.umask(previous)
@@ -77,9 +84,7 @@ def test_a_read_only_cache_is_read_and_what_is_missing_is_said_before_the_work(
 ) -> None:  # type: ignore[no-untyped-def]
     path = default_path(tiny_bundle, tiny_images)
     built = dw.ActivationIndex.build(tiny_bundle, tiny_images, path=path, progress=False)
-    store = LayerFeatures.on_disk(FEATURES, (2, 1, 3))
-    store.write(1, np.ones((1, 3), np.float16))
-    store.commit(2)
+    store_features((2, 1, 3))
     monkeypatch.setattr(pypi, "downloaded", lambda *arguments: pytest.fail("downloaded before it is known that it cannot be kept"))
     restrict(own_cache, 0o444, 0o555)
     again = dw.ActivationIndex.build(tiny_bundle, tiny_images, path=path, progress=False)
@@ -106,7 +111,7 @@ def test_what_cannot_be_read_is_said(own_cache: Path, tiny_bundle, tiny_images, 
     digest = PINNED_WEIGHTS["alexnet"].member.sha256[:8]
     write_cache_file(own_cache / "weights" / f"alexnet-{digest}.safetensors", b"data")
     write_cache_file(own_cache / "photographs" / "foolbox-3.3.4" / FOOLBOX_PHOTOS[0].filename, b"data")
-    LayerFeatures.on_disk(FEATURES, (2, 1, 3)).commit(2)
+    store_features((2, 1, 3))
     path = default_path(tiny_bundle, tiny_images)
     dw.ActivationIndex.build(tiny_bundle, tiny_images, path=path, progress=False)
     restrict(own_cache, files, folders)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from deconvwidgets.errors import ActivationIndexError
-from deconvwidgets.index.commits import Commits, partial_path
+from deconvwidgets.index.commits import Commits
 from deconvwidgets.index.index_file import encode_index, read_index, write_index
 
 STATE = ({"of": "images"}, {"sum": np.array([6])})
@@ -193,38 +193,25 @@ def test_two_builders_of_the_same_cached_index_do_not_disturb_each_other(tmp_pat
     assert read_index(path).complete
 
 
-FULL_DISK = """
-    import resource, signal, sys
-    from pathlib import Path
-    import numpy as np
-    from deconvwidgets.errors import ActivationIndexError
-    from deconvwidgets.index.commits import Commits
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit fails, as on a full disk
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-    small, large = ({"of": "images"}, {"sum": np.array([6])}), ({"of": "images"}, {"sum": np.zeros(9999)})
-    with Commits(Path(sys.argv[1]), lambda content: None, seconds=0) as commits:
-        commits.begin()
-        for attempt in ([large] if sys.argv[2] == "first" else [small, large]):
-            try:
-                getattr(commits, "finish" if sys.argv[2] == "finish" and attempt is large else "commit")(attempt)
-            except ActivationIndexError as error:
-                print(error)
-"""
+LARGE = ({"of": "images"}, {"sum": np.zeros(9999)})
 
 
-@pytest.mark.parametrize("when", ["first", "later", "finish"])
-def test_on_a_full_disk_the_last_commit_is_kept(tmp_path, when):
+@pytest.mark.parametrize("write", ["commit", "finish"])
+def test_on_a_full_disk_the_last_commit_is_kept(tmp_path, file_size_limit, write):
     path = tmp_path / "a.index"
-    command = [sys.executable, "-c", textwrap.dedent(FULL_DISK), str(path), when]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "Free some space" in ran.stdout
-    if when == "first":
-        assert "No crops have been committed yet" in ran.stdout
-        assert names(tmp_path) == []
-    else:
-        assert f"The crops so far are kept in {path}.partial" in ran.stdout
-        assert names(tmp_path) == ["a.index.partial"]
-        assert read_index(partial_path(path)).tensors["sum"].tolist() == [6]
+    with file_size_limit(10_000), Commits(path, of_images) as commits:
+        commits.begin()
+        with pytest.raises(ActivationIndexError, match=r"Free some space .* No crops have been committed yet"):
+            getattr(commits, write)(LARGE)
+        assert names(tmp_path) == ["a.index.lock"]
+        commits.commit(STATE)
+        with pytest.raises(ActivationIndexError, match=r"Free some space .* The crops so far are kept in .*a\.index\.partial"):
+            getattr(commits, write)(LARGE)
+    assert names(tmp_path) == ["a.index.partial"]
+    with Commits(path, of_images) as commits:
+        assert commits.begin().tensors["sum"].tolist() == [6]
+        commits.finish(LARGE)
+    assert names(tmp_path) == ["a.index"]
 
 
 COUNTING = """

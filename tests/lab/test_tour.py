@@ -44,7 +44,7 @@ def test_an_unchanged_notebook_is_updated(notebook: Path, tmp_path: Path) -> Non
     assert (tmp_path / "t" / notebook.name).read_text() == "version 2"
 
 
-@pytest.mark.parametrize("record", ["intact", "missing", "damaged", "not a dictionary"])
+@pytest.mark.parametrize("record", ["intact", "missing", "damaged", "not a dictionary", "brackets"])
 def test_a_changed_notebook_is_kept(notebook: Path, tmp_path: Path, record: str) -> None:
     tour.copy_tour(tmp_path / "t")
     changed = tmp_path / "t" / notebook.name
@@ -53,7 +53,7 @@ def test_a_changed_notebook_is_kept(notebook: Path, tmp_path: Path, record: str)
     if record == "missing":
         record_path.unlink()
     elif record != "intact":
-        record_path.write_text("{" if record == "damaged" else "[]")
+        record_path.write_text({"damaged": "{", "not a dictionary": "[]", "brackets": "[" * 200_000}[record])
     notebook.write_text("version 2")
     assert tour.copy_tour(tmp_path / "t").kept == (notebook.name,)
     assert changed.read_text() == "changed by the user"

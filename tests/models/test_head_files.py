@@ -39,6 +39,17 @@ def test_reports_contain_numbers_and_strings(head, tmp_path):
     assert load_head(save_head(replace(head, report=numbers), tmp_path / "a")).report == {"folds": 5, "accuracy": 0.5}
     with pytest.raises(HeadError, match="numbers and strings"):
         save_head(replace(head, report={"when": object()}), tmp_path / "b")
+    with pytest.raises(HeadError, match="remove infinite numbers and NaN"):
+        save_head(replace(head, report={"accuracy": float("nan")}), tmp_path / "b")
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "9" * 10_000, '{"pool": Infinity}', '{"pool": null, "pool": [6, 6]}'])
+def test_hostile_json_with_the_right_checksum_is_refused(head, tmp_path, text):
+    arrays = {"weight": head.weight, "bias": head.bias}
+    metadata = {"format": "deconvwidgets head 1", "head": text, "checksum": head_files._checksum(text, arrays)}
+    (tmp_path / "a.safetensors").write_bytes(safetensors.numpy.save(arrays, metadata))
+    with pytest.raises(HeadError, match="is not a head, or is damaged"):
+        load_head(tmp_path / "a.safetensors")
 
 
 def test_the_file_is_small_and_has_an_extension(head, tmp_path):

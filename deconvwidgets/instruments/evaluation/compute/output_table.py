@@ -1,22 +1,25 @@
 """The outputs of a model for the photographs of an image set, in memory or on disk, in any order.
 
-On disk the outputs are a memory map, and a second file says which photographs it has. That file is replaced only after the memory map was
-flushed, so that an interrupted evaluation continues where it was. Several processes may write the same outputs.
+On disk the outputs are a memory map, and a second file has a checksum of the outputs of each photograph. That file is replaced only after
+the memory map was flushed, so that an interrupted evaluation continues where it was. Outputs that changed on disk are computed again.
+Several processes may write the same outputs.
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, write_cache_file
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder
+from deconvwidgets.assets.row_checksums import changed_rows, checksums_of, describe_rows, read_checksums, write_checksums
 from deconvwidgets.errors import AssetError
 from deconvwidgets.images.image_set import digest_of
 
 VERSION = 1
-_VALUES, _DONE = "outputs.f32", "done.u8"
+VALUES, CHECKSUMS = "outputs.f32", "checksums.u32"
 
 
 class OutputTable:
@@ -34,6 +37,7 @@ class OutputTable:
         self.values = values
         self.done = done
         self._folder = folder
+        self._checksums = np.zeros(len(done), np.uint32)  # as they were committed
 
     @classmethod
     def in_memory(cls, shape: tuple[int, ...]) -> OutputTable:
@@ -59,23 +63,29 @@ class OutputTable:
             If the cache cannot be written to.
         """
         folder = cache_dir() / kind / digest_of([repr((VERSION, *identity, shape))])[:24]
-        path, size = folder / _VALUES, int(np.prod(shape)) * 4
+        path, size = folder / VALUES, int(np.prod(shape)) * 4
         try:
             make_folder(folder)
-            known = _known(folder / _DONE, shape[0]) if path.exists() and path.stat().st_size == size else np.zeros(shape[0], bool)
+            known = path.exists() and path.stat().st_size == size
+            checksums = read_checksums(folder / CHECKSUMS, shape[0] if known else 0)
             with path.open("ab") as file:
                 file.truncate(size)
-            return cls(np.memmap(path, np.float32, "r+", shape=shape), known, folder)
+            values = np.memmap(path, np.float32, "r+", shape=shape)
         except OSError as error:
             raise AssetError(
                 f"{path} cannot be created ({error.strerror}); it needs {size / 1e6:,.0f} MB. Free some space, set {CACHE_VARIABLE} to a "
                 "folder that you can write to, or pass store='memory'."
             ) from error
+        table = cls(values, np.zeros(shape[0], bool), folder)
+        if known:
+            table._take(checksums)
+        return table
 
     def write(self, sources: NDArray[np.int64], outputs: NDArray[np.float32]) -> None:
         """Set the outputs of some photographs."""
         self.values[sources] = outputs
         self.done[sources] = True
+        self._checksums[sources] = 0
 
     def commit(self) -> None:
         """Store what was written, if the table is on disk. Raises AssetError if that fails."""
@@ -83,10 +93,14 @@ class OutputTable:
             return
         assert isinstance(self.values, np.memmap)
         self.values.flush()
-        write_cache_file(self._folder / _DONE, self.done.astype(np.uint8).tobytes())
+        written = np.flatnonzero(self.done & (self._checksums == 0))
+        self._checksums[written] = checksums_of(self.values[written])
+        write_checksums(self._folder / CHECKSUMS, self._checksums)
 
-
-def _known(path: Path, count: int) -> NDArray[np.bool_]:
-    """Return which photographs a table has; none if the file is missing or damaged."""
-    data = np.frombuffer(path.read_bytes(), np.uint8) if path.exists() else np.zeros(0, np.uint8)
-    return data == 1 if len(data) == count else np.zeros(count, bool)
+    def _take(self, checksums: NDArray[np.uint32]) -> None:
+        """Take the outputs on disk that are what was written."""
+        changed = changed_rows(self.values, checksums)
+        if len(changed):
+            warnings.warn(f"The outputs of {describe_rows(changed)} in {self._folder} were damaged. Computing them again.", stacklevel=3)
+        checksums[changed] = 0
+        self._checksums, self.done = checksums, checksums != 0

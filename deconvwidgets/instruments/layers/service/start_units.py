@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 
 from deconvwidgets.instruments.layers.records import StartUnit
+from deconvwidgets.strict_json import read_json
 
 _FILE = Path(__file__).with_name("start_units.json")
 
@@ -24,6 +24,6 @@ def start_units(digest: str) -> tuple[StartUnit, ...]:
 
 @lru_cache(maxsize=1)
 def _by_digest() -> dict[str, tuple[StartUnit, ...]]:
-    models = json.loads(_FILE.read_text("utf-8"))
+    models = read_json(_FILE)
     layers = [layer for model in models.values() for layer in model["layers"].values()]
     return {layer["digest"]: tuple(StartUnit(*unit) for unit in layer["units"]) for layer in layers}

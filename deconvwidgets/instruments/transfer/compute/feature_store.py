@@ -1,30 +1,35 @@
-"""Features on disk, as a float16 memory map with a record of the progress.
+"""Features on disk, as a float16 memory map with a checksum for each photograph.
 
-A folder contains the features of one layer for one image set. The record counts only features that have been flushed, so an interrupted
-extraction resumes where it stopped. The file has its final size from the start. Several processes may extract the same features: they
-write the same values.
+A folder contains the features of one layer for one image set. There are checksums only of features that have been flushed, so an
+interrupted extraction resumes where it stopped. They are verified when the features are opened: the features of a photograph that changed
+on disk are computed again, and no others. The file has its final size from the start. Several processes may extract the same features:
+they write the same values.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, make_folder, may, unreadable, write_cache_file
+from deconvwidgets.assets.cache import CACHE_VARIABLE, cache_dir, is_cached, make_folder, may, unreadable, write_cache_file
+from deconvwidgets.assets.row_checksums import changed_rows, checksums_of, describe_rows, read_checksums, write_checksums
 from deconvwidgets.errors import AssetError
 from deconvwidgets.images.image_set import digest_of
 from deconvwidgets.records.images import SkippedImage
+from deconvwidgets.strict_json import StrictJsonError, read_json
 
 VERSION = 1
 VALUES = "features.f16"
-RECORD = "progress.json"
+CHECKSUMS = "checksums.u32"
+SKIPPED = "skipped.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +46,6 @@ class FeatureIdentity:
     def key(self) -> str:
         """Return the name of the folder, which is the same for equal identities."""
         return digest_of([repr((VERSION, *asdict(self).values()))])[:24]
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    version: int
-    shape: tuple[int, int, int]
-    done: int  # number of photographs, in the order of the image set
-    skipped: tuple[tuple[int, str, str], ...]  # (source, name, reason) of unreadable photographs
-
-    @classmethod
-    def read(cls, path: Path) -> _Record | None:
-        """Return the record; None if there is none or if it is damaged. Raises AssetError if it cannot be read."""
-        try:
-            fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            skipped = tuple((int(source), str(name), str(reason)) for source, name, reason in fields["skipped"])
-            photographs, orientations, features = (int(length) for length in fields["shape"])
-            return cls(int(fields["version"]), (photographs, orientations, features), int(fields["done"]), skipped)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                return None
-            raise unreadable(path, error.strerror) from error
-        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError):
-            return None
 
 
 def _preallocate(path: Path, size: int) -> None:
@@ -85,24 +67,26 @@ class LayerFeatures:
     ----------
     values : array (photographs, orientations, features) float16
         The features. There are one or two orientations: as the photograph is, and mirrored.
-    done : int
-        Number of photographs whose features have been computed. The features of skipped photographs are undefined.
+    known : array (photographs,) bool
+        The photographs whose features have been computed, or which cannot be read. The features of the latter are undefined.
     """
 
-    def __init__(self, values: NDArray[np.float16], done: int, skipped: Sequence[tuple[int, str, str]], folder: Path | None) -> None:
+    def __init__(self, values: NDArray[np.float16], folder: Path | None) -> None:
         self.values = values
-        self.done = done
-        self._skipped = {source: (name, reason) for source, name, reason in skipped}
+        self.known = np.zeros(len(values), bool)
+        self._skipped: dict[int, tuple[str, str]] = {}
+        self._checksums = np.zeros(len(values), np.uint32)  # as they were committed
         self._folder = folder
+        self._uncommitted = False
 
     @classmethod
     def in_memory(cls, shape: tuple[int, int, int]) -> LayerFeatures:
         """Return features that are not stored on disk."""
-        return cls(np.zeros(shape, np.float16), 0, (), None)
+        return cls(np.zeros(shape, np.float16), None)
 
     @classmethod
     def on_disk(cls, identity: FeatureIdentity, shape: tuple[int, int, int], root: Path | None = None) -> LayerFeatures:
-        """Return the features stored in the cache (or below `root`), complete or not.
+        """Return the features stored in the cache (or below `root`), complete or not. Those that changed on disk are missing.
 
         Raises
         ------
@@ -112,28 +96,34 @@ class LayerFeatures:
         folder = (root or cache_dir() / "features") / identity.key()
         path = folder / VALUES
         size = int(np.prod(shape)) * 2
-        record = _Record.read(folder / RECORD)
-        valid = record is not None and record.version == VERSION and record.shape == shape
         try:
-            valid = valid and path.exists() and path.stat().st_size == size
-            if record is not None and valid and record.done >= shape[0] and not may(path, os.W_OK):  # a cache that others share
-                return cls(np.memmap(path, np.float16, "r", shape=shape), shape[0], record.skipped, folder)
+            stored = is_cached(path) and path.stat().st_size == size
+            if stored and not may(path, os.W_OK):  # a cache that others share
+                features = cls(np.memmap(path, np.float16, "r", shape=shape), folder)
+                features._take_stored()
+                if features.complete:
+                    return features
             make_folder(folder)
             _preallocate(path, size)
-            values = np.memmap(path, np.float16, "r+", shape=shape)
+            features = cls(np.memmap(path, np.float16, "r+", shape=shape), folder)
         except OSError as error:
             raise AssetError(
                 f"{path} cannot be created ({error.strerror}); it needs {size / 1e6:,.0f} MB. "
                 f"Free some space, or set {CACHE_VARIABLE} to a folder that you can write to."
             ) from error
-        if record is None or not valid:
-            return cls(values, 0, (), folder)
-        return cls(values, min(record.done, shape[0]), record.skipped, folder)
+        if stored:
+            features._take_stored()
+        return features
+
+    @property
+    def done(self) -> int:
+        """Number of photographs whose features have been computed, or which cannot be read."""
+        return int(self.known.sum())
 
     @property
     def complete(self) -> bool:
         """Whether the features of all photographs have been computed."""
-        return self.done == len(self.values)
+        return bool(self.known.all())
 
     @property
     def skipped(self) -> dict[int, SkippedImage]:
@@ -142,24 +132,69 @@ class LayerFeatures:
 
     def readable(self) -> NDArray[np.int64]:
         """Return the sources whose features have been computed, without the skipped ones."""
-        return np.setdiff1d(np.arange(self.done, dtype=np.int64), np.fromiter(self._skipped, np.int64, len(self._skipped)))
+        return np.setdiff1d(np.flatnonzero(self.known), np.fromiter(self._skipped, np.int64, len(self._skipped)))
 
     def write(self, source: int, features: NDArray[np.float16]) -> None:
         """Set the features (orientations, features) of a photograph."""
         self.values[source] = features
+        self.known[source], self._checksums[source] = True, 0
+        self._uncommitted = True
 
     def skip(self, source: int, image: SkippedImage) -> None:
         """Record a photograph that cannot be read."""
         self._skipped[source] = (image.name, image.reason)
+        self.known[source] = self._uncommitted = True
 
-    def commit(self, done: int) -> None:
-        """Flush the features and record that the first `done` photographs are complete. Raises AssetError if that fails."""
-        self.done = done
-        if self._folder is None:
+    def commit(self) -> None:
+        """Flush the features and record which are known. Raises AssetError if that fails."""
+        if self._folder is None or not self._uncommitted:
             return
         assert isinstance(self.values, np.memmap)
         self.values.flush()
-        skipped = tuple((source, name, reason) for source, (name, reason) in sorted(self._skipped.items()) if source < done)
-        photographs, orientations, features = self.values.shape
-        record = _Record(VERSION, (photographs, orientations, features), done, skipped)
-        write_cache_file(self._folder / RECORD, json.dumps(asdict(record)).encode())
+        written = np.setdiff1d(np.flatnonzero(self.known & (self._checksums == 0)), list(self._skipped))
+        self._checksums[written] = checksums_of(self.values[written])
+        write_checksums(self._folder / CHECKSUMS, self._checksums)
+        _write_skipped(self._folder / SKIPPED, self._skipped)
+        self._uncommitted = False
+
+    def _take_stored(self) -> None:
+        """Take the features on disk that are what was written. Raises AssetError if the files cannot be read."""
+        assert self._folder is not None
+        try:
+            checksums = read_checksums(self._folder / CHECKSUMS, len(self.values))
+            self._skipped = _read_skipped(self._folder / SKIPPED, len(self.values))
+        except OSError as error:
+            raise unreadable(Path(error.filename), error.strerror) from error
+        checksums[list(self._skipped)] = 0
+        changed = changed_rows(self.values, checksums)
+        if len(changed):
+            warnings.warn(f"The features of {describe_rows(changed)} in {self._folder} were damaged. Computing them again.", stacklevel=3)
+        checksums[changed] = 0
+        self._checksums, self.known = checksums, checksums != 0
+        self.known[list(self._skipped)] = True
+
+
+def _write_skipped(path: Path, skipped: Mapping[int, tuple[str, str]]) -> None:
+    """Write the photographs that cannot be read, with a checksum. Nothing is written if there are none."""
+    listed = [[source, name, reason] for source, (name, reason) in sorted(skipped.items())]
+    if listed or path.exists():
+        write_cache_file(path, json.dumps({"skipped": listed, "checksum": _checksum(listed)}).encode())
+
+
+def _read_skipped(path: Path, count: int) -> dict[int, tuple[str, str]]:
+    """Return the photographs that cannot be read; none, so that they are tried again, if the file is missing or damaged. Raises OSError."""
+    try:
+        content = read_json(path)
+        listed, checksum = content["skipped"], content["checksum"]
+        if checksum != _checksum(listed):
+            return {}
+        skipped = {int(source): (str(name), str(reason)) for source, name, reason in listed}
+    except FileNotFoundError:
+        return {}
+    except (StrictJsonError, KeyError, TypeError, ValueError):
+        return {}
+    return skipped if all(0 <= source < count for source in skipped) else {}
+
+
+def _checksum(listed: object) -> str:
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

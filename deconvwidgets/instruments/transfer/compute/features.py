@@ -112,9 +112,9 @@ def extract_features(
             )
             features = LayerFeatures.on_disk(identity, size, folder)
         tables.setdefault(info.name, LayerTable(shape, features))
-    start = min(table.features.done for table in tables.values())
-    with job.progress_bar("features", "photograph", images.source_count, progress, start) as context:
-        prepared = prepared_sources(images, maker, range(start, images.source_count), job.decode_threads)
+    missing = np.flatnonzero(~np.all([table.features.known for table in tables.values()], axis=0))
+    with job.progress_bar("features", "photograph", images.source_count, progress, images.source_count - len(missing)) as context:
+        prepared = prepared_sources(images, maker, map(int, missing), job.decode_threads)
         FeaturePass(network, maker, tables).run(prepared, images.source_count, context)
     return {name: tables[info.name].features for name, info in infos.items()}
 
@@ -196,7 +196,7 @@ class LayerTable:
 
 @dataclass(frozen=True, slots=True)
 class FeaturePass:
-    """One pass over photographs, in their order, that computes the features of several layers."""
+    """One pass over photographs that computes the features of several layers, where they are not known."""
 
     network: Network
     maker: CropMaker
@@ -205,6 +205,14 @@ class FeaturePass:
     def run(self, prepared: Iterable[PreparedSource], total: int, job: JobContext) -> None:
         """Process the photographs batch by batch. Computed features are committed also if the pass ends with an exception.
 
+        Parameters
+        ----------
+        prepared : iterable of PreparedSource
+            All photographs of which some layer lacks the features.
+        total : int
+            The number of photographs of the image set.
+        job : JobContext
+
         Raises
         ------
         JobCancelledError
@@ -212,31 +220,31 @@ class FeaturePass:
         ModelError
             For values that float16 cannot represent.
         """
-        first = done = min(table.features.done for table in self.tables.values())
+        first = done = int(np.all([table.features.known for table in self.tables.values()], axis=0).sum())
         committed, started, batch = done, time.monotonic(), list[PreparedSource]()
         try:
             for item in prepared:
                 batch.append(item)
-                if len(batch) * self.maker.inputs < job.batch_size.size() and item.source + 1 < total:
+                if len(batch) * self.maker.inputs < job.batch_size.size() and done + len(batch) < total:
                     continue
                 job.check_cancelled(f"Computing features was stopped after {done} of {total} photographs; those on disk are kept")
                 self._add_batch(batch, job)
-                done, batch = item.source + 1, []
+                done, batch = done + len(batch), []
                 if done - committed >= _CHUNK:
-                    self._commit(done)
+                    self._commit()
                     committed = done
                 job.report(Progress("features", done, total, (done - first) / max(time.monotonic() - started, 1e-9)))
         finally:
             if done > committed:
-                self._commit(done)
+                self._commit()
 
-    def _commit(self, done: int) -> None:
+    def _commit(self) -> None:
         for table in self.tables.values():
-            if table.features.done < done:
-                table.features.commit(done)
+            table.features.commit()
 
     def _add_batch(self, batch: Sequence[PreparedSource], job: JobContext) -> None:
-        tables = {name: table for name, table in self.tables.items() if table.features.done <= batch[-1].source}
+        sources = [item.source for item in batch]
+        tables = {name: table for name, table in self.tables.items() if not table.features.known[sources].all()}
         readable = [item.source for item in batch if item.pixels is not None]
         computed: dict[str, NDArray[np.float16]] = {}
 
@@ -252,10 +260,11 @@ class FeaturePass:
                 job.batch_size.record(len(pixels), time.monotonic() - started)
         for name, table in tables.items():
             for item in batch:
-                if item.skipped is not None:
+                if item.skipped is not None and not table.features.known[item.source]:
                     table.features.skip(item.source, item.skipped)
             for source, features in zip(readable, computed.get(name, ()), strict=True):
-                table.features.write(source, features)
+                if not table.features.known[source]:
+                    table.features.write(source, features)
 
 
 def _as_float16(features: Tensor, layer: str, sources: Sequence[int]) -> NDArray[np.float16]:

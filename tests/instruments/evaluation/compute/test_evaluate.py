@@ -220,11 +220,26 @@ def test_partial_results_grow(bundle, images, monkeypatch):
 
 def test_a_damaged_table_is_computed_again(bundle, images, tmp_path):
     first = dw.evaluate(bundle, images, **QUIET)
-    (done,) = (tmp_path / "cache" / "evaluations").glob("*/done.u8")
+    (done,) = (tmp_path / "cache" / "evaluations").glob("*/checksums.u32")
     done.write_bytes(b"\x01" * 7)
     images.opened.clear()
     assert np.array_equal(dw.evaluate(bundle, images, **QUIET).outputs, first.outputs)
     assert len(images.opened) == 60
+
+
+def test_of_a_flipped_bit_only_that_photograph_is_computed_again(bundle, images, tmp_path):
+    first = dw.evaluate(bundle, images, **QUIET)
+    (path,) = (tmp_path / "cache" / "evaluations").glob("*/outputs.f32")
+    data = bytearray(path.read_bytes())
+    data[(2 * 17 + 1) * len(data) // 120] ^= 1
+    path.write_bytes(data)
+    images.opened.clear()
+    with pytest.warns(UserWarning, match="The outputs of photograph 17 in .* were damaged"):
+        again = dw.evaluate(bundle, images, **QUIET)
+    assert np.array_equal(again.outputs, first.outputs)
+    assert images.opened == [17]
+    assert np.array_equal(dw.evaluate(bundle, images, **QUIET).outputs, first.outputs)
+    assert images.opened == [17]
 
 
 def test_binary_models_and_models_that_return_probabilities(small, photographs):

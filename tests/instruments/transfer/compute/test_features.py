@@ -1,6 +1,5 @@
 """Features: their values, that they are computed once, and interruptions, changed models and damaged files."""
 
-import json
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -16,7 +15,7 @@ from deconvwidgets.errors import AssetError, JobCancelledError, LayerError, Mode
 from deconvwidgets.images.image_set import SubsetImages
 from deconvwidgets.instruments.transfer.compute import features as features_module
 from deconvwidgets.instruments.transfer.compute.feature_crops import CropMaker
-from deconvwidgets.instruments.transfer.compute.feature_store import RECORD, VALUES, FeatureIdentity, LayerFeatures
+from deconvwidgets.instruments.transfer.compute.feature_store import CHECKSUMS, SKIPPED, VALUES, FeatureIdentity, LayerFeatures
 from deconvwidgets.instruments.transfer.compute.features import FeatureShape, default_layer, extract_features
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.models.zoo import load_model
@@ -205,8 +204,8 @@ def test_cancelling_does_not_undo_a_complete_layer(tiny_bundle, tiny_images, tmp
     extract(tiny_bundle, tiny_images, "conv1", folder=tmp_path)
     with pytest.raises(JobCancelledError, match="8 of 14"):
         extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path, batch_size=FixedBatch(4), cancelled=stop_after(2))
-    records = [json.loads((folder / RECORD).read_text(encoding="utf-8")) for folder in tmp_path.iterdir()]
-    assert sorted(record["done"] for record in records) == [8, 14]
+    checksums = [np.frombuffer((folder / CHECKSUMS).read_bytes(), np.uint32) for folder in tmp_path.iterdir()]
+    assert sorted((one != 0).sum() for one in checksums) == [8, 14]
 
 
 @pytest.mark.parametrize("change", ["weights", "images", "transform", "crops", "layer"])
@@ -228,27 +227,59 @@ def test_other_inputs_have_their_own_features(change, tiny_model, noise, tmp_pat
     assert sum(passes) == (28 if change == "crops" else 14)
 
 
-@pytest.mark.parametrize("damage", ["no record", "no json", "other version", "short file", "no file", "other shape"])
+@pytest.mark.parametrize("damage", ["no checksums", "short checksums", "short file", "no file"])
 def test_damaged_features_are_computed_again(damage, tiny_bundle, tiny_images, tmp_path, passes):
     whole = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"].values.copy()
     (folder,) = tmp_path.iterdir()
-    record, values = folder / RECORD, folder / VALUES
-    if damage == "no record":
-        record.unlink()
-    elif damage == "no json":
-        record.write_text("{", encoding="utf-8")
-    elif damage == "short file":
-        values.write_bytes(values.read_bytes()[:-10])
-    elif damage == "no file":
-        values.unlink()
-    else:
-        fields = json.loads(record.read_text(encoding="utf-8"))
-        fields.update({"version": 99} if damage == "other version" else {"shape": [14, 1, 79]})
-        record.write_text(json.dumps(fields), encoding="utf-8")
+    path = folder / (VALUES if "file" in damage else CHECKSUMS)
+    data = path.read_bytes()
+    path.unlink()
+    if "short" in damage:
+        path.write_bytes(data[:-10])
     passes.clear()
     recomputed = extract(tiny_bundle, tiny_images, "conv2", folder=tmp_path)["conv2"].values
     assert sum(passes) == 14
     np.testing.assert_array_equal(recomputed, whole)
+
+
+def flip(path, position, bit=0):
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1 << bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("file", [VALUES, CHECKSUMS])
+def test_of_a_flipped_bit_only_that_photograph_is_computed_again(file, tiny_bundle, tiny_images, tmp_path, passes):
+    whole = extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path, batch_size=FixedBatch(4))
+    expected = {name: features.values.copy() for name, features in whole.items()}
+    (path,) = (path for path in tmp_path.glob(f"*/{VALUES}") if path.stat().st_size == expected["conv2"].nbytes)
+    size = path.stat().st_size if file == VALUES else 14 * 4
+    for photograph in (0, 6, 13):
+        for bit in (0, 7):
+            flip(path.with_name(file), (2 * photograph + 1) * size // 28, bit)
+            passes.clear()
+            with pytest.warns(UserWarning, match=f"The features of photograph {photograph} in .* were damaged"):
+                again = extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path, batch_size=FixedBatch(4))
+            assert passes == [1]
+            for name, values in expected.items():
+                np.testing.assert_array_equal(again[name].values, values)
+    passes.clear()
+    extract(tiny_bundle, tiny_images, ["conv1", "conv2"], folder=tmp_path)
+    assert not passes
+
+
+def test_no_flipped_bit_in_the_list_of_unreadable_photographs_changes_it(tiny_bundle, noise, tmp_path, passes):
+    images = noise(broken=(2, 11))
+    extract(tiny_bundle, images, "conv2", folder=tmp_path)
+    (path,) = tmp_path.glob(f"*/{SKIPPED}")
+    data = path.read_bytes()
+    passes.clear()
+    for position in range(0, len(data), 7):
+        flip(path, position, position % 8)
+        features = extract(tiny_bundle, images, "conv2", folder=tmp_path)["conv2"]
+        assert {source: skipped.name for source, skipped in features.skipped.items()} == {2: "noise-2", 11: "noise-11"}
+        assert path.read_bytes() == data
+    assert not passes  # the others are not computed again
 
 
 def test_unreadable_photographs_are_skipped(tiny_bundle, noise):
