@@ -62,8 +62,8 @@ def ray_session(address: str | None = None) -> Iterator[ModuleType]:
     Parameters
     ----------
     address : str, optional
-        "auto", "HOST:PORT" or "ray://HOST:PORT"; "local" and None start Ray on this machine, and stop it at the end. Not used by a process that is
-        connected already.
+        "auto", "HOST:PORT" or "ray://HOST:PORT"; "local" and None start Ray on this machine, and stop it at the end. A process that is
+        connected already uses its connection.
 
     Yields
     ------

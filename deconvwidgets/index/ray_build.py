@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from types import ModuleType
+from typing import Any
 
 from deconvwidgets.compute.decoder import CropDecoder
 from deconvwidgets.compute.ray_cluster import ClusterShape, ray_session
@@ -43,8 +44,10 @@ class GrowingIndex:
         return only_layers(self.whole, [info for info in self.layers if info.name in layers])
 
 
-def build_on_ray(request: BuildRequest, start: ActivationIndex, commits: Commits | None = None) -> ActivationIndex:
+def build_on_ray(request: BuildRequest, start: Any, commits: Commits | None = None) -> Any:
     """Return the index of all requested crops, from an index of some of them, built on a cluster.
+
+    Both are an ActivationIndex.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def _build(ray: ModuleType, request: BuildRequest, start: ActivationIndex, commi
         try:
             with closing(passes.outcomes(remaining)) as outcomes:
                 for outcome in outcomes:
-                    growing.add(outcome.index)
+                    growing.add(outcome.data)
                     if request.on_so_far is not None:
                         request.on_so_far(IndexSoFar(growing, crop_count(growing.whole.crop_ranges)))
                     if commits is not None:

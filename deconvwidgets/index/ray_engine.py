@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -62,7 +62,7 @@ class RayPasses:
     _started: float = field(default_factory=time.monotonic)
     _first: int | None = None  # crops that were there before
 
-    def outcomes(self, remaining: Callable[[], CropRanges]) -> Iterator[PartOutcome]:
+    def outcomes(self, remaining: Callable[[], CropRanges]) -> Generator[PartOutcome, None, None]:
         """Iterate over the outcomes of parts, in any order, until no crops remain. Add each to the index before the next is taken.
 
         Raises
@@ -84,7 +84,7 @@ class RayPasses:
             if lost == _MAX_LOST:
                 raise ActivationIndexError(f"The pass on the Ray cluster was lost {lost} times without progress: {reason}")
 
-    def _pass(self, ranges: CropRanges) -> Iterator[PartOutcome]:
+    def _pass(self, ranges: CropRanges) -> Generator[PartOutcome, None, None]:
         plan = self._plan(ranges)
         run = self._start(plan)
         before, looked, taken_at = self.total - crop_count(ranges), time.monotonic(), time.monotonic()

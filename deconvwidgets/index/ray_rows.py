@@ -1,4 +1,4 @@
-"""Decoded crops as rows of a Ray dataset: one row a crop, so that Ray Data can put rows together as it likes, and none is lost or doubled."""
+"""Decoded crops as rows of a Ray dataset: one row a crop, so that Ray Data can group them as it likes, and none is lost or doubled."""
 
 from __future__ import annotations
 

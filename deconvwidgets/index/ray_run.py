@@ -116,7 +116,7 @@ class IndexRun:
                 with self._lock:
                     self._crops += outcome.crops
                     self._outcome = outcome if self._outcome is None else self._outcome.merge(outcome)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - outermost handler of the actor: the package's own error is raised, or what Ray reported
             raise own_error(error) from None
 
     def take(self, with_index: bool) -> Taken:

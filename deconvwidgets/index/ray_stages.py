@@ -35,13 +35,13 @@ class FailedRead(NamedTuple):
 class PartOutcome(NamedTuple):
     """The bytes of the index of a part of the crops, their number, and those of them that could not be read."""
 
-    index: bytes
+    data: bytes
     crops: int
     failed: tuple[FailedRead, ...]
 
     def merge(self, other: PartOutcome) -> PartOutcome:
         """Return the outcome of both parts."""
-        return PartOutcome(merged_bytes(self.index, other.index), self.crops + other.crops, self.failed + other.failed)
+        return PartOutcome(merged_bytes(self.data, other.data), self.crops + other.crops, self.failed + other.failed)
 
     def row(self) -> dict[str, list[bytes]]:
         """Return the outcome as a row of a Ray dataset: a single column, whose type is the same whatever is in it."""

@@ -26,27 +26,43 @@ pytestmark = pytest.mark.slow
 STORE = 80 << 20  # bytes of a node's object store, the least that Ray allows being 75 MB
 
 
+def descendants():
+    return {process.pid: process for process in psutil.Process().children(recursive=True)}
+
+
+def add_node(cluster):
+    """Add a node. Ray gives one half a minute to start, which is not enough on a busy machine: try again."""
+    for trial in range(3):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or trial == 2:
+                raise
+    raise AssertionError
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Two nodes with one CPU each. Nothing of them is left afterwards."""
     from ray.cluster_utils import Cluster
 
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the nodes cannot import this module
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    module, before = sys.modules[__name__], descendants()
+    ray.cloudpickle.register_pickle_by_value(module)  # the nodes cannot import this module
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # by default 15: other tests that run at the same time would take all time
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False})
-        started = []
+        nodes = Cluster()
         try:
-            nodes.second = nodes.add_node(num_cpus=1, object_store_memory=STORE)
-            started = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+            add_node(nodes)
+            nodes.second = add_node(nodes)
             yield nodes
         finally:
             ray.shutdown()
             nodes.shutdown()
-            psutil.wait_procs(started, timeout=20)
-    left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+            ray.cloudpickle.unregister_pickle_by_value(module)
+            _, left = psutil.wait_procs([process for pid, process in descendants().items() if pid not in before], timeout=20)
+            for process in left:
+                process.kill()
     assert not left, left
 
 
@@ -157,7 +173,7 @@ def test_a_killed_node_loses_nothing(connected, bundle, images):
         index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
     finally:
         if watch.happened:
-            connected.second = connected.add_node(num_cpus=1, object_store_memory=STORE)
+            connected.second = add_node(connected)
     assert watch.happened
     assert index.to_bytes() == of_one_process(bundle, crops)
 
