@@ -131,6 +131,7 @@ class RunningStats:
         if self._since_carry > MAX_ADDITIONS:
             self._carry()
             self._since_carry = len(values)
+        values = values + 0.0  # of 0 and -0 the order would decide which is the extreme
         add_exactly(self.sums, self.squares, values)
         self.count += len(values)
         self.maximum = torch.maximum(self.maximum, values.amax(dim=0))
