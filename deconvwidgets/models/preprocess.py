@@ -83,8 +83,15 @@ class Preprocess:
 
         The inputs are the same, bit for bit, whether they are normalised one by one or in batches.
         """
-        unit = pixels.to(torch.float32).div(255)
-        return unit.sub_(_per_channel(self.mean, unit.device)).div_(_per_channel(self.std, unit.device))
+        unit = torch.empty_like(pixels, dtype=torch.float32)
+        mean, std = _per_channel(self.mean, unit.device), _per_channel(self.std, unit.device)
+        if pixels.dim() == 3 or pixels.device.type != "cpu" or not len(pixels):
+            return unit.copy_(pixels).div_(255).sub_(mean).div_(std)
+        # One image stays in the processor's cache, and constants of its size and memory format are subtracted faster than 3 numbers.
+        means, stds = torch.empty_like(unit[:1]).copy_(mean)[0], torch.empty_like(unit[:1]).copy_(std)[0]
+        for image, part in zip(unit, pixels, strict=True):
+            image.copy_(part).div_(255).sub_(means).div_(stds)
+        return unit
 
     def resize_and_crop(self, image: Image.Image) -> Image.Image:
         """Return the image before normalisation. It is padded with black if it is smaller than the crop.
