@@ -1,53 +1,57 @@
 """The strongest activations of every unit over an image set.
 
-Source: Zeiler & Fergus 2014, figure 2 (the top 9 activations, each from a different image). The statistics are our extension.
+Source: Zeiler & Fergus 2014, figure 2 (the top 9 activations, each from a different image). The statistics, the most negative
+activations and the samples are our extension.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Literal, Self, Unpack
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
-from deconvwidgets.arguments import describe, flag, integer, texts
-from deconvwidgets.compute.devices import with_deprecated_network
+from deconvwidgets.arguments import describe, flag, one_of, texts
 from deconvwidgets.compute.job import JobContext, as_job
-from deconvwidgets.compute.stream import prepared_crops
-from deconvwidgets.engine import Network
 from deconvwidgets.errors import ActivationIndexError, LayerError
 from deconvwidgets.images.image_set import ImageSet, require_images
-from deconvwidgets.index.builder import IndexPass, LayerTally
-from deconvwidgets.index.crop_ranges import CropRanges, checked_crops, crop_count, joined, overlap, ranges_of
+from deconvwidgets.index.building import BuildRequest, build_at, build_index
+from deconvwidgets.index.crop_ranges import checked_crops, joined, overlap, ranges_of
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.index_file import decode_index, encode_index, read_index, write_index
+from deconvwidgets.index.options import IndexOptions, IndexSettings
 from deconvwidgets.index.queries.methods import IndexQueries
-from deconvwidgets.index.queries.places import checked_unit
-from deconvwidgets.index.so_far import OnSoFar, reporting
-from deconvwidgets.index.storage import IndexParts, read_index, require_writable_index, write_index
-from deconvwidgets.index.top_k import RunningTopK
+from deconvwidgets.index.readable import ReadableIndex
+from deconvwidgets.index.sample import Sample
+from deconvwidgets.index.so_far import OnSoFar, checked_on_so_far
+from deconvwidgets.index.state import fields_of, state_of
+from deconvwidgets.index.tally import UnitTally
+from deconvwidgets.index.top_k import PLACE_BYTES
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.devices import on_device
 from deconvwidgets.paths import as_path
-from deconvwidgets.records.activations import LayerStats
-from deconvwidgets.records.images import SkippedImage, without_repeats
+from deconvwidgets.records.images import sorted_by_name
 from deconvwidgets.records.layers import LayerInfo
 
-_MAX_K = 1 << 20  # activations per unit
+_MEMORY_SHARE = 0.4  # of the free memory, for activations per class: they are copied when they are committed
 
 
-@dataclass(frozen=True)
-class ActivationIndex(IndexQueries):
-    """The k strongest activations, the statistics and the labels of each unit of some layers; immutable.
+class ActivationIndex(IndexQueries, ReadableIndex):
+    """The strongest activations, the statistics and a sample of each unit of some layers; immutable.
 
     Create one with `build` or `load`. The activation of a unit in a crop is the maximum over its feature map; of equal maxima the first
-    in reading order gives the position. Equal activations are ordered by source photograph, crop, row and column. An activation of
-    exactly 0 is not listed, so a dead unit has no strongest activations.
+    in reading order gives the position. Equal activations are ordered by crop. An activation of exactly 0 is not listed, so a dead unit
+    has no strongest activations. Photographs with the same content count as one in the rankings and in the sample; `copies` lists them.
+    The statistics count every crop.
+
+    An index does not depend on the order of the crops, or on how they are cut into batches and parts. Indexes of different crops can be
+    merged.
 
     Examples
     --------
@@ -58,15 +62,9 @@ class ActivationIndex(IndexQueries):
     (192, 3)
     >>> len(index.top("conv2", unit=5))  # one from each photograph
     2
+    >>> index.most_negative("conv2", unit=5)[0].value < 0  # before the rectifier
+    True
     """
-
-    identity: IndexIdentity
-    layers: tuple[LayerInfo, ...]
-    tallies: dict[str, LayerTally]  # by dotted name
-    crop_ranges: CropRanges  # the crops that the index covers
-    source_labels: dict[int, int]  # dataset labels of the photographs among the strongest activations
-    categories: tuple[str, ...]
-    skipped: tuple[SkippedImage, ...]
 
     @classmethod
     def build(
@@ -74,17 +72,19 @@ class ActivationIndex(IndexQueries):
         bundle: ModelBundle,
         images: ImageSet,
         layers: Sequence[str] | None = None,
-        k: int = 9,
-        per_source: int | None = 1,
+        options: IndexOptions | None = None,
+        *,
         path: str | Path | None = None,
         resume: bool = True,
+        overwrite: bool = False,
         device: str = "auto",
         progress: bool = True,
-        *,
         crops: range | None = None,
         job: JobContext | None = None,
-        network: Network | None = None,
         on_so_far: OnSoFar | None = None,
+        engine: Literal["local", "ray"] = "local",
+        ray_address: str | None = None,
+        **settings: Unpack[IndexSettings],
     ) -> ActivationIndex:
         """Build an index in one pass over the crops of an image set. Memory does not depend on the number of crops.
 
@@ -96,14 +96,14 @@ class ActivationIndex(IndexQueries):
             The photographs. Those that cannot be read are left out and listed in `skipped`.
         layers : str or sequence of str, optional
             Names or aliases; by default the convN feature maps.
-        k : int
-            Number of activations kept per unit.
-        per_source : int, optional
-            Number of activations kept per unit and photograph; None for no limit.
+        options : IndexOptions, optional
+            What the index keeps, and how it is built. Single options can be given as keywords: `k=36, workers=4`.
         path : str or Path, optional
-            A folder for the index.
+            Where to keep the index.
         resume : bool
-            Load the index at `path` if it fits. One that is damaged or does not fit is replaced, with a warning.
+            Use the index at `path`, or the crops so far that an interrupted build left there, if they fit.
+        overwrite : bool
+            Replace what is at `path` and cannot be used.
         device : str
             "auto", "cpu", "cuda:1", ...
         progress : bool
@@ -111,11 +111,15 @@ class ActivationIndex(IndexQueries):
         crops : range, optional
             Numbers of the crops, for an index that is to be merged with others; by default all crops.
         job : JobContext, optional
-            Progress, cancellation and batch sizes.
-        network : Network, optional
-            Deprecated.
+            Progress, cancellation, the device lease, and the batch size while the options' is "auto".
         on_so_far : callable, optional
             Called after each batch with an `IndexSoFar`, which copies the index of the crops so far.
+        engine : {"local", "ray"}
+            Build in this process, or on a Ray cluster.
+        ray_address : str, optional
+            The address of the cluster.
+        **settings
+            Fields of `IndexOptions`.
 
         Raises
         ------
@@ -129,32 +133,34 @@ class ActivationIndex(IndexQueries):
             If the job is cancelled.
         """
         require_images(images)
-        k = integer(k, "k", 1, _MAX_K, ActivationIndexError)
-        per_source = None if per_source is None else integer(per_source, "per_source", 1, error=ActivationIndexError)
-        resume, progress = flag(resume, "resume", ActivationIndexError), flag(progress, "progress", ActivationIndexError)
+        options = IndexOptions.of(options, **settings)
+        resume, overwrite = flag(resume, "resume", ActivationIndexError), flag(overwrite, "overwrite", ActivationIndexError)
+        progress = flag(progress, "progress", ActivationIndexError)
         path = None if path is None else as_path(path, "path", ActivationIndexError)
-        bundle = on_device(bundle, device) if network is None else with_deprecated_network(bundle, network)
-        network, job = bundle.network, as_job(job)
-        names = () if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
-        infos = tuple(dict.fromkeys(map(network.layer, names)) or network.feature_map_layers)
+        one_of(engine, "engine", ("local", "ray"), ActivationIndexError)
+        on_so_far, job = checked_on_so_far(on_so_far), as_job(job)
+        bundle = on_device(bundle, device)
+        infos = layers_to_index(bundle, layers)
         crops = checked_crops(crops, len(images))
-        index = cls._empty(IndexIdentity.of(bundle, images, infos, k, per_source), infos, crops, images)
-        if path is not None and resume and (stored := stored_index(path, index.identity, crops)) is not None:
-            return stored
-        require_writable_index(path)
-        index_pass = IndexPass(network, index.tallies)
-        with job.progress_bar("index", "crop", len(crops), progress) as context:
-            context = reporting(context, on_so_far, index, images, crops)
-            index_pass.run(prepared_crops(bundle, images, crops, job.decode_threads), len(crops), context)
-        index = replace(index, skipped=without_repeats((*images.skipped, *index_pass.skipped))).with_labels(images)
-        if path is not None:
-            index.save(path)
-        return index
+        empty = cls.empty(bundle, images, infos, options)
+        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address)
+        return build_index(request, empty) if path is None else build_at(path, request, empty, resume, overwrite)
 
     @classmethod
-    def _empty(cls, identity: IndexIdentity, layers: tuple[LayerInfo, ...], crops: range, images: ImageSet) -> Self:
-        tallies = {info.name: LayerTally.empty(info.channels, identity.k, identity.per_source) for info in layers}
-        return cls(identity, layers, tallies, ranges_of(crops), {}, tuple(images.categories or ()), images.skipped)
+    def empty(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], options: IndexOptions) -> Self:
+        """Return the index of no crops, to which those of some crops can be merged.
+
+        Raises
+        ------
+        ActivationIndexError
+            If activations per class are asked for and the images have no classes, or if they would not fit into memory.
+        """
+        identity, categories = IndexIdentity.of(bundle, images, layers, options), tuple(images.categories or ())
+        check_classes(options, categories, sum(info.channels for info in layers))
+        negative = options.negative and bundle.network.traced
+        tallies = {info.name: UnitTally.empty(info.channels, options, negative, len(categories)) for info in layers}
+        contents = np.zeros(images.source_count, np.uint64)
+        return cls(identity, tuple(layers), tallies, (), contents, Sample.empty(), {}, categories, sorted_by_name(images.skipped))
 
     def check(self, identity: IndexIdentity, crops: range | None = None) -> None:
         """Raise ActivationIndexError unless the index has this identity and, if `crops` is given, covers exactly these crops."""
@@ -164,59 +170,10 @@ class ActivationIndex(IndexQueries):
         if mismatch is not None:
             raise ActivationIndexError(f"The activation index does not fit: {mismatch}. Build one for this model and these images")
 
-    @property
-    def k(self) -> int:
-        """Number of activations kept per unit."""
-        return self.identity.k
-
-    @property
-    def crops(self) -> int:
-        """Number of crops that the index covers."""
-        return crop_count(self.crop_ranges)
-
-    def layer(self, name: str) -> LayerInfo:
-        """Return a layer by name or alias. Raises LayerError if the index does not contain it."""
-        for info in self.layers:
-            if isinstance(name, str) and name in (info.name, info.alias):
-                return info
-        known = ", ".join(info.short_name for info in self.layers)
-        raise LayerError(
-            f"The index has no layer {name!r}. It contains {known}; ActivationIndex.build(..., layers=[...]) builds one of other layers"
-        )
-
-    def values(self, layer: str) -> NDArray[np.float32]:
-        """Return the activations (units, k), strongest first; -inf for missing ones."""
-        return self._ranking(layer).values.astype(np.float32)
-
-    def image_ids(self, layer: str) -> NDArray[np.int64]:
-        """Return the crop numbers (units, k) of the strongest activations; -1 for missing ones."""
-        return self._ranking(layer).crops.copy()
-
-    def positions(self, layer: str) -> NDArray[np.int64]:
-        """Return the positions (units, k, 2) of the strongest activations, as (row, column) in the feature map; -1 for missing ones."""
-        ranking = self._ranking(layer)
-        return np.stack([ranking.rows, ranking.columns], axis=2)
-
-    def labels(self, layer: str) -> NDArray[np.int64]:
-        """Return the dataset labels (units, k) of the photographs of the strongest activations; -1 for unknown or missing ones."""
-        sources = self._ranking(layer).sources
-        unique, inverse = np.unique(sources, return_inverse=True)
-        labels = np.array([self.source_labels.get(int(source), -1) for source in unique], np.int64)
-        return labels[inverse].reshape(sources.shape)
-
-    def stats(self, layer: str) -> LayerStats:
-        """Return the statistics of each unit's maxima over all crops."""
-        return self.tallies[self.layer(layer).name].stats.summary()
-
-    def class_counts(self, layer: str, unit: int) -> dict[str, int]:
-        """Return how often each class occurs among a unit's strongest activations, most frequent first; unlabelled ones are left out."""
-        unit = checked_unit(self.layer(layer), unit)
-        counter = Counter(int(label) for label in self.labels(layer)[unit] if label >= 0)
-        ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
-        return {self.categories[label] if label < len(self.categories) else str(label): count for label, count in ranked}
-
     def merge(self, other: ActivationIndex) -> ActivationIndex:
-        """Return the index of the crops of both indexes. It is the same as one that is built over all of them.
+        """Return the index of the crops of both indexes. It is the same, bit for bit, as one that is built over all of them.
+
+        An index merged with itself is itself.
 
         Raises
         ------
@@ -227,38 +184,87 @@ class ActivationIndex(IndexQueries):
             raise ActivationIndexError(f"other must be an ActivationIndex, not {describe(other)}.")
         self.check(other.identity)
         other.check(self.identity)
+        if self.crop_ranges and self.crop_ranges == other.crop_ranges and equal_states(self, other):
+            return self
         common = overlap(self.crop_ranges, other.crop_ranges)
         if common is not None:
             raise ActivationIndexError(f"Both indexes contain crops from {common[0]} to {common[1]}: merge indexes of different crops")
-        return replace(
+        sample = self.sample.joined(other.sample)
+        sampled = sample.smallest(self.identity.options.samples)
+        merged = replace(
             self,
-            tallies={name: tally.merge(other.tallies[name]) for name, tally in self.tallies.items()},
+            tallies={name: tally.merge(other.tallies[name], sampled) for name, tally in self.tallies.items()},
             crop_ranges=joined(self.crop_ranges, other.crop_ranges),
+            contents=np.maximum(self.contents, other.contents),
+            sample=sample.take(sampled),
             source_labels={**self.source_labels, **other.source_labels},
-            skipped=without_repeats((*self.skipped, *other.skipped)),
+            skipped=sorted_by_name((*self.skipped, *other.skipped)),
         )
+        return merged.with_needed_labels()
+
+    def with_needed_labels(self) -> Self:
+        """Return the index without the labels of photographs that are neither in its rankings nor in its sample."""
+        needed = {int(source) for tally in self.tallies.values() for source in tally.sources()} | set(self.sample.sources.tolist())
+        return replace(self, source_labels={source: label for source, label in self.source_labels.items() if source in needed})
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the complete content: a manifest of plain values, and arrays by name. Equal indexes have equal states, to the byte."""
+        return state_of(self)
+
+    @classmethod
+    def from_state(cls, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the index that has a state. Raises ActivationIndexError if manifest and arrays do not fit together."""
+        return cls(**fields_of(manifest, tensors))
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the index's file."""
+        return encode_index(*self.state())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the index of a file's bytes. Raises ActivationIndexError if they are damaged or something else."""
+        content = decode_index(data)
+        return cls.from_state(content.manifest, content.tensors)
 
     def save(self, path: str | Path) -> None:
-        """Write the index to the folder `path`, as a whole or not at all. Raises ActivationIndexError if that is not possible."""
-        write_index(as_path(path, "path", ActivationIndexError), IndexParts(**vars(self)))
+        """Write the index to the file `path`, as a whole or not at all. Raises ActivationIndexError if that is not possible."""
+        write_index(as_path(path, "path", ActivationIndexError), *self.state())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the index in the folder `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
-        return cls(**vars(read_index(as_path(path, "path", ActivationIndexError))))
+        """Read the index in the file `path`. Raises ActivationIndexError if there is none, or if it is damaged or of another format."""
+        content = read_index(as_path(path, "path", ActivationIndexError))
+        return cls.from_state(content.manifest, content.tensors)
 
-    def _ranking(self, layer: str) -> RunningTopK:
-        return self.tallies[self.layer(layer).name].ranking
 
-    def with_labels(self, images: ImageSet) -> Self:
-        """Return the index with the labels of the photographs among the strongest activations."""
-        sources = {int(source) for tally in self.tallies.values() for source in np.unique(tally.ranking.sources) if source >= 0}
-        labels = {source: images.label(source) for source in sources}
-        return replace(self, source_labels={source: label for source, label in labels.items() if label is not None})
+def layers_to_index(bundle: ModelBundle, layers: Sequence[str] | None) -> tuple[LayerInfo, ...]:
+    """Return the layers of these names or aliases, each once; by default the convN feature maps. Raises LayerError for an unknown one."""
+    names = () if layers is None else texts(layers, "layers", "the names of one or more layers", LayerError)
+    return tuple(dict.fromkeys(map(bundle.network.layer, names)) or bundle.network.feature_map_layers)
+
+
+def check_classes(options: IndexOptions, categories: Sequence[str], units: int) -> None:
+    """Raise ActivationIndexError if activations per class are asked for, and there are no classes or too many places for the memory."""
+    if not options.per_class:
+        return
+    if not categories:
+        raise ActivationIndexError("per_class needs an image set with classes, such as a folder with one folder per class")
+    wanted, available = units * len(categories) * options.per_class * PLACE_BYTES, psutil.virtual_memory().available
+    if wanted > _MEMORY_SHARE * available:
+        raise ActivationIndexError(
+            f"per_class={options.per_class} would take {wanted / 1e9:.1f} GB for {units:,} units and {len(categories):,} classes, and "
+            f"{available / 1e9:.1f} GB of memory are free: choose fewer layers or a smaller per_class"
+        )
+
+
+def equal_states(left: ActivationIndex, right: ActivationIndex) -> bool:
+    """Return whether two indexes have the same content."""
+    (manifest, tensors), (other_manifest, others) = left.state(), right.state()
+    return manifest == other_manifest and all(tensors[name].tobytes() == others[name].tobytes() for name in tensors)
 
 
 def stored_index(path: Path, identity: IndexIdentity, crops: range) -> ActivationIndex | None:
-    """Return the index in the folder `path` if it fits `identity` and `crops`; else None, with a warning if there is another one."""
+    """Return the index in the file `path` if it fits `identity` and `crops`; else None, with a warning if there is another one."""
     if not os.path.exists(path):  # Path.exists raises for a folder that cannot be read
         return None
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from deconvwidgets.assets.cache import index_folder
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.identity import IndexIdentity
+from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.models.bundle import ModelBundle
 
 
@@ -15,6 +16,6 @@ def index_path(identity: IndexIdentity) -> Path:
     return index_folder() / f"{identity.key()}.index"
 
 
-def default_path(bundle: ModelBundle, images: ImageSet, k: int = 9, per_source: int | None = 1) -> Path:
+def default_path(bundle: ModelBundle, images: ImageSet, options: IndexOptions | None = None) -> Path:
     """Return the file in the cache for the index of the explorers' layers, as `LocalModelService` uses it."""
-    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, k, per_source))
+    return index_path(IndexIdentity.of(bundle, images, bundle.network.feature_map_layers, options))

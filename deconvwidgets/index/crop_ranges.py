@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ActivationIndexError
 
@@ -54,3 +57,17 @@ def overlap(left: CropRanges, right: CropRanges) -> tuple[int, int] | None:
 def crop_count(ranges: Sequence[tuple[int, int]]) -> int:
     """Return the number of crops in the ranges."""
     return sum(stop - start for start, stop in ranges)
+
+
+def ranges_of_numbers(crops: NDArray[np.int64]) -> CropRanges:
+    """Return the ranges of ascending crop numbers."""
+    parts = np.split(crops, np.flatnonzero(np.diff(crops) > 1) + 1)
+    return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))
+
+
+def missing(crops: range, known: CropRanges) -> CropRanges:
+    """Return the parts of consecutive crops that are not in `known`."""
+    starts = [crops.start, *(stop for _, stop in known)]
+    stops = [*(start for start, _ in known), crops.stop]
+    pairs = ((max(start, crops.start), min(stop, crops.stop)) for start, stop in zip(starts, stops, strict=True))
+    return tuple((start, stop) for start, stop in pairs if start < stop)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
 from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.memory_format import resolved_memory_format
+from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.models.bundle import ModelBundle
 from deconvwidgets.models.preprocess import Preprocess
 from deconvwidgets.records.layers import LayerInfo
@@ -17,7 +20,11 @@ from deconvwidgets.records.layers import LayerInfo
 
 @dataclass(frozen=True, slots=True)
 class IndexIdentity:
-    """The model up to each layer, its transform, the image set, and the settings."""
+    """The model up to each layer, its transform, the image set, and the options that decide what an index contains.
+
+    Of the memory format it has what the rule for "auto" chose, because the last bits of activations may depend on it. "auto" as the
+    request's memory format stands for any.
+    """
 
     model: str  # its name, for messages; the digests decide
     layers: tuple[tuple[str, str], ...]  # (dotted name, digest of everything up to the layer)
@@ -25,15 +32,30 @@ class IndexIdentity:
     images: str
     image_set: str  # its name, for messages
     input_size: tuple[int, int, int]
-    k: int
-    per_source: int | None
+    options: IndexOptions  # only those that decide
 
     @classmethod
-    def of(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], k: int, per_source: int | None) -> IndexIdentity:
-        """Return the identity of an index of `layers`, built from a model and an image set with these settings."""
+    def of(cls, bundle: ModelBundle, images: ImageSet, layers: Sequence[LayerInfo], options: IndexOptions | None = None) -> IndexIdentity:
+        """Return the identity of an index of `layers`, built from a model on its device and an image set with these options."""
         digests = tuple((info.name, bundle.network.digest(info.name)) for info in layers)
-        transform = transform_digest(bundle)
-        return cls(bundle.name, digests, transform, images.digest, images.name, bundle.input_size, k, per_source)
+        chosen = IndexOptions.of(options).only_decisive()
+        chosen = replace(chosen, memory_format=resolved_memory_format(chosen, bundle.network))
+        return cls(bundle.name, digests, transform_digest(bundle), images.digest, images.name, bundle.input_size, chosen)
+
+    @property
+    def k(self) -> int:
+        """The number of activations kept per unit."""
+        return self.options.k
+
+    @property
+    def per_source(self) -> int | None:
+        """The number of activations kept per unit and photograph; None for no limit."""
+        return self.options.per_source
+
+    @property
+    def in_any_format(self) -> IndexIdentity:
+        """The same identity as a request for an index in any memory format."""
+        return replace(self, options=replace(self.options, memory_format="auto"))
 
     def mismatch(self, requested: IndexIdentity) -> str | None:
         """Return why an index of this identity cannot be used in place of the requested one; None if it can.
@@ -51,14 +73,39 @@ class IndexIdentity:
             return f"it was built from the image set {self.image_set!r} with other contents"
         if (self.transform, self.input_size) != (requested.transform, requested.input_size):
             return "its images were preprocessed differently"
-        if (self.k, self.per_source) != (requested.k, requested.per_source):
-            return f"it has k={self.k}, per_source={self.per_source}"
+        wanted = requested.options.decisive()
+        other = [name for name, value in self.options.decisive().items() if value != wanted[name] and (name, wanted[name]) != _ANY_FORMAT]
+        if other:
+            return f"it has {', '.join(f'{name}={getattr(self.options, name)}' for name in other)}"
         return None
 
     def key(self) -> str:
-        """Return the name of the index's cache folder, which is the same for equal identities."""
-        decisive = (self.layers, self.transform, self.images, self.input_size, self.k, self.per_source)
+        """Return the name of the index's cache file, which is the same for equal identities."""
+        decisive = (self.layers, self.transform, self.images, self.input_size, sorted(self.options.decisive().items()))
         return hashlib.sha256(repr(decisive).encode()).hexdigest()[:20]
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the identity as plain values."""
+        return {
+            "model": self.model,
+            "layers": [list(pair) for pair in self.layers],
+            "transform": self.transform,
+            "images": self.images,
+            "image_set": self.image_set,
+            "input_size": list(self.input_size),
+            "options": self.options.decisive(),
+        }
+
+    @classmethod
+    def from_manifest(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the identity from its plain values. Raises KeyError, TypeError, ValueError or ActivationIndexError for others."""
+        channels, height, width = (int(size) for size in entry["input_size"])
+        texts = {name: str(entry[name]) for name in ("model", "transform", "images", "image_set")}
+        layers = tuple((str(name), str(digest)) for name, digest in entry["layers"])
+        return cls(**texts, layers=layers, input_size=(channels, height, width), options=IndexOptions.of(**entry["options"]))
+
+
+_ANY_FORMAT = ("memory_format", "auto")
 
 
 def transform_digest(bundle: ModelBundle) -> str:

@@ -13,12 +13,13 @@ from deconvwidgets.records.layers import LayerInfo
 def only_layers(index: ActivationIndex, layers: Sequence[LayerInfo]) -> ActivationIndex:
     """Return the index of some of an index's layers."""
     digests = dict(index.identity.layers)
-    return replace(
+    chosen = replace(
         index,
         identity=replace(index.identity, layers=tuple((info.name, digests[info.name]) for info in layers)),
         layers=tuple(layers),
         tallies={info.name: index.tallies[info.name] for info in layers},
     )
+    return chosen.with_needed_labels()
 
 
 def with_layers(index: ActivationIndex, other: ActivationIndex) -> ActivationIndex:

@@ -1,22 +1,29 @@
-"""Statistics of each unit's maxima over a stream of crops, in constant memory. Statistics of parts can be merged.
+"""Statistics of each unit's maxima over a stream of crops, in constant memory, on any device. Statistics of parts can be merged.
 
-Counts, extremes and histograms merge exactly; mean and standard deviation by the pairwise update of Chan, Golub & LeVeque (1983) in
-float64.
+Everything is exact, sums and sums of squares included, so that the order of the crops, and how they are cut into batches and parts, do
+not change a bit of it.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from deconvwidgets.index.exact_sums import MAX_ADDITIONS, SQUARE_LIMBS, SUM_LIMBS, add_exactly, carry, mean_and_deviation
 from deconvwidgets.records.activations import LayerStats
 
 HALF_BINS = 64  # bins on either side of zero
 _LOWEST_EXPONENT = -24  # smaller magnitudes are counted in the bins next to zero
+_PER_UNIT = ("sums", "squares", "maximum", "minimum", "fired")  # tensors whose first axis is the units
 
 
+@dataclass(eq=False)
 class GrowingHistogram:
     """A histogram per unit over [-2^e, 2^e) in equal bins, where e is the smallest exponent that covers the unit's values so far.
 
@@ -25,103 +32,151 @@ class GrowingHistogram:
 
     Parameters
     ----------
-    units : int
-        Number of units.
+    counts : Tensor (units, 2 * HALF_BINS), int64
+    exponents : Tensor (units,), int64
     """
 
-    def __init__(self, units: int) -> None:
-        self.counts = np.zeros((units, 2 * HALF_BINS), np.int64)
-        self.exponents = np.full(units, _LOWEST_EXPONENT, np.int64)
+    counts: Tensor
+    exponents: Tensor
 
-    def update(self, values: NDArray[np.float64]) -> None:
-        """Count finite values (N, units)."""
-        if not len(values):
+    @classmethod
+    def empty(cls, units: int, device: torch.device | str = "cpu") -> GrowingHistogram:
+        """Return a histogram of no values."""
+        counts = torch.zeros(units, 2 * HALF_BINS, dtype=torch.int64, device=device)
+        return cls(counts, torch.full((units,), _LOWEST_EXPONENT, dtype=torch.int64, device=device))
+
+    def update(self, values: Tensor) -> None:
+        """Count finite values (N, units), float32."""
+        if not values.numel():
             return
-        largest = np.abs(values).max(axis=0)
-        self._grow(np.where(largest > 0, np.frexp(largest)[1], _LOWEST_EXPONENT))
-        bins = np.floor(np.ldexp(values, -self.exponents) * HALF_BINS).astype(np.int64) + HALF_BINS
-        flat = bins + np.arange(len(self.exponents)) * 2 * HALF_BINS
-        self.counts += np.bincount(flat.ravel(), minlength=self.counts.size).reshape(self.counts.shape)
+        largest = values.abs().amax(dim=0)
+        exponents = torch.where(largest > 0, torch.frexp(largest)[1].long(), _LOWEST_EXPONENT)
+        if bool((exponents > self.exponents).any()):
+            self._grow(exponents)
+        # In float64 a float32 value can be scaled without rounding, and without underflow.
+        scaled = values.double() * _power_of_two(HALF_BINS.bit_length() - 1 - self.exponents)
+        bins = scaled.floor().long() + HALF_BINS + torch.arange(len(self.counts), device=values.device) * (2 * HALF_BINS)
+        flat = bins.view(-1)
+        self.counts.view(-1).scatter_add_(0, flat, torch.ones_like(flat))
 
     def merge(self, other: GrowingHistogram) -> GrowingHistogram:
         """Return the histogram of the values of both."""
-        left, right = self.copy(), other.copy()
+        left, right = self.take(0, len(self.counts)), other.take(0, len(other.counts))
         left._grow(right.exponents)
         right._grow(left.exponents)
         left.counts += right.counts
         return left
 
-    def copy(self) -> GrowingHistogram:
-        """Return an independent copy."""
-        histogram = GrowingHistogram(len(self.exponents))
-        histogram.counts, histogram.exponents = self.counts.copy(), self.exponents.copy()
-        return histogram
+    def take(self, start: int, stop: int) -> GrowingHistogram:
+        """Return an independent histogram of the units from `start` to `stop`, on the CPU."""
+        return GrowingHistogram(_copied(self.counts[start:stop]), _copied(self.exponents[start:stop]))
 
     def edges(self) -> NDArray[np.float64]:
         """Return the edges of the bins (units, bins + 1)."""
-        return np.ldexp(np.arange(-HALF_BINS, HALF_BINS + 1) / HALF_BINS, self.exponents[:, None])
+        return np.ldexp(np.arange(-HALF_BINS, HALF_BINS + 1) / HALF_BINS, self.exponents.cpu().numpy()[:, None])
 
-    def _grow(self, exponents: NDArray[np.int64]) -> None:
-        shifts = np.clip(exponents - self.exponents, 0, None)
-        units = np.flatnonzero(shifts)
-        if not units.size:
-            return
+    def _grow(self, exponents: Tensor) -> None:
+        shifts = (exponents - self.exponents).clamp(min=0)
+        units = torch.nonzero(shifts).view(-1)
         # Bin i covers the values from i * width; doubling the width moves them to bin floor(i / 2).
-        target_bins = (np.arange(-HALF_BINS, HALF_BINS) >> np.minimum(shifts[units], 63)[:, None]) + HALF_BINS
-        coarser = np.zeros((len(units), 2 * HALF_BINS), np.int64)
-        np.add.at(coarser, (np.arange(len(units))[:, None], target_bins), self.counts[units])
-        self.counts[units] = coarser
-        self.exponents[units] += shifts[units]
+        bins = torch.arange(-HALF_BINS, HALF_BINS, device=shifts.device)
+        targets = (bins >> shifts[units].clamp(max=62)[:, None]) + HALF_BINS
+        self.counts[units] = torch.zeros_like(self.counts[units]).scatter_add_(1, targets, self.counts[units])
+        self.exponents += shifts
 
 
+@dataclass(eq=False)
 class RunningStats:
-    """Count, mean, deviation, extremes, number above zero and histogram of each unit's maxima in the crops so far."""
+    """Sums, extremes, number above zero and histogram of each unit's maxima in the crops so far.
 
-    def __init__(self, units: int) -> None:
-        self.count = 0
-        self.mean = np.zeros(units)
-        self.squares = np.zeros(units)  # sum of squared deviations from the mean
-        self.maximum = np.full(units, -np.inf)
-        self.minimum = np.full(units, np.inf)
-        self.fired = np.zeros(units, np.int64)
-        self.histogram = GrowingHistogram(units)
+    Parameters
+    ----------
+    count : int
+        Number of crops.
+    sums, squares : Tensor (units, limbs), int64
+        Exact sums of the maxima and of their squares; see `exact_sums`.
+    maximum, minimum : Tensor (units,), float32
+    fired : Tensor (units,), int64
+        Number of crops with a maximum above zero.
+    histogram : GrowingHistogram
+    """
 
-    def update(self, values: NDArray[np.float64]) -> None:
-        """Add the maxima (N, units) of N crops; they must be finite."""
+    count: int
+    sums: Tensor
+    squares: Tensor
+    maximum: Tensor
+    minimum: Tensor
+    fired: Tensor
+    histogram: GrowingHistogram
+    _since_carry: int = 0
+    _summary: LayerStats | None = None
+
+    @classmethod
+    def empty(cls, units: int, device: torch.device | str = "cpu") -> RunningStats:
+        """Return the statistics of no crops, to be updated on a device."""
+
+        def integers(*shape: int) -> Tensor:
+            return torch.zeros(shape, dtype=torch.int64, device=device)
+
+        maximum = torch.full((units,), -torch.inf, device=device)
+        sums, squares = integers(units, SUM_LIMBS), integers(units, SQUARE_LIMBS)
+        return cls(0, sums, squares, maximum, -maximum, integers(units), GrowingHistogram.empty(units, device))
+
+    def update(self, values: Tensor) -> None:
+        """Add the maxima (N, units), float32, of N crops; they must be finite."""
         if not len(values):
             return
-        mean = values.mean(axis=0)
-        self._combine(len(values), mean, np.square(values - mean).sum(axis=0))
-        self.maximum = np.maximum(self.maximum, values.max(axis=0))
-        self.minimum = np.minimum(self.minimum, values.min(axis=0))
-        self.fired = self.fired + (values > 0).sum(axis=0)
+        self._since_carry += len(values)
+        if self._since_carry > MAX_ADDITIONS:
+            self._carry()
+            self._since_carry = len(values)
+        add_exactly(self.sums, self.squares, values)
+        self.count += len(values)
+        self.maximum = torch.maximum(self.maximum, values.amax(dim=0))
+        self.minimum = torch.minimum(self.minimum, values.amin(dim=0))
+        self.fired += (values > 0).sum(dim=0)
         self.histogram.update(values)
-
-    def copy(self) -> RunningStats:
-        """Return an independent copy."""
-        copied = copy.copy(self)  # `update` replaces the arrays; only the histogram is changed in place
-        copied.histogram = self.histogram.copy()
-        return copied
+        self._summary = None
 
     def merge(self, other: RunningStats) -> RunningStats:
-        """Return the statistics of the crops of both."""
-        merged = RunningStats(len(self.mean))
-        for part in (self, other):
-            merged._combine(part.count, part.mean, part.squares)
-        merged.maximum = np.maximum(self.maximum, other.maximum)
-        merged.minimum = np.minimum(self.minimum, other.minimum)
-        merged.fired = self.fired + other.fired
-        merged.histogram = self.histogram.merge(other.histogram)
+        """Return the statistics of the crops of both, on the CPU."""
+        left, right = self.take(0, len(self.fired)), other.take(0, len(other.fired))
+        merged = RunningStats(
+            count=left.count + right.count,
+            sums=left.sums + right.sums,
+            squares=left.squares + right.squares,
+            maximum=torch.maximum(left.maximum, right.maximum),
+            minimum=torch.minimum(left.minimum, right.minimum),
+            fired=left.fired + right.fired,
+            histogram=left.histogram.merge(right.histogram),
+        )
+        merged._carry()
         return merged
 
-    def _combine(self, count: int, mean: NDArray[np.float64], squares: NDArray[np.float64]) -> None:
-        if not count:
-            return
-        total = self.count + count
-        delta = mean - self.mean
-        self.mean = self.mean + delta * (count / total)
-        self.squares = self.squares + squares + np.square(delta) * (self.count * count / total)
-        self.count = total
+    def take(self, start: int, stop: int) -> RunningStats:
+        """Return independent statistics of the units from `start` to `stop`, on the CPU, with sums in the canonical form."""
+        parts = {name: _copied(getattr(self, name)[start:stop]) for name in _PER_UNIT}
+        taken = RunningStats(self.count, **parts, histogram=self.histogram.take(start, stop))
+        taken._carry()
+        return taken
+
+    @classmethod
+    def joined(cls, parts: Sequence[RunningStats], device: torch.device | str = "cpu") -> RunningStats:
+        """Return the statistics of the units of several layers over the same crops, one after the other, on a device."""
+        found = {name: torch.cat([getattr(part, name) for part in parts]).to(device) for name in _PER_UNIT}
+        counts = torch.cat([part.histogram.counts for part in parts]).to(device)
+        exponents = torch.cat([part.histogram.exponents for part in parts]).to(device)
+        return cls(parts[0].count, **found, histogram=GrowingHistogram(counts, exponents))
+
+    def _carry(self) -> None:
+        carry(self.sums)
+        carry(self.squares)
+        self._since_carry = 0
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the means and the standard deviations of the population (units,), correctly rounded; zeros without any crop."""
+        self._carry()
+        return mean_and_deviation(self.sums, self.squares, max(self.count, 1))
 
     def summary(self) -> LayerStats:
         """Return the statistics as a record; without any crop all values are zero.
@@ -129,42 +184,62 @@ class RunningStats:
         The standard deviation is the population's (divided by the count). If no maximum is negative, as after a rectifier, the negative
         half of the histogram is left out.
         """
+        if self._summary is None:
+            self._summary = self._summarised()
+        return self._summary
+
+    def _summarised(self) -> LayerStats:
         any_crop = self.count > 0
-        maximum = self.maximum if any_crop else np.zeros_like(self.mean)
-        std = np.sqrt(self.squares / max(self.count, 1))
-        selectivity = np.divide(maximum - self.mean, std, out=np.zeros_like(std), where=std > 0)
-        first = HALF_BINS if not any_crop or self.minimum.min(initial=0) >= 0 else 0
+        mean, std = self.moments()
+        maximum = self.maximum.cpu().numpy().astype(np.float64) if any_crop else np.zeros_like(mean)
+        minimum = self.minimum.cpu().numpy()
+        selectivity = np.divide(maximum - mean, std, out=np.zeros_like(std), where=std > 0)
+        first = HALF_BINS if not any_crop or minimum.min(initial=0) >= 0 else 0
         return LayerStats(
             maximum=maximum.astype(np.float32),
-            mean=self.mean.astype(np.float32),
+            mean=mean.astype(np.float32),
             std=std.astype(np.float32),
-            activation_rate=(self.fired / max(self.count, 1)).astype(np.float32),
+            activation_rate=(self.fired.cpu().numpy() / max(self.count, 1)).astype(np.float32),
             selectivity=selectivity.astype(np.float32),
-            histogram=self.histogram.counts[:, first:].copy(),
+            histogram=self.histogram.counts.cpu().numpy()[:, first:].copy(),
             edges=self.histogram.edges()[:, first:].astype(np.float32),
         )
 
-    def tensors(self) -> dict[str, NDArray[np.generic]]:
-        """Return the complete state as named arrays."""
-        return {
-            "count": np.array([self.count], np.int64),
-            "mean": self.mean,
-            "squares": self.squares,
-            "maximum": self.maximum,
-            "minimum": self.minimum,
-            "fired": self.fired,
-            "histogram": self.histogram.counts,
-            "exponents": self.histogram.exponents,
-        }
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the complete state, except the count, as named arrays."""
+        taken = self.take(0, len(self.fired))
+        arrays = {name: getattr(taken, name).numpy() for name in _PER_UNIT}
+        return {**arrays, "histogram": taken.histogram.counts.numpy(), "exponents": taken.histogram.exponents.numpy()}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, NDArray[np.generic]]) -> RunningStats:
-        """Return the statistics with the state that `tensors()` returned. Raises KeyError if an array is missing."""
-        stats = cls(len(tensors["mean"]))
-        stats.count = int(tensors["count"].item())
-        stats.mean, stats.squares = tensors["mean"].astype(np.float64), tensors["squares"].astype(np.float64)
-        stats.maximum, stats.minimum = tensors["maximum"].astype(np.float64), tensors["minimum"].astype(np.float64)
-        stats.fired = tensors["fired"].astype(np.int64)
-        stats.histogram.counts = tensors["histogram"].astype(np.int64)
-        stats.histogram.exponents = tensors["exponents"].astype(np.int64)
-        return stats
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]], count: int, units: int) -> RunningStats:
+        """Return the statistics with the state that `tensors` returned.
+
+        Raises
+        ------
+        KeyError
+            If an array is missing.
+        ValueError
+            If an array has another shape or type.
+        """
+        stats = cls.empty(units)
+        found = {name: _checked(tensors[name], name, getattr(stats, name)) for name in _PER_UNIT}
+        counts = _checked(tensors["histogram"], "histogram", stats.histogram.counts)
+        return cls(count, **found, histogram=GrowingHistogram(counts, _checked(tensors["exponents"], "exponents", stats.fired)))
+
+
+def _power_of_two(exponents: Tensor) -> Tensor:
+    """Return 2^exponent as float64, exactly on every device, for int64 exponents from -1022 to 1023."""
+    return ((exponents + 1023) << 52).view(torch.float64)
+
+
+def _copied(part: Tensor) -> Tensor:
+    """Return a copy on the CPU."""
+    return part.to("cpu", copy=True)
+
+
+def _checked(array: NDArray[Any], name: str, like: Tensor) -> Tensor:
+    found = torch.from_numpy(np.ascontiguousarray(array))
+    if found.shape != like.shape or found.dtype != like.dtype:
+        raise ValueError(f"{name} is {found.dtype} of shape {tuple(found.shape)}, not {like.dtype} of {tuple(like.shape)}")
+    return found.clone()

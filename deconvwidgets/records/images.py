@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from deconvwidgets.records.repr import compact_repr
@@ -40,3 +40,9 @@ class SourcePhotograph:
 def without_repeats(skipped: Sequence[SkippedImage]) -> tuple[SkippedImage, ...]:
     """Return the images in their order, each name once."""
     return tuple({image.name: image for image in reversed(skipped)}.values())[::-1]
+
+
+def sorted_by_name(skipped: Iterable[SkippedImage]) -> tuple[SkippedImage, ...]:
+    """Return the images by name, each name once, whatever their order."""
+    first = sorted(skipped, key=lambda image: (image.name, image.reason), reverse=True)
+    return tuple(sorted({image.name: image for image in first}.values(), key=lambda image: image.name))

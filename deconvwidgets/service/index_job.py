@@ -254,7 +254,7 @@ def _failure(error: BaseException) -> str:
 def check_index(index: ActivationIndex, bundle: ModelBundle, images: ImageSet) -> None:
     """Raise ActivationIndexError unless the index was built from this model, with every unit on, and these images."""
     try:
-        identity = IndexIdentity.of(bundle.unchanged or bundle, images, index.layers, index.k, index.identity.per_source)
+        identity = IndexIdentity.of(bundle.unchanged or bundle, images, index.layers, index.identity.options)
     except LayerError as error:
         raise ActivationIndexError(f"The activation index was built from another model ({index.identity.model}): {error}") from error
     index.check(identity)

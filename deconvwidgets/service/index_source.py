@@ -14,6 +14,7 @@ from deconvwidgets.index.cached import index_path
 from deconvwidgets.index.crop_ranges import ranges_of
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.layer_sets import only_layers
+from deconvwidgets.index.options import IndexOptions
 from deconvwidgets.index.so_far import OnSoFar
 from deconvwidgets.records.layers import LayerInfo
 from deconvwidgets.service.snapshot import Snapshot
@@ -51,7 +52,6 @@ def obtain(
 
 
 def _build(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_so_far: OnSoFar) -> ActivationIndex:
-    k, per_source = _settings(snapshot)
     every = ranges_of(range(len(snapshot.images)))
     ranges = every if snapshot.index is None else snapshot.index.crop_ranges
     parts = [
@@ -59,8 +59,7 @@ def _build(snapshot: Snapshot, infos: Sequence[LayerInfo], job: JobContext, on_s
             snapshot.unchanged,
             snapshot.images,
             [info.name for info in infos],
-            k,
-            per_source,
+            _options(snapshot),
             progress=False,
             device=device_name(snapshot.bundle),
             crops=range(start, stop),
@@ -91,11 +90,11 @@ def _path(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> Path:
 
 
 def _identity(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> IndexIdentity:
-    return IndexIdentity.of(snapshot.unchanged, snapshot.images, infos, *_settings(snapshot))
+    return IndexIdentity.of(snapshot.unchanged, snapshot.images, infos, _options(snapshot))
 
 
-def _settings(snapshot: Snapshot) -> tuple[int, int | None]:
-    return (K, 1) if snapshot.index is None else (snapshot.index.k, snapshot.index.identity.per_source)
+def _options(snapshot: Snapshot) -> IndexOptions:
+    return IndexOptions(k=K) if snapshot.index is None else snapshot.index.identity.options
 
 
 def _covers_all(snapshot: Snapshot) -> bool:

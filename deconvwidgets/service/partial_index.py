@@ -71,15 +71,15 @@ class PartialIndexes:
         """Copy the watched layers if it is time. It is called after each batch."""
         with self._lock:
             now = monotonic()
-            is_due = now >= self._due_at and len(so_far.crops) >= self._due_crops
+            is_due = now >= self._due_at and so_far.crops >= self._due_crops
             if not self._watched or not is_due or self._used > FREE_SECONDS + SHARE * (now - self._begun_at):
                 return
-            names = self._watched & {info.name for info in so_far.index.layers}
+            names = self._watched & {info.name for info in so_far.layers}
             self._watched = self._watched - names
         if not names:
             return
         copied = so_far.copy(tuple(names))
         with self._lock:
             self._copies = {**self._copies, **{info.name: copied for info in copied.layers}}
-            self._due_at, self._due_crops = monotonic() + SECONDS, GROWTH * len(so_far.crops)
+            self._due_at, self._due_crops = monotonic() + SECONDS, GROWTH * so_far.crops
         self._publish(tuple(info.name for info in copied.layers))

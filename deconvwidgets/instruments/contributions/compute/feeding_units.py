@@ -88,7 +88,7 @@ def feeding_units(
         return finder.find(info, number, torch.stack(list(iter_inputs(finder.bundle, images))), job)
     k = integer(k, "k", 1, 1000, ContributionError)
     if index is None:
-        index = ActivationIndex.build(finder.bundle, images, [info.name], k, device=device, progress=False, job=job)
+        index = ActivationIndex.build(finder.bundle, images, [info.name], k=k, device=device, progress=False, job=job)
     return finder.of_index(info, number, require_images(images), checked_index(index), k, job)
 
 

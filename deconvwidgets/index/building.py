@@ -1,0 +1,145 @@
+"""Building an index: the crops that are missing, in one pass, with progress, cancellation and commits."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from deconvwidgets.compute.decoder import CropDecoder
+from deconvwidgets.compute.decoding import decoded_batches
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.errors import ActivationIndexError, JobCancelledError
+from deconvwidgets.images.image_set import ImageSet
+from deconvwidgets.index.commits import Commits
+from deconvwidgets.index.crop_ranges import CropRanges, crop_count, missing, ranges_of
+from deconvwidgets.index.index_file import IndexContent
+from deconvwidgets.index.index_pass import IndexPass
+from deconvwidgets.index.options import IndexOptions
+from deconvwidgets.index.readable import ReadableIndex
+from deconvwidgets.index.so_far import IndexSoFar, OnSoFar
+from deconvwidgets.index.state import fields_of, state_of
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.records.progress import Progress
+
+IndexT = TypeVar("IndexT", bound=ReadableIndex)
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """What an index is built of, and how.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model, on its device.
+    images : ImageSet
+    options : IndexOptions
+    crops : range
+        Consecutive crop numbers.
+    job : JobContext
+    progress : bool
+        Show a progress bar.
+    on_so_far : callable, optional
+    engine : {"local", "ray"}
+    ray_address : str, optional
+    """
+
+    bundle: ModelBundle
+    images: ImageSet
+    options: IndexOptions
+    crops: range
+    job: JobContext
+    progress: bool = False
+    on_so_far: OnSoFar | None = None
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+
+
+def build_index(request: BuildRequest, start: IndexT, commits: Commits | None = None) -> IndexT:
+    """Return the index of all requested crops, from an index of some of them, built by the requested engine; see `build_local`."""
+    if request.engine == "ray":
+        raise ActivationIndexError("engine='ray' is not available yet")
+    return build_local(request, start, commits)
+
+
+def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = None) -> IndexT:
+    """Return the index of all requested crops, from an index of some of them, built in this process.
+
+    Raises
+    ------
+    ModelError
+        If a feature map contains NaN or infinity.
+    ActivationIndexError
+        If a commit cannot be written.
+    JobCancelledError
+        If the job is cancelled between two batches. The crops so far are committed.
+    """
+    index_pass = IndexPass(request.bundle, start, request.job)
+    todo = missing(request.crops, start.crop_ranges)
+    total, done = len(request.crops), len(request.crops) - crop_count(todo)
+    with request.job.progress_bar("index", "crop", total, request.progress, done) as context:
+        try:
+            for first, stop in todo:
+                done = _run(request, context, index_pass, range(first, stop), done, commits)
+        except (JobCancelledError, KeyboardInterrupt):
+            if commits is not None:
+                commits.commit(state_of(index_pass.index()))
+            raise
+    return index_pass.index()
+
+
+def _run(request: BuildRequest, job: JobContext, index_pass: IndexPass[IndexT], crops: range, done: int, commits: Commits | None) -> int:
+    """Add consecutive crops to a pass, and return how many are done then."""
+    options, total, started, before = request.options, len(request.crops), time.monotonic(), done
+    decoder = CropDecoder.of(request.bundle, request.images, options.scaled_jpeg)
+    size = job.batch_size.size if options.batch_size == "auto" else options.batch_size
+    workers = None if options.workers == "auto" else options.workers
+    with closing(decoded_batches(decoder, crops, size, workers)) as batches:
+        for batch in batches:
+            job.check_cancelled(f"Building the index was cancelled after {done} of {total} crops")
+            index_pass.add(batch)
+            done += len(batch) + len(batch.skipped)
+            job.report(Progress("index", done, total, (done - before) / max(time.monotonic() - started, 1e-9)))
+            if request.on_so_far is not None:
+                request.on_so_far(IndexSoFar(index_pass, done))
+            if commits is not None:
+                commits.offer(lambda: state_of(index_pass.index()))
+    return done
+
+
+def build_at(path: Path, request: BuildRequest, empty: IndexT, resume: bool, overwrite: bool) -> IndexT:
+    """Return the index at a path, or else build it, with commits on the way.
+
+    Raises
+    ------
+    ActivationIndexError
+        If the path cannot be written to, or if something else is there that must not be replaced.
+    """
+    found: dict[bool, IndexT] = {}
+
+    def mismatch(content: IndexContent) -> str | None:
+        index = type(empty)(**fields_of(content.manifest, content.tensors))
+        found[content.complete] = index
+        any_format = content.complete and request.options.memory_format == "auto"
+        reason = index.identity.mismatch(empty.identity.in_any_format if any_format else empty.identity)
+        return reason or _uncovered(index.crop_ranges, request.crops, content.complete)
+
+    options = request.options
+    with Commits(path, mismatch, seconds=options.commit_seconds, resume=resume, overwrite=overwrite) as commits:
+        content = commits.begin()
+        if content is not None and content.complete:
+            return found[True]
+        index = build_index(request, empty if content is None else found[False], commits)
+        commits.finish(state_of(index))
+        return index
+
+
+def _uncovered(ranges: CropRanges, crops: range, complete: bool) -> str | None:
+    """Return why the crops of an index do not fit those that are to be built, or None if they do."""
+    covered = crop_count(missing(crops, ranges)) == len(crops) - crop_count(ranges)
+    if ranges == ranges_of(crops) or (covered and not complete):
+        return None
+    return f"it covers the crops {list(ranges)}, not {list(ranges_of(crops))}"

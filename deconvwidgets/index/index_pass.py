@@ -1,0 +1,190 @@
+"""A pass over crops: every batch goes through the model once, and what the index keeps of it is added to one tally of all units."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deconvwidgets.compute.decoded import DecodedBatch
+from deconvwidgets.compute.job import JobContext, as_job
+from deconvwidgets.engine.example import reference_tensor
+from deconvwidgets.engine.forward_pass import ForwardPass
+from deconvwidgets.errors import ModelError
+from deconvwidgets.index.crop_ranges import joined as joined_ranges
+from deconvwidgets.index.crop_ranges import ranges_of_numbers
+from deconvwidgets.index.memory_format import input_in_format
+from deconvwidgets.index.precision import check_precision, in_precision
+from deconvwidgets.index.readable import ReadableIndex
+from deconvwidgets.index.reduction import BatchReduction, Reduced, Thresholds, joined
+from deconvwidgets.index.sample import LayerSample, SampleTable
+from deconvwidgets.index.tally import UnitTally
+from deconvwidgets.index.top_k import Entries, RunningTopK
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+from deconvwidgets.records.images import sorted_by_name
+from deconvwidgets.records.layers import LayerInfo
+
+IndexT = TypeVar("IndexT", bound=ReadableIndex)
+
+
+class IndexPass(Generic[IndexT]):
+    """A pass over the crops that an index lacks. Add decoded batches in any order, then ask for the index.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+        The model, on its device.
+    start : ActivationIndex
+        The index to go on from, `ActivationIndex.empty` at first.
+    job : JobContext, optional
+        Its device lease is taken for each batch, and its batch size told how long batches take.
+    """
+
+    def __init__(self, bundle: ModelBundle, start: IndexT, job: JobContext | None = None) -> None:
+        self._start, self._job, self._transform = start, as_job(job), bundle.transform
+        self._options = start.identity.options
+        reference = reference_tensor(bundle.model)
+        self._device, self._dtype = reference.device, reference.dtype
+        check_precision(self._options.precision, self._device)
+        parts = [start.tallies[info.name] for info in start.layers]
+        ends = accumulate((info.channels for info in start.layers), initial=0)
+        self._slices = {info.name: pair for info, pair in zip(start.layers, pairwise(ends), strict=True)}
+        self._widths = np.repeat([info.width for info in start.layers], [info.channels for info in start.layers])
+        # Integers of 64 bits and scattered additions are not to be had on every device.
+        self._tally = UnitTally.joined(parts, self._device if self._device.type == "cuda" else "cpu")
+        self._sample = SampleTable(self._options.samples, self._options.seed, start.sample, self._tally.sample)
+        self._tally.sample = LayerSample.empty(self._tally.units)  # the table has it
+        self._forward = ForwardPass(
+            bundle.network,
+            self._slices,
+            channels_last=self._options.memory_format == "channels_last",
+            before_rectifiers=self._tally.negative is not None,
+        )
+        self._ranges, self._contents, self._skipped = start.crop_ranges, start.contents.copy(), list(start.skipped)
+        self._labels = np.full(len(start.contents), -1, np.int64)
+        for source, label in start.source_labels.items():
+            self._labels[source] = label
+        self._refresh_thresholds()
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """The layers of the index."""
+        return self._start.layers
+
+    def add(self, batch: DecodedBatch) -> None:
+        """Add the crops of a batch.
+
+        Raises
+        ------
+        ModelError
+            If a feature map contains NaN or infinity.
+        """
+        if len(batch):
+            self._add_decoded(batch)
+        self._ranges = joined_ranges(self._ranges, ranges_of_numbers(batch.finished))
+        if batch.skipped:
+            self._skipped = list(sorted_by_name((*self._skipped, *(image for _, image in batch.skipped))))
+
+    def index(self, layers: tuple[str, ...] | None = None) -> IndexT:
+        """Return the index of the crops so far, which no longer changes, of all layers or of those of some dotted names."""
+        infos = tuple(info for info in self._start.layers if layers is None or info.name in layers)
+        tallies = {info.name: self._tally_of(*self._slices[info.name]) for info in infos}
+        sources = np.unique(np.concatenate([self._sample.sample.sources, *(tally.sources() for tally in tallies.values())]))
+        labels = self._labels[sources]
+        digests = dict(self._start.identity.layers)
+        return replace(
+            self._start,
+            identity=replace(self._start.identity, layers=tuple((info.name, digests[info.name]) for info in infos)),
+            layers=infos,
+            tallies=tallies,
+            crop_ranges=self._ranges,
+            contents=self._contents.copy(),
+            sample=self._sample.sample,
+            source_labels=dict(zip(sources[labels >= 0].tolist(), labels[labels >= 0].tolist(), strict=True)),
+            skipped=tuple(self._skipped),
+        )
+
+    def _tally_of(self, start: int, stop: int) -> UnitTally:
+        return replace(self._tally.take(start, stop), sample=self._sample.found(start, stop))
+
+    def _add_decoded(self, batch: DecodedBatch) -> None:
+        entering = self._sample.entering(batch.crops, batch.sources, batch.numbers, batch.contents)
+        with self._job.device_lease(), torch.no_grad():
+            started = time.monotonic()
+            reduction = self._run(batch, entering)
+            self._job.batch_size.record(len(batch), time.monotonic() - started)
+        maxima = joined(reduction.maxima, self._slices)
+        self._require_finite(maxima.values, batch)
+        values = maxima.values if self._tally.stats.sums.device == self._device else maxima.values.cpu()
+        self._tally.stats.update(values)
+        self._contents[batch.sources], self._labels[batch.sources] = batch.contents, batch.labels
+        if len(entering):
+            rows = torch.from_numpy(entering).to(self._device)
+            self._sample.fill(maxima.values[rows].cpu().numpy(), maxima.positions[rows].cpu().numpy())
+        self._rank(batch, maxima, reduction)
+
+    def _run(self, batch: DecodedBatch, entering: NDArray[np.int64]) -> BatchReduction:
+        pixels = input_in_format(torch.from_numpy(batch.pixels).to(self._device), self._options.memory_format)
+        inputs = self._transform.normalise(pixels) if isinstance(self._transform, Preprocess) else pixels
+        reduction = BatchReduction(
+            self._slices,
+            self._thresholds,
+            torch.from_numpy(entering).to(self._device),
+            torch.from_numpy(batch.labels).to(self._device) if self._tally.per_class is not None else None,
+            all_positions=self._device.type != "cpu",
+        )
+        with in_precision(self._options.precision, self._device):
+            before = None if self._tally.negative is None else reduction.visit_before
+            self._forward.run(inputs.to(self._dtype), reduction.visit, before)
+        return reduction
+
+    def _rank(self, batch: DecodedBatch, maxima: Reduced, reduction: BatchReduction) -> None:
+        found, rows = self._entries(batch, maxima, 1)
+        changed = self._tally.ranking.offer(found)
+        if self._tally.per_class is not None:
+            classes = len(self._start.categories)
+            labels = batch.labels[rows]
+            labelled = (labels >= 0) & (labels < classes)
+            of_class = found._replace(unit=found.unit * classes + labels).take(labelled)
+            changed |= self._tally.per_class.offer(of_class)
+        if self._tally.negative is not None:
+            minima = joined(reduction.minima, self._slices)
+            self._require_finite(minima.values, batch)
+            changed |= self._tally.negative.offer(self._entries(batch, minima, -1)[0])
+        if changed:
+            self._refresh_thresholds()
+
+    def _entries(self, batch: DecodedBatch, reduced: Reduced, sign: int) -> tuple[Entries, NDArray[np.int64]]:
+        """Return the candidates as activations, with their values times `sign`, and the rows of the batch that they are of."""
+        at = torch.nonzero(reduced.candidates, as_tuple=True)
+        rows, unit = (part.cpu().numpy() for part in at)
+        positions = reduced.positions[at].cpu().numpy().astype(np.int64)
+        row, column = np.divmod(positions, self._widths[unit])
+        ids = (batch.sources[rows], batch.crops[rows], row, column, batch.numbers[rows], batch.contents.view(np.int64)[rows])
+        return Entries(unit, sign * reduced.values[at].cpu().numpy(), *ids), rows
+
+    def _require_finite(self, values: Tensor, batch: DecodedBatch) -> None:
+        finite = torch.isfinite(values)
+        if bool(finite.all()):
+            return
+        unit = int(torch.nonzero(~finite.all(dim=0))[0])
+        layer = next(name for name, (start, stop) in self._slices.items() if start <= unit < stop)
+        rows = (~finite[:, slice(*self._slices[layer])]).any(dim=1)
+        crop = int(batch.crops[int(torch.nonzero(rows)[0])])
+        raise ModelError(f"Layer {layer} contains NaN or infinity for crop {crop}: check the weights and the input transform")
+
+    def _refresh_thresholds(self) -> None:
+        def on_device(ranking: RunningTopK | None) -> Tensor | None:
+            return None if ranking is None else torch.from_numpy(ranking.thresholds.copy()).to(self._device)
+
+        strongest, per_class = on_device(self._tally.ranking), on_device(self._tally.per_class)
+        assert strongest is not None
+        per_class = None if per_class is None else per_class.view(len(strongest), -1)
+        self._thresholds = Thresholds(strongest, on_device(self._tally.negative), per_class)
