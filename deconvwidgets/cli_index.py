@@ -36,9 +36,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("--out", type=Path, metavar="FILE", help="the file of the index (default: one in the cache folder, where the explorers find it)")
-    add("--layers", type=names_of_layers, metavar="NAMES", help="the layers, as in conv1,conv5 (default: all that alias names such as conv5 stand for)")
-    add("--k", type=whole_number(1), metavar="N", help="how many top activations to keep of each unit (default: 36, which the explorers show)")
-    add("--batch-size", type=auto_or(1), default="auto", metavar="N", help="images in a batch; it does not change the index (default: auto)")
+    add(
+        "--layers",
+        type=names_of_layers,
+        metavar="NAMES",
+        help="the layers, as in conv1,conv5 (default: all that alias names such as conv5 stand for)",
+    )
+    add(
+        "--k",
+        type=whole_number(1),
+        metavar="N",
+        help="how many top activations to keep of each unit (default: 36, which the explorers show)",
+    )
+    add(
+        "--batch-size", type=auto_or(1), default="auto", metavar="N", help="images in a batch; it does not change the index (default: auto)"
+    )
     add("--workers", type=auto_or(0), default="auto", metavar="N", help="processes that decode images; 0 for none (default: auto)")
     add("--precision", choices=["fp32", "tf32", "bf16"], default="fp32", help="the arithmetic of the model (default: fp32)")
     add("--scaled-jpeg", action="store_true", help="decode large JPEG files at a fraction of their size: faster, with other pixels")
