@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Build the index, or go on building it, and return the exit code."""
     from deconvwidgets.compute.job import JobContext
     from deconvwidgets.index.activation_index import ActivationIndex, layers_to_index
-    from deconvwidgets.index.cached import index_path
+    from deconvwidgets.index.cached import EXPLORER_OPTIONS, index_path
     from deconvwidgets.index.commits import partial_path
     from deconvwidgets.index.identity import IndexIdentity
     from deconvwidgets.index.options import IndexOptions
@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
 
     path = None if options.out is None else as_path(options.out, "--out", DeconvWidgetsError)
     with refused_as_usage(ActivationIndexError):
-        settings = IndexOptions(**_settings(options))
+        given = {name: getattr(options, name) for name in _SETTINGS if getattr(options, name) is not None}
+        settings = IndexOptions.of(EXPLORER_OPTIONS, **given)
     bundle, images = load_inputs(options)
     bundle = on_device(bundle, options.device)
     with refused_as_usage(LayerError):
@@ -100,13 +101,6 @@ def run(options: argparse.Namespace) -> int:
             return 128 + received[0]
     _print_summary(index, path, images.skipped)
     return 0
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    from deconvwidgets.service.index_source import STORED_K
-
-    given = {name: getattr(options, name) for name in _SETTINGS}
-    return {**given, "k": options.k or STORED_K}
 
 
 @contextmanager

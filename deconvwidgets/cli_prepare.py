@@ -34,11 +34,11 @@ class Prepared:
 def prepare(options: argparse.Namespace) -> Prepared:
     """Load the model and the images, and load the index that the explorers use from the cache, or build it."""
     from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.index.cached import default_path
+    from deconvwidgets.index.cached import EXPLORER_OPTIONS, default_path
 
     bundle, images = load_inputs(options)
     path = default_path(bundle, images)
-    index = ActivationIndex.build(bundle, images, path=path, device=options.device)
+    index = ActivationIndex.build(bundle, images, options=EXPLORER_OPTIONS, path=path, device=options.device)
     print(f"Index: {index.k} top activations of every unit, in {path}", flush=True)
     return Prepared(bundle, images, index)
 

@@ -84,6 +84,7 @@ def build_local(request: BuildRequest, start: IndexT, commits: Commits | None = 
         try:
             for first, stop in todo:
                 done = _run(request, context, index_pass, range(first, stop), done, commits)
+            index_pass.finish()
         except JobCancelledError:  # not KeyboardInterrupt, which comes in the middle of a batch, half of which must not be committed
             if commits is not None:
                 commits.commit(state_of(index_pass.index()))

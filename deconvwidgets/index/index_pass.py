@@ -12,17 +12,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deconvwidgets.compute.decoded import DecodedBatch
+from deconvwidgets.compute.decoded import DecodedBatch, joined_batches
 from deconvwidgets.compute.job import JobContext, as_job
 from deconvwidgets.engine.example import reference_tensor
 from deconvwidgets.engine.forward_pass import ForwardPass
 from deconvwidgets.errors import ModelError
+from deconvwidgets.index.blocks import block_parts, block_size, in_rows, is_full
 from deconvwidgets.index.crop_ranges import joined as joined_ranges
 from deconvwidgets.index.crop_ranges import ranges_of_numbers
 from deconvwidgets.index.memory_format import input_in_format
 from deconvwidgets.index.precision import check_precision, in_precision
 from deconvwidgets.index.readable import ReadableIndex
-from deconvwidgets.index.reduction import BatchReduction, Reduced, Thresholds, joined
+from deconvwidgets.index.reduction import BatchReduction, Reduced, Thresholds
 from deconvwidgets.index.sample import LayerSample, SampleTable
 from deconvwidgets.index.tally import UnitTally
 from deconvwidgets.index.top_k import Entries, RunningTopK
@@ -71,7 +72,14 @@ class IndexPass(Generic[IndexT]):
         self._labels = np.full(len(start.contents), -1, np.int64)
         for source, label in start.source_labels.items():
             self._labels[source] = label
+        self._size = block_size(bundle.network)
+        self._waiting: list[DecodedBatch] = []  # crops of one block
         self._refresh_thresholds()
+
+    @property
+    def block_size(self) -> int:
+        """The number of crops that the model takes at once. Parts of an image set that are cut at multiples of it need no padding."""
+        return self._size
 
     @property
     def layers(self) -> tuple[LayerInfo, ...]:
@@ -79,18 +87,26 @@ class IndexPass(Generic[IndexT]):
         return self._start.layers
 
     def add(self, batch: DecodedBatch) -> None:
-        """Add the crops of a batch.
+        """Add the crops of a batch. Those of a block that is not full wait for the next batch, or for `finish`.
 
         Raises
         ------
         ModelError
             If a feature map contains NaN or infinity.
         """
-        if len(batch):
-            self._add_decoded(batch)
-        self._ranges = joined_ranges(self._ranges, ranges_of_numbers(batch.finished))
         if batch.skipped:
             self._skipped = list(sorted_by_name((*self._skipped, *(image for _, image in batch.skipped))))
+            self._ranges = joined_ranges(self._ranges, ranges_of_numbers(np.array(sorted({crop for crop, _ in batch.skipped}), np.int64)))
+        parts = list(block_parts(joined_batches([*self._waiting, batch]), self._size))
+        self._waiting = [] if not parts or is_full(parts[-1], self._size) else [parts.pop()]
+        for part in parts:
+            self._add_block(part)
+
+    def finish(self) -> None:
+        """Add the crops that wait. Raises ModelError as `add`."""
+        waiting, self._waiting = self._waiting, []
+        for part in waiting:
+            self._add_block(part)
 
     def index(self, layers: tuple[str, ...] | None = None) -> IndexT:
         """Return the index of the crops so far, which no longer changes, of all layers or of those of some dotted names."""
@@ -114,13 +130,13 @@ class IndexPass(Generic[IndexT]):
     def _tally_of(self, start: int, stop: int) -> UnitTally:
         return replace(self._tally.take(start, stop), sample=self._sample.found(start, stop))
 
-    def _add_decoded(self, batch: DecodedBatch) -> None:
+    def _add_block(self, batch: DecodedBatch) -> None:
+        """Add crops of one block."""
         entering = self._sample.entering(batch.crops, batch.sources, batch.numbers, batch.contents)
         with self._job.device_lease(), torch.no_grad():
             started = time.monotonic()
-            reduction = self._run(batch, entering)
+            maxima, minima = self._run(batch, entering)
             self._job.batch_size.record(len(batch), time.monotonic() - started)
-        maxima = joined(reduction.maxima, self._slices)
         self._require_finite(maxima.values, batch)
         values = maxima.values if self._tally.stats.sums.device == self._device else maxima.values.cpu()
         self._tally.stats.update(values)
@@ -128,24 +144,28 @@ class IndexPass(Generic[IndexT]):
         if len(entering):
             rows = torch.from_numpy(entering).to(self._device)
             self._sample.fill(maxima.values[rows].cpu().numpy(), maxima.positions[rows].cpu().numpy())
-        self._rank(batch, maxima, reduction)
+        self._rank(batch, maxima, minima)
+        self._ranges = joined_ranges(self._ranges, ranges_of_numbers(batch.crops))
 
-    def _run(self, batch: DecodedBatch, entering: NDArray[np.int64]) -> BatchReduction:
-        pixels = input_in_format(torch.from_numpy(batch.pixels).to(self._device), self._options.memory_format)
+    def _run(self, batch: DecodedBatch, entering: NDArray[np.int64]) -> tuple[Reduced, Reduced | None]:
+        """Return the reduced maps of the crops, and what their rectifiers read, reduced."""
+        rows = batch.crops % self._size
+        pixels = input_in_format(in_rows(batch.pixels, rows, self._size).to(self._device), self._options.memory_format)
         inputs = self._transform.normalise(pixels) if isinstance(self._transform, Preprocess) else pixels
         reduction = BatchReduction(
             self._slices,
             self._thresholds,
-            torch.from_numpy(entering).to(self._device),
-            torch.from_numpy(batch.labels).to(self._device) if self._tally.per_class is not None else None,
+            torch.from_numpy(rows).to(self._device),
+            torch.from_numpy(rows[entering]).to(self._device),
+            in_rows(batch.labels, rows, self._size).to(self._device) if self._tally.per_class is not None else None,
             all_positions=self._device.type != "cpu",
         )
         with in_precision(self._options.precision, self._device):
             before = None if self._tally.negative is None else reduction.visit_before
             self._forward.run(inputs.to(self._dtype), reduction.visit, before)
-        return reduction
+        return reduction.maxima_of(self._slices), None if before is None else reduction.minima_of(self._slices)
 
-    def _rank(self, batch: DecodedBatch, maxima: Reduced, reduction: BatchReduction) -> None:
+    def _rank(self, batch: DecodedBatch, maxima: Reduced, minima: Reduced | None) -> None:
         found, rows = self._entries(batch, maxima, 1)
         changed = self._tally.ranking.offer(found)
         if self._tally.per_class is not None:
@@ -154,8 +174,7 @@ class IndexPass(Generic[IndexT]):
             labelled = (labels >= 0) & (labels < classes)
             of_class = found._replace(unit=found.unit * classes + labels).take(labelled)
             changed |= self._tally.per_class.offer(of_class)
-        if self._tally.negative is not None:
-            minima = joined(reduction.minima, self._slices)
+        if self._tally.negative is not None and minima is not None:
             self._require_finite(minima.values, batch)
             changed |= self._tally.negative.offer(self._entries(batch, minima, -1)[0])
         if changed:

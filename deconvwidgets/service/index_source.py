@@ -10,7 +10,7 @@ from deconvwidgets.compute.devices import device_name
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.errors import ActivationIndexError
 from deconvwidgets.index.activation_index import ActivationIndex, stored_index
-from deconvwidgets.index.cached import index_path
+from deconvwidgets.index.cached import EXPLORER_OPTIONS, index_path
 from deconvwidgets.index.crop_ranges import ranges_of
 from deconvwidgets.index.identity import IndexIdentity
 from deconvwidgets.index.layer_sets import only_layers
@@ -94,7 +94,7 @@ def _identity(snapshot: Snapshot, infos: Sequence[LayerInfo]) -> IndexIdentity:
 
 
 def _options(snapshot: Snapshot) -> IndexOptions:
-    return IndexOptions(k=K) if snapshot.index is None else snapshot.index.identity.options
+    return EXPLORER_OPTIONS if snapshot.index is None else snapshot.index.identity.options
 
 
 def _covers_all(snapshot: Snapshot) -> bool:

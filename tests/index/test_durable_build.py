@@ -22,7 +22,7 @@ ERROR = ActivationIndexError
 
 @pytest.fixture
 def photographs(tmp_path):
-    write_photographs(tmp_path / "photographs", 40)
+    write_photographs(tmp_path / "photographs", 100)
     return tmp_path / "photographs"
 
 
@@ -30,7 +30,7 @@ def build_here(photographs, path=None, bundle=None, **settings):
     return dw.ActivationIndex.build(bundle or make_tiny_bundle(), dw.open_images(photographs), path=path, **{**SETTINGS, **settings})
 
 
-def interrupted(photographs, path, crops=20):
+def interrupted(photographs, path, crops=50):
     """Build the index of the first crops."""
     reports = []
     job = JobContext(on_progress=reports.append, cancelled=lambda: bool(reports) and reports[-1].done >= crops)
@@ -59,7 +59,7 @@ def test_a_cancelled_build_is_committed_and_goes_on_to_the_same_bytes(photograph
     interrupted(photographs, tmp_path / "a.index")
     assert sorted(path.name for path in tmp_path.glob("*.index*")) == ["a.index.partial"]
     so_far = dw.ActivationIndex.load(tmp_path / "a.index.partial")  # it can be looked at
-    assert 20 <= so_far.crops < 40
+    assert 0 < so_far.crops < 100
     reports = []
     index = build_here(photographs, tmp_path / "a.index", job=JobContext(on_progress=reports.append))
     assert reports[0].done > so_far.crops  # none of them is computed again
@@ -71,7 +71,7 @@ def test_a_cancelled_build_is_committed_and_goes_on_to_the_same_bytes(photograph
 def test_an_interruption_within_a_batch_commits_no_half_of_it(photographs, tmp_path, monkeypatch):
     from deconvwidgets.index.index_pass import IndexPass
 
-    rank, calls = IndexPass._rank, iter(range(3))
+    rank, calls = IndexPass._rank, iter(range(2))
 
     def interrupt(self, *arguments):
         if next(calls, None) is None:

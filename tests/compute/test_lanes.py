@@ -1,0 +1,67 @@
+"""Lanes run a function on several batches at once, on a share of the cores each."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from deconvwidgets.compute.lanes import Lanes
+
+CPU = torch.device("cpu")
+
+
+@contextmanager
+def lease_of(log):
+    log.append("hold")
+    yield
+    log.append("release")
+
+
+@pytest.mark.parametrize("leased", [False, True])
+def test_results_come_in_the_order_of_the_batches_from_lanes_that_run_at_the_same_time(leased):
+    both, log = threading.Barrier(2, timeout=20), []
+    lanes = Lanes(CPU, lambda: lease_of(log), 2) if leased else Lanes(CPU, count=2)
+
+    def work(number):
+        both.wait()  # fails unless two lanes are in here
+        return number * number, torch.get_num_threads()
+
+    found = list(lanes.results(range(6), work))
+    assert [(batch, result[0]) for batch, result in found] == [(number, number * number) for number in range(6)]
+    assert {result[1] for _, result in found} == {max(1, torch.get_num_threads() // 2)}
+    assert log == (["hold", "release"] * 3 if leased else [])
+
+
+def test_threads_that_start_later_keep_their_cores():
+    cores, found = torch.get_num_threads(), []
+    list(Lanes(CPU, count=2).results(range(4), lambda number: torch.ones(2) * number))
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    assert (torch.get_num_threads(), found) == (cores, [cores])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_error_arrives_and_lanes_end(count):
+    def work(number):
+        if number == 3:
+            raise ValueError("batch 3")
+        return number
+
+    found, before = [], threading.active_count()
+    with pytest.raises(ValueError, match="batch 3"):
+        found.extend(batch for batch, _ in Lanes(CPU, count=count).results(range(1000), work))
+    assert threading.active_count() == before
+    results = Lanes(CPU, count=count).results(iter(range(1000)), lambda number: number)
+    assert next(results) == (0, 0)
+    results.close()
+    assert threading.active_count() == before
+
+
+def test_there_is_one_lane_on_a_gpu():
+    lanes = Lanes(torch.device("cuda"), count=4)
+    here = threading.current_thread()
+    assert [result is here for _, result in lanes.results(range(3), lambda _: threading.current_thread())] == [True] * 3
