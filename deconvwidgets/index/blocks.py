@@ -8,6 +8,7 @@ block, its number modulo the size. Rows without a crop are zero. This makes an i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -52,8 +53,7 @@ def _convolution_products(network: Network) -> float:
 def block_parts(batch: DecodedBatch, size: int) -> Iterator[DecodedBatch]:
     """Cut a batch where its crops are of another block."""
     numbers = batch.crops // size
-    starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(batch)]
-    for start, stop in zip(starts[:-1], starts[1:], strict=True):
+    for start, stop in pairwise([0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(batch)]):
         if stop > start:
             yield batch.part(start, stop)
 

@@ -1,4 +1,4 @@
-"""Reduces the maps of a batch, where they are, to what the index needs: maxima, minima, and the positions of candidates.
+"""Reduces the maps of a block, where they are, to what the index needs: maxima, minima, and the positions of candidates.
 
 Positions are computed only for activations that may be ranked, and in sampled crops. On a GPU, where asking which these are would make
 the host wait for every layer, they are computed for all, in the same pass over the map as the maxima.
@@ -55,8 +55,8 @@ class Reduced:
 
 
 @dataclass
-class BatchReduction:
-    """Visits the maps of one batch.
+class BlockReduction:
+    """Visits the maps of one block.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ class BatchReduction:
         The first unit of each layer and the one after its last, in the numbering of the thresholds.
     thresholds : Thresholds
     rows : Tensor (n,), int64
-        The rows of the batch that are crops.
+        The rows of the block that are crops.
     sampled : Tensor (m,), int64
-        Those that enter the sample.
+        Those that may enter the sample.
     labels : Tensor (N,), int64, optional
         The classes of the crops, -1 for none, for thresholds per class.
     all_positions : bool
