@@ -1,5 +1,6 @@
 """Building real indexes that are killed, interrupted, or whose photographs, weights and files change meanwhile."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ ERROR = ActivationIndexError
 
 @pytest.fixture
 def photographs(tmp_path):
-    write_photographs(tmp_path / "photographs", 100)
+    write_photographs(tmp_path / "photographs", 400)
     return tmp_path / "photographs"
 
 
@@ -59,7 +60,7 @@ def test_a_cancelled_build_is_committed_and_goes_on_to_the_same_bytes(photograph
     interrupted(photographs, tmp_path / "a.index")
     assert sorted(path.name for path in tmp_path.glob("*.index*")) == ["a.index.partial"]
     so_far = dw.ActivationIndex.load(tmp_path / "a.index.partial")  # it can be looked at
-    assert 0 < so_far.crops < 100
+    assert 0 < so_far.crops < 400
     reports = []
     index = build_here(photographs, tmp_path / "a.index", job=JobContext(on_progress=reports.append))
     assert reports[0].done > so_far.crops  # none of them is computed again
@@ -108,11 +109,11 @@ def test_what_changed_since_the_interruption_is_named(photographs, tmp_path):
 def test_a_photograph_that_vanishes_meanwhile_is_skipped_and_listed(photographs, tmp_path):
     def delete(progress):
         with suppress(FileNotFoundError):
-            (photographs / "00035.png").unlink()
+            (photographs / "00395.png").unlink()
 
     crops = len(dw.open_images(photographs))
     index = build_here(photographs, tmp_path / "a.index", job=JobContext(on_progress=delete))
-    assert sorted(image.name.rpartition("/")[2] for image in index.skipped) == ["00035.png", "broken.png"]
+    assert sorted(image.name.rpartition("/")[2] for image in index.skipped) == ["00395.png", "broken.png"]
     assert index.crops == crops
 
 
@@ -123,8 +124,9 @@ def test_the_command_stops_with_a_commit_and_goes_on(tmp_path, number, code):
 
     (tmp_path / "photographs").mkdir()
     generator = np.random.default_rng(0)
-    for one in range(120):
-        Image.fromarray(generator.integers(0, 256, (230, 230, 3), np.uint8)).save(tmp_path / "photographs" / f"{one}.jpg")
+    for one in range(300):
+        pixels = np.full((230, 230, 3), generator.integers(0, 256, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photographs" / f"{one}.jpg")
     command = [sys.executable, "-m", "deconvwidgets", "index", "--images", str(tmp_path / "photographs"), "--device", "cpu"]
     command += ["--layers", "conv1", "--k", "3", "--batch-size", "2", "--workers", "0", "--out"]
     process = subprocess.Popen(
@@ -132,7 +134,7 @@ def test_the_command_stops_with_a_commit_and_goes_on(tmp_path, number, code):
     )
     assert process.stderr
     text = ""
-    while " 4/120" not in text and process.poll() is None:  # of the progress bar
+    while not re.search(r" [1-9]\d*/300", text) and process.poll() is None:  # of the progress bar
         text += process.stderr.read(1)
     process.send_signal(number)
     rest = process.stderr.read()
@@ -140,6 +142,6 @@ def test_the_command_stops_with_a_commit_and_goes_on(tmp_path, number, code):
     assert "Stopping after this batch" in rest
     assert f"kept in {tmp_path / 'a.index.partial'}: the same command goes on from there" in rest
     done = subprocess.run([*command, str(tmp_path / "a.index")], cwd=ROOT, capture_output=True, text=True, timeout=300, check=True)
-    assert "Index: 120 crops, 0 copies of the same image, 0 images skipped; 1 layers, 64 units" in done.stdout
+    assert "Index: 300 crops, 0 copies of the same image, 0 images skipped; 1 layers, 64 units" in done.stdout
     subprocess.run([*command, str(tmp_path / "b.index")], cwd=ROOT, capture_output=True, timeout=300, check=True)
     assert (tmp_path / "a.index").read_bytes() == (tmp_path / "b.index").read_bytes()
