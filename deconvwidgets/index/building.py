@@ -15,7 +15,7 @@ from deconvwidgets.compute.decoding import decoded_batches
 from deconvwidgets.compute.job import JobContext
 from deconvwidgets.compute.lanes import Lanes
 from deconvwidgets.engine.example import reference_tensor
-from deconvwidgets.errors import ActivationIndexError, JobCancelledError
+from deconvwidgets.errors import JobCancelledError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.index.commits import Commits
 from deconvwidgets.index.crop_ranges import CropRanges, crop_count, missing, ranges_of
@@ -49,6 +49,8 @@ class BuildRequest:
     on_so_far : callable, optional
     engine : {"local", "ray"}
     ray_address : str, optional
+    device : str
+        Where the workers of a cluster compute: "auto", "cpu" or "cuda".
     """
 
     bundle: ModelBundle
@@ -60,12 +62,16 @@ class BuildRequest:
     on_so_far: OnSoFar | None = None
     engine: Literal["local", "ray"] = "local"
     ray_address: str | None = None
+    device: str = "auto"
 
 
 def build_index(request: BuildRequest, start: IndexT, commits: Commits | None = None) -> IndexT:
     """Return the index of all requested crops, from an index of some of them, built by the requested engine; see `build_local`."""
     if request.engine == "ray":
-        raise ActivationIndexError("engine='ray' is not available yet")
+        from deconvwidgets.index.ray_build import build_on_ray  # it needs Ray, an extra
+
+        built: IndexT = build_on_ray(request, start, commits)
+        return built
     return build_local(request, start, commits)
 
 
