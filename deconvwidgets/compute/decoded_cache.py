@@ -55,8 +55,8 @@ class DecodedCache:
         transform = decoder.transform
         if not isinstance(transform, Preprocess):
             raise PictureError(
-                f"The decoded cache holds pixels before normalisation, and the transform of {decoder.model} is not known to have any: build "
-                "without decoded_cache, or use a Preprocess or a transform of torchvision."
+                f"The decoded cache holds pixels before normalisation, and the transform of {decoder.model} has none that is "
+                "known: build without decoded_cache, or use a Preprocess or a transform of torchvision."
             )
         way = (type(transform).__name__, transform.resize, transform.crop, int(transform.interpolation), len(transform.mean))
         identity = [decoder.images.digest, repr(way), str(decoder.scaled_jpeg), PIL.__version__]
@@ -68,7 +68,7 @@ class DecodedCache:
         """Return the crops of a part, whose pixels are mapped into memory; None if it is missing or damaged."""
         path = self._path(part)
         try:
-            content = np.memmap(path, np.uint8, "c")  # torch wants writable arrays; what is written to is a private copy
+            content = np.memmap(path, np.uint8, "c")  # writable, as torch wants it: private copies of pages
             return self._parsed(content)
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError):  # no such file, an empty file, a damaged record
             return None
@@ -107,7 +107,7 @@ class DecodedCache:
     def _parsed(self, content: NDArray[np.uint8]) -> DecodedBatch | None:
         magic, length, digest = _FOOTER.unpack(content[-_FOOTER.size :].tobytes())
         body = content[: -_FOOTER.size]
-        if magic != _MAGIC or length > len(body) or hashlib.sha256(memoryview(body)).digest() != digest:
+        if magic != _MAGIC or length > len(body) or hashlib.sha256(body.data).digest() != digest:
             return None
         record = json.loads(body[len(body) - length :].tobytes())
         crops, sources, numbers = (np.array(record[name], np.int64) for name in ("crops", "sources", "numbers"))
@@ -132,7 +132,7 @@ def _write(path: Path, batches: Sequence[DecodedBatch]) -> None:
     text = json.dumps(record, separators=(",", ":")).encode()
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for piece in (*(memoryview(np.ascontiguousarray(batch.pixels)) for batch in batches), text):
+        for piece in (*(batch.pixels.tobytes() for batch in batches), text):
             digest.update(piece)
             file.write(piece)
         file.write(_FOOTER.pack(_MAGIC, len(text), digest.digest()))

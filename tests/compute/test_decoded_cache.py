@@ -90,7 +90,7 @@ def test_other_images_and_other_pixels_are_other_caches(tiny_bundle, tiny_model,
     assert len(list(tmp_path.iterdir())) == len(of)
     joined(CropDecoder(images, other_mean, (3, 16, 16), "another"), range(30), workers=0, cache=tmp_path)
     assert len(list(tmp_path.iterdir())) == len(of), "models that differ in normalisation share a cache"
-    with pytest.raises(PictureError, match="not known to have any"):
+    with pytest.raises(PictureError, match="has none that is known"):
         joined(CropDecoder(images, lambda image: None, (3, 16, 16), "mine"), range(30), cache=tmp_path)
 
 
