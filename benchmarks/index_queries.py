@@ -23,8 +23,8 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def measure(name: str, index: dw.ActivationIndex, layer: str) -> None:
-    units, own = sum(info.channels for info in index.layers), index.layer(layer).channels
+def measure(name: str, index: dw.ActivationIndex) -> None:
+    units, layer, own = sum(info.channels for info in index.layers), index.layers[-1].name, index.layers[-1].channels
     print(f"{name}: {units:,} units, {len(index.sample)} sampled crops; of {layer}, {own:,} units:")
     questions: dict[str, tuple[Callable[[], object], int]] = {
         "to_dataframe(), all layers": (lambda: index.to_dataframe(), 5),
@@ -48,8 +48,8 @@ def resnet50() -> dw.ModelBundle:
 
 def main() -> None:
     images = dw.open_images("photos")
-    measure("ResNet-50", dw.ActivationIndex.build(resnet50(), images, layers=["layer4"]), "layer4")
-    measure("AlexNet", dw.ActivationIndex.build(dw.load_model("alexnet"), images), "conv5")
+    measure("ResNet-50", dw.ActivationIndex.build(resnet50(), images, layers=["layer4"]))
+    measure("AlexNet", dw.ActivationIndex.build(dw.load_model("alexnet"), images))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = {"how-to/predictions.md": 20, "how-to/own-model.md": 8, "how-to/units.md": 8, "how-to/index-at-scale.md": 25}  # and how many examples they have, at least
+# and how many examples they have, at least
+PAGES = {"how-to/predictions.md": 20, "how-to/own-model.md": 8, "how-to/units.md": 8, "how-to/index-at-scale.md": 25}
 
 
 @pytest.mark.slow
