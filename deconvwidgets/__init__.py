@@ -37,6 +37,8 @@ _HOMES = {
     "evaluate": "deconvwidgets.instruments.evaluation.compute.evaluate",
     "compare_evaluations": "deconvwidgets.instruments.evaluation.compute.compare",
     "LocalModelService": "deconvwidgets.local_service",
+    "serve": "deconvwidgets.remote.serve",
+    "connect": "deconvwidgets.remote.connect",
     "LayerExplorer": "deconvwidgets.instruments.layers.widget.explorer",
     "OcclusionExplorer": "deconvwidgets.instruments.occlusion.widget.explorer",
     "TransferPanel": "deconvwidgets.instruments.transfer.widget.panel",

@@ -1,4 +1,4 @@
-"""The commands `deconvwidgets lab`, `index`, `figure` and `freeze-notebook`."""
+"""The commands `deconvwidgets lab`, `index`, `figure`, `serve` and `freeze-notebook`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from deconvwidgets import __version__
 from deconvwidgets.atomic_file import way_on, write_atomic
 from deconvwidgets.cli_options import EXIT_CODES, UsageError, figure_file, refused_as_usage, tile_size, unit_numbers, whole_number
 from deconvwidgets.cli_output import print_any_character, printable
+from deconvwidgets.cli_serve import serve_options
 from deconvwidgets.errors import DeconvWidgetsError, LayerError, ModelError
 from deconvwidgets.paths import as_path, parent_of
 
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _lab_options(commands.add_parser("lab", parents=[common], help="download weights and images, copy the tour and start JupyterLab"))
     _index_options(commands.add_parser("index", parents=[common], help="find the nine top activations of every unit and save them"))
     _figure_options(commands.add_parser("figure", parents=[common], help="write a figure of a layer's units, as in figure 2 of the paper"))
+    serve_options(commands.add_parser("serve", parents=[common], help="serve a model to the notebooks of a class, from a Ray cluster"))
     _freeze_options(commands.add_parser("freeze-notebook", help="copy a notebook with pictures in place of its widgets, to publish it"))
     return parser
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -33,10 +34,15 @@ class OpenDatasets:
         Returns the image set of the service, which is called "images".
     prepare : callable
         Applied to each image set when it is opened.
+    host : str
+        The name of this machine if the user's notebook runs on another one; else empty.
     """
 
-    def __init__(self, own_images: Callable[[], ImageSet], prepare: Callable[[ImageSet], ImageSet] = lambda images: images) -> None:
+    def __init__(
+        self, own_images: Callable[[], ImageSet], prepare: Callable[[ImageSet], ImageSet] = lambda images: images, host: str = ""
+    ) -> None:
         self._own_images = own_images
+        self._host = host
         self._prepare = prepare
         self._lock = Lock()
         self._open: OrderedDict[tuple[str, str | None], tuple[Stamp, ImageSet]] = OrderedDict()
@@ -65,19 +71,44 @@ class OpenDatasets:
         if data == OWN:
             return self._prepare(self._own_images())
         root = root or None
-        location, folder = _locate(data, root)
+        for path in (data, root):
+            require_absolute(path, self._host)
+        with naming_host(self._host):
+            location, folder = _locate(data, root)
         key, stamp = (location, root), _stamp(folder)
         with self._lock:
             known = self._open.get(key)
         if known is not None and known[0] == stamp and not (fresh and folder is not None):
             return known[1]
-        images = self._prepare(open_images(location, root if location in CALTECH else None, progress=False))
+        with naming_host(self._host):
+            images = self._prepare(open_images(location, root if location in CALTECH else None, progress=False))
         with self._lock:
             self._open[key] = (stamp, images)
             self._open.move_to_end(key)
             while len(self._open) > _MAX_OPEN:
                 self._open.popitem(last=False)
         return images
+
+
+def require_absolute(path: object, host: str) -> None:
+    """Raise PictureError for a relative path if the user's notebook runs on another machine, where it would mean another folder."""
+    names = (*CALTECH, PHOTO_CROPS, "photos", OWN)
+    if host and isinstance(path, str) and path not in names and not os.path.isabs(os.path.expanduser(path)):
+        raise PictureError(
+            f"Image sets are read on the machine of the model service, {host}: give an absolute path there instead of {path!r}, or upload "
+            "a zip."
+        )
+
+
+@contextmanager
+def naming_host(host: str) -> Iterator[None]:
+    """Add the name of the machine to errors about image sets, if the user's notebook runs on another one."""
+    try:
+        yield
+    except PictureError as error:
+        if not host:
+            raise
+        raise PictureError(f"{error} (It was looked for on {host}, the machine of the model service.)") from error
 
 
 def missing_reason(name: str) -> str:

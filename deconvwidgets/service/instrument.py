@@ -45,7 +45,12 @@ class Instrument(Generic[AnyApi]):
         return api
 
     @staticmethod
+    def registered(service: type) -> dict[str, Instrument[Any]]:
+        """Return the instruments that a class of services registers, by name."""
+        found = {name: value for owner in reversed(service.__mro__) for name, value in vars(owner).items()}
+        return {name: value for name, value in found.items() if isinstance(value, Instrument)}
+
+    @staticmethod
     def make_all(service: type, context: ServiceContext) -> dict[str, InstrumentApi]:
         """Return the APIs of all instruments that a class of services registers, by name."""
-        registered = {name: value for owner in reversed(service.__mro__) for name, value in vars(owner).items()}
-        return {name: value.api(context) for name, value in registered.items() if isinstance(value, Instrument)}
+        return {name: instrument.api(context) for name, instrument in Instrument.registered(service).items()}

@@ -58,7 +58,7 @@ class EvaluationApi(InstrumentApi):
         self._changed = RateLimiter(lambda: context.publish(ServiceEvent("evaluation")))
         self._starting = RLock()  # re-entrant: with a synchronous executor one run may start the next
         self._runs: RunRegistry[EvaluationRun] = RunRegistry(limit=_MAX_RUNS, error=EvaluationError)
-        self._datasets = EvaluationDatasets(lambda: context.snapshot.images)
+        self._datasets = EvaluationDatasets(lambda: context.snapshot.images, context.host)
         self._thumbnails = context.layers.thumbnails
         self._values = LayerValuesCache()
         weak = ref(self)  # the context must not keep the API alive

@@ -10,7 +10,7 @@ from deconvwidgets.errors import EvaluationError
 from deconvwidgets.images.image_set import ImageSet
 from deconvwidgets.images.open import open_images
 from deconvwidgets.instruments.evaluation.settings import OWN, EvaluationDataChoice, EvaluationSettings
-from deconvwidgets.service.datasets import CALTECH, PHOTO_CROPS, OpenDatasets, missing_reason
+from deconvwidgets.service.datasets import CALTECH, PHOTO_CROPS, OpenDatasets, missing_reason, naming_host, require_absolute
 from deconvwidgets.service.unpacked import uploaded_folders
 
 _PROBED = 64  # photographs whose labels are looked at, to say whether a set has any
@@ -23,18 +23,23 @@ class EvaluationDatasets:
     ----------
     own_images : callable
         Returns the image set of the service.
+    host : str
+        The name of this machine if the user's notebook runs on another one; else empty.
     """
 
-    def __init__(self, own_images: Callable[[], ImageSet]) -> None:
+    def __init__(self, own_images: Callable[[], ImageSet], host: str = "") -> None:
         self._own_images = own_images
-        self._datasets = OpenDatasets(own_images)
+        self._host = host
+        self._datasets = OpenDatasets(own_images, host=host)
         self._lock = Lock()
         self._added: dict[str, ImageSet] = {}
         self._labelled: tuple[ImageSet, bool] | None = None
 
     def add(self, images: Any) -> str:
         """Add an image set, and return its name; "images" for that of the service. Raises PictureError if it cannot be opened."""
-        opened = open_images(images)
+        require_absolute(images, self._host)
+        with naming_host(self._host):
+            opened = open_images(images)
         if opened is self._own_images():
             return OWN
         with self._lock:

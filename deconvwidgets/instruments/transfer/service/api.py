@@ -55,7 +55,7 @@ class TransferApi(InstrumentApi):
         self._starting = RLock()  # re-entrant: with a synchronous executor one run may start the next
         self._runs: RunRegistry[TransferRun] = RunRegistry(error=HeadError)
         self._uploads = Uploads()
-        self._datasets = DatasetCatalog(lambda: context.snapshot.images, self._uploads)
+        self._datasets = DatasetCatalog(lambda: context.snapshot.images, self._uploads, context.host)
         self._thumbnails = context.layers.thumbnails
 
     def status(self) -> TransferStatus:

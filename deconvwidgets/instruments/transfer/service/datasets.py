@@ -26,12 +26,14 @@ class DatasetCatalog:
         Returns the image set of the service.
     uploads : Uploads
         The uploaded zips.
+    host : str
+        The name of this machine if the user's notebook runs on another one; else empty.
     """
 
-    def __init__(self, own_images: Callable[[], ImageSet], uploads: Uploads) -> None:
+    def __init__(self, own_images: Callable[[], ImageSet], uploads: Uploads, host: str = "") -> None:
         self._own_images = own_images
         self._uploads = uploads
-        self._datasets = OpenDatasets(own_images, without_empty_classes)
+        self._datasets = OpenDatasets(own_images, without_empty_classes, host)
         self._smallest: tuple[ImageSet, int] | None = None
 
     def choices(self) -> tuple[DataChoice, ...]:
