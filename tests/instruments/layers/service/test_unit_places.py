@@ -90,3 +90,15 @@ def test_a_map_is_computed_once(service, monkeypatch):
     first = service.layers.unit_map("conv1", "pca")
     monkeypatch.setattr(ActivationIndex, "unit_map", None)
     assert service.layers.unit_map("conv1", "pca") is first
+
+
+def test_figures_show_what_the_condition_and_the_selection_leave(service):
+    """The tile that is left is that of the only unit."""
+    table = service.layers.unit_table("conv2")
+    strongest, weakest = int(np.argmax(table.maximum)), int(np.argmin(table.maximum))
+    alone = service.layers.figure("layer.svg", {"layer": "conv2", "units": [weakest]})
+    where = {"layer": "conv2", "where": f"max < {table.maximum[strongest]}", "selected_units": [weakest, strongest]}
+    figure = service.layers.figure("layer.svg", where)
+    assert figure.count(b"<image") == alone.count(b"<image") > 0
+    assert b"selected on the map" in figure
+    assert service.layers.figure("layer.svg", {"layer": "conv2", "sort": "purity"}).count(b"<image") > alone.count(b"<image")
