@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from deconvwidgets.arguments import describe, integer, seconds
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.remote.connect import DEFAULT_NAME, find_actor
-from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
+from deconvwidgets.remote.ray_cluster import LOCAL, NAMESPACE, join_cluster, lost_errors
 from deconvwidgets.remote.replies import value_of
 from deconvwidgets.remote.service_actor import Plan, as_remote
 from deconvwidgets.remote.session_server import IDLE_SECONDS, MAX_SESSIONS
@@ -38,9 +38,11 @@ class ServedService:
 
     @property
     def shown_address(self) -> str:
-        """An address that notebooks on other machines can use, if this one is not known: with the usual port of Ray's client server."""
+        """The address that notebooks use: of another machine, with the usual port of Ray's client server, unless it is known."""
         if self.address.startswith("ray://"):
             return self.address
+        if self.address == LOCAL:  # it has no client server
+            return str(self._ray.get_runtime_context().gcs_address)
         host = str(self._ray.get_runtime_context().gcs_address).rpartition(":")[0]
         return f"ray://{host}:10001"
 

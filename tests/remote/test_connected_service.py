@@ -21,7 +21,7 @@ from deconvwidgets import errors
 from deconvwidgets.errors import DeconvWidgetsError, HeadError, LayerError, PictureError, ServiceError
 from deconvwidgets.instruments.contributions.records import ContributionsRequest
 from deconvwidgets.instruments.evaluation.settings import EvaluationSettings, PhotographsRequest
-from deconvwidgets.instruments.layers.records import EnlargeRequest
+from deconvwidgets.instruments.layers.records import EnlargeRequest, PlacePicturesRequest
 from deconvwidgets.instruments.occlusion.records import MapsSettings, OcclusionRequest
 from deconvwidgets.instruments.transfer.records import TestsRequest as TestsOf
 from deconvwidgets.instruments.transfer.records import TransferSettings
@@ -74,6 +74,15 @@ CALLS = {
         ("unit_detail", ["conv2", 3], ["conv2", 3.5]),
         ("source", ["conv2", 3, 0], ["conv2", 3, 77]),
         ("enlarged", [EnlargeRequest("conv2", 3, 0)], [EnlargeRequest("conv2", 3, 77)]),
+        ("unit_columns", ["conv2"], ["conv9"]),
+        ("matching_units", ["conv2", "max > 0"], ["conv2", "colour > 0"]),
+        ("places", ["conv2", 3, "strongest"], ["conv2", 3, "weakest"]),
+        ("place_pictures", [PlacePicturesRequest("conv2", 3, "strongest", (0, 1))], [PlacePicturesRequest("conv2", 99, "strongest", (0,))]),
+        ("place_source", ["conv2", 3, "strongest", 0], ["conv2", 3, "strongest", 9999]),
+        ("unit_map", ["conv2", "pca"], ["conv9"]),
+        ("index_state", []),
+        ("cancel_index", []),
+        ("resume_index", []),
         ("figure", ["layer.svg", STATE], ["layer.doc", STATE]),
     ],
     "occlusion": [
@@ -153,7 +162,7 @@ CALLS = {
 # Those whose first call is refused in a session of the tiny network: it has no such upload, and no head of the package fits it.
 REFUSED = {
     "occlusion.use_bundled_head", "occlusion.add_chunk", "occlusion.finish_upload", "transfer.add_chunk", "transfer.finish_upload",
-    "evaluation.compare",
+    "evaluation.compare", "layers.cancel_index",
 }  # fmt: skip
 
 
