@@ -6,6 +6,7 @@ import gc
 import inspect
 import io
 import pkgutil
+import sys
 import threading
 import time
 from dataclasses import fields, is_dataclass
@@ -386,6 +387,21 @@ def test_another_version_and_too_many_sessions_are_refused(tiny_bundle, tiny_ima
     with pytest.raises(ServiceError, match="has 1 sessions already"):
         DirectLink(server)
     server.shut_down()
+
+
+@pytest.mark.parametrize("use", [lambda: dw.connect("auto"), lambda: dw.serve("alexnet")])
+def test_without_ray_the_command_that_installs_it_is_said(use, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ServiceError, match=r'pip install "deconvwidgets\[ray\]"'):
+        use()
+
+
+def test_an_address_that_nobody_listens_at_is_refused_at_once():
+    pytest.importorskip("ray")
+    started = time.monotonic()
+    with pytest.raises(ServiceError, match=r"No Ray cluster answers at 'ray://127.0.0.1:1' .*refused.* the token"):
+        dw.connect("ray://127.0.0.1:1")
+    assert time.monotonic() - started < 8
 
 
 def test_widgets_are_made_from_it(server):
