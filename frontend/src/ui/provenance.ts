@@ -12,7 +12,13 @@ export function provenance(overview: Overview): [name: string, value: string][] 
     : ["Classes", classifier ?? "no classifier"];
   const listed = skipped.length ? ` (${formatInteger(skipped.length)} skipped)` : "";
   const changed: [string, string][] = overview.units?.length ? [["Units", listUnits(overview.units)]] : [];
-  return [["Weights", weights], predicted, ...changed, ["Images", `${images}${listed}`], ["Device", host ? `${device} on ${host}` : device]];
+  return [
+    ["Weights", weights],
+    predicted,
+    ...changed,
+    ["Images", `${images}${listed}`],
+    ["Device", host ? `${device} on ${host}` : device],
+  ];
 }
 
 /** Return units in words: "conv5 133 off, conv4 7 × 0.5". */
