@@ -105,7 +105,7 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         overwrite : bool
             Replace what is at `path` and cannot be used.
         device : str
-            "auto", "cpu", "cuda:1", ...
+            "auto", "cpu", "cuda:1", ... Of a cluster's workers "auto", "cpu" or "cuda": "auto" takes its GPUs, if it has any.
         progress : bool
             Show a progress bar.
         crops : range, optional
@@ -115,9 +115,11 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         on_so_far : callable, optional
             Called after each batch with an `IndexSoFar`, which copies the index of the crops so far.
         engine : {"local", "ray"}
-            Build in this process, or on a Ray cluster.
+            Build in this process, or on a Ray cluster, all of whose nodes must find the image files under the same path. The index has the
+            same bytes. With "ray", `on_so_far` is called after each part that is finished there.
         ray_address : str, optional
-            The address of the cluster.
+            The cluster: "auto", "HOST:6379" or "ray://HOST:10001"; None starts Ray on this machine only, and stops it afterwards. A process
+            that is connected already uses its connection.
         **settings
             Fields of `IndexOptions`.
 
@@ -128,7 +130,9 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         ModelError
             If a feature map contains NaN or infinity.
         ActivationIndexError
-            If `path` cannot be written to, and for an invalid number, flag or range.
+            If `path` cannot be written to, for an invalid number, flag or range, and if a cluster cannot be reached or read the images.
+        ImportError
+            If `engine` is "ray", and Ray is not installed.
         JobCancelledError
             If the job is cancelled.
         """
@@ -139,11 +143,11 @@ class ActivationIndex(IndexQueries, ReadableIndex):
         path = None if path is None else as_path(path, "path", ActivationIndexError)
         one_of(engine, "engine", ("local", "ray"), ActivationIndexError)
         on_so_far, job = checked_on_so_far(on_so_far), as_job(job)
-        bundle = on_device(bundle, device)
+        bundle = on_device(bundle, "cpu" if engine == "ray" else device)
         infos = layers_to_index(bundle, layers)
         crops = checked_crops(crops, len(images))
         empty = cls.empty(bundle, images, infos, options)
-        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address)
+        request = BuildRequest(bundle, images, options, crops, job, progress, on_so_far, engine, ray_address, device)
         return build_index(request, empty) if path is None else build_at(path, request, empty, resume, overwrite)
 
     @classmethod

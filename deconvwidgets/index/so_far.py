@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from deconvwidgets.arguments import describe
 from deconvwidgets.errors import ActivationIndexError
@@ -12,7 +12,19 @@ from deconvwidgets.records.layers import LayerInfo
 
 if TYPE_CHECKING:
     from deconvwidgets.index.activation_index import ActivationIndex
-    from deconvwidgets.index.index_pass import IndexPass
+
+
+class Growing(Protocol):
+    """An index that grows: a pass in this process, or the merged indexes of the parts that others finished."""
+
+    @property
+    def layers(self) -> tuple[LayerInfo, ...]:
+        """The layers."""
+        ...
+
+    def index(self, layers: tuple[str, ...] | None = None) -> Any:
+        """Return the index of the crops so far, which no longer changes, of all layers or of those of some dotted names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +33,12 @@ class IndexSoFar:
 
     Parameters
     ----------
-    index_pass : IndexPass
+    index_pass : Growing
     crops : int
         The number of crops so far.
     """
 
-    index_pass: IndexPass[Any]
+    index_pass: Growing
     crops: int
 
     @property

@@ -1,0 +1,237 @@
+"""Indexes that a real Ray cluster of two nodes builds, also while processes and nodes of it are killed."""
+
+import os
+import sys
+import threading
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from deconvwidgets.compute.job import JobContext
+from deconvwidgets.compute.ray_cluster import ray_session
+from deconvwidgets.errors import ActivationIndexError, JobCancelledError, ModelError, PictureError
+from deconvwidgets.images.image_set import ImageSet, digest_of
+from deconvwidgets.images.open import open_images
+from deconvwidgets.index.activation_index import ActivationIndex
+from deconvwidgets.models.bundle import ModelBundle
+from deconvwidgets.models.preprocess import Preprocess
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+STORE = 80 << 20  # bytes of a node's object store, the least that Ray allows being 75 MB
+
+
+def descendants():
+    return {process.pid: process for process in psutil.Process().children(recursive=True)}
+
+
+def add_node(cluster):
+    """Add a node. Ray gives one half a minute to start, which is not enough on a busy machine: try again."""
+    for trial in range(3):
+        try:
+            return cluster.add_node(num_cpus=1, object_store_memory=STORE, include_dashboard=False)
+        except Exception as error:
+            if "timed out during startup" not in str(error) or trial == 2:
+                raise
+    raise AssertionError
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes with one CPU each. Nothing of them is left afterwards."""
+    from ray.cluster_utils import Cluster
+
+    module, before = sys.modules[__name__], descendants()
+    ray.cloudpickle.register_pickle_by_value(module)  # the nodes cannot import this module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # by default 15: other tests that run at the same time would take all time
+        nodes = Cluster()
+        try:
+            add_node(nodes)
+            nodes.second = add_node(nodes)
+            yield nodes
+        finally:
+            ray.shutdown()
+            nodes.shutdown()
+            ray.cloudpickle.unregister_pickle_by_value(module)
+            _, left = psutil.wait_procs([process for pid, process in descendants().items() if pid not in before], timeout=20)
+            for process in left:
+                process.kill()
+    assert not left, left
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    """A network with a batch norm and a layer without a rectifier."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 12, 3), nn.Flatten(), nn.LazyLinear(4)
+    )
+    transform = Preprocess(resize=64, crop=(64, 64), mean=(0.5,) * 3, std=(0.25,) * 3)
+    net(torch.zeros(2, 3, 64, 64))
+    return ModelBundle.from_module(net.eval(), transform=transform, input_size=(3, 64, 64), categories=list("abcd"), name="small")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Photographs in two classes, each several times. One file is truncated, and two are equal."""
+    folder = tmp_path_factory.mktemp("photographs")
+    generator = np.random.default_rng(0)
+    for number in range(12):
+        path = folder / "ab"[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        noise = generator.integers(0, 256, (20, 26, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((1300, 1000), Image.Resampling.BICUBIC).save(path, quality=95)
+    (folder / "a" / "4.jpg").write_bytes((folder / "a" / "2.jpg").read_bytes())
+    truncated = folder / "b" / "5.jpg"
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    return open_images(folder)
+
+
+def many(images, times):
+    return images.subset(list(range(images.source_count)) * times)
+
+
+def of_one_process(bundle, images):
+    return ActivationIndex.build(bundle, images, device="cpu", progress=False).to_bytes()
+
+
+def on_cluster(cluster, bundle, images, **arguments):
+    return ActivationIndex.build(bundle, images, engine="ray", ray_address=cluster.address, progress=False, **arguments)
+
+
+def processes_of(part):
+    """The processes of this test's cluster that run an actor whose name contains `part`."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if part in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+class WhileRunning:
+    """Does something once some crops are done, in a thread as another process would."""
+
+    def __init__(self, action, crops=1):
+        self.action, self.crops, self.thread = action, crops, None
+
+    def __call__(self, progress):
+        if self.thread is None and self.crops <= progress.done < progress.total:
+            self.thread = threading.Thread(target=self.action)
+            self.thread.start()
+
+    @property
+    def happened(self):
+        if self.thread is not None:
+            self.thread.join()
+        return self.thread is not None
+
+
+def test_two_nodes_give_the_bytes_of_one_process(cluster, bundle, images):
+    crops = many(images, 6)
+    index = on_cluster(cluster, bundle, crops)
+    assert index.to_bytes() == of_one_process(bundle, crops)
+    assert len(index.skipped) == 1
+    assert not ray.is_initialized()
+
+
+@pytest.fixture(scope="module")
+def connected(cluster):
+    """The cluster, with a connection that all tests use, which saves the start of some processes."""
+    with ray_session(cluster.address):
+        yield cluster
+
+
+def test_killed_workers_and_a_killed_pass_lose_nothing(connected, bundle, images):
+    killed = []
+
+    def kill():
+        for part in ("IndexStage", "IndexRun"):
+            process = processes_of(part)[0]
+            process.kill()
+            killed.append(process)
+
+    crops, watch = many(images, 40), WhileRunning(kill)
+    index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
+    assert watch.happened
+    assert len(killed) == 2
+    assert index.to_bytes() == of_one_process(bundle, crops)
+
+
+def test_a_killed_node_loses_nothing(connected, bundle, images):
+    crops, watch = many(images, 60), WhileRunning(lambda: connected.remove_node(connected.second, allow_graceful=False))
+    try:
+        index = on_cluster(connected, bundle, crops, job=JobContext(on_progress=watch))
+    finally:
+        if watch.happened:
+            connected.second = add_node(connected)
+    assert watch.happened
+    assert index.to_bytes() == of_one_process(bundle, crops)
+
+
+def test_a_cancelled_index_goes_on_from_its_last_commit(connected, bundle, images, tmp_path):
+    crops, path, seen = many(images, 40), tmp_path / "small.index", []
+
+    def cancelled():
+        return bool(seen) and seen[-1] > 0
+
+    with pytest.raises(JobCancelledError):
+        on_cluster(
+            connected,
+            bundle,
+            crops,
+            path=path,
+            job=JobContext(on_progress=lambda progress: seen.append(progress.done), cancelled=cancelled),
+        )
+    assert not processes_of("IndexRun")
+    assert not path.exists()
+    again = []
+    index = on_cluster(connected, bundle, crops, path=path, job=JobContext(on_progress=lambda progress: again.append(progress.done)))
+    assert 0 < again[0] < len(crops)
+    assert index.to_bytes() == of_one_process(bundle, crops) == path.read_bytes()
+
+
+class OnlyHere(ImageSet):
+    """Photographs that only the process that made them can read, as files of a folder that is not shared."""
+
+    def __init__(self):
+        super().__init__("only here", digest_of(["only here"]))
+        self.process = os.getpid()
+
+    @property
+    def source_count(self):
+        return 20
+
+    def source_name(self, source):
+        return f"{source}.jpg"
+
+    def label(self, source):
+        return None
+
+    def open_source(self, source):
+        if os.getpid() != self.process:
+            raise PictureError(f"/data/{source}.jpg does not exist.")
+        return Image.new("RGB", (64, 64))
+
+
+def test_images_that_a_node_cannot_read_are_an_error(connected, bundle):
+    with pytest.raises(ActivationIndexError, match=r"cannot read \d+\.jpg \(/data/\d+\.jpg does not exist\.\), and this machine can"):
+        on_cluster(connected, bundle, OnlyHere())
+
+
+def test_an_error_of_the_model_is_raised_as_in_one_process(connected, bundle, images):
+    broken = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 62 * 62, 2)).eval()
+    with torch.no_grad():
+        broken[0].bias[1] = float("nan")
+    with_nan = ModelBundle(**{**bundle.__dict__, "model": broken, "categories": None, "classifier": None})
+    with pytest.raises(ModelError, match="contains NaN or infinity for crop"):
+        on_cluster(cluster, with_nan, images)

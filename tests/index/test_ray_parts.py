@@ -1,0 +1,104 @@
+"""What a pass on a Ray cluster is made of, without a cluster."""
+
+import numpy as np
+import pytest
+
+from deconvwidgets.compute.decoded import DecodedBatch
+from deconvwidgets.compute.ray_cluster import ClusterShape, ray_session
+from deconvwidgets.errors import ActivationIndexError, ModelError
+from deconvwidgets.index.ray_rows import from_rows, to_rows
+from deconvwidgets.index.ray_run import chunk_size, own_error, part_size
+from deconvwidgets.index.ray_stages import Chunks, Versions
+from deconvwidgets.records.images import SkippedImage
+
+
+def batch_of(crops, skipped=()):
+    crops = np.array(crops, np.int64)
+    pixels = np.broadcast_to(crops.astype(np.uint8)[:, None, None, None], (len(crops), 3, 2, 2)).copy()
+    images = tuple((crop, SkippedImage(f"image-{crop}", "truncated")) for crop in skipped)
+    return DecodedBatch(crops, crops // 3, crops % 3, crops.astype(np.uint64) + np.uint64(1 << 63), crops % 2 - 1, pixels, images)
+
+
+def together(*tables):
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
+def test_rows_in_any_order_give_the_same_batch():
+    whole = batch_of([0, 1, 3, 4, 6], skipped=[2, 5])
+    first, second = to_rows(batch_of([3, 4, 6], skipped=[5]), "b"), to_rows(batch_of([0, 1], skipped=[2]), "a")
+    found, hosts = from_rows(together(first, second))
+    for name in ("crops", "sources", "numbers", "contents", "labels", "pixels"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+        assert getattr(found, name).dtype == getattr(whole, name).dtype
+    assert found.skipped == whole.skipped
+    assert hosts == ("a", "b")
+
+
+def test_rows_of_skipped_crops_only():
+    found, hosts = from_rows(to_rows(batch_of([], skipped=[7, 8]), "a"))
+    assert len(found) == 0
+    assert [crop for crop, _ in found.skipped] == [7, 8]
+    assert hosts == ("a", "a")
+
+
+def test_chunks_cover_each_crop_once():
+    chunks = Chunks(((0, 10), (12, 13), (20, 28)), 4)
+    assert [list(chunks.crops(chunk)) for chunk in range(len(chunks))] == [
+        [0, 1, 2, 3], [4, 5, 6, 7], [8, 9], [12], [20, 21, 22, 23], [24, 25, 26, 27],
+    ]  # fmt: skip
+    with pytest.raises(IndexError):
+        chunks.crops(len(chunks))
+
+
+@pytest.mark.parametrize(
+    ("crops", "actors", "crop_bytes", "store", "expected"),
+    [
+        (1_281_167, 8, 150_528, 16 << 30, 2048),  # the largest part, in which a failure costs seconds
+        (2_000, 2, 150_528, 4 << 30, 125),  # eight for each actor
+        (2_000, 2, 150_528, 40 << 20, 34),  # a small object store
+        (3, 8, 150_528, 1 << 20, 1),
+    ],
+)
+def test_part_size(crops, actors, crop_bytes, store, expected):
+    assert part_size(crops, actors, crop_bytes, store) == expected
+    assert 1 <= chunk_size(expected) <= expected
+
+
+def test_the_shape_of_a_cluster_counts_living_nodes_that_compute():
+    def node(alive, **resources):
+        return {"Alive": alive, "Resources": {"object_store_memory": 5e9, **resources}}
+
+    head = {"Alive": True, "Resources": {"object_store_memory": 1e9}}
+    shape = ClusterShape.of([head, node(True, CPU=4.0), node(True, CPU=16.0, GPU=2.0), node(False, CPU=64.0, GPU=8.0)])
+    assert shape == ClusterShape(nodes=2, cpus=20, gpus=2, object_store=5_000_000_000)
+
+
+def test_other_versions_on_a_node_are_refused():
+    Versions.here().require()
+    with pytest.raises(ActivationIndexError, match=r"torch .* instead of 0\.0"):
+        Versions.here()._replace(torch="0.0").require()
+
+
+def test_errors_of_ray_become_those_of_the_package():
+    inner = ModelError("Layer conv1 contains NaN")
+    outer = RuntimeError("ray::MapWorker died")
+    outer.__cause__ = inner
+    assert own_error(outer) is inner
+    missing = ModuleNotFoundError("No module named 'my_models'", name="my_models")
+    outer.__cause__ = missing
+    assert "cannot import my_models" in str(own_error(outer))
+    assert "out of memory" in str(own_error(RuntimeError("out of memory")))
+
+
+def test_an_address_without_a_cluster_is_an_error_at_once():
+    pytest.importorskip("ray")
+    with pytest.raises(ActivationIndexError, match=r"no Ray cluster at 127\.0\.0\.1:9"), ray_session("127.0.0.1:9"):
+        pass
+    with pytest.raises(ActivationIndexError, match="ray_address must be"), ray_session(7):
+        pass
+
+
+def test_without_ray_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(ImportError, match=r'pip install "deconvwidgets\[ray\]"'), ray_session(None):
+        pass
