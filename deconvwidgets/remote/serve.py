@@ -8,9 +8,10 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Self
 
 from deconvwidgets.arguments import describe, integer, seconds
+from deconvwidgets.compute.ray_cluster import LOCAL
 from deconvwidgets.errors import ServiceError
 from deconvwidgets.remote.connect import DEFAULT_NAME, find_actor
-from deconvwidgets.remote.ray_cluster import LOCAL, NAMESPACE, join_cluster, lost_errors
+from deconvwidgets.remote.ray_cluster import NAMESPACE, join_cluster, lost_errors
 from deconvwidgets.remote.replies import value_of
 from deconvwidgets.remote.service_actor import Plan, as_remote
 from deconvwidgets.remote.session_server import IDLE_SECONDS, MAX_SESSIONS
