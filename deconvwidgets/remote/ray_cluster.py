@@ -35,9 +35,9 @@ def join_cluster(address: str) -> Any:
     ServiceError
         If Ray is not installed, if no cluster answers, or if this process is connected to another one.
     """
-    ray = require_ray()
     if not isinstance(address, str) or not address.strip():
         raise ServiceError(f"address must be 'auto', 'local', 'ray://host:10001' or 'host:6379', not {describe(address)}.")
+    ray = require_ray()
     if ray.is_initialized():
         _require_same(ray, address)
         return ray

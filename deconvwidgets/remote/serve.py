@@ -139,7 +139,7 @@ def serve(
     >>> serve("alexnet", max_sessions=0)
     Traceback (most recent call last):
     ...
-    deconvwidgets.errors.ServiceError: max_sessions must be an integer from 1 to 1000, not 0.
+    deconvwidgets.errors.ServiceError: max_sessions must be an integer from 1 to 1,000, not 0.
     """
     sessions = integer(max_sessions, "max_sessions", 1, 1000)
     idle = seconds(idle_seconds)
